@@ -1,0 +1,344 @@
+"""Statements and answers as bytes: the only file that knows the frames.
+
+One protocol on every hop (client, cache, proxy, node): a statement ended by ``;``, an answer ended by a
+line that is exactly ``END``. The log subscription begins as a statement and then turns into length-prefixed
+frames (`FrameSocket`). Nothing here knows what a statement means.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import orjson
+import zstandard
+from gevent import socket
+from gevent.lock import RLock
+
+#: The statement that turns a connection into a log subscription, behind a metadata comment with `follow`.
+FOLLOW_STATEMENT = b"DIRK_FOLLOW"
+END = b"\nEND\n"
+OK_TRAILER = b"RELATION_JSON_END\nRESULT_MESSAGE\nOK\n"
+_RESULT = b"RESULT_MESSAGE\n"
+_META_OPEN = b"/*dirk "
+_META_LINE = b"\nMETA "
+
+_SPECIAL = re.compile(rb"['\"`]|--|//|/\*")
+_NEXT = re.compile(rb"[;'\"`]|#-|--|//|/\*")
+_CLOSE = {39: re.compile(rb"[\\']"), 34: re.compile(rb'[\\"]'), 96: re.compile(rb"`")}
+_BLANK = re.compile(rb"(?:\s+|--[^\n]*(?:\n|\Z)|//[^\n]*(?:\n|\Z)|/\*.*?\*/)*\Z", re.DOTALL)
+_LINE, _BLOCK = 10, 42
+
+
+class StatementTooLongError(Exception):
+    """A statement grew past `limits.maxStatementBytes`: answer it, then close (what follows can't be framed)."""
+
+
+class MetadataError(Exception):
+    """A ``/*dirk …*/`` comment whose content is not a JSON object: 42601, nothing run."""
+
+
+class StatementSplitter:
+    """Cuts a byte stream into statements at each ``;`` that stands outside strings, back-quotes and comments.
+
+    `feed` is linear in the bytes it is given whatever the segments are: the scan resumes where it stopped.
+    Statements come without their ``;`` and without surrounding white space; blank ones (also comments alone)
+    are dropped, since they get no answer. Bytes are not decoded: every delimiter is ASCII.
+    """
+
+    __slots__ = ("_buffer", "_max_bytes", "_mode", "_scan", "_start")
+
+    def __init__(self, max_bytes: int = 16 * 1024 * 1024) -> None:
+        self._buffer = b""
+        self._scan = 0
+        self._start = 0
+        self._mode = 0
+        self._max_bytes = max_bytes
+
+    @property
+    def pending_bytes(self) -> int:
+        """How many bytes of an unfinished statement are held."""
+        return len(self._buffer)
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """The statements that `data` completes, in order.
+
+        Raises StatementTooLongError after which the splitter is of no more use.
+        """
+        if not self._buffer and data.find(b";") == len(data) - 1 and not _SPECIAL.search(data):
+            statement = data[:-1].strip()
+            if len(statement) > self._max_bytes:
+                raise StatementTooLongError
+            return [statement] if statement else []
+        self._buffer = self._buffer + data if self._buffer else data
+        statements = self._cut()
+        if self._start:
+            self._buffer = self._buffer[self._start :]
+            self._scan -= self._start
+            self._start = 0
+        if not self._mode and self._buffer.isspace():
+            self._buffer, self._scan = b"", 0
+        if len(self._buffer) > self._max_bytes:
+            raise StatementTooLongError
+        return statements
+
+    def _cut(self) -> list[bytes]:
+        statements: list[bytes] = []
+        buffer = self._buffer
+        while True:
+            if self._mode and not self._leave_mode(buffer):
+                return statements
+            found = _NEXT.search(buffer, self._scan)
+            if found is None:
+                # The last byte may be the first half of a two-byte opener.
+                self._scan = max(self._scan, len(buffer) - (buffer[-1:] in (b"-", b"/", b"#")))
+                return statements
+            self._scan = found.end()
+            token = found.group()
+            if token == b";":
+                statement = buffer[self._start : found.start()].strip()
+                if len(statement) > self._max_bytes:
+                    raise StatementTooLongError
+                if statement and not is_blank(statement):
+                    statements.append(statement)
+                self._start = self._scan
+            elif token != b"#-":
+                self._mode = {b"--": _LINE, b"//": _LINE, b"/*": _BLOCK}.get(token, token[0])
+
+    def _leave_mode(self, buffer: bytes) -> bool:
+        """Move the scan past the open string or comment; False when its end has not come yet."""
+        if self._mode in (_LINE, _BLOCK):
+            closer = b"\n" if self._mode == _LINE else b"*/"
+            at = buffer.find(closer, self._scan)
+            if at < 0:
+                self._scan = max(self._scan, len(buffer) - (len(closer) - 1))
+                return False
+            self._scan = at + len(closer)
+            self._mode = 0
+            return True
+        closing = _CLOSE[self._mode]
+        while found := closing.search(buffer, self._scan):
+            if found.group() != b"\\":
+                self._scan = found.end()
+                self._mode = 0
+                return True
+            if found.end() == len(buffer):
+                self._scan = found.start()
+                return False
+            self._scan = found.end() + 1
+        self._scan = len(buffer)
+        return False
+
+
+def is_blank(statement: bytes) -> bool:
+    """Whether a statement is nothing but white space and comments (it gets no answer)."""
+    return statement[:1] in b"-/" and _BLANK.match(statement) is not None
+
+
+def split_metadata(statement: bytes) -> tuple[dict[str, Any] | None, bytes]:
+    """A statement's metadata (None without the comment) and the statement after it.
+
+    Raises MetadataError when the comment does not hold a JSON object.
+    """
+    if not statement.startswith(_META_OPEN):
+        return None, statement
+    end = statement.find(b"*/")
+    try:
+        metadata = orjson.loads(statement[len(_META_OPEN) : end])
+    except orjson.JSONDecodeError as error:
+        raise MetadataError(str(error)) from error
+    if not isinstance(metadata, dict):
+        raise MetadataError("not an object")
+    return metadata, statement[end + 2 :].lstrip()
+
+
+def with_metadata(metadata: Mapping[str, Any], statement: bytes) -> bytes:
+    """`statement` behind its metadata comment and closed by ``;``: ready to be sent."""
+    encoded = orjson.dumps(metadata).replace(b"*/", b"*\\/")
+    return b"/*dirk " + encoded + b"*/" + statement + b";"
+
+
+def page(name: bytes, columns: bytes, rows: Sequence[Any], number: int, total: int) -> bytes:
+    """One page of a relation: the page line and its JSON line.
+
+    `name` and `columns` are JSON already (they are the same for every page of a plan); `total` is 0 for a
+    stream whose end is not known yet. Rows hold numbers, strings, booleans and None only.
+    """
+    return b'RELATION_JSON_PAGE %d/%d\n{"type":"relation","name":%b,"page":%d,"totalPages":%d,"columns":%b,"rows":%b}\n' % (
+        number,
+        total,
+        name,
+        number,
+        total,
+        columns,
+        orjson.dumps(rows),
+    )
+
+
+def message(text: str, meta: bytes = b"") -> bytes:
+    """An answer that is not a relation. `meta` is a JSON object for those that asked, else empty."""
+    lines = text.split("\n")
+    if "END" in lines:
+        lines = [" END" if line == "END" else line for line in lines]
+    body = "\n".join(lines).encode("utf-8", "replace")
+    return b"RESULT_MESSAGE\n" + body + meta_line(meta) + END
+
+
+def meta_line(meta: bytes) -> bytes:
+    """The META line with the line feed before it, or nothing."""
+    return _META_LINE + meta if meta else b""
+
+
+def relation_end(meta: bytes = b"") -> bytes:
+    """What closes a relation after its last page."""
+    return b"RELATION_JSON_END\nRESULT_MESSAGE\nOK" + meta_line(meta) + END
+
+
+def is_complete(answer: bytes) -> bool:
+    """Whether `answer` ends as an answer ends (``END`` stands alone on a line nowhere else)."""
+    return answer.endswith(END)
+
+
+def split_meta(answer: bytes) -> tuple[dict[str, Any] | None, bytes]:
+    """A complete answer's META, and the answer as it reads without it."""
+    at = answer.rfind(_META_LINE)
+    if at < 0:
+        return None, answer
+    try:
+        meta = orjson.loads(answer[at + len(_META_LINE) : -len(END)])
+    except orjson.JSONDecodeError:
+        return None, answer
+    return (meta, answer[:at] + END) if isinstance(meta, dict) else (None, answer)
+
+
+class AnswerRelay:
+    """Cuts one long answer, as its bytes arrive, into what can be passed on at once and the end that holds META.
+
+    `feed` returns what may be sent on; when `done`, `tail` is the rest (from the result lines on, META
+    included). Only the result lines are ever held, so memory stays at one segment whatever the answer's size.
+    """
+
+    __slots__ = ("_held", "_in_tail", "done")
+
+    def __init__(self) -> None:
+        self._held = b""
+        self._in_tail = False
+        self.done = False
+
+    def feed(self, data: bytes) -> bytes:
+        """Take a segment; give the bytes that can go on to the client now."""
+        held = self._held + data
+        passed = b""
+        if not self._in_tail:
+            at = 0 if held.startswith(_RESULT) else held.find(b"\n" + _RESULT) + 1
+            if at or held.startswith(_RESULT):
+                self._in_tail = True
+                passed, held = held[:at], held[at:]
+            else:
+                keep = min(len(held), len(_RESULT))
+                passed, held = held[: len(held) - keep], held[len(held) - keep :]
+        self._held = held
+        self.done = self._in_tail and is_complete(held)
+        return passed
+
+    @property
+    def tail(self) -> bytes:
+        """The held end of the answer."""
+        return self._held
+
+
+class FrameSocket:
+    """The framed half of a log subscription: u32 length, u8 kind, payload.
+
+    Kind 1 is a JSON object, 2 the same under zstd, with the raw `body` bytes behind it when the object says
+    how many (``"_json"`` = length of the JSON part). `send` may be called from any greenlet. Corrupt or
+    oversized frames raise ValueError, a cut connection OSError; a clean end is None.
+    """
+
+    MAX_FRAME_BYTES = 256 * 1024 * 1024
+    _COMPRESS_FROM_BYTES = 1024
+
+    def __init__(self, sock: socket.socket, received: bytes = b"") -> None:
+        self._sock = sock
+        self._lock = RLock()
+        self._buffer = bytearray(received)
+        self._compressor = zstandard.ZstdCompressor(level=1)
+        self._decompressor = zstandard.ZstdDecompressor()
+        self.raw_bytes = 0
+        self.sent_bytes = 0
+
+    def send(self, content: Mapping[str, Any], body: bytes = b"") -> None:
+        """Send one object, with `body` as its raw ``body`` bytes."""
+        encoded = orjson.dumps(content)
+        payload = b"%d\n%b%b" % (len(encoded), encoded, body)
+        kind = 1
+        self.raw_bytes += len(payload)
+        if len(payload) >= self._COMPRESS_FROM_BYTES:
+            payload, kind = self._compressor.compress(payload), 2
+        self.sent_bytes += len(payload) + 5
+        with self._lock:
+            self._sock.sendall(struct.pack(">IB", len(payload) + 1, kind) + payload)
+
+    def receive(self) -> dict[str, Any] | None:
+        """The next object (its bytes, if any, under ``body``); None when the other side ended."""
+        header = self._exactly(5, end_is_clean=True)
+        if header is None:
+            return None
+        length, kind = struct.unpack(">IB", header)
+        if not 1 <= length <= self.MAX_FRAME_BYTES:
+            raise ValueError(f"frame of {length} bytes")
+        payload = self._exactly(length - 1)
+        if payload is None:
+            raise ConnectionResetError("connection ended inside a frame")
+        if kind == 2:
+            try:
+                payload = self._decompressor.decompress(payload, max_output_size=self.MAX_FRAME_BYTES)
+            except zstandard.ZstdError as error:
+                raise ValueError(f"corrupt frame: {error}") from error
+        return _frame_content(payload)
+
+    def close(self) -> None:
+        """Close the connection; a greenlet blocked in `receive` gets None or OSError."""
+        try:
+            self._sock.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+        finally:
+            self._sock.close()
+
+    def _exactly(self, count: int, *, end_is_clean: bool = False) -> bytes | None:
+        buffer = self._buffer
+        while len(buffer) < count:
+            data = self._sock.recv(262144)
+            if not data:
+                if end_is_clean and not buffer:
+                    return None
+                raise ConnectionResetError("connection ended inside a frame")
+            buffer += data
+        taken = bytes(buffer[:count])
+        del buffer[:count]
+        return taken
+
+
+def _frame_content(payload: bytes) -> dict[str, Any]:
+    size, _, rest = payload.partition(b"\n")
+    if not size.isdigit():
+        raise ValueError("frame without a length")
+    content = orjson.loads(rest[: int(size)])
+    if not isinstance(content, dict):
+        raise ValueError("frame is not an object")
+    if len(rest) > int(size):
+        content["body"] = rest[int(size) :]
+    return content
+
+
+def join_entries(entries: Iterable[bytes]) -> bytes:
+    """Encoded entries (none holds a raw line feed) as one body."""
+    return b"\n".join(entries)
+
+
+def split_entries(body: bytes) -> list[bytes]:
+    """The inverse of `join_entries`."""
+    return body.split(b"\n") if body else []

@@ -1,0 +1,131 @@
+"""The forms a statement takes between its text and SQLite: shape, route, plan.
+
+``text -> Shaped`` (literals split off, no grammar) ``-> ast`` (grammar) ``-> Plan`` (names resolved
+against one database's `Schema`, SQLite's SQL in hand). Plans are immutable and shared between sessions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+#: What a column holds, a literal means and a parameter binds. Booleans are 1 and 0.
+Value = None | int | float | str
+#: `args` of a request: a list for `?`, a mapping for `$name`.
+Args = Sequence[Value] | Mapping[str, Value]
+
+
+class Kind(StrEnum):
+    """What a statement does to the cluster; the proxy routes by it."""
+
+    READ = "read"
+    WRITE = "write"
+    SESSION = "session"
+    ADMIN = "admin"
+
+
+@dataclass(frozen=True, slots=True)
+class Shaped:
+    """A statement with its literals split off: equal shapes share one parse and one plan.
+
+    `literals` holds the values in order. When the tail of a VALUES list repeats one row shape, `shape`
+    keeps one row only, `rows` counts them, and `literals` holds all rows' values one after another
+    (`row_start` = index of the first row's first literal, `row_width` = literals a row; rows = 1 otherwise).
+    `texts` are the literals as they were written (result names come from them).
+    """
+
+    shape: str
+    literals: tuple[Value, ...]
+    texts: tuple[str, ...] = ()
+    rows: int = 1
+    row_start: int = 0
+    row_width: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What can be known of a statement without a schema: enough for a proxy to send it on its way.
+
+    `verb`: select, show, describe, insert, update, delete, create_table, drop_view, create_database,
+    drop_database, use, set_language, begin, commit, rollback, ... `target`: the database, table, view,
+    domain or index it is about, or the language of set_language; None when there is none.
+    `optional` is IF EXISTS / IF NOT EXISTS. `show` names what SHOW lists (databases, tables, servers, ...).
+    """
+
+    kind: Kind
+    verb: str
+    target: str | None = None
+    optional: bool = False
+    show: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One result column: its name, the nearest table or view named in FROM, and whether 1/0 print as true/false."""
+
+    name: str
+    origin: str
+    is_boolean: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A read, ready for SQLite: `sql` has only numbered parameters `?1 ?2 …`, made by `parser.bind.bind`.
+
+    `columns` may hold names with literal markers; `parser.bind.columns` makes the names of one request.
+    `relation` is the answer's name. `tables`: base tables and views read (as created). `repeatable` is false
+    when random or the clock takes part, so that no cache keeps the answer.
+    """
+
+    sql: str
+    binds: tuple[int | str, ...]
+    columns: tuple[Output, ...]
+    relation: str
+    tables: tuple[str, ...]
+    repeatable: bool = True
+    static_names: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """INSERT, UPDATE or DELETE. `per_row`: run once for each row of the request's VALUES (executemany)."""
+
+    sql: str
+    binds: tuple[int | str, ...]
+    verb: str
+    table: str
+    reads: tuple[str, ...]
+    writes: tuple[str, ...]
+    per_row: bool = False
+    returning: tuple[Output, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogChange:
+    """One row of the catalog made (`source` is the object's DDL in DirkDB's own SQL) or removed (`source` None).
+
+    `kind`: table, view, domain, index. `name` as shown; `key` = NFC + casefold of it.
+    """
+
+    kind: str
+    key: str
+    name: str
+    source: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ddl:
+    """CREATE, DROP or ALTER inside a database: SQLite statements and catalog changes, all or nothing.
+
+    With `sql` empty and no `catalog`, nothing is to be done (IF EXISTS / IF NOT EXISTS); it still succeeds.
+    """
+
+    sql: tuple[str, ...]
+    catalog: tuple[CatalogChange, ...]
+    verb: str
+    kind: str
+    name: str
+
+
+Plan = Query | Change | Ddl
