@@ -29,11 +29,15 @@ _SPECIAL = re.compile(rb"['\"`]|--|//|/\*")
 _NEXT = re.compile(rb"[;'\"`]|#-|--|//|/\*")
 _CLOSE = {39: re.compile(rb"[\\']"), 34: re.compile(rb'[\\"]'), 96: re.compile(rb"`")}
 _BLANK = re.compile(rb"(?:\s+|--[^\n]*(?:\n|\Z)|//[^\n]*(?:\n|\Z)|/\*.*?\*/)*\Z", re.DOTALL)
+_PAGE = (
+    b"RELATION_JSON_PAGE %d/%d\n"
+    b'{"type":"relation","name":%b,"page":%d,"totalPages":%d,"columns":%b,"rows":%b}\n'
+)
 _LINE, _BLOCK = 10, 42
 
 
 class StatementTooLongError(Exception):
-    """A statement grew past `limits.maxStatementBytes`: answer it, then close (what follows can't be framed)."""
+    """A statement grew past `limits.maxStatementBytes`: answer it, then close (the rest can't be framed)."""
 
 
 class MetadataError(Exception):
@@ -51,7 +55,7 @@ class StatementSplitter:
     __slots__ = ("_buffer", "_max_bytes", "_mode", "_scan", "_start")
 
     def __init__(self, max_bytes: int = 16 * 1024 * 1024) -> None:
-        self._buffer = b""
+        self._buffer = bytearray()
         self._scan = 0
         self._start = 0
         self._mode = 0
@@ -72,14 +76,15 @@ class StatementSplitter:
             if len(statement) > self._max_bytes:
                 raise StatementTooLongError
             return [statement] if statement else []
-        self._buffer = self._buffer + data if self._buffer else data
+        self._buffer += data
         statements = self._cut()
         if self._start:
-            self._buffer = self._buffer[self._start :]
+            del self._buffer[: self._start]
             self._scan -= self._start
             self._start = 0
         if not self._mode and self._buffer.isspace():
-            self._buffer, self._scan = b"", 0
+            self._buffer.clear()
+            self._scan = 0
         if len(self._buffer) > self._max_bytes:
             raise StatementTooLongError
         return statements
@@ -93,12 +98,12 @@ class StatementSplitter:
             found = _NEXT.search(buffer, self._scan)
             if found is None:
                 # The last byte may be the first half of a two-byte opener.
-                self._scan = max(self._scan, len(buffer) - (buffer[-1:] in (b"-", b"/", b"#")))
+                self._scan = max(self._scan, len(buffer) - buffer.endswith((b"-", b"/", b"#")))
                 return statements
             self._scan = found.end()
             token = found.group()
             if token == b";":
-                statement = buffer[self._start : found.start()].strip()
+                statement = bytes(buffer[self._start : found.start()]).strip()
                 if len(statement) > self._max_bytes:
                     raise StatementTooLongError
                 if statement and not is_blank(statement):
@@ -107,7 +112,7 @@ class StatementSplitter:
             elif token != b"#-":
                 self._mode = {b"--": _LINE, b"//": _LINE, b"/*": _BLOCK}.get(token, token[0])
 
-    def _leave_mode(self, buffer: bytes) -> bool:
+    def _leave_mode(self, buffer: bytearray) -> bool:
         """Move the scan past the open string or comment; False when its end has not come yet."""
         if self._mode in (_LINE, _BLOCK):
             closer = b"\n" if self._mode == _LINE else b"*/"
@@ -166,7 +171,7 @@ def page(name: bytes, columns: bytes, rows: Sequence[Any], number: int, total: i
     `name` and `columns` are JSON already (they are the same for every page of a plan); `total` is 0 for a
     stream whose end is not known yet. Rows hold numbers, strings, booleans and None only.
     """
-    return b'RELATION_JSON_PAGE %d/%d\n{"type":"relation","name":%b,"page":%d,"totalPages":%d,"columns":%b,"rows":%b}\n' % (
+    return _PAGE % (
         number,
         total,
         name,
@@ -214,7 +219,7 @@ def split_meta(answer: bytes) -> tuple[dict[str, Any] | None, bytes]:
 
 
 class AnswerRelay:
-    """Cuts one long answer, as its bytes arrive, into what can be passed on at once and the end that holds META.
+    """Cuts a long answer, as its bytes arrive, into what can be passed on and the end that holds META.
 
     `feed` returns what may be sent on; when `done`, `tail` is the rest (from the result lines on, META
     included). Only the result lines are ever held, so memory stays at one segment whatever the answer's size.

@@ -1,0 +1,88 @@
+"""The splitter cuts statements the same way wherever the segments happen to end."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dirk_gevent import protocol
+from dirk_gevent.protocol import StatementSplitter
+
+CASES = [
+    (b"alaivo 1;", [b"alaivo 1"]),
+    (b"a; b ;\n\nc", [b"a", b"b"]),
+    (b"alaivo 'a;b';alaivo \"c;\"\"d\";", [b"alaivo 'a;b'", b'alaivo "c;""d"']),
+    (rb"alaivo 'it\';s';x;", [rb"alaivo 'it\';s'", b"x"]),
+    (b"alaivo `a;b`;x;", [b"alaivo `a;b`", b"x"]),
+    (b"a -- b;c\n d;e // ;\n;", [b"a -- b;c\n d", b"e // ;"]),
+    (b"a /* ; */ b;/* only ; a comment */;c;", [b"a /* ; */ b", b"c"]),
+    (b"alaivo a #--1;b;", [b"alaivo a #--1", b"b"]),
+    (b";;  ;\n;", []),
+    (b"-- ; nothing\n;x;", [b"x"]),
+    (b'/*dirk {"a":"*\\/;"}*/ x;', [b'/*dirk {"a":"*\\/;"}*/ x']),
+    ("alaivo 'Éric;' antso é;".encode(), ["alaivo 'Éric;' antso é".encode()]),
+]
+
+
+@pytest.mark.parametrize(("data", "expected"), CASES)
+def test_whole_and_byte_by_byte(data: bytes, expected: list[bytes]) -> None:
+    assert StatementSplitter().feed(data) == expected
+    splitter = StatementSplitter()
+    assert [s for i in range(len(data)) for s in splitter.feed(data[i : i + 1])] == expected
+
+
+_PIECES = st.lists(
+    st.sampled_from([b";", b"'", b'"', b"`", b"\\", b"-", b"#", b"/", b"*", b"\n", b" ", b"a", b"1"]), max_size=40
+)
+
+
+@given(_PIECES, st.lists(st.integers(0, 40), max_size=6))
+def test_segments_do_not_matter(pieces: list[bytes], cuts: list[int]) -> None:
+    data = b"".join(pieces)
+    whole = StatementSplitter().feed(data)
+    edges = [0, *sorted(min(c, len(data)) for c in cuts), len(data)]
+    splitter = StatementSplitter()
+    parts = [s for a, b in zip(edges, edges[1:], strict=False) if b > a for s in splitter.feed(data[a:b])]
+    assert parts == whole
+
+
+def test_statement_over_the_limit_is_refused_whole_or_in_segments() -> None:
+    with pytest.raises(protocol.StatementTooLongError):
+        StatementSplitter(max_bytes=10).feed(b"alaivo 12345678;")
+    splitter = StatementSplitter(max_bytes=10)
+    splitter.feed(b"alaivo '")
+    with pytest.raises(protocol.StatementTooLongError):
+        splitter.feed(b"12345678")
+
+
+@given(st.dictionaries(st.text(max_size=5), st.text(max_size=8)), st.sampled_from([b"x", b"alaivo '*/'"]))
+def test_metadata_survives_whatever_text_it_carries(metadata: dict[str, str], statement: bytes) -> None:
+    sent = protocol.with_metadata(metadata, statement)
+    (received,) = StatementSplitter().feed(sent)
+    assert protocol.split_metadata(received) == (metadata, statement)
+
+
+@pytest.mark.parametrize("bad", [b"/*dirk {*/ x", b"/*dirk 1*/ x", b"/*dirk */ x", b'/*dirk {"a":"\\u0000*/ x'])
+def test_metadata_that_is_no_object_is_refused(bad: bytes) -> None:
+    with pytest.raises(protocol.MetadataError):
+        protocol.split_metadata(bad)
+
+
+@given(st.integers(1, 30), st.booleans())
+def test_relay_passes_pages_on_and_holds_the_end(segment: int, with_meta: bool) -> None:
+    meta = b'{"node":"m1"}' if with_meta else b""
+    rows = [["RESULT_MESSAGE", 1], ["END\nEND", None]]
+    answer = protocol.page(b'"t"', b"[]", rows, 1, 2) + protocol.page(b'"t"', b"[]", rows, 2, 2)
+    answer += protocol.relation_end(meta)
+    relay, passed = protocol.AnswerRelay(), b""
+    for at in range(0, len(answer), segment):
+        assert not relay.done
+        passed += relay.feed(answer[at : at + segment])
+    assert relay.done
+    assert passed + relay.tail == answer
+    assert relay.tail.startswith(b"RESULT_MESSAGE\n")
+
+
+def test_a_message_line_that_reads_end_is_moved() -> None:
+    assert protocol.message("a\nEND\nb") == b"RESULT_MESSAGE\na\n END\nb\nEND\n"
