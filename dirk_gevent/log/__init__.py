@@ -1,0 +1,1 @@
+"""The shared log: entries, the contract, the embedded journal, and the links that follow it."""

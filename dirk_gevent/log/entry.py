@@ -1,0 +1,240 @@
+"""What the log holds: drafts, entries, their exact bytes, and the chain of hashes over those bytes.
+
+An entry's bytes are one compact JSON array without a raw newline. They are made once, by the log that gives
+the entry its index, and travel, are stored and are hashed as they are: nobody encodes an entry a second
+time.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+from math import isinf
+from typing import Any
+
+import orjson
+
+from parser.errors import SqlError
+from parser.plan import Args, Shaped, Value
+
+#: The first element of every entry: how the rest is to be read.
+FORMAT = 1
+#: Length of a chain hash and of a request hash.
+HASH_BYTES = 16
+#: The chain hash before a log's first entry (index 0 means none).
+NO_CHAIN = bytes(HASH_BYTES)
+#: The log id of the system database, which says what other databases there are.
+SYSTEM_LOG_ID = 0
+#: The name of the system database.
+SYSTEM_DATABASE = "dirk"
+#: Verbs of a `DatabaseChange`.
+CREATE_DATABASE = "create_database"
+DROP_DATABASE = "drop_database"
+
+_REQUEST_ID = re.compile(r"([0-9]{13})-[0-9A-Za-z_-]{11,64}")
+_RANDOM_BYTES = 10
+
+
+class EntryDamagedError(ValueError):
+    """Bytes that are no entry of a known format: a damaged file, or a log written by a later version."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedStatement:
+    """One statement of an entry: its shape with literals, and the request's arguments (a tuple, or a
+    mapping).
+
+    `time_ms` and `seed` are those of the statement's first run inside a transaction, so that it sees the same
+    clock and the same random numbers when it is run again at the commit; None means the entry's own.
+    """
+
+    shaped: Shaped
+    args: Args = ()
+    time_ms: int | None = None
+    seed: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A write that has no place in the log yet.
+
+    `step_limit`: SQLite VM steps after which the write ends with 57014 on every node (0 = none).
+    `base_index` and `tables_read` belong to a transaction: it fails with 40001 when one of the tables
+    changed after that index.
+    """
+
+    request_id: str
+    statements: tuple[LoggedStatement, ...]
+    step_limit: int = 0
+    base_index: int | None = None
+    tables_read: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseChange:
+    """What an entry of the system log does when it makes or drops a database; such an entry has no
+    statements.
+
+    `verb` is `CREATE_DATABASE` or `DROP_DATABASE`, `name` the database as it was created. `log_id` is the
+    database's log (on CREATE the index of this very entry). `sealed_at` (DROP only, else 0) is the last
+    index of that log: no entry follows it.
+    """
+
+    verb: str
+    name: str
+    log_id: int
+    sealed_at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A write in its place: `index` counts from 1 in the log `log_id`, without gaps.
+
+    `time_ms` (Unix, UTC) never decreases along a log; `seed` is 0 … 2⁶⁴-1. `request_hash` (hex) tells a
+    retry of the same request from another request that took the same id. `change` is None outside the system
+    log.
+    """
+
+    log_id: int
+    index: int
+    time_ms: int
+    seed: int
+    request_id: str
+    request_hash: str
+    statements: tuple[LoggedStatement, ...]
+    step_limit: int = 0
+    base_index: int | None = None
+    tables_read: tuple[str, ...] = ()
+    change: DatabaseChange | None = None
+
+    def encode(self, statements: bytes | None = None) -> bytes:
+        """The entry's bytes. `statements` is `encode_statements(self.statements)` when the caller has it
+        already.
+
+        Raises SqlError `not_loggable` for values that no log can hold.
+        """
+        change = self.change
+        body: list[Any] = [
+            FORMAT,
+            self.log_id,
+            self.index,
+            self.time_ms,
+            self.seed,
+            self.request_id,
+            self.request_hash,
+            self.step_limit,
+            self.base_index,
+            self.tables_read,
+            orjson.Fragment(encode_statements(self.statements) if statements is None else statements),
+            None if change is None else (change.verb, change.name, change.log_id, change.sealed_at),
+        ]
+        return _dumps(body)
+
+    @staticmethod
+    def decode(encoded: bytes) -> Entry:
+        """The entry that `encoded` holds; raises `EntryDamagedError`."""
+        try:
+            version, log_id, index, time_ms, seed, request_id, digest, steps, base, reads, statements, change = (
+                orjson.loads(encoded)
+            )
+            if version != FORMAT:
+                raise EntryDamagedError(f"entry format {version!r} is not known, only {FORMAT} is")
+            return Entry(
+                log_id,
+                index,
+                time_ms,
+                seed,
+                request_id,
+                digest,
+                tuple(map(_decode_statement, statements)),
+                steps,
+                base,
+                tuple(reads),
+                None if change is None else DatabaseChange(*change),
+            )
+        except EntryDamagedError:
+            raise
+        except (ValueError, TypeError) as error:
+            raise EntryDamagedError(f"not an entry: {error}") from error
+
+
+def encode_statements(statements: tuple[LoggedStatement, ...]) -> bytes:
+    """The statements' part of an entry's bytes; raises SqlError `not_loggable`."""
+    return _dumps([_encode_statement(statement) for statement in statements])
+
+
+def request_hash(draft: Draft) -> str:
+    """Hash (hex) of a draft's statements and arguments, not of its id: equal for a retry, different for
+    another.
+    """
+    return hash_statements(encode_statements(draft.statements))
+
+
+def hash_statements(statements: bytes) -> str:
+    """`request_hash` from the bytes that `encode_statements` made."""
+    return blake2b(statements, digest_size=HASH_BYTES).hexdigest()
+
+
+def chain(previous: bytes, entry_bytes: bytes) -> bytes:
+    """The chain hash at an entry: which history led here. `previous` is the hash before it (`NO_CHAIN` at
+    index 1).
+    """
+    return blake2b(entry_bytes, digest_size=HASH_BYTES, key=previous).digest()
+
+
+def new_request_id(now_ms: int) -> str:
+    """A fresh request id: the time (Unix ms) and 80 random bits as hex."""
+    return f"{now_ms:013d}-{secrets.token_hex(_RANDOM_BYTES)}"
+
+
+def request_time_ms(request_id: str) -> int:
+    """The time (Unix ms) in a request id; raises SqlError `request_id_invalid` when it is not one."""
+    match = _REQUEST_ID.fullmatch(request_id)
+    if match is None:
+        raise SqlError("request_id_invalid", request_id=request_id[:100])
+    return int(match[1])
+
+
+def _dumps(value: object) -> bytes:
+    try:
+        return orjson.dumps(value)
+    except TypeError as error:
+        raise SqlError("not_loggable", reason=str(error)) from error
+
+
+def _encode_statement(statement: LoggedStatement) -> tuple[Any, ...]:
+    shaped, args = statement.shaped, statement.args
+    return (
+        shaped.shape,
+        shaped.literals,
+        shaped.texts,
+        shaped.rows,
+        shaped.row_start,
+        shaped.row_width,
+        dict(args) if isinstance(args, Mapping) else args,
+        statement.time_ms,
+        statement.seed,
+        _infinities(shaped.literals),
+    )
+
+
+def _decode_statement(fields: list[Any]) -> LoggedStatement:
+    shape, literals, texts, rows, row_start, row_width, args, time_ms, seed, infinities = fields
+    for position, sign in infinities:
+        literals[position] = sign * float("inf")
+    shaped = Shaped(shape, tuple(literals), tuple(texts), rows, row_start, row_width)
+    return LoggedStatement(shaped, tuple(args) if isinstance(args, list) else args, time_ms, seed)
+
+
+def _infinities(literals: tuple[Value, ...]) -> list[tuple[int, int]]:
+    """Places and signs of infinite literals (`1e999`), for which JSON has no form and orjson writes null."""
+    if float("inf") not in literals and float("-inf") not in literals:
+        return []
+    return [
+        (position, 1 if value > 0 else -1)
+        for position, value in enumerate(literals)
+        if isinstance(value, float) and isinf(value)
+    ]
