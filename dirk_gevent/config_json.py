@@ -27,9 +27,9 @@ def parse(path: Path) -> object:
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
-        raise ConfigError(f"{path}: is not UTF-8 text") from None
+        raise ConfigError("is not UTF-8 text") from None
     except OSError as error:
-        raise ConfigError(f"{path}: {(error.strerror or str(error)).lower()}") from None
+        raise ConfigError((error.strerror or str(error)).lower()) from None
     try:
         return json.loads(text, object_pairs_hook=_once)
     except json.JSONDecodeError as error:

@@ -1,0 +1,273 @@
+"""The programs' command lines: usage, arguments, exit status. Each program imports only what it runs.
+
+Exit status: 0 it did its work, 1 it failed while running, 2 it could not begin (a wrong argument, a bad config,
+an unknown id, an address in use), always with one sentence on stderr. The client has its own (3: a script's error).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dirk_gevent import __version__
+
+if TYPE_CHECKING:
+    from dirk_gevent.settings import Config
+
+_COMMON = """
+  -c, --config FILE  The settings; else DIRK_CONFIG_PATH, else ./config.json.
+  -h, --help         Show this and leave.
+  --version          Show the version and leave."""
+
+SERVER_USAGE = f"""dirk-server: one node; applies the log, answers reads, says how each write ended.
+
+Usage:
+  dirk-server [ID] [--config FILE]
+  dirk-server (-h | --help | --version)
+
+ID is one of the config's instances; else DIRK_INSTANCE_ID.
+
+Options:{_COMMON}
+
+Example: dirk-server m1
+"""
+
+PROXY_USAGE = f"""dirk-proxy: where clients connect; routes reads, gives writes their order, holds the log.
+
+Usage:
+  dirk-proxy [--config FILE]
+  dirk-proxy (-h | --help | --version)
+
+Options:{_COMMON}
+"""
+
+CACHE_USAGE = f"""dirk-cache: answers repeated reads near the client and drops what the log says has changed.
+
+Usage:
+  dirk-cache [HOST [PORT [LISTEN_PORT [TTL_MS [ENTRIES]]]]] [--config FILE]
+  dirk-cache (-h | --help | --version)
+
+HOST and PORT are the proxy's: the config's loadBalancer, else 127.0.0.1 3949. It listens on LISTEN_PORT (3951),
+keeps an answer TTL_MS milliseconds (3000) and at most ENTRIES answers (200). A config file is not needed.
+
+Options:{_COMMON}
+
+Example: dirk-cache 127.0.0.1 3949 3951 3000 200
+"""
+
+UP_USAGE = f"""dirk-up: the whole cluster of a config on this machine, and a prompt when there is a terminal.
+
+Usage:
+  dirk-up [--config FILE] [--cache-port PORT]
+  dirk-up (-h | --help | --version)
+
+Starts every instance, the proxy and the cache, and opens the client on the cache. miala or Ctrl-C stops all of it.
+Without a terminal it runs until SIGTERM.
+
+Options:
+  --cache-port PORT  Where the cache listens [default: 3951].{_COMMON}
+"""
+
+_MAX_PORT = 65_535
+
+
+class UsageError(Exception):
+    """The program can't begin; `str()` is the sentence for the person who typed the command."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `PROGRAM ARGUMENTS…` (server, proxy, cache, client, admin, up); the exit status."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    program = _PROGRAMS.get(words[0]) if words else None
+    if program is None:
+        return _refuse("dirk", f"name a program: {', '.join(_PROGRAMS)}")
+    return program(words[1:])
+
+
+def server(argv: Sequence[str] | None = None) -> int:
+    """`dirk-server`."""
+    return _guarded("dirk-server", SERVER_USAGE, argv, _server)
+
+
+def proxy(argv: Sequence[str] | None = None) -> int:
+    """`dirk-proxy`."""
+    return _guarded("dirk-proxy", PROXY_USAGE, argv, _proxy)
+
+
+def cache(argv: Sequence[str] | None = None) -> int:
+    """`dirk-cache`."""
+    return _guarded("dirk-cache", CACHE_USAGE, argv, _cache)
+
+
+def up(argv: Sequence[str] | None = None) -> int:
+    """`dirk-up`."""
+    return _guarded("dirk-up", UP_USAGE, argv, _up)
+
+
+def client(argv: Sequence[str] | None = None) -> int:
+    """`dirk-client`: its arguments are its own business."""
+    from dirk_gevent.client.main import main as run
+
+    return run(_words(argv))
+
+
+def admin(argv: Sequence[str] | None = None) -> int:
+    """`dirk-admin`: its arguments are its own business."""
+    from dirk_gevent.admin import main as run
+
+    return run(_words(argv))
+
+
+_PROGRAMS: dict[str, Callable[[Sequence[str] | None], int]] = {
+    "server": server,
+    "proxy": proxy,
+    "cache": cache,
+    "client": client,
+    "admin": admin,
+    "up": up,
+}
+
+
+def _words(argv: Sequence[str] | None) -> list[str]:
+    return list(sys.argv[1:] if argv is None else argv)
+
+
+def _guarded(name: str, usage: str, argv: Sequence[str] | None, body: Callable[[dict[str, Any]], int]) -> int:
+    """Parse, run, and turn what stops a program from beginning into its sentence and exit status 2."""
+    try:
+        return body(_arguments(name, usage, _words(argv)))
+    except UsageError as error:
+        return _refuse(name, str(error))
+    except KeyboardInterrupt:
+        return 130
+    except OSError as error:
+        if error.errno not in _ADDRESS_ERRORS:
+            raise
+        return _refuse(name, _address_sentence(error))
+
+
+def _arguments(name: str, usage: str, words: list[str]) -> dict[str, Any]:
+    from docopt import DocoptExit, docopt
+
+    try:
+        return dict(docopt(usage, words, version=f"{name} {__version__}"))
+    except DocoptExit:
+        synopsis = usage.split("Usage:\n", 1)[1].splitlines()[0].strip()
+        given = f"{shlex.join(words)} does not fit" if words else "an argument is missing"
+        raise UsageError(f"{given}; usage: {synopsis}") from None
+
+
+def _refuse(name: str, sentence: str) -> int:
+    print(f"{name}: {sentence}", file=sys.stderr)
+    return 2
+
+
+_ADDRESS_ERRORS = {
+    errno.EADDRINUSE: "is in use, another program listens there",
+    errno.EADDRNOTAVAIL: "is not an address of this machine",
+    errno.EACCES: "may not be used by this user",
+}
+
+
+def _address_sentence(error: OSError) -> str:
+    """`127.0.0.1:3948 is in use, …` from what gevent says: its text ends with the address as a tuple."""
+    reason = _ADDRESS_ERRORS.get(error.errno or 0, "can't be used")
+    address = (error.strerror or "").rpartition("('")[2].rstrip(")").replace("', ", ":")
+    return f"{address or error.filename or 'an address'} {reason}"
+
+
+def _server(arguments: dict[str, Any]) -> int:
+    config = _config(arguments)
+    known = ", ".join(one.id for one in config.instances)
+    node = arguments["ID"] or os.environ.get("DIRK_INSTANCE_ID")
+    if not node:
+        raise UsageError(f"say which instance to be (known: {known}), as an argument or in DIRK_INSTANCE_ID")
+    if all(one.id != node for one in config.instances):
+        raise UsageError(f"{config.path}: no instance has the id {node}; known: {known}")
+    _notice("node", node, config)
+    from dirk_gevent.node import run
+
+    return run(config, node)
+
+
+def _proxy(arguments: dict[str, Any]) -> int:
+    config = _config(arguments)
+    if config.load_balancer is None:
+        raise UsageError(f"{config.path}: loadBalancer: is missing, so there is no proxy to start")
+    _notice("proxy", "", config)
+    from dirk_gevent.proxy import run
+
+    return run(config)
+
+
+def _cache(arguments: dict[str, Any]) -> int:
+    config = _config_or_defaults(arguments)
+    upstream = config.load_balancer
+    host = arguments["HOST"] or (upstream.listen_host if upstream else "127.0.0.1")
+    port = _whole(arguments, "PORT", upstream.listen_port if upstream else 3949, 1, _MAX_PORT)
+    listen_port = _whole(arguments, "LISTEN_PORT", 3951, 1, _MAX_PORT)
+    ttl_ms = _whole(arguments, "TTL_MS", 3000, 1, 86_400_000)
+    entries = _whole(arguments, "ENTRIES", 200, 0, 100_000_000)
+    from dirk_gevent.cache import run
+
+    return run(config, reachable(host), port, listen_port, ttl_ms, entries)
+
+
+def _up(arguments: dict[str, Any]) -> int:
+    config = _config(arguments)
+    from dirk_gevent.up import run
+
+    return run(config, _whole(arguments, "--cache-port", 3951, 1, _MAX_PORT))
+
+
+def reachable(host: str) -> str:
+    """The address to connect to for a server that listens on `host`: "every address" is reached at this machine."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)
+
+
+def _whole(arguments: dict[str, Any], name: str, default: int, least: int, most: int) -> int:
+    value = arguments[name]
+    if value is None:
+        return default
+    if not value.isascii() or not value.isdigit():
+        raise UsageError(f"{name}: {value} is not a whole number")
+    number = int(value)
+    if not least <= number <= most:
+        raise UsageError(f"{name}: {value} is {'below' if number < least else 'above'} {min(max(number, least), most)}")
+    return number
+
+
+def _config(arguments: dict[str, Any]) -> Config:
+    from dirk_gevent import config
+
+    path = config.find(arguments["--config"])
+    try:
+        return config.load(path)
+    except config.ConfigError as error:
+        raise UsageError(f"{path}: {error}") from None
+
+
+def _config_or_defaults(arguments: dict[str, Any]) -> Config:
+    """The config; the defaults when nobody named one and there is none here."""
+    from dirk_gevent import config
+
+    if arguments["--config"] or os.environ.get("DIRK_CONFIG_PATH") or Path("config.json").exists():
+        return _config(arguments)
+    return config.Config(path=Path("config.json"), version=2, instances=(), load_balancer=config.LoadBalancer())
+
+
+def _notice(component: str, node: str, config: Config) -> None:
+    from dirk_gevent.logs import logger
+
+    log = logger(component, node)
+    for sentence in config.notices:
+        log.warning("config_version_1", text=sentence)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

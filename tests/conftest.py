@@ -1,0 +1,40 @@
+"""What every test may ask for: a running cluster, or the means to make one of another shape."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cluster import Cluster
+
+
+@pytest.fixture
+def make_cluster(tmp_path: Path) -> Iterator[Callable[..., Cluster]]:
+    """Makes clusters (not started) under the test's directory; all are gone after the test."""
+    made: list[Cluster] = []
+
+    def make(**options: Any) -> Cluster:
+        made.append(Cluster(tmp_path / f"cluster{len(made)}", **options))
+        return made[-1]
+
+    yield make
+    for cluster in made:
+        cluster.close()
+
+
+@pytest.fixture
+def cluster(make_cluster: Callable[..., Cluster]) -> Cluster:
+    """Two masters, the proxy and the cache, all ready."""
+    found = make_cluster()
+    found.start()
+    return found
+
+
+@pytest.fixture(scope="module")
+def shared_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """One cluster for all tests of a module: for those that kill nothing and name their own databases."""
+    with Cluster(tmp_path_factory.mktemp("cluster")) as found:
+        yield found
