@@ -1,0 +1,24 @@
+# The names people try. Everything here is a program of bin/ or one command.
+.PHONY: setup run test slow lint bench clean
+
+setup:
+	bin/dirk-setup
+
+run:
+	bin/dirk-up
+
+test:
+	bin/dirk-test
+
+slow:
+	bin/dirk-test -m slow
+
+lint: setup
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+
+bench: setup
+	PYTHONPATH=. .venv/bin/python -m benchmarks
+
+clean:
+	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,74 @@
+# Sourced by the programs in this directory, which set `here` to it: find the checkout, set it up, run from it.
+# shellcheck shell=sh disable=SC2154
+
+root=$(dirname "$here")
+program=$(basename "$0")
+venv_python="$root/.venv/bin/python"
+
+say() {
+    printf '%s: %s\n' "$program" "$1" >&2
+}
+
+# Run `python -m dirk_gevent.cli "$@"` from the checkout's own environment, in this process.
+run() {
+    if [ ! -x "$venv_python" ]; then
+        say "not set up yet: type $root/bin/dirk-up (sets up and starts everything) or $root/bin/dirk-setup"
+        exit 2
+    fi
+    PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}"
+    export PYTHONPATH
+    exec "$venv_python" -P -m dirk_gevent.cli "$@"
+}
+
+# Make .venv and install DirkDB with its dependencies into it, unless that is done. $1: run, or test (the suite's, too).
+set_up() {
+    wanted="$root $(cksum < "$root/setup.py")"
+    if [ -x "$venv_python" ] && [ "$(cat "$root/.venv/.dirk-$1" 2>/dev/null)" = "$wanted" ]; then
+        return
+    fi
+    if ! works "$venv_python"; then
+        find_python
+        say "making $root/.venv with $python"
+        "$python" -m venv --clear "$root/.venv" || fail "python -m venv failed, see above"
+    fi
+    extras=""
+    [ "$1" = test ] && extras="[test]"
+    say "installing into .venv, once: a minute or so"
+    "$venv_python" -m pip install -q --disable-pip-version-check --no-input -e "$root$extras" ||
+        fail "pip could not install, see above; it needs the network this once"
+    [ "$1" = test ] && printf '%s\n' "$wanted" > "$root/.venv/.dirk-test"
+    printf '%s\n' "$wanted" > "$root/.venv/.dirk-run"
+}
+
+# Whether $1 is a Python of at least 3.11 that can make and fill an environment.
+works() {
+    is_new_enough "$1" && "$1" -c 'import venv, ensurepip' 2>/dev/null
+}
+
+is_new_enough() {
+    "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
+}
+
+# Set `python` to one that works, or say what is missing and leave.
+find_python() {
+    old=""
+    for python in python3 python3.11 python3.12 python3.13 python3.14; do
+        if works "$python"; then
+            return
+        fi
+        if is_new_enough "$python"; then
+            old=$python
+        fi
+    done
+    if [ -n "$old" ]; then
+        say "$old has no venv module: type apt install python3-venv (as root), then this again"
+    else
+        say "Python 3.11 or later is needed and not found: type apt install python3 python3-venv (as root)"
+    fi
+    exit 2
+}
+
+fail() {
+    say "$1"
+    exit 1
+}
