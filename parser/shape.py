@@ -1,0 +1,221 @@
+"""Statement text ↔ `Shaped`: the literals are split off by one regular expression, without the grammar.
+
+In a shape a literal is a marker that no statement can contain: `'s'` text, `'i'` a whole number, `'r'` a real
+one, `'v'` any value (only in simple VALUES rows of an INSERT, where null, marina, diso, true, false and a minus
+before a number belong to the literal, so that all rows are one row shape). Comments become blanks of the same
+length, so that a place in the shape is a place in the text. White space stays as written: it is part of the
+names of unaliased columns.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from parser import literal_text as literals
+from parser.errors import SqlError
+from parser.plan import Shaped, Value
+
+_QUOTED: Final = r"""
+    (?<=') [^'\\]*+ (?: (?:''|\\.) [^'\\]*+ )*+ '
+  | (?<=") [^"\\]*+ (?: (?:""|\\.) [^"\\]*+ )*+ "
+  | (?<=`) [^`]*+ (?: `` [^`]*+ )*+ `
+"""
+# A digit begins a number unless a name goes before it: `a1`, or a name that ends in a combining mark.
+_NUMBER: Final = r"""
+    (?<=[0-9]) (?<!\w.) (?<![^\x00-\x7f\s].) [0-9]*+ (?:\.[0-9]*+)?+ (?:[eE][+-]?[0-9]++)?+ \w*
+  | (?<=\.) (?<!\w.) [0-9]++ (?:[eE][+-]?[0-9]++)?+ \w*
+"""
+_COMMENT: Final = r"""
+    (?<=-) (?<!\#-) -[^\n]*+ | (?<=/) /[^\n]*+ | (?<=/) \* .*?\*/
+"""
+_BROKEN: Final = r"(?<=['\"`]) | (?<=/) \*"
+# The first character set lets the engine skip to where anything of interest can begin.
+_SPLIT = re.compile(rf"(['\"`/.\-0-9](?:{_QUOTED}|{_NUMBER}|{_COMMENT}|{_BROKEN}))", re.VERBOSE | re.DOTALL)
+_VALUES_HEAD = re.compile(
+    r"\s*+(?:manampia|insert|replace)\b(?:[^'\"`;?$/\-0-9()]|(?<=\w)[0-9]|`[^`]*+`)*+"
+    r"(?:\([^'\"?$/\-()]*+\)[\s#]*+)?+(?<![^\W_])(?:sanda|values)@?\s*+(?=\()",
+    re.IGNORECASE,
+)
+_HEAD_LETTERS: Final = frozenset("mMiIrR")
+_ROW_LITERAL = re.compile(
+    rf"((?:['\"](?:{_QUOTED})|-?\s*+[0-9](?<![^\W\d].)[0-9.]*+(?:[eE][+-]?[0-9]++)?+\w*"
+    r"|(?<!\w)(?:null|marina|diso|true|false)(?!\w)))",
+    re.VERBOSE | re.DOTALL | re.IGNORECASE,
+)
+_MARKER = re.compile(r"`[^`]*+(?:``[^`]*+)*+`|'[sirv]'")
+_SPACE = re.compile(r"(`[^`]*+`)|\s++")
+_NEWLINES_KEPT = re.compile(r"[^\n]")
+
+
+def split(text: str) -> Shaped:
+    """Split a statement into its shape and its literals. A `;` at the end, and white space around, go away.
+
+    Raises SqlError: `unterminated` (a string, quoted name or comment), `number_glued`, `out_of_range`.
+    """
+    if text[:1] in _HEAD_LETTERS:
+        head = _VALUES_HEAD.match(text)
+        if head is not None:
+            shaped = _split_rows(text, head.end())
+            if shaped is not None:
+                return shaped
+    parts = _SPLIT.split(text)
+    if len(parts) == 1:
+        return Shaped(_trimmed(text), ())
+    values, texts = _take_literals(parts, text)
+    return Shaped(_trimmed("".join(parts)), tuple(values), tuple(texts))
+
+
+def _trimmed(shape: str) -> str:
+    shape = shape.strip()
+    return shape[:-1].rstrip() if shape.endswith(";") else shape
+
+
+def _take_literals(parts: list[str], text: str) -> tuple[list[Value], list[str]]:
+    """Put markers for the literals among `parts` (every second one) and blanks for comments."""
+    values: list[Value] = []
+    texts: list[str] = []
+    for index in range(1, len(parts), 2):
+        part = parts[index]
+        first = part[0]
+        if first in "0123456789" or (first == "." and len(part) > 1):
+            number = literals.number(part)
+            values.append(number)
+            parts[index] = "'i'" if type(number) is int else "'r'"
+        elif first in "'\"" and len(part) > 1:
+            values.append(literals.string(part))
+            parts[index] = "'s'"
+        else:
+            parts[index] = _not_a_literal(parts, index, text)
+            continue
+        texts.append(part)
+    return values, texts
+
+
+def _not_a_literal(parts: list[str], index: int, text: str) -> str:
+    """What stands in the shape for a quoted name or a comment; raises `unterminated` for half of one."""
+    part = parts[index]
+    if part in ("'", '"', "`", "/*"):
+        raise unterminated(text, part)
+    return part if part[0] == "`" else _NEWLINES_KEPT.sub(" ", part)
+
+
+def unterminated(text: str, mark: str) -> SqlError:
+    """The error for `text` whose last string, quoted name or comment has no end; `mark` is what began it."""
+    offset = 0
+    for part in _SPLIT.split(text):
+        if part == mark:
+            break
+        offset += len(part)
+    return SqlError("unterminated", mark=mark, **place(text, offset))
+
+
+def place(text: str, offset: int) -> dict[str, str | int]:
+    """Line and column (both from 1) of an offset, and the source line, as parameters of an error."""
+    start = text.rfind("\n", 0, offset) + 1
+    end = text.find("\n", offset)
+    source = text[start : end if end >= 0 else len(text)]
+    return {"line": text.count("\n", 0, offset) + 1, "column": offset - start + 1, "source": source}
+
+
+# --- INSERT … VALUES ---------------------------------------------------------------------------------------
+
+
+def _split_rows(text: str, start: int) -> Shaped | None:
+    """The rows of VALUES as one row shape, or None when they are not all literals of one width."""
+    parts = _ROW_LITERAL.split(text[start:])
+    gaps = parts[0::2]
+    count = len(gaps) - 1
+    if count == 0 or gaps[0].strip() != "(":
+        return None
+    ends = {gap: gap.translate(_NO_SPACE) for gap in set(gaps)}
+    steps = [ends[gap] for gap in gaps]
+    simple = next((i for i in range(1, count) if steps[i] not in _STEPS), count)
+    if not steps[simple].startswith(")") or steps[simple] == "),(":
+        return None
+    width = next((i for i in range(1, simple) if steps[i] == "),("), simple)
+    rows = simple // width
+    if steps[1 : simple + 1] != _row_steps(width, rows, steps[simple]):
+        return None
+    return _one_row(text, start, parts, width, rows)
+
+
+_NO_SPACE: Final = {ord(space): None for space in " \t\r\n\f\v"}
+_STEPS: Final = frozenset((",", "),("))
+
+
+def _row_steps(width: int, rows: int, last: str) -> list[str]:
+    """What must stand after each literal of `rows` rows of `width` literals."""
+    return ([","] * (width - 1) + ["),("]) * (rows - 1) + [","] * (width - 1) + [last]
+
+
+def _one_row(text: str, start: int, parts: list[str], width: int, rows: int) -> Shaped:
+    count = width * rows
+    texts = parts[1 : 2 * count : 2]
+    values = [_row_value(part) for part in texts]
+    end = start + sum(map(len, parts[: 2 * count]))
+    tail = split("x" + text[end:])
+    head = text[:start].strip()
+    shape = f"{head} ({', '.join(['v_'] * width)}{tail.shape[1:]}".replace("v_", "'v'")
+    all_values = (*values, *tail.literals)
+    return Shaped(shape, all_values, (*texts, *tail.texts), rows, 0, width)
+
+
+def _row_value(part: str) -> Value:
+    if part[0] in "'\"":
+        return literals.string(part)
+    if part[0] in "-0123456789":
+        return literals.signed(part)
+    return literals.WORDS[part.lower()]
+
+
+# --- back to text ------------------------------------------------------------------------------------------
+
+
+def text(shaped: Shaped) -> str:
+    """The statement's text with its literals back in place; splitting it again gives an equal shape and values."""
+    texts: Sequence[str] = shaped.texts or [literals.text_of(value) for value in shaped.literals]
+    if shaped.rows == 1:
+        return fill(shaped.shape, texts)
+    width, start = shaped.row_width, shaped.row_start
+    opening = [match.start() for match in _MARKER.finditer(shaped.shape) if match[0][0] == "'"][start]
+    row_end = shaped.shape.index(")", opening) + 1
+    row_begin = shaped.shape.rindex("(", 0, opening)
+    end = start + width * shaped.rows
+    rows = ", ".join(f"({', '.join(texts[i : i + width])})" for i in range(start, end, width))
+    head = fill(shaped.shape[:row_begin], texts[:start])
+    return head + rows + fill(shaped.shape[row_end:], texts[end:])
+
+
+def fill(shape: str, texts: Sequence[str]) -> str:
+    """`shape` with its markers replaced by `texts`, in order."""
+    following = iter(texts)
+    return _MARKER.sub(lambda match: match[0] if match[0][0] == "`" else next(following), shape)
+
+
+def source_text(source: str, first_literal: int, shaped: Shaped) -> str:
+    """The name of an unaliased column: its text in this request, white space collapsed.
+
+    `source` and `first_literal` are an `Item`'s.
+    """
+    collapsed = _SPACE.sub(lambda match: match[1] or " ", source)
+    if "'" not in collapsed:
+        return collapsed
+    texts = shaped.texts or tuple(literals.text_of(value) for value in shaped.literals)
+    skipped = shaped.row_width * (shaped.rows - 1) if first_literal >= shaped.row_start + shaped.row_width else 0
+    return fill(collapsed, texts[first_literal + skipped :])
+
+
+def text_place(shaped: Shaped, offset: int) -> dict[str, str | int]:
+    """Line, column and source line, in the statement's own text, of a place in its shape."""
+    before = shaped.shape[:offset]
+    markers = sum(1 for match in _MARKER.finditer(before) if match[0][0] == "'")
+    whole = text(shaped)
+    after = fill(shaped.shape[offset:], _texts_from(shaped, markers))
+    return place(whole, len(whole) - len(after))
+
+
+def _texts_from(shaped: Shaped, marker: int) -> Sequence[str]:
+    skipped = shaped.row_width * (shaped.rows - 1) if marker >= shaped.row_start + shaped.row_width else 0
+    return shaped.texts[marker + skipped :]
