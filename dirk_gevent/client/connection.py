@@ -1,0 +1,89 @@
+"""One TCP connection to a node, the proxy or a cache: requests out, answers in.
+
+Plain blocking sockets, not gevent's: the client is one program for one person (or one script) that waits for one
+answer at a time, so there is nothing to switch to while it waits; importing gevent would double its start-up time,
+and a KeyboardInterrupt must reach the waiting `recv` at once. A gevent program that uses the driver needs a thread.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import select
+import socket
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dirk_gevent.client.answers import End, Page, read_answer
+
+_CONNECT_TIMEOUT_SECONDS = 5.0
+_READ_BUFFER_BYTES = 128 * 1024
+# A peer that vanished without a word (power cut, cable) is found after 30 + 3 x 10 seconds.
+_KEEPALIVE = (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3))
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a server listens."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+class Connection:
+    """An open connection. Any OSError from it means that it is of no more use: close it and open another."""
+
+    def __init__(self, address: Address, timeout_seconds: float | None = None) -> None:
+        """Connect; `timeout_seconds` bounds each later wait for bytes (None waits as long as it takes)."""
+        self._socket = socket.create_connection((address.host, address.port), _CONNECT_TIMEOUT_SECONDS)
+        self._socket.settimeout(timeout_seconds)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in _KEEPALIVE:
+            if hasattr(socket, name):
+                self._socket.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+        self._stream = io.BufferedReader(socket.SocketIO(self._socket, "r"), _READ_BUFFER_BYTES)
+
+    def ask(self, request: bytes, asks_meta: bool) -> Iterator[Page | End]:
+        """Send one whole request and give the parts of its answer as they come.
+
+        The iterator must be used up before the next `ask`. Raises OSError when the connection ends.
+        """
+        self._socket.sendall(request)
+        return read_answer(self._stream, asks_meta)
+
+    def has_ended(self) -> bool:
+        """Whether this idle connection is of no more use: nothing was asked, so what is readable is its end."""
+        poll = select.poll()
+        try:
+            poll.register(self._socket, select.POLLIN)
+            return bool(poll.poll(0))
+        except (OSError, ValueError):
+            return True
+
+    def close(self) -> None:
+        """Close it; the server drops what it was doing for it. Never raises."""
+        with contextlib.suppress(OSError):
+            self._stream.close()
+        with contextlib.suppress(OSError):
+            self._socket.close()
+
+
+def encode(statement: str, metadata: Mapping[str, Any]) -> bytes:
+    """A request: the statement behind its metadata comment (none when `metadata` is empty), ended by ``;``.
+
+    A statement whose last line may end in a comment gets a line feed, so that the comment does not hide the ``;``.
+    Raises UnicodeEncodeError for text that is not Unicode, TypeError for metadata that JSON cannot hold.
+    """
+    last_line = statement[statement.rfind("\n") + 1 :]
+    end = "\n;" if "--" in last_line or "//" in last_line else ";"
+    body = (statement + end).encode()
+    if not metadata:
+        return body
+    import orjson
+
+    return b"/*dirk " + orjson.dumps(metadata).replace(b"*/", b"*\\/") + b"*/" + body

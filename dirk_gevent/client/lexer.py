@@ -1,0 +1,67 @@
+"""Colours for the language: a Pygments lexer, and the words that completion offers. Loaded at the first key."""
+
+from __future__ import annotations
+
+import re
+from typing import ClassVar
+
+# Pygments has no type hints of its own.
+from pygments.lexer import RegexLexer, words  # type: ignore[import-untyped]
+from pygments.token import (  # type: ignore[import-untyped]
+    Comment,
+    Keyword,
+    Name,
+    Number,
+    Operator,
+    Punctuation,
+    String,
+    Text,
+)
+
+from parser.keywords import FUNCTIONS, KEYWORDS, MALAGASY_FUNCTIONS, RESERVED, TOKENS
+
+#: What completion offers, sorted: every keyword and function, Malagasy and standard.
+COMPLETIONS: tuple[str, ...] = tuple(
+    sorted(
+        {word for word in TOKENS if len(word) > 2}
+        | set(FUNCTIONS)
+        | set(MALAGASY_FUNCTIONS)
+        | {"miala", "diovy"}
+    )
+)
+_OTHER_WORDS = frozenset(
+    word for keyword in KEYWORDS.values() if not keyword.reserved for word in keyword.malagasy + keyword.standard
+)
+
+
+class DirkLexer(RegexLexer):  # type: ignore[misc]
+    """DirkDB's SQL in Malagasy, with the standard words mixed in."""
+
+    name = "DirkDB"
+    aliases: ClassVar[list[str]] = ["dirkdb"]
+    filenames: ClassVar[list[str]] = ["*.dirkdb"]
+    flags = re.IGNORECASE | re.MULTILINE
+    tokens: ClassVar[dict[str, list[tuple[object, ...]]]] = {
+        "root": [
+            (r"\s+", Text),
+            (r"#[-+^]", Operator),
+            (r"(--|//).*?$", Comment.Single),
+            (r"/\*", Comment.Multiline, "comment"),
+            (r"'(?:\\.|[^\\'])*'?", String),
+            (r'"(?:\\.|[^\\"])*"?', String),
+            (r"`[^`]*`?", Name),
+            (words(tuple(RESERVED), prefix=r"\b", suffix=r"\b"), Keyword),
+            (words(tuple(_OTHER_WORDS), prefix=r"\b", suffix=r"\b"), Keyword.Type),
+            (r"\d+(\.\d+)?(e[-+]?\d+)?", Number),
+            (r"[^\W\d]\w*", Name),
+            (r"[?$@#]", Operator),
+            (r"[-+*/%=<>!|&~^]+", Operator),
+            (r"[(),.;:]", Punctuation),
+            (r".", Text),
+        ],
+        "comment": [
+            (r"[^*]+", Comment.Multiline),
+            (r"\*/", Comment.Multiline, "#pop"),
+            (r"\*", Comment.Multiline),
+        ],
+    }

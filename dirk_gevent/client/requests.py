@@ -1,0 +1,101 @@
+"""What a session sends and gets: a request under its id, the answer to it, and the failures on the way."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from dirk_gevent.client.answers import Cell, End, Page
+
+#: Values for ``?`` (a sequence) or ``$name`` (a mapping).
+Args = Sequence[Cell] | Mapping[str, Cell]
+
+#: First words of statements that change nothing in the cluster, so that they may run twice.
+_REPEATABLE_WORDS = frozenset(
+    {"alaivo", "select", "asehoy", "show", "lazao", "describe", "hazavao", "explain", "adikao", "translate"}
+    | {"sanda", "values", "ampiasao", "use", "safidio", "set", "atombohy", "begin"}
+)
+_COMMIT_WORDS = frozenset({"tehirizo", "commit", "end"})
+_FIRST_WORD = re.compile(r"[\s(#]*([^\W\d]\w*)")
+
+class SessionError(Exception):
+    """A failure on the way to the server: `key` names its sentence in `catalogue.client`, `params` fill it."""
+
+    def __init__(self, key: str, sqlstate: str, **params: str) -> None:
+        super().__init__(f"{key} ({sqlstate}) {params}")
+        self.key = key
+        self.sqlstate = sqlstate
+        self.params = params
+
+
+class UnreachableError(SessionError):
+    """No connection could be made for as long as the session's patience lasts. Nothing was sent."""
+
+
+class LostError(SessionError):
+    """The connection was lost and the statement was not repeated; the key says what that means for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One statement under its request id: what is sent again is this, the same bytes each time."""
+
+    request_id: str
+    statement: str
+    args: Args | None
+
+    @property
+    def first_word(self) -> str:
+        """The word the statement begins with, casefolded; empty when it begins with none."""
+        found = _FIRST_WORD.match(self.statement)
+        return found.group(1).casefold() if found else ""
+
+    @property
+    def is_repeatable(self) -> bool:
+        """Whether running it twice does no harm. Told by its first word; in doubt, no."""
+        return self.first_word in _REPEATABLE_WORDS
+
+    @property
+    def is_commit(self) -> bool:
+        """Whether it ends a transaction for good."""
+        return self.first_word in _COMMIT_WORDS
+
+
+class Answer:
+    """A statement's answer: iterate for the pages, then `end` says how it ended."""
+
+    def __init__(self, parts: Iterator[Page | End]) -> None:
+        self._parts = parts
+        self._end: End | None = None
+
+    def __iter__(self) -> Iterator[Page]:
+        for part in self._parts:
+            if isinstance(part, End):
+                self._end = part
+                return
+            yield part
+
+    @property
+    def is_read(self) -> bool:
+        """Whether all of it has come."""
+        return self._end is not None
+
+    @property
+    def end(self) -> End:
+        """How it ended; reads past the pages that were not asked for."""
+        if self._end is None:
+            for _ in self:
+                pass
+        if self._end is None:
+            raise ConnectionResetError("the answer was cut off")
+        return self._end
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """What giving up a statement means: whether a write's outcome is now unknown, and a transaction lost."""
+
+    request: Request
+    is_outcome_unknown: bool
+    lost_transaction: bool

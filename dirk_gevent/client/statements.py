@@ -1,0 +1,168 @@
+"""Cutting what a person typed, or a script holds, into statements: no grammar, only what hides a ``;``.
+
+Strings (``'…'``, ``"…"``), back-quoted names and comments hide it. The client needs what the server's splitter
+does not: the line on which each statement begins, and the words that are for the client itself (`miala`, `diovy`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+#: Words that end the client, with or without ``;``.
+LEAVE_WORDS = frozenset({"miala", "mivoaka", "mivaoka", "exit", "quit"})
+#: Words that clear the screen, with or without ``;``.
+CLEAR_WORDS = frozenset({"diovy", "!"})
+
+# ``#-`` comes before ``--``: in ``#--1`` the set operator comes first and a minus follows it.
+_NEXT = re.compile(r"[;'\"`]|#-|--|//|/\*")
+# The same before a statement has begun, when any visible character begins it.
+_FIRST = re.compile(r"[;'\"`]|#-|--|//|/\*|\S")
+# Possessive, so that a long string that is still open is looked at once only.
+_CLOSERS = {
+    "'": re.compile(r"[^\\']*+(?:\\.[^\\']*+)*+'", re.DOTALL),
+    '"': re.compile(r'[^\\"]*+(?:\\.[^\\"]*+)*+"', re.DOTALL),
+    "`": re.compile(r"[^`]*+`"),
+}
+_LINE_COMMENTS = ("--", "//")
+
+
+class Word(Enum):
+    """A line that is for the client, not for the server."""
+
+    LEAVE = "leave"
+    CLEAR = "clear"
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One statement without its ``;``, and without what stood before its first character.
+
+    `line` (from 1) is the line of that character in its input: the server's line 1 of this statement.
+    """
+
+    text: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """What is left at the end of the input: a statement without ``;``.
+
+    `inside` is the quote or ``/*`` that was still open, empty when only the ``;`` is missing.
+    """
+
+    text: str
+    line: int
+    inside: str
+
+
+class StatementReader:
+    """Takes lines, gives statements and words. `feed` is linear in the text, however long a statement grows.
+
+    Invariant: `_parts` holds the unfinished statement from its first significant character on, already scanned.
+    """
+
+    def __init__(self) -> None:
+        self._parts: list[str] = []
+        self._inside = ""
+        self._line = 1
+        self._started_at = 1
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether an unfinished statement, or an open comment, is held."""
+        return bool(self._parts) or bool(self._inside)
+
+    def feed(self, line: str) -> Iterator[Statement | Word]:
+        """The statements and words that one more line (ended by a line feed) completes.
+
+        The iterator must be used up before the next line.
+        """
+        if not self.is_pending and (word := word_of(line)) is not None:
+            self._line += 1
+            yield word
+            return
+        yield from self._cut(line)
+        self._line += line.count("\n")
+
+    def finish(self) -> Unfinished | None:
+        """What the input ended in the middle of; None when everything was complete. Forgets it."""
+        unfinished = None
+        text = "".join(self._parts).strip()
+        if text or self._inside:
+            line = self._started_at if text else self._line
+            unfinished = Unfinished(text, line, self._inside)
+        self._parts.clear()
+        self._inside = ""
+        return unfinished
+
+    def _cut(self, line: str) -> Iterator[Statement | Word]:
+        at = kept_from = 0
+        if self._inside:
+            at = self._close(line, 0)
+        while at < len(line):
+            found = (_NEXT if self._parts else _FIRST).search(line, at)
+            if found is None:
+                break
+            token, at = found.group(), found.end()
+            if token == ";":
+                text = "".join([*self._parts, line[kept_from : found.start()]]).strip()
+                if self._parts:
+                    yield word_of(text) or Statement(text, self._started_at)
+                self._parts.clear()
+                kept_from = at
+                continue
+            if token in _LINE_COMMENTS or token == "/*":
+                at = self._comment(line, token, at)
+                if not self._parts:
+                    kept_from = at
+                continue
+            if not self._parts:
+                self._started_at = self._line + line.count("\n", 0, found.start())
+                kept_from = found.start()
+                self._parts.append("")
+            if token in _CLOSERS:
+                self._inside = token
+                at = self._close(line, at)
+        if self._parts:
+            self._parts.append(line[kept_from:])
+
+    def _comment(self, line: str, token: str, at: int) -> int:
+        if token in _LINE_COMMENTS:
+            end = line.find("\n", at)
+            return len(line) if end < 0 else end
+        self._inside = token
+        return self._close(line, at)
+
+    def _close(self, line: str, at: int) -> int:
+        """Where the open string or comment ends in `line`: just past it, or the line's end while it is open."""
+        if self._inside == "/*":
+            end = line.find("*/", at) + 2
+            if end < 2:
+                return len(line)
+        else:
+            found = _CLOSERS[self._inside].match(line, at)
+            if found is None:
+                return len(line)
+            end = found.end()
+        self._inside = ""
+        return end
+
+
+def word_of(line: str) -> Word | None:
+    """The client's own word that a line is, if it is one: ``miala``, ``MIALA ;``, ``!``."""
+    bare = line.strip().rstrip("; \t").casefold()
+    if bare in LEAVE_WORDS:
+        return Word.LEAVE
+    return Word.CLEAR if bare in CLEAR_WORDS else None
+
+
+def is_complete(text: str) -> bool:
+    """Whether Enter should send `text`: nothing unfinished is in it (a client's word and blank text included)."""
+    reader = StatementReader()
+    for _ in reader.feed(text + "\n"):
+        pass
+    return not reader.is_pending

@@ -1,0 +1,20 @@
+"""The client's own sentences in the session's language, without loading the server's."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from dirk_gevent.catalogue import LANGUAGES
+from dirk_gevent.catalogue.client import MESSAGES
+
+
+def sentence(key: str, language: str | None, params: Mapping[str, object] | None = None) -> str:
+    """The sentence of `key`, filled with `params`. A language that is not known reads as Malagasy."""
+    return MESSAGES[key].in_language(language or LANGUAGES[0]).format_map(params or {})
+
+
+def environment_language() -> str | None:
+    """The language that DIRK_LANG asks for; None when it is unset or not one of `LANGUAGES`."""
+    language = os.environ.get("DIRK_LANG", "").strip().lower()[:2]
+    return language if language in LANGUAGES else None

@@ -1,0 +1,122 @@
+"""The command line of the client: the usage text, which is the help, and what it means."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+from dirk_gevent.catalogue import LANGUAGES
+from dirk_gevent.client.connection import Address
+from dirk_gevent.client.formats import FORMATS
+from dirk_gevent.client.texts import environment_language, sentence
+
+DEFAULT_HOST = "127.0.0.1"
+DEFAULT_PORT = 3949
+
+#: Exit statuses.
+EXIT_OK, EXIT_OWN_ERROR, EXIT_USAGE, EXIT_STATEMENT_FAILED = 0, 1, 2, 3
+
+USAGE = f"""DirkDB's client: a prompt on a terminal; without one, a runner of scripts.
+
+Usage:
+  dirk-client [options] [-e STATEMENT]... [-f FILE]... [HOST] [PORT]
+  dirk-client --help | --version
+
+HOST and PORT are those of the proxy, a cache or a node ({DEFAULT_HOST} {DEFAULT_PORT}).
+HOST may be left out: dirk-client 3951.
+
+Options:
+  -e, --execute STATEMENT  Run STATEMENT and leave; may be given several times. Its last ; may be missing.
+  -f, --file FILE          Run the statements of FILE (- is the standard input) after those of -e, and leave.
+  -d, --database NAME      Begin with NAME as the current database.
+  --format FORMAT          How relations are written: {', '.join(FORMATS)} [default: table].
+  --keep-going             Go on after a statement that failed; the exit status is still 3.
+  --lang LANG              Language of the messages: {', '.join(LANGUAGES)}. Without it: DIRK_LANG, then the server's.
+  --wait SECONDS           How long to wait for a server that is not there yet [default: 0].
+  -h, --help               Show this.
+  --version                Show the version.
+
+At the prompt, a statement ends with ; and may take several lines. miala (or exit, Ctrl-D) leaves, diovy (or !)
+clears the screen, Ctrl-C clears the line, or cancels the statement that is running.
+
+Exit status: 0, 1 the client's own failure, 2 wrong usage or no connection, 3 a statement failed.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ClientOptions:
+    """What the command line asks for. `language` None leaves it to the server."""
+
+    address: Address = field(default_factory=lambda: Address(DEFAULT_HOST, DEFAULT_PORT))
+    statements: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    database: str | None = None
+    format: str = "table"
+    keeps_going: bool = False
+    language: str | None = None
+    wait_seconds: float = 0.0
+
+
+def parse(argv: Sequence[str]) -> ClientOptions:
+    """The options in `argv` (without the program's name).
+
+    Raises SystemExit: 0 after ``--help`` and ``--version``, 2 after one sentence on stderr for a wrong argument.
+    """
+    import docopt
+
+    from dirk_gevent import __version__
+
+    try:
+        given = docopt.docopt(USAGE, list(argv), version=f"dirk-client {__version__}")
+    except docopt.DocoptExit as error:
+        print(error, file=sys.stderr)
+        raise SystemExit(EXIT_USAGE) from None
+    return _options(given)
+
+
+def _options(given: Mapping[str, Any]) -> ClientOptions:
+    host, port = given["HOST"], given["PORT"]
+    if host is not None and port is None and host.isdecimal():
+        host, port = None, host
+    language = given["--lang"]
+    if language is not None:
+        _must_be_one_of("--lang", language, LANGUAGES)
+    _must_be_one_of("--format", given["--format"], FORMATS)
+    return ClientOptions(
+        address=Address(host or DEFAULT_HOST, DEFAULT_PORT if port is None else _port(port)),
+        statements=tuple(given["--execute"]),
+        files=tuple(given["--file"]),
+        database=given["--database"],
+        format=given["--format"],
+        keeps_going=given["--keep-going"],
+        language=language or environment_language(),
+        wait_seconds=_seconds(given["--wait"]),
+    )
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 65535:
+        _refuse("client_bad_port", port=text)
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < float("inf"):
+        _refuse("client_bad_seconds", option="--wait", value=text)
+    return seconds
+
+
+def _must_be_one_of(option: str, value: str, choices: Sequence[str]) -> None:
+    if value not in choices:
+        _refuse("client_bad_choice", option=option, value=value, choices=", ".join(choices))
+
+
+def _refuse(key: str, **params: str) -> NoReturn:
+    print(f"dirk-client: {sentence(key, environment_language(), params)}", file=sys.stderr)
+    raise SystemExit(EXIT_USAGE)
