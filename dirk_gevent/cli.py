@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dirk_gevent import __version__
+from dirk_gevent.startup import CannotStartError, reachable
 
 if TYPE_CHECKING:
     from dirk_gevent.settings import Config
@@ -74,10 +75,6 @@ Options:
 """
 
 _MAX_PORT = 65_535
-
-
-class UsageError(Exception):
-    """The program can't begin; `str()` is the sentence for the person who typed the command."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -141,7 +138,7 @@ def _guarded(name: str, usage: str, argv: Sequence[str] | None, body: Callable[[
     """Parse, run, and turn what stops a program from beginning into its sentence and exit status 2."""
     try:
         return body(_arguments(name, usage, _words(argv)))
-    except UsageError as error:
+    except CannotStartError as error:
         return _refuse(name, str(error))
     except KeyboardInterrupt:
         return 130
@@ -159,7 +156,7 @@ def _arguments(name: str, usage: str, words: list[str]) -> dict[str, Any]:
     except DocoptExit:
         synopsis = usage.split("Usage:\n", 1)[1].splitlines()[0].strip()
         given = f"{shlex.join(words)} does not fit" if words else "an argument is missing"
-        raise UsageError(f"{given}; usage: {synopsis}") from None
+        raise CannotStartError(f"{given}; usage: {synopsis}") from None
 
 
 def _refuse(name: str, sentence: str) -> int:
@@ -186,9 +183,9 @@ def _server(arguments: dict[str, Any]) -> int:
     known = ", ".join(one.id for one in config.instances)
     node = arguments["ID"] or os.environ.get("DIRK_INSTANCE_ID")
     if not node:
-        raise UsageError(f"say which instance to be (known: {known}), as an argument or in DIRK_INSTANCE_ID")
+        raise CannotStartError(f"say which instance to be (known: {known}), as an argument or in DIRK_INSTANCE_ID")
     if all(one.id != node for one in config.instances):
-        raise UsageError(f"{config.path}: no instance has the id {node}; known: {known}")
+        raise CannotStartError(f"{config.path}: no instance has the id {node}; known: {known}")
     _notice("node", node, config)
     from dirk_gevent.node import run
 
@@ -198,7 +195,7 @@ def _server(arguments: dict[str, Any]) -> int:
 def _proxy(arguments: dict[str, Any]) -> int:
     config = _config(arguments)
     if config.load_balancer is None:
-        raise UsageError(f"{config.path}: loadBalancer: is missing, so there is no proxy to start")
+        raise CannotStartError(f"{config.path}: loadBalancer: is missing, so there is no proxy to start")
     _notice("proxy", "", config)
     from dirk_gevent.proxy import run
 
@@ -225,20 +222,17 @@ def _up(arguments: dict[str, Any]) -> int:
     return run(config, _whole(arguments, "--cache-port", 3951, 1, _MAX_PORT))
 
 
-def reachable(host: str) -> str:
-    """The address to connect to for a server that listens on `host`: "every address" is reached at this machine."""
-    return {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)
-
-
 def _whole(arguments: dict[str, Any], name: str, default: int, least: int, most: int) -> int:
     value = arguments[name]
     if value is None:
         return default
     if not value.isascii() or not value.isdigit():
-        raise UsageError(f"{name}: {value} is not a whole number")
+        raise CannotStartError(f"{name}: {value} is not a whole number")
     number = int(value)
-    if not least <= number <= most:
-        raise UsageError(f"{name}: {value} is {'below' if number < least else 'above'} {min(max(number, least), most)}")
+    if number < least:
+        raise CannotStartError(f"{name}: {value} is below {least}")
+    if number > most:
+        raise CannotStartError(f"{name}: {value} is above {most}")
     return number
 
 
@@ -249,7 +243,7 @@ def _config(arguments: dict[str, Any]) -> Config:
     try:
         return config.load(path)
     except config.ConfigError as error:
-        raise UsageError(f"{path}: {error}") from None
+        raise CannotStartError(f"{path}: {error}") from None
 
 
 def _config_or_defaults(arguments: dict[str, Any]) -> Config:

@@ -1,0 +1,221 @@
+"""The whole cluster on this machine: start every part, wait until each is ready, then a prompt; stop all of it.
+
+A plain single-threaded program without gevent: it reads the parts' log pipes, one line at a time, and watches them
+end. The parts are in sessions of their own, so that Ctrl-C at the prompt is the client's alone, and are told by the
+kernel when this process dies in any way. It starts parts once: one that dies later is reported, not restarted,
+because an operator who stops a part wants it stopped.
+"""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from types import FrameType
+
+from dirk_gevent.settings import Config
+from dirk_gevent.startup import CannotStartError, reachable
+from dirk_gevent.up_parts import LOG_NAME, LogStream, OneAtATime, Part, Parts
+
+#: How long all parts together may take to be ready (a node may have many entries to replay).
+READY_SECONDS = 120.0
+#: From the first SIGTERM to SIGKILL.
+STOP_SECONDS = 6.0
+#: How long a part in front (cache, then proxy) has to end before those behind it are told to.
+_STAGE_SECONDS = 2.0
+_TELL_EVERY_SECONDS = 3.0
+_PUMP_SECONDS = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class _Planned:
+    """A part to start: its command line after `dirk_gevent.cli` and the address it will listen on."""
+
+    name: str
+    words: tuple[str, ...]
+    host: str
+    port: int
+
+
+def run(config: Config, cache_port: int) -> int:
+    """Run the cluster of `config` until the client leaves or a signal comes; the exit status.
+
+    CannotStartError when it runs already or an address is taken. 0 after an ordinary end, 1 when a part did not
+    come up or all of them died.
+    """
+    planned = _plan(config, cache_port)
+    with OneAtATime(config.log.directory, config.path):
+        for one in planned:
+            _must_be_free(one)
+        is_terminal = sys.stdin.isatty() and sys.stdout.isatty()
+        with LogStream(config.log.directory / LOG_NAME, [one.name for one in planned]) as stream:
+            return _Run(config, planned, stream, is_terminal).run()
+
+
+def _plan(config: Config, cache_port: int) -> list[_Planned]:
+    option = ("--config", str(config.path))
+    planned = [
+        _Planned(one.id, ("server", one.id, *option), one.host, one.port) for one in config.instances
+    ]
+    front = config.load_balancer
+    if front is not None:
+        upstream = (reachable(front.listen_host), str(front.listen_port))
+        planned.append(_Planned("proxy", ("proxy", *option), front.listen_host, front.listen_port))
+        planned.append(_Planned("cache", ("cache", *upstream, str(cache_port), *option), "127.0.0.1", cache_port))
+    return planned
+
+
+def _must_be_free(one: _Planned) -> None:
+    try:
+        family, _, _, _, address = socket.getaddrinfo(one.host, one.port, type=socket.SOCK_STREAM)[0]
+        socket.create_server(address[:2], family=family).close()
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise CannotStartError(f"{one.name} can't listen on {one.host}:{one.port}: {reason}") from None
+
+
+class _Run:
+    """One life of the cluster. Signals only set flags; `run` looks at them between two pumps."""
+
+    def __init__(self, config: Config, planned: Sequence[_Planned], stream: LogStream, is_terminal: bool) -> None:
+        self._config = config
+        self._planned = planned
+        self._stream = stream
+        self._is_terminal = is_terminal
+        self._parts = Parts(stream)
+        self._client: subprocess.Popen[bytes] | None = None
+        self._stop_wanted = False
+        self._is_hurried = False
+        self._told_dead: set[str] = set()
+
+    def run(self) -> int:
+        """Start, wait, serve, stop."""
+        before = {number: signal.signal(number, self._on_signal) for number in _STOP_SIGNALS}
+        try:
+            for one in self._planned:
+                self._parts.start(one.name, one.words)
+            if not self._wait_ready():
+                return 0 if self._stop_wanted else 1
+            self._tell_ready()
+            return self._serve_client() if self._is_terminal else self._serve()
+        finally:
+            self._stop()
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        if number == signal.SIGINT and self._client is not None:
+            return  # the terminal sent it to the client too, which knows what it means
+        self._is_hurried = self._stop_wanted
+        self._stop_wanted = True
+
+    def _wait_ready(self) -> bool:
+        """Whether all parts became ready; says what it waits for, and why it gives up."""
+        begun = told = time.monotonic()
+        while not self._stop_wanted:
+            self._parts.pump(_PUMP_SECONDS)
+            dead = next((part for part in self._parts if part.has_ended()), None)
+            if dead is not None:
+                self._tell_death_at_start(dead)
+                return False
+            waiting = [part.name for part in self._parts if not part.is_ready]
+            if not waiting:
+                return True
+            now = time.monotonic()
+            if now - begun > READY_SECONDS:
+                self._stream.say(f"{', '.join(waiting)} not ready after {READY_SECONDS:g} s, stopping")
+                return False
+            if now - told > _TELL_EVERY_SECONDS:
+                told = now
+                self._stream.say(f"waiting for {', '.join(waiting)}")
+        return False
+
+    def _tell_death_at_start(self, part: Part) -> None:
+        self._stream.say(f"{part.name} {part.end()} before it was ready, stopping; its last lines:")
+        for line in part.tail:
+            self._stream.say(f"    {line}")
+
+    def _tell_ready(self) -> None:
+        places = ", ".join(f"{one.name} {one.host}:{one.port}" for one in self._planned)
+        self._stream.say(f"ready: {places}")
+
+    def _serve(self) -> int:
+        """Without a terminal: until a signal, or until nothing runs any more."""
+        while not self._stop_wanted:
+            self._parts.pump(_PUMP_SECONDS)
+            self._tell_deaths()
+            if all(part.has_ended() for part in self._parts):
+                self._stream.say("every part has ended")
+                return 1
+        return 0
+
+    def _serve_client(self) -> int:
+        """The prompt, until it ends; log lines go to the file alone so that they do not run through it."""
+        front = self._planned[-1]
+        self._stream.say(f"log lines from here on: {self._stream.shown_path()}")
+        self._stream.say("miala or Ctrl-C at the prompt leaves and stops everything")
+        self._stream.is_quiet = True
+        kept = termios.tcgetattr(0)
+        self._client = self._parts.open_client(reachable(front.host), front.port)
+        try:
+            while self._client.poll() is None and not self._stop_wanted:
+                self._parts.pump(_PUMP_SECONDS)
+                self._tell_deaths()
+            status = self._client.poll()
+            return 0 if status is None or status < 0 else status
+        finally:
+            self._end_client(self._client)
+            self._client = None
+            with suppress(termios.error):
+                termios.tcsetattr(0, termios.TCSADRAIN, kept)
+            self._stream.is_quiet = False
+
+    def _end_client(self, client: subprocess.Popen[bytes]) -> None:
+        if client.poll() is None:
+            client.terminate()
+            try:
+                client.wait(1.0)
+            except subprocess.TimeoutExpired:
+                client.kill()
+                client.wait()
+
+    def _tell_deaths(self) -> None:
+        for part in self._parts:
+            if part.has_ended() and part.name not in self._told_dead:
+                self._told_dead.add(part.name)
+                words = " ".join(part.words[: 2 if part.words[0] == "server" else 1])
+                self._stream.say(f"{part.name} {part.end()}; bin/dirk-{words} starts it again", aloud=True)
+
+    def _stop(self) -> None:
+        """Front to back: cache, proxy, nodes; whatever still runs after `STOP_SECONDS` is killed."""
+        running = [part for part in self._parts if not part.has_ended()]
+        if running:
+            self._stream.say(f"stopping {', '.join(part.name for part in reversed(running))}")
+        deadline = time.monotonic() + STOP_SECONDS
+        front = [[part] for part in reversed(running) if part.name in ("cache", "proxy")]
+        nodes = [part for part in running if part.name not in ("cache", "proxy")]
+        for stage in [*front, nodes]:
+            for part in stage:
+                part.terminate()
+            self._pump_until(stage, min(deadline, time.monotonic() + _STAGE_SECONDS))
+        self._pump_until(running, deadline)
+        for part in running:
+            if not part.has_ended():
+                self._stream.say(f"{part.name} did not end by itself, killed")
+                part.kill()
+        self._parts.drain()
+
+    def _pump_until(self, parts: Sequence[Part], deadline: float) -> None:
+        while time.monotonic() < deadline and not self._is_hurried:
+            if all(part.has_ended() for part in parts):
+                return
+            self._parts.pump(_PUMP_SECONDS)
+
+
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)

@@ -1,0 +1,193 @@
+"""The config file: what loads, how, and the sentence for everything that is wrong in it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dirk_gevent import config
+from dirk_gevent.config import ConfigError, ReadStrategy, Role, WriteMode
+from tests.cluster import ROOT
+
+VERSION_1 = {
+    "configVersion": 1,
+    "loadBalancer": {"listenHost": "0.0.0.0", "listenPort": 4049},
+    "instances": [
+        {"id": "m1", "role": "MASTER", "host": "127.0.0.1", "port": 4048, "dataDirectory": "data/m1"},
+        {"id": "m2", "role": "REPLICA", "host": "127.0.0.1", "port": 4050, "dataDirectory": "/srv/m2"},
+    ],
+    "routing": {
+        "reads": {"strategy": "ROUND_ROBIN", "includeRoles": ["MASTER"]},
+        "writes": {"mode": "MULTI_PRIMARY", "partition": "DB_OBJECT", "hash": "RENDEZVOUS"},
+    },
+    "replication": {"type": "FILE", "intervalSeconds": 2},
+}
+
+
+def minimal(**over: Any) -> dict[str, Any]:
+    """The least a version 2 file can hold, with `over` put over it."""
+    return {"configVersion": 2, "loadBalancer": {}, "instances": [{"id": "m1", "port": 4048}]} | over
+
+
+def load(directory: Path, content: object, environ: dict[str, str] | None = None) -> config.Config:
+    path = directory / "config.json"
+    path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
+    return config.load(path, environ or {})
+
+
+def refusal(directory: Path, content: object, environ: dict[str, str] | None = None) -> str:
+    with pytest.raises(ConfigError) as caught:
+        load(directory, content, environ)
+    return str(caught.value)
+
+
+def test_the_checkout_s_own_file_loads_without_notice() -> None:
+    found = config.load(ROOT / "config.json", {})
+    assert [(one.id, one.role, one.port) for one in found.instances] == [
+        ("m1", Role.MASTER, 3948),
+        ("m2", Role.MASTER, 3950),
+    ]
+    assert found.load_balancer == config.LoadBalancer("127.0.0.1", 3949)
+    assert found.notices == ()
+
+
+def test_defaults_are_those_of_the_dataclasses(tmp_path: Path) -> None:
+    found = load(tmp_path, minimal())
+    assert found.limits == config.Limits()
+    assert found.cache == config.CacheSettings()
+    assert found.routing == config.Routing()
+    assert found.replication.interval_seconds == 0.5
+    assert found.language == "mg"
+    assert found.instances[0].host == "127.0.0.1"
+
+
+def test_relative_directories_are_relative_to_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    found = load(tmp_path, minimal(log={"directory": "journal"}))
+    assert found.instances[0].data_directory == tmp_path / "data/m1"
+    assert found.log.directory == tmp_path / "journal"
+
+
+def test_version_1_loads_and_says_how_each_setting_is_read(tmp_path: Path) -> None:
+    found = load(tmp_path, VERSION_1)
+    assert found.instances[0].data_directory == tmp_path / "data/m1"
+    assert found.instances[1].data_directory == Path("/srv/m2")
+    assert found.routing.writes.mode is WriteMode.MULTI_PRIMARY
+    assert found.replication == config.Replication()
+    said = "\n".join(found.notices)
+    for setting in (
+        "loadBalancer: the proxy listens on 0.0.0.0:4049",
+        "instances[].dataDirectory: relative to the file",
+        "routing.reads: ROUND_ROBIN",
+        "routing.writes: MULTI_PRIMARY by DB_OBJECT and RENDEZVOUS",
+        'replication.type: "FILE" is read as LOG',
+        "replication.intervalSeconds: 2 is not used",
+    ):
+        assert setting in said
+
+
+def test_version_1_values_that_nobody_knows_load_with_a_notice(tmp_path: Path) -> None:
+    odd = VERSION_1 | {
+        "routing": {
+            "reads": {"strategy": "FASTEST"},
+            "writes": {"mode": "ANY", "partition": "TABLE", "hash": "MD5"},
+        },
+        "replication": {"type": "FILE", "intervalSeconds": 2, "tombstone": {"suffix": ".tombstone"}},
+    }
+    found = load(tmp_path, odd)
+    assert found.routing.reads.strategy is ReadStrategy.ROUND_ROBIN
+    said = "\n".join(found.notices)
+    for value in ('routing.reads.strategy: "FASTEST"', 'writes.mode: "ANY"', 'partition: "TABLE"', 'hash: "MD5"'):
+        assert value in said
+    assert "replication.tombstone: is not used" in said
+
+
+def test_language_of_the_environment_outweighs_the_file(tmp_path: Path) -> None:
+    assert load(tmp_path, minimal(language="fr")).language == "fr"
+    assert load(tmp_path, minimal(language="fr"), {"DIRK_LANG": "en"}).language == "en"
+    assert refusal(tmp_path, minimal(), {"DIRK_LANG": "de"}) == 'DIRK_LANG: "de" is not one of mg, fr, en'
+
+
+def test_a_single_node_needs_no_load_balancer(tmp_path: Path) -> None:
+    alone = minimal()
+    del alone["loadBalancer"]
+    assert load(tmp_path, alone).load_balancer is None
+
+
+TWO = [{"id": "m1", "port": 4048}, {"id": "m2", "port": 4050}]
+
+WRONG: list[tuple[object, str]] = [
+    ("{", "line 1, column 2: Expecting property name enclosed in double quotes"),
+    ("[]", "the file: [] is not an object"),
+    ('{"configVersion": 2, "configVersion": 2}', "configVersion: is given twice in one object"),
+    ({}, "configVersion: is missing"),
+    (minimal(configVersion=3), "configVersion: 3 is above 2"),
+    (minimal(configVersion="2"), 'configVersion: "2" is not a whole number'),
+    (minimal(configVersion=True), "configVersion: true is not a whole number"),
+    (minimal(lenguage="fr"), "lenguage: is not a known key, did you mean language?"),
+    (minimal(language="de"), 'language: "de" is not one of mg, fr, en'),
+    (minimal(instances={}), "instances: {} is not a list"),
+    (minimal(instances=[]), "instances: none of them is a MASTER, nothing could be written"),
+    (minimal(instances=[{"id": "m1"}]), "instances[0].port: is missing"),
+    (minimal(instances=[7]), "instances[0]: 7 is not an object"),
+    (minimal(instances=[{"id": "a/b", "port": 1}]), 'instances[0].id: "a/b" is not 1 to 64 letters, digits,'),
+    (minimal(instances=[{"id": "m", "port": 1, "role": "X"}]), 'instances[0].role: "X" is not one of MASTER, REPLICA'),
+    (minimal(instances=[TWO[0], {"id": "m2", "port": 70000}]), "instances[1].port: 70000 is above 65535"),
+    (minimal(instances=[TWO[0], {"id": "m2", "port": 0}]), "instances[1].port: 0 is below 1"),
+    (minimal(instances=[TWO[0], {"id": "m2", "port": 1, "host": ""}]), "instances[1].host: is empty"),
+    (minimal(instances=[TWO[0], {"id": "m1", "port": 1}]), 'instances[1].id: "m1" is already that of instances[0].id'),
+    (
+        minimal(instances=[TWO[0], {"id": "m2", "port": 4048}]),
+        "instances[1].port: 127.0.0.1:4048 is already that of instances[0].port",
+    ),
+    (
+        minimal(instances=[TWO[0], {"id": "m2", "port": 3949}]),
+        "instances[1].port: 127.0.0.1:3949 is already that of loadBalancer.listenPort",
+    ),
+    (minimal(loadBalancer=None, instances=TWO), "loadBalancer: is missing, and more than one instance needs it"),
+    (minimal(loadBalancer={"listenPrt": 1}), "loadBalancer.listenPrt: is not a known key, did you mean listenPort?"),
+    (minimal(routing={"reads": {"strategy": "X"}}), 'routing.reads.strategy: "X" is not one of ROUND_ROBIN,'),
+    (minimal(routing={"reads": {"includeRoles": []}}), "routing.reads.includeRoles: [] is not a list of at least"),
+    (minimal(routing={"reads": {"includeRoles": ["X"]}}), 'routing.reads.includeRoles[0]: "X" is not one of MASTER,'),
+    (minimal(routing={"writes": {"mode": 1}}), "routing.writes.mode: 1 is not one of PRIMARY, MULTI_PRIMARY"),
+    (minimal(replication={"type": "FILE"}), 'replication.type: "FILE" is not one of LOG'),
+    (minimal(replication={"intervalSeconds": 0}), "replication.intervalSeconds: 0 is below 0.05"),
+    (minimal(log={"retainBytes": 1.5}), "log.retainBytes: 1.5 is not a whole number"),
+    (minimal(limits={"statementSeconds": "x"}), 'limits.statementSeconds: "x" is not a number'),
+    (minimal(limits={"pageRows": -1}), "limits.pageRows: -1 is below 1"),
+    (minimal(cache={"maxBytes": -1}), "cache.maxBytes: -1 is below 0"),
+    (minimal(cache=[]), "cache: [] is not an object"),
+]
+
+
+@pytest.mark.parametrize(("content", "sentence"), WRONG, ids=lambda value: str(value)[:40])
+def test_refusals_name_the_key_and_what_is_wrong(tmp_path: Path, content: object, sentence: str) -> None:
+    found = refusal(tmp_path, content)
+    assert found.startswith(sentence)
+    assert "\n" not in found
+
+
+def test_directories_of_two_parts_differ(tmp_path: Path) -> None:
+    shared = [{"id": "m1", "port": 4048, "dataDirectory": "d"}, {"id": "m2", "port": 4050, "dataDirectory": "./d"}]
+    said = refusal(tmp_path, minimal(instances=shared))
+    assert said == f"instances[1].dataDirectory: {tmp_path}/d is already that of instances[0].dataDirectory"
+
+
+def test_files_that_can_t_be_read(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no such file"):
+        config.load(tmp_path / "none.json")
+    with pytest.raises(ConfigError, match="is a directory"):
+        config.load(tmp_path)
+    (tmp_path / "latin").write_bytes(b'{"language": "\xe9"}')
+    with pytest.raises(ConfigError, match="is not UTF-8 text"):
+        config.load(tmp_path / "latin")
+
+
+def test_find_prefers_the_option_then_the_environment() -> None:
+    assert config.find("a.json", {"DIRK_CONFIG_PATH": "b.json"}) == Path("a.json")
+    assert config.find(None, {"DIRK_CONFIG_PATH": "b.json"}) == Path("b.json")
+    assert config.find(None, {}) == Path("config.json")
