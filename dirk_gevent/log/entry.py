@@ -137,11 +137,10 @@ class Entry:
     def decode(encoded: bytes) -> Entry:
         """The entry that `encoded` holds; raises `EntryDamagedError`."""
         try:
-            version, log_id, index, time_ms, seed, request_id, digest, steps, base, reads, statements, change = (
-                orjson.loads(encoded)
-            )
+            version, log_id, index, time_ms, seed, request_id, digest, *rest = orjson.loads(encoded)
             if version != FORMAT:
                 raise EntryDamagedError(f"entry format {version!r} is not known, only {FORMAT} is")
+            steps, base, reads, statements, change = rest
             return Entry(
                 log_id,
                 index,

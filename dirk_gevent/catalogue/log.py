@@ -1,0 +1,78 @@
+"""The sentences of the log area."""
+
+from __future__ import annotations
+
+from dirk_gevent.catalogue import Texts
+
+MESSAGES: dict[str, Texts] = {
+    "request_id_invalid": Texts(
+        mg="tsy mety ny laharan'ny fangatahana {request_id} : tokony ho <ms Unix>-<64 bit kisendrasendra>",
+        fr="l'identifiant de requête {request_id} n'est pas valable : il faut <ms Unix>-<64 bits aléatoires>",
+        en="request id {request_id} is not valid: it must be <Unix ms>-<64 random bits>",
+    ),
+    "request_id_expired": Texts(
+        mg="efa antitra loatra ny laharan'ny fangatahana {request_id} (mihoatra ny 12 ora)",
+        fr="l'identifiant de requête {request_id} est trop ancien (plus de 12 heures)",
+        en="request id {request_id} is too old (over 12 hours)",
+    ),
+    "request_id_reused": Texts(
+        mg="efa nampiasain'ny fangatahana hafa ny laharana {request_id}",
+        fr="l'identifiant {request_id} a déjà servi à une autre requête",
+        en="request id {request_id} belongs to another request",
+    ),
+    "not_loggable": Texts(
+        mg="misy sanda tsy azo soratana ao amin'ny diary : {reason}",
+        fr="une valeur ne peut pas être écrite dans le journal : {reason}",
+        en="a value cannot be written to the log: {reason}",
+    ),
+    "log_closed": Texts(
+        mg="mikatona ny diary ; andramo indray rehefa avy eo",
+        fr="le journal se ferme ; réessayez plus tard",
+        en="the log is closing; try again later",
+    ),
+    "log_unavailable": Texts(
+        mg="tsy azo ampiasaina aloha ny diary : {reason}",
+        fr="le journal n'est pas utilisable pour le moment : {reason}",
+        en="the log cannot be used now: {reason}",
+    ),
+    "log_locked": Texts(
+        mg="efa ampiasain'ny fandaharana hafa[[ (laharana {process})]] ny diary {path} ; ajanony aloha izy",
+        fr="un autre programme[[ (processus {process})]] utilise le journal {path} ; arrêtez-le d'abord",
+        en="another program[[ (process {process})]] uses the log {path}; stop it first",
+    ),
+    "log_damaged": Texts(
+        mg="simba ny diary {path} : {reason} ; avereno avy amin'ny tahiry, na ampiasao dirk-admin rebuild-log",
+        fr="le journal {path} est abîmé : {reason} ; restaurez-le, ou utilisez dirk-admin rebuild-log",
+        en="the log {path} is damaged: {reason}; restore it, or use dirk-admin rebuild-log",
+    ),
+    "disk_full_log": Texts(
+        mg="feno ny kapila misy ny diary {path} ; tsy nisy voasoratra",
+        fr="le disque du journal {path} est plein ; rien n'a été écrit",
+        en="the disk of the log {path} is full; nothing was written",
+    ),
+    "outcome_unknown": Texts(
+        mg="tsy fantatra raha vita ny fangatahana[[ {request_id}]] ; avereno amin'io laharana io ihany",
+        fr="on ne sait pas si la requête[[ {request_id}]] a abouti ; renvoyez-la avec le même identifiant",
+        en="nobody knows whether request[[ {request_id}]] was done; send it again with the same id",
+    ),
+    "overloaded": Texts(
+        mg="be loatra ny asa miandry[[ ({waiting})]] ; andramo indray rehefa avy eo",
+        fr="trop d'écritures en attente[[ ({waiting})]] ; réessayez plus tard",
+        en="too many writes are waiting[[ ({waiting})]]; try again later",
+    ),
+    "not_droppable": Texts(
+        mg="tsy azo ravana ny tahiry {name} : an'ny rafitra izy",
+        fr="la base {name} ne peut pas être supprimée : elle appartient au système",
+        en="database {name} cannot be dropped: it belongs to the system",
+    ),
+    "snapshot_refused": Texts(
+        mg="nolavina ny sarin'ny diary {log_id} amin'ny laharana {index} : {reason}",
+        fr="l'instantané du journal {log_id} à l'index {index} est refusé : {reason}",
+        en="the snapshot of log {log_id} at index {index} is refused: {reason}",
+    ),
+    "snapshot_gone": Texts(
+        mg="tsy ao intsony ny sarin'ny diary {log_id} amin'ny laharana {index}",
+        fr="l'instantané du journal {log_id} à l'index {index} n'existe plus",
+        en="the snapshot of log {log_id} at index {index} is no longer there",
+    ),
+}

@@ -1,0 +1,56 @@
+"""The log's directory belongs to one process at a time: an exclusive lock on it, held for life."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+
+from parser.errors import SqlError
+
+#: Name of the file that carries the lock and the holder's process id.
+LOCK_FILE = "lock"
+
+
+class DirectoryLock:
+    """An exclusive lock (flock) on a directory, which is made when it is not there.
+
+    The kernel lets it go when the process ends in whatever way. The file stays: unlinking it would let two
+    hold it.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        """Takes the lock; SqlError `log_locked` naming the directory and the holder's process id when it is
+        taken.
+        """
+        directory.mkdir(parents=True, exist_ok=True)
+        self._descriptor = os.open(directory / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            holder = os.pread(self._descriptor, 20, 0).decode(errors="replace").strip()
+            os.close(self._descriptor)
+            raise SqlError("log_locked", path=str(directory), process=holder) from error
+        os.ftruncate(self._descriptor, 0)
+        os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
+
+    def release(self) -> None:
+        """Lets the lock go. Safe to call twice."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+
+def free_bytes(directory: Path) -> int:
+    """Bytes that this process could still write on the directory's file system."""
+    found = os.statvfs(directory)
+    return found.f_bavail * found.f_frsize
+
+
+def sync_directory(directory: Path) -> None:
+    """Makes renames and unlinks in a directory durable."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,400 @@
+"""The embedded log: a journal in this process, for a cluster whose log lives on one machine.
+
+Appends are committed in groups. One greenlet, the appender, takes all drafts that wait, gives them their
+places, and hands one transaction to the writer's thread: one commit, one fsync. What arrives meanwhile
+shares the next.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import gevent
+from gevent.event import AsyncResult, Event
+
+from dirk_gevent import logs
+from dirk_gevent.config import LogSettings
+from dirk_gevent.log.contract import (
+    Appended,
+    Chunk,
+    DatabaseChanged,
+    DatabaseInfo,
+    EntriesGoneError,
+    Head,
+    Predecessor,
+    Size,
+    SnapshotInfo,
+    SnapshotReader,
+)
+from dirk_gevent.log.directory import DirectoryLock
+from dirk_gevent.log.entry import (
+    CREATE_DATABASE,
+    DROP_DATABASE,
+    SYSTEM_LOG_ID,
+    Draft,
+    encode_statements,
+    request_time_ms,
+)
+from dirk_gevent.log.journal_threads import WAL_SOFT_PAGES, CommitFailedError, JournalThreads, NoRoomError
+from dirk_gevent.log.retention import Retention
+from dirk_gevent.log.state import ChangeRequest, Stage, State, Write, answer_again
+from dirk_gevent.log.tail import Tail
+from dirk_gevent.log.watching import Bell, Bells
+from parser.errors import SqlError
+from parser.schema import key as name_key
+
+#: Memory for the newest entries of all logs.
+TAIL_BYTES = 64 * 1024 * 1024
+#: Encoded statements that may wait for their place; more is refused, however few drafts they are.
+MAX_WAITING_BYTES = 256 * 1024 * 1024
+#: A commit takes no more drafts, and no more bytes of statements, than this.
+BATCH_DRAFTS = 1000
+BATCH_BYTES = 16 * 1024 * 1024
+
+_HOUSEKEEPING_SECONDS = 1.0
+
+
+def clock_ms() -> int:
+    """Unix time in milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    """A write or change that waits for its place; `answer` gets what the caller returns or raises."""
+
+    item: Write | ChangeRequest
+    size_bytes: int
+    answer: AsyncResult[Appended | DatabaseChanged] = field(default_factory=AsyncResult)
+
+    @property
+    def request_id(self) -> str:
+        return self.item.draft.request_id if isinstance(self.item, Write) else self.item.request_id
+
+
+class EmbeddedLog:
+    """`contract.Log` on a directory of this machine, which it locks for life. See the contract for every
+    method.
+    """
+
+    def __init__(
+        self, settings: LogSettings, clock: Callable[[], int] = clock_ms, vfs: str | None = None
+    ) -> None:
+        """Opens or makes the log. *Blocks.* `clock` gives Unix ms; `vfs` names an apsw VFS, for tests.
+
+        SqlError `log_locked` (another process has it), `log_damaged`, `log_unavailable`.
+        """
+        self._settings = settings
+        self._clock = clock
+        self._logger = logs.logger("log")
+        self._lock = DirectoryLock(settings.directory)
+        self._threads = JournalThreads(settings.directory, settings.reserve_bytes, vfs)
+        try:
+            contents = self._threads.open()
+            self._state = State(contents)
+            self._retention = Retention(settings, self._threads, contents, lambda: self._state)
+        except BaseException:
+            self._threads.close()
+            self._lock.release()
+            raise
+        self.genesis = contents.genesis
+        self.predecessors: tuple[Predecessor, ...] = contents.predecessors
+        self._tail = Tail(TAIL_BYTES)
+        self._bells = Bells()
+        self._waiting: deque[_Waiting] = deque()
+        self._waiting_bytes = 0
+        self._wanted = Event()
+        self._rouse = Event()
+        self._closed = False
+        self._appended_at = 0.0
+        self._appender = gevent.spawn(self._append_forever)
+        self._housekeeper = gevent.spawn(self._keep_house)
+
+    @property
+    def directory(self) -> Path:
+        """Where the log lies."""
+        return self._settings.directory
+
+    def databases(self) -> tuple[DatabaseInfo, ...]:
+        """See `contract.Log.databases`."""
+        ids = sorted(self._state.names.values())
+        return tuple(self._state.info(log_id) for log_id in ids if log_id != SYSTEM_LOG_ID)
+
+    def find(self, name: str) -> DatabaseInfo | None:
+        """See `contract.Log.find`."""
+        log_id = self._state.names.get(name_key(name))
+        return None if log_id is None else self._state.info(log_id)
+
+    def heads(self) -> Mapping[int, Head]:
+        """See `contract.Log.heads`."""
+        return {log_id: log.head for log_id, log in self._state.logs.items() if log.is_open}
+
+    def head(self, log_id: int) -> Head:
+        """See `contract.Log.head`."""
+        return self._state.log(log_id).head
+
+    def oldest(self, log_id: int) -> int:
+        """See `contract.Log.oldest`."""
+        return self._state.log(log_id).row.base.index + 1
+
+    def size(self, log_id: int) -> Size:
+        """See `contract.Log.size`."""
+        return self._state.log(log_id).size()
+
+    def append(self, log_id: int, draft: Draft) -> Appended:
+        """See `contract.Log.append`."""
+        request_time_ms(draft.request_id)
+        log = self._state.log(log_id)
+        if not log.is_open:
+            raise SqlError("unknown_database", name=log.row.name)
+        statements = encode_statements(draft.statements)
+        appended = self._wait_for(_Waiting(Write(log_id, draft, statements), len(statements)))
+        assert isinstance(appended, Appended)
+        return appended
+
+    def create_database(self, name: str, request_id: str, optional: bool = False) -> DatabaseChanged:
+        """See `contract.Log.create_database`."""
+        return self._change(ChangeRequest(CREATE_DATABASE, name, request_id, optional))
+
+    def drop_database(self, name: str, request_id: str, optional: bool = False) -> DatabaseChanged:
+        """See `contract.Log.drop_database`."""
+        info = self.find(name)
+        if info is not None and info.log_id == SYSTEM_LOG_ID:
+            raise SqlError("not_droppable", name=info.name)
+        return self._change(ChangeRequest(DROP_DATABASE, name, request_id, optional))
+
+    def read(self, log_id: int, after_index: int, max_bytes: int) -> Chunk:
+        """See `contract.Log.read`; ValueError for an index beyond the head."""
+        log = self._state.logs.get(log_id)
+        if log is None:
+            raise EntriesGoneError(log_id, after_index + 2)
+        head, base = log.head, log.row.base
+        if after_index > head.index:
+            raise ValueError(f"log {log_id} ends at {head.index}, before {after_index}")
+        if after_index == head.index:
+            return Chunk(log_id, after_index + 1, (), head.chain)
+        if after_index < base.index:
+            raise EntriesGoneError(log_id, base.index + 1)
+        chunk = self._tail.read(log_id, after_index, max_bytes)
+        if chunk is not None:
+            return chunk
+        return self._threads.read(
+            self._threads.reader.chunk, log_id, after_index, base, head.index, max_bytes
+        )
+
+    def chain_at(self, log_id: int, index: int) -> bytes | None:
+        """See `contract.Log.chain_at`."""
+        log = self._state.logs.get(log_id)
+        if log is None or not log.row.base.index <= index <= log.head.index:
+            return None
+        for place in (log.head, log.row.base):
+            if place.index == index:
+                return place.chain
+        found = self._tail.chain_at(log_id, index)
+        if found is None:
+            row = self._threads.read(self._threads.reader.place, log_id, index)
+            found = None if row is None else row[0].chain
+        return found
+
+    def watch(self) -> Bell:
+        """See `contract.Log.watch`."""
+        return self._bells.new()
+
+    def store_snapshot(self, info: SnapshotInfo, chunks: Iterable[bytes]) -> SnapshotInfo:
+        """See `contract.Log.store_snapshot`."""
+        return self._retention.store(info, chunks, self.chain_at(info.log_id, info.index))
+
+    def latest_snapshot(self, log_id: int) -> SnapshotInfo | None:
+        """See `contract.Log.latest_snapshot`."""
+        return self._retention.latest(log_id)
+
+    def snapshots(self, log_id: int) -> tuple[SnapshotInfo, ...]:
+        """See `contract.Log.snapshots`."""
+        return self._retention.all(log_id)
+
+    def open_snapshot(self, log_id: int, index: int) -> SnapshotReader:
+        """See `contract.Log.open_snapshot`."""
+        return self._retention.open(log_id, index)
+
+    def confirm_snapshot(self, log_id: int, index: int, digest: bytes) -> bool:
+        """See `contract.Log.confirm_snapshot`."""
+        return self._retention.confirm(log_id, index, digest)
+
+    def delete_snapshot(self, log_id: int, index: int) -> None:
+        """See `contract.Log.delete_snapshot`."""
+        self._retention.delete(log_id, index)
+
+    def truncate(self, log_id: int, upto: int) -> int:
+        """See `contract.Log.truncate`."""
+        return self._retention.truncate(log_id, upto)
+
+    def forget(self, log_id: int) -> None:
+        """See `contract.Log.forget`."""
+        self._retention.forget(log_id)
+
+    def close(self) -> None:
+        """See `contract.Log.close`. Safe to call twice."""
+        if self._closed:
+            return
+        self._closed = True
+        self._wanted.set()
+        self._rouse.set()
+        self._bells.close()
+        gevent.joinall([self._appender, self._housekeeper])
+        self._retention.close()
+        self._threads.close()
+        self._lock.release()
+
+    def _change(self, request: ChangeRequest) -> DatabaseChanged:
+        request_time_ms(request.request_id)
+        if request.request_id not in self._state.requests:
+            done = self._threads.read(self._threads.reader.request, request.request_id)
+            if done is not None:
+                return answer_again(request, done)
+        changed = self._wait_for(_Waiting(request, 0))
+        assert isinstance(changed, DatabaseChanged)
+        return changed
+
+    def _wait_for(self, waiting: _Waiting) -> Appended | DatabaseChanged:
+        if self._closed:
+            raise SqlError("log_closed")
+        too_many = len(self._waiting) >= self._settings.max_waiting
+        # One draft may always wait, however large it is.
+        too_much = self._waiting and self._waiting_bytes + waiting.size_bytes > MAX_WAITING_BYTES
+        if too_many or too_much:
+            raise SqlError("overloaded", waiting=len(self._waiting))
+        self._waiting.append(waiting)
+        self._waiting_bytes += waiting.size_bytes
+        self._wanted.set()
+        answer = waiting.answer.get()
+        assert answer is not None
+        return answer
+
+    def _take(self) -> list[_Waiting]:
+        taken: list[_Waiting] = []
+        taken_bytes = 0
+        while self._waiting and len(taken) < BATCH_DRAFTS and taken_bytes < BATCH_BYTES:
+            waiting = self._waiting.popleft()
+            taken.append(waiting)
+            taken_bytes += waiting.size_bytes
+        self._waiting_bytes -= taken_bytes
+        return taken
+
+    def _append_forever(self) -> None:
+        while True:
+            self._wanted.wait()
+            if self._closed:
+                break
+            batch = self._take()
+            if not self._waiting:
+                self._wanted.clear()
+            try:
+                self._append_batch(batch)
+            except Exception as error:
+                # Nobody knows how far it came: what is on the disk is read again before the next append.
+                self._logger.exception("append_failed", error)
+                self._threads.is_faulty = True
+                self._refuse(
+                    batch, lambda waiting: SqlError("outcome_unknown", request_id=waiting.request_id)
+                )
+        self._refuse(self._waiting, lambda _: SqlError("log_closed"))
+        self._waiting.clear()
+
+    def _append_batch(self, batch: list[_Waiting]) -> None:
+        if self._threads.is_faulty and not self._reread(batch):
+            return
+        try:
+            self._commit(batch)
+        except NoRoomError:
+            self._refuse(
+                [waiting for waiting in batch if not _frees_space(waiting)],
+                lambda _: SqlError("disk_full_log", path=str(self.directory)),
+            )
+            self._commit([waiting for waiting in batch if _frees_space(waiting)], may_use_reserve=True)
+
+    def _commit(self, batch: list[_Waiting], may_use_reserve: bool = False) -> None:
+        stage = Stage(self._state, max(self._clock(), self._state.last_time_ms))
+        planned: list[tuple[_Waiting, Appended | DatabaseChanged]] = []
+        for waiting in batch:
+            item = waiting.item
+            try:
+                answer = stage.write(item) if isinstance(item, Write) else stage.change(item)
+            except SqlError as error:
+                waiting.answer.set_exception(error)
+            else:
+                planned.append((waiting, answer))
+        if not stage.commit.entries or self._is_committed(stage, batch, may_use_reserve):
+            self._publish(stage)
+            for waiting, answer in planned:
+                waiting.answer.set(answer)
+
+    def _is_committed(self, stage: Stage, batch: list[_Waiting], may_use_reserve: bool) -> bool:
+        try:
+            self._threads.commit(stage.commit, may_use_reserve)
+        except SqlError as error:
+            full = error
+            self._refuse(batch, lambda _: full)
+            return False
+        except CommitFailedError as error:
+            self._logger.error("commit_failed", reason=error)
+            self._refuse(batch, lambda waiting: SqlError("outcome_unknown", request_id=waiting.request_id))
+            self._reread([])
+            return False
+        return True
+
+    def _publish(self, stage: Stage) -> None:
+        published = stage.publish()
+        for chain_before, appended in published:
+            self._tail.add(appended.entry.log_id, chain_before, appended)
+        if published:
+            self._bells.ring({appended.entry.log_id for _, appended in published})
+            self._appended_at = time.monotonic()
+        if self._threads.wal_pages > WAL_SOFT_PAGES:
+            self._rouse.set()
+
+    def _reread(self, batch: list[_Waiting]) -> bool:
+        """Reads the journal again after a fault; if that fails too, refuses the batch and is False."""
+        try:
+            contents = self._threads.reopen()
+        except SqlError as error:
+            reason = error
+            self._logger.error("log_unavailable", reason=error)
+            self._refuse(batch, lambda _: reason)
+            return False
+        self._state = State(contents)
+        self._tail.clear()
+        # Entries whose writers were told that nobody knows may be there: followers must look.
+        self._bells.ring(self._state.logs)
+        self._logger.info("log_reopened", logs=len(contents.logs))
+        return True
+
+    def _refuse(self, batch: Iterable[_Waiting], error: Callable[[_Waiting], SqlError]) -> None:
+        for waiting in batch:
+            if not waiting.answer.ready():
+                waiting.answer.set_exception(error(waiting))
+
+    def _keep_house(self) -> None:
+        while not self._closed:
+            self._rouse.wait(_HOUSEKEEPING_SECONDS)
+            self._rouse.clear()
+            try:
+                self._checkpoint()
+                self._retention.forget_long_dropped()
+            except Exception as error:
+                self._logger.exception("housekeeping_failed", error)
+
+    def _checkpoint(self) -> None:
+        if self._closed or self._threads.is_faulty or not self._threads.wal_pages:
+            return
+        if self._threads.wal_pages > WAL_SOFT_PAGES:
+            self._threads.checkpoint_beside()
+        elif time.monotonic() - self._appended_at > _HOUSEKEEPING_SECONDS:
+            self._threads.checkpoint_now()
+
+
+def _frees_space(waiting: _Waiting) -> bool:
+    return isinstance(waiting.item, ChangeRequest) and waiting.item.verb == DROP_DATABASE

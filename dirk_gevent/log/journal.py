@@ -1,0 +1,242 @@
+"""The embedded log's journal: one append-only SQLite file for all databases, so that all share its fsyncs.
+
+Everything here blocks in C and belongs on a native thread. `Journal` is the one connection that writes;
+`JournalView` is a connection that reads or checkpoints beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import apsw
+
+from dirk_gevent.log.contract import Chunk, EntriesGoneError, Head
+from dirk_gevent.log.entry import DatabaseChange
+from dirk_gevent.log.journal_file import (
+    MAX_INDEX,
+    SCHEMA,
+    checkpoint,
+    connect,
+    contents,
+    damaged,
+    entry_values,
+    fetch,
+    initialise,
+    log_values,
+    position,
+    put_snapshot,
+    request_values,
+)
+from dirk_gevent.log.rows import Commit, Contents, FoundSnapshot, RequestRow
+
+#: Entries deleted in one transaction, so that appends wait only for a short one.
+STEP_ENTRIES = 500
+
+
+class Journal:
+    """The connection that writes. One thread at a time; not before `open`, and after `close` only `open`.
+
+    `vfs` names an apsw VFS, for tests that break the disk.
+    """
+
+    def __init__(self, directory: Path, vfs: str | None = None) -> None:
+        self._directory = directory
+        self._vfs = vfs
+        self._connection: apsw.Connection | None = None
+        #: Pages in the WAL after the last commit.
+        self.wal_pages = 0
+
+    def open(self) -> Contents:
+        """Opens or makes the journal and reads it; SqlError `log_damaged` when its entries do not hang
+        together.
+        """
+        try:
+            connection = self._connection = connect(self._directory, self._vfs)
+            connection.set_wal_hook(self._note_wal)
+            with self._transaction():
+                connection.execute(SCHEMA)
+                initialise(connection)
+            # What a failed commit left in the WAL may only be in the kernel's cache: written again, it is on the disk.
+            self.checkpoint()
+            return contents(connection, self._directory)
+        except (apsw.NotADBError, apsw.CorruptError) as error:
+            self.close()
+            raise damaged(self._directory, str(error)) from error
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Closes the connection (SQLite checkpoints when it is the last). Safe to call twice."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close(True)
+
+    def commit(self, commit: Commit) -> None:
+        """Writes all of it durably, or raises apsw.Error; only apsw.FullError says that nothing was written."""
+        with self._transaction() as connection:
+            connection.executemany(
+                "INSERT INTO entries VALUES (?,?,?,?,?)", map(entry_values, commit.entries)
+            )
+            if commit.requests:
+                self._write_changes(connection, commit)
+
+    def checkpoint(self) -> None:
+        """Moves the WAL into the file and starts it anew; leaves the rest for later when a reader is in the
+        way.
+        """
+        if self._connection is not None:
+            moved = checkpoint(self._connection, apsw.SQLITE_CHECKPOINT_TRUNCATE)
+            self.wal_pages = 0 if moved else self.wal_pages
+
+    def truncate_step(self, log_id: int, base: Head, base_total_bytes: int) -> None:
+        """Forgets the entries up to `base`, which becomes the log's base. Keep the steps to `STEP_ENTRIES`."""
+        with self._transaction() as connection:
+            connection.execute(
+                "UPDATE logs SET base_index=?, base_chain=?, base_time_ms=?, base_total_bytes=? WHERE log_id=?",
+                (base.index, base.chain, base.time_ms, base_total_bytes, log_id),
+            )
+            connection.execute(
+                "DELETE FROM entries WHERE position BETWEEN ? AND ?",
+                (position(log_id, 1), position(log_id, base.index)),
+            )
+
+    def forget_step(self, log_id: int) -> bool:
+        """Deletes some of a sealed log's entries; when none is left its row and snapshots' rows too, and is
+        True.
+        """
+        with self._transaction() as connection:
+            connection.execute(
+                "DELETE FROM entries WHERE position IN "
+                "(SELECT position FROM entries WHERE position BETWEEN ? AND ? LIMIT ?)",
+                (position(log_id, 0), position(log_id, MAX_INDEX), STEP_ENTRIES),
+            )
+            if connection.changes() == STEP_ENTRIES:
+                return False
+            connection.execute("DELETE FROM snapshots WHERE log_id=?", (log_id,))
+            connection.execute("DELETE FROM logs WHERE log_id=?", (log_id,))
+        return True
+
+    def put_snapshot(self, snapshot: FoundSnapshot) -> None:
+        """Records a snapshot whose file is durable, or its confirmation."""
+        with self._transaction() as connection:
+            put_snapshot(connection, snapshot)
+
+    def delete_snapshots(self, log_id: int, indexes: list[int]) -> None:
+        """Takes snapshots off the record; their files may go afterwards."""
+        with self._transaction() as connection:
+            connection.executemany(
+                "DELETE FROM snapshots WHERE log_id=? AND idx=?", ((log_id, index) for index in indexes)
+            )
+
+    @contextmanager
+    def _transaction(self) -> Iterator[apsw.Connection]:
+        connection = self._connection
+        if connection is None:
+            raise apsw.ConnectionClosedError("the journal is not open")
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield connection
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+
+    def _note_wal(self, _connection: apsw.Connection, _name: str, pages: int) -> int:
+        self.wal_pages = pages
+        return apsw.SQLITE_OK
+
+    @staticmethod
+    def _write_changes(connection: apsw.Connection, commit: Commit) -> None:
+        connection.executemany("INSERT INTO logs VALUES (?,?,?,?,?,?,?,?,?)", map(log_values, commit.created))
+        connection.executemany(
+            "UPDATE logs SET sealed_at=?, sealed_ms=? WHERE log_id=?",
+            ((row.sealed_at, row.sealed_ms, row.log_id) for row in commit.sealed),
+        )
+        connection.executemany(
+            "INSERT INTO requests VALUES (?,?,?,?,?,?)", map(request_values, commit.requests)
+        )
+        connection.execute("DELETE FROM requests WHERE request_id < ?", (commit.expired_before,))
+
+
+class JournalView:
+    """A connection beside the writer, opened when first used. One thread at a time."""
+
+    def __init__(self, directory: Path, vfs: str | None = None) -> None:
+        self._directory = directory
+        self._vfs = vfs
+        self._opened: apsw.Connection | None = None
+
+    def close(self) -> None:
+        """Closes the connection; the next call opens another. Safe to call twice."""
+        connection, self._opened = self._opened, None
+        if connection is not None:
+            connection.close(True)
+
+    def chunk(self, log_id: int, after_index: int, base: Head, upto: int, max_bytes: int) -> Chunk:
+        """Entries after `after_index`, up to index `upto`, at least one, else no more than `max_bytes`.
+
+        `base` is the log's. Raises EntriesGoneError when the first is no longer there, SqlError
+        `log_damaged` on a gap.
+        """
+        if after_index == base.index:
+            before = base.chain
+        else:
+            place = self.place(log_id, after_index)
+            if place is None:
+                raise EntriesGoneError(log_id, base.index + 1)
+            before = place[0].chain
+        entries = self._entries(log_id, after_index + 1, upto, max_bytes)
+        return Chunk(log_id, after_index + 1, tuple(entries), before)
+
+    def place(self, log_id: int, index: int) -> tuple[Head, int] | None:
+        """Chain, time and total bytes at an entry that is held; None when it is not."""
+        rows = fetch(
+            self._connection,
+            "SELECT chain, time_ms, total_bytes FROM entries WHERE position=?",
+            (position(log_id, index),),
+        )
+        return next(((Head(index, chain, time_ms), total) for chain, time_ms, total in rows), None)
+
+    def request(self, request_id: str) -> RequestRow | None:
+        """The recorded making or dropping of a database by that request."""
+        rows = fetch(
+            self._connection,
+            "SELECT idx, verb, name, log_id, sealed_at FROM requests WHERE request_id=?",
+            (request_id,),
+        )
+        return next((RequestRow(request_id, index, DatabaseChange(*rest)) for index, *rest in rows), None)
+
+    def checkpoint(self) -> None:
+        """Moves what it can of the WAL into the file without standing in the writer's way."""
+        checkpoint(self._connection, apsw.SQLITE_CHECKPOINT_PASSIVE)
+
+    def _entries(self, log_id: int, first_index: int, upto: int, max_bytes: int) -> list[bytes]:
+        found: list[bytes] = []
+        taken_bytes = 0
+        rows = self._connection.execute(
+            "SELECT position, encoded FROM entries WHERE position BETWEEN ? AND ? ORDER BY position",
+            (position(log_id, first_index), position(log_id, upto)),
+        )
+        for key, encoded in rows:
+            index = key & MAX_INDEX
+            if index != first_index + len(found):
+                if not found:
+                    raise EntriesGoneError(log_id, index)
+                raise damaged(self._directory, f"log {log_id} has a gap before index {index}")
+            taken_bytes += len(encoded)
+            if found and taken_bytes > max_bytes:
+                break
+            found.append(encoded)
+        if not found:
+            raise EntriesGoneError(log_id, upto + 1)
+        return found
+
+    @property
+    def _connection(self) -> apsw.Connection:
+        if self._opened is None:
+            self._opened = connect(self._directory, self._vfs)
+        return self._opened

@@ -1,0 +1,147 @@
+"""The journal as greenlets use it: each connection on a native thread of its own, and the way back after a
+fault.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import apsw
+from gevent.event import Event
+from gevent.threadpool import ThreadPool
+
+from dirk_gevent.log.directory import free_bytes
+from dirk_gevent.log.journal import Journal, JournalView
+from dirk_gevent.log.rows import Commit, Contents
+from parser.errors import SqlError
+
+#: WAL pages (4 KiB each) after which a checkpoint runs beside the appends.
+WAL_SOFT_PAGES = 1024
+#: WAL pages after which an append finishes the checkpoint itself, so that the WAL starts anew: little is left to do.
+WAL_HARD_PAGES = 8192
+
+_Result = TypeVar("_Result")
+
+
+class CommitFailedError(Exception):
+    """A commit ended in an error that does not say whether it is on the disk; the journal must be read
+    again.
+    """
+
+
+class NoRoomError(Exception):
+    """A commit was not begun: less than the reserve is free on the disk."""
+
+
+class JournalThreads:
+    """One writer, one reader and one checkpointer of a journal.
+
+    After a fault (`is_faulty`) nothing is written until `reopen` closed all connections, which makes SQLite
+    forget its picture of the WAL, and read the files again. Readers wait meanwhile.
+    """
+
+    def __init__(self, directory: Path, reserve_bytes: int, vfs: str | None = None) -> None:
+        self._directory = directory
+        self._reserve_bytes = reserve_bytes
+        self._journal = Journal(directory, vfs)
+        self._reader = JournalView(directory, vfs)
+        self._checkpointer = JournalView(directory, vfs)
+        self._pools = ThreadPool(1), ThreadPool(1), ThreadPool(1)
+        self._readable = Event()
+        self.is_faulty = False
+
+    @property
+    def wal_pages(self) -> int:
+        """Pages in the WAL after the last commit."""
+        return self._journal.wal_pages
+
+    def open(self) -> Contents:
+        """Opens the journal; SqlError `log_damaged`, or `log_unavailable` when the files cannot be used now."""
+        try:
+            contents: Contents = self._pools[0].apply(self._journal.open)
+        except (apsw.Error, OSError) as error:
+            raise SqlError("log_unavailable", reason=str(error)) from error
+        self.is_faulty = False
+        self._readable.set()
+        return contents
+
+    def commit(self, commit: Commit, may_use_reserve: bool = False) -> None:
+        """Makes a commit durable. NoRoomError and SqlError `disk_full_log`: nothing was written.
+
+        CommitFailedError: nobody knows, and `is_faulty` is set.
+        """
+        self.write(self._commit, commit, 0 if may_use_reserve else self._reserve_bytes)
+
+    def write(self, function: Callable[..., _Result], *args: object) -> _Result:
+        """Runs a method of `journal` on the writer's thread; errors as `commit`."""
+        try:
+            result: _Result = self._pools[0].apply(function, args)
+        except apsw.FullError as error:
+            raise SqlError("disk_full_log", path=str(self._directory)) from error
+        except apsw.Error as error:
+            self.is_faulty = True
+            raise CommitFailedError(str(error)) from error
+        return result
+
+    @property
+    def journal(self) -> Journal:
+        """The writer, whose methods `write` runs."""
+        return self._journal
+
+    @property
+    def reader(self) -> JournalView:
+        """The reader, whose methods `read` runs."""
+        return self._reader
+
+    def read(self, function: Callable[..., _Result], *args: object) -> _Result:
+        """Runs a method of `reader` on its thread; SqlError `log_unavailable` when the journal cannot be
+        read.
+        """
+        self._readable.wait()
+        try:
+            result: _Result = self._pools[1].apply(function, args)
+        except apsw.Error as error:
+            raise SqlError("log_unavailable", reason=str(error)) from error
+        return result
+
+    def checkpoint_beside(self) -> None:
+        """Moves what it can of the WAL into the file while appends go on."""
+        self._readable.wait()
+        self._pools[2].apply(self._checkpointer.checkpoint)
+
+    def checkpoint_now(self) -> None:
+        """Moves the whole WAL into the file and empties it; appends wait."""
+        self.write(self._journal.checkpoint)
+
+    def reopen(self) -> Contents:
+        """Closes everything and opens it again; errors as `open`, and it may be tried again."""
+        self._close_connections()
+        return self.open()
+
+    def close(self) -> None:
+        """Closes the journal and ends its threads. Readers that wait get `log_unavailable`."""
+        self._close_connections()
+        self._readable.set()
+        for pool in self._pools:
+            pool.join()
+            pool.kill()
+
+    def _close_connections(self) -> None:
+        self._readable.clear()
+        closings = self._journal.close, self._reader.close, self._checkpointer.close
+        for pool, close in zip(self._pools, closings, strict=True):
+            try:
+                pool.apply(close)
+            except apsw.Error:
+                # The last connection's own checkpoint failed. What it could not move is still in the WAL, and the
+                # next opening moves it or fails.
+                continue
+
+    def _commit(self, commit: Commit, reserve_bytes: int) -> None:
+        if reserve_bytes and free_bytes(self._directory) < reserve_bytes:
+            raise NoRoomError
+        self._journal.commit(commit)
+        if self._journal.wal_pages > WAL_HARD_PAGES:
+            self._journal.checkpoint()

@@ -1,0 +1,180 @@
+"""What the embedded log may forget: snapshots, truncation behind them, and the logs of dropped databases."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import TypeVar
+
+from dirk_gevent import logs
+from dirk_gevent.config import LogSettings
+from dirk_gevent.log.contract import Head, SnapshotInfo
+from dirk_gevent.log.journal import STEP_ENTRIES
+from dirk_gevent.log.journal_threads import CommitFailedError, JournalThreads
+from dirk_gevent.log.rows import Contents, FoundSnapshot
+from dirk_gevent.log.snapshots import OpenSnapshot, SnapshotFiles
+from dirk_gevent.log.state import LogState, State
+from parser.errors import SqlError
+
+#: A dropped database's entries stay so long (log time) for nodes that still work on them, if nobody says earlier.
+KEEP_DROPPED_MS = 10 * 60 * 1000
+
+_Result = TypeVar("_Result")
+
+
+class Retention:
+    """Snapshots and truncation of one embedded log. `state` gives the log's current state, which a reopening
+    replaces.
+
+    The order that a crash cannot break: a file is durable before the journal names it, and out of the
+    journal before it is deleted; entries go only behind a snapshot that the journal names as confirmed.
+    """
+
+    def __init__(
+        self, settings: LogSettings, threads: JournalThreads, contents: Contents, state: Callable[[], State]
+    ) -> None:
+        self._threads = threads
+        self._state = state
+        self._files = SnapshotFiles(settings.directory, settings.reserve_bytes)
+        self._held: dict[int, list[FoundSnapshot]] = {}
+        self._storing: set[int] = set()
+        for snapshot in contents.snapshots:
+            self._held.setdefault(snapshot.info.log_id, []).append(snapshot)
+        for info in self._files.tidy(snapshot.info for snapshot in contents.snapshots):
+            logs.logger("log").error("snapshot_lost", log=info.log_id, index=info.index)
+            self._remove(info.log_id, [info.index])
+
+    def latest(self, log_id: int) -> SnapshotInfo | None:
+        """See `contract.Log.latest_snapshot`."""
+        held = self._held.get(log_id)
+        log = self._state().logs.get(log_id)
+        if not held or log is None or held[-1].info.index < log.row.base.index:
+            return None
+        return held[-1].info
+
+    def all(self, log_id: int) -> tuple[SnapshotInfo, ...]:
+        """See `contract.Log.snapshots`."""
+        return tuple(snapshot.info for snapshot in self._held.get(log_id, ()))
+
+    def store(self, info: SnapshotInfo, chunks: Iterable[bytes], chain: bytes | None) -> SnapshotInfo:
+        """See `contract.Log.store_snapshot`; `chain` is the log's own hash at that index."""
+        self._check(info, chain)
+        self._storing.add(info.log_id)
+        try:
+            stored = self._files.store(info, chunks)
+            snapshot = FoundSnapshot(stored, self._place(info.log_id, info.index)[1])
+            self._write(self._threads.journal.put_snapshot, snapshot)
+        finally:
+            self._storing.discard(info.log_id)
+        self._held.setdefault(info.log_id, []).append(snapshot)
+        self._note_newest(info.log_id)
+        return stored
+
+    def open(self, log_id: int, index: int) -> OpenSnapshot:
+        """See `contract.Log.open_snapshot`."""
+        return self._files.open(self._find(log_id, index).info)
+
+    def confirm(self, log_id: int, index: int, digest: bytes) -> bool:
+        """See `contract.Log.confirm_snapshot`."""
+        snapshot = self._find(log_id, index)
+        if snapshot.info.digest != digest:
+            return False
+        confirmed = replace(snapshot, info=replace(snapshot.info, confirmed=True))
+        self._write(self._threads.journal.put_snapshot, confirmed)
+        held = self._held[log_id]
+        held[:] = [confirmed if one.info.index == index else one for one in held]
+        self._remove(log_id, [one.info.index for one in held if one.info.index < index])
+        return True
+
+    def delete(self, log_id: int, index: int) -> None:
+        """See `contract.Log.delete_snapshot`."""
+        if any(one.info.index == index for one in self._held.get(log_id, ())):
+            self._remove(log_id, [index])
+
+    def truncate(self, log_id: int, upto: int) -> int:
+        """See `contract.Log.truncate`."""
+        log = self._state().log(log_id)
+        confirmed = [one.info.index for one in self._held.get(log_id, ()) if one.info.confirmed]
+        upto = min(upto, max(confirmed, default=0))
+        while (base_index := log.row.base.index) < upto:
+            base, total_bytes = self._place(log_id, min(base_index + STEP_ENTRIES, upto))
+            self._write(self._threads.journal.truncate_step, log_id, base, total_bytes)
+            log = self._state().log(log_id)
+            log.row = replace(log.row, base=base, base_total_bytes=total_bytes)
+        return log.row.base.index + 1
+
+    def forget(self, log_id: int) -> None:
+        """See `contract.Log.forget`."""
+        log = self._state().logs.get(log_id)
+        if log is None or log.is_open:
+            return
+        while not self._write(self._threads.journal.forget_step, log_id):
+            continue
+        self._state().logs.pop(log_id, None)
+        self._files.delete(one.info for one in self._held.pop(log_id, ()))
+
+    def forget_long_dropped(self) -> None:
+        """Forgets the logs of databases that were dropped `KEEP_DROPPED_MS` ago, in log time."""
+        state = self._state()
+        before = state.last_time_ms - KEEP_DROPPED_MS
+        for log_id in [
+            one for one, log in state.logs.items() if not log.is_open and log.row.sealed_ms < before
+        ]:
+            self.forget(log_id)
+
+    def close(self) -> None:
+        """Ends the threads that work on files."""
+        self._files.close()
+
+    def _check(self, info: SnapshotInfo, chain: bytes | None) -> None:
+        held = self._held.get(info.log_id)
+        reason = ""
+        if chain is None or chain != info.chain:
+            reason = "its history is not this log's"
+        elif not self._state().log(info.log_id).is_open:
+            reason = "the database was dropped"
+        elif held and held[-1].info.index >= info.index:
+            reason = f"the log holds one at index {held[-1].info.index}"
+        elif info.log_id in self._storing:
+            reason = "another is on its way"
+        if reason:
+            raise SqlError("snapshot_refused", log_id=info.log_id, index=info.index, reason=reason)
+
+    def _place(self, log_id: int, index: int) -> tuple[Head, int]:
+        """Head and total bytes at an index that the log holds, its base included."""
+        row = self._state().log(log_id).row
+        if index == row.base.index:
+            return row.base, row.base_total_bytes
+        found = self._threads.read(self._threads.reader.place, log_id, index)
+        if found is None:
+            raise SqlError("log_unavailable", reason=f"entry {index} of log {log_id} is not in the journal")
+        return found
+
+    def _find(self, log_id: int, index: int) -> FoundSnapshot:
+        for snapshot in self._held.get(log_id, ()):
+            if snapshot.info.index == index:
+                return snapshot
+        raise SqlError("snapshot_gone", log_id=log_id, index=index)
+
+    def _remove(self, log_id: int, indexes: list[int]) -> None:
+        if not indexes:
+            return
+        self._write(self._threads.journal.delete_snapshots, log_id, indexes)
+        held = self._held[log_id]
+        gone = [one.info for one in held if one.info.index in indexes]
+        held[:] = [one for one in held if one.info.index not in indexes]
+        self._note_newest(log_id)
+        self._files.delete(gone)
+
+    def _note_newest(self, log_id: int) -> None:
+        log: LogState | None = self._state().logs.get(log_id)
+        held = self._held.get(log_id)
+        if log is not None:
+            log.snapshot_index = held[-1].info.index if held else 0
+            log.snapshot_total_bytes = held[-1].total_bytes if held else 0
+
+    def _write(self, function: Callable[..., _Result], *args: object) -> _Result:
+        try:
+            return self._threads.write(function, *args)
+        except CommitFailedError as error:
+            raise SqlError("log_unavailable", reason=str(error)) from error

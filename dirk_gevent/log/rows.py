@@ -1,0 +1,91 @@
+"""The journal's rows as the rest of the log sees them: what one commit writes and what a reading finds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from dirk_gevent.log.contract import Head, Predecessor, SnapshotInfo
+from dirk_gevent.log.entry import NO_CHAIN, DatabaseChange
+
+#: Head of a log before its first entry.
+NO_HEAD = Head(0, NO_CHAIN, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class EntryRow:
+    """One entry as stored. `total_bytes` sums the encoded bytes of the log's entries up to and with this
+    one.
+    """
+
+    log_id: int
+    index: int
+    time_ms: int
+    total_bytes: int
+    chain: bytes
+    encoded: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class LogRow:
+    """One log. `base` is the place its entries begin behind (index 0, or where it was truncated or rebuilt).
+
+    `sealed_at` is the last index of a dropped database's log and `sealed_ms` when it was dropped; None while
+    open.
+    """
+
+    log_id: int
+    name: str
+    created_ms: int
+    base: Head = NO_HEAD
+    base_total_bytes: int = 0
+    sealed_at: int | None = None
+    sealed_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FoundLog:
+    """A log as a reading of the journal finds it: its row and its verified end."""
+
+    row: LogRow
+    head: Head
+    total_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class FoundSnapshot:
+    """A snapshot that the journal names, and `EntryRow.total_bytes` at its index."""
+
+    info: SnapshotInfo
+    total_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRow:
+    """A request that made or dropped a database; `index` is the system log's. Its retry gets the same
+    answer.
+    """
+
+    request_id: str
+    index: int
+    change: DatabaseChange
+
+
+@dataclass(slots=True)
+class Commit:
+    """All that one transaction of the journal writes; `expired_before` ends the life of older request ids."""
+
+    entries: list[EntryRow] = field(default_factory=list)
+    created: list[LogRow] = field(default_factory=list)
+    sealed: list[LogRow] = field(default_factory=list)
+    requests: list[RequestRow] = field(default_factory=list)
+    expired_before: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What a journal holds besides its entries."""
+
+    genesis: bytes
+    predecessors: tuple[Predecessor, ...]
+    logs: tuple[FoundLog, ...]
+    snapshots: tuple[FoundSnapshot, ...]

@@ -1,0 +1,206 @@
+"""The snapshot files beside the journal: written aside, checksummed, fsynced, renamed; deleted when nobody
+reads.
+
+A file is one zstd stream of a database's SQLite file. The journal names those that count; a file that it
+does not name is left over from a crash and goes at start-up.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from hashlib import blake2b
+from pathlib import Path
+from typing import BinaryIO
+
+import zstandard
+from gevent.threadpool import ThreadPool
+
+from dirk_gevent.log.contract import SnapshotInfo
+from dirk_gevent.log.directory import free_bytes, sync_directory
+from dirk_gevent.log.entry import HASH_BYTES
+from parser.errors import SqlError
+
+#: Name of the folder in the log's directory.
+SNAPSHOT_FOLDER = "snapshots"
+#: Bytes that are read or compressed at a time.
+PIECE_BYTES = 1024 * 1024
+
+_THREADS = 2
+_LEVEL = 3
+
+
+class SnapshotFiles:
+    """The files of one log directory; file work runs on native threads of its own, never behind an append."""
+
+    def __init__(self, directory: Path, reserve_bytes: int) -> None:
+        self._folder = directory / SNAPSHOT_FOLDER
+        self._reserve_bytes = reserve_bytes
+        self._pool = ThreadPool(_THREADS)
+        self._readers: dict[Path, int] = {}
+        self._unwanted: set[Path] = set()
+
+    def tidy(self, wanted: Iterable[SnapshotInfo]) -> list[SnapshotInfo]:
+        """Deletes files that are none of `wanted`; returns those of `wanted` that have no whole file."""
+        self._folder.mkdir(exist_ok=True)
+        expected = {snapshot_file(self._folder, info): info for info in wanted}
+        for path in self._folder.iterdir():
+            if path not in expected:
+                path.unlink()
+        return [
+            info
+            for path, info in expected.items()
+            if not path.exists() or path.stat().st_size != info.size_bytes
+        ]
+
+    def store(self, info: SnapshotInfo, chunks: Iterable[bytes]) -> SnapshotInfo:
+        """Writes a snapshot durably; returns `info` with size and checksum. Nothing is left behind on any
+        error.
+
+        SqlError `disk_full_log`; `snapshot_refused` when `info.checksum` is given and is not that of the
+        bytes.
+        """
+        writer: _Writer = self._pool.apply(_Writer, (self._folder, info, self._reserve_bytes))
+        try:
+            for chunk in chunks:
+                self._pool.apply(writer.write, (chunk,))
+            return self._pool.apply(writer.finish)
+        except OSError as error:
+            if error.errno == errno.ENOSPC:
+                raise SqlError("disk_full_log", path=str(self._folder)) from error
+            raise
+        finally:
+            self._pool.apply(writer.abandon)
+
+    def open(self, info: SnapshotInfo) -> OpenSnapshot:
+        """A reader of a stored snapshot; SqlError `snapshot_gone` when the file is not there."""
+        path = snapshot_file(self._folder, info)
+        try:
+            file = self._pool.apply(_open, (path,))
+        except FileNotFoundError as error:
+            raise SqlError("snapshot_gone", log_id=info.log_id, index=info.index) from error
+        self._readers[path] = self._readers.get(path, 0) + 1
+        return OpenSnapshot(self, info, path, file)
+
+    def read(self, file: BinaryIO, max_bytes: int) -> bytes:
+        """The next bytes of an open file, read on a native thread."""
+        data: bytes = self._pool.apply(file.read, (max_bytes,))
+        return data
+
+    def delete(self, infos: Iterable[SnapshotInfo]) -> None:
+        """Deletes files that the journal no longer names, now or when their last reader closes."""
+        for info in infos:
+            path = snapshot_file(self._folder, info)
+            if path in self._readers:
+                self._unwanted.add(path)
+            else:
+                self._pool.apply(_unlink, (path,))
+
+    def closed(self, path: Path) -> None:
+        """A reader of `path` is done."""
+        self._readers[path] -= 1
+        if self._readers[path] == 0:
+            del self._readers[path]
+            if path in self._unwanted:
+                self._unwanted.discard(path)
+                self._pool.apply(_unlink, (path,))
+
+    def close(self) -> None:
+        """Ends the threads once they are done."""
+        self._pool.join()
+        self._pool.kill()
+
+
+class OpenSnapshot:
+    """A `contract.SnapshotReader` on a file of `SnapshotFiles`."""
+
+    def __init__(self, files: SnapshotFiles, info: SnapshotInfo, path: Path, file: BinaryIO) -> None:
+        self._files = files
+        self._info = info
+        self._path = path
+        self._file: BinaryIO | None = file
+
+    @property
+    def info(self) -> SnapshotInfo:
+        """What the snapshot is."""
+        return self._info
+
+    def read(self, max_bytes: int) -> bytes:
+        """See `contract.SnapshotReader.read`."""
+        if self._file is None:
+            raise ValueError("the snapshot is closed")
+        return self._files.read(self._file, max_bytes)
+
+    def close(self) -> None:
+        """See `contract.SnapshotReader.close`."""
+        file, self._file = self._file, None
+        if file is not None:
+            file.close()
+            self._files.closed(self._path)
+
+
+class _Writer:
+    """One snapshot being written under a temporary name. Runs on native threads."""
+
+    def __init__(self, folder: Path, info: SnapshotInfo, reserve_bytes: int) -> None:
+        self._info = info
+        self._target = snapshot_file(folder, info)
+        self._temporary = self._target.with_suffix(".part")
+        self._reserve_bytes = reserve_bytes
+        self._hash = blake2b(digest_size=HASH_BYTES)
+        self._size_bytes = 0
+        self._file = self._temporary.open("wb")
+
+    def write(self, chunk: bytes) -> None:
+        """Adds bytes, as long as the appends' reserve of free space stays whole."""
+        if free_bytes(self._target.parent) - len(chunk) < self._reserve_bytes:
+            raise SqlError("disk_full_log", path=str(self._target.parent))
+        self._file.write(chunk)
+        self._hash.update(chunk)
+        self._size_bytes += len(chunk)
+
+    def finish(self) -> SnapshotInfo:
+        """Makes the file durable under its name."""
+        if self._info.checksum and self._info.checksum != self._hash.digest():
+            raise SqlError(
+                "snapshot_refused",
+                log_id=self._info.log_id,
+                index=self._info.index,
+                reason="checksum differs",
+            )
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+        self._temporary.rename(self._target)
+        sync_directory(self._target.parent)
+        return replace(self._info, size_bytes=self._size_bytes, checksum=self._hash.digest(), confirmed=False)
+
+    def abandon(self) -> None:
+        """Leaves nothing of an unfinished file; nothing happens to a finished one."""
+        self._file.close()
+        self._temporary.unlink(missing_ok=True)
+
+
+def snapshot_file(folder: Path, info: SnapshotInfo) -> Path:
+    """Where a snapshot lies."""
+    return folder / f"{info.log_id}-{info.index}.zst"
+
+
+def compress_file(source: Path) -> Iterator[bytes]:
+    """A SQLite file as one zstd stream with a checksum, in pieces. Blocks: for native threads and programs."""
+    compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True)
+    with source.open("rb") as file:
+        chunker = compressor.chunker(size=source.stat().st_size, chunk_size=PIECE_BYTES)
+        while piece := file.read(PIECE_BYTES):
+            yield from chunker.compress(piece)
+        yield from chunker.finish()  # type: ignore[no-untyped-call]
+
+
+def _open(path: Path) -> BinaryIO:
+    return path.open("rb")
+
+
+def _unlink(path: Path) -> None:
+    path.unlink(missing_ok=True)

@@ -1,0 +1,71 @@
+"""The bells of a log's followers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from gevent.event import Event
+
+
+class Bells:
+    """All watches of one log; rung by the appender after each durable batch."""
+
+    def __init__(self) -> None:
+        self._watches: set[Bell] = set()
+        self._closed = False
+
+    def new(self) -> Bell:
+        """Another watch; one made after `close` never waits."""
+        bell = Bell(self)
+        self._watches.add(bell)
+        if self._closed:
+            bell.end()
+        return bell
+
+    def ring(self, log_ids: Iterable[int]) -> None:
+        """Tells every watch that these logs changed."""
+        for bell in self._watches:
+            bell.ring(log_ids)
+
+    def discard(self, bell: Bell) -> None:
+        """Forgets a watch."""
+        self._watches.discard(bell)
+
+    def close(self) -> None:
+        """Ends the waiting of every watch, for good."""
+        self._closed = True
+        for bell in self._watches:
+            bell.end()
+
+
+class Bell:
+    """A `contract.Watch`: gathers the ids of logs that changed since its last `wait`."""
+
+    def __init__(self, bells: Bells) -> None:
+        self._bells = bells
+        self._rung = Event()
+        self._changed: set[int] = set()
+        self._ended = False
+
+    def wait(self, timeout_seconds: float | None = None) -> frozenset[int]:
+        """See `contract.Watch.wait`."""
+        self._rung.wait(timeout_seconds)
+        changed, self._changed = frozenset(self._changed), set()
+        if not self._ended:
+            self._rung.clear()
+        return changed
+
+    def ring(self, log_ids: Iterable[int]) -> None:
+        """Notes that logs changed and wakes the waiter."""
+        self._changed.update(log_ids)
+        self._rung.set()
+
+    def end(self) -> None:
+        """No wait blocks any more."""
+        self._ended = True
+        self._rung.set()
+
+    def close(self) -> None:
+        """See `contract.Watch.close`."""
+        self._bells.discard(self)
+        self.end()
