@@ -39,8 +39,6 @@ setup(
             "ruff>=0.8",
             "types-Pygments",
             "types-cachetools",
-            "types-docopt",
-            "types-setuptools",
         ],
     },
     entry_points={

@@ -34,7 +34,7 @@ set_up() {
     extras=""
     [ "$1" = test ] && extras="[test]"
     say "installing into .venv, once: a minute or so"
-    "$venv_python" -m pip install -q --disable-pip-version-check --no-input -e "$root$extras" ||
+    "$venv_python" -m pip install -qq --disable-pip-version-check --no-input -e "$root$extras" ||
         fail "pip could not install, see above; it needs the network this once"
     [ "$1" = test ] && printf '%s\n' "$wanted" > "$root/.venv/.dirk-test"
     printf '%s\n' "$wanted" > "$root/.venv/.dirk-run"

@@ -108,9 +108,12 @@ def up(argv: Sequence[str] | None = None) -> int:
 
 def client(argv: Sequence[str] | None = None) -> int:
     """`dirk-client`: its arguments are its own business."""
+    from dirk_gevent.client.usage import parse
+
+    options = parse(_words(argv))
     from dirk_gevent.client.main import main as run
 
-    return run(_words(argv))
+    return run(options)
 
 
 def admin(argv: Sequence[str] | None = None) -> int:

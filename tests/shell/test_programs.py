@@ -1,0 +1,168 @@
+"""The programs as typed: help, version, wrong arguments, bad configs, addresses in use; from a checkout, by a link."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from dirk_gevent import __version__
+from tests.cluster import HOST, ROOT, clean_environ, free_port
+
+PROGRAMS = ("dirk-server", "dirk-proxy", "dirk-cache", "dirk-client", "dirk-admin")
+
+
+def typed(*words: str, cwd: Path, environ: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a program of bin/ from the directory `cwd`."""
+    return subprocess.run(
+        [str(ROOT / "bin" / words[0]), *words[1:]],
+        cwd=cwd,
+        env=clean_environ() | dict(environ or {}),
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+
+
+def refused(found: subprocess.CompletedProcess[str]) -> str:
+    """The one sentence of a program that did not begin."""
+    assert found.returncode == 2, found
+    assert found.stdout == ""
+    (sentence,) = found.stderr.splitlines()
+    return sentence
+
+
+def config_file(directory: Path, **over: object) -> Path:
+    """A config whose ports are free."""
+    instances = [{"id": "m1", "port": free_port()}, {"id": "m2", "port": free_port()}]
+    content = {"configVersion": 2, "loadBalancer": {"listenPort": free_port()}, "instances": instances} | over
+    path = directory / "config.json"
+    path.write_text(json.dumps(content), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_version(program: str, tmp_path: Path) -> None:
+    found = typed(program, "--version", cwd=tmp_path)
+    assert (found.returncode, found.stdout, found.stderr) == (0, f"{program} {__version__}\n", "")
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_help_is_the_usage_and_comes_at_once(program: str, tmp_path: Path) -> None:
+    begun = time.monotonic()
+    found = typed(program, "--help", cwd=tmp_path)
+    took_seconds = time.monotonic() - begun
+    assert found.returncode == 0
+    assert "Usage:" in found.stdout
+    assert program in found.stdout
+    assert took_seconds < 2.0, "a program's help must not load the program"
+
+
+def test_wrong_arguments_are_one_sentence_with_the_usage(tmp_path: Path) -> None:
+    config_file(tmp_path)
+    assert refused(typed("dirk-server", "m1", "m2", cwd=tmp_path)) == (
+        "dirk-server: m1 m2 does not fit; usage: dirk-server [ID] [--config FILE]"
+    )
+    assert "--nope does not fit" in refused(typed("dirk-proxy", "--nope", cwd=tmp_path))
+    assert refused(typed("dirk-cache", HOST, "70000", cwd=tmp_path)) == "dirk-cache: PORT: 70000 is above 65535"
+    assert "LISTEN_PORT: x is not a whole number" in refused(typed("dirk-cache", HOST, "1", "x", cwd=tmp_path))
+
+
+def test_the_server_s_id_comes_from_the_argument_or_the_environment(tmp_path: Path) -> None:
+    path = config_file(tmp_path)
+    assert refused(typed("dirk-server", cwd=tmp_path)) == (
+        "dirk-server: say which instance to be (known: m1, m2), as an argument or in DIRK_INSTANCE_ID"
+    )
+    assert refused(typed("dirk-server", "m3", cwd=tmp_path)) == (
+        f"dirk-server: {path}: no instance has the id m3; known: m1, m2"
+    )
+    assert "no instance has the id m4" in refused(
+        typed("dirk-server", cwd=tmp_path, environ={"DIRK_INSTANCE_ID": "m4"})
+    )
+
+
+def test_the_config_is_found_by_option_then_environment_then_here(tmp_path: Path) -> None:
+    named = tmp_path / "named.json"
+    named.write_text("{}", encoding="utf-8")
+    assert refused(typed("dirk-proxy", cwd=tmp_path)) == "dirk-proxy: config.json: no such file or directory"
+    environ = {"DIRK_CONFIG_PATH": str(tmp_path / "missing.json")}
+    assert "missing.json: no such file" in refused(typed("dirk-proxy", cwd=tmp_path, environ=environ))
+    said = refused(typed("dirk-proxy", "--config", "named.json", cwd=tmp_path, environ=environ))
+    assert said == "dirk-proxy: named.json: configVersion: is missing"
+
+
+@pytest.mark.parametrize("words", [("dirk-server", "m1"), ("dirk-proxy",), ("dirk-cache",), ("dirk-up",)])
+def test_a_bad_config_stops_every_program_with_the_key(words: tuple[str, ...], tmp_path: Path) -> None:
+    config_file(tmp_path, instances=[{"id": "m1", "port": 4048}, {"id": "m2", "port": 70000}])
+    assert refused(typed(*words, cwd=tmp_path)) == (
+        f"{words[0]}: config.json: instances[1].port: 70000 is above 65535"
+    )
+
+
+@pytest.mark.parametrize("part", ["server", "proxy", "cache"])
+def test_an_address_in_use_is_one_sentence(part: str, tmp_path: Path) -> None:
+    path = config_file(tmp_path)
+    config = json.loads(path.read_text(encoding="utf-8"))
+    ports = {"server": config["instances"][0]["port"], "proxy": config["loadBalancer"]["listenPort"]}
+    port = ports.get(part) or free_port()
+    words = {"server": ["m1"], "proxy": [], "cache": [HOST, "1", str(port)]}[part]
+    with socket.create_server((HOST, port)):
+        found = typed(f"dirk-{part}", *words, cwd=tmp_path)
+    assert found.returncode == 2, found
+    assert found.stderr.splitlines()[-1] == f"dirk-{part}: {HOST}:{port} is in use, another program listens there"
+    assert "Traceback" not in found.stderr
+
+
+def test_programs_find_their_checkout_through_a_link(tmp_path: Path) -> None:
+    link = tmp_path / "server"
+    link.symlink_to(ROOT / "bin/dirk-server")
+    found = subprocess.run([link, "--version"], cwd=tmp_path, env=clean_environ(), capture_output=True, text=True)
+    assert found.stdout == f"dirk-server {__version__}\n"
+
+
+def test_without_its_environment_a_program_says_what_to_type(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "bin", tmp_path / "bin")
+    found = subprocess.run([tmp_path / "bin/dirk-client"], env=clean_environ(), capture_output=True, text=True)
+    assert refused(found) == (
+        f"dirk-client: not set up yet: type {tmp_path}/bin/dirk-up (sets up and starts everything) "
+        f"or {tmp_path}/bin/dirk-setup"
+    )
+
+
+def test_set_up_says_what_is_missing(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "bin", tmp_path / "bin")
+    shutil.copy(ROOT / "setup.py", tmp_path)
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for tool in ("dirname", "basename", "readlink", "cat", "cksum", "sh"):
+        (tools / tool).symlink_to(str(shutil.which(tool)))
+
+    def dirk_up() -> str:
+        words = [str(tmp_path / "bin/dirk-up")]
+        return refused(subprocess.run(words, env={"PATH": str(tools)}, capture_output=True, text=True))
+
+    assert dirk_up().startswith("dirk-up: Python 3.11 or later is needed and not found: type apt install python3 ")
+    old = tools / "python3"
+    old.write_text('#!/bin/sh\ncase "$2" in *version_info*) exit 0 ;; *) exit 1 ;; esac\n')
+    old.chmod(0o755)
+    assert dirk_up().startswith("dirk-up: python3 has no venv module: type apt install python3-venv")
+
+
+def test_an_environment_variable_with_an_unknown_language_is_refused(tmp_path: Path) -> None:
+    config_file(tmp_path)
+    said = refused(typed("dirk-proxy", cwd=tmp_path, environ={"DIRK_LANG": "de"}))
+    assert said == 'dirk-proxy: config.json: DIRK_LANG: "de" is not one of mg, fr, en'
+
+
+def test_programs_are_executable_and_plain_sh() -> None:
+    for path in sorted((ROOT / "bin").glob("dirk-*")):
+        assert os.access(path, os.X_OK), path
+        assert path.read_text(encoding="utf-8").startswith("#!/bin/sh\n"), path
+        subprocess.run(["sh", "-n", str(path)], check=True)
