@@ -1,0 +1,29 @@
+"""What the programs take: time from spawn to serving, and memory at rest and after the load."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from benchmarks.cluster import Cluster
+from benchmarks.figures import Figure
+
+_MIB = 1024 * 1024
+
+
+def start_times(cluster: Cluster) -> Iterator[Figure]:
+    """Seconds from spawn to ready; all four were started at once."""
+    for program in cluster.programs:
+        yield Figure("processes", f"start of {program.name}", program.ready_seconds, "s")
+
+
+def memory(cluster: Cluster) -> dict[str, float]:
+    """Resident MiB by program."""
+    return {program.name: program.rss_bytes() / _MIB for program in cluster.programs}
+
+
+def memory_figures(at_rest: Mapping[str, float], after: Mapping[str, float]) -> Iterator[Figure]:
+    """Memory at rest, and after all parts as a ratio to it."""
+    for name, mebibytes in at_rest.items():
+        yield Figure("processes", f"memory of {name} at rest", mebibytes, "MiB")
+        ratio = after[name] / mebibytes
+        yield Figure("processes", f"memory of {name} after", after[name], "MiB", ratio=ratio, against="at rest")

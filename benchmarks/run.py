@@ -1,0 +1,114 @@
+"""Measures DirkDB: starts a cluster of its own, puts load on it, prints what it found beside what is aimed at.
+
+Usage: python -m benchmarks.run [--only PART,…] [--seconds S] [--rounds N] [--json FILE] [--directory DIR]
+
+A full run takes about five minutes on two cores. Exit status 0 when every target was reached, 1 when one was missed,
+2 when it could not measure.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import apsw
+import gevent
+
+from benchmarks import isolation, processes, queries, reads, writes
+from benchmarks.bench import DATABASE, Bench, say
+from benchmarks.client import Client, StatementError
+from benchmarks.cluster import Cluster
+from benchmarks.figures import Figure, table
+from benchmarks.generator import Generator, GeneratorError
+from benchmarks.programs import ProgramError
+
+_PARTS: dict[str, Callable[[Bench], Iterator[Figure]]] = {
+    "reads": reads.measure,
+    "writes": writes.measure,
+    "queries": queries.measure,
+    "isolation": isolation.measure,
+}
+
+
+def main() -> int:
+    """The whole run; the exit status."""
+    options = _options()
+    parts = options.only.split(",") if options.only else list(_PARTS)
+    unknown = sorted(set(parts) - set(_PARTS))
+    if unknown:
+        say(f"benchmarks: no part is called {', '.join(unknown)}; there are {', '.join(_PARTS)}")
+        return 2
+    try:
+        figures = _run(parts, options)
+    except (GeneratorError, ProgramError, StatementError, OSError) as error:
+        say(f"benchmarks: {error}")
+        return 2
+    print(table(figures))
+    if options.json:
+        options.json.write_text(json.dumps(_report(figures, options), indent=1, ensure_ascii=False) + "\n")
+    return 1 if any(figure.is_met is False for figure in figures) else 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="benchmarks", description="Measures DirkDB on a cluster of its own.")
+    parser.add_argument("--only", metavar="PART,…", help=f"parts to run: {', '.join(_PARTS)}")
+    parser.add_argument("--seconds", type=float, default=1.0, help="one measured stretch (default 1)")
+    parser.add_argument("--rounds", type=int, default=5, help="stretches a figure is the median of (default 5)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
+    parser.add_argument(
+        "--directory", type=Path, help="where the temporary directory is made: the disk that is measured"
+    )
+    return parser.parse_args()
+
+
+def _run(parts: list[str], options: argparse.Namespace) -> list[Figure]:
+    figures: list[Figure] = []
+    with tempfile.TemporaryDirectory(prefix="dirk-bench-", dir=options.directory, ignore_cleanup_errors=True) as name:
+        directory = Path(name)
+        generator = Generator(directory)
+        cluster = Cluster(directory)
+        try:
+            cluster.start()
+            cluster.wait_writable()
+            figures += processes.start_times(cluster)
+            at_rest = processes.memory(cluster)
+            bench = Bench(cluster, generator, directory, options.seconds, options.rounds)
+            _prepare(bench)
+            for part in parts:
+                figures += _PARTS[part](bench)
+            figures += processes.memory_figures(at_rest, processes.memory(cluster))
+        finally:
+            cluster.stop()
+    return figures
+
+
+def _prepare(bench: Bench) -> None:
+    with Client(bench.cluster.proxy_port) as client:
+        client.ask(f"manamboara tahiry {DATABASE};")
+    reads.prepare(bench)
+    writes.prepare(bench)
+    queries.prepare(bench)
+
+
+def _report(figures: list[Figure], options: argparse.Namespace) -> dict[str, object]:
+    return {
+        "measured_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "seconds": options.seconds,
+        "rounds": options.rounds,
+        "machine": {"cpus": os.cpu_count(), "system": platform.platform()},
+        "python": platform.python_version(),
+        "gevent": gevent.__version__,
+        "sqlite": apsw.sqlite_lib_version(),
+        "figures": [figure.as_json() for figure in figures],
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())
