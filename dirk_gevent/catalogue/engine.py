@@ -1,0 +1,73 @@
+"""The sentences of the engine area."""
+
+from __future__ import annotations
+
+from dirk_gevent.catalogue import Texts
+
+MESSAGES: dict[str, Texts] = {
+    "domain_violation": Texts(
+        mg="tsy ao anatin'ny efitra {domain} ny sanda {value} ho an'ny tsanganana {column}",
+        fr="la valeur {value} de la colonne {column} n'appartient pas au domaine {domain}",
+        en="the value {value} of column {column} is outside the domain {domain}",
+    ),
+    "unique_violation": Texts(
+        mg="efa misy io sanda io[[ ao amin'ny {table}]][[ ({columns})]]",
+        fr="cette valeur existe déjà[[ dans {table}]][[ ({columns})]]",
+        en="this value is already there[[ in {table}]][[ ({columns})]]",
+    ),
+    "not_null_violation": Texts(
+        mg="tsy azo atao null ny tsanganana {columns}[[ ao amin'ny {table}]]",
+        fr="la colonne {columns}[[ de {table}]] ne peut pas être nulle",
+        en="column {columns}[[ of {table}]] cannot be null",
+    ),
+    "check_violation": Texts(
+        mg="tsy mahafeno ny fepetra[[ {check}]][[ ao amin'ny {table}]] ny andalana",
+        fr="la ligne ne respecte pas la condition[[ {check}]][[ de {table}]]",
+        en="the row does not satisfy the check[[ {check}]][[ of {table}]]",
+    ),
+    "foreign_key_violation": Texts(
+        mg="tapaka ny fifandraisan'ny fanalahidy vahiny[[ ao amin'ny {table}]]",
+        fr="une clé étrangère[[ de {table}]] ne serait plus respectée",
+        en="a foreign key[[ of {table}]] would be broken",
+    ),
+    "division_by_zero": Texts(
+        mg="fizarana amin'ny aotra",
+        fr="division par zéro",
+        en="division by zero",
+    ),
+    "value_too_big": Texts(
+        mg="lehibe loatra ny sanda iray",
+        fr="une valeur est trop grande",
+        en="a value is too big",
+    ),
+    "execution_failed": Texts(
+        mg="tsy vitan'ny SQLite ilay baiko : {reason}",
+        fr="SQLite n'a pas pu exécuter l'instruction : {reason}",
+        en="SQLite could not run the statement: {reason}",
+    ),
+    "step_limit": Texts(
+        mg="nihoatra ny fetran'ny asa ny fanovana ka naato ; tsy nisy niova",
+        fr="l'écriture a dépassé sa limite de travail et a été arrêtée ; rien n'a changé",
+        en="the write passed its limit of work and was stopped; nothing was changed",
+    ),
+    "statement_timeout": Texts(
+        mg="ela loatra ny baiko ka naato",
+        fr="l'instruction a duré trop longtemps et a été arrêtée",
+        en="the statement took too long and was stopped",
+    ),
+    "cancelled": Texts(
+        mg="naato ny baiko araka ny fangatahana",
+        fr="l'instruction a été annulée à la demande",
+        en="the statement was cancelled on request",
+    ),
+    "result_too_large": Texts(
+        mg="lehibe loatra ny valiny : mihoatra ny {limit} oktety",
+        fr="le résultat est trop grand : plus de {limit} octets",
+        en="the result is too large: more than {limit} bytes",
+    ),
+    "serialization_conflict": Texts(
+        mg="niova ny tabilao {table} hatramin'ny nanombohan'ny asa ; avereno ilay asa",
+        fr="la table {table} a changé depuis le début de la transaction ; recommencez-la",
+        en="table {table} has changed since the transaction began; run it again",
+    ),
+}

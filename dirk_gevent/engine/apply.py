@@ -1,0 +1,252 @@
+"""Entries into SQLite: a batch is one transaction and one COMMIT; an outcome is data, a fault is not.
+
+Atomicity. SQLite undoes a failed statement by itself, so an entry of one plain statement needs no savepoint (one
+costs as much as the insert); entries of several statements, of several rows run one by one, and DDL have one.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import apsw
+
+from dirk_gevent.engine import records
+from dirk_gevent.engine.compiler import Compiler, Schema
+from dirk_gevent.engine.execute import Executor, Result
+from dirk_gevent.engine.failures import DATA_ERRORS, statement_failure
+from dirk_gevent.engine.faults import ForeignHistory, OutOfOrder, StorageFault
+from dirk_gevent.engine.functions import EntryContext
+from dirk_gevent.engine.outcomes import decode_outcome, encode_outcome, failed, repeated, succeeded
+from dirk_gevent.engine.position import Position
+from dirk_gevent.engine.results import Outcome
+from dirk_gevent.engine.steps import StepCounter
+from dirk_gevent.log.entry import CREATE_DATABASE, Entry, chain, request_time_ms
+from parser.errors import SqlError
+from parser.plan import CatalogChange
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """An entry and its exact bytes, as they came from the log (the chain is over the bytes)."""
+
+    entry: Entry
+    encoded: bytes
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What a batch has done so far, inside its transaction."""
+
+    index: int
+    chain: bytes
+    time_ms: int
+    schema: Schema
+    known: dict[str, records.Request]
+    changed: dict[str, int] = field(default_factory=dict)
+    requests: list[records.Request] = field(default_factory=list)
+    outcomes: list[Outcome] = field(default_factory=list)
+
+
+class _StepsReached(Exception):
+    """The entry at `offset` of the batch ticked to its limit; SQLite has rolled the whole transaction back."""
+
+    def __init__(self, offset: int) -> None:
+        super().__init__(offset)
+        self.offset = offset
+
+
+class Applied:
+    """What readers of the database see: the last committed `Position`, and when each table last changed.
+
+    `moving` is up from just before a COMMIT until the new position is published; `lock` is held for the same time.
+    """
+
+    def __init__(self, position: Position, tables: dict[str, int], heard_head: int) -> None:
+        self.position = position
+        self.tables = tables
+        self.heard_head = heard_head
+        self.moving = False
+        self.lock = threading.Lock()
+
+
+class Applier:
+    """The one writer of a database. Its methods run on one native thread at a time (the caller holds the lock)."""
+
+    def __init__(self, connection: apsw.Connection, context: EntryContext, compiler: Compiler, seen: Applied):
+        self.connection = connection
+        self._seen = seen
+        self._steps = StepCounter(connection)
+        self._executor = Executor(connection, context, compiler)
+        self._compiler = compiler
+
+    def apply(self, work: Sequence[Work], expected_chain: bytes | None = None) -> list[Outcome]:
+        """Apply what is new of `work` and commit; the outcomes in order.
+
+        Entries applied before give their recorded outcome (none when its record has expired). `expected_chain` is
+        the log's hash after the last entry. Raises StorageFault, OutOfOrder, ForeignHistory: then nothing of the
+        part that failed is applied, and `Applied.position` says how far the file is.
+        """
+        start = self._seen.position.index
+        fresh = [item for item in work if item.entry.index > start]
+        outcomes = self._recorded([item.entry for item in work if item.entry.index <= start])
+        while fresh:
+            try:
+                outcomes += self._commit(fresh, expected_chain)
+                break
+            except _StepsReached as reached:
+                if reached.offset:
+                    outcomes += self._commit(fresh[: reached.offset], None)
+                rest = fresh[reached.offset + 1 :]
+                outcomes += self._counted(fresh[reached.offset], None if rest else expected_chain)
+                fresh = rest
+        return outcomes
+
+    def _counted(self, item: Work, expected_chain: bytes | None) -> list[Outcome]:
+        """Apply one entry on fresh statements, whose step count is exact; past its limit it does nothing."""
+        try:
+            return self._commit([item], expected_chain, exact=True)
+        except _StepsReached:
+            return self._commit([item], expected_chain, refused=SqlError("step_limit"))
+
+    def _recorded(self, entries: list[Entry]) -> list[Outcome]:
+        if not entries:
+            return []
+        known = records.read_requests(self.connection, [entry.request_id for entry in entries])
+        found = [known[entry.request_id] for entry in entries if entry.request_id in known]
+        return [decode_outcome(record) for record in found]
+
+    def _commit(
+        self, work: list[Work], expected: bytes | None, exact: bool = False, refused: SqlError | None = None
+    ) -> list[Outcome]:
+        connection, seen = self.connection, self._seen
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            batch = self._run(work, exact, refused)
+            if expected is not None and batch.chain != expected:
+                raise ForeignHistory(work[-1].entry.log_id, batch.index)
+            self._record(batch)
+            position = Position(batch.index, batch.chain, batch.time_ms, batch.schema)
+            with seen.lock:
+                seen.moving = True
+                try:
+                    connection.execute("COMMIT")
+                    seen.tables.update(batch.changed)
+                    seen.position = position
+                finally:
+                    seen.moving = False
+        except BaseException as error:
+            self._roll_back()
+            if isinstance(error, (apsw.Error, OSError, MemoryError)):
+                raise StorageFault(error, f"entry {self._seen.position.index + 1}") from error
+            raise
+        return batch.outcomes
+
+    def _roll_back(self) -> None:
+        self._steps.end()
+        if self.connection.in_transaction:
+            self.connection.execute("ROLLBACK")
+
+    def _run(self, work: list[Work], exact: bool, refused: SqlError | None) -> _Batch:
+        position = self._seen.position
+        known = records.read_requests(self.connection, [item.entry.request_id for item in work])
+        batch = _Batch(position.index, position.chain, position.time_ms, position.schema, known)
+        for offset, item in enumerate(work):
+            entry = item.entry
+            if entry.index != batch.index + 1:
+                raise OutOfOrder(entry.log_id, batch.index + 1, entry.index)
+            try:
+                batch.outcomes.append(self._entry(batch, entry, exact, refused))
+            except apsw.InterruptError:
+                if not self._steps.reached:
+                    raise
+                raise _StepsReached(offset) from None
+            batch.index, batch.time_ms = entry.index, entry.time_ms
+            batch.chain = chain(batch.chain, item.encoded)
+        return batch
+
+    def _entry(self, batch: _Batch, entry: Entry, exact: bool, refused: SqlError | None) -> Outcome:
+        record = batch.known.get(entry.request_id)
+        if record is not None and not record.expired(entry.index, entry.time_ms):
+            if record.request_hash != entry.request_hash:
+                return failed(entry, SqlError("request_id_reused", request_id=entry.request_id))
+            return repeated(entry, decode_outcome(record))
+        try:
+            if request_time_ms(entry.request_id) < entry.time_ms - records.OLDEST_REQUEST_MS:
+                raise SqlError("request_id_expired", request_id=entry.request_id)
+        except SqlError as error:
+            return failed(entry, error)
+        outcome = self._first_run(batch, entry, exact, refused)
+        made = records.Request(
+            entry.request_id, entry.request_hash, entry.index, entry.time_ms, encode_outcome(outcome)
+        )
+        batch.known[entry.request_id] = made
+        batch.requests.append(made)
+        return outcome
+
+    def _first_run(self, batch: _Batch, entry: Entry, exact: bool, refused: SqlError | None) -> Outcome:
+        try:
+            if refused is not None:
+                raise refused
+            self._check_reads(batch, entry)
+            if entry.change is not None:
+                result = self._change_databases(entry)
+            else:
+                self._steps.begin(entry.step_limit)
+                result = self._executor.run(entry, batch.schema, exact)
+        except DATA_ERRORS as error:
+            if not self.connection.in_transaction:
+                raise StorageFault(error, f"entry {entry.index} ended the transaction") from error
+            return failed(entry, statement_failure(error, self._executor.table))
+        finally:
+            self._steps.end()
+        if result.catalog_changed:
+            batch.schema = self._load_schema(entry.index)
+        batch.changed.update(dict.fromkeys(result.tables, entry.index))
+        return succeeded(entry, result)
+
+    def _check_reads(self, batch: _Batch, entry: Entry) -> None:
+        """A transaction that read a table which has changed since does nothing (first committer wins)."""
+        if entry.base_index is None:
+            return
+        for table in (*entry.tables_read, "*"):
+            changed = batch.changed.get(table) or self._seen.tables.get(table, 0)
+            if changed > entry.base_index and (table != "*" or entry.tables_read):
+                raise SqlError("serialization_conflict", table=table)
+
+    def _change_databases(self, entry: Entry) -> Result:
+        change = entry.change
+        assert change is not None
+        key = self._compiler.key(change.name)
+        found = [row for row in records.read_catalog(self.connection) if row.key == key]
+        if change.verb == CREATE_DATABASE and found:
+            raise SqlError("duplicate_database", name=change.name)
+        if change.verb != CREATE_DATABASE and not found:
+            raise SqlError("unknown_database", name=change.name)
+        source = str(change.log_id) if change.verb == CREATE_DATABASE else None
+        row = CatalogChange(records.DATABASE_KIND, key, change.name, source)
+        records.write_catalog(self.connection, [row])
+        return Result(verb=change.verb, name=change.name, rows=0, tables=("*",), catalog_changed=False)
+
+    def _load_schema(self, version: int) -> Schema:
+        return self._compiler.load_schema(records.read_catalog(self.connection), version)
+
+    def _record(self, batch: _Batch) -> None:
+        connection, start = self.connection, self._seen.position.index
+        if batch.requests:
+            records.write_requests(connection, batch.requests)
+        if batch.changed:
+            records.write_tables(connection, batch.changed)
+        connection.execute(
+            "UPDATE dirk_meta SET applied_index = ?1, chain = ?2, time_ms = ?3, schema_version = ?4,"
+            " heard_head = max(heard_head, ?1, ?5)",
+            (batch.index, batch.chain, batch.time_ms, batch.schema.version, self._seen.heard_head),
+        )
+        if start // records.PRUNE_EVERY_ENTRIES != batch.index // records.PRUNE_EVERY_ENTRIES:
+            records.prune_requests(connection, batch.index, batch.time_ms)
+
+
+def as_work(entries: Sequence[Entry]) -> list[Work]:
+    """Entries that were made here, with the bytes they encode to."""
+    return [Work(entry, entry.encode()) for entry in entries]

@@ -1,0 +1,31 @@
+"""Checkpoints: the WAL's pages into the database file, fsynced, so that the node may say what it will never lose."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import apsw
+
+#: Past this a checkpoint also stops the writer for a moment and cuts the WAL file back to nothing.
+LARGE_WAL_BYTES = 64 << 20
+
+
+def wal_bytes(path: Path) -> int:
+    """Size of a database's WAL file, 0 without one."""
+    try:
+        return path.with_name(path.name + "-wal").stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def checkpoint(connection: apsw.Connection, truncate: bool) -> bool:
+    """Move the WAL into the file; whether all of it that this call saw is there, fsynced. Raises apsw errors.
+
+    PASSIVE waits for nobody: a reader of an old state makes it partial. TRUNCATE needs the writer to stand still.
+    """
+    mode = apsw.SQLITE_CHECKPOINT_TRUNCATE if truncate else apsw.SQLITE_CHECKPOINT_PASSIVE
+    try:
+        frames, moved = connection.wal_checkpoint("main", mode)
+    except (apsw.BusyError, apsw.LockedError):
+        return False
+    return frames == moved

@@ -1,0 +1,44 @@
+"""The real compiler: the parser package behind the engine's `Compiler`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import cast
+
+import parser.plans
+
+import parser.bind
+import parser.schema
+from dirk_gevent.engine.compiler import PlanSource, Schema
+from parser.plan import Args, CatalogChange, Change, Output, Query, Shaped, Value
+
+
+class ParserCompiler:
+    """Plans by `parser.plans`. All databases share one cache of parsed statements."""
+
+    def __init__(self) -> None:
+        self._statements = parser.plans.Statements()
+
+    def plans(self) -> PlanSource:
+        """A new, empty cache of plans."""
+        return cast(PlanSource, parser.plans.Plans(self._statements))
+
+    def load_schema(self, rows: Iterable[CatalogChange], version: int) -> Schema:
+        """Catalog rows as a schema."""
+        return parser.schema.load(rows, version)
+
+    def bind(self, plan: Query | Change, shaped: Shaped, args: Args) -> tuple[Value, ...]:
+        """Values for `?1 ?2 …`."""
+        return parser.bind.bind(plan.binds, shaped, args)
+
+    def rows(self, plan: Change, shaped: Shaped, args: Args) -> Iterator[tuple[Value, ...]]:
+        """Values of each row of a `per_row` plan."""
+        return parser.bind.rows(plan, shaped, args)
+
+    def columns(self, plan: Query | Change, shaped: Shaped) -> tuple[Output, ...]:
+        """Result columns of one request."""
+        return parser.bind.columns(plan, shaped)
+
+    def key(self, name: str) -> str:
+        """A name as names compare."""
+        return parser.schema.key(name)

@@ -1,0 +1,48 @@
+"""What the engine needs of the compiler: plans of statements, values to bind, schemas from catalog rows.
+
+A protocol and its one real implementation, so that the engine's own tests may run on hand-written plans.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Protocol
+
+from parser.plan import Args, CatalogChange, Change, Output, Plan, Query, Shaped, Value
+
+
+class Schema(Protocol):
+    """A database's objects at one version; frozen. The version is the log index of the last DDL that changed it."""
+
+    @property
+    def version(self) -> int:
+        """The version given to `Compiler.load_schema`."""
+
+
+class PlanSource(Protocol):
+    """A cache of plans; used by one thread at a time."""
+
+    def plan(self, shaped: Shaped, schema: Schema, for_write: bool) -> Plan:
+        """The plan of a statement against `schema`; the same object for the same shape. Raises SqlError."""
+
+
+class Compiler(Protocol):
+    """Statement text (already split) to SQLite's SQL and values."""
+
+    def plans(self) -> PlanSource:
+        """A new, empty cache of plans."""
+
+    def load_schema(self, rows: Iterable[CatalogChange], version: int) -> Schema:
+        """Catalog rows as a schema."""
+
+    def bind(self, plan: Query | Change, shaped: Shaped, args: Args) -> tuple[Value, ...]:
+        """Values for `?1 ?2 …`."""
+
+    def rows(self, plan: Change, shaped: Shaped, args: Args) -> Iterator[tuple[Value, ...]]:
+        """Values of each row of a `per_row` plan."""
+
+    def columns(self, plan: Query | Change, shaped: Shaped) -> tuple[Output, ...]:
+        """Result columns of one request."""
+
+    def key(self, name: str) -> str:
+        """A name as names compare: NFC and casefold."""

@@ -1,0 +1,272 @@
+"""One database on one node: its file, its place in its log, its reads.
+
+Threads. `read` belongs to the hub. `apply`, `pin`, `restore` and `set_state` take the writer lock and run on
+native threads; `checkpoint` runs beside them. A stream belongs to whichever reader thread holds it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from contextlib import nullcontext
+from pathlib import Path
+
+import apsw
+
+from dirk_gevent.engine import checkpoints, records
+from dirk_gevent.engine.apply import Applied, Applier, Work
+from dirk_gevent.engine.careful import CarefulApply
+from dirk_gevent.engine.connection import open_reader, open_writer
+from dirk_gevent.engine.faults import SnapshotDamaged, StorageFault, storage_faults
+from dirk_gevent.engine.functions import EntryContext
+from dirk_gevent.engine.position import NodeState, Position
+from dirk_gevent.engine.reading import ReadSide, nothing
+from dirk_gevent.engine.results import Outcome
+from dirk_gevent.engine.shared import Shared
+from dirk_gevent.engine.snapshot import Pin, SnapshotInfo, adopt_image, unpack
+from dirk_gevent.log.entry import NO_CHAIN
+from parser.plan import CatalogChange
+
+
+class Database(ReadSide):
+    """A database of this node. Made by `Engine`; nothing is on disk before its first entry or read.
+
+    `name` is spelt as at its creation. `state` and `reason` say what the node does with it. `heard_head` is the
+    highest head of its log ever heard of (persisted with the next commit; it never sinks).
+    """
+
+    def __init__(self, shared: Shared, log_id: int, name: str) -> None:
+        super().__init__(shared, log_id, name)
+        self.state = NodeState.LIVE
+        self.reason = ""
+        self._durable = 0
+        self._writer_lock = threading.Lock()
+        self._applier: Applier | None = None
+        self._careful: CarefulApply | None = None
+
+    @property
+    def durable_index(self) -> int:
+        """Index that a power cut cannot take back, as of the last `checkpoint`."""
+        return self._durable
+
+    def table_index(self, name: str) -> int:
+        """Index of the last entry that changed table `name` or any table's definition; 0 for never."""
+        tables = self._seen.tables
+        return max(tables.get(name, 0), tables.get("*", 0))
+
+    def set_heard(self, head: int) -> None:
+        """Note a head of its log; lower ones change nothing. Costs no disk: the next commit writes it."""
+        self._seen.heard_head = max(self._seen.heard_head, head)
+
+    def set_state(self, state: NodeState, reason: str = "") -> None:
+        """Change what the node does with it. Into and out of FENCED it is written to the file (native thread)."""
+        persist = NodeState.FENCED in (state, self.state) and state != self.state
+        self.state, self.reason = state, reason
+        if persist:
+            with self._writer_lock, storage_faults("state"):
+                self._writer().connection.execute("UPDATE dirk_meta SET state = ?", (state.value,))
+
+    def load(self) -> None:
+        """Read its place from its file (native thread); a database without a file stands at 0.
+
+        A file that is not a database of DirkDB is set aside: the log has everything. Raises StorageFault.
+        """
+        marker = self._shared.directory.marker(self.log_id)
+        if self._shared.directory.was_unclean or marker.exists():
+            self._careful = CarefulApply(self.log_id, marker)
+        if not self._path.exists():
+            return
+        try:
+            self._load()
+        except (apsw.NotADBError, apsw.CorruptError, apsw.SQLError):
+            self._shared.directory.set_aside(self.log_id, "damaged")
+        except apsw.Error as error:
+            raise StorageFault(error, self.name) from error
+
+    def _load(self) -> None:
+        connection = open_reader(self._path, EntryContext())
+        try:
+            meta = records.read_meta(connection)
+            if meta is None:
+                return
+            schema = self._compiler.load_schema(_objects(connection), meta.schema_version)
+            position = Position(meta.applied_index, meta.chain, meta.time_ms, schema)
+            self._seen = Applied(position, records.read_tables(connection), meta.heard_head)
+            self.state = NodeState(meta.state)
+        finally:
+            connection.close()
+
+    # --- entries ---------------------------------------------------------------------------------------------
+
+    def apply(self, work: Sequence[Work], expected_chain: bytes | None = None) -> list[Outcome]:
+        """Apply entries in order, one COMMIT for all; see `Applier.apply`. On a native thread.
+
+        Raises StorageFault (the machine; nothing of the failing part applied, try again later), OutOfOrder,
+        ForeignHistory, PoisonedEntry.
+        """
+        with self._writer_lock, storage_faults("open"):
+            applier = self._writer()
+            if self._careful is None:
+                return applier.apply(work, expected_chain)
+            return self._apply_carefully(applier, self._careful, work, expected_chain)
+
+    def _apply_carefully(
+        self, applier: Applier, careful: CarefulApply, work: Sequence[Work], expected_chain: bytes | None
+    ) -> list[Outcome]:
+        outcomes: list[Outcome] = []
+        for item in work:
+            if item.entry.index > self.applied_index:
+                careful.begin(item.entry.index)
+            try:
+                outcomes += applier.apply([item], expected_chain if item is work[-1] else None)
+            finally:
+                careful.survived()
+        if careful.done:
+            self._careful = None
+        return outcomes
+
+    def forgive(self) -> None:
+        """Let a poisoned entry be tried again (a person asked for it)."""
+        if self._careful is not None:
+            self._careful.forgive()
+
+    def _writer(self) -> Applier:
+        """The applier, opened if need be; the caller holds the writer lock. Raises apsw errors, OSError."""
+        if self._applier is None:
+            with self._file_lock:
+                self._make_file()
+            context = EntryContext()
+            connection = open_writer(self._path, context)
+            if records.read_meta(connection) is None:
+                records.write_meta(connection, self._fresh_meta())
+            self._applier = Applier(connection, context, self._compiler, self._seen)
+        self._shared.writers.touch(self)
+        return self._applier
+
+    def _fresh_meta(self) -> records.Meta:
+        return records.Meta(self.log_id, self.name, 0, NO_CHAIN, 0, self.heard_head, 0, self.state.value)
+
+    # --- whole states ----------------------------------------------------------------------------------------
+
+    def pin(self) -> Pin:
+        """A read transaction at exactly the applied index (native thread; between batches). Raises StorageFault."""
+        with self._writer_lock, storage_faults("pin"):
+            self._writer()
+            connection = open_reader(self._path, EntryContext())
+            try:
+                connection.execute("BEGIN")
+                meta = records.read_meta(connection)
+                assert meta is not None
+                return Pin(connection, meta, self._seen.position.schema)
+            except BaseException:
+                connection.close(True)
+                raise
+
+    def snapshot(self, path: Path) -> SnapshotInfo:
+        """Write a snapshot of the state now (slow thread; writes go on meanwhile). Raises StorageFault."""
+        pin = self.pin()
+        try:
+            return pin.snapshot(path)
+        finally:
+            pin.close()
+
+    def content_digest(self) -> tuple[int, bytes]:
+        """The applied index and the hash of the content there (slow thread). Raises StorageFault."""
+        pin = self.pin()
+        try:
+            return pin.index, pin.content_digest()
+        finally:
+            pin.close()
+
+    def restore(self, snapshot: Path) -> SnapshotInfo:
+        """Become what a snapshot holds (native thread). The old state goes only when the new one is whole on disk.
+
+        Raises SnapshotDamaged, StorageFault: the old state is then untouched.
+        """
+        image = self._path.with_suffix(".partial")
+        try:
+            info = unpack(snapshot, image)
+            if info.log_id != self.log_id:
+                raise SnapshotDamaged(f"{snapshot.name} is of log {info.log_id}, not {self.log_id}")
+            meta = adopt_image(image, self.heard_head, self.name)
+            with self._writer_lock, storage_faults("restore"):
+                self._close_writer()
+                with self._file_lock:
+                    self._reader = None
+                    self._shared.directory.replace(self.log_id, image)
+                    self._load()
+                self._durable = meta.applied_index
+                self.state, self.reason = NodeState.LIVE, ""
+        finally:
+            image.unlink(missing_ok=True)
+        return info
+
+    def set_aside(self, why: str) -> Path | None:
+        """Keep the file under another name and stand at 0 again (native thread): for a history that lost."""
+        with self._writer_lock, self._file_lock, storage_faults("set aside"):
+            self._close_writer()
+            self._reader = None
+            kept = self._shared.directory.set_aside(self.log_id, why)
+            self._seen = Applied(nothing(self._compiler), {}, self.heard_head)
+            self._durable = 0
+        return kept
+
+    def checkpoint(self) -> int:
+        """Bring the file up to date with its WAL; the durable index (native thread). Raises StorageFault.
+
+        Passive: the writer goes on. Only a WAL past `LARGE_WAL_BYTES` makes it wait and is cut to nothing.
+        """
+        if self._durable == self.applied_index or not self._path.exists():
+            return self._durable
+        truncate = checkpoints.wal_bytes(self._path) > checkpoints.LARGE_WAL_BYTES
+        with storage_faults("checkpoint"), self._writer_lock if truncate else nullcontext():
+            index = self.applied_index
+            connection = open_writer(self._path, EntryContext())
+            try:
+                if checkpoints.checkpoint(connection, truncate):
+                    self._durable = max(self._durable, index)
+            finally:
+                connection.close()
+        return self._durable
+
+    # --- its end ---------------------------------------------------------------------------------------------
+
+    def close_writer_if_idle(self) -> bool:
+        """Close the writer unless it works at this moment; whether it is closed now."""
+        if not self._writer_lock.acquire(blocking=False):
+            return False
+        try:
+            self._close_writer()
+        finally:
+            self._writer_lock.release()
+        return True
+
+    def close(self) -> None:
+        """Write down what was heard, make a last checkpoint, close. Raises StorageFault."""
+        with self._writer_lock, storage_faults("close"):
+            applier = self._applier
+            if applier is not None:
+                applier.connection.execute("UPDATE dirk_meta SET heard_head = ?", (self.heard_head,))
+                checkpoints.checkpoint(applier.connection, False)
+            self._close_writer()
+        self.close_reader()
+
+    def drop(self) -> None:
+        """Unlink everything (native thread). Reads that run finish on what they had; later ones are refused."""
+        self._dropped = True
+        with self._writer_lock:
+            self._close_writer()
+            with self._file_lock:
+                self._reader = None
+                self._shared.directory.remove(self.log_id)
+        self._shared.writers.forget(self.log_id)
+        self._shared.readers.forget(self.log_id)
+
+    def _close_writer(self) -> None:
+        if self._applier is not None:
+            self._applier.connection.close()
+            self._applier = None
+
+
+def _objects(connection: apsw.Connection) -> list[CatalogChange]:
+    return [row for row in records.read_catalog(connection) if row.kind != records.DATABASE_KIND]

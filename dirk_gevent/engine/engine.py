@@ -1,0 +1,145 @@
+"""A node's databases: which there are, made and dropped as the system database's log says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+
+from dirk_gevent.engine import records
+from dirk_gevent.engine.apply import Work
+from dirk_gevent.engine.compiler import Compiler
+from dirk_gevent.engine.connection import open_reader
+from dirk_gevent.engine.database import Database
+from dirk_gevent.engine.files import DataDirectory
+from dirk_gevent.engine.functions import EntryContext
+from dirk_gevent.engine.results import Outcome
+from dirk_gevent.engine.shared import Limits, Shared
+from dirk_gevent.log.entry import CREATE_DATABASE, SYSTEM_DATABASE, SYSTEM_LOG_ID
+from parser.errors import SqlError
+
+
+class Engine:
+    """One node's SQLite under `directory`. `node` is its id; `limits` those of the configuration.
+
+    `open` and `close` run on a native thread; look-ups anywhere.
+    """
+
+    def __init__(self, directory: Path, node: str, limits: Limits, compiler: Compiler | None = None) -> None:
+        self.node = node
+        self.directory = DataDirectory(directory)
+        self._compiler = compiler or _parser()
+        self._shared = Shared(self.directory, self._compiler, limits)
+        self.system = Database(self._shared, SYSTEM_LOG_ID, SYSTEM_DATABASE)
+        self._by_key: dict[str, Database] = {}
+        self._by_log: dict[int, Database] = {}
+
+    def open(self) -> None:
+        """Take the directory, find every database's place, unlink orphans. Raises DirectoryInUse, StorageFault."""
+        self.directory.lock()
+        try:
+            self.system.load()
+            self._enter(self.system)
+            for log_id, name in self._listed():
+                self.create(log_id, name)
+            self.directory.remove_orphans(set(self._by_log))
+        except BaseException:
+            self.directory.unlock()
+            raise
+        self._shared.watchdog.start()
+
+    def close(self) -> None:
+        """Close every database after a last checkpoint and give the directory back. Raises StorageFault."""
+        self._shared.watchdog.stop()
+        for database in self._by_log.values():
+            database.close()
+        self.directory.unlock()
+
+    def databases(self) -> dict[str, Database]:
+        """All databases by key (NFC and casefold of the name), the system database among them."""
+        return dict(self._by_key)
+
+    def get(self, name: str) -> Database:
+        """The database called `name`; raises SqlError `unknown_database` with the nearest name."""
+        key = self._compiler.key(name)
+        database = self._by_key.get(key)
+        if database is None:
+            near = get_close_matches(key, self._by_key, n=1)
+            raise SqlError("unknown_database", name=name, nearest=self._by_key[near[0]].name if near else "")
+        return database
+
+    def by_log(self, log_id: int) -> Database:
+        """The database of a log; raises SqlError `unknown_database`."""
+        database = self._by_log.get(log_id)
+        if database is None:
+            raise SqlError("unknown_database", name=f"#{log_id}")
+        return database
+
+    def logs(self) -> Mapping[int, Database]:
+        """All databases by log id."""
+        return dict(self._by_log)
+
+    def apply_system(self, work: Sequence[Work], expected_chain: bytes | None = None) -> list[Outcome]:
+        """Apply entries of the system log, then make and drop the databases they speak of (native thread).
+
+        Before a DROP is applied the node has brought the database up to the sealing index. Raises as
+        `Database.apply`.
+        """
+        outcomes = self.system.apply(work, expected_chain)
+        done = {outcome.index for outcome in outcomes if not outcome.sqlstate and not outcome.repeats}
+        for entry in (item.entry for item in work):
+            if entry.change is None or entry.index not in done:
+                continue
+            if entry.change.verb == CREATE_DATABASE:
+                self.create(entry.change.log_id, entry.change.name)
+            else:
+                self.drop(entry.change.log_id)
+        return outcomes
+
+    def create(self, log_id: int, name: str) -> Database:
+        """Make a database known; its file begins with its first entry or read. The one there is if it is known."""
+        known = self._by_log.get(log_id)
+        if known is not None:
+            return known
+        database = Database(self._shared, log_id, name)
+        database.load()
+        self._enter(database)
+        return database
+
+    def drop(self, log_id: int) -> None:
+        """Forget a database and unlink its files (native thread); nothing when it is not known."""
+        database = self._by_log.pop(log_id, None)
+        if database is None:
+            return
+        key = self._compiler.key(database.name)
+        if self._by_key.get(key) is database:
+            del self._by_key[key]
+        database.drop()
+
+    def reload_databases(self) -> None:
+        """Bring the list in line with the system database's catalog, after it was restored from a snapshot."""
+        listed = dict(self._listed())
+        for log_id in set(self._by_log) - set(listed) - {SYSTEM_LOG_ID}:
+            self.drop(log_id)
+        for log_id, name in listed.items():
+            self.create(log_id, name)
+
+    def _enter(self, database: Database) -> None:
+        self._by_log[database.log_id] = database
+        self._by_key[self._compiler.key(database.name)] = database
+
+    def _listed(self) -> list[tuple[int, str]]:
+        if not self.system.path.exists():
+            return []
+        connection = open_reader(self.system.path, EntryContext())
+        try:
+            rows = records.read_catalog(connection)
+        finally:
+            connection.close()
+        return [(int(row.source or 0), row.name) for row in rows if row.kind == records.DATABASE_KIND]
+
+
+def _parser() -> Compiler:
+    from dirk_gevent.engine.compiled import ParserCompiler
+
+    return ParserCompiler()

@@ -1,0 +1,110 @@
+"""One entry's statements, run on the writer's connection: plan, bind, execute, count."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import apsw
+
+from dirk_gevent.engine import records
+from dirk_gevent.engine.compiler import Compiler, Schema
+from dirk_gevent.engine.functions import EntryContext
+from dirk_gevent.engine.results import Relation, Row, boolean_positions, columns_json, converted
+from dirk_gevent.log.entry import Entry, LoggedStatement
+from parser.errors import SqlError
+from parser.plan import Change, Ddl
+
+#: `per_row` statements with more rows than this are prepared afresh, so that long ones count their steps exactly
+#: at once instead of running twice.
+_CACHED_ROWS = 10_000
+_DDL = ("*",)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a successful entry did. `tables` written; `catalog_changed`: the schema must be loaded anew."""
+
+    verb: str
+    name: str
+    rows: int
+    tables: tuple[str, ...]
+    catalog_changed: bool
+    returning: Relation | None = None
+
+
+class Executor:
+    """Runs statements of entries. `table` is the one the last statement was about, for errors that name none."""
+
+    def __init__(self, connection: apsw.Connection, context: EntryContext, compiler: Compiler) -> None:
+        self.table = ""
+        self._connection = connection
+        self._context = context
+        self._compiler = compiler
+        self._plans = compiler.plans()
+
+    def run(self, entry: Entry, schema: Schema, exact: bool) -> Result:
+        """Run all statements of an entry or none. `exact` asks for freshly prepared ones (see `StepCounter`).
+
+        Raises SqlError and apsw errors; what the entry did is then undone.
+        """
+        if len(entry.statements) == 1 and entry.base_index is None:
+            return self._statement(entry, entry.statements[0], schema, exact)
+        results: list[Result] = []
+        with self._connection:
+            for statement in entry.statements:
+                result = self._statement(entry, statement, schema, exact)
+                if result.catalog_changed:
+                    schema = self._compiler.load_schema(records.read_catalog(self._connection), entry.index)
+                results.append(result)
+        return Result(
+            verb="commit",
+            name="",
+            rows=sum(result.rows for result in results),
+            tables=tuple(dict.fromkeys(table for result in results for table in result.tables)),
+            catalog_changed=any(result.catalog_changed for result in results),
+        )
+
+    def _statement(self, entry: Entry, statement: LoggedStatement, schema: Schema, exact: bool) -> Result:
+        self.table = ""
+        time_ms, seed = statement.time_ms, statement.seed
+        self._context.begin(entry.time_ms if time_ms is None else time_ms, entry.seed if seed is None else seed)
+        plan = self._plans.plan(statement.shaped, schema, True)
+        if isinstance(plan, Change):
+            return self._change(plan, statement, entry.index, exact)
+        if isinstance(plan, Ddl):
+            return self._ddl(plan)
+        raise SqlError("not_supported", what="a query in the log")
+
+    def _change(self, plan: Change, statement: LoggedStatement, index: int, exact: bool) -> Result:
+        self.table = plan.table
+        shaped, args, connection = statement.shaped, statement.args, self._connection
+        if not plan.per_row:
+            bindings = self._compiler.bind(plan, shaped, args)
+            cursor = connection.execute(plan.sql, bindings, can_cache=not exact)
+            returned = cursor.fetchall() if plan.returning else None
+            rows = connection.changes()
+        else:
+            before = connection.total_changes()
+            cached = not exact and shaped.rows <= _CACHED_ROWS
+            with connection if shaped.rows > 1 else nullcontext():
+                cursor = connection.executemany(plan.sql, self._compiler.rows(plan, shaped, args), can_cache=cached)
+                returned = cursor.fetchall()
+            rows = connection.total_changes() - before
+        relation = self._returned(plan, statement, returned, index) if plan.returning else None
+        return Result(plan.verb, plan.table, rows, plan.writes if rows else (), False, relation)
+
+    def _returned(self, plan: Change, statement: LoggedStatement, rows: Any, index: int) -> Relation:
+        columns = self._compiler.columns(plan, statement.shaped)
+        values: list[Row] = converted(rows, boolean_positions(columns))
+        return Relation(plan.table, columns, values, index, plan.writes, False, columns_json(columns))
+
+    def _ddl(self, plan: Ddl) -> Result:
+        self.table = plan.name
+        with self._connection:
+            for sql in plan.sql:
+                self._connection.execute(sql, can_cache=False).fetchall()
+            records.write_catalog(self._connection, plan.catalog)
+        changed = bool(plan.catalog or plan.sql)
+        return Result(plan.verb, plan.name, 0, _DDL if changed else (), changed)

@@ -1,0 +1,63 @@
+"""SQLite's refusals as DirkDB's errors. What it cannot name it does not hide: see `statement_failure`."""
+
+from __future__ import annotations
+
+import apsw
+
+from parser.errors import SqlError
+
+#: What depends on the data alone: the same on every node, so it may be an outcome.
+DATA_ERRORS: tuple[type[Exception], ...] = (
+    SqlError,
+    apsw.ConstraintError,
+    apsw.SQLError,
+    apsw.MismatchError,
+    apsw.TooBigError,
+    apsw.BindingsError,
+    OverflowError,
+)
+
+_CONSTRAINTS = {
+    apsw.SQLITE_CONSTRAINT_UNIQUE: "unique_violation",
+    apsw.SQLITE_CONSTRAINT_PRIMARYKEY: "unique_violation",
+    apsw.SQLITE_CONSTRAINT_ROWID: "unique_violation",
+    apsw.SQLITE_CONSTRAINT_NOTNULL: "not_null_violation",
+    apsw.SQLITE_CONSTRAINT_CHECK: "check_violation",
+    apsw.SQLITE_CONSTRAINT_FOREIGNKEY: "foreign_key_violation",
+    apsw.SQLITE_CONSTRAINT_TRIGGER: "foreign_key_violation",
+}
+
+
+def statement_failure(error: Exception, table: str = "") -> SqlError:
+    """The error a user reads for one of `DATA_ERRORS`; `table` is the statement's, where SQLite names none."""
+    if isinstance(error, SqlError):
+        return error
+    if isinstance(error, apsw.ConstraintError):
+        return _constraint(error, table)
+    if isinstance(error, OverflowError) or "integer overflow" in str(error):
+        return SqlError("out_of_range")
+    if isinstance(error, apsw.TooBigError):
+        return SqlError("value_too_big")
+    return SqlError("execution_failed", reason=_reason(error))
+
+
+def _constraint(error: apsw.ConstraintError, table: str) -> SqlError:
+    key = _CONSTRAINTS.get(getattr(error, "extendedresult", 0), "check_violation")
+    detail = _reason(error).partition("constraint failed: ")[2]
+    if key == "check_violation":
+        return SqlError(key, table=table, check=detail)
+    if key == "foreign_key_violation":
+        return SqlError(key, table=table)
+    named, columns = _places(detail)
+    return SqlError(key, table=named or table, columns=columns)
+
+
+def _places(detail: str) -> tuple[str, str]:
+    """Table and columns of `t.a, t.b`; an index on expressions is named as it is."""
+    places = [place.rpartition(".") for place in detail.split(", ")]
+    return places[0][0], ", ".join(column for _, _, column in places)
+
+
+def _reason(error: Exception) -> str:
+    text = str(error)
+    return text.partition(": ")[2] if text.startswith(type(error).__name__) else text

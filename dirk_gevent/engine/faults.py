@@ -1,0 +1,76 @@
+"""Troubles that are no answer to a statement: the machine's, a foreign history, a poisoned entry, a read too long."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import apsw
+
+
+class StorageFault(Exception):
+    """The machine failed (disk full, I/O, memory, a damaged file): nothing of the attempt was applied.
+
+    `cause` is the error underneath. The node keeps the database at its applied index and tries again later.
+    """
+
+    def __init__(self, cause: BaseException, what: str = "") -> None:
+        super().__init__(f"{what}: {cause}" if what else str(cause))
+        self.cause = cause
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the disk (or its quota) has no room left."""
+        return isinstance(self.cause, apsw.FullError) or getattr(self.cause, "errno", None) == 28
+
+
+class PoisonedEntry(Exception):
+    """This process died twice while it applied entry `index` of log `log_id`; it is not tried a third time."""
+
+    def __init__(self, log_id: int, index: int) -> None:
+        super().__init__(f"died twice in entry {index} of log {log_id}")
+        self.log_id = log_id
+        self.index = index
+
+
+class ForeignHistory(Exception):
+    """The chain hash at `index` is not the one the log names: another history under the same log id."""
+
+    def __init__(self, log_id: int, index: int) -> None:
+        super().__init__(f"log {log_id} has another history at index {index}")
+        self.log_id = log_id
+        self.index = index
+
+
+class OutOfOrder(Exception):
+    """A batch leaves a gap: `expected` is the next index this database can apply, `given` what came."""
+
+    def __init__(self, log_id: int, expected: int, given: int) -> None:
+        super().__init__(f"log {log_id}: entry {given} came where {expected} was due")
+        self.expected = expected
+        self.given = given
+
+
+class Overrun(Exception):
+    """A read that is too long for the hub: run it again with `Database.stream` on a reader thread."""
+
+
+class SnapshotDamaged(Exception):
+    """A snapshot file whose header or checksum is wrong; nothing was replaced by it."""
+
+
+class DirectoryInUse(Exception):
+    """Another process holds the data directory `path`."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"{path} is in use by another process")
+        self.path = path
+
+
+@contextmanager
+def storage_faults(what: str) -> Iterator[None]:
+    """apsw's and the system's errors in the block become StorageFault; `what` says what was tried."""
+    try:
+        yield
+    except (apsw.Error, OSError) as error:
+        raise StorageFault(error, what) from error

@@ -1,0 +1,121 @@
+"""The data directory: its lock, the names in it, what is left over from databases that are gone.
+
+Files are named by log id alone, never by a user's text.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+from pathlib import Path
+
+from dirk_gevent.engine.faults import DirectoryInUse
+from dirk_gevent.log.entry import SYSTEM_LOG_ID
+
+_DATABASE_FILE = re.compile(r"db-([0-9]{8,})\.(?:sqlite|applying).*")
+_LOCK = "dirk.lock"
+_RUNNING = "dirk.running"
+
+
+class DataDirectory:
+    """A node's directory, held by one process at a time through an exclusive lock on `dirk.lock`.
+
+    `was_unclean` tells, after `lock`, whether the process before this one died without `unlock`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.was_unclean = False
+        self._lock: int | None = None
+
+    def lock(self) -> None:
+        """Make the directory and take its lock; raises `DirectoryInUse`."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            raise DirectoryInUse(str(self.path)) from None
+        self._lock = descriptor
+        running = self.path / _RUNNING
+        self.was_unclean = running.exists()
+        running.touch()
+
+    def unlock(self) -> None:
+        """Give the lock back and note that the end was clean; does nothing when the lock is not held."""
+        if self._lock is None:
+            return
+        (self.path / _RUNNING).unlink(missing_ok=True)
+        os.close(self._lock)
+        self._lock = None
+
+    def database(self, log_id: int) -> Path:
+        """The SQLite file of a database."""
+        return self.path / ("dirk.sqlite" if log_id == SYSTEM_LOG_ID else f"db-{log_id:08d}.sqlite")
+
+    def marker(self, log_id: int) -> Path:
+        """Where careful application notes the entry it is in."""
+        return self.database(log_id).with_suffix(".applying")
+
+    def remove(self, log_id: int) -> None:
+        """Unlink everything a database has here; open connections keep reading what they had."""
+        path = self.database(log_id)
+        for name in (path, *_companions(path), self.marker(log_id)):
+            name.unlink(missing_ok=True)
+
+    def set_aside(self, log_id: int, why: str) -> Path | None:
+        """Rename a database's file (its WAL with it) so that a new one can begin; the kept path, None without one."""
+        path = self.database(log_id)
+        if not path.exists():
+            return None
+        kept = _free_name(path.with_name(f"kept-{path.stem}-{why}.sqlite"))
+        path.rename(kept)
+        for old, new in zip(_companions(path), _companions(kept), strict=True):
+            if old.exists():
+                old.rename(new)
+        return kept
+
+    def replace(self, log_id: int, image: Path) -> None:
+        """Put a whole database file in the place of the one there (if any); survives a power cut when it returns.
+
+        The old file goes first, then its WAL: an old WAL beside the new file would be replayed into it. A death in
+        between leaves no file, and the database is fetched again.
+        """
+        path = self.database(log_id)
+        for name in (path, *_companions(path)):
+            name.unlink(missing_ok=True)
+        image.rename(path)
+        fsync_directory(self.path)
+
+    def remove_orphans(self, known: set[int]) -> list[str]:
+        """Unlink files of databases not in `known` and unfinished temporary files; their names."""
+        removed = []
+        for path in self.path.iterdir():
+            match = _DATABASE_FILE.fullmatch(path.name)
+            if (match and int(match[1]) not in known) or path.suffix == ".partial":
+                path.unlink(missing_ok=True)
+                removed.append(path.name)
+        return removed
+
+
+def fsync_directory(path: Path) -> None:
+    """Make renames inside `path` survive a power cut."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _companions(path: Path) -> tuple[Path, Path]:
+    return path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")
+
+
+def _free_name(path: Path) -> Path:
+    number, candidate = 1, path
+    while candidate.exists():
+        number += 1
+        candidate = path.with_stem(f"{path.stem}-{number}")
+    return candidate

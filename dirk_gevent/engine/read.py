@@ -1,0 +1,112 @@
+"""Short reads on the hub: cached prepared statements under a budget of VM steps and a watchdog's eye."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import apsw
+
+from dirk_gevent.engine.connection import open_reader
+from dirk_gevent.engine.failures import DATA_ERRORS, statement_failure
+from dirk_gevent.engine.faults import Overrun, StorageFault
+from dirk_gevent.engine.functions import EntryContext
+from dirk_gevent.engine.records import read_meta
+from dirk_gevent.engine.results import Row, boolean_positions, columns_json
+from dirk_gevent.engine.watchdog import Watchdog
+from parser.plan import Output, Query, Value
+
+#: SQLite calls the progress handler once in so many VM steps.
+TICK_STEPS = 10_000
+#: A hub read that ticks more often is too long: some 50,000 steps, about a millisecond.
+_TICKS = 5
+#: Pages of `limits.page_rows` rows that a hub read may return.
+HUB_PAGES = 10
+_SHAPES_KEPT = 4096
+
+
+class ReadShape:
+    """What the engine keeps of a plan: its columns as the answer prints them, and whether it overran the hub.
+
+    `slow` shapes go straight to a reader thread; a stream that turns out short makes the shape quick again.
+    """
+
+    __slots__ = ("booleans", "columns", "columns_json", "plan", "slow")
+
+    def __init__(self, plan: Query, columns: tuple[Output, ...]) -> None:
+        self.plan = plan
+        self.columns = columns
+        self.columns_json = columns_json(columns)
+        self.booleans = boolean_positions(columns)
+        self.slow = False
+
+
+class ReadShapes:
+    """`ReadShape` by plan: plans are the same object for the same shape, so their identity is the key."""
+
+    def __init__(self) -> None:
+        self._shapes: dict[int, ReadShape] = {}
+
+    def of(self, plan: Query) -> ReadShape:
+        """The shape of `plan` (made on first sight)."""
+        shape = self._shapes.get(id(plan))
+        if shape is None or shape.plan is not plan:
+            if len(self._shapes) >= _SHAPES_KEPT:
+                self._shapes.clear()
+            shape = self._shapes[id(plan)] = ReadShape(plan, plan.columns)
+        return shape
+
+
+class Moved(Exception):
+    """The schema changed between planning and reading: plan again."""
+
+
+class HubReader:
+    """A database's read-only connection on the hub. `recent` tells the pool that it was used since it last looked."""
+
+    def __init__(self, path: Path, watchdog: Watchdog) -> None:
+        self.recent = True
+        self._context = EntryContext()
+        self._watchdog = watchdog
+        self._ticks = 0
+        self._connection = open_reader(path, self._context)
+        self._connection.set_progress_handler(self._tick, TICK_STEPS)
+
+    def rows(self, sql: str, bindings: tuple[Value, ...], now_ms: int) -> list[Row]:
+        """All rows of a query. Raises Overrun, SqlError, StorageFault."""
+        connection, watchdog = self._connection, self._watchdog
+        self.recent = True
+        self._context.time_ms = now_ms
+        self._ticks = 0
+        watchdog.begin(connection)
+        try:
+            rows: list[Row] = connection.execute(sql, bindings).fetchall()
+            return rows
+        except apsw.InterruptError:
+            raise Overrun from None
+        except DATA_ERRORS as error:
+            raise statement_failure(error) from error
+        except apsw.Error as error:
+            raise StorageFault(error, "read") from error
+        finally:
+            watchdog.end()
+
+    def rows_at(self, sql: str, bindings: tuple[Value, ...], now_ms: int, version: int) -> tuple[int, list[Row]]:
+        """The index of the state read, and the rows; raises `Moved` when its schema is not `version`."""
+        connection = self._connection
+        connection.execute("BEGIN")
+        try:
+            meta = read_meta(connection)
+            if meta is None or meta.schema_version != version:
+                raise Moved
+            return meta.applied_index, self.rows(sql, bindings, now_ms)
+        finally:
+            connection.execute("ROLLBACK")
+
+    def close(self) -> None:
+        """Close the connection (no checkpoint: that fsyncs)."""
+        self._connection.close()
+
+    def _tick(self) -> bool:
+        # A cached statement keeps its step counter, so the first tick may come early: it only shortens the budget.
+        self._ticks += 1
+        return self._ticks > _TICKS

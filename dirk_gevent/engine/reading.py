@@ -1,0 +1,214 @@
+"""The reading half of a database: short reads on the hub, long ones on reader threads.
+
+Which state did a read see? The applier publishes a `Position` after its COMMIT and keeps `Applied.moving` up around
+the two. SQLite gives a statement one snapshot. A hub read notes the position first, runs, and then looks again: when
+`moving` is down and the position is the same object, no commit ended between the two looks, so the snapshot is
+exactly that position: the index is neither above what was seen (`min` stays honest) nor below a change that was
+seen (a cache may keep the answer). In the rare other case the read runs again inside a transaction that reads its
+index from `dirk_meta` itself. Streams open their transaction under the lock that COMMIT and publication share.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from dirk_gevent.engine.apply import Applied
+from dirk_gevent.engine.compiler import Compiler, Schema
+from dirk_gevent.engine.connection import create_file, open_reader
+from dirk_gevent.engine.faults import Overrun, storage_faults
+from dirk_gevent.engine.functions import EntryContext
+from dirk_gevent.engine.position import Position
+from dirk_gevent.engine.read import HUB_PAGES, HubReader, Moved, ReadShape, ReadShapes
+from dirk_gevent.engine.results import Relation, Row, columns_json, converted
+from dirk_gevent.engine.shared import Shared
+from dirk_gevent.engine.stream import Opened, RelationStream, StreamLimits
+from dirk_gevent.log.entry import NO_CHAIN
+from parser.errors import SqlError
+from parser.plan import Args, Plan, Query, Shaped
+
+#: A stream whose SQLite work was shorter makes its shape fit for the hub again.
+_SHORT_SECONDS = 0.002
+
+
+class ReadSide:
+    """What a database needs to be read: its file, the state last committed, its hub reader, its plans.
+
+    `name` is spelt as at its creation. `_file_lock` is held while the file is made, opened for the first time or
+    replaced, so that no reader keeps a file that is no longer the database's.
+    """
+
+    def __init__(self, shared: Shared, log_id: int, name: str) -> None:
+        self.log_id = log_id
+        self.name = name
+        self._shared = shared
+        self._path = shared.directory.database(log_id)
+        self._compiler = shared.compiler
+        self._seen = Applied(nothing(shared.compiler), {}, 0)
+        self._file_lock = threading.Lock()
+        self._reader: HubReader | None = None
+        self._shapes = ReadShapes()
+        self._plans = shared.compiler.plans()
+        self._stream_plans = shared.compiler.plans()
+        self._stream_lock = threading.Lock()
+        self._hub_rows = HUB_PAGES * shared.limits.page_rows
+        self._dropped = False
+
+    @property
+    def position(self) -> Position:
+        """The last committed state, in one consistent piece."""
+        return self._seen.position
+
+    @property
+    def applied_index(self) -> int:
+        """Index of the last entry applied; 0 for none."""
+        return self._seen.position.index
+
+    @property
+    def chain(self) -> bytes:
+        """Chain hash at the applied index."""
+        return self._seen.position.chain
+
+    @property
+    def heard_head(self) -> int:
+        """The highest head of its log this node ever heard of; never below the applied index."""
+        return max(self._seen.heard_head, self._seen.position.index)
+
+    @property
+    def path(self) -> Path:
+        """Its SQLite file."""
+        return self._path
+
+    def _make_file(self) -> None:
+        """Begin the file if there is none; the caller holds the file lock."""
+        if self._dropped:
+            raise SqlError("unknown_database", name=self.name)
+        if not self._path.exists():
+            create_file(self._path)
+
+    def read(self, shaped: Shaped, args: Args, now_ms: int) -> Relation:
+        """Answer a query on the hub. Raises SqlError, StorageFault, and Overrun: then use `stream`."""
+        seen = self._seen
+        position = seen.position
+        plan = _query(self._plans.plan(shaped, position.schema, False))
+        shape = self._shapes.of(plan)
+        if shape.slow:
+            raise Overrun
+        reader = self._reader or self._open_reader()
+        bindings = self._compiler.bind(plan, shaped, args)
+        index = position.index
+        try:
+            rows = reader.rows(plan.sql, bindings, now_ms)
+            if seen.moving or self._seen.position is not position:
+                index, rows = reader.rows_at(plan.sql, bindings, now_ms, position.schema.version)
+        except Overrun:
+            shape.slow = True
+            raise
+        except Moved:
+            raise Overrun from None
+        if len(rows) > self._hub_rows:
+            shape.slow = True
+            raise Overrun
+        return self._relation(shape, shaped, rows, index)
+
+    def _relation(self, shape: ReadShape, shaped: Shaped, rows: list[Row], index: int) -> Relation:
+        plan = shape.plan
+        columns, encoded = shape.columns, shape.columns_json
+        if not plan.static_names:
+            columns = self._compiler.columns(plan, shaped)
+            encoded = columns_json(columns)
+        values = converted(rows, shape.booleans)
+        return Relation(plan.relation, columns, values, index, plan.tables, plan.repeatable, encoded)
+
+    def _open_reader(self) -> HubReader:
+        with self._file_lock, storage_faults("open"):
+            self._make_file()
+            reader = self._reader = HubReader(self._path, self._shared.watchdog)
+        self._shared.readers.admit(self)
+        return reader
+
+    def keep_reader(self) -> bool:
+        """Whether the hub reader was used since the last time it was asked; if not it is closed (hub)."""
+        reader = self._reader
+        if reader is None or not reader.recent:
+            self.close_reader()
+            return False
+        reader.recent = False
+        return True
+
+    def close_reader(self) -> None:
+        """Close the hub reader (hub)."""
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+
+    def stream(self, shaped: Shaped, args: Args, now_ms: int) -> RelationStream:
+        """A read of any length, planned here (hub) and begun by its first `open` or `fetch` (reader thread).
+
+        Raises SqlError of planning.
+        """
+        limits = self._shared.limits
+        schema = self._seen.position.schema
+        shape = self._shapes.of(_query(self._plans.plan(shaped, schema, False)))
+
+        def begin(stream: RelationStream) -> Opened:
+            return self._begin_stream(stream, _Wanted(shape, schema, shaped, args, now_ms))
+
+        def finish(stream: RelationStream) -> None:
+            shape.slow = stream.busy_seconds > _SHORT_SECONDS
+            opened = stream.opened
+            if opened is not None:
+                opened.connection.close(True)
+
+        wanted = StreamLimits(limits.page_rows, limits.result_bytes, limits.statement_seconds)
+        return RelationStream(begin, finish, wanted, self._shared.spool_directory)
+
+    def _begin_stream(self, stream: RelationStream, wanted: _Wanted) -> Opened:
+        context = EntryContext()
+        context.begin(wanted.now_ms, 0)
+        with self._file_lock:
+            self._make_file()
+            connection = open_reader(self._path, context)
+        try:
+            stream.attach(connection)
+            with self._seen.lock:
+                position = self._seen.position
+                connection.execute("BEGIN; SELECT one FROM dirk_meta").fetchall()
+            plan = self._stream_plan(wanted, position)
+            shaped = wanted.shaped
+            columns = plan.columns if plan.static_names else self._compiler.columns(plan, shaped)
+            cursor = connection.execute(plan.sql, self._compiler.bind(plan, shaped, wanted.args))
+        except BaseException:
+            connection.close(True)
+            raise
+        return Opened(connection, cursor, plan.relation, columns, position.index, plan.tables, plan.repeatable)
+
+    def _stream_plan(self, wanted: _Wanted, position: Position) -> Query:
+        """The hub's plan, unless DDL came between: then one made here, from this thread's own cache."""
+        if position.schema is wanted.schema:
+            return wanted.shape.plan
+        with self._stream_lock:
+            return _query(self._stream_plans.plan(wanted.shaped, position.schema, False))
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """A stream's request: its plan's shape under the schema it was planned with, and its values."""
+
+    shape: ReadShape
+    schema: Schema
+    shaped: Shaped
+    args: Args
+    now_ms: int
+
+
+def _query(plan: Plan) -> Query:
+    if not isinstance(plan, Query):
+        raise SqlError("not_supported", what=plan.verb)
+    return plan
+
+
+def nothing(compiler: Compiler) -> Position:
+    """Where a database without entries stands."""
+    return Position(0, NO_CHAIN, 0, compiler.load_schema((), 0))

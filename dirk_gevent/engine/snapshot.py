@@ -1,0 +1,193 @@
+"""Snapshots: one database at one index as one compressed, checked file, made while writes go on.
+
+File: one JSON line (the header), then the SQLite image under zstd. The header carries the image's checksum, so a
+file is whole or refused.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import IO, Any
+
+import apsw
+import orjson
+import zstandard
+
+from dirk_gevent.engine import records
+from dirk_gevent.engine.compiler import Schema
+from dirk_gevent.engine.digest import content_digest
+from dirk_gevent.engine.failures import DATA_ERRORS
+from dirk_gevent.engine.faults import SnapshotDamaged, StorageFault
+from dirk_gevent.engine.files import fsync_directory
+
+FORMAT = 1
+_BACKUP_PAGES = 512
+_CHUNK_BYTES = 1 << 20
+_LEVEL = 3
+_HEADER_BYTES = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotInfo:
+    """What a snapshot holds. `chain`, `digest` (of the content) and `checksum` (of the image) are hex.
+
+    `image_bytes` is the size of the SQLite file inside; `file_bytes` of the snapshot file (0 inside the file).
+    """
+
+    log_id: int
+    name: str
+    index: int
+    chain: str
+    digest: str
+    image_bytes: int
+    checksum: str
+    file_bytes: int = 0
+
+    @staticmethod
+    def read(path: Path) -> SnapshotInfo:
+        """The header of a snapshot file; raises SnapshotDamaged, OSError."""
+        with path.open("rb") as file:
+            info = _read_header(file)
+        return _with_size(info, path)
+
+
+class Pin:
+    """A read transaction at exactly index `index`, for a snapshot and a digest of it at leisure on a slow thread.
+
+    It holds back the WAL's reset while it is open: close it. Not shared between threads at one time.
+    """
+
+    def __init__(self, connection: apsw.Connection, meta: records.Meta, schema: Schema) -> None:
+        self.index = meta.applied_index
+        self.chain = meta.chain
+        self.schema = schema
+        self._meta = meta
+        self._connection = connection
+
+    def content_digest(self) -> bytes:
+        """Hash of what the database says at this index; raises StorageFault."""
+        try:
+            return content_digest(self._connection)
+        except apsw.Error as error:
+            raise StorageFault(error, "content digest") from error
+
+    def snapshot(self, path: Path) -> SnapshotInfo:
+        """Write a snapshot file at `path` (through a temporary file beside it, fsynced). Raises StorageFault."""
+        image, partial = path.with_name(path.name + ".image.partial"), path.with_name(path.name + ".partial")
+        try:
+            _back_up(self._connection, image)
+            info = SnapshotInfo(
+                log_id=self._meta.log_id,
+                name=self._meta.name,
+                index=self.index,
+                chain=self.chain.hex(),
+                digest=self.content_digest().hex(),
+                image_bytes=image.stat().st_size,
+                checksum=_checksum(image),
+            )
+            _compress(image, partial, info)
+            partial.rename(path)
+            fsync_directory(path.parent)
+            return _with_size(info, path)
+        except (apsw.Error, OSError) as error:
+            raise StorageFault(error, f"snapshot of {self._meta.name}") from error
+        finally:
+            image.unlink(missing_ok=True)
+            partial.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """End the read transaction."""
+        self._connection.close()
+
+
+def unpack(snapshot: Path, target: Path) -> SnapshotInfo:
+    """Write a snapshot's image to `target` (fsynced) after checking it; raises SnapshotDamaged, StorageFault."""
+    try:
+        with snapshot.open("rb") as source, target.open("wb") as image:
+            info = _read_header(source)
+            checksum = blake2b(digest_size=32)
+            for chunk in zstandard.ZstdDecompressor().read_to_iter(source, read_size=_CHUNK_BYTES):
+                checksum.update(chunk)
+                image.write(chunk)
+            if checksum.hexdigest() != info.checksum:
+                raise SnapshotDamaged(f"{snapshot.name}: the checksum is wrong")
+            image.flush()
+            os.fsync(image.fileno())
+        return info
+    except zstandard.ZstdError as error:
+        raise SnapshotDamaged(f"{snapshot.name}: {error}") from error
+    except OSError as error:
+        raise StorageFault(error, "snapshot") from error
+
+
+def adopt_image(image: Path, heard_head: int, name: str) -> records.Meta:
+    """Make an unpacked image this node's own: what it heard of the log stays, its state is live. Raises StorageFault.
+
+    The image leaves WAL mode for the moment, so that everything is in the one file that is renamed.
+    """
+    try:
+        connection = apsw.Connection(str(image), flags=apsw.SQLITE_OPEN_READWRITE)
+        try:
+            connection.execute("PRAGMA journal_mode = DELETE")
+            meta = records.read_meta(connection)
+            if meta is None:
+                raise SnapshotDamaged(f"{image.name} is no database of DirkDB")
+            meta = _replaced(meta, heard_head=max(heard_head, meta.applied_index), name=name, state="live")
+            records.write_meta(connection, meta)
+            connection.execute("PRAGMA journal_mode = WAL")
+            return meta
+        finally:
+            connection.close()
+    except DATA_ERRORS as error:
+        raise SnapshotDamaged(f"{image.name}: {error}") from error
+    except apsw.Error as error:
+        raise StorageFault(error, "restore") from error
+
+
+def _replaced(meta: records.Meta, **fields: Any) -> records.Meta:
+    return records.Meta(**{**asdict(meta), **fields})
+
+
+def _back_up(source: apsw.Connection, image: Path) -> None:
+    image.unlink(missing_ok=True)
+    target = apsw.Connection(str(image))
+    try:
+        target.execute("PRAGMA synchronous = OFF")
+        with target.backup("main", source, "main") as backup:
+            while not backup.done:
+                backup.step(_BACKUP_PAGES)
+    finally:
+        target.close()
+
+
+def _checksum(path: Path) -> str:
+    checksum = blake2b(digest_size=32)
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            checksum.update(chunk)
+    return checksum.hexdigest()
+
+
+def _compress(image: Path, target: Path, info: SnapshotInfo) -> None:
+    with image.open("rb") as source, target.open("wb") as file:
+        file.write(orjson.dumps({"format": FORMAT, **asdict(info)}) + b"\n")
+        zstandard.ZstdCompressor(level=_LEVEL).copy_stream(source, file, size=info.image_bytes)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _read_header(file: IO[bytes]) -> SnapshotInfo:
+    try:
+        fields = orjson.loads(file.readline(_HEADER_BYTES))
+        if fields.pop("format") != FORMAT:
+            raise SnapshotDamaged("the snapshot's format is not known")
+        return SnapshotInfo(**fields)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise SnapshotDamaged(f"no snapshot: {error}") from error
+
+
+def _with_size(info: SnapshotInfo, path: Path) -> SnapshotInfo:
+    return SnapshotInfo(**{**asdict(info), "file_bytes": path.stat().st_size})

@@ -1,0 +1,255 @@
+"""Long reads: pages from a reader thread, spooled to a nameless file when the client is slow."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import BinaryIO
+
+import apsw
+import orjson
+
+from dirk_gevent.engine.failures import DATA_ERRORS, statement_failure
+from dirk_gevent.engine.faults import StorageFault
+from dirk_gevent.engine.results import Page, Row, boolean_positions, columns_json, converted
+from parser.errors import SqlError
+from parser.plan import Output
+
+_TICK_STEPS = 10_000
+_PRIORITY = 10
+_SPOOL_PAGES = 16
+_thread = threading.local()
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A query that has begun: its connection inside a read transaction, its rows to come, the state it sees."""
+
+    connection: apsw.Connection
+    cursor: Iterator[Row]
+    name: str
+    columns: tuple[Output, ...]
+    index: int
+    tables: tuple[str, ...]
+    repeatable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StreamLimits:
+    """Rows a page, bytes of JSON a result, seconds a statement (0 = no limit for the last two)."""
+
+    page_rows: int
+    result_bytes: int
+    statement_seconds: float
+
+
+def lower_priority() -> None:
+    """Make this native thread give way to the hub (once a thread)."""
+    if getattr(_thread, "lowered", False):
+        return
+    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _PRIORITY)
+    _thread.lowered = True
+
+
+class RelationStream:
+    """An answer of any length. `open`, `fetch` and `spool` block: call them on a reader thread, one at a time.
+
+    `columns`, `name`, `index`, `tables`, `repeatable` and `columns_json` mean what they do in `Relation`, after
+    `open` (the first `fetch` opens too). `finished` is exact after each `fetch`: no page is left. Close it always.
+    """
+
+    def __init__(
+        self,
+        begin: Callable[[RelationStream], Opened],
+        finish: Callable[[RelationStream], None],
+        limits: StreamLimits,
+        directory: Path,
+    ) -> None:
+        self.finished = False
+        self.name = ""
+        self.columns: tuple[Output, ...] = ()
+        self.columns_json = b"[]"
+        self.index = 0
+        self.tables: tuple[str, ...] = ()
+        self.repeatable = True
+        #: Seconds that SQLite worked for it, all told.
+        self.busy_seconds = 0.0
+        self._begin, self._finish = begin, finish
+        self._limits = limits
+        self._directory = directory
+        self._booleans: tuple[int, ...] = ()
+        self._opened: Opened | None = None
+        self._ahead: list[Row] = []
+        self._bytes = 0
+        self._cancelled = self._timed_out = False
+        self._deadline = float("inf")
+        self._spool: _Spool | None = None
+
+    def open(self) -> None:
+        """Plan, begin the transaction and the query. Raises SqlError, StorageFault."""
+        lower_priority()
+        if self._limits.statement_seconds:
+            self._deadline = time.monotonic() + self._limits.statement_seconds
+        with _Failures(self):
+            opened = self._opened = self._begin(self)
+        self.name, self.columns, self.index = opened.name, opened.columns, opened.index
+        self.tables, self.repeatable = opened.tables, opened.repeatable
+        self.columns_json = columns_json(self.columns)
+        self._booleans = boolean_positions(self.columns)
+
+    def fetch(self, pages: int) -> list[Page]:
+        """The next pages, at most `pages`; an empty relation is one page without rows, after that none.
+
+        Raises SqlError (result_too_large, statement_timeout, cancelled, and what the query meets), StorageFault;
+        the stream is then closed.
+        """
+        if self._opened is None and self._spool is None and not self.finished:
+            self.open()
+        if self._spool is not None:
+            taken = self._spool.take(pages)
+            self.finished = self._spool.empty
+            return taken
+        lower_priority()
+        return self._encode(pages)
+
+    def spool(self) -> None:
+        """Drain what is left into an unlinked temporary file and end the SQLite transaction. Raises as `fetch`."""
+        if self._spool is not None or self.finished:
+            return
+        if self._opened is None:
+            self.open()
+        lower_priority()
+        spool = _Spool(self._directory)
+        try:
+            while not self.finished:
+                spool.add(self._encode(_SPOOL_PAGES))
+        except BaseException:
+            spool.close()
+            raise
+        self._spool = spool
+        self.finished = spool.empty
+
+    def cancel(self) -> None:
+        """Interrupt it from any thread (the client is gone or asked for it): a running `fetch` raises SqlError."""
+        self._cancelled = True
+        opened = self._opened
+        if opened is not None:
+            try:
+                opened.connection.interrupt()
+            except apsw.ConnectionClosedError:
+                return
+
+    def close(self) -> None:
+        """End the transaction and drop the spool. Not while another thread is in `fetch`: `cancel` it first."""
+        self._end()
+        if self._spool is not None:
+            self._spool.close()
+            self._spool = None
+        self.finished = True
+
+    def tick(self) -> bool:
+        """The progress handler: whether to stop the query now."""
+        self._timed_out = time.monotonic() > self._deadline
+        return self._timed_out or self._cancelled
+
+    @property
+    def opened(self) -> Opened | None:
+        """The query as it runs; None before `open` and after its end."""
+        return self._opened
+
+    def attach(self, connection: apsw.Connection) -> None:
+        """Watch `connection` for cancellation and the time limit."""
+        connection.set_progress_handler(self.tick, _TICK_STEPS)
+
+    def _encode(self, pages: int) -> list[Page]:
+        opened, size = self._opened, self._limits.page_rows
+        if opened is None:
+            return []
+        began = time.monotonic()
+        with _Failures(self):
+            rows = self._ahead + list(islice(opened.cursor, pages * size + 1 - len(self._ahead)))
+            self._ahead = rows[pages * size :]
+            if not self._ahead:
+                self._end()
+            rows = converted(rows[: pages * size], self._booleans)
+            encoded = [self._page(rows[at : at + size]) for at in range(0, max(len(rows), 1), size)]
+        self.finished = not self._ahead
+        self.busy_seconds += time.monotonic() - began
+        return encoded
+
+    def _page(self, rows: list[Row]) -> Page:
+        encoded = orjson.dumps(rows)
+        self._bytes += len(encoded)
+        if self._limits.result_bytes and self._bytes > self._limits.result_bytes:
+            raise SqlError("result_too_large", limit=self._limits.result_bytes)
+        return Page(encoded, len(rows))
+
+    def failure(self, error: BaseException) -> BaseException:
+        """What the caller is to see of an error inside."""
+        if isinstance(error, apsw.InterruptError):
+            return SqlError("statement_timeout" if self._timed_out else "cancelled")
+        if isinstance(error, DATA_ERRORS):
+            assert isinstance(error, Exception)
+            return statement_failure(error)
+        return StorageFault(error, "read") if isinstance(error, (apsw.Error, OSError)) else error
+
+    def _end(self) -> None:
+        if self._opened is not None:
+            self._finish(self)
+            self._opened = None
+
+
+class _Failures:
+    """Closes a stream on any error and raises what the caller is to see."""
+
+    def __init__(self, stream: RelationStream) -> None:
+        self._stream = stream
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if error is None:
+            return
+        self._stream.close()
+        seen = self._stream.failure(error)
+        if seen is not error:
+            raise seen from error
+
+
+class _Spool:
+    """Pages in a temporary file without a name, read back in order."""
+
+    def __init__(self, directory: Path) -> None:
+        self._file: BinaryIO = tempfile.TemporaryFile(dir=directory)  # noqa: SIM115 - lives as long as the stream
+        self._waiting: list[tuple[int, int]] = []
+        self._next = 0
+
+    @property
+    def empty(self) -> bool:
+        """Whether every page has been taken."""
+        return self._next >= len(self._waiting)
+
+    def add(self, pages: list[Page]) -> None:
+        """Write pages at the end."""
+        for page in pages:
+            self._file.write(page.rows_json)
+            self._waiting.append((len(page.rows_json), page.rows))
+
+    def take(self, pages: int) -> list[Page]:
+        """The next pages, at most `pages`."""
+        if self._next == 0:
+            self._file.seek(0)
+        sizes = self._waiting[self._next : self._next + pages]
+        self._next += len(sizes)
+        return [Page(self._file.read(size), rows) for size, rows in sizes]
+
+    def close(self) -> None:
+        """Give the disk space back."""
+        self._file.close()

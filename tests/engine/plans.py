@@ -1,0 +1,146 @@
+"""A stand-in for the compiler: statements are SQLite's own SQL, each shape mapped to a plan by hand-written rules."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from dirk_gevent.engine.apply import Work, as_work
+from dirk_gevent.log.entry import DatabaseChange, Draft, Entry, LoggedStatement, request_hash
+from parser.errors import SqlError
+from parser.plan import Args, CatalogChange, Change, Ddl, Output, Plan, Query, Shaped, Value
+
+START_MS = 1_790_000_000_000
+
+
+@dataclass(frozen=True)
+class Schema:
+    """Table names only."""
+
+    version: int
+    tables: tuple[str, ...] = ()
+
+
+class Plans:
+    """Plans by shape and schema version, the same object each time."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[str, int, int], Plan] = {}
+
+    def plan(self, shaped: Shaped, schema: Schema, for_write: bool) -> Plan:
+        """The plan of a statement in SQLite's SQL."""
+        key = (shaped.shape, schema.version, shaped.row_width)
+        kept = self._kept.get(key)
+        if kept is None:
+            kept = self._kept[key] = _plan(shaped)
+        return kept
+
+
+class StandInCompiler:
+    """`Compiler` over `Plans`."""
+
+    def plans(self) -> Plans:
+        """A new cache."""
+        return Plans()
+
+    def load_schema(self, rows: Iterable[CatalogChange], version: int) -> Schema:
+        """The tables of the catalog."""
+        return Schema(version, tuple(row.key for row in rows))
+
+    def bind(self, plan: Query | Change, shaped: Shaped, args: Args) -> tuple[Value, ...]:
+        """The literals."""
+        return shaped.literals
+
+    def rows(self, plan: Change, shaped: Shaped, args: Args) -> Iterator[tuple[Value, ...]]:
+        """The literals, a row's width at a time."""
+        width = shaped.row_width
+        for at in range(0, width * shaped.rows, width):
+            yield shaped.literals[at : at + width]
+
+    def columns(self, plan: Query | Change, shaped: Shaped) -> tuple[Output, ...]:
+        """The plan's own."""
+        return plan.columns if isinstance(plan, Query) else plan.returning
+
+    def key(self, name: str) -> str:
+        """Case-folded."""
+        return name.casefold()
+
+
+def _plan(shaped: Shaped) -> Plan:
+    words = re.findall(r"\w+", shaped.shape)
+    verb = words[0].lower()
+    if verb in ("select", "with"):
+        table = words[words.index("from") + 1] if "from" in words else ""
+        columns = tuple(Output(name, table, name.startswith("is_")) for name in _names(shaped.shape))
+        return Query(shaped.shape, (), columns, table or "valiny", (table,) if table else ())
+    if verb == "create":
+        change = CatalogChange(words[1], words[2].casefold(), words[2], shaped.shape)
+        return Ddl((shaped.shape,), (change,), "create_table", "table", words[2])
+    if verb == "drop":
+        return Ddl((shaped.shape,), (CatalogChange("table", words[2], words[2], None),), "drop_table", "table", words[2])
+    table = {"insert": words[2], "update": words[1], "delete": words[2]}.get(verb)
+    if table is None:
+        raise SqlError("syntax", line=1, column=1, source=shaped.shape, expected="")
+    returning = (Output("a", table),) if "returning" in words else ()
+    return Change(shaped.shape, (), verb, table, (), (table,), shaped.rows > 1 or shaped.row_width > 0, returning)
+
+
+def _names(sql: str) -> list[str]:
+    head = sql.split(" from ")[0].removeprefix("select ")
+    return [part.split()[-1] for part in re.split(r",(?![^(]*\))", head)]
+
+
+def shaped(sql: str, *literals: Value) -> Shaped:
+    """A statement with its values."""
+    return Shaped(sql, literals)
+
+
+def rows_shaped(sql: str, rows: list[tuple[Value, ...]]) -> Shaped:
+    """An insert of many rows."""
+    flat = tuple(value for row in rows for value in row)
+    return Shaped(sql, flat, (), len(rows), 0, len(rows[0]))
+
+
+class LogMaker:
+    """Makes the entries of one log in order."""
+
+    def __init__(self, log_id: int = 1) -> None:
+        self.log_id = log_id
+        self.index = 0
+        self.time_ms = START_MS
+
+    def statement(
+        self, *statements: Shaped, request_id: str = "", step_limit: int = 0, base: int | None = None,
+        reads: tuple[str, ...] = (),
+    ) -> Entry:
+        """The next entry with these statements."""
+        logged = tuple(LoggedStatement(each) for each in statements)
+        draft = Draft(request_id or self.request_id(), logged, step_limit, base, reads)
+        return self._next(draft)
+
+    def sql(self, sql: str, *literals: Value) -> Entry:
+        """The next entry with one statement."""
+        return self.statement(shaped(sql, *literals))
+
+    def database(self, verb: str, name: str, log_id: int = 0) -> Entry:
+        """The next entry of the system log."""
+        return self._next(Draft(self.request_id(), ()), DatabaseChange(verb, name, log_id or self.index + 1))
+
+    def request_id(self) -> str:
+        """A fresh id at the log's time."""
+        return f"{self.time_ms:013d}-{secrets.token_hex(10)}"
+
+    def _next(self, draft: Draft, change: DatabaseChange | None = None) -> Entry:
+        self.index += 1
+        self.time_ms += 1
+        return Entry(
+            self.log_id, self.index, self.time_ms, self.index * 7919, draft.request_id, request_hash(draft),
+            draft.statements, draft.step_limit, draft.base_index, draft.tables_read, change,
+        )
+
+
+def work(*entries: Entry) -> list[Work]:
+    """Entries with their bytes."""
+    return as_work(entries)
