@@ -39,6 +39,7 @@ setup(
             "ruff>=0.8",
             "types-Pygments",
             "types-cachetools",
+            "types-gevent",
         ],
     },
     entry_points={

@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dirk_gevent import __version__
+from dirk_gevent.messages import sentence
 from dirk_gevent.startup import CannotStartError, reachable
+from parser.errors import SqlError
 
 if TYPE_CHECKING:
     from dirk_gevent.settings import Config
@@ -138,11 +140,16 @@ def _words(argv: Sequence[str] | None) -> list[str]:
 
 
 def _guarded(name: str, usage: str, argv: Sequence[str] | None, body: Callable[[dict[str, Any]], int]) -> int:
-    """Parse, run, and turn what stops a program from beginning into its sentence and exit status 2."""
+    """Parse, run, and turn what stops a program from beginning into its sentence and exit status 2.
+
+    A SqlError comes from the log's directory: locked by another program, damaged, or on a full disk.
+    """
     try:
         return body(_arguments(name, usage, _words(argv)))
     except CannotStartError as error:
         return _refuse(name, str(error))
+    except SqlError as error:
+        return _refuse(name, sentence(error.key, "en", error.params))
     except KeyboardInterrupt:
         return 130
     except OSError as error:
@@ -189,7 +196,6 @@ def _server(arguments: dict[str, Any]) -> int:
         raise CannotStartError(f"say which instance to be (known: {known}), as an argument or in DIRK_INSTANCE_ID")
     if all(one.id != node for one in config.instances):
         raise CannotStartError(f"{config.path}: no instance has the id {node}; known: {known}")
-    _notice("node", node, config)
     from dirk_gevent.node import run
 
     return run(config, node)
@@ -199,7 +205,6 @@ def _proxy(arguments: dict[str, Any]) -> int:
     config = _config(arguments)
     if config.load_balancer is None:
         raise CannotStartError(f"{config.path}: loadBalancer: is missing, so there is no proxy to start")
-    _notice("proxy", "", config)
     from dirk_gevent.proxy import run
 
     return run(config)
@@ -215,7 +220,8 @@ def _cache(arguments: dict[str, Any]) -> int:
     entries = _whole(arguments, "ENTRIES", 200, 0, 100_000_000)
     from dirk_gevent.cache import run
 
-    return run(config, reachable(host), port, listen_port, ttl_ms, entries)
+    run(config, reachable(host), port, listen_port, ttl_ms, entries)
+    return 0
 
 
 def _up(arguments: dict[str, Any]) -> int:
@@ -256,14 +262,6 @@ def _config_or_defaults(arguments: dict[str, Any]) -> Config:
     if arguments["--config"] or os.environ.get("DIRK_CONFIG_PATH") or Path("config.json").exists():
         return _config(arguments)
     return config.Config(path=Path("config.json"), version=2, instances=(), load_balancer=config.LoadBalancer())
-
-
-def _notice(component: str, node: str, config: Config) -> None:
-    from dirk_gevent.logs import logger
-
-    log = logger(component, node)
-    for sentence in config.notices:
-        log.warning("config_version_1", text=sentence)
 
 
 if __name__ == "__main__":

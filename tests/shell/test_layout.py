@@ -1,0 +1,119 @@
+"""The shape of the source: sizes, documented names, layers, no patched library."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cluster import ROOT, clean_environ
+from tests.shell.source import Function, definitions, files, imported, shown, tree
+
+MAX_FILE_LINES = 400
+MAX_FUNCTION_LINES = 40
+
+#: A module may import what stands on its own line or above; parser imports nothing of dirk_gevent.
+LAYERS = (
+    "__init__ startup catalogue protocol config_json settings config logs messages",
+    "engine log",
+    "*",
+    "cli up up_parts",
+)
+
+
+def layer(module: str) -> int:
+    """The line of `LAYERS` that a module of dirk_gevent is on; `*` is every module not named."""
+    first = module.split(".")[1] if "." in module else "__init__"
+    named = [number for number, names in enumerate(LAYERS) if first in names.split()]
+    return named[0] if named else LAYERS.index("*")
+
+
+def module_of(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def code_lines(node: Function) -> int:
+    """Lines from `def` to the end, the docstring's own left out."""
+    last = node.end_lineno or node.lineno
+    first = node.body[0]
+    has_docstring = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
+    docstring = (first.end_lineno or first.lineno) - first.lineno + 1 if has_docstring else 0
+    return last - node.lineno + 1 - docstring
+
+
+def test_files_stay_short() -> None:
+    sizes = {shown(path): len(path.read_text(encoding="utf-8").splitlines()) for path in files()}
+    assert {name: size for name, size in sizes.items() if size > MAX_FILE_LINES} == {}
+
+
+def test_functions_stay_short() -> None:
+    sizes = {
+        f"{shown(path)}:{name}": code_lines(node)
+        for path in files()
+        for name, node in definitions(path)
+        if isinstance(node, Function)
+    }
+    assert {name: size for name, size in sizes.items() if size > MAX_FUNCTION_LINES} == {}
+
+
+def test_public_names_are_documented() -> None:
+    bare = [shown(path) for path in files() if not ast.get_docstring(tree(path))]
+    for path in files():
+        for name, node in definitions(path):
+            is_public = not any(part.startswith("_") for part in name.split("."))
+            if is_public and not ast.get_docstring(node) and not is_grammar_rule(path, name):
+                bare.append(f"{shown(path)}:{name}")
+    assert bare == []
+
+
+def is_grammar_rule(path: Path, name: str) -> bool:
+    """PLY's rules are named for it; their docstrings are the grammar."""
+    return path.parent.name == "parser" and name.rpartition(".")[2].startswith(("p_", "t_"))
+
+
+def test_modules_import_only_their_own_layer_and_those_above() -> None:
+    wrong = []
+    for path in files():
+        module = module_of(path)
+        for name in imported(path):
+            if not name.startswith("dirk_gevent"):
+                continue
+            if module.startswith("parser") or layer(name) > layer(module):
+                wrong.append(f"{module} imports {name}")
+    assert wrong == []
+
+
+def test_nothing_is_monkey_patched() -> None:
+    patched = [shown(path) for path in files() if any("monkey" in name for name in imported(path))]
+    assert patched == []
+
+
+def test_a_broad_except_logs_what_it_caught() -> None:
+    silent = []
+    for path in files():
+        for node in ast.walk(tree(path)):
+            if isinstance(node, ast.ExceptHandler) and isinstance(node.type, ast.Name) and node.type.id == "Exception":
+                inside = ast.dump(ast.Module(node.body, []))
+                if not re.search(r"attr='\w*(exception|failure)\w*'|Raise\(", inside):
+                    silent.append(f"{shown(path)}:{node.lineno}")
+    assert silent == []
+
+
+@pytest.mark.parametrize(
+    ("module", "unwanted"),
+    [
+        ("dirk_gevent.cli", ("gevent", "apsw", "ply", "orjson", "prompt_toolkit")),
+        ("dirk_gevent.client.main", ("gevent", "apsw", "ply")),
+        ("dirk_gevent.up", ("gevent", "apsw", "ply")),
+    ],
+)
+def test_programs_load_only_what_they_run(module: str, unwanted: tuple[str, ...]) -> None:
+    code = f"import sys, {module}; print(*sorted(name for name in {unwanted!r} if name in sys.modules))"
+    found = subprocess.run(
+        [sys.executable, "-c", code], env=clean_environ(), capture_output=True, text=True, check=True
+    )
+    assert found.stdout.split() == []
