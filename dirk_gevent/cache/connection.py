@@ -1,0 +1,352 @@
+"""One client's connection: the fast path for answers already held, the long way round for everything else.
+
+The fast path works on the exact bytes received. When nothing of an earlier statement is pending, a segment that
+was answered from the store once is a key of `LogHorizon.hot`; then a dictionary look-up and four comparisons
+decide, and prebuilt bytes go out. Nothing is parsed, and no clock but one `clock_gettime` is asked: a clock kept
+by a timer would save 0.1 µs and could be far behind after the process was stopped, just when the lease matters.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import gevent
+import orjson
+from gevent import socket
+
+from dirk_gevent import protocol
+from dirk_gevent.cache.flights import Flight, Flights
+from dirk_gevent.cache.forward import UNSTORED_LIMIT_BYTES, Answer, Forwarded, Forwarder, TransactionLostError
+from dirk_gevent.cache.options import CacheOptions
+from dirk_gevent.cache.store import Entry, HotAnswer, Key, LogHorizon, Store, answer_with_meta, now
+from dirk_gevent.cache.upstream import Upstream, new_request_id
+from dirk_gevent.messages import render
+from dirk_gevent.protocol import StatementSplitter, StatementTooLongError
+from dirk_gevent.service import is_gone
+from dirk_gevent.session import Request, Session, parse_request
+from parser.errors import SqlError
+
+#: Requests answered in a row before the other connections get their turn.
+TURN_REQUESTS = 8
+#: Longer statements are not worth a place in the store.
+KEY_LIMIT_BYTES = 64 * 1024
+_RECEIVE_BYTES = 16 * 1024
+_LARGE_RECEIVE_BYTES = 1024 * 1024
+_LINGER_SECONDS = 2.0
+_ERROR_START = b"RESULT_MESSAGE\nHadisoana : "
+#: What a read that may be shared begins with. A guess that costs only time when it is wrong.
+_READ = re.compile(rb"(?:alaivo|select|asehoy|show|lazao|describe)\b", re.IGNORECASE)
+
+
+class SessionEndedError(Exception):
+    """The connection can't go on: its last answer is out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Where a request may be looked up, or (`bypass`, for META's `cache`) why it may not."""
+
+    key: Key | None
+    need: int
+    bypass: str = ""
+
+
+class ClientConnection:
+    """A session between one client and its own upstream connection.
+
+    Invariant: the session's index of a log never goes down, and no answer from the store is older than it.
+    `is_idle` is true while the connection waits for a request, so that a drain may end it.
+    """
+
+    def __init__(self, client: socket.socket, options: CacheOptions, store: Store, flights: Flights) -> None:
+        self.is_idle = False
+        self._client = client
+        self._options = options
+        self._store = store
+        self._flights = flights
+        self._upstream = Upstream(options.upstream_host, options.upstream_port, lambda: is_gone(client))
+        self._forwarder = Forwarder(self._upstream, store, client)
+        self._session = Session(options.language)
+        self._log_ids: dict[str, int] = {}
+        # Nothing is served before the first answer from upstream: it says how far a new session must see.
+        self._is_introduced = False
+        self._in_transaction = False
+        self._horizon = LogHorizon(-1)
+        self._hot: dict[bytes, HotAnswer] = {}
+
+    def close(self) -> None:
+        """Let go of the upstream connection and of what is still held."""
+        self._forwarder.release()
+        self._upstream.close()
+
+    def run(self) -> None:
+        """Answer requests until the client ends. OSError when it vanishes, SessionEndedError after a last word."""
+        receive = self._client.recv
+        loop = gevent.get_hub().loop
+        iteration = loop.iteration
+        splitter = StatementSplitter(self._options.max_statement_bytes)
+        turn = 0
+        pending_bytes = 0
+        while True:
+            self.is_idle = True
+            data = receive(_LARGE_RECEIVE_BYTES if pending_bytes else _RECEIVE_BYTES)
+            self.is_idle = False
+            if not data:
+                return
+            if loop.iteration != iteration:
+                iteration = loop.iteration
+                turn = 0
+            elif (turn := turn + 1) == TURN_REQUESTS:
+                give_way()
+            if not pending_bytes and (hot := self._hot.get(data)) is not None and self._serve(hot):
+                continue
+            self._take(splitter, data, pending_bytes)
+            pending_bytes = splitter.pending_bytes
+
+    def _serve(self, hot: HotAnswer) -> bool:
+        """Send `hot` if the lease, its age and the session's index allow it."""
+        store = self._store
+        horizon = self._horizon
+        indexes = self._session.indexes
+        moment = now()
+        if moment >= store.lease_until or moment >= hot.expires:
+            return False
+        index = hot.index
+        own = indexes.get(horizon.log_id, -1)
+        need = own if own > hot.least else hot.least
+        if need > horizon.head and need > index:
+            return False
+        if index > own:
+            indexes[horizon.log_id] = index
+        if moment > hot.young_until:
+            store.refresh(hot, moment)
+        store.hits += 1
+        payload = hot.payload
+        sent = self._client.send(payload)
+        if sent != len(payload):
+            self._client.sendall(memoryview(payload)[sent:])
+        return True
+
+    def _take(self, splitter: StatementSplitter, data: bytes, pending_bytes: int) -> None:
+        """Split a segment into statements and answer each; after a few the other connections get their turn."""
+        try:
+            statements = splitter.feed(data)
+        except StatementTooLongError as error:
+            self._end(SqlError("statement_too_long", limit_bytes=self._options.max_statement_bytes), error)
+        is_whole = len(statements) == 1 and not pending_bytes and not splitter.pending_bytes
+        for position, statement in enumerate(statements, 1):
+            self._one(statement, data if is_whole and len(data) <= KEY_LIMIT_BYTES else b"")
+            if position % TURN_REQUESTS == 0:
+                give_way()
+
+    def _one(self, statement: bytes, segment: bytes) -> None:
+        request = None
+        try:
+            request = parse_request(statement)
+            self._answer(request, segment)
+        except SqlError as error:
+            self._client.sendall(self._error(request, error))
+        except TransactionLostError as lost:
+            self._end(lost.answer, lost, request)
+        finally:
+            self._forwarder.release()
+
+    def _answer(self, request: Request, segment: bytes) -> None:
+        verdict = self._judge(request)
+        if verdict.key is None:
+            self._forward(request, verdict, None)
+            return
+        entry = self._store.find(verdict.key, verdict.need) or self._joined(verdict)
+        if entry is not None:
+            self._send_entry(request, entry, segment)
+            return
+        flight = None
+        if _is_read(request.raw):
+            flight = self._flights.take_off(verdict.key, verdict.need)
+        try:
+            stored = self._forward(request, verdict, flight)
+        finally:
+            if flight is not None:
+                self._flights.land(verdict.key, flight, None)
+        if stored is not None:
+            self._remember(request, stored, segment)
+
+    def _joined(self, verdict: Verdict) -> Entry | None:
+        """The answer of a flight under way for the same key, when it will be new enough and is one to share."""
+        assert verdict.key is not None
+        flight = self._flights.joinable(verdict.key, verdict.need)
+        entry = flight.wait() if flight is not None else None
+        return entry if entry is not None and entry.index >= verdict.need else None
+
+    def _judge(self, request: Request) -> Verdict:
+        """Whether, and under which key, the store may answer."""
+        session = self._session
+        log_id: int | None = session.log_id
+        if request.database is not None and request.database != session.database:
+            log_id = self._log_ids.get(request.database)
+        bypass = ""
+        if request.read == "strong":
+            bypass = "strong"
+        elif self._in_transaction:
+            bypass = "transaction"
+        elif not self._is_introduced or log_id is None:
+            bypass = "new_session"
+        elif len(request.raw) > KEY_LIMIT_BYTES:
+            bypass = "size"
+        if bypass or log_id is None:
+            return Verdict(None, 0, bypass)
+        need = max(session.indexes.get(log_id, -1), request.minimum.get(log_id, -1))
+        if request.read == "any":
+            need = -1
+        language = request.language or session.language
+        return Verdict(Key(log_id, language, request.raw, _canonical(request)), need)
+
+    def _send_entry(self, request: Request, entry: Entry, segment: bytes) -> None:
+        self._store.hits += 1
+        self._session.saw(entry.key.log_id, entry.index)
+        self._remember(request, entry, segment)
+        self._client.sendall(entry.payload(request.has_meta))
+
+    def _remember(self, request: Request, entry: Entry, segment: bytes) -> None:
+        """Let the fast path know `segment`, unless it holds what is different each time or asks for a level."""
+        key = entry.key
+        is_plain = request.request_id is None and request.trace is None and request.read == "session"
+        is_own_log = key.log_id == self._session.log_id and key.language == self._session.language
+        if segment and is_plain and is_own_log and request.minimum.keys() <= {key.log_id}:
+            least = request.minimum.get(key.log_id, -1)
+            self._store.remember_segment(entry, segment, request.has_meta, least)
+
+    def _forward(self, request: Request, verdict: Verdict, flight: Flight | None) -> Entry | None:
+        """Ask upstream and pass the answer on; the entry when it was stored."""
+        self._store.misses += 1
+
+        def streaming() -> None:
+            if flight is not None and verdict.key is not None:
+                self._flights.land(verdict.key, flight, None)
+
+        language = request.language or self._session.language
+        answer = self._forwarder.ask(self._forwarded(request, verdict), request.has_meta, language, streaming)
+        self._absorb(request, answer.meta)
+        if answer.is_cut and self._in_transaction:
+            raise SessionEndedError
+        if answer.is_streamed:
+            return None
+        why, entry = self._store_answer(verdict, answer)
+        if flight is not None and verdict.key is not None:
+            self._flights.land(verdict.key, flight, entry)
+        body = answer.body
+        if request.has_meta:
+            body = answer_with_meta(body, {**answer.meta, "cache": why})
+        self._client.sendall(body)
+        return entry
+
+    def _forwarded(self, request: Request, verdict: Verdict) -> Forwarded:
+        """The request with what the session knows added to its metadata."""
+        session = self._session
+        request_id = request.request_id or new_request_id()
+        minimum = dict(session.indexes)
+        for log_id, index in request.minimum.items():
+            minimum[log_id] = max(index, minimum.get(log_id, -1))
+        added: dict[str, Any] = {"min": {str(log_id): index for log_id, index in minimum.items()}}
+        if self._is_introduced:
+            added["lang"] = request.language or session.language
+        if (database := request.database or session.database) is not None:
+            added["db"] = database
+        is_read = _is_read(request.raw)
+        if not is_read:
+            added["id"] = request_id
+        # A statement may end in a line comment: the line feed keeps the closing `;` out of it.
+        wire = protocol.with_metadata({**request.metadata, **added}, request.raw + b"\n")
+        limit = self._store.answer_limit_bytes if verdict.key is not None else UNSTORED_LIMIT_BYTES
+        return Forwarded(wire, request_id, is_read, self._in_transaction, limit)
+
+    def _store_answer(self, verdict: Verdict, answer: Answer) -> tuple[str, Entry | None]:
+        """Store the answer when it may be; META's `cache` says why not."""
+        meta = answer.meta
+        if verdict.key is None:
+            return verdict.bypass, None
+        if meta.get("sqlstate") or answer.body.startswith(_ERROR_START):
+            return "error", None
+        if meta.get("kind") != "read":
+            return str(meta.get("kind", "unknown")), None
+        if meta.get("tx"):
+            return "transaction", None
+        tables, index = meta.get("tables"), meta.get("index")
+        if not meta.get("repeatable") or not isinstance(tables, list) or not isinstance(index, int):
+            return "not_repeatable", None
+        key = verdict.key
+        if meta.get("log") != key.log_id or meta.get("lang", key.language) != key.language:
+            return "miss", None
+        return "miss", self._store.put(key, answer.body, meta, tables)
+
+    def _absorb(self, request: Request, meta: dict[str, Any]) -> None:
+        """Take over what an answer says of the session."""
+        session = self._session
+        log_id, index, database = meta.get("log"), meta.get("index"), meta.get("db")
+        self._in_transaction = bool(meta.get("tx", self._in_transaction))
+        if isinstance(log_id, int) and isinstance(index, int):
+            session.saw(log_id, index)
+        self._learn_database(meta)
+        is_session = meta.get("kind") == "session"
+        is_own = request.database in (None, session.database) or is_session
+        if isinstance(log_id, int) and "db" in meta and is_own:
+            session.database, session.log_id = database, log_id
+        if isinstance(meta.get("lang"), str) and (request.language is None or is_session):
+            session.language = meta["lang"]
+        if isinstance(log_id, int):
+            self._is_introduced = True
+        self._horizon = self._store.horizon(session.log_id)
+        self._hot = self._horizon.hot_answers(session.language) if self._may_hit() else {}
+
+    def _learn_database(self, meta: dict[str, Any]) -> None:
+        """Which log a database has, for requests that name one; forgotten when databases may have changed."""
+        kind, database, log_id = meta.get("kind"), meta.get("db"), meta.get("log")
+        if kind == "write" and ("*" in meta.get("tables", ()) or not meta.get("tables")):
+            self._log_ids.clear()
+        elif kind in ("read", "session") and isinstance(database, str) and isinstance(log_id, int):
+            self._log_ids[database] = log_id
+
+    def _may_hit(self) -> bool:
+        return self._is_introduced and not self._in_transaction
+
+    def _error(self, request: Request | None, error: SqlError) -> bytes:
+        language = (request.language if request else None) or self._session.language
+        meta = b""
+        if request is not None and request.has_meta:
+            meta = protocol.json_bytes({"sqlstate": error.sqlstate, "cache": "error"})
+        return protocol.message(render(error, language), meta)
+
+    def _end(self, error: SqlError, cause: Exception, request: Request | None = None) -> None:
+        """Send a last answer and end the session, so that no reset overtakes the answer."""
+        self._client.sendall(self._error(request, error))
+        linger(self._client)
+        raise SessionEndedError from cause
+
+
+def give_way() -> None:
+    """Let every connection that has something to read have its turn.
+
+    `gevent.sleep(0)` does not: callbacks run again and again for up to 5 ms before the sockets are looked at.
+    A timer that is due at once comes after them.
+    """
+    hub = gevent.get_hub()
+    hub.wait(hub.loop.timer(0))
+
+
+def linger(sock: socket.socket) -> None:
+    """Let the peer read the last answer: what it still sends is dropped for a moment before the close."""
+    sock.shutdown(socket.SHUT_WR)
+    with suppress(gevent.Timeout), gevent.Timeout(_LINGER_SECONDS):
+        while sock.recv(_LARGE_RECEIVE_BYTES):
+            pass
+
+
+def _is_read(statement: bytes) -> bool:
+    return _READ.match(statement) is not None
+
+
+def _canonical(request: Request) -> bytes:
+    return orjson.dumps(request.args, option=orjson.OPT_SORT_KEYS) if request.args else b""

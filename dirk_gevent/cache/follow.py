@@ -1,0 +1,145 @@
+"""The header subscription: what keeps the store right, and its lease alive.
+
+One greenlet reads frames, one sends pings. An echoed ping proves that everything the upstream had released when
+it answered lies before the echo in the stream; so from the moment the ping was *sent* the store is no older than
+the time since, and the lease runs from there. When the stream ends the store is left alone: it may serve until its
+lease ends. When a stream begins again everything is forgotten first, since headers were missed in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import gevent
+
+from dirk_gevent import protocol
+from dirk_gevent.cache.store import Store, now
+from dirk_gevent.cache.upstream import Backoff, connect
+from dirk_gevent.logs import Logger
+from dirk_gevent.protocol import FrameSocket
+
+MAX_PING_SECONDS = 0.5
+#: A stream without any frame for so long (pings are not echoed) is given up and opened again.
+SILENCE_SECONDS = 10.0
+
+
+class HeaderFollower:
+    """Follows the headers of every log through the upstream, for as long as `run` is not killed.
+
+    `on_first_welcome` is called once, when the upstream answered for the first time.
+    """
+
+    def __init__(self, store: Store, host: str, port: int, log: Logger, on_first_welcome: Callable[[], None]) -> None:
+        self._store = store
+        self._host = host
+        self._port = port
+        self._log = log
+        self._on_first_welcome = on_first_welcome
+        self._was_welcome = False
+        self._is_down = False
+        self._is_following = False
+        self._ping_number = 0
+        self._pings: dict[int, float] = {}
+        self._heard_at = 0.0
+        self._backoff = Backoff()
+
+    def run(self) -> None:
+        """Follow, reconnect, follow … until killed."""
+        while True:
+            reason = "closed by the other side"
+            try:
+                self._follow_once()
+            except (OSError, ValueError) as error:
+                reason = str(error)
+            except Exception as error:
+                self._log.exception("follow_failed", error)
+                reason = type(error).__name__
+            self._went_down(reason)
+            self._backoff.wait()
+
+    def _follow_once(self) -> None:
+        """One stream from its beginning to its end."""
+        sock = connect(self._host, self._port)
+        frames = FrameSocket(sock)
+        pinger = None
+        try:
+            sock.sendall(protocol.with_metadata({"follow": {"as": "cache"}}, protocol.FOLLOW_STATEMENT))
+            self._pings.clear()
+            self._heard_at = now()
+            pinger = gevent.spawn(self._ping, frames)
+            while (message := frames.receive()) is not None:
+                self._heard_at = now()
+                self._take(frames, message)
+        finally:
+            self._is_following = False
+            if pinger is not None:
+                pinger.kill()
+            frames.close()
+
+    def _ping(self, frames: FrameSocket) -> None:
+        """Send pings once the heads have come; close a stream that has gone silent.
+
+        Before its first frame the upstream may still read statements, so nothing but the subscription is sent.
+        """
+        interval = min(self._store.ttl_seconds / 3, MAX_PING_SECONDS)
+        while True:
+            if now() - self._heard_at > SILENCE_SECONDS:
+                frames.close()
+                return
+            if self._is_following:
+                self._send_ping(frames)
+            gevent.sleep(interval)
+            self._store.expire()
+
+    def _send_ping(self, frames: FrameSocket) -> None:
+        self._ping_number += 1
+        self._pings[self._ping_number] = now()
+        # A stream that just ended: its reader finds out by itself.
+        with suppress(OSError):
+            frames.send({"t": "ping", "n": self._ping_number})
+
+    def _take(self, frames: FrameSocket, message: dict[str, Any]) -> None:
+        kind = message.get("t")
+        if kind == "headers":
+            for log_id, index, tables in message["h"]:
+                if not self._store.header(log_id, index, tables):
+                    self._log.warning("header_gap", log_id=log_id, index=index)
+        elif kind == "pong":
+            self._echoed(message["n"])
+        elif kind == "heads":
+            self._welcome({int(log_id): index for log_id, index in message["heads"].items()})
+            self._send_ping(frames)
+        elif kind == "dropped":
+            self._store.dropped(message["log"])
+
+    def _welcome(self, heads: dict[int, int]) -> None:
+        self._store.welcome(heads)
+        self._is_following = True
+        self._backoff.reset()
+        if self._is_down:
+            self._is_down = False
+            self._log.info("upstream_back", upstream=f"{self._host}:{self._port}")
+        if not self._was_welcome:
+            self._was_welcome = True
+            self._on_first_welcome()
+
+    def _echoed(self, number: int) -> None:
+        """Renew the lease. Before the heads of this stream an echo would prolong what the last one left."""
+        sent_at = self._pings.pop(number, None)
+        if sent_at is None or not self._is_following:
+            return
+        for older in [n for n in self._pings if n < number]:
+            del self._pings[older]
+        self._store.renew_lease(sent_at + self._store.ttl_seconds)
+
+    def _went_down(self, reason: str) -> None:
+        """Log the change of state, once."""
+        if self._is_down:
+            return
+        self._is_down = True
+        text = f"Erreur connexion à {self._host}:{self._port}"
+        self._log.error("upstream_down", text=text, reason=reason)
+        if not self._was_welcome:
+            self._log.info("waiting", **{"for": "proxy"}, upstream=f"{self._host}:{self._port}")

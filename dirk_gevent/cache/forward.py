@@ -1,0 +1,164 @@
+"""A request on its way upstream, and its answer on its way back: retries, size bounds, streaming.
+
+An answer is held until it is complete as long as that is cheap, so that a cut before its end can be healed by
+asking again. One that grows past the bound is passed on segment by segment, and read no faster than the client
+takes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from gevent import socket
+
+from dirk_gevent import protocol
+from dirk_gevent.cache.store import Store, answer_with_meta, now
+from dirk_gevent.cache.upstream import (
+    RETRY_SECONDS,
+    Backoff,
+    Upstream,
+    UpstreamDownError,
+    UpstreamLostError,
+)
+from dirk_gevent.messages import render
+from parser.errors import SqlError
+
+#: What is held of an answer that can't be stored, so that a cut in it can still be healed.
+UNSTORED_LIMIT_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Forwarded:
+    """A request ready to be sent. `retry_id`: the id under which a cut one may be sent again.
+
+    A read needs none (`is_read`: it surely changes nothing). `in_transaction`: a cut ends the transaction, so
+    nothing is sent again.
+    """
+
+    request: bytes
+    retry_id: str
+    is_read: bool
+    in_transaction: bool
+    limit_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A complete answer without its META, or (`is_streamed`) only the META of one that the client already has.
+
+    `is_cut`: the upstream was lost while it was streamed; the client has been told.
+    """
+
+    body: bytes
+    meta: dict[str, Any]
+    is_streamed: bool = False
+    is_cut: bool = False
+
+
+class TransactionLostError(Exception):
+    """The connection that held the session's transaction is gone, and the session with it."""
+
+    def __init__(self, answer: SqlError) -> None:
+        super().__init__()
+        self.answer = answer
+
+
+class Forwarder:
+    """Sends one session's requests upstream. `client` gets what is streamed, with META when it asked."""
+
+    def __init__(self, upstream: Upstream, store: Store, client: socket.socket) -> None:
+        self._upstream = upstream
+        self._store = store
+        self._client = client
+        self._held_bytes = 0
+
+    def ask(self, forwarded: Forwarded, with_meta: bool, language: str, streaming: Callable[[], None]) -> Answer:
+        """The answer, asked for again on fresh connections while that is safe and its time is not up.
+
+        `streaming` is called before the first byte of an answer too large to hold goes to the client. Raises
+        SqlError (proxy_unreachable, outcome_unknown), TransactionLostError; OSError when the client is gone.
+        """
+        deadline = now() + RETRY_SECONDS
+        backoff = Backoff()
+        was_sent = False
+        while True:
+            if forwarded.in_transaction and not self._upstream.is_open():
+                raise TransactionLostError(self._lost())
+            try:
+                self._upstream.send(forwarded.request)
+                was_sent = True
+                return self._receive(forwarded, with_meta, language, streaming)
+            except UpstreamDownError as error:
+                if not was_sent or forwarded.is_read:
+                    raise self._unreachable() from error
+            except UpstreamLostError as error:
+                was_sent = True
+                if forwarded.in_transaction:
+                    raise TransactionLostError(self._unknown(forwarded)) from error
+            if now() >= deadline:
+                raise self._unreachable() if forwarded.is_read else self._unknown(forwarded)
+            backoff.wait()
+
+    def _receive(self, forwarded: Forwarded, with_meta: bool, language: str, streaming: Callable[[], None]) -> Answer:
+        self.release()
+        held = bytearray()
+        while not held.endswith(protocol.END):
+            if len(held) > forwarded.limit_bytes or not self._store.may_collect():
+                streaming()
+                return self._stream(bytes(held), with_meta, language)
+            data = self._upstream.receive()
+            self._hold(len(data))
+            held += data
+        meta, body = protocol.split_meta(bytes(held))
+        return Answer(body, meta or {})
+
+    def _stream(self, held: bytes, with_meta: bool, language: str) -> Answer:
+        """Pass an answer on as it comes. A cut can't be healed any more: it ends the answer with an error."""
+        relay = protocol.AnswerRelay()
+        passed = relay.feed(held)
+        del held
+        last = b"\n"
+        try:
+            while True:
+                if passed:
+                    self._client.sendall(passed)
+                    self.release()
+                    last = passed[-1:]
+                if relay.done:
+                    break
+                passed = relay.feed(self._upstream.receive())
+        except UpstreamLostError:
+            error = self._lost()
+            line_end = b"" if last == b"\n" else b"\n"
+            meta = {"sqlstate": error.sqlstate, "cache": "error"}
+            encoded = protocol.json_bytes(meta) if with_meta else b""
+            self._client.sendall(line_end + protocol.message(render(error, language), encoded))
+            return Answer(b"", meta, is_streamed=True, is_cut=True)
+        except OSError:
+            # The client is gone in the middle: what is left of the answer belongs to nobody.
+            self._upstream.close()
+            raise
+        found, tail = protocol.split_meta(relay.tail)
+        meta = found or {}
+        self._client.sendall(answer_with_meta(tail, {**meta, "cache": "size"}) if with_meta else tail)
+        return Answer(b"", meta, is_streamed=True)
+
+    def release(self) -> None:
+        """The answer that was held is out (or given up): its bytes no longer count."""
+        self._store.collecting_bytes -= self._held_bytes
+        self._held_bytes = 0
+
+    def _hold(self, count: int) -> None:
+        self._held_bytes += count
+        self._store.collecting_bytes += count
+
+    def _unreachable(self) -> SqlError:
+        return SqlError("proxy_unreachable", host=self._upstream.host, port=self._upstream.port)
+
+    def _lost(self) -> SqlError:
+        return SqlError("backend_lost", host=self._upstream.host, port=self._upstream.port)
+
+    def _unknown(self, forwarded: Forwarded) -> SqlError:
+        return SqlError("outcome_unknown", request_id=forwarded.retry_id)
