@@ -171,15 +171,12 @@ def page(name: bytes, columns: bytes, rows: Sequence[Any], number: int, total: i
     `name` and `columns` are JSON already (they are the same for every page of a plan); `total` is 0 for a
     stream whose end is not known yet. Rows hold numbers, strings, booleans and None only.
     """
-    return _PAGE % (
-        number,
-        total,
-        name,
-        number,
-        total,
-        columns,
-        orjson.dumps(rows),
-    )
+    return encoded_page(name, columns, orjson.dumps(rows), number, total)
+
+
+def encoded_page(name: bytes, columns: bytes, rows: bytes, number: int, total: int) -> bytes:
+    """`page` for rows that are a JSON array already."""
+    return _PAGE % (number, total, name, number, total, columns, rows)
 
 
 def message(text: str, meta: bytes = b"") -> bytes:
@@ -199,6 +196,11 @@ def meta_line(meta: bytes) -> bytes:
 def relation_end(meta: bytes = b"") -> bytes:
     """What closes a relation after its last page."""
     return b"RELATION_JSON_END\nRESULT_MESSAGE\nOK" + meta_line(meta) + END
+
+
+def json_bytes(value: Any) -> bytes:
+    """`value` as JSON, for META and column lists."""
+    return orjson.dumps(value)
 
 
 def is_complete(answer: bytes) -> bool:

@@ -107,7 +107,11 @@ def connect(
     """
     patience = Patience(wait_seconds, reconnect_seconds, timeout_seconds)
     connection = Connection(Session(Address(host, port), language, patience), autocommit=autocommit)
-    connection.open(database)
+    try:
+        connection.open(database)
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 #: Stands before the second and later lines of a statement.
 CONTINUATION = " " * 8 + "> "
 
+# With a colour the prompt's last space is written too, not skipped over: programs that drive the client wait for it.
+_PROMPT_STYLE = "ansicyan"
+
 
 class Editor(Protocol):
     """Reads one text: a whole statement where several lines can be edited at once, else a line."""
@@ -60,7 +63,7 @@ class FullEditor:
             self._session = _prompt_session()
             sys.stdout.write("\r")
             sys.stdout.flush()
-        return self._session.prompt(message)
+        return self._session.prompt([(_PROMPT_STYLE, message)])
 
 
 def _prompt_session() -> PromptSession[str]:
@@ -81,7 +84,7 @@ def _prompt_session() -> PromptSession[str]:
     return PromptSession(
         history=FileHistory(file) if file is not None else InMemoryHistory(),
         multiline=True,
-        prompt_continuation=CONTINUATION,
+        prompt_continuation=[(_PROMPT_STYLE, CONTINUATION)],
         key_bindings=_bindings(),
         lexer=DynamicLexer(_lexer),
         enable_suspend=True,

@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from typing import ClassVar
 
-# Pygments has no type hints of its own.
-from pygments.lexer import RegexLexer, words  # type: ignore[import-untyped]
-from pygments.token import (  # type: ignore[import-untyped]
+from pygments.lexer import RegexLexer, words
+from pygments.token import (
     Comment,
     Keyword,
     Name,
@@ -34,7 +33,7 @@ _OTHER_WORDS = frozenset(
 )
 
 
-class DirkLexer(RegexLexer):  # type: ignore[misc]
+class DirkLexer(RegexLexer):
     """DirkDB's SQL in Malagasy, with the standard words mixed in."""
 
     name = "DirkDB"

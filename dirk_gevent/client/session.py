@@ -143,9 +143,10 @@ class Session:
                 continue
             if not isinstance(first, End) or not first.is_error:
                 return first, rest
+            self._gives_meta = first.meta is not None
             in_doubt = in_doubt or (first.sqlstate == _OUTCOME_UNKNOWN and not request.is_repeatable)
             is_settled = not first.sqlstate.startswith(_UNSETTLED_CLASSES)
-            if not in_doubt or is_settled or self.is_in_transaction or first.meta is None:
+            if not in_doubt or is_settled or self.is_in_transaction or not self._gives_meta:
                 return first, rest
         if in_doubt:
             raise self._unknown(request)

@@ -163,6 +163,7 @@ def word_of(line: str) -> Word | None:
 def is_complete(text: str) -> bool:
     """Whether Enter should send `text`: nothing unfinished is in it (a client's word and blank text included)."""
     reader = StatementReader()
-    for _ in reader.feed(text + "\n"):
-        pass
+    for line in text.split("\n"):
+        for _ in reader.feed(line + "\n"):
+            pass
     return not reader.is_pending

@@ -72,10 +72,10 @@ class Database(ReadSide):
         A file that is not a database of DirkDB is set aside: the log has everything. Raises StorageFault.
         """
         marker = self._shared.directory.marker(self.log_id)
-        if self._shared.directory.was_unclean or marker.exists():
-            self._careful = CarefulApply(self.log_id, marker)
         if not self._path.exists():
             return
+        if self._shared.directory.was_unclean or marker.exists():
+            self._careful = CarefulApply(self.log_id, marker)
         try:
             self._load()
         except (apsw.NotADBError, apsw.CorruptError, apsw.SQLError):

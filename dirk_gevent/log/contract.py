@@ -29,8 +29,7 @@ class EntriesGoneError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class DatabaseInfo:
-    """A database that exists: its name as created, its log id, and when it was created (Unix ms, log time).
-    """
+    """A database that exists: its name as created, its log id, and when it was created (Unix ms, log time)."""
 
     name: str
     log_id: int
@@ -89,10 +88,10 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class SnapshotInfo:
-    """A database's content at one index. The log holds it as one zstd stream of the SQLite file.
+    """A database's content at one index. The log holds the engine's compressed file as it is.
 
     `chain` is the chain hash at `index`, `digest` the content digest that the node computed; `size_bytes`
-    and `checksum` (blake2b-16) are of the compressed stream and are filled in by the log when it stores it.
+    and `checksum` (blake2b-16) are of that file and are filled in by the log when it stores it.
     `confirmed`: a second master had the same digest at that index, so the log may forget what lies before.
     """
 
@@ -137,7 +136,7 @@ class SnapshotReader(Protocol):
         """What the snapshot is."""
 
     def read(self, max_bytes: int) -> bytes:
-        """The next bytes of the zstd stream, b"" at the end; raises OSError. *Blocks.*"""
+        """The next bytes of the file, b"" at the end; raises OSError. *Blocks.*"""
 
     def close(self) -> None:
         """Lets the log delete the file when a newer snapshot has replaced it. Safe to call twice."""
@@ -235,7 +234,7 @@ class Log(Protocol):
         """A new bell for one follower greenlet."""
 
     def store_snapshot(self, info: SnapshotInfo, chunks: Iterable[bytes]) -> SnapshotInfo:
-        """Takes a snapshot's zstd stream, durably; returns it as held. *Blocks*, and reads `chunks` in this
+        """Takes a snapshot's file, durably; returns it as held. *Blocks*, and reads `chunks` in this
         greenlet.
 
         Raises `snapshot_refused` (chain hash or index not of this log, or not newer than what is held),

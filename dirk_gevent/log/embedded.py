@@ -81,9 +81,7 @@ class EmbeddedLog:
     method.
     """
 
-    def __init__(
-        self, settings: LogSettings, clock: Callable[[], int] = clock_ms, vfs: str | None = None
-    ) -> None:
+    def __init__(self, settings: LogSettings, clock: Callable[[], int] = clock_ms, vfs: str | None = None) -> None:
         """Opens or makes the log. *Blocks.* `clock` gives Unix ms; `vfs` names an apsw VFS, for tests.
 
         SqlError `log_locked` (another process has it), `log_damaged`, `log_unavailable`.
@@ -182,9 +180,7 @@ class EmbeddedLog:
         chunk = self._tail.read(log_id, after_index, max_bytes)
         if chunk is not None:
             return chunk
-        return self._threads.read(
-            self._threads.reader.chunk, log_id, after_index, base, head.index, max_bytes
-        )
+        return self._threads.read(self._threads.reader.chunk, log_id, after_index, base, head.index, max_bytes)
 
     def chain_at(self, log_id: int, index: int) -> bytes | None:
         """See `contract.Log.chain_at`."""
@@ -298,9 +294,7 @@ class EmbeddedLog:
                 # Nobody knows how far it came: what is on the disk is read again before the next append.
                 self._logger.exception("append_failed", error)
                 self._threads.is_faulty = True
-                self._refuse(
-                    batch, lambda waiting: SqlError("outcome_unknown", request_id=waiting.request_id)
-                )
+                self._refuse(batch, lambda waiting: SqlError("outcome_unknown", request_id=waiting.request_id))
         self._refuse(self._waiting, lambda _: SqlError("log_closed"))
         self._waiting.clear()
 
@@ -390,10 +384,10 @@ class EmbeddedLog:
     def _checkpoint(self) -> None:
         if self._closed or self._threads.is_faulty or not self._threads.wal_pages:
             return
-        if self._threads.wal_pages > WAL_SOFT_PAGES:
-            self._threads.checkpoint_beside()
-        elif time.monotonic() - self._appended_at > _HOUSEKEEPING_SECONDS:
+        if time.monotonic() - self._appended_at > _HOUSEKEEPING_SECONDS:
             self._threads.checkpoint_now()
+        elif self._threads.wal_pages > WAL_SOFT_PAGES:
+            self._threads.checkpoint_beside()
 
 
 def _frees_space(waiting: _Waiting) -> bool:

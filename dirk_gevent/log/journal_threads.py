@@ -15,6 +15,7 @@ from gevent.threadpool import ThreadPool
 from dirk_gevent.log.directory import free_bytes
 from dirk_gevent.log.journal import Journal, JournalView
 from dirk_gevent.log.rows import Commit, Contents
+from dirk_gevent.log.threads import call
 from parser.errors import SqlError
 
 #: WAL pages (4 KiB each) after which a checkpoint runs beside the appends.
@@ -60,7 +61,7 @@ class JournalThreads:
     def open(self) -> Contents:
         """Opens the journal; SqlError `log_damaged`, or `log_unavailable` when the files cannot be used now."""
         try:
-            contents: Contents = self._pools[0].apply(self._journal.open)
+            contents = call(self._pools[0], self._journal.open)
         except (apsw.Error, OSError) as error:
             raise SqlError("log_unavailable", reason=str(error)) from error
         self.is_faulty = False
@@ -77,13 +78,12 @@ class JournalThreads:
     def write(self, function: Callable[..., _Result], *args: object) -> _Result:
         """Runs a method of `journal` on the writer's thread; errors as `commit`."""
         try:
-            result: _Result = self._pools[0].apply(function, args)
+            return call(self._pools[0], function, *args)
         except apsw.FullError as error:
             raise SqlError("disk_full_log", path=str(self._directory)) from error
         except apsw.Error as error:
             self.is_faulty = True
             raise CommitFailedError(str(error)) from error
-        return result
 
     @property
     def journal(self) -> Journal:
@@ -101,15 +101,14 @@ class JournalThreads:
         """
         self._readable.wait()
         try:
-            result: _Result = self._pools[1].apply(function, args)
+            return call(self._pools[1], function, *args)
         except apsw.Error as error:
             raise SqlError("log_unavailable", reason=str(error)) from error
-        return result
 
     def checkpoint_beside(self) -> None:
         """Moves what it can of the WAL into the file while appends go on."""
         self._readable.wait()
-        self._pools[2].apply(self._checkpointer.checkpoint)
+        call(self._pools[2], self._checkpointer.checkpoint)
 
     def checkpoint_now(self) -> None:
         """Moves the whole WAL into the file and empties it; appends wait."""
@@ -133,7 +132,7 @@ class JournalThreads:
         closings = self._journal.close, self._reader.close, self._checkpointer.close
         for pool, close in zip(self._pools, closings, strict=True):
             try:
-                pool.apply(close)
+                call(pool, close)
             except apsw.Error:
                 # The last connection's own checkpoint failed. What it could not move is still in the WAL, and the
                 # next opening moves it or fails.

@@ -1,35 +1,32 @@
 """The snapshot files beside the journal: written aside, checksummed, fsynced, renamed; deleted when nobody
 reads.
 
-A file is one zstd stream of a database's SQLite file. The journal names those that count; a file that it
-does not name is left over from a crash and goes at start-up.
+A file is what a node's engine made, compressed; the log does not look inside. The journal names those that count;
+a file that it does not name is left over from a crash and goes at start-up.
 """
 
 from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import BinaryIO
 
-import zstandard
 from gevent.threadpool import ThreadPool
 
 from dirk_gevent.log.contract import SnapshotInfo
 from dirk_gevent.log.directory import free_bytes, sync_directory
 from dirk_gevent.log.entry import HASH_BYTES
+from dirk_gevent.log.threads import call
 from parser.errors import SqlError
 
 #: Name of the folder in the log's directory.
 SNAPSHOT_FOLDER = "snapshots"
-#: Bytes that are read or compressed at a time.
-PIECE_BYTES = 1024 * 1024
 
 _THREADS = 2
-_LEVEL = 3
 
 
 class SnapshotFiles:
@@ -49,11 +46,7 @@ class SnapshotFiles:
         for path in self._folder.iterdir():
             if path not in expected:
                 path.unlink()
-        return [
-            info
-            for path, info in expected.items()
-            if not path.exists() or path.stat().st_size != info.size_bytes
-        ]
+        return [info for path, info in expected.items() if not path.exists() or path.stat().st_size != info.size_bytes]
 
     def store(self, info: SnapshotInfo, chunks: Iterable[bytes]) -> SnapshotInfo:
         """Writes a snapshot durably; returns `info` with size and checksum. Nothing is left behind on any
@@ -62,23 +55,23 @@ class SnapshotFiles:
         SqlError `disk_full_log`; `snapshot_refused` when `info.checksum` is given and is not that of the
         bytes.
         """
-        writer: _Writer = self._pool.apply(_Writer, (self._folder, info, self._reserve_bytes))
+        writer = call(self._pool, _Writer, self._folder, info, self._reserve_bytes)
         try:
             for chunk in chunks:
-                self._pool.apply(writer.write, (chunk,))
-            return self._pool.apply(writer.finish)
+                call(self._pool, writer.write, chunk)
+            return call(self._pool, writer.finish)
         except OSError as error:
             if error.errno == errno.ENOSPC:
                 raise SqlError("disk_full_log", path=str(self._folder)) from error
             raise
         finally:
-            self._pool.apply(writer.abandon)
+            call(self._pool, writer.abandon)
 
     def open(self, info: SnapshotInfo) -> OpenSnapshot:
         """A reader of a stored snapshot; SqlError `snapshot_gone` when the file is not there."""
         path = snapshot_file(self._folder, info)
         try:
-            file = self._pool.apply(_open, (path,))
+            file = call(self._pool, _open, path)
         except FileNotFoundError as error:
             raise SqlError("snapshot_gone", log_id=info.log_id, index=info.index) from error
         self._readers[path] = self._readers.get(path, 0) + 1
@@ -86,8 +79,7 @@ class SnapshotFiles:
 
     def read(self, file: BinaryIO, max_bytes: int) -> bytes:
         """The next bytes of an open file, read on a native thread."""
-        data: bytes = self._pool.apply(file.read, (max_bytes,))
-        return data
+        return call(self._pool, file.read, max_bytes)
 
     def delete(self, infos: Iterable[SnapshotInfo]) -> None:
         """Deletes files that the journal no longer names, now or when their last reader closes."""
@@ -96,7 +88,7 @@ class SnapshotFiles:
             if path in self._readers:
                 self._unwanted.add(path)
             else:
-                self._pool.apply(_unlink, (path,))
+                call(self._pool, _unlink, path)
 
     def closed(self, path: Path) -> None:
         """A reader of `path` is done."""
@@ -105,7 +97,7 @@ class SnapshotFiles:
             del self._readers[path]
             if path in self._unwanted:
                 self._unwanted.discard(path)
-                self._pool.apply(_unlink, (path,))
+                call(self._pool, _unlink, path)
 
     def close(self) -> None:
         """Ends the threads once they are done."""
@@ -186,16 +178,6 @@ class _Writer:
 def snapshot_file(folder: Path, info: SnapshotInfo) -> Path:
     """Where a snapshot lies."""
     return folder / f"{info.log_id}-{info.index}.zst"
-
-
-def compress_file(source: Path) -> Iterator[bytes]:
-    """A SQLite file as one zstd stream with a checksum, in pieces. Blocks: for native threads and programs."""
-    compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True)
-    with source.open("rb") as file:
-        chunker = compressor.chunker(size=source.stat().st_size, chunk_size=PIECE_BYTES)
-        while piece := file.read(PIECE_BYTES):
-            yield from chunker.compress(piece)
-        yield from chunker.finish()  # type: ignore[no-untyped-call]
 
 
 def _open(path: Path) -> BinaryIO:

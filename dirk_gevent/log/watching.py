@@ -50,9 +50,10 @@ class Bell:
     def wait(self, timeout_seconds: float | None = None) -> frozenset[int]:
         """See `contract.Watch.wait`."""
         self._rung.wait(timeout_seconds)
+        if self._ended:
+            return frozenset()
+        self._rung.clear()
         changed, self._changed = frozenset(self._changed), set()
-        if not self._ended:
-            self._rung.clear()
         return changed
 
     def ring(self, log_ids: Iterable[int]) -> None:

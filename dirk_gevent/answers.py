@@ -1,0 +1,70 @@
+"""Answers made here as bytes: relations in pages, success messages, and the META that goes with them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dirk_gevent import protocol
+from dirk_gevent.engine.results import Relation, columns_json
+from dirk_gevent.messages import success
+from dirk_gevent.session import Request, Session
+from parser.errors import SqlError
+from parser.plan import Output
+
+
+def relation(answer: Relation, page_rows: int, meta: Mapping[str, Any] | None) -> bytes:
+    """A whole relation held in memory, in pages of `page_rows`."""
+    name = protocol.json_bytes(answer.name)
+    rows = answer.rows
+    total = max(1, -(-len(rows) // page_rows))
+    encoded_meta = protocol.json_bytes(meta) if meta is not None else b""
+    if total == 1:
+        return protocol.page(name, answer.columns_json, rows, 1, 1) + protocol.relation_end(encoded_meta)
+    pages = [
+        protocol.page(name, answer.columns_json, rows[number * page_rows : (number + 1) * page_rows], number + 1, total)
+        for number in range(total)
+    ]
+    return b"".join(pages) + protocol.relation_end(encoded_meta)
+
+
+def listing(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Relation:
+    """A relation `fanasehoana` that no table stands behind: SHOW DATABASES, SHOW SERVERS."""
+    outputs = tuple(Output(column, "fanasehoana") for column in columns)
+    encoded = columns_json(outputs)
+    return Relation("fanasehoana", outputs, [tuple(row) for row in rows], 0, (), False, encoded)
+
+
+def done(verb: str, name: str, rows: int, meta: Mapping[str, Any] | None) -> bytes:
+    """The success message of a statement that answers with no relation."""
+    return protocol.message(success(verb, name, rows), protocol.json_bytes(meta) if meta is not None else b"")
+
+
+def meta_of(session: Session, request: Request, node: str, kind: str, **facts: Any) -> dict[str, Any] | None:
+    """The META fields every answer has, and `facts`; None when the request did not ask for it."""
+    if not request.has_meta:
+        return None
+    log_id = facts.pop("log", session.log_id)
+    return {
+        "node": node,
+        "db": facts.pop("db", session.database),
+        "log": log_id,
+        "index": session.indexes.get(log_id, 0),
+        "kind": kind,
+        "lang": session.language,
+        **facts,
+    }
+
+
+def error_meta(session: Session, node: str, error: SqlError) -> dict[str, Any]:
+    """META of an error's answer."""
+    meta: dict[str, Any] = {
+        "node": node,
+        "db": session.database,
+        "log": session.log_id,
+        "index": session.indexes.get(session.log_id, 0),
+        "kind": "error",
+        "lang": session.language,
+        "sqlstate": error.sqlstate,
+    }
+    return meta | {name: error.params[name] for name in ("line", "column") if name in error.params}

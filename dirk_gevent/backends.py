@@ -1,0 +1,212 @@
+"""Connections to another DirkDB process: pooled, watched, and read so that a long answer is never held whole."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+
+import gevent
+from gevent import socket
+
+from dirk_gevent import protocol
+from dirk_gevent.logs import Logger
+from dirk_gevent.messages import render
+from dirk_gevent.session import Session
+from dirk_gevent.wire import Wire
+from parser.errors import SqlError
+
+CONNECT_SECONDS = 2.0
+#: Answers up to this size are collected before anything is passed on, so that a lost node can be replaced unseen.
+COLLECT_BYTES = 256 * 1024
+_RECEIVE_BYTES = 65536
+_CHECK_SECONDS = 1.0
+_MAX_IDLE = 128
+_RETRY_FIRST_SECONDS, _RETRY_MAX_SECONDS = 0.1, 2.0
+
+
+class BackendDownError(OSError):
+    """No whole answer came. `was_sent`: the request may have been received all the same."""
+
+    def __init__(self, reason: str, was_sent: bool) -> None:
+        super().__init__(reason)
+        self.was_sent = was_sent
+
+
+class Remote:
+    """An answer that is still coming: the collected beginning and the connection that brings the rest."""
+
+    def __init__(self, backend: Backend, wire: Wire, data: bytes) -> None:
+        self.host, self.port = backend.host, backend.port
+        self._backend = backend
+        self._wire: Wire | None = wire
+        self._data = data
+        self._relay = protocol.AnswerRelay()
+
+    def pieces(self) -> Iterator[bytes]:
+        """The answer as it comes, without its result lines; raises BackendDownError when it is cut."""
+        data = self._data
+        while True:
+            if passed := self._relay.feed(data):
+                yield passed
+            if self._relay.done:
+                return
+            data = self._wire.receive(_RECEIVE_BYTES) if self._wire is not None else b""
+            if not data:
+                raise BackendDownError("closed before the end of the answer", was_sent=True)
+
+    def end(self) -> bytes:
+        """The result lines, META included; the connection goes back to the pool. Only after `pieces` ended."""
+        if self._wire is not None:
+            self._backend.give_back(self._wire)
+            self._wire = None
+        return self._relay.tail
+
+    def close(self) -> None:
+        """Drop the connection if the answer was not read to its end (the node then ends the statement)."""
+        if self._wire is not None:
+            self._backend.drop(self._wire)
+            self._wire = None
+
+
+class RelayedAnswer:
+    """A long answer on its way from a backend to the client, whose session learns its index."""
+
+    def __init__(self, remote: Remote, session: Session, keep_meta: bool) -> None:
+        self._remote = remote
+        self._session = session
+        self._keep_meta = keep_meta
+
+    def chunks(self) -> Iterator[bytes]:
+        """The answer as it comes; one that is cut ends with an error, which voids its pages."""
+        try:
+            yield from self._remote.pieces()
+        except OSError:
+            error = SqlError("backend_lost", host=self._remote.host, port=self._remote.port)
+            yield protocol.message(render(error, self._session.language))
+            return
+        end = self._remote.end()
+        meta, stripped = protocol.split_meta(end)
+        if meta is not None and "index" in meta:
+            self._session.saw(int(meta["log"]), int(meta["index"]))
+        yield end if self._keep_meta else stripped
+
+    def stalled(self) -> None:
+        """The node feels the same back-pressure, and spools."""
+
+    def close(self) -> None:
+        """The client is gone, or all is sent."""
+        self._remote.close()
+
+
+class Backend:
+    """One host:port. Logs `Erreur connexion à host:port` once when it goes down, an event when it is back."""
+
+    def __init__(self, host: str, port: int, logger: Logger) -> None:
+        self.host = host
+        self.port = port
+        self.is_up: bool | None = None
+        self._logger = logger
+        self._idle: list[Wire] = []
+        #: Requests under way: until when (monotonic s), and for which client.
+        self._running: dict[Wire, tuple[float, Wire | None]] = {}
+
+    def ask(self, request: bytes, silence_seconds: float, client: Wire | None = None) -> bytes | Remote:
+        """Send one framed request; the whole answer when it is small, else a `Remote`.
+
+        `silence_seconds` is how long the backend may take. Raises BackendDownError when no answer came, and
+        ConnectionAbortedError when `client` went away meanwhile. A connection from the pool that turns out to be
+        stale is replaced once: requests are reads or carry a request id, so they may be sent twice.
+        """
+        reused = bool(self._idle)
+        wire = self._idle.pop() if reused else self._connect()
+        self._running[wire] = (time.monotonic() + silence_seconds, client)
+        try:
+            wire.send(request)
+            data = wire.receive(_RECEIVE_BYTES)
+            while not data.endswith(protocol.END):
+                if len(data) > COLLECT_BYTES:
+                    return Remote(self, wire, data)
+                more = wire.receive(_RECEIVE_BYTES)
+                if not more:
+                    raise ConnectionResetError("connection closed before the end of the answer")
+                data += more
+        except OSError as error:
+            was_watched = self._running.pop(wire, None) is not None
+            wire.close(abort=True)
+            if not was_watched:
+                raise self._given_up(client) from error
+            if reused:
+                self._drop_idle()
+                return self.ask(request, silence_seconds, client)
+            self._down(error)
+            raise BackendDownError(str(error), was_sent=True) from error
+        self.give_back(wire)
+        return data
+
+    def give_back(self, wire: Wire) -> None:
+        """Keep a connection whose answer has been read to its end."""
+        self._running.pop(wire, None)
+        if len(self._idle) < _MAX_IDLE:
+            self._idle.append(wire)
+        else:
+            wire.close()
+
+    def drop(self, wire: Wire) -> None:
+        """Give up a connection in the middle of an answer."""
+        self._running.pop(wire, None)
+        wire.close(abort=True)
+
+    def watch(self) -> None:
+        """Look after the backend until killed: cut what is hopeless, find out that it is back. Blocks."""
+        pause = _RETRY_FIRST_SECONDS
+        while True:
+            gevent.sleep(pause * random.uniform(0.7, 1.3))
+            self._end_hopeless()
+            if not self.is_up:
+                with suppress(BackendDownError):
+                    self.give_back(self._connect())
+            pause = _CHECK_SECONDS if self.is_up else min(pause * 2, _RETRY_MAX_SECONDS)
+
+    def close(self) -> None:
+        """Close the pooled connections."""
+        self._drop_idle()
+
+    def _end_hopeless(self) -> None:
+        """Cut the requests that took too long, and those whose client has gone."""
+        now = time.monotonic()
+        for wire, (deadline, client) in list(self._running.items()):
+            if now > deadline or (client is not None and client.is_gone()):
+                del self._running[wire]
+                wire.shut()
+
+    def _given_up(self, client: Wire | None) -> OSError:
+        if client is not None and client.is_gone():
+            return ConnectionAbortedError("the client went away")
+        return BackendDownError(f"{self.host}:{self.port} did not answer in time", was_sent=True)
+
+    def _connect(self) -> Wire:
+        try:
+            sock = socket.create_connection((self.host, self.port), timeout=CONNECT_SECONDS)
+        except OSError as error:
+            self._down(error)
+            raise BackendDownError(str(error), was_sent=False) from error
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if not self.is_up:
+            if self.is_up is False:
+                self._logger.info("backend_up", host=self.host, port=self.port)
+            self.is_up = True
+        return Wire(sock)
+
+    def _down(self, error: OSError) -> None:
+        self._drop_idle()
+        if self.is_up is not False:
+            self.is_up = False
+            text = f"Erreur connexion à {self.host}:{self.port}"
+            self._logger.error("backend_down", text=text, reason=str(error))
+
+    def _drop_idle(self) -> None:
+        for wire in self._idle:
+            wire.close()
+        self._idle.clear()

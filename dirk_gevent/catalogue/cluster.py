@@ -1,0 +1,104 @@
+"""The sentences of the cluster area: requests, routing, nodes and the log they follow."""
+
+from __future__ import annotations
+
+from dirk_gevent.catalogue import Texts
+
+MESSAGES: dict[str, Texts] = {
+    "encoding_invalid": Texts(
+        mg="tsy UTF-8 na misy tarehintsoratra NUL ny fangatahana, eo amin'ny toerana {offset}",
+        fr="la requête n'est pas de l'UTF-8 ou contient un caractère NUL, à la position {offset}",
+        en="the statement is not UTF-8 or holds a NUL character, at position {offset}",
+    ),
+    "argument_invalid": Texts(
+        mg="tsy mety ny {field} ao amin'ny /*dirk …*/ ; jereo ny karazana takiany",
+        fr="le champ {field} du commentaire /*dirk …*/ n'est pas de la bonne sorte",
+        en="field {field} of the /*dirk …*/ comment is not of the right kind",
+    ),
+    "statement_too_long": Texts(
+        mg="lava loatra ny fangatahana : {limit_bytes} oktety no fetra ; hikatona ny fifandraisana",
+        fr="la requête est trop longue : la limite est de {limit_bytes} octets ; la connexion se ferme",
+        en="the statement is too long: the limit is {limit_bytes} bytes; the connection closes",
+    ),
+    "too_many_connections": Texts(
+        mg="efa feno ny fifandraisana ({limit}) ; andramo indray rehefa afaka kelikely",
+        fr="trop de connexions ({limit}) ; réessayez dans un instant",
+        en="too many connections ({limit}); try again in a moment",
+    ),
+    "no_live_master": Texts(
+        mg="tsy misy MASTER velona ka tsy azo soratana ; alefaso bin/dirk-server na andraso hiverina ilay iray",
+        fr="aucun MASTER n'est en vie, rien n'a été écrit ; démarrez bin/dirk-server ou attendez son retour",
+        en="no master is live, nothing was written; start one with bin/dirk-server or wait until one is back",
+    ),
+    "no_readable_node": Texts(
+        mg="tsy misy mpizara afaka mamaly izao ; nandrasana {waited_ms} ms",
+        fr="aucun serveur ne peut répondre maintenant ; attendu {waited_ms} ms",
+        en="no node can answer now; waited {waited_ms} ms",
+    ),
+    "stale_read": Texts(
+        mg="mbola ao amin'ny index {applied} ny mpizara {node} fa index {minimum} no takiana ; andramo indray",
+        fr="le serveur {node} est à l'index {applied}, la lecture demande {minimum} ; réessayez",
+        en="node {node} is at index {applied}, the read needs {minimum}; try again",
+    ),
+    "proxy_unreachable": Texts(
+        mg="tsy tratra ny proxy {host}:{port} ka tsy azo soratana ; alefaso bin/dirk-proxy",
+        fr="le proxy {host}:{port} est injoignable, rien n'a été écrit ; démarrez bin/dirk-proxy",
+        en="the proxy {host}:{port} can't be reached, nothing was written; start it with bin/dirk-proxy",
+    ),
+    "backend_lost": Texts(
+        mg="tapaka ny fifandraisana tamin'ny {host}:{port} teo am-pamaliana ; andramo indray ny famakiana",
+        fr="connexion à {host}:{port} perdue au milieu de la réponse ; relancez la lecture",
+        en="the connection to {host}:{port} was lost in the middle of the answer; run the read again",
+    ),
+    "log_older_than_node": Texts(
+        mg="tranainy kokoa noho ny angona ny diary : index {head} no farany nefa efa nahita {heard} ny {node} ; "
+        "tsy asiana soratra mandra-panapahan'olona : dirk-admin rebuild-log",
+        fr="le journal est plus vieux que les données : il s'arrête à l'index {head} et {node} a vu {heard} ; "
+        "rien n'y sera écrit avant une décision humaine : dirk-admin rebuild-log",
+        en="the log is older than the data: it ends at index {head} and node {node} has heard of {heard}; "
+        "it takes no write until a person decides: dirk-admin rebuild-log",
+    ),
+    "log_unknown_to_node": Texts(
+        mg="diary vaovao ity fa efa manana tantara hafa ny mpizara {node} ; "
+        "tsy asiana soratra mandra-panapahan'olona : dirk-admin rebuild-log",
+        fr="ce journal est nouveau et {node} a déjà l'histoire d'un autre ; "
+        "rien n'y sera écrit avant une décision humaine : dirk-admin rebuild-log",
+        en="this log is new and node {node} already has the history of another; "
+        "it takes no write until a person decides: dirk-admin rebuild-log",
+    ),
+    "masters_disagree": Texts(
+        mg="tsy mitovy ny valin'ny MASTER ao amin'ny index {index} ; tsy azo soratana mandra-pahitana izay marina",
+        fr="les masters ne sont pas d'accord à l'index {index} ; pas d'écriture avant de savoir qui a raison",
+        en="the masters disagree at index {index}; no write is taken until it is known which one is right",
+    ),
+    "node_not_following": Texts(
+        mg="tsy manaraka ny diary ny mpizara {node} : {reason}",
+        fr="le serveur {node} ne suit pas le journal : {reason}",
+        en="node {node} does not follow the log: {reason}",
+    ),
+    "shutting_down": Texts(
+        mg="hikatona ny mpizara ; mifandraisa indray rehefa afaka kelikely",
+        fr="le serveur s'arrête ; reconnectez-vous dans un instant",
+        en="the server is stopping; connect again in a moment",
+    ),
+    "system_database": Texts(
+        mg="ny tahiry dirk dia an'ny DirkDB irery ihany ; ampiasao ny tahiry hafa",
+        fr="la base dirk appartient à DirkDB ; utilisez une autre base",
+        en="database dirk is DirkDB's own; use another database",
+    ),
+    "node_unknown": Texts(
+        mg="tsy ao amin'ny instances an'ny config.json an'ny proxy ny mpizara ity",
+        fr="ce serveur n'est pas dans les instances du config.json du proxy",
+        en="this node is not among the instances of the proxy's config.json",
+    ),
+    "build_differs": Texts(
+        mg="tsy mitovy ny SQLite an'ny mpizara ity sy ny an'ny proxy ; ataovy mitovy ny apsw",
+        fr="ce serveur n'a pas la même version de SQLite que le proxy ; installez le même apsw",
+        en="this node has another build of SQLite than the proxy; install the same apsw",
+    ),
+    "unknown_language": Texts(
+        mg="tsy fantatra ny fiteny {name} ; safidio iray amin'ireto : {known}",
+        fr="la langue {name} n'est pas connue ; choisissez parmi : {known}",
+        en="language {name} is not known; choose one of: {known}",
+    ),
+}

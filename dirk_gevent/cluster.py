@@ -1,0 +1,141 @@
+"""The view of the cluster: what is known of each node, and who may be asked.
+
+Pure state fed by heartbeats and acknowledgements. One heartbeat makes a node live, three missed make it down.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from dirk_gevent.config import Config, Instance, Role
+
+MISSED_BEATS = 3
+#: A master further behind than this is not waited for when another has answered.
+CURRENT_LAG_SECONDS = 1.0
+
+
+class NodeState(StrEnum):
+    """What a node can be counted on for; a database of it may be in a worse state than the node."""
+
+    DOWN = "down"
+    LIVE = "live"
+    STALLED = "stalled"
+    SEEDING = "seeding"
+    FENCED = "fenced"
+    REFUSED = "refused"
+
+
+@dataclass(slots=True)
+class NodeView:
+    """What the log's host knows of one node. `level_at` (monotonic s) is when it was last level, by log id."""
+
+    instance: Instance
+    is_connected: bool = False
+    last_beat: float = 0.0
+    last_beat_unix: float = 0.0
+    applied: dict[int, int] = field(default_factory=dict)
+    durable: dict[int, int] = field(default_factory=dict)
+    states: dict[int, NodeState] = field(default_factory=dict)
+    level_at: dict[int, float] = field(default_factory=dict)
+
+    @property
+    def is_master(self) -> bool:
+        """Whether its outcomes count."""
+        return self.instance.role is Role.MASTER
+
+    def state(self, log_id: int) -> NodeState:
+        """The state of one database on this node."""
+        if not self.is_connected:
+            return NodeState.DOWN
+        return self.states.get(log_id, NodeState.LIVE)
+
+
+@dataclass(frozen=True, slots=True)
+class ServerRow:
+    """One line of SHOW SERVERS: a node and one database on it."""
+
+    node: str
+    role: str
+    state: str
+    database: str
+    applied_index: int
+    lag_entries: int
+    last_heartbeat: str | None
+
+
+class Cluster:
+    """All configured nodes. `clock` is monotonic seconds."""
+
+    def __init__(self, config: Config, clock: Callable[[], float] = time.monotonic) -> None:
+        self.nodes = {instance.id: NodeView(instance) for instance in config.instances}
+        self._clock = clock
+        self._beat_seconds = config.replication.interval_seconds
+
+    def beat(self, node: str) -> None:
+        """A heartbeat came: the node is live."""
+        view = self.nodes[node]
+        view.is_connected = True
+        view.last_beat = self._clock()
+        view.last_beat_unix = time.time()
+
+    def lost(self, node: str) -> None:
+        """The node's link is gone."""
+        self.nodes[node].is_connected = False
+
+    def silent(self) -> list[str]:
+        """Nodes whose link stands but that missed three beats."""
+        limit = self._clock() - MISSED_BEATS * self._beat_seconds
+        return [name for name, view in self.nodes.items() if view.is_connected and view.last_beat < limit]
+
+    def applied(self, node: str, log_id: int, index: int, head: int) -> None:
+        """The node has applied a log up to `index`."""
+        view = self.nodes[node]
+        if index > view.applied.get(log_id, -1):
+            view.applied[log_id] = index
+        if index >= head:
+            view.level_at[log_id] = self._clock()
+
+    def is_live_master(self, node: str, log_id: int) -> bool:
+        """Whether this node's outcome of a write to `log_id` can be waited for."""
+        view = self.nodes[node]
+        return view.is_master and view.state(log_id) is NodeState.LIVE
+
+    def live_masters(self, log_id: int) -> list[str]:
+        """Masters that are connected, unfenced and applying, in config order."""
+        return [name for name in self.nodes if self.is_live_master(name, log_id)]
+
+    def is_current(self, node: str, log_id: int, head: int) -> bool:
+        """Whether a live master is level or was within the last second."""
+        if not self.is_live_master(node, log_id):
+            return False
+        view = self.nodes[node]
+        if view.applied.get(log_id, 0) >= head:
+            return True
+        return self._clock() - view.level_at.get(log_id, 0.0) < CURRENT_LAG_SECONDS
+
+    def masters(self) -> int:
+        """How many masters are configured: a majority is counted among these."""
+        return sum(view.is_master for view in self.nodes.values())
+
+    def forget_log(self, log_id: int) -> None:
+        """A database is gone from every node's view."""
+        for view in self.nodes.values():
+            for table in (view.applied, view.durable, view.states, view.level_at):
+                table.pop(log_id, None)
+
+    def rows(self, databases: Iterable[tuple[int, str]], heads: Mapping[int, int]) -> list[ServerRow]:
+        """The lines of SHOW SERVERS."""
+        listed = list(databases)
+        views = self.nodes.values()
+        return [self._row(view, log_id, name, heads.get(log_id, 0)) for view in views for log_id, name in listed]
+
+    def _row(self, view: NodeView, log_id: int, name: str, head: int) -> ServerRow:
+        applied = view.applied.get(log_id, 0)
+        beat = view.last_beat_unix
+        stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(beat)) if beat else None
+        return ServerRow(
+            view.instance.id, view.instance.role, view.state(log_id), name, applied, max(0, head - applied), stamp
+        )

@@ -1,0 +1,276 @@
+"""A node's side of the log: receives entries, has them applied, acknowledges, and comes back by itself.
+
+One greenlet receives; each log has a lane whose entries one greenlet at a time has applied on a native thread;
+the heartbeat has its own greenlet and waits behind nobody.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import gevent
+from gevent import socket
+from gevent.event import Event
+
+from dirk_gevent import protocol, replication
+from dirk_gevent.engine.build import build_fingerprint
+from dirk_gevent.engine.database import Database
+from dirk_gevent.engine.engine import Engine
+from dirk_gevent.engine.files import fsync_directory
+from dirk_gevent.lanes import Batch, Fence, Lane, Mark, Restore
+from dirk_gevent.logs import Logger
+from dirk_gevent.progress import Progress
+from dirk_gevent.protocol import FrameSocket
+from dirk_gevent.replication import CHUNK_BYTES, Hello, Standing, Welcome
+from dirk_gevent.threads import NativeThreads
+
+_CONNECT_SECONDS = 2.0
+_RETRY_FIRST_SECONDS, _RETRY_MAX_SECONDS = 0.1, 2.0
+_APPLIER_THREADS = 4
+_SLOW_THREADS = 2
+_CHECKPOINT_SECONDS = 5.0
+_GENESIS_FILE = "dirk.genesis"
+
+
+class Follower:
+    """Keeps one node's engine level with the log at `host`:`port`. `run` blocks until killed."""
+
+    def __init__(self, engine: Engine, progress: Progress, place: tuple[str, int], logger: Logger) -> None:
+        self.engine = engine
+        self.progress = progress
+        self.logger = logger
+        self.appliers = NativeThreads(_APPLIER_THREADS)
+        self.slow = NativeThreads(_SLOW_THREADS)
+        self.is_connected = False
+        #: Set once this node has applied all that the log held when it connected.
+        self.level = Event()
+        self._target: dict[int, int] = {}
+        self._place = place
+        self._frames: FrameSocket | None = None
+        self._lanes: dict[int, Lane] = {}
+        self._incoming: dict[int, Path] = {}
+        self._told: dict[int, tuple[int, int]] = {}
+        self._beat_seconds = 0.5
+        self._said_waiting = False
+
+    def run(self) -> None:
+        """Connect, follow, and connect again with jittered back-off, for ever."""
+        helpers = [gevent.spawn(self._guarded, self._checkpoint_all)]
+        pause = _RETRY_FIRST_SECONDS
+        try:
+            while True:
+                began = time.monotonic()
+                self._attempt()
+                pause = _RETRY_FIRST_SECONDS if time.monotonic() - began > _RETRY_MAX_SECONDS else pause
+                gevent.sleep(pause * random.uniform(0.7, 1.3))
+                pause = min(pause * 2, _RETRY_MAX_SECONDS)
+        finally:
+            gevent.killall(helpers)
+
+    def stop(self) -> None:
+        """End the connection, let what is being applied be finished."""
+        if self._frames is not None:
+            self._frames.close()
+        for lane in self._lanes.values():
+            lane.stop()
+        self.appliers.join()
+
+    def check_level(self) -> None:
+        """Find out whether the heads of the last welcome have all been applied."""
+        if self.level.is_set():
+            return
+        logs = self.engine.logs()
+        if all(log_id in logs and logs[log_id].applied_index >= at for log_id, at in self._target.items()):
+            self.level.set()
+
+    def reconnect(self) -> None:
+        """Break the connection: the next hello says where each database stands."""
+        if self._frames is not None:
+            self._frames.close()
+
+    def send(self, content: dict[str, Any], body: bytes = b"") -> None:
+        """Tell the host something; nothing happens while there is no host."""
+        if self._frames is not None:
+            with suppress(OSError):
+                self._frames.send(content, body)
+
+    # -- one connection ---------------------------------------------------------------------------------------
+
+    def _attempt(self) -> None:
+        host, port = self._place
+        try:
+            sock = socket.create_connection((host, port), timeout=_CONNECT_SECONDS)
+        except OSError as error:
+            self._say_waiting(str(error))
+            return
+        beats = None
+        try:
+            sock.settimeout(None)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            metadata = {"follow": self._hello().encode()}
+            sock.sendall(protocol.with_metadata(metadata, protocol.FOLLOW_STATEMENT))
+            frames = FrameSocket(sock)
+            first = frames.receive()
+            if first is None or first["t"] != "welcome":
+                self._refused(first)
+                return
+            self._accepted(Welcome.decode(first))
+            self._frames = frames
+            beats = gevent.spawn(self._guarded, self._beat_all)
+            while (frame := frames.receive()) is not None:
+                self._receive(frame)
+        except (OSError, ValueError, KeyError) as error:
+            self.logger.debug("log_connection_lost", reason=str(error))
+        finally:
+            if beats is not None:
+                beats.kill()
+            self._disconnected(sock)
+
+    def _disconnected(self, sock: socket.socket) -> None:
+        self._frames = None
+        sock.close()
+        for lane in self._lanes.values():
+            lane.cut()
+        for path in self._incoming.values():
+            path.unlink(missing_ok=True)
+        self._incoming.clear()
+        if self.is_connected:
+            self.is_connected = False
+            self._say_waiting("the connection ended")
+
+    def _hello(self) -> Hello:
+        standings = {
+            log_id: Standing(db.applied_index, db.chain, db.heard_head, db.state.value)
+            for log_id, db in self.engine.logs().items()
+        }
+        return Hello(self.engine.node, build_fingerprint(), self._genesis(), standings)
+
+    def _refused(self, frame: dict[str, Any] | None) -> None:
+        key = frame.get("key", "unknown") if frame else "closed"
+        if not self._said_waiting:
+            self._said_waiting = True
+            self.logger.error("log_refused", reason=str(key))
+
+    def _accepted(self, welcome: Welcome) -> None:
+        self._keep_genesis(welcome.genesis)
+        self._beat_seconds = welcome.beat_seconds
+        self._told.clear()
+        self._hear(dict(welcome.heads))
+        self._target = dict(welcome.heads)
+        self.check_level()
+        self._said_waiting = False
+        self.is_connected = True
+        self.logger.info("following", log=f"{self._place[0]}:{self._place[1]}")
+
+    def _say_waiting(self, reason: str) -> None:
+        if not self._said_waiting:
+            self._said_waiting = True
+            self.logger.info("waiting", **{"for": "log"}, at=f"{self._place[0]}:{self._place[1]}", reason=reason)
+
+    def _genesis_path(self) -> Path:
+        return self.engine.directory.path / _GENESIS_FILE
+
+    def _genesis(self) -> bytes | None:
+        with suppress(FileNotFoundError, ValueError):
+            return bytes.fromhex(self._genesis_path().read_text().strip())
+        return None
+
+    def _keep_genesis(self, genesis: bytes) -> None:
+        if self._genesis() != genesis:
+            path = self._genesis_path()
+            partial = path.with_suffix(".partial")
+            partial.write_text(genesis.hex() + "\n")
+            partial.rename(path)
+            fsync_directory(path.parent)
+
+    # -- frames -----------------------------------------------------------------------------------------------
+
+    def _receive(self, frame: dict[str, Any]) -> None:
+        kind = frame["t"]
+        if kind == "beat":
+            self._hear(replication.indexes_in(frame["heads"]))
+            return
+        log_id = int(frame["log"])
+        lane = self._lanes.get(log_id)
+        if lane is None:
+            lane = self._lanes[log_id] = Lane(self, log_id)
+        if kind == "entries":
+            chain = bytes.fromhex(frame["chain"])
+            lane.put(Batch(int(frame["first"]), chain, tuple(protocol.split_entries(frame["body"]))))
+        elif kind == "mark":
+            lane.put(Mark(int(frame["index"]), bool(frame["upload"])))
+        elif kind == "fence":
+            lane.put(Fence())
+        elif kind == "snapshot":
+            self._incoming[log_id] = path = self.engine.directory.path / f"incoming-{log_id}.partial"
+            path.unlink(missing_ok=True)
+        elif kind == "chunk":
+            with self._incoming[log_id].open("ab") as file:
+                file.write(frame["body"])
+        elif kind == "snapshot_end":
+            lane.put(Restore(self._incoming.pop(log_id)))
+        elif kind == "refuse":
+            self.logger.error("log_refused", log=log_id, reason=frame["key"])
+
+    def _hear(self, heads: dict[int, int]) -> None:
+        logs = self.engine.logs()
+        for log_id, head in heads.items():
+            if log_id in logs:
+                logs[log_id].set_heard(head)
+
+    def forget(self, log_id: int) -> None:
+        """A database was dropped: its lane ends."""
+        lane = self._lanes.pop(log_id, None)
+        if lane is not None:
+            lane.stop()
+
+    def lane(self, log_id: int) -> Lane | None:
+        """The lane of a log, if anything of it came on this connection or before."""
+        return self._lanes.get(log_id)
+
+    # -- beats and checkpoints --------------------------------------------------------------------------------
+
+    def _beat_all(self) -> None:
+        while True:
+            applied, durable, states = {}, {}, {}
+            for log_id, db in self.engine.logs().items():
+                now = (db.applied_index, db.durable_index)
+                if self._told.get(log_id) != now:
+                    self._told[log_id] = now
+                    applied[log_id], durable[log_id] = now
+                if db.state != "live":
+                    states[log_id] = str(db.state)
+            self.send(replication.node_beat(applied, durable, states))
+            gevent.sleep(self._beat_seconds)
+
+    def _checkpoint_all(self) -> None:
+        """Checkpoint what has changed, busy or idle, so that the log learns what a power cut can't take back."""
+        while True:
+            gevent.sleep(_CHECKPOINT_SECONDS)
+            for log_id, db in self.engine.logs().items():
+                if db.durable_index < db.applied_index and log_id in self.engine.logs():
+                    self._guarded(self._checkpoint, db)
+
+    def _checkpoint(self, database: Database) -> None:
+        self.slow.call(database.checkpoint)
+
+    def upload(self, log_id: int, path: Path, fields: dict[str, Any]) -> None:
+        """Send a snapshot file to the log. Blocks."""
+        self.send(fields)
+        with path.open("rb") as file:
+            while chunk := file.read(CHUNK_BYTES):
+                self.send({"t": "chunk", "log": log_id}, chunk)
+        self.send({"t": "upload_end", "log": log_id})
+
+    def _guarded(self, work: Callable[..., None], *arguments: Any) -> None:
+        try:
+            work(*arguments)
+        except Exception as error:
+            self.logger.exception("follower_failed", error)
+
+

@@ -1,0 +1,93 @@
+"""What a node does not answer itself: writes, strong reads and the view of the cluster go to where the log is."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import gevent
+
+from dirk_gevent import answers, protocol
+from dirk_gevent.backends import Backend, BackendDownError, RelayedAnswer, Remote
+from dirk_gevent.config import Config
+from dirk_gevent.host import LogHost
+from dirk_gevent.log.entry import new_request_id
+from dirk_gevent.logs import Logger
+from dirk_gevent.service import Answer
+from dirk_gevent.session import Request, Session
+from dirk_gevent.statements import SERVER_COLUMNS, SessionStatements
+from dirk_gevent.wire import Wire
+from dirk_gevent.writes import Writes
+from parser.errors import SqlError
+from parser.plan import Kind, Route, Shaped
+
+_RETRY_SECONDS = 0.1
+_SLACK_SECONDS = 5.0
+
+
+class Forward:
+    """The way to the log: through the proxy of the config, or `host` when this process hosts the log itself."""
+
+    def __init__(self, config: Config, node: str, host: LogHost | None, log: Logger) -> None:
+        self.host = host
+        self._node = node
+        self._config = config
+        self._limits = config.limits
+        place = config.load_balancer
+        self._proxy = Backend(place.listen_host, place.listen_port, log) if place is not None else None
+        self._writes = Writes(host, config.limits, node) if host is not None else None
+        self._cluster = SessionStatements(host, config.limits, node) if host is not None else None
+
+    def run(self, session: Session, request: Request, shaped: Shaped, route: Route, wire: Wire) -> Answer:
+        """Have the statement answered there. SqlError proxy_unreachable, or outcome_unknown for a write cut off."""
+        if self._writes is not None and self._cluster is not None:
+            if route.kind is Kind.WRITE:
+                return self._writes.run(session, request, shaped, route)
+            return self._cluster.run(session, request, route)
+        request_id = request.request_id or new_request_id(int(time.time() * 1000))
+        try:
+            answer = self._ask(session, request, request_id, wire)
+        except SqlError:
+            if route.show == "servers":
+                return self._alone(session, request)
+            raise
+        if isinstance(answer, Remote):
+            return RelayedAnswer(answer, session, request.has_meta)
+        meta, stripped = protocol.split_meta(answer)
+        if meta is not None and "index" in meta:
+            session.saw(int(meta["log"]), int(meta["index"]))
+        return answer if request.has_meta else stripped
+
+    def _ask(self, session: Session, request: Request, request_id: str, wire: Wire) -> bytes | Remote:
+        """The proxy's answer; a write that was cut off is sent again with its id until the time is over."""
+        assert self._proxy is not None
+        message = protocol.with_metadata(self._metadata(session, request, request_id), request.raw)
+        deadline = time.monotonic() + self._limits.wait_ms / 1000
+        was_sent = False
+        while True:
+            try:
+                return self._proxy.ask(message, self._limits.statement_seconds + _SLACK_SECONDS, wire)
+            except BackendDownError as error:
+                was_sent = was_sent or error.was_sent
+                if not was_sent or time.monotonic() > deadline:
+                    break
+            gevent.sleep(_RETRY_SECONDS)
+        if was_sent:
+            raise SqlError("outcome_unknown", request_id=request_id)
+        raise SqlError("proxy_unreachable", host=self._proxy.host, port=self._proxy.port)
+
+    def _metadata(self, session: Session, request: Request, request_id: str) -> dict[str, Any]:
+        indexes = {str(log_id): index for log_id, index in session.indexes.items()}
+        metadata = {**request.metadata, "id": request_id, "lang": session.language, "min": indexes}
+        if "db" not in metadata and session.database is not None:
+            metadata["db"] = session.database
+        return metadata
+
+    def _alone(self, session: Session, request: Request) -> bytes:
+        """SHOW SERVERS while the proxy is away: what this node knows of the others is nothing."""
+        rows = [
+            (one.id, str(one.role), "live" if one.id == self._node else "unknown", None, None, None, None)
+            for one in self._config.instances
+        ]
+        meta = answers.meta_of(session, request, self._node, "admin", rows=len(rows), repeatable=False)
+        return answers.relation(answers.listing(SERVER_COLUMNS, rows), self._limits.page_rows, meta)

@@ -1,0 +1,327 @@
+"""The log's host: appends writes, sends them to the nodes, and tells how they ended.
+
+It owns the log, the view of the cluster, and what is known of outcomes. Proxies have one; so has a single node
+whose config names no `loadBalancer`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any
+
+import gevent
+from gevent import socket
+from gevent.event import Event
+
+from dirk_gevent import replication, routing
+from dirk_gevent.cluster import Cluster, NodeState, ServerRow
+from dirk_gevent.config import Config
+from dirk_gevent.disputes import Disputes
+from dirk_gevent.engine.build import build_fingerprint
+from dirk_gevent.engine.results import Outcome
+from dirk_gevent.host_link import CacheLink, NodeLink
+from dirk_gevent.log.contract import DatabaseChanged, DatabaseInfo, Log
+from dirk_gevent.log.entry import SYSTEM_DATABASE, SYSTEM_LOG_ID, Draft
+from dirk_gevent.logs import Logger
+from dirk_gevent.outcomes import LogOutcomes
+from dirk_gevent.protocol import FrameSocket
+from dirk_gevent.replication import Hello
+from dirk_gevent.snapshots import SnapshotKeeper
+from parser.errors import SqlError
+from parser.suggest import nearest
+
+#: Nodes that never came are reported once, this long after the start.
+_START_GRACE_SECONDS = 3.0
+_PREFERENCE_CHECK_SECONDS = 0.05
+
+
+class LogHost:
+    """Everything between a parsed write and its outcome, and everything the followers of the log need."""
+
+    def __init__(self, config: Config, log: Log, logger: Logger) -> None:
+        self.log = log
+        self.config = config
+        self.cluster = Cluster(config)
+        self.beat_seconds = config.replication.interval_seconds
+        self.disputes = Disputes(self)
+        self.snapshots = SnapshotKeeper(self)
+        self._logger = logger
+        self._outcomes: dict[int, LogOutcomes] = {}
+        self._first_heads = {log_id: head.index for log_id, head in log.heads().items()}
+        self._links: dict[str, NodeLink] = {}
+        self._caches: set[CacheLink] = set()
+        self._reported_down: set[str] = set()
+        self._dropped: dict[int, int] = {}
+        self._applied = Event()
+        self._started = time.monotonic()
+
+    # -- writes -----------------------------------------------------------------------------------------------
+
+    def write(self, log_id: int, database: str, target: str, draft: Draft) -> Outcome:
+        """Append a write and wait for its outcome. Blocks.
+
+        Raises SqlError: no_live_master and the blocks of `Disputes` before the append; outcome_unknown (08007)
+        when no master told how it ended within `limits.waitMs`; whatever `Log.append` raises.
+        """
+        self._check_writable(log_id)
+        appended = self.log.append(log_id, draft)
+        outcome = self._await_outcome(log_id, appended.entry.index, f"{database}.{target}")
+        if outcome is None:
+            raise SqlError("outcome_unknown", request_id=draft.request_id)
+        return outcome
+
+    def create_database(self, name: str, request_id: str, optional: bool) -> DatabaseChanged:
+        """Make a database; returns when a master has it (or after `limits.waitMs`: it is durable all the same)."""
+        self._check_writable(SYSTEM_LOG_ID)
+        changed = self.log.create_database(name, request_id, optional)
+        if changed.change is not None and changed.change.log_id not in self._outcomes:
+            self._outcomes_of(changed.change.log_id)
+            for cache in self._caches:
+                cache.opened(changed.change.log_id, 0)
+        self._await_applied(SYSTEM_LOG_ID, changed.index)
+        return changed
+
+    def drop_database(self, name: str, request_id: str, optional: bool) -> DatabaseChanged:
+        """Seal and drop a database; returns as `create_database` does."""
+        self._check_writable(SYSTEM_LOG_ID)
+        changed = self.log.drop_database(name, request_id, optional)
+        if changed.change is not None:
+            self._dropped[changed.change.log_id] = changed.index
+            for cache in self._caches:
+                cache.dropped(changed.change.log_id)
+        self._await_applied(SYSTEM_LOG_ID, changed.index)
+        return changed
+
+    def find(self, name: str) -> DatabaseInfo:
+        """The database called `name` (any case); SqlError unknown_database with the nearest name."""
+        info = self.log.find(name)
+        if info is None:
+            known = [database.name for database in self.log.databases()]
+            raise SqlError("unknown_database", name=name, nearest=nearest(name, known) or "")
+        return info
+
+    def _check_writable(self, log_id: int) -> None:
+        self.disputes.check(log_id)
+        if not self.cluster.live_masters(log_id):
+            raise SqlError("no_live_master")
+
+    def _await_outcome(self, log_id: int, index: int, partition: str) -> Outcome | None:
+        outcomes = self._outcomes_of(log_id)
+        preferred = routing.preferred_master(self.cluster, self.config.routing.writes, log_id, partition, index)
+        deadline = time.monotonic() + self.config.limits.wait_ms / 1000
+        event = outcomes.watch(index)
+        try:
+            while (left := deadline - time.monotonic()) > 0:
+                first = outcomes.first(index)
+                if first is not None and (
+                    preferred is None
+                    or outcomes.known_by(index, preferred)
+                    or not self.cluster.is_current(preferred, log_id, index)
+                ):
+                    return first
+                event.wait(min(left, _PREFERENCE_CHECK_SECONDS) if first else left)
+                event.clear()
+            return outcomes.first(index)
+        finally:
+            outcomes.unwatch(index)
+
+    def _await_applied(self, log_id: int, index: int) -> None:
+        deadline = time.monotonic() + self.config.limits.wait_ms / 1000
+        while not any(
+            self.cluster.nodes[name].applied.get(log_id, 0) >= index for name in self.cluster.live_masters(log_id)
+        ):
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return
+            self._applied.wait(min(left, self.beat_seconds))
+            self._applied.clear()
+
+    # -- what followers tell ----------------------------------------------------------------------------------
+
+    def outcomes_came(self, node: str, log_id: int, outcomes: list[Outcome]) -> None:
+        """A node told how entries ended. Replicas have no vote: theirs only show how far they are."""
+        if not self.cluster.nodes[node].is_master or self.cluster.nodes[node].state(log_id) is NodeState.FENCED:
+            return
+        known = self._outcomes_of(log_id)
+        for outcome in outcomes:
+            disagreement = known.report(node, outcome)
+            if disagreement is not None:
+                self.disputes.outcomes_differ(disagreement)
+        if self._caches and (headers := known.release()):
+            for cache in self._caches:
+                cache.headers(headers)
+        elif not self._caches:
+            known.release()
+
+    def applied(self, node: str, log_id: int, index: int) -> None:
+        """A node has applied a log up to `index`."""
+        self.cluster.applied(node, log_id, index, self.head_index(log_id))
+        if log_id == SYSTEM_LOG_ID:
+            self._applied.set()
+
+    def node_beat(self, node: str, frame: Mapping[str, Any]) -> None:
+        """A node's heartbeat."""
+        view = self.cluster.nodes[node]
+        self.cluster.beat(node)
+        view.durable.update(replication.indexes_in(frame["durable"]))
+        view.states = {int(log_id): NodeState(state) for log_id, state in frame["states"].items()}
+        if node in self._reported_down:
+            self._reported_down.discard(node)
+            self._logger.info("replication_up", target=node)
+
+    def head_index(self, log_id: int) -> int:
+        """The head of a log; 0 for one that is gone."""
+        with suppress(SqlError):
+            return self.log.head(log_id).index
+        return 0
+
+    def foreign_history(self, node: str, log_id: int, index: int) -> None:
+        """A node's state belongs to another history: it is fenced and seeded again."""
+        self._logger.error("node_fenced", target=node, log=log_id, index=index, reason="another history")
+
+    def log_is_older(self, node: str, log_id: int, head: int, heard: int) -> None:
+        """A node has seen more of a log than the log holds: no append until a person decides."""
+        self._logger.error("log_older_than_node", target=node, log=log_id, head=head, heard=heard)
+        self.disputes.block(log_id, SqlError("log_older_than_node", node=node, head=head, heard=heard))
+
+    # -- subscriptions ----------------------------------------------------------------------------------------
+
+    def follow(self, sock: socket.socket, fields: Mapping[str, Any]) -> None:
+        """Serve a subscription on `sock` until it ends; `fields` are the metadata's `follow`."""
+        frames = FrameSocket(sock)
+        try:
+            if fields.get("as") == "cache":
+                self._serve_cache(CacheLink(frames))
+            else:
+                self._serve_node(frames, Hello.decode(fields))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            self._logger.debug("subscription_ended", reason=str(error))
+        finally:
+            frames.close()
+
+    def _serve_cache(self, link: CacheLink) -> None:
+        released = {
+            log_id: self._outcomes_of(log_id).released for log_id in self.log.heads() if log_id != SYSTEM_LOG_ID
+        }
+        self._caches.add(link)
+        try:
+            link.run(released)
+        finally:
+            self._caches.discard(link)
+
+    def _serve_node(self, frames: FrameSocket, hello: Hello) -> None:
+        reason = self._refusal(hello)
+        if reason is not None:
+            frames.send({"t": "refuse", "log": None, "key": reason})
+            return
+        previous = self._links.pop(hello.node, None)
+        if previous is not None:
+            previous.close()
+        link = self._links[hello.node] = NodeLink(self, frames, hello)
+        self.cluster.nodes[hello.node].applied.clear()
+        try:
+            link.run()
+        finally:
+            if self._links.get(hello.node) is link:
+                del self._links[hello.node]
+                self._lost(hello.node)
+
+    def _refusal(self, hello: Hello) -> str | None:
+        if hello.node not in self.cluster.nodes:
+            self._logger.error("node_refused", target=hello.node, reason="not in the config's instances")
+            return "node_unknown"
+        if hello.build != build_fingerprint():
+            self._logger.error("node_refused", target=hello.node, reason="another build of SQLite", build=hello.build)
+            return "build_differs"
+        known = {self.log.genesis, *(p.genesis for p in self.log.predecessors)}
+        if hello.genesis in known or (hello.genesis is None and self._is_blank_or_ours(hello)):
+            return None
+        self._logger.error("node_refused", target=hello.node, reason="it has the history of another log")
+        if not self.head_index(SYSTEM_LOG_ID):
+            self.disputes.block(None, SqlError("log_unknown_to_node", node=hello.node))
+        return "log_unknown_to_node"
+
+    def _is_blank_or_ours(self, hello: Hello) -> bool:
+        """Whether a node that does not say which log it followed has nothing, or a state of this very log."""
+        system = hello.standings.get(SYSTEM_LOG_ID)
+        return system is None or system.applied == 0 or self.log.chain_at(SYSTEM_LOG_ID, system.applied) == system.chain
+
+    def fence(self, node: str, log_id: int, index: int) -> None:
+        """Shut out a node's state of one log: kept aside there, then seeded again."""
+        self._logger.error("node_fenced", target=node, log=log_id, index=index, reason="masters disagree")
+        link = self._links.get(node)
+        if link is not None:
+            link.fence(log_id)
+
+    def links(self) -> Mapping[str, NodeLink]:
+        """The nodes that follow now, by id."""
+        return self._links
+
+    # -- housekeeping -----------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Watch the nodes, make snapshots, forget what is dropped: until killed. Blocks."""
+        while True:
+            gevent.sleep(self.beat_seconds)
+            for node in self.cluster.silent():
+                self._lost(node)
+                link = self._links.get(node)
+                if link is not None:
+                    link.close()
+            if time.monotonic() - self._started > _START_GRACE_SECONDS:
+                for name, view in self.cluster.nodes.items():
+                    if not view.is_connected:
+                        self._lost(name)
+            self.guarded(self.snapshots.consider)
+            self.guarded(self._forget_dropped)
+
+    def _lost(self, node: str) -> None:
+        self.cluster.lost(node)
+        if node not in self._reported_down:
+            self._reported_down.add(node)
+            self._logger.error("replication_down", target=node, text=f"Erreur réplication sur {node}")
+
+    def _forget_dropped(self) -> None:
+        for log_id, index in list(self._dropped.items()):
+            views = [view for view in self.cluster.nodes.values() if view.is_connected]
+            if all(view.applied.get(SYSTEM_LOG_ID, 0) >= index for view in views):
+                del self._dropped[log_id]
+                self._outcomes.pop(log_id, None)
+                self.cluster.forget_log(log_id)
+                self.log.forget(log_id)
+
+    def stop(self) -> None:
+        """End all subscriptions (the log itself is closed by whoever opened it)."""
+        for link in list(self._links.values()):
+            link.close()
+        for cache in list(self._caches):
+            cache.close()
+
+    def server_rows(self) -> list[ServerRow]:
+        """The lines of SHOW SERVERS."""
+        databases = [(SYSTEM_LOG_ID, SYSTEM_DATABASE), *((d.log_id, d.name) for d in self.log.databases())]
+        heads = {log_id: head.index for log_id, head in self.log.heads().items()}
+        return self.cluster.rows(databases, heads)
+
+    def _outcomes_of(self, log_id: int) -> LogOutcomes:
+        known = self._outcomes.get(log_id)
+        if known is None:
+            known = self._outcomes[log_id] = LogOutcomes(log_id, self._first_heads.get(log_id, 0))
+        return known
+
+    def guarded(self, work: Callable[..., None], *arguments: Any) -> None:
+        """The top of a helper greenlet."""
+        try:
+            work(*arguments)
+        except Exception as error:
+            self._logger.exception("host_failed", error)
+
+    def log_event(self, event: str, **facts: object) -> None:
+        """One fact of the host's."""
+        self._logger.info(event, **facts)
+
+    def log_failure(self, event: str, error: BaseException) -> None:
+        """An error nobody expected."""
+        self._logger.exception(event, error)

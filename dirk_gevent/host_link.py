@@ -1,0 +1,333 @@
+"""The host's side of one subscription: a node that follows the log, or a cache that follows the headers.
+
+A node's link runs three greenlets: the receiver (acknowledgements, heartbeats, uploads), the sender (entries,
+marks, snapshots, never more than a window ahead of what the node applied), and the heartbeat, which waits
+behind nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import gevent
+from gevent.event import Event
+from gevent.queue import Empty, Full, Queue
+
+from dirk_gevent import protocol, replication
+from dirk_gevent.cluster import NodeState
+from dirk_gevent.log.contract import EntriesGoneError, SnapshotInfo
+from dirk_gevent.protocol import FrameSocket
+from dirk_gevent.replication import CHUNK_BYTES, Hello, Welcome
+from parser.errors import SqlError
+
+if TYPE_CHECKING:
+    from dirk_gevent.host import LogHost
+    from dirk_gevent.outcomes import Header
+
+#: How far a node may be sent ahead of what it has applied, in each log.
+WINDOW_ENTRIES = 8192
+CHUNK_MAX_BYTES = 1024 * 1024
+_UPLOAD_CHUNKS = 64
+_CACHE_BATCHES = 4096
+
+
+@dataclass(slots=True)
+class _Lane:
+    """One log on its way to one node. `mark` is an index after which the node is asked for a digest."""
+
+    sent: int
+    applied: int
+    mark: int | None = None
+    mark_uploads: bool = False
+    is_seeding: bool = False
+
+
+@dataclass(slots=True)
+class _Upload:
+    info: SnapshotInfo
+    chunks: Queue[bytes | None] = field(default_factory=lambda: Queue(_UPLOAD_CHUNKS))
+
+
+class NodeLink:
+    """One node's subscription, from its hello to the end of the connection. `run` blocks for all that time."""
+
+    def __init__(self, host: LogHost, frames: FrameSocket, hello: Hello) -> None:
+        self.node = hello.node
+        self._host = host
+        self._log = host.log
+        self._frames = frames
+        self._hello = hello
+        self._lanes: dict[int, _Lane] = {}
+        self._refused: dict[int, int] = {}
+        self._pending: set[int] = set()
+        self._wake = Event()
+        self._told_heads: dict[int, int] = {}
+        self._upload: _Upload | None = None
+        # A person's rebuild replaced the log that this node followed: what it has beyond is kept aside, not obeyed.
+        self._from_predecessor = any(p.genesis == hello.genesis for p in host.log.predecessors)
+
+    def run(self) -> None:
+        """Serve the node until either side ends. Raises OSError or ValueError from the connection."""
+        heads = {log_id: head.index for log_id, head in self._log.heads().items()}
+        welcome = Welcome(self._log.genesis, self._log.predecessors, heads, self._host.beat_seconds)
+        self._frames.send(welcome.encode())
+        for log_id in sorted(heads):
+            self._open_lane(log_id)
+        helpers = [gevent.spawn(self._guarded, one) for one in (self._bell, self._send_all, self._beat_all)]
+        try:
+            while (frame := self._frames.receive()) is not None:
+                self._receive(frame)
+        finally:
+            gevent.killall(helpers)
+            if self._upload is not None:
+                self._upload.chunks.put(None)
+
+    def close(self) -> None:
+        """End the connection; `run` returns."""
+        self._frames.close()
+
+    def _guarded(self, work: Callable[..., None], *arguments: Any) -> None:
+        """The top of a helper greenlet: when it fails the link ends, and the node comes back by itself."""
+        try:
+            work(*arguments)
+        except (OSError, ValueError) as error:
+            self._host.log_event("link_broken", node=self.node, reason=str(error))
+            self.close()
+        except Exception as error:
+            self._host.log_failure("link_failed", error)
+            self.close()
+
+    def mark(self, log_id: int, index: int, uploads: bool) -> None:
+        """Ask for the content digest at exactly `index` (not below what was sent), and the snapshot itself."""
+        lane = self._lanes.get(log_id)
+        if lane is not None and lane.sent <= index:
+            lane.mark, lane.mark_uploads = index, uploads
+            self._poke(log_id)
+
+    def fence(self, log_id: int) -> None:
+        """The node's state of this log is wrong: it keeps it aside and starts from a snapshot."""
+        lane = self._lanes.get(log_id)
+        if lane is not None and not lane.is_seeding:
+            self._frames.send({"t": "fence", "log": log_id})
+            self._host.cluster.nodes[self.node].states[log_id] = NodeState.FENCED
+            lane.sent = lane.applied = 0
+            self._seed(log_id, lane)
+
+    def _open_lane(self, log_id: int) -> None:
+        """Decide where the node goes on in one log: from where it is, from a snapshot, fenced, or not at all."""
+        standing = self._hello.standings.get(log_id)
+        head = self._log.head(log_id).index
+        if standing is None:
+            self._lanes[log_id] = lane = _Lane(0, 0)
+            self._continue(log_id, lane)
+            return
+        if max(standing.heard, standing.applied) > head and not self._from_predecessor:
+            self._refuse(log_id, head, max(standing.heard, standing.applied))
+            return
+        self._lanes[log_id] = lane = _Lane(standing.applied, standing.applied)
+        chain = self._log.chain_at(log_id, standing.applied)
+        is_foreign = standing.applied > head or (chain is not None and chain != standing.chain)
+        if is_foreign or standing.state == NodeState.FENCED:
+            self._host.foreign_history(self.node, log_id, standing.applied)
+            self.fence(log_id)
+            return
+        self._host.applied(self.node, log_id, standing.applied)
+        self._continue(log_id, lane)
+
+    def _refuse(self, log_id: int, head: int, heard: int) -> None:
+        self._refused[log_id] = heard
+        self._host.log_is_older(self.node, log_id, head, heard)
+        self._frames.send({"t": "refuse", "log": log_id, "key": "log_older_than_node"})
+
+    def _continue(self, log_id: int, lane: _Lane) -> None:
+        if lane.sent + 1 < self._log.oldest(log_id):
+            self._seed(log_id, lane)
+        else:
+            self._poke(log_id)
+
+    def _poke(self, log_id: int) -> None:
+        self._pending.add(log_id)
+        self._wake.set()
+
+    def _bell(self) -> None:
+        watch = self._log.watch()
+        try:
+            while True:
+                changed = watch.wait()
+                if not changed:
+                    return
+                for log_id in changed:
+                    if log_id not in self._lanes and log_id not in self._refused:
+                        self._lanes[log_id] = _Lane(0, 0)
+                    self._pending.add(log_id)
+                self._wake.set()
+        finally:
+            watch.close()
+
+    def _send_all(self) -> None:
+        while True:
+            self._wake.wait()
+            self._wake.clear()
+            # The system log goes first: it makes the databases that the others belong to.
+            for log_id in sorted(self._pending):
+                self._pending.discard(log_id)
+                lane = self._lanes.get(log_id)
+                if lane is not None and not lane.is_seeding and self._send_some(log_id, lane):
+                    self._poke(log_id)
+
+    def _send_some(self, log_id: int, lane: _Lane) -> bool:
+        """Send the next entries or the mark of a log; whether there may be more to send at once."""
+        if lane.mark is not None and lane.sent >= lane.mark:
+            self._frames.send({"t": "mark", "log": log_id, "index": lane.mark, "upload": lane.mark_uploads})
+            lane.mark = None
+        if lane.sent - lane.applied >= WINDOW_ENTRIES:
+            return False
+        try:
+            chunk = self._log.read(log_id, lane.sent, CHUNK_MAX_BYTES)
+        except EntriesGoneError:
+            if self._log.head(log_id).index >= lane.sent + 1:
+                self._seed(log_id, lane)
+            return False
+        except SqlError:
+            self._lanes.pop(log_id, None)
+            return False
+        entries = chunk.entries
+        if lane.mark is not None:
+            entries = entries[: max(0, lane.mark - lane.sent)]
+        if not entries:
+            return lane.mark is not None and lane.sent >= lane.mark
+        header = {"t": "entries", "log": log_id, "first": chunk.first_index, "chain": chunk.chain_before.hex()}
+        self._frames.send(header, protocol.join_entries(entries))
+        lane.sent += len(entries)
+        return True
+
+    def _seed(self, log_id: int, lane: _Lane) -> None:
+        lane.is_seeding = True
+        gevent.spawn(self._guarded, self._send_snapshot, log_id, lane)
+
+    def _send_snapshot(self, log_id: int, lane: _Lane) -> None:
+        info = self._log.latest_snapshot(log_id)
+        if info is None:
+            lane.sent = lane.applied = 0
+        else:
+            self._host.log_event("seeding", node=self.node, log=log_id, index=info.index, bytes=info.size_bytes)
+            reader = self._log.open_snapshot(log_id, info.index)
+            try:
+                self._frames.send(replication.snapshot_fields("snapshot", info))
+                while chunk := reader.read(CHUNK_BYTES):
+                    self._frames.send({"t": "chunk", "log": log_id}, chunk)
+                self._frames.send({"t": "snapshot_end", "log": log_id})
+            finally:
+                reader.close()
+            lane.sent = lane.applied = info.index
+        lane.is_seeding = False
+        self._poke(log_id)
+
+    def _beat_all(self) -> None:
+        while True:
+            heads = {log_id: head.index for log_id, head in self._log.heads().items()}
+            changed = {i: at for i, at in heads.items() if self._told_heads.get(i) != at}
+            self._frames.send(replication.host_beat(changed))
+            self._told_heads = heads
+            gevent.sleep(self._host.beat_seconds)
+
+    def _receive(self, frame: dict[str, Any]) -> None:
+        kind = frame["t"]
+        if kind == "acks":
+            self._receive_acks(int(frame["log"]), frame)
+        elif kind == "beat":
+            self._host.node_beat(self.node, frame)
+            for log_id, index in replication.indexes_in(frame["applied"]).items():
+                self._advance(log_id, index)
+        elif kind == "digest":
+            digest = bytes.fromhex(frame["digest"])
+            self._host.snapshots.digest(self.node, int(frame["log"]), int(frame["index"]), digest)
+        elif kind == "upload":
+            self._begin_upload(replication.snapshot_in(frame))
+        elif kind == "chunk" and self._upload is not None:
+            self._upload.chunks.put(frame["body"])
+        elif kind == "upload_end" and self._upload is not None:
+            self._upload.chunks.put(b"")
+            self._upload = None
+
+    def _receive_acks(self, log_id: int, frame: dict[str, Any]) -> None:
+        self._host.outcomes_came(self.node, log_id, replication.outcomes_in(frame))
+        self._advance(log_id, int(frame["applied"]))
+
+    def _advance(self, log_id: int, index: int) -> None:
+        self._host.applied(self.node, log_id, index)
+        lane = self._lanes.get(log_id)
+        if lane is not None and index > lane.applied:
+            lane.applied = index
+            if lane.sent < self._host.head_index(log_id):
+                self._poke(log_id)
+
+    def _begin_upload(self, info: SnapshotInfo) -> None:
+        self._upload = upload = _Upload(info)
+        gevent.spawn(self._guarded, self._host.snapshots.store, self.node, info, _chunks_of(upload.chunks))
+
+
+def _chunks_of(queue: Queue[bytes | None]) -> Iterator[bytes]:
+    """The chunks of an upload; ConnectionError when the node went away before the last."""
+    while chunk := queue.get():
+        yield chunk
+    if chunk is None:
+        raise ConnectionError("the upload was cut")
+
+
+class CacheLink:
+    """A cache's subscription: headers in order, and an echo for each of its pings."""
+
+    def __init__(self, frames: FrameSocket) -> None:
+        self._frames = frames
+        self._batches: Queue[dict[str, Any]] = Queue(_CACHE_BATCHES)
+
+    def run(self, released: dict[int, int]) -> None:
+        """Serve the cache; `released` says up to which index of each log headers have gone out before it came."""
+        self._frames.send({"t": "heads", "heads": {str(i): at for i, at in released.items()}})
+        sender = gevent.spawn(self._send_batches)
+        try:
+            while (frame := self._frames.receive()) is not None:
+                if frame.get("t") == "ping":
+                    self._put({"t": "pong", "n": frame.get("n")})
+        finally:
+            sender.kill()
+
+    def close(self) -> None:
+        """End the connection."""
+        self._frames.close()
+
+    def headers(self, headers: list[Header]) -> None:
+        """Queue headers; a cache that does not take them is cut off (it clears itself and comes back)."""
+        self._put({"t": "headers", "h": [[h.log_id, h.index, h.tables] for h in headers]})
+
+    def opened(self, log_id: int, index: int) -> None:
+        """A log that is new to the cache: its headers begin after `index`."""
+        self._put({"t": "heads", "heads": {str(log_id): index}})
+
+    def dropped(self, log_id: int) -> None:
+        """A database is gone."""
+        self._put({"t": "dropped", "log": log_id})
+
+    def _put(self, batch: dict[str, Any]) -> None:
+        try:
+            self._batches.put_nowait(batch)
+        except Full:
+            self.close()
+
+    def _send_batches(self) -> None:
+        while True:
+            batch = self._batches.get()
+            while batch["t"] == "headers":
+                try:
+                    following = self._batches.get_nowait()
+                except Empty:
+                    break
+                if following["t"] != "headers":
+                    self._frames.send(batch)
+                    batch = following
+                else:
+                    batch["h"] += following["h"]
+            self._frames.send(batch)

@@ -1,0 +1,231 @@
+"""One log on its way into one node's database: entries, marks, snapshots and fences, strictly in order.
+
+A lane has at most one greenlet at work, which hands batches to an applier thread. What fails by the machine's
+fault (disk full, I/O) is tried again every two seconds and never acknowledged.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import gevent
+
+from dirk_gevent import replication
+from dirk_gevent.engine.apply import Work
+from dirk_gevent.engine.faults import ForeignHistory, OutOfOrder, PoisonedEntry, SnapshotDamaged, StorageFault
+from dirk_gevent.engine.position import NodeState
+from dirk_gevent.engine.results import Outcome
+from dirk_gevent.engine.snapshot import Pin
+from dirk_gevent.log.contract import SnapshotInfo
+from dirk_gevent.log.entry import DROP_DATABASE, SYSTEM_LOG_ID, Entry
+from parser.errors import SqlError
+
+if TYPE_CHECKING:
+    from dirk_gevent.engine.database import Database
+    from dirk_gevent.follower import Follower
+
+#: Entries applied under one COMMIT at most.
+BATCH_ENTRIES = 1024
+_RETRY_SECONDS = 2.0
+_SEAL_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Encoded entries from index `first` on; `chain` is the log's hash before them."""
+
+    first: int
+    chain: bytes
+    entries: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """At exactly `index`, tell the content digest, and make and send the snapshot if `uploads`."""
+
+    index: int
+    uploads: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Restore:
+    """A snapshot file has arrived at `path`."""
+
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """This node's state of the log is wrong: keep it aside, begin anew."""
+
+
+Item = Batch | Mark | Restore | Fence
+
+
+class Lane:
+    """The queue of one log and the greenlet that empties it."""
+
+    def __init__(self, follower: Follower, log_id: int) -> None:
+        self.log_id = log_id
+        self._follower = follower
+        self._queue: deque[Item] = deque()
+        self._worker: gevent.Greenlet[..., None] | None = None
+        self._stopped = False
+
+    def put(self, item: Item) -> None:
+        """Queue an item; it is worked on at once if nothing else is."""
+        self._queue.append(item)
+        if not self._worker and not self._stopped:
+            self._worker = gevent.spawn(self._drain)
+
+    def cut(self) -> None:
+        """The connection is gone: what has not begun will be sent again."""
+        self._queue.clear()
+
+    def stop(self) -> None:
+        """Take nothing more."""
+        self._stopped = True
+        self._queue.clear()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether all that came has been worked on."""
+        return not self._queue and not self._worker
+
+    def _drain(self) -> None:
+        while self._queue and not self._stopped:
+            item = self._queue.popleft()
+            try:
+                if isinstance(item, Batch):
+                    self._apply(self._joined(item))
+                elif isinstance(item, Mark):
+                    self._mark(item)
+                elif isinstance(item, Restore):
+                    self._restore(item)
+                else:
+                    self._fence()
+            except StorageFault as fault:
+                self._stall(item, fault)
+            except (ForeignHistory, OutOfOrder, PoisonedEntry, SnapshotDamaged) as error:
+                self._give_up(error)
+            except Exception as error:
+                self._follower.logger.exception("apply_failed", error, log=self.log_id)
+                self._give_up(error)
+
+    def _joined(self, batch: Batch) -> Batch:
+        """The batch with those that wait behind it, so that they share one commit."""
+        entries = list(batch.entries)
+        while self._queue and len(entries) < BATCH_ENTRIES:
+            following = self._queue[0]
+            if not isinstance(following, Batch) or following.first != batch.first + len(entries):
+                break
+            entries += following.entries
+            self._queue.popleft()
+        return Batch(batch.first, batch.chain, tuple(entries))
+
+    def _database(self) -> Database:
+        database = self._follower.progress.wait(self.log_id, 0, wait_ms=60_000)
+        if database is None:
+            raise OutOfOrder(self.log_id, 0, 0)
+        return database
+
+    def _apply(self, batch: Batch) -> None:
+        database = self._database()
+        if self.log_id == SYSTEM_LOG_ID:
+            self._await_seals(batch)
+        outcomes = self._follower.appliers.call(self._apply_on_thread, database, batch)
+        if database.state is NodeState.STALLED:
+            database.set_state(NodeState.LIVE)
+            self._follower.logger.info("resumed", log=self.log_id, index=database.applied_index)
+        self._follower.progress.applied(self.log_id)
+        self._follower.send(replication.acks(self.log_id, database.applied_index, outcomes))
+        self._follower.check_level()
+
+    def _apply_on_thread(self, database: Database, batch: Batch) -> list[Outcome]:
+        work = [Work(Entry.decode(encoded), encoded) for encoded in batch.entries]
+        if batch.first == database.applied_index + 1 and batch.chain != database.chain:
+            raise ForeignHistory(self.log_id, database.applied_index)
+        if self.log_id == SYSTEM_LOG_ID:
+            return self._follower.engine.apply_system(work)
+        return database.apply(work)
+
+    def _await_seals(self, batch: Batch) -> None:
+        """Before a DROP: let the database's last entries be applied, so that their writers get their outcome."""
+        for encoded in batch.entries:
+            change = Entry.decode(encoded).change
+            if change is None or change.verb != DROP_DATABASE:
+                continue
+            lane = self._follower.lane(change.log_id)
+            database = self._follower.engine.logs().get(change.log_id)
+            deadline = time.monotonic() + _SEAL_SECONDS
+            while lane and database and database.applied_index < change.sealed_at and time.monotonic() < deadline:
+                gevent.sleep(0.01)
+            self._follower.forget(change.log_id)
+
+    def _mark(self, mark: Mark) -> None:
+        database = self._database()
+        if database.applied_index != mark.index:
+            return
+        pin = self._follower.appliers.call(database.pin)
+        gevent.spawn(self._digest, pin, mark)
+
+    def _digest(self, pin: Pin, mark: Mark) -> None:
+        follower = self._follower
+        path = follower.engine.directory.path / f"outgoing-{self.log_id}.zst"
+        try:
+            if mark.uploads:
+                made = follower.slow.call(pin.snapshot, path)
+                digest = bytes.fromhex(made.digest)
+                info = SnapshotInfo(self.log_id, mark.index, pin.chain, digest, made.file_bytes, b"")
+                follower.upload(self.log_id, path, replication.snapshot_fields("upload", info))
+            else:
+                digest = follower.slow.call(pin.content_digest)
+            follower.send({"t": "digest", "log": self.log_id, "index": mark.index, "digest": digest.hex()})
+        except Exception as error:
+            follower.logger.exception("snapshot_failed", error, log=self.log_id, index=mark.index)
+        finally:
+            pin.close()
+            path.unlink(missing_ok=True)
+
+    def _restore(self, item: Restore) -> None:
+        database = self._database()
+        database.set_state(NodeState.SEEDING)
+        info = self._follower.slow.call(database.restore, item.path)
+        item.path.unlink(missing_ok=True)
+        self._follower.logger.info("seeded", log=self.log_id, index=info.index, bytes=info.image_bytes)
+        self._follower.progress.applied(self.log_id)
+        self._follower.send(replication.acks(self.log_id, database.applied_index, ()))
+        self._follower.check_level()
+
+    def _fence(self) -> None:
+        database = self._database()
+        kept = self._follower.appliers.call(database.set_aside, "fenced")
+        database.set_state(NodeState.LIVE)
+        self._follower.logger.error("fenced", log=self.log_id, kept=str(kept))
+
+    def _stall(self, item: Item, fault: StorageFault) -> None:
+        """The machine's fault: say so once, keep the item, try again."""
+        database = self._database()
+        if database.state is not NodeState.STALLED:
+            database.set_state(NodeState.STALLED, str(fault))
+            self._follower.logger.error("stalled", log=self.log_id, index=database.applied_index, reason=str(fault))
+        self._queue.appendleft(item)
+        gevent.sleep(_RETRY_SECONDS)
+
+    def _give_up(self, error: Exception) -> None:
+        """What came can't be applied here: ask to be told anew where to begin, by connecting again."""
+        self._follower.logger.error("apply_refused", log=self.log_id, reason=str(error))
+        self._queue.clear()
+        if isinstance(error, PoisonedEntry):
+            with_state = self._follower.engine.logs().get(self.log_id)
+            if with_state is not None:
+                with_state.set_state(NodeState.STALLED, str(error))
+            self._stopped = True
+            return
+        if isinstance(error, SqlError) and error.key == "unknown_database":
+            return
+        self._follower.reconnect()

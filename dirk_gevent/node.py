@@ -1,0 +1,209 @@
+"""A node: applies the log, answers reads from its own SQLite, and passes writes on to where the log is."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+import gevent
+
+from dirk_gevent import answers, protocol
+from dirk_gevent.config import Config
+from dirk_gevent.engine.database import Database
+from dirk_gevent.engine.engine import Engine
+from dirk_gevent.engine.faults import DirectoryInUse, Overrun, StorageFault
+from dirk_gevent.follower import Follower
+from dirk_gevent.forward import Forward
+from dirk_gevent.host import LogHost
+from dirk_gevent.log.embedded import EmbeddedLog
+from dirk_gevent.log.entry import SYSTEM_LOG_ID
+from dirk_gevent.logs import Logger, logger
+from dirk_gevent.node_stream import NodeStream
+from dirk_gevent.progress import Progress
+from dirk_gevent.service import Answer, Service, TakeOver, wait_for_stop
+from dirk_gevent.session import Request, Session
+from dirk_gevent.statements import choose_language
+from dirk_gevent.threads import NativeThreads
+from dirk_gevent.wire import Wire
+from parser.errors import SqlError
+from parser.plan import Kind, Route, Shaped
+from parser.plans import Statements
+from parser.shape import split
+
+_READER_THREADS = 8
+#: How long the GIL may be kept from the hub by a native thread that runs Python.
+_SWITCH_SECONDS = 0.001
+
+
+class NodeHandler:
+    """What a node does with each statement. `writes` is where writes go: a proxy, or this process's own log."""
+
+    def __init__(self, config: Config, engine: Engine, progress: Progress, writes: Forward) -> None:
+        self._config = config
+        self._limits = config.limits
+        self._engine = engine
+        self._progress = progress
+        self._forward = writes
+        self._statements = Statements()
+        self._readers = NativeThreads(_READER_THREADS)
+
+    def open_session(self) -> Session:
+        """A session in the configured language, in no database."""
+        return Session(self._config.language)
+
+    def close_session(self, session: Session) -> None:
+        """Nothing of a session outlives its connection."""
+
+    def error_meta(self, session: Session, error: SqlError) -> dict[str, Any]:
+        """META of an error made here."""
+        return answers.error_meta(session, self._engine.node, error)
+
+    def answer(self, session: Session, request: Request, wire: Wire) -> Answer:
+        """Run one statement for a session."""
+        if request.raw == protocol.FOLLOW_STATEMENT:
+            host, fields = self._forward.host, request.metadata.get("follow")
+            if host is None or fields is None:
+                raise SqlError("node_not_following", node=self._engine.node, reason="no log is hosted here")
+            raise TakeOver(lambda taken: host.follow(taken, fields))
+        if request.language is not None:
+            session.language = request.language
+        shaped = split(request.text)
+        route = self._statements.route(shaped)
+        if route.kind is Kind.READ and route.show != "databases":
+            if request.read == "strong":
+                return self._forward.run(session, request, shaped, route, wire)
+            return self._read(session, request, shaped, route, wire)
+        if route.kind is Kind.SESSION or route.show == "databases":
+            return self._session(session, request, route)
+        return self._forward.run(session, request, shaped, route, wire)
+
+    def _session(self, session: Session, request: Request, route: Route) -> bytes:
+        if route.verb == "set_language":
+            meta = answers.meta_of(session, request, self._engine.node, "session")
+            return answers.done("set_language", choose_language(session, route), 0, meta)
+        self._progress.wait(SYSTEM_LOG_ID, session.indexes.get(SYSTEM_LOG_ID, 0), self._limits.wait_ms)
+        if route.verb == "use":
+            database = self._engine.get(route.target or "")
+            session.use(database.name, database.log_id)
+            meta = answers.meta_of(session, request, self._engine.node, "session")
+            return answers.done("use", database.name, 0, meta)
+        if route.show == "databases":
+            found = sorted((one.log_id, one.name) for one in self._engine.databases().values() if one.log_id)
+            rows = [(name,) for _, name in found]
+            meta = answers.meta_of(session, request, self._engine.node, "admin", rows=len(rows), repeatable=False)
+            return answers.relation(answers.listing(("fanasehoana",), rows), self._limits.page_rows, meta)
+        raise SqlError("not_supported", what=route.verb)
+
+    def _read(
+        self, session: Session, request: Request, shaped: Shaped, route: Route, wire: Wire
+    ) -> Answer:
+        began = time.perf_counter()
+        database = self._database(session, request, route)
+        now_ms = int(time.time() * 1000)
+        try:
+            relation = database.read(shaped, request.args, now_ms)
+        except Overrun:
+            stream = database.stream(shaped, request.args, now_ms)
+            return NodeStream(stream, self._readers, self._engine.node, session, request, database, wire)
+        except StorageFault as fault:
+            raise SqlError("storage_fault", node=self._engine.node, reason=str(fault)) from fault
+        except SqlError as error:
+            raise _without_database(error, database) from error
+        log_id = database.log_id
+        if relation.index > session.indexes.get(log_id, -1):
+            session.indexes[log_id] = relation.index
+        meta = None
+        if request.has_meta:
+            meta = {
+                "node": self._engine.node,
+                "db": database.name if log_id else None,
+                "log": log_id,
+                "index": relation.index,
+                "kind": "read",
+                "tables": relation.tables,
+                "rows": len(relation.rows),
+                "ms": round((time.perf_counter() - began) * 1000, 3),
+                "repeatable": relation.repeatable,
+                "lang": session.language,
+            }
+        return answers.relation(relation, self._limits.page_rows, meta)
+
+    def _database(self, session: Session, request: Request, route: Route) -> Database:
+        """The database to read, in a state that the request accepts. Raises stale_read, unknown_database."""
+        name = request.database or session.database
+        minimum = request.minimum
+        if name is None:
+            if route.verb in ("show", "describe"):
+                raise SqlError("no_database")
+            return self._engine.system
+        if minimum and len(minimum) == 1:
+            # Between DirkDB's own parts `min` names the log too, so that a database made a moment ago is waited for.
+            ((log_id, index),) = minimum.items()
+            known = self._progress.wait(log_id, index, self._limits.wait_ms)
+            if known is not None and known.name == name:
+                return known
+        database = self._engine.get(name)
+        needed = 0 if request.read == "any" else session.indexes.get(database.log_id, 0)
+        needed = max(needed, minimum.get(database.log_id, 0))
+        if database.applied_index < needed:
+            self._progress.wait(database.log_id, needed, self._limits.wait_ms)
+        return database
+
+
+def _without_database(error: SqlError, database: Database) -> SqlError:
+    """A table that is not known because no database was chosen is another error."""
+    if error.key == "unknown_table" and database.log_id == SYSTEM_LOG_ID:
+        return SqlError("no_database")
+    return error
+
+
+def _open(config: Config, node: str, log_lines: Logger) -> Engine:
+    engine = Engine(config.instance(node).data_directory, node, config.limits)
+    NativeThreads(1).call(engine.open)
+    log_lines.info("opened", directory=str(engine.directory.path), databases=len(engine.logs()) - 1)
+    return engine
+
+
+def run(config: Config, node: str) -> int:
+    """Run a node until SIGTERM; its exit status. Raises OSError (address taken), DirectoryInUse."""
+    sys.setswitchinterval(_SWITCH_SECONDS)
+    log_lines = logger("node", node)
+    for notice in config.notices:
+        log_lines.info("config_notice", text=notice)
+    instance = config.instance(node)
+    engine = _open(config, node, log_lines)
+    progress = Progress(engine)
+    own_log = EmbeddedLog(config.log) if config.load_balancer is None else None
+    host = LogHost(config, own_log, log_lines) if own_log is not None else None
+    forward = Forward(config, engine.node, host, log_lines)
+    handler = NodeHandler(config, engine, progress, forward)
+    service = Service(instance.host, instance.port, handler, config.limits, log_lines)
+    service.start()
+    log_lines.info("listening", listen=f"{instance.host}:{instance.port}")
+    place = config.load_balancer
+    address = (place.listen_host, place.listen_port) if place is not None else (instance.host, instance.port)
+    follower = Follower(engine, progress, address, log_lines)
+    helpers: list[gevent.Greenlet[..., Any]] = [gevent.spawn(follower.run)]
+    helpers += [gevent.spawn(_say_ready, follower, log_lines, instance.host, instance.port)]
+    if host is not None:
+        helpers.append(gevent.spawn(host.run))
+    wait_for_stop()
+    log_lines.info("stopping", connections=service.connections)
+    service.stop()
+    gevent.killall(helpers)
+    follower.stop()
+    if host is not None and own_log is not None:
+        host.stop()
+        own_log.close()
+    NativeThreads(1).call(engine.close)
+    log_lines.info("stopped")
+    return 0
+
+
+def _say_ready(follower: Follower, log_lines: Logger, host: str, port: int) -> None:
+    follower.level.wait()
+    log_lines.info("ready", listen=f"{host}:{port}")
+
+
+__all__ = ["DirectoryInUse", "NodeHandler", "run"]

@@ -1,0 +1,131 @@
+"""A long read on its way from a reader thread to the client, page by page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from dirk_gevent import answers, protocol
+from dirk_gevent.engine.database import Database
+from dirk_gevent.engine.faults import StorageFault
+from dirk_gevent.engine.read import HUB_PAGES
+from dirk_gevent.engine.results import Page
+from dirk_gevent.engine.stream import RelationStream
+from dirk_gevent.messages import render
+from dirk_gevent.session import Request, Session
+from dirk_gevent.threads import Call, NativeThreads
+from dirk_gevent.wire import Wire
+from parser.errors import SqlError
+
+#: Pages fetched from the reader thread at once after the first time.
+_PAGES_A_TIME = 4
+#: How often a running query is checked for a client that has gone.
+_WATCH_SECONDS = 0.5
+
+
+class NodeStream:
+    """The answer to one long read. The first pages are fetched at once, so errors of planning come as errors do.
+
+    A result that ends within those pages is numbered `k/total`; a longer one `k/0`, its last page `k/k`.
+    """
+
+    def __init__(
+        self,
+        stream: RelationStream,
+        threads: NativeThreads,
+        node: str,
+        session: Session,
+        request: Request,
+        database: Database,
+        wire: Wire,
+    ) -> None:
+        self._stream = stream
+        self._threads = threads
+        self._node = node
+        self._session = session
+        self._request = request
+        self._database = database
+        self._wire = wire
+        self._spooling: Call[None] | None = None
+        self._closed = False
+        self._first = self._fetch(HUB_PAGES)
+        self._is_whole = stream.finished
+        session.saw(database.log_id, stream.index)
+
+    def chunks(self) -> Iterator[bytes]:
+        """The pages, a few at a time, and the end."""
+        name = protocol.json_bytes(self._stream.name)
+        columns = self._stream.columns_json
+        number = rows = 0
+        pages = self._first
+        try:
+            while True:
+                encoded = []
+                for page in pages:
+                    number += 1
+                    rows += page.rows
+                    is_last = self._stream.finished and page is pages[-1]
+                    total = len(pages) if self._is_whole else number if is_last else 0
+                    encoded.append(protocol.encoded_page(name, columns, page.rows_json, number, total))
+                yield b"".join(encoded)
+                if self._stream.finished:
+                    break
+                pages = self._fetch(_PAGES_A_TIME)
+        except SqlError as error:
+            meta = protocol.json_bytes(answers.error_meta(self._session, self._node, error)) if self._has_meta else b""
+            yield protocol.message(render(error, self._session.language), meta)
+            return
+        yield protocol.relation_end(self._meta(rows))
+
+    def stalled(self) -> None:
+        """The reader is slow: drain the rest into a file so that the read transaction ends."""
+        if self._spooling is None and not self._stream.finished and not self._closed:
+            self._spooling = self._threads.start(self._stream.spool)
+
+    def close(self) -> None:
+        """End the query and free what it holds."""
+        if not self._closed:
+            self._closed = True
+            self._stream.cancel()
+            if self._spooling is not None:
+                self._spooling.wait(_WATCH_SECONDS * 10)
+            self._threads.begin(self._stream.close)
+
+    @property
+    def _has_meta(self) -> bool:
+        return self._request.has_meta
+
+    def _fetch(self, pages: int) -> list[Page]:
+        """The next pages. When the client goes away meanwhile the query is cancelled; raises SqlError."""
+        if self._spooling is not None:
+            self._await(self._spooling)
+            self._spooling.result()
+        call = self._threads.start(self._stream.fetch, pages)
+        self._await(call)
+        try:
+            return call.result()
+        except StorageFault as fault:
+            raise SqlError("storage_fault", node=self._node, reason=str(fault)) from fault
+
+    def _await(self, call: Call[Any]) -> None:
+        while not call.wait(_WATCH_SECONDS):
+            if self._wire.is_gone():
+                self._stream.cancel()
+
+    def _meta(self, rows: int) -> bytes:
+        if not self._has_meta:
+            return b""
+        stream, log_id = self._stream, self._database.log_id
+        return protocol.json_bytes(
+            {
+                "node": self._node,
+                "db": self._database.name if log_id else None,
+                "log": log_id,
+                "index": stream.index,
+                "kind": "read",
+                "tables": stream.tables,
+                "rows": rows,
+                "repeatable": stream.repeatable,
+                "lang": self._session.language,
+            }
+        )

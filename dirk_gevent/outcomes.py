@@ -1,0 +1,98 @@
+"""How writes ended, as the masters tell it: first outcomes, agreement, and the headers that follow from them.
+
+Pure bookkeeping of one log: no sockets, no clock. The host feeds acknowledgements in, and reads who may be
+answered, which headers may go out, and where two masters said different things.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from gevent.event import Event
+
+from dirk_gevent.engine.results import Outcome
+
+#: Outcomes kept for waiters and for comparing masters; a master further behind is checked by the chain hash alone.
+KEPT_OUTCOMES = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a cache needs to know of entry `index`: the tables it wrote."""
+
+    log_id: int
+    index: int
+    tables: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Disagreement:
+    """Two masters ended entry `index` with different digests; `digests` by node."""
+
+    log_id: int
+    index: int
+    digests: dict[str, bytes]
+
+
+@dataclass(slots=True)
+class _Record:
+    first: Outcome
+    digests: dict[str, bytes] = field(default_factory=dict)
+
+
+class LogOutcomes:
+    """The outcomes of one log. `released` is the index up to which headers have gone out, without gaps."""
+
+    def __init__(self, log_id: int, released: int) -> None:
+        self.log_id = log_id
+        self.released = released
+        self._records: dict[int, _Record] = {}
+        self._order: deque[int] = deque()
+        self._waiting: dict[int, Event] = {}
+
+    def report(self, node: str, outcome: Outcome) -> Disagreement | None:
+        """Take a master's outcome; gives a Disagreement when another master's differs."""
+        record = self._records.get(outcome.index)
+        if record is None:
+            record = self._records[outcome.index] = _Record(outcome)
+            self._order.append(outcome.index)
+            if len(self._order) > KEPT_OUTCOMES:
+                self._records.pop(self._order.popleft(), None)
+        record.digests[node] = outcome.digest
+        waiting = self._waiting.get(outcome.index)
+        if waiting is not None:
+            waiting.set()
+        if outcome.digest != record.first.digest:
+            return Disagreement(self.log_id, outcome.index, dict(record.digests))
+        return None
+
+    def release(self) -> list[Header]:
+        """The headers that may go out now: all entries after `released` whose first outcome is known, in order."""
+        headers = []
+        while (record := self._records.get(self.released + 1)) is not None:
+            self.released += 1
+            headers.append(Header(self.log_id, self.released, record.first.tables))
+        return headers
+
+    def skip_to(self, index: int) -> None:
+        """Headers up to `index` will never come (their outcomes were given before this host started)."""
+        self.released = max(self.released, index)
+
+    def known_by(self, index: int, node: str) -> bool:
+        """Whether `node` has told its outcome of `index`."""
+        record = self._records.get(index)
+        return record is not None and node in record.digests
+
+    def first(self, index: int) -> Outcome | None:
+        """The first outcome of `index`, while it is kept."""
+        record = self._records.get(index)
+        return record.first if record else None
+
+    def watch(self, index: int) -> Event:
+        """An event that is set each time a master tells its outcome of `index`; give it back with `unwatch`."""
+        return self._waiting.setdefault(index, Event())
+
+    def unwatch(self, index: int) -> None:
+        """Nobody waits for `index` any more."""
+        self._waiting.pop(index, None)

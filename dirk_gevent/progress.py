@@ -1,0 +1,44 @@
+"""Waiting for a state: greenlets that need a log index to be applied sleep here until it is."""
+
+from __future__ import annotations
+
+import time
+
+from gevent.event import Event
+
+from dirk_gevent.engine.database import Database
+from dirk_gevent.engine.engine import Engine
+from parser.errors import SqlError
+
+
+class Progress:
+    """Rings when a batch has been applied, for those who wait for an index."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._bells: dict[int, Event] = {}
+
+    def applied(self, log_id: int) -> None:
+        """A log has moved on."""
+        bell = self._bells.pop(log_id, None)
+        if bell is not None:
+            bell.set()
+
+    def wait(self, log_id: int, index: int, wait_ms: int) -> Database | None:
+        """The database, once it has applied `index`; None when the time is over and it is not known here.
+
+        Raises SqlError stale_read, naming both indexes, when it is known but behind.
+        """
+        deadline = time.monotonic() + wait_ms / 1000
+        while True:
+            database = self._engine.logs().get(log_id)
+            if database is not None and database.applied_index >= index:
+                return database
+            left = deadline - time.monotonic()
+            if left <= 0:
+                break
+            bell = self._bells.setdefault(log_id if database is not None else 0, Event())
+            bell.wait(left)
+        if database is None:
+            return None
+        raise SqlError("stale_read", node=self._engine.node, applied=database.applied_index, minimum=index)

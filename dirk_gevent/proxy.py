@@ -1,0 +1,164 @@
+"""The proxy: routes reads to nodes, appends writes to the log it hosts, and keeps the sessions.
+
+A session's database, language and indexes live here; backends are told them with every request, so any backend
+connection serves any session.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import gevent
+
+from dirk_gevent import answers, protocol
+from dirk_gevent.backends import Backend, BackendDownError, RelayedAnswer, Remote
+from dirk_gevent.config import Config
+from dirk_gevent.host import LogHost
+from dirk_gevent.log.contract import Log
+from dirk_gevent.log.embedded import EmbeddedLog
+from dirk_gevent.log.entry import SYSTEM_LOG_ID
+from dirk_gevent.logs import Logger, logger
+from dirk_gevent.routing import ReadRouter
+from dirk_gevent.service import Answer, Service, TakeOver, wait_for_stop
+from dirk_gevent.session import Request, Session
+from dirk_gevent.statements import SessionStatements
+from dirk_gevent.wire import Wire
+from dirk_gevent.writes import Writes
+from parser.errors import SqlError
+from parser.plan import Kind, Route
+from parser.plans import Statements
+from parser.shape import split
+
+#: Between two rounds of trying nodes for a read that no node could answer.
+_ROUND_SECONDS = 0.05
+#: A node may take this much longer than the statement's own limit before its connection is given up.
+_SILENCE_SLACK_SECONDS = 5.0
+
+
+class ProxyHandler:
+    """What the proxy does with each statement."""
+
+    def __init__(self, config: Config, host: LogHost, log: Logger) -> None:
+        self._config = config
+        self._host = host
+        self._log = log
+        self._statements = Statements()
+        self._writes = Writes(host, config.limits, "proxy")
+        self._session_statements = SessionStatements(host, config.limits, "proxy")
+        self._router = ReadRouter(host.cluster, config.routing.reads)
+        self._silence_seconds = config.limits.statement_seconds + _SILENCE_SLACK_SECONDS
+        self.backends = {one.id: Backend(one.host, one.port, log) for one in config.instances}
+
+    def open_session(self) -> Session:
+        """A session in the configured language, in no database."""
+        return Session(self._config.language)
+
+    def close_session(self, session: Session) -> None:
+        """Nothing of a session outlives its connection."""
+
+    def error_meta(self, session: Session, error: SqlError) -> dict[str, Any]:
+        """META of an error made here."""
+        return answers.error_meta(session, "proxy", error)
+
+    def answer(self, session: Session, request: Request, wire: Wire) -> Answer:
+        """Run one statement for a session."""
+        if request.raw == protocol.FOLLOW_STATEMENT and "follow" in request.metadata:
+            fields = request.metadata["follow"]
+            raise TakeOver(lambda taken: self._host.follow(taken, fields))
+        if request.language is not None:
+            session.language = request.language
+        shaped = split(request.text)
+        route = self._statements.route(shaped)
+        if route.kind is Kind.WRITE:
+            return self._writes.run(session, request, shaped, route)
+        if route.kind is Kind.READ and route.show != "databases":
+            return self._read(session, request, route, wire)
+        return self._session_statements.run(session, request, route)
+
+    def _read(self, session: Session, request: Request, route: Route, wire: Wire) -> Answer:
+        database, log_id = self._place(session, request)
+        minimum = self._minimum(session, request, log_id)
+        message = self._forwarded(session, request, database, log_id, minimum)
+        key = f"{database}.{route.target}"
+        deadline = time.monotonic() + self._config.limits.wait_ms / 1000
+        while True:
+            for name in self._router.candidates(log_id, minimum, key):
+                answer = self._try_node(session, request, name, log_id, message, wire)
+                if answer is not None:
+                    return answer
+            if time.monotonic() > deadline:
+                raise SqlError("no_readable_node", waited_ms=self._config.limits.wait_ms)
+            gevent.sleep(_ROUND_SECONDS)
+
+    def _place(self, session: Session, request: Request) -> tuple[str | None, int]:
+        if request.database is None:
+            return session.database, session.log_id
+        info = self._host.find(request.database)
+        return info.name, info.log_id
+
+    def _minimum(self, session: Session, request: Request, log_id: int) -> int:
+        """The index of the log that the read's state must have reached."""
+        if request.read == "any":
+            return 0
+        minimum = session.indexes.get(log_id)
+        if minimum is None or request.read == "strong":
+            minimum = session.indexes[log_id] = self._host.head_index(log_id)
+        return max(minimum, request.minimum.get(log_id, 0)) if request.minimum else minimum
+
+    def _forwarded(
+        self, session: Session, request: Request, database: str | None, log_id: int, minimum: int
+    ) -> bytes:
+        metadata: dict[str, Any] = {"lang": session.language, "min": {str(log_id): minimum}}
+        if database is not None:
+            metadata["db"] = database
+        if request.has_meta:
+            metadata |= {name: request.metadata[name] for name in ("args", "trace") if name in request.metadata}
+        return protocol.with_metadata(metadata, request.raw)
+
+    def _try_node(
+        self, session: Session, request: Request, name: str, log_id: int, message: bytes, wire: Wire
+    ) -> Answer | None:
+        """One node's answer; None when another node should be asked."""
+        running = self._router.running
+        running[name] += 1
+        try:
+            answer = self.backends[name].ask(message, self._silence_seconds, wire)
+        except BackendDownError:
+            return None
+        finally:
+            running[name] -= 1
+        if isinstance(answer, Remote):
+            return RelayedAnswer(answer, session, request.has_meta)
+        meta, stripped = protocol.split_meta(answer)
+        if meta is not None:
+            if meta.get("sqlstate") == "57P03":
+                return None
+            if (index := meta.get("index")) is not None:
+                session.saw(log_id, index)
+        return answer if request.has_meta else stripped
+
+
+def run(config: Config) -> int:
+    """Run the proxy until SIGTERM; its exit status. OSError when the address is taken, SqlError for the log."""
+    if config.load_balancer is None:
+        raise ValueError("the config has no loadBalancer")
+    log_lines = logger("proxy")
+    for notice in config.notices:
+        log_lines.info("config_notice", text=notice)
+    with_log: Log = EmbeddedLog(config.log)
+    host = LogHost(config, with_log, log_lines)
+    handler = ProxyHandler(config, host, log_lines)
+    place = config.load_balancer
+    service = Service(place.listen_host, place.listen_port, handler, config.limits, log_lines)
+    service.start()
+    helpers = [gevent.spawn(host.run)] + [gevent.spawn(one.watch) for one in handler.backends.values()]
+    log_lines.info("ready", listen=f"{place.listen_host}:{place.listen_port}", head=host.head_index(SYSTEM_LOG_ID))
+    wait_for_stop()
+    log_lines.info("stopping", connections=service.connections)
+    service.stop()
+    gevent.killall(helpers)
+    host.stop()
+    with_log.close()
+    log_lines.info("stopped")
+    return 0

@@ -1,0 +1,199 @@
+"""What the log's host and a node say to each other on a subscription, as JSON and back.
+
+Host to node: welcome, refuse, entries, mark, fence, snapshot (+ chunk, snapshot_end), beat.
+Node to host: acks, beat, digest, upload (+ chunk, upload_end).
+Only this file knows the field names; both sides work with the dataclasses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dirk_gevent.engine.results import Outcome, Relation
+from dirk_gevent.engine.results import columns_json as encode_columns
+from dirk_gevent.log.contract import Predecessor, SnapshotInfo
+from parser.plan import Output
+
+#: Snapshots travel in pieces of this size, between which other frames pass.
+CHUNK_BYTES = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a node stands in one log: what it applied, the chain hash there, the highest head it ever heard."""
+
+    applied: int
+    chain: bytes
+    heard: int
+    state: str = "live"
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """How a node introduces itself. `genesis` is None for a node that never followed a log."""
+
+    node: str
+    build: str
+    genesis: bytes | None
+    standings: Mapping[int, Standing]
+
+    def encode(self) -> dict[str, Any]:
+        """The `follow` field of the subscription's metadata."""
+        logs = {str(i): [s.applied, s.chain.hex(), s.heard, s.state] for i, s in self.standings.items()}
+        return {
+            "as": "node",
+            "node": self.node,
+            "build": self.build,
+            "genesis": self.genesis.hex() if self.genesis else None,
+            "logs": logs,
+        }
+
+    @staticmethod
+    def decode(fields: Mapping[str, Any]) -> Hello:
+        """The inverse; KeyError, TypeError or ValueError for anything else."""
+        logs = {
+            int(i): Standing(int(applied), bytes.fromhex(chain), int(heard), str(state))
+            for i, (applied, chain, heard, state) in fields["logs"].items()
+        }
+        genesis = fields["genesis"]
+        return Hello(str(fields["node"]), str(fields["build"]), bytes.fromhex(genesis) if genesis else None, logs)
+
+
+@dataclass(frozen=True, slots=True)
+class Welcome:
+    """The host's answer: which log this is, where it ends, and which logs it replaced."""
+
+    genesis: bytes
+    predecessors: tuple[Predecessor, ...]
+    heads: Mapping[int, int]
+    beat_seconds: float
+
+    def encode(self) -> dict[str, Any]:
+        """As a frame."""
+        return {
+            "t": "welcome",
+            "genesis": self.genesis.hex(),
+            "predecessors": [
+                [p.genesis.hex(), {str(i): at for i, at in p.indexes.items()}] for p in self.predecessors
+            ],
+            "heads": _indexes_out(self.heads),
+            "beat_seconds": self.beat_seconds,
+        }
+
+    @staticmethod
+    def decode(fields: Mapping[str, Any]) -> Welcome:
+        """The inverse."""
+        predecessors = tuple(
+            Predecessor(bytes.fromhex(genesis), indexes_in(indexes)) for genesis, indexes in fields["predecessors"]
+        )
+        heads = indexes_in(fields["heads"])
+        return Welcome(bytes.fromhex(fields["genesis"]), predecessors, heads, float(fields["beat_seconds"]))
+
+
+def _indexes_out(indexes: Mapping[int, int]) -> dict[str, int]:
+    return {str(log_id): index for log_id, index in indexes.items()}
+
+
+def indexes_in(fields: Mapping[str, Any]) -> dict[int, int]:
+    """Indexes by log id out of JSON."""
+    return {int(log_id): int(index) for log_id, index in fields.items()}
+
+
+def host_beat(heads: Mapping[int, int]) -> dict[str, Any]:
+    """The host's heartbeat: heads that changed since the last one."""
+    return {"t": "beat", "heads": _indexes_out(heads)}
+
+
+def node_beat(applied: Mapping[int, int], durable: Mapping[int, int], states: Mapping[int, str]) -> dict[str, Any]:
+    """The node's heartbeat: what changed in its applied and durable indexes, and every state that is not live."""
+    return {
+        "t": "beat",
+        "applied": _indexes_out(applied),
+        "durable": _indexes_out(durable),
+        "states": {str(log_id): state for log_id, state in states.items()},
+    }
+
+
+def acks(log_id: int, applied: int, outcomes: Iterable[Outcome]) -> dict[str, Any]:
+    """The outcomes of entries just applied, and the index they lead to."""
+    return {"t": "acks", "log": log_id, "applied": applied, "o": [_outcome_out(outcome) for outcome in outcomes]}
+
+
+def _outcome_out(outcome: Outcome) -> list[Any]:
+    fields = [
+        outcome.index,
+        outcome.digest.hex(),
+        outcome.sqlstate,
+        outcome.key,
+        outcome.params,
+        outcome.rows,
+        outcome.tables,
+        outcome.verb,
+        outcome.name,
+        outcome.request_id,
+        outcome.repeats,
+    ]
+    if outcome.returning is not None:
+        relation = outcome.returning
+        columns = [[c.name, c.origin, c.is_boolean] for c in relation.columns]
+        fields.append([relation.name, columns, relation.rows])
+    return fields
+
+
+def outcomes_in(fields: Mapping[str, Any]) -> list[Outcome]:
+    """The outcomes of an `acks` frame."""
+    return [_outcome_in(*one) for one in fields["o"]]
+
+
+def _outcome_in(
+    index: int,
+    digest: str,
+    sqlstate: str,
+    key: str,
+    params: dict[str, str | int],
+    rows: int,
+    tables: list[str],
+    verb: str,
+    name: str,
+    request_id: str,
+    repeats: int,
+    returning: list[Any] | None = None,
+) -> Outcome:
+    relation = None if returning is None else _relation_in(index, *returning)
+    digest_bytes = bytes.fromhex(digest)
+    written = tuple(tables)
+    return Outcome(
+        index, sqlstate, key, params, rows, written, verb, name, request_id, digest_bytes, relation, repeats
+    )
+
+
+def _relation_in(index: int, name: str, columns: list[list[Any]], rows: list[list[Any]]) -> Relation:
+    outputs = tuple(Output(*column) for column in columns)
+    return Relation(name, outputs, [tuple(row) for row in rows], index, (), False, encode_columns(outputs))
+
+
+def snapshot_fields(kind: str, info: SnapshotInfo) -> dict[str, Any]:
+    """A `snapshot` (host to node) or `upload` (node to host) frame: what the chunks behind it are."""
+    return {
+        "t": kind,
+        "log": info.log_id,
+        "index": info.index,
+        "chain": info.chain.hex(),
+        "digest": info.digest.hex(),
+        "size": info.size_bytes,
+        "checksum": info.checksum.hex(),
+    }
+
+
+def snapshot_in(fields: Mapping[str, Any]) -> SnapshotInfo:
+    """The inverse of `snapshot_fields`."""
+    return SnapshotInfo(
+        int(fields["log"]),
+        int(fields["index"]),
+        bytes.fromhex(fields["chain"]),
+        bytes.fromhex(fields["digest"]),
+        int(fields["size"]),
+        bytes.fromhex(fields["checksum"]),
+    )

@@ -1,0 +1,209 @@
+"""Accepting connections and answering their statements one by one: what node and proxy have in common.
+
+A service gives a `Handler`; this file owns sockets, framing, order, fairness and draining. One greenlet a
+connection; between pipelined statements it lets the others run.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any, Protocol
+
+import gevent
+from gevent import socket
+from gevent.event import Event
+from gevent.pool import Pool
+from gevent.server import StreamServer
+
+from dirk_gevent import protocol
+from dirk_gevent.config import Limits
+from dirk_gevent.logs import Logger
+from dirk_gevent.messages import render
+from dirk_gevent.protocol import StatementSplitter
+from dirk_gevent.session import Request, Session, parse_request
+from dirk_gevent.wire import Wire
+from parser.errors import SqlError
+
+DRAIN_SECONDS = 5.0
+_RECEIVE_BYTES = 65536
+_LARGE_RECEIVE_BYTES = 1024 * 1024
+_STALL_SECONDS = 1.0
+_SPARE_CONNECTIONS = 64
+
+
+class Streamed(Protocol):
+    """An answer that is not held whole: `chunks` in order; `stalled` when the reader takes none for a second."""
+
+    def chunks(self) -> Iterator[bytes]:
+        """The answer's bytes, END included."""
+
+    def stalled(self) -> None:
+        """Begin to free what a slow reader must not hold (a read transaction); returns at once."""
+
+    def close(self) -> None:
+        """The connection is gone or the answer is out: end what still runs. Safe to call twice."""
+
+
+Answer = bytes | Streamed
+
+
+class TakeOver(Exception):  # noqa: N818 - not an error: it leaves the statement loop
+    """A statement that turns the connection into something else; `run` gets the socket and what was read ahead."""
+
+    def __init__(self, run: Callable[[socket.socket], None]) -> None:
+        super().__init__()
+        self.run = run
+
+
+class Handler(Protocol):
+    """What a service does with a statement."""
+
+    def open_session(self) -> Session:
+        """The session of a new connection."""
+
+    def answer(self, session: Session, request: Request, wire: Wire) -> Answer:
+        """Run one statement. SqlError becomes the error's answer; TakeOver ends the statement loop."""
+
+    def error_meta(self, session: Session, error: SqlError) -> dict[str, Any]:
+        """The META of an error's answer."""
+
+    def close_session(self, session: Session) -> None:
+        """The connection is gone."""
+
+
+class Service:
+    """One listening socket with its connections. `stop` drains: running statements have 5 s to end."""
+
+    def __init__(self, host: str, port: int, handler: Handler, limits: Limits, log: Logger) -> None:
+        self._handler = handler
+        self._limits = limits
+        self._log = log
+        self._pool = Pool(limits.max_connections + _SPARE_CONNECTIONS)
+        self._idle: set[Wire] = set()
+        self._count = 0
+        self._draining = False
+        self._server = StreamServer((host, port), self._connection, spawn=self._pool, backlog=1024)
+
+    def start(self) -> None:
+        """Listen; OSError when the address is taken."""
+        self._server.start()
+
+    @property
+    def connections(self) -> int:
+        """How many connections are open."""
+        return self._count
+
+    def stop(self) -> None:
+        """Accept no more, end idle connections, give running statements `DRAIN_SECONDS`, then close all."""
+        self._draining = True
+        self._server.close()
+        for wire in list(self._idle):
+            wire.shut(socket.SHUT_RD)
+        self._pool.join(timeout=DRAIN_SECONDS)
+        self._pool.kill(timeout=1)
+
+    def _connection(self, sock: socket.socket, _address: object) -> None:
+        wire = Wire(sock)
+        if self._count >= self._limits.max_connections:
+            self._refuse(wire)
+            return
+        self._count += 1
+        session = self._handler.open_session()
+        try:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._statements(wire, session)
+        except TakeOver as taken:
+            taken.run(sock)
+        except OSError:
+            self._log.debug("connection_lost")
+        except Exception as error:
+            self._log.exception("connection_failed", error)
+        finally:
+            self._count -= 1
+            self._idle.discard(wire)
+            self._handler.close_session(session)
+            wire.close()
+
+    def _refuse(self, wire: Wire) -> None:
+        error = SqlError("too_many_connections", limit=self._limits.max_connections)
+        with suppress(OSError):
+            wire.send(protocol.message(render(error, self._handler.open_session().language)))
+        wire.close()
+
+    def _statements(self, wire: Wire, session: Session) -> None:
+        splitter = StatementSplitter(self._limits.max_statement_bytes)
+        idle = self._idle
+        while not self._draining:
+            idle.add(wire)
+            data = wire.receive(_LARGE_RECEIVE_BYTES if splitter.pending_bytes else _RECEIVE_BYTES)
+            idle.discard(wire)
+            if not data:
+                return
+            try:
+                statements = splitter.feed(data)
+            except protocol.StatementTooLongError:
+                error = SqlError("statement_too_long", limit_bytes=self._limits.max_statement_bytes)
+                wire.send(protocol.message(render(error, session.language)))
+                _linger(wire)
+                return
+            for position, statement in enumerate(statements):
+                if position:
+                    wire.yield_to_others()
+                self._one(wire, session, statement)
+
+    def _one(self, wire: Wire, session: Session, statement: bytes) -> None:
+        request = None
+        try:
+            request = parse_request(statement)
+            answer = self._handler.answer(session, request, wire)
+        except SqlError as error:
+            answer = self._error(session, request, error)
+        except (TakeOver, OSError):
+            raise
+        except Exception as unexpected:
+            self._log.exception("statement_failed", unexpected)
+            answer = self._error(session, request, SqlError("internal", detail=type(unexpected).__name__))
+        if isinstance(answer, bytes):
+            wire.send(answer)
+        else:
+            _send_streamed(wire, answer)
+
+    def _error(self, session: Session, request: Request | None, error: SqlError) -> bytes:
+        language = (request.language if request else None) or session.language
+        meta = b""
+        if request is not None and request.has_meta:
+            meta = protocol.json_bytes(self._handler.error_meta(session, error))
+        return protocol.message(render(error, language), meta)
+
+
+def _send_streamed(wire: Wire, answer: Streamed) -> None:
+    try:
+        for chunk in answer.chunks():
+            stall = gevent.spawn_later(_STALL_SECONDS, answer.stalled)
+            try:
+                wire.send(chunk)
+            finally:
+                stall.kill(block=False)
+            wire.yield_to_others()
+    finally:
+        answer.close()
+
+
+def _linger(wire: Wire) -> None:
+    """Let the peer read the last answer: what it still sends is dropped for a moment, so that no reset overtakes it."""
+    wire.shut(socket.SHUT_WR)
+    with suppress(OSError):
+        wire.sock.settimeout(_STALL_SECONDS)
+        while wire.sock.recv(_LARGE_RECEIVE_BYTES):
+            pass
+
+
+def wait_for_stop() -> None:
+    """Block until SIGTERM or SIGINT."""
+    stopped = Event()
+    watchers = [gevent.signal_handler(number, stopped.set) for number in (signal.SIGTERM, signal.SIGINT)]
+    stopped.wait()
+    for watcher in watchers:
+        watcher.cancel()

@@ -1,0 +1,138 @@
+"""A connection's session, and one request of it read from its bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from dirk_gevent import protocol
+from parser.errors import SqlError
+from parser.plan import Args, Value
+
+LANGUAGES = ("mg", "fr", "en")
+READ_LEVELS = ("any", "session", "strong")
+_NO_MINIMUM: dict[int, int] = {}
+_NO_METADATA: dict[str, Any] = {}
+_MAX_WHOLE = 2**63
+
+
+@dataclass(slots=True)
+class Session:
+    """What a connection has chosen and seen: database, language, and the log indexes it must not go behind.
+
+    `indexes` maps a log id to the highest index this session has read or written; it never goes down.
+    `log_id` is that of `database`, 0 (the system database) while none is chosen.
+    """
+
+    language: str
+    database: str | None = None
+    log_id: int = 0
+    indexes: dict[int, int] = field(default_factory=dict)
+
+    def saw(self, log_id: int, index: int) -> None:
+        """Remember that the session has seen a log's state at `index`."""
+        if index > self.indexes.get(log_id, -1):
+            self.indexes[log_id] = index
+
+    def use(self, database: str, log_id: int) -> None:
+        """Make `database` the current one."""
+        self.database = database
+        self.log_id = log_id
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One statement with what its metadata comment asked (`protocol.md`, request fields).
+
+    `raw` is the statement's own bytes without the comment; `has_meta` says that the answer gains a META line.
+    """
+
+    raw: bytes
+    text: str
+    has_meta: bool = False
+    request_id: str | None = None
+    database: str | None = None
+    minimum: Mapping[int, int] = field(default_factory=lambda: _NO_MINIMUM)
+    read: str = "session"
+    args: Args = ()
+    trace: str | None = None
+    language: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=lambda: _NO_METADATA)
+
+
+def parse_request(statement: bytes) -> Request:
+    """Read one statement's bytes.
+
+    Raises SqlError: metadata_invalid (42601), encoding_invalid (22021, not UTF-8 or a NUL), argument_invalid
+    (22023, a metadata field of the wrong kind).
+    """
+    try:
+        metadata, raw = protocol.split_metadata(statement)
+    except protocol.MetadataError as error:
+        raise SqlError("metadata_invalid", detail=str(error)) from error
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise SqlError("encoding_invalid", offset=error.start) from error
+    if "\0" in text:
+        raise SqlError("encoding_invalid", offset=text.index("\0"))
+    if metadata is None:
+        return Request(raw, text)
+    return Request(
+        raw,
+        text,
+        has_meta=True,
+        request_id=_string(metadata, "id"),
+        database=_string(metadata, "db"),
+        minimum=_minimum(metadata.get("min")),
+        read=_choice(metadata, "read", READ_LEVELS, "session"),
+        args=_args(metadata.get("args", ())),
+        trace=_string(metadata, "trace"),
+        language=_choice(metadata, "lang", LANGUAGES, None),
+        metadata=metadata,
+    )
+
+
+def _string(metadata: Mapping[str, Any], name: str) -> str | None:
+    value = metadata.get(name)
+    if value is None or (isinstance(value, str) and "\0" not in value):
+        return value
+    raise SqlError("argument_invalid", field=name)
+
+
+def _choice(metadata: Mapping[str, Any], name: str, choices: tuple[str, ...], default: Any) -> Any:
+    value = metadata.get(name, default)
+    if value is default or value in choices:
+        return value
+    raise SqlError("argument_invalid", field=name)
+
+
+def _minimum(value: Any) -> Mapping[int, int]:
+    if value is None:
+        return _NO_MINIMUM
+    if isinstance(value, dict) and all(k.isdigit() and type(v) is int for k, v in value.items()):
+        return {int(k): v for k, v in value.items()}
+    raise SqlError("argument_invalid", field="min")
+
+
+def _args(value: Any) -> Args:
+    if isinstance(value, dict):
+        return {name: _value(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return tuple(_value(item) for item in value)
+    raise SqlError("argument_invalid", field="args")
+
+
+def _value(item: Any) -> Value:
+    if isinstance(item, bool):
+        return int(item)
+    if isinstance(item, str):
+        if "\0" in item:
+            raise SqlError("encoding_invalid", offset=item.index("\0"))
+        return item
+    if isinstance(item, int) and not -_MAX_WHOLE <= item < _MAX_WHOLE:
+        return float(item)
+    if item is None or isinstance(item, int | float):
+        return item
+    raise SqlError("argument_invalid", field="args")

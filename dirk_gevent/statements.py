@@ -1,0 +1,69 @@
+"""Statements that change or show the session and the cluster: USE, SET LANGUAGE, SHOW DATABASES, SHOW SERVERS."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dirk_gevent import answers
+from dirk_gevent.cluster import ServerRow
+from dirk_gevent.config import Limits
+from dirk_gevent.host import LogHost
+from dirk_gevent.log.entry import SYSTEM_LOG_ID
+from dirk_gevent.session import LANGUAGES, Request, Session
+from parser.errors import SqlError
+from parser.plan import Route
+
+SERVER_COLUMNS = ("fanasehoana", "role", "state", "database", "applied_index", "lag_entries", "last_heartbeat")
+
+
+def server_cells(row: ServerRow) -> tuple[str | int | None, ...]:
+    """One line of SHOW SERVERS, in the order of `SERVER_COLUMNS`."""
+    return (row.node, row.role, row.state, row.database, row.applied_index, row.lag_entries, row.last_heartbeat)
+
+
+def choose_language(session: Session, route: Route) -> str:
+    """SET LANGUAGE: the language now spoken; SqlError unknown_language for one there is no catalogue of."""
+    language = (route.target or "").lower()
+    if language not in LANGUAGES:
+        raise SqlError("unknown_language", name=language, known=", ".join(LANGUAGES))
+    session.language = language
+    return language
+
+
+class SessionStatements:
+    """Those statements, answered where the log is hosted. `name` is the process's, for META."""
+
+    def __init__(self, host: LogHost, limits: Limits, name: str) -> None:
+        self._host = host
+        self._limits = limits
+        self._name = name
+
+    def run(self, session: Session, request: Request, route: Route) -> bytes:
+        """Answer one; SqlError not_supported for what is none of them."""
+        if route.verb == "use":
+            return self._use(session, request, route.target or "")
+        if route.verb == "set_language":
+            language = choose_language(session, route)
+            return answers.done("set_language", language, 0, self._meta(session, request, "session"))
+        if route.show == "databases":
+            rows = [(info.name,) for info in self._host.log.databases()]
+            return self._listing(session, request, ("fanasehoana",), rows)
+        if route.show == "servers":
+            return self._listing(session, request, SERVER_COLUMNS, [server_cells(r) for r in self._host.server_rows()])
+        raise SqlError("not_supported", what=route.verb)
+
+    def _use(self, session: Session, request: Request, name: str) -> bytes:
+        info = self._host.find(name)
+        session.use(info.name, info.log_id)
+        session.indexes.setdefault(info.log_id, self._host.head_index(info.log_id))
+        return answers.done("use", info.name, 0, self._meta(session, request, "session"))
+
+    def _listing(
+        self, session: Session, request: Request, columns: tuple[str, ...], rows: Sequence[tuple[str | int | None, ...]]
+    ) -> bytes:
+        session.saw(SYSTEM_LOG_ID, self._host.head_index(SYSTEM_LOG_ID))
+        meta = answers.meta_of(session, request, self._name, "admin", rows=len(rows), repeatable=False)
+        return answers.relation(answers.listing(columns, rows), self._limits.page_rows, meta)
+
+    def _meta(self, session: Session, request: Request, kind: str) -> dict[str, object] | None:
+        return answers.meta_of(session, request, self._name, kind)

@@ -1,0 +1,77 @@
+"""Writes on the side of the log: from a parsed statement to the answer its client gets."""
+
+from __future__ import annotations
+
+import time
+
+from dirk_gevent import answers
+from dirk_gevent.config import Limits
+from dirk_gevent.engine.results import Outcome
+from dirk_gevent.host import LogHost
+from dirk_gevent.log.entry import SYSTEM_LOG_ID, DatabaseChange, Draft, LoggedStatement, new_request_id
+from dirk_gevent.session import Request, Session
+from parser.errors import SqlError
+from parser.plan import Route, Shaped
+
+
+class Writes:
+    """Runs the writes of sessions against one log host. `name` is the process's, for META."""
+
+    def __init__(self, host: LogHost, limits: Limits, name: str) -> None:
+        self._host = host
+        self._limits = limits
+        self._name = name
+
+    def run(self, session: Session, request: Request, shaped: Shaped, route: Route) -> bytes:
+        """Append the statement and answer with how it ended; SqlError for what failed."""
+        request_id = request.request_id or new_request_id(int(time.time() * 1000))
+        if route.verb in ("create_database", "drop_database"):
+            return self._database(session, request, route, request_id)
+        database, log_id = self._place(session, request)
+        if log_id == SYSTEM_LOG_ID:
+            raise SqlError("system_database")
+        statement = LoggedStatement(shaped, request.args)
+        draft = Draft(request_id, (statement,), self._limits.write_steps)
+        outcome = self._host.write(log_id, database, route.target or "", draft)
+        session.saw(log_id, outcome.index)
+        return self._answer(session, request, database, log_id, outcome)
+
+    def _place(self, session: Session, request: Request) -> tuple[str, int]:
+        """The database that the request is about, by its own `db` field or the session's."""
+        if request.database is None:
+            if session.database is None:
+                raise SqlError("no_database")
+            return session.database, session.log_id
+        info = self._host.find(request.database)
+        return info.name, info.log_id
+
+    def _answer(self, session: Session, request: Request, database: str, log_id: int, outcome: Outcome) -> bytes:
+        error = outcome.error()
+        if error is not None:
+            raise error
+        meta = answers.meta_of(
+            session, request, self._name, "write", db=database, log=log_id, tables=outcome.tables, rows=outcome.rows
+        )
+        if outcome.returning is not None:
+            return answers.relation(outcome.returning, self._limits.page_rows, meta)
+        return answers.done(outcome.verb, outcome.name, outcome.rows, meta)
+
+    def _database(self, session: Session, request: Request, route: Route, request_id: str) -> bytes:
+        name = route.target or ""
+        if route.verb == "create_database":
+            changed = self._host.create_database(name, request_id, route.optional)
+        else:
+            changed = self._host.drop_database(name, request_id, route.optional)
+            if changed.change is not None:
+                _leave(session, changed.change)
+        session.saw(SYSTEM_LOG_ID, changed.index)
+        shown = changed.change.name if changed.change is not None else name
+        meta = answers.meta_of(session, request, self._name, "write", rows=0)
+        return answers.done(route.verb, shown, 0, meta)
+
+
+def _leave(session: Session, dropped: DatabaseChange) -> None:
+    session.indexes.pop(dropped.log_id, None)
+    if session.log_id == dropped.log_id:
+        session.database = None
+        session.log_id = SYSTEM_LOG_ID
