@@ -27,6 +27,15 @@ CONTINUATION = " " * 8 + "> "
 # With a colour the prompt's last space is written too, not skipped over: programs that drive the client wait for it.
 _PROMPT_STYLE = "ansicyan"
 
+# The terminal's own sixteen colours, which its owner made readable, dark or light.
+_COLOURS = {
+    "pygments.keyword": "ansiblue bold",
+    "pygments.keyword.type": "ansiblue",
+    "pygments.literal.string": "ansigreen",
+    "pygments.literal.number": "ansimagenta",
+    "pygments.comment": "ansibrightblack",
+}
+
 
 class Editor(Protocol):
     """Reads one text: a whole statement where several lines can be edited at once, else a line."""
@@ -75,6 +84,7 @@ def _prompt_session() -> PromptSession[str]:
     from prompt_toolkit.history import FileHistory, InMemoryHistory
     from prompt_toolkit.lexers import DynamicLexer
     from prompt_toolkit.output.vt100 import Vt100_Output
+    from prompt_toolkit.styles import Style
 
     gc.enable()
     output = Vt100_Output.from_pty(sys.stdout)
@@ -87,6 +97,8 @@ def _prompt_session() -> PromptSession[str]:
         prompt_continuation=[(_PROMPT_STYLE, CONTINUATION)],
         key_bindings=_bindings(),
         lexer=DynamicLexer(_lexer),
+        style=Style.from_dict(_COLOURS),
+        include_default_pygments_style=False,
         enable_suspend=True,
         completer=_completer(),
         complete_while_typing=False,
