@@ -14,6 +14,9 @@ from enum import StrEnum
 Value = None | int | float | str
 #: `args` of a request: a list for `?`, a mapping for `$name`.
 Args = Sequence[Value] | Mapping[str, Value]
+#: Where a parameter's value comes from: n ≥ 0 is the request's n-th literal, n < 0 the (−n)-th `?` argument
+#: (from 1), a text the `$name` argument of that name.
+Bind = int | str
 
 
 class Kind(StrEnum):
@@ -62,11 +65,16 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """One result column: its name, the nearest table or view named in FROM, and whether 1/0 print as true/false."""
+    """One result column: its name, the nearest table or view named in FROM, and whether 1/0 print as true/false.
+
+    `first_literal` ≥ 0: `name` is the column's source text in the shape, with a literal in it, and that is the
+    index of the first one (only in plans; `parser.bind.columns` gives each request its own name).
+    """
 
     name: str
     origin: str
     is_boolean: bool = False
+    first_literal: int = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +87,7 @@ class Query:
     """
 
     sql: str
-    binds: tuple[int | str, ...]
+    binds: tuple[Bind, ...]
     columns: tuple[Output, ...]
     relation: str
     tables: tuple[str, ...]
@@ -89,16 +97,18 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """INSERT, UPDATE or DELETE. `per_row`: run once for each row of the request's VALUES (executemany)."""
+    """INSERT, UPDATE or DELETE. `per_row`: run once for each row of `parser.bind.rows` (executemany); else once,
+    with `parser.bind.bind`. `reads` and `writes`: base tables, as created. `table` as created."""
 
     sql: str
-    binds: tuple[int | str, ...]
+    binds: tuple[Bind, ...]
     verb: str
     table: str
     reads: tuple[str, ...]
     writes: tuple[str, ...]
     per_row: bool = False
     returning: tuple[Output, ...] = ()
+    static_names: bool = True
 
 
 @dataclass(frozen=True, slots=True)

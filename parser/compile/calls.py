@@ -1,0 +1,131 @@
+"""Function calls: known names only, argument counts checked, clocks and random frozen for a statement."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from parser import nodes
+from parser.compile import windows
+from parser.compile.expressions import Env, condition, expression, expressions, joined
+from parser.compile.functions import FUNCTIONS, Function, Sort
+from parser.compile.sql import Expression, combine
+from parser.errors import SqlError
+from parser.suggest import nearest
+
+_CONCATENATIONS = frozenset(("group_concat", "string_agg"))
+
+
+def call(env: Env, node: nodes.Call) -> Expression:
+    """A call. Raises unknown_function (42883), argument_count (42883), aggregate_misplaced (42803) and the like."""
+    function = FUNCTIONS.get(node.name.text.casefold())
+    if function is None:
+        raise SqlError("unknown_function", name=node.name.text, nearest=nearest(node.name.text, FUNCTIONS))
+    _check_form(node, function)
+    if function.clock:
+        return _clock(env, function)
+    if function.sort is Sort.MOMENT:
+        return _moment(env, node, function)
+    arguments = expressions(env, node.arguments)
+    if function.sort is Sort.SCALAR or _is_scalar_extreme(node, function):
+        is_boolean = function.keeps_boolean and all(
+            part.is_boolean or part.sql == "NULL" for part in arguments
+        )
+        return combine(f"{function.sql}({joined(arguments)})", *arguments, is_boolean=is_boolean)
+    return _aggregate(env, node, function, arguments)
+
+
+def _check_form(node: nodes.Call, function: Function) -> None:
+    name = node.name.text
+    count = len(node.arguments)
+    if node.star:
+        if function.sql != "count":
+            raise SqlError("argument_count", name=name, found="*")
+        return
+    if not function.low <= count <= function.high or (node.distinct and count != 1):
+        raise SqlError("argument_count", name=name, found=count)
+    gathers = function.sort in (Sort.AGGREGATE, Sort.WINDOW) and not _is_scalar_extreme(node, function)
+    if not gathers and (node.distinct or node.filter or node.over or node.order_by):
+        raise SqlError("not_an_aggregate", name=name)
+    if function.sort is Sort.WINDOW and node.over is None:
+        raise SqlError("window_needed", name=name)
+
+
+def _is_scalar_extreme(node: nodes.Call, function: Function) -> bool:
+    """min and max of several arguments are no aggregates."""
+    return function.sort is Sort.AGGREGATE and function.sql in ("min", "max") and len(node.arguments) > 1
+
+
+def _clock(env: Env, function: Function) -> Expression:
+    context = env.context
+    context.repeatable = False
+    if function.sql == "random()" and context.for_write:
+        return Expression("dirk_random()", repeatable=False)
+    return Expression(function.sql, repeatable=function.sql != "random()")
+
+
+# --- date and time -------------------------------------------------------------------------------------------
+
+
+def _moment(env: Env, node: nodes.Call, function: Function) -> Expression:
+    """A date function: a literal 'now' is the statement's time; a time that only the row knows goes through our
+    own function in a write, for it may say 'now' too."""
+    arguments = expressions(env, node.arguments)
+    position = function.time_argument
+    if len(arguments) <= position:
+        env.context.repeatable = False
+        return combine(f"{function.sql}({joined([*arguments, Expression('dirk_now()')])})", *arguments)
+    words = [_word(env, argument) for argument in node.arguments]
+    if any(word in ("localtime", "utc") for word in words[position + 1 :]):
+        raise SqlError("not_deterministic", name=node.name.text)
+    if words[position] == "now":
+        env.context.repeatable = False
+        arguments[position] = Expression("dirk_now()")
+    elif isinstance(node.arguments[position], nodes.Parameter):
+        env.context.repeatable = False
+    text = f"{function.sql}({joined(arguments)})"
+    if env.context.for_write and None in words[position:]:
+        text = f"dirk_datefn('{function.sql}', {joined(arguments)})"
+    return combine(text, *arguments)
+
+
+def _word(env: Env, node: nodes.Expr) -> str | None:
+    """The special word that a literal argument is ('' for none); None when it is not a literal."""
+    return env.context.literals.word(node.index) if isinstance(node, nodes.Literal) else None
+
+
+# --- aggregates ----------------------------------------------------------------------------------------------
+
+
+def _aggregate(env: Env, node: nodes.Call, function: Function, arguments: list[Expression]) -> Expression:
+    windowed = node.over is not None
+    if any(part.windowed or (part.aggregate and not windowed) for part in arguments):
+        raise SqlError("aggregate_misplaced")
+    inside = "*" if node.star else ("DISTINCT " if node.distinct else "") + joined(arguments)
+    inside += _argument_order(env, node, function, arguments)
+    text = f"{function.sql}({inside})"
+    parts = list(arguments)
+    if node.filter is not None:
+        kept = condition(env, node.filter)
+        parts.append(kept)
+        text += f" FILTER (WHERE {kept.sql})"
+    if node.over is not None:
+        text += f" OVER {windows.over(env, node.over)}"
+    is_boolean = function.keeps_boolean and bool(arguments) and arguments[0].is_boolean
+    compiled = combine(f"({text})" if windowed else text, *parts, is_boolean=is_boolean)
+    if windowed:
+        return replace(compiled, windowed=True, repeatable=False)
+    return replace(compiled, aggregate=True)
+
+
+def _argument_order(env: Env, node: nodes.Call, function: Function, arguments: list[Expression]) -> str:
+    """ORDER BY inside an aggregate; in a write, texts are put together in an order that is the same everywhere."""
+    if node.order_by:
+        terms = [windows.order_term(expression(env, term.expr), term) for term in node.order_by]
+        return f" ORDER BY {', '.join(terms)}"
+    if not env.context.for_write or function.sql not in _CONCATENATIONS or node.over is not None:
+        return ""
+    return (
+        f" ORDER BY {joined(arguments)}"
+        if node.distinct
+        else f" ORDER BY {joined(arguments)}, typeof({arguments[0].sql})"
+    )

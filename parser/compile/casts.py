@@ -1,0 +1,45 @@
+"""CAST: a value made to fit a domain. The result has no type affinity, so that 7 never equals '7'."""
+
+from __future__ import annotations
+
+from parser import domains, nodes
+from parser.compile.context import Context
+from parser.compile.sql import Expression, combine
+from parser.domains import Domain, Moment, Named, Number, Text, Truth
+
+
+def cast(context: Context, operand: Expression, node: nodes.Domain) -> Expression:
+    """`CAST(operand AS domain)`: SQLite's conversion for numbers and text; a union or TANISA must accept the value."""
+    atoms = domains.resolve(node, context.literals.value, context.domain)
+    while len(atoms) == 1 and isinstance(atoms[0], Named):
+        atoms = atoms[0].atoms
+    is_boolean = domains.is_boolean(atoms)
+    return combine(_convert(context, operand.sql, atoms), operand, is_boolean=is_boolean, extra_depth=6)
+
+
+def _convert(context: Context, value: str, atoms: Domain) -> str:
+    atom = atoms[0] if len(atoms) == 1 else None
+    if isinstance(atom, Number) and atom.precision is not None:
+        return once(f"CAST({value} AS NUMERIC)", domains.rounded(atom, "x"))
+    if isinstance(atom, Number) and atom.low is None and atom.high is None:
+        return f"(+CAST({value} AS {'INTEGER' if atom.whole else 'NUMERIC'}))"
+    if isinstance(atom, Text) and not atom.low:
+        text = f"(+CAST({value} AS TEXT))"
+        return text if atom.high is None else f"substr({text}, 1, {atom.high})"
+    if isinstance(atom, Truth):
+        return f"({value} IS TRUE OR ({value} AND NULL))"
+    text = f"CASE WHEN x IS NULL OR {domains.accepts(atoms, 'x', context.value)} THEN x"
+    return once(
+        _loosely(value, atom), f"{text} ELSE dirk_refuse('CAST', x, {context.value(domains.text(atoms))}) END"
+    )
+
+
+def _loosely(value: str, atom: object) -> str:
+    if isinstance(atom, Number):
+        return f"CAST({value} AS NUMERIC)"
+    return f"CAST({value} AS TEXT)" if isinstance(atom, Text | Moment) else value
+
+
+def once(value: str, result: str) -> str:
+    """`result`, which may name `value` as x several times, with `value` evaluated once."""
+    return f"(WITH v(x) AS MATERIALIZED (SELECT {value}) SELECT {result} FROM v)"

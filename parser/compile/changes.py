@@ -1,0 +1,274 @@
+"""INSERT, UPDATE and DELETE."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from parser import domains, nodes
+from parser.compile import sql
+from parser.compile.casts import once
+from parser.compile.context import Context
+from parser.compile.expressions import Env, condition, expression, expressions
+from parser.compile.names import Scope
+from parser.compile.query import compile_query, with_clause
+from parser.compile.select import ResultColumn, result_columns
+from parser.compile.sources import From, compile_sources, relation_fields
+from parser.compile.sql import Expression
+from parser.compile.upserts import upsert_text
+from parser.errors import SqlError
+from parser.plan import Change
+from parser.schema import Column, Schema, Table, key
+from parser.suggest import nearest
+
+#: Words after INSERT OR that undo no more than the statement itself.
+_CONFLICTS = {"": "", "replace": " OR REPLACE", "ignore": " OR IGNORE", "abort": ""}
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The table that a statement changes, its SQL name, and the scope in which its columns are seen."""
+
+    table: Table
+    alias: str
+    source: From
+
+
+def target(context: Context, name: nodes.Name, shown: nodes.Name | None) -> Target:
+    """Finds the table to change. Raises unknown_table, or not_a_table for a view."""
+    table = context.table(name.text)
+    alias = context.alias()
+    fields = relation_fields(table.columns, alias, table.name)
+    source = From(
+        f"{sql.name(table.name)} AS {alias}", fields, {key((shown or name).text): fields}, table.name
+    )
+    return Target(table, alias, source)
+
+
+def column_of(table: Table, name: str) -> Column:
+    """The column `name` of `table`. Raises unknown_column with the nearest name."""
+    wanted = key(name)
+    for column in table.columns:
+        if column.key == wanted:
+            return column
+    close = nearest(name, [column.name for column in table.columns])
+    raise SqlError("unknown_column", name=name, nearest=close)
+
+
+def stored(column: Column, value: Expression) -> str:
+    """`value` as `column` keeps it: NUMERIC(p, s) rounds, everything else stays what it is."""
+    if column.rounding is None or value.sql == "NULL":
+        return value.sql
+    if value.repeatable and len(value.sql) <= 40:
+        return domains.rounded(column.rounding, value.sql)
+    return once(value.sql, domains.rounded(column.rounding, "x"))
+
+
+# --- INSERT --------------------------------------------------------------------------------------------------
+
+
+def insert(context: Context, node: nodes.Insert) -> Change:
+    """INSERT in all its forms; rows of plain values make a plan that runs once for each row."""
+    scope = Scope()
+    prefix = with_clause(context, node.with_, scope)
+    goal = target(context, node.table, node.alias)
+    columns = _columns(goal.table, node.columns)
+    text = f"{prefix}INSERT{_conflict(node.conflict)} INTO {goal.source.text}"
+    text += f" ({sql.names([column.name for column in columns])})" if node.source is not None else ""
+    per_row = node.source is not None and _is_plain(node.source)
+    if node.source is None:
+        text += " DEFAULT VALUES"
+    elif (
+        isinstance(node.source.body, nodes.Values) and not node.source.order_by and node.source.limit is None
+    ):
+        text += f" VALUES {_values(Env(context, scope), node.source.body, columns)}"
+    else:
+        text += f" {_selected(context, node, node.source, scope, columns)}"
+    for upsert in node.upserts:
+        text += upsert_text(context, goal.table, goal.source, scope, upsert)
+    returning, outputs = _returning(context, goal, node.returning)
+    reads = [goal.table.name] if node.upserts or node.conflict == "replace" else []
+    return _change(context, text + returning, "insert", goal.table, outputs, reads, per_row)
+
+
+def _columns(table: Table, given: tuple[nodes.Name, ...]) -> list[Column]:
+    if not given:
+        return list(table.columns)
+    columns = [column_of(table, name.text) for name in given]
+    for at, column in enumerate(columns):
+        if column in columns[:at]:
+            raise SqlError("column_twice", name=column.name)
+    return columns
+
+
+def _is_plain(source: nodes.Query) -> bool:
+    """Whether the source is one row of `value` literals, which stands for all rows of the request."""
+    body = source.body
+    return (
+        isinstance(body, nodes.Values)
+        and len(body.rows) == 1
+        and all(isinstance(cell, nodes.Literal) and cell.kind == "value" for cell in body.rows[0])
+    )
+
+
+def _values(env: Env, body: nodes.Values, columns: Sequence[Column]) -> str:
+    rows = []
+    for row in body.rows:
+        if len(row) != len(columns):
+            raise SqlError("column_count", expected=len(columns), found=len(row))
+        cells = expressions(env, row)
+        rows.append(
+            f"({', '.join(stored(column, cell) for column, cell in zip(columns, cells, strict=True))})"
+        )
+    return ", ".join(rows)
+
+
+def _selected(
+    context: Context, node: nodes.Insert, source: nodes.Query, scope: Scope, columns: Sequence[Column]
+) -> str:
+    rounds = any(column.rounding is not None for column in columns)
+    compiled = compile_query(context, source, scope, named=rounds)
+    if len(compiled.columns) != len(columns):
+        raise SqlError("column_count", expected=len(columns), found=len(compiled.columns))
+    if not rounds:
+        # Without a WHERE, SQLite reads the ON of a later ON CONFLICT as a join's.
+        return f"SELECT * FROM ({compiled.sql}) WHERE TRUE" if node.upserts else compiled.sql
+    cells = [stored(column, Expression(f"v.c{number}")) for number, column in enumerate(columns, 1)]
+    return f"SELECT {', '.join(cells)} FROM ({compiled.sql}) AS v WHERE TRUE"
+
+
+def _conflict(word: str) -> str:
+    if word not in _CONFLICTS:
+        raise SqlError("not_supported", what=f"OR {word.upper()}")
+    return _CONFLICTS[word]
+
+
+# --- UPDATE, DELETE ------------------------------------------------------------------------------------------
+
+
+def update(context: Context, node: nodes.Update) -> Change:
+    """UPDATE; every expression sees the row as it was."""
+    scope = Scope()
+    prefix = with_clause(context, node.with_, scope)
+    goal = target(context, node.table.name, node.table.alias)
+    names = goal.source.scope(scope)
+    extra = compile_sources(context, node.sources, scope) if node.sources else None
+    if extra is not None:
+        names = Scope(scope, goal.source.fields + extra.fields, {**extra.sources, **goal.source.sources})
+    env = Env(context, names)
+    text = f"{prefix}UPDATE{_conflict(node.conflict)} {goal.source.text} SET {assignments(env, goal.table, node.assignments)}"
+    text += f" FROM {extra.text}" if extra is not None else ""
+    if node.where is not None:
+        text += f" WHERE {condition(env, node.where).sql}"
+    returning, outputs = _returning(context, goal, node.returning)
+    return _change(context, text + returning, "update", goal.table, outputs, [goal.table.name])
+
+
+def assignments(env: Env, table: Table, given: tuple[nodes.Assignment, ...]) -> str:
+    """The SET list. Raises column_twice, column_count and what its expressions raise."""
+    texts: list[str] = []
+    seen: set[str] = set()
+    for each in given:
+        columns = [column_of(table, name.text) for name in each.columns]
+        for column in columns:
+            if column.key in seen:
+                raise SqlError("column_twice", name=column.name)
+            seen.add(column.key)
+        texts += _assigned(env, columns, each.value)
+    return ", ".join(texts)
+
+
+def _assigned(env: Env, columns: list[Column], value: nodes.Expr) -> list[str]:
+    if isinstance(value, nodes.Row):
+        if len(value.items) != len(columns):
+            raise SqlError("column_count", expected=len(columns), found=len(value.items))
+        pairs = zip(columns, expressions(env, value.items), strict=True)
+        return [f"{sql.name(column.name)} = {stored(column, cell)}" for column, cell in pairs]
+    if len(columns) == 1:
+        compiled = expression(env, value)
+        if compiled.aggregate or compiled.windowed:
+            raise SqlError("aggregate_misplaced")
+        return [f"{sql.name(columns[0].name)} = {stored(columns[0], compiled)}"]
+    if not isinstance(value, nodes.ScalarQuery):
+        raise SqlError("column_count", expected=len(columns), found=1)
+    inner = compile_query(env.context, value.query, env.scope, first_row=True, named=True)
+    if len(inner.columns) != len(columns):
+        raise SqlError("column_count", expected=len(columns), found=len(inner.columns))
+    cells = [stored(column, Expression(f"v.c{number}")) for number, column in enumerate(columns, 1)]
+    heads = sql.names([column.name for column in columns])
+    return [f"({heads}) = (SELECT {', '.join(cells)} FROM ({inner.sql}) AS v)"]
+
+
+def delete(context: Context, node: nodes.Delete) -> Change:
+    """DELETE."""
+    scope = Scope()
+    prefix = with_clause(context, node.with_, scope)
+    goal = target(context, node.table.name, node.table.alias)
+    text = f"{prefix}DELETE FROM {goal.source.text}"
+    if node.where is not None:
+        text += f" WHERE {condition(Env(context, goal.source.scope(scope)), node.where).sql}"
+    returning, outputs = _returning(context, goal, node.returning)
+    return _change(context, text + returning, "delete", goal.table, outputs, [goal.table.name])
+
+
+# --- what all three share ------------------------------------------------------------------------------------
+
+
+def _returning(
+    context: Context, goal: Target, items: tuple[nodes.Item | nodes.Star, ...]
+) -> tuple[str, tuple[ResultColumn, ...]]:
+    """RETURNING sees the table's columns without its alias, as SQLite has it."""
+    if not items:
+        return "", ()
+    fields = relation_fields(goal.table.columns, "", goal.table.name)
+    source = From("", fields, dict.fromkeys(goal.source.sources, fields), goal.table.name)
+    columns = tuple(result_columns(Env(context, source.scope(None)), items, source))
+    if any(
+        each.expression is None or each.expression.aggregate or each.expression.windowed for each in columns
+    ):
+        raise SqlError("aggregate_misplaced")
+    return f" RETURNING {', '.join(each.expression.sql for each in columns if each.expression)}", columns
+
+
+def _change(
+    context: Context,
+    text: str,
+    verb: str,
+    table: Table,
+    outputs: tuple[ResultColumn, ...],
+    reads: Sequence[str],
+    per_row: bool = False,
+) -> Change:
+    base = {table.name for table in context.schema.tables.values()}
+    read = dict.fromkeys([*reads, *(name for name in context.tables if name in base)])
+    written, checked = _reached(context.schema, table, verb)
+    return Change(
+        sql=text,
+        binds=context.binds(),
+        verb=verb,
+        table=table.name,
+        reads=tuple(dict.fromkeys([*read, *checked])),
+        writes=written,
+        per_row=per_row,
+        returning=tuple(each.output() for each in outputs),
+        static_names=all(each.first_literal < 0 for each in outputs),
+    )
+
+
+def _reached(schema: Schema, table: Table, verb: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Tables that the change may write (cascades) and those that its foreign keys look at."""
+    written = {table.key: table.name}
+    checked = [schema.tables[each.table].name for each in table.references if each.table in schema.tables]
+    if verb == "insert":
+        return (table.name,), tuple(checked)
+    found = True
+    while found:
+        found = False
+        for other in schema.tables.values():
+            touched = [each for each in other.references if each.table in written]
+            if touched and other.name not in checked:
+                checked.append(other.name)
+            if other.key not in written and any(each.cascades for each in touched):
+                written[other.key] = other.name
+                found = True
+    return tuple(written.values()), tuple(checked)

@@ -1,0 +1,124 @@
+"""What one compilation knows and gathers: schema, literals, parameters, tables read, whether answers repeat."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from parser.bind import in_order
+from parser.compile import sql
+from parser.domains import Named, built_in_names
+from parser.errors import SqlError
+from parser.literals import Literals
+from parser.plan import Bind, Value
+from parser.schema import Domain, Schema, Table, Thing, View, key
+from parser.suggest import nearest
+
+#: SQLite takes 32,766 variables; literals past this position are written into the SQL.
+MAX_BOUND_LITERALS = 32_000
+_MAX_VARIABLES = 32_766
+
+
+@dataclass(slots=True)
+class Context:
+    """The state of compiling one statement.
+
+    `for_write`: what it computes must come out the same on every node. `inline`: the text is kept by SQLite
+    (views, CHECKs), so literals are written into it and parameters refused.
+    """
+
+    schema: Schema
+    literals: Literals
+    for_write: bool = False
+    inline: bool = False
+    repeatable: bool = True
+    tables: dict[str, None] = field(default_factory=dict)
+    uses: set[str] = field(default_factory=set)
+    domains: set[str] = field(default_factory=set)
+    found: dict[tuple[str, str], Thing | None] = field(default_factory=dict)
+    _aliases: int = 0
+    _arguments: dict[Bind, int] = field(default_factory=dict)
+    _highest: int = 0
+
+    # --- names of the schema ---
+
+    def relation(self, name: str) -> Table | View | None:
+        """The table or view called `name`, noted as something the plan depends on."""
+        name_key = key(name)
+        table = self.schema.tables.get(name_key)
+        self.found["table", name_key] = table
+        if table is not None:
+            return table
+        view = self.schema.views.get(name_key)
+        self.found["view", name_key] = view
+        return view
+
+    def table(self, name: str) -> Table:
+        """The table called `name`. Raises unknown_table, or not_a_table (42809) for a view."""
+        found = self.relation(name)
+        if found is None:
+            raise self.unknown_table(name)
+        if isinstance(found, View):
+            raise SqlError("not_a_table", name=found.name)
+        return found
+
+    def unknown_table(self, name: str) -> SqlError:
+        """The error for a table that is not there, with the nearest one that is."""
+        known = [each.name for each in (*self.schema.tables.values(), *self.schema.views.values())]
+        return SqlError("unknown_table", name=name, nearest=nearest(name, known))
+
+    def domain(self, name: str) -> Named:
+        """The named domain `name`. Raises unknown_domain (42704)."""
+        name_key = key(name)
+        found: Domain | None = self.schema.domains.get(name_key)
+        self.found["domain", name_key] = found
+        if found is None:
+            known = [each.name for each in self.schema.domains.values()]
+            known += [word.upper() for word in built_in_names()]
+            raise SqlError("unknown_domain", name=name, nearest=nearest(name, known))
+        self.domains.add(name_key)
+        return Named(found.name, found.atoms)
+
+    def read(self, relation: Table | View) -> None:
+        """Notes that the statement reads `relation`, and all that a view reads."""
+        self.uses.add(relation.key)
+        if isinstance(relation, View):
+            self.tables.update(dict.fromkeys(relation.tables))
+            self.repeatable = self.repeatable and relation.repeatable
+        else:
+            self.tables[relation.name] = None
+
+    # --- text of the statement ---
+
+    def alias(self) -> str:
+        """A fresh name for a table of a FROM, so that SQLite's own name rules never apply."""
+        self._aliases += 1
+        return f"t{self._aliases}"
+
+    def literal(self, position: int) -> str:
+        """The literal as a parameter, or written out where SQLite keeps the text or the number is too high."""
+        if self.inline or position >= MAX_BOUND_LITERALS:
+            return sql.literal(self.literals.value(position))
+        self._highest = max(self._highest, position + 1)
+        return f"?{position + 1}"
+
+    def argument(self, bind: Bind) -> str:
+        """A `?` or `$name` argument as a parameter."""
+        if self.inline:
+            raise SqlError("argument_not_allowed")
+        number = self._arguments.setdefault(bind, self._bound_literals() + len(self._arguments) + 1)
+        if number > _MAX_VARIABLES:
+            raise SqlError("too_many_values")
+        return f"?{number}"
+
+    def value(self, value: Value) -> str:
+        """A value known now, written into the SQL."""
+        return sql.literal(value)
+
+    def binds(self) -> tuple[Bind, ...]:
+        """What `?1 ?2 …` of the finished SQL take."""
+        if not self._arguments:
+            return in_order(self._highest)
+        return (*range(self._bound_literals()), *self._arguments)
+
+    def _bound_literals(self) -> int:
+        return min(self.literals.count(), MAX_BOUND_LITERALS)

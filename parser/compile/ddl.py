@@ -1,0 +1,174 @@
+"""CREATE and DROP of tables, domains, views and indexes."""
+
+from __future__ import annotations
+
+from parser import domains, nodes
+from parser.compile import sql
+from parser.compile.context import Context
+from parser.compile.define import define_domain, define_index, define_table, define_view, table_sql
+from parser.compile.query import compile_query, fixed_name
+from parser.errors import SqlError
+from parser.plan import CatalogChange, Ddl
+from parser.schema import Domain, Schema, Table, Thing, View, key
+from parser.shape import text as statement_text
+from parser.suggest import nearest
+
+_RESERVED_PREFIXES = ("dirk_", "sqlite_")
+
+
+def nothing(verb: str, kind: str, name: str) -> Ddl:
+    """What IF EXISTS and IF NOT EXISTS come to when there is nothing to do."""
+    return Ddl((), (), verb, kind, name)
+
+
+def check_name(name: str) -> None:
+    """Raises reserved_name (42939) for names that are DirkDB's or SQLite's own."""
+    if key(name).startswith(_RESERVED_PREFIXES):
+        raise SqlError("reserved_name", name=name)
+
+
+def _made(kind: str, name: str, source: str) -> tuple[CatalogChange, ...]:
+    return (CatalogChange(kind, key(name), name, source),)
+
+
+def _source(context: Context) -> str:
+    return statement_text(context.literals.shaped)
+
+
+# --- CREATE --------------------------------------------------------------------------------------------------
+
+
+def create_table(context: Context, node: nodes.CreateTable) -> Ddl:
+    """CREATE TABLE, with columns or AS a query."""
+    name = node.name.text
+    check_name(name)
+    if context.schema.relation(key(name)) is not None:
+        return _taken(node.optional, "table", name)
+    if node.query is not None:
+        return _create_as(context, node, node.query)
+    table = define_table(context, node, _source(context))
+    return Ddl(
+        (table_sql(context, node, table),), _made("table", name, table.source), "create_table", "table", name
+    )
+
+
+def _create_as(context: Context, node: nodes.CreateTable, query: nodes.Query) -> Ddl:
+    """The table's columns take any value; it is filled by the second statement."""
+    name = node.name.text
+    context.inline = True
+    compiled = compile_query(context, query, None)
+    columns = [fixed_name(context, each) for each in compiled.columns]
+    _check_distinct(columns)
+    texts = [f"`{column.replace('`', '``')}`" for column in columns]
+    source = f"CREATE TABLE `{name.replace('`', '``')}` ({', '.join(texts)})"
+    create = f"CREATE TABLE {sql.name(name)} ({sql.names(columns)})"
+    fill = f"INSERT INTO {sql.name(name)} {compiled.sql}"
+    return Ddl((create, fill), _made("table", name, source), "create_table", "table", name)
+
+
+def _check_distinct(columns: list[str]) -> None:
+    keys = [key(column) for column in columns]
+    for at, column in enumerate(columns):
+        if keys[at] in keys[:at]:
+            raise SqlError("duplicate_column", name=column)
+
+
+def _taken(optional: bool, kind: str, name: str) -> Ddl:
+    if optional:
+        return nothing(f"create_{kind}", kind, name)
+    raise SqlError("duplicate_domain" if kind in ("domain", "index") else "duplicate_table", name=name)
+
+
+def create_domain(context: Context, node: nodes.CreateDomain) -> Ddl:
+    """CREATE DOMAIN: nothing for SQLite to do; columns carry the test."""
+    name = node.name.text
+    check_name(name)
+    if domains.is_built_in(name):
+        raise SqlError("duplicate_domain", name=name)
+    if key(name) in context.schema.domains:
+        return _taken(node.optional, "domain", name)
+    domain = define_domain(context, node, _source(context))
+    return Ddl((), _made("domain", name, domain.source), "create_domain", "domain", name)
+
+
+def create_view(context: Context, node: nodes.CreateView) -> Ddl:
+    """CREATE VIEW: a view of SQLite's own with our resolved text."""
+    name = node.name.text
+    check_name(name)
+    if context.schema.relation(key(name)) is not None:
+        return _taken(node.optional, "view", name)
+    view, text = define_view(context, node, _source(context))
+    heads = sql.names([column.name for column in view.columns])
+    create = f"CREATE VIEW {sql.name(name)} ({heads}) AS {text}"
+    return Ddl((create,), _made("view", name, view.source), "create_view", "view", name)
+
+
+def create_index(context: Context, node: nodes.CreateIndex) -> Ddl:
+    """CREATE [UNIQUE] INDEX."""
+    name = node.name.text
+    check_name(name)
+    if key(name) in context.schema.indexes:
+        return _taken(node.optional, "index", name)
+    if context.schema.relation(key(name)) is not None:
+        raise SqlError("duplicate_table", name=name)
+    index, text = define_index(context, node, _source(context))
+    return Ddl((text,), _made("index", name, index.source), "create_index", "index", name)
+
+
+# --- DROP ----------------------------------------------------------------------------------------------------
+
+
+def drop(context: Context, node: nodes.Drop) -> Ddl:
+    """DROP. Raises in_use (2BP01) when something else needs the object, and unknown_… when it is not there."""
+    schema, kind, name_key = context.schema, node.kind, key(node.name.text)
+    verb = f"drop_{kind}"
+    found = _things(schema, kind).get(name_key)
+    if found is None:
+        if node.optional:
+            return nothing(verb, kind, node.name.text)
+        raise _unknown(schema, node)
+    user = _user_of(schema, found)
+    if user:
+        raise SqlError("in_use", name=found.name, user=user)
+    changes = [CatalogChange(kind, name_key, found.name, None)]
+    if isinstance(found, Table):
+        gone = (each for each in schema.indexes.values() if each.table == name_key)
+        changes += [CatalogChange("index", each.key, each.name, None) for each in gone]
+    texts = () if isinstance(found, Domain) else (f"DROP {kind.upper()} {sql.name(found.name)}",)
+    return Ddl(texts, tuple(changes), verb, kind, found.name)
+
+
+def _things(schema: Schema, kind: str) -> dict[str, Thing]:
+    return dict(
+        {"table": schema.tables, "view": schema.views, "domain": schema.domains, "index": schema.indexes}[
+            kind
+        ]
+    )
+
+
+def _unknown(schema: Schema, node: nodes.Drop) -> SqlError:
+    known = [each.name for each in _things(schema, node.kind).values()]
+    error = {
+        "table": "unknown_table",
+        "view": "unknown_view",
+        "domain": "unknown_domain",
+        "index": "unknown_index",
+    }
+    return SqlError(error[node.kind], name=node.name.text, nearest=nearest(node.name.text, known))
+
+
+def _user_of(schema: Schema, found: Thing) -> str:
+    """The name of something that needs `found`; '' when nothing does."""
+    if isinstance(found, Domain):
+        tables = (each.name for each in schema.tables.values() if found.key in each.domains)
+        inner = (each.name for each in schema.domains.values() if found.key in each.domains)
+        return next(tables, "") or next(inner, "")
+    if not isinstance(found, Table | View):
+        return ""
+    views = (each.name for each in schema.views.values() if found.key in each.uses)
+    children = (
+        each.name
+        for each in schema.tables.values()
+        if each.key != found.key and any(reference.table == found.key for reference in each.references)
+    )
+    return next(views, "") or next(children, "")

@@ -1,0 +1,248 @@
+"""The meaning of a CREATE: the schema's object, and SQLite's text. Loading a catalog goes the same way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from parser import domains, nodes
+from parser.compile import sql
+from parser.compile.context import Context
+from parser.compile.expressions import Env, condition, expression
+from parser.compile.names import Scope
+from parser.compile.query import compile_query, fixed_name
+from parser.compile.sources import relation_fields
+from parser.domains import Domain as Atoms
+from parser.errors import SqlError
+from parser.schema import Column, Domain, Index, Reference, Table, View, key
+from parser.suggest import nearest
+
+_CASCADES = frozenset(("cascade", "set null", "set default"))
+_MAX_COLUMNS = 2_000
+
+
+# --- tables --------------------------------------------------------------------------------------------------
+
+
+def define_table(context: Context, node: nodes.CreateTable, source: str) -> Table:
+    """The table that a CREATE TABLE with columns makes. Raises unknown_domain, duplicate_column and the like."""
+    context.inline, context.for_write = True, True
+    columns = tuple(define_column(context, each) for each in node.columns)
+    _check_columns([column.name for column in columns])
+    unique, has_primary = _unique_keys(node)
+    primary = unique[0] if has_primary else ()
+    keys = {column.key for column in columns}
+    for name in (name for group in unique for name in group):
+        if name not in keys:
+            raise SqlError(
+                "unknown_column", name=name, nearest=nearest(name, [column.name for column in columns])
+            )
+    table = Table(
+        name=node.name.text,
+        key=key(node.name.text),
+        columns=tuple(replace(each, not_null=each.not_null or each.key in primary) for each in columns),
+        source=source,
+        domains=frozenset(context.domains),
+        unique=unique,
+        has_primary=has_primary,
+    )
+    return replace(table, references=tuple(_references(context, node, table)))
+
+
+def define_column(context: Context, node: nodes.ColumnDef) -> Column:
+    """One column: its domain resolved, its default as SQLite's text."""
+    atoms: Atoms = ()
+    if node.domain is not None:
+        atoms = domains.resolve(node.domain, context.literals.value, context.domain)
+    rounding = domains.rounding(atoms)
+    default = next((each for each in node.constraints if isinstance(each, nodes.Default)), None)
+    return Column(
+        name=node.name.text,
+        key=key(node.name.text),
+        is_boolean=domains.is_boolean(atoms),
+        atoms=atoms,
+        domain=domains.text(atoms),
+        not_null=any(isinstance(each, nodes.NotNull | nodes.PrimaryKey) for each in node.constraints),
+        default=_default(context, default) if default is not None else None,
+        rounding=rounding,
+    )
+
+
+def _default(context: Context, node: nodes.Default) -> str:
+    return expression(Env(context, Scope()), node.value).sql
+
+
+def _check_columns(names: list[str]) -> None:
+    seen: set[str] = set()
+    for name in names:
+        if key(name) in seen:
+            raise SqlError("duplicate_column", name=name)
+        seen.add(key(name))
+    if len(names) > _MAX_COLUMNS:
+        raise SqlError("too_complex")
+
+
+def _unique_keys(node: nodes.CreateTable) -> tuple[tuple[tuple[str, ...], ...], bool]:
+    """The column keys of PRIMARY KEY and UNIQUE constraints, the primary key first, and whether there is one."""
+    primary: list[tuple[str, ...]] = []
+    unique: list[tuple[str, ...]] = []
+    for column in node.columns:
+        for each in column.constraints:
+            if isinstance(each, nodes.PrimaryKey | nodes.Unique):
+                (primary if isinstance(each, nodes.PrimaryKey) else unique).append((key(column.name.text),))
+    for constraint in node.constraints:
+        if isinstance(constraint, nodes.PrimaryKey | nodes.Unique):
+            group = tuple(_term_column(term) for term in constraint.columns)
+            (primary if isinstance(constraint, nodes.PrimaryKey) else unique).append(group)
+    if len(primary) > 1:
+        raise SqlError("two_primary_keys", name=node.name.text)
+    return (*primary, *unique), bool(primary)
+
+
+def _term_column(term: nodes.OrderTerm) -> str:
+    if not isinstance(term.expr, nodes.Column) or term.expr.table is not None:
+        raise SqlError("not_supported", what="PRIMARY KEY (…)")
+    return key(term.expr.name.text)
+
+
+def _references(context: Context, node: nodes.CreateTable, table: Table) -> Iterable[Reference]:
+    for column in node.columns:
+        for each in column.constraints:
+            if isinstance(each, nodes.ForeignKey):
+                yield _reference(context, each, (key(column.name.text),), table)
+    for constraint in node.constraints:
+        if isinstance(constraint, nodes.ForeignKey):
+            yield _reference(context, constraint, tuple(key(name.text) for name in constraint.columns), table)
+
+
+def _reference(context: Context, node: nodes.ForeignKey, columns: tuple[str, ...], table: Table) -> Reference:
+    """A foreign key; what it refers to must be a primary key or unique. Raises foreign_key_invalid (42830)."""
+    if node.deferrable:
+        raise SqlError("not_supported", what="DEFERRABLE")
+    parent = table if key(node.table.text) == table.key else context.table(node.table.text)
+    foreign = tuple(key(name.text) for name in node.foreign_columns)
+    if not foreign and parent.has_primary:
+        foreign = parent.unique[0]
+    known = {column.key for column in table.columns}
+    if len(foreign) != len(columns) or not known.issuperset(columns) or not _is_unique(parent, foreign):
+        raise SqlError("foreign_key_invalid", table=parent.name)
+    return Reference(columns, parent.key, foreign, bool({node.on_delete, node.on_update} & _CASCADES))
+
+
+def _is_unique(parent: Table, columns: tuple[str, ...]) -> bool:
+    return any(set(group) == set(columns) for group in parent.unique)
+
+
+def table_sql(context: Context, node: nodes.CreateTable, table: Table) -> str:
+    """SQLite's CREATE TABLE: no declared types, each domain as a CHECK."""
+    parts = [
+        column_sql(context, each, column, table)
+        for each, column in zip(node.columns, table.columns, strict=True)
+    ]
+    names = {column.key: column.name for column in table.columns}
+    if table.has_primary:
+        parts.append(f"PRIMARY KEY ({sql.names([names[each] for each in table.unique[0]])})")
+    for group in table.unique[1 if table.has_primary else 0 :]:
+        parts.append(f"UNIQUE ({sql.names([names[each] for each in group])})")
+    parts += [_check(context, table, each) for each in node.constraints if isinstance(each, nodes.Check)]
+    given = [each for column in node.columns for each in column.constraints] + list(node.constraints)
+    foreign = [each for each in given if isinstance(each, nodes.ForeignKey)]
+    # References list the columns' own foreign keys first, then the table's, which is the order of `given`.
+    for each, reference in zip(foreign, table.references, strict=True):
+        parts.append(_foreign_sql(context, table, each, reference))
+    return f"CREATE TABLE {sql.name(table.name)} ({', '.join(parts)})"
+
+
+def column_sql(context: Context, node: nodes.ColumnDef, column: Column, table: Table) -> str:
+    """One column of CREATE TABLE or ADD COLUMN, its domain and checks with it."""
+    text = sql.name(column.name)
+    text += " NOT NULL" if column.not_null else ""
+    text += f" DEFAULT ({column.default})" if column.default is not None else ""
+    text += f" CHECK ({domain_check(column)})" if column.atoms else ""
+    for each in node.constraints:
+        if isinstance(each, nodes.Check):
+            text += f" {_check(context, table, each)}"
+        elif isinstance(each, nodes.Collation):
+            raise SqlError("not_supported", what="COLLATE")
+    return text
+
+
+def domain_check(column: Column) -> str:
+    """The condition that holds for the column's domain and fails with the value's own error otherwise."""
+    name, literal = sql.name(column.name), sql.literal
+    accepted = domains.accepts(column.atoms, name, literal)
+    return f"{name} IS NULL OR {accepted} OR dirk_refuse({literal(column.name)}, {name}, {literal(column.domain)})"
+
+
+def _check(context: Context, table: Table, node: nodes.Check) -> str:
+    env = Env(context, Scope(fields=relation_fields(table.columns, "", table.name)))
+    test = condition(env, node.condition)
+    prefix = f"CONSTRAINT {sql.name(node.name.text)} " if node.name is not None else ""
+    return f"{prefix}CHECK ({test.sql})"
+
+
+def _foreign_sql(context: Context, table: Table, node: nodes.ForeignKey, reference: Reference) -> str:
+    parent = table if reference.table == table.key else context.schema.tables[reference.table]
+    mine = {column.key: column.name for column in table.columns}
+    theirs = {column.key: column.name for column in parent.columns}
+    text = f"FOREIGN KEY ({sql.names([mine[each] for each in reference.columns])})"
+    text += f" REFERENCES {sql.name(parent.name)} ({sql.names([theirs[each] for each in reference.foreign_columns])})"
+    text += f" ON DELETE {node.on_delete.upper()}" if node.on_delete else ""
+    return text + (f" ON UPDATE {node.on_update.upper()}" if node.on_update else "")
+
+
+# --- domains, views, indexes ---------------------------------------------------------------------------------
+
+
+def define_domain(context: Context, node: nodes.CreateDomain, source: str) -> Domain:
+    """The domain that a CREATE DOMAIN makes."""
+    atoms = domains.resolve(node.domain, context.literals.value, context.domain)
+    return Domain(node.name.text, key(node.name.text), atoms, source, frozenset(context.domains))
+
+
+def define_view(context: Context, node: nodes.CreateView, source: str) -> tuple[View, str]:
+    """The view that a CREATE VIEW makes, and its select for SQLite.
+
+    A view may be read by a write, so its clock, random and limits are compiled as a write's are.
+    """
+    context.inline, context.for_write = True, True
+    compiled = compile_query(context, node.query, None)
+    names = [fixed_name(context, each) for each in compiled.columns]
+    if node.columns:
+        if len(node.columns) != len(names):
+            raise SqlError("column_count", expected=len(node.columns), found=len(names))
+        names = [name.text for name in node.columns]
+    _check_columns(names)
+    columns = tuple(
+        Column(name, key(name), is_boolean=each.is_boolean)
+        for name, each in zip(names, compiled.columns, strict=True)
+    )
+    view = View(
+        name=node.name.text,
+        key=key(node.name.text),
+        columns=columns,
+        source=source,
+        tables=(node.name.text, *context.tables),
+        uses=frozenset(context.uses),
+        repeatable=context.repeatable,
+    )
+    return view, compiled.sql
+
+
+def define_index(context: Context, node: nodes.CreateIndex, source: str) -> tuple[Index, str]:
+    """The index that a CREATE INDEX makes, and SQLite's text."""
+    context.inline, context.for_write = True, True
+    table = context.table(node.table.text)
+    fields = relation_fields(table.columns, "", table.name)
+    env = Env(context, Scope(fields=fields))
+    terms = []
+    for term in node.terms:
+        compiled = expression(env, term.expr)
+        if not compiled.repeatable or "dirk_" in compiled.sql:
+            raise SqlError("not_supported", what="CREATE INDEX (…)")
+        terms.append(compiled.sql + (" DESC" if term.descending else ""))
+    where = f" WHERE {condition(env, node.where).sql}" if node.where is not None else ""
+    text = f"CREATE {'UNIQUE ' if node.unique else ''}INDEX {sql.name(node.name.text)}"
+    text += f" ON {sql.name(table.name)} ({', '.join(terms)}){where}"
+    named = frozenset(each.key for each in fields if any(each.sql in part for part in (*terms, where)))
+    return Index(node.name.text, key(node.name.text), table.key, source, node.unique, named), text

@@ -1,0 +1,247 @@
+"""Expressions to SQLite's SQL. Every result stands in parentheses of its own, none has a type affinity."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from parser import nodes
+from parser.compile import casts, division
+from parser.compile.context import Context
+from parser.compile.names import Scope
+from parser.compile.sql import MAX_DEPTH, Expression, combine
+from parser.errors import SqlError
+
+_COMPARISONS = frozenset(("=", "<>", "<", "<=", ">", ">="))
+
+
+@dataclass(frozen=True, slots=True)
+class Env:
+    """Where an expression is compiled: the statement's context and the names in reach."""
+
+    context: Context
+    scope: Scope
+
+
+def expression(env: Env, node: nodes.Expr) -> Expression:
+    """`node` in SQLite's SQL. Raises SqlError for names that are not known and forms that SQLite can't do."""
+    return _HANDLERS[type(node)](env, node)
+
+
+def expressions(env: Env, items: Sequence[nodes.Expr]) -> list[Expression]:
+    """Each of `items`, in order."""
+    return [expression(env, item) for item in items]
+
+
+def condition(env: Env, node: nodes.Expr) -> Expression:
+    """A WHERE or ON condition: aggregates and windows have no place there (42803, 42P20)."""
+    compiled = expression(env, node)
+    if compiled.aggregate:
+        raise SqlError("aggregate_misplaced")
+    if compiled.windowed:
+        raise SqlError("window_misplaced")
+    return compiled
+
+
+def joined(parts: Sequence[Expression]) -> str:
+    """The texts of `parts`, comma-separated."""
+    return ", ".join(part.sql for part in parts)
+
+
+def all_boolean(parts: Sequence[Expression]) -> bool:
+    """Whether every value that `parts` can give is true, false or null, and some is not null."""
+    valued = [part for part in parts if part.sql != "NULL"]
+    return bool(valued) and all(part.is_boolean for part in valued)
+
+
+def _literal(env: Env, node: nodes.Literal) -> Expression:
+    return Expression(env.context.literal(node.index))
+
+
+def _constant(_: Env, node: nodes.Constant) -> Expression:
+    if node.value is None:
+        return Expression("NULL")
+    return Expression("TRUE" if node.value else "FALSE", is_boolean=True)
+
+
+def _parameter(env: Env, node: nodes.Parameter) -> Expression:
+    bind = node.name if node.name is not None else -(node.position + 1)
+    return Expression(env.context.argument(bind))
+
+
+def _column(env: Env, node: nodes.Column) -> Expression:
+    return env.scope.resolve(node)
+
+
+def _unary(env: Env, node: nodes.Unary) -> Expression:
+    operand = expression(env, node.operand)
+    if node.op == "+":
+        return replace(operand, is_boolean=False)
+    if node.op == "not":
+        return combine(f"(NOT {operand.sql})", operand, is_boolean=True)
+    return combine(f"({node.op} {operand.sql})", operand)
+
+
+def _binary(env: Env, node: nodes.Binary) -> Expression:
+    """A chain of left-associative operators is walked in a loop: it may be longer than Python's stack."""
+    spine: list[nodes.Binary] = []
+    leftmost: nodes.Expr = node
+    while isinstance(leftmost, nodes.Binary):
+        spine.append(leftmost)
+        leftmost = leftmost.left
+    if len(spine) > MAX_DEPTH:
+        raise SqlError("too_complex")
+    compiled = expression(env, leftmost)
+    for each in reversed(spine):
+        compiled = _apply(each.op, compiled, expression(env, each.right))
+    return compiled
+
+
+def _apply(op: str, left: Expression, right: Expression) -> Expression:
+    if op == "/":
+        return division.real(left, right)
+    if op == "div":
+        return division.whole(left, right)
+    if op == "%":
+        return division.remainder(left, right)
+    return combine(f"({left.sql} {op} {right.sql})", left, right, is_boolean=op in _COMPARISONS)
+
+
+def _logical(env: Env, node: nodes.Logical) -> Expression:
+    return _balanced(node.op.upper(), expressions(env, node.operands))
+
+
+def _balanced(op: str, parts: list[Expression]) -> Expression:
+    """A chain of AND or OR as a tree of small depth, so that thousands of conditions stay under SQLite's limit."""
+    while len(parts) > 1:
+        pairs = [parts[at : at + 2] for at in range(0, len(parts), 2)]
+        parts = [
+            combine(f"({pair[0].sql} {op} {pair[1].sql})", *pair, is_boolean=True)
+            if len(pair) == 2
+            else pair[0]
+            for pair in pairs
+        ]
+    return parts[0]
+
+
+def _is(env: Env, node: nodes.Is) -> Expression:
+    left, right = expression(env, node.left), expression(env, node.right)
+    word = "IS NOT" if node.negated else "IS"
+    return combine(f"({left.sql} {word} {right.sql})", left, right, is_boolean=True)
+
+
+def _like(env: Env, node: nodes.Like) -> Expression:
+    parts = expressions(env, (node.operand, node.pattern))
+    word = ("NOT " if node.negated else "") + node.op.upper()
+    text = f"{parts[0].sql} {word} {parts[1].sql}"
+    if node.escape is not None:
+        parts.append(expression(env, node.escape))
+        text += f" ESCAPE {parts[2].sql}"
+    return combine(f"({text})", *parts, is_boolean=True)
+
+
+def _between(env: Env, node: nodes.Between) -> Expression:
+    operand, low, high = expressions(env, (node.operand, node.low, node.high))
+    word = "NOT BETWEEN" if node.negated else "BETWEEN"
+    return combine(f"({operand.sql} {word} {low.sql} AND {high.sql})", operand, low, high, is_boolean=True)
+
+
+def _in_list(env: Env, node: nodes.InList) -> Expression:
+    operand = expression(env, node.operand)
+    items = expressions(env, node.items)
+    word = "NOT IN" if node.negated else "IN"
+    return combine(f"({operand.sql} {word} ({joined(items)}))", operand, *items, is_boolean=True)
+
+
+def _in_query(env: Env, node: nodes.InQuery) -> Expression:
+    operand = expression(env, node.operand)
+    width = len(node.operand.items) if isinstance(node.operand, nodes.Row) else 1
+    word = "NOT IN" if node.negated else "IN"
+    inner = _subquery(env, node.query, width)
+    compiled = combine(f"({operand.sql} {word} ({inner.sql}))", operand, is_boolean=True)
+    return replace(compiled, repeatable=False)
+
+
+def _exists(env: Env, node: nodes.Exists) -> Expression:
+    return Expression(f"(EXISTS ({_subquery(env, node.query).sql}))", is_boolean=True, repeatable=False)
+
+
+def _scalar_query(env: Env, node: nodes.ScalarQuery) -> Expression:
+    return _subquery(env, node.query, 1, first_row=True)
+
+
+def _subquery(env: Env, query: nodes.Query, width: int | None = None, first_row: bool = False) -> Expression:
+    """A subquery's text. `width`: how many columns it must have; `first_row`: only its first row is looked at."""
+    # The compiler of queries needs this module for every clause, so it is looked up when it is needed.
+    from parser.compile.query import compile_query
+
+    compiled = compile_query(env.context, query, env.scope, first_row=first_row)
+    if width is not None and len(compiled.columns) != width:
+        raise SqlError("subquery_columns", expected=width, found=len(compiled.columns))
+    is_boolean = compiled.columns[0].is_boolean
+    return Expression(
+        f"({compiled.sql})" if first_row else compiled.sql, is_boolean=is_boolean, repeatable=False
+    )
+
+
+def _case(env: Env, node: nodes.Case) -> Expression:
+    operand = [expression(env, node.operand)] if node.operand is not None else []
+    results, parts, text = [], list(operand), "CASE " + "".join(f"{part.sql} " for part in operand)
+    for branch in node.branches:
+        test, result = expressions(env, (branch.condition, branch.result))
+        text += f"WHEN {test.sql} THEN {result.sql} "
+        parts += [test, result]
+        results.append(result)
+    if node.otherwise is not None:
+        results.append(expression(env, node.otherwise))
+        text += f"ELSE {results[-1].sql} "
+        parts.append(results[-1])
+    return combine(f"({text}END)", *parts, is_boolean=all_boolean(results))
+
+
+def _cast(env: Env, node: nodes.Cast) -> Expression:
+    return casts.cast(env.context, expression(env, node.operand), node.domain)
+
+
+def _collate(env: Env, node: nodes.Collate) -> Expression:
+    operand = expression(env, node.operand)
+    collation = node.collation.text.upper()
+    if collation not in ("NOCASE", "BINARY", "RTRIM"):
+        raise SqlError("unknown_collation", name=node.collation.text)
+    return combine(f"({operand.sql} COLLATE {collation})", operand)
+
+
+def _call(env: Env, node: nodes.Call) -> Expression:
+    # Calls compile their own arguments: a module of their own, for which this one is the way to do it.
+    from parser.compile import calls
+
+    return calls.call(env, node)
+
+
+def _row(env: Env, node: nodes.Row) -> Expression:
+    items = expressions(env, node.items)
+    return combine(f"({joined(items)})", *items)
+
+
+_HANDLERS: dict[type, Callable[[Env, Any], Expression]] = {
+    nodes.Literal: _literal,
+    nodes.Constant: _constant,
+    nodes.Parameter: _parameter,
+    nodes.Column: _column,
+    nodes.Unary: _unary,
+    nodes.Binary: _binary,
+    nodes.Logical: _logical,
+    nodes.Is: _is,
+    nodes.Like: _like,
+    nodes.Between: _between,
+    nodes.InList: _in_list,
+    nodes.InQuery: _in_query,
+    nodes.Exists: _exists,
+    nodes.ScalarQuery: _scalar_query,
+    nodes.Case: _case,
+    nodes.Cast: _cast,
+    nodes.Collate: _collate,
+    nodes.Call: _call,
+    nodes.Row: _row,
+}

@@ -1,0 +1,120 @@
+"""A catalog's rows back into a schema: every object's DDL is parsed and defined again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+from threading import Lock
+from types import MappingProxyType
+
+from cachetools import LRUCache
+
+from parser import nodes
+from parser.compile.context import Context
+from parser.compile.define import define_domain, define_index, define_table, define_view
+from parser.errors import SqlError
+from parser.literals import Literals
+from parser.plan import CatalogChange
+from parser.schema import Domain, Index, Schema, Table, Thing, View
+from parser.shape import split
+from parser.statements import Statements
+
+_ORDER = ("domain", "table", "index", "view")
+
+
+def load_schema(base: Schema, changes: Iterable[CatalogChange], version: int) -> Schema:
+    """`base` with `changes` applied. Objects may come in any order; what nothing touched stays the same object."""
+    things: dict[str, dict[str, Thing]] = {
+        "domain": dict(base.domains), "table": dict(base.tables), "index": dict(base.indexes), "view": dict(base.views)
+    }  # fmt: skip
+    waiting: list[CatalogChange] = []
+    for change in changes:
+        if change.source is None:
+            things[change.kind].pop(change.key, None)
+        else:
+            waiting.append(change)
+    waiting.sort(key=lambda change: _ORDER.index(change.kind))
+    while waiting:
+        waiting = _define_some(things, waiting, version)
+    return _schema(things, version)
+
+
+def _define_some(
+    things: dict[str, dict[str, Thing]], waiting: list[CatalogChange], version: int
+) -> list[CatalogChange]:
+    """Defines what can be; what needs an object that is still waiting comes back. Raises when nothing could be."""
+    left: list[CatalogChange] = []
+    failure: SqlError | None = None
+    for change in waiting:
+        try:
+            things[change.kind][change.key] = _define(_schema(things, version), change)
+        except SqlError as error:
+            failure = error
+            left.append(change)
+    if failure is not None and len(left) == len(waiting):
+        raise failure
+    return left
+
+
+def _schema(things: dict[str, dict[str, Thing]], version: int) -> Schema:
+    tables = {key: each for key, each in things["table"].items() if isinstance(each, Table)}
+    views = {key: each for key, each in things["view"].items() if isinstance(each, View)}
+    found = {key: each for key, each in things["domain"].items() if isinstance(each, Domain)}
+    indexes = {key: each for key, each in things["index"].items() if isinstance(each, Index)}
+    return Schema(
+        version,
+        MappingProxyType(tables),
+        MappingProxyType(views),
+        MappingProxyType(found),
+        MappingProxyType(indexes),
+    )
+
+
+@lru_cache(maxsize=1)
+def _statements() -> Statements:
+    """A parser for catalogs alone: each source is parsed once, there is nothing to keep."""
+    return Statements(cached_shapes=1)
+
+
+#: What each source was defined as last, and what names were found as then.
+_Memory = tuple[Thing, tuple[tuple[str, str, Thing | None], ...]]
+_memory: LRUCache[tuple[str, str], _Memory] = LRUCache(20_000)
+_memory_lock = Lock()
+
+
+def _define(schema: Schema, change: CatalogChange) -> Thing:
+    """The object of a catalog row. A row defined before against the same objects gives the same object again, so
+    that a schema loaded anew leaves plans good and costs no parsing."""
+    source = change.source or ""
+    with _memory_lock:
+        known = _memory.get((change.kind, source))
+    if known is not None and all(_lookup(schema, kind, key) is thing for kind, key, thing in known[1]):
+        return known[0]
+    shaped = split(source)
+    context = Context(schema, Literals(shaped))
+    thing = _definition(context, _statements().parse(shaped), source)
+    with _memory_lock:
+        _memory[change.kind, source] = (
+            thing,
+            tuple((*names, found) for names, found in context.found.items()),
+        )
+    return thing
+
+
+def _lookup(schema: Schema, kind: str, key: str) -> Thing | None:
+    if kind == "table":
+        return schema.tables.get(key)
+    return schema.views.get(key) if kind == "view" else schema.domains.get(key)
+
+
+def _definition(context: Context, statement: nodes.Statement, source: str) -> Thing:
+    match statement:
+        case nodes.CreateDomain():
+            return define_domain(context, statement, source)
+        case nodes.CreateTable():
+            return define_table(context, statement, source)
+        case nodes.CreateView():
+            return define_view(context, statement, source)[0]
+        case nodes.CreateIndex():
+            return define_index(context, statement, source)[0]
+    raise SqlError("internal")

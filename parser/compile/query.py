@@ -1,0 +1,208 @@
+"""Queries: selects, set operators, VALUES, common table expressions, ordering and row limits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from parser import nodes
+from parser.compile.context import Context
+from parser.compile.expressions import Env, expressions, joined
+from parser.compile.limits import limit_text
+from parser.compile.names import CommonTable, Field, Scope
+from parser.compile.order import Ordering, by_output, by_scope
+from parser.compile.select import Core, ResultColumn, compile_select
+from parser.errors import SqlError
+from parser.schema import key
+from parser.shape import source_text
+
+#: SQLite's limits on terms of a compound select and on columns of a result.
+_MAX_TERMS = 500
+_MAX_COLUMNS = 2_000
+_WORDS = {"union": "UNION", "union all": "UNION ALL", "except": "EXCEPT", "intersect": "INTERSECT"}
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A query in SQLite's SQL, its result columns, and the name of its relation (the first table of its FROM)."""
+
+    sql: str
+    columns: tuple[ResultColumn, ...]
+    relation: str
+
+
+def compile_query(
+    context: Context, query: nodes.Query, parent: Scope | None, named: bool = False, first_row: bool = False
+) -> Compiled:
+    """A whole query. `named`: its columns get the SQL names c1, c2 … (subqueries in FROM).
+
+    `first_row`: only the first row counts (a scalar subquery), which in a write must be the same everywhere.
+    """
+    scope = Scope(parent=parent) if query.with_ is not None else parent
+    prefix = with_clause(context, query.with_, scope) if scope is not None else ""
+    total = context.for_write and (query.limit is not None or first_row)
+    if isinstance(query.body, nodes.Select):
+        core = compile_select(context, query.body, scope, named)
+        ordering = by_scope(core, query.order_by)
+    else:
+        # Ordering by an expression over the result needs names for its columns.
+        core = _body(context, query.body, scope, named or bool(query.order_by))
+        ordering = by_output(context, core, query.order_by, scope)
+    return _finish(context, query, core, ordering, prefix, total and not core.one_row)
+
+
+def _finish(
+    context: Context, query: nodes.Query, core: Core, ordering: Ordering, prefix: str, total: bool
+) -> Compiled:
+    """Order and limit after the core. `total`: every column breaks ties, so that a limit keeps the same rows."""
+    if len(core.columns) > _MAX_COLUMNS:
+        raise SqlError("too_complex")
+    terms = list(ordering.terms)
+    if total:
+        terms += [str(number) for number in range(1, len(core.columns) + 1)]
+    text = prefix + ordering.sql
+    if terms:
+        text += f" ORDER BY {', '.join(terms)}"
+    if query.limit is not None:
+        text += limit_text(context, query.limit)
+    return Compiled(text, core.columns, core.relation)
+
+
+def fields_of(context: Context, compiled: Compiled, prefix: str, origin: str) -> tuple[Field, ...]:
+    """The columns c1, c2 … of a named query as an outer one sees them; `origin` '' keeps each column's own."""
+    fields = []
+    for number, column in enumerate(compiled.columns, 1):
+        name = fixed_name(context, column)
+        fields.append(
+            Field(name, key(name), f"{prefix}c{number}", origin or column.origin, column.is_boolean)
+        )
+    return tuple(fields)
+
+
+def fixed_name(context: Context, column: ResultColumn) -> str:
+    """A column's name where others may refer to it: literals in it become part of the plan's key."""
+    if column.first_literal < 0:
+        return column.name
+    first, count = (
+        column.first_literal,
+        column.name.count("'i'") + column.name.count("'r'") + column.name.count("'s'"),
+    )
+    context.literals.look_at_texts(range(first, first + count))
+    return source_text(column.name, first, context.literals.shaped)
+
+
+# --- bodies that are no plain select -------------------------------------------------------------------------
+
+
+def _body(context: Context, body: nodes.Body, parent: Scope | None, named: bool) -> Core:
+    match body:
+        case nodes.Select():
+            return compile_select(context, body, parent, named)
+        case nodes.Values():
+            return _values(context, body, parent, named)
+        case nodes.Compound():
+            return _compound(context, body, parent, named)
+        case nodes.Query():
+            inner = compile_query(context, body, parent, named)
+            return Core(f"SELECT * FROM ({inner.sql})", inner.columns, inner.relation)
+
+
+def _values(context: Context, body: nodes.Values, parent: Scope | None, named: bool) -> Core:
+    env = Env(context, Scope(parent=parent))
+    width = len(body.rows[0])
+    texts = []
+    first: list[ResultColumn] = []
+    for row in body.rows:
+        if len(row) != width:
+            raise SqlError("values_width", expected=width, found=len(row))
+        cells = expressions(env, row)
+        if not first:
+            first = [ResultColumn(f"column{n}", "", each.is_boolean) for n, each in enumerate(cells, 1)]
+        texts.append(f"({joined(cells)})")
+    text = f"VALUES {', '.join(texts)}"
+    if named:
+        heads = ", ".join(f"column{number} AS c{number}" for number in range(1, width + 1))
+        text = f"SELECT {heads} FROM ({text})"
+    return Core(text, tuple(first), "")
+
+
+def _compound(context: Context, body: nodes.Compound, parent: Scope | None, named: bool) -> Core:
+    """A left-associative chain, walked in a loop; an operand that is a set operation itself stands in a subquery."""
+    spine: list[nodes.Compound] = []
+    leftmost: nodes.Body = body
+    while isinstance(leftmost, nodes.Compound):
+        spine.append(leftmost)
+        leftmost = leftmost.left
+    if len(spine) >= _MAX_TERMS:
+        raise SqlError("too_complex")
+    first = _operand(context, leftmost, parent, named)
+    text, columns = [first.sql], list(first.columns)
+    for each in reversed(spine):
+        operand = _operand(context, each.right, parent, False)
+        if len(operand.columns) != len(columns):
+            raise SqlError("set_columns", expected=len(columns), found=len(operand.columns))
+        text.append(f"{_WORDS[each.op]} {operand.sql}")
+        columns = [_joint(mine, other) for mine, other in zip(columns, operand.columns, strict=True)]
+    return Core(" ".join(text), tuple(columns), first.relation, terms=first)
+
+
+def _operand(context: Context, body: nodes.Body, parent: Scope | None, named: bool) -> Core:
+    core = _body(context, body, parent, named)
+    if isinstance(body, nodes.Compound):
+        return replace(core, sql=f"SELECT * FROM ({core.sql})", terms=None)
+    return core
+
+
+def _joint(mine: ResultColumn, other: ResultColumn) -> ResultColumn:
+    null = other.expression is not None and other.expression.sql == "NULL"
+    return replace(mine, is_boolean=mine.is_boolean and (other.is_boolean or null))
+
+
+# --- common table expressions --------------------------------------------------------------------------------
+
+
+def with_clause(context: Context, with_: nodes.With | None, scope: Scope) -> str:
+    """The WITH clause ('' without one); each table is put into `scope` for those after it."""
+    if with_ is None:
+        return ""
+    texts = []
+    for cte in with_.ctes:
+        sql_name = context.alias()
+        recursive = with_.recursive and _recursive_start(cte)
+        if recursive:
+            start = compile_query(_apart(context), nodes.Query(recursive), scope, named=True)
+            scope.common[key(cte.name.text)] = _common(context, cte, start, sql_name)
+        compiled = compile_query(context, cte.query, scope, named=True)
+        common = _common(context, cte, compiled, sql_name)
+        scope.common[key(cte.name.text)] = common
+        hint = {None: "", True: "MATERIALIZED ", False: "NOT MATERIALIZED "}[cte.materialized]
+        heads = ", ".join(each.sql for each in common.columns)
+        texts.append(f"{sql_name}({heads}) AS {hint}({compiled.sql})")
+    return f"WITH {'RECURSIVE ' if with_.recursive else ''}{', '.join(texts)} "
+
+
+def _apart(context: Context) -> Context:
+    """A context for a first look at a query: what it gathers is gathered again by the real compilation."""
+    return replace(context, tables={}, uses=set(), domains=set())
+
+
+def _recursive_start(cte: nodes.Cte) -> nodes.Body | None:
+    """The leftmost operand of a compound: what a recursive query starts from, and takes its columns from."""
+    body = cte.query.body
+    if not isinstance(body, nodes.Compound):
+        return None
+    while isinstance(body, nodes.Compound):
+        body = body.left
+    return body
+
+
+def _common(context: Context, cte: nodes.Cte, compiled: Compiled, sql_name: str) -> CommonTable:
+    fields: Sequence[Field] = fields_of(context, compiled, "", cte.name.text)
+    if cte.columns:
+        if len(cte.columns) != len(fields):
+            raise SqlError("column_count", expected=len(cte.columns), found=len(fields))
+        fields = [
+            replace(each, name=name.text, key=key(name.text))
+            for each, name in zip(fields, cte.columns, strict=True)
+        ]
+    return CommonTable(sql_name, cte.name.text, tuple(fields))

@@ -1,0 +1,168 @@
+"""One select core: its columns, FROM, WHERE, GROUP BY and HAVING."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from parser import nodes
+from parser.compile.context import Context
+from parser.compile.expressions import Env, condition, expression
+from parser.compile.names import Field, Scope
+from parser.compile.sources import From, compile_sources
+from parser.compile.sql import Expression
+from parser.errors import SqlError
+from parser.plan import Output
+from parser.schema import key
+
+
+@dataclass(frozen=True, slots=True)
+class ResultColumn:
+    """One column of a result. `first_literal` ≥ 0: `name` is source text with literals (see `plan.Output`).
+
+    `has_name`: given by AS, or a column's own, so that ORDER BY may use it.
+    """
+
+    name: str
+    origin: str
+    is_boolean: bool = False
+    first_literal: int = -1
+    expression: Expression | None = None
+    has_name: bool = True
+
+    def output(self) -> Output:
+        """This column as a plan tells it."""
+        return Output(self.name, self.origin, self.is_boolean, self.first_literal)
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """A query without its ordering and limit. `env`: where ORDER BY of a plain select looks names up.
+
+    `one_row`: an aggregate without GROUP BY. `terms`: the first operand of a compound.
+    """
+
+    sql: str
+    columns: tuple[ResultColumn, ...]
+    relation: str
+    env: Env | None = None
+    one_row: bool = False
+    terms: Core | None = None
+
+
+def compile_select(context: Context, select: nodes.Select, parent: Scope | None, named: bool) -> Core:
+    """`select` in SQLite's SQL; `named` gives its columns the SQL names c1, c2 …"""
+    source = compile_sources(context, select.sources, parent) if select.sources else None
+    scope = source.scope(parent) if source else Scope(parent=parent)
+    scope.windows = {key(each.name.text): each.window for each in select.windows}
+    env = Env(context, scope)
+    columns = tuple(result_columns(env, select.items, source))
+    scope.aliases = _aliases(columns)
+    text = "SELECT DISTINCT " if select.distinct else "SELECT "
+    text += _list(columns, named)
+    text += f" FROM {source.text}" if source else ""
+    aggregate = any(each.expression is not None and each.expression.aggregate for each in columns)
+    if select.where is not None:
+        text += f" WHERE {condition(env, select.where).sql}"
+    if select.group_by:
+        text += f" GROUP BY {', '.join(_group_term(env, each, columns) for each in select.group_by)}"
+    if select.having is not None:
+        text += _having(env, select, aggregate)
+    one_row = not select.group_by and (aggregate or select.having is not None)
+    return Core(text, columns, source.relation if source else "", env, one_row)
+
+
+def result_columns(
+    env: Env, items: tuple[nodes.Item | nodes.Star, ...], source: From | None
+) -> Iterable[ResultColumn]:
+    """The columns of a select list or RETURNING, `*` expanded."""
+    for item in items:
+        if isinstance(item, nodes.Star):
+            for each in _expanded(env, item, source):
+                yield ResultColumn(each.name, each.origin, each.is_boolean, expression=each.expression())
+        else:
+            yield _item(env, item)
+
+
+def _expanded(env: Env, star: nodes.Star, source: From | None) -> tuple[Field, ...]:
+    if star.table is not None:
+        return env.scope.source(star.table.text)
+    if source is None:
+        raise SqlError("star_without_from")
+    return source.fields
+
+
+def _item(env: Env, item: nodes.Item) -> ResultColumn:
+    compiled = expression(env, item.expr)
+    if item.alias is not None:
+        return ResultColumn(item.alias.text, compiled.origin, compiled.is_boolean, expression=compiled)
+    if isinstance(item.expr, nodes.Column):
+        name = _column_name(env.scope, item.expr)
+        return ResultColumn(name, compiled.origin, compiled.is_boolean, expression=compiled)
+    name, first = item.source, item.first_literal if "'" in item.source else -1
+    if first < 0:
+        name = " ".join(name.split()) if "`" not in name else name
+    return ResultColumn(name, compiled.origin, compiled.is_boolean, first, compiled, has_name=False)
+
+
+def _column_name(scope: Scope, column: nodes.Column) -> str:
+    """The column's name as created (an alias of the same select keeps the name it is written with)."""
+    wanted = key(column.name.text)
+    for level in scope.levels():
+        fields = level.fields
+        if column.table is not None:
+            fields = level.sources.get(key(column.table.text), ())
+        found = next((each.name for each in fields if each.key == wanted), None)
+        if found is not None:
+            return found
+    return column.name.text
+
+
+def _aliases(columns: tuple[ResultColumn, ...]) -> dict[str, Expression]:
+    """What later clauses may call the columns; of two with one name, the first."""
+    aliases: dict[str, Expression] = {}
+    for column in columns:
+        if column.has_name and column.expression is not None:
+            aliases.setdefault(key(column.name), column.expression)
+    return aliases
+
+
+def _list(columns: tuple[ResultColumn, ...], named: bool) -> str:
+    texts = [each.expression.sql for each in columns if each.expression is not None]
+    if named:
+        texts = [f"{text} AS c{number}" for number, text in enumerate(texts, 1)]
+    return ", ".join(texts)
+
+
+def position(env: Env, node: nodes.Expr, count: int) -> int | None:
+    """The column number that a whole number in ORDER BY or GROUP BY means (from 1), None for other expressions.
+
+    Raises position_out_of_range (42P10).
+    """
+    if not isinstance(node, nodes.Literal) or node.kind != "whole":
+        return None
+    value = env.context.literals.value(node.index)
+    if not isinstance(value, int) or not 1 <= value <= count:
+        raise SqlError("position_out_of_range", position=str(value), count=count)
+    return value
+
+
+def _group_term(env: Env, node: nodes.Expr, columns: tuple[ResultColumn, ...]) -> str:
+    number = position(env, node, len(columns))
+    compiled = columns[number - 1].expression if number is not None else expression(env, node)
+    assert compiled is not None
+    if compiled.aggregate:
+        raise SqlError("aggregate_misplaced")
+    if compiled.windowed:
+        raise SqlError("window_misplaced")
+    return compiled.sql
+
+
+def _having(env: Env, select: nodes.Select, aggregate: bool) -> str:
+    assert select.having is not None
+    compiled = expression(env, select.having)
+    if compiled.windowed:
+        raise SqlError("window_misplaced")
+    if not select.group_by and not aggregate and not compiled.aggregate:
+        raise SqlError("having_without_group")
+    return f" HAVING {compiled.sql}"

@@ -1,0 +1,175 @@
+"""FROM: tables, views, subqueries and joins, with the columns that they offer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from parser import nodes
+from parser.compile import sql
+from parser.compile.context import Context
+from parser.compile.expressions import Env, condition
+from parser.compile.names import CommonTable, Field, Scope
+from parser.errors import SqlError
+from parser.schema import Column, key
+
+#: SQLite joins at most this many tables.
+_MAX_TABLES = 64
+_JOIN_WORDS = {
+    "inner": "JOIN",
+    "cross": "JOIN",
+    "left": "LEFT JOIN",
+    "right": "RIGHT JOIN",
+    "full": "FULL JOIN",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class From:
+    """A FROM, or a part of it: its text, what `*` and unqualified names see, fields by table or alias.
+
+    `relation` is the name of its first table; `outer` says that a RIGHT or FULL JOIN is in it.
+    """
+
+    text: str
+    fields: tuple[Field, ...]
+    sources: dict[str, tuple[Field, ...]]
+    relation: str
+    count: int = 1
+    outer: bool = False
+
+    def scope(self, parent: Scope | None) -> Scope:
+        """The names that it brings into reach."""
+        return Scope(parent=parent, fields=self.fields, sources=self.sources)
+
+
+def compile_sources(context: Context, items: tuple[nodes.Source, ...], parent: Scope | None) -> From:
+    """The comma-separated items of a FROM."""
+    whole = _compile(context, items[0], parent, None)
+    for item in items[1:]:
+        right = _compile(context, item, parent, whole)
+        text = f"({right.text})" if right.outer else right.text
+        whole = _together(whole, right, f"{whole.text} JOIN {text}", whole.fields + right.fields)
+    if whole.count > _MAX_TABLES:
+        raise SqlError("too_complex")
+    return whole
+
+
+def relation_fields(columns: tuple[Column, ...], alias: str, origin: str) -> tuple[Field, ...]:
+    """The columns of a table or view as `alias` offers them; with no alias, unqualified."""
+    prefix = f"{alias}." if alias else ""
+    return tuple(
+        Field(each.name, each.key, prefix + sql.name(each.name), origin, each.is_boolean) for each in columns
+    )
+
+
+def _compile(context: Context, node: nodes.Source, parent: Scope | None, before: From | None) -> From:
+    """One item; `before` holds the items left of it, which its ON conditions may name as in SQLite."""
+    if isinstance(node, nodes.TableRef):
+        return _table(context, node, parent)
+    if isinstance(node, nodes.Derived):
+        return _derived(context, node, parent)
+    return _join(context, node, parent, before)
+
+
+def _table(context: Context, node: nodes.TableRef, parent: Scope | None) -> From:
+    shown = (node.alias or node.name).text
+    alias = context.alias()
+    common = parent.common_table(node.name.text) if parent is not None else None
+    if common is not None:
+        return _common(common, alias, shown)
+    found = context.relation(node.name.text)
+    if found is None:
+        raise context.unknown_table(node.name.text)
+    context.read(found)
+    fields = relation_fields(found.columns, alias, found.name)
+    return From(f"{sql.name(found.name)} AS {alias}", fields, {key(shown): fields}, found.name)
+
+
+def _common(common: CommonTable, alias: str, shown: str) -> From:
+    fields = tuple(
+        Field(each.name, each.key, f"{alias}.{each.sql}", common.name, each.is_boolean)
+        for each in common.columns
+    )
+    return From(f"{common.sql} AS {alias}", fields, {key(shown): fields}, common.name)
+
+
+def _derived(context: Context, node: nodes.Derived, parent: Scope | None) -> From:
+    # Queries need FROM and FROM needs queries: looked up when a subquery is there.
+    from parser.compile.query import compile_query, fields_of
+
+    # A subquery in FROM sees the queries around its own, not its neighbours.
+    inner = compile_query(context, node.query, parent, named=True)
+    alias = context.alias()
+    shown = node.alias.text if node.alias else ""
+    fields = fields_of(context, inner, f"{alias}.", shown)
+    sources = {key(shown): fields} if shown else {}
+    return From(f"({inner.sql}) AS {alias}", fields, sources, shown or inner.relation)
+
+
+# --- joins ---------------------------------------------------------------------------------------------------
+
+
+def _join(context: Context, node: nodes.Join, parent: Scope | None, before: From | None) -> From:
+    left = _compile(context, node.left, parent, before)
+    right = _compile(context, node.right, parent, None)
+    right_text = f"({right.text})" if isinstance(node.right, nodes.Join) else right.text
+    text = f"{left.text} {_JOIN_WORDS[node.kind]} {right_text}"
+    outer = node.kind in ("right", "full")
+    if node.natural or node.using:
+        return _merging(node, left, right, text, outer)
+    whole = _together(left, right, text, left.fields + right.fields, outer)
+    if node.on is not None:
+        around = parent if before is None else before.scope(parent)
+        test = condition(Env(context, whole.scope(around)), node.on)
+        return _with_text(whole, f"{text} ON {test.sql}")
+    return _with_text(whole, f"{text} ON TRUE") if node.kind in ("left", "right", "full") else whole
+
+
+def _together(left: From, right: From, text: str, fields: tuple[Field, ...], outer: bool = False) -> From:
+    twice = left.sources.keys() & right.sources.keys()
+    if twice:
+        raise SqlError("duplicate_alias", name=min(twice))
+    return From(
+        text=text,
+        fields=fields,
+        sources={**left.sources, **right.sources},
+        relation=left.relation,
+        count=left.count + right.count,
+        outer=outer or left.outer or right.outer,
+    )
+
+
+def _with_text(whole: From, text: str) -> From:
+    return From(text, whole.fields, whole.sources, whole.relation, whole.count, whole.outer)
+
+
+def _merging(node: nodes.Join, left: From, right: From, text: str, outer: bool) -> From:
+    """NATURAL and USING: the common columns once, first, then the others of the left, then of the right."""
+    names = node.using or _common_names(left, right)
+    pairs = [(_one(left, name), _one(right, name)) for name in names]
+    test = " AND ".join(f"{mine.sql} = {other.sql}" for mine, other in pairs) or "TRUE"
+    merged = tuple(_merged(node.kind, mine, other) for mine, other in pairs)
+    taken = {each.key for each in merged}
+    rest = tuple(each for each in left.fields + right.fields if each.key not in taken)
+    return _together(left, right, f"{text} ON {test}", merged + rest, outer)
+
+
+def _common_names(left: From, right: From) -> tuple[nodes.Name, ...]:
+    shared = {each.key for each in right.fields}
+    return tuple(dict.fromkeys(nodes.Name(each.name) for each in left.fields if each.key in shared))
+
+
+def _one(side: From, name: nodes.Name) -> Field:
+    found = [each for each in side.fields if each.key == key(name.text)]
+    if not found:
+        raise SqlError("unknown_column", name=name.text)
+    if len(found) > 1:
+        raise SqlError("ambiguous_column", name=name.text)
+    return found[0]
+
+
+def _merged(kind: str, left: Field, right: Field) -> Field:
+    both = left.is_boolean and right.is_boolean
+    if kind == "full":
+        return Field(left.name, left.key, f"coalesce({left.sql}, {right.sql})", left.origin, both)
+    return right if kind == "right" else left

@@ -1,0 +1,74 @@
+"""Pieces of SQLite text: quoting, and an expression's text with what the compiler must know about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from parser.errors import SqlError
+from parser.plan import Value
+
+#: SQLite refuses expression trees deeper than 1,000; what we add around a node stays under the rest.
+MAX_DEPTH = 900
+_LARGEST_INTEGER = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """An expression in SQLite's SQL, safe to stand anywhere (an operator brings its own parentheses).
+
+    `is_boolean`: 1 and 0 mean true and false. `repeatable`: evaluating it twice in one row gives the same
+    value cheaply enough (no subquery, no random), so the text may be written twice. `aggregate`: it holds
+    an aggregate of the query it stands in, `windowed` a window function. `origin`: the table or view it comes from when it is a column.
+    """
+
+    sql: str
+    is_boolean: bool = False
+    repeatable: bool = True
+    aggregate: bool = False
+    windowed: bool = False
+    depth: int = 1
+    origin: str = ""
+
+
+def combine(sql: str, *parts: Expression, is_boolean: bool = False, extra_depth: int = 1) -> Expression:
+    """The expression `sql` made of `parts`: depth and flags follow from them. 54001 when too deep for SQLite."""
+    depth = extra_depth + max((part.depth for part in parts), default=0)
+    if depth > MAX_DEPTH:
+        raise SqlError("too_complex")
+    return Expression(
+        sql=sql,
+        is_boolean=is_boolean,
+        repeatable=all(part.repeatable for part in parts),
+        aggregate=any(part.aggregate for part in parts),
+        windowed=any(part.windowed for part in parts),
+        depth=depth,
+    )
+
+
+def name(text: str) -> str:
+    """`text` as a quoted SQLite identifier."""
+    return '"' + text.replace('"', '""') + '"'
+
+
+def names(texts: tuple[str, ...] | list[str]) -> str:
+    """Quoted identifiers, comma-separated."""
+    return ", ".join(name(text) for text in texts)
+
+
+def literal(value: Value) -> str:
+    """`value` written as an SQLite literal (views, CHECKs and DEFAULTs take no parameters)."""
+    if value is None:
+        return "NULL"
+    if isinstance(value, str):
+        return "'" + value.replace("'", "''") + "'"
+    if isinstance(value, float):
+        return _real(value)
+    if abs(value) > _LARGEST_INTEGER:
+        return _real(float(value))
+    return str(int(value)) if value >= 0 else f"({int(value)})"
+
+
+def _real(value: float) -> str:
+    if value in (float("inf"), float("-inf")):
+        return "9e999" if value > 0 else "(-9e999)"
+    return repr(value) if value >= 0 else f"({value!r})"

@@ -1,0 +1,95 @@
+"""Any statement that a database runs, compiled to its plan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from parser import nodes
+from parser.compile import changes, ddl
+from parser.compile.context import Context
+from parser.compile.query import compile_query
+from parser.compile.show import describe, show
+from parser.errors import SqlError
+from parser.literals import Literals, Look
+from parser.plan import Plan, Query, Shaped
+from parser.schema import Schema, Table, Thing
+
+
+@dataclass(frozen=True, slots=True)
+class Compilation:
+    """A plan and what it depends on besides its shape: looks at literals, and what names were found as.
+
+    `linked`: the tables with foreign keys then; which tables a change writes follows from them.
+    """
+
+    plan: Plan
+    looks: frozenset[Look]
+    found: tuple[tuple[str, str, Thing | None], ...]
+    linked: tuple[Table, ...] = ()
+
+
+def compile_statement(
+    statement: nodes.Statement, shaped: Shaped, schema: Schema, for_write: bool
+) -> Compilation:
+    """Compiles `statement` against `schema`. Raises SqlError for everything that is wrong with it.
+
+    Statements of a session or the cluster (USE, BEGIN, CREATE DATABASE, …) have no plan: not_supported.
+    """
+    literals = Literals(shaped)
+    context = Context(schema, literals, for_write=for_write or not _reads(statement))
+    try:
+        plan = _compile(context, statement)
+    except RecursionError:
+        # Nesting is bounded by the lexer; chains of prefix operators are not, and end here.
+        raise SqlError("too_deep") from None
+    found = tuple((kind, key, thing) for (kind, key), thing in context.found.items())
+    return Compilation(plan, frozenset(literals.looks), found, linked_tables(schema))
+
+
+def linked_tables(schema: Schema) -> tuple[Table, ...]:
+    """The tables that refer to others."""
+    return tuple(table for table in schema.tables.values() if table.references)
+
+
+def _reads(statement: nodes.Statement) -> bool:
+    return isinstance(statement, nodes.Query | nodes.Show | nodes.Describe)
+
+
+def _compile(context: Context, statement: nodes.Statement) -> Plan:
+    match statement:
+        case nodes.Query():
+            return _query(context, statement)
+        case nodes.Insert():
+            return changes.insert(context, statement)
+        case nodes.Update():
+            return changes.update(context, statement)
+        case nodes.Delete():
+            return changes.delete(context, statement)
+        case nodes.CreateTable():
+            return ddl.create_table(context, statement)
+        case nodes.CreateDomain():
+            return ddl.create_domain(context, statement)
+        case nodes.CreateView():
+            return ddl.create_view(context, statement)
+        case nodes.CreateIndex():
+            return ddl.create_index(context, statement)
+        case nodes.Drop() if statement.kind != "database":
+            return ddl.drop(context, statement)
+        case nodes.Show():
+            return show(context, statement)
+        case nodes.Describe():
+            return describe(context, statement.name)
+    raise SqlError("not_supported", what=type(statement).__name__)
+
+
+def _query(context: Context, statement: nodes.Query) -> Query:
+    compiled = compile_query(context, statement, None)
+    return Query(
+        sql=compiled.sql,
+        binds=context.binds(),
+        columns=tuple(each.output() for each in compiled.columns),
+        relation=compiled.relation,
+        tables=tuple(context.tables),
+        repeatable=context.repeatable,
+        static_names=all(each.first_literal < 0 for each in compiled.columns),
+    )

@@ -1,0 +1,85 @@
+"""Plans by statement shape: a repeated shape costs a few look-ups, no grammar and no compiler."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from threading import Lock
+
+from cachetools import LRUCache
+
+from parser.compile import Compilation, compile_statement, linked_tables
+from parser.literals import Look, observe
+from parser.plan import Ddl, Plan, Shaped
+from parser.schema import Schema
+from parser.statements import Statements
+
+__all__ = ["Plans", "Statements"]
+
+_MAX_PLANS = 2_048
+#: One shape with so many plans (an IN list of literals written out, say) is no reason to forget all others.
+_MAX_SHAPES = 4_096
+
+
+@dataclass(slots=True)
+class _Kept:
+    """A plan and the schema version at which it was last found good."""
+
+    compilation: Compilation
+    version: int
+
+
+class Plans:
+    """One database's plans, least recently used first out. Safe to use from any thread.
+
+    A plan is found by its shape, whether it is for a write, and what its compilation looked at in the literals
+    (ordinals, the words of date functions, everything in DDL). It stays good across DDL that did not touch what
+    it was compiled against.
+    """
+
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
+        self._lock = Lock()
+        self._looks: LRUCache[str, tuple[Look, ...]] = LRUCache(_MAX_SHAPES)
+        self._plans: LRUCache[tuple[object, ...], _Kept] = LRUCache(_MAX_PLANS)
+
+    def plan(self, shaped: Shaped, schema: Schema, for_write: bool) -> Plan:
+        """The plan of a statement against `schema`. Raises SqlError as the parser and the compiler do."""
+        with self._lock:
+            looks = self._looks.get(shaped.shape)
+            if looks is not None:
+                kept = self._plans.get(_key(shaped, looks, for_write))
+                if kept is not None and _still_good(kept, schema):
+                    return kept.compilation.plan
+        return self._compile(shaped, schema, for_write)
+
+    def _compile(self, shaped: Shaped, schema: Schema, for_write: bool) -> Plan:
+        compilation = compile_statement(self._statements.parse(shaped), shaped, schema, for_write)
+        if isinstance(compilation.plan, Ddl):
+            # What a DDL may do depends on all that uses the object; and it seldom comes twice.
+            return compilation.plan
+        with self._lock:
+            # What another literal made the compiler look at stays looked at: keys then tell all plans apart.
+            looks = tuple(sorted(compilation.looks.union(self._looks.get(shaped.shape, ()))))
+            self._looks[shaped.shape] = looks
+            self._plans[_key(shaped, looks, for_write)] = _Kept(compilation, schema.version)
+        return compilation.plan
+
+
+def _key(shaped: Shaped, looks: tuple[Look, ...], for_write: bool) -> tuple[object, ...]:
+    return (shaped.shape, for_write, *[observe(shaped, look) for look in looks])
+
+
+def _still_good(kept: _Kept, schema: Schema) -> bool:
+    """Whether everything that the plan was compiled against is still there, unchanged."""
+    if kept.version == schema.version:
+        return True
+    now = {"table": schema.tables, "view": schema.views, "domain": schema.domains}
+    if any(now[kind].get(key) is not thing for kind, key, thing in kept.compilation.found):
+        return False
+    linked = linked_tables(schema)
+    if len(linked) != len(kept.compilation.linked):
+        return False
+    if any(a is not b for a, b in zip(linked, kept.compilation.linked, strict=True)):
+        return False
+    kept.version = schema.version
+    return True

@@ -1,0 +1,139 @@
+"""What one database holds: tables, views, domains and indexes, immutable, found by the key of their name."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from parser.domains import Domain as Atoms
+from parser.domains import Number
+from parser.plan import CatalogChange
+
+
+def key(name: str) -> str:
+    """The form in which names are compared: NFC, then casefold (`É`, `é` and their decomposed forms are one)."""
+    if name.isascii():
+        return name.lower()
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table or view, named as created.
+
+    `atoms` is its domain (empty: any value), `domain` the domain's text. `rounding` is the NUMERIC(p, s) that
+    values are rounded to. `default` is SQLite's text of the default value, None without one.
+    """
+
+    name: str
+    key: str
+    is_boolean: bool = False
+    atoms: Atoms = ()
+    domain: str = ""
+    not_null: bool = False
+    default: str | None = None
+    rounding: Number | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A foreign key: `columns` of the table refer to `foreign_columns` of `table` (keys). `cascades`: a change of
+    that table may write to this one."""
+
+    columns: tuple[str, ...]
+    table: str
+    foreign_columns: tuple[str, ...]
+    cascades: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table. `source` is its DDL in DirkDB's SQL; `domains` are the keys of the named domains it uses.
+
+    `unique`: column keys of each PRIMARY KEY and UNIQUE, the primary key first when there is one (`has_primary`).
+    """
+
+    name: str
+    key: str
+    columns: tuple[Column, ...]
+    source: str
+    domains: frozenset[str] = frozenset()
+    unique: tuple[tuple[str, ...], ...] = ()
+    has_primary: bool = False
+    references: tuple[Reference, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A view. `tables`: names, as created, of the tables and views that a read of it reads, itself first.
+
+    `uses`: keys of what its own text names. `repeatable` is false when the clock or random takes part.
+    """
+
+    name: str
+    key: str
+    columns: tuple[Column, ...]
+    source: str
+    tables: tuple[str, ...]
+    uses: frozenset[str]
+    repeatable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """A named domain and the keys of the named domains in its text."""
+
+    name: str
+    key: str
+    atoms: Atoms
+    source: str
+    domains: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """An index on a table; `columns` are the keys of the columns it names anywhere."""
+
+    name: str
+    key: str
+    table: str
+    source: str
+    unique: bool = False
+    columns: frozenset[str] = frozenset()
+
+
+#: Anything that the catalog lists.
+Thing = Table | View | Domain | Index
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """Everything of one database by key. Tables and views share one space of names.
+
+    `version` changes with every DDL of the database. Objects that a DDL did not touch stay the same objects,
+    so that plans which use only them stay good.
+    """
+
+    version: int = 0
+    tables: Mapping[str, Table] = field(default_factory=lambda: MappingProxyType({}))
+    views: Mapping[str, View] = field(default_factory=lambda: MappingProxyType({}))
+    domains: Mapping[str, Domain] = field(default_factory=lambda: MappingProxyType({}))
+    indexes: Mapping[str, Index] = field(default_factory=lambda: MappingProxyType({}))
+
+    def relation(self, name_key: str) -> Table | View | None:
+        """The table or view of that key."""
+        return self.tables.get(name_key) or self.views.get(name_key)
+
+    def changed(self, changes: Iterable[CatalogChange], version: int) -> Schema:
+        """This schema after a DDL. Only what `changes` name is parsed."""
+        # Defining an object takes the compiler, which is built on this module.
+        from parser.compile.load import load_schema
+
+        return load_schema(self, changes, version)
+
+
+def load(rows: Iterable[CatalogChange], version: int) -> Schema:
+    """The schema that a catalog's rows describe. Raises SqlError when a row's DDL can't be understood any more."""
+    return Schema().changed(rows, version)

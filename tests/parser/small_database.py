@@ -1,0 +1,88 @@
+"""One database in memory: statements through the compiler into apsw, with the engine's own functions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import apsw
+
+from dirk_gevent.engine.functions import EntryContext, register
+from parser.bind import bind, columns, rows
+from parser.errors import SqlError
+from parser.plan import Args, Change, Ddl, Query
+from parser.plans import Plans, Statements
+from parser.schema import Schema, load
+from parser.shape import split
+
+STATEMENTS = Statements()
+
+
+class SmallDatabase:
+    """Runs DirkDB statements, each all or nothing."""
+
+    def __init__(self) -> None:
+        self.connection = apsw.Connection(":memory:")
+        self.connection.config(apsw.SQLITE_DBCONFIG_DQS_DML, 0)
+        self.connection.config(apsw.SQLITE_DBCONFIG_DQS_DDL, 0)
+        self.connection.execute("PRAGMA foreign_keys=ON")
+        self.context = EntryContext()
+        self.context.begin(1_795_000_000_000, 7)
+        register(self.connection, self.context)
+        self.connection.execute("CREATE TABLE dirk_catalog(kind TEXT, key TEXT, name TEXT, source TEXT)")
+        self.plans = Plans(STATEMENTS)
+        self.schema = Schema()
+
+    def plan(self, text: str, for_write: bool = False) -> Query | Change | Ddl:
+        """The plan of `text`."""
+        return self.plans.plan(split(text), self.schema, for_write)
+
+    def run(self, text: str, args: Args = ()) -> list[tuple[Any, ...]]:
+        """The rows of a read (or RETURNING); booleans as such."""
+        shaped = split(text)
+        plan = self.plans.plan(shaped, self.schema, False)
+        with self.connection:
+            if isinstance(plan, Ddl):
+                return self._define(plan)
+            if isinstance(plan, Change) and plan.per_row:
+                found = [row for each in rows(plan, shaped, args) for row in self.connection.execute(plan.sql, each)]
+            else:
+                found = self.connection.execute(plan.sql, bind(plan.binds, shaped, args)).fetchall()
+        flags = [each.is_boolean for each in (plan.columns if isinstance(plan, Query) else plan.returning)]
+        return [tuple(bool(v) if flag and v is not None else v for v, flag in zip(row, flags)) for row in found]
+
+    def names(self, text: str) -> list[str]:
+        """The names of the result's columns."""
+        shaped = split(text)
+        plan = self.plans.plan(shaped, self.schema, False)
+        assert not isinstance(plan, Ddl)
+        return [each.name for each in columns(plan, shaped)]
+
+    def origins(self, text: str) -> list[str]:
+        """The origins of the result's columns."""
+        plan = self.plan(text)
+        assert isinstance(plan, Query)
+        return [each.origin for each in plan.columns]
+
+    def error(self, text: str, args: Args = ()) -> SqlError:
+        """The error that `text` ends in."""
+        try:
+            self.run(text, args)
+        except SqlError as error:
+            return error
+        raise AssertionError(f"no error: {text}")
+
+    def _define(self, plan: Ddl) -> list[tuple[Any, ...]]:
+        for sql in plan.sql:
+            self.connection.execute(sql)
+        for change in plan.catalog:
+            self.connection.execute("DELETE FROM dirk_catalog WHERE kind=? AND key=?", (change.kind, change.key))
+            if change.source is not None:
+                values = (change.kind, change.key, change.name, change.source)
+                self.connection.execute("INSERT INTO dirk_catalog VALUES (?,?,?,?)", values)
+        changed = self.schema.changed(plan.catalog, self.schema.version + 1)
+        from parser.plan import CatalogChange
+
+        all_rows = self.connection.execute("SELECT kind, key, name, source FROM dirk_catalog").fetchall()
+        assert load([CatalogChange(*row) for row in all_rows], changed.version) == changed
+        self.schema = changed
+        return []
