@@ -23,16 +23,19 @@ from dirk_gevent.cache.forward import UNSTORED_LIMIT_BYTES, Answer, Forwarded, F
 from dirk_gevent.cache.options import CacheOptions
 from dirk_gevent.cache.store import Entry, HotAnswer, Key, LogHorizon, Store, answer_with_meta, now
 from dirk_gevent.cache.upstream import Upstream, new_request_id
+from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from dirk_gevent.messages import render
 from dirk_gevent.protocol import StatementSplitter, StatementTooLongError
-from dirk_gevent.service import is_gone
 from dirk_gevent.session import Request, Session, parse_request
+from dirk_gevent.wire import Wire
 from parser.errors import SqlError
 
-#: Requests answered in a row before the other connections get their turn.
+#: Pipelined requests answered in a row before the other connections get their turn.
 TURN_REQUESTS = 8
 #: Longer statements are not worth a place in the store.
 KEY_LIMIT_BYTES = 64 * 1024
+#: Logs whose index a session remembers before it forgets those of databases that are gone.
+REMEMBERED_LOGS = 64
 _RECEIVE_BYTES = 16 * 1024
 _LARGE_RECEIVE_BYTES = 1024 * 1024
 _LINGER_SECONDS = 2.0
@@ -61,13 +64,13 @@ class ClientConnection:
     `is_idle` is true while the connection waits for a request, so that a drain may end it.
     """
 
-    def __init__(self, client: socket.socket, options: CacheOptions, store: Store, flights: Flights) -> None:
+    def __init__(self, client: Wire, options: CacheOptions, store: Store, flights: Flights) -> None:
         self.is_idle = False
         self._client = client
         self._options = options
         self._store = store
         self._flights = flights
-        self._upstream = Upstream(options.upstream_host, options.upstream_port, lambda: is_gone(client))
+        self._upstream = Upstream(options.upstream_host, options.upstream_port, client.is_gone)
         self._forwarder = Forwarder(self._upstream, store, client)
         self._session = Session(options.language)
         self._log_ids: dict[str, int] = {}
@@ -84,11 +87,8 @@ class ClientConnection:
 
     def run(self) -> None:
         """Answer requests until the client ends. OSError when it vanishes, SessionEndedError after a last word."""
-        receive = self._client.recv
-        loop = gevent.get_hub().loop
-        iteration = loop.iteration
+        receive = self._client.receive
         splitter = StatementSplitter(self._options.max_statement_bytes)
-        turn = 0
         pending_bytes = 0
         while True:
             self.is_idle = True
@@ -96,11 +96,6 @@ class ClientConnection:
             self.is_idle = False
             if not data:
                 return
-            if loop.iteration != iteration:
-                iteration = loop.iteration
-                turn = 0
-            elif (turn := turn + 1) == TURN_REQUESTS:
-                give_way()
             if not pending_bytes and (hot := self._hot.get(data)) is not None and self._serve(hot):
                 continue
             self._take(splitter, data, pending_bytes)
@@ -124,10 +119,7 @@ class ClientConnection:
         if moment > hot.young_until:
             store.refresh(hot, moment)
         store.hits += 1
-        payload = hot.payload
-        sent = self._client.send(payload)
-        if sent != len(payload):
-            self._client.sendall(memoryview(payload)[sent:])
+        self._client.send(hot.payload)
         return True
 
     def _take(self, splitter: StatementSplitter, data: bytes, pending_bytes: int) -> None:
@@ -140,7 +132,7 @@ class ClientConnection:
         for position, statement in enumerate(statements, 1):
             self._one(statement, data if is_whole and len(data) <= KEY_LIMIT_BYTES else b"")
             if position % TURN_REQUESTS == 0:
-                give_way()
+                self._client.yield_to_others()
 
     def _one(self, statement: bytes, segment: bytes) -> None:
         request = None
@@ -148,7 +140,7 @@ class ClientConnection:
             request = parse_request(statement)
             self._answer(request, segment)
         except SqlError as error:
-            self._client.sendall(self._error(request, error))
+            self._client.send(self._error(request, error))
         except TransactionLostError as lost:
             self._end(lost.answer, lost, request)
         finally:
@@ -208,7 +200,7 @@ class ClientConnection:
         self._store.hits += 1
         self._session.saw(entry.key.log_id, entry.index)
         self._remember(request, entry, segment)
-        self._client.sendall(entry.payload(request.has_meta))
+        self._client.send(entry.payload(request.has_meta))
 
     def _remember(self, request: Request, entry: Entry, segment: bytes) -> None:
         """Let the fast path know `segment`, unless it holds what is different each time or asks for a level."""
@@ -240,16 +232,18 @@ class ClientConnection:
         body = answer.body
         if request.has_meta:
             body = answer_with_meta(body, {**answer.meta, "cache": why})
-        self._client.sendall(body)
+        self._client.send(body)
         return entry
 
     def _forwarded(self, request: Request, verdict: Verdict) -> Forwarded:
         """The request with what the session knows added to its metadata."""
         session = self._session
         request_id = request.request_id or new_request_id()
-        minimum = dict(session.indexes)
-        for log_id, index in request.minimum.items():
-            minimum[log_id] = max(index, minimum.get(log_id, -1))
+        minimum = dict(request.minimum)
+        # Only the logs that the request can be about: a session may have seen thousands of databases.
+        for log_id in {SYSTEM_LOG_ID, session.log_id, self._log_ids.get(request.database or "", SYSTEM_LOG_ID)}:
+            if log_id in session.indexes:
+                minimum[log_id] = max(session.indexes[log_id], minimum.get(log_id, -1))
         added: dict[str, Any] = {"min": {str(log_id): index for log_id, index in minimum.items()}}
         if self._is_introduced:
             added["lang"] = request.language or session.language
@@ -285,15 +279,12 @@ class ClientConnection:
     def _absorb(self, request: Request, meta: dict[str, Any]) -> None:
         """Take over what an answer says of the session."""
         session = self._session
-        log_id, index, database = meta.get("log"), meta.get("index"), meta.get("db")
+        log_id, index = meta.get("log"), meta.get("index")
         self._in_transaction = bool(meta.get("tx", self._in_transaction))
         if isinstance(log_id, int) and isinstance(index, int):
             session.saw(log_id, index)
         self._learn_database(meta)
         is_session = meta.get("kind") == "session"
-        is_own = request.database in (None, session.database) or is_session
-        if isinstance(log_id, int) and "db" in meta and is_own:
-            session.database, session.log_id = database, log_id
         if isinstance(meta.get("lang"), str) and (request.language is None or is_session):
             session.language = meta["lang"]
         if isinstance(log_id, int):
@@ -302,12 +293,26 @@ class ClientConnection:
         self._hot = self._horizon.hot_answers(session.language) if self._may_hit() else {}
 
     def _learn_database(self, meta: dict[str, Any]) -> None:
-        """Which log a database has, for requests that name one; forgotten when databases may have changed."""
+        """Which database is chosen, and which log a database has, for requests that name one.
+
+        Only what was about a database says so: to anything else a fresh upstream connection answers that none
+        is chosen. All is forgotten when databases may have changed.
+        """
         kind, database, log_id = meta.get("kind"), meta.get("db"), meta.get("log")
-        if kind == "write" and ("*" in meta.get("tables", ()) or not meta.get("tables")):
-            self._log_ids.clear()
+        if kind == "write" and not meta.get("tables"):
+            self._forget_databases()
         elif kind in ("read", "session") and isinstance(database, str) and isinstance(log_id, int):
             self._log_ids[database] = log_id
+            if kind == "session" or database == self._session.database:
+                self._session.use(database, log_id)
+
+    def _forget_databases(self) -> None:
+        """A database was made or dropped by this session."""
+        self._log_ids.clear()
+        indexes = self._session.indexes
+        if len(indexes) > REMEMBERED_LOGS:
+            for log_id in [one for one in indexes if one != SYSTEM_LOG_ID and not self._store.follows(one)]:
+                del indexes[log_id]
 
     def _may_hit(self) -> bool:
         return self._is_introduced and not self._in_transaction
@@ -321,26 +326,16 @@ class ClientConnection:
 
     def _end(self, error: SqlError, cause: Exception, request: Request | None = None) -> None:
         """Send a last answer and end the session, so that no reset overtakes the answer."""
-        self._client.sendall(self._error(request, error))
+        self._client.send(self._error(request, error))
         linger(self._client)
         raise SessionEndedError from cause
 
 
-def give_way() -> None:
-    """Let every connection that has something to read have its turn.
-
-    `gevent.sleep(0)` does not: callbacks run again and again for up to 5 ms before the sockets are looked at.
-    A timer that is due at once comes after them.
-    """
-    hub = gevent.get_hub()
-    hub.wait(hub.loop.timer(0))
-
-
-def linger(sock: socket.socket) -> None:
+def linger(wire: Wire) -> None:
     """Let the peer read the last answer: what it still sends is dropped for a moment before the close."""
-    sock.shutdown(socket.SHUT_WR)
+    wire.shut(socket.SHUT_WR)
     with suppress(gevent.Timeout), gevent.Timeout(_LINGER_SECONDS):
-        while sock.recv(_LARGE_RECEIVE_BYTES):
+        while wire.receive(_LARGE_RECEIVE_BYTES):
             pass
 
 

@@ -109,10 +109,17 @@ class HeaderFollower:
         elif kind == "pong":
             self._echoed(message["n"])
         elif kind == "heads":
-            self._welcome({int(log_id): index for log_id, index in message["heads"].items()})
-            self._send_ping(frames)
+            self._take_heads(frames, {int(log_id): index for log_id, index in message["heads"].items()})
         elif kind == "dropped":
             self._store.dropped(message["log"])
+
+    def _take_heads(self, frames: FrameSocket, heads: dict[int, int]) -> None:
+        """The first heads of a stream begin it; later ones name logs that are new."""
+        if self._is_following:
+            self._store.opened(heads)
+        else:
+            self._welcome(heads)
+            self._send_ping(frames)
 
     def _welcome(self, heads: dict[int, int]) -> None:
         self._store.welcome(heads)

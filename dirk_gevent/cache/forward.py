@@ -11,8 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from gevent import socket
-
 from dirk_gevent import protocol
 from dirk_gevent.cache.store import Store, answer_with_meta, now
 from dirk_gevent.cache.upstream import (
@@ -23,6 +21,7 @@ from dirk_gevent.cache.upstream import (
     UpstreamLostError,
 )
 from dirk_gevent.messages import render
+from dirk_gevent.wire import Wire
 from parser.errors import SqlError
 
 #: What is held of an answer that can't be stored, so that a cut in it can still be healed.
@@ -68,7 +67,7 @@ class TransactionLostError(Exception):
 class Forwarder:
     """Sends one session's requests upstream. `client` gets what is streamed, with META when it asked."""
 
-    def __init__(self, upstream: Upstream, store: Store, client: socket.socket) -> None:
+    def __init__(self, upstream: Upstream, store: Store, client: Wire) -> None:
         self._upstream = upstream
         self._store = store
         self._client = client
@@ -123,7 +122,7 @@ class Forwarder:
         try:
             while True:
                 if passed:
-                    self._client.sendall(passed)
+                    self._client.send(passed)
                     self.release()
                     last = passed[-1:]
                 if relay.done:
@@ -134,15 +133,15 @@ class Forwarder:
             line_end = b"" if last == b"\n" else b"\n"
             meta = {"sqlstate": error.sqlstate, "cache": "error"}
             encoded = protocol.json_bytes(meta) if with_meta else b""
-            self._client.sendall(line_end + protocol.message(render(error, language), encoded))
+            self._client.send(line_end + protocol.message(render(error, language), encoded))
             return Answer(b"", meta, is_streamed=True, is_cut=True)
         except OSError:
             # The client is gone in the middle: what is left of the answer belongs to nobody.
-            self._upstream.close()
+            self._upstream.close(abort=True)
             raise
         found, tail = protocol.split_meta(relay.tail)
         meta = found or {}
-        self._client.sendall(answer_with_meta(tail, {**meta, "cache": "size"}) if with_meta else tail)
+        self._client.send(answer_with_meta(tail, {**meta, "cache": "size"}) if with_meta else tail)
         return Answer(b"", meta, is_streamed=True)
 
     def release(self) -> None:

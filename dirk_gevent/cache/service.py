@@ -20,6 +20,7 @@ from dirk_gevent.config import Config
 from dirk_gevent.logs import Logger, logger
 from dirk_gevent.messages import render
 from dirk_gevent.service import wait_for_stop
+from dirk_gevent.wire import Wire
 from parser.errors import SqlError
 
 DRAIN_SECONDS = 5.0
@@ -85,21 +86,21 @@ class CacheService:
         self._log.info("ready", listen=f"{host}:{port}")
 
     def _connection(self, client: socket.socket, _address: object) -> None:
+        wire = Wire(client)
         try:
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if len(self._connections) >= self._options.max_connections:
-                self._refuse(client)
+                self._refuse(wire)
             else:
-                self._serve(client)
+                self._serve(wire)
         except OSError as error:
             self._log.debug("connection_lost", reason=str(error))
         except Exception as error:
             self._log.exception("connection_failed", error)
         finally:
-            with suppress(OSError):
-                client.close()
+            wire.close()
 
-    def _serve(self, client: socket.socket) -> None:
+    def _serve(self, client: Wire) -> None:
         connection = ClientConnection(client, self._options, self._store, self._flights)
         greenlet = gevent.getcurrent()
         assert isinstance(greenlet, gevent.Greenlet)
@@ -112,9 +113,9 @@ class CacheService:
             del self._connections[greenlet]
             connection.close()
 
-    def _refuse(self, client: socket.socket) -> None:
+    def _refuse(self, client: Wire) -> None:
         error = SqlError("too_many_connections", limit=self._options.max_connections)
-        client.sendall(protocol.message(render(error, self._options.language)))
+        client.send(protocol.message(render(error, self._options.language)))
         linger(client)
 
 

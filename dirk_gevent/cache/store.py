@@ -175,6 +175,8 @@ class Store:
         self.ttl_seconds = ttl_seconds
         self.max_bytes = max_bytes
         self.answer_limit_bytes = max(1, max_bytes // 8)
+        # What one entry may take: nothing when no entry is wanted.
+        self._room_bytes = 2 * self.answer_limit_bytes if entries > 0 else 0
         self.lease_until = float("-inf")
         self.collecting_bytes = 0
         self.stored_bytes = 0
@@ -213,7 +215,7 @@ class Store:
         entry = Entry(key, answer, meta, frozenset(map(table_key, tables)))
         if horizon.head < 0 or horizon.is_older_than_seen(entry.index, entry.tables):
             return None
-        if entry.size_bytes > 2 * self.answer_limit_bytes or now() >= self.lease_until:
+        if entry.size_bytes > self._room_bytes or now() >= self.lease_until:
             return None
         held = self._entries.get(key)
         if held is not None:
@@ -245,6 +247,17 @@ class Store:
             horizon.head = -1
         for log_id, index in heads.items():
             self.horizon(log_id).follow_from(index)
+
+    def opened(self, heads: Mapping[int, int]) -> None:
+        """Logs that are new: their headers begin after these indexes. What is known of others stays."""
+        for log_id, index in heads.items():
+            if not self.follows(log_id):
+                self.horizon(log_id).follow_from(index)
+
+    def follows(self, log_id: int) -> bool:
+        """Whether headers of the log are being followed."""
+        horizon = self._horizons.get(log_id)
+        return horizon is not None and horizon.head >= 0
 
     def header(self, log_id: int, index: int, tables: Iterable[str]) -> bool:
         """Take one header. False when it did not follow the one before: the log's entries are gone then."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import select
+import struct
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,6 +20,8 @@ ABANDONED_SECONDS = 1.0
 RECEIVE_BYTES = 256 * 1024
 #: TCP's own probing finds a machine that vanished: first probe, between probes, probes.
 _KEEPALIVE = ((socket.TCP_KEEPIDLE, 5), (socket.TCP_KEEPINTVL, 2), (socket.TCP_KEEPCNT, 3))
+
+_ABORT = struct.pack("ii", 1, 0)
 
 _random = random.SystemRandom()
 
@@ -118,7 +121,7 @@ class Upstream:
         try:
             data = self._receive(self._sock)
         except ConnectionAbortedError:
-            self.close()
+            self.close(abort=True)
             raise
         except OSError as error:
             self.close()
@@ -140,9 +143,12 @@ class Upstream:
         finally:
             sock.settimeout(None)
 
-    def close(self) -> None:
-        """Close; the next `send` opens a fresh connection."""
+    def close(self, *, abort: bool = False) -> None:
+        """Close; the next `send` opens a fresh connection. `abort` resets it: nobody will read the answer."""
         sock, self._sock = self._sock, None
         if sock is not None:
+            if abort:
+                with suppress(OSError):
+                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _ABORT)
             with suppress(OSError):
                 sock.close()

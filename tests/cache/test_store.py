@@ -102,7 +102,7 @@ def test_the_memory_of_touched_tables_is_bounded(store: Store) -> None:
         store.header(LOG, index, [f"t{index}"])
     horizon = store.horizon(LOG)
     assert len(horizon.touched) <= TOUCHED_TABLES
-    assert put(store, World(), ("quiet",), 5) is None
+    assert put(store, World([frozenset()] * 9), ("quiet",), 5) is None
 
 
 def test_names_compare_without_case(store: Store) -> None:
