@@ -63,9 +63,13 @@ class Request:
 
 
 class Answer:
-    """A statement's answer: iterate for the pages, then `end` says how it ended."""
+    """A statement's answer: iterate for the pages, then `end` says how it ended.
 
-    def __init__(self, parts: Iterator[Page | End]) -> None:
+    `asked_at_seconds` is when the statement was given to the session, on the monotonic clock.
+    """
+
+    def __init__(self, parts: Iterator[Page | End], asked_at_seconds: float) -> None:
+        self.asked_at_seconds = asked_at_seconds
         self._parts = parts
         self._end: End | None = None
 

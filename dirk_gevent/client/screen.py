@@ -31,7 +31,6 @@ class Screen:
 
     def answer(self, answer: Answer, language: str | None) -> End:
         """Write an answer's pages as they come and, unless it is an error, how it ended. Returns its end."""
-        started = time.monotonic()
         written: Format | None = None
         rows = 0
         for page in answer:
@@ -42,7 +41,7 @@ class Screen:
         if not end.is_error:
             if written is not None:
                 written.finish()
-            self._outcome(end, None if written is None else rows, time.monotonic() - started, language)
+            self._outcome(end, None if written is None else rows, time.monotonic() - answer.asked_at_seconds, language)
         self._out.flush()
         return end
 

@@ -43,7 +43,7 @@ _TRANSACTION = {"Nanomboka ny asa": True, "Voatahiry ny asa": False, "Naverina n
 #: Answers that leave a write in doubt in doubt: not what a log entry answers, but what the way to it does.
 _UNSETTLED_CLASSES = ("08", "53", "57P")
 _OUTCOME_UNKNOWN = "08007"
-_ATTEMPTS = 4
+_ATTEMPTS = 6
 _BACKOFF_FIRST_SECONDS = 0.05
 _BACKOFF_MOST_SECONDS = 2.0
 # Databases whose index is remembered besides the system's: enough to move between a few, and requests stay short.
@@ -100,6 +100,7 @@ class Session:
         """
         if self._answer is not None and not self._answer.is_read:
             _ = self._answer.end
+        asked_at_seconds = time.monotonic()
         request = Request(new_request_id(), statement, args)
         self._request, self._is_sent = request, False
         try:
@@ -107,7 +108,7 @@ class Session:
         except SessionError:
             self._request = None
             raise
-        self._answer = Answer(self._parts(first, rest))
+        self._answer = Answer(self._parts(first, rest), asked_at_seconds)
         return self._answer
 
     def cancel(self) -> Cancelled | None:
