@@ -23,7 +23,7 @@ PROGRAMS = sorted(path.name for path in (ROOT / "bin").glob("dirk-*"))
 NAMED_FUNCTION = re.compile(r"`((?:dirk_gevent|parser)/[\w/]+\.py):([\w.]+)`")
 NAMED_FILE = re.compile(r"`((?:dirk_gevent|parser|tests|bin|docs|benchmarks)/[\w./-]+)`")
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)")
-SETTING_ROW = re.compile(r"^\| `([\w.\[\]]+)` \| ([^|]*) \|", re.MULTILINE)
+SETTING_ROW = re.compile(r"^\| `([\w.\[\]]+)` \|([^|]*)\|", re.MULTILINE)
 
 SECTIONS = {
     "loadBalancer": settings.LoadBalancer,
