@@ -195,8 +195,14 @@ TOKENS: dict[str, str] = {
 RESERVED: frozenset[str] = frozenset(
     word for keyword in _RESERVED for word in keyword.malagasy + keyword.standard
 )
-#: Tokens of the words that are usable as names.
-NAME_TOKENS: tuple[str, ...] = tuple(keyword.token for keyword in _NAMES)
+#: Tokens that only the lexer's context makes keywords: IF before NOT or EXISTS, the side of a join after `tonona :`.
+CONTEXT_TOKENS: frozenset[str] = frozenset(
+    ("IF", "SIDE_INNER", "SIDE_LEFT", "SIDE_RIGHT", "SIDE_FULL", "SIDE_NATURAL")
+)
+#: Tokens of the words that the grammar takes as names.
+NAME_TOKENS: tuple[str, ...] = tuple(
+    keyword.token for keyword in _NAMES if keyword.token not in CONTEXT_TOKENS
+)
 #: Words of one vocabulary only; a statement that has more of these than of `STANDARD_ONLY` is a Malagasy one.
 MALAGASY_ONLY: frozenset[str] = frozenset(word for keyword in KEYWORDS.values() for word in keyword.malagasy)
 STANDARD_ONLY: frozenset[str] = frozenset(TOKENS) - MALAGASY_ONLY

@@ -34,13 +34,15 @@ _BROKEN: Final = r"(?<=['\"`]) | (?<=/) \*"
 # The first character set lets the engine skip to where anything of interest can begin.
 _SPLIT = re.compile(rf"(['\"`/.\-0-9](?:{_QUOTED}|{_NUMBER}|{_COMMENT}|{_BROKEN}))", re.VERBOSE | re.DOTALL)
 _VALUES_HEAD = re.compile(
-    r"\s*+(?:manampia|insert|replace)\b(?:[^'\"`;?$/\-0-9()]|(?<=\w)[0-9]|`[^`]*+`)*+"
+    r"\s*+(?:manampia|insert|replace)\b(?:[^'\"`;?$/\-0-9()]|(?<=\w)[0-9]|`[^`]*+`)*?"
     r"(?:\([^'\"?$/\-()]*+\)[\s#]*+)?+(?<![^\W_])(?:sanda|values)@?\s*+(?=\()",
     re.IGNORECASE,
 )
+_LEADING = re.compile(r"(?:\s++|--[^\n]*+|//[^\n]*+|/\*.*?\*/)+", re.DOTALL)
+_LEADING_FIRST: Final = frozenset(" \t\r\n\f\v-/")
 _HEAD_LETTERS: Final = frozenset("mMiIrR")
 _ROW_LITERAL = re.compile(
-    rf"((?:['\"](?:{_QUOTED})|-?\s*+[0-9](?<![^\W\d].)[0-9.]*+(?:[eE][+-]?[0-9]++)?+\w*"
+    rf"((?:['\"](?:{_QUOTED})|(?:-\s*+)?+[0-9](?<!\w.)[0-9.]*+(?:[eE][+-]?[0-9]++)?+\w*"
     r"|(?<!\w)(?:null|marina|diso|true|false)(?!\w)))",
     re.VERBOSE | re.DOTALL | re.IGNORECASE,
 )
@@ -50,10 +52,15 @@ _NEWLINES_KEPT = re.compile(r"[^\n]")
 
 
 def split(text: str) -> Shaped:
-    """Split a statement into its shape and its literals. A `;` at the end, and white space around, go away.
+    """Split a statement into its shape and its literals.
 
-    Raises SqlError: `unterminated` (a string, quoted name or comment), `number_glued`, `out_of_range`.
+    White space and comments before the first word, white space after the last, and a `;` at the end go away: an
+    error's line and column count from the first word. Raises SqlError: `unterminated` (a string, quoted name or
+    comment), `number_glued`, `out_of_range`.
     """
+    if text[:1] in _LEADING_FIRST:
+        leading = _LEADING.match(text)
+        text = text[leading.end() :] if leading else text
     if text[:1] in _HEAD_LETTERS:
         head = _VALUES_HEAD.match(text)
         if head is not None:

@@ -1,0 +1,60 @@
+"""The whole grammar, as PLY reads it: the rules of all grammar files, the tokens, the precedences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+from parser import (
+    grammar_base,
+    grammar_change,
+    grammar_command,
+    grammar_definition,
+    grammar_expression,
+    grammar_function,
+    grammar_query,
+)
+from parser.grammar_base import P
+from parser.keywords import KEYWORDS, NAME_TOKENS
+from parser.lexer import SIGNS
+
+_MODULES = (
+    grammar_base, grammar_expression, grammar_function, grammar_query, grammar_change, grammar_definition,
+    grammar_command,
+)  # fmt: skip
+
+#: All token types.
+TOKENS: tuple[str, ...] = (
+    *(token for token in KEYWORDS if token != "NY"), *SIGNS, "ID", "TEXT", "WHOLE", "REAL", "ANY", "PARAMETER",
+    "ON_CONFLICT",
+)  # fmt: skip
+
+
+#: Precedences, loosest first.
+PRECEDENCE = grammar_expression.precedence
+
+
+def p_name_word(p: P) -> None:
+    p[0] = p[1]
+
+
+p_name_word.__doc__ = "name_word : " + "\n | ".join(NAME_TOKENS)
+
+
+def rules() -> dict[str, Callable[[P], None]]:
+    """Every grammar rule by its function's name."""
+    found = {name: rule for module in _MODULES for name, rule in vars(module).items() if name.startswith("p_")}
+    return {**found, "p_name_word": p_name_word}
+
+
+def for_ply(on_error: Callable[[Any], None]) -> SimpleNamespace:
+    """The grammar as the module-like object that `ply.yacc.yacc` takes; `on_error` gets the offending token."""
+    return SimpleNamespace(
+        **rules(),
+        tokens=TOKENS,
+        precedence=PRECEDENCE,
+        start="statement",
+        p_error=on_error,
+        __file__=__file__,
+    )

@@ -1,0 +1,52 @@
+"""What all grammar files share: the type of a production, and small makers of nodes."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, TypeAlias
+
+from parser.lexer import Lexer
+from parser.nodes import Name
+
+
+class Production(Protocol):
+    """PLY's view of one reduction: values by position, 0 is the result."""
+
+    lexer: Lexer
+    slice: list[Any]
+
+    def __getitem__(self, position: int) -> Any: ...
+    def __setitem__(self, position: int, value: Any) -> None: ...
+    def __len__(self) -> int: ...
+    def lexpos(self, position: int) -> int:
+        """Where a symbol begins in the shape."""
+        ...
+
+    def lexspan(self, position: int) -> tuple[int, int]:
+        """Where a symbol begins and ends in the shape."""
+        ...
+
+
+P: TypeAlias = Production
+
+
+def p_name(p: P) -> None:
+    """name : ID
+            | name_word"""
+    p[0] = Name(p[1], p.lexpos(1))
+
+
+def p_names(p: P) -> None:
+    """names : name
+             | names COMMA name"""
+    append(p)
+
+
+def p_names_opt(p: P) -> None:
+    """names_opt :
+                 | LPAREN names RPAREN"""
+    p[0] = p[2] if len(p) > 1 else ()
+
+
+def append(p: P) -> None:
+    """Action of `list : element | list COMMA element`: a tuple."""
+    p[0] = (p[1],) if len(p) == 2 else (*p[1], p[len(p) - 1])

@@ -1,0 +1,349 @@
+"""Grammar of CREATE, DROP and ALTER, and of domains and constraints."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from parser.grammar_base import P, append
+from parser.nodes import (
+    AddColumn,
+    AlterTable,
+    Atom,
+    Check,
+    Collation,
+    ColumnDef,
+    Constant,
+    CreateDatabase,
+    CreateDomain,
+    CreateIndex,
+    CreateTable,
+    CreateView,
+    Default,
+    Domain,
+    Drop,
+    DropColumn,
+    ForeignKey,
+    Name,
+    NotNull,
+    PrimaryKey,
+    RenameColumn,
+    RenameTable,
+    Unary,
+    Unique,
+)
+
+
+def p_if_not_exists(p: P) -> None:
+    """if_not_exists :
+                     | if NOT EXISTS
+    if_exists :
+              | if EXISTS"""
+    p[0] = len(p) > 1
+
+
+def p_if(p: P) -> None:
+    """if : RAHA
+          | IF"""
+
+
+def p_create_database(p: P) -> None:
+    """definition : CREATE DATABASE if_not_exists name"""
+    p[0] = CreateDatabase(p[4], p[3], p.lexpos(1))
+
+
+def p_create_domain(p: P) -> None:
+    """definition : CREATE DOMAIN if_not_exists name LPAREN domain RPAREN
+                  | CREATE DOMAIN if_not_exists name AS domain"""
+    p[0] = CreateDomain(p[4], p[6], p[3], p.lexpos(1))
+
+
+def p_create_view(p: P) -> None:
+    """definition : CREATE VIEW if_not_exists name names_opt AS query
+                  | CREATE VIEW if_not_exists name names_opt AT query"""
+    p[0] = CreateView(p[4], p[7], p[5], p[3], p.lexpos(1))
+
+
+def p_create_index(p: P) -> None:
+    """definition : CREATE unique_opt INDEX if_not_exists name ON name LPAREN order_terms RPAREN where_opt
+                  | CREATE unique_opt INDEX if_not_exists name AT name LPAREN order_terms RPAREN where_opt"""
+    p[0] = CreateIndex(p[5], p[7], p[9], p[2], p[11], p[4], p.lexpos(1))
+
+
+def p_unique_opt(p: P) -> None:
+    """unique_opt :
+                  | UNIQUE"""
+    p[0] = len(p) > 1
+
+
+def p_create_table(p: P) -> None:
+    """definition : CREATE TABLE if_not_exists name LPAREN column_defs RPAREN
+                  | CREATE TABLE if_not_exists name LPAREN column_defs COMMA table_constraints RPAREN"""
+    p[0] = CreateTable(p[4], p[6], p[8] if len(p) > 8 else (), None, p[3], p.lexpos(1))
+
+
+def p_create_table_as(p: P) -> None:
+    """definition : CREATE TABLE if_not_exists name AS query"""
+    p[0] = CreateTable(p[4], (), (), p[6], p[3], p.lexpos(1))
+
+
+def p_drop(p: P) -> None:
+    """definition : DROP object if_exists name"""
+    p[0] = Drop(p[2], p[4], p[3], p.lexpos(1))
+
+
+def p_object(p: P) -> None:
+    """object : DATABASE
+              | TABLE
+              | DOMAIN
+              | VIEW
+              | INDEX"""
+    p[0] = p.slice[1].type.lower()
+
+
+def p_column_defs(p: P) -> None:
+    """column_defs : column_def
+                   | column_defs COMMA column_def"""
+    append(p)
+
+
+def p_column_def(p: P) -> None:
+    """column_def : name domain_opt column_constraints"""
+    p[0] = ColumnDef(p[1], p[2], p[3], p.lexpos(1))
+
+
+def p_domain_opt(p: P) -> None:
+    """domain_opt :
+                  | domain"""
+    p[0] = p[1] if len(p) > 1 else None
+
+
+# --- domains -----------------------------------------------------------------------------------------------
+
+
+def p_domain(p: P) -> None:
+    """domain : atoms"""
+    p[0] = Domain(p[1], p.lexpos(1))
+
+
+def p_atoms(p: P) -> None:
+    """atoms : atom
+             | atoms COLON atom"""
+    append(p)
+
+
+def p_atom(p: P) -> None:
+    """atom : atom_name
+            | atom_name LPAREN atom_arguments RPAREN"""
+    p[0] = Atom(p[1], p[3] if len(p) > 2 else (), p.lexpos(1))
+
+
+def p_atom_name(p: P) -> None:
+    """atom_name : name
+                 | atom_name name"""
+    p[0] = p[1] if len(p) == 2 else Name(f"{p[1].text} {p[2].text}", p[1].place)
+
+
+def p_atom_arguments(p: P) -> None:
+    """atom_arguments : atom_argument
+                      | atom_arguments COMMA atom_argument"""
+    append(p)
+
+
+def p_atom_argument(p: P) -> None:
+    """atom_argument : literal
+                     | name
+                     | MINUS number
+                     | NULL"""
+    if len(p) == 3:
+        p[0] = Unary("-", p[2], p.lexpos(1))
+    else:
+        p[0] = Constant(None, p.lexpos(1)) if p.slice[1].type == "NULL" else p[1]
+
+
+# --- constraints -------------------------------------------------------------------------------------------
+
+
+def p_column_constraints(p: P) -> None:
+    """column_constraints :
+                          | column_constraints column_constraint
+                          | column_constraints CONSTRAINT name column_constraint"""
+    if len(p) == 1:
+        p[0] = ()
+    elif len(p) == 3:
+        p[0] = (*p[1], *p[2])
+    else:
+        p[0] = (*p[1], *(replace(constraint, name=p[3]) for constraint in p[4]))
+
+
+def p_nullable(p: P) -> None:
+    """column_constraint : NULL"""
+    p[0] = ()
+
+
+def p_not_null(p: P) -> None:
+    """column_constraint : NOT NULL"""
+    p[0] = (NotNull(),)
+
+
+def p_column_unique(p: P) -> None:
+    """column_constraint : UNIQUE"""
+    p[0] = (Unique(),)
+
+
+def p_default(p: P) -> None:
+    """column_constraint : DEFAULT default_value
+                         | VALUES FOTOTRA default_value"""
+    p[0] = (Default(p[len(p) - 1]),)
+
+
+def p_default_value(p: P) -> None:
+    """default_value : literal
+                     | constant
+                     | call
+                     | LPAREN expr RPAREN"""
+    p[0] = p[1] if len(p) == 2 else p[2]
+
+
+def p_default_value_signed(p: P) -> None:
+    """default_value : MINUS number
+                     | PLUS number"""
+    p[0] = Unary(p[1], p[2], p.lexpos(1))
+
+
+def p_collation(p: P) -> None:
+    """column_constraint : COLLATE name"""
+    p[0] = (Collation(p[2]),)
+
+
+def p_either_constraint(p: P) -> None:
+    """column_constraint : check
+                         | references"""
+    p[0] = (p[1],)
+
+
+def p_check(p: P) -> None:
+    """check : CHECK LPAREN expr RPAREN"""
+    p[0] = Check(p[3])
+
+
+def p_column_primary_key(p: P) -> None:
+    """column_constraint : primary_key
+                         | primary_key direction
+                         | primary_key AUTOINCREMENT
+                         | primary_key direction AUTOINCREMENT"""
+    descending = len(p) > 2 and p.slice[2].type == "direction" and p[2]
+    p[0] = (PrimaryKey((), descending, p.slice[len(p) - 1].type == "AUTOINCREMENT"),)
+
+
+def p_primary_key(p: P) -> None:
+    """primary_key : PRIMARY
+                   | PRIMARY KEY
+                   | PRIMARY VOALOHANY"""
+
+
+def p_table_constraints(p: P) -> None:
+    """table_constraints : named_constraint
+                         | table_constraints COMMA named_constraint"""
+    append(p)
+
+
+def p_named_constraint(p: P) -> None:
+    """named_constraint : table_constraint
+                        | CONSTRAINT name table_constraint"""
+    p[0] = p[1] if len(p) == 2 else replace(p[3], name=p[2])
+
+
+def p_table_primary_key(p: P) -> None:
+    """table_constraint : primary_key LPAREN order_terms RPAREN
+                        | UNIQUE LPAREN order_terms RPAREN"""
+    node = Unique if p.slice[1].type == "UNIQUE" else PrimaryKey
+    p[0] = node(p[3])
+
+
+def p_table_check(p: P) -> None:
+    """table_constraint : check"""
+    p[0] = p[1]
+
+
+def p_table_foreign_key(p: P) -> None:
+    """table_constraint : foreign_key LPAREN names RPAREN references"""
+    p[0] = replace(p[5], columns=p[3])
+
+
+def p_foreign_key(p: P) -> None:
+    """foreign_key : FOREIGN KEY
+                   | PRIMARY VAHINY"""
+
+
+def p_references(p: P) -> None:
+    """references : REFERENCES name names_opt reference_actions"""
+    p[0] = ForeignKey((), p[2], p[3], **dict(p[4]))
+
+
+def p_reference_actions(p: P) -> None:
+    """reference_actions :
+                         | reference_actions reference_action"""
+    p[0] = (*p[1], p[2]) if len(p) > 1 else ()
+
+
+def p_reference_action(p: P) -> None:
+    """reference_action : ON DELETE action
+                        | ON UPDATE action
+                        | deferrable"""
+    p[0] = (f"on_{p.slice[2].type.lower()}", p[3]) if len(p) > 2 else ("deferrable", True)
+
+
+def p_deferrable(p: P) -> None:
+    """deferrable : DEFERRABLE
+                  | DEFERRABLE INITIALLY DEFERRED
+                  | DEFERRABLE INITIALLY IMMEDIATE"""
+
+
+def p_action(p: P) -> None:
+    """action : CASCADE
+              | RESTRICT
+              | SET NULL
+              | SET DEFAULT
+              | NO ACTION"""
+    p[0] = " ".join(symbol.type.lower() for symbol in p.slice[1:])
+
+
+# --- ALTER -------------------------------------------------------------------------------------------------
+
+
+def p_alter(p: P) -> None:
+    """definition : ALTER TABLE name alteration"""
+    p[0] = AlterTable(p[3], p[4], p.lexpos(1))
+
+
+def p_add_column(p: P) -> None:
+    """alteration : ADD COLUMN column_def
+                  | ADD unmarked_column"""
+    p[0] = AddColumn(p[len(p) - 1])
+
+
+def p_unmarked_column(p: P) -> None:
+    """unmarked_column : ID domain_opt column_constraints"""
+    p[0] = ColumnDef(Name(p[1], p.lexpos(1)), p[2], p[3], p.lexpos(1))
+
+
+def p_drop_column(p: P) -> None:
+    """alteration : DROP COLUMN name
+                  | DROP ID"""
+    name = p[len(p) - 1]
+    p[0] = DropColumn(name if isinstance(name, Name) else Name(name, p.lexpos(2)))
+
+
+def p_rename_table(p: P) -> None:
+    """alteration : RENAME TO name
+                  | RENAME ANARANA name"""
+    p[0] = RenameTable(p[3])
+
+
+def p_rename_column(p: P) -> None:
+    """alteration : RENAME name TO name
+                  | RENAME COLUMN name TO name
+                  | RENAME ANARANA name TO name"""
+    p[0] = RenameColumn(p[len(p) - 3], p[len(p) - 1])
+
+

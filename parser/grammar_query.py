@@ -1,0 +1,384 @@
+"""Grammar of queries: select, values, set operators, joins, ordering and row limits, WITH."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from dataclasses import replace
+
+from parser.grammar_base import P, append
+from parser.nodes import (
+    Compound,
+    Cte,
+    Derived,
+    Expr,
+    Item,
+    Join,
+    Limit,
+    OrderTerm,
+    Query,
+    Row,
+    RowRange,
+    Select,
+    Star,
+    TableRef,
+    Unary,
+    Values,
+    With,
+)
+
+
+def p_subquery(p: P) -> None:
+    """subquery : LPAREN query RPAREN"""
+    p[0] = p[2]
+
+
+def p_query(p: P) -> None:
+    """query : bare_query
+             | with bare_query"""
+    p[0] = p[1] if len(p) == 2 else _with_ctes(p[1], p[2])
+
+
+def _with_ctes(ctes: With, query: Query) -> Query:
+    """A parenthesized query with a WITH of its own keeps it."""
+    return replace(query, with_=ctes) if query.with_ is None else Query(query, with_=ctes, place=query.place)
+
+
+def p_bare_query(p: P) -> None:
+    """bare_query : body order_by_opt limit_opt"""
+    body = p[1]
+    if isinstance(body, Query) and not (p[2] or p[3]):
+        p[0] = body
+    else:
+        p[0] = Query(_unwrapped(body), p[2], p[3], place=p.lexpos(1))
+
+
+def _unwrapped(body: Select | Values | Compound | Query) -> Select | Values | Compound | Query:
+    """A parenthesized operand without clauses of its own is its body."""
+    if isinstance(body, Query) and not (body.order_by or body.limit or body.with_):
+        return body.body
+    return body
+
+
+def p_body(p: P) -> None:
+    """body : core
+            | subquery"""
+    p[0] = p[1]
+
+
+def p_body_compound(p: P) -> None:
+    """body : body set_operator core
+            | body set_operator subquery"""
+    p[0] = Compound(p[2], _unwrapped(p[1]), _unwrapped(p[3]), p.lexpos(1))
+
+
+def p_set_operator(p: P) -> None:
+    """set_operator : UNION
+                    | UNION ALL
+                    | EXCEPT
+                    | INTERSECT"""
+    p[0] = "union all" if len(p) > 2 else p.slice[1].type.lower()
+
+
+def p_core(p: P) -> None:
+    """core : SELECT quantifier items from_opt where_opt group_opt having_opt window_opt"""
+    p[0] = Select(p[3], p[4], p[5], p[6], p[7], p[2], p[8], p.lexpos(1))
+
+
+def p_core_values(p: P) -> None:
+    """core : VALUES rows"""
+    p[0] = Values(p[2], p.lexpos(1))
+
+
+def p_rows(p: P) -> None:
+    """rows : LPAREN exprs RPAREN
+            | rows COMMA LPAREN exprs RPAREN"""
+    p[0] = (p[2],) if len(p) == 4 else (*p[1], p[4])
+
+
+def p_quantifier(p: P) -> None:
+    """quantifier :
+                  | ALL
+                  | DISTINCT"""
+    p[0] = len(p) > 1 and p.slice[1].type == "DISTINCT"
+
+
+def p_items(p: P) -> None:
+    """items : item
+             | items COMMA item"""
+    append(p)
+
+
+def p_item(p: P) -> None:
+    """item : expr
+            | expr name
+            | expr AS name"""
+    start, end = p.lexspan(1)
+    first_literal = bisect_left(p.lexer.literal_places, start)
+    p[0] = Item(p[1], p[len(p) - 1] if len(p) > 2 else None, p.lexer.shape[start:end], first_literal)
+
+
+def p_item_star(p: P) -> None:
+    """item : STAR
+            | name DOT STAR"""
+    p[0] = Star(p[1] if len(p) > 2 else None, p.lexpos(1))
+
+
+def p_from_opt(p: P) -> None:
+    """from_opt :
+                | FROM sources"""
+    p[0] = p[2] if len(p) > 1 else ()
+
+
+def p_where_opt(p: P) -> None:
+    """where_opt :
+                 | WHERE expr
+    having_opt :
+               | HAVING expr"""
+    p[0] = p[2] if len(p) > 1 else None
+
+
+def p_by_opt(p: P) -> None:
+    """by_opt :
+              | BY"""
+
+
+def p_group_opt(p: P) -> None:
+    """group_opt :
+                 | GROUP by_opt exprs"""
+    p[0] = _flattened(p[3]) if len(p) > 1 else ()
+
+
+def _flattened(exprs: tuple[Expr, ...]) -> tuple[Expr, ...]:
+    """`vondrona (a, b)`: the parentheses are the clause's, not a row's."""
+    return exprs[0].items if len(exprs) == 1 and isinstance(exprs[0], Row) else exprs
+
+
+def p_window_opt(p: P) -> None:
+    """window_opt :
+                  | WINDOW windows"""
+    p[0] = p[2] if len(p) > 1 else ()
+
+
+# --- FROM --------------------------------------------------------------------------------------------------
+
+
+def p_sources(p: P) -> None:
+    """sources : source
+               | sources COMMA source"""
+    append(p)
+
+
+def p_source(p: P) -> None:
+    """source : plain_source
+    plain_source : plain_table
+    table : plain_table"""
+    p[0] = p[1]
+
+
+def p_source_query(p: P) -> None:
+    """source : subquery
+    table : subquery"""
+    p[0] = Derived(p[1], None, p.lexpos(1))
+
+
+def p_plain_table(p: P) -> None:
+    """plain_table : table_name
+                   | LPAREN plain_source RPAREN"""
+    p[0] = p[1] if len(p) == 2 else p[2]
+
+
+def p_plain_table_list(p: P) -> None:
+    """plain_table : LPAREN several_sources RPAREN"""
+    p[0] = p[2]
+
+
+def p_several_sources(p: P) -> None:
+    """several_sources : source COMMA source
+                       | several_sources COMMA source"""
+    p[0] = Join(p[1], p[3], "cross", place=p.lexpos(2))
+
+
+def p_plain_table_query(p: P) -> None:
+    """plain_table : subquery alias"""
+    p[0] = Derived(p[1], p[2], p.lexpos(1))
+
+
+def p_table_name(p: P) -> None:
+    """table_name : name
+                  | name alias"""
+    p[0] = TableRef(p[1], p[2] if len(p) > 2 else None, p.lexpos(1))
+
+
+def p_alias(p: P) -> None:
+    """alias : name
+             | AS name"""
+    p[0] = p[len(p) - 1]
+
+
+def p_join(p: P) -> None:
+    """plain_source : source join table"""
+    kind, natural = p[2]
+    p[0] = Join(p[1], p[3], kind, natural, place=p.lexpos(2))
+
+
+def p_join_on(p: P) -> None:
+    """plain_source : source join table ON expr"""
+    kind, natural = p[2]
+    p[0] = Join(p[1], p[3], kind, natural, p[5], place=p.lexpos(2))
+
+
+def p_join_using(p: P) -> None:
+    """plain_source : source join table USING LPAREN names RPAREN"""
+    kind, natural = p[2]
+    p[0] = Join(p[1], p[3], kind, natural, using=p[6], place=p.lexpos(2))
+
+
+def p_join_words(p: P) -> None:
+    """join : JOIN
+            | side JOIN
+            | NATURAL JOIN
+            | NATURAL side JOIN
+            | JOIN COLON
+            | JOIN COLON side
+            | JOIN COLON natural
+            | JOIN COLON natural side"""
+    words = [symbol.value for symbol in p.slice[1:] if symbol.type == "side"]
+    natural = any(symbol.type in ("NATURAL", "natural") for symbol in p.slice[1:])
+    p[0] = (words[0] if words else "inner", natural)
+
+
+def p_side(p: P) -> None:
+    """side : INNER
+            | LEFT
+            | RIGHT
+            | FULL
+            | CROSS
+            | LEFT OUTER
+            | RIGHT OUTER
+            | FULL OUTER
+            | SIDE_INNER
+            | SIDE_LEFT
+            | SIDE_RIGHT
+            | SIDE_FULL"""
+    p[0] = p.slice[1].type.removeprefix("SIDE_").lower()
+
+
+def p_natural(p: P) -> None:
+    """natural : NATURAL
+               | SIDE_NATURAL"""
+
+
+# --- ORDER BY and row limits -------------------------------------------------------------------------------
+
+
+def p_order_by_opt(p: P) -> None:
+    """order_by_opt :
+                    | order_by"""
+    p[0] = p[1] if len(p) > 1 else ()
+
+
+def p_order_by(p: P) -> None:
+    """order_by : ORDER by_opt order_terms"""
+    terms = p[3]
+    if len(terms) == 1 and isinstance(terms[0].expr, Row) and terms[0] == OrderTerm(terms[0].expr):
+        terms = tuple(OrderTerm(expr) for expr in terms[0].expr.items)
+    p[0] = terms
+
+
+def p_order_by_parentheses(p: P) -> None:
+    """order_by : ORDER by_opt LPAREN marked RPAREN"""
+    p[0] = p[4]
+
+
+def p_order_terms(p: P) -> None:
+    """order_terms : order_term
+                   | order_terms COMMA order_term"""
+    append(p)
+
+
+def p_order_term(p: P) -> None:
+    """order_term : expr
+                  | marked_term"""
+    p[0] = p[1] if isinstance(p[1], OrderTerm) else OrderTerm(p[1])
+
+
+def p_marked_term(p: P) -> None:
+    """marked_term : expr direction
+                   | expr nulls
+                   | expr direction nulls"""
+    nulls_first = p[len(p) - 1] if p.slice[len(p) - 1].type == "nulls" else None
+    p[0] = OrderTerm(p[1], p.slice[2].type == "direction" and p[2], nulls_first)
+
+
+def p_marked(p: P) -> None:
+    """marked : marked_term
+              | expr COMMA marked_term
+              | several COMMA marked_term
+              | marked COMMA order_term"""
+    if len(p) == 2:
+        p[0] = (p[1],)
+    elif p.slice[1].type == "marked":
+        p[0] = (*p[1], p[3])
+    else:
+        before = p[1] if isinstance(p[1], tuple) else (p[1],)
+        p[0] = (*(OrderTerm(expr) for expr in before), p[3])
+
+
+def p_direction(p: P) -> None:
+    """direction : ASC
+                 | DESC"""
+    p[0] = p.slice[1].type == "DESC"
+
+
+def p_nulls(p: P) -> None:
+    """nulls : NULLS FIRST
+             | NULLS LAST"""
+    p[0] = p.slice[2].type == "FIRST"
+
+
+def p_limit_opt(p: P) -> None:
+    """limit_opt :
+                 | LIMIT bound
+                 | LIMIT bound OFFSET bound
+                 | OFFSET bound"""
+    if len(p) == 1:
+        p[0] = None
+    elif p.slice[1].type == "OFFSET":
+        p[0] = Limit(None, p[2])
+    else:
+        p[0] = Limit(p[2], p[4] if len(p) > 3 else None)
+
+
+def p_limit_range(p: P) -> None:
+    """limit_opt : LIMIT bound bound
+                 | LIMIT bound COMMA bound"""
+    p[0] = RowRange(p[2], p[3]) if len(p) == 4 else Limit(p[4], p[2], offset_first=True)
+
+
+def p_bound(p: P) -> None:
+    """bound : number
+             | parameter
+             | MINUS number"""
+    p[0] = p[1] if len(p) == 2 else Unary("-", p[2], p.lexpos(1))
+
+
+# --- WITH --------------------------------------------------------------------------------------------------
+
+
+def p_with(p: P) -> None:
+    """with : WITH ctes
+            | WITH RECURSIVE ctes"""
+    p[0] = With(p[len(p) - 1], len(p) == 4)
+
+
+def p_ctes(p: P) -> None:
+    """ctes : cte
+            | ctes COMMA cte"""
+    append(p)
+
+
+def p_cte(p: P) -> None:
+    """cte : name names_opt AS subquery
+           | name names_opt AS MATERIALIZED subquery
+           | name names_opt AS NOT MATERIALIZED subquery"""
+    p[0] = Cte(p[1], p[2], p[len(p) - 1], {5: None, 6: True, 7: False}[len(p)])

@@ -1,0 +1,115 @@
+"""AST → text, in Malagasy or in standard SQL. Parsing the text again gives an equal tree.
+
+The catalog keeps definitions in this form, and TRANSLATE shows it. Each kind of node has a writer function,
+registered in `WRITERS` by the files `printer_expression`, `printer_query` and `printer_statement`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final
+
+from parser.keywords import KEYWORDS, RESERVED, word
+from parser.literal_text import text_of
+from parser.nodes import Literal, Name, Statement
+from parser.plan import Shaped, Value
+
+#: Node type -> the function that writes it.
+WRITERS: dict[type, Callable[[Writer, Any], str]] = {}
+_BARE_NAME = re.compile(r"[^\W\d]\w*")
+#: Not reserved, yet read as more than a name in some places.
+_CONTEXT_WORDS: Final = frozenset(("if", "conflict"))
+
+
+def write(statement: Statement, shaped: Shaped, malagasy: bool = False) -> str:
+    """The statement as text on one line, with the request's literals in place."""
+    return Writer(shaped, malagasy).node(statement)
+
+
+def write_node(node: object, literals: Sequence[Value], malagasy: bool = False) -> str:
+    """Any node (an expression, a domain, a column definition) as text; `literals` are its statement's."""
+    return Writer(Shaped("", tuple(literals)), malagasy).node(node)
+
+
+def quoted(name: str) -> str:
+    """A name as text: bare where that reads back as the name, else in back quotes."""
+    if _BARE_NAME.fullmatch(name) and name.lower() not in RESERVED and name.lower() not in _CONTEXT_WORDS:
+        return name
+    return "`" + name.replace("`", "``") + "`"
+
+
+class Writer:
+    """One statement on its way to text: the vocabulary and the literals."""
+
+    def __init__(self, shaped: Shaped, malagasy: bool) -> None:
+        self.malagasy = malagasy
+        self.shaped = shaped
+        self._row = 0
+
+    def node(self, node: object) -> str:
+        """The text of a node."""
+        return WRITERS[type(node)](self, node)
+
+    def list(self, nodes: Iterable[object]) -> str:
+        """Nodes with commas between."""
+        return ", ".join(self.node(node) for node in nodes)
+
+    def words(self, *tokens: str) -> str:
+        """Keywords; in Malagasy the FROM is written `ao@`."""
+        chosen = (word(token, self.malagasy) for token in tokens)
+        return " ".join("ao@" if each == "ao" else each for each in chosen)
+
+    def say(self, phrase: str) -> str:
+        """A phrase of standard words (`current row`) in the vocabulary; words that are no keywords stay."""
+        return " ".join(word(each.upper(), self.malagasy) for each in phrase.split() if each.upper() in KEYWORDS)
+
+    def clause(self, tokens: str, node: object) -> str:
+        """` WORDS node`, or nothing when the node is None or an empty tuple."""
+        if node is None or node == ():
+            return ""
+        text = self.list(node) if isinstance(node, tuple) else self.node(node)
+        return f" {self.words(*tokens.split())} {text}"
+
+    def literal(self, literal: Literal) -> str:
+        """A literal's text; in repeated VALUES rows that of the row being written."""
+        shaped, index = self.shaped, literal.index
+        if shaped.rows > 1 and index >= shaped.row_start:
+            after_rows = index >= shaped.row_start + shaped.row_width
+            index += shaped.row_width * (shaped.rows - 1 if after_rows else self._row)
+        return text_of(shaped.literals[index])
+
+    def rows(self, rows: tuple[tuple[object, ...], ...]) -> str:
+        """VALUES rows; one that stands for many is written for each."""
+        if not self._is_repeated(rows):
+            return ", ".join(f"({self.list(row)})" for row in rows)
+        texts = []
+        for row in range(self.shaped.rows):
+            self._row = row
+            texts.append(f"({self.list(rows[0])})")
+        self._row = 0
+        return ", ".join(texts)
+
+    def _is_repeated(self, rows: tuple[tuple[object, ...], ...]) -> bool:
+        first = rows[0][0]
+        is_start = isinstance(first, Literal) and first.kind == "value" and first.index == self.shaped.row_start
+        return is_start and len(rows) == 1 and self.shaped.rows > 1
+
+
+def writes(*types: type) -> Callable[[Callable[[Writer, Any], str]], Callable[[Writer, Any], str]]:
+    """Register the decorated function as the writer of node types."""
+
+    def register(function: Callable[[Writer, Any], str]) -> Callable[[Writer, Any], str]:
+        for node_type in types:
+            WRITERS[node_type] = function
+        return function
+
+    return register
+
+
+@writes(Name)
+def _name(_writer: Writer, name: Name) -> str:
+    return quoted(name.text)
+
+
+from parser import printer_expression, printer_query, printer_statement  # noqa: E402, F401 — they register writers

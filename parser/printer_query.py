@@ -1,0 +1,124 @@
+"""Text of queries."""
+
+from __future__ import annotations
+
+from parser.nodes import (
+    Compound,
+    Cte,
+    Derived,
+    Item,
+    Join,
+    Limit,
+    Query,
+    RowRange,
+    Select,
+    Source,
+    Star,
+    TableRef,
+    Values,
+    With,
+)
+from parser.printer import Writer, writes
+
+_SIDES = {"inner": "SIDE_INNER", "left": "SIDE_LEFT", "right": "SIDE_RIGHT", "full": "SIDE_FULL"}
+
+
+@writes(Query)
+def _query(writer: Writer, node: Query) -> str:
+    start = f"{writer.node(node.with_)} " if node.with_ else ""
+    body = f"({writer.node(node.body)})" if isinstance(node.body, Query) else writer.node(node.body)
+    order = writer.clause("ORDER" if writer.malagasy else "ORDER BY", node.order_by)
+    return start + body + order + (f" {writer.node(node.limit)}" if node.limit else "")
+
+
+@writes(Select)
+def _select(writer: Writer, node: Select) -> str:
+    start = writer.words("SELECT", "DISTINCT") if node.distinct else writer.words("SELECT")
+    return (
+        f"{start} {writer.list(node.items)}"
+        + writer.clause("FROM", node.sources)
+        + writer.clause("WHERE", node.where)
+        + writer.clause("GROUP" if writer.malagasy else "GROUP BY", node.group_by)
+        + writer.clause("HAVING", node.having)
+        + writer.clause("WINDOW", node.windows)
+    )
+
+
+@writes(Values)
+def _values(writer: Writer, node: Values) -> str:
+    return f"{writer.words('VALUES')} {writer.rows(node.rows)}"
+
+
+@writes(Compound)
+def _compound(writer: Writer, node: Compound) -> str:
+    left, right = writer.node(node.left), writer.node(node.right)
+    left = f"({left})" if isinstance(node.left, Query) else left
+    right = f"({right})" if isinstance(node.right, Query | Compound) else right
+    return f"{left} {writer.say(node.op)} {right}"
+
+
+@writes(Item)
+def _item(writer: Writer, node: Item) -> str:
+    return writer.node(node.expr) + writer.clause("AS", node.alias)
+
+
+@writes(Star)
+def _star(writer: Writer, node: Star) -> str:
+    return f"{writer.node(node.table)}.*" if node.table else "*"
+
+
+@writes(TableRef)
+def _table(writer: Writer, node: TableRef) -> str:
+    return writer.node(node.name) + writer.clause("AS", node.alias)
+
+
+@writes(Derived)
+def _derived(writer: Writer, node: Derived) -> str:
+    return f"({writer.node(node.query)})" + writer.clause("AS", node.alias)
+
+
+@writes(Join)
+def _join(writer: Writer, node: Join) -> str:
+    text = f"{writer.node(node.left)} {_join_words(writer, node)} {_joined(writer, node.right)}"
+    if node.using:
+        return f"{text} {writer.words('USING')} ({writer.list(node.using)})"
+    return text + writer.clause("ON", node.on)
+
+
+def _joined(writer: Writer, source: Source) -> str:
+    text = writer.node(source)
+    return f"({text})" if isinstance(source, Join) else text
+
+
+def _join_words(writer: Writer, node: Join) -> str:
+    if not writer.malagasy or node.kind == "cross":
+        words = (["NATURAL"] if node.natural else []) + ([] if node.kind == "inner" else [node.kind.upper()])
+        return writer.words(*words, "JOIN")
+    sides = (["SIDE_NATURAL"] if node.natural else []) + ([] if node.kind == "inner" else [_SIDES[node.kind]])
+    return f"tonona:{writer.words(*sides)}@" if sides else "tonona"
+
+
+@writes(Limit)
+def _limit(writer: Writer, node: Limit) -> str:
+    if node.count is None:
+        return f"{writer.words('OFFSET')} {writer.node(node.offset)}"
+    if node.offset_first:
+        return f"{writer.words('LIMIT')} {writer.node(node.offset)}, {writer.node(node.count)}"
+    return f"{writer.words('LIMIT')} {writer.node(node.count)}" + writer.clause("OFFSET", node.offset)
+
+
+@writes(RowRange)
+def _row_range(writer: Writer, node: RowRange) -> str:
+    return f"{writer.words('LIMIT')} {writer.node(node.start)} {writer.node(node.stop)}"
+
+
+@writes(With)
+def _with(writer: Writer, node: With) -> str:
+    return f"{writer.words('WITH', *(['RECURSIVE'] if node.recursive else []))} {writer.list(node.ctes)}"
+
+
+@writes(Cte)
+def _cte(writer: Writer, node: Cte) -> str:
+    columns = f" ({writer.list(node.columns)})" if node.columns else ""
+    hint = {None: (), True: ("MATERIALIZED",), False: ("NOT", "MATERIALIZED")}[node.materialized]
+    return f"{writer.node(node.name)}{columns} {writer.words('AS', *hint)} ({writer.node(node.query)})"

@@ -1,0 +1,80 @@
+"""A statement's route: what the cluster must know of it, and no schema is needed for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from parser.nodes import (
+    AlterTable,
+    Begin,
+    Commit,
+    CreateDatabase,
+    CreateDomain,
+    CreateIndex,
+    CreateTable,
+    CreateView,
+    Delete,
+    Describe,
+    Drop,
+    Explain,
+    Insert,
+    Query,
+    Rollback,
+    SetLanguage,
+    Show,
+    Statement,
+    Translate,
+    Update,
+    Use,
+)
+from parser.plan import Kind, Route
+
+_CREATES = {
+    CreateDatabase: "create_database", CreateTable: "create_table", CreateDomain: "create_domain",
+    CreateView: "create_view", CreateIndex: "create_index",
+}
+_SESSION = {Begin: "begin", Commit: "commit", Rollback: "rollback"}
+
+
+def route_of(statement: Statement) -> Route:
+    """The route of a parsed statement."""
+    if isinstance(statement, Query):
+        return Route(Kind.READ, "select")
+    if isinstance(statement, Insert):
+        return Route(Kind.WRITE, "insert", statement.table.text)
+    if isinstance(statement, Update | Delete):
+        verb = "update" if isinstance(statement, Update) else "delete"
+        return Route(Kind.WRITE, verb, statement.table.name.text)
+    return _definition(statement) or _session(statement) or _question(statement)
+
+
+def _definition(statement: Statement) -> Route | None:
+    if isinstance(statement, CreateDatabase | CreateTable | CreateDomain | CreateView | CreateIndex):
+        return Route(Kind.WRITE, _CREATES[type(statement)], statement.name.text, statement.optional)
+    if isinstance(statement, Drop):
+        return Route(Kind.WRITE, f"drop_{statement.kind}", statement.name.text, statement.optional)
+    if isinstance(statement, AlterTable):
+        return Route(Kind.WRITE, "alter_table", statement.table.text)
+    return None
+
+
+def _session(statement: Statement) -> Route | None:
+    if isinstance(statement, Use):
+        return Route(Kind.SESSION, "use", statement.name.text)
+    if isinstance(statement, SetLanguage):
+        return Route(Kind.SESSION, "set_language", statement.language.text)
+    verb = _SESSION.get(type(statement))
+    return Route(Kind.SESSION, verb) if verb else None
+
+
+def _question(statement: Statement) -> Route:
+    """SHOW, DESCRIBE, EXPLAIN, TRANSLATE: reads, whatever is explained."""
+    if isinstance(statement, Show):
+        table = statement.table.text if statement.table else None
+        kind = Kind.ADMIN if statement.what in ("servers", "conflicts") else Kind.READ
+        return Route(kind, "show", table, show=statement.what)
+    if isinstance(statement, Describe):
+        return Route(Kind.READ, "describe", statement.name.text)
+    assert isinstance(statement, Explain | Translate)
+    verb = "explain" if isinstance(statement, Explain) else "translate"
+    return replace(route_of(statement.statement), kind=Kind.READ, verb=verb, show=None)
