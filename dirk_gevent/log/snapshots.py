@@ -27,6 +27,7 @@ from parser.errors import SqlError
 SNAPSHOT_FOLDER = "snapshots"
 
 _THREADS = 2
+_PIECE_BYTES = 1024 * 1024
 
 
 class SnapshotFiles:
@@ -42,7 +43,7 @@ class SnapshotFiles:
     def tidy(self, wanted: Iterable[SnapshotInfo]) -> list[SnapshotInfo]:
         """Deletes files that are none of `wanted`; returns those of `wanted` that have no whole file."""
         self._folder.mkdir(exist_ok=True)
-        expected = {snapshot_file(self._folder, info): info for info in wanted}
+        expected = {snapshot_file(self._folder, info.log_id, info.index): info for info in wanted}
         for path in self._folder.iterdir():
             if path not in expected:
                 path.unlink()
@@ -69,7 +70,7 @@ class SnapshotFiles:
 
     def open(self, info: SnapshotInfo) -> OpenSnapshot:
         """A reader of a stored snapshot; SqlError `snapshot_gone` when the file is not there."""
-        path = snapshot_file(self._folder, info)
+        path = snapshot_file(self._folder, info.log_id, info.index)
         try:
             file = call(self._pool, _open, path)
         except FileNotFoundError as error:
@@ -84,7 +85,7 @@ class SnapshotFiles:
     def delete(self, infos: Iterable[SnapshotInfo]) -> None:
         """Deletes files that the journal no longer names, now or when their last reader closes."""
         for info in infos:
-            path = snapshot_file(self._folder, info)
+            path = snapshot_file(self._folder, info.log_id, info.index)
             if path in self._readers:
                 self._unwanted.add(path)
             else:
@@ -138,7 +139,7 @@ class _Writer:
 
     def __init__(self, folder: Path, info: SnapshotInfo, reserve_bytes: int) -> None:
         self._info = info
-        self._target = snapshot_file(folder, info)
+        self._target = snapshot_file(folder, info.log_id, info.index)
         self._temporary = self._target.with_suffix(".part")
         self._reserve_bytes = reserve_bytes
         self._hash = blake2b(digest_size=HASH_BYTES)
@@ -175,9 +176,18 @@ class _Writer:
         self._temporary.unlink(missing_ok=True)
 
 
-def snapshot_file(folder: Path, info: SnapshotInfo) -> Path:
+def snapshot_file(folder: Path, log_id: int, index: int) -> Path:
     """Where a snapshot lies."""
-    return folder / f"{info.log_id}-{info.index}.zst"
+    return folder / f"{log_id}-{index}.zst"
+
+
+def file_checksum(path: Path) -> tuple[int, bytes]:
+    """Size and checksum of a snapshot's file, as `SnapshotInfo` has them. Blocks: for native threads and programs."""
+    checksum = blake2b(digest_size=HASH_BYTES)
+    with path.open("rb") as file:
+        while piece := file.read(_PIECE_BYTES):
+            checksum.update(piece)
+        return file.tell(), checksum.digest()
 
 
 def _open(path: Path) -> BinaryIO:

@@ -1,0 +1,112 @@
+"""What the nodes' data directories hold, read from outside: for a person who must decide which node to trust.
+
+Reading disturbs nobody: a node may run meanwhile.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import apsw
+
+from dirk_gevent.config import Config
+from dirk_gevent.engine import records
+from dirk_gevent.log.entry import SYSTEM_LOG_ID
+
+#: Where a node keeps the genesis of the log that it follows.
+GENESIS_FILE = "dirk.genesis"
+
+_FILES = re.compile(r"dirk\.sqlite|db-[0-9]{8,}\.sqlite")
+
+
+@dataclass(frozen=True, slots=True)
+class NodeFiles:
+    """What one node has on its disk: its databases by log id, the genesis it follows, and what could not be read.
+
+    `problems` are sentences. A directory that is not there (another machine's, say) has no databases and one problem.
+    """
+
+    node: str
+    directory: Path
+    databases: Mapping[int, records.Meta] = field(default_factory=dict)
+    genesis: bytes | None = None
+    problems: tuple[str, ...] = ()
+
+    @property
+    def system_index(self) -> int:
+        """How far this node is in the system database's log."""
+        system = self.databases.get(SYSTEM_LOG_ID)
+        return system.applied_index if system else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Entries of one database that `node` has applied and the chosen node has not."""
+
+    node: str
+    database: str
+    log_id: int
+    entries: int
+
+
+def survey(config: Config) -> tuple[NodeFiles, ...]:
+    """Reads the data directory of every instance."""
+    return tuple(node_files(instance.id, instance.data_directory) for instance in config.instances)
+
+
+def node_files(node: str, directory: Path) -> NodeFiles:
+    """Reads one node's data directory."""
+    if not directory.is_dir():
+        return NodeFiles(node, directory, problems=(f"{directory} is not on this machine",))
+    found: dict[int, records.Meta] = {}
+    problems = []
+    for path in sorted(path for path in directory.iterdir() if _FILES.fullmatch(path.name)):
+        try:
+            meta = _read_meta(path)
+        except apsw.Error as error:
+            problems.append(f"{path} cannot be read: {error}")
+        else:
+            if meta is not None:
+                found[meta.log_id] = meta
+    genesis = None
+    with suppress(OSError, ValueError):
+        genesis = bytes.fromhex((directory / GENESIS_FILE).read_text().strip())
+    return NodeFiles(node, directory, found, genesis, tuple(problems))
+
+
+def losses(chosen: NodeFiles, nodes: tuple[NodeFiles, ...]) -> list[Loss]:
+    """What other nodes have and `chosen` has not: what would be lost if the log began where `chosen` is.
+
+    A database that is unknown to `chosen` counts only if it was made after what `chosen` has seen; an older one
+    was dropped there.
+    """
+    found = []
+    for node in nodes:
+        for log_id, meta in sorted(node.databases.items()):
+            own = chosen.databases.get(log_id)
+            if own is None and log_id <= chosen.system_index:
+                continue
+            missing = meta.applied_index - (own.applied_index if own else 0)
+            if missing > 0:
+                found.append(Loss(node.node, meta.name, log_id, missing))
+    return found
+
+
+def entries_lost(found: list[Loss]) -> int:
+    """How many log entries `losses` make together: those that several nodes have count once."""
+    most: dict[int, int] = {}
+    for loss in found:
+        most[loss.log_id] = max(most.get(loss.log_id, 0), loss.entries)
+    return sum(most.values())
+
+
+def _read_meta(path: Path) -> records.Meta | None:
+    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+    try:
+        return records.read_meta(connection)
+    finally:
+        connection.close(True)
