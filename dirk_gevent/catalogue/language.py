@@ -1,0 +1,8 @@
+"""The sentences of the language area."""
+
+from __future__ import annotations
+
+from dirk_gevent.catalogue import Texts
+from dirk_gevent.catalogue.language_meaning import MEANING
+
+MESSAGES: dict[str, Texts] = {**MEANING}
