@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from dirk_gevent.client.statements import is_complete
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from prompt_toolkit import PromptSession
     from prompt_toolkit.completion import Completer, Completion
     from prompt_toolkit.document import Document
@@ -44,23 +44,56 @@ class Editor(Protocol):
         """The text. Raises EOFError when the person leaves (Ctrl-D), KeyboardInterrupt for Ctrl-C."""
 
 
-def open_editor() -> Editor:
-    """The editor that suits the terminal."""
-    return PlainEditor() if os.environ.get("TERM", "dumb") in ("dumb", "unknown") else FullEditor()
+@contextmanager
+def open_editor(*, interrupt_leaves: bool = False) -> Iterator[Editor]:
+    """The editor that suits the terminal. `interrupt_leaves`: Ctrl-C where nothing is typed is like Ctrl-D."""
+    if os.environ.get("TERM", "dumb") in ("dumb", "unknown"):
+        yield PlainEditor(interrupt_leaves=interrupt_leaves)
+        return
+    with _keys_kept():
+        yield FullEditor(interrupt_leaves=interrupt_leaves)
+
+
+@contextmanager
+def _keys_kept() -> Iterator[None]:
+    """Between prompts too, keys wait as they were pressed: no echo amid results, and Ctrl-D is not swallowed.
+
+    Ctrl-C still is a signal then. What the terminal was is restored at the end.
+    """
+    import termios
+
+    saved = termios.tcgetattr(sys.stdin)
+    kept = termios.tcgetattr(sys.stdin)
+    kept[3] &= ~(termios.ICANON | termios.ECHO)
+    termios.tcsetattr(sys.stdin, termios.TCSADRAIN, kept)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(sys.stdin, termios.TCSADRAIN, saved)
 
 
 class PlainEditor:
     """Line by line, for terminals that cannot move the cursor."""
 
+    def __init__(self, *, interrupt_leaves: bool) -> None:
+        self._interrupt_leaves = interrupt_leaves
+
     def read(self, prompt: str, *, is_pending: bool) -> str:
         """One line."""
-        return input(CONTINUATION if is_pending else prompt)
+        try:
+            return input(CONTINUATION if is_pending else prompt)
+        except KeyboardInterrupt:
+            print()
+            if self._interrupt_leaves and not is_pending:
+                raise EOFError from None
+            raise
 
 
 class FullEditor:
     """Whole statements with history, completion and colours; Enter sends what is complete."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, interrupt_leaves: bool) -> None:
+        self._interrupt_leaves = interrupt_leaves
         self._session: PromptSession[str] | None = None
 
     def read(self, prompt: str, *, is_pending: bool) -> str:
@@ -72,7 +105,12 @@ class FullEditor:
             self._session = _prompt_session()
             sys.stdout.write("\r")
             sys.stdout.flush()
-        return self._session.prompt([(_PROMPT_STYLE, message)])
+        try:
+            return self._session.prompt([(_PROMPT_STYLE, message)])
+        except KeyboardInterrupt:
+            if self._interrupt_leaves and not is_pending and not self._session.default_buffer.text:
+                raise EOFError from None
+            raise
 
 
 def _prompt_session() -> PromptSession[str]:

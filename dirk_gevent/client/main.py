@@ -28,7 +28,7 @@ def main(options: ClientOptions) -> int:
     try:
         if not _enter(options, session, screen):
             return EXIT_USAGE
-        return _interact(session, screen) if is_interactive else _run(options, session, screen)
+        return _interact(options, session, screen) if is_interactive else _run(options, session, screen)
     except BrokenPipeError:
         # Who read our output went away. Python would complain again when it flushes at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -71,7 +71,7 @@ def _run(options: ClientOptions, session: Session, screen: Screen) -> int:
     return run_script(options, session, screen)
 
 
-def _interact(session: Session, screen: Screen) -> int:
+def _interact(options: ClientOptions, session: Session, screen: Screen) -> int:
     from dirk_gevent import __version__
     from dirk_gevent.client.editor import open_editor
     from dirk_gevent.client.repl import Repl
@@ -81,7 +81,8 @@ def _interact(session: Session, screen: Screen) -> int:
         signal.signal(number, _leave)
     params = {"version": __version__, "address": str(session.address)}
     screen.notice(sentence("client_welcome", session.language, params))
-    Repl(session, screen, open_editor()).run()
+    with open_editor(interrupt_leaves=options.interrupt_leaves) as editor:
+        Repl(session, screen, editor).run()
     return EXIT_OK
 
 

@@ -35,6 +35,7 @@ Options:
   --keep-going             Go on after a statement that failed; the exit status is still 3.
   --lang LANG              Language of the messages: {', '.join(LANGUAGES)}. Without it: DIRK_LANG, then the server's.
   --wait SECONDS           How long to wait for a server that is not there yet [default: 0].
+  --interrupt-leaves       Ctrl-C at an empty prompt leaves, as dirk-up's does.
   -h, --help               Show this.
   --version                Show the version.
 
@@ -57,6 +58,7 @@ class ClientOptions:
     keeps_going: bool = False
     language: str | None = None
     wait_seconds: float = 0.0
+    interrupt_leaves: bool = False
 
 
 def parse(argv: Sequence[str]) -> ClientOptions:
@@ -93,6 +95,7 @@ def _options(given: Mapping[str, Any]) -> ClientOptions:
         keeps_going=given["--keep-going"],
         language=language or environment_language(),
         wait_seconds=_seconds(given["--wait"]),
+        interrupt_leaves=given["--interrupt-leaves"],
     )
 
 

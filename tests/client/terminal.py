@@ -57,6 +57,10 @@ class Terminal:
                 return os.waitstatus_to_exitcode(status)
             assert time.monotonic() < end, f"still running; last seen: {self.seen[-300:]!r}"
 
+    def echoes(self) -> bool:
+        """Whether the terminal is as a shell wants it: it echoes what is typed."""
+        return bool(termios.tcgetattr(self._fd)[3] & termios.ECHO)
+
     def close(self) -> None:
         """End the client if it still runs."""
         if self.pid:

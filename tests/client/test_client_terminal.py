@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import stat
 import threading
 from collections.abc import Callable, Iterator
@@ -176,3 +178,48 @@ def test_nobody_listens_on_a_terminal(serve: Serve, sit: Sit) -> None:
     terminal = sit(server)
     assert terminal.status() == 2
     assert f"nothing answers at 127.0.0.1:{server.port}" in terminal.seen
+
+
+@pytest.mark.parametrize("term", ["xterm-256color", "dumb"])
+def test_ctrl_c_leaves_where_asked_and_only_an_empty_prompt(serve: Serve, sit: Sit, term: str) -> None:
+    terminal = sit(serve(), "--interrupt-leaves", term=term)
+    terminal.expect("|DirkDB> ")
+    terminal.press("alaivo\r")
+    terminal.expect("        > ")
+    terminal.press("\x03")
+    terminal.expect("|DirkDB> ")
+    terminal.press("alaivo 1;\r")
+    terminal.expect("(3 rows, ")
+    terminal.expect("|DirkDB> ")
+    terminal.press("\x03")
+    assert terminal.status() == 0
+
+
+def test_keys_pressed_while_a_statement_runs_are_kept(serve: Serve, sit: Sit) -> None:
+    go = threading.Event()
+
+    def slow(asked: Asked) -> bytes:
+        go.wait(20)
+        return ordinary(asked)
+
+    server = serve(slow)
+    terminal = sit(server)
+    terminal.expect("|DirkDB> ")
+    terminal.press("alaivo 1;\r")
+    wait_for(lambda: len(server.asked) == 1)
+    terminal.press("alaivo 2;\r\x04")
+    go.set()
+    assert terminal.status() == 0
+    assert server.statements() == ["alaivo 1", "alaivo 2"]
+    assert terminal.echoes()
+
+
+def test_sigterm_gives_the_terminal_back(serve: Serve, sit: Sit) -> None:
+    terminal = sit(serve())
+    terminal.expect("|DirkDB> ")
+    terminal.press("alaivo 1;\r")
+    terminal.expect("(3 rows, ")
+    terminal.expect("|DirkDB> ")
+    os.kill(terminal.pid, signal.SIGTERM)
+    assert terminal.status() == 143
+    assert terminal.echoes()
