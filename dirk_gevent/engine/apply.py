@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import apsw
 
 from dirk_gevent.engine import records
-from dirk_gevent.engine.compiler import Compiler, Schema
+from dirk_gevent.engine.compiler import Compiler, PlanSource, Schema
 from dirk_gevent.engine.execute import Executor, Result
 from dirk_gevent.engine.failures import DATA_ERRORS, statement_failure
 from dirk_gevent.engine.faults import ForeignHistory, OutOfOrder, StorageFault
@@ -74,11 +74,18 @@ class Applied:
 class Applier:
     """The one writer of a database. Its methods run on one native thread at a time (the caller holds the lock)."""
 
-    def __init__(self, connection: apsw.Connection, context: EntryContext, compiler: Compiler, seen: Applied):
+    def __init__(
+        self,
+        connection: apsw.Connection,
+        context: EntryContext,
+        compiler: Compiler,
+        plans: PlanSource,
+        seen: Applied,
+    ) -> None:
         self.connection = connection
         self._seen = seen
         self._steps = StepCounter(connection)
-        self._executor = Executor(connection, context, compiler)
+        self._executor = Executor(connection, context, compiler, plans)
         self._compiler = compiler
 
     def apply(self, work: Sequence[Work], expected_chain: bytes | None = None) -> list[Outcome]:
@@ -201,8 +208,7 @@ class Applier:
             return failed(entry, statement_failure(error, self._executor.table))
         finally:
             self._steps.end()
-        if result.catalog_changed:
-            batch.schema = self._load_schema(entry.index)
+        batch.schema = self._executor.schema_after(batch.schema, result, entry.index)
         batch.changed.update(dict.fromkeys(result.tables, entry.index))
         return succeeded(entry, result)
 
@@ -227,10 +233,7 @@ class Applier:
         source = str(change.log_id) if change.verb == CREATE_DATABASE else None
         row = CatalogChange(records.DATABASE_KIND, key, change.name, source)
         records.write_catalog(self.connection, [row])
-        return Result(verb=change.verb, name=change.name, rows=0, tables=("*",), catalog_changed=False)
-
-    def _load_schema(self, version: int) -> Schema:
-        return self._compiler.load_schema(records.read_catalog(self.connection), version)
+        return Result(verb=change.verb, name=change.name, rows=0, tables=("*",))
 
     def _record(self, batch: _Batch) -> None:
         connection, start = self.connection, self._seen.position.index

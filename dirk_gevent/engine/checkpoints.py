@@ -8,6 +8,8 @@ import apsw
 
 #: Past this a checkpoint also stops the writer for a moment and cuts the WAL file back to nothing.
 LARGE_WAL_BYTES = 64 << 20
+#: The first to open a file reads through its WAL. Past this size that is too long for the hub.
+SLOW_TO_OPEN_BYTES = 1 << 20
 
 
 def wal_bytes(path: Path) -> int:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import cast
 
-import parser.plans
-
 import parser.bind
+import parser.plans
 import parser.schema
 from dirk_gevent.engine.compiler import PlanSource, Schema
 from parser.plan import Args, CatalogChange, Change, Output, Query, Shaped, Value
@@ -26,6 +25,10 @@ class ParserCompiler:
     def load_schema(self, rows: Iterable[CatalogChange], version: int) -> Schema:
         """Catalog rows as a schema."""
         return parser.schema.load(rows, version)
+
+    def change_schema(self, schema: Schema, changes: Iterable[CatalogChange], version: int) -> Schema:
+        """`schema` after some changes."""
+        return cast(parser.schema.Schema, schema).changed(changes, version)
 
     def bind(self, plan: Query | Change, shaped: Shaped, args: Args) -> tuple[Value, ...]:
         """Values for `?1 ?2 …`."""

@@ -16,11 +16,11 @@ class Schema(Protocol):
 
     @property
     def version(self) -> int:
-        """The version given to `Compiler.load_schema`."""
+        """The version it was loaded or changed at."""
 
 
 class PlanSource(Protocol):
-    """A cache of plans; used by one thread at a time."""
+    """A cache of plans of one database; safe to use from any thread."""
 
     def plan(self, shaped: Shaped, schema: Schema, for_write: bool) -> Plan:
         """The plan of a statement against `schema`; the same object for the same shape. Raises SqlError."""
@@ -34,6 +34,9 @@ class Compiler(Protocol):
 
     def load_schema(self, rows: Iterable[CatalogChange], version: int) -> Schema:
         """Catalog rows as a schema."""
+
+    def change_schema(self, schema: Schema, changes: Iterable[CatalogChange], version: int) -> Schema:
+        """`schema` after some changes; what they do not touch stays the same object, so that its plans stay good."""
 
     def bind(self, plan: Query | Change, shaped: Shaped, args: Args) -> tuple[Value, ...]:
         """Values for `?1 ?2 …`."""

@@ -84,7 +84,7 @@ class Database(ReadSide):
             raise StorageFault(error, self.name) from error
 
     def _load(self) -> None:
-        connection = open_reader(self._path, EntryContext())
+        connection = open_writer(self._path, EntryContext())
         try:
             meta = records.read_meta(connection)
             if meta is None:
@@ -93,6 +93,10 @@ class Database(ReadSide):
             position = Position(meta.applied_index, meta.chain, meta.time_ms, schema)
             self._seen = Applied(position, records.read_tables(connection), meta.heard_head)
             self.state = NodeState(meta.state)
+            if checkpoints.wal_bytes(self._path) > checkpoints.SLOW_TO_OPEN_BYTES:
+                checkpoints.checkpoint(connection, truncate=True)
+            if not checkpoints.wal_bytes(self._path):
+                self._durable = meta.applied_index
         finally:
             connection.close()
 
@@ -139,7 +143,7 @@ class Database(ReadSide):
             connection = open_writer(self._path, context)
             if records.read_meta(connection) is None:
                 records.write_meta(connection, self._fresh_meta())
-            self._applier = Applier(connection, context, self._compiler, self._seen)
+            self._applier = Applier(connection, context, self._compiler, self._plans, self._seen)
         self._shared.writers.touch(self)
         return self._applier
 
@@ -232,11 +236,13 @@ class Database(ReadSide):
     # --- its end ---------------------------------------------------------------------------------------------
 
     def close_writer_if_idle(self) -> bool:
-        """Close the writer unless it works at this moment; whether it is closed now."""
+        """Close the writer unless it works at this moment; whether it is closed now. Raises StorageFault."""
         if not self._writer_lock.acquire(blocking=False):
             return False
         try:
-            self._close_writer()
+            with storage_faults("close"):
+                self._empty_wal()
+                self._close_writer()
         finally:
             self._writer_lock.release()
         return True
@@ -244,10 +250,9 @@ class Database(ReadSide):
     def close(self) -> None:
         """Write down what was heard, make a last checkpoint, close. Raises StorageFault."""
         with self._writer_lock, storage_faults("close"):
-            applier = self._applier
-            if applier is not None:
-                applier.connection.execute("UPDATE dirk_meta SET heard_head = ?", (self.heard_head,))
-                checkpoints.checkpoint(applier.connection, False)
+            if self._applier is not None or self.heard_head > self.applied_index:
+                self._writer().connection.execute("UPDATE dirk_meta SET heard_head = ?", (self.heard_head,))
+            self._empty_wal()
             self._close_writer()
         self.close_reader()
 
@@ -261,6 +266,11 @@ class Database(ReadSide):
                 self._shared.directory.remove(self.log_id)
         self._shared.writers.forget(self.log_id)
         self._shared.readers.forget(self.log_id)
+
+    def _empty_wal(self) -> None:
+        """Bring the WAL into the file, so that whoever opens it next (the hub) has none to read through."""
+        if self._applier is not None and checkpoints.checkpoint(self._applier.connection, truncate=True):
+            self._durable = self.applied_index
 
     def _close_writer(self) -> None:
         if self._applier is not None:

@@ -42,7 +42,7 @@ class Engine:
             self._enter(self.system)
             for log_id, name in self._listed():
                 self.create(log_id, name)
-            self.directory.remove_orphans(set(self._by_log))
+            self.directory.remove_orphans(set(self._by_log), self.system.applied_index)
         except BaseException:
             self.directory.unlock()
             raise

@@ -9,12 +9,12 @@ from typing import Any
 import apsw
 
 from dirk_gevent.engine import records
-from dirk_gevent.engine.compiler import Compiler, Schema
+from dirk_gevent.engine.compiler import Compiler, PlanSource, Schema
 from dirk_gevent.engine.functions import EntryContext
 from dirk_gevent.engine.results import Relation, Row, boolean_positions, columns_json, converted
 from dirk_gevent.log.entry import Entry, LoggedStatement
 from parser.errors import SqlError
-from parser.plan import Change, Ddl
+from parser.plan import CatalogChange, Change, Ddl
 
 #: `per_row` statements with more rows than this are prepared afresh, so that long ones count their steps exactly
 #: at once instead of running twice.
@@ -24,25 +24,27 @@ _DDL = ("*",)
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a successful entry did. `tables` written; `catalog_changed`: the schema must be loaded anew."""
+    """What a successful entry did. `tables` written; `catalog`: what became of the schema."""
 
     verb: str
     name: str
     rows: int
     tables: tuple[str, ...]
-    catalog_changed: bool
+    catalog: tuple[CatalogChange, ...] = ()
     returning: Relation | None = None
 
 
 class Executor:
     """Runs statements of entries. `table` is the one the last statement was about, for errors that name none."""
 
-    def __init__(self, connection: apsw.Connection, context: EntryContext, compiler: Compiler) -> None:
+    def __init__(
+        self, connection: apsw.Connection, context: EntryContext, compiler: Compiler, plans: PlanSource
+    ) -> None:
         self.table = ""
         self._connection = connection
         self._context = context
         self._compiler = compiler
-        self._plans = compiler.plans()
+        self._plans = plans
 
     def run(self, entry: Entry, schema: Schema, exact: bool) -> Result:
         """Run all statements of an entry or none. `exact` asks for freshly prepared ones (see `StepCounter`).
@@ -55,16 +57,19 @@ class Executor:
         with self._connection:
             for statement in entry.statements:
                 result = self._statement(entry, statement, schema, exact)
-                if result.catalog_changed:
-                    schema = self._compiler.load_schema(records.read_catalog(self._connection), entry.index)
+                schema = self.schema_after(schema, result, entry.index)
                 results.append(result)
         return Result(
             verb="commit",
             name="",
             rows=sum(result.rows for result in results),
             tables=tuple(dict.fromkeys(table for result in results for table in result.tables)),
-            catalog_changed=any(result.catalog_changed for result in results),
+            catalog=tuple(change for result in results for change in result.catalog),
         )
+
+    def schema_after(self, schema: Schema, result: Result, index: int) -> Schema:
+        """The schema once `result`, of entry `index`, has been applied to `schema`."""
+        return self._compiler.change_schema(schema, result.catalog, index) if result.catalog else schema
 
     def _statement(self, entry: Entry, statement: LoggedStatement, schema: Schema, exact: bool) -> Result:
         self.table = ""
@@ -93,7 +98,7 @@ class Executor:
                 returned = cursor.fetchall()
             rows = connection.total_changes() - before
         relation = self._returned(plan, statement, returned, index) if plan.returning else None
-        return Result(plan.verb, plan.table, rows, plan.writes if rows else (), False, relation)
+        return Result(plan.verb, plan.table, rows, plan.writes if rows else (), (), relation)
 
     def _returned(self, plan: Change, statement: LoggedStatement, rows: Any, index: int) -> Relation:
         columns = self._compiler.columns(plan, statement.shaped)
@@ -107,4 +112,4 @@ class Executor:
                 self._connection.execute(sql, can_cache=False).fetchall()
             records.write_catalog(self._connection, plan.catalog)
         changed = bool(plan.catalog or plan.sql)
-        return Result(plan.verb, plan.name, 0, _DDL if changed else (), changed)
+        return Result(plan.verb, plan.name, 0, _DDL if changed else (), plan.catalog)

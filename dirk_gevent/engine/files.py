@@ -89,12 +89,17 @@ class DataDirectory:
         image.rename(path)
         fsync_directory(self.path)
 
-    def remove_orphans(self, known: set[int]) -> list[str]:
-        """Unlink files of databases not in `known` and unfinished temporary files; their names."""
+    def remove_orphans(self, known: set[int], up_to: int) -> list[str]:
+        """Unlink files of databases that are gone, and unfinished temporary files; their names.
+
+        Gone: not in `known` though the system log, applied up to `up_to`, is past their creation. A file of a later
+        one is kept: the system database may have lost its last entries in a power cut, and will get them again.
+        """
         removed = []
         for path in self.path.iterdir():
             match = _DATABASE_FILE.fullmatch(path.name)
-            if (match and int(match[1]) not in known) or path.suffix == ".partial":
+            gone = match and int(match[1]) not in known and int(match[1]) <= up_to
+            if gone or path.suffix == ".partial":
                 path.unlink(missing_ok=True)
                 removed.append(path.name)
         return removed

@@ -50,8 +50,6 @@ class ReadSide:
         self._reader: HubReader | None = None
         self._shapes = ReadShapes()
         self._plans = shared.compiler.plans()
-        self._stream_plans = shared.compiler.plans()
-        self._stream_lock = threading.Lock()
         self._hub_rows = HUB_PAGES * shared.limits.page_rows
         self._dropped = False
 
@@ -175,21 +173,15 @@ class ReadSide:
             with self._seen.lock:
                 position = self._seen.position
                 connection.execute("BEGIN; SELECT one FROM dirk_meta").fetchall()
-            plan = self._stream_plan(wanted, position)
+            # DDL may have come since the hub planned it.
             shaped = wanted.shaped
+            plan = _query(self._plans.plan(shaped, position.schema, False))
             columns = plan.columns if plan.static_names else self._compiler.columns(plan, shaped)
             cursor = connection.execute(plan.sql, self._compiler.bind(plan, shaped, wanted.args))
         except BaseException:
             connection.close(True)
             raise
         return Opened(connection, cursor, plan.relation, columns, position.index, plan.tables, plan.repeatable)
-
-    def _stream_plan(self, wanted: _Wanted, position: Position) -> Query:
-        """The hub's plan, unless DDL came between: then one made here, from this thread's own cache."""
-        if position.schema is wanted.schema:
-            return wanted.shape.plan
-        with self._stream_lock:
-            return _query(self._stream_plans.plan(wanted.shaped, position.schema, False))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -85,6 +86,7 @@ class RelationStream:
         self._directory = directory
         self._booleans: tuple[int, ...] = ()
         self._opened: Opened | None = None
+        self._connection: apsw.Connection | None = None
         self._ahead: list[Row] = []
         self._bytes = 0
         self._cancelled = self._timed_out = False
@@ -138,12 +140,9 @@ class RelationStream:
     def cancel(self) -> None:
         """Interrupt it from any thread (the client is gone or asked for it): a running `fetch` raises SqlError."""
         self._cancelled = True
-        opened = self._opened
-        if opened is not None:
-            try:
-                opened.connection.interrupt()
-            except apsw.ConnectionClosedError:
-                return
+        if self._connection is not None:
+            with suppress(apsw.ConnectionClosedError):
+                self._connection.interrupt()
 
     def close(self) -> None:
         """End the transaction and drop the spool. Not while another thread is in `fetch`: `cancel` it first."""
@@ -159,12 +158,18 @@ class RelationStream:
         return self._timed_out or self._cancelled
 
     @property
+    def running(self) -> bool:
+        """Whether a connection works for it."""
+        return self._connection is not None
+
+    @property
     def opened(self) -> Opened | None:
         """The query as it runs; None before `open` and after its end."""
         return self._opened
 
     def attach(self, connection: apsw.Connection) -> None:
-        """Watch `connection` for cancellation and the time limit."""
+        """Run on `connection`: cancellation and the time limit end what it does."""
+        self._connection = connection
         connection.set_progress_handler(self.tick, _TICK_STEPS)
 
     def _encode(self, pages: int) -> list[Page]:
@@ -202,7 +207,7 @@ class RelationStream:
     def _end(self) -> None:
         if self._opened is not None:
             self._finish(self)
-            self._opened = None
+        self._opened = self._connection = None
 
 
 class _Failures:

@@ -2,17 +2,21 @@
 
 SQLite's progress handler is not enough: one VM opcode (`count(*)`, a sort) can run 100 ms without calling it. A
 read costs two attribute assignments; the thread looks every half limit while reads come, and sleeps otherwise.
+It counts the hub's CPU time, so that a read which merely waits its turn on a busy machine is let be.
 """
 
 from __future__ import annotations
 
 import threading
 import time
+from contextlib import suppress
 
 import apsw
 
-#: A hub read is interrupted when it has run at least this long (and at most half as long again).
+#: CPU time after which a hub read is interrupted, counted from the first look at it (a look is half of this).
 LIMIT_SECONDS = 0.005
+#: The same in real time: for a read that waits for the disk.
+_REAL_LIMIT_SECONDS = 0.03
 #: The thread falls asleep after so many looks without a read.
 _IDLE_LOOKS = 40
 
@@ -23,7 +27,8 @@ class Watchdog:
     def __init__(self) -> None:
         self._running: apsw.Connection | None = None
         self._count = 0
-        self._asleep = False
+        self._clock = 0
+        self._asleep = True
         self._stopping = False
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
@@ -41,11 +46,12 @@ class Watchdog:
             self._thread.join()
 
     def begin(self, connection: apsw.Connection) -> None:
-        """A read begins on `connection`."""
+        """A read begins on `connection`, in this thread."""
         self._count += 1
         self._running = connection
         if self._asleep:
             self._asleep = False
+            self._clock = time.pthread_getcpuclockid(threading.get_ident())
             self._wake.set()
 
     def end(self) -> None:
@@ -53,33 +59,34 @@ class Watchdog:
         self._running = None
 
     def _watch(self) -> None:
-        looked_at, looks, idle = 0, 0, 0
         while not self._stopping:
-            time.sleep(LIMIT_SECONDS / 2)
-            count, running = self._count, self._running
-            idle = idle + 1 if count == looked_at else 0
-            looks = looks + 1 if count == looked_at and running is not None else 1
-            looked_at = count
-            if running is not None and looks > 2:
-                self._interrupt(running, count)
-                idle = 0
-            elif running is None and idle > _IDLE_LOOKS:
-                idle = 0
-                self._sleep()
+            self._sleep()
+            idle = 0
+            while idle < _IDLE_LOOKS and not self._stopping:
+                count, running = self._count, self._running
+                time.sleep(LIMIT_SECONDS / 2)
+                if self._count != count:
+                    idle = 0
+                elif running is None:
+                    idle += 1
+                else:
+                    self._watch_read(running, count)
+                    idle = 0
 
-    def _interrupt(self, running: apsw.Connection, count: int) -> None:
-        if self._count != count or self._running is not running:
-            return
-        try:
-            running.interrupt()
-        except apsw.ConnectionClosedError:
-            return
+    def _watch_read(self, running: apsw.Connection, count: int) -> None:
+        """Stay with the read number `count` to its end, and make it end."""
+        clock = self._clock
+        cpu_end = time.clock_gettime(clock) + LIMIT_SECONDS / 2
+        real_end = time.monotonic() + _REAL_LIMIT_SECONDS
+        while self._count == count and self._running is running:
+            if time.clock_gettime(clock) >= cpu_end or time.monotonic() >= real_end:
+                with suppress(apsw.ConnectionClosedError):
+                    running.interrupt()
+            time.sleep(LIMIT_SECONDS / 2)
 
     def _sleep(self) -> None:
         self._wake.clear()
         self._asleep = True
-        if self._running is not None or self._stopping:
-            self._asleep = False
-            return
-        self._wake.wait()
+        if self._running is None and not self._stopping:
+            self._wake.wait()
         self._asleep = False

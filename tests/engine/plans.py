@@ -6,8 +6,11 @@ import re
 import secrets
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from dirk_gevent.engine.apply import Work, as_work
+from dirk_gevent.engine.database import Database
+from dirk_gevent.engine.engine import Engine
 from dirk_gevent.log.entry import DatabaseChange, Draft, Entry, LoggedStatement, request_hash
 from parser.errors import SqlError
 from parser.plan import Args, CatalogChange, Change, Ddl, Output, Plan, Query, Shaped, Value
@@ -49,6 +52,10 @@ class StandInCompiler:
         """The tables of the catalog."""
         return Schema(version, tuple(row.key for row in rows))
 
+    def change_schema(self, schema: Schema, changes: Iterable[CatalogChange], version: int) -> Schema:
+        """Another version."""
+        return Schema(version, schema.tables)
+
     def bind(self, plan: Query | Change, shaped: Shaped, args: Args) -> tuple[Value, ...]:
         """The literals."""
         return shaped.literals
@@ -79,7 +86,9 @@ def _plan(shaped: Shaped) -> Plan:
         change = CatalogChange(words[1], words[2].casefold(), words[2], shaped.shape)
         return Ddl((shaped.shape,), (change,), "create_table", "table", words[2])
     if verb == "drop":
-        return Ddl((shaped.shape,), (CatalogChange("table", words[2], words[2], None),), "drop_table", "table", words[2])
+        return Ddl(
+            (shaped.shape,), (CatalogChange("table", words[2], words[2], None),), "drop_table", "table", words[2]
+        )
     table = {"insert": words[2], "update": words[1], "delete": words[2]}.get(verb)
     if table is None:
         raise SqlError("syntax", line=1, column=1, source=shaped.shape, expected="")
@@ -112,7 +121,11 @@ class LogMaker:
         self.time_ms = START_MS
 
     def statement(
-        self, *statements: Shaped, request_id: str = "", step_limit: int = 0, base: int | None = None,
+        self,
+        *statements: Shaped,
+        request_id: str = "",
+        step_limit: int = 0,
+        base: int | None = None,
         reads: tuple[str, ...] = (),
     ) -> Entry:
         """The next entry with these statements."""
@@ -136,11 +149,49 @@ class LogMaker:
         self.index += 1
         self.time_ms += 1
         return Entry(
-            self.log_id, self.index, self.time_ms, self.index * 7919, draft.request_id, request_hash(draft),
-            draft.statements, draft.step_limit, draft.base_index, draft.tables_read, change,
+            self.log_id,
+            self.index,
+            self.time_ms,
+            self.index * 7919,
+            draft.request_id,
+            request_hash(draft),
+            draft.statements,
+            draft.step_limit,
+            draft.base_index,
+            draft.tables_read,
+            change,
         )
 
 
 def work(*entries: Entry) -> list[Work]:
     """Entries with their bytes."""
     return as_work(entries)
+
+
+@dataclass
+class TestLimits:
+    """Limits a test may set."""
+
+    __test__ = False
+    page_rows: int = 200
+    result_bytes: int = 1 << 28
+    statement_seconds: float = 30.0
+
+
+def open_engine(directory: Path, limits: TestLimits | None = None) -> Engine:
+    """An engine on hand-written plans, open."""
+    engine = Engine(directory, "m1", limits or TestLimits(), StandInCompiler())
+    engine.open()
+    return engine
+
+
+def open_database(engine: Engine) -> Database:
+    """The database of log 1, made by the system log if it is not there."""
+    if 1 not in engine.logs():
+        engine.apply_system(work(LogMaker(0).database("create_database", "t")))
+    return engine.by_log(1)
+
+
+def rows_of(database: Database, sql: str, *literals: Value) -> list[tuple[Value, ...]]:
+    """The rows of a short read."""
+    return list(database.read(shaped(sql, *literals), (), START_MS).rows)

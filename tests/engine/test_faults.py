@@ -1,0 +1,146 @@
+"""The machine's troubles: full disks, killed processes, poisoned entries, damaged files, two servers at once."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from dirk_gevent.engine.database import Database
+from dirk_gevent.engine.engine import Engine
+from dirk_gevent.engine.faults import DirectoryInUse, PoisonedEntry, StorageFault
+from tests.engine.plans import LogMaker, open_database, open_engine, rows_of, rows_shaped, work
+
+_WRITER = Path(__file__).with_name("endless_writer.py")
+
+
+def wait_for(condition: Callable[[], bool], deadline_seconds: float = 20.0) -> None:
+    """Wait until `condition` holds."""
+    end = time.monotonic() + deadline_seconds
+    while not condition():
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.005)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 2 MiB."""
+    place = tmp_path / "small"
+    place.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(place)], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("a small file system needs the right to mount one")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def test_a_full_disk_applies_nothing_and_recovers_when_there_is_room(small_disk: Path, log: LogMaker) -> None:
+    engine = open_engine(small_disk / "data")
+    database = open_database(engine)
+    database.apply(work(log.sql("create table t (a, b)"), log.sql("insert into t values (1, 'x')")))
+    ballast = small_disk / "ballast"
+    ballast.write_bytes(b"x" * (shutil.disk_usage(small_disk).free - 100_000))
+    rows = [(n, "long text " * 20) for n in range(2000)]
+    batch = work(
+        log.sql("insert into t values (2, 'x')"), log.statement(rows_shaped("insert into t values (?1, ?2)", rows))
+    )
+    with pytest.raises(StorageFault) as fault:
+        database.apply(batch)
+    assert fault.value.is_full
+    assert database.applied_index == 2
+    assert rows_of(database, "select a from t") == [(1,)]
+    ballast.unlink()
+    assert [o.sqlstate for o in database.apply(batch)] == ["", ""]
+    assert rows_of(database, "select count(*) from t") == [(2002,)]
+    engine.close()
+
+
+def test_a_process_killed_while_it_applies_keeps_index_and_data_together(tmp_path: Path) -> None:
+    for round_number in range(4):
+        with subprocess.Popen([sys.executable, str(_WRITER), str(tmp_path / "data")], stdout=subprocess.PIPE) as writer:
+            assert writer.stdout is not None
+            confirmed = [json.loads(writer.stdout.readline()) for _ in range(5 + round_number * 7)]
+            writer.send_signal(signal.SIGKILL)
+        engine = open_engine(tmp_path / "data")
+        try:
+            assert engine.directory.was_unclean
+            database = open_database(engine)
+            index = database.applied_index
+            assert index >= confirmed[-1]
+            # entry 1 makes the table, each later one adds a row holding its own index
+            assert rows_of(database, "select count(*), max(a) from t") == [(index - 1, index)]
+        finally:
+            engine.close()
+
+
+def die(engine: Engine) -> None:
+    """What is left when a process is killed: the lock is gone, the mark that it ran is not."""
+    assert engine.directory._lock is not None
+    os.close(engine.directory._lock)
+    engine.directory._lock = None
+
+
+def test_an_entry_that_killed_two_processes_is_not_tried_again(tmp_path: Path, log: LogMaker) -> None:
+    engine = open_engine(tmp_path / "data")
+    database = open_database(engine)
+    database.apply(work(log.sql("create table t (a, b)")))
+    good, bad = log.sql("insert into t values (1, 2)"), log.sql("insert into t values (3, 4)")
+    for deaths in (1, 2):
+        die(engine)
+        engine = open_engine(tmp_path / "data")
+        database = open_database(engine)
+        database.apply(work(good))
+        engine.directory.marker(1).write_text(f"{bad.index} {deaths}\n")
+    die(engine)
+    engine = open_engine(tmp_path / "data")
+    database = open_database(engine)
+    with pytest.raises(PoisonedEntry) as poisoned:
+        database.apply(work(good, bad))
+    assert poisoned.value.index == bad.index
+    assert database.applied_index == good.index
+    database.forgive()
+    assert database.apply(work(bad))[0].rows == 1
+    engine.close()
+    assert not engine.directory.marker(1).exists()
+
+
+def test_after_a_clean_end_nothing_is_applied_one_by_one(engine: Engine, database: Database, log: LogMaker) -> None:
+    database.apply(work(log.sql("create table t (a, b)")))
+    engine.close()
+    again = open_engine(engine.directory.path)
+    assert not again.directory.was_unclean
+    assert again.by_log(1)._careful is None
+    again.close()
+
+
+def test_two_engines_never_share_a_directory(engine: Engine) -> None:
+    with pytest.raises(DirectoryInUse):
+        open_engine(engine.directory.path)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a database at all" * 300])
+def test_a_damaged_file_is_set_aside_and_replayed(
+    engine: Engine, database: Database, log: LogMaker, content: bytes
+) -> None:
+    entries = work(log.sql("create table t (a, b)"), log.sql("insert into t values (1, 2)"))
+    database.apply(entries)
+    engine.close()
+    for path in engine.directory.path.glob("db-00000001.sqlite*"):
+        path.unlink()
+    database.path.write_bytes(content)
+    again = open_engine(engine.directory.path)
+    try:
+        database = again.by_log(1)
+        assert database.applied_index == 0
+        database.apply(entries)
+        assert rows_of(database, "select a from t") == [(1,)]
+    finally:
+        again.close()

@@ -1,0 +1,220 @@
+"""Reads: values, the state they saw, what is too long for the hub, streams, spools."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from pathlib import Path
+
+import orjson
+import pytest
+
+from dirk_gevent.engine.database import Database
+from dirk_gevent.engine.engine import Engine
+from dirk_gevent.engine.faults import Overrun, StorageFault
+from dirk_gevent.engine.stream import RelationStream
+from parser.errors import SqlError
+from tests.engine.plans import (
+    START_MS,
+    LogMaker,
+    TestLimits,
+    open_database,
+    open_engine,
+    rows_of,
+    rows_shaped,
+    shaped,
+    work,
+)
+
+ENDLESS = "with recursive n(i) as (select 1 union all select i + 1 from n) select i from n"
+
+
+@pytest.fixture
+def filled(database: Database, log: LogMaker) -> Database:
+    """A table of 5,000 rows."""
+    rows = [(n, f"name {n}") for n in range(5000)]
+    database.apply(work(log.sql("create table t (a, b)")))
+    database.apply(work(log.statement(rows_shaped("insert into t values (?1, ?2)", rows))))
+    return database
+
+
+def everything(stream: RelationStream, pages: int = 3) -> list[list[object]]:
+    """All rows of a stream."""
+    rows: list[list[object]] = []
+    while not stream.finished:
+        for page in stream.fetch(pages):
+            decoded = orjson.loads(page.rows_json)
+            assert len(decoded) == page.rows
+            rows += decoded
+    stream.close()
+    return rows
+
+
+def test_values_come_out_as_the_protocol_has_them(database: Database) -> None:
+    sql = "select 2.0 as a, 2.5 as b, 1e300 as c, null as d, 'x' as e, 1 as is_f, null as is_g, 9007199254740993.0 as h"
+    relation = database.read(shaped(sql), (), START_MS)
+    row = relation.rows[0]
+    assert [*row] == [2, 2.5, 1e300, None, "x", True, None, 9007199254740992.0]
+    assert [type(value) for value in row] == [int, float, float, type(None), str, bool, type(None), float]
+    with pytest.raises(SqlError, match="out_of_range"):
+        database.read(shaped("select 1e308 * 10 as a"), (), START_MS)
+
+
+def test_many_rows_convert_like_one(database: Database) -> None:
+    sql = "with t(a) as (values (1), (2.0), (2.5), ('x'), (null)) select a from t"
+    assert rows_of(database, sql) == [(1,), (2,), (2.5,), ("x",), (None,)]
+
+
+def test_a_read_names_the_index_it_saw(filled: Database, log: LogMaker) -> None:
+    relation = filled.read(shaped("select a, b from t where a = ?1", 7), (), START_MS)
+    assert (relation.rows, relation.index, relation.name) == ([(7, "name 7")], filled.applied_index, "t")
+    assert orjson.loads(relation.columns_json) == [{"name": "a", "origin": "t"}, {"name": "b", "origin": "t"}]
+
+
+def test_the_index_is_exact_while_writes_go_on(filled: Database, log: LogMaker) -> None:
+    """Each entry sets a to its own index, so rows and index must agree in every answer."""
+    filled.apply(work(log.sql("create table one (a)"), log.sql("insert into one values (0)")))
+    first = log.index + 1
+    entries = [log.sql("update one set a = ?1", first + n) for n in range(1500)]
+    batches = [work(*entries[at : at + 3]) for at in range(0, len(entries), 3)]
+    filled.apply(batches.pop(0))
+    writer = threading.Thread(target=lambda: [filled.apply(batch) for batch in batches])
+    writer.start()
+    seen = set()
+    while writer.is_alive():
+        try:
+            relation = filled.read(shaped("select a from one"), (), START_MS)
+        except Overrun:
+            continue
+        assert relation.rows[0][0] == relation.index
+        seen.add(relation.index)
+    writer.join()
+    assert len(seen) > 10
+
+
+def test_no_read_can_write(filled: Database) -> None:
+    reader = filled.read(shaped("select 1 as a"), (), START_MS)
+    assert reader.rows == [(1,)]
+    with pytest.raises(StorageFault, match="readonly"):
+        filled.read(shaped("with x(a) as (select 1) insert into t values (1, 2)"), (), START_MS)
+
+
+def test_a_long_read_leaves_the_hub_and_is_remembered(filled: Database) -> None:
+    began = time.monotonic()
+    with pytest.raises(Overrun):
+        filled.read(shaped("select count(*) as a from t x, t y, t z"), (), START_MS)
+    assert time.monotonic() - began < 0.5
+    began = time.monotonic()
+    with pytest.raises(Overrun):
+        filled.read(shaped("select count(*) as a from t x, t y, t z"), (), START_MS)
+    assert time.monotonic() - began < 0.002
+    assert rows_of(filled, "select a from t where a = 3") == [(3,)]
+
+
+def test_the_watchdog_ends_an_opcode_that_never_ticks(filled: Database) -> None:
+    began = time.monotonic()
+    with pytest.raises(Overrun):
+        filled.read(shaped("select sum(length(hex(zeroblob(100000000)))) as a"), (), START_MS)
+    assert time.monotonic() - began < 2
+
+
+def test_too_many_rows_for_the_hub_stream_in_pages(filled: Database) -> None:
+    query = shaped("select a, b from t")
+    with pytest.raises(Overrun):
+        filled.read(query, (), START_MS)
+    stream = filled.stream(query, (), START_MS)
+    first = stream.fetch(2)
+    assert [page.rows for page in first] == [200, 200]
+    assert (stream.index, stream.name, stream.finished) == (filled.applied_index, "t", False)
+    assert everything(stream)[-1] == [4999, "name 4999"]
+
+
+@pytest.mark.parametrize("rows", [0, 1, 199, 200, 201, 400])
+def test_finished_is_exact(filled: Database, rows: int) -> None:
+    stream = filled.stream(shaped(f"select a from t where a < {rows}"), (), START_MS)
+    pages = []
+    while not stream.finished:
+        pages += stream.fetch(1)
+    assert sum(page.rows for page in pages) == rows
+    assert len(pages) == max(1, -(-rows // 200))
+    stream.close()
+
+
+def test_a_stream_keeps_its_state_and_a_spool_gives_it_up(filled: Database, log: LogMaker) -> None:
+    stream = filled.stream(shaped("select a from t"), (), START_MS)
+    stream.fetch(1)
+    filled.apply(work(log.sql("delete from t")))
+    filled.checkpoint()
+    assert filled.durable_index < filled.applied_index
+    stream.spool()
+    assert filled.checkpoint() == filled.applied_index
+    assert len(everything(stream)) == 4800
+    assert not list(filled.path.parent.glob("tmp*"))
+
+
+def test_a_result_past_its_limit_is_refused(tmp_path: Path, log: LogMaker) -> None:
+    engine = open_engine(tmp_path / "small", TestLimits(result_bytes=1000))
+    try:
+        database = open_database(engine)
+        stream = database.stream(shaped(ENDLESS), (), START_MS)
+        with pytest.raises(SqlError, match="result_too_large"):
+            stream.spool()
+    finally:
+        engine.close()
+
+
+def test_a_stream_ends_at_the_statement_limit(tmp_path: Path) -> None:
+    engine = open_engine(tmp_path / "quick", TestLimits(statement_seconds=0.05))
+    try:
+        stream = open_database(engine).stream(
+            shaped(ENDLESS.replace("select i from", "select count(*) as a from")), (), START_MS
+        )
+        with pytest.raises(SqlError, match="statement_timeout"):
+            stream.fetch(1)
+    finally:
+        engine.close()
+
+
+def test_a_stream_can_be_cancelled_from_another_thread(filled: Database) -> None:
+    stream = filled.stream(shaped(ENDLESS.replace("select i from", "select count(*) as a from")), (), START_MS)
+    errors: list[SqlError] = []
+
+    def run() -> None:
+        try:
+            stream.fetch(1)
+        except SqlError as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    deadline = time.monotonic() + 5
+    while not stream.running and time.monotonic() < deadline:
+        os.sched_yield()
+    stream.cancel()
+    thread.join(5)
+    assert [error.key for error in errors] == ["cancelled"]
+
+
+def test_a_slow_shape_that_turned_quick_comes_back_to_the_hub(filled: Database, log: LogMaker) -> None:
+    query = shaped("select a from t where b > 'name'")
+    with pytest.raises(Overrun):
+        filled.read(query, (), START_MS)
+    filled.apply(work(log.sql("delete from t where a > 5")))
+    everything(filled.stream(query, (), START_MS))
+    assert len(filled.read(query, (), START_MS).rows) == 6
+
+
+def test_many_databases_share_few_connections(engine: Engine) -> None:
+    engine._shared.readers._most = engine._shared.writers._most = 4  # a small pool fills at once
+    system = LogMaker(0)
+    engine.apply_system(work(*(system.database("create_database", f"d{n}") for n in range(20))))
+    for _ in range(2):
+        for n in range(20):
+            database, log = engine.get(f"d{n}"), LogMaker(n + 1)
+            if database.applied_index == 0:
+                database.apply(work(log.sql("create table t (a)"), log.sql("insert into t values (?1)", n)))
+            assert rows_of(database, "select a from t") == [(n,)]
+    opened = [d for d in engine.databases().values() if d._reader is not None]
+    writers = [d for d in engine.databases().values() if d._applier is not None]
+    assert (len(opened), len(writers)) == (4, 4)

@@ -1,0 +1,70 @@
+"""What the engine remembers in a file, and for how long."""
+
+from __future__ import annotations
+
+import pytest
+
+from dirk_gevent.engine import records
+from dirk_gevent.engine.database import Database
+from dirk_gevent.engine.engine import Engine
+from parser.errors import SqlError
+from tests.engine.plans import LogMaker, open_database, rows_of, shaped, work
+
+
+def test_records_expire_by_index_and_log_time_alone(
+    database: Database, log: LogMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(records, "KEPT_ENTRIES", 100)
+    monkeypatch.setattr(records, "PRUNE_EVERY_ENTRIES", 10)
+    database.apply(work(log.sql("create table t (a, b)")))
+    first = log.sql("insert into t values (1, 1)")
+    database.apply(work(first))
+    database.apply(work(*(log.sql("update t set b = ?1", n) for n in range(150))))
+    assert rows_of(database, "select count(*) from dirk_requests") == [(152,)]
+    log.time_ms += records.KEPT_MS
+    database.apply(work(*(log.sql("update t set b = ?1", n) for n in range(20))))
+    # At entry 172 those of entries 1 to 71 have expired: a hundred entries and a day behind.
+    assert rows_of(database, "select min(entry) from dirk_requests") == [(72,)]
+
+
+def test_a_record_that_is_still_in_the_file_but_expired_counts_no_more(
+    database: Database, log: LogMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nodes prune at different times; what a retry gets must not depend on that."""
+    monkeypatch.setattr(records, "KEPT_ENTRIES", 3)
+    monkeypatch.setattr(records, "KEPT_MS", 3)
+    database.apply(work(log.sql("create table t (a)")))
+    first = log.sql("insert into t values (1)")
+    database.apply(work(first, *(log.sql("insert into t values (?1)", n) for n in range(2, 8))))
+    retry = log.statement(shaped("insert into t values (1)"), request_id=first.request_id)
+    assert database.apply(work(retry))[0].repeats == 0
+    assert rows_of(database, "select count(*) from t where a = 1") == [(2,)]
+
+
+def test_a_fenced_state_outlives_the_process(engine: Engine, database: Database, log: LogMaker) -> None:
+    from dirk_gevent.engine.position import NodeState
+    from tests.engine.plans import open_engine
+
+    database.apply(work(log.sql("create table t (a)")))
+    database.set_state(NodeState.FENCED, "digests differ at 1")
+    engine.close()
+    again = open_engine(engine.directory.path)
+    try:
+        assert again.by_log(1).state is NodeState.FENCED
+    finally:
+        again.close()
+
+
+def test_an_unknown_database_names_the_nearest(engine: Engine) -> None:
+    open_database(engine)
+    engine.create(2, "fianarana")
+    with pytest.raises(SqlError) as unknown:
+        engine.get("fianaran")
+    assert unknown.value.params == {"name": "fianaran", "nearest": "fianarana"}
+
+
+def test_a_checkpoint_makes_all_of_it_durable(database: Database, log: LogMaker) -> None:
+    assert database.checkpoint() == 0
+    database.apply(work(log.sql("create table t (a)"), log.sql("insert into t values (1)")))
+    assert database.durable_index == 0
+    assert database.checkpoint() == 2
