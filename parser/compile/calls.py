@@ -27,9 +27,7 @@ def call(env: Env, node: nodes.Call) -> Expression:
         return _moment(env, node, function)
     arguments = expressions(env, node.arguments)
     if function.sort is Sort.SCALAR or _is_scalar_extreme(node, function):
-        is_boolean = function.keeps_boolean and all(
-            part.is_boolean or part.sql == "NULL" for part in arguments
-        )
+        is_boolean = function.keeps_boolean and all(part.is_boolean or part.sql == "NULL" for part in arguments)
         return combine(f"{function.sql}({joined(arguments)})", *arguments, is_boolean=is_boolean)
     return _aggregate(env, node, function, arguments)
 

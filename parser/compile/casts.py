@@ -29,9 +29,7 @@ def _convert(context: Context, value: str, atoms: Domain) -> str:
     if isinstance(atom, Truth):
         return f"({value} IS TRUE OR ({value} AND NULL))"
     text = f"CASE WHEN x IS NULL OR {domains.accepts(atoms, 'x', context.value)} THEN x"
-    return once(
-        _loosely(value, atom), f"{text} ELSE dirk_refuse('CAST', x, {context.value(domains.text(atoms))}) END"
-    )
+    return once(_loosely(value, atom), f"{text} ELSE dirk_refuse('CAST', x, {context.value(domains.text(atoms))}) END")
 
 
 def _loosely(value: str, atom: object) -> str:

@@ -39,9 +39,7 @@ def target(context: Context, name: nodes.Name, shown: nodes.Name | None) -> Targ
     table = context.table(name.text)
     alias = context.alias()
     fields = relation_fields(table.columns, alias, table.name)
-    source = From(
-        f"{sql.name(table.name)} AS {alias}", fields, {key((shown or name).text): fields}, table.name
-    )
+    source = From(f"{sql.name(table.name)} AS {alias}", fields, {key((shown or name).text): fields}, table.name)
     return Target(table, alias, source)
 
 
@@ -78,9 +76,7 @@ def insert(context: Context, node: nodes.Insert) -> Change:
     per_row = node.source is not None and _is_plain(node.source)
     if node.source is None:
         text += " DEFAULT VALUES"
-    elif (
-        isinstance(node.source.body, nodes.Values) and not node.source.order_by and node.source.limit is None
-    ):
+    elif isinstance(node.source.body, nodes.Values) and not node.source.order_by and node.source.limit is None:
         text += f" VALUES {_values(Env(context, scope), node.source.body, columns)}"
     else:
         text += f" {_selected(context, node, node.source, scope, columns)}"
@@ -117,9 +113,7 @@ def _values(env: Env, body: nodes.Values, columns: Sequence[Column]) -> str:
         if len(row) != len(columns):
             raise SqlError("column_count", expected=len(columns), found=len(row))
         cells = expressions(env, row)
-        rows.append(
-            f"({', '.join(stored(column, cell) for column, cell in zip(columns, cells, strict=True))})"
-        )
+        rows.append(f"({', '.join(stored(column, cell) for column, cell in zip(columns, cells, strict=True))})")
     return ", ".join(rows)
 
 
@@ -156,7 +150,8 @@ def update(context: Context, node: nodes.Update) -> Change:
     if extra is not None:
         names = Scope(scope, goal.source.fields + extra.fields, {**extra.sources, **goal.source.sources})
     env = Env(context, names)
-    text = f"{prefix}UPDATE{_conflict(node.conflict)} {goal.source.text} SET {assignments(env, goal.table, node.assignments)}"
+    text = f"{prefix}UPDATE{_conflict(node.conflict)} {goal.source.text}"
+    text += f" SET {assignments(env, goal.table, node.assignments)}"
     text += f" FROM {extra.text}" if extra is not None else ""
     if node.where is not None:
         text += f" WHERE {condition(env, node.where).sql}"
@@ -223,9 +218,7 @@ def _returning(
     fields = relation_fields(goal.table.columns, "", goal.table.name)
     source = From("", fields, dict.fromkeys(goal.source.sources, fields), goal.table.name)
     columns = tuple(result_columns(Env(context, source.scope(None)), items, source))
-    if any(
-        each.expression is None or each.expression.aggregate or each.expression.windowed for each in columns
-    ):
+    if any(each.expression is None or each.expression.aggregate or each.expression.windowed for each in columns):
         raise SqlError("aggregate_misplaced")
     return f" RETURNING {', '.join(each.expression.sql for each in columns if each.expression)}", columns
 

@@ -63,7 +63,8 @@ class Context:
 
     def unknown_table(self, name: str) -> SqlError:
         """The error for a table that is not there, with the nearest one that is."""
-        known = [each.name for each in (*self.schema.tables.values(), *self.schema.views.values())]
+        known = [each.name for each in self.schema.tables.values()]
+        known += [each.name for each in self.schema.views.values()]
         return SqlError("unknown_table", name=name, nearest=nearest(name, known))
 
     def domain(self, name: str) -> Named:

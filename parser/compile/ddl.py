@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from parser import domains, nodes
 from parser.compile import sql
 from parser.compile.context import Context
@@ -47,9 +49,7 @@ def create_table(context: Context, node: nodes.CreateTable) -> Ddl:
     if node.query is not None:
         return _create_as(context, node, node.query)
     table = define_table(context, node, _source(context))
-    return Ddl(
-        (table_sql(context, node, table),), _made("table", name, table.source), "create_table", "table", name
-    )
+    return Ddl((table_sql(context, node, table),), _made("table", name, table.source), "create_table", "table", name)
 
 
 def _create_as(context: Context, node: nodes.CreateTable, query: nodes.Query) -> Ddl:
@@ -138,12 +138,12 @@ def drop(context: Context, node: nodes.Drop) -> Ddl:
     return Ddl(texts, tuple(changes), verb, kind, found.name)
 
 
-def _things(schema: Schema, kind: str) -> dict[str, Thing]:
-    return dict(
-        {"table": schema.tables, "view": schema.views, "domain": schema.domains, "index": schema.indexes}[
-            kind
-        ]
-    )
+def _things(schema: Schema, kind: str) -> Mapping[str, Thing]:
+    if kind == "table":
+        return schema.tables
+    if kind == "view":
+        return schema.views
+    return schema.domains if kind == "domain" else schema.indexes
 
 
 def _unknown(schema: Schema, node: nodes.Drop) -> SqlError:

@@ -34,9 +34,7 @@ def define_table(context: Context, node: nodes.CreateTable, source: str) -> Tabl
     keys = {column.key for column in columns}
     for name in (name for group in unique for name in group):
         if name not in keys:
-            raise SqlError(
-                "unknown_column", name=name, nearest=nearest(name, [column.name for column in columns])
-            )
+            raise SqlError("unknown_column", name=name, nearest=nearest(name, [column.name for column in columns]))
     table = Table(
         name=node.name.text,
         key=key(node.name.text),
@@ -135,15 +133,12 @@ def _is_unique(parent: Table, columns: tuple[str, ...]) -> bool:
 
 def table_sql(context: Context, node: nodes.CreateTable, table: Table) -> str:
     """SQLite's CREATE TABLE: no declared types, each domain as a CHECK."""
-    parts = [
-        column_sql(context, each, column, table)
-        for each, column in zip(node.columns, table.columns, strict=True)
-    ]
+    parts = [column_sql(context, each, column, table) for each, column in zip(node.columns, table.columns, strict=True)]
     names = {column.key: column.name for column in table.columns}
     if table.has_primary:
         parts.append(f"PRIMARY KEY ({sql.names([names[each] for each in table.unique[0]])})")
-    for group in table.unique[1 if table.has_primary else 0 :]:
-        parts.append(f"UNIQUE ({sql.names([names[each] for each in group])})")
+    others = table.unique[1 if table.has_primary else 0 :]
+    parts += [f"UNIQUE ({sql.names([names[each] for each in group])})" for group in others]
     parts += [_check(context, table, each) for each in node.constraints if isinstance(each, nodes.Check)]
     given = [each for column in node.columns for each in column.constraints] + list(node.constraints)
     foreign = [each for each in given if isinstance(each, nodes.ForeignKey)]
@@ -177,6 +172,8 @@ def domain_check(column: Column) -> str:
 def _check(context: Context, table: Table, node: nodes.Check) -> str:
     env = Env(context, Scope(fields=relation_fields(table.columns, "", table.name)))
     test = condition(env, node.condition)
+    if not test.repeatable:
+        raise SqlError("not_supported", what="CHECK (SELECT …)")
     prefix = f"CONSTRAINT {sql.name(node.name.text)} " if node.name is not None else ""
     return f"{prefix}CHECK ({test.sql})"
 
@@ -214,8 +211,7 @@ def define_view(context: Context, node: nodes.CreateView, source: str) -> tuple[
         names = [name.text for name in node.columns]
     _check_columns(names)
     columns = tuple(
-        Column(name, key(name), is_boolean=each.is_boolean)
-        for name, each in zip(names, compiled.columns, strict=True)
+        Column(name, key(name), is_boolean=each.is_boolean) for name, each in zip(names, compiled.columns, strict=True)
     )
     view = View(
         name=node.name.text,

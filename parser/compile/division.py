@@ -27,17 +27,16 @@ def whole(left: Expression, right: Expression) -> Expression:
     fast = f"WHEN typeof({left.sql}) = 'integer' AND typeof({right.sql}) = 'integer' AND {right.sql} <> 0"
     null = f"WHEN {left.sql} IS NULL OR {right.sql} IS NULL THEN NULL"
     slow = f"ELSE dirk_idiv({left.sql}, {right.sql})"
-    return combine(
-        f"(CASE {fast} THEN {left.sql} / {right.sql} {null} {slow} END)", left, right, extra_depth=7
-    )
+    return combine(f"(CASE {fast} THEN {left.sql} / {right.sql} {null} {slow} END)", left, right, extra_depth=7)
 
 
 def remainder(left: Expression, right: Expression) -> Expression:
     """`left % right`, on whole parts as SQLite does it."""
     if not _may_repeat(left, right):
         return combine(f"dirk_mod({left.sql}, {right.sql})", left, right)
-    failing = f"WHEN CAST({right.sql} AS INTEGER) = 0 THEN dirk_mod({left.sql}, {right.sql})"
-    return combine(f"(CASE {failing} ELSE {left.sql} % {right.sql} END)", left, right, extra_depth=5)
+    null = f"WHEN {left.sql} IS NULL THEN NULL"
+    failing = f"WHEN CAST({right.sql} AS INTEGER) = 0 THEN dirk_fail('division_by_zero')"
+    return combine(f"(CASE {null} {failing} ELSE {left.sql} % {right.sql} END)", left, right, extra_depth=5)
 
 
 def _may_repeat(left: Expression, right: Expression) -> bool:

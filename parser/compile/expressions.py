@@ -117,9 +117,7 @@ def _balanced(op: str, parts: list[Expression]) -> Expression:
     while len(parts) > 1:
         pairs = [parts[at : at + 2] for at in range(0, len(parts), 2)]
         parts = [
-            combine(f"({pair[0].sql} {op} {pair[1].sql})", *pair, is_boolean=True)
-            if len(pair) == 2
-            else pair[0]
+            combine(f"({pair[0].sql} {op} {pair[1].sql})", *pair, is_boolean=True) if len(pair) == 2 else pair[0]
             for pair in pairs
         ]
     return parts[0]
@@ -180,9 +178,7 @@ def _subquery(env: Env, query: nodes.Query, width: int | None = None, first_row:
     if width is not None and len(compiled.columns) != width:
         raise SqlError("subquery_columns", expected=width, found=len(compiled.columns))
     is_boolean = compiled.columns[0].is_boolean
-    return Expression(
-        f"({compiled.sql})" if first_row else compiled.sql, is_boolean=is_boolean, repeatable=False
-    )
+    return Expression(f"({compiled.sql})" if first_row else compiled.sql, is_boolean=is_boolean, repeatable=False)
 
 
 def _case(env: Env, node: nodes.Case) -> Expression:

@@ -29,7 +29,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class CommonTable:
-    """A common table expression in reach: its SQL name, its name as written, its columns (SQL texts are column names)."""
+    """A common table expression in reach: its SQL name, its name as written, its columns (`sql` is a bare name)."""
 
     sql: str
     name: str
@@ -76,9 +76,7 @@ class Scope:
                 return found[0].expression()
             if wanted in scope.aliases:
                 return scope.aliases[wanted]
-        raise SqlError(
-            "unknown_column", name=column.name.text, nearest=nearest(column.name.text, self._column_names())
-        )
+        raise SqlError("unknown_column", name=column.name.text, nearest=nearest(column.name.text, self._column_names()))
 
     def _qualified(self, table: str, column: str) -> Expression:
         fields = self.source(table)

@@ -34,9 +34,7 @@ def by_scope(core: Core, terms: tuple[nodes.OrderTerm, ...]) -> Ordering:
     return Ordering(core.sql, tuple(texts))
 
 
-def by_output(
-    context: Context, core: Core, terms: tuple[nodes.OrderTerm, ...], parent: Scope | None
-) -> Ordering:
+def by_output(context: Context, core: Core, terms: tuple[nodes.OrderTerm, ...], parent: Scope | None) -> Ordering:
     """The ordering of a compound, which sees its result columns only: numbers where that does, else a subquery."""
     env = Env(context, Scope(parent=parent))
     numbers = [_compound_number(env, core, term.expr) for term in terms]

@@ -51,9 +51,7 @@ def compile_query(
     return _finish(context, query, core, ordering, prefix, total and not core.one_row)
 
 
-def _finish(
-    context: Context, query: nodes.Query, core: Core, ordering: Ordering, prefix: str, total: bool
-) -> Compiled:
+def _finish(context: Context, query: nodes.Query, core: Core, ordering: Ordering, prefix: str, total: bool) -> Compiled:
     """Order and limit after the core. `total`: every column breaks ties, so that a limit keeps the same rows."""
     if len(core.columns) > _MAX_COLUMNS:
         raise SqlError("too_complex")
@@ -73,9 +71,7 @@ def fields_of(context: Context, compiled: Compiled, prefix: str, origin: str) ->
     fields = []
     for number, column in enumerate(compiled.columns, 1):
         name = fixed_name(context, column)
-        fields.append(
-            Field(name, key(name), f"{prefix}c{number}", origin or column.origin, column.is_boolean)
-        )
+        fields.append(Field(name, key(name), f"{prefix}c{number}", origin or column.origin, column.is_boolean))
     return tuple(fields)
 
 
@@ -202,7 +198,6 @@ def _common(context: Context, cte: nodes.Cte, compiled: Compiled, sql_name: str)
         if len(cte.columns) != len(fields):
             raise SqlError("column_count", expected=len(cte.columns), found=len(fields))
         fields = [
-            replace(each, name=name.text, key=key(name.text))
-            for each, name in zip(fields, cte.columns, strict=True)
+            replace(each, name=name.text, key=key(name.text)) for each, name in zip(fields, cte.columns, strict=True)
         ]
     return CommonTable(sql_name, cte.name.text, tuple(fields))

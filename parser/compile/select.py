@@ -72,9 +72,7 @@ def compile_select(context: Context, select: nodes.Select, parent: Scope | None,
     return Core(text, columns, source.relation if source else "", env, one_row)
 
 
-def result_columns(
-    env: Env, items: tuple[nodes.Item | nodes.Star, ...], source: From | None
-) -> Iterable[ResultColumn]:
+def result_columns(env: Env, items: tuple[nodes.Item | nodes.Star, ...], source: From | None) -> Iterable[ResultColumn]:
     """The columns of a select list or RETURNING, `*` expanded."""
     for item in items:
         if isinstance(item, nodes.Star):

@@ -57,9 +57,7 @@ def compile_sources(context: Context, items: tuple[nodes.Source, ...], parent: S
 def relation_fields(columns: tuple[Column, ...], alias: str, origin: str) -> tuple[Field, ...]:
     """The columns of a table or view as `alias` offers them; with no alias, unqualified."""
     prefix = f"{alias}." if alias else ""
-    return tuple(
-        Field(each.name, each.key, prefix + sql.name(each.name), origin, each.is_boolean) for each in columns
-    )
+    return tuple(Field(each.name, each.key, prefix + sql.name(each.name), origin, each.is_boolean) for each in columns)
 
 
 def _compile(context: Context, node: nodes.Source, parent: Scope | None, before: From | None) -> From:
@@ -87,8 +85,7 @@ def _table(context: Context, node: nodes.TableRef, parent: Scope | None) -> From
 
 def _common(common: CommonTable, alias: str, shown: str) -> From:
     fields = tuple(
-        Field(each.name, each.key, f"{alias}.{each.sql}", common.name, each.is_boolean)
-        for each in common.columns
+        Field(each.name, each.key, f"{alias}.{each.sql}", common.name, each.is_boolean) for each in common.columns
     )
     return From(f"{common.sql} AS {alias}", fields, {key(shown): fields}, common.name)
 

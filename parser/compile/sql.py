@@ -16,9 +16,9 @@ _LARGEST_INTEGER = 2**63 - 1
 class Expression:
     """An expression in SQLite's SQL, safe to stand anywhere (an operator brings its own parentheses).
 
-    `is_boolean`: 1 and 0 mean true and false. `repeatable`: evaluating it twice in one row gives the same
-    value cheaply enough (no subquery, no random), so the text may be written twice. `aggregate`: it holds
-    an aggregate of the query it stands in, `windowed` a window function. `origin`: the table or view it comes from when it is a column.
+    `is_boolean`: 1 and 0 mean true and false. `repeatable`: evaluating it twice in one row gives the same value
+    cheaply enough (no subquery, no random), so the text may be written twice. `aggregate`: it holds an aggregate
+    of the query it stands in, `windowed` a window function. `origin`: the table or view of a plain column.
     """
 
     sql: str

@@ -28,9 +28,7 @@ class Compilation:
     linked: tuple[Table, ...] = ()
 
 
-def compile_statement(
-    statement: nodes.Statement, shaped: Shaped, schema: Schema, for_write: bool
-) -> Compilation:
+def compile_statement(statement: nodes.Statement, shaped: Shaped, schema: Schema, for_write: bool) -> Compilation:
     """Compiles `statement` against `schema`. Raises SqlError for everything that is wrong with it.
 
     Statements of a session or the cluster (USE, BEGIN, CREATE DATABASE, …) have no plan: not_supported.

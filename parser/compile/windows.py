@@ -21,9 +21,7 @@ def over(env: Env, window: nodes.Window | nodes.Name) -> str:
     """The window after OVER, in parentheses; a named one (of the WINDOW clause) is written out."""
     if isinstance(window, nodes.Name):
         window_key = key(window.text)
-        found = next(
-            (scope.windows[window_key] for scope in env.scope.levels() if window_key in scope.windows), None
-        )
+        found = next((scope.windows[window_key] for scope in env.scope.levels() if window_key in scope.windows), None)
         if found is None:
             raise SqlError("unknown_window", name=window.text)
         window = found

@@ -9,7 +9,7 @@ import apsw
 from dirk_gevent.engine.functions import EntryContext, register
 from parser.bind import bind, columns, rows
 from parser.errors import SqlError
-from parser.plan import Args, Change, Ddl, Query
+from parser.plan import Args, CatalogChange, Change, Ddl, Query
 from parser.plans import Plans, Statements
 from parser.schema import Schema, load
 from parser.shape import split
@@ -48,7 +48,9 @@ class SmallDatabase:
             else:
                 found = self.connection.execute(plan.sql, bind(plan.binds, shaped, args)).fetchall()
         flags = [each.is_boolean for each in (plan.columns if isinstance(plan, Query) else plan.returning)]
-        return [tuple(bool(v) if flag and v is not None else v for v, flag in zip(row, flags)) for row in found]
+        return [
+            tuple(bool(v) if flag and v is not None else v for v, flag in zip(row, flags, strict=True)) for row in found
+        ]
 
     def names(self, text: str) -> list[str]:
         """The names of the result's columns."""
@@ -80,8 +82,6 @@ class SmallDatabase:
                 values = (change.kind, change.key, change.name, change.source)
                 self.connection.execute("INSERT INTO dirk_catalog VALUES (?,?,?,?)", values)
         changed = self.schema.changed(plan.catalog, self.schema.version + 1)
-        from parser.plan import CatalogChange
-
         all_rows = self.connection.execute("SELECT kind, key, name, source FROM dirk_catalog").fetchall()
         assert load([CatalogChange(*row) for row in all_rows], changed.version) == changed
         self.schema = changed
