@@ -1,0 +1,125 @@
+"""dirk-admin as a person in trouble uses it: on a real cluster whose log is gone, or older than its nodes."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.cluster import Cluster, clean_environ, wait_for
+
+PARTS = ("m1", "m2", "proxy")
+WAIT_SECONDS = 20
+
+
+@pytest.fixture
+def cluster(make_cluster: Callable[..., Cluster]) -> Cluster:
+    """Two masters and a proxy with a table of 20 rows, known to both."""
+    found = make_cluster()
+    found.start(*PARTS)
+    with found.connect("proxy") as session:
+        session.ask("manamboara tahiry d;")
+        session.ask("ampiasao d;")
+        session.ask("manamboara tabilao t (a ISA);")
+        for number in range(20):
+            session.ask(f"manampia ao@ t (a) sanda ({number});")
+    for node in ("m1", "m2"):
+        wait_for(lambda node=node: rows(found, node) == 20, WAIT_SECONDS, f"the rows on {node}")
+    return found
+
+
+def rows(cluster: Cluster, name: str) -> int:
+    """How many rows one part says the table has; -1 when it does not answer the question."""
+    with cluster.connect(name) as session:
+        session.ask("ampiasao d;")
+        answer = session.ask("alaivo count(*) antso n ao@ t;")
+    return int(answer.split('"rows":[[')[1].split("]")[0]) if '"rows":[[' in answer else -1
+
+
+def admin(cluster: Cluster, *words: str) -> subprocess.CompletedProcess[str]:
+    """Runs dirk-admin on the cluster's settings."""
+    command = [sys.executable, "-m", "dirk_gevent.cli", "admin", *words, "--config", str(cluster.config_path)]
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=60, check=False, env=clean_environ(), cwd=cluster.directory
+    )
+
+
+def log_directory(cluster: Cluster) -> Path:
+    return cluster.directory / "data" / "log"
+
+
+def test_status_prints_what_the_proxy_knows(cluster: Cluster) -> None:
+    done = admin(cluster, "status")
+    assert done.returncode == 0, done.stderr
+    assert {line.split()[0] for line in done.stdout.splitlines()[1:]} >= {"m1", "m2"}
+    cluster.stop("proxy")
+    done = admin(cluster, "status")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "does not answer" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words", [[], ["rebuild-log"], ["rebuild-log", "--from", "m9"], ["rebuild-log", "--from", "m1", "--yes-lose", "x"]]
+)
+def test_wrong_arguments_are_one_sentence(make_cluster: Callable[..., Cluster], words: list[str]) -> None:
+    done = admin(make_cluster(), *words)
+    assert done.returncode == 2
+    assert done.stderr.startswith("dirk-admin: ") and done.stderr.count("\n") == 1
+
+
+def test_a_lost_log_is_rebuilt_and_both_masters_go_on(cluster: Cluster) -> None:
+    cluster.stop(*PARTS)
+    shutil.rmtree(log_directory(cluster))
+    asked = admin(cluster, "rebuild-log", "--from", "m1")
+    assert asked.returncode == 1 and "--yes" in asked.stdout
+    assert not (log_directory(cluster) / "journal.sqlite").exists()
+    done = admin(cluster, "rebuild-log", "--from", "m1", "--yes")
+    assert done.returncode == 0, done.stderr
+    cluster.start(*PARTS)
+    with cluster.connect("proxy") as session:
+        session.ask("ampiasao d;")
+        assert "(1)" in session.ask("manampia ao@ t (a) sanda (100);")
+    for node in ("m1", "m2"):
+        wait_for(lambda node=node: rows(cluster, node) == 21, WAIT_SECONDS, f"the new row on {node}")
+    # A restart finds the same log: the nodes' own account of it has changed hands.
+    cluster.stop(*PARTS)
+    cluster.start(*PARTS)
+    for node in PARTS:
+        wait_for(lambda node=node: rows(cluster, node) == 21, WAIT_SECONDS, f"the rows on {node} again")
+
+
+def test_a_log_in_use_is_left_alone(cluster: Cluster) -> None:
+    done = admin(cluster, "rebuild-log", "--from", "m1", "--yes")
+    assert done.returncode == 1
+    assert "stop it first" in done.stderr
+    cluster.stop("proxy")
+    done = admin(cluster, "rebuild-log", "--from", "m1", "--yes")
+    assert done.returncode == 1
+    assert "m1 is running: stop it first" in done.stderr
+    cluster.start("proxy")
+    assert rows(cluster, "proxy") == 20
+
+
+def test_a_node_that_is_behind_is_not_chosen_by_mistake(cluster: Cluster) -> None:
+    cluster.stop("m2")
+    with cluster.connect("proxy") as session:
+        session.ask("ampiasao d;")
+        for number in range(3):
+            session.ask(f"manampia ao@ t (a) sanda ({number});")
+    cluster.stop("m1", "proxy")
+    done = admin(cluster, "rebuild-log", "--from", "m2", "--yes")
+    assert done.returncode == 1
+    assert "m1 has 3 entries of d that m2 has not" in done.stdout
+    assert "--yes-lose 3" in done.stderr
+    done = admin(cluster, "rebuild-log", "--from", "m2", "--yes-lose", "3")
+    assert done.returncode == 0, done.stderr
+    kept = [path for path in log_directory(cluster).iterdir() if path.name.startswith("replaced-")]
+    assert len(kept) == 1 and (kept[0] / "journal.sqlite").exists()
+    cluster.start(*PARTS)
+    for name in PARTS:
+        wait_for(lambda name=name: rows(cluster, name) == 20, WAIT_SECONDS, f"the chosen node's rows on {name}")
+    assert any(path.name.startswith("kept-") for path in cluster.data_directory("m1").iterdir())
