@@ -20,6 +20,7 @@ from dirk_gevent.cache.upstream import Backoff, connect
 from dirk_gevent.logs import Logger
 from dirk_gevent.protocol import FrameSocket
 
+MIN_PING_SECONDS = 0.01
 MAX_PING_SECONDS = 0.5
 #: A stream without any frame for so long (pings are not echoed) is given up and opened again.
 SILENCE_SECONDS = 10.0
@@ -83,7 +84,7 @@ class HeaderFollower:
 
         Before its first frame the upstream may still read statements, so nothing but the subscription is sent.
         """
-        interval = min(self._store.ttl_seconds / 3, MAX_PING_SECONDS)
+        interval = max(MIN_PING_SECONDS, min(self._store.ttl_seconds / 3, MAX_PING_SECONDS))
         while True:
             if now() - self._heard_at > SILENCE_SECONDS:
                 frames.close()

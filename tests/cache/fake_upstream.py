@@ -50,6 +50,7 @@ class FakeUpstream:
         self.sent_bytes = 0
         self.stale_index: int | None = None
         self.streams: list[FrameSocket] = []
+        self.connections: list[socket.socket] = []
         self.port = 0
         self._server: StreamServer | None = None
         self._pool = Pool()
@@ -79,6 +80,7 @@ class FakeUpstream:
 
     def _connection(self, sock: socket.socket, _address: object) -> None:
         splitter = StatementSplitter(64 * 1024 * 1024)
+        self.connections.append(sock)
         try:
             while data := sock.recv(1 << 20):
                 for statement in splitter.feed(data):

@@ -91,6 +91,23 @@ def test_a_dropped_database_is_forgotten(bench: Bench) -> None:
     assert bench.upstream.reads("alaivo t") == 2
 
 
+def test_heads_of_a_new_log_leave_the_others_alone(bench: Bench) -> None:
+    client = bench.client()
+    client.ask("alaivo t;")
+    bench.upstream.frame({"t": "heads", "heads": {"8": 0, str(LOG_ID): 99}})
+    wait_for(lambda: bench.store.follows(8))
+    client.ask("alaivo t;")
+    assert bench.upstream.reads("alaivo t") == 1
+    assert bench.store.horizon(LOG_ID).head == 10
+
+
+def test_a_cache_of_no_entries_passes_everything_on(make_bench: Callable[..., Bench]) -> None:
+    bench = make_bench(entries=0).leased()
+    client = bench.client()
+    assert client.ask("alaivo t;") == client.ask("alaivo t;")
+    assert bench.upstream.reads("alaivo t") == 2
+
+
 def test_an_answer_older_than_a_header_seen_is_not_stored(bench: Bench) -> None:
     client = bench.client()
     bench.upstream.gate.clear()

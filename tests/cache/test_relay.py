@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
+import struct
 import subprocess
 import sys
 from collections.abc import Callable
@@ -145,6 +147,23 @@ def test_a_client_that_leaves_in_the_middle_costs_nothing(make_bench: Callable[.
     client.close()
     wait_for(lambda: bench.store.collecting_bytes == 0)
     assert b"t@10" in bench.client().ask("alaivo t;")
+
+
+def test_a_client_that_resets_its_connection_cancels_what_runs_for_it(bench: Bench) -> None:
+    client = bench.client()
+    bench.upstream.gate.clear()
+    connections = len(bench.upstream.connections)
+    client.send("alaivo t;")
+    wait_for(lambda: bench.upstream.reads("alaivo t") == 1)
+    client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.close()
+    wait_for(lambda: is_reset(bench.upstream.connections[connections - 1]), 5)
+
+
+def is_reset(sock: socket.socket) -> bool:
+    poll = select.poll()
+    poll.register(sock.fileno(), 0)
+    return bool(poll.poll(0))
 
 
 def test_a_read_that_was_cut_is_asked_again(bench: Bench) -> None:
