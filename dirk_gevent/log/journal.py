@@ -77,9 +77,7 @@ class Journal:
     def commit(self, commit: Commit) -> None:
         """Writes all of it durably, or raises apsw.Error; only apsw.FullError says that nothing was written."""
         with self._transaction() as connection:
-            connection.executemany(
-                "INSERT INTO entries VALUES (?,?,?,?,?)", map(entry_values, commit.entries)
-            )
+            connection.executemany("INSERT INTO entries VALUES (?,?,?,?,?)", map(entry_values, commit.entries))
             if commit.requests:
                 self._write_changes(connection, commit)
 
@@ -156,9 +154,7 @@ class Journal:
             "UPDATE logs SET sealed_at=?, sealed_ms=? WHERE log_id=?",
             ((row.sealed_at, row.sealed_ms, row.log_id) for row in commit.sealed),
         )
-        connection.executemany(
-            "INSERT INTO requests VALUES (?,?,?,?,?,?)", map(request_values, commit.requests)
-        )
+        connection.executemany("INSERT INTO requests VALUES (?,?,?,?,?,?)", map(request_values, commit.requests))
         connection.execute("DELETE FROM requests WHERE request_id < ?", (commit.expired_before,))
 
 

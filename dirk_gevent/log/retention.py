@@ -117,9 +117,7 @@ class Retention:
         """Forgets the logs of databases that were dropped `KEEP_DROPPED_MS` ago, in log time."""
         state = self._state()
         before = state.last_time_ms - KEEP_DROPPED_MS
-        for log_id in [
-            one for one, log in state.logs.items() if not log.is_open and log.row.sealed_ms < before
-        ]:
+        for log_id in [one for one, log in state.logs.items() if not log.is_open and log.row.sealed_ms < before]:
             self.forget(log_id)
 
     def close(self) -> None:

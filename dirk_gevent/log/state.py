@@ -65,9 +65,7 @@ class State:
     """All logs of a journal, the names of databases, and the latest system requests."""
 
     def __init__(self, contents: Contents) -> None:
-        self.logs = {
-            found.row.log_id: LogState(found.row, found.head, found.total_bytes) for found in contents.logs
-        }
+        self.logs = {found.row.log_id: LogState(found.row, found.head, found.total_bytes) for found in contents.logs}
         self.names = {name_key(log.row.name): log_id for log_id, log in self.logs.items() if log.is_open}
         self.requests: OrderedDict[str, RequestRow] = OrderedDict()
         self.last_time_ms = max((log.head.time_ms for log in self.logs.values()), default=0)
@@ -115,8 +113,7 @@ class ChangeRequest:
 
 @dataclass(slots=True)
 class Stage:
-    """One batch on top of a `State`: takes items in order, holds the rows to commit, then changes the state.
-    """
+    """One batch on top of a `State`: takes items in order, holds the rows to commit, then changes the state."""
 
     state: State
     time_ms: int
@@ -133,8 +130,7 @@ class Stage:
         return self._add(write.log_id, write.draft, write.statements, None)
 
     def change(self, request: ChangeRequest) -> DatabaseChanged:
-        """Makes or drops a database, or says what the same request did before; errors as in `contract.Log`.
-        """
+        """Makes or drops a database, or says what the same request did before; errors as in `contract.Log`."""
         done = self._done(request.request_id) or self.state.requests.get(request.request_id)
         if done is not None:
             return answer_again(request, done)
@@ -197,9 +193,7 @@ class Stage:
         encoded = entry.encode(statements)
         appended = Appended(entry, encoded, chain(head.chain, encoded))
         total_bytes += len(encoded)
-        self.commit.entries.append(
-            EntryRow(log_id, entry.index, self.time_ms, total_bytes, appended.chain, encoded)
-        )
+        self.commit.entries.append(EntryRow(log_id, entry.index, self.time_ms, total_bytes, appended.chain, encoded))
         self._heads[log_id] = Head(entry.index, appended.chain, self.time_ms), total_bytes
         self._appended.append((head.chain, appended))
         return appended
@@ -207,9 +201,7 @@ class Stage:
     def _created(self, request: ChangeRequest) -> LogRow:
         log_id = self._head(SYSTEM_LOG_ID)[0].index + 1
         if log_id > MAX_LOG_ID:
-            raise SqlError(
-                "log_unavailable", reason=f"no room for more than {MAX_LOG_ID} databases ever made"
-            )
+            raise SqlError("log_unavailable", reason=f"no room for more than {MAX_LOG_ID} databases ever made")
         return LogRow(log_id, request.name, self.time_ms)
 
     def _sealed(self, existing: LogRow) -> LogRow:
