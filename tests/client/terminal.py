@@ -34,7 +34,7 @@ class Terminal:
         """Press keys (``\\r`` is Enter, ``\\x03`` Ctrl-C, ``\\x04`` Ctrl-D)."""
         os.write(self._fd, keys.encode())
 
-    def expect(self, text: str, deadline_seconds: float = 10.0) -> str:
+    def expect(self, text: str, deadline_seconds: float = 25.0) -> str:
         """Wait until `text` shows after what the last `expect` found; all that showed until its end, plain."""
         end = time.monotonic() + deadline_seconds
         while text not in (plain := _ESCAPES.sub("", self.seen[self._from :])):
@@ -46,7 +46,7 @@ class Terminal:
         self._from = raw_end
         return plain
 
-    def status(self, deadline_seconds: float = 10.0) -> int:
+    def status(self, deadline_seconds: float = 25.0) -> int:
         """Wait for the client to end; its exit status."""
         end = time.monotonic() + deadline_seconds
         while True:
