@@ -73,6 +73,7 @@ class _Waiting:
 
     @property
     def request_id(self) -> str:
+        """The request that waits."""
         return self.item.draft.request_id if isinstance(self.item, Write) else self.item.request_id
 
 

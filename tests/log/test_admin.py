@@ -123,3 +123,22 @@ def test_a_node_that_is_behind_is_not_chosen_by_mistake(cluster: Cluster) -> Non
     for name in PARTS:
         wait_for(lambda name=name: rows(cluster, name) == 20, WAIT_SECONDS, f"the chosen node's rows on {name}")
     assert any(path.name.startswith("kept-") for path in cluster.data_directory("m1").iterdir())
+
+
+def test_what_a_node_heard_of_the_log_given_up_does_not_hold_it_back(cluster: Cluster) -> None:
+    cluster.stop("m2")
+    with cluster.connect("proxy") as session:
+        session.ask("ampiasao d;")
+        session.ask("manampia ao@ t (a) sanda (1);")
+    cluster.stop("m1", "proxy")
+    assert admin(cluster, "rebuild-log", "--from", "m2", "--yes-lose", "1").returncode == 0
+    cluster.start(*PARTS)
+    wait_for(lambda: rows(cluster, "m1") == 20, WAIT_SECONDS, "the chosen node's rows on m1")
+    cluster.stop(*PARTS)
+    cluster.start(*PARTS)
+    for name in PARTS:
+        wait_for(lambda name=name: rows(cluster, name) == 20, WAIT_SECONDS, f"the rows on {name} after a restart")
+    with cluster.connect("proxy") as session:
+        session.ask("ampiasao d;")
+        assert "(1)" in session.ask("manampia ao@ t (a) sanda (100);")
+    wait_for(lambda: rows(cluster, "m1") == 21, WAIT_SECONDS, "the new row on m1")
