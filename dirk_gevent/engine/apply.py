@@ -225,10 +225,10 @@ class Applier:
         change = entry.change
         assert change is not None
         key = self._compiler.key(change.name)
-        found = [row for row in records.read_catalog(self.connection) if row.key == key]
-        if change.verb == CREATE_DATABASE and found:
+        found = records.find_object(self.connection, records.DATABASE_KIND, key)
+        if change.verb == CREATE_DATABASE and found is not None:
             raise SqlError("duplicate_database", name=change.name)
-        if change.verb != CREATE_DATABASE and not found:
+        if change.verb != CREATE_DATABASE and found is None:
             raise SqlError("unknown_database", name=change.name)
         source = str(change.log_id) if change.verb == CREATE_DATABASE else None
         row = CatalogChange(records.DATABASE_KIND, key, change.name, source)

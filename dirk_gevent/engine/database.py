@@ -241,7 +241,8 @@ class Database(ReadSide):
             return False
         try:
             with storage_faults("close"):
-                self._empty_wal()
+                if checkpoints.wal_bytes(self._path) > checkpoints.SLOW_TO_OPEN_BYTES:
+                    self._empty_wal()
                 self._close_writer()
         finally:
             self._writer_lock.release()

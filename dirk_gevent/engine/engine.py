@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dirk_gevent.engine import records
 from dirk_gevent.engine.apply import Work
+from dirk_gevent.engine.compiled import ParserCompiler
 from dirk_gevent.engine.compiler import Compiler
 from dirk_gevent.engine.connection import open_reader
 from dirk_gevent.engine.database import Database
@@ -28,7 +29,7 @@ class Engine:
     def __init__(self, directory: Path, node: str, limits: Limits, compiler: Compiler | None = None) -> None:
         self.node = node
         self.directory = DataDirectory(directory)
-        self._compiler = compiler or _parser()
+        self._compiler = compiler or ParserCompiler()
         self._shared = Shared(self.directory, self._compiler, limits)
         self.system = Database(self._shared, SYSTEM_LOG_ID, SYSTEM_DATABASE)
         self._by_key: dict[str, Database] = {}
@@ -137,9 +138,3 @@ class Engine:
         finally:
             connection.close()
         return [(int(row.source or 0), row.name) for row in rows if row.kind == records.DATABASE_KIND]
-
-
-def _parser() -> Compiler:
-    from dirk_gevent.engine.compiled import ParserCompiler
-
-    return ParserCompiler()

@@ -126,6 +126,14 @@ def read_catalog(connection: apsw.Connection) -> list[CatalogChange]:
     return [CatalogChange(*row) for row in rows]
 
 
+def find_object(connection: apsw.Connection, kind: str, key: str) -> CatalogChange | None:
+    """One object of the catalog."""
+    rows = connection.execute(
+        "SELECT kind, key, name, source FROM dirk_catalog WHERE (kind, key) = (?, ?)", (kind, key)
+    )
+    return next((CatalogChange(*row) for row in rows), None)
+
+
 def write_catalog(connection: apsw.Connection, changes: Iterable[CatalogChange]) -> None:
     """Make or remove objects, in order."""
     for change in changes:

@@ -13,7 +13,8 @@ from dirk_gevent.engine.files import DataDirectory
 from dirk_gevent.engine.watchdog import Watchdog
 
 #: Databases whose writer (and, apart, whose hub reader) is open at one time; the least recently used are closed.
-OPEN_DATABASES = 128
+#: A database with both open takes five file descriptors.
+OPEN_DATABASES = 64
 
 
 class Limits(Protocol):
