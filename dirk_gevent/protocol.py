@@ -162,7 +162,7 @@ def split_metadata(statement: bytes) -> tuple[dict[str, Any] | None, bytes]:
 def with_metadata(metadata: Mapping[str, Any], statement: bytes) -> bytes:
     """`statement` behind its metadata comment and closed by ``;``: ready to be sent."""
     encoded = orjson.dumps(metadata).replace(b"*/", b"*\\/")
-    return b"/*dirk " + encoded + b"*/" + statement + b";"
+    return b"/*dirk " + encoded + b"*/" + statement + b"\n;"
 
 
 def page(name: bytes, columns: bytes, rows: Sequence[Any], number: int, total: int) -> bytes:

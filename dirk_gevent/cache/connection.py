@@ -253,7 +253,7 @@ class ClientConnection:
         if not is_read:
             added["id"] = request_id
         # A statement may end in a line comment: the line feed keeps the closing `;` out of it.
-        wire = protocol.with_metadata({**request.metadata, **added}, request.raw + b"\n")
+        wire = protocol.with_metadata({**request.metadata, **added}, request.raw)
         limit = self._store.answer_limit_bytes if verdict.key is not None else UNSTORED_LIMIT_BYTES
         return Forwarded(wire, request_id, is_read, self._in_transaction, limit)
 
