@@ -8,13 +8,14 @@ because an operator who stops a part wants it stopped.
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import subprocess
 import sys
 import termios
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from types import FrameType
@@ -30,6 +31,8 @@ STOP_SECONDS = 6.0
 #: How long a part in front (cache, then proxy) has to end before those behind it are told to.
 _STAGE_SECONDS = 2.0
 _TELL_EVERY_SECONDS = 3.0
+#: How long nodes may take to listen before the proxy is started all the same.
+_LISTEN_SECONDS = 5.0
 _PUMP_SECONDS = 0.1
 
 
@@ -75,8 +78,10 @@ def _must_be_free(one: _Planned) -> None:
     try:
         family, _, _, _, address = socket.getaddrinfo(one.host, one.port, type=socket.SOCK_STREAM)[0]
         socket.create_server(address[:2], family=family).close()
+    except socket.gaierror:
+        raise CannotStartError(f"{one.name} can't listen on {one.host}: no machine has that name") from None
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
+        reason = os.strerror(error.errno).lower() if error.errno else str(error)
         raise CannotStartError(f"{one.name} can't listen on {one.host}:{one.port}: {reason}") from None
 
 
@@ -98,9 +103,7 @@ class _Run:
         """Start, wait, serve, stop."""
         before = {number: signal.signal(number, self._on_signal) for number in _STOP_SIGNALS}
         try:
-            for one in self._planned:
-                self._parts.start(one.name, one.words)
-            if not self._wait_ready():
+            if not self._start():
                 return 0 if self._stop_wanted else 1
             self._tell_ready()
             return self._serve_client() if self._is_terminal else self._serve()
@@ -115,8 +118,29 @@ class _Run:
         self._is_hurried = self._stop_wanted
         self._stop_wanted = True
 
-    def _wait_ready(self) -> bool:
-        """Whether all parts became ready; says what it waits for, and why it gives up."""
+    def _start(self) -> bool:
+        """Start the parts, back to front; whether all became ready.
+
+        Any order works; this one spares a newcomer the errors of parts that look for each other in vain.
+        """
+        for one in self._planned:
+            if one.name == "proxy" and not self._wait(lambda part: part.is_listening, _LISTEN_SECONDS):
+                return False
+            if one.name == "cache" and not self._wait(lambda part: part.is_listening, READY_SECONDS):
+                return False
+            self._parts.start(one.name, one.words)
+        if not self._wait(lambda part: part.is_ready, READY_SECONDS):
+            return False
+        waiting = self._waiting(lambda part: part.is_ready)
+        if waiting:
+            self._stream.say(f"{', '.join(waiting)} not ready after {READY_SECONDS:g} s, stopping")
+        return not waiting
+
+    def _waiting(self, is_done: Callable[[Part], bool]) -> list[str]:
+        return [part.name for part in self._parts if not is_done(part)]
+
+    def _wait(self, is_done: Callable[[Part], bool], deadline_seconds: float) -> bool:
+        """Pump until all started parts are done, or the deadline; False when a part died or a signal came."""
         begun = told = time.monotonic()
         while not self._stop_wanted:
             self._parts.pump(_PUMP_SECONDS)
@@ -124,13 +148,9 @@ class _Run:
             if dead is not None:
                 self._tell_death_at_start(dead)
                 return False
-            waiting = [part.name for part in self._parts if not part.is_ready]
-            if not waiting:
+            waiting, now = self._waiting(is_done), time.monotonic()
+            if not waiting or now - begun > deadline_seconds:
                 return True
-            now = time.monotonic()
-            if now - begun > READY_SECONDS:
-                self._stream.say(f"{', '.join(waiting)} not ready after {READY_SECONDS:g} s, stopping")
-                return False
             if now - told > _TELL_EVERY_SECONDS:
                 told = now
                 self._stream.say(f"waiting for {', '.join(waiting)}")
@@ -160,7 +180,7 @@ class _Run:
         front = self._planned[-1]
         self._stream.say(f"log lines from here on: {self._stream.shown_path()}")
         self._stream.say("miala or Ctrl-C at the prompt leaves and stops everything")
-        self._stream.is_quiet = True
+        self._stream.is_quiet = True  # from here to the end: a person at a prompt asked for no log
         kept = termios.tcgetattr(0)
         self._client = self._parts.open_client(reachable(front.host), front.port)
         try:
@@ -174,7 +194,6 @@ class _Run:
             self._client = None
             with suppress(termios.error):
                 termios.tcsetattr(0, termios.TCSADRAIN, kept)
-            self._stream.is_quiet = False
 
     def _end_client(self, client: subprocess.Popen[bytes]) -> None:
         if client.poll() is None:
@@ -196,7 +215,7 @@ class _Run:
         """Front to back: cache, proxy, nodes; whatever still runs after `STOP_SECONDS` is killed."""
         running = [part for part in self._parts if not part.has_ended()]
         if running:
-            self._stream.say(f"stopping {', '.join(part.name for part in reversed(running))}")
+            self._stream.say(f"stopping {', '.join(part.name for part in reversed(running))}", aloud=True)
         deadline = time.monotonic() + STOP_SECONDS
         front = [[part] for part in reversed(running) if part.name in ("cache", "proxy")]
         nodes = [part for part in running if part.name not in ("cache", "proxy")]
@@ -207,7 +226,7 @@ class _Run:
         self._pump_until(running, deadline)
         for part in running:
             if not part.has_ended():
-                self._stream.say(f"{part.name} did not end by itself, killed")
+                self._stream.say(f"{part.name} did not end by itself, killed", aloud=True)
                 part.kill()
         self._parts.drain()
 

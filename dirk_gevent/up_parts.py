@@ -110,12 +110,13 @@ class LogStream:
 
 
 class Part:
-    """One child process. `tail` holds its last lines, `is_ready` is set by its `event=ready`."""
+    """One child process. `tail` holds its last lines; `event=listening` and `event=ready` set the flags."""
 
     def __init__(self, name: str, words: Sequence[str], child: subprocess.Popen[bytes]) -> None:
         self.name = name
         self.words = tuple(words)
         self.tail: deque[str] = deque(maxlen=_TAIL_LINES)
+        self.is_listening = False
         self.is_ready = False
         self._child = child
         self._rest = b""
@@ -149,6 +150,7 @@ class Part:
             text = line.decode("utf-8", "replace")
             self.tail.append(text)
             self.is_ready = self.is_ready or " event=ready" in text
+            self.is_listening = self.is_listening or self.is_ready or " event=listening" in text
             yield text
 
 
@@ -180,8 +182,9 @@ class Parts:
         self._selector.register(child.stdout, selectors.EVENT_READ, part)
 
     def open_client(self, host: str, port: int) -> subprocess.Popen[bytes]:
-        """Start the client on this process's own terminal."""
-        return subprocess.Popen(_command(["client", host, str(port)]), preexec_fn=_tied_to_this_process())
+        """Start the client on this process's own terminal; `DIRK_UP` tells it that Ctrl-C at its prompt leaves."""
+        environ = os.environ | {"DIRK_UP": "1"}
+        return subprocess.Popen(_command(["client", host, str(port)]), preexec_fn=_tied_to_this_process(), env=environ)
 
     def pump(self, timeout_seconds: float) -> None:
         """Move the lines that have come; wait for some at most `timeout_seconds`."""
