@@ -41,10 +41,14 @@ _VALUES_HEAD = re.compile(
 _LEADING = re.compile(r"(?:\s++|--[^\n]*+|//[^\n]*+|/\*.*?\*/)+", re.DOTALL)
 _LEADING_FIRST: Final = frozenset(" \t\r\n\f\v-/")
 _HEAD_LETTERS: Final = frozenset("mMiIrR")
+_WORD: Final = r"""
+    (?<=[nN]) (?<!\w.) [uU][lL][lL] (?!\w) | (?<=[mM]) (?<!\w.) [aA][rR][iI][nN][aA] (?!\w)
+  | (?<=[dD]) (?<!\w.) [iI][sS][oO] (?!\w) | (?<=[tT]) (?<!\w.) [rR][uU][eE] (?!\w)
+  | (?<=[fF]) (?<!\w.) [aA][lL][sS][eE] (?!\w)
+"""
+_MINUS: Final = r"(?<=-) \s*+ (?:[0-9]++(?:\.[0-9]*+)?+ | \.[0-9]++) (?:[eE][+-]?[0-9]++)?+ \w*"
 _ROW_LITERAL = re.compile(
-    rf"((?:['\"](?:{_QUOTED})|(?:-\s*+)?+[0-9](?<!\w.)[0-9.]*+(?:[eE][+-]?[0-9]++)?+\w*"
-    r"|(?<!\w)(?:null|marina|diso|true|false)(?!\w)))",
-    re.VERBOSE | re.DOTALL | re.IGNORECASE,
+    rf"(['\"0-9.\-nNmMdDtTfF](?:{_NUMBER}|{_QUOTED}|{_WORD}|{_MINUS}))", re.VERBOSE | re.DOTALL
 )
 _MARKER = re.compile(r"`[^`]*+(?:``[^`]*+)*+`|'[sirv]'")
 _SPACE = re.compile(r"(`[^`]*+`)|\s++")
@@ -76,7 +80,9 @@ def split(text: str) -> Shaped:
 
 def _trimmed(shape: str) -> str:
     shape = shape.strip()
-    return shape[:-1].rstrip() if shape.endswith(";") else shape
+    while shape.endswith(";"):
+        shape = shape[:-1].rstrip()
+    return shape
 
 
 def _take_literals(parts: list[str], text: str) -> tuple[list[Value], list[str]]:
@@ -148,6 +154,8 @@ def _split_rows(text: str, start: int) -> Shaped | None:
     return _one_row(text, start, parts, width, rows)
 
 
+#: Fewer digits than this always fit 64 bits.
+_SHORT_NUMBER: Final = 18
 _NO_SPACE: Final = {ord(space): None for space in " \t\r\n\f\v"}
 _STEPS: Final = frozenset((",", "),("))
 
@@ -170,9 +178,13 @@ def _one_row(text: str, start: int, parts: list[str], width: int, rows: int) -> 
 
 
 def _row_value(part: str) -> Value:
-    if part[0] in "'\"":
-        return literals.string(part)
-    if part[0] in "-0123456789":
+    first = part[0]
+    if part.isdecimal() and len(part) < _SHORT_NUMBER and part.isascii():
+        return int(part)
+    if first in "'\"":
+        body = part[1:-1]
+        return literals.string(part) if "\\" in body or first in body else body
+    if first in "-.0123456789":
         return literals.signed(part)
     return literals.WORDS[part.lower()]
 

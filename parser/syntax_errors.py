@@ -28,15 +28,25 @@ def syntax_error(shaped: Shaped, fault: SyntaxFault) -> SqlError:
     malagasy = is_malagasy(fault.lexer.words)
     found = _found(shaped, fault)
     words = expected_words(fault.expected, malagasy)
-    both = [*expected_words(fault.expected, True), *expected_words(fault.expected, False)]
-    near = nearest(found, [each for each in both if each.isalpha()]) if found.isalpha() else ""
     return SqlError(
         "syntax",
         **text_place(shaped, fault.start),
         found=found,
         expected=", ".join(words),
-        nearest=near if near.casefold() != found.casefold() else "",
+        nearest=_nearest(fault),
     )
+
+
+def _nearest(fault: SyntaxFault) -> str:
+    """The keyword that was perhaps meant: by the word found, or by the name before it (`alaivo a form t`)."""
+    both = [*expected_words(fault.expected, True), *expected_words(fault.expected, False)]
+    keywords = [each for each in both if each.isalpha()]
+    names = [
+        str(token.value)
+        for token in fault.lexer.tokens
+        if token.type == "ID" and token.lexpos <= fault.start and fault.start - token.endlexpos <= 1
+    ]
+    return next(filter(None, (nearest(name, keywords) for name in reversed(names))), "")
 
 
 def is_malagasy(words: list[str]) -> bool:

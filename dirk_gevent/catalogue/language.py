@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from dirk_gevent.catalogue import Texts
 from dirk_gevent.catalogue.language_meaning import MEANING
+from dirk_gevent.catalogue.language_text import SYNTAX
 
-MESSAGES: dict[str, Texts] = {**MEANING}
+MESSAGES: dict[str, Texts] = {**MEANING, **SYNTAX}

@@ -1,0 +1,41 @@
+"""The sentences of statements that can't be read: the grammar's and the lexer's."""
+
+from __future__ import annotations
+
+from dirk_gevent.catalogue import Texts
+
+SYNTAX: dict[str, Texts] = {
+    "syntax": Texts(
+        mg="diso ny fanoratana, andalana {line}, tsanganana {column}[[ : tsy nampoizina « {found} »]]"
+        "[[ ; {nearest} angaha ?]]",
+        fr="erreur de syntaxe, ligne {line}, colonne {column}[[ : « {found} » inattendu]]"
+        "[[ ; vouliez-vous dire {nearest} ?]]",
+        en='syntax error at line {line}, column {column}[[: unexpected "{found}"]][[; did you mean {nearest}?]]',
+    ),
+    "unterminated": Texts(
+        mg="tsy voafarana ny soratra, anarana na fanamarihana nanomboka tamin'ny {mark}, "
+        "andalana {line}, tsanganana {column}",
+        fr="texte, nom ou commentaire ouvert par {mark} et jamais fermé, ligne {line}, colonne {column}",
+        en="the string, name or comment opened by {mark} is never closed, line {line}, column {column}",
+    ),
+    "number_glued": Texts(
+        mg="tsy isa na anarana ny {text} : tsy azo atomboka amin'ny tarehimarika ny anarana",
+        fr="{text} n'est ni un nombre ni un nom : un nom ne commence pas par un chiffre",
+        en="{text} is neither a number nor a name: a name can't begin with a digit",
+    ),
+    "out_of_range": Texts(
+        mg="mihoatra ny fetra ny isa[[ {value}]]",
+        fr="nombre hors limites[[ : {value}]]",
+        en="number out of range[[: {value}]]",
+    ),
+    "too_deep": Texts(
+        mg="lalina loatra ny fanambarana[[ : {limit} no fetran'ny fifampidirana]]",
+        fr="instruction trop imbriquée[[ : la limite est de {limit} niveaux]]",
+        en="the statement is nested too deeply[[: the limit is {limit} levels]]",
+    ),
+    "too_complex": Texts(
+        mg="sarotra loatra ny fanambarana[[ : {limit} no fetran'ny isan'ny teny]]",
+        fr="instruction trop complexe[[ : la limite est de {limit} mots]]",
+        en="the statement is too complex[[: the limit is {limit} words]]",
+    ),
+}

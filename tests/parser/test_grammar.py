@@ -1,0 +1,190 @@
+"""The grammar: no conflict, the whole language, errors that teach, tables that are kept."""
+
+from __future__ import annotations
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from ply import yacc
+
+from parser import grammar, keywords, nodes, tables
+from parser.errors import SqlError
+from parser.plan import Kind, Route
+from parser.shape import source_text, split
+from parser.statements import Statements
+
+_STATEMENT = re.compile(r"""(?:'(?:[^'\\]|''|\\.)*'|"(?:[^"\\]|""|\\.)*"|--[^\n]*|[^;])+;""")
+
+
+class Collected:
+    """An errorlog that keeps what PLY says."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def warning(self, message: str, *values: object) -> None:
+        self.lines.append(message % values)
+
+    error = critical = warning
+
+    def info(self, message: str, *values: object) -> None:
+        """PLY's listing of the states: not wanted."""
+
+    debug = info
+
+
+def test_the_grammar_has_no_conflict_and_nothing_unused() -> None:
+    log = Collected()
+    yacc.yacc(
+        module=grammar.for_ply(lambda _token: None),
+        debug=True,
+        write_tables=False,
+        errorlog=log,
+        debuglog=Collected(),
+    )
+    assert log.lines == []
+
+
+def test_the_examples_parse_whole(statements: Statements) -> None:
+    for path in sorted((Path(__file__).parents[2] / "examples").glob("*.dirkdb")):
+        found = _STATEMENT.findall(path.read_text(encoding="utf-8"))
+        assert len(found) >= 6
+        for text in found:
+            statements.parse(split(text))
+
+
+def test_every_form_parses(statements: Statements, identity_lines: list[str]) -> None:
+    for line in identity_lines:
+        assert statements.parse(split(line)) == statements.parse(split(line + " ;")), line
+
+
+def test_both_vocabularies_make_one_tree(statements: Statements) -> None:
+    malagasy = "alaivo a.x, isaina(*) antso n #ao@ t a #rehefa a.x anaty (1, 2) na !b #vondrona (a.x) #alaharo n midina"
+    standard = "SELECT a.x, COUNT(*) AS n FROM t AS a WHERE a.x IN (1, 2) OR (NOT b) GROUP BY a.x ORDER BY n DESC"
+    assert statements.parse(split(malagasy)) == statements.parse(split(standard))
+
+
+def test_precedence_of_both_nots(statements: Statements) -> None:
+    query = statements.parse(split("alaivo tsy a = b, !a = b"))
+    assert isinstance(query, nodes.Query) and isinstance(query.body, nodes.Select)
+    loose, tight = (item.expr for item in query.body.items if isinstance(item, nodes.Item))
+    assert isinstance(loose, nodes.Unary) and isinstance(loose.operand, nodes.Binary)
+    assert isinstance(tight, nodes.Binary) and isinstance(tight.left, nodes.Unary)
+
+
+def test_items_know_their_source(statements: Statements) -> None:
+    shaped = split("SELECT a  +\n 1, count( * ), 'x' || b AS n, (2) FROM t")
+    query = statements.parse(shaped)
+    assert isinstance(query, nodes.Query) and isinstance(query.body, nodes.Select)
+    items = [item for item in query.body.items if isinstance(item, nodes.Item)]
+    names = [source_text(item.source, item.first_literal, shaped) for item in items]
+    assert names == ["a + 1", "count( * )", "'x' || b", "(2)"]
+
+
+def fault(statements: Statements, text: str) -> SqlError:
+    """The error of a statement that must not parse."""
+    with pytest.raises(SqlError) as caught:
+        statements.parse(split(text))
+    return caught.value
+
+
+def test_a_syntax_error_says_where_and_what_could_stand_there(statements: Statements) -> None:
+    error = fault(statements, "alaivo 'é',\n b #ao@ t frm x")
+    assert (error.params["line"], error.params["column"], error.params["found"]) == (2, 15, "x")
+    assert error.params["source"] == " b #ao@ t frm x"
+    assert {"rehefa", "alaharo", "tonona"} <= set(str(error.params["expected"]).split(", "))
+
+
+def test_expected_words_are_in_the_statement_s_vocabulary(statements: Statements) -> None:
+    assert "WHERE" in str(fault(statements, "SELECT * FROM t 5").params["expected"])
+    assert "rehefa" in str(fault(statements, "alaivo * ao t 5").params["expected"])
+
+
+def test_the_nearest_word_is_offered(statements: Statements) -> None:
+    assert fault(statements, "insert into t values (1), (2) rturning a").params["nearest"] == "RETURNING"
+    assert fault(statements, "alaivo * form t").params["nearest"] == "FROM"
+    assert fault(statements, "alaivo a form t").params["nearest"] == "FROM"
+    assert fault(statements, "selct 1").params["nearest"] == "SELECT"
+
+
+@pytest.mark.parametrize(
+    "text", ["", ";", "alaivo", "alaivo 1; alaivo 2", "alaivo a b c", "select (1", "select 1)", "(", "5"]
+)
+def test_what_is_no_statement(statements: Statements, text: str) -> None:
+    assert fault(statements, text).sqlstate == "42601"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "alaivo " + "(" * 10_000 + "1" + ")" * 10_000,
+        "alaivo " + "1+" * 5_000 + "1",
+        "alaivo " + "tsy " * 5_000 + "1",
+        "alaivo " + "- " * 5_000 + "1",
+        "alaivo 1" + " ary 1" * 5_000,
+        "alaivo 1" + " ankambana alaivo 1" * 5_000,
+        "alaivo " + "tranga raha 1 omeo " * 500 + "1" + " farany" * 500,
+    ],
+)
+def test_too_deep_is_a_clean_error(statements: Statements, text: str) -> None:
+    assert fault(statements, text).sqlstate == "54001"
+
+
+def test_chains_of_ordinary_length_are_fine(statements: Statements) -> None:
+    statements.parse(split("alaivo 1" + " na a = 2" * 500 + ", 1" + " + 1" * 150))
+
+
+@pytest.mark.parametrize(
+    ("text", "route"),
+    [
+        ("alaivo 1", Route(Kind.READ, "select")),
+        ("manampia ao@ t sanda (1)", Route(Kind.WRITE, "insert", "t")),
+        ("CREATE DATABASE IF NOT EXISTS d", Route(Kind.WRITE, "create_database", "d", True)),
+        ("ravao ny jery v", Route(Kind.WRITE, "drop_view", "v")),
+        ("ampiasao d", Route(Kind.SESSION, "use", "d")),
+        ("SET LANGUAGE fr", Route(Kind.SESSION, "set_language", "fr")),
+        ("atombohy", Route(Kind.SESSION, "begin")),
+        ("asehoy ny mpizara", Route(Kind.ADMIN, "show", show="servers")),
+        ("SHOW COLUMNS FROM t", Route(Kind.READ, "show", "t", show="columns")),
+        ("hazavao fafao ao@ t", Route(Kind.READ, "explain", "t")),
+    ],
+)
+def test_routes(statements: Statements, text: str, route: Route) -> None:
+    assert statements.route(split(text)) == route
+
+
+def test_non_reserved_words_are_names(statements: Statements) -> None:
+    for word in sorted(set(keywords.TOKENS) - keywords.RESERVED):
+        statements.parse(split(f"SELECT {word}.{word} AS {word} FROM {word} AS {word}"))
+        statements.parse(split(f"CREATE TABLE {word} ({word} INTEGER)"))
+
+
+def test_reserved_words_need_quotes(statements: Statements) -> None:
+    for word in sorted(keywords.RESERVED):
+        statements.parse(split(f"CREATE TABLE `{word}` (`{word}` INTEGER)"))
+
+
+def test_threads_share_the_statements(statements: Statements) -> None:
+    texts = [f"alaivo a{i}, b + {i} ao t{i} rehefa x{i} tahaka 'y'" for i in range(200)]
+    alone = [statements.parse(split(text)) for text in texts]
+    fresh = Statements()
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(lambda text: fresh.parse(split(text)), texts)) == alone
+
+
+def test_tables_are_kept_and_damage_is_harmless(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    Statements()
+    (kept,) = (tmp_path / "dirkdb").iterdir()
+    whole = kept.read_bytes()
+    kept.write_bytes(whole[: len(whole) // 2])
+    Statements().parse(split("alaivo 1"))
+    assert kept.read_bytes() == whole
+
+
+def test_tables_without_a_place_to_keep_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    assert tables.load().lr_action

@@ -1,0 +1,131 @@
+"""The splitter: literals off, shape kept, nothing fooled."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from parser import shape
+from parser.errors import SqlError
+from parser.plan import Shaped
+from parser.shape import split
+
+
+@pytest.mark.parametrize(
+    ("text", "expected", "literals"),
+    [
+        ("alaivo * #ao@ p #rehefa id = 17", "alaivo * #ao@ p #rehefa id = 'i'", (17,)),
+        ("  a ;  ", "a", ()),
+        ("alaivo a1, b_2, 1e6, .5, 1., x.y", "alaivo a1, b_2, 'r', 'r', 'r', x.y", (1e6, 0.5, 1.0)),
+        ("alaivo 1-1, -2", "alaivo 'i'-'i', -'i'", (1, 1, 2)),
+        ("'a''b' \"c\"\"d\"", "'s' 's'", ("a'b", 'c"d')),
+        (r"'a\'b' 'c\\' '\n\t\r\x'", "'s' 's' 's'", ("a'b", "c\\", "\n\t\rx")),
+        ("'-- no' \"/* no */\" `'5`", "'s' 's' `'5`", ("-- no", "/* no */")),
+        ("a -- 'x' 5\n + 6", "a         \n + 'i'", (6,)),
+        ("a // 'x' 5\n + 6", "a         \n + 'i'", (6,)),
+        ("a /* ' \n 7 */ b", "a      \n      b", ()),
+        ("a #-- 5", "a #-- 'i'", (5,)),
+        ("a #- -- 5\n b", "a #-     \n b", ()),
+        ("a #+ b #^ c", "a #+ b #^ c", ()),
+        ("9223372036854775807 9223372036854775808", "'i' 'r'", (9223372036854775807, 9223372036854775808.0)),
+        ("-- note\n /* more */ alaivo 1", "alaivo 'i'", (1,)),
+        ("e\u0301" + "1 = 2", "e\u03011 = 'i'", (2,)),
+        ("a=\u00a05", "a=\u00a0'i'", (5,)),
+    ],
+)
+def test_literals_are_split_off(text: str, expected: str, literals: tuple[object, ...]) -> None:
+    shaped = split(text)
+    assert (shaped.shape, shaped.literals) == (expected, literals)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "insert into t (a, b) values (1, 'x'), (-2.5, null),\n (marina, FALSE) ;",
+        "MANAMPIA ao@ t sanda(1,2),(3,4),(5,6)",
+    ],
+)
+def test_rows_of_one_shape_collapse(text: str) -> None:
+    shaped = split(text)
+    assert (shaped.rows, shaped.row_start, shaped.row_width) == (3, 0, 2)
+    assert shaped.shape.endswith("('v', 'v')")
+    assert split(shape.text(shaped)) == shaped
+
+
+def test_values_of_collapsed_rows() -> None:
+    shaped = split("insert into t values (1, 'it''s', null), (-2, \"y\", diso) returning a + 7")
+    assert shaped.literals == (1, "it's", None, -2, "y", 0, 7)
+    assert shaped.shape == "insert into t values ('v', 'v', 'v') returning a + 'i'"
+    assert shape.text(shaped) == "insert into t values (1, 'it''s', null), (-2, \"y\", diso) returning a + 7"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "insert into t values (1, 2), (3)",
+        "insert into t values (1, 2 + 3), (3, 4)",
+        "insert into t values (1), (?)",
+        "insert into t select 1, 2 values (3), (4)",
+        "insert into t values (), ()",
+    ],
+)
+def test_other_rows_stay_as_written(text: str) -> None:
+    shaped = split(text)
+    assert shaped.rows == 1
+    assert shape.text(shaped) == text
+
+
+def test_smallest_whole_number_stays_whole_in_rows() -> None:
+    assert split("insert into t values (-9223372036854775808)").literals == (-(2**63),)
+
+
+@pytest.mark.parametrize("mark", ["'", '"', "`", "/*"])
+def test_what_has_no_end_is_an_error_at_its_beginning(mark: str) -> None:
+    with pytest.raises(SqlError) as caught:
+        split(f"alaivo 'x',\n  {mark} a \\")
+    assert caught.value.key == "unterminated"
+    assert (caught.value.params["line"], caught.value.params["column"]) == (2, 3)
+
+
+@pytest.mark.parametrize(("text", "key"), [("alaivo 12abc", "number_glued"), ("alaivo 1e999", "out_of_range")])
+def test_numbers_that_are_none(text: str, key: str) -> None:
+    with pytest.raises(SqlError) as caught:
+        split(text)
+    assert caught.value.key == key
+
+
+def test_source_text_has_this_request_literals() -> None:
+    shaped = split("alaivo a +   1,\n b || 'x y'   `c  d`")
+    assert shape.source_text("a +   'i'", 0, shaped) == "a + 1"
+    assert shape.source_text("b || 's'   `c  d`", 1, shaped) == "b || 'x y' `c  d`"
+    assert shape.source_text("'i'", 0, Shaped("'i'", (5,))) == "5"
+
+
+def test_text_place_counts_literals_as_written() -> None:
+    shaped = split("alaivo 'abc',\n 12345 x y")
+    at = shape.text_place(shaped, shaped.shape.index("y"))
+    assert at == {"line": 2, "column": 10, "source": " 12345 x y"}
+
+
+_MARKS = ("'", '"', "`", "\\", "--", "//", "/*", "*/", "#", "#-", "-", ".", "(", ")", ",", ";", "@", "?", " ", "\n")
+_WORDS = ("1", "2.5", "1e400", "9" * 20, "a", "é", "e\u0301", "null", "marina", "sanda", "'s'")
+_PIECES = st.sampled_from((*_MARKS, *_WORDS, "(1,'x')", "insert into t values "))
+
+
+@given(st.lists(_PIECES, max_size=30).map("".join))
+def test_split_and_text_are_inverse(text: str) -> None:
+    try:
+        shaped = split(text)
+    except SqlError as error:
+        assert error.key in ("unterminated", "number_glued", "out_of_range")
+        return
+    assert split(shape.text(shaped)) == shaped
+
+
+@given(st.lists(st.none() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(), max_size=5))
+def test_values_survive_text(values: list[int | float | str | None]) -> None:
+    whole = [value for value in values if not isinstance(value, int) or abs(value) < 2**63]
+    written = ", ".join(shape.literals.text_of(value) for value in whole) or "0"
+    shaped = split(f"insert into t values ({written})")
+    assert list(shaped.literals) == (whole or [0])
