@@ -1,0 +1,124 @@
+"""Writes and definitions through the compiler into SQLite."""
+
+from __future__ import annotations
+
+import pytest
+
+from parser.bind import bind, rows
+from parser.plan import Change, Query
+from parser.shape import split
+from tests.parser.small_database import SmallDatabase
+
+
+@pytest.fixture
+def database() -> SmallDatabase:
+    made = SmallDatabase()
+    made.run("create table t (a ISA, b TEXT, c ISA)")
+    made.run("insert into t values (1, 'x', 10), (2, 'y', 20), (3, '7', 30)")
+    return made
+
+
+def test_insert_update_delete(database: SmallDatabase) -> None:
+    assert database.run("update t set c = c / 4 where a = 1 returning c, a = 1") == [(2.5, True)]
+    assert database.run("insert into t (b, a) select b||'!', a + 100 from t where a = 3 returning a, b") == [
+        (103, "7!")
+    ]
+    database.run("insert into t values (200, upper('q'), 1+1), (201, null, (select max(c) from t))")
+    assert database.run("select * from t where a >= 200") == [(200, "Q", 2), (201, None, 30)]
+    assert database.run("delete from t where a > 100 returning a") == [(103,), (200,), (201,)]
+    database.run("update t set (b, c) = (select 'new', 5) where a = 2")
+    assert database.run("select b, c from t where a = 2") == [("new", 5)]
+
+
+def test_numeric_rounds_and_refuses(database: SmallDatabase) -> None:
+    database.run("create table n (p NUMERIC(5,2), q NUMERIC(3))")
+    database.run("insert into n values (12.345, -7.5), (1, 2.4)")
+    assert database.run("select * from n") == [(12.35, -8), (1, 2)]
+    database.run("update n set p = p * (select 2.5) where q = 2")
+    assert database.run("select p from n where q = 2") == [(2.5,)]
+    for wrong in ("1000", "999.999", "-1000"):
+        assert database.error(f"insert into n (p) values ({wrong})").key == "out_of_range"
+    assert database.error("update n set p = p * 1000").key == "out_of_range"
+
+
+def test_a_values_row_is_one_plan_for_any_rows(database: SmallDatabase) -> None:
+    plan = database.plan("insert into t values (1, 'a', null)")
+    assert isinstance(plan, Change)
+    assert plan.per_row
+    assert database.plan("insert into t values (1, 'a', null), (-2, null, 'x')") is plan
+    shaped = split("insert into t values (1, 'a', null), (-2, null, 'x')")
+    assert list(rows(plan, shaped, ())) == [(1, "a", None), (-2, None, "x")]
+
+
+def test_upsert_and_returning_after_rows() -> None:
+    made = SmallDatabase()
+    made.run("create table k (id ISA primary key, n TEXT unique)")
+    text = "insert into k values (1, 'a'), (2, 'b') on conflict (id)"
+    text += " do update set n = excluded.n || '!' returning id + 10, n"
+    assert made.run(text) == [(11, "a"), (12, "b")]
+    assert made.run(text) == [(11, "a!"), (12, "b!")]
+
+
+def test_literals_in_order_bind_as_they_are(database: SmallDatabase) -> None:
+    shaped = split("select a, b from t where a = 5 and b = 'x'")
+    plan = database.plans.plan(shaped, database.schema, False)
+    assert isinstance(plan, Query)
+    assert bind(plan.binds, shaped, ()) is shaped.literals
+
+
+def test_plans_survive_the_ddl_of_others(database: SmallDatabase) -> None:
+    text = "select a from t where a = 1"
+    plan = database.plan(text)
+    database.run("create table other (x ISA)")
+    assert database.plan(text) is plan
+    database.run("drop table t")
+    assert database.error(text).key == "unknown_table"
+
+
+def test_ordinals_are_part_of_the_plan(database: SmallDatabase) -> None:
+    assert database.run("select a, -a from t order by 1 limit 1") == [(1, -1)]
+    assert database.run("select a, -a from t order by 2 limit 1") == [(3, -3)]
+
+
+def test_what_a_write_computes_is_the_same_everywhere(database: SmallDatabase) -> None:
+    def sql(text: str) -> str:
+        plan = database.plan(text, for_write=True)
+        assert isinstance(plan, Change | Query)
+        return plan.sql
+
+    assert "ORDER BY dirk_random(), 1, 2 LIMIT" in sql(
+        "insert into t (a, b) select a, b from t order by random() limit 2"
+    )
+    assert "ORDER BY 1 LIMIT" in sql("delete from t where a in (select a from t limit 1)")
+    assert "dirk_now()" in sql("update t set b = izao()")
+    assert "dirk_datefn('date', t1." in sql("update t set b = date(b)")
+    assert "dirk_now()" in sql("update t set b = date('now')")
+    assert " ORDER BY " in sql("update t set b = (select group_concat(b) from t)")
+    assert database.error("update t set b = datetime('now', 'localtime')").key == "not_deterministic"
+
+
+def test_a_cascade_writes_the_children() -> None:
+    made = SmallDatabase()
+    made.run("create table k (id ISA primary key)")
+    delete = "delete from k where id = 1"
+    assert made.plan(delete).writes == ("k",)
+    made.run("create table kid (p ISA references k(id) on delete cascade)")
+    assert made.plan(delete).writes == ("k", "kid")
+    assert made.plan("insert into kid values (1)").reads == ("k",)
+    assert made.error("drop table k").key == "in_use"
+
+
+def test_create_table_as(database: SmallDatabase) -> None:
+    database.run("create table c2 as select a, b||'!' as bb, 1+1 from t where a = 1")
+    assert database.run("select * from c2") == [(1, "x!", 2)]
+    assert database.names("select * from c2") == ["a", "bb", "1+1"]
+
+
+def test_show_and_describe(database: SmallDatabase) -> None:
+    database.run("create table k (id INTEGER primary key, n LAHATSORATRA(1, 5) tsy null sanda fototra 'x')")
+    assert database.run("asehoy ny tabilao") == [("k",), ("t",)]
+    assert database.names("asehoy ny tabilao") == ["fanasehoana"]
+    assert database.run("lazao k") == [
+        ("id", "INTEGER", True, None, True),
+        ("n", "LAHATSORATRA(1, 5)", True, "'x'", False),
+    ]
