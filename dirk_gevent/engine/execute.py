@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import apsw
 
+from dirk_gevent import logs
 from dirk_gevent.engine import records
 from dirk_gevent.engine.compiler import Compiler, PlanSource, Schema
 from dirk_gevent.engine.functions import EntryContext
 from dirk_gevent.engine.results import Relation, Row, boolean_positions, columns_json, converted
 from dirk_gevent.log.entry import Entry, LoggedStatement
 from parser.errors import SqlError
-from parser.plan import CatalogChange, Change, Ddl
+from parser.plan import CatalogChange, Change, Ddl, Plan, Shaped
 
 #: `per_row` statements with more rows than this are prepared afresh, so that long ones count their steps exactly
 #: at once instead of running twice.
 _CACHED_ROWS = 10_000
 _DDL = ("*",)
+#: What a mistake in the compiler raises.
+_MISTAKES = (LookupError, TypeError, ValueError, AttributeError, AssertionError, RecursionError, NotImplementedError)
+_log = logs.logger("engine")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,30 +78,43 @@ class Executor:
         self.table = ""
         time_ms, seed = statement.time_ms, statement.seed
         self._context.begin(entry.time_ms if time_ms is None else time_ms, entry.seed if seed is None else seed)
-        plan = self._plans.plan(statement.shaped, schema, True)
+        plan = self._planned(statement.shaped, schema)
         if isinstance(plan, Change):
             return self._change(plan, statement, entry.index, exact)
         if isinstance(plan, Ddl):
             return self._ddl(plan)
         raise SqlError("not_supported", what="a query in the log")
 
+    def _planned(self, shaped: Shaped, schema: Schema) -> Plan:
+        """The plan; a mistake in the compiler is the same on every node, so it is a result and stops no database."""
+        try:
+            return self._plans.plan(shaped, schema, True)
+        except _MISTAKES as error:
+            _log.exception("compiler_failed", error, shape=shaped.shape[:200])
+            raise SqlError("internal", detail=type(error).__name__) from error
+
     def _change(self, plan: Change, statement: LoggedStatement, index: int, exact: bool) -> Result:
         self.table = plan.table
+        if not plan.returning and (not plan.per_row or statement.shaped.rows == 1):
+            rows, _ = self._run_change(plan, statement, exact)
+            return Result(plan.verb, plan.table, rows, plan.writes if rows else ())
+        with self._connection:
+            rows, returned = self._run_change(plan, statement, exact)
+            relation = self._returned(plan, statement, returned, index) if plan.returning else None
+        return Result(plan.verb, plan.table, rows, plan.writes if rows else (), (), relation)
+
+    def _run_change(self, plan: Change, statement: LoggedStatement, exact: bool) -> tuple[int, Any]:
+        """Rows changed and rows returned."""
         shaped, args, connection = statement.shaped, statement.args, self._connection
         if not plan.per_row:
-            bindings = self._compiler.bind(plan, shaped, args)
-            cursor = connection.execute(plan.sql, bindings, can_cache=not exact)
-            returned = cursor.fetchall() if plan.returning else None
-            rows = connection.changes()
-        else:
-            before = connection.total_changes()
-            cached = not exact and shaped.rows <= _CACHED_ROWS
-            with connection if shaped.rows > 1 else nullcontext():
-                cursor = connection.executemany(plan.sql, self._compiler.rows(plan, shaped, args), can_cache=cached)
-                returned = cursor.fetchall()
-            rows = connection.total_changes() - before
-        relation = self._returned(plan, statement, returned, index) if plan.returning else None
-        return Result(plan.verb, plan.table, rows, plan.writes if rows else (), (), relation)
+            cursor = connection.execute(plan.sql, self._compiler.bind(plan, shaped, args), can_cache=not exact)
+            returned = cursor.fetchall()
+            return connection.changes(), returned
+        before = connection.total_changes()
+        cached = not exact and shaped.rows <= _CACHED_ROWS
+        cursor = connection.executemany(plan.sql, self._compiler.rows(plan, shaped, args), can_cache=cached)
+        returned = cursor.fetchall()
+        return connection.total_changes() - before, returned
 
     def _returned(self, plan: Change, statement: LoggedStatement, rows: Any, index: int) -> Relation:
         columns = self._compiler.columns(plan, statement.shaped)

@@ -100,7 +100,8 @@ class HubReader:
                 raise Moved
             return meta.applied_index, self.rows(sql, bindings, now_ms)
         finally:
-            connection.execute("ROLLBACK")
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
 
     def close(self) -> None:
         """Close the connection (no checkpoint: that fsyncs)."""

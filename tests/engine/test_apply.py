@@ -10,7 +10,7 @@ from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.faults import ForeignHistory, OutOfOrder
 from dirk_gevent.log.entry import NO_CHAIN, Entry, chain
-from tests.engine.plans import LogMaker, open_database, open_engine, rows_of, rows_shaped, shaped, work
+from tests.engine.plans import LogMaker, Plans, open_database, open_engine, rows_of, rows_shaped, shaped, work
 
 INSERT = "insert into t values (?1, ?2)"
 
@@ -174,6 +174,23 @@ def test_returning_comes_with_the_outcome_and_again_with_a_retry(database: Datab
     assert outcome.returning is not None
     assert list(outcome.returning.rows) == [(4,)]
     assert database.apply(work(entry)) == [outcome]
+
+
+def test_a_returned_value_that_no_answer_can_hold_undoes_the_statement(database: Database, log: LogMaker) -> None:
+    database.apply(work(log.sql("create table t (a, b)")))
+    outcome = database.apply(work(log.sql("insert into t values (1e308 * 10, 2) returning a")))[0]
+    assert outcome.sqlstate == "22003"
+    assert rows_of(database, "select b from t") == []
+
+
+def test_a_mistake_in_the_compiler_is_a_result_and_stops_nothing(
+    database: Database, log: LogMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database.apply(work(log.sql("create table t (a, b)")))
+    monkeypatch.setattr(Plans, "plan", lambda *_: {}["missing"])
+    assert database.apply(work(log.sql("insert into t values (1, 2)")))[0].sqlstate == "XX000"
+    monkeypatch.undo()
+    assert database.apply(work(log.sql("insert into t values (1, 2)")))[0].rows == 1
 
 
 def test_databases_come_and_go_with_the_system_log(engine: Engine) -> None:
