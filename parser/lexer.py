@@ -103,8 +103,8 @@ class Lexer:
             position = match.end()
             if kind is not None:
                 getattr(self, "_" + kind)(match[kind], match.start(kind), position)
-        if len(self.tokens) > MAX_TOKENS:
-            raise SqlError("too_complex", limit=MAX_TOKENS)
+            if len(self.tokens) > MAX_TOKENS:
+                raise SqlError("too_complex", limit=MAX_TOKENS)
 
     def _word(self, text: str, start: int, end: int) -> None:
         lowered = text.lower()

@@ -13,7 +13,6 @@ from parser.plan import Value
 WHOLE_MAX: Final = 2**63 - 1
 WHOLE_MIN: Final = -(2**63)
 _SURELY_WHOLE_DIGITS: Final = 18
-_NUMBER = re.compile(r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _ESCAPE = re.compile(r"\\(.)|''|\"\"", re.DOTALL)
 _CONTROL: Final = {"n": "\n", "t": "\t", "r": "\r"}
 #: The words that are literals in the rows of VALUES.
@@ -30,8 +29,6 @@ def number(text: str) -> int | float:
         if len(text) <= _SURELY_WHOLE_DIGITS:
             return int(text)
         return _large(text)
-    if not _NUMBER.fullmatch(text):
-        raise SqlError("number_glued", text=text[:40])
     return _real(text)
 
 
@@ -53,9 +50,15 @@ def _large(digits: str) -> int | float:
 
 
 def _real(text: str) -> float:
-    value = float(text)
-    if math.isinf(value):
+    """The text begins with a digit or a point, so only `float`'s underscores and other scripts' digits are too much."""
+    try:
+        value = float(text)
+    except ValueError:
+        raise SqlError("number_glued", text=text[:40]) from None
+    if value == math.inf:
         raise SqlError("out_of_range", value=text[:40])
+    if "_" in text or not text.isascii():
+        raise SqlError("number_glued", text=text[:40])
     return value
 
 

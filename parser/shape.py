@@ -30,7 +30,9 @@ _NUMBER: Final = r"""
 _COMMENT: Final = r"""
     (?<=-) (?<!\#-) -[^\n]*+ | (?<=/) /[^\n]*+ | (?<=/) \* .*?\*/
 """
-_BROKEN: Final = r"(?<=['\"`]) | (?<=/) \*"
+# What never ends takes all the rest, so that it is looked at once.
+_BROKEN: Final = r"(?<=['\"`]) .*+ | (?<=/) \* .*+"
+_WHOLE = re.compile(rf"['\"`](?:{_QUOTED}) | /\* .*? \*/ | --.* | //.*", re.VERBOSE | re.DOTALL)
 # The first character set lets the engine skip to where anything of interest can begin.
 _SPLIT = re.compile(rf"(['\"`/.\-0-9](?:{_QUOTED}|{_NUMBER}|{_COMMENT}|{_BROKEN}))", re.VERBOSE | re.DOTALL)
 _VALUES_HEAD = re.compile(
@@ -46,9 +48,10 @@ _WORD: Final = r"""
   | (?<=[dD]) (?<!\w.) [iI][sS][oO] (?!\w) | (?<=[tT]) (?<!\w.) [rR][uU][eE] (?!\w)
   | (?<=[fF]) (?<!\w.) [aA][lL][sS][eE] (?!\w)
 """
+_BROKEN_STRING: Final = r"(?<=['\"]) .*+"
 _MINUS: Final = r"(?<=-) \s*+ (?:[0-9]++(?:\.[0-9]*+)?+ | \.[0-9]++) (?:[eE][+-]?[0-9]++)?+ \w*"
 _ROW_LITERAL = re.compile(
-    rf"(['\"0-9.\-nNmMdDtTfF](?:{_NUMBER}|{_QUOTED}|{_WORD}|{_MINUS}))", re.VERBOSE | re.DOTALL
+    rf"(['\"0-9.\-nNmMdDtTfF](?:{_NUMBER}|{_QUOTED}|{_WORD}|{_MINUS}|{_BROKEN_STRING}))", re.VERBOSE | re.DOTALL
 )
 _MARKER = re.compile(r"`[^`]*+(?:``[^`]*+)*+`|'[sirv]'")
 _SPACE = re.compile(r"(`[^`]*+`)|\s++")
@@ -74,7 +77,9 @@ def split(text: str) -> Shaped:
     parts = _SPLIT.split(text)
     if len(parts) == 1:
         return Shaped(_trimmed(text), ())
-    values, texts = _take_literals(parts, text)
+    if not parts[-1]:
+        _must_end(parts[-2], text)
+    values, texts = _take_literals(parts)
     return Shaped(_trimmed("".join(parts)), tuple(values), tuple(texts))
 
 
@@ -85,43 +90,36 @@ def _trimmed(shape: str) -> str:
     return shape
 
 
-def _take_literals(parts: list[str], text: str) -> tuple[list[Value], list[str]]:
+def _must_end(last: str, text: str) -> None:
+    """Raise `unterminated` when the last part, which reaches the end of the text, has no end of its own."""
+    if _is_broken(last):
+        mark = "/*" if last[0] == "/" else last[0]
+        raise SqlError("unterminated", mark=mark, **place(text, len(text) - len(last)))
+
+
+def _is_broken(part: str) -> bool:
+    return part[0] in "'\"`/" and not _WHOLE.fullmatch(part)
+
+
+def _take_literals(parts: list[str]) -> tuple[list[Value], list[str]]:
     """Put markers for the literals among `parts` (every second one) and blanks for comments."""
     values: list[Value] = []
     texts: list[str] = []
     for index in range(1, len(parts), 2):
         part = parts[index]
         first = part[0]
-        if first in "0123456789" or (first == "." and len(part) > 1):
+        if first in "0123456789.":
             number = literals.number(part)
             values.append(number)
             parts[index] = "'i'" if type(number) is int else "'r'"
-        elif first in "'\"" and len(part) > 1:
+        elif first in "'\"":
             values.append(literals.string(part))
             parts[index] = "'s'"
         else:
-            parts[index] = _not_a_literal(parts, index, text)
+            parts[index] = part if first == "`" else _NEWLINES_KEPT.sub(" ", part)
             continue
         texts.append(part)
     return values, texts
-
-
-def _not_a_literal(parts: list[str], index: int, text: str) -> str:
-    """What stands in the shape for a quoted name or a comment; raises `unterminated` for half of one."""
-    part = parts[index]
-    if part in ("'", '"', "`", "/*"):
-        raise unterminated(text, part)
-    return part if part[0] == "`" else _NEWLINES_KEPT.sub(" ", part)
-
-
-def unterminated(text: str, mark: str) -> SqlError:
-    """The error for `text` whose last string, quoted name or comment has no end; `mark` is what began it."""
-    offset = 0
-    for part in _SPLIT.split(text):
-        if part == mark:
-            break
-        offset += len(part)
-    return SqlError("unterminated", mark=mark, **place(text, offset))
 
 
 def place(text: str, offset: int) -> dict[str, str | int]:
@@ -140,7 +138,7 @@ def _split_rows(text: str, start: int) -> Shaped | None:
     parts = _ROW_LITERAL.split(text[start:])
     gaps = parts[0::2]
     count = len(gaps) - 1
-    if count == 0 or gaps[0].strip() != "(":
+    if count == 0 or gaps[0].strip() != "(" or (not gaps[-1] and _is_broken(parts[-2])):
         return None
     ends = {gap: gap.translate(_NO_SPACE) for gap in set(gaps)}
     steps = [ends[gap] for gap in gaps]

@@ -129,3 +129,20 @@ def test_values_survive_text(values: list[int | float | str | None]) -> None:
     written = ", ".join(shape.literals.text_of(value) for value in whole) or "0"
     shaped = split(f"insert into t values ({written})")
     assert list(shaped.literals) == (whole or [0])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "insert into t values ('" + "\\'" * 500_000,
+        "alaivo '" + "\\'" * 500_000,
+        "alaivo " + "/*" * 500_000,
+        "alaivo " + "'" * 500_001,
+        "alaivo `" + "a\"'" * 300_000,
+    ],
+)
+@pytest.mark.timeout(10)
+def test_hostile_text_takes_linear_time(text: str) -> None:
+    with pytest.raises(SqlError) as caught:
+        split(text)
+    assert caught.value.key == "unterminated"
