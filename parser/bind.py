@@ -22,13 +22,11 @@ def bind(binds: tuple[Bind, ...], shaped: Shaped, args: Args) -> tuple[Value, ..
     if binds is in_order(len(shaped.literals)):
         return shaped.literals
     literals = shaped.literals
-    return tuple(
-        [literals[each] if isinstance(each, int) and each >= 0 else _argument(each, args) for each in binds]
-    )
+    return tuple([literals[each] if isinstance(each, int) and each >= 0 else _argument(each, args) for each in binds])
 
 
 def rows(plan: Change, shaped: Shaped, args: Args) -> Iterator[tuple[Value, ...]]:
-    """The values of each row of a `per_row` plan, in order: the row's literals, then what the rest of the text binds."""
+    """The values of each row of a `per_row` plan: the row's own literals, then what the rest of the text binds."""
     literals, width = shaped.literals, shaped.row_width
     end = width * shaped.rows
     if len(plan.binds) <= width:

@@ -171,9 +171,7 @@ def _text(values: tuple[Value, ...]) -> Text | None:
     if not values:
         return Text()
     bounds = (None, *values) if len(values) == 1 else values
-    if len(bounds) != 2 or any(
-        not (bound is None or (isinstance(bound, int) and bound >= 0)) for bound in bounds
-    ):
+    if len(bounds) != 2 or any(not (bound is None or (isinstance(bound, int) and bound >= 0)) for bound in bounds):
         return None
     low, high = (bound if isinstance(bound, int) else None for bound in bounds)
     return None if low is not None and high is not None and low > high else Text(low, high)

@@ -14,7 +14,7 @@ from parser.compile.context import Context
 from parser.compile.define import define_domain, define_index, define_table, define_view
 from parser.errors import SqlError
 from parser.literals import Literals
-from parser.plan import CatalogChange
+from parser.plan import CatalogChange, Shaped
 from parser.schema import Domain, Index, Schema, Table, Thing, View
 from parser.shape import split
 from parser.statements import Statements
@@ -32,6 +32,7 @@ def load_schema(base: Schema, changes: Iterable[CatalogChange], version: int) ->
         if change.source is None:
             things[change.kind].pop(change.key, None)
         else:
+            things[change.kind].pop(change.key, None)
             waiting.append(change)
     waiting.sort(key=lambda change: _ORDER.index(change.kind))
     while waiting:
@@ -76,6 +77,12 @@ def _statements() -> Statements:
     return Statements(cached_shapes=1)
 
 
+def parsed(source: str) -> tuple[Shaped, nodes.Statement]:
+    """A definition's text as the catalog keeps it, split and parsed."""
+    shaped = split(source)
+    return shaped, _statements().parse(shaped)
+
+
 #: What each source was defined as last, and what names were found as then.
 _Memory = tuple[Thing, tuple[tuple[str, str, Thing | None], ...]]
 _memory: LRUCache[tuple[str, str], _Memory] = LRUCache(20_000)
@@ -90,9 +97,9 @@ def _define(schema: Schema, change: CatalogChange) -> Thing:
         known = _memory.get((change.kind, source))
     if known is not None and all(_lookup(schema, kind, key) is thing for kind, key, thing in known[1]):
         return known[0]
-    shaped = split(source)
+    shaped, statement = parsed(source)
     context = Context(schema, Literals(shaped))
-    thing = _definition(context, _statements().parse(shaped), source)
+    thing = _definition(context, statement, source)
     with _memory_lock:
         _memory[change.kind, source] = (
             thing,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from parser import nodes
 from parser.compile import changes, ddl
+from parser.compile.alter import alter_table
 from parser.compile.context import Context
 from parser.compile.query import compile_query
 from parser.compile.show import describe, show
@@ -73,6 +74,8 @@ def _compile(context: Context, statement: nodes.Statement) -> Plan:
             return ddl.create_index(context, statement)
         case nodes.Drop() if statement.kind != "database":
             return ddl.drop(context, statement)
+        case nodes.AlterTable():
+            return alter_table(context, statement)
         case nodes.Show():
             return show(context, statement)
         case nodes.Describe():

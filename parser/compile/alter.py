@@ -1,0 +1,224 @@
+"""ALTER TABLE: the table's definition is rewritten as a tree and printed; what depends on it is defined again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import fields, is_dataclass, replace
+from typing import Any
+
+from parser import nodes
+from parser.compile import sql
+from parser.compile.changes import column_of
+from parser.compile.context import Context
+from parser.compile.ddl import check_name
+from parser.compile.define import column_sql, define_index, define_view, table_sql
+from parser.compile.load import load_schema, parsed
+from parser.errors import SqlError
+from parser.literals import Literals
+from parser.plan import CatalogChange, Ddl, Shaped
+from parser.printer import write
+from parser.schema import Index, Schema, Table, View, key
+
+#: The table under construction while the old one is still there.
+_REBUILT = "dirk_rebuilt"
+#: Errors of a definition that no longer finds what it names.
+_BROKEN = frozenset(("unknown_column", "unknown_table", "foreign_key_invalid", "column_count", "ambiguous_column"))
+
+
+def alter_table(context: Context, node: nodes.AlterTable) -> Ddl:
+    """ADD COLUMN, DROP COLUMN, RENAME TO and RENAME COLUMN.
+
+    Raises in_use (2BP01) when a view, an index or a foreign key needs what would go.
+    """
+    table = context.table(node.table.text)
+    shaped, create = parsed(table.source)
+    assert isinstance(create, nodes.CreateTable)
+    simple = isinstance(node.action, nodes.AddColumn) and _is_simple(node.action.column)
+    if not simple:
+        _check_unreferenced(context.schema, table, isinstance(node.action, nodes.AddColumn))
+    rewrite = _rewriting(context, table, node.action, len(shaped.literals))
+    merged = Shaped("", shaped.literals + context.literals.shaped.literals)
+    source = write(rewrite(create), merged)
+    for position in range(len(context.literals.shaped.literals)):
+        context.literals.value(position)
+    changes = [*_table_changes(table, node.action, source), *_index_changes(context.schema, table, rewrite)]
+    views = _dependents(context.schema, table)
+    changes += [CatalogChange("view", view.key, view.name, view.source) for view in views]
+    after = _after(context.schema, table, changes)
+    texts = [f"DROP VIEW {sql.name(view.name)}" for view in reversed(views)]
+    texts += _statements(after, table, node.action, simple)
+    texts += [_view_sql(after, view) for view in views]
+    return Ddl(tuple(texts), tuple(changes), "alter_table", "table", table.name)
+
+
+def _is_simple(column: nodes.ColumnDef) -> bool:
+    """Whether SQLite's own ADD COLUMN can do it: no key, and rows that are there already may have a null in it."""
+    return all(isinstance(each, nodes.Check) for each in column.constraints)
+
+
+def _check_unreferenced(schema: Schema, table: Table, rebuilt_only: bool) -> None:
+    """The old table is dropped or renamed: no foreign key may hold on to it, its own included."""
+    for other in schema.tables.values():
+        if any(each.table == table.key for each in other.references) and (other is not table or not rebuilt_only):
+            raise SqlError("in_use", name=table.name, user=other.name)
+
+
+# --- the definition, rewritten -------------------------------------------------------------------------------
+
+_Rewrite = Callable[[Any], Any]
+
+
+def _rewriting(
+    context: Context,
+    table: Table,
+    action: nodes.AddColumn | nodes.DropColumn | nodes.RenameTable | nodes.RenameColumn,
+    literals: int,
+) -> _Rewrite:
+    """What turns the old definition of the table, or of an index on it, into the new one."""
+    match action:
+        case nodes.AddColumn():
+            return _adding(_mapped(action.column, lambda each: _shifted(each, literals)))
+        case nodes.DropColumn():
+            gone = column_of(table, action.name.text).key
+            if len(table.columns) == 1:
+                raise SqlError("in_use", name=action.name.text, user=table.name)
+            return lambda tree: _without(tree, gone)
+        case nodes.RenameTable():
+            _check_free(context, table, action.name.text)
+            return lambda tree: _renamed_table(tree, action.name)
+        case nodes.RenameColumn():
+            old = column_of(table, action.old.text).key
+            return lambda tree: _mapped(tree, lambda each: _renamed_column(each, old, action.new))
+
+
+def _check_free(context: Context, table: Table, name: str) -> None:
+    check_name(name)
+    if key(name) != table.key and context.relation(name) is not None:
+        raise SqlError("duplicate_table", name=name)
+
+
+def _adding(column: nodes.ColumnDef) -> _Rewrite:
+    def rewrite(tree: Any) -> Any:
+        return replace(tree, columns=(*tree.columns, column)) if isinstance(tree, nodes.CreateTable) else tree
+
+    return rewrite
+
+
+def _without(tree: Any, gone: str) -> Any:
+    if not isinstance(tree, nodes.CreateTable):
+        return tree
+    return replace(tree, columns=tuple(each for each in tree.columns if key(each.name.text) != gone))
+
+
+def _renamed_table(tree: Any, name: nodes.Name) -> Any:
+    return replace(tree, name=name) if isinstance(tree, nodes.CreateTable) else replace(tree, table=name)
+
+
+def _shifted(node: Any, by: int) -> Any:
+    return replace(node, index=node.index + by) if isinstance(node, nodes.Literal) else node
+
+
+def _renamed_column(node: Any, old: str, new: nodes.Name) -> Any:
+    if isinstance(node, nodes.Column | nodes.ColumnDef) and key(node.name.text) == old:
+        return replace(node, name=new)
+    if isinstance(node, nodes.ForeignKey):
+        return replace(node, columns=tuple(new if key(each.text) == old else each for each in node.columns))
+    return node
+
+
+def _mapped(node: Any, change: _Rewrite) -> Any:
+    """A tree with `change` applied to every node, leaves first."""
+    if isinstance(node, tuple):
+        return tuple(_mapped(each, change) for each in node)
+    if not is_dataclass(node) or isinstance(node, type):
+        return node
+    parts = {each.name: _mapped(getattr(node, each.name), change) for each in fields(node)}
+    return change(replace(node, **parts))
+
+
+# --- what changes in the catalog -----------------------------------------------------------------------------
+
+
+def _table_changes(table: Table, action: object, source: str) -> Iterable[CatalogChange]:
+    name = action.name.text if isinstance(action, nodes.RenameTable) else table.name
+    if key(name) != table.key:
+        yield CatalogChange("table", table.key, table.name, None)
+    yield CatalogChange("table", key(name), name, source)
+
+
+def _index_changes(schema: Schema, table: Table, rewrite: _Rewrite) -> Iterable[CatalogChange]:
+    for index in _indexes(schema, table.key):
+        shaped, create = parsed(index.source)
+        yield CatalogChange("index", index.key, index.name, write(rewrite(create), shaped))
+
+
+def _indexes(schema: Schema, table: str) -> list[Index]:
+    return [each for each in schema.indexes.values() if each.table == table]
+
+
+def _dependents(schema: Schema, table: Table) -> list[View]:
+    """The views that read the table, each after those that it reads itself."""
+    keys, found = {table.key}, list[View]()
+    while True:
+        more = [each for each in schema.views.values() if each.key not in keys and each.uses & keys]
+        if not more:
+            return sorted(found, key=lambda view: len(view.tables))
+        keys |= {each.key for each in more}
+        found += more
+
+
+def _after(schema: Schema, table: Table, changes: list[CatalogChange]) -> Schema:
+    try:
+        return load_schema(schema, changes, schema.version)
+    except SqlError as error:
+        if error.key in _BROKEN:
+            raise SqlError("in_use", name=table.name, user=str(error.params.get("name", ""))) from None
+        raise
+
+
+# --- what SQLite does ----------------------------------------------------------------------------------------
+
+
+def _statements(after: Schema, table: Table, action: object, simple: bool) -> list[str]:
+    if isinstance(action, nodes.RenameTable):
+        return [f"ALTER TABLE {sql.name(table.name)} RENAME TO {sql.name(action.name.text)}"]
+    made = after.tables[table.key]
+    shaped, create = parsed(made.source)
+    assert isinstance(create, nodes.CreateTable)
+    context = Context(after, Literals(shaped), for_write=True, inline=True)
+    if simple:
+        column = column_sql(context, create.columns[-1], made.columns[-1], made)
+        return [f"ALTER TABLE {sql.name(table.name)} ADD COLUMN {column}"]
+    renamed = action if isinstance(action, nodes.RenameColumn) else None
+    pairs = list(_kept(table, made, renamed))
+    return [
+        table_sql(context, replace(create, name=nodes.Name(_REBUILT)), replace(made, name=_REBUILT)),
+        f"INSERT INTO {_REBUILT} ({sql.names([new for _, new in pairs])})"
+        f" SELECT {sql.names([old for old, _ in pairs])} FROM {sql.name(table.name)}",
+        f"DROP TABLE {sql.name(table.name)}",
+        f"ALTER TABLE {_REBUILT} RENAME TO {sql.name(table.name)}",
+        *(_index_sql(after, each) for each in _indexes(after, table.key)),
+    ]
+
+
+def _kept(before: Table, after: Table, renamed: nodes.RenameColumn | None) -> Iterable[tuple[str, str]]:
+    """Old and new name of each column that keeps its values."""
+    names = {column.key: column.name for column in after.columns}
+    for column in before.columns:
+        if renamed is not None and column.key == key(renamed.old.text):
+            yield column.name, names[key(renamed.new.text)]
+        elif column.key in names:
+            yield column.name, names[column.key]
+
+
+def _index_sql(schema: Schema, index: Index) -> str:
+    shaped, create = parsed(index.source)
+    assert isinstance(create, nodes.CreateIndex)
+    return define_index(Context(schema, Literals(shaped)), create, index.source)[1]
+
+
+def _view_sql(schema: Schema, old: View) -> str:
+    shaped, create = parsed(old.source)
+    assert isinstance(create, nodes.CreateView)
+    view, text = define_view(Context(schema, Literals(shaped)), create, old.source)
+    return f"CREATE VIEW {sql.name(view.name)} ({sql.names([each.name for each in view.columns])}) AS {text}"
