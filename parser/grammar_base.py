@@ -50,3 +50,17 @@ def p_names_opt(p: P) -> None:
 def append(p: P) -> None:
     """Action of `list : element | list COMMA element`: a tuple."""
     p[0] = (p[1],) if len(p) == 2 else (*p[1], p[len(p) - 1])
+
+
+def grow(p: P) -> None:
+    """Action of a list that may be long: one Python list, extended in place, made a tuple when it is complete."""
+    if len(p) == 2:
+        p[0] = [p[1]]
+    else:
+        p[1].append(p[len(p) - 1])
+        p[0] = p[1]
+
+
+def complete(p: P) -> None:
+    """Action of `elements : grown list`."""
+    p[0] = tuple(p[1])

@@ -7,7 +7,7 @@ the bare subquery (`plain_operand`, `plain`): only so can one token ahead tell `
 
 from __future__ import annotations
 
-from parser.grammar_base import P, append
+from parser.grammar_base import P, append, complete, grow
 from parser.nodes import (
     Between,
     Binary,
@@ -213,15 +213,21 @@ def p_row_value(p: P) -> None:
 
 
 def p_several(p: P) -> None:
-    """several : expr COMMA expr
-               | several COMMA expr"""
-    p[0] = (*p[1], p[3]) if isinstance(p[1], tuple) else (p[1], p[3])
+    """several : several_list
+    exprs : expr_list"""
+    complete(p)
 
 
-def p_exprs(p: P) -> None:
-    """exprs : expr
-             | exprs COMMA expr"""
-    append(p)
+def p_several_first(p: P) -> None:
+    """several_list : expr COMMA expr"""
+    p[0] = [p[1], p[3]]
+
+
+def p_several_list(p: P) -> None:
+    """several_list : several_list COMMA expr
+    expr_list : expr
+              | expr_list COMMA expr"""
+    grow(p)
 
 
 def p_exists(p: P) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import replace
 
-from parser.grammar_base import P, append
+from parser.grammar_base import P, append, complete, grow
 from parser.nodes import (
     Compound,
     Cte,
@@ -90,9 +90,19 @@ def p_core_values(p: P) -> None:
 
 
 def p_rows(p: P) -> None:
-    """rows : LPAREN exprs RPAREN
-            | rows COMMA LPAREN exprs RPAREN"""
-    p[0] = (p[2],) if len(p) == 4 else (*p[1], p[4])
+    """rows : row_list"""
+    complete(p)
+
+
+def p_row_list(p: P) -> None:
+    """row_list : values_row
+                | row_list COMMA values_row"""
+    grow(p)
+
+
+def p_values_row(p: P) -> None:
+    """values_row : LPAREN exprs RPAREN"""
+    p[0] = p[2]
 
 
 def p_quantifier(p: P) -> None:
@@ -313,14 +323,14 @@ def p_marked_term(p: P) -> None:
 def p_marked(p: P) -> None:
     """marked : marked_term
               | expr COMMA marked_term
-              | several COMMA marked_term
+              | several_list COMMA marked_term
               | marked COMMA order_term"""
     if len(p) == 2:
         p[0] = (p[1],)
     elif p.slice[1].type == "marked":
         p[0] = (*p[1], p[3])
     else:
-        before = p[1] if isinstance(p[1], tuple) else (p[1],)
+        before = p[1] if isinstance(p[1], list) else [p[1]]
         p[0] = (*(OrderTerm(expr) for expr in before), p[3])
 
 
