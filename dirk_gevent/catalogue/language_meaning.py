@@ -162,6 +162,11 @@ _EXPRESSIONS: dict[str, Texts] = {
 }
 
 _DEFINITIONS: dict[str, Texts] = {
+    "not_supported": Texts(
+        mg="tsy mbola hain'ny DirkDB[[ : {what}]]",
+        fr="DirkDB ne sait pas faire cela[[ : {what}]]",
+        en="DirkDB does not do this[[: {what}]]",
+    ),
     "invalid_domain": Texts(
         mg="tsy mety ny fetran'ny efitra {name}",
         fr="les bornes du domaine {name} ne conviennent pas",
