@@ -196,18 +196,41 @@ def _server(arguments: dict[str, Any]) -> int:
         raise CannotStartError(f"say which instance to be (known: {known}), as an argument or in DIRK_INSTANCE_ID")
     if all(one.id != node for one in config.instances):
         raise CannotStartError(f"{config.path}: no instance has the id {node}; known: {known}")
+    place = next(number for number, one in enumerate(config.instances) if one.id == node)
+    directory = config.instances[place].data_directory
+    _make_directory(config, f"instances[{place}].dataDirectory", directory)
+    from dirk_gevent.engine.faults import DirectoryInUse, StorageFault
     from dirk_gevent.node import run
 
-    return run(config, node)
+    try:
+        return run(config, node)
+    except DirectoryInUse as error:
+        raise CannotStartError(str(error)) from None
+    except StorageFault as error:
+        raise CannotStartError(f"{directory}: {error}") from None
 
 
 def _proxy(arguments: dict[str, Any]) -> int:
     config = _config(arguments)
     if config.load_balancer is None:
         raise CannotStartError(f"{config.path}: loadBalancer: is missing, so there is no proxy to start")
+    _make_directory(config, "log.directory", config.log.directory)
     from dirk_gevent.proxy import run
 
     return run(config)
+
+
+def _make_directory(config: Config, key: str, directory: Path) -> None:
+    """The directory is there and can be written; CannotStartError naming the key otherwise."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        reason = "" if os.access(directory, os.W_OK | os.X_OK) else "may not be written by this user"
+    except FileExistsError:
+        reason = "is not a directory"
+    except OSError as error:
+        reason = os.strerror(error.errno or 0).lower()
+    if reason:
+        raise CannotStartError(f"{config.path}: {key}: {directory} {reason}")
 
 
 def _cache(arguments: dict[str, Any]) -> int:

@@ -182,9 +182,9 @@ class Parts:
         self._selector.register(child.stdout, selectors.EVENT_READ, part)
 
     def open_client(self, host: str, port: int) -> subprocess.Popen[bytes]:
-        """Start the client on this process's own terminal; `DIRK_UP` tells it that Ctrl-C at its prompt leaves."""
-        environ = os.environ | {"DIRK_UP": "1"}
-        return subprocess.Popen(_command(["client", host, str(port)]), preexec_fn=_tied_to_this_process(), env=environ)
+        """Start the client on this process's own terminal."""
+        words = ["client", "--interrupt-leaves", host, str(port)]
+        return subprocess.Popen(_command(words), preexec_fn=_tied_to_this_process())
 
     def pump(self, timeout_seconds: float) -> None:
         """Move the lines that have come; wait for some at most `timeout_seconds`."""

@@ -5,6 +5,26 @@ from __future__ import annotations
 from dirk_gevent.catalogue import Texts
 
 MESSAGES: dict[str, Texts] = {
+    "no_database": Texts(
+        mg="tsy misy tahiry voafidy ; soraty aloha : ampiasao <tahiry>",
+        fr="aucune base n'est choisie ; tapez d'abord : ampiasao <base>",
+        en="no database is chosen; type first: ampiasao <database>",
+    ),
+    "unknown_database": Texts(
+        mg="tsy misy ny tahiry {name}[[ ; {nearest} angaha ?]]",
+        fr="la base {name} n'existe pas[[ ; vouliez-vous dire {nearest} ?]]",
+        en="database {name} does not exist[[; did you mean {nearest}?]]",
+    ),
+    "duplicate_database": Texts(
+        mg="efa misy ny tahiry {name}",
+        fr="la base {name} existe déjà",
+        en="database {name} exists already",
+    ),
+    "metadata_invalid": Texts(
+        mg="tsy JSON mety ny fanamarihana /*dirk …*/[[ : {detail}]] ; tsy nisy natao",
+        fr="le commentaire /*dirk …*/ n'est pas du JSON valable[[ : {detail}]] ; rien n'a été exécuté",
+        en="the /*dirk …*/ comment is not valid JSON[[: {detail}]]; nothing was run",
+    ),
     "internal": Texts(
         mg="hadisoana anatiny tao amin'ny DirkDB[[ : {detail}]]; jereo ny diarin'ny mpizara",
         fr="erreur interne de DirkDB[[ : {detail}]] ; voir le journal du serveur",

@@ -8,13 +8,13 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
 from dirk_gevent import __version__
-from tests.cluster import HOST, ROOT, clean_environ, free_port
+from tests.cluster import HOST, ROOT, Cluster, clean_environ, free_port
 
 PROGRAMS = ("dirk-server", "dirk-proxy", "dirk-cache", "dirk-client", "dirk-admin")
 
@@ -118,6 +118,37 @@ def test_an_address_in_use_is_one_sentence(part: str, tmp_path: Path) -> None:
     assert found.returncode == 2, found
     assert found.stderr.splitlines()[-1] == f"dirk-{part}: {HOST}:{port} is in use, another program listens there"
     assert "Traceback" not in found.stderr
+
+
+def test_a_directory_that_can_t_be_used_is_named_with_its_key(tmp_path: Path) -> None:
+    path = config_file(tmp_path)
+    (tmp_path / "data").mkdir()
+    for name in ("m2", "log"):
+        (tmp_path / "data" / name).write_text("a file", encoding="utf-8")
+    assert refused(typed("dirk-server", "m2", cwd=tmp_path)) == (
+        f"dirk-server: {path}: instances[1].dataDirectory: {tmp_path}/data/m2 is not a directory"
+    )
+    assert refused(typed("dirk-proxy", cwd=tmp_path)) == (
+        f"dirk-proxy: {path}: log.directory: {tmp_path}/data/log is not a directory"
+    )
+
+
+def test_a_directory_has_one_process(make_cluster: Callable[..., Cluster], tmp_path: Path) -> None:
+    cluster = make_cluster()
+    cluster.start("proxy")
+    cluster.start("m1")
+    over = json.loads(cluster.config_path.read_text(encoding="utf-8"))
+    over["loadBalancer"]["listenPort"] = free_port()
+    over["instances"][0]["port"] = free_port()
+    other = cluster.directory / "other.json"
+    other.write_text(json.dumps(over), encoding="utf-8")
+    said = refused(typed("dirk-server", "m1", "--config", str(other), cwd=tmp_path))
+    assert said == f"dirk-server: {cluster.data_directory('m1')} is in use by another process"
+    said = refused(typed("dirk-proxy", "--config", str(other), cwd=tmp_path))
+    assert said == (
+        f"dirk-proxy: another program (process {cluster.processes['proxy'].pid}) "
+        f"uses the log {cluster.directory}/data/log; stop it first"
+    )
 
 
 def test_programs_find_their_checkout_through_a_link(tmp_path: Path) -> None:
