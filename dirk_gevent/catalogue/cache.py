@@ -1,0 +1,7 @@
+"""The sentences of the cache area."""
+
+from __future__ import annotations
+
+from dirk_gevent.catalogue import Texts
+
+MESSAGES: dict[str, Texts] = {}
