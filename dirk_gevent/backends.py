@@ -159,14 +159,16 @@ class Backend:
         wire.close(abort=True)
 
     def watch(self) -> None:
-        """Look after the backend until killed: cut what is hopeless, find out that it is back. Blocks."""
+        """Look after the backend until killed: cut what is hopeless, find out that it is down or back. Blocks.
+
+        It asks by connecting, so that a backend that died is reported though nobody reads from it.
+        """
         pause = _RETRY_FIRST_SECONDS
         while True:
             gevent.sleep(pause * random.uniform(0.7, 1.3))
             self._end_hopeless()
-            if not self.is_up:
-                with suppress(BackendDownError):
-                    self.give_back(self._connect())
+            with suppress(BackendDownError):
+                self._connect().close()
             pause = _CHECK_SECONDS if self.is_up else min(pause * 2, _RETRY_MAX_SECONDS)
 
     def close(self) -> None:

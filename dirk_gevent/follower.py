@@ -34,6 +34,7 @@ _RETRY_FIRST_SECONDS, _RETRY_MAX_SECONDS = 0.1, 2.0
 _APPLIER_THREADS = 4
 _SLOW_THREADS = 2
 _CHECKPOINT_SECONDS = 5.0
+_REST_SECONDS = 1.0
 _GENESIS_FILE = "dirk.genesis"
 
 
@@ -50,6 +51,8 @@ class Follower:
         #: Set once this node has applied all that the log held when it connected.
         self.level = Event()
         self._target: dict[int, int] = {}
+        self._new_genesis = b""
+        self._kept_genesis = b""
         self._place = place
         self._frames: FrameSocket | None = None
         self._lanes: dict[int, Lane] = {}
@@ -60,7 +63,7 @@ class Follower:
 
     def run(self) -> None:
         """Connect, follow, and connect again with jittered back-off, for ever."""
-        helpers = [gevent.spawn(self._guarded, self._checkpoint_all)]
+        helpers = [gevent.spawn(self._guarded, one) for one in (self._checkpoint_all, self._rest)]
         pause = _RETRY_FIRST_SECONDS
         try:
             while True:
@@ -82,10 +85,11 @@ class Follower:
 
     def check_level(self) -> None:
         """Find out whether the heads of the last welcome have all been applied."""
-        if self.level.is_set():
+        if self.level.is_set() and self._new_genesis == self._kept_genesis:
             return
         logs = self.engine.logs()
         if all(log_id in logs and logs[log_id].applied_index >= at for log_id, at in self._target.items()):
+            self._keep_genesis(self._new_genesis)
             self.level.set()
 
     def reconnect(self) -> None:
@@ -157,7 +161,15 @@ class Follower:
             self.logger.error("log_refused", reason=str(key))
 
     def _accepted(self, welcome: Welcome) -> None:
-        self._keep_genesis(welcome.genesis)
+        followed = self._genesis()
+        if followed is not None and followed != welcome.genesis:
+            for db in self.engine.logs().values():
+                self.slow.call(db.forget_heard)
+        # Until all of a log that replaced another is applied here, this node still counts as the other's follower:
+        # what it has beyond the new log is then kept aside, not taken for proof that the log is old.
+        self._new_genesis = welcome.genesis
+        if followed is None:
+            self._keep_genesis(welcome.genesis)
         self._beat_seconds = welcome.beat_seconds
         self._told.clear()
         self._hear(dict(welcome.heads))
@@ -181,6 +193,7 @@ class Follower:
         return None
 
     def _keep_genesis(self, genesis: bytes) -> None:
+        self._kept_genesis = genesis
         if self._genesis() != genesis:
             path = self._genesis_path()
             partial = path.with_suffix(".partial")
@@ -247,6 +260,11 @@ class Follower:
                     states[log_id] = str(db.state)
             self.send(replication.node_beat(applied, durable, states))
             gevent.sleep(self._beat_seconds)
+
+    def _rest(self) -> None:
+        while True:
+            gevent.sleep(_REST_SECONDS)
+            self.engine.end_idle_reads()
 
     def _checkpoint_all(self) -> None:
         """Checkpoint what has changed, busy or idle, so that the log learns what a power cut can't take back."""

@@ -15,6 +15,7 @@ from dirk_gevent.log.entry import new_request_id
 from dirk_gevent.logs import Logger
 from dirk_gevent.service import Answer
 from dirk_gevent.session import Request, Session
+from dirk_gevent.startup import reachable
 from dirk_gevent.statements import SERVER_COLUMNS, SessionStatements
 from dirk_gevent.wire import Wire
 from dirk_gevent.writes import Writes
@@ -34,7 +35,7 @@ class Forward:
         self._config = config
         self._limits = config.limits
         place = config.load_balancer
-        self._proxy = Backend(place.listen_host, place.listen_port, log) if place is not None else None
+        self._proxy = Backend(reachable(place.listen_host), place.listen_port, log) if place is not None else None
         self._writes = Writes(host, config.limits, node) if host is not None else None
         self._cluster = SessionStatements(host, config.limits, node) if host is not None else None
 

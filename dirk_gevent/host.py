@@ -56,6 +56,8 @@ class LogHost:
         self._dropped: dict[int, int] = {}
         self._applied = Event()
         self._started = time.monotonic()
+        #: Set when the process is about to end: nodes that go away then are no news.
+        self.is_stopping = False
 
     # -- writes -----------------------------------------------------------------------------------------------
 
@@ -188,10 +190,12 @@ class LogHost:
 
     # -- subscriptions ----------------------------------------------------------------------------------------
 
-    def follow(self, sock: socket.socket, fields: Mapping[str, Any]) -> None:
+    def follow(self, sock: socket.socket, fields: object) -> None:
         """Serve a subscription on `sock` until it ends; `fields` are the metadata's `follow`."""
         frames = FrameSocket(sock)
         try:
+            if not isinstance(fields, dict):
+                raise TypeError("follow is not an object")
             if fields.get("as") == "cache":
                 self._serve_cache(CacheLink(frames))
             else:
@@ -279,7 +283,7 @@ class LogHost:
 
     def _lost(self, node: str) -> None:
         self.cluster.lost(node)
-        if node not in self._reported_down:
+        if node not in self._reported_down and not self.is_stopping:
             self._reported_down.add(node)
             self._logger.error("replication_down", target=node, text=f"Erreur réplication sur {node}")
 

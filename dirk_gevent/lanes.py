@@ -160,7 +160,7 @@ class Lane:
             if change is None or change.verb != DROP_DATABASE:
                 continue
             lane = self._follower.lane(change.log_id)
-            database = self._follower.engine.logs().get(change.log_id)
+            database = self._follower.engine.of_log(change.log_id)
             deadline = time.monotonic() + _SEAL_SECONDS
             while lane and database and database.applied_index < change.sealed_at and time.monotonic() < deadline:
                 gevent.sleep(0.01)
@@ -195,6 +195,8 @@ class Lane:
         database = self._database()
         database.set_state(NodeState.SEEDING)
         info = self._follower.slow.call(database.restore, item.path)
+        if self.log_id == SYSTEM_LOG_ID:
+            self._follower.appliers.call(self._follower.engine.reload_databases)
         item.path.unlink(missing_ok=True)
         self._follower.logger.info("seeded", log=self.log_id, index=info.index, bytes=info.image_bytes)
         self._follower.progress.applied(self.log_id)
@@ -221,7 +223,7 @@ class Lane:
         self._follower.logger.error("apply_refused", log=self.log_id, reason=str(error))
         self._queue.clear()
         if isinstance(error, PoisonedEntry):
-            with_state = self._follower.engine.logs().get(self.log_id)
+            with_state = self._follower.engine.of_log(self.log_id)
             if with_state is not None:
                 with_state.set_state(NodeState.STALLED, str(error))
             self._stopped = True

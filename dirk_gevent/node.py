@@ -23,13 +23,13 @@ from dirk_gevent.node_stream import NodeStream
 from dirk_gevent.progress import Progress
 from dirk_gevent.service import Answer, Service, TakeOver, wait_for_stop
 from dirk_gevent.session import Request, Session
+from dirk_gevent.startup import reachable
 from dirk_gevent.statements import choose_language
 from dirk_gevent.threads import NativeThreads
+from dirk_gevent.understand import Understanding
 from dirk_gevent.wire import Wire
 from parser.errors import SqlError
 from parser.plan import Kind, Route, Shaped
-from parser.plans import Statements
-from parser.shape import split
 
 _READER_THREADS = 8
 #: How long the GIL may be kept from the hub by a native thread that runs Python.
@@ -45,7 +45,7 @@ class NodeHandler:
         self._engine = engine
         self._progress = progress
         self._forward = writes
-        self._statements = Statements()
+        self._understanding = Understanding()
         self._readers = NativeThreads(_READER_THREADS)
 
     def open_session(self) -> Session:
@@ -68,8 +68,8 @@ class NodeHandler:
             raise TakeOver(lambda taken: host.follow(taken, fields))
         if request.language is not None:
             session.language = request.language
-        shaped = split(request.text)
-        route = self._statements.route(shaped)
+        understood = self._understanding.of(request.text)
+        shaped, route = understood.shaped, understood.route
         if route.kind is Kind.READ and route.show != "databases":
             if request.read == "strong":
                 return self._forward.run(session, request, shaped, route, wire)
@@ -131,13 +131,17 @@ class NodeHandler:
 
     def _database(self, session: Session, request: Request, route: Route) -> Database:
         """The database to read, in a state that the request accepts. Raises stale_read, unknown_database."""
-        name = request.database or session.database
         minimum = request.minimum
-        if name is None:
-            if route.verb in ("show", "describe"):
+        if request.database is None:
+            known = self._engine.of_log(session.log_id)
+            if session.log_id == SYSTEM_LOG_ID and route.verb in ("show", "describe"):
                 raise SqlError("no_database")
+            if known is not None and not minimum and known.applied_index >= session.indexes.get(known.log_id, 0):
+                return known
+        name = request.database or session.database
+        if name is None:
             return self._engine.system
-        if minimum and len(minimum) == 1:
+        if len(minimum) == 1:
             # Between DirkDB's own parts `min` names the log too, so that a database made a moment ago is waited for.
             ((log_id, index),) = minimum.items()
             known = self._progress.wait(log_id, index, self._limits.wait_ms)
@@ -182,7 +186,8 @@ def run(config: Config, node: str) -> int:
     service.start()
     log_lines.info("listening", listen=f"{instance.host}:{instance.port}")
     place = config.load_balancer
-    address = (place.listen_host, place.listen_port) if place is not None else (instance.host, instance.port)
+    host_name, port = (place.listen_host, place.listen_port) if place is not None else (instance.host, instance.port)
+    address = reachable(host_name), port
     follower = Follower(engine, progress, address, log_lines)
     helpers: list[gevent.Greenlet[..., Any]] = [gevent.spawn(follower.run)]
     helpers += [gevent.spawn(_say_ready, follower, log_lines, instance.host, instance.port)]
@@ -190,6 +195,8 @@ def run(config: Config, node: str) -> int:
         helpers.append(gevent.spawn(host.run))
     wait_for_stop()
     log_lines.info("stopping", connections=service.connections)
+    if host is not None:
+        host.is_stopping = True
     service.stop()
     gevent.killall(helpers)
     follower.stop()

@@ -31,7 +31,7 @@ class Progress:
         """
         deadline = time.monotonic() + wait_ms / 1000
         while True:
-            database = self._engine.logs().get(log_id)
+            database = self._engine.of_log(log_id)
             if database is not None and database.applied_index >= index:
                 return database
             left = deadline - time.monotonic()

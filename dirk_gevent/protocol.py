@@ -28,7 +28,8 @@ _META_LINE = b"\nMETA "
 _SPECIAL = re.compile(rb"['\"`]|--|//|/\*")
 _NEXT = re.compile(rb"[;'\"`]|#-|--|//|/\*")
 _CLOSE = {39: re.compile(rb"[\\']"), 34: re.compile(rb'[\\"]'), 96: re.compile(rb"`")}
-_BLANK = re.compile(rb"(?:\s+|--[^\n]*(?:\n|\Z)|//[^\n]*(?:\n|\Z)|/\*.*?\*/)*\Z", re.DOTALL)
+# Atomic: a comment ends at its first `*/`, also when what follows it is not blank but ends in another `*/`.
+_BLANK = re.compile(rb"(?>\s+|--[^\n]*(?:\n|\Z)|//[^\n]*(?:\n|\Z)|/\*.*?\*/)*+\Z", re.DOTALL)
 _PAGE = (
     b"RELATION_JSON_PAGE %d/%d\n"
     b'{"type":"relation","name":%b,"page":%d,"totalPages":%d,"columns":%b,"rows":%b}\n'

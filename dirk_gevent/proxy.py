@@ -23,12 +23,11 @@ from dirk_gevent.routing import ReadRouter
 from dirk_gevent.service import Answer, Service, TakeOver, wait_for_stop
 from dirk_gevent.session import Request, Session
 from dirk_gevent.statements import SessionStatements
+from dirk_gevent.understand import Understanding
 from dirk_gevent.wire import Wire
 from dirk_gevent.writes import Writes
 from parser.errors import SqlError
 from parser.plan import Kind, Route
-from parser.plans import Statements
-from parser.shape import split
 
 #: Between two rounds of trying nodes for a read that no node could answer.
 _ROUND_SECONDS = 0.05
@@ -43,7 +42,7 @@ class ProxyHandler:
         self._config = config
         self._host = host
         self._log = log
-        self._statements = Statements()
+        self._understanding = Understanding()
         self._writes = Writes(host, config.limits, "proxy")
         self._session_statements = SessionStatements(host, config.limits, "proxy")
         self._router = ReadRouter(host.cluster, config.routing.reads)
@@ -68,8 +67,8 @@ class ProxyHandler:
             raise TakeOver(lambda taken: self._host.follow(taken, fields))
         if request.language is not None:
             session.language = request.language
-        shaped = split(request.text)
-        route = self._statements.route(shaped)
+        understood = self._understanding.of(request.text)
+        shaped, route = understood.shaped, understood.route
         if route.kind is Kind.WRITE:
             return self._writes.run(session, request, shaped, route)
         if route.kind is Kind.READ and route.show != "databases":
@@ -156,8 +155,9 @@ def run(config: Config) -> int:
     log_lines.info("ready", listen=f"{place.listen_host}:{place.listen_port}", head=host.head_index(SYSTEM_LOG_ID))
     wait_for_stop()
     log_lines.info("stopping", connections=service.connections)
-    service.stop()
+    host.is_stopping = True
     gevent.killall(helpers)
+    service.stop()
     host.stop()
     with_log.close()
     log_lines.info("stopped")

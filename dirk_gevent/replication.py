@@ -53,6 +53,8 @@ class Hello:
     @staticmethod
     def decode(fields: Mapping[str, Any]) -> Hello:
         """The inverse; KeyError, TypeError or ValueError for anything else."""
+        if not isinstance(fields["logs"], dict):
+            raise TypeError("logs is not an object")
         logs = {
             int(i): Standing(int(applied), bytes.fromhex(chain), int(heard), str(state))
             for i, (applied, chain, heard, state) in fields["logs"].items()

@@ -7,6 +7,7 @@ connection; between pipelined statements it lets the others run.
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any, Protocol
@@ -23,6 +24,7 @@ from dirk_gevent.logs import Logger
 from dirk_gevent.messages import render
 from dirk_gevent.protocol import StatementSplitter
 from dirk_gevent.session import Request, Session, parse_request
+from dirk_gevent.startup import raise_file_limit
 from dirk_gevent.wire import Wire
 from parser.errors import SqlError
 
@@ -30,6 +32,7 @@ DRAIN_SECONDS = 5.0
 _RECEIVE_BYTES = 65536
 _LARGE_RECEIVE_BYTES = 1024 * 1024
 _STALL_SECONDS = 1.0
+_DRAIN_LOOK_SECONDS = 0.02
 _SPARE_CONNECTIONS = 64
 
 
@@ -83,11 +86,13 @@ class Service:
         self._pool = Pool(limits.max_connections + _SPARE_CONNECTIONS)
         self._idle: set[Wire] = set()
         self._count = 0
+        self._taken_over = 0
         self._draining = False
         self._server = StreamServer((host, port), self._connection, spawn=self._pool, backlog=1024)
 
     def start(self) -> None:
         """Listen; OSError when the address is taken."""
+        raise_file_limit()
         self._server.start()
 
     @property
@@ -101,7 +106,10 @@ class Service:
         self._server.close()
         for wire in list(self._idle):
             wire.shut(socket.SHUT_RD)
-        self._pool.join(timeout=DRAIN_SECONDS)
+        deadline = time.monotonic() + DRAIN_SECONDS
+        # Subscriptions do not end by themselves: only sessions are waited for.
+        while self._count > self._taken_over and time.monotonic() < deadline:
+            gevent.sleep(_DRAIN_LOOK_SECONDS)
         self._pool.kill(timeout=1)
 
     def _connection(self, sock: socket.socket, _address: object) -> None:
@@ -115,7 +123,11 @@ class Service:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._statements(wire, session)
         except TakeOver as taken:
-            taken.run(sock)
+            self._taken_over += 1
+            try:
+                taken.run(sock)
+            finally:
+                self._taken_over -= 1
         except OSError:
             self._log.debug("connection_lost")
         except Exception as error:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import resource
+from contextlib import suppress
+
 
 class CannotStartError(Exception):
     """The program can't begin: `str()` is the one sentence for stderr, the exit status is 2."""
@@ -10,3 +13,10 @@ class CannotStartError(Exception):
 def reachable(host: str) -> str:
     """The address to connect to for a server that listens on `host`: "every address" is reached on this machine."""
     return {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)
+
+
+def raise_file_limit() -> None:
+    """Allow as many open files as the system lets this process have: each connection and database needs some."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

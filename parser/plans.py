@@ -52,6 +52,11 @@ class Plans:
                     return kept.compilation.plan
         return self._compile(shaped, schema, for_write)
 
+    def is_settled_by_shape(self, shape: str) -> bool:
+        """Whether the plan of a shape is the same whatever its literals are."""
+        with self._lock:
+            return self._looks.get(shape) == ()
+
     def _compile(self, shaped: Shaped, schema: Schema, for_write: bool) -> Plan:
         compilation = compile_statement(self._statements.parse(shaped), shaped, schema, for_write)
         if isinstance(compilation.plan, Ddl):

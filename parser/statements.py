@@ -26,6 +26,7 @@ class Statements:
     def __init__(self, cached_shapes: int = CACHED_SHAPES) -> None:
         self._table = tables.load()
         self._own = threading.local()
+        self._routes: dict[str, Route] = {}
         self._cached = lru_cache(maxsize=cached_shapes)(self._parse)
 
     def parse(self, shaped: Shaped) -> Statement:
@@ -42,7 +43,14 @@ class Statements:
 
     def route(self, shaped: Shaped) -> Route:
         """Where the statement goes. Raises what `parse` raises."""
-        return route_of(self.parse(shaped))
+        found = self._routes.get(shaped.shape)
+        if found is None:
+            found = route_of(self.parse(shaped))
+            if len(shaped.shape) <= CACHED_SHAPE_CHARACTERS:
+                if len(self._routes) >= CACHED_SHAPES:
+                    self._routes.clear()
+                self._routes[shaped.shape] = found
+        return found
 
     def _parse(self, shape: str) -> Statement:
         lexer = Lexer(shape)

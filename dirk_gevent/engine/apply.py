@@ -60,14 +60,13 @@ class _StepsReached(Exception):
 class Applied:
     """What readers of the database see: the last committed `Position`, and when each table last changed.
 
-    `moving` is up from just before a COMMIT until the new position is published; `lock` is held for the same time.
+    `lock` is held from just before a COMMIT until the new position is published.
     """
 
     def __init__(self, position: Position, tables: dict[str, int], heard_head: int) -> None:
         self.position = position
         self.tables = tables
         self.heard_head = heard_head
-        self.moving = False
         self.lock = threading.Lock()
 
 
@@ -136,13 +135,9 @@ class Applier:
             self._record(batch)
             position = Position(batch.index, batch.chain, batch.time_ms, batch.schema)
             with seen.lock:
-                seen.moving = True
-                try:
-                    connection.execute("COMMIT")
-                    seen.tables.update(batch.changed)
-                    seen.position = position
-                finally:
-                    seen.moving = False
+                connection.execute("COMMIT")
+                seen.tables.update(batch.changed)
+                seen.position = position
         except BaseException as error:
             self._roll_back()
             if isinstance(error, (apsw.Error, OSError, MemoryError)):

@@ -6,10 +6,13 @@ from pathlib import Path
 
 import apsw
 
+from dirk_gevent.engine.connection import BUSY_MS
+
 #: Past this a checkpoint also stops the writer for a moment and cuts the WAL file back to nothing.
 LARGE_WAL_BYTES = 64 << 20
 #: The first to open a file reads through its WAL. Past this size that is too long for the hub.
 SLOW_TO_OPEN_BYTES = 1 << 20
+_TRUNCATE_WAIT_MS = 50
 
 
 def wal_bytes(path: Path) -> int:
@@ -25,9 +28,21 @@ def checkpoint(connection: apsw.Connection, truncate: bool) -> bool:
 
     PASSIVE waits for nobody: a reader of an old state makes it partial. TRUNCATE needs the writer to stand still.
     """
-    mode = apsw.SQLITE_CHECKPOINT_TRUNCATE if truncate else apsw.SQLITE_CHECKPOINT_PASSIVE
     try:
-        frames, moved = connection.wal_checkpoint("main", mode)
+        frames, moved = connection.wal_checkpoint("main", apsw.SQLITE_CHECKPOINT_PASSIVE)
     except (apsw.BusyError, apsw.LockedError):
         return False
+    if truncate and frames == moved:
+        _truncate(connection)
     return frames == moved
+
+
+def _truncate(connection: apsw.Connection) -> None:
+    """Cut the WAL file to nothing if no reader is in it for a moment; there will be another time."""
+    connection.set_busy_timeout(_TRUNCATE_WAIT_MS)
+    try:
+        connection.wal_checkpoint("main", apsw.SQLITE_CHECKPOINT_TRUNCATE)
+    except (apsw.BusyError, apsw.LockedError):
+        return
+    finally:
+        connection.set_busy_timeout(BUSY_MS)

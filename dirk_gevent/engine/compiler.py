@@ -26,6 +26,10 @@ class PlanSource(Protocol):
         """The plan of a statement against `schema`; the same object for the same shape. Raises SqlError."""
 
 
+    def is_settled_by_shape(self, shape: str) -> bool:
+        """Whether the plan last given for `shape` is the same whatever the literals are."""
+
+
 class Compiler(Protocol):
     """Statement text (already split) to SQLite's SQL and values."""
 

@@ -11,7 +11,7 @@ from dirk_gevent.engine.functions import EntryContext, register
 
 #: Prepared statements kept a connection (apsw keys them by text; statements over 16 KiB are not kept).
 _STATEMENTS_KEPT = 200
-_BUSY_MS = 5_000
+BUSY_MS = 5_000
 #: A WAL file is cut back to this after a checkpoint has emptied it.
 _WAL_KEPT_BYTES = 8 << 20
 _OPEN_EXISTING = apsw.SQLITE_OPEN_READWRITE
@@ -72,7 +72,7 @@ def open_reader(path: Path, context: EntryContext) -> apsw.Connection:
 
 def _open(path: Path, context: EntryContext) -> apsw.Connection:
     connection = apsw.Connection(str(path), flags=_OPEN_EXISTING, statementcachesize=_STATEMENTS_KEPT)
-    connection.set_busy_timeout(_BUSY_MS)
+    connection.set_busy_timeout(BUSY_MS)
     for option, value in (
         (apsw.SQLITE_DBCONFIG_DQS_DML, 0),
         (apsw.SQLITE_DBCONFIG_DQS_DDL, 0),

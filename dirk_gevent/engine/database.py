@@ -58,6 +58,13 @@ class Database(ReadSide):
         """Note a head of its log; lower ones change nothing. Costs no disk: the next commit writes it."""
         self._seen.heard_head = max(self._seen.heard_head, head)
 
+    def forget_heard(self) -> None:
+        """Let go of heads heard of: a person replaced their log (native thread). Raises StorageFault."""
+        with self._writer_lock, storage_faults("heard"):
+            self._seen.heard_head = 0
+            if self._path.exists():
+                self._writer().connection.execute("UPDATE dirk_meta SET heard_head = applied_index")
+
     def set_state(self, state: NodeState, reason: str = "") -> None:
         """Change what the node does with it. Into and out of FENCED it is written to the file (native thread)."""
         persist = NodeState.FENCED in (state, self.state) and state != self.state
@@ -211,7 +218,7 @@ class Database(ReadSide):
             self._close_writer()
             self._reader = None
             kept = self._shared.directory.set_aside(self.log_id, why)
-            self._seen = Applied(nothing(self._compiler), {}, self.heard_head)
+            self._seen = Applied(nothing(self._compiler), {}, self._seen.heard_head)
             self._durable = 0
         return kept
 
@@ -229,6 +236,8 @@ class Database(ReadSide):
             try:
                 if checkpoints.checkpoint(connection, truncate):
                     self._durable = max(self._durable, index)
+                if self._reader is not None:
+                    self._reader.expire()
             finally:
                 connection.close()
         return self._durable
@@ -249,13 +258,13 @@ class Database(ReadSide):
         return True
 
     def close(self) -> None:
-        """Write down what was heard, make a last checkpoint, close. Raises StorageFault."""
+        """Write down what was heard, make a last checkpoint, close; no read runs any more. Raises StorageFault."""
+        self.close_reader()
         with self._writer_lock, storage_faults("close"):
             if self._applier is not None or self.heard_head > self.applied_index:
                 self._writer().connection.execute("UPDATE dirk_meta SET heard_head = ?", (self.heard_head,))
             self._empty_wal()
             self._close_writer()
-        self.close_reader()
 
     def drop(self) -> None:
         """Unlink everything (native thread). Reads that run finish on what they had; later ones are refused."""

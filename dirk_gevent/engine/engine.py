@@ -76,6 +76,14 @@ class Engine:
             raise SqlError("unknown_database", name=f"#{log_id}")
         return database
 
+    def of_log(self, log_id: int) -> Database | None:
+        """The database of a log; None when it is not known here."""
+        return self._by_log.get(log_id)
+
+    def end_idle_reads(self) -> None:
+        """End the read transactions that no read has used since the last call (hub): they hold back the WAL."""
+        self._shared.readers.rest()
+
     def logs(self) -> Mapping[int, Database]:
         """All databases by log id."""
         return dict(self._by_log)

@@ -61,10 +61,15 @@ class Moved(Exception):
 
 
 class HubReader:
-    """A database's read-only connection on the hub. `recent` tells the pool that it was used since it last looked."""
+    """A database's read-only connection on the hub.
+
+    `recent` and `used` tell the two who look after it that it was used since they last looked.
+    """
 
     def __init__(self, path: Path, watchdog: Watchdog) -> None:
-        self.recent = True
+        self.recent = self.used = True
+        #: The position whose state the open read transaction sees; None while there is no transaction.
+        self.held: object | None = None
         self._context = EntryContext()
         self._watchdog = watchdog
         self._ticks = 0
@@ -74,7 +79,7 @@ class HubReader:
     def rows(self, sql: str, bindings: tuple[Value, ...], now_ms: int) -> list[Row]:
         """All rows of a query. Raises Overrun, SqlError, StorageFault."""
         connection, watchdog = self._connection, self._watchdog
-        self.recent = True
+        self.recent = self.used = True
         self._context.time_ms = now_ms
         self._ticks = 0
         watchdog.begin(connection)
@@ -90,9 +95,35 @@ class HubReader:
         finally:
             watchdog.end()
 
+    def hold(self, position: object, index: int) -> bool:
+        """Keep a read transaction open for reads of `position`; False when the file is already past `index`.
+
+        Reads inside it save SQLite two locks and a look at the WAL each time.
+        """
+        connection = self._connection
+        self.release()
+        connection.execute("BEGIN")
+        found = connection.execute("SELECT applied_index FROM dirk_meta").fetchall()
+        if (found[0][0] if found else 0) != index:
+            connection.execute("ROLLBACK")
+            return False
+        self.held = position
+        return True
+
+    def release(self) -> None:
+        """End the transaction that `hold` keeps open."""
+        self.held = None
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+
+    def expire(self) -> None:
+        """Have the next read begin a new transaction (any thread): one begun before a checkpoint pins the WAL."""
+        self.held = None
+
     def rows_at(self, sql: str, bindings: tuple[Value, ...], now_ms: int, version: int) -> tuple[int, list[Row]]:
         """The index of the state read, and the rows; raises `Moved` when its schema is not `version`."""
         connection = self._connection
+        self.release()
         connection.execute("BEGIN")
         try:
             meta = read_meta(connection)

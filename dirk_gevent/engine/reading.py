@@ -1,11 +1,11 @@
 """The reading half of a database: short reads on the hub, long ones on reader threads.
 
-Which state did a read see? The applier publishes a `Position` after its COMMIT and keeps `Applied.moving` up around
-the two. SQLite gives a statement one snapshot. A hub read notes the position first, runs, and then looks again: when
-`moving` is down and the position is the same object, no commit ended between the two looks, so the snapshot is
-exactly that position: the index is neither above what was seen (`min` stays honest) nor below a change that was
-seen (a cache may keep the answer). In the rare other case the read runs again inside a transaction that reads its
-index from `dirk_meta` itself. Streams open their transaction under the lock that COMMIT and publication share.
+Which state did a read see? The hub's reader keeps a read transaction open for one published `Position`: it is begun
+when a read finds a newer position than the one held, and kept only when `dirk_meta` inside it names that position's
+index. So the index of an answer is exactly that of the state it comes from: neither above what was seen (`min` stays
+honest) nor below a change that was seen (a cache may keep the answer). When a commit slips in between, the read runs
+inside a transaction that names its own index. A transaction that no read uses is ended within seconds, so that it does
+not hold back the WAL. Streams open their transaction under the lock that COMMIT and publication share.
 """
 
 from __future__ import annotations
@@ -30,6 +30,15 @@ from parser.plan import Args, Plan, Query, Shaped
 
 #: A stream whose SQLite work was shorter makes its shape fit for the hub again.
 _SHORT_SECONDS = 0.002
+_HOT_SHAPES = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class _Hot:
+    """A plan that a shape alone leads to, as long as the schema is `schema`."""
+
+    schema: Schema
+    shape: ReadShape
 
 
 class ReadSide:
@@ -50,6 +59,7 @@ class ReadSide:
         self._reader: HubReader | None = None
         self._shapes = ReadShapes()
         self._plans = shared.compiler.plans()
+        self._hot: dict[str, _Hot] = {}
         self._hub_rows = HUB_PAGES * shared.limits.page_rows
         self._dropped = False
 
@@ -87,18 +97,22 @@ class ReadSide:
 
     def read(self, shaped: Shaped, args: Args, now_ms: int) -> Relation:
         """Answer a query on the hub. Raises SqlError, StorageFault, and Overrun: then use `stream`."""
-        seen = self._seen
-        position = seen.position
-        plan = _query(self._plans.plan(shaped, position.schema, False))
-        shape = self._shapes.of(plan)
+        position = self._seen.position
+        hot = self._hot.get(shaped.shape)
+        if hot is not None and hot.schema is position.schema:
+            shape = hot.shape
+        else:
+            shape = self._read_shape(shaped, position.schema)
         if shape.slow:
             raise Overrun
+        plan = shape.plan
         reader = self._reader or self._open_reader()
         bindings = self._compiler.bind(plan, shaped, args)
         index = position.index
         try:
-            rows = reader.rows(plan.sql, bindings, now_ms)
-            if seen.moving or self._seen.position is not position:
+            if reader.held is position or reader.hold(position, index):
+                rows = reader.rows(plan.sql, bindings, now_ms)
+            else:
                 index, rows = reader.rows_at(plan.sql, bindings, now_ms, position.schema.version)
         except Overrun:
             shape.slow = True
@@ -109,6 +123,14 @@ class ReadSide:
             shape.slow = True
             raise Overrun
         return self._relation(shape, shaped, rows, index)
+
+    def _read_shape(self, shaped: Shaped, schema: Schema) -> ReadShape:
+        shape = self._shapes.of(_query(self._plans.plan(shaped, schema, False)))
+        if self._plans.is_settled_by_shape(shaped.shape):
+            if len(self._hot) >= _HOT_SHAPES:
+                self._hot.clear()
+            self._hot[shaped.shape] = _Hot(schema, shape)
+        return shape
 
     def _relation(self, shape: ReadShape, shaped: Shaped, rows: list[Row], index: int) -> Relation:
         plan = shape.plan
@@ -134,6 +156,14 @@ class ReadSide:
             return False
         reader.recent = False
         return True
+
+    def rest_reader(self) -> None:
+        """End the hub reader's transaction unless it was used since the last call (hub)."""
+        reader = self._reader
+        if reader is not None:
+            if not reader.used:
+                reader.release()
+            reader.used = False
 
     def close_reader(self) -> None:
         """Close the hub reader (hub)."""

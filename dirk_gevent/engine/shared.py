@@ -43,6 +43,9 @@ class ClosableReader(Protocol):
     def keep_reader(self) -> bool:
         """Whether the hub reader was used since the last time it was asked; if not, it is closed now."""
 
+    def rest_reader(self) -> None:
+        """End the hub reader's transaction unless it was used since the last call."""
+
 
 class ClosableWriter(Protocol):
     """A database as `OpenWriters` sees it."""
@@ -69,6 +72,11 @@ class OpenReaders:
             log_id, candidate = self._open.popitem(last=False)
             if candidate.keep_reader():
                 self._open[log_id] = candidate
+
+    def rest(self) -> None:
+        """End the read transactions that no read has used since the last call."""
+        for database in list(self._open.values()):
+            database.rest_reader()
 
     def forget(self, log_id: int) -> None:
         """The database closed its reader by itself."""

@@ -40,6 +40,10 @@ class Plans:
             kept = self._kept[key] = _plan(shaped)
         return kept
 
+    def is_settled_by_shape(self, shape: str) -> bool:
+        """These plans know no ordinals."""
+        return bool(shape)
+
 
 class StandInCompiler:
     """`Compiler` over `Plans`."""

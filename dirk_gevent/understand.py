@@ -1,0 +1,46 @@
+"""From a statement's text to its shape and route, on the hub or, for a long text, on a native thread."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from dirk_gevent.threads import NativeThreads
+from parser.plan import Route, Shaped
+from parser.plans import Statements
+from parser.shape import split
+
+#: Texts up to this length are remembered whole: programs repeat themselves to the letter.
+_REMEMBERED_CHARACTERS = 512
+_REMEMBERED_TEXTS = 8192
+#: Longer texts could hold the hub for more than a few milliseconds.
+_HUB_CHARACTERS = 16 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """What a statement says without a schema."""
+
+    shaped: Shaped
+    route: Route
+
+
+class Understanding:
+    """The parser as services use it. Raises SqlError for text that is no statement."""
+
+    def __init__(self) -> None:
+        self._statements = Statements()
+        self._threads = NativeThreads(1)
+        self._remembered = lru_cache(maxsize=_REMEMBERED_TEXTS)(self._understand)
+
+    def of(self, text: str) -> Understood:
+        """Shape and route of a statement. Blocks this greenlet (not the hub) for a long one."""
+        if len(text) <= _REMEMBERED_CHARACTERS:
+            return self._remembered(text)
+        if len(text) <= _HUB_CHARACTERS:
+            return self._understand(text)
+        return self._threads.call(self._understand, text)
+
+    def _understand(self, text: str) -> Understood:
+        shaped = split(text)
+        return Understood(shaped, self._statements.route(shaped))
