@@ -84,7 +84,7 @@ def test_a_statement_may_come_byte_by_byte(client: OldClient) -> None:
     """Segments mean nothing, not even inside a two-byte letter, a comment's opener or an escape."""
     for byte in "/* ; */ alaivo 'é;\\';' antso x -- ;\n;".encode():
         client.send(bytes([byte]))
-    assert client.answer() == ONE.replace(b"[[1]]", "[[\"é;';\"]]".encode())
+    assert client.answer() == ONE.replace(b"[[1]]", '[["é;\';"]]'.encode())
 
 
 def test_empty_statements_get_no_answer(client: OldClient) -> None:
@@ -92,6 +92,13 @@ def test_empty_statements_get_no_answer(client: OldClient) -> None:
     client.send(b";; \n;/* ; */;-- ;\n;alaivo 1 antso x;;;")
     assert client.answer() == ONE
     assert client.rest() == b""
+
+
+def test_a_stray_end_of_a_comment_does_not_make_a_statement_vanish(client: OldClient) -> None:
+    """What lies between two comments is a statement, and a wrong one has its answer."""
+    client.send(b"/* a */ alaivo 1 */; /* a */ alaivo 1 antso x /* b */;")
+    assert client.answer().endswith(b" (42601)\nEND\n")
+    assert client.answer() == ONE
 
 
 @pytest.mark.parametrize(
