@@ -140,7 +140,7 @@ def test_processes_start_in_any_order(make_cluster: Callable[..., Cluster]) -> N
         for name, following in itertools.zip_longest(order, order[1:]):
             cluster.start(name, ready=False)
             if following is not None:
-                wait_for(lambda name=name: cluster.log(name).strip(), 20, f"{name} to say something")  # type: ignore[misc]
+                wait_for(lambda name=name, cluster=cluster: cluster.log(name).strip(), 20, f"{name} to say something")  # type: ignore[misc]
         for name in order:
             cluster.processes[name].wait_ready()
         prepare(cluster, part="cache")

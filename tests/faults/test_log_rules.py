@@ -89,7 +89,7 @@ def test_an_older_copy_of_the_log_is_not_followed(cluster: Cluster) -> None:
 
 def change_behind(cluster: Cluster, node: str, statement: str) -> None:
     """Run SQL on the file of a node's only database with a plain SQLite, as a careless person would."""
-    (path,) = [one for one in cluster.data_directory(node).rglob("db-*.sqlite")]
+    (path,) = cluster.data_directory(node).rglob("db-*.sqlite")
     with closing(sqlite3.connect(path, timeout=10)) as connection, connection:
         connection.create_function("dirk_refuse", 3, lambda *_: 0)
         connection.execute(statement)

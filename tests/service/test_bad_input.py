@@ -141,8 +141,9 @@ def test_a_hundred_kinds_of_noise(shared_cluster: Cluster) -> None:
 _WORDS_OF_THE_LANGUAGE = (
     "alaivo miavaka ao@ #ao@ rehefa vondrona manana alaharo fetra dingano tonona tonona:avia tonona:feno ka iraisana "
     "#+ #- #^ ary na ! tsy dia null tahaka anaty anelanelana misy tranga raha omeo ankoatra farany avadiho antso "
-    "marina diso manampia sanda havaozy ova fafao manamboara tabilao efitra jery tondro ravao ny asehoy "
-    "ampiasao SELECT FROM WHERE GROUP BY ORDER LIMIT OFFSET UNION ALL EXCEPT IN ( ) ( ) ( ) , , . * = <> < >= + - / DIV % || "
+    "marina diso manampia sanda havaozy ova fafao manamboara tabilao efitra jery tondro ravao ny "
+    "asehoy ampiasao SELECT FROM WHERE GROUP BY ORDER LIMIT OFFSET UNION ALL EXCEPT IN ( ) ( ) ( ) , , . * = <> < "
+    ">= + - / DIV % || "
     "a b t u v `a;b` 'x' \"y\" 1 2.5 1e400 9223372036854775808 -1 count sum ISA LAHATSORATRA DATY TANISA : @ # ? $p "
     "isaina(*) min(a) androany() izao() over substr('abc',1,2) miaraka null"
 )
