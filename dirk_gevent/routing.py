@@ -50,9 +50,10 @@ class ReadRouter:
         behind: list[str] = []
         for name in self._ordered(log_id, key):
             view = nodes[name]
-            if view.state(log_id) in _READABLE:
+            # Most states are none at all: a node is live unless it says otherwise.
+            if view.is_connected and (not view.states or view.state(log_id) in _READABLE):
                 (fresh if view.applied.get(log_id, 0) >= minimum else behind).append(name)
-        return fresh + behind
+        return fresh + behind if behind else fresh
 
     def _ordered(self, log_id: int, key: str) -> list[str]:
         names = self._nodes
