@@ -15,7 +15,8 @@ from tests.golden import golden
 def test_a_script_answers_as_recorded(shared_cluster: Cluster, script: Path, part: str) -> None:
     """The same statements give the same answers whichever part they are typed at."""
     with shared_cluster.connect(part) as connection:
-        golden.check(script, connection)
+        # One part writes records, so that the others are held to them even then.
+        golden.check(script, connection, may_write=part == "proxy")
 
 
 def test_every_record_has_its_script() -> None:
