@@ -35,6 +35,7 @@ setup(
             "hypothesis>=6.112",
             "mypy>=1.13",
             "pytest>=8.3",
+            "pytest-xdist>=3.6",
             "pytest-timeout>=2.3",
             "ruff>=0.8",
             "types-Pygments",

@@ -58,15 +58,17 @@ class Writes:
 
     def _database(self, session: Session, request: Request, route: Route, request_id: str) -> bytes:
         name = route.target or ""
+        facts: dict[str, int] = {}
         if route.verb == "create_database":
             changed = self._host.create_database(name, request_id, route.optional)
         else:
             changed = self._host.drop_database(name, request_id, route.optional)
             if changed.change is not None:
                 _leave(session, changed.change)
+                facts["dropped"] = changed.change.log_id
         session.saw(SYSTEM_LOG_ID, changed.index)
         shown = changed.change.name if changed.change is not None else name
-        meta = answers.meta_of(session, request, self._name, "write", rows=0)
+        meta = answers.meta_of(session, request, self._name, "write", rows=0, **facts)
         return answers.done(route.verb, shown, 0, meta)
 
 

@@ -301,6 +301,8 @@ class ClientConnection:
         kind, database, log_id = meta.get("kind"), meta.get("db"), meta.get("log")
         if kind == "write" and not meta.get("tables"):
             self._forget_databases()
+            if meta.get("dropped") == self._session.log_id:
+                self._session.database, self._session.log_id = None, SYSTEM_LOG_ID
         elif kind in ("read", "session") and isinstance(database, str) and isinstance(log_id, int):
             self._log_ids[database] = log_id
             if kind == "session" or database == self._session.database:
