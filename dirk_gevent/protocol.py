@@ -72,11 +72,14 @@ class StatementSplitter:
 
         Raises StatementTooLongError after which the splitter is of no more use.
         """
-        if not self._buffer and data.find(b";") == len(data) - 1 and not _SPECIAL.search(data):
-            statement = data[:-1].strip()
-            if len(statement) > self._max_bytes:
-                raise StatementTooLongError
-            return [statement] if statement else []
+        if not self._buffer:
+            # One plain statement a segment, with or without metadata, is what nearly all segments are.
+            start = data.find(b"*/") + 2 if data.startswith(_META_OPEN) else 0
+            if data.find(b";", start) == len(data) - 1 and not _SPECIAL.search(data, start) and start != 1:
+                statement = data[:-1].strip()
+                if len(statement) > self._max_bytes:
+                    raise StatementTooLongError
+                return [statement] if len(statement) > start else []
         self._buffer += data
         statements = self._cut()
         if self._start:

@@ -88,7 +88,7 @@ def parse_request(statement: bytes) -> Request:
         database=_string(metadata, "db"),
         minimum=_minimum(metadata.get("min")),
         read=_choice(metadata, "read", READ_LEVELS, "session"),
-        args=_args(metadata.get("args", ())),
+        args=_args(metadata["args"]) if "args" in metadata else (),
         trace=_string(metadata, "trace"),
         language=_choice(metadata, "lang", LANGUAGES, None),
         metadata=metadata,
@@ -110,7 +110,7 @@ def _choice(metadata: Mapping[str, Any], name: str, choices: tuple[str, ...], de
 
 
 def _minimum(value: Any) -> Mapping[int, int]:
-    if value is None:
+    if not value and (value is None or value == {}):
         return _NO_MINIMUM
     if isinstance(value, dict) and all(k.isdigit() and type(v) is int for k, v in value.items()):
         return {int(k): v for k, v in value.items()}
