@@ -16,6 +16,14 @@ def start_times(cluster: Cluster) -> Iterator[Figure]:
         yield Figure("processes", f"start of {program.name}", program.ready_seconds, "s")
 
 
+def hub_figures(cluster: Cluster) -> Iterator[Figure]:
+    """The longest that each hub was held over the whole run, after the programs have stopped."""
+    for program in cluster.programs:
+        held_ms = program.hub_held_ms()
+        if held_ms is not None:
+            yield Figure("processes", f"longest hold of the hub of {program.name}", held_ms, "ms")
+
+
 def memory(cluster: Cluster) -> dict[str, float]:
     """Resident MiB by program."""
     return {program.name: program.rss_bytes() / _MIB for program in cluster.programs}

@@ -86,6 +86,7 @@ def _run(parts: list[str], options: argparse.Namespace) -> list[Figure]:
             figures += processes.memory_figures(at_rest, processes.memory(cluster))
         finally:
             cluster.stop()
+        figures += processes.hub_figures(cluster)
     return figures
 
 

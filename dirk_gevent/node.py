@@ -19,6 +19,7 @@ from dirk_gevent.host import LogHost
 from dirk_gevent.log.embedded import EmbeddedLog
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from dirk_gevent.logs import Logger, logger
+from dirk_gevent.metrics import HubWatch
 from dirk_gevent.node_stream import NodeStream
 from dirk_gevent.progress import Progress
 from dirk_gevent.service import Answer, Service, TakeOver, wait_for_stop
@@ -193,6 +194,8 @@ def run(config: Config, node: str) -> int:
     helpers += [gevent.spawn(_say_ready, follower, log_lines, instance.host, instance.port)]
     if host is not None:
         helpers.append(gevent.spawn(host.run))
+    hub = HubWatch()
+    helpers.append(gevent.spawn(hub.run))
     wait_for_stop()
     log_lines.info("stopping", connections=service.connections)
     if host is not None:
@@ -204,7 +207,7 @@ def run(config: Config, node: str) -> int:
         host.stop()
         own_log.close()
     NativeThreads(1).call(engine.close)
-    log_lines.info("stopped")
+    log_lines.info("stopped", hub_held_ms=hub.worst_ms)
     return 0
 
 

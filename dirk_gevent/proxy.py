@@ -19,6 +19,7 @@ from dirk_gevent.log.contract import Log
 from dirk_gevent.log.embedded import EmbeddedLog
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from dirk_gevent.logs import Logger, logger
+from dirk_gevent.metrics import HubWatch
 from dirk_gevent.routing import ReadRouter
 from dirk_gevent.service import Answer, Service, TakeOver, wait_for_stop
 from dirk_gevent.session import Request, Session
@@ -153,6 +154,8 @@ def run(config: Config) -> int:
     service.start()
     helpers = [gevent.spawn(host.run)] + [gevent.spawn(one.watch) for one in handler.backends.values()]
     log_lines.info("ready", listen=f"{place.listen_host}:{place.listen_port}", head=host.head_index(SYSTEM_LOG_ID))
+    hub = HubWatch()
+    helpers.append(gevent.spawn(hub.run))
     wait_for_stop()
     log_lines.info("stopping", connections=service.connections)
     host.is_stopping = True
@@ -160,5 +163,5 @@ def run(config: Config) -> int:
     service.stop()
     host.stop()
     with_log.close()
-    log_lines.info("stopped")
+    log_lines.info("stopped", hub_held_ms=hub.worst_ms)
     return 0

@@ -1,0 +1,85 @@
+"""Nothing that a session asks for holds the hub: asserted inside one process, with gevent's own check."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import gevent
+import pytest
+from gevent import socket
+from gevent.util import assert_switches
+
+from dirk_gevent.config import Config, Instance, LogSettings, Role
+from dirk_gevent.engine.engine import Engine
+from dirk_gevent.follower import Follower
+from dirk_gevent.forward import Forward
+from dirk_gevent.host import LogHost
+from dirk_gevent.log.embedded import EmbeddedLog
+from dirk_gevent.logs import logger
+from dirk_gevent.node import NodeHandler
+from dirk_gevent.progress import Progress
+from dirk_gevent.service import Service
+from tests.cluster import free_port
+
+HUB_SECONDS = 0.1
+LINES = logger("node", "m1")
+
+
+@pytest.fixture
+def port(tmp_path: Path) -> Iterator[int]:
+    """A single node that hosts its own log, served by this process."""
+    port = free_port()
+    instance = Instance("m1", Role.MASTER, "127.0.0.1", port, tmp_path / "m1")
+    config = Config(tmp_path / "c.json", 2, (instance,), None, log=LogSettings(directory=tmp_path / "log"))
+    engine = Engine(instance.data_directory, "m1", config.limits)
+    engine.open()
+    log = EmbeddedLog(config.log)
+    host = LogHost(config, log, LINES)
+    progress = Progress(engine)
+    service = Service("127.0.0.1", port, NodeHandler(config, engine, progress, Forward(config, "m1", host, LINES)),
+                      config.limits, LINES)
+    service.start()
+    follower = Follower(engine, progress, ("127.0.0.1", port), LINES)
+    helpers = [gevent.spawn(follower.run), gevent.spawn(host.run)]
+    follower.level.wait(10)
+    yield port
+    host.is_stopping = True
+    service.stop()
+    gevent.killall(helpers)
+    follower.stop()
+    log.close()
+    engine.close()
+
+
+def ask(port: int, *statements: str) -> str:
+    """The last answer of a session that sends the statements one by one."""
+    with socket.create_connection(("127.0.0.1", port)) as sock:
+        answer = b""
+        for statement in statements:
+            sock.sendall(statement.encode())
+            answer = b""
+            while not answer.endswith(b"\nEND\n"):
+                data = sock.recv(65536)
+                assert data, statement
+                answer += data
+        return answer.decode()
+
+
+@pytest.mark.slow
+def test_no_statement_holds_the_hub(port: int) -> None:
+    """A long join, a count in one opcode, a sort, a large insert and a large statement, while others ask."""
+    numbers = ",".join(f"({n}, 'anarana {n}')" for n in range(20_000))
+    use = "ampiasao hub;"
+    table = "manamboara tabilao t (n ISA, a LAHATSORATRA(1, 40));"
+    assert "voaforona" in ask(port, "manamboara tahiry hub;", use, table)
+    with assert_switches(max_blocking_time=HUB_SECONDS, hub_only=True):
+        heavy = [
+            gevent.spawn(ask, port, use, f"manampia ao@ t (n, a) sanda {numbers};"),
+            gevent.spawn(ask, port, use, "alaivo count(*) ao@ t x, t y rehefa x.n + y.n < 0;"),
+            gevent.spawn(ask, port, use, "alaivo * ao@ t alaharo a midina, n;"),
+            gevent.spawn(ask, port, use, f"alaivo count(*) ao@ t rehefa n anaty ({','.join(map(str, range(5000)))});"),
+        ]
+        others = [gevent.spawn(ask, port, use, *["alaivo a ao@ t rehefa n = 7 fetra 1;"] * 200) for _ in range(4)]
+        gevent.joinall([*heavy, *others], raise_error=True)
+    assert "[[20000]]" in ask(port, use, "alaivo count(*) ao@ t;")
