@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Mapping
 
 from dirk_gevent.catalogue import LANGUAGES, Texts, messages
+from dirk_gevent.catalogue.language_text import MARKS
 from parser.errors import SqlError
 
 __all__ = ["LANGUAGES", "render", "sentence", "success"]
@@ -57,7 +58,8 @@ def render(error: SqlError, language: str) -> str:
         lines += _place(str(source), _whole(error.params.get("column", 1)))
     expected = error.params.get("expected")
     if expected:
-        lines.append(_EXPECTED.in_language(language).format(words=_short(str(expected))))
+        words = _short(_in_words(str(expected), language))
+        lines.append(_EXPECTED.in_language(language).format(words=words))
     return "\n".join(lines) + f" ({error.sqlstate})"
 
 
@@ -108,6 +110,13 @@ def _fill(template: str, params: Mapping[str, object]) -> str:
 
     shown = _Shown({name: _short(str(value)) for name, value in params.items()})
     return _OPTIONAL.sub(keep, template).format_map(shown)
+
+
+def _in_words(expected: str, language: str) -> str:
+    """`expected` with its marks (`<name>`) in `language`."""
+    for mark, texts in MARKS.items():
+        expected = expected.replace(mark, texts.in_language(language))
+    return expected
 
 
 def _short(text: str) -> str:

@@ -11,12 +11,8 @@ from parser.suggest import nearest
 
 #: Signs worth naming; operators could stand after nearly every expression and would hide the rest.
 _PUNCTUATION = ("LPAREN", "RPAREN", "COMMA", "SEMICOLON", "COLON", "AT", "STAR", "EQ")
-#: What is no fixed word: token -> how it is called in Malagasy and in standard SQL's language.
-_CLASSES = {
-    "ID": ("<anarana>", "<name>"),
-    "TEXT": ("<soratra>", "<text>"),
-    "WHOLE": ("<isa>", "<number>"),
-}
+#: What is no fixed word: token -> its mark, which the messages put in the reader's language.
+_CLASSES = {"ID": "<name>", "TEXT": "<text>", "WHOLE": "<number>"}
 _FOUND_CHARACTERS = 40
 
 
@@ -56,12 +52,12 @@ def is_malagasy(words: list[str]) -> bool:
 
 
 def expected_words(tokens: tuple[str, ...], malagasy: bool) -> list[str]:
-    """The words and signs of `tokens`: classes first, then keywords in the table's order, then punctuation."""
+    """The words and signs of `tokens`: classes first, then keywords in the table's order, then signs in quotes."""
     wanted = frozenset(tokens)
-    words = [names[0 if malagasy else 1] for token, names in _CLASSES.items() if token in wanted]
+    words = [mark for token, mark in _CLASSES.items() if token in wanted]
     as_names = frozenset(NAME_TOKENS) if "ID" in wanted else frozenset()
     words += [word(token, malagasy) for token in KEYWORDS if token in wanted and token not in as_names]
-    words += [SIGNS[token] for token in _PUNCTUATION if token in wanted]
+    words += [f"'{SIGNS[token]}'" for token in _PUNCTUATION if token in wanted]
     return list(dict.fromkeys(words))
 
 

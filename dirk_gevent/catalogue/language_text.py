@@ -4,6 +4,13 @@ from __future__ import annotations
 
 from dirk_gevent.catalogue import Texts
 
+#: The marks in a syntax error's list of expected words that stand for what a person chooses.
+MARKS: dict[str, Texts] = {
+    "<name>": Texts(mg="<anarana>", fr="<nom>", en="<name>"),
+    "<text>": Texts(mg="<soratra>", fr="<texte>", en="<text>"),
+    "<number>": Texts(mg="<isa>", fr="<nombre>", en="<number>"),
+}
+
 SYNTAX: dict[str, Texts] = {
     "syntax": Texts(
         mg="diso ny fanoratana, andalana {line}, tsanganana {column}[[ : tsy nampoizina « {found} »]]"
