@@ -41,7 +41,7 @@ MESSAGES: dict[str, Texts] = {
         en="node {node} is at index {applied}, the read needs {minimum}; try again",
     ),
     "proxy_unreachable": Texts(
-        mg="tsy tratra ny proxy {host}:{port} ka tsy azo soratana ; alefaso bin/dirk-proxy",
+        mg="tsy tratra ny proxy {host}:{port} ka tsy nisy voasoratra ; alefaso bin/dirk-proxy",
         fr="le proxy {host}:{port} est injoignable, rien n'a été écrit ; démarrez bin/dirk-proxy",
         en="the proxy {host}:{port} can't be reached, nothing was written; start it with bin/dirk-proxy",
     ),
