@@ -2,11 +2,16 @@
 # shellcheck shell=sh disable=SC2154
 
 root=$(dirname "$here")
-program=$(basename "$0")
+program=$(basename "$(readlink -f "$0")")
 venv_python="$root/.venv/bin/python"
 
 say() {
     printf '%s: %s\n' "$program" "$1" >&2
+}
+
+# The answer to --version, for programs that must give it before anything is installed.
+tell_version() {
+    sed -n "s/^__version__ = \"\(.*\)\"/$program \1/p" "$root/dirk_gevent/__init__.py"
 }
 
 # Run `python -m dirk_gevent.cli "$@"` from the checkout's own environment, in this process.

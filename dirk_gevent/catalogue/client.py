@@ -94,6 +94,11 @@ MESSAGES: dict[str, Texts] = {
         fr="impossible de lire {file} : {reason}",
         en="cannot read {file}: {reason}",
     ),
+    "client_bad_arguments": Texts(
+        mg="tsy mety ny {words} ; jereo ny dirk-client --help",
+        fr="{words} ne convient pas ; voir dirk-client --help",
+        en="{words} does not fit; dirk-client --help says what does",
+    ),
     "client_bad_port": Texts(
         mg="{port} : tsy laharana seranana (1 hatramin'ny 65535)",
         fr="{port} n'est pas un port (1 à 65535)",

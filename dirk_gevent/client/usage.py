@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -72,9 +73,8 @@ def parse(argv: Sequence[str]) -> ClientOptions:
 
     try:
         given = docopt.docopt(USAGE, list(argv), version=f"dirk-client {__version__}")
-    except docopt.DocoptExit as error:
-        print(error, file=sys.stderr)
-        raise SystemExit(EXIT_USAGE) from None
+    except docopt.DocoptExit:
+        _refuse("client_bad_arguments", words=shlex.join(argv))
     return _options(given)
 
 

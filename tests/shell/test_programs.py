@@ -48,13 +48,13 @@ def config_file(directory: Path, **over: object) -> Path:
     return path
 
 
-@pytest.mark.parametrize("program", PROGRAMS)
+@pytest.mark.parametrize("program", (*PROGRAMS, "dirk-setup", "dirk-test"))
 def test_version(program: str, tmp_path: Path) -> None:
     found = typed(program, "--version", cwd=tmp_path)
     assert (found.returncode, found.stdout, found.stderr) == (0, f"{program} {__version__}\n", "")
 
 
-@pytest.mark.parametrize("program", PROGRAMS)
+@pytest.mark.parametrize("program", (*PROGRAMS, "dirk-setup", "dirk-test"))
 def test_help_is_the_usage_and_comes_at_once(program: str, tmp_path: Path) -> None:
     begun = time.monotonic()
     found = typed(program, "--help", cwd=tmp_path)
@@ -71,6 +71,9 @@ def test_wrong_arguments_are_one_sentence_with_the_usage(tmp_path: Path) -> None
         "dirk-server: m1 m2 does not fit; usage: dirk-server [ID] [--config FILE]"
     )
     assert "--nope does not fit" in refused(typed("dirk-proxy", "--nope", cwd=tmp_path))
+    assert refused(typed("dirk-setup", "--nope", cwd=tmp_path)) == "dirk-setup: --nope does not fit; usage: dirk-setup"
+    said = refused(typed("dirk-client", "--nope", "x y", cwd=tmp_path, environ={"DIRK_LANG": "en"}))
+    assert said == "dirk-client: --nope 'x y' does not fit; dirk-client --help says what does"
     assert refused(typed("dirk-cache", HOST, "70000", cwd=tmp_path)) == "dirk-cache: PORT: 70000 is above 65535"
     assert "LISTEN_PORT: x is not a whole number" in refused(typed("dirk-cache", HOST, "1", "x", cwd=tmp_path))
 
