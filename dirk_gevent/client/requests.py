@@ -16,8 +16,12 @@ _REPEATABLE_WORDS = frozenset(
     {"alaivo", "select", "asehoy", "show", "lazao", "describe", "hazavao", "explain", "adikao", "translate"}
     | {"sanda", "values", "ampiasao", "use", "safidio", "set", "atombohy", "begin"}
 )
+_WITH_WORDS = frozenset({"miaraka", "with"})
+#: What a statement that begins with WITH holds, maybe in a string only, when it changes something.
+_CHANGE_WORD = re.compile(r"\b(manampia|insert|havaozy|update|fafao|delete|replace)\b", re.IGNORECASE)
 _COMMIT_WORDS = frozenset({"tehirizo", "commit", "end"})
 _FIRST_WORD = re.compile(r"[\s(#]*([^\W\d]\w*)")
+
 
 class SessionError(Exception):
     """A failure on the way to the server: `key` names its sentence in `catalogue.client`, `params` fill it."""
@@ -54,6 +58,8 @@ class Request:
     @property
     def is_repeatable(self) -> bool:
         """Whether running it twice does no harm. Told by its first word; in doubt, no."""
+        if self.first_word in _WITH_WORDS:
+            return _CHANGE_WORD.search(self.statement) is None
         return self.first_word in _REPEATABLE_WORDS
 
     @property

@@ -11,7 +11,7 @@ import pytest
 
 from dirk_gevent.client.answers import NotDirkError
 from dirk_gevent.client.connection import Address
-from dirk_gevent.client.requests import LostError, UnreachableError
+from dirk_gevent.client.requests import LostError, Request, UnreachableError
 from dirk_gevent.client.session import Patience, Session
 from tests.client.fake_server import DROP, Asked, FakeServer, message, ordinary, relation
 
@@ -251,6 +251,19 @@ def test_cancel_closes_the_connection_and_names_a_write(serve: Serve) -> None:
     leave.set()
     assert not session.run("alaivo 1").end.is_error
     assert server.asked[-1].connection == 3
+
+
+@pytest.mark.parametrize(
+    ("statement", "is_repeatable"),
+    [
+        ("WITH RECURSIVE c(x) AS (SELECT 1) SELECT x FROM c", True),
+        ("miaraka c (x) antso (alaivo 1) alaivo x ao@ c", True),
+        ("WITH c(x) AS (SELECT 1) INSERT INTO t SELECT x FROM c", False),
+        ("miaraka c (x) antso (alaivo 1) manampia ao@ t alaivo x ao@ c", False),
+    ],
+)
+def test_with_is_repeatable_when_it_changes_nothing(statement: str, is_repeatable: bool) -> None:
+    assert Request("1-a", statement, None).is_repeatable is is_repeatable
 
 
 def test_something_else_that_listens_is_told_apart() -> None:
