@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from prompt_toolkit import PromptSession
     from prompt_toolkit.completion import Completer, Completion
     from prompt_toolkit.document import Document
+    from prompt_toolkit.formatted_text import AnyFormattedText
     from prompt_toolkit.key_binding import KeyBindings
 
 #: Stands before the second and later lines of a statement.
@@ -132,7 +133,7 @@ def _prompt_session() -> PromptSession[str]:
     return PromptSession(
         history=FileHistory(file) if file is not None else InMemoryHistory(),
         multiline=True,
-        prompt_continuation=[(_PROMPT_STYLE, CONTINUATION)],
+        prompt_continuation=_continuation,
         key_bindings=_bindings(),
         lexer=DynamicLexer(_lexer),
         style=Style.from_dict(_COLOURS),
@@ -142,6 +143,11 @@ def _prompt_session() -> PromptSession[str]:
         complete_while_typing=False,
         output=output,
     )
+
+
+def _continuation(_width: int, _line: int, wrap_count: int) -> AnyFormattedText:
+    """What stands before a line that is not the first: blanks where the terminal only was too narrow for a line."""
+    return [(_PROMPT_STYLE, " " * len(CONTINUATION) if wrap_count else CONTINUATION)]
 
 
 def _bindings() -> KeyBindings:
