@@ -27,7 +27,7 @@ from dirk_gevent.session import Request, Session
 from dirk_gevent.startup import reachable
 from dirk_gevent.statements import choose_language
 from dirk_gevent.threads import NativeThreads
-from dirk_gevent.understand import Understanding
+from dirk_gevent.understand import HUB_CHARACTERS, Understanding
 from dirk_gevent.wire import Wire
 from parser.errors import SqlError
 from parser.plan import Kind, Route, Shaped
@@ -103,9 +103,11 @@ class NodeHandler:
         database = self._database(session, request, route)
         now_ms = int(time.time() * 1000)
         try:
+            if len(request.text) > HUB_CHARACTERS:
+                raise Overrun
             relation = database.read(shaped, request.args, now_ms)
         except Overrun:
-            stream = database.stream(shaped, request.args, now_ms)
+            stream = self._readers.call(database.stream, shaped, request.args, now_ms)
             return NodeStream(stream, self._readers, self._engine.node, session, request, database, wire)
         except StorageFault as fault:
             raise SqlError("storage_fault", node=self._engine.node, reason=str(fault)) from fault

@@ -14,7 +14,7 @@ from parser.shape import split
 _REMEMBERED_CHARACTERS = 512
 _REMEMBERED_TEXTS = 8192
 #: Longer texts could hold the hub for more than a few milliseconds.
-_HUB_CHARACTERS = 16 * 1024
+HUB_CHARACTERS = 16 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Understanding:
         """Shape and route of a statement. Blocks this greenlet (not the hub) for a long one."""
         if len(text) <= _REMEMBERED_CHARACTERS:
             return self._remembered(text)
-        if len(text) <= _HUB_CHARACTERS:
+        if len(text) <= HUB_CHARACTERS:
             return self._understand(text)
         return self._threads.call(self._understand, text)
 

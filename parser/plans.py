@@ -11,7 +11,7 @@ from parser.compile import Compilation, compile_statement, linked_tables
 from parser.literals import Look, observe
 from parser.plan import Ddl, Plan, Shaped
 from parser.schema import Schema
-from parser.statements import Statements
+from parser.statements import CACHED_SHAPE_CHARACTERS, Statements
 
 __all__ = ["Plans", "Statements"]
 
@@ -59,8 +59,8 @@ class Plans:
 
     def _compile(self, shaped: Shaped, schema: Schema, for_write: bool) -> Plan:
         compilation = compile_statement(self._statements.parse(shaped), shaped, schema, for_write)
-        if isinstance(compilation.plan, Ddl):
-            # What a DDL may do depends on all that uses the object; and it seldom comes twice.
+        if isinstance(compilation.plan, Ddl) or len(shaped.shape) > CACHED_SHAPE_CHARACTERS:
+            # What a DDL may do depends on all that uses the object; and neither it nor a text this long comes twice.
             return compilation.plan
         with self._lock:
             # What another literal made the compiler look at stays looked at: keys then tell all plans apart.
