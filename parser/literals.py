@@ -8,6 +8,8 @@ from parser.plan import Shaped, Value
 
 #: Words that a date function reads as something else than a date.
 _MOMENT_WORDS = frozenset(("now", "localtime", "utc"))
+#: The first whole number that 64 bits do not hold: real by itself, but with a minus before it the smallest whole one.
+_PAST_WHOLE = "9223372036854775808"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -23,6 +25,8 @@ def observe(shaped: Shaped, look: Look) -> object:
     """What `look` sees in a request: requests that agree on all looks of a plan share it."""
     if look.how == "text" and shaped.texts:
         return shaped.texts[_index(shaped, look.position)]
+    if look.how == "edge":
+        return bool(shaped.texts) and shaped.texts[_index(shaped, look.position)].lstrip("0") == _PAST_WHOLE
     value = shaped.literals[_index(shaped, look.position)]
     return moment_word(value) if look.how == "word" else (type(value), value)
 
@@ -59,6 +63,12 @@ class Literals:
         """'now', 'localtime' or 'utc' when the literal is that to a date function, else ''."""
         self.looks.add(Look(position, "word"))
         return moment_word(self.shaped.literals[_index(self.shaped, position)])
+
+    def is_past_whole(self, position: int) -> bool:
+        """Whether the literal is 2⁶³, written as a whole number."""
+        look = Look(position, "edge")
+        self.looks.add(look)
+        return bool(observe(self.shaped, look))
 
     def count(self) -> int:
         """How many literals the shape has."""

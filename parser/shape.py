@@ -156,6 +156,8 @@ def _split_rows(text: str, start: int) -> Shaped | None:
 _SHORT_NUMBER: Final = 18
 _NO_SPACE: Final = {ord(space): None for space in " \t\r\n\f\v"}
 _STEPS: Final = frozenset((",", "),("))
+#: After the last simple row: another row, which then is no simple one (`(abs(3), $p)`).
+_MORE_ROWS = re.compile(r"\)(?:\s++|--[^\n]*+|//[^\n]*+|/\*.*?\*/)*+,", re.DOTALL)
 
 
 def _row_steps(width: int, rows: int, last: str) -> list[str]:
@@ -163,11 +165,13 @@ def _row_steps(width: int, rows: int, last: str) -> list[str]:
     return ([","] * (width - 1) + ["),("]) * (rows - 1) + [","] * (width - 1) + [last]
 
 
-def _one_row(text: str, start: int, parts: list[str], width: int, rows: int) -> Shaped:
+def _one_row(text: str, start: int, parts: list[str], width: int, rows: int) -> Shaped | None:
     count = width * rows
     texts = parts[1 : 2 * count : 2]
-    values = [_row_value(part) for part in texts]
     end = start + sum(map(len, parts[: 2 * count]))
+    if _MORE_ROWS.match(text, end):
+        return None
+    values = [_row_value(part) for part in texts]
     tail = split("x" + text[end:])
     head = text[:start].strip()
     shape = f"{head} ({', '.join(['v_'] * width)}{tail.shape[1:]}".replace("v_", "'v'")

@@ -10,8 +10,9 @@ from parser import nodes
 from parser.compile import casts, division
 from parser.compile.context import Context
 from parser.compile.names import Scope
-from parser.compile.sql import MAX_DEPTH, Expression, combine
+from parser.compile.sql import MAX_DEPTH, Expression, combine, literal
 from parser.errors import SqlError
+from parser.literal_text import WHOLE_MIN
 
 _COMPARISONS = frozenset(("=", "<>", "<", "<=", ">", ">="))
 
@@ -75,12 +76,19 @@ def _column(env: Env, node: nodes.Column) -> Expression:
 
 
 def _unary(env: Env, node: nodes.Unary) -> Expression:
+    if node.op == "-" and _is_past_whole(env, node.operand):
+        return Expression(literal(WHOLE_MIN))
     operand = expression(env, node.operand)
     if node.op == "+":
         return replace(operand, is_boolean=False)
     if node.op == "not":
         return combine(f"(NOT {operand.sql})", operand, is_boolean=True)
     return combine(f"({node.op} {operand.sql})", operand)
+
+
+def _is_past_whole(env: Env, node: nodes.Expr) -> bool:
+    """Whether `node` is 2⁶³ as a whole number, which is real by itself: only with its minus does it fit 64 bits."""
+    return isinstance(node, nodes.Literal) and node.kind == "real" and env.context.literals.is_past_whole(node.index)
 
 
 def _binary(env: Env, node: nodes.Binary) -> Expression:

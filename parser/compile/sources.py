@@ -47,6 +47,9 @@ def compile_sources(context: Context, items: tuple[nodes.Source, ...], parent: S
     whole = _compile(context, items[0], parent, None)
     for item in items[1:]:
         right = _compile(context, item, parent, whole)
+        if right.outer:
+            # It stands in parentheses, where its conditions can't name what is left of it.
+            right = _compile(context, item, parent, None)
         text = f"({right.text})" if right.outer else right.text
         whole = _together(whole, right, f"{whole.text} JOIN {text}", whole.fields + right.fields)
     if whole.count > _MAX_TABLES:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from parser.errors import SqlError
+from parser.literal_text import WHOLE_MAX, WHOLE_MIN
 from parser.plan import Value
 
 #: SQLite refuses expression trees deeper than 1,000; what we add around a node stays under the rest.
 MAX_DEPTH = 900
-_LARGEST_INTEGER = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ def literal(value: Value) -> str:
         return "'" + value.replace("'", "''") + "'"
     if isinstance(value, float):
         return _real(value)
-    if abs(value) > _LARGEST_INTEGER:
+    if not WHOLE_MIN <= value <= WHOLE_MAX:
         return _real(float(value))
     return str(int(value)) if value >= 0 else f"({int(value)})"
 

@@ -13,6 +13,11 @@ ROWS = [
     ("select 7/2, 7 div 2, 7 % 4, -7 div 2, 7.5 div 2, null/2, 1/null", [(3.5, 3, 3, -3, 3, None, None)]),
     ("select null/0, null % 0, null div 0", [(None, None, None)]),
     ("select e from u where e = 7", [(7,)]),
+    (
+        "select -9223372036854775808, typeof(-9223372036854775808), typeof(-9223372036854775809), - 5, -2.5",
+        [(-(2**63), "integer", "real", -5, -2.5)],
+    ),
+    ("select typeof(- 9223372036854775807 - 1), typeof(9223372036854775808)", [("integer", "real")]),
     ("select e from u where e = '7'", [("7",)]),
     (
         "select cast('7' as ISA) = 7, cast(7 as TEXT) = 7, '7' = 7, cast('7' as ISA) in (7), cast('7' as text) in (7)",
@@ -103,6 +108,7 @@ ERRORS = [
     ("select length(b, 1) from t", "argument_count"),
     ("select a from t, u", "ambiguous_column"),
     ("select * from t t1, t t1", "duplicate_alias"),
+    ("select 1 from t, u right join t k on t.a = u.a", "unknown_table"),
     ("select a from t order by 2", "position_out_of_range"),
     ("select a from t limit 1.5", "limit_invalid"),
     ("select a from t where count(*) > 1", "aggregate_misplaced"),

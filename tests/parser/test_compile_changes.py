@@ -50,6 +50,14 @@ def test_a_values_row_is_one_plan_for_any_rows(database: SmallDatabase) -> None:
     assert list(rows(plan, shaped, ())) == [(1, "a", None), (-2, None, "x")]
 
 
+def test_rows_that_are_not_all_plain_are_all_there(database: SmallDatabase) -> None:
+    database.run("delete from t")
+    database.run("insert into t values (1, 'a', 2), (3, 'b', 4), (abs(-5), lower('C'), 6), (7, 'd', 8)")
+    database.run("insert into t values (9, 'e', 10), (11, 'f', 12), ($a, $b, 14)", {"a": 13, "b": "g"})
+    rows = [(1, "a", 2), (3, "b", 4), (5, "c", 6), (7, "d", 8), (9, "e", 10), (11, "f", 12), (13, "g", 14)]
+    assert database.run("select * from t") == rows
+
+
 def test_upsert_and_returning_after_rows() -> None:
     made = SmallDatabase()
     made.run("create table k (id ISA primary key, n TEXT unique)")

@@ -68,12 +68,20 @@ def test_values_of_collapsed_rows() -> None:
         "insert into t values (1), (?)",
         "insert into t select 1, 2 values (3), (4)",
         "insert into t values (), ()",
+        "insert into t values (1, 2), (3, 4), (abs(-5), 6)",
+        "insert into t values (1, 2), (3, 4), ($p, 6), (7, 8)",
+        "insert into t values (1, 2), (3, 4), (t.a, 6)",
     ],
 )
 def test_other_rows_stay_as_written(text: str) -> None:
     shaped = split(text)
     assert shaped.rows == 1
     assert shape.text(shaped) == text
+
+
+def test_a_comment_between_rows_hides_no_row() -> None:
+    shaped = split("insert into t values (1, 2), (3, 4) /* it's */, -- all\n (5, 6)")
+    assert (shaped.rows, shaped.literals) == (1, (1, 2, 3, 4, 5, 6))
 
 
 def test_smallest_whole_number_stays_whole_in_rows() -> None:
