@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from parser.plan import Shaped, Value
 
 #: Words that a date function reads as something else than a date.
-_MOMENT_WORDS = frozenset(("now", "localtime", "utc"))
+_MOMENT_WORDS = frozenset(("now", "subsec", "subsecond", "localtime", "utc"))
 #: The first whole number that 64 bits do not hold: real by itself, but with a minus before it the smallest whole one.
 _PAST_WHOLE = "9223372036854775808"
 
@@ -60,7 +60,7 @@ class Literals:
         self.looks.update(Look(position, "text") for position in positions)
 
     def word(self, position: int) -> str:
-        """'now', 'localtime' or 'utc' when the literal is that to a date function, else ''."""
+        """'now', 'localtime' and the like when the literal is that to a date function, else ''."""
         self.looks.add(Look(position, "word"))
         return moment_word(self.shaped.literals[_index(self.shaped, position)])
 

@@ -27,6 +27,8 @@ _TIME_ARGUMENT = {
     "timediff": 0,
 }
 _WALL_CLOCK_MODIFIERS = frozenset(("localtime", "utc"))
+#: Modifiers that, where a time should stand, mean the time now and themselves.
+_NOW_MODIFIERS = frozenset(("subsec", "subsecond"))
 
 
 class EntryContext:
@@ -138,6 +140,8 @@ def _date_function(context: EntryContext, name: str, args: tuple[Any, ...]) -> A
             values[position] = context.instant()
         elif text in _WALL_CLOCK_MODIFIERS:
             raise SqlError("not_supported", what=text)
+    if isinstance(values[place], str) and values[place].strip().casefold() in _NOW_MODIFIERS:
+        values[place : place + 1] = [context.instant(), "subsec"]
     marks = ",".join("?" * len(values))
     return _calculator.value(f"SELECT {name}({marks})", tuple(values))
 

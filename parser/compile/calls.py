@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from parser import nodes
 from parser.compile import windows
-from parser.compile.expressions import Env, condition, expression, expressions, joined
+from parser.compile.expressions import Env, all_boolean, condition, expression, expressions, joined
 from parser.compile.functions import FUNCTIONS, Function, Sort
 from parser.compile.sql import Expression, combine
 from parser.errors import SqlError
@@ -27,7 +27,7 @@ def call(env: Env, node: nodes.Call) -> Expression:
         return _moment(env, node, function)
     arguments = expressions(env, node.arguments)
     if function.sort is Sort.SCALAR or _is_scalar_extreme(node, function):
-        is_boolean = function.keeps_boolean and all(part.is_boolean or part.sql == "NULL" for part in arguments)
+        is_boolean = _is_boolean(function, arguments)
         return combine(f"{function.sql}({joined(arguments)})", *arguments, is_boolean=is_boolean)
     return _aggregate(env, node, function, arguments)
 
@@ -46,6 +46,11 @@ def _check_form(node: nodes.Call, function: Function) -> None:
         raise SqlError("not_an_aggregate", name=name)
     if function.sort is Sort.WINDOW and node.over is None:
         raise SqlError("window_needed", name=name)
+
+
+def _is_boolean(function: Function, arguments: list[Expression]) -> bool:
+    results = [each for position, each in enumerate(arguments) if position not in function.no_result]
+    return function.keeps_boolean and all_boolean(results)
 
 
 def _is_scalar_extreme(node: nodes.Call, function: Function) -> bool:
@@ -75,9 +80,12 @@ def _moment(env: Env, node: nodes.Call, function: Function) -> Expression:
     words = [_word(env, argument) for argument in node.arguments]
     if any(word in ("localtime", "utc") for word in words[position + 1 :]):
         raise SqlError("not_deterministic", name=node.name.text)
-    if words[position] == "now":
+    if words[position] in ("now", "subsec", "subsecond"):
         env.context.repeatable = False
         arguments[position] = Expression("dirk_now()")
+        if words[position] != "now":
+            # As a time, the modifier is the time now with its own effect on top.
+            arguments.insert(position + 1, Expression("'subsec'"))
     elif isinstance(node.arguments[position], nodes.Parameter):
         env.context.repeatable = False
     text = f"{function.sql}({joined(arguments)})"
@@ -108,8 +116,7 @@ def _aggregate(env: Env, node: nodes.Call, function: Function, arguments: list[E
         text += f" FILTER (WHERE {kept.sql})"
     if node.over is not None:
         text += f" OVER {windows.over(env, node.over)}"
-    is_boolean = function.keeps_boolean and bool(arguments) and arguments[0].is_boolean
-    compiled = combine(f"({text})" if windowed else text, *parts, is_boolean=is_boolean)
+    compiled = combine(f"({text})" if windowed else text, *parts, is_boolean=_is_boolean(function, arguments))
     if windowed:
         return replace(compiled, windowed=True, repeatable=False)
     return replace(compiled, aggregate=True)

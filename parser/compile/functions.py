@@ -23,7 +23,8 @@ class Sort(StrEnum):
 class Function:
     """One function: `sql` is SQLite's name; `low` and `high` bound the number of arguments.
 
-    `keeps_boolean`: the result is boolean when every argument (but NULL) is. `clock`: a fixed expression that
+    `keeps_boolean`: the result is boolean when every argument that may be the result (but NULL) is; `no_result` are
+    the positions of those that never are. `clock`: a fixed expression that
     replaces the call (current time); `time_argument`: position of the time value of a MOMENT function.
     """
 
@@ -32,12 +33,18 @@ class Function:
     high: int
     sort: Sort = Sort.SCALAR
     keeps_boolean: bool = False
+    no_result: frozenset[int] = frozenset()
     clock: bool = False
     time_argument: int = 0
 
 
 def _scalar(sql: str, low: int, high: int | None = None, keeps_boolean: bool = False) -> Function:
     return Function(sql, low, low if high is None else high, keeps_boolean=keeps_boolean)
+
+
+def _choosing(sql: str, low: int, high: int, sort: Sort, chooser: int) -> Function:
+    """One of its arguments is the result, but never the one at `chooser`."""
+    return Function(sql, low, high, sort, keeps_boolean=True, no_result=frozenset((chooser,)))
 
 
 def _aggregate(sql: str, low: int, high: int | None = None, keeps_boolean: bool = False) -> Function:
@@ -74,7 +81,7 @@ _SCALARS = {
     "coalesce": _scalar("coalesce", 2, MANY, keeps_boolean=True),
     "ifnull": _scalar("ifnull", 2, keeps_boolean=True),
     "nullif": _scalar("nullif", 2, keeps_boolean=True),
-    "iif": _scalar("iif", 2, 3),
+    "iif": _choosing("iif", 2, 3, Sort.SCALAR, 0),
     "sign": _scalar("sign", 1),
     "ceil": _scalar("ceil", 1),
     "ceiling": _scalar("ceil", 1),
@@ -114,11 +121,11 @@ _WINDOWS = {
     "percent_rank": _window("percent_rank", 0),
     "cume_dist": _window("cume_dist", 0),
     "ntile": _window("ntile", 1),
-    "lag": _window("lag", 1, 3, keeps_boolean=True),
-    "lead": _window("lead", 1, 3, keeps_boolean=True),
+    "lag": _choosing("lag", 1, 3, Sort.WINDOW, 1),
+    "lead": _choosing("lead", 1, 3, Sort.WINDOW, 1),
     "first_value": _window("first_value", 1, keeps_boolean=True),
     "last_value": _window("last_value", 1, keeps_boolean=True),
-    "nth_value": _window("nth_value", 2),
+    "nth_value": _choosing("nth_value", 2, 2, Sort.WINDOW, 1),
 }
 _CLOCKS = {
     "now": _clock("dirk_now()"),

@@ -37,6 +37,11 @@ ROWS = [
         "select d, coalesce(d, false), case when d then d else diso end, min(d), d and true from u where a = 1",
         [(True, True, True, True, True)],
     ),
+    (
+        "select iif(d, true, diso), iif(d, 5, true), nth_value(d, 1) over (), lag(d, 1, 7) over (),"
+        " lag(d, 1, diso) over () from u where a = 1",
+        [(True, 5, True, 7, False)],
+    ),
     ("select 'a' like 'A', 'a' is 'a', null is null, a dia tsy null from t limit 1", [(True, True, True, True)]),
     ("select cast(5 as boolean), cast(null as boolean), cast(0 as boolean)", [(True, None, False)]),
     # joins
@@ -86,6 +91,11 @@ ROWS = [
     ("select sum(c) over w from t window w as (order by a) order by a", [(None,), (10,), (30,), (60,)]),
     ("select case a when 1 then 'one' else 'more' end from t where a < 3", [("one",), ("more",)]),
     ("select date('2024-01-31', '+1 day'), strftime('%Y', '2024-05-05')", [("2024-02-01", "2024")]),
+    (
+        "select datetime('subsec'), datetime('SubSecond', '+1 day'), strftime('%Y', 'subsec'),"
+        " date('2024-01-31', 'subsec')",
+        [("2026-11-18 11:06:40.000", "2026-11-19 11:06:40.000", "2026", "2024-01-31")],
+    ),
     # long and deep
     ("select " + "(" * 150 + "1" + ")" * 150, [(1,)]),
     ("select " + "abs(" * 150 + "1" + ")" * 150, [(1,)]),
