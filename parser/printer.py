@@ -32,6 +32,14 @@ def write_node(node: object, literals: Sequence[Value], malagasy: bool = False) 
     return Writer(Shaped("", tuple(literals)), malagasy).node(node)
 
 
+def translate(statement: Statement, literals: Sequence[Value], malagasy: bool) -> str:
+    """A statement as text for a reader; in standard SQL, what only DirkDB's own words have is said by others.
+
+    Raises limit_invalid (2201W), not_supported (0A000) when there are no others (`fetra ? ?`).
+    """
+    return Writer(Shaped("", tuple(literals)), malagasy, portable=not malagasy).node(statement)
+
+
 def quoted(name: str) -> str:
     """A name as text: bare where that reads back as the name, else in back quotes."""
     if _BARE_NAME.fullmatch(name) and name.lower() not in RESERVED and name.lower() not in _CONTEXT_WORDS:
@@ -40,10 +48,14 @@ def quoted(name: str) -> str:
 
 
 class Writer:
-    """One statement on its way to text: the vocabulary and the literals."""
+    """One statement on its way to text: the vocabulary and the literals.
 
-    def __init__(self, shaped: Shaped, malagasy: bool) -> None:
+    `portable`: forms that standard SQL lacks are written as it says them, which gives another tree of the same meaning.
+    """
+
+    def __init__(self, shaped: Shaped, malagasy: bool, portable: bool = False) -> None:
         self.malagasy = malagasy
+        self.portable = portable
         self.shaped = shaped
         self._row = 0
 

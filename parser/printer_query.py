@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from parser.errors import SqlError
 from parser.nodes import (
     Compound,
     Cte,
     Derived,
+    Expr,
     Item,
     Join,
     Limit,
+    Literal,
+    Parameter,
     Query,
     RowRange,
     Select,
@@ -109,7 +113,19 @@ def _limit(writer: Writer, node: Limit) -> str:
 
 @writes(RowRange)
 def _row_range(writer: Writer, node: RowRange) -> str:
+    if writer.portable:
+        start, stop = _bound(writer, node.start), _bound(writer, node.stop)
+        return f"{writer.words('LIMIT')} {max(stop - start, 0)} {writer.words('OFFSET')} {start}"
     return f"{writer.words('LIMIT')} {writer.node(node.start)} {writer.node(node.stop)}"
+
+
+def _bound(writer: Writer, node: Expr) -> int:
+    if isinstance(node, Parameter):
+        raise SqlError("not_supported", what="fetra ? ?")
+    value = writer.shaped.literals[node.index] if isinstance(node, Literal) else None
+    if not isinstance(value, int | float) or value < 0 or value != int(value):
+        raise SqlError("limit_invalid")
+    return int(value)
 
 
 @writes(With)

@@ -10,6 +10,7 @@ from parser.compile.alter import alter_table
 from parser.compile.context import Context
 from parser.compile.query import compile_query
 from parser.compile.show import describe, show
+from parser.compile.translate import translate
 from parser.errors import SqlError
 from parser.literals import Literals, Look
 from parser.plan import Plan, Query, Shaped
@@ -80,6 +81,8 @@ def _compile(context: Context, statement: nodes.Statement) -> Plan:
             return show(context, statement)
         case nodes.Describe():
             return describe(context, statement.name)
+        case nodes.Translate():
+            return translate(context, statement)
     raise SqlError("not_supported", what=type(statement).__name__)
 
 

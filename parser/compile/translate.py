@@ -1,0 +1,27 @@
+"""TRANSLATE: a statement in the other vocabulary, or in standard SQL, as a relation of one text."""
+
+from __future__ import annotations
+
+from parser import nodes, printer
+from parser.compile import sql
+from parser.compile.context import Context
+from parser.errors import SqlError
+from parser.plan import Output, Query
+
+_RELATION = "fanasehoana"
+#: Word after TO -> whether that is the Malagasy vocabulary.
+_TARGETS = {"sql": False, "gasy": True}
+
+
+def translate(context: Context, node: nodes.Translate) -> Query:
+    """The statement as text; no name in it is looked up, so it needs no schema.
+
+    The text is part of the plan, and the plan's key holds every literal. Raises unknown_language (22023) for a
+    target that there is not, limit_invalid (2201W), not_supported (0A000) for what standard SQL can't say.
+    """
+    malagasy = _TARGETS.get(node.to)
+    if malagasy is None:
+        raise SqlError("unknown_language", name=node.to, known="SQL, gasy")
+    literals = [context.literals.value(position) for position in range(context.literals.count())]
+    text = printer.translate(node.statement, literals, malagasy)
+    return Query(f"SELECT {sql.literal(text)}", (), (Output(_RELATION, _RELATION),), _RELATION, ())
