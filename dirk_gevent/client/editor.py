@@ -7,6 +7,8 @@ happens while the person reads it; keys pressed meanwhile wait in the terminal a
 from __future__ import annotations
 
 import os
+import select
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from prompt_toolkit.document import Document
     from prompt_toolkit.formatted_text import AnyFormattedText
     from prompt_toolkit.key_binding import KeyBindings
+
+_READ_BYTES = 4096
 
 #: Stands before the second and later lines of a statement.
 CONTINUATION = " " * 8 + "> "
@@ -78,16 +82,52 @@ class PlainEditor:
 
     def __init__(self, *, interrupt_leaves: bool) -> None:
         self._interrupt_leaves = interrupt_leaves
+        self._typed = b""
 
     def read(self, prompt: str, *, is_pending: bool) -> str:
         """One line."""
         try:
-            return input(CONTINUATION if is_pending else prompt)
+            with _signals_wake() as woken:
+                print(CONTINUATION if is_pending else prompt, end="", flush=True)
+                return self._line(woken)
         except KeyboardInterrupt:
+            self._typed = b""
             print()
             if self._interrupt_leaves and not is_pending:
                 raise EOFError from None
             raise
+
+
+    def _line(self, woken: int) -> str:
+        """What is typed until Enter. Raises EOFError for Ctrl-D on an empty line."""
+        keys = sys.stdin.fileno()
+        while b"\n" not in self._typed:
+            if keys not in select.select([keys, woken], [], [])[0]:
+                os.read(woken, _READ_BYTES)
+                continue
+            piece = os.read(keys, _READ_BYTES)
+            if not piece and not self._typed:
+                raise EOFError
+            self._typed += piece or b"\n"
+        line, _, self._typed = self._typed.partition(b"\n")
+        return line.decode(errors="replace")
+
+
+@contextmanager
+def _signals_wake() -> Iterator[int]:
+    """A descriptor that a signal makes readable: one that comes just before `select` ends the wait, too.
+
+    `input()` would sleep through a Ctrl-C of that moment until the next key.
+    """
+    woken, waking = os.pipe()
+    os.set_blocking(waking, False)
+    before = signal.set_wakeup_fd(waking, warn_on_full_buffer=False)
+    try:
+        yield woken
+    finally:
+        signal.set_wakeup_fd(before)
+        os.close(woken)
+        os.close(waking)
 
 
 class FullEditor:
