@@ -13,6 +13,8 @@ from parser.errors import SqlError
 from parser.suggest import nearest
 
 _CONCATENATIONS = frozenset(("group_concat", "string_agg"))
+#: What a time argument may say for the time now.
+_NOW_WORDS = frozenset(("now", "subsec", "subsecond"))
 
 
 def call(env: Env, node: nodes.Call) -> Expression:
@@ -72,26 +74,30 @@ def _clock(env: Env, function: Function) -> Expression:
 def _moment(env: Env, node: nodes.Call, function: Function) -> Expression:
     """A date function: a literal 'now' is the statement's time; a time that only the row knows goes through our
     own function in a write, for it may say 'now' too."""
-    arguments = expressions(env, node.arguments)
     position = function.time_argument
-    if len(arguments) <= position:
-        env.context.repeatable = False
-        return combine(f"{function.sql}({joined([*arguments, Expression('dirk_now()')])})", *arguments)
     words = [_word(env, argument) for argument in node.arguments]
     if any(word in ("localtime", "utc") for word in words[position + 1 :]):
         raise SqlError("not_deterministic", name=node.name.text)
-    if words[position] in ("now", "subsec", "subsecond"):
-        env.context.repeatable = False
-        arguments[position] = Expression("dirk_now()")
-        if words[position] != "now":
-            # As a time, the modifier is the time now with its own effect on top.
-            arguments.insert(position + 1, Expression("'subsec'"))
-    elif isinstance(node.arguments[position], nodes.Parameter):
-        env.context.repeatable = False
+    if len(words) <= position:
+        arguments = [*expressions(env, node.arguments), *_now(env)]
+    elif words[position] in _NOW_WORDS:
+        before, after = node.arguments[:position], node.arguments[position + 1 :]
+        arguments = [*expressions(env, before), *_now(env, words[position]), *expressions(env, after)]
+    else:
+        arguments = expressions(env, node.arguments)
+        if isinstance(node.arguments[position], nodes.Parameter):
+            env.context.repeatable = False
     text = f"{function.sql}({joined(arguments)})"
     if env.context.for_write and None in words[position:]:
         text = f"dirk_datefn('{function.sql}', {joined(arguments)})"
     return combine(text, *arguments)
+
+
+def _now(env: Env, word: str | None = None) -> list[Expression]:
+    """The arguments that mean the statement's time: 'subsec' in its place is the time now with that modifier."""
+    env.context.repeatable = False
+    now = Expression("dirk_now()")
+    return [now] if word in (None, "now") else [now, Expression("'subsec'")]
 
 
 def _word(env: Env, node: nodes.Expr) -> str | None:
