@@ -11,7 +11,7 @@ import select
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -74,7 +74,8 @@ def _keys_kept() -> Iterator[None]:
     try:
         yield
     finally:
-        termios.tcsetattr(sys.stdin, termios.TCSADRAIN, saved)
+        with suppress(termios.error):  # a terminal that is gone, or another program's by now
+            termios.tcsetattr(sys.stdin, termios.TCSADRAIN, saved)
 
 
 class PlainEditor:
