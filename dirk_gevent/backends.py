@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections.abc import Iterator
@@ -37,11 +38,12 @@ class BackendDownError(OSError):
 class Remote:
     """An answer that is still coming: the collected beginning and the connection that brings the rest."""
 
-    def __init__(self, backend: Backend, wire: Wire, data: bytes) -> None:
+    def __init__(self, backend: Backend, wire: Wire, data: bytes, silence_seconds: float) -> None:
         self.host, self.port = backend.host, backend.port
         self._backend = backend
         self._wire: Wire | None = wire
         self._data = data
+        self._silence_seconds = silence_seconds
         self._relay = protocol.AnswerRelay()
 
     def pieces(self) -> Iterator[bytes]:
@@ -52,7 +54,7 @@ class Remote:
                 yield passed
             if self._relay.done:
                 return
-            data = self._wire.receive(_RECEIVE_BYTES) if self._wire is not None else b""
+            data = self._backend.receive_more(self._wire, self._silence_seconds) if self._wire is not None else b""
             if not data:
                 raise BackendDownError("closed before the end of the answer", was_sent=True)
 
@@ -127,7 +129,8 @@ class Backend:
             data = wire.receive(_RECEIVE_BYTES)
             while not data.endswith(protocol.END):
                 if len(data) > COLLECT_BYTES:
-                    return Remote(self, wire, data)
+                    self._running[wire] = (math.inf, client)
+                    return Remote(self, wire, data, silence_seconds)
                 more = wire.receive(_RECEIVE_BYTES)
                 if not more:
                     raise ConnectionResetError("connection closed before the end of the answer")
@@ -139,10 +142,21 @@ class Backend:
                 raise self._given_up(client) from error
             if reused:
                 self._drop_idle()
-                return self.ask(request, silence_seconds, client)
+                return self._ask_again(request, silence_seconds, client)
             self._down(error)
             raise BackendDownError(str(error), was_sent=True) from error
         self.give_back(wire)
+        return data
+
+    def receive_more(self, wire: Wire, silence_seconds: float) -> bytes:
+        """The next bytes of a long answer; raises OSError. Only this wait counts as the backend's silence: between
+        two calls the client takes what came, as slowly as it likes.
+        """
+        client = self._running[wire][1] if wire in self._running else None
+        self._running[wire] = (time.monotonic() + silence_seconds, client)
+        data = wire.receive(_RECEIVE_BYTES)
+        if wire in self._running:
+            self._running[wire] = (math.inf, client)
         return data
 
     def give_back(self, wire: Wire) -> None:
@@ -187,6 +201,13 @@ class Backend:
         if client is not None and client.is_gone():
             return ConnectionAbortedError("the client went away")
         return BackendDownError(f"{self.host}:{self.port} did not answer in time", was_sent=True)
+
+    def _ask_again(self, request: bytes, silence_seconds: float, client: Wire | None) -> bytes | Remote:
+        """`ask` after a first try on a connection that broke: whatever happens now, the request may have arrived."""
+        try:
+            return self.ask(request, silence_seconds, client)
+        except BackendDownError as error:
+            raise BackendDownError(str(error), was_sent=True) from error
 
     def _connect(self) -> Wire:
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TypeVar
 
 from dirk_gevent import answers, protocol
 from dirk_gevent.engine.database import Database
@@ -21,6 +21,8 @@ from parser.errors import SqlError
 _PAGES_A_TIME = 4
 #: How often a running query is checked for a client that has gone.
 _WATCH_SECONDS = 0.5
+
+_Result = TypeVar("_Result")
 
 
 class NodeStream:
@@ -68,7 +70,7 @@ class NodeStream:
                     total = len(pages) if self._is_whole else number if is_last else 0
                     encoded.append(protocol.encoded_page(name, columns, page.rows_json, number, total))
                 yield b"".join(encoded)
-                if self._stream.finished:
+                if self._is_over():
                     break
                 pages = self._fetch(_PAGES_A_TIME)
         except SqlError as error:
@@ -95,22 +97,24 @@ class NodeStream:
     def _has_meta(self) -> bool:
         return self._request.has_meta
 
+    def _is_over(self) -> bool:
+        """Whether no page is left. Raises SqlError when draining into the file failed: then more would have come."""
+        if self._spooling is not None:
+            self._awaited(self._spooling)
+        return self._stream.finished
+
     def _fetch(self, pages: int) -> list[Page]:
         """The next pages. When the client goes away meanwhile the query is cancelled; raises SqlError."""
-        if self._spooling is not None:
-            self._await(self._spooling)
-            self._spooling.result()
-        call = self._threads.start(self._stream.fetch, pages)
-        self._await(call)
+        return self._awaited(self._threads.start(self._stream.fetch, pages))
+
+    def _awaited(self, call: Call[_Result]) -> _Result:
+        while not call.wait(_WATCH_SECONDS):
+            if self._wire.is_gone():
+                self._stream.cancel()
         try:
             return call.result()
         except StorageFault as fault:
             raise SqlError("storage_fault", node=self._node, reason=str(fault)) from fault
-
-    def _await(self, call: Call[Any]) -> None:
-        while not call.wait(_WATCH_SECONDS):
-            if self._wire.is_gone():
-                self._stream.cancel()
 
     def _meta(self, rows: int) -> bytes:
         if not self._has_meta:

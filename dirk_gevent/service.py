@@ -196,9 +196,10 @@ def _send_streamed(wire: Wire, answer: Streamed) -> None:
             stall = gevent.spawn_later(_STALL_SECONDS, answer.stalled)
             try:
                 wire.send(chunk)
+                # This waits too while the peer takes nothing: a chunk may just have fitted into the socket's buffer.
+                wire.yield_to_others()
             finally:
                 stall.kill(block=False)
-            wire.yield_to_others()
     finally:
         answer.close()
 

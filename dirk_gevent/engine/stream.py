@@ -62,7 +62,8 @@ class RelationStream:
     """An answer of any length. `open`, `fetch` and `spool` block: call them on a reader thread, one at a time.
 
     `columns`, `name`, `index`, `tables`, `repeatable` and `columns_json` mean what they do in `Relation`, after
-    `open` (the first `fetch` opens too). `finished` is exact after each `fetch`: no page is left. Close it always.
+    `open` (the first `fetch` opens too). `finished` is exact after each `fetch` or `spool` that ended well: no page is
+    left. (A failure closes the stream, which finishes it too.) Close it always.
     """
 
     def __init__(
@@ -118,7 +119,9 @@ class RelationStream:
             self.finished = self._spool.empty
             return taken
         lower_priority()
-        return self._encode(pages)
+        encoded = self._encode(pages)
+        self.finished = not self._ahead
+        return encoded
 
     def spool(self) -> None:
         """Drain what is left into an unlinked temporary file and end the SQLite transaction. Raises as `fetch`."""
@@ -129,8 +132,10 @@ class RelationStream:
         lower_priority()
         spool = _Spool(self._directory)
         try:
-            while not self.finished:
+            is_over = False
+            while not is_over:
                 spool.add(self._encode(_SPOOL_PAGES))
+                is_over = not self._ahead
         except BaseException:
             spool.close()
             raise
@@ -184,7 +189,6 @@ class RelationStream:
                 self._end()
             rows = converted(rows[: pages * size], self._booleans)
             encoded = [self._page(rows[at : at + size]) for at in range(0, max(len(rows), 1), size)]
-        self.finished = not self._ahead
         self.busy_seconds += time.monotonic() - began
         return encoded
 
