@@ -35,7 +35,7 @@ _PROMPT_STYLE = "ansicyan"
 # The terminal's own sixteen colours, which its owner made readable, dark or light.
 _COLOURS = {
     "pygments.keyword": "ansiblue bold",
-    "pygments.keyword.type": "ansiblue",
+    "pygments.keyword.type": "ansiblue nobold",
     "pygments.literal.string": "ansigreen",
     "pygments.literal.number": "ansimagenta",
     "pygments.comment": "ansibrightblack",
@@ -108,6 +108,7 @@ class PlainEditor:
                 continue
             piece = os.read(keys, _READ_BYTES)
             if not piece and not self._typed:
+                print()
                 raise EOFError
             self._typed += piece or b"\n"
         line, _, self._typed = self._typed.partition(b"\n")
