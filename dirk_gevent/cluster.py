@@ -40,6 +40,8 @@ class NodeView:
     durable: dict[int, int] = field(default_factory=dict)
     states: dict[int, NodeState] = field(default_factory=dict)
     level_at: dict[int, float] = field(default_factory=dict)
+    #: Logs whose state there is known to be wrong, until the node says that it has put it aside.
+    fenced: set[int] = field(default_factory=set)
 
     @property
     def is_master(self) -> bool:
@@ -80,6 +82,14 @@ class Cluster:
         view.is_connected = True
         view.last_beat = self._clock()
         view.last_beat_unix = time.time()
+
+    def fence(self, node: str, log_id: int) -> None:
+        """Count on nothing that the node has of this log."""
+        view = self.nodes[node]
+        view.fenced.add(log_id)
+        view.states[log_id] = NodeState.FENCED
+        for table in (view.applied, view.durable, view.level_at):
+            table.pop(log_id, None)
 
     def lost(self, node: str) -> None:
         """The node's link is gone."""
@@ -125,6 +135,7 @@ class Cluster:
         for view in self.nodes.values():
             for table in (view.applied, view.durable, view.states, view.level_at):
                 table.pop(log_id, None)
+            view.fenced.discard(log_id)
 
     def rows(self, databases: Iterable[tuple[int, str]], heads: Mapping[int, int]) -> list[ServerRow]:
         """The lines of SHOW SERVERS."""

@@ -144,7 +144,7 @@ class LogHost:
 
     def outcomes_came(self, node: str, log_id: int, outcomes: list[Outcome]) -> None:
         """A node told how entries ended. Replicas have no vote: theirs only show how far they are."""
-        if not self.cluster.nodes[node].is_master or self.cluster.nodes[node].state(log_id) is NodeState.FENCED:
+        if not self.cluster.nodes[node].is_master:
             return
         known = self._outcomes_of(log_id)
         for outcome in outcomes:
@@ -169,6 +169,7 @@ class LogHost:
         self.cluster.beat(node)
         view.durable.update(replication.indexes_in(frame["durable"]))
         view.states = {int(log_id): NodeState(state) for log_id, state in frame["states"].items()}
+        view.states.update(dict.fromkeys(view.fenced, NodeState.FENCED))
         if node in self._reported_down:
             self._reported_down.discard(node)
             self._logger.info("replication_up", target=node)
@@ -181,7 +182,7 @@ class LogHost:
 
     def foreign_history(self, node: str, log_id: int, index: int) -> None:
         """A node's state belongs to another history: it is fenced and seeded again."""
-        self._logger.error("node_fenced", target=node, log=log_id, index=index, reason="another history")
+        self._fence(node, log_id, index, "another history")
 
     def log_is_older(self, node: str, log_id: int, head: int, heard: int) -> None:
         """A node has seen more of a log than the log holds: no append until a person decides."""
@@ -254,10 +255,29 @@ class LogHost:
 
     def fence(self, node: str, log_id: int, index: int) -> None:
         """Shut out a node's state of one log: kept aside there, then seeded again."""
-        self._logger.error("node_fenced", target=node, log=log_id, index=index, reason="masters disagree")
+        self._fence(node, log_id, index, "masters disagree")
+
+    def _fence(self, node: str, log_id: int, index: int, reason: str) -> None:
+        # Remembered until the node confirms it: it may be away now, or end before it has put its state aside.
+        self._logger.error("node_fenced", target=node, log=log_id, index=index, reason=reason)
+        self.cluster.fence(node, log_id)
         link = self._links.get(node)
         if link is not None:
             link.fence(log_id)
+
+    def is_fenced(self, node: str, log_id: int) -> bool:
+        """Whether what the node says of this log is still of the state that was shut out."""
+        return log_id in self.cluster.nodes[node].fenced
+
+    def fence_done(self, node: str, log_id: int) -> None:
+        """The node has put its wrong state aside: what it says from now on is of the new one."""
+        self.cluster.nodes[node].fenced.discard(log_id)
+
+    def untold_index(self, node: str, log_id: int, applied: int) -> int:
+        """The index up to which outcomes are known; `applied` when the node's word on later ones is not needed."""
+        if not self.cluster.nodes[node].is_master or log_id in self._dropped:
+            return applied
+        return min(applied, self._outcomes_of(log_id).released)
 
     def links(self) -> Mapping[str, NodeLink]:
         """The nodes that follow now, by id."""

@@ -7,6 +7,7 @@ behind nobody.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from gevent.queue import Empty, Full, Queue
 
 from dirk_gevent import protocol, replication
 from dirk_gevent.cluster import NodeState
-from dirk_gevent.log.contract import EntriesGoneError, SnapshotInfo
+from dirk_gevent.log.contract import EntriesGoneError, SnapshotInfo, Watch
 from dirk_gevent.protocol import FrameSocket
 from dirk_gevent.replication import CHUNK_BYTES, Hello, Welcome
 from parser.errors import SqlError
@@ -26,8 +27,9 @@ if TYPE_CHECKING:
     from dirk_gevent.host import LogHost
     from dirk_gevent.outcomes import Header
 
-#: How far a node may be sent ahead of what it has applied, in each log.
+#: How far a node may be sent ahead of what it has applied, in each log (one entry may always be on its way).
 WINDOW_ENTRIES = 8192
+WINDOW_BYTES = 64 * 1024 * 1024
 CHUNK_MAX_BYTES = 1024 * 1024
 _UPLOAD_CHUNKS = 64
 _CACHE_BATCHES = 4096
@@ -42,12 +44,58 @@ class _Lane:
     mark: int | None = None
     mark_uploads: bool = False
     is_seeding: bool = False
+    flying_bytes: int = 0
+    flying: deque[tuple[int, int]] = field(default_factory=deque)
+
+    def restart(self, index: int) -> None:
+        """The node will stand at `index`, whatever was sent before."""
+        self.sent = self.applied = index
+        self.flying.clear()
+        self.flying_bytes = 0
+
+    def took_off(self, count: int, size_bytes: int) -> None:
+        """`count` entries have been sent."""
+        self.sent += count
+        self.flying.append((self.sent, size_bytes))
+        self.flying_bytes += size_bytes
+
+    def landed(self, index: int) -> None:
+        """The node has applied all up to `index`."""
+        self.applied = index
+        while self.flying and self.flying[0][0] <= index:
+            self.flying_bytes -= self.flying.popleft()[1]
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the node must apply something before it is sent more."""
+        return self.sent - self.applied >= WINDOW_ENTRIES or self.flying_bytes >= WINDOW_BYTES
 
 
-@dataclass(slots=True)
 class _Upload:
-    info: SnapshotInfo
-    chunks: Queue[bytes | None] = field(default_factory=lambda: Queue(_UPLOAD_CHUNKS))
+    """A snapshot on its way in. When nobody takes its chunks any more (it was refused) they are dropped."""
+
+    def __init__(self, info: SnapshotInfo) -> None:
+        self.info = info
+        self._chunks: Queue[bytes | None] = Queue(_UPLOAD_CHUNKS)
+        self._is_over = False
+
+    def put(self, chunk: bytes | None) -> None:
+        """The next chunk; b"" is the end, None says that the rest will never come. Blocks while too many wait."""
+        if not self._is_over:
+            self._chunks.put(chunk)
+
+    def chunks(self) -> Iterator[bytes]:
+        """All chunks; ConnectionError when the node went away before the last."""
+        while chunk := self._chunks.get():
+            yield chunk
+        if chunk is None:
+            raise ConnectionError("the upload was cut")
+
+    def end(self) -> None:
+        """Nobody takes chunks any more: let go of those that wait, and of whoever waits to put one."""
+        self._is_over = True
+        while not self._chunks.empty():
+            self._chunks.get_nowait()
 
 
 class NodeLink:
@@ -64,25 +112,30 @@ class NodeLink:
         self._pending: set[int] = set()
         self._wake = Event()
         self._told_heads: dict[int, int] = {}
-        self._upload: _Upload | None = None
+        self._uploads: dict[int, _Upload] = {}
         # A person's rebuild replaced the log that this node followed: what it has beyond is kept aside, not obeyed.
         self._from_predecessor = any(p.genesis == hello.genesis for p in host.log.predecessors)
 
     def run(self) -> None:
         """Serve the node until either side ends. Raises OSError or ValueError from the connection."""
+        # The bell first, so that no log that begins meanwhile is missed.
+        watch = self._log.watch()
         heads = {log_id: head.index for log_id, head in self._log.heads().items()}
         welcome = Welcome(self._log.genesis, self._log.predecessors, heads, self._host.beat_seconds)
-        self._frames.send(welcome.encode())
-        for log_id in sorted(heads):
-            self._open_lane(log_id)
-        helpers = [gevent.spawn(self._guarded, one) for one in (self._bell, self._send_all, self._beat_all)]
+        helpers: list[gevent.Greenlet[..., None]] = []
         try:
+            self._frames.send(welcome.encode())
+            for log_id in sorted(heads):
+                self._open_lane(log_id)
+            helpers.append(gevent.spawn(self._guarded, self._listen, watch))
+            helpers += [gevent.spawn(self._guarded, one) for one in (self._send_all, self._beat_all)]
             while (frame := self._frames.receive()) is not None:
                 self._receive(frame)
         finally:
+            watch.close()
             gevent.killall(helpers)
-            if self._upload is not None:
-                self._upload.chunks.put(None)
+            for upload in self._uploads.values():
+                upload.put(None)
 
     def close(self) -> None:
         """End the connection; `run` returns."""
@@ -110,10 +163,13 @@ class NodeLink:
         """The node's state of this log is wrong: it keeps it aside and starts from a snapshot."""
         lane = self._lanes.get(log_id)
         if lane is not None and not lane.is_seeding:
-            self._frames.send({"t": "fence", "log": log_id})
-            self._host.cluster.nodes[self.node].states[log_id] = NodeState.FENCED
-            lane.sent = lane.applied = 0
-            self._seed(log_id, lane)
+            lane.restart(0)
+            lane.is_seeding = True
+            gevent.spawn(self._guarded, self._send_fence, log_id, lane)
+
+    def _send_fence(self, log_id: int, lane: _Lane) -> None:
+        self._frames.send({"t": "fence", "log": log_id})
+        self._send_snapshot(log_id, lane)
 
     def _open_lane(self, log_id: int) -> None:
         """Decide where the node goes on in one log: from where it is, from a snapshot, fenced, or not at all."""
@@ -127,13 +183,18 @@ class NodeLink:
             self._refuse(log_id, head, max(standing.heard, standing.applied))
             return
         self._lanes[log_id] = lane = _Lane(standing.applied, standing.applied)
+        is_fenced = standing.state == NodeState.FENCED or self._host.is_fenced(self.node, log_id)
         chain = self._log.chain_at(log_id, standing.applied)
         is_foreign = standing.applied > head or (chain is not None and chain != standing.chain)
-        if is_foreign or standing.state == NodeState.FENCED:
+        if is_foreign or is_fenced:
             self._host.foreign_history(self.node, log_id, standing.applied)
-            self.fence(log_id)
             return
         self._host.applied(self.node, log_id, standing.applied)
+        # What was applied here while no connection stood is sent again: the node gives its recorded outcomes, for
+        # writers that still wait and for the headers, which go out in order or not at all.
+        untold = self._host.untold_index(self.node, log_id, standing.applied)
+        if self._log.oldest(log_id) <= untold + 1 <= standing.applied:
+            lane.restart(untold)
         self._continue(log_id, lane)
 
     def _refuse(self, log_id: int, head: int, heard: int) -> None:
@@ -151,20 +212,13 @@ class NodeLink:
         self._pending.add(log_id)
         self._wake.set()
 
-    def _bell(self) -> None:
-        watch = self._log.watch()
-        try:
-            while True:
-                changed = watch.wait()
-                if not changed:
-                    return
-                for log_id in changed:
-                    if log_id not in self._lanes and log_id not in self._refused:
-                        self._lanes[log_id] = _Lane(0, 0)
-                    self._pending.add(log_id)
-                self._wake.set()
-        finally:
-            watch.close()
+    def _listen(self, watch: Watch) -> None:
+        while changed := watch.wait():
+            for log_id in changed:
+                if log_id not in self._lanes and log_id not in self._refused:
+                    self._lanes[log_id] = _Lane(0, 0)
+                self._pending.add(log_id)
+            self._wake.set()
 
     def _send_all(self) -> None:
         while True:
@@ -182,16 +236,20 @@ class NodeLink:
         if lane.mark is not None and lane.sent >= lane.mark:
             self._frames.send({"t": "mark", "log": log_id, "index": lane.mark, "upload": lane.mark_uploads})
             lane.mark = None
-        if lane.sent - lane.applied >= WINDOW_ENTRIES:
+        if lane.is_full:
             return False
+        after = lane.sent
         try:
-            chunk = self._log.read(log_id, lane.sent, CHUNK_MAX_BYTES)
+            chunk = self._log.read(log_id, after, CHUNK_MAX_BYTES)
         except EntriesGoneError:
-            if self._log.head(log_id).index >= lane.sent + 1:
+            if self._host.head_index(log_id) > lane.sent and not lane.is_seeding:
                 self._seed(log_id, lane)
             return False
         except SqlError:
             self._lanes.pop(log_id, None)
+            return False
+        if lane.is_seeding or lane.sent != after:
+            # Fenced while the journal was read: what comes next depends on the snapshot.
             return False
         entries = chunk.entries
         if lane.mark is not None:
@@ -199,8 +257,9 @@ class NodeLink:
         if not entries:
             return lane.mark is not None and lane.sent >= lane.mark
         header = {"t": "entries", "log": log_id, "first": chunk.first_index, "chain": chunk.chain_before.hex()}
-        self._frames.send(header, protocol.join_entries(entries))
-        lane.sent += len(entries)
+        body = protocol.join_entries(entries)
+        lane.took_off(len(entries), len(body))
+        self._frames.send(header, body)
         return True
 
     def _seed(self, log_id: int, lane: _Lane) -> None:
@@ -210,7 +269,7 @@ class NodeLink:
     def _send_snapshot(self, log_id: int, lane: _Lane) -> None:
         info = self._log.latest_snapshot(log_id)
         if info is None:
-            lane.sent = lane.applied = 0
+            lane.restart(0)
         else:
             self._host.log_event("seeding", node=self.node, log=log_id, index=info.index, bytes=info.size_bytes)
             reader = self._log.open_snapshot(log_id, info.index)
@@ -221,7 +280,7 @@ class NodeLink:
                 self._frames.send({"t": "snapshot_end", "log": log_id})
             finally:
                 reader.close()
-            lane.sent = lane.applied = info.index
+            lane.restart(info.index)
         lane.is_seeding = False
         self._poke(log_id)
 
@@ -246,35 +305,40 @@ class NodeLink:
             self._host.snapshots.digest(self.node, int(frame["log"]), int(frame["index"]), digest)
         elif kind == "upload":
             self._begin_upload(replication.snapshot_in(frame))
-        elif kind == "chunk" and self._upload is not None:
-            self._upload.chunks.put(frame["body"])
-        elif kind == "upload_end" and self._upload is not None:
-            self._upload.chunks.put(b"")
-            self._upload = None
+        elif kind == "chunk" and (upload := self._uploads.get(int(frame["log"]))) is not None:
+            upload.put(frame["body"])
+        elif kind == "upload_end" and (upload := self._uploads.pop(int(frame["log"]), None)) is not None:
+            upload.put(b"")
+        elif kind == "fenced":
+            self._host.fence_done(self.node, int(frame["log"]))
 
     def _receive_acks(self, log_id: int, frame: dict[str, Any]) -> None:
+        if self._host.is_fenced(self.node, log_id):
+            return
         self._host.outcomes_came(self.node, log_id, replication.outcomes_in(frame))
         self._advance(log_id, int(frame["applied"]))
 
     def _advance(self, log_id: int, index: int) -> None:
+        if self._host.is_fenced(self.node, log_id):
+            return
         self._host.applied(self.node, log_id, index)
         lane = self._lanes.get(log_id)
         if lane is not None and index > lane.applied:
-            lane.applied = index
+            lane.landed(index)
             if lane.sent < self._host.head_index(log_id):
                 self._poke(log_id)
 
     def _begin_upload(self, info: SnapshotInfo) -> None:
-        self._upload = upload = _Upload(info)
-        gevent.spawn(self._guarded, self._host.snapshots.store, self.node, info, _chunks_of(upload.chunks))
+        if (before := self._uploads.get(info.log_id)) is not None:
+            before.put(None)
+        self._uploads[info.log_id] = upload = _Upload(info)
+        gevent.spawn(self._guarded, self._store, upload)
 
-
-def _chunks_of(queue: Queue[bytes | None]) -> Iterator[bytes]:
-    """The chunks of an upload; ConnectionError when the node went away before the last."""
-    while chunk := queue.get():
-        yield chunk
-    if chunk is None:
-        raise ConnectionError("the upload was cut")
+    def _store(self, upload: _Upload) -> None:
+        try:
+            self._host.snapshots.store(self.node, upload.info, upload.chunks())
+        finally:
+            upload.end()
 
 
 class CacheLink:

@@ -207,6 +207,7 @@ class Lane:
         database = self._database()
         kept = self._follower.appliers.call(database.set_aside, "fenced")
         database.set_state(NodeState.LIVE)
+        self._follower.send({"t": "fenced", "log": self.log_id})
         self._follower.logger.error("fenced", log=self.log_id, kept=str(kept))
 
     def _stall(self, item: Item, fault: StorageFault) -> None:

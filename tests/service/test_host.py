@@ -1,0 +1,226 @@
+"""The log's host against nodes that misbehave: it runs here, the node is a socket that speaks the frames."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import gevent
+import pytest
+from gevent import socket
+
+from dirk_gevent import config, protocol, replication
+from dirk_gevent.engine.build import build_fingerprint
+from dirk_gevent.engine.results import Outcome
+from dirk_gevent.host import LogHost
+from dirk_gevent.host_link import NodeLink
+from dirk_gevent.log.contract import SnapshotInfo
+from dirk_gevent.log.embedded import EmbeddedLog
+from dirk_gevent.log.entry import Draft, LoggedStatement, new_request_id
+from dirk_gevent.logs import logger
+from dirk_gevent.protocol import FrameSocket
+from dirk_gevent.replication import Hello, Standing
+from parser.shape import split
+
+NOW_MS = 1_700_000_000_000
+
+
+class FakeNode:
+    """A node's end of a subscription; `frames` is its socket."""
+
+    def __init__(self, host: LogHost, node: str, standings: dict[int, Standing] | None = None) -> None:
+        mine, its = socket.socketpair()
+        self.name = node
+        self.frames = FrameSocket(mine)
+        genesis = host.log.genesis if standings else None
+        hello = Hello(node, build_fingerprint(), genesis, standings or {})
+        self._serving = gevent.spawn(host.follow, its, json.loads(json.dumps(hello.encode())))
+        assert self.next("welcome")["t"] == "welcome"
+        self.beat()
+        until(lambda: host.cluster.nodes[node].is_connected)
+
+    def beat(self, states: dict[int, str] | None = None) -> None:
+        """A heartbeat."""
+        self.frames.send(replication.node_beat({}, {}, states or {}))
+
+    def next(self, *kinds: str) -> dict[str, Any]:
+        """The next frame of one of these kinds."""
+        with gevent.Timeout(5):
+            while True:
+                frame = self.frames.receive()
+                assert frame is not None, "the host closed the link"
+                if frame["t"] in kinds:
+                    return frame
+
+    def ack(self, log_id: int, index: int, digest: bytes = b"d", tables: tuple[str, ...] = ("u",)) -> None:
+        """Tell how one entry ended."""
+        outcome = Outcome(index, "", "", {}, 1, tables, "insert", "u", "r", digest)
+        self.frames.send(replication.acks(log_id, index, [outcome]))
+
+    def end(self) -> None:
+        """Break the connection and wait until the host has seen it. Safe to call twice."""
+        self.frames.close()
+        self._serving.join(5)
+        assert self._serving.dead
+
+
+Connect = Callable[..., FakeNode]
+
+
+@pytest.fixture
+def connect(host: LogHost) -> Iterator[Connect]:
+    """Connects fake nodes to the host; their connections end with the test."""
+    made: list[FakeNode] = []
+
+    def one(node: str, standings: dict[int, Standing] | None = None) -> FakeNode:
+        made.append(FakeNode(host, node, standings))
+        return made[-1]
+
+    yield one
+    for node in made:
+        node.end()
+
+
+def until(condition: Callable[[], object]) -> None:
+    """Let the host run until it is so."""
+    with gevent.Timeout(5):
+        while not condition():
+            gevent.sleep(0.01)
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Iterator[LogHost]:
+    """A host of two masters' log with one database, log 1."""
+    written = {
+        "configVersion": 2,
+        "loadBalancer": {"listenHost": "127.0.0.1", "listenPort": 3949},
+        "instances": [
+            {"id": one, "role": "MASTER", "host": "127.0.0.1", "port": port, "dataDirectory": one}
+            for one, port in (("m1", 3948), ("m2", 3950))
+        ],
+        "log": {"directory": "log"},
+    }
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(written))
+    found = config.load(path)
+    log = EmbeddedLog(found.log, clock=lambda: NOW_MS)
+    log.create_database("t", new_request_id(NOW_MS))
+    host = LogHost(found, log, logger("test"))
+    yield host
+    host.is_stopping = True
+    host.stop()
+    log.close()
+
+
+def append(host: LogHost, count: int = 1) -> None:
+    """Append to log 1."""
+    for _ in range(count):
+        host.log.append(1, Draft(new_request_id(NOW_MS), (LoggedStatement(split("fafao u;")),)))
+
+
+def upload(node: FakeNode, info: SnapshotInfo) -> None:
+    """Begin to send a snapshot."""
+    node.frames.send(replication.snapshot_fields("upload", info))
+
+
+def snapshot_at_head(host: LogHost, log_id: int) -> SnapshotInfo:
+    """What a node would say of a snapshot of the newest state."""
+    head = host.log.head(log_id)
+    return SnapshotInfo(log_id, head.index, head.chain, b"content")
+
+
+def test_snapshots_of_two_databases_do_not_mix_on_their_way(host: LogHost, connect: Connect) -> None:
+    """A node sends both at once, piece by piece: each file holds its own pieces."""
+    host.log.create_database("other", new_request_id(NOW_MS))
+    append(host)
+    host.log.append(2, Draft(new_request_id(NOW_MS), (LoggedStatement(split("fafao u;")),)))
+    node = connect("m1")
+    for log_id in (1, 2):
+        upload(node, snapshot_at_head(host, log_id))
+    for piece in (b"a", b"b"):
+        for log_id in (1, 2):
+            node.frames.send({"t": "chunk", "log": log_id}, piece * log_id)
+    for log_id in (1, 2):
+        node.frames.send({"t": "upload_end", "log": log_id})
+    until(lambda: host.log.snapshots(1) and host.log.snapshots(2))
+    for log_id, whole in ((1, b"ab"), (2, b"aabb")):
+        reader = host.log.open_snapshot(log_id, 1)
+        assert reader.read(100) == whole
+        reader.close()
+
+
+def test_a_refused_snapshot_stops_nothing_else_of_its_node(host: LogHost, connect: Connect) -> None:
+    """More of it comes than the host would hold: acknowledgements behind it arrive all the same."""
+    append(host)
+    node = connect("m1")
+    wrong = SnapshotInfo(1, 1, b"another history!", b"content")
+    upload(node, wrong)
+    for _ in range(200):
+        node.frames.send({"t": "chunk", "log": 1}, b"x" * 1000)
+    node.ack(1, 1)
+    until(lambda: host.cluster.nodes["m1"].applied.get(1) == 1)
+
+
+def test_a_fenced_node_is_not_believed_until_its_state_is_aside(host: LogHost, connect: Connect) -> None:
+    """What it applied before it heard of the fence comes in behind a heartbeat: it counts for nothing."""
+    append(host, 3)
+    node = connect("m1")
+    node.ack(1, 1)
+    until(lambda: host.cluster.nodes["m1"].applied.get(1) == 1)
+    host.fence("m1", 1, 1)
+    node.next("fence")
+    node.beat()
+    node.ack(1, 2, b"wrong")
+    node.frames.send({"t": "fenced", "log": 1})
+    node.frames.send(replication.node_beat({}, {1: 7}, {}))
+    until(lambda: host.cluster.nodes["m1"].durable.get(1) == 7)
+    assert host._outcomes_of(1).first(2) is None
+    until(lambda: host.cluster.live_masters(1) == ["m1"])
+
+
+def test_a_node_fenced_while_it_is_away_hears_of_it_when_it_is_back(host: LogHost, connect: Connect) -> None:
+    """The chain of hashes cannot tell that its content is wrong: the host remembers."""
+    append(host, 2)
+    host.fence("m1", 1, 2)
+    chain = host.log.chain_at(1, 2)
+    assert chain is not None
+    connect("m1", {1: Standing(2, chain, 2)}).next("fence")
+
+
+def test_outcomes_lost_with_a_connection_are_told_again(host: LogHost, connect: Connect) -> None:
+    """The node applied an entry and the link broke before it could say so: writers and headers wait for its word."""
+    append(host, 3)
+    node = connect("m1")
+    node.ack(1, 1)
+    until(lambda: host._outcomes_of(1).released == 1)
+    node.end()
+    chain = host.log.chain_at(1, 3)
+    assert chain is not None
+    again = connect("m1", {1: Standing(3, chain, 3)})
+    frame = again.next("entries")
+    while frame["log"] != 1:
+        frame = again.next("entries")
+    assert frame["first"] == 2 and len(protocol.split_entries(frame["body"])) == 2
+
+
+def test_a_node_is_sent_no_more_bytes_than_it_can_hold(
+    host: LogHost, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Entries of two megabytes each: the window ends long before its number of entries."""
+    monkeypatch.setattr("dirk_gevent.host_link.WINDOW_BYTES", 3_000_000)
+    large = LoggedStatement(split(f"fafao u rehefa n = '{'x' * 1_000_000}';"))
+    for _ in range(8):
+        host.log.append(1, Draft(new_request_id(NOW_MS), (large,)))
+    node = connect("m1")
+    link: NodeLink = host.links()["m1"]
+    last = 0
+    while last < 2:
+        frame = node.next("entries")
+        last = frame["first"] if frame["log"] == 1 else 0
+    node.next("beat")
+    node.next("beat")
+    assert link._lanes[1].sent == 2
+    node.ack(1, 1)
+    until(lambda: link._lanes[1].sent > 2)
