@@ -78,12 +78,22 @@ class Output:
 
 
 @dataclass(frozen=True, slots=True)
+class Explained:
+    """What EXPLAIN knows before SQLite is asked: the lines of the algebra's tree, and the tables that SQLite's plan
+    will call by aliases: (alias, the name it has in the statement)."""
+
+    tree: tuple[str, ...]
+    aliases: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Query:
     """A read, ready for SQLite: `sql` has only numbered parameters `?1 ?2 …`, made by `parser.bind.bind`.
 
     `columns` may hold names with literal markers; `parser.bind.columns` makes the names of one request.
     `relation` is the answer's name. `tables`: base tables and views read (as created). `repeatable` is false
-    when random or the clock takes part, so that no cache keeps the answer.
+    when random or the clock takes part, so that no cache keeps the answer. `explained`: the SQL is EXPLAIN QUERY
+    PLAN; its rows are not the answer but become lines of it.
     """
 
     sql: str
@@ -93,6 +103,7 @@ class Query:
     tables: tuple[str, ...]
     repeatable: bool = True
     static_names: bool = True
+    explained: Explained | None = None
 
 
 @dataclass(frozen=True, slots=True)

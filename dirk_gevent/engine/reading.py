@@ -11,12 +11,14 @@ not hold back the WAL. Streams open their transaction under the lock that COMMIT
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from dirk_gevent.engine.apply import Applied
 from dirk_gevent.engine.compiler import Compiler, Schema
 from dirk_gevent.engine.connection import create_file, open_reader
+from dirk_gevent.engine.explain import explanation
 from dirk_gevent.engine.faults import Overrun, storage_faults
 from dirk_gevent.engine.functions import EntryContext
 from dirk_gevent.engine.position import Position
@@ -138,6 +140,8 @@ class ReadSide:
         if not plan.static_names:
             columns = self._compiler.columns(plan, shaped)
             encoded = columns_json(columns)
+        if plan.explained is not None:
+            rows = explanation(plan.explained, rows)
         values = converted(rows, shape.booleans)
         return Relation(plan.relation, columns, values, index, plan.tables, plan.repeatable, encoded)
 
@@ -207,7 +211,9 @@ class ReadSide:
             shaped = wanted.shaped
             plan = _query(self._plans.plan(shaped, position.schema, False))
             columns = plan.columns if plan.static_names else self._compiler.columns(plan, shaped)
-            cursor = connection.execute(plan.sql, self._compiler.bind(plan, shaped, wanted.args))
+            cursor: Iterator[Row] = connection.execute(plan.sql, self._compiler.bind(plan, shaped, wanted.args))
+            if plan.explained is not None:
+                cursor = iter(explanation(plan.explained, cursor))
         except BaseException:
             connection.close(True)
             raise

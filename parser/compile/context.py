@@ -23,7 +23,8 @@ class Context:
     """The state of compiling one statement.
 
     `for_write`: what it computes must come out the same on every node. `inline`: the text is kept by SQLite
-    (views, CHECKs), so literals are written into it and parameters refused.
+    (views, CHECKs), so literals are written into it and parameters refused. `shown`: what tables are called in the
+    statement, by the alias that the SQL gives them.
     """
 
     schema: Schema
@@ -35,6 +36,7 @@ class Context:
     uses: set[str] = field(default_factory=set)
     domains: set[str] = field(default_factory=set)
     found: dict[tuple[str, str], Thing | None] = field(default_factory=dict)
+    shown: dict[str, str] = field(default_factory=dict)
     _aliases: int = 0
     _arguments: dict[Bind, int] = field(default_factory=dict)
     _highest: int = 0

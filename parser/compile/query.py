@@ -164,6 +164,7 @@ def with_clause(context: Context, with_: nodes.With | None, scope: Scope) -> str
     texts = []
     for cte in with_.ctes:
         sql_name = context.alias()
+        context.shown[sql_name] = cte.name.text
         recursive = with_.recursive and _recursive_start(cte)
         if recursive:
             start = compile_query(_apart(context), nodes.Query(recursive), scope, named=True)

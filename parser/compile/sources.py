@@ -75,6 +75,7 @@ def _compile(context: Context, node: nodes.Source, parent: Scope | None, before:
 def _table(context: Context, node: nodes.TableRef, parent: Scope | None) -> From:
     shown = (node.alias or node.name).text
     alias = context.alias()
+    context.shown[alias] = shown
     common = parent.common_table(node.name.text) if parent is not None else None
     if common is not None:
         return _common(common, alias, shown)
@@ -101,6 +102,8 @@ def _derived(context: Context, node: nodes.Derived, parent: Scope | None) -> Fro
     inner = compile_query(context, node.query, parent, named=True)
     alias = context.alias()
     shown = node.alias.text if node.alias else ""
+    if shown:
+        context.shown[alias] = shown
     fields = fields_of(context, inner, f"{alias}.", shown)
     sources = {key(shown): fields} if shown else {}
     return From(f"({inner.sql}) AS {alias}", fields, sources, shown or inner.relation)

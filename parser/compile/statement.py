@@ -8,6 +8,7 @@ from parser import nodes
 from parser.compile import changes, ddl
 from parser.compile.alter import alter_table
 from parser.compile.context import Context
+from parser.compile.explain import explain
 from parser.compile.query import compile_query
 from parser.compile.show import describe, show
 from parser.compile.translate import translate
@@ -52,7 +53,7 @@ def linked_tables(schema: Schema) -> tuple[Table, ...]:
 
 
 def _reads(statement: nodes.Statement) -> bool:
-    return isinstance(statement, nodes.Query | nodes.Show | nodes.Describe)
+    return isinstance(statement, nodes.Query | nodes.Show | nodes.Describe | nodes.Explain)
 
 
 def _compile(context: Context, statement: nodes.Statement) -> Plan:
@@ -81,6 +82,8 @@ def _compile(context: Context, statement: nodes.Statement) -> Plan:
             return show(context, statement)
         case nodes.Describe():
             return describe(context, statement.name)
+        case nodes.Explain():
+            return explain(context, statement)
         case nodes.Translate():
             return translate(context, statement)
     raise SqlError("not_supported", what=type(statement).__name__)

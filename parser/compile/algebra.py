@@ -1,0 +1,146 @@
+"""A query as a tree of relational algebra, for a reader: one line an operator, its inputs indented below it.
+
+σ keeps rows, π columns; ⋈ ⟕ ⟖ ⟗ × join; γ groups (keys; aggregates), ω adds windows, δ drops repeated rows;
+∪ ⊎ − ∩ combine (⊎ keeps repeated rows); τ orders, λ limits (`λ [a, b)`: rows a up to but not including b), ρ renames,
+≔ names a common table expression.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+
+from parser import nodes, printer
+from parser.compile.functions import FUNCTIONS, Sort
+from parser.plan import Value
+from parser.schema import key
+
+_SETS = {"union": "∪", "union all": "⊎", "except": "−", "intersect": "∩"}
+_JOINS = {"inner": "⋈", "cross": "×", "left": "⟕", "right": "⟖", "full": "⟗"}
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """One node of the tree; a leaf is a table."""
+
+    label: str
+    inputs: tuple[Operator, ...] = ()
+
+
+def lines(query: nodes.Query, literals: Sequence[Value]) -> tuple[str, ...]:
+    """The tree of `query`, top operator first. Expressions are in standard SQL."""
+    return tuple(_drawn(_Reader(literals).query(query)))
+
+
+def _drawn(operator: Operator) -> Iterator[str]:
+    yield operator.label
+    for number, each in enumerate(operator.inputs, 1):
+        is_last = number == len(operator.inputs)
+        first, rest = ("└ ", "  ") if is_last else ("├ ", "│ ")
+        for position, line in enumerate(_drawn(each)):
+            yield (rest if position else first) + line
+
+
+class _Reader:
+    """Makes operators of nodes."""
+
+    def __init__(self, literals: Sequence[Value]) -> None:
+        self._literals = literals
+
+    def query(self, query: nodes.Query) -> Operator:
+        """A whole query."""
+        body = query.body
+        found = self._select(body, query.order_by) if isinstance(body, nodes.Select) else self._body(body)
+        if query.order_by:
+            found = Operator(f"τ {self._list(query.order_by)}", (found,))
+        if query.limit is not None:
+            found = Operator(f"λ {self._limit(query.limit)}", (found,))
+        if query.with_ is not None:
+            named = tuple(Operator(f"{each.name.text} ≔", (self.query(each.query),)) for each in query.with_.ctes)
+            found = Operator("WITH RECURSIVE" if query.with_.recursive else "WITH", (*named, found))
+        return found
+
+    def _body(self, body: nodes.Body) -> Operator:
+        match body:
+            case nodes.Select():
+                return self._select(body, ())
+            case nodes.Compound():
+                return Operator(_SETS[body.op], (self._body(body.left), self._body(body.right)))
+            case nodes.Query():
+                return self.query(body)
+            case nodes.Values():
+                return Operator(f"VALUES ({len(body.rows)})")
+
+    def _select(self, select: nodes.Select, order_by: tuple[nodes.OrderTerm, ...]) -> Operator:
+        steps: list[str] = []
+        if select.where is not None:
+            steps.append(f"σ {self._text(select.where)}")
+        calls = list(_calls((select.items, select.having, order_by)))
+        aggregates = self._distinct([each for each in calls if each.over is None])
+        if select.group_by or aggregates:
+            steps.append("γ " + "; ".join(part for part in (self._list(select.group_by), aggregates) if part))
+        if select.having is not None:
+            steps.append(f"σ {self._text(select.having)}")
+        if windows := self._distinct([each for each in calls if each.over is not None]):
+            steps.append(f"ω {windows}")
+        steps.append(f"π {self._list(select.items)}")
+        steps += ["δ"] if select.distinct else []
+        found = self._sources(select.sources) if select.sources else None
+        for step in steps:
+            found = Operator(step, (found,) if found is not None else ())
+        assert found is not None
+        return found
+
+    def _sources(self, sources: tuple[nodes.Source, ...]) -> Operator:
+        found = tuple(self._source(each) for each in sources)
+        return found[0] if len(found) == 1 else Operator("×", found)
+
+    def _source(self, source: nodes.Source) -> Operator:
+        match source:
+            case nodes.TableRef():
+                name = source.name.text
+                return Operator(name) if source.alias is None else Operator(f"ρ {source.alias.text}", (Operator(name),))
+            case nodes.Derived():
+                inner = self.query(source.query)
+                return inner if source.alias is None else Operator(f"ρ {source.alias.text}", (inner,))
+            case nodes.Join():
+                return Operator(self._join(source), (self._source(source.left), self._source(source.right)))
+
+    def _join(self, join: nodes.Join) -> str:
+        if join.kind == "inner" and join.on is None and not join.using and not join.natural:
+            return "×"
+        said = f" {self._text(join.on)}" if join.on is not None else f" {self._list(join.using)}" if join.using else ""
+        return _JOINS[join.kind] + said
+
+    def _limit(self, limit: nodes.Limit | nodes.RowRange) -> str:
+        if isinstance(limit, nodes.RowRange):
+            return f"[{self._text(limit.start)}, {self._text(limit.stop)})"
+        return self._text(limit).removeprefix("LIMIT ")
+
+    def _text(self, node: object) -> str:
+        return printer.write_node(node, self._literals)
+
+    def _list(self, found: Sequence[object]) -> str:
+        return ", ".join(self._text(each) for each in found)
+
+    def _distinct(self, calls: Sequence[nodes.Call]) -> str:
+        return ", ".join(dict.fromkeys(self._text(each) for each in calls))
+
+
+def _calls(node: object) -> Iterator[nodes.Call]:
+    """The aggregate and window calls in an expression, those of its subqueries left out."""
+    if isinstance(node, nodes.Call) and (node.over is not None or _is_aggregate(node)):
+        yield node
+    elif isinstance(node, tuple):
+        for each in node:
+            yield from _calls(each)
+    elif is_dataclass(node) and not isinstance(node, nodes.Query):
+        for each_field in fields(node):
+            yield from _calls(getattr(node, each_field.name))
+
+
+def _is_aggregate(call: nodes.Call) -> bool:
+    function = FUNCTIONS.get(key(call.name.text))
+    if function is None or function.sort is not Sort.AGGREGATE:
+        return False
+    return call.name.text.lower() not in ("min", "max") or len(call.arguments) == 1

@@ -1,0 +1,37 @@
+"""EXPLAIN in the engine: on the hub and on a reader thread it is the same answer, and nothing is run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import orjson
+import pytest
+
+from dirk_gevent.engine.engine import Engine
+from parser.errors import SqlError
+from parser.shape import split
+from tests.engine.plans import START_MS, LogMaker, TestLimits, open_database, work
+
+_TEXT = "hazavao alaivo a ao@ t rehefa a / 0 = ?"
+
+
+def test_a_plan_is_the_same_on_the_hub_and_on_a_reader_thread(tmp_path: Path) -> None:
+    engine = Engine(tmp_path / "data", "m1", TestLimits())
+    engine.open()
+    try:
+        database = open_database(engine)
+        log = LogMaker(1)
+        database.apply(
+            work(log.statement(split("create table t (a isa)")), log.statement(split("insert into t values (1)")))
+        )
+        shown = database.read(split(_TEXT), (5,), START_MS).rows
+        assert shown == [("π a",), ("└ σ a / 0 = ?",), ("  └ t",), ("SQLite",), ("  SCAN t",)]
+        stream = database.stream(split(_TEXT), (5,), START_MS)
+        (page,) = stream.fetch(10)
+        stream.close()
+        assert [tuple(row) for row in orjson.loads(page.rows_json)] == shown
+        with pytest.raises(SqlError) as refused:
+            database.read(split(_TEXT), (), START_MS)
+        assert refused.value.key == "missing_argument"
+    finally:
+        engine.close()

@@ -1,0 +1,106 @@
+"""EXPLAIN: the tree of relational algebra, and SQLite's plan below it."""
+
+from __future__ import annotations
+
+import pytest
+
+from dirk_gevent.engine.explain import explanation
+from parser import nodes
+from parser.compile.algebra import lines
+from parser.plan import Explained, Query
+from parser.shape import split
+from parser.statements import Statements
+from tests.parser.small_database import SmallDatabase
+
+
+@pytest.fixture
+def database() -> SmallDatabase:
+    """Two tables and an index."""
+    found = SmallDatabase()
+    for text in ("create table t (a isa, b isa, s text)", "create table u (a isa)", "create index i on t (a)"):
+        found.run(text)
+    return found
+
+
+def explained(database: SmallDatabase, text: str) -> list[str]:
+    """All lines that EXPLAIN answers for a query."""
+    plan = database.plan(text)
+    assert isinstance(plan, Query) and plan.explained is not None
+    assert plan.repeatable is False, "an index made later would change the answer"
+    rows = database.connection.execute(plan.sql, split(text).literals[: len(plan.binds)]).fetchall()
+    return [str(line) for (line,) in explanation(plan.explained, rows)]
+
+
+@pytest.mark.parametrize(
+    ("text", "tree"),
+    [
+        ("SELECT 1", "π 1"),
+        ("alaivo a ao t rehefa a > 1 ary s = 'x'", "π a\n└ σ a > 1 AND s = 'x'\n  └ t"),
+        (
+            "SELECT DISTINCT a FROM t ORDER BY a DESC LIMIT 3 OFFSET 1",
+            "λ 3 OFFSET 1\n└ τ a DESC\n  └ δ\n    └ π a\n      └ t",
+        ),
+        ("alaivo a ao t fetra 1 4", "λ [1, 4)\n└ π a\n  └ t"),
+        (
+            "SELECT b, count(*), max(a) + 1 FROM t GROUP BY b HAVING sum(a) > 1 ORDER BY min(a)",
+            "τ min(a)\n└ π b, count(*), max(a) + 1\n"
+            "  └ σ sum(a) > 1\n    └ γ b; count(*), max(a), sum(a), min(a)\n      └ t",
+        ),
+        ("SELECT max(a, b), isaina(*) FROM t", "π max(a, b), count(*)\n└ γ count(*)\n  └ t"),
+        ("SELECT rank() OVER (ORDER BY a) FROM t", "π rank() OVER (ORDER BY a)\n└ ω rank() OVER (ORDER BY a)\n  └ t"),
+        ("SELECT * FROM t x LEFT JOIN u ON x.a = u.a", "π *\n└ ⟕ x.a = u.a\n  ├ ρ x\n  │ └ t\n  └ u"),
+        ("SELECT 1 FROM t NATURAL JOIN u", "π 1\n└ ⋈\n  ├ t\n  └ u"),
+        ("SELECT 1 FROM t FULL JOIN u USING (a)", "π 1\n└ ⟗ a\n  ├ t\n  └ u"),
+        ("SELECT 1 FROM t CROSS JOIN u, u v", "π 1\n└ ×\n  ├ ×\n  │ ├ t\n  │ └ u\n  └ ρ v\n    └ u"),
+        ("SELECT a FROM t UNION SELECT a FROM u", "∪\n├ π a\n│ └ t\n└ π a\n  └ u"),
+        ("SELECT a FROM t EXCEPT VALUES (1), (2)", "−\n├ π a\n│ └ t\n└ VALUES (2)"),
+        ("SELECT a FROM t INTERSECT SELECT 1 UNION ALL SELECT 2", "⊎\n├ ∩\n│ ├ π a\n│ │ └ t\n│ └ π 1\n└ π 2"),
+        ("WITH w AS (SELECT a FROM u) SELECT * FROM w", "WITH\n├ w ≔\n│ └ π a\n│   └ u\n└ π *\n  └ w"),
+        ("SELECT q.a FROM (SELECT a FROM t) q", "π q.a\n└ ρ q\n  └ π a\n    └ t"),
+        (
+            "SELECT a FROM t WHERE b IN (SELECT count(*) FROM u)",
+            "π a\n└ σ b IN (SELECT count(*) FROM u)\n  └ t",
+        ),
+    ],
+)
+def test_the_tree_of_a_query(database: SmallDatabase, text: str, tree: str) -> None:
+    found = explained(database, f"hazavao {text}")
+    assert found[: found.index("SQLite")] == tree.split("\n")
+    assert explained(database, f"EXPLAIN QUERY PLAN {text}") == found
+
+
+def test_sqlites_plan_names_tables_as_the_statement_does(database: SmallDatabase) -> None:
+    text = "hazavao alaivo x.s ao@ t x tonona u ka x.a = u.a"
+    assert explained(database, text)[-3:] == ["SQLite", "  SCAN u", "  SEARCH x USING INDEX i (a=?)"]
+    materialized = explained(database, "explain with w as materialized (select a from u) select * from w, w z")
+    assert "  MATERIALIZE w" in materialized and "    SCAN u" in materialized and "  SCAN z" in materialized
+
+
+def test_an_index_called_like_an_alias_keeps_its_name() -> None:
+    rows = [(2, 0, 0, "SEARCH t1 USING INDEX t2 (a=?)"), (5, 2, 0, "SCAN t9")]
+    explained = Explained(("π *",), (("t1", "mine"), ("t2", "other")))
+    found = explanation(explained, rows)
+    assert found == [("π *",), ("SQLite",), ("  SEARCH mine USING INDEX t2 (a=?)",), ("    SCAN t9",)]
+
+
+def test_two_texts_of_one_shape_show_their_own_literals(database: SmallDatabase) -> None:
+    first, second = (explained(database, f"hazavao alaivo a ao t rehefa a = {number}")[1] for number in (1, 2))
+    assert (first, second) == ("└ σ a = 1", "└ σ a = 2")
+
+
+def test_every_form_of_a_query_has_a_tree(statements: Statements, identity_lines: list[str]) -> None:
+    trees = 0
+    for line in identity_lines:
+        shaped = split(line)
+        statement = statements.parse(shaped)
+        if isinstance(statement, nodes.Query):
+            assert all(lines(statement, shaped.literals)), line
+            trees += 1
+    assert trees > 50
+
+
+def test_what_can_not_be_explained(database: SmallDatabase) -> None:
+    refused = database.error("hazavao fafao ao@ t")
+    assert (refused.key, refused.params) == ("not_supported", {"what": "EXPLAIN DELETE"})
+    assert database.error("hazavao alaivo tsisy ao@ t").key == "unknown_column"
+    assert database.error("hazavao alaivo 1 ao@ tsisy").key == "unknown_table"
