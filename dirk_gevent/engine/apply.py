@@ -120,8 +120,8 @@ class Applier:
         if not entries:
             return []
         known = records.read_requests(self.connection, [entry.request_id for entry in entries])
-        found = [known[entry.request_id] for entry in entries if entry.request_id in known]
-        return [decode_outcome(record) for record in found]
+        told = [_told_again(entry, known.get(entry.request_id)) for entry in entries]
+        return [outcome for outcome in told if outcome is not None]
 
     def _commit(
         self, work: list[Work], expected: bytes | None, exact: bool = False, refused: SqlError | None = None
@@ -171,14 +171,10 @@ class Applier:
     def _entry(self, batch: _Batch, entry: Entry, exact: bool, refused: SqlError | None) -> Outcome:
         record = batch.known.get(entry.request_id)
         if record is not None and not record.expired(entry.index, entry.time_ms):
-            if record.request_hash != entry.request_hash:
-                return failed(entry, SqlError("request_id_reused", request_id=entry.request_id))
-            return repeated(entry, decode_outcome(record))
-        try:
-            if request_time_ms(entry.request_id) < entry.time_ms - records.OLDEST_REQUEST_MS:
-                raise SqlError("request_id_expired", request_id=entry.request_id)
-        except SqlError as error:
-            return failed(entry, error)
+            return _known_request(entry, record)
+        unfit = _unfit_request(entry)
+        if unfit is not None:
+            return unfit
         outcome = self._first_run(batch, entry, exact, refused)
         made = records.Request(
             entry.request_id, entry.request_hash, entry.index, entry.time_ms, encode_outcome(outcome)
@@ -243,6 +239,30 @@ class Applier:
         )
         if start // records.PRUNE_EVERY_ENTRIES != batch.index // records.PRUNE_EVERY_ENTRIES:
             records.prune_requests(connection, batch.index, batch.time_ms)
+
+
+def _known_request(entry: Entry, record: records.Request) -> Outcome:
+    """How an entry ends whose request id ran at an earlier index."""
+    if record.request_hash != entry.request_hash:
+        return failed(entry, SqlError("request_id_reused", request_id=entry.request_id))
+    return repeated(entry, decode_outcome(record))
+
+
+def _unfit_request(entry: Entry) -> Outcome | None:
+    """How an entry ends whose request id is none or too old; None when it may run."""
+    try:
+        if request_time_ms(entry.request_id) < entry.time_ms - records.OLDEST_REQUEST_MS:
+            raise SqlError("request_id_expired", request_id=entry.request_id)
+    except SqlError as error:
+        return failed(entry, error)
+    return None
+
+
+def _told_again(entry: Entry, record: records.Request | None) -> Outcome | None:
+    """How an entry ended that is behind; None when its record is gone."""
+    if record is None or record.index > entry.index:
+        return _unfit_request(entry)
+    return decode_outcome(record) if record.index == entry.index else _known_request(entry, record)
 
 
 def as_work(entries: Sequence[Entry]) -> list[Work]:

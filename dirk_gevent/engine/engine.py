@@ -94,7 +94,12 @@ class Engine:
         Before a DROP is applied the node has brought the database up to the sealing index. Raises as
         `Database.apply`.
         """
+        start = self.system.applied_index
         outcomes = self.system.apply(work, expected_chain)
+        if any(item.entry.change is not None and item.entry.index <= start for item in work):
+            # Sent again after a broken connection: what it speaks of may have been dropped, or made anew, since.
+            self.reload_databases()
+            return outcomes
         done = {outcome.index for outcome in outcomes if not outcome.sqlstate and not outcome.repeats}
         for entry in (item.entry for item in work):
             if entry.change is None or entry.index not in done:
