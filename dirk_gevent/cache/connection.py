@@ -41,7 +41,7 @@ _LARGE_RECEIVE_BYTES = 1024 * 1024
 _LINGER_SECONDS = 2.0
 _ERROR_START = b"RESULT_MESSAGE\nHadisoana : "
 #: What a read that may be shared begins with. A guess that costs only time when it is wrong.
-_READ = re.compile(rb"(?:alaivo|select|asehoy|show|lazao|describe)\b", re.IGNORECASE)
+_READ = re.compile(rb"(?:alaivo|select|asehoy|show|lazao|describe|hazavao|explain|adikao|translate)\b", re.IGNORECASE)
 
 
 class SessionEndedError(Exception):
