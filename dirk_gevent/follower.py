@@ -57,6 +57,9 @@ class Follower:
         self._frames: FrameSocket | None = None
         self._lanes: dict[int, Lane] = {}
         self._incoming: dict[int, Path] = {}
+        self._received = 0
+        #: Databases dropped since the connection began: what still comes of them is not for anybody.
+        self._gone: set[int] = set()
         self._told: dict[int, tuple[int, int]] = {}
         self._beat_seconds = 0.5
         self._said_waiting = False
@@ -68,7 +71,7 @@ class Follower:
         try:
             while True:
                 began = time.monotonic()
-                self._attempt()
+                self._guarded(self._attempt)
                 pause = _RETRY_FIRST_SECONDS if time.monotonic() - began > _RETRY_MAX_SECONDS else pause
                 gevent.sleep(pause * random.uniform(0.7, 1.3))
                 pause = min(pause * 2, _RETRY_MAX_SECONDS)
@@ -172,6 +175,7 @@ class Follower:
             self._keep_genesis(welcome.genesis)
         self._beat_seconds = welcome.beat_seconds
         self._told.clear()
+        self._gone.clear()
         self._hear(dict(welcome.heads))
         self._target = dict(welcome.heads)
         self.check_level()
@@ -209,6 +213,8 @@ class Follower:
             self._hear(replication.indexes_in(frame["heads"]))
             return
         log_id = int(frame["log"])
+        if log_id in self._gone:
+            return
         lane = self._lanes.get(log_id)
         if lane is None:
             lane = self._lanes[log_id] = Lane(self, log_id)
@@ -220,8 +226,13 @@ class Follower:
         elif kind == "fence":
             lane.put(Fence())
         elif kind == "snapshot":
-            self._incoming[log_id] = path = self.engine.directory.path / f"incoming-{log_id}.partial"
-            path.unlink(missing_ok=True)
+            # A name of its own: the one before may still be on its way into the database.
+            self._received += 1
+            path = self.engine.directory.path / f"incoming-{log_id}-{self._received}.partial"
+            path.touch()
+            if (before := self._incoming.pop(log_id, None)) is not None:
+                before.unlink(missing_ok=True)
+            self._incoming[log_id] = path
         elif kind == "chunk":
             with self._incoming[log_id].open("ab") as file:
                 file.write(frame["body"])
@@ -238,6 +249,8 @@ class Follower:
 
     def forget(self, log_id: int) -> None:
         """A database was dropped: its lane ends."""
+        self._gone.add(log_id)
+        self._told.pop(log_id, None)
         lane = self._lanes.pop(log_id, None)
         if lane is not None:
             lane.stop()
@@ -264,7 +277,7 @@ class Follower:
     def _rest(self) -> None:
         while True:
             gevent.sleep(_REST_SECONDS)
-            self.engine.end_idle_reads()
+            self._guarded(self.engine.end_idle_reads)
 
     def _checkpoint_all(self) -> None:
         """Checkpoint what has changed, busy or idle, so that the log learns what a power cut can't take back."""

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 BATCH_ENTRIES = 1024
 _RETRY_SECONDS = 2.0
 _SEAL_SECONDS = 2.0
+#: Entries may come before the system log has made their database.
+_DATABASE_MS = 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,18 +80,23 @@ class Lane:
 
     def put(self, item: Item) -> None:
         """Queue an item; it is worked on at once if nothing else is."""
+        if self._stopped:
+            return
         self._queue.append(item)
-        if not self._worker and not self._stopped:
+        if not self._worker:
             self._worker = gevent.spawn(self._drain)
 
     def cut(self) -> None:
         """The connection is gone: what has not begun will be sent again."""
+        for item in self._queue:
+            if isinstance(item, Restore):
+                item.path.unlink(missing_ok=True)
         self._queue.clear()
 
     def stop(self) -> None:
         """Take nothing more."""
         self._stopped = True
-        self._queue.clear()
+        self.cut()
 
     @property
     def is_empty(self) -> bool:
@@ -128,7 +135,7 @@ class Lane:
         return Batch(batch.first, batch.chain, tuple(entries))
 
     def _database(self) -> Database:
-        database = self._follower.progress.wait(self.log_id, 0, wait_ms=60_000)
+        database = self._follower.progress.wait(self.log_id, 0, _DATABASE_MS)
         if database is None:
             raise OutOfOrder(self.log_id, 0, 0)
         return database
@@ -138,7 +145,8 @@ class Lane:
         if self.log_id == SYSTEM_LOG_ID:
             self._await_seals(batch)
         outcomes = self._follower.appliers.call(self._apply_on_thread, database, batch)
-        if database.state is NodeState.STALLED:
+        if database.state in (NodeState.STALLED, NodeState.SEEDING):
+            # Seeding: a snapshot proved damaged and the log's entries alone were enough.
             database.set_state(NodeState.LIVE)
             self._follower.logger.info("resumed", log=self.log_id, index=database.applied_index)
         self._follower.progress.applied(self.log_id)
@@ -221,8 +229,10 @@ class Lane:
 
     def _give_up(self, error: Exception) -> None:
         """What came can't be applied here: ask to be told anew where to begin, by connecting again."""
+        if self._stopped:
+            return
         self._follower.logger.error("apply_refused", log=self.log_id, reason=str(error))
-        self._queue.clear()
+        self.cut()
         if isinstance(error, PoisonedEntry):
             with_state = self._follower.engine.of_log(self.log_id)
             if with_state is not None:

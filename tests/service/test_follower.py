@@ -1,0 +1,99 @@
+"""A node's side of the log, on an engine of its own: what breaks a connection never ends the following."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import gevent
+import pytest
+
+from dirk_gevent.engine.engine import Engine
+from dirk_gevent.engine.faults import StorageFault
+from dirk_gevent.follower import Follower
+from dirk_gevent.lanes import Batch, Restore
+from dirk_gevent.logs import logger
+from dirk_gevent.progress import Progress
+from dirk_gevent.threads import NativeThreads
+from tests.engine.plans import LogMaker, open_engine
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    """An open engine."""
+    found = open_engine(tmp_path / "data")
+    yield found
+    NativeThreads(1).call(found.close)
+
+
+@pytest.fixture
+def follower(engine: Engine) -> Follower:
+    """It follows nobody yet."""
+    return Follower(engine, Progress(engine), ("127.0.0.1", 1), logger("test"))
+
+
+def test_a_fault_of_the_machine_does_not_end_the_following(
+    follower: Follower, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk is full at the moment of connecting: the node tries again."""
+    tried: list[int] = []
+
+    def attempt() -> None:
+        tried.append(1)
+        raise StorageFault(OSError(28, "No space left on device"), "heard")
+
+    monkeypatch.setattr(follower, "_attempt", attempt)
+    running = gevent.spawn(follower.run)
+    with gevent.Timeout(5):
+        while len(tried) < 3:
+            gevent.sleep(0.02)
+    running.kill()
+
+
+def test_a_second_snapshot_does_not_take_the_first_ones_file(follower: Follower) -> None:
+    """The connection broke while the first was being taken in: the second has a file of its own."""
+    waiting: list[Path] = []
+    for _ in range(2):
+        follower._receive({"t": "snapshot", "log": 5})
+        follower._receive({"t": "chunk", "log": 5, "body": b"whole"})
+        waiting.append(follower._incoming.pop(5))
+    assert waiting[0] != waiting[1]
+    assert [path.read_bytes() for path in waiting] == [b"whole", b"whole"]
+
+
+def test_a_database_made_and_dropped_in_one_batch_leaves_nothing_waiting(
+    follower: Follower, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its own entries arrived too: nobody waits for it, and no connection is broken for its sake."""
+    broken: list[int] = []
+    monkeypatch.setattr(follower, "reconnect", lambda: broken.append(1))
+    monkeypatch.setattr("dirk_gevent.lanes._DATABASE_MS", 300)
+    system, log = LogMaker(0), LogMaker(1)
+    made = system.database("create_database", "brief")
+    entries = (made, system.database("drop_database", "brief", made.index))
+    row = log.sql("create table t (a)")
+    batch = {"t": "entries", "first": 1, "chain": "00" * 16}
+    follower._receive(batch | {"log": 1, "body": row.encode()})
+    gevent.sleep(0.05)
+    follower._receive(batch | {"log": 0, "body": b"\n".join(entry.encode() for entry in entries)})
+    with gevent.Timeout(5):
+        while engine.system.applied_index < 2:
+            gevent.sleep(0.02)
+    follower._receive(batch | {"log": 1, "body": row.encode()})
+    assert follower.lane(1) is None
+    gevent.sleep(0.6)
+    assert not broken
+
+
+def test_what_a_broken_connection_leaves_waiting_goes_with_its_files(follower: Follower, tmp_path: Path) -> None:
+    """Items that had not begun are dropped, a snapshot's file among them."""
+    path = tmp_path / "incoming.partial"
+    path.write_bytes(b"x")
+    follower._receive({"t": "entries", "log": 9, "first": 1, "chain": "00" * 16, "body": b"x"})
+    lane = follower.lane(9)
+    assert lane is not None
+    lane.put(Restore(path))
+    lane.put(Batch(1, b"", ()))
+    lane.cut()
+    assert not path.exists()
+    lane.stop()
