@@ -45,7 +45,7 @@ from parser.nodes import (
     Upsert,
     Use,
 )
-from parser.printer import Writer, writes
+from parser.printer import Writer, quoted, writes
 
 
 def _with(writer: Writer, node: Insert | Update | Delete) -> str:
@@ -275,7 +275,7 @@ def _explain(writer: Writer, node: Explain) -> str:
 
 @writes(Translate)
 def _translate(writer: Writer, node: Translate) -> str:
-    return f"{writer.words('TRANSLATE', 'TO')} {node.to} {writer.node(node.statement)}"
+    return f"{writer.words('TRANSLATE', 'TO')} {quoted(node.to)} {writer.node(node.statement)}"
 
 
 @writes(Use)

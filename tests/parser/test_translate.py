@@ -45,6 +45,7 @@ def test_every_form_means_the_same_after_translation(
         ("SELECT 'it''s' FROM `order`", "SELECT 'it''s' FROM `order`", "alaivo 'it''s' ao@ `order`"),
         ("use testdb", "USE testdb", "ampiasao testdb"),
         ("hazavao alaivo 1", "EXPLAIN SELECT 1", "hazavao alaivo 1"),
+        ("adikao ho `a b` alaivo 1", "TRANSLATE TO `a b` SELECT 1", "adikao ho `a b` alaivo 1"),
     ],
 )
 def test_the_text_in_each_vocabulary(text: str, standard: str, malagasy: str) -> None:
@@ -58,6 +59,12 @@ def test_two_texts_of_one_shape_are_two_answers() -> None:
     database = SmallDatabase()
     assert database.run("adikao alaivo 1, 'a' fetra 0 1") == [("SELECT 1, 'a' LIMIT 1 OFFSET 0",)]
     assert database.run("adikao alaivo 2, 'b' fetra 1 4") == [("SELECT 2, 'b' LIMIT 3 OFFSET 1",)]
+
+
+def test_the_smallest_whole_number_stays_whole() -> None:
+    database = SmallDatabase()
+    ((text,),) = database.run("adikao alaivo -9223372036854775808 antso x")
+    assert database.run(text) == [(-(2**63),)]
 
 
 def test_it_is_a_read_of_nothing_with_one_column(statements: Statements) -> None:
