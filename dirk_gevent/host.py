@@ -28,6 +28,7 @@ from dirk_gevent.logs import Logger
 from dirk_gevent.outcomes import LogOutcomes
 from dirk_gevent.protocol import FrameSocket
 from dirk_gevent.replication import Hello
+from dirk_gevent.session import Session
 from dirk_gevent.snapshots import SnapshotKeeper
 from parser.errors import SqlError
 from parser.suggest import nearest
@@ -103,6 +104,21 @@ class LogHost:
             known = [database.name for database in self.log.databases()]
             raise SqlError("unknown_database", name=name, nearest=nearest(name, known) or "")
         return info
+
+    def place(self, session: Session, named: str | None) -> tuple[str | None, int]:
+        """Name and log id of the database that a request is about: the one it names, else the session's.
+
+        A session whose database was dropped by somebody else goes on in the one that bears its name now; SqlError
+        unknown_database when there is none.
+        """
+        if named is None:
+            if session.database is None or self.log.is_open(session.log_id):
+                return session.database, session.log_id
+            info = self.find(session.database)
+            session.use(info.name, info.log_id)
+        else:
+            info = self.find(named)
+        return info.name, info.log_id
 
     def _check_writable(self, log_id: int) -> None:
         self.disputes.check(log_id)

@@ -83,7 +83,8 @@ class NodeHandler:
         if route.verb == "set_language":
             meta = answers.meta_of(session, request, self._engine.node, "session")
             return answers.done("set_language", choose_language(session, route), 0, meta)
-        self._progress.wait(SYSTEM_LOG_ID, session.indexes.get(SYSTEM_LOG_ID, 0), self._limits.wait_ms)
+        needed = max(session.indexes.get(SYSTEM_LOG_ID, 0), request.minimum.get(SYSTEM_LOG_ID, 0))
+        self._progress.wait(SYSTEM_LOG_ID, needed, self._limits.wait_ms)
         if route.verb == "use":
             database = self._engine.get(route.target or "")
             session.use(database.name, database.log_id)

@@ -77,7 +77,7 @@ class ProxyHandler:
         return self._session_statements.run(session, request, route)
 
     def _read(self, session: Session, request: Request, route: Route, wire: Wire) -> Answer:
-        database, log_id = self._place(session, request)
+        database, log_id = self._host.place(session, request.database)
         minimum = self._minimum(session, request, log_id)
         message = self._forwarded(session, request, database, log_id, minimum)
         key = f"{database}.{route.target}"
@@ -90,12 +90,6 @@ class ProxyHandler:
             if time.monotonic() > deadline:
                 raise SqlError("no_readable_node", waited_ms=self._config.limits.wait_ms)
             gevent.sleep(_ROUND_SECONDS)
-
-    def _place(self, session: Session, request: Request) -> tuple[str | None, int]:
-        if request.database is None:
-            return session.database, session.log_id
-        info = self._host.find(request.database)
-        return info.name, info.log_id
 
     def _minimum(self, session: Session, request: Request, log_id: int) -> int:
         """The index of the log that the read's state must have reached."""

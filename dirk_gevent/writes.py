@@ -27,7 +27,9 @@ class Writes:
         request_id = request.request_id or new_request_id(int(time.time() * 1000))
         if route.verb in ("create_database", "drop_database"):
             return self._database(session, request, route, request_id)
-        database, log_id = self._place(session, request)
+        database, log_id = self._host.place(session, request.database)
+        if database is None:
+            raise SqlError("no_database")
         if log_id == SYSTEM_LOG_ID:
             raise SqlError("system_database")
         statement = LoggedStatement(shaped, request.args)
@@ -35,15 +37,6 @@ class Writes:
         outcome = self._host.write(log_id, database, route.target or "", draft)
         session.saw(log_id, outcome.index)
         return self._answer(session, request, database, log_id, outcome)
-
-    def _place(self, session: Session, request: Request) -> tuple[str, int]:
-        """The database that the request is about, by its own `db` field or the session's."""
-        if request.database is None:
-            if session.database is None:
-                raise SqlError("no_database")
-            return session.database, session.log_id
-        info = self._host.find(request.database)
-        return info.name, info.log_id
 
     def _answer(self, session: Session, request: Request, database: str, log_id: int, outcome: Outcome) -> bytes:
         error = outcome.error()

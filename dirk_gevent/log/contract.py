@@ -181,6 +181,9 @@ class Log(Protocol):
         there is none.
         """
 
+    def is_open(self, log_id: int) -> bool:
+        """Whether the log takes entries: its database exists."""
+
     def heads(self) -> Mapping[int, Head]:
         """Head of every open log by log id (dropped databases are not in it). A copy, to be kept if you
         like.

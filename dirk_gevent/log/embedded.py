@@ -128,6 +128,11 @@ class EmbeddedLog:
         log_id = self._state.names.get(name_key(name))
         return None if log_id is None else self._state.info(log_id)
 
+    def is_open(self, log_id: int) -> bool:
+        """See `contract.Log.is_open`."""
+        log = self._state.logs.get(log_id)
+        return log is not None and log.is_open
+
     def heads(self) -> Mapping[int, Head]:
         """See `contract.Log.heads`."""
         return {log_id: log.head for log_id, log in self._state.logs.items() if log.is_open}

@@ -1,0 +1,51 @@
+"""Sessions whose database is dropped, or dropped and made again under its name, by somebody else."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+
+from tests.cluster import Cluster, message, meta, wait_for
+
+READ = "alaivo count(*) ao@ t;"
+
+
+def make(cluster: Cluster, name: str, rows: int) -> None:
+    """A database with a table of so many rows."""
+    with cluster.connect("proxy") as connection:
+        for text in (
+            f"manamboara tahiry {name};",
+            f"ampiasao {name};",
+            "manamboara tabilao t (n ISA);",
+            *["manampia ao@ t (n) sanda (1);"] * rows,
+        ):
+            assert "Hadisoana" not in connection.ask(text), text
+
+
+@pytest.mark.parametrize("part", ["proxy", "cache", "m1"])
+def test_a_session_goes_on_in_the_new_database_of_the_name(shared_cluster: Cluster, part: str) -> None:
+    """Reads and writes agree on which one it is, and neither waits for the one that is gone."""
+    name = f"anew_{part}"
+    make(shared_cluster, name, 3)
+    with shared_cluster.connect(part) as session:
+        wait_for(lambda: "miasa" in session.ask(f"ampiasao {name};"), 5)
+        assert session.ask_rows(READ) == [[3]]
+        assert "Hadisoana" not in shared_cluster.ask("proxy", f"ravao ny tahiry {name};")
+        began = time.monotonic()
+        assert message(session.ask(READ)).endswith("(3D000)")
+        assert message(session.ask("manampia ao@ t (n) sanda (1);")).endswith("(3D000)")
+        make(shared_cluster, name, 1)
+        assert "(1)" in session.ask("manampia ao@ t (n) sanda (1);")
+        assert session.ask_rows(READ) == [[2]]
+        assert time.monotonic() - began < 4
+
+
+def test_use_on_a_node_waits_for_the_index_that_the_request_names(shared_cluster: Cluster) -> None:
+    """A driver that reconnects to a node right after CREATE DATABASE brings the index it saw."""
+    for number in range(10):
+        made = shared_cluster.ask("proxy", f"/*dirk {{}}*/ manamboara tahiry fresh{number};")
+        fields = json.dumps({"min": {"0": meta(made)["index"]}})
+        for node in ("m1", "m2"):
+            assert "miasa" in shared_cluster.ask(node, f"/*dirk {fields}*/ ampiasao fresh{number};")
