@@ -87,9 +87,20 @@ class ProxyHandler:
                 answer = self._try_node(session, request, name, log_id, message, wire)
                 if answer is not None:
                     return answer
+                if time.monotonic() > deadline:
+                    break
             if time.monotonic() > deadline:
-                raise SqlError("no_readable_node", waited_ms=self._config.limits.wait_ms)
+                raise self._unanswered(log_id, minimum)
             gevent.sleep(_ROUND_SECONDS)
+
+    def _unanswered(self, log_id: int, minimum: int) -> SqlError:
+        """Why no node answered: the one that is furthest is still behind, or there is none."""
+        nodes = self._host.cluster.nodes
+        live = self._router.candidates(log_id, 0, "")
+        best = max(live, key=lambda name: nodes[name].applied.get(log_id, 0), default=None)
+        if best is None or (applied := nodes[best].applied.get(log_id, 0)) >= minimum:
+            return SqlError("no_readable_node", waited_ms=self._config.limits.wait_ms)
+        return SqlError("stale_read", node=best, applied=applied, minimum=minimum)
 
     def _minimum(self, session: Session, request: Request, log_id: int) -> int:
         """The index of the log that the read's state must have reached."""

@@ -112,11 +112,14 @@ def test_an_index_holds_across_connections_and_nodes(shared_cluster: Cluster, da
             assert rows(answer) == [[n]], part
 
 
-def test_an_index_that_never_comes_is_refused_with_both_numbers(shared_cluster: Cluster, database: str) -> None:
+@pytest.mark.parametrize("part", ["m1", "proxy"])
+def test_an_index_that_never_comes_is_refused_with_both_numbers(
+    shared_cluster: Cluster, database: str, part: str
+) -> None:
     """57P03 after the wait, naming where the node is and what was asked."""
     told = meta(shared_cluster.ask("proxy", f'/*dirk {{"db":"{database}"}}*/ havaozy t ova n = 1 rehefa id = 3;'))
     least = json.dumps({"db": database, "min": {str(told["log"]): told["index"] + 1_000_000}})
-    said = message(shared_cluster.ask("m1", f"/*dirk {least}*/ alaivo n ao@ t;"))
+    said = message(shared_cluster.ask(part, f"/*dirk {least}*/ alaivo n ao@ t;"))
     assert said.endswith("(57P03)")
     assert str(told["index"]) in said and str(told["index"] + 1_000_000) in said
 
