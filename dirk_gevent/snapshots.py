@@ -11,7 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from dirk_gevent.log.contract import SnapshotInfo
+import gevent
+
+from dirk_gevent.config import LogSettings
+from dirk_gevent.log.contract import Size, SnapshotInfo
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from parser.errors import SqlError
 
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
 
 #: A round that has not ended by then is given up (a node died in it) and may begin again.
 _ROUND_SECONDS = 120.0
+#: Rounds at one time: each holds a read transaction, a file and a native thread on its author.
+_MOST_ROUNDS = 4
 
 
 @dataclass(slots=True)
@@ -44,7 +49,10 @@ class SnapshotKeeper:
         """Begin a round for each log that has grown past its bounds, and end those that have waited too long."""
         settings = self._host.config.log
         now = time.monotonic()
-        for log_id in list(self._host.log.heads()):
+        heads = self._host.log.heads()
+        for dropped in self._rounds.keys() - heads.keys():
+            del self._rounds[dropped]
+        for log_id in heads:
             if log_id == SYSTEM_LOG_ID:
                 continue
             size = self._host.log.size(log_id)
@@ -53,11 +61,16 @@ class SnapshotKeeper:
                     self._confirm(log_id, current, current.stored.digest)
                 elif now - current.started > _ROUND_SECONDS:
                     self._give_up(log_id, current)
-            elif (
-                size.entries_since_snapshot >= settings.snapshot_entries
-                or size.bytes_since_snapshot >= settings.snapshot_bytes
-            ):
+            elif _is_large(size, settings) and self._is_worthwhile(log_id, size):
                 self.begin(log_id)
+
+    def _is_worthwhile(self, log_id: int, size: Size) -> bool:
+        """Whether a snapshot begun now can be confirmed: by a second master, or for want of room without one."""
+        if len(self._rounds) >= _MOST_ROUNDS:
+            return False
+        needed = min(2, self._host.cluster.masters())
+        is_over = size.bytes > self._host.config.log.retain_bytes
+        return is_over or len(self._host.cluster.live_masters(log_id)) >= needed
 
     def begin(self, log_id: int) -> int | None:
         """Ask for a snapshot at the log's head; its index, or None when no master is there to make it."""
@@ -103,12 +116,19 @@ class SnapshotKeeper:
             self._confirm(log_id, current, current.stored.digest)
 
     def _confirm(self, log_id: int, current: _Round, digest: bytes) -> None:
+        # A greenlet of its own: forgetting many entries takes many commits, and what called here reads a node's link.
         self._rounds.pop(log_id, None)
+        gevent.spawn(self._host.guarded, self._end, log_id, current, digest)
+
+    def _end(self, log_id: int, current: _Round, digest: bytes) -> None:
         if self._host.log.confirm_snapshot(log_id, current.index, digest):
             self._host.log_event("snapshot_confirmed", log=log_id, index=current.index)
             self._truncate(log_id, current.index)
             return
         self._host.log.delete_snapshot(log_id, current.index)
+        if current.stored is not None:
+            # The author's own digest may still be on its way; what it stored says the same.
+            current.digests[current.author] = current.stored.digest
         self._host.disputes.contents_differ(log_id, current.index, current.digests)
 
     def _give_up(self, log_id: int, current: _Round) -> None:
@@ -124,3 +144,11 @@ class SnapshotKeeper:
         is_over = self._host.log.size(log_id).bytes > self._host.config.log.retain_bytes
         oldest = self._host.log.truncate(log_id, index if is_over else min(index, needed))
         self._host.log_event("log_truncated", log=log_id, oldest=oldest)
+
+
+def _is_large(size: Size, settings: LogSettings) -> bool:
+    """Whether what came since the last snapshot asks for another."""
+    return (
+        size.entries_since_snapshot >= settings.snapshot_entries
+        or size.bytes_since_snapshot >= settings.snapshot_bytes
+    )

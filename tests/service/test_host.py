@@ -224,3 +224,37 @@ def test_a_node_is_sent_no_more_bytes_than_it_can_hold(
     assert link._lanes[1].sent == 2
     node.ack(1, 1)
     until(lambda: link._lanes[1].sent > 2)
+
+
+def test_a_second_masters_digest_that_differs_names_the_author_too(
+    host: LogHost, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The author's own digest comes last: it must be among those that a replay judges all the same."""
+    found: list[dict[str, bytes]] = []
+    monkeypatch.setattr(host.disputes, "contents_differ", lambda *facts: found.append(dict(facts[2])))
+    append(host)
+    author, other = connect("m1"), connect("m2")
+    author.ack(1, 1)
+    until(lambda: host.cluster.nodes["m1"].applied.get(1) == 1)
+    assert host.snapshots.begin(1) == 1
+    other.frames.send({"t": "digest", "log": 1, "index": 1, "digest": b"another".hex()})
+    upload(author, snapshot_at_head(host, 1))
+    author.frames.send({"t": "upload_end", "log": 1})
+    until(lambda: found)
+    assert found == [{"m1": b"content", "m2": b"another"}]
+    assert not host.log.snapshots(1)
+
+
+def test_no_snapshot_is_begun_that_nobody_could_confirm(
+    host: LogHost, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With one of two masters away the log waits, instead of having a snapshot made again and again."""
+    monkeypatch.setattr("dirk_gevent.snapshots._is_large", lambda *_: True)
+    append(host)
+    node = connect("m1")
+    host.snapshots.consider()
+    for _ in range(2):
+        assert node.next("mark", "beat")["t"] == "beat"
+    connect("m2")
+    host.snapshots.consider()
+    node.next("mark")
