@@ -26,8 +26,8 @@ from dirk_gevent.up_parts import LOG_NAME, LogStream, OneAtATime, Part, Parts
 
 #: How long all parts together may take to be ready (a node may have many entries to replay).
 READY_SECONDS = 120.0
-#: From the first SIGTERM to SIGKILL.
-STOP_SECONDS = 6.0
+#: From the first SIGTERM to SIGKILL: nodes are told after two stages and may finish statements for 5 s.
+STOP_SECONDS = 10.0
 #: How long a part in front (cache, then proxy) has to end before those behind it are told to.
 _STAGE_SECONDS = 2.0
 _TELL_EVERY_SECONDS = 3.0
