@@ -150,8 +150,14 @@ def _operand(context: Context, body: nodes.Body, parent: Scope | None, named: bo
 
 
 def _joint(mine: ResultColumn, other: ResultColumn) -> ResultColumn:
-    null = other.expression is not None and other.expression.sql == "NULL"
-    return replace(mine, is_boolean=mine.is_boolean and (other.is_boolean or null))
+    """A column of a compound: boolean when each operand's is, but for NULL; its expression stays only as NULL."""
+    if _is_null(other):
+        return mine if _is_null(mine) else replace(mine, expression=None)
+    return replace(mine, is_boolean=(mine.is_boolean or _is_null(mine)) and other.is_boolean, expression=None)
+
+
+def _is_null(column: ResultColumn) -> bool:
+    return column.expression is not None and column.expression.sql == "NULL"
 
 
 # --- common table expressions --------------------------------------------------------------------------------

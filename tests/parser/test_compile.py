@@ -75,6 +75,9 @@ ROWS = [
     ("(select a from t order by a desc limit 1) union all select 9 order by 1", [(3,), (9,)]),
     ("select a from t where a > 1 union select b from t where a = 2 order by t.a desc", [("y",), (3,), (2,)]),
     ("select a n from t where a > 1 union select 7 order by -n", [(7,), (3,), (2,)]),
+    ("select true union all (select null union all select 'a')", [(1,), (None,), ("a",)]),
+    ("select null union all select true union all (select null union all values (2))", [(None,), (1,), (None,), (2,)]),
+    ("select null union all select true union all select null", [(None,), (True,), (None,)]),
     # subqueries
     ("select (select max(c) from t t2 where t2.a <= t.a) from t", [(10,), (20,), (30,), (None,)]),
     ("select a from t where exists (select * from u where u.a = t.a and d)", [(1,)]),
