@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from parser import nodes
 from parser.compile.context import Context
-from parser.compile.expressions import Env, expressions, joined
+from parser.compile.expressions import Env, all_boolean, expressions, joined
 from parser.compile.limits import limit_text
 from parser.compile.names import CommonTable, Field, Scope
 from parser.compile.order import Ordering, by_output, by_scope
@@ -106,20 +106,19 @@ def _body(context: Context, body: nodes.Body, parent: Scope | None, named: bool)
 def _values(context: Context, body: nodes.Values, parent: Scope | None, named: bool) -> Core:
     env = Env(context, Scope(parent=parent))
     width = len(body.rows[0])
-    texts = []
-    first: list[ResultColumn] = []
+    rows = []
     for row in body.rows:
         if len(row) != width:
             raise SqlError("values_width", expected=width, found=len(row))
-        cells = expressions(env, row)
-        if not first:
-            first = [ResultColumn(f"column{n}", "", each.is_boolean) for n, each in enumerate(cells, 1)]
-        texts.append(f"({joined(cells)})")
-    text = f"VALUES {', '.join(texts)}"
+        rows.append(expressions(env, row))
+    columns = [
+        ResultColumn(f"column{n}", "", all_boolean(cells)) for n, cells in enumerate(zip(*rows, strict=True), 1)
+    ]
+    text = f"VALUES {', '.join(f'({joined(cells)})' for cells in rows)}"
     if named:
         heads = ", ".join(f"column{number} AS c{number}" for number in range(1, width + 1))
         text = f"SELECT {heads} FROM ({text})"
-    return Core(text, tuple(first), "")
+    return Core(text, tuple(columns), "")
 
 
 def _compound(context: Context, body: nodes.Compound, parent: Scope | None, named: bool) -> Core:

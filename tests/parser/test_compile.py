@@ -86,6 +86,7 @@ ROWS = [
     ("select `a + 1` from (select a + 1 from t) q order by 1 limit 2", [(None,), (2,)]),
     ("select `a + 2` from (select a + 2 from t) q limit 1", [(3,)]),
     ("values (1, 2), (3, 4)", [(1, 2), (3, 4)]),
+    ("values (true, null, diso), (5, true, 'x')", [(1, None, 0), (5, True, "x")]),
     ("select * from (values (1, 2), (3, 4)) q", [(1, 2), (3, 4)]),
     # common tables, windows, case
     ("with recursive n(x) as (select 1 union all select x + 1 from n where x < 5) select sum(x) from n", [(15,)]),
