@@ -41,6 +41,8 @@ class Database(ReadSide):
         self.reason = ""
         self._durable = 0
         self._writer_lock = threading.Lock()
+        # A checkpoint never runs while the file is replaced: it would move one file's WAL into the other.
+        self._checkpoint_lock = threading.Lock()
         self._applier: Applier | None = None
         self._careful: CarefulApply | None = None
 
@@ -200,7 +202,7 @@ class Database(ReadSide):
             if info.log_id != self.log_id:
                 raise SnapshotDamaged(f"{snapshot.name} is of log {info.log_id}, not {self.log_id}")
             meta = adopt_image(image, self.heard_head, self.name)
-            with self._writer_lock, storage_faults("restore"):
+            with self._checkpoint_lock, self._writer_lock, storage_faults("restore"):
                 self._close_writer()
                 with self._file_lock:
                     self._reader = None
@@ -214,7 +216,7 @@ class Database(ReadSide):
 
     def set_aside(self, why: str) -> Path | None:
         """Keep the file under another name and stand at 0 again (native thread): for a history that lost."""
-        with self._writer_lock, self._file_lock, storage_faults("set aside"):
+        with self._checkpoint_lock, self._writer_lock, self._file_lock, storage_faults("set aside"):
             self._close_writer()
             self._reader = None
             kept = self._shared.directory.set_aside(self.log_id, why)
@@ -227,7 +229,11 @@ class Database(ReadSide):
 
         Passive: the writer goes on. Only a WAL past `LARGE_WAL_BYTES` makes it wait and is cut to nothing.
         """
-        if self._durable == self.applied_index or not self._path.exists():
+        with self._checkpoint_lock:
+            return self._checkpoint()
+
+    def _checkpoint(self) -> int:
+        if self._dropped or self._durable == self.applied_index or not self._path.exists():
             return self._durable
         truncate = checkpoints.wal_bytes(self._path) > checkpoints.LARGE_WAL_BYTES
         with storage_faults("checkpoint"), self._writer_lock if truncate else nullcontext():
@@ -269,7 +275,7 @@ class Database(ReadSide):
     def drop(self) -> None:
         """Unlink everything (native thread). Reads that run finish on what they had; later ones are refused."""
         self._dropped = True
-        with self._writer_lock:
+        with self._checkpoint_lock, self._writer_lock:
             self._close_writer()
             with self._file_lock:
                 self._reader = None

@@ -74,6 +74,8 @@ class HubReader:
         self._watchdog = watchdog
         self._ticks = 0
         self._connection = open_reader(path, self._context)
+        # SQLite opens the WAL by its name at the first read: now, while the caller keeps the file from being replaced.
+        self._connection.execute("SELECT one FROM dirk_meta").fetchall()
         self._connection.set_progress_handler(self._tick, TICK_STEPS)
 
     def rows(self, sql: str, bindings: tuple[Value, ...], now_ms: int) -> list[Row]:

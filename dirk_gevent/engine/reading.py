@@ -202,6 +202,8 @@ class ReadSide:
         with self._file_lock:
             self._make_file()
             connection = open_reader(self._path, context)
+            # The first read opens the WAL by its name: it must be this file's.
+            connection.execute("SELECT one FROM dirk_meta").fetchall()
         try:
             stream.attach(connection)
             with self._seen.lock:
