@@ -25,6 +25,7 @@ from dirk_gevent.host_link import CacheLink, NodeLink
 from dirk_gevent.log.contract import DatabaseChanged, DatabaseInfo, Log
 from dirk_gevent.log.entry import SYSTEM_DATABASE, SYSTEM_LOG_ID, Draft
 from dirk_gevent.logs import Logger
+from dirk_gevent.messages import sentence
 from dirk_gevent.outcomes import LogOutcomes
 from dirk_gevent.protocol import FrameSocket
 from dirk_gevent.replication import Hello
@@ -54,6 +55,7 @@ class LogHost:
         self._links: dict[str, NodeLink] = {}
         self._caches: set[CacheLink] = set()
         self._reported_down: set[str] = set()
+        self._refused: dict[str, str | None] = {}
         self._dropped: dict[int, int] = {}
         self._applied = Event()
         self._started = time.monotonic()
@@ -69,8 +71,14 @@ class LogHost:
         when no master told how it ended within `limits.waitMs`; whatever `Log.append` raises.
         """
         self._check_writable(log_id)
-        appended = self.log.append(log_id, draft)
-        outcome = self._await_outcome(log_id, appended.entry.index, f"{database}.{target}")
+        outcomes = self._outcomes_of(log_id)
+        outcomes.arriving += 1
+        try:
+            index = self.log.append(log_id, draft).entry.index
+            event = outcomes.watch(index)
+        finally:
+            outcomes.arriving -= 1
+        outcome = self._await_outcome(outcomes, index, f"{database}.{target}", event)
         if outcome is None:
             raise SqlError("outcome_unknown", request_id=draft.request_id)
         return outcome
@@ -101,6 +109,8 @@ class LogHost:
         """The database called `name` (any case); SqlError unknown_database with the nearest name."""
         info = self.log.find(name)
         if info is None:
+            # A log that waits for a person's decision knows fewer databases than the nodes: that is the news.
+            self.disputes.check(SYSTEM_LOG_ID)
             known = [database.name for database in self.log.databases()]
             raise SqlError("unknown_database", name=name, nearest=nearest(name, known) or "")
         return info
@@ -125,11 +135,10 @@ class LogHost:
         if not self.cluster.live_masters(log_id):
             raise SqlError("no_live_master")
 
-    def _await_outcome(self, log_id: int, index: int, partition: str) -> Outcome | None:
-        outcomes = self._outcomes_of(log_id)
+    def _await_outcome(self, outcomes: LogOutcomes, index: int, partition: str, event: Event) -> Outcome | None:
+        log_id = outcomes.log_id
         preferred = routing.preferred_master(self.cluster, self.config.routing.writes, log_id, partition, index)
         deadline = time.monotonic() + self.config.limits.wait_ms / 1000
-        event = outcomes.watch(index)
         try:
             while (left := deadline - time.monotonic()) > 0:
                 first = outcomes.first(index)
@@ -234,6 +243,11 @@ class LogHost:
 
     def _serve_node(self, frames: FrameSocket, hello: Hello) -> None:
         reason = self._refusal(hello)
+        if self._refused.get(hello.node) != reason:
+            self._refused[hello.node] = reason
+            if reason is not None:
+                text = sentence(reason, "en", {"node": hello.node})
+                self._logger.error("node_refused", target=hello.node, reason=text)
         if reason is not None:
             frames.send({"t": "refuse", "log": None, "key": reason})
             return
@@ -251,15 +265,12 @@ class LogHost:
 
     def _refusal(self, hello: Hello) -> str | None:
         if hello.node not in self.cluster.nodes:
-            self._logger.error("node_refused", target=hello.node, reason="not in the config's instances")
             return "node_unknown"
         if hello.build != build_fingerprint():
-            self._logger.error("node_refused", target=hello.node, reason="another build of SQLite", build=hello.build)
             return "build_differs"
         known = {self.log.genesis, *(p.genesis for p in self.log.predecessors)}
         if hello.genesis in known or (hello.genesis is None and self._is_blank_or_ours(hello)):
             return None
-        self._logger.error("node_refused", target=hello.node, reason="it has the history of another log")
         if not self.head_index(SYSTEM_LOG_ID):
             self.disputes.block(None, SqlError("log_unknown_to_node", node=hello.node))
         return "log_unknown_to_node"
@@ -305,17 +316,20 @@ class LogHost:
         """Watch the nodes, make snapshots, forget what is dropped: until killed. Blocks."""
         while True:
             gevent.sleep(self.beat_seconds)
-            for node in self.cluster.silent():
-                self._lost(node)
-                link = self._links.get(node)
-                if link is not None:
-                    link.close()
-            if time.monotonic() - self._started > _START_GRACE_SECONDS:
-                for name, view in self.cluster.nodes.items():
-                    if not view.is_connected:
-                        self._lost(name)
+            self.guarded(self._watch_nodes)
             self.guarded(self.snapshots.consider)
             self.guarded(self._forget_dropped)
+
+    def _watch_nodes(self) -> None:
+        for node in self.cluster.silent():
+            self._lost(node)
+            link = self._links.get(node)
+            if link is not None:
+                link.close()
+        if time.monotonic() - self._started > _START_GRACE_SECONDS:
+            for name, view in self.cluster.nodes.items():
+                if not view.is_connected:
+                    self._lost(name)
 
     def _lost(self, node: str) -> None:
         self.cluster.lost(node)
@@ -348,7 +362,9 @@ class LogHost:
     def _outcomes_of(self, log_id: int) -> LogOutcomes:
         known = self._outcomes.get(log_id)
         if known is None:
-            known = self._outcomes[log_id] = LogOutcomes(log_id, self._first_heads.get(log_id, 0))
+            known = self._outcomes[log_id] = LogOutcomes(
+                log_id, self._first_heads.get(log_id, 0), self.cluster.masters()
+            )
         return known
 
     def guarded(self, work: Callable[..., None], *arguments: Any) -> None:

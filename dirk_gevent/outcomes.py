@@ -13,8 +13,13 @@ from gevent.event import Event
 
 from dirk_gevent.engine.results import Outcome
 
-#: Outcomes kept for waiters and for comparing masters; a master further behind is checked by the chain hash alone.
+#: Entries of a log whose digests are kept for comparing masters; a master further behind is checked by the chain
+#: hash alone.
 KEPT_OUTCOMES = 20_000
+#: Of so many the whole outcome is kept though nobody waits for it: while writes are being appended, their writers
+#: may be about to; without any, few are kept.
+WHOLE_OUTCOMES = 4096
+WHOLE_AT_REST = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +42,25 @@ class Disagreement:
 
 @dataclass(slots=True)
 class _Record:
-    first: Outcome
+    """One entry: its `first` outcome (None once nobody can ask for it), the tables it wrote, what each master said."""
+
+    first: Outcome | None
+    digest: bytes
+    tables: tuple[str, ...]
     digests: dict[str, bytes] = field(default_factory=dict)
 
 
 class LogOutcomes:
     """The outcomes of one log. `released` is the index up to which headers have gone out, without gaps."""
 
-    def __init__(self, log_id: int, released: int) -> None:
+    def __init__(self, log_id: int, released: int, masters: int) -> None:
         self.log_id = log_id
         self.released = released
+        #: Writes on their way into the log, whose writers do not wait for an outcome yet.
+        self.arriving = 0
+        self._masters = masters
         self._records: dict[int, _Record] = {}
+        self._whole: deque[int] = deque()
         self._order: deque[int] = deque()
         self._waiting: dict[int, Event] = {}
 
@@ -55,29 +68,37 @@ class LogOutcomes:
         """Take a master's outcome; gives a Disagreement when another master's differs."""
         record = self._records.get(outcome.index)
         if record is None:
-            record = self._records[outcome.index] = _Record(outcome)
-            self._order.append(outcome.index)
-            if len(self._order) > KEPT_OUTCOMES:
-                self._records.pop(self._order.popleft(), None)
+            record = self._records[outcome.index] = _Record(outcome, outcome.digest, outcome.tables)
+            self._whole.append(outcome.index)
+            self._thin_out()
         record.digests[node] = outcome.digest
         waiting = self._waiting.get(outcome.index)
         if waiting is not None:
             waiting.set()
-        if outcome.digest != record.first.digest:
+        if outcome.digest != record.digest:
             return Disagreement(self.log_id, outcome.index, dict(record.digests))
         return None
+
+    def _thin_out(self) -> None:
+        """Forget what nobody needs: whole outcomes past the newest, entries that all masters agree on."""
+        most = WHOLE_OUTCOMES if self.arriving else WHOLE_AT_REST
+        while len(self._whole) > most and self._whole[0] not in self._waiting:
+            index = self._whole.popleft()
+            self._records[index].first = None
+            self._order.append(index)
+        while self._order and (len(self._order) > KEPT_OUTCOMES or self._is_settled(self._order[0])):
+            del self._records[self._order.popleft()]
+
+    def _is_settled(self, index: int) -> bool:
+        return index <= self.released and len(self._records[index].digests) >= self._masters
 
     def release(self) -> list[Header]:
         """The headers that may go out now: all entries after `released` whose first outcome is known, in order."""
         headers = []
         while (record := self._records.get(self.released + 1)) is not None:
             self.released += 1
-            headers.append(Header(self.log_id, self.released, record.first.tables))
+            headers.append(Header(self.log_id, self.released, record.tables))
         return headers
-
-    def skip_to(self, index: int) -> None:
-        """Headers up to `index` will never come (their outcomes were given before this host started)."""
-        self.released = max(self.released, index)
 
     def known_by(self, index: int, node: str) -> bool:
         """Whether `node` has told its outcome of `index`."""
@@ -96,3 +117,4 @@ class LogOutcomes:
     def unwatch(self, index: int) -> None:
         """Nobody waits for `index` any more."""
         self._waiting.pop(index, None)
+        self._thin_out()

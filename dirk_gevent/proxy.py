@@ -32,6 +32,7 @@ from parser.plan import Kind, Route
 
 #: Between two rounds of trying nodes for a read that no node could answer.
 _ROUND_SECONDS = 0.05
+_NOBODY_SECONDS = 1.0
 #: A node may take this much longer than the statement's own limit before its connection is given up.
 _SILENCE_SLACK_SECONDS = 5.0
 
@@ -81,26 +82,42 @@ class ProxyHandler:
         minimum = self._minimum(session, request, log_id)
         message = self._forwarded(session, request, database, log_id, minimum)
         key = f"{database}.{route.target}"
-        deadline = time.monotonic() + self._config.limits.wait_ms / 1000
+        began = time.monotonic()
+        deadline = began + self._config.limits.wait_ms / 1000
         while True:
-            for name in self._router.candidates(log_id, minimum, key):
+            candidates = self._router.candidates(log_id, minimum, key)
+            if not candidates:
+                # Nobody is live: one may be back in a moment, but a whole wait for it helps no one.
+                deadline = min(deadline, began + _NOBODY_SECONDS)
+            for name in candidates:
                 answer = self._try_node(session, request, name, log_id, message, wire)
                 if answer is not None:
                     return answer
                 if time.monotonic() > deadline:
                     break
             if time.monotonic() > deadline:
-                raise self._unanswered(log_id, minimum)
+                raise self._unanswered(log_id, minimum, began)
             gevent.sleep(_ROUND_SECONDS)
 
-    def _unanswered(self, log_id: int, minimum: int) -> SqlError:
+    def _unanswered(self, log_id: int, minimum: int, began: float) -> SqlError:
         """Why no node answered: the one that is furthest is still behind, or there is none."""
         nodes = self._host.cluster.nodes
         live = self._router.candidates(log_id, 0, "")
         best = max(live, key=lambda name: nodes[name].applied.get(log_id, 0), default=None)
         if best is None or (applied := nodes[best].applied.get(log_id, 0)) >= minimum:
-            return SqlError("no_readable_node", waited_ms=self._config.limits.wait_ms)
+            return SqlError("no_readable_node", waited_ms=round((time.monotonic() - began) * 1000))
         return SqlError("stale_read", node=best, applied=applied, minimum=minimum)
+
+    def _unreadable(self, log_id: int, minimum: int) -> SqlError:
+        """Why no node answered: none is there, or the one furthest on has not applied what the read needs."""
+        names = self._router.candidates(log_id, minimum, "")
+        if names:
+            nodes = self._host.cluster.nodes
+            best = max(names, key=lambda name: nodes[name].applied.get(log_id, 0))
+            applied = nodes[best].applied.get(log_id, 0)
+            if applied < minimum:
+                return SqlError("stale_read", node=best, applied=applied, minimum=minimum)
+        return SqlError("no_readable_node", waited_ms=self._config.limits.wait_ms)
 
     def _minimum(self, session: Session, request: Request, log_id: int) -> int:
         """The index of the log that the read's state must have reached."""

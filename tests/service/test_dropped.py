@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -49,3 +50,16 @@ def test_use_on_a_node_waits_for_the_index_that_the_request_names(shared_cluster
         fields = json.dumps({"min": {"0": meta(made)["index"]}})
         for node in ("m1", "m2"):
             assert "miasa" in shared_cluster.ask(node, f"/*dirk {fields}*/ ampiasao fresh{number};")
+
+
+@pytest.mark.parametrize("part", ["m1", "proxy"])
+def test_an_index_that_is_not_there_yet_is_named_with_the_one_that_is(
+    make_cluster: Callable[..., Cluster], part: str
+) -> None:
+    """A read that no node is far enough for ends with both numbers, after the time that reads wait."""
+    cluster = make_cluster(settings={"limits": {"waitMs": 300}})
+    cluster.start("m1", "m2", "proxy")
+    make(cluster, "t", 1)
+    answer = cluster.ask(part, f'/*dirk {{"db":"t","min":{{"1":77}}}}*/ {READ}')
+    assert message(answer).endswith("(57P03)")
+    assert " 77 " in message(answer) and " 2 " in message(answer)

@@ -1,0 +1,44 @@
+"""The bookkeeping of how writes ended: what is kept, and for whom."""
+
+from __future__ import annotations
+
+from dirk_gevent import outcomes
+from dirk_gevent.engine.results import Outcome
+from dirk_gevent.outcomes import LogOutcomes
+
+
+def outcome(index: int, digest: bytes = b"d") -> Outcome:
+    """A write of one row that ended well."""
+    return Outcome(index, "", "", {}, 1, ("t",), "insert", "t", "r", digest)
+
+
+def test_what_all_masters_agree_on_is_forgotten() -> None:
+    """A log at rest keeps next to nothing, however much was written; what one master owes is kept for comparing."""
+    known = LogOutcomes(1, 0, masters=2)
+    for index in range(1, 3001):
+        assert known.report("m1", outcome(index)) is None
+        assert len(known.release()) == 1
+        assert known.report("m2", outcome(index)) is None
+    assert len(known._records) <= outcomes.WHOLE_AT_REST + 1
+    for index in range(3001, 3301):
+        known.report("m1", outcome(index))
+        known.release()
+    found = known.report("m2", outcome(3010, b"other"))
+    assert found is not None and found.digests == {"m1": b"d", "m2": b"other"}
+
+
+def test_a_writer_gets_its_outcome_however_many_come_at_once() -> None:
+    """Outcomes of a large batch arrive before the last of its writers begins to wait."""
+    known = LogOutcomes(1, 0, masters=1)
+    known.arriving = 1
+    waiting = known.watch(1)
+    for index in range(1, 1025):
+        known.report("m1", outcome(index))
+    known.release()
+    assert waiting.is_set() and known.first(1) is not None
+    known.unwatch(1)
+    known.watch(900)
+    known.arriving = 0
+    assert known.first(900) is not None
+    known.unwatch(900)
+    assert known.first(900) is None and known.first(1024) is not None
