@@ -156,8 +156,11 @@ def _split_rows(text: str, start: int) -> Shaped | None:
 _SHORT_NUMBER: Final = 18
 _NO_SPACE: Final = {ord(space): None for space in " \t\r\n\f\v"}
 _STEPS: Final = frozenset((",", "),("))
-#: After the last simple row: another row, which then is no simple one (`(abs(3), $p)`).
-_MORE_ROWS = re.compile(r"\)(?:\s++|--[^\n]*+|//[^\n]*+|/\*.*?\*/)*+,", re.DOTALL)
+#: What may follow rows that are run one by one: nothing, an upsert, RETURNING. Neither another row that is no simple
+#: one (`(abs(3), $p)`), nor a set operator or a limit, which are about all rows together.
+_ROWS_END = re.compile(
+    r"\)(?:[\s\#;]++|--[^\n]*+|//[^\n]*+|/\*.*?\*/)*+(?:$|(?:on|ka|returning)\b)", re.DOTALL | re.IGNORECASE
+)
 
 
 def _row_steps(width: int, rows: int, last: str) -> list[str]:
@@ -169,7 +172,7 @@ def _one_row(text: str, start: int, parts: list[str], width: int, rows: int) -> 
     count = width * rows
     texts = parts[1 : 2 * count : 2]
     end = start + sum(map(len, parts[: 2 * count]))
-    if _MORE_ROWS.match(text, end):
+    if not _ROWS_END.match(text, end):
         return None
     values = [_row_value(part) for part in texts]
     tail = split("x" + text[end:])

@@ -114,10 +114,9 @@ def _values(context: Context, body: nodes.Values, parent: Scope | None, named: b
     columns = [
         ResultColumn(f"column{n}", "", all_boolean(cells)) for n, cells in enumerate(zip(*rows, strict=True), 1)
     ]
-    text = f"VALUES {', '.join(f'({joined(cells)})' for cells in rows)}"
-    if named:
-        heads = ", ".join(f"column{number} AS c{number}" for number in range(1, width + 1))
-        text = f"SELECT {heads} FROM ({text})"
+    heads = ", ".join(f"column{number} AS c{number}" for number in range(1, width + 1)) if named else "*"
+    # SQLite takes neither ORDER BY nor LIMIT right after VALUES.
+    text = f"SELECT {heads} FROM (VALUES {', '.join(f'({joined(cells)})' for cells in rows)})"
     return Core(text, tuple(columns), "")
 
 

@@ -86,6 +86,8 @@ ROWS = [
     ("select `a + 1` from (select a + 1 from t) q order by 1 limit 2", [(None,), (2,)]),
     ("select `a + 2` from (select a + 2 from t) q limit 1", [(3,)]),
     ("values (1, 2), (3, 4)", [(1, 2), (3, 4)]),
+    ("values (1), (2), (3) limit 1 offset 1", [(2,)]),
+    ("select 0 union values (2), (1) order by 1 desc limit 2", [(2,), (1,)]),
     ("values (true, null, diso), (5, true, 'x')", [(1, None, 0), (5, True, "x")]),
     ("select * from (values (1, 2), (3, 4)) q", [(1, 2), (3, 4)]),
     # common tables, windows, case

@@ -58,6 +58,16 @@ def test_rows_that_are_not_all_plain_are_all_there(database: SmallDatabase) -> N
     assert database.run("select * from t") == rows
 
 
+def test_what_is_about_all_rows_together() -> None:
+    made = SmallDatabase()
+    made.run("create table k (n ISA)")
+    made.run("insert into k values (1), (2) union select 3")
+    made.run("insert into k values (4), (5) #- values (5)")
+    made.run("insert into k values (7), (6), (8) order by 1 limit 2")
+    made.run("insert into k select (values (9))")
+    assert made.run("select n from k order by n") == [(1,), (2,), (3,), (4,), (6,), (7,), (9,)]
+
+
 def test_upsert_and_returning_after_rows() -> None:
     made = SmallDatabase()
     made.run("create table k (id ISA primary key, n TEXT unique)")
