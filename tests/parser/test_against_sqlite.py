@@ -20,7 +20,7 @@ QUERIES_A_DATABASE = 3
 
 
 @given(st.randoms(use_true_random=False))
-@settings(max_examples=200, deadline=None, derandomize=True, database=None, phases=PHASES, suppress_health_check=QUIET)
+@settings(max_examples=150, deadline=None, derandomize=True, database=None, phases=PHASES, suppress_health_check=QUIET)
 def test_queries_answer_as_sqlite_does(random: object) -> None:
     choices = Choices(random.randrange)  # type: ignore[attr-defined]
     databases = TwinDatabases()
@@ -42,7 +42,7 @@ def test_expressions_are_worth_and_fail_as_in_sqlite(random: object) -> None:
 
 
 @given(st.randoms(use_true_random=False))
-@settings(max_examples=80, deadline=None, derandomize=True, database=None, phases=PHASES, suppress_health_check=QUIET)
+@settings(max_examples=60, deadline=None, derandomize=True, database=None, phases=PHASES, suppress_health_check=QUIET)
 def test_changes_leave_what_sqlite_leaves(random: object) -> None:
     choices = Choices(random.randrange)  # type: ignore[attr-defined]
     databases = TwinDatabases()

@@ -121,6 +121,8 @@ class Queries(Sources):
         choices = self.choices
         width = width or 1 + choices.below(3)
         if choices.chance(6):
+            return self._values(Reach(choices, []), width)
+        if choices.chance(6):
             return self._finish("", [any_value(self._reach([], outer, depth), 2) for _ in range(width)], "", "")
         source = self.sources(depth, outer)
         reach = self._reach(source.columns, outer, depth)
@@ -137,6 +139,16 @@ class Queries(Sources):
             return self._finish("", [self._windowed(source.columns) for _ in range(width)], ours, theirs)
         items = [any_value(reach, 2) for _ in range(width)]
         return self._finish("DISTINCT" if form == 4 else "", items, ours, theirs)
+
+    def _values(self, reach: Reach, width: int) -> TwinQuery:
+        rows = self.choices.several(1, 3, lambda: [any_value(reach, 1) for _ in range(width)])
+        ours = ", ".join(f"({', '.join(each.ours for each in row)})" for row in rows)
+        theirs = ", ".join(f"({', '.join(each.theirs for each in row)})" for row in rows)
+        columns = tuple(
+            Column(f"column{number}", f"column{number}", truth=joint_truth(cells))
+            for number, cells in enumerate(zip(*rows, strict=True), 1)
+        )
+        return TwinQuery(f"{self.choices.word('VALUES')} {ours}", f"SELECT * FROM (VALUES {theirs})", columns)
 
     def _finish(self, quantifier: str, items: list[Twin], ours: str, theirs: str) -> TwinQuery:
         choices = self.choices
