@@ -15,6 +15,7 @@ from dirk_gevent import protocol
 from dirk_gevent.logs import Logger
 from dirk_gevent.messages import render
 from dirk_gevent.session import Session
+from dirk_gevent.startup import plain_reason
 from dirk_gevent.wire import Wire
 from parser.errors import SqlError
 
@@ -179,7 +180,7 @@ class Backend:
         """
         pause = _RETRY_FIRST_SECONDS
         while True:
-            gevent.sleep(pause * random.uniform(0.7, 1.3))
+            gevent.sleep(pause * random.uniform(0.5, 1.0))
             self._end_hopeless()
             with suppress(BackendDownError):
                 self._connect().close()
@@ -227,7 +228,7 @@ class Backend:
         if self.is_up is not False:
             self.is_up = False
             text = f"Erreur connexion à {self.host}:{self.port}"
-            self._logger.error("backend_down", text=text, reason=str(error))
+            self._logger.error("backend_down", text=text, reason=plain_reason(error))
 
     def _drop_idle(self) -> None:
         for wire in self._idle:

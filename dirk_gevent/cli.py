@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import shlex
+import socket
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from dirk_gevent import __version__
 from dirk_gevent.messages import sentence
-from dirk_gevent.startup import CannotStartError, reachable
+from dirk_gevent.startup import CannotStartError, plain_reason, reachable
 from parser.errors import SqlError
 
 if TYPE_CHECKING:
@@ -152,6 +153,8 @@ def _guarded(name: str, usage: str, argv: Sequence[str] | None, body: Callable[[
         return _refuse(name, sentence(error.key, "en", error.params))
     except KeyboardInterrupt:
         return 130
+    except socket.gaierror as error:
+        return _refuse(name, f"a host name of the config can't be resolved: {plain_reason(error)}")
     except OSError as error:
         if error.errno not in _ADDRESS_ERRORS:
             raise

@@ -27,6 +27,7 @@ from dirk_gevent.logs import Logger
 from dirk_gevent.progress import Progress
 from dirk_gevent.protocol import FrameSocket
 from dirk_gevent.replication import CHUNK_BYTES, Hello, Standing, Welcome
+from dirk_gevent.startup import plain_reason
 from dirk_gevent.threads import NativeThreads
 
 _CONNECT_SECONDS = 2.0
@@ -73,7 +74,7 @@ class Follower:
                 began = time.monotonic()
                 self._guarded(self._attempt)
                 pause = _RETRY_FIRST_SECONDS if time.monotonic() - began > _RETRY_MAX_SECONDS else pause
-                gevent.sleep(pause * random.uniform(0.7, 1.3))
+                gevent.sleep(pause * random.uniform(0.5, 1.0))
                 pause = min(pause * 2, _RETRY_MAX_SECONDS)
         finally:
             gevent.killall(helpers)
@@ -113,7 +114,7 @@ class Follower:
         try:
             sock = socket.create_connection((host, port), timeout=_CONNECT_SECONDS)
         except OSError as error:
-            self._say_waiting(str(error))
+            self._say_waiting(plain_reason(error))
             return
         beats = None
         try:

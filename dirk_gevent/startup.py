@@ -20,3 +20,9 @@ def raise_file_limit() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def plain_reason(error: OSError) -> str:
+    """What the system says of an error, in lower case and without its number: `connection refused`."""
+    reason = error.strerror or str(error)
+    return reason.lower() if reason else type(error).__name__

@@ -46,11 +46,12 @@ class SessionStatements:
             language = choose_language(session, route)
             return answers.done("set_language", language, 0, self._meta(session, request, "session"))
         if route.show == "databases":
+            self._host.disputes.check(SYSTEM_LOG_ID)
             rows = [(info.name,) for info in self._host.log.databases()]
             return self._listing(session, request, ("fanasehoana",), rows)
         if route.show == "servers":
             return self._listing(session, request, SERVER_COLUMNS, [server_cells(r) for r in self._host.server_rows()])
-        raise SqlError("not_supported", what=route.verb)
+        raise SqlError("not_supported", what=request.text.split(maxsplit=1)[0])
 
     def _use(self, session: Session, request: Request, name: str) -> bytes:
         info = self._host.find(name)

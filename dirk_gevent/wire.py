@@ -56,13 +56,14 @@ class Wire:
         self._hub.wait(self._writable)
 
     def is_gone(self) -> bool:
-        """Whether the connection is broken, so that a long statement for it can end.
+        """Whether the peer has closed the connection, so that a long statement for it can end.
 
-        A peer that only closed its sending side (a script at its end) still wants its answer: that is not gone.
+        The kernel does not tell a peer that closed from one that only closed its sending side, so both count as gone
+        (as PostgreSQL's `client_connection_check_interval` has it): a client keeps its side open until it is answered.
         """
         poll = select.poll()
-        poll.register(self._raw.fileno(), 0)
-        return any(event & (select.POLLERR | select.POLLHUP | select.POLLNVAL) for _, event in poll.poll(0))
+        poll.register(self._raw.fileno(), select.POLLRDHUP)
+        return bool(poll.poll(0))
 
     def shut(self, how: int = socket.SHUT_RDWR) -> None:
         """Wake whoever reads it with the end of the connection."""
