@@ -95,7 +95,7 @@ class NodeHandler:
             rows = [(name,) for _, name in found]
             meta = answers.meta_of(session, request, self._engine.node, "admin", rows=len(rows), repeatable=False)
             return answers.relation(answers.listing(("fanasehoana",), rows), self._limits.page_rows, meta)
-        raise SqlError("not_supported", what=route.verb)
+        raise SqlError("not_supported", what=request.text.split(maxsplit=1)[0])
 
     def _read(
         self, session: Session, request: Request, shaped: Shaped, route: Route, wire: Wire
