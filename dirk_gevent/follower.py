@@ -31,6 +31,7 @@ from dirk_gevent.startup import plain_reason
 from dirk_gevent.threads import NativeThreads
 
 _CONNECT_SECONDS = 2.0
+_SILENCE_SECONDS = 10.0
 _RETRY_FIRST_SECONDS, _RETRY_MAX_SECONDS = 0.1, 2.0
 _APPLIER_THREADS = 4
 _SLOW_THREADS = 2
@@ -104,8 +105,11 @@ class Follower:
     def send(self, content: dict[str, Any], body: bytes = b"") -> None:
         """Tell the host something; nothing happens while there is no host."""
         if self._frames is not None:
-            with suppress(OSError):
+            try:
                 self._frames.send(content, body)
+            except OSError:
+                # Part of a frame may be out: nothing more can be said on this connection.
+                self.reconnect()
 
     # -- one connection ---------------------------------------------------------------------------------------
 
@@ -118,7 +122,8 @@ class Follower:
             return
         beats = None
         try:
-            sock.settimeout(None)
+            # The host is heard at every beat: one that is silent for so long is gone, whatever TCP still believes.
+            sock.settimeout(_SILENCE_SECONDS)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             metadata = {"follow": self._hello().encode()}
             sock.sendall(protocol.with_metadata(metadata, protocol.FOLLOW_STATEMENT))

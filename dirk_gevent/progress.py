@@ -8,6 +8,7 @@ from gevent.event import Event
 
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
+from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from parser.errors import SqlError
 
 
@@ -32,7 +33,7 @@ class Progress:
         deadline = time.monotonic() + wait_ms / 1000
         while True:
             database = self._engine.of_log(log_id)
-            if database is not None and database.applied_index >= index:
+            if database is not None and self._index(database) >= index:
                 return database
             left = deadline - time.monotonic()
             if left <= 0:
@@ -41,4 +42,8 @@ class Progress:
             bell.wait(left)
         if database is None:
             return None
-        raise SqlError("stale_read", node=self._engine.node, applied=database.applied_index, minimum=index)
+        raise SqlError("stale_read", node=self._engine.node, applied=self._index(database), minimum=index)
+
+    def _index(self, database: Database) -> int:
+        """How far a log is, for those who wait. An entry of the system log counts when its database is there (or gone)."""
+        return self._engine.enacted_index if database.log_id == SYSTEM_LOG_ID else database.applied_index

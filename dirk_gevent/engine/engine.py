@@ -32,6 +32,8 @@ class Engine:
         self._compiler = compiler or ParserCompiler()
         self._shared = Shared(self.directory, self._compiler, limits)
         self.system = Database(self._shared, SYSTEM_LOG_ID, SYSTEM_DATABASE)
+        #: The system log's index up to which databases have been made and dropped here: never ahead of what is known.
+        self.enacted_index = 0
         self._by_key: dict[str, Database] = {}
         self._by_log: dict[int, Database] = {}
 
@@ -43,7 +45,8 @@ class Engine:
             self._enter(self.system)
             for log_id, name in self._listed():
                 self.create(log_id, name)
-            self.directory.remove_orphans(set(self._by_log), self.system.applied_index)
+            self.enacted_index = self.system.applied_index
+            self.directory.remove_orphans(set(self._by_log), self.enacted_index)
         except BaseException:
             self.directory.unlock()
             raise
@@ -108,6 +111,7 @@ class Engine:
                 self.create(entry.change.log_id, entry.change.name)
             else:
                 self.drop(entry.change.log_id)
+        self.enacted_index = self.system.applied_index
         return outcomes
 
     def create(self, log_id: int, name: str) -> Database:
@@ -137,6 +141,7 @@ class Engine:
             self.drop(log_id)
         for log_id, name in listed.items():
             self.create(log_id, name)
+        self.enacted_index = self.system.applied_index
 
     def _enter(self, database: Database) -> None:
         self._by_log[database.log_id] = database
