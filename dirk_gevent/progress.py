@@ -45,5 +45,5 @@ class Progress:
         raise SqlError("stale_read", node=self._engine.node, applied=self._index(database), minimum=index)
 
     def _index(self, database: Database) -> int:
-        """How far a log is, for those who wait. An entry of the system log counts when its database is there (or gone)."""
+        """How far a log is for those who wait: an entry of the system log counts once what it says is done."""
         return self._engine.enacted_index if database.log_id == SYSTEM_LOG_ID else database.applied_index

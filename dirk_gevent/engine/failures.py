@@ -38,6 +38,8 @@ def statement_failure(error: Exception, table: str = "") -> SqlError:
         return SqlError("out_of_range")
     if isinstance(error, apsw.TooBigError):
         return SqlError("value_too_big")
+    if "misuse of aggregate" in str(error) or "misuse of window" in str(error):
+        return SqlError("aggregate_misplaced")
     return SqlError("execution_failed", reason=_reason(error))
 
 
