@@ -15,7 +15,7 @@ from tests.faults.writing import Writers, level, prepare
 BOTH = ("m1", "m2")
 #: About a second of work for one node: 24 million rows joined and summed.
 LONG = "alaivo sum(a.n * b.n + c.n * d.n) antso s ao@ u a tonona u b ka 1 = 1 tonona u c ka 1 = 1 tonona u d ka 1 = 1;"
-ROWS = 70
+ROWS = 56
 
 
 @pytest.fixture
