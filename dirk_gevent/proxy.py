@@ -142,14 +142,13 @@ class ProxyHandler:
         self, session: Session, request: Request, name: str, log_id: int, message: bytes, wire: Wire
     ) -> Answer | None:
         """One node's answer; None when another node should be asked."""
-        running = self._router.running
-        running[name] += 1
+        self._router.began(name)
         try:
             answer = self.backends[name].ask(message, self._silence_seconds, wire)
         except BackendDownError:
             return None
         finally:
-            running[name] -= 1
+            self._router.ended(name)
         if isinstance(answer, Remote):
             return RelayedAnswer(answer, session, request.has_meta)
         meta, stripped = protocol.split_meta(answer)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from hashlib import blake2b
 
 from dirk_gevent.cluster import Cluster, NodeState
 from dirk_gevent.config import Partition, Reads, ReadStrategy, WriteMode, Writes
 
+#: Reads that one node answers before the next has its turn.
+TURN_READS = 256
+#: A busy node that is silent for so long is at slow reads.
+SLOW_SECONDS = 0.003
 _READABLE = (NodeState.LIVE, NodeState.STALLED)
 
 
@@ -37,8 +42,19 @@ class ReadRouter:
         self._strategy = reads.strategy
         self._nodes = [name for name, view in cluster.nodes.items() if view.instance.role in reads.include_roles]
         self._turn = 0
+        self._left = TURN_READS
         #: Reads under way, by node: what LEAST_CONNECTIONS goes by.
         self.running = dict.fromkeys(self._nodes, 0)
+        self._answered = dict.fromkeys(self._nodes, 0.0)
+
+    def began(self, node: str) -> None:
+        """A read is on its way to `node`."""
+        self.running[node] += 1
+
+    def ended(self, node: str) -> None:
+        """`node` answered a read, or failed to."""
+        self.running[node] -= 1
+        self._answered[node] = time.monotonic()
 
     def candidates(self, log_id: int, minimum: int, key: str) -> list[str]:
         """Nodes to try, best first: live ones that are fresh enough, then live ones that will have to catch up.
@@ -55,11 +71,24 @@ class ReadRouter:
                 (fresh if view.applied.get(log_id, 0) >= minimum else behind).append(name)
         return fresh + behind if behind else fresh
 
+    def _in_turn(self, names: list[str]) -> list[str]:
+        """Round robin by turns of some reads: a node that is awake costs half of what waking another does.
+
+        A node that has more under way than another and has not answered for a moment gives its turn up, so that slow
+        reads spread at once.
+        """
+        running, name = self.running, names[self._turn]
+        self._left -= 1
+        is_behind = running[name] > min(running.values()) and time.monotonic() - self._answered[name] > SLOW_SECONDS
+        if self._left < 0 or is_behind:
+            self._left = TURN_READS
+            self._turn = (self._turn + 1) % len(names)
+        return names[self._turn :] + names[: self._turn]
+
     def _ordered(self, log_id: int, key: str) -> list[str]:
         names = self._nodes
         if self._strategy is ReadStrategy.ROUND_ROBIN:
-            self._turn = turn = (self._turn + 1) % (len(names) or 1)
-            return names[turn:] + names[:turn]
+            return self._in_turn(names) if names else names
         if self._strategy is ReadStrategy.LEAST_CONNECTIONS:
             return sorted(names, key=self.running.__getitem__)
         if self._strategy is ReadStrategy.LEAST_LAG:
