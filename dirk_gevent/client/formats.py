@@ -7,7 +7,7 @@ first page; a later page that needs more gets a new rule with wider columns from
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TextIO
 
@@ -46,9 +46,9 @@ def open_format(name: str, out: TextIO, look: Look) -> Format:
     if name == "json":
         return Json(out)
     if name == "csv":
-        return Csv(out)
+        return Delimited(out, ",", _csv)
     if name == "tsv":
-        return Tsv(out)
+        return Delimited(out, "\t", _tsv)
     return Vertical(out, look) if name == "vertical" else Table(out, look)
 
 
@@ -183,40 +183,28 @@ class Json:
             self._out.write("\n]\n" if self._separator != "\n" else "]\n")
 
 
-class Csv:
-    """RFC 4180 with a head line. NULL is nothing, the empty text is ``""``."""
+class Delimited:
+    """A head line and a line a row: cells made by `cell`, `delimiter` between them."""
 
-    def __init__(self, out: TextIO) -> None:
+    def __init__(self, out: TextIO, delimiter: str, cell: Callable[[Cell], str]) -> None:
         self._out = out
+        self._delimiter = delimiter
+        self._cell = cell
         self._has_head = False
 
     def page(self, page: Page) -> None:
         """Write one more page."""
         if not self._has_head:
             self._has_head = True
-            self._out.write(",".join(_csv(column.name) for column in page.columns) + "\n")
-        self._out.writelines(",".join(map(_csv, row)) + "\n" for row in page.rows)
+            self._line([column.name for column in page.columns])
+        for row in page.rows:
+            self._line(row)
 
     def finish(self) -> None:
         """Nothing closes this format."""
 
-
-class Tsv:
-    r"""Tab-separated with a head line; tabs, line ends and backslashes escaped, NULL is ``\N``."""
-
-    def __init__(self, out: TextIO) -> None:
-        self._out = out
-        self._has_head = False
-
-    def page(self, page: Page) -> None:
-        """Write one more page."""
-        if not self._has_head:
-            self._has_head = True
-            self._out.write("\t".join(_tsv(column.name) for column in page.columns) + "\n")
-        self._out.writelines("\t".join(map(_tsv, row)) + "\n" for row in page.rows)
-
-    def finish(self) -> None:
-        """Nothing closes this format."""
+    def _line(self, values: Sequence[Cell]) -> None:
+        self._out.write(self._delimiter.join(map(self._cell, values)) + "\n")
 
 
 def _widths(names: Sequence[str], texts: Sequence[Sequence[str]]) -> list[int]:
@@ -252,6 +240,7 @@ def _unique(names: Sequence[str]) -> list[str]:
 
 
 def _csv(cell: Cell) -> str:
+    """RFC 4180; NULL is nothing, the empty text is ``""``."""
     if cell == "":
         return '""'
     text = plain(cell)
@@ -259,5 +248,6 @@ def _csv(cell: Cell) -> str:
 
 
 def _tsv(cell: Cell) -> str:
+    r"""Tabs, line ends and backslashes escaped, NULL is ``\N``."""
     return "\\N" if cell is None else plain(cell).translate(_TSV_ESCAPES)
 
