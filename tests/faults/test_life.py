@@ -84,6 +84,9 @@ def test_changes_of_state_are_said_once(cluster: Cluster) -> None:
     # The proxy may have looked for m2 before m2 listened: that too is a change of state.
     before = {sentence: cluster.log("proxy").count(sentence) for sentence in sentences}
     assert max(before.values()) <= 1
+    back = f"event=backend_up host=127.0.0.1 port={cluster.ports['m2']}"
+    found_up = before[sentences[1]]
+    wait_for(lambda: cluster.log("proxy").count(back) == found_up, 10, "the proxy to have found m2")
     for time in (1, 2):
         cluster.processes["m2"].signal(signal.SIGKILL)
         wait_for(lambda time=time: counts() == [time, time], 10, f"each of {sentences} {time} times")  # type: ignore[misc]
@@ -95,6 +98,5 @@ def test_changes_of_state_are_said_once(cluster: Cluster) -> None:
         assert counts() == [time, time]
         cluster.start("m2")
         level(cluster, *BOTH)
-        back = f"event=backend_up host=127.0.0.1 port={cluster.ports['m2']}"
-        wait_for(lambda time=time, back=back: cluster.log("proxy").count(back) >= time, 10, back)  # type: ignore[misc]
+        wait_for(lambda time=time: cluster.log("proxy").count(back) == found_up + time, 10, back)  # type: ignore[misc]
     assert counts() == [2, 2]
