@@ -98,11 +98,6 @@ class Lane:
         self._stopped = True
         self.cut()
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether all that came has been worked on."""
-        return not self._queue and not self._worker
-
     def _drain(self) -> None:
         while self._queue and not self._stopped:
             item = self._queue.popleft()

@@ -20,7 +20,6 @@ from gevent.lock import RLock
 #: The statement that turns a connection into a log subscription, behind a metadata comment with `follow`.
 FOLLOW_STATEMENT = b"DIRK_FOLLOW"
 END = b"\nEND\n"
-OK_TRAILER = b"RELATION_JSON_END\nRESULT_MESSAGE\nOK\n"
 _RESULT = b"RESULT_MESSAGE\n"
 _META_OPEN = b"/*dirk "
 _META_LINE = b"\nMETA "
@@ -277,18 +276,14 @@ class FrameSocket:
         self._buffer = bytearray(received)
         self._compressor = zstandard.ZstdCompressor(level=1)
         self._decompressor = zstandard.ZstdDecompressor()
-        self.raw_bytes = 0
-        self.sent_bytes = 0
 
     def send(self, content: Mapping[str, Any], body: bytes = b"") -> None:
         """Send one object, with `body` as its raw ``body`` bytes."""
         encoded = orjson.dumps(content)
         payload = b"%d\n%b%b" % (len(encoded), encoded, body)
         kind = 1
-        self.raw_bytes += len(payload)
         if len(payload) >= self._COMPRESS_FROM_BYTES:
             payload, kind = self._compressor.compress(payload), 2
-        self.sent_bytes += len(payload) + 5
         with self._lock:
             self._sock.sendall(struct.pack(">IB", len(payload) + 1, kind) + payload)
 

@@ -108,17 +108,6 @@ class ProxyHandler:
             return SqlError("no_readable_node", waited_ms=round((time.monotonic() - began) * 1000))
         return SqlError("stale_read", node=best, applied=applied, minimum=minimum)
 
-    def _unreadable(self, log_id: int, minimum: int) -> SqlError:
-        """Why no node answered: none is there, or the one furthest on has not applied what the read needs."""
-        names = self._router.candidates(log_id, minimum, "")
-        if names:
-            nodes = self._host.cluster.nodes
-            best = max(names, key=lambda name: nodes[name].applied.get(log_id, 0))
-            applied = nodes[best].applied.get(log_id, 0)
-            if applied < minimum:
-                return SqlError("stale_read", node=best, applied=applied, minimum=minimum)
-        return SqlError("no_readable_node", waited_ms=self._config.limits.wait_ms)
-
     def _minimum(self, session: Session, request: Request, log_id: int) -> int:
         """The index of the log that the read's state must have reached."""
         if request.read == "any":

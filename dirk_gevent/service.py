@@ -158,7 +158,7 @@ class Service:
             except protocol.StatementTooLongError:
                 error = SqlError("statement_too_long", limit_bytes=self._limits.max_statement_bytes)
                 wire.send(protocol.message(render(error, session.language)))
-                _linger(wire)
+                wire.linger()
                 return
             for position, statement in enumerate(statements):
                 if position:
@@ -202,15 +202,6 @@ def _send_streamed(wire: Wire, answer: Streamed) -> None:
                 stall.kill(block=False)
     finally:
         answer.close()
-
-
-def _linger(wire: Wire) -> None:
-    """Let the peer read the last answer: what it still sends is dropped for a moment, so that no reset overtakes it."""
-    wire.shut(socket.SHUT_WR)
-    with suppress(OSError):
-        wire.sock.settimeout(_STALL_SECONDS)
-        while wire.sock.recv(_LARGE_RECEIVE_BYTES):
-            pass
 
 
 def wait_for_stop() -> None:

@@ -15,6 +15,8 @@ import gevent
 from gevent import socket
 
 _READ, _WRITE = 1, 2
+_DROPPED_BYTES = 1024 * 1024
+_LINGER_SECONDS = 2.0
 _ABORT = struct.pack("ii", 1, 0)
 
 
@@ -69,6 +71,13 @@ class Wire:
         """Wake whoever reads it with the end of the connection."""
         with suppress(OSError):
             self._raw.shutdown(how)
+
+    def linger(self) -> None:
+        """Let the peer read the last answer: what it still sends is dropped for a moment, so no reset overtakes it."""
+        self.shut(socket.SHUT_WR)
+        with suppress(OSError, gevent.Timeout), gevent.Timeout(_LINGER_SECONDS):
+            while self.receive(_DROPPED_BYTES):
+                pass
 
     def close(self, *, abort: bool = False) -> None:
         """Close it; with `abort` by a reset, which tells the peer that nobody will read its answer."""

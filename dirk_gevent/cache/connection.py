@@ -9,13 +9,10 @@ by a timer would save 0.1 µs and could be far behind after the process was stop
 from __future__ import annotations
 
 import re
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-import gevent
 import orjson
-from gevent import socket
 
 from dirk_gevent import protocol
 from dirk_gevent.cache.flights import Flight, Flights
@@ -38,7 +35,6 @@ KEY_LIMIT_BYTES = 64 * 1024
 REMEMBERED_LOGS = 64
 _RECEIVE_BYTES = 16 * 1024
 _LARGE_RECEIVE_BYTES = 1024 * 1024
-_LINGER_SECONDS = 2.0
 _ERROR_START = b"RESULT_MESSAGE\nHadisoana : "
 #: What a read that may be shared begins with. A guess that costs only time when it is wrong.
 _READ = re.compile(rb"(?:alaivo|select|asehoy|show|lazao|describe|hazavao|explain|adikao|translate)\b", re.IGNORECASE)
@@ -329,16 +325,8 @@ class ClientConnection:
     def _end(self, error: SqlError, cause: Exception, request: Request | None = None) -> None:
         """Send a last answer and end the session, so that no reset overtakes the answer."""
         self._client.send(self._error(request, error))
-        linger(self._client)
+        self._client.linger()
         raise SessionEndedError from cause
-
-
-def linger(wire: Wire) -> None:
-    """Let the peer read the last answer: what it still sends is dropped for a moment before the close."""
-    wire.shut(socket.SHUT_WR)
-    with suppress(gevent.Timeout), gevent.Timeout(_LINGER_SECONDS):
-        while wire.receive(_LARGE_RECEIVE_BYTES):
-            pass
 
 
 def _is_read(statement: bytes) -> bool:

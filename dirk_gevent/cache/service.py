@@ -11,7 +11,7 @@ from gevent.pool import Pool
 from gevent.server import StreamServer
 
 from dirk_gevent import protocol
-from dirk_gevent.cache.connection import ClientConnection, SessionEndedError, linger
+from dirk_gevent.cache.connection import ClientConnection, SessionEndedError
 from dirk_gevent.cache.flights import Flights
 from dirk_gevent.cache.follow import HeaderFollower
 from dirk_gevent.cache.options import CacheOptions
@@ -116,7 +116,7 @@ class CacheService:
     def _refuse(self, client: Wire) -> None:
         error = SqlError("too_many_connections", limit=self._options.max_connections)
         client.send(protocol.message(render(error, self._options.language)))
-        linger(client)
+        client.linger()
 
 
 def options_from(
