@@ -1,0 +1,182 @@
+"""Bugs on purpose: each takes one safeguard out of DirkDB in this process, to show that a harness would notice.
+
+    python -P tests/disk/launch.py --mutant skip_fsync … server m1        # in a process of its own
+    with mutants.applied("apply_twice"): …                                 # in this one, put back afterwards
+
+They patch classes and modules, so they hold for what is made afterwards and for what is there already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import apsw
+import gevent
+
+Undo = Callable[[], None]
+
+#: Entries whose index is a multiple of this are run twice by `apply_twice`.
+TWICE_EVERY = 3
+#: How long after its answer `answer_before_commit` commits.
+LATE_SECONDS = 0.3
+
+
+class _Patches:
+    """Attributes that were replaced, and how to put them back."""
+
+    def __init__(self) -> None:
+        self._before: list[tuple[Any, str, Any]] = []
+
+    def set(self, owner: Any, name: str, made: Callable[[Any], Any]) -> None:
+        """Put `made(what is there)` in the place of `owner.name`; AttributeError when nothing is there."""
+        found = getattr(owner, name)
+        self._before.append((owner, name, found))
+        setattr(owner, name, made(found))
+
+    def undo(self) -> None:
+        """Everything as it was."""
+        while self._before:
+            owner, name, found = self._before.pop()
+            setattr(owner, name, found)
+
+
+def _skip_fsync(patches: _Patches) -> None:
+    """The journal is written, never synced."""
+    from dirk_gevent.log import journal
+
+    def careless(connect: Callable[..., apsw.Connection]) -> Callable[..., apsw.Connection]:
+        def opened(*words: Any) -> apsw.Connection:
+            connection = connect(*words)
+            connection.execute("PRAGMA synchronous=OFF")
+            return connection
+
+        return opened
+
+    patches.set(journal, "connect", careless)
+
+
+class _Forgetful(dict[str, Any]):
+    """Takes everything and knows nothing."""
+
+    def get(self, key: str, default: Any = None) -> Any:
+        return default
+
+
+def _drop_request_id_check(patches: _Patches) -> None:
+    """A request that ran before runs again."""
+    from dirk_gevent.engine import records
+
+    patches.set(records, "read_requests", lambda _: lambda *_: _Forgetful())
+
+
+def _apply_twice(patches: _Patches) -> None:
+    """Some entries are run twice, on every node alike."""
+    from dirk_gevent.engine.execute import Executor
+    from dirk_gevent.engine.failures import DATA_ERRORS
+
+    def twice(run: Callable[..., Any]) -> Callable[..., Any]:
+        def ran(self: Executor, entry: Any, *rest: Any) -> Any:
+            result = run(self, entry, *rest)
+            if entry.index % TWICE_EVERY == 0 and "*" not in result.tables:
+                try:
+                    run(self, entry, *rest)
+                except DATA_ERRORS:
+                    return result
+            return result
+
+        return ran
+
+    patches.set(Executor, "run", twice)
+
+
+def _answer_before_commit(patches: _Patches) -> None:
+    """Writers and followers learn of a batch before it is in the journal."""
+    from dirk_gevent.log.embedded import EmbeddedLog
+
+    def late(_: Callable[..., bool]) -> Callable[..., bool]:
+        def published(self: EmbeddedLog, stage: Any, batch: Any, may_use_reserve: bool) -> bool:
+            waiting = self.__dict__.setdefault("_late_commits", [])
+            waiting.append(stage.commit)
+            if len(waiting) == 1:
+                gevent.spawn(_commit_late, self, waiting)
+            return True
+
+        return published
+
+    patches.set(EmbeddedLog, "_is_committed", late)
+
+
+def _commit_late(log: Any, waiting: list[Any]) -> None:
+    while waiting:
+        gevent.sleep(LATE_SECONDS)
+        if log._closed:
+            return
+        log._threads.commit(waiting[0], True)
+        del waiting[0]
+
+
+def _ignore_min(patches: _Patches) -> None:
+    """Reads are answered from whatever state there is."""
+    from dirk_gevent import session
+    from dirk_gevent.proxy import ProxyHandler
+
+    patches.set(session, "_minimum", lambda _: lambda _: {})
+    patches.set(ProxyHandler, "_minimum", lambda _: lambda *_: 0)
+
+
+def _skip_chain_check(patches: _Patches) -> None:
+    """Whatever history a node has, it goes on at its index; nobody compares hashes."""
+    from dirk_gevent.host_link import NodeLink
+    from dirk_gevent.lanes import Batch, Lane
+
+    def trusting(open_lane: Callable[..., None]) -> Callable[..., None]:
+        def opened(self: Any, log_id: int) -> None:
+            standings = self._hello.standings
+            if log_id in standings:
+                chain = self._log.chain_at(log_id, standings[log_id].applied)
+                standings[log_id] = replace(standings[log_id], chain=chain or standings[log_id].chain)
+            open_lane(self, log_id)
+
+        return opened
+
+    def unchecked(apply: Callable[..., Any]) -> Callable[..., Any]:
+        def applied(self: Any, database: Any, batch: Batch) -> Any:
+            return apply(self, database, replace(batch, chain=database.chain))
+
+        return applied
+
+    patches.set(NodeLink, "_open_lane", trusting)
+    patches.set(Lane, "_apply_on_thread", unchecked)
+
+
+_MUTANTS: dict[str, Callable[[_Patches], None]] = {
+    "skip_fsync": _skip_fsync,
+    "drop_request_id_check": _drop_request_id_check,
+    "apply_twice": _apply_twice,
+    "answer_before_commit": _answer_before_commit,
+    "ignore_min": _ignore_min,
+    "skip_chain_check": _skip_chain_check,
+}
+
+#: Every mutant there is.
+NAMES = tuple(_MUTANTS)
+
+
+def apply(name: str) -> Undo:
+    """Take the safeguard called `name` out; what is returned puts it back. KeyError for a name not in `NAMES`."""
+    patches = _Patches()
+    _MUTANTS[name](patches)
+    return patches.undo
+
+
+@contextmanager
+def applied(name: str) -> Iterator[None]:
+    """`apply` for the body of a `with`."""
+    undo = apply(name)
+    try:
+        yield
+    finally:
+        undo()
