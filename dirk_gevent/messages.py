@@ -29,6 +29,11 @@ _PARAMETER_CHARACTERS = 400
 _OPTIONAL = re.compile(r"\[\[(.*?)\]\]", re.DOTALL)
 _FIELD = re.compile(r"\{(\w+)")
 
+_WHERE = Texts(
+    mg=" (andalana {line}, tsanganana {column})",
+    fr=" (ligne {line}, colonne {column})",
+    en=" (line {line}, column {column})",
+)
 _EXPECTED = Texts(mg="andrasana : {words}", fr="attendu : {words}", en="expected: {words}")
 
 _OBJECTS = {
@@ -55,12 +60,21 @@ def render(error: SqlError, language: str) -> str:
     lines = [ERROR_PREFIX + sentence(error.key, language, error.params)]
     source = error.params.get("source")
     if source is not None:
+        lines[0] += _where(error, language)
         lines += _place(str(source), _whole(error.params.get("column", 1)))
     expected = error.params.get("expected")
     if expected:
         words = _short(_in_words(str(expected), language))
         lines.append(_EXPECTED.in_language(language).format(words=words))
     return "\n".join(lines) + f" ({error.sqlstate})"
+
+
+def _where(error: SqlError, language: str) -> str:
+    """Line and column, for errors whose sentence does not say them."""
+    texts = messages().get(error.key)
+    if texts is None or "{line}" in texts.mg:
+        return ""
+    return _fill(_WHERE.in_language(language), error.params)
 
 
 def sentence(key: str, language: str, params: Mapping[str, object]) -> str:

@@ -25,8 +25,11 @@ from dirk_gevent.messages import render
 from dirk_gevent.protocol import StatementSplitter
 from dirk_gevent.session import Request, Session, parse_request
 from dirk_gevent.startup import raise_file_limit
+from dirk_gevent.threads import NativeThreads
+from dirk_gevent.understand import HUB_CHARACTERS
 from dirk_gevent.wire import Wire
 from parser.errors import SqlError
+from parser.shape import placed
 
 DRAIN_SECONDS = 5.0
 _RECEIVE_BYTES = 65536
@@ -88,6 +91,7 @@ class Service:
         self._count = 0
         self._taken_over = 0
         self._draining = False
+        self._threads = NativeThreads(1)
         self._server = StreamServer((host, port), self._connection, spawn=self._pool, backlog=1024)
 
     def start(self) -> None:
@@ -184,10 +188,19 @@ class Service:
 
     def _error(self, session: Session, request: Request | None, error: SqlError) -> bytes:
         language = (request.language if request else None) or session.language
+        if request is not None and error.place >= 0:
+            error = self._placed(error, request.text)
         meta = b""
         if request is not None and request.has_meta:
             meta = protocol.json_bytes(self._handler.error_meta(session, error))
         return protocol.message(render(error, language), meta)
+
+
+    def _placed(self, error: SqlError, text: str) -> SqlError:
+        """The error with its line and column; what a long text costs is not the hub's to pay."""
+        if len(text) <= HUB_CHARACTERS:
+            return placed(error, text)
+        return self._threads.call(placed, error, text)
 
 
 def _send_streamed(wire: Wire, answer: Streamed) -> None:

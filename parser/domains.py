@@ -98,7 +98,15 @@ def built_in_names() -> Iterable[str]:
 
 def resolve(node: nodes.Domain, read: ReadLiteral, find: FindDomain) -> Domain:
     """The meaning of a domain's text. Raises unknown_domain (42704) or invalid_domain (42P17)."""
-    return tuple(_resolve_atom(atom, read, find) for atom in node.atoms)
+    return tuple(_placed_atom(atom, read, find) for atom in node.atoms)
+
+
+def _placed_atom(atom: nodes.Atom, read: ReadLiteral, find: FindDomain) -> Atom:
+    try:
+        return _resolve_atom(atom, read, find)
+    except SqlError as error:
+        error.at(atom.place)
+        raise
 
 
 def _resolve_atom(atom: nodes.Atom, read: ReadLiteral, find: FindDomain) -> Atom:

@@ -106,18 +106,36 @@ SQLSTATE: dict[str, str] = {
 
 
 class SqlError(Exception):
-    """A statement's failure: a key of `SQLSTATE`, its parameters and, for text errors, its place.
+    """A statement's failure: a key of `SQLSTATE`, its parameters and its place in the statement.
 
     `params` hold what the sentence names (str or int only: they travel in log records as JSON).
     A syntax error carries `line` and `column` (both from 1), `source` (that line of the statement) and
-    `expected` (the words that could have stood there) in `params`.
+    `expected` (the words that could have stood there) in `params`. An error of meaning has a `place`: an offset in
+    the statement's shape (-1: none), which the edge turns into those (`parser.shape.placed`), since it alone has the
+    text of this request.
     """
 
     def __init__(self, key: str, **params: str | int) -> None:
         super().__init__(key)
         self.key = key
         self.sqlstate = SQLSTATE[key]
+        self.place = int(params.pop("place", -1))
         self.params = params
+
+    def at(self, place: int) -> SqlError:
+        """This error, at `place` unless it has a place already: the innermost that knows one wins."""
+        if self.place < 0:
+            self.place = place
+        return self
+
+    def nowhere(self) -> SqlError:
+        """This error without its place, which was in another text than the statement's."""
+        self.place = -1
+        return self
+
+    def recorded(self) -> dict[str, str | int]:
+        """`params`, with the place when there is one: the keyword arguments that make this error again."""
+        return self.params if self.place < 0 else {**self.params, "place": self.place}
 
     def __str__(self) -> str:
         return f"{self.key} ({self.sqlstate}) {self.params}"

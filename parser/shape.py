@@ -240,6 +240,14 @@ def text_place(shaped: Shaped, offset: int) -> dict[str, str | int]:
     return place(whole, len(whole) - len(after))
 
 
+def placed(error: SqlError, text: str) -> SqlError:
+    """An error of meaning with the line, column and source line of its place in `text`, the statement's own; as it
+    is when it has no place, or has those already."""
+    if error.place < 0 or "line" in error.params:
+        return error
+    return SqlError(error.key, **{**error.params, **text_place(split(text), error.place)})
+
+
 def _texts_from(shaped: Shaped, marker: int) -> Sequence[str]:
     skipped = shaped.row_width * (shaped.rows - 1) if marker >= shaped.row_start + shaped.row_width else 0
     return shaped.texts[marker + skipped :]

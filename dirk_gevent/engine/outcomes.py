@@ -37,7 +37,8 @@ def failed(entry: Entry, error: SqlError) -> Outcome:
         index=entry.index,
         sqlstate=error.sqlstate,
         key=error.key,
-        params=error.params,
+        # In a transaction's entry the place would be in another text than the one that is answered.
+        params=error.recorded() if len(entry.statements) == 1 else error.params,
         rows=0,
         tables=(),
         verb="",

@@ -11,7 +11,7 @@ from parser.compile import sql
 from parser.compile.changes import column_of
 from parser.compile.context import Context
 from parser.compile.ddl import check_name
-from parser.compile.define import column_sql, define_index, define_view, table_sql
+from parser.compile.define import column_sql, define_column, define_index, define_view, table_sql
 from parser.compile.load import load_schema, parsed
 from parser.errors import SqlError
 from parser.literals import Literals
@@ -30,10 +30,13 @@ def alter_table(context: Context, node: nodes.AlterTable) -> Ddl:
 
     Raises in_use (2BP01) when a view, an index or a foreign key needs what would go.
     """
-    table = context.table(node.table.text)
+    table = context.table(node.table)
     shaped, create = parsed(table.source)
     assert isinstance(create, nodes.CreateTable)
     simple = isinstance(node.action, nodes.AddColumn) and _is_simple(node.action.column)
+    if isinstance(node.action, nodes.AddColumn):
+        # Told here, an error of the new column has its place in this statement.
+        define_column(replace(context, inline=True, for_write=True), node.action.column)
     if not simple:
         _check_unreferenced(context.schema, table, isinstance(node.action, nodes.AddColumn))
     rewrite = _rewriting(context, table, node.action, len(shaped.literals))
@@ -79,22 +82,22 @@ def _rewriting(
         case nodes.AddColumn():
             return _adding(_mapped(action.column, lambda each: _shifted(each, literals)))
         case nodes.DropColumn():
-            gone = column_of(table, action.name.text).key
+            gone = column_of(table, action.name).key
             if len(table.columns) == 1:
                 raise SqlError("in_use", name=action.name.text, user=table.name)
             return lambda tree: _without(tree, gone)
         case nodes.RenameTable():
-            _check_free(context, table, action.name.text)
+            _check_free(context, table, action.name)
             return lambda tree: _renamed_table(tree, action.name)
         case nodes.RenameColumn():
-            old = column_of(table, action.old.text).key
+            old = column_of(table, action.old).key
             return lambda tree: _mapped(tree, lambda each: _renamed_column(each, old, action.new))
 
 
-def _check_free(context: Context, table: Table, name: str) -> None:
+def _check_free(context: Context, table: Table, name: nodes.Name) -> None:
     check_name(name)
-    if key(name) != table.key and context.relation(name) is not None:
-        raise SqlError("duplicate_table", name=name)
+    if key(name.text) != table.key and context.relation(name.text) is not None:
+        raise SqlError("duplicate_table", name=name.text, place=name.place)
 
 
 def _adding(column: nodes.ColumnDef) -> _Rewrite:
@@ -173,6 +176,7 @@ def _after(schema: Schema, table: Table, changes: list[CatalogChange]) -> Schema
     except SqlError as error:
         if error.key in _BROKEN:
             raise SqlError("in_use", name=table.name, user=str(error.params.get("name", ""))) from None
+        error.nowhere()
         raise
 
 

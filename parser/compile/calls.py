@@ -21,7 +21,8 @@ def call(env: Env, node: nodes.Call) -> Expression:
     """A call. Raises unknown_function (42883), argument_count (42883), aggregate_misplaced (42803) and the like."""
     function = FUNCTIONS.get(node.name.text.casefold())
     if function is None:
-        raise SqlError("unknown_function", name=node.name.text, nearest=nearest(node.name.text, FUNCTIONS))
+        close = nearest(node.name.text, FUNCTIONS)
+        raise SqlError("unknown_function", name=node.name.text, nearest=close, place=node.name.place)
     _check_form(node, function)
     if function.clock:
         return _clock(env, function)

@@ -36,21 +36,21 @@ class Target:
 
 def target(context: Context, name: nodes.Name, shown: nodes.Name | None) -> Target:
     """Finds the table to change. Raises unknown_table, or not_a_table for a view."""
-    table = context.table(name.text)
+    table = context.table(name)
     alias = context.alias()
     fields = relation_fields(table.columns, alias, table.name)
     source = From(f"{sql.name(table.name)} AS {alias}", fields, {key((shown or name).text): fields}, table.name)
     return Target(table, alias, source)
 
 
-def column_of(table: Table, name: str) -> Column:
+def column_of(table: Table, name: nodes.Name) -> Column:
     """The column `name` of `table`. Raises unknown_column with the nearest name."""
-    wanted = key(name)
+    wanted = key(name.text)
     for column in table.columns:
         if column.key == wanted:
             return column
-    close = nearest(name, [column.name for column in table.columns])
-    raise SqlError("unknown_column", name=name, nearest=close)
+    close = nearest(name.text, [column.name for column in table.columns])
+    raise SqlError("unknown_column", name=name.text, nearest=close, place=name.place)
 
 
 def stored(column: Column, value: Expression) -> str:
@@ -90,10 +90,10 @@ def insert(context: Context, node: nodes.Insert) -> Change:
 def _columns(table: Table, given: tuple[nodes.Name, ...]) -> list[Column]:
     if not given:
         return list(table.columns)
-    columns = [column_of(table, name.text) for name in given]
+    columns = [column_of(table, name) for name in given]
     for at, column in enumerate(columns):
         if column in columns[:at]:
-            raise SqlError("column_twice", name=column.name)
+            raise SqlError("column_twice", name=column.name, place=given[at].place)
     return columns
 
 
@@ -111,7 +111,7 @@ def _values(env: Env, body: nodes.Values, columns: Sequence[Column]) -> str:
     rows = []
     for row in body.rows:
         if len(row) != len(columns):
-            raise SqlError("column_count", expected=len(columns), found=len(row))
+            raise SqlError("column_count", expected=len(columns), found=len(row), place=body.place)
         cells = expressions(env, row)
         rows.append(f"({', '.join(stored(column, cell) for column, cell in zip(columns, cells, strict=True))})")
     return ", ".join(rows)
@@ -123,7 +123,7 @@ def _selected(
     rounds = any(column.rounding is not None for column in columns)
     compiled = compile_query(context, source, scope, named=rounds)
     if len(compiled.columns) != len(columns):
-        raise SqlError("column_count", expected=len(columns), found=len(compiled.columns))
+        raise SqlError("column_count", expected=len(columns), found=len(compiled.columns), place=source.place)
     if not rounds:
         # Without a WHERE, SQLite reads the ON of a later ON CONFLICT as a join's.
         return f"SELECT * FROM ({compiled.sql}) WHERE TRUE" if node.upserts else compiled.sql
@@ -164,10 +164,10 @@ def assignments(env: Env, table: Table, given: tuple[nodes.Assignment, ...]) -> 
     texts: list[str] = []
     seen: set[str] = set()
     for each in given:
-        columns = [column_of(table, name.text) for name in each.columns]
-        for column in columns:
+        columns = [column_of(table, name) for name in each.columns]
+        for column, name in zip(columns, each.columns, strict=True):
             if column.key in seen:
-                raise SqlError("column_twice", name=column.name)
+                raise SqlError("column_twice", name=column.name, place=name.place)
             seen.add(column.key)
         texts += _assigned(env, columns, each.value)
     return ", ".join(texts)
@@ -176,19 +176,19 @@ def assignments(env: Env, table: Table, given: tuple[nodes.Assignment, ...]) -> 
 def _assigned(env: Env, columns: list[Column], value: nodes.Expr) -> list[str]:
     if isinstance(value, nodes.Row):
         if len(value.items) != len(columns):
-            raise SqlError("column_count", expected=len(columns), found=len(value.items))
+            raise SqlError("column_count", expected=len(columns), found=len(value.items), place=value.place)
         pairs = zip(columns, expressions(env, value.items), strict=True)
         return [f"{sql.name(column.name)} = {stored(column, cell)}" for column, cell in pairs]
     if len(columns) == 1:
         compiled = expression(env, value)
         if compiled.aggregate or compiled.windowed:
-            raise SqlError("aggregate_misplaced")
+            raise SqlError("aggregate_misplaced", place=value.place)
         return [f"{sql.name(columns[0].name)} = {stored(columns[0], compiled)}"]
     if not isinstance(value, nodes.ScalarQuery):
-        raise SqlError("column_count", expected=len(columns), found=1)
+        raise SqlError("column_count", expected=len(columns), found=1, place=value.place)
     inner = compile_query(env.context, value.query, env.scope, first_row=True, named=True)
     if len(inner.columns) != len(columns):
-        raise SqlError("column_count", expected=len(columns), found=len(inner.columns))
+        raise SqlError("column_count", expected=len(columns), found=len(inner.columns), place=value.place)
     cells = [stored(column, Expression(f"v.c{number}")) for number, column in enumerate(columns, 1)]
     heads = sql.names([column.name for column in columns])
     return [f"({heads}) = (SELECT {', '.join(cells)} FROM ({inner.sql}) AS v)"]

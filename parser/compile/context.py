@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from parser import nodes
 from parser.bind import in_order
 from parser.compile import sql
 from parser.domains import Named, built_in_names
@@ -54,20 +55,20 @@ class Context:
         self.found["view", name_key] = view
         return view
 
-    def table(self, name: str) -> Table:
+    def table(self, name: nodes.Name) -> Table:
         """The table called `name`. Raises unknown_table, or not_a_table (42809) for a view."""
-        found = self.relation(name)
+        found = self.relation(name.text)
         if found is None:
             raise self.unknown_table(name)
         if isinstance(found, View):
-            raise SqlError("not_a_table", name=found.name)
+            raise SqlError("not_a_table", name=found.name, place=name.place)
         return found
 
-    def unknown_table(self, name: str) -> SqlError:
+    def unknown_table(self, name: nodes.Name) -> SqlError:
         """The error for a table that is not there, with the nearest one that is."""
         known = [each.name for each in self.schema.tables.values()]
         known += [each.name for each in self.schema.views.values()]
-        return SqlError("unknown_table", name=name, nearest=nearest(name, known))
+        return SqlError("unknown_table", name=name.text, nearest=nearest(name.text, known), place=name.place)
 
     def domain(self, name: str) -> Named:
         """The named domain `name`. Raises unknown_domain (42704)."""

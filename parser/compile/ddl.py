@@ -16,6 +16,7 @@ from parser.shape import text as statement_text
 from parser.suggest import nearest
 
 _RESERVED_PREFIXES = ("dirk_", "sqlite_")
+_Create = nodes.CreateTable | nodes.CreateDomain | nodes.CreateView | nodes.CreateIndex
 
 
 def nothing(verb: str, kind: str, name: str) -> Ddl:
@@ -23,10 +24,10 @@ def nothing(verb: str, kind: str, name: str) -> Ddl:
     return Ddl((), (), verb, kind, name)
 
 
-def check_name(name: str) -> None:
+def check_name(name: nodes.Name) -> None:
     """Raises reserved_name (42939) for names that are DirkDB's or SQLite's own."""
-    if key(name).startswith(_RESERVED_PREFIXES):
-        raise SqlError("reserved_name", name=name)
+    if key(name.text).startswith(_RESERVED_PREFIXES):
+        raise SqlError("reserved_name", name=name.text, place=name.place)
 
 
 def _made(kind: str, name: str, source: str) -> tuple[CatalogChange, ...]:
@@ -43,9 +44,9 @@ def _source(context: Context) -> str:
 def create_table(context: Context, node: nodes.CreateTable) -> Ddl:
     """CREATE TABLE, with columns or AS a query."""
     name = node.name.text
-    check_name(name)
+    check_name(node.name)
     if context.schema.relation(key(name)) is not None:
-        return _taken(node.optional, "table", name)
+        return _taken(node, "table")
     if node.query is not None:
         return _create_as(context, node, node.query)
     table = define_table(context, node, _source(context))
@@ -58,7 +59,7 @@ def _create_as(context: Context, node: nodes.CreateTable, query: nodes.Query) ->
     context.inline = True
     compiled = compile_query(context, query, None)
     columns = [fixed_name(context, each) for each in compiled.columns]
-    _check_distinct(columns)
+    _check_distinct(columns, node.name.place)
     texts = [f"`{column.replace('`', '``')}`" for column in columns]
     source = f"CREATE TABLE `{name.replace('`', '``')}` ({', '.join(texts)})"
     create = f"CREATE TABLE {sql.name(name)} ({sql.names(columns)})"
@@ -66,27 +67,29 @@ def _create_as(context: Context, node: nodes.CreateTable, query: nodes.Query) ->
     return Ddl((create, fill), _made("table", name, source), "create_table", "table", name)
 
 
-def _check_distinct(columns: list[str]) -> None:
+def _check_distinct(columns: list[str], place: int) -> None:
     keys = [key(column) for column in columns]
     for at, column in enumerate(columns):
         if keys[at] in keys[:at]:
-            raise SqlError("duplicate_column", name=column)
+            raise SqlError("duplicate_column", name=column, place=place)
 
 
-def _taken(optional: bool, kind: str, name: str) -> Ddl:
-    if optional:
+def _taken(node: _Create, kind: str) -> Ddl:
+    name = node.name.text
+    if node.optional:
         return nothing(f"create_{kind}", kind, name)
-    raise SqlError("duplicate_domain" if kind in ("domain", "index") else "duplicate_table", name=name)
+    error = "duplicate_domain" if kind in ("domain", "index") else "duplicate_table"
+    raise SqlError(error, name=name, place=node.name.place)
 
 
 def create_domain(context: Context, node: nodes.CreateDomain) -> Ddl:
     """CREATE DOMAIN: nothing for SQLite to do; columns carry the test."""
     name = node.name.text
-    check_name(name)
+    check_name(node.name)
     if domains.is_built_in(name):
-        raise SqlError("duplicate_domain", name=name)
+        raise SqlError("duplicate_domain", name=name, place=node.name.place)
     if key(name) in context.schema.domains:
-        return _taken(node.optional, "domain", name)
+        return _taken(node, "domain")
     domain = define_domain(context, node, _source(context))
     return Ddl((), _made("domain", name, domain.source), "create_domain", "domain", name)
 
@@ -94,9 +97,9 @@ def create_domain(context: Context, node: nodes.CreateDomain) -> Ddl:
 def create_view(context: Context, node: nodes.CreateView) -> Ddl:
     """CREATE VIEW: a view of SQLite's own with our resolved text."""
     name = node.name.text
-    check_name(name)
+    check_name(node.name)
     if context.schema.relation(key(name)) is not None:
-        return _taken(node.optional, "view", name)
+        return _taken(node, "view")
     view, text = define_view(context, node, _source(context))
     heads = sql.names([column.name for column in view.columns])
     create = f"CREATE VIEW {sql.name(name)} ({heads}) AS {text}"
@@ -106,11 +109,11 @@ def create_view(context: Context, node: nodes.CreateView) -> Ddl:
 def create_index(context: Context, node: nodes.CreateIndex) -> Ddl:
     """CREATE [UNIQUE] INDEX."""
     name = node.name.text
-    check_name(name)
+    check_name(node.name)
     if key(name) in context.schema.indexes:
-        return _taken(node.optional, "index", name)
+        return _taken(node, "index")
     if context.schema.relation(key(name)) is not None:
-        raise SqlError("duplicate_table", name=name)
+        raise SqlError("duplicate_table", name=name, place=node.name.place)
     index, text = define_index(context, node, _source(context))
     return Ddl((text,), _made("index", name, index.source), "create_index", "index", name)
 
@@ -129,7 +132,7 @@ def drop(context: Context, node: nodes.Drop) -> Ddl:
         raise _unknown(schema, node)
     user = _user_of(schema, found)
     if user:
-        raise SqlError("in_use", name=found.name, user=user)
+        raise SqlError("in_use", name=found.name, user=user, place=node.name.place)
     changes = [CatalogChange(kind, name_key, found.name, None)]
     if isinstance(found, Table):
         gone = (each for each in schema.indexes.values() if each.table == name_key)
@@ -154,7 +157,8 @@ def _unknown(schema: Schema, node: nodes.Drop) -> SqlError:
         "domain": "unknown_domain",
         "index": "unknown_index",
     }
-    return SqlError(error[node.kind], name=node.name.text, nearest=nearest(node.name.text, known))
+    close = nearest(node.name.text, known)
+    return SqlError(error[node.kind], name=node.name.text, nearest=close, place=node.name.place)
 
 
 def _user_of(schema: Schema, found: Thing) -> str:

@@ -28,13 +28,11 @@ def define_table(context: Context, node: nodes.CreateTable, source: str) -> Tabl
     """The table that a CREATE TABLE with columns makes. Raises unknown_domain, duplicate_column and the like."""
     context.inline, context.for_write = True, True
     columns = tuple(define_column(context, each) for each in node.columns)
-    _check_columns([column.name for column in columns])
+    _check_columns([column.name for column in columns], [each.name.place for each in node.columns])
     unique, has_primary = _unique_keys(node)
     primary = unique[0] if has_primary else ()
-    keys = {column.key for column in columns}
-    for name in (name for group in unique for name in group):
-        if name not in keys:
-            raise SqlError("unknown_column", name=name, nearest=nearest(name, [column.name for column in columns]))
+    for name in _named_in_keys(node):
+        _check_known(columns, name)
     table = Table(
         name=node.name.text,
         key=key(node.name.text),
@@ -70,11 +68,11 @@ def _default(context: Context, node: nodes.Default) -> str:
     return expression(Env(context, Scope()), node.value).sql
 
 
-def _check_columns(names: list[str]) -> None:
+def _check_columns(names: list[str], places: Iterable[int]) -> None:
     seen: set[str] = set()
-    for name in names:
+    for name, place in zip(names, places, strict=True):
         if key(name) in seen:
-            raise SqlError("duplicate_column", name=name)
+            raise SqlError("duplicate_column", name=name, place=place)
         seen.add(key(name))
     if len(names) > _MAX_COLUMNS:
         raise SqlError("too_complex")
@@ -93,13 +91,29 @@ def _unique_keys(node: nodes.CreateTable) -> tuple[tuple[tuple[str, ...], ...], 
             group = tuple(_term_column(term) for term in constraint.columns)
             (primary if isinstance(constraint, nodes.PrimaryKey) else unique).append(group)
     if len(primary) > 1:
-        raise SqlError("two_primary_keys", name=node.name.text)
+        raise SqlError("two_primary_keys", name=node.name.text, place=node.name.place)
     return (*primary, *unique), bool(primary)
+
+
+def _named_in_keys(node: nodes.CreateTable) -> Iterable[nodes.Name]:
+    """The columns of the table that its own constraints name."""
+    for constraint in node.constraints:
+        if isinstance(constraint, nodes.ForeignKey):
+            yield from constraint.columns
+        elif isinstance(constraint, nodes.PrimaryKey | nodes.Unique):
+            yield from (term.expr.name for term in constraint.columns if isinstance(term.expr, nodes.Column))
+
+
+def _check_known(columns: Iterable[Column], name: nodes.Name) -> None:
+    known = {column.key: column.name for column in columns}
+    if key(name.text) not in known:
+        close = nearest(name.text, known.values())
+        raise SqlError("unknown_column", name=name.text, nearest=close, place=name.place)
 
 
 def _term_column(term: nodes.OrderTerm) -> str:
     if not isinstance(term.expr, nodes.Column) or term.expr.table is not None:
-        raise SqlError("not_supported", what="PRIMARY KEY (…)")
+        raise SqlError("not_supported", what="PRIMARY KEY (…)", place=term.expr.place)
     return key(term.expr.name.text)
 
 
@@ -116,14 +130,16 @@ def _references(context: Context, node: nodes.CreateTable, table: Table) -> Iter
 def _reference(context: Context, node: nodes.ForeignKey, columns: tuple[str, ...], table: Table) -> Reference:
     """A foreign key; what it refers to must be a primary key or unique. Raises foreign_key_invalid (42830)."""
     if node.deferrable:
-        raise SqlError("not_supported", what="DEFERRABLE")
-    parent = table if key(node.table.text) == table.key else context.table(node.table.text)
+        raise SqlError("not_supported", what="DEFERRABLE", place=node.table.place)
+    parent = table if key(node.table.text) == table.key else context.table(node.table)
+    for name in node.foreign_columns:
+        _check_known(parent.columns, name)
     foreign = tuple(key(name.text) for name in node.foreign_columns)
     if not foreign and parent.has_primary:
         foreign = parent.unique[0]
     known = {column.key for column in table.columns}
     if len(foreign) != len(columns) or not known.issuperset(columns) or not _is_unique(parent, foreign):
-        raise SqlError("foreign_key_invalid", table=parent.name)
+        raise SqlError("foreign_key_invalid", table=parent.name, place=node.table.place)
     return Reference(columns, parent.key, foreign, bool({node.on_delete, node.on_update} & _CASCADES))
 
 
@@ -173,7 +189,7 @@ def _check(context: Context, table: Table, node: nodes.Check) -> str:
     env = Env(context, Scope(fields=relation_fields(table.columns, "", table.name)))
     test = condition(env, node.condition)
     if not test.repeatable:
-        raise SqlError("not_supported", what="CHECK (SELECT …)")
+        raise SqlError("not_supported", what="CHECK (SELECT …)", place=node.condition.place)
     prefix = f"CONSTRAINT {sql.name(node.name.text)} " if node.name is not None else ""
     return f"{prefix}CHECK ({test.sql})"
 
@@ -207,9 +223,9 @@ def define_view(context: Context, node: nodes.CreateView, source: str) -> tuple[
     names = [fixed_name(context, each) for each in compiled.columns]
     if node.columns:
         if len(node.columns) != len(names):
-            raise SqlError("column_count", expected=len(node.columns), found=len(names))
+            raise SqlError("column_count", expected=len(node.columns), found=len(names), place=node.name.place)
         names = [name.text for name in node.columns]
-    _check_columns(names)
+    _check_columns(names, [each.place for each in node.columns] or [node.name.place] * len(names))
     columns = tuple(
         Column(name, key(name), is_boolean=each.is_boolean) for name, each in zip(names, compiled.columns, strict=True)
     )
@@ -228,14 +244,14 @@ def define_view(context: Context, node: nodes.CreateView, source: str) -> tuple[
 def define_index(context: Context, node: nodes.CreateIndex, source: str) -> tuple[Index, str]:
     """The index that a CREATE INDEX makes, and SQLite's text."""
     context.inline, context.for_write = True, True
-    table = context.table(node.table.text)
+    table = context.table(node.table)
     fields = relation_fields(table.columns, "", table.name)
     env = Env(context, Scope(fields=fields))
     terms = []
     for term in node.terms:
         compiled = expression(env, term.expr)
         if not compiled.repeatable or "dirk_" in compiled.sql:
-            raise SqlError("not_supported", what="CREATE INDEX (…)")
+            raise SqlError("not_supported", what="CREATE INDEX (…)", place=term.expr.place)
         terms.append(compiled.sql + (" DESC" if term.descending else ""))
     where = f" WHERE {condition(env, node.where).sql}" if node.where is not None else ""
     text = f"CREATE {'UNIQUE ' if node.unique else ''}INDEX {sql.name(node.name.text)}"

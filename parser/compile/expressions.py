@@ -27,7 +27,11 @@ class Env:
 
 def expression(env: Env, node: nodes.Expr) -> Expression:
     """`node` in SQLite's SQL. Raises SqlError for names that are not known and forms that SQLite can't do."""
-    return _HANDLERS[type(node)](env, node)
+    try:
+        return _HANDLERS[type(node)](env, node)
+    except SqlError as error:
+        error.at(node.place)
+        raise
 
 
 def expressions(env: Env, items: Sequence[nodes.Expr]) -> list[Expression]:
@@ -39,9 +43,9 @@ def condition(env: Env, node: nodes.Expr) -> Expression:
     """A WHERE or ON condition: aggregates and windows have no place there (42803, 42P20)."""
     compiled = expression(env, node)
     if compiled.aggregate:
-        raise SqlError("aggregate_misplaced")
+        raise SqlError("aggregate_misplaced", place=node.place)
     if compiled.windowed:
-        raise SqlError("window_misplaced")
+        raise SqlError("window_misplaced", place=node.place)
     return compiled
 
 
@@ -184,7 +188,7 @@ def _subquery(env: Env, query: nodes.Query, width: int | None = None, first_row:
 
     compiled = compile_query(env.context, query, env.scope, first_row=first_row)
     if width is not None and len(compiled.columns) != width:
-        raise SqlError("subquery_columns", expected=width, found=len(compiled.columns))
+        raise SqlError("subquery_columns", expected=width, found=len(compiled.columns), place=query.place)
     is_boolean = compiled.columns[0].is_boolean
     return Expression(f"({compiled.sql})" if first_row else compiled.sql, is_boolean=is_boolean, repeatable=False)
 

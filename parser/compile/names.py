@@ -66,37 +66,37 @@ class Scope:
     def resolve(self, column: nodes.Column) -> Expression:
         """What `column` means. Raises unknown_table, unknown_column or ambiguous_column."""
         if column.table is not None:
-            return self._qualified(column.table.text, column.name.text)
+            return self._qualified(column.table, column.name)
         wanted = key(column.name.text)
         for scope in self.levels():
             found = [each for each in scope.fields if each.key == wanted]
             if len(found) > 1:
-                raise SqlError("ambiguous_column", name=column.name.text)
+                raise SqlError("ambiguous_column", name=column.name.text, place=column.place)
             if found:
                 return found[0].expression()
             if wanted in scope.aliases:
                 return scope.aliases[wanted]
         raise SqlError("unknown_column", name=column.name.text, nearest=nearest(column.name.text, self._column_names()))
 
-    def _qualified(self, table: str, column: str) -> Expression:
+    def _qualified(self, table: nodes.Name, column: nodes.Name) -> Expression:
         fields = self.source(table)
-        wanted = key(column)
+        wanted = key(column.text)
         found = [each for each in fields if each.key == wanted]
         if len(found) == 1:
             return found[0].expression()
         if found:
-            raise SqlError("ambiguous_column", name=f"{table}.{column}")
-        close = nearest(column, [each.name for each in fields])
-        raise SqlError("unknown_column", name=f"{table}.{column}", nearest=close)
+            raise SqlError("ambiguous_column", name=f"{table.text}.{column.text}", place=column.place)
+        close = nearest(column.text, [each.name for each in fields])
+        raise SqlError("unknown_column", name=f"{table.text}.{column.text}", nearest=close, place=column.place)
 
-    def source(self, table: str) -> tuple[Field, ...]:
+    def source(self, table: nodes.Name) -> tuple[Field, ...]:
         """The fields of the table or alias `table`. Raises unknown_table."""
-        wanted = key(table)
+        wanted = key(table.text)
         for scope in self.levels():
             if wanted in scope.sources:
                 return scope.sources[wanted]
         known = [name for scope in self.levels() for name in scope.sources]
-        raise SqlError("unknown_table", name=table, nearest=nearest(table, known))
+        raise SqlError("unknown_table", name=table.text, nearest=nearest(table.text, known), place=table.place)
 
     def _column_names(self) -> list[str]:
         return [each.name for scope in self.levels() for each in scope.fields]

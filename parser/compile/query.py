@@ -109,7 +109,7 @@ def _values(context: Context, body: nodes.Values, parent: Scope | None, named: b
     rows = []
     for row in body.rows:
         if len(row) != width:
-            raise SqlError("values_width", expected=width, found=len(row))
+            raise SqlError("values_width", expected=width, found=len(row), place=row[0].place)
         rows.append(expressions(env, row))
     columns = [
         ResultColumn(f"column{n}", "", all_boolean(cells)) for n, cells in enumerate(zip(*rows, strict=True), 1)
@@ -134,7 +134,7 @@ def _compound(context: Context, body: nodes.Compound, parent: Scope | None, name
     for each in reversed(spine):
         operand = _operand(context, each.right, parent, False)
         if len(operand.columns) != len(columns):
-            raise SqlError("set_columns", expected=len(columns), found=len(operand.columns))
+            raise SqlError("set_columns", expected=len(columns), found=len(operand.columns), place=each.right.place)
         text.append(f"{_WORDS[each.op]} {operand.sql}")
         columns = [_joint(mine, other) for mine, other in zip(columns, operand.columns, strict=True)]
     return Core(" ".join(text), tuple(columns), first.relation, terms=first)
@@ -201,7 +201,7 @@ def _common(context: Context, cte: nodes.Cte, compiled: Compiled, sql_name: str)
     fields: Sequence[Field] = fields_of(context, compiled, "", cte.name.text)
     if cte.columns:
         if len(cte.columns) != len(fields):
-            raise SqlError("column_count", expected=len(cte.columns), found=len(fields))
+            raise SqlError("column_count", expected=len(cte.columns), found=len(fields), place=cte.name.place)
         fields = [
             replace(each, name=name.text, key=key(name.text)) for each, name in zip(fields, cte.columns, strict=True)
         ]

@@ -84,9 +84,9 @@ def result_columns(env: Env, items: tuple[nodes.Item | nodes.Star, ...], source:
 
 def _expanded(env: Env, star: nodes.Star, source: From | None) -> tuple[Field, ...]:
     if star.table is not None:
-        return env.scope.source(star.table.text)
+        return env.scope.source(star.table)
     if source is None:
-        raise SqlError("star_without_from")
+        raise SqlError("star_without_from", place=star.place)
     return source.fields
 
 
@@ -141,7 +141,7 @@ def position(env: Env, node: nodes.Expr, count: int) -> int | None:
         return None
     value = env.context.literals.value(node.index)
     if not isinstance(value, int) or not 1 <= value <= count:
-        raise SqlError("position_out_of_range", position=str(value), count=count)
+        raise SqlError("position_out_of_range", position=str(value), count=count, place=node.place)
     return value
 
 
@@ -150,9 +150,9 @@ def _group_term(env: Env, node: nodes.Expr, columns: tuple[ResultColumn, ...]) -
     compiled = columns[number - 1].expression if number is not None else expression(env, node)
     assert compiled is not None
     if compiled.aggregate:
-        raise SqlError("aggregate_misplaced")
+        raise SqlError("aggregate_misplaced", place=node.place)
     if compiled.windowed:
-        raise SqlError("window_misplaced")
+        raise SqlError("window_misplaced", place=node.place)
     return compiled.sql
 
 
@@ -160,7 +160,7 @@ def _having(env: Env, select: nodes.Select, aggregate: bool) -> str:
     assert select.having is not None
     compiled = expression(env, select.having)
     if compiled.windowed:
-        raise SqlError("window_misplaced")
+        raise SqlError("window_misplaced", place=select.having.place)
     if not select.group_by and not aggregate and not compiled.aggregate:
-        raise SqlError("having_without_group")
+        raise SqlError("having_without_group", place=select.having.place)
     return f" HAVING {compiled.sql}"

@@ -28,7 +28,7 @@ def describe(context: Context, name: nodes.Name) -> Query:
     """One row a column of a table or view: name, domain, whether null is refused, default, part of the primary key."""
     found = context.relation(name.text)
     if found is None:
-        raise context.unknown_table(name.text)
+        raise context.unknown_table(name)
     primary = found.unique[0] if isinstance(found, Table) and found.has_primary else ()
     rows = ", ".join(_row(column, column.key in primary) for column in found.columns)
     heads = (_RELATION, "efitra", "tsy null", "sanda fototra", "fanalahidy")

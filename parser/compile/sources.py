@@ -11,6 +11,7 @@ from parser.compile.expressions import Env, condition
 from parser.compile.names import CommonTable, Field, Scope
 from parser.errors import SqlError
 from parser.schema import Column, key
+from parser.suggest import nearest
 
 #: SQLite joins at most this many tables.
 _MAX_TABLES = 64
@@ -81,7 +82,7 @@ def _table(context: Context, node: nodes.TableRef, parent: Scope | None) -> From
         return _common(common, alias, shown)
     found = context.relation(node.name.text)
     if found is None:
-        raise context.unknown_table(node.name.text)
+        raise context.unknown_table(node.name)
     context.read(found)
     fields = relation_fields(found.columns, alias, found.name)
     return From(f"{sql.name(found.name)} AS {alias}", fields, {key(shown): fields}, found.name)
@@ -165,9 +166,10 @@ def _common_names(left: From, right: From) -> tuple[nodes.Name, ...]:
 def _one(side: From, name: nodes.Name) -> Field:
     found = [each for each in side.fields if each.key == key(name.text)]
     if not found:
-        raise SqlError("unknown_column", name=name.text)
+        close = nearest(name.text, [each.name for each in side.fields])
+        raise SqlError("unknown_column", name=name.text, nearest=close, place=name.place)
     if len(found) > 1:
-        raise SqlError("ambiguous_column", name=name.text)
+        raise SqlError("ambiguous_column", name=name.text, place=name.place)
     return found[0]
 
 

@@ -21,7 +21,7 @@ def translate(context: Context, node: nodes.Translate) -> Query:
     """
     malagasy = _TARGETS.get(node.to)
     if malagasy is None:
-        raise SqlError("unknown_language", name=node.to, known="SQL, gasy")
+        raise SqlError("unknown_language", name=node.to, known="SQL, gasy", place=node.place)
     literals = [context.literals.value(position) for position in range(context.literals.count())]
     text = printer.translate(node.statement, literals, malagasy)
     return Query(f"SELECT {sql.literal(text)}", (), (Output(_RELATION, _RELATION),), _RELATION, ())

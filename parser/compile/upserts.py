@@ -19,7 +19,7 @@ def upsert_text(context: Context, table: Table, source: From, parent: Scope, ups
     text = " ON CONFLICT"
     if upsert.target:
         terms = [term.expr for term in upsert.target]
-        names = [column_of(table, term.name.text).name for term in terms if isinstance(term, nodes.Column)]
+        names = [column_of(table, term.name).name for term in terms if isinstance(term, nodes.Column)]
         text += f" ({sql.names(names)})"
     if upsert.target_where is not None:
         bare = relation_fields(table.columns, "", table.name)

@@ -7,6 +7,7 @@ from parser.compile.expressions import Env, expression, expressions, joined
 from parser.compile.sql import Expression
 from parser.errors import SqlError
 from parser.schema import key
+from parser.suggest import nearest
 
 
 def order_term(compiled: Expression, term: nodes.OrderTerm) -> str:
@@ -23,7 +24,8 @@ def over(env: Env, window: nodes.Window | nodes.Name) -> str:
         window_key = key(window.text)
         found = next((scope.windows[window_key] for scope in env.scope.levels() if window_key in scope.windows), None)
         if found is None:
-            raise SqlError("unknown_window", name=window.text)
+            known = [name for scope in env.scope.levels() for name in scope.windows]
+            raise SqlError("unknown_window", name=window.text, nearest=nearest(window.text, known), place=window.place)
         window = found
     parts = []
     if window.partition_by:
