@@ -27,7 +27,7 @@ _MODULES = (
 #: All token types.
 TOKENS: tuple[str, ...] = (
     *(token for token in KEYWORDS if token != "NY"), *SIGNS, "ID", "TEXT", "WHOLE", "REAL", "ANY", "PARAMETER",
-    "ON_CONFLICT",
+    "ON_CONFLICT", "NOT_INDEXED", "INDEXED_BY", "BLOB",
 )  # fmt: skip
 
 

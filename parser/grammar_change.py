@@ -110,9 +110,8 @@ def p_delete(p: P) -> None:
 
 
 def p_delete_table(p: P) -> None:
-    """delete_table : name
-                    | name alias"""
-    p[0] = TableRef(p[1], p[2] if len(p) > 2 else None, p.lexpos(1))
+    """delete_table : table_name"""
+    p[0] = p[1]
 
 
 def p_returning_opt(p: P) -> None:

@@ -30,6 +30,7 @@ from parser.nodes import (
     RenameTable,
     Unary,
     Unique,
+    Upkeep,
 )
 
 
@@ -58,8 +59,8 @@ def p_create_domain(p: P) -> None:
 
 
 def p_create_view(p: P) -> None:
-    """definition : CREATE VIEW if_not_exists name names_opt AS query
-                  | CREATE VIEW if_not_exists name names_opt AT query"""
+    """definition : CREATE view if_not_exists name names_opt AS query
+                  | CREATE view if_not_exists name names_opt AT query"""
     p[0] = CreateView(p[4], p[7], p[5], p[3], p.lexpos(1))
 
 
@@ -75,15 +76,38 @@ def p_unique_opt(p: P) -> None:
     p[0] = len(p) > 1
 
 
+def p_temporary(p: P) -> None:
+    """table_word : TABLE
+                  | TEMPORARY TABLE
+    view : VIEW
+         | TEMPORARY VIEW"""
+
+
 def p_create_table(p: P) -> None:
-    """definition : CREATE TABLE if_not_exists name LPAREN column_defs RPAREN
-                  | CREATE TABLE if_not_exists name LPAREN column_defs COMMA table_constraints RPAREN"""
-    p[0] = CreateTable(p[4], p[6], p[8] if len(p) > 8 else (), None, p[3], p.lexpos(1))
+    """definition : CREATE table_word if_not_exists name LPAREN column_defs RPAREN table_options
+                  | CREATE table_word if_not_exists name LPAREN column_defs COMMA table_constraints RPAREN table_options"""
+    p[0] = CreateTable(p[4], p[6], p[8] if len(p) > 9 else (), None, p[3], p.lexpos(1))
+
+
+def p_table_options(p: P) -> None:
+    """table_options :
+                     | table_option
+                     | table_options COMMA table_option
+    table_option : WITHOUT ROWID
+                 | STRICT"""
 
 
 def p_create_table_as(p: P) -> None:
-    """definition : CREATE TABLE if_not_exists name AS query"""
+    """definition : CREATE table_word if_not_exists name AS query"""
     p[0] = CreateTable(p[4], (), (), p[6], p[3], p.lexpos(1))
+
+
+def p_reindex(p: P) -> None:
+    """definition : REINDEX
+                  | REINDEX name
+                  | ANALYZE
+                  | ANALYZE name"""
+    p[0] = Upkeep(p.slice[1].type.lower(), p[2] if len(p) > 2 else None, p.lexpos(1))
 
 
 def p_drop(p: P) -> None:

@@ -238,11 +238,12 @@ def p_exists(p: P) -> None:
 def p_literal(p: P) -> None:
     """literal : TEXT
                | number
-               | ANY"""
+               | ANY
+               | BLOB"""
     p[0] = p[1] if isinstance(p[1], Literal) else Literal(p[1], _KINDS[p.slice[1].type], p.lexpos(1))
 
 
-_KINDS = {"TEXT": "text", "WHOLE": "whole", "REAL": "real", "ANY": "value"}
+_KINDS = {"TEXT": "text", "WHOLE": "whole", "REAL": "real", "ANY": "value", "BLOB": "blob"}
 
 
 def p_number(p: P) -> None:

@@ -214,9 +214,15 @@ def p_plain_table_query(p: P) -> None:
 
 
 def p_table_name(p: P) -> None:
-    """table_name : name
-                  | name alias"""
-    p[0] = TableRef(p[1], p[2] if len(p) > 2 else None, p.lexpos(1))
+    """table_name : name index_hint
+                  | name alias index_hint"""
+    p[0] = TableRef(p[1], p[2] if len(p) > 3 else None, p.lexpos(1))
+
+
+def p_index_hint(p: P) -> None:
+    """index_hint :
+                  | NOT_INDEXED
+                  | INDEXED_BY name"""
 
 
 def p_alias(p: P) -> None:

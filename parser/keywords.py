@@ -127,6 +127,12 @@ _NAMES = _table(
     COLUMN       | tsanganana         | column columns
     SERVERS      | mpizara            |
     CONFLICTS    | fifandirana        |
+    TEMPORARY    |                    | temporary temp
+    WITHOUT      |                    |
+    ROWID        |                    |
+    STRICT       |                    |
+    REINDEX      |                    |
+    ANALYZE      |                    |
     FOTOTRA      | fototra            | -
     VAHINY       | vahiny             | -
     VOALOHANY    | voalohany          | -

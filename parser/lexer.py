@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Final
 
 from parser.errors import SqlError
-from parser.keywords import RESERVED, TOKENS
+from parser.keywords import NAME_TOKENS, RESERVED, TOKENS
 
 #: Deepest nesting of parentheses in a statement.
 MAX_NESTING: Final = 200
@@ -28,6 +28,7 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 _MARKS: Final = {"'s'": "TEXT", "'i'": "WHOLE", "'r'": "REAL", "'v'": "ANY"}
+_NAMES: Final = frozenset(("ID", *NAME_TOKENS))
 _SET_OPERATORS: Final = {"#+": "UNION", "#-": "EXCEPT", "#^": "INTERSECT"}
 #: Token type -> the sign it is, for error messages too.
 SIGNS: Final = {
@@ -136,6 +137,12 @@ class Lexer:
                 raise self.unexpected(start + index)
 
     def _mark(self, text: str, start: int, end: int) -> None:
+        if text == "'s'" and self.shape[start - 1 : start] in ("x", "X") and self.tokens[-1].endlexpos == start:
+            last = self.tokens[-1]
+            if last.type == "ID" and last.lexpos == start - 1:
+                self.tokens[-1] = Token("BLOB", len(self.literal_places), last.lexpos, end)
+                self.literal_places.append(start)
+                return
         self.tokens.append(Token(_MARKS[text], len(self.literal_places), start, end))
         self.literal_places.append(start)
 
@@ -199,6 +206,18 @@ class Lexer:
             elif tokens[index].type == "ON" and following == "CONFLICT" and self._begins_upsert(index + 2):
                 tokens[index].type = "ON_CONFLICT"
                 del tokens[index + 1]
+            elif following in ("ID", "BY") and (hint := self._index_hint(index)):
+                tokens[index].type = hint
+                del tokens[index + 1]
+
+    def _index_hint(self, index: int) -> str:
+        """`t NOT INDEXED` and `t INDEXED BY i` after a table: `indexed` is a name everywhere else."""
+        first, second = self.tokens[index], self.tokens[index + 1]
+        if first.type == "NOT" and second.type == "ID" and str(second.value).lower() == "indexed":
+            is_after_name = index > 0 and (self.tokens[index - 1].type in _NAMES)
+            return "NOT_INDEXED" if is_after_name and self._is_bare(second) else ""
+        is_hint = first.type == "ID" and second.type == "BY" and str(first.value).lower() == "indexed"
+        return "INDEXED_BY" if is_hint and self._is_bare(first) else ""
 
     def _begins_upsert(self, index: int) -> bool:
         return index < len(self.tokens) and self.tokens[index].type in ("LPAREN", "DO")

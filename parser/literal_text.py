@@ -12,6 +12,7 @@ from parser.plan import Value
 #: The largest and smallest whole numbers; past them a number is real, as in SQLite.
 WHOLE_MAX: Final = 2**63 - 1
 WHOLE_MIN: Final = -(2**63)
+_HEXADECIMAL = re.compile(r"0[xX][0-9a-fA-F]+")
 _SURELY_WHOLE_DIGITS: Final = 18
 _ESCAPE = re.compile(r"\\(.)|''|\"\"", re.DOTALL)
 _CONTROL: Final = {"n": "\n", "t": "\t", "r": "\r"}
@@ -29,7 +30,17 @@ def number(text: str) -> int | float:
         if len(text) <= _SURELY_WHOLE_DIGITS:
             return int(text)
         return _large(text)
-    return _real(text)
+    return _hexadecimal(text) if text[:2] in ("0x", "0X") else _real(text)
+
+
+def _hexadecimal(text: str) -> int:
+    """64 bits in two's complement, as in SQLite. Raises `out_of_range` for more."""
+    if not _HEXADECIMAL.fullmatch(text):
+        raise SqlError("number_glued", text=text[:40])
+    value = int(text[2:], 16)
+    if value >= 2**64:
+        raise SqlError("out_of_range", value=text[:40])
+    return value - 2**64 if value > WHOLE_MAX else value
 
 
 def signed(text: str) -> int | float:

@@ -93,6 +93,7 @@ from parser.nodes_statement import (
     Translate,
     Unique,
     Update,
+    Upkeep,
     Upsert,
     Use,
 )
@@ -171,6 +172,7 @@ __all__ = [
     "Unary",
     "Unique",
     "Update",
+    "Upkeep",
     "Upsert",
     "Use",
     "Values",

@@ -26,7 +26,7 @@ class Name:
 class Literal:
     """`Shaped.literals[index]`.
 
-    `kind`: text, whole, real, or value (any of them or null, true, false: in VALUES rows only).
+    `kind`: text, whole, real, blob (its hexadecimal digits, after an x), or value (any of them or null, true, false: in VALUES rows only).
     """
 
     index: int

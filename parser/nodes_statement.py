@@ -254,6 +254,15 @@ class AlterTable:
     place: int = unplaced()
 
 
+@dataclass(frozen=True, slots=True)
+class Upkeep:
+    """`verb`: reindex (of an index, a table or everything), analyze."""
+
+    verb: str
+    name: Name | None = None
+    place: int = unplaced()
+
+
 # --- the rest ----------------------------------------------------------------------------------------------
 
 
@@ -330,5 +339,5 @@ class Rollback:
 
 Statement: TypeAlias = (
     Query | Insert | Update | Delete | CreateTable | CreateDatabase | CreateDomain | CreateView | CreateIndex | Drop
-    | AlterTable | Show | Describe | Explain | Translate | Use | SetLanguage | Begin | Commit | Rollback
+    | AlterTable | Upkeep | Show | Describe | Explain | Translate | Use | SetLanguage | Begin | Commit | Rollback
 )  # fmt: skip

@@ -89,7 +89,8 @@ class Writer:
         if shaped.rows > 1 and index >= shaped.row_start:
             after_rows = index >= shaped.row_start + shaped.row_width
             index += shaped.row_width * (shaped.rows - 1 if after_rows else self._row)
-        return text_of(shaped.literals[index])
+        text = text_of(shaped.literals[index])
+        return f"x{text}" if literal.kind == "blob" else text
 
     def rows(self, rows: tuple[tuple[object, ...], ...]) -> str:
         """VALUES rows; one that stands for many is written for each."""

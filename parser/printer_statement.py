@@ -42,6 +42,7 @@ from parser.nodes import (
     Unary,
     Unique,
     Update,
+    Upkeep,
     Upsert,
     Use,
 )
@@ -246,6 +247,11 @@ def _rename_table(writer: Writer, node: RenameTable) -> str:
 def _rename_column(writer: Writer, node: RenameColumn) -> str:
     start = writer.words("RENAME", "ANARANA" if writer.malagasy else "COLUMN")
     return f"{start} {writer.node(node.old)} {writer.words('TO')} {writer.node(node.new)}"
+
+
+@writes(Upkeep)
+def _upkeep(writer: Writer, node: Upkeep) -> str:
+    return writer.words(node.verb.upper()) + (f" {writer.node(node.name)}" if node.name else "")
 
 
 # --- the rest ----------------------------------------------------------------------------------------------

@@ -25,13 +25,14 @@ from parser.nodes import (
     Statement,
     Translate,
     Update,
+    Upkeep,
     Use,
 )
 from parser.plan import Kind, Route
 
 _CREATES = {
-    CreateDatabase: "create_database", CreateTable: "create_table", CreateDomain: "create_domain",
-    CreateView: "create_view", CreateIndex: "create_index",
+    CreateTable: "create_table", CreateDomain: "create_domain", CreateView: "create_view",
+    CreateIndex: "create_index",
 }
 _SESSION = {Begin: "begin", Commit: "commit", Rollback: "rollback"}
 
@@ -49,20 +50,25 @@ def route_of(statement: Statement) -> Route:
 
 
 def _definition(statement: Statement) -> Route | None:
-    if isinstance(statement, CreateDatabase | CreateTable | CreateDomain | CreateView | CreateIndex):
+    if isinstance(statement, CreateDatabase) or (isinstance(statement, Drop) and statement.kind == "database"):
+        verb = "create_database" if isinstance(statement, CreateDatabase) else "drop_database"
+        return Route(Kind.WRITE, verb, statement.name.text, statement.optional, place=statement.name.place)
+    if isinstance(statement, CreateTable | CreateDomain | CreateView | CreateIndex):
         return Route(Kind.WRITE, _CREATES[type(statement)], statement.name.text, statement.optional)
     if isinstance(statement, Drop):
         return Route(Kind.WRITE, f"drop_{statement.kind}", statement.name.text, statement.optional)
     if isinstance(statement, AlterTable):
         return Route(Kind.WRITE, "alter_table", statement.table.text)
+    if isinstance(statement, Upkeep):
+        return Route(Kind.WRITE, statement.verb, statement.name.text if statement.name else None)
     return None
 
 
 def _session(statement: Statement) -> Route | None:
     if isinstance(statement, Use):
-        return Route(Kind.SESSION, "use", statement.name.text)
+        return Route(Kind.SESSION, "use", statement.name.text, place=statement.name.place)
     if isinstance(statement, SetLanguage):
-        return Route(Kind.SESSION, "set_language", statement.language.text)
+        return Route(Kind.SESSION, "set_language", statement.language.text, place=statement.language.place)
     verb = _SESSION.get(type(statement))
     return Route(Kind.SESSION, verb) if verb else None
 

@@ -118,6 +118,20 @@ def create_index(context: Context, node: nodes.CreateIndex) -> Ddl:
     return Ddl((text,), _made("index", name, index.source), "create_index", "index", name)
 
 
+# --- REINDEX, ANALYZE ---------------------------------------------------------------------------------------
+
+
+def upkeep(context: Context, node: nodes.Upkeep) -> Ddl:
+    """REINDEX of an index, a table or everything; ANALYZE, which leaves all as it is: statistics would let two nodes
+    choose plans, and so orders of rows, that differ. Raises unknown_table."""
+    if node.name is None:
+        return Ddl(("REINDEX",) if node.verb == "reindex" else (), (), node.verb, "", "")
+    index = context.schema.indexes.get(key(node.name.text))
+    name = index.name if index is not None else context.table(node.name).name
+    texts = (f"REINDEX {sql.name(name)}",) if node.verb == "reindex" else ()
+    return Ddl(texts, (), node.verb, "", name)
+
+
 # --- DROP ----------------------------------------------------------------------------------------------------
 
 

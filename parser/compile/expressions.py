@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,6 +15,7 @@ from parser.compile.sql import MAX_DEPTH, Expression, combine, literal
 from parser.errors import SqlError
 from parser.literal_text import WHOLE_MIN
 
+_HEXADECIMAL = re.compile(r"[0-9a-fA-F]*")
 _COMPARISONS = frozenset(("=", "<>", "<", "<=", ">", ">="))
 
 
@@ -61,7 +63,15 @@ def all_boolean(parts: Sequence[Expression]) -> bool:
 
 
 def _literal(env: Env, node: nodes.Literal) -> Expression:
-    return Expression(env.context.literal(node.index))
+    return Expression(_blob(env, node) if node.kind == "blob" else env.context.literal(node.index))
+
+
+def _blob(env: Env, node: nodes.Literal) -> str:
+    """A blob stands in the SQL itself: a bound value has no way to say that it is one."""
+    digits = str(env.context.literals.value(node.index))
+    if len(digits) % 2 or not _HEXADECIMAL.fullmatch(digits):
+        raise SqlError("not_supported", what=f"x'{digits}'", place=node.place)
+    return f"x'{digits}'"
 
 
 def _constant(_: Env, node: nodes.Constant) -> Expression:

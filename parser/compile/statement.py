@@ -78,6 +78,8 @@ def _compile(context: Context, statement: nodes.Statement) -> Plan:
             return ddl.drop(context, statement)
         case nodes.AlterTable():
             return alter_table(context, statement)
+        case nodes.Upkeep():
+            return ddl.upkeep(context, statement)
         case nodes.Show():
             return show(context, statement)
         case nodes.Describe():
