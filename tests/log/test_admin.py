@@ -101,7 +101,7 @@ def test_a_log_in_use_is_left_alone(cluster: Cluster) -> None:
     assert done.returncode == 1
     assert "m1 is running: stop it first" in done.stderr
     cluster.start("proxy")
-    assert rows(cluster, "proxy") == 20
+    wait_for(lambda: rows(cluster, "proxy") == 20, WAIT_SECONDS, "the rows through the new proxy")
 
 
 def test_a_node_that_is_behind_is_not_chosen_by_mistake(cluster: Cluster) -> None:
