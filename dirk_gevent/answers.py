@@ -8,7 +8,7 @@ from typing import Any
 from dirk_gevent import protocol
 from dirk_gevent.engine.results import Relation, columns_json
 from dirk_gevent.messages import success
-from dirk_gevent.session import Request, Session
+from dirk_gevent.session import Request, Session, spoken
 from parser.errors import SqlError
 from parser.plan import Output
 
@@ -51,20 +51,23 @@ def meta_of(session: Session, request: Request, node: str, kind: str, **facts: A
         "log": log_id,
         "index": session.indexes.get(log_id, 0),
         "kind": kind,
-        "lang": session.language,
+        "lang": spoken(session, request),
         **facts,
     }
 
 
-def error_meta(session: Session, node: str, error: SqlError) -> dict[str, Any]:
-    """META of an error's answer."""
+def error_meta(
+    session: Session, request: Request, node: str, error: SqlError, log_id: int, index: int | None = None
+) -> dict[str, Any]:
+    """META of an error's answer. `log_id` is that of the database the request was about, 0 when there is none;
+    `index` that of the state that answered, when it is another than the session has seen."""
     meta: dict[str, Any] = {
         "node": node,
-        "db": session.database,
-        "log": session.log_id,
-        "index": session.indexes.get(session.log_id, 0),
+        "db": request.database or session.database,
+        "log": log_id,
+        "index": session.indexes.get(log_id, 0) if index is None else index,
         "kind": "error",
-        "lang": session.language,
+        "lang": spoken(session, request),
         "sqlstate": error.sqlstate,
     }
     return meta | {name: error.params[name] for name in ("line", "column") if name in error.params}

@@ -14,7 +14,7 @@ from gevent import socket
 from dirk_gevent import protocol
 from dirk_gevent.logs import Logger
 from dirk_gevent.messages import render
-from dirk_gevent.session import Session
+from dirk_gevent.session import Request, Session, spoken
 from dirk_gevent.startup import plain_reason
 from dirk_gevent.wire import Wire
 from parser.errors import SqlError
@@ -76,10 +76,10 @@ class Remote:
 class RelayedAnswer:
     """A long answer on its way from a backend to the client, whose session learns its index."""
 
-    def __init__(self, remote: Remote, session: Session, keep_meta: bool) -> None:
+    def __init__(self, remote: Remote, session: Session, request: Request) -> None:
         self._remote = remote
         self._session = session
-        self._keep_meta = keep_meta
+        self._request = request
 
     def chunks(self) -> Iterator[bytes]:
         """The answer as it comes; one that is cut ends with an error, which voids its pages."""
@@ -87,13 +87,13 @@ class RelayedAnswer:
             yield from self._remote.pieces()
         except OSError:
             error = SqlError("backend_lost", host=self._remote.host, port=self._remote.port)
-            yield protocol.message(render(error, self._session.language))
+            yield protocol.message(render(error, spoken(self._session, self._request)))
             return
         end = self._remote.end()
         meta, stripped = protocol.split_meta(end)
         if meta is not None and "index" in meta:
             self._session.saw(int(meta["log"]), int(meta["index"]))
-        yield end if self._keep_meta else stripped
+        yield end if self._request.has_meta else stripped
 
     def stalled(self) -> None:
         """The node feels the same back-pressure, and spools."""

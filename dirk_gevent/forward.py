@@ -14,7 +14,7 @@ from dirk_gevent.host import LogHost
 from dirk_gevent.log.entry import new_request_id
 from dirk_gevent.logs import Logger
 from dirk_gevent.service import Answer
-from dirk_gevent.session import Request, Session
+from dirk_gevent.session import Request, Session, spoken
 from dirk_gevent.startup import reachable
 from dirk_gevent.statements import SERVER_COLUMNS, SessionStatements
 from dirk_gevent.wire import Wire
@@ -53,7 +53,7 @@ class Forward:
                 return self._alone(session, request)
             raise
         if isinstance(answer, Remote):
-            return RelayedAnswer(answer, session, request.has_meta)
+            return RelayedAnswer(answer, session, request)
         meta, stripped = protocol.split_meta(answer)
         if meta is not None and "index" in meta:
             session.saw(int(meta["log"]), int(meta["index"]))
@@ -79,7 +79,7 @@ class Forward:
 
     def _metadata(self, session: Session, request: Request, request_id: str) -> dict[str, Any]:
         indexes = {str(log_id): index for log_id, index in session.indexes.items()}
-        metadata = {**request.metadata, "id": request_id, "lang": session.language, "min": indexes}
+        metadata = {**request.metadata, "id": request_id, "lang": spoken(session, request), "min": indexes}
         if "db" not in metadata and session.database is not None:
             metadata["db"] = session.database
         return metadata

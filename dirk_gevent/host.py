@@ -105,14 +105,14 @@ class LogHost:
         self._await_applied(SYSTEM_LOG_ID, changed.index)
         return changed
 
-    def find(self, name: str) -> DatabaseInfo:
-        """The database called `name` (any case); SqlError unknown_database with the nearest name."""
+    def find(self, name: str, place: int = -1) -> DatabaseInfo:
+        """The database called `name` (any case); SqlError unknown_database with the nearest name, at `place`."""
         info = self.log.find(name)
         if info is None:
             # A log that waits for a person's decision knows fewer databases than the nodes: that is the news.
             self.disputes.check(SYSTEM_LOG_ID)
             known = [database.name for database in self.log.databases()]
-            raise SqlError("unknown_database", name=name, nearest=nearest(name, known) or "")
+            raise SqlError("unknown_database", name=name, nearest=nearest(name, known), place=place)
         return info
 
     def place(self, session: Session, named: str | None) -> tuple[str | None, int]:

@@ -23,7 +23,7 @@ from dirk_gevent.metrics import HubWatch
 from dirk_gevent.node_stream import NodeStream
 from dirk_gevent.progress import Progress
 from dirk_gevent.service import Answer, Service, TakeOver, wait_for_stop
-from dirk_gevent.session import Request, Session
+from dirk_gevent.session import Request, Session, spoken
 from dirk_gevent.startup import reachable
 from dirk_gevent.statements import choose_language
 from dirk_gevent.threads import NativeThreads
@@ -56,9 +56,13 @@ class NodeHandler:
     def close_session(self, session: Session) -> None:
         """Nothing of a session outlives its connection."""
 
-    def error_meta(self, session: Session, error: SqlError) -> dict[str, Any]:
+    def error_meta(self, session: Session, request: Request, error: SqlError) -> dict[str, Any]:
         """META of an error made here."""
-        return answers.error_meta(session, self._engine.node, error)
+        database = self._engine.of_log(session.log_id)
+        if request.database is not None:
+            database = self._engine.named(request.database)
+        log_id, index = (database.log_id, database.applied_index) if database is not None else (SYSTEM_LOG_ID, 0)
+        return answers.error_meta(session, request, self._engine.node, error, log_id, index)
 
     def answer(self, session: Session, request: Request, wire: Wire) -> Answer:
         """Run one statement for a session."""
@@ -67,8 +71,6 @@ class NodeHandler:
             if host is None or fields is None:
                 raise SqlError("node_not_following", node=self._engine.node, reason="no log is hosted here")
             raise TakeOver(lambda taken: host.follow(taken, fields))
-        if request.language is not None:
-            session.language = request.language
         understood = self._understanding.of(request.text)
         shaped, route = understood.shaped, understood.route
         if route.kind is Kind.READ and route.show != "databases":
@@ -86,7 +88,7 @@ class NodeHandler:
         needed = max(session.indexes.get(SYSTEM_LOG_ID, 0), request.minimum.get(SYSTEM_LOG_ID, 0))
         self._progress.wait(SYSTEM_LOG_ID, needed, self._limits.wait_ms)
         if route.verb == "use":
-            database = self._engine.get(route.target or "")
+            database = self._engine.get(route.target or "", route.place)
             session.use(database.name, database.log_id)
             meta = answers.meta_of(session, request, self._engine.node, "session")
             return answers.done("use", database.name, 0, meta)
@@ -129,7 +131,7 @@ class NodeHandler:
                 "rows": len(relation.rows),
                 "ms": round((time.perf_counter() - began) * 1000, 3),
                 "repeatable": relation.repeatable,
-                "lang": session.language,
+                "lang": spoken(session, request),
             }
         return answers.relation(relation, self._limits.page_rows, meta)
 

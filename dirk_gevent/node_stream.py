@@ -12,7 +12,7 @@ from dirk_gevent.engine.read import HUB_PAGES
 from dirk_gevent.engine.results import Page
 from dirk_gevent.engine.stream import RelationStream
 from dirk_gevent.messages import render
-from dirk_gevent.session import Request, Session
+from dirk_gevent.session import Request, Session, spoken
 from dirk_gevent.threads import Call, NativeThreads
 from dirk_gevent.wire import Wire
 from parser.errors import SqlError
@@ -74,8 +74,7 @@ class NodeStream:
                     break
                 pages = self._fetch(_PAGES_A_TIME)
         except SqlError as error:
-            meta = protocol.json_bytes(answers.error_meta(self._session, self._node, error)) if self._has_meta else b""
-            yield protocol.message(render(error, self._session.language), meta)
+            yield protocol.message(render(error, spoken(self._session, self._request)), self._error_meta(error))
             return
         yield protocol.relation_end(self._meta(rows))
 
@@ -116,6 +115,12 @@ class NodeStream:
         except StorageFault as fault:
             raise SqlError("storage_fault", node=self._node, reason=str(fault)) from fault
 
+    def _error_meta(self, error: SqlError) -> bytes:
+        if not self._has_meta:
+            return b""
+        log_id, index = self._database.log_id, self._stream.index
+        return protocol.json_bytes(answers.error_meta(self._session, self._request, self._node, error, log_id, index))
+
     def _meta(self, rows: int) -> bytes:
         if not self._has_meta:
             return b""
@@ -130,6 +135,6 @@ class NodeStream:
                 "tables": stream.tables,
                 "rows": rows,
                 "repeatable": stream.repeatable,
-                "lang": self._session.language,
+                "lang": spoken(self._session, self._request),
             }
         )

@@ -22,7 +22,7 @@ from dirk_gevent.logs import Logger, logger
 from dirk_gevent.metrics import HubWatch
 from dirk_gevent.routing import ReadRouter
 from dirk_gevent.service import Answer, Service, TakeOver, wait_for_stop
-from dirk_gevent.session import Request, Session
+from dirk_gevent.session import Request, Session, spoken
 from dirk_gevent.statements import SessionStatements
 from dirk_gevent.understand import Understanding
 from dirk_gevent.wire import Wire
@@ -32,7 +32,8 @@ from parser.plan import Kind, Route
 
 #: Between two rounds of trying nodes for a read that no node could answer.
 _ROUND_SECONDS = 0.05
-_NOBODY_SECONDS = 1.0
+#: With no node live: a node that comes back has found the proxy by then.
+_NOBODY_SECONDS = 3.0
 #: A node may take this much longer than the statement's own limit before its connection is given up.
 _SILENCE_SLACK_SECONDS = 5.0
 
@@ -58,17 +59,17 @@ class ProxyHandler:
     def close_session(self, session: Session) -> None:
         """Nothing of a session outlives its connection."""
 
-    def error_meta(self, session: Session, error: SqlError) -> dict[str, Any]:
+    def error_meta(self, session: Session, request: Request, error: SqlError) -> dict[str, Any]:
         """META of an error made here."""
-        return answers.error_meta(session, "proxy", error)
+        info = self._host.log.find(request.database) if request.database is not None else None
+        log_id = session.log_id if request.database is None else info.log_id if info is not None else SYSTEM_LOG_ID
+        return answers.error_meta(session, request, "proxy", error, log_id)
 
     def answer(self, session: Session, request: Request, wire: Wire) -> Answer:
         """Run one statement for a session."""
         if request.raw == protocol.FOLLOW_STATEMENT and "follow" in request.metadata:
             fields = request.metadata["follow"]
             raise TakeOver(lambda taken: self._host.follow(taken, fields))
-        if request.language is not None:
-            session.language = request.language
         understood = self._understanding.of(request.text)
         shaped, route = understood.shaped, understood.route
         if route.kind is Kind.WRITE:
@@ -120,7 +121,7 @@ class ProxyHandler:
     def _forwarded(
         self, session: Session, request: Request, database: str | None, log_id: int, minimum: int
     ) -> bytes:
-        metadata: dict[str, Any] = {"lang": session.language, "min": {str(log_id): minimum}}
+        metadata: dict[str, Any] = {"lang": spoken(session, request), "min": {str(log_id): minimum}}
         if database is not None:
             metadata["db"] = database
         if request.has_meta:
@@ -139,7 +140,7 @@ class ProxyHandler:
         finally:
             self._router.ended(name)
         if isinstance(answer, Remote):
-            return RelayedAnswer(answer, session, request.has_meta)
+            return RelayedAnswer(answer, session, request)
         meta, stripped = protocol.split_meta(answer)
         if meta is not None:
             if meta.get("sqlstate") == "57P03":

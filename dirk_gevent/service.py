@@ -23,7 +23,7 @@ from dirk_gevent.config import Limits
 from dirk_gevent.logs import Logger
 from dirk_gevent.messages import render
 from dirk_gevent.protocol import StatementSplitter
-from dirk_gevent.session import Request, Session, parse_request
+from dirk_gevent.session import Request, Session, parse_request, spoken
 from dirk_gevent.startup import raise_file_limit
 from dirk_gevent.threads import NativeThreads
 from dirk_gevent.understand import HUB_CHARACTERS
@@ -72,7 +72,7 @@ class Handler(Protocol):
     def answer(self, session: Session, request: Request, wire: Wire) -> Answer:
         """Run one statement. SqlError becomes the error's answer; TakeOver ends the statement loop."""
 
-    def error_meta(self, session: Session, error: SqlError) -> dict[str, Any]:
+    def error_meta(self, session: Session, request: Request, error: SqlError) -> dict[str, Any]:
         """The META of an error's answer."""
 
     def close_session(self, session: Session) -> None:
@@ -187,13 +187,12 @@ class Service:
             _send_streamed(wire, answer)
 
     def _error(self, session: Session, request: Request | None, error: SqlError) -> bytes:
-        language = (request.language if request else None) or session.language
         if request is not None and error.place >= 0:
             error = self._placed(error, request.text)
         meta = b""
         if request is not None and request.has_meta:
-            meta = protocol.json_bytes(self._handler.error_meta(session, error))
-        return protocol.message(render(error, language), meta)
+            meta = protocol.json_bytes(self._handler.error_meta(session, request, error))
+        return protocol.message(render(error, spoken(session, request)), meta)
 
 
     def _placed(self, error: SqlError, text: str) -> SqlError:

@@ -46,7 +46,8 @@ class Request:
     """One statement with what its metadata comment asked (`protocol.md`, request fields). Never changed once made
     (it is not frozen because a frozen dataclass costs three times as much to make, and every request makes one).
 
-    `raw` is the statement's own bytes without the comment; `has_meta` says that the answer gains a META line.
+    `raw` is the statement's own bytes without the comment; `has_meta` says that the answer gains a META line;
+    `segment` is all that came with it from the network, when that was this statement and nothing else.
     """
 
     raw: bytes
@@ -60,6 +61,12 @@ class Request:
     trace: str | None = None
     language: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=lambda: _NO_METADATA)
+    segment: bytes | None = None
+
+
+def spoken(session: Session, request: Request | None) -> str:
+    """The language of one request's answer: its own `lang`, which holds for it alone, else the session's."""
+    return (request.language if request is not None else None) or session.language
 
 
 def parse_request(statement: bytes) -> Request:

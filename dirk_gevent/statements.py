@@ -25,7 +25,8 @@ def choose_language(session: Session, route: Route) -> str:
     """SET LANGUAGE: the language now spoken; SqlError unknown_language for one there is no catalogue of."""
     language = (route.target or "").lower()
     if language not in LANGUAGES:
-        raise SqlError("unknown_language", name=language, known=", ".join(LANGUAGES))
+        known = ", ".join(LANGUAGES)
+        raise SqlError("unknown_language", name=language, known=known, place=route.place)
     session.language = language
     return language
 
@@ -41,7 +42,7 @@ class SessionStatements:
     def run(self, session: Session, request: Request, route: Route) -> bytes:
         """Answer one; SqlError not_supported for what is none of them."""
         if route.verb == "use":
-            return self._use(session, request, route.target or "")
+            return self._use(session, request, route)
         if route.verb == "set_language":
             language = choose_language(session, route)
             return answers.done("set_language", language, 0, self._meta(session, request, "session"))
@@ -53,8 +54,8 @@ class SessionStatements:
             return self._listing(session, request, SERVER_COLUMNS, [server_cells(r) for r in self._host.server_rows()])
         raise SqlError("not_supported", what=request.text.split(maxsplit=1)[0])
 
-    def _use(self, session: Session, request: Request, name: str) -> bytes:
-        info = self._host.find(name)
+    def _use(self, session: Session, request: Request, route: Route) -> bytes:
+        info = self._host.find(route.target or "", route.place)
         session.use(info.name, info.log_id)
         session.indexes.setdefault(info.log_id, self._host.head_index(info.log_id))
         return answers.done("use", info.name, 0, self._meta(session, request, "session"))

@@ -8,6 +8,7 @@ from dirk_gevent import answers
 from dirk_gevent.config import Limits
 from dirk_gevent.engine.results import Outcome
 from dirk_gevent.host import LogHost
+from dirk_gevent.log.contract import DatabaseChanged
 from dirk_gevent.log.entry import SYSTEM_LOG_ID, DatabaseChange, Draft, LoggedStatement, new_request_id
 from dirk_gevent.session import Request, Session
 from parser.errors import SqlError
@@ -52,10 +53,8 @@ class Writes:
     def _database(self, session: Session, request: Request, route: Route, request_id: str) -> bytes:
         name = route.target or ""
         facts: dict[str, int] = {}
-        if route.verb == "create_database":
-            changed = self._host.create_database(name, request_id, route.optional)
-        else:
-            changed = self._host.drop_database(name, request_id, route.optional)
+        changed = self._changed(route, name, request_id)
+        if route.verb == "drop_database":
             if changed.change is not None:
                 _leave(session, changed.change)
                 facts["dropped"] = changed.change.log_id
@@ -63,6 +62,18 @@ class Writes:
         shown = changed.change.name if changed.change is not None else name
         meta = answers.meta_of(session, request, self._name, "write", rows=0, **facts)
         return answers.done(route.verb, shown, 0, meta)
+
+    def _changed(self, route: Route, name: str, request_id: str) -> DatabaseChanged:
+        change = self._host.create_database if route.verb == "create_database" else self._host.drop_database
+        try:
+            return change(name, request_id, route.optional)
+        except SqlError as error:
+            if error.key == "unknown_database":
+                # The log knows no nearest name; this does, and raises the same error with it.
+                self._host.find(name, route.place)
+            if error.key == "duplicate_database":
+                error.at(route.place)
+            raise
 
 
 def _leave(session: Session, dropped: DatabaseChange) -> None:

@@ -54,6 +54,7 @@ class Route:
     drop_database, use, set_language, begin, commit, rollback, ... `target`: the database, table, view,
     domain or index it is about, or the language of set_language; None when there is none.
     `optional` is IF EXISTS / IF NOT EXISTS. `show` names what SHOW lists (databases, tables, servers, ...).
+    `place` is where the shape names a database or a language (-1: it names none), for errors about that.
     """
 
     kind: Kind
@@ -61,6 +62,7 @@ class Route:
     target: str | None = None
     optional: bool = False
     show: str | None = None
+    place: int = -1
 
 
 @dataclass(frozen=True, slots=True)

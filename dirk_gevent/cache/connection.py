@@ -23,7 +23,7 @@ from dirk_gevent.cache.upstream import Upstream, new_request_id
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from dirk_gevent.messages import render
 from dirk_gevent.protocol import StatementSplitter, StatementTooLongError
-from dirk_gevent.session import Request, Session, parse_request
+from dirk_gevent.session import Request, Session, parse_request, spoken
 from dirk_gevent.wire import Wire
 from parser.errors import SqlError
 
@@ -189,7 +189,7 @@ class ClientConnection:
         need = max(session.indexes.get(log_id, -1), request.minimum.get(log_id, -1))
         if request.read == "any":
             need = -1
-        language = request.language or session.language
+        language = spoken(session, request)
         return Verdict(Key(log_id, language, request.raw, _canonical(request)), need)
 
     def _send_entry(self, request: Request, entry: Entry, segment: bytes) -> None:
@@ -215,7 +215,7 @@ class ClientConnection:
             if flight is not None and verdict.key is not None:
                 self._flights.land(verdict.key, flight, None)
 
-        language = request.language or self._session.language
+        language = spoken(self._session, request)
         answer = self._forwarder.ask(self._forwarded(request, verdict), request.has_meta, language, streaming)
         self._absorb(request, answer.meta)
         if answer.is_cut and self._in_transaction:
@@ -242,7 +242,7 @@ class ClientConnection:
                 minimum[log_id] = max(session.indexes[log_id], minimum.get(log_id, -1))
         added: dict[str, Any] = {"min": {str(log_id): index for log_id, index in minimum.items()}}
         if self._is_introduced:
-            added["lang"] = request.language or session.language
+            added["lang"] = spoken(session, request)
         if (database := request.database or session.database) is not None:
             added["db"] = database
         is_read = _is_read(request.raw)
@@ -316,11 +316,10 @@ class ClientConnection:
         return self._is_introduced and not self._in_transaction
 
     def _error(self, request: Request | None, error: SqlError) -> bytes:
-        language = (request.language if request else None) or self._session.language
         meta = b""
         if request is not None and request.has_meta:
             meta = protocol.json_bytes({"sqlstate": error.sqlstate, "cache": "error"})
-        return protocol.message(render(error, language), meta)
+        return protocol.message(render(error, spoken(self._session, request)), meta)
 
     def _end(self, error: SqlError, cause: Exception, request: Request | None = None) -> None:
         """Send a last answer and end the session, so that no reset overtakes the answer."""

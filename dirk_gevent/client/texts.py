@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 
 from dirk_gevent.catalogue import LANGUAGES
@@ -15,6 +16,11 @@ def sentence(key: str, language: str | None, params: Mapping[str, object] | None
 
 
 def environment_language() -> str | None:
-    """The language that DIRK_LANG asks for; None when it is unset or not one of `LANGUAGES`."""
-    language = os.environ.get("DIRK_LANG", "").strip().lower()[:2]
+    """The language that DIRK_LANG asks for; None when it is unset or not one of `LANGUAGES` (see `asked_language`)."""
+    language = re.split(r"[_.-]", asked_language().lower())[0]
     return language if language in LANGUAGES else None
+
+
+def asked_language() -> str:
+    """DIRK_LANG as it is set, a language or a locale such as `fr_FR.UTF-8`; '' when it is not."""
+    return os.environ.get("DIRK_LANG", "").strip()

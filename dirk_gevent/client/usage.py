@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from dirk_gevent.catalogue import LANGUAGES
 from dirk_gevent.client.connection import Address
 from dirk_gevent.client.formats import FORMATS
-from dirk_gevent.client.texts import environment_language, sentence
+from dirk_gevent.client.texts import asked_language, environment_language, sentence
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 3949
@@ -85,6 +85,8 @@ def _options(given: Mapping[str, Any]) -> ClientOptions:
     language = given["--lang"]
     if language is not None:
         _must_be_one_of("--lang", language, LANGUAGES)
+    elif environment_language() is None and asked_language():
+        _must_be_one_of("DIRK_LANG", asked_language(), LANGUAGES)
     _must_be_one_of("--format", given["--format"], FORMATS)
     return ClientOptions(
         address=Address(host or DEFAULT_HOST, DEFAULT_PORT if port is None else _port(port)),

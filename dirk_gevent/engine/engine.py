@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 
 from dirk_gevent.engine import records
@@ -18,6 +17,7 @@ from dirk_gevent.engine.results import Outcome
 from dirk_gevent.engine.shared import Limits, Shared
 from dirk_gevent.log.entry import CREATE_DATABASE, SYSTEM_DATABASE, SYSTEM_LOG_ID
 from parser.errors import SqlError
+from parser.suggest import nearest
 
 
 class Engine:
@@ -63,14 +63,17 @@ class Engine:
         """All databases by key (NFC and casefold of the name), the system database among them."""
         return dict(self._by_key)
 
-    def get(self, name: str) -> Database:
-        """The database called `name`; raises SqlError `unknown_database` with the nearest name."""
-        key = self._compiler.key(name)
-        database = self._by_key.get(key)
+    def get(self, name: str, place: int = -1) -> Database:
+        """The database called `name`; raises SqlError `unknown_database` with the nearest name, at `place`."""
+        database = self.named(name)
         if database is None:
-            near = get_close_matches(key, self._by_key, n=1)
-            raise SqlError("unknown_database", name=name, nearest=self._by_key[near[0]].name if near else "")
+            close = nearest(name, [one.name for one in self._by_key.values() if one.log_id])
+            raise SqlError("unknown_database", name=name, nearest=close, place=place)
         return database
+
+    def named(self, name: str) -> Database | None:
+        """The database called `name`; None when it is not known here."""
+        return self._by_key.get(self._compiler.key(name))
 
     def by_log(self, log_id: int) -> Database:
         """The database of a log; raises SqlError `unknown_database`."""

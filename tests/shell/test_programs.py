@@ -191,6 +191,8 @@ def test_set_up_says_what_is_missing(tmp_path: Path) -> None:
 
 def test_an_environment_variable_with_an_unknown_language_is_refused(tmp_path: Path) -> None:
     config_file(tmp_path)
+    said = refused(typed("dirk-client", "-e", "alaivo 1", cwd=tmp_path, environ={"DIRK_LANG": "de"}))
+    assert said == "dirk-client: DIRK_LANG : tsy fantatra ny de ; safidio amin'ny mg, fr, en"
     said = refused(typed("dirk-proxy", cwd=tmp_path, environ={"DIRK_LANG": "de"}))
     assert said == 'dirk-proxy: config.json: DIRK_LANG: "de" is not one of mg, fr, en'
 
