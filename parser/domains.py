@@ -50,6 +50,11 @@ class Truth:
 
 
 @dataclass(frozen=True, slots=True)
+class Anything:
+    """Any value, blobs included."""
+
+
+@dataclass(frozen=True, slots=True)
 class Named:
     """A domain made by CREATE DOMAIN, with what it meant then (a domain in use never changes)."""
 
@@ -57,13 +62,14 @@ class Named:
     atoms: tuple[Atom, ...]
 
 
-Atom = Number | Text | Moment | Choice | Truth | Named
+Atom = Number | Text | Moment | Choice | Truth | Anything | Named
 #: A column's domain: any atom may accept the value.
 Domain = tuple[Atom, ...]
 
-_WHOLE = ("integer", "int", "smallint", "bigint", "tinyint", "mediumint", "int2", "int4", "int8")
-_REAL = ("real", "float", "double", "double precision")
-_DECIMAL = ("numeric", "decimal", "dec")
+_WHOLE_WORDS = ("integer", "int", "smallint", "bigint", "tinyint", "mediumint", "int2", "int4", "int8")
+_WHOLE = (*_WHOLE_WORDS, *(f"{word} unsigned" for word in _WHOLE_WORDS), "unsigned big int", "long", "year")
+_REAL = ("real", "float", "double", "double precision", "float4", "float8")
+_DECIMAL = ("numeric", "decimal", "dec", "number")
 _TEXT = (
     "text",
     "varchar",
@@ -73,12 +79,25 @@ _TEXT = (
     "varying character",
     "nvarchar",
     "nchar",
+    "native character",
+    "national character",
+    "varchar2",
+    "nvarchar2",
+    "string",
     "clob",
+    "tinytext",
+    "mediumtext",
+    "longtext",
+    "ntext",
+    "json",
+    "uuid",
+    "time",
 )
 _MOMENT = ("daty", "date", "datetime", "timestamp")
 _CHOICE = ("tanisa", "enum")
-_TRUTH = ("boolean", "bool")
-_KNOWN = frozenset((*_WHOLE, *_REAL, *_DECIMAL, *_TEXT, *_MOMENT, *_CHOICE, *_TRUTH, "isa", "lahatsoratra"))
+_TRUTH = ("boolean", "bool", "bit")
+_ANYTHING = ("blob", "any", "bytea", "binary", "varbinary", "tinyblob", "mediumblob", "longblob")
+_KNOWN = frozenset((*_WHOLE, *_REAL, *_DECIMAL, *_TEXT, *_MOMENT, *_CHOICE, *_TRUTH, *_ANYTHING, "isa", "lahatsoratra"))
 
 #: Reads the value of a literal of the statement by its index.
 ReadLiteral = Callable[[int], Value]
@@ -112,9 +131,10 @@ def _placed_atom(atom: nodes.Atom, read: ReadLiteral, find: FindDomain) -> Atom:
 def _resolve_atom(atom: nodes.Atom, read: ReadLiteral, find: FindDomain) -> Atom:
     word = atom.name.text.casefold()
     if word not in _KNOWN:
+        found = find(atom.name.text)
         if atom.arguments:
             raise SqlError("invalid_domain", name=atom.name.text)
-        return find(atom.name.text)
+        return found
     values = tuple(_argument(argument, read) for argument in atom.arguments)
     made = _build(word, values)
     if made is None:
@@ -149,7 +169,9 @@ def _build(word: str, values: tuple[Value, ...]) -> Atom | None:
         return _decimal(values)
     if word == "lahatsoratra" or word in _TEXT:
         return _text(values)
-    if values:
+    if word in _ANYTHING:
+        return Anything() if len(values) <= 1 else None
+    if values and word != "timestamp":
         return None
     return Moment() if word in _MOMENT else Truth()
 
@@ -211,6 +233,8 @@ def _accepts_atom(atom: Atom, value: str, literal: Callable[[Value], str]) -> st
             )
         case Choice(values=values):
             return f"({value} IN ({', '.join(literal(each) for each in values)}))"
+        case Anything():
+            return "TRUE"
         case Truth():
             return f"(typeof({value})='integer' AND ({value}=0 OR {value}=1))"
 
@@ -261,6 +285,13 @@ def is_boolean(domain: Domain) -> bool:
     )
 
 
+def is_moment(domain: Domain) -> bool:
+    """Whether values of `domain` are only dates."""
+    return bool(domain) and all(
+        isinstance(atom, Moment) or (isinstance(atom, Named) and is_moment(atom.atoms)) for atom in domain
+    )
+
+
 # --- as text -------------------------------------------------------------------------------------------------
 
 
@@ -282,18 +313,23 @@ def _atom_text(atom: Atom) -> str:
         case Moment():
             return "DATY"
         case Choice(values=values):
-            return f"TANISA({', '.join(_value_text(value) for value in values)})"
+            return f"TANISA({', '.join(value_text(value) for value in values)})"
         case Truth():
             return "BOOLEAN"
+        case Anything():
+            return "BLOB"
 
 
 def _with_bounds(word: str, low: Value, high: Value) -> str:
     if low is None and high is None:
         return word
-    return f"{word}({_value_text(low)}, {_value_text(high)})"
+    return f"{word}({value_text(low)}, {value_text(high)})"
 
 
-def _value_text(value: Value) -> str:
+def value_text(value: Value | bytes) -> str:
+    """A value in the language's notation: texts in double quotes, so that they are told apart from numbers."""
+    if isinstance(value, bytes):
+        return f"x'{value.hex()}'"
     if value is None:
         return "null"
     return '"' + value.replace('"', '""') + '"' if isinstance(value, str) else str(value)

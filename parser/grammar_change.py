@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from parser.grammar_base import P, append
-from parser.nodes import Assignment, Delete, Insert, Query, TableRef, Update, Upsert
+from parser.nodes import Assignment, Delete, Insert, Query, Update, Upsert
 
 
 def p_change(p: P) -> None:

@@ -85,8 +85,13 @@ def p_temporary(p: P) -> None:
 
 def p_create_table(p: P) -> None:
     """definition : CREATE table_word if_not_exists name LPAREN column_defs RPAREN table_options
-                  | CREATE table_word if_not_exists name LPAREN column_defs COMMA table_constraints RPAREN table_options"""
-    p[0] = CreateTable(p[4], p[6], p[8] if len(p) > 9 else (), None, p[3], p.lexpos(1))
+                  | CREATE table_word if_not_exists name LPAREN column_defs constraint_list RPAREN table_options"""
+    p[0] = CreateTable(p[4], p[6], p[7] if len(p) > 9 else (), None, p[3], p.lexpos(1))
+
+
+def p_constraint_list(p: P) -> None:
+    """constraint_list : COMMA table_constraints"""
+    p[0] = p[2]
 
 
 def p_table_options(p: P) -> None:

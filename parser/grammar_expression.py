@@ -42,6 +42,7 @@ precedence = (
     ("left", "AMPERSAND", "BAR", "SHL", "SHR"),
     ("left", "PLUS", "MINUS", "CONCAT"),
     ("left", "STAR", "SLASH", "DIV", "PERCENT"),
+    ("left", "ARROW", "LONG_ARROW"),
     ("right", "BANG", "TILDE", "SIGN"),
     ("left", "COLLATE"),
 )
@@ -180,7 +181,9 @@ def p_arithmetic(p: P) -> None:
                      | operand AMPERSAND operand
                      | operand BAR operand
                      | operand SHL operand
-                     | operand SHR operand"""
+                     | operand SHR operand
+                     | operand ARROW operand
+                     | operand LONG_ARROW operand"""
     p[0] = Binary(p[2].lower(), p[1], p[3], p.lexpos(2))
 
 

@@ -23,7 +23,7 @@ _TOKEN = re.compile(
     | (?P<param> \? | \$[^\W\d]\w*+ )
     | (?P<setop> \#[-+^] )
     | (?P<noise> \#\s*+ (?=[^\W\d]) )
-    | (?P<sign>  <> | <= | >= | << | >> | == | != | \|\| | [-+*/%(),.;:=<>!~&|@] )
+    | (?P<sign>  ->>? | <> | <= | >= | << | >> | == | != | \|\| | [-+*/%(),.;:=<>!~&|@] )
     )""",
     re.VERBOSE,
 )
@@ -35,7 +35,7 @@ SIGNS: Final = {
     "NE": "<>", "LE": "<=", "GE": ">=", "SHL": "<<", "SHR": ">>", "CONCAT": "||", "MINUS": "-", "PLUS": "+",
     "STAR": "*", "SLASH": "/", "PERCENT": "%", "LPAREN": "(", "RPAREN": ")", "COMMA": ",", "DOT": ".",
     "SEMICOLON": ";", "COLON": ":", "EQ": "=", "LT": "<", "GT": ">", "BANG": "!", "TILDE": "~", "AMPERSAND": "&",
-    "BAR": "|", "AT": "@",
+    "BAR": "|", "AT": "@", "ARROW": "->", "LONG_ARROW": "->>",
 }  # fmt: skip
 _SIGN_TOKENS: Final = {sign: token for token, sign in SIGNS.items()} | {"==": "EQ", "!=": "NE"}
 

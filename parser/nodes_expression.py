@@ -26,7 +26,8 @@ class Name:
 class Literal:
     """`Shaped.literals[index]`.
 
-    `kind`: text, whole, real, blob (its hexadecimal digits, after an x), or value (any of them or null, true, false: in VALUES rows only).
+    `kind`: text, whole, real, blob (its hexadecimal digits, after an x), or value (any of the first three or null,
+    true, false: in VALUES rows only).
     """
 
     index: int
@@ -71,7 +72,10 @@ class Unary:
 
 @dataclass(frozen=True, slots=True)
 class Binary:
-    """`op`: + - * / div % || & | << >> = <> < <= > >=  (`==` is `=`, `!=` is `<>`). `place` is the operator's."""
+    """`op`: + - * / div % || & | << >> -> ->> = <> < <= > >=  (`==` is `=`, `!=` is `<>`).
+
+    `place` is the operator's.
+    """
 
     op: str
     left: Expr

@@ -38,11 +38,12 @@ from parser.nodes import (
 from parser.printer import Writer, quoted, writes
 
 # Binding strengths, loosest first; a node weaker than its place needs parentheses.
-_OR, _AND, _NOT, _COMPARE, _BITS, _ADD, _MULTIPLY, _SIGN, _COLLATE, _PRIMARY = range(1, 11)
+_OR, _AND, _NOT, _COMPARE, _BITS, _ADD, _MULTIPLY, _ARROW, _SIGN, _COLLATE, _PRIMARY = range(1, 12)
 _BINARY: Final = {
     "=": _COMPARE, "<>": _COMPARE, "<": _COMPARE, "<=": _COMPARE, ">": _COMPARE, ">=": _COMPARE,
     "&": _BITS, "|": _BITS, "<<": _BITS, ">>": _BITS, "+": _ADD, "-": _ADD, "||": _ADD,
     "*": _MULTIPLY, "/": _MULTIPLY, "%": _MULTIPLY, "div": _MULTIPLY,
+    "->": _ARROW, "->>": _ARROW,
 }
 #: Functions that standard SQL writes as a word without parentheses.
 _MOMENTS: Final = frozenset(("current_date", "current_time", "current_timestamp"))

@@ -94,7 +94,10 @@ class Domain:
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """An index on a table; `columns` are the keys of the columns it names anywhere."""
+    """An index on a table; `columns` are the keys of the columns it names anywhere.
+
+    `key_columns`: those that it keeps unique in every row, which a foreign key may refer to; empty otherwise.
+    """
 
     name: str
     key: str
@@ -102,6 +105,7 @@ class Index:
     source: str
     unique: bool = False
     columns: frozenset[str] = frozenset()
+    key_columns: tuple[str, ...] = ()
 
 
 #: Anything that the catalog lists.

@@ -2,9 +2,9 @@
 
 In a shape a literal is a marker that no statement can contain: `'s'` text, `'i'` a whole number, `'r'` a real
 one, `'v'` any value (only in simple VALUES rows of an INSERT, where null, marina, diso, true, false and a minus
-before a number belong to the literal, so that all rows are one row shape). Comments become blanks of the same
-length, so that a place in the shape is a place in the text. White space stays as written: it is part of the
-names of unaliased columns.
+before a number belong to the literal, so that all rows are one row shape). A string after AS is a name.
+Comments become blanks of the same length, so that a place in the shape is a place in the text. White space stays as
+written: it is part of the names of unaliased columns.
 """
 
 from __future__ import annotations
@@ -55,6 +55,8 @@ _ROW_LITERAL = re.compile(
 )
 _MARKER = re.compile(r"`[^`]*+(?:``[^`]*+)*+`|'[sirv]'")
 _SPACE = re.compile(r"(`[^`]*+`)|\s++")
+#: After it a string is a name: `SELECT a AS "b"`.
+_AS = re.compile(r"(?<![\w`])(?:as|antso)\s*+$", re.IGNORECASE)
 _NEWLINES_KEPT = re.compile(r"[^\n]")
 
 
@@ -112,6 +114,9 @@ def _take_literals(parts: list[str]) -> tuple[list[Value], list[str]]:
             number = literals.number(part)
             values.append(number)
             parts[index] = "'i'" if type(number) is int else "'r'"
+        elif first in "'\"" and len(part) > 2 and _AS.search(parts[index - 1]):
+            parts[index] = "`" + literals.string(part).replace("`", "``") + "`"
+            continue
         elif first in "'\"":
             values.append(literals.string(part))
             parts[index] = "'s'"

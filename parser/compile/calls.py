@@ -12,7 +12,7 @@ from parser.compile.sql import Expression, combine
 from parser.errors import SqlError
 from parser.suggest import nearest
 
-_CONCATENATIONS = frozenset(("group_concat", "string_agg"))
+_CONCATENATIONS = frozenset(("group_concat", "string_agg", "json_group_array", "json_group_object"))
 #: What a time argument may say for the time now.
 _NOW_WORDS = frozenset(("now", "subsec", "subsecond"))
 
@@ -86,12 +86,14 @@ def _moment(env: Env, node: nodes.Call, function: Function) -> Expression:
         arguments = [*expressions(env, before), *_now(env, words[position]), *expressions(env, after)]
     else:
         arguments = expressions(env, node.arguments)
-        if isinstance(node.arguments[position], nodes.Parameter):
+        if words[position] is None and not arguments[position].is_moment:
+            # What the row or the request says may be 'now'.
             env.context.repeatable = False
     text = f"{function.sql}({joined(arguments)})"
-    if env.context.for_write and None in words[position:]:
+    # A modifier that is no literal may be 'localtime', which our own function refuses; in a write 'now' is its too.
+    if None in words[position + 1 :] or (env.context.for_write and None in words[position:]):
         text = f"dirk_datefn('{function.sql}', {joined(arguments)})"
-    return combine(text, *arguments)
+    return replace(combine(text, *arguments), is_moment=function.sql in ("date", "datetime"))
 
 
 def _now(env: Env, word: str | None = None) -> list[Expression]:

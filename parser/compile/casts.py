@@ -5,7 +5,7 @@ from __future__ import annotations
 from parser import domains, nodes
 from parser.compile.context import Context
 from parser.compile.sql import Expression, combine
-from parser.domains import Domain, Moment, Named, Number, Text, Truth
+from parser.domains import Anything, Domain, Moment, Named, Number, Text, Truth
 
 
 def cast(context: Context, operand: Expression, node: nodes.Domain) -> Expression:
@@ -26,10 +26,12 @@ def _convert(context: Context, value: str, atoms: Domain) -> str:
     if isinstance(atom, Text) and not atom.low:
         text = f"(+CAST({value} AS TEXT))"
         return text if atom.high is None else f"substr({text}, 1, {atom.high})"
+    if isinstance(atom, Anything):
+        return f"(+CAST({value} AS BLOB))"
     if isinstance(atom, Truth):
         return f"({value} IS TRUE OR ({value} AND NULL))"
     text = f"CASE WHEN x IS NULL OR {domains.accepts(atoms, 'x', context.value)} THEN x"
-    return once(_loosely(value, atom), f"{text} ELSE dirk_refuse('CAST', x, {context.value(domains.text(atoms))}) END")
+    return once(_loosely(value, atom), f"{text} ELSE dirk_refuse('', x, {context.value(domains.text(atoms))}) END")
 
 
 def _loosely(value: str, atom: object) -> str:

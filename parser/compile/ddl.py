@@ -8,10 +8,12 @@ from parser import domains, nodes
 from parser.compile import sql
 from parser.compile.context import Context
 from parser.compile.define import define_domain, define_index, define_table, define_view, table_sql
+from parser.compile.load import parsed
 from parser.compile.query import compile_query, fixed_name
 from parser.errors import SqlError
+from parser.literals import Literals
 from parser.plan import CatalogChange, Ddl
-from parser.schema import Domain, Schema, Table, Thing, View, key
+from parser.schema import Domain, Index, Schema, Table, Thing, key
 from parser.shape import text as statement_text
 from parser.suggest import nearest
 
@@ -54,15 +56,21 @@ def create_table(context: Context, node: nodes.CreateTable) -> Ddl:
 
 
 def _create_as(context: Context, node: nodes.CreateTable, query: nodes.Query) -> Ddl:
-    """The table's columns take any value; it is filled by the second statement."""
+    """The table's columns take any value, or truth where the query has that; it is filled by the second statement."""
     name = node.name.text
     context.inline = True
     compiled = compile_query(context, query, None)
     columns = [fixed_name(context, each) for each in compiled.columns]
     _check_distinct(columns, node.name.place)
-    texts = [f"`{column.replace('`', '``')}`" for column in columns]
+    texts = [
+        f"`{column.replace('`', '``')}`{' BOOLEAN' if each.is_boolean else ''}"
+        for column, each in zip(columns, compiled.columns, strict=True)
+    ]
     source = f"CREATE TABLE `{name.replace('`', '``')}` ({', '.join(texts)})"
-    create = f"CREATE TABLE {sql.name(name)} ({sql.names(columns)})"
+    shaped, definition = parsed(source)
+    assert isinstance(definition, nodes.CreateTable)
+    inner = Context(context.schema, Literals(shaped))
+    create = table_sql(inner, definition, define_table(inner, definition, source))
     fill = f"INSERT INTO {sql.name(name)} {compiled.sql}"
     return Ddl((create, fill), _made("table", name, source), "create_table", "table", name)
 
@@ -181,8 +189,8 @@ def _user_of(schema: Schema, found: Thing) -> str:
         tables = (each.name for each in schema.tables.values() if found.key in each.domains)
         inner = (each.name for each in schema.domains.values() if found.key in each.domains)
         return next(tables, "") or next(inner, "")
-    if not isinstance(found, Table | View):
-        return ""
+    if isinstance(found, Index):
+        return _child_of_index(schema, found)
     views = (each.name for each in schema.views.values() if found.key in each.uses)
     children = (
         each.name
@@ -190,3 +198,17 @@ def _user_of(schema: Schema, found: Thing) -> str:
         if each.key != found.key and any(reference.table == found.key for reference in each.references)
     )
     return next(views, "") or next(children, "")
+
+
+def _child_of_index(schema: Schema, index: Index) -> str:
+    """The name of a table with a foreign key that nothing but this index makes good; '' when there is none."""
+    keys = [set(each) for each in schema.tables[index.table].unique]
+    others = (each for each in schema.indexes.values() if each.table == index.table and each is not index)
+    keys += [set(each.key_columns) for each in others]
+    mine = set(index.key_columns)
+    children = (
+        table.name
+        for table in schema.tables.values()
+        if any(each.table == index.table and set(each.foreign_columns) == mine for each in table.references)
+    )
+    return "" if not mine or mine in keys else next(children, "")

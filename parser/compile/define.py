@@ -8,12 +8,13 @@ from dataclasses import replace
 from parser import domains, nodes
 from parser.compile import sql
 from parser.compile.context import Context
-from parser.compile.expressions import Env, condition, expression
+from parser.compile.expressions import Env, collation, condition, expression
 from parser.compile.names import Scope
 from parser.compile.query import compile_query, fixed_name
 from parser.compile.sources import relation_fields
 from parser.domains import Domain as Atoms
 from parser.errors import SqlError
+from parser.printer import write_node
 from parser.schema import Column, Domain, Index, Reference, Table, View, key
 from parser.suggest import nearest
 
@@ -138,13 +139,15 @@ def _reference(context: Context, node: nodes.ForeignKey, columns: tuple[str, ...
     if not foreign and parent.has_primary:
         foreign = parent.unique[0]
     known = {column.key for column in table.columns}
-    if len(foreign) != len(columns) or not known.issuperset(columns) or not _is_unique(parent, foreign):
+    if len(foreign) != len(columns) or not known.issuperset(columns) or not _is_unique(context, parent, foreign):
         raise SqlError("foreign_key_invalid", table=parent.name, place=node.table.place)
     return Reference(columns, parent.key, foreign, bool({node.on_delete, node.on_update} & _CASCADES))
 
 
-def _is_unique(parent: Table, columns: tuple[str, ...]) -> bool:
-    return any(set(group) == set(columns) for group in parent.unique)
+def _is_unique(context: Context, parent: Table, columns: tuple[str, ...]) -> bool:
+    """A primary key, UNIQUE, or a unique index on just these columns."""
+    indexes = (each.key_columns for each in context.schema.indexes.values() if each.table == parent.key)
+    return any(set(group) == set(columns) for group in (*parent.unique, *indexes))
 
 
 def table_sql(context: Context, node: nodes.CreateTable, table: Table) -> str:
@@ -168,14 +171,20 @@ def column_sql(context: Context, node: nodes.ColumnDef, column: Column, table: T
     """One column of CREATE TABLE or ADD COLUMN, its domain and checks with it."""
     text = sql.name(column.name)
     text += " NOT NULL" if column.not_null else ""
-    text += f" DEFAULT ({column.default})" if column.default is not None else ""
+    text += f" DEFAULT ({_stored_default(column)})" if column.default is not None else ""
     text += f" CHECK ({domain_check(column)})" if column.atoms else ""
     for each in node.constraints:
         if isinstance(each, nodes.Check):
             text += f" {_check(context, table, each)}"
         elif isinstance(each, nodes.Collation):
-            raise SqlError("not_supported", what="COLLATE")
+            text += f" COLLATE {collation(each.collation)}"
     return text
+
+
+def _stored_default(column: Column) -> str:
+    """The default as the column keeps it: NUMERIC(p, s) rounds."""
+    default = column.default or ""
+    return domains.rounded(column.rounding, f"({default})") if column.rounding is not None else default
 
 
 def domain_check(column: Column) -> str:
@@ -190,8 +199,10 @@ def _check(context: Context, table: Table, node: nodes.Check) -> str:
     test = condition(env, node.condition)
     if not test.repeatable:
         raise SqlError("not_supported", what="CHECK (SELECT …)", place=node.condition.place)
-    prefix = f"CONSTRAINT {sql.name(node.name.text)} " if node.name is not None else ""
-    return f"{prefix}CHECK ({test.sql})"
+    # SQLite's error names the constraint: without a name of its own, it is called by its text in the language.
+    shaped = context.literals.shaped
+    name = node.name.text if node.name is not None else write_node(node.condition, shaped.literals)
+    return f"CONSTRAINT {sql.name(name)} CHECK ({test.sql})"
 
 
 def _foreign_sql(context: Context, table: Table, node: nodes.ForeignKey, reference: Reference) -> str:
@@ -257,4 +268,11 @@ def define_index(context: Context, node: nodes.CreateIndex, source: str) -> tupl
     text = f"CREATE {'UNIQUE ' if node.unique else ''}INDEX {sql.name(node.name.text)}"
     text += f" ON {sql.name(table.name)} ({', '.join(terms)}){where}"
     named = frozenset(each.key for each in fields if any(each.sql in part for part in (*terms, where)))
-    return Index(node.name.text, key(node.name.text), table.key, source, node.unique, named), text
+    index = Index(node.name.text, key(node.name.text), table.key, source, node.unique, named, _key_columns(node))
+    return index, text
+
+
+def _key_columns(node: nodes.CreateIndex) -> tuple[str, ...]:
+    columns = tuple(key(term.expr.name.text) for term in node.terms if isinstance(term.expr, nodes.Column))
+    is_key = node.unique and node.where is None and len(columns) == len(node.terms)
+    return columns if is_key else ()

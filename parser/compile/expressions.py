@@ -224,10 +224,15 @@ def _cast(env: Env, node: nodes.Cast) -> Expression:
 
 def _collate(env: Env, node: nodes.Collate) -> Expression:
     operand = expression(env, node.operand)
-    collation = node.collation.text.upper()
-    if collation not in ("NOCASE", "BINARY", "RTRIM"):
-        raise SqlError("unknown_collation", name=node.collation.text)
-    return combine(f"({operand.sql} COLLATE {collation})", operand)
+    return combine(f"({operand.sql} COLLATE {collation(node.collation)})", operand)
+
+
+def collation(name: nodes.Name) -> str:
+    """SQLite's name of a collation. Raises unknown_collation (42704)."""
+    found = name.text.upper()
+    if found not in ("NOCASE", "BINARY", "RTRIM"):
+        raise SqlError("unknown_collation", name=name.text, place=name.place)
+    return found
 
 
 def _call(env: Env, node: nodes.Call) -> Expression:

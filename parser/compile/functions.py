@@ -103,9 +103,36 @@ _SCALARS = {
     "format": _scalar("format", 1, MANY),
     "printf": _scalar("format", 1, MANY),
     "quote": _scalar("quote", 1),
+    "if": _choosing("iif", 2, 3, Sort.SCALAR, 0),
+    "likely": _scalar("likely", 1, keeps_boolean=True),
+    "unlikely": _scalar("unlikely", 1, keeps_boolean=True),
+    "zeroblob": _scalar("zeroblob", 1),
+    "unhex": _scalar("unhex", 1, 2),
+    "octet_length": _scalar("octet_length", 1),
+    "json": _scalar("json", 1),
+    "json_array": _scalar("json_array", 0, MANY),
+    "json_array_length": _scalar("json_array_length", 1, 2),
+    "json_extract": _scalar("json_extract", 2, MANY),
+    "json_insert": _scalar("json_insert", 1, MANY),
+    "json_object": _scalar("json_object", 0, MANY),
+    "json_patch": _scalar("json_patch", 2),
+    "json_pretty": _scalar("json_pretty", 1, 2),
+    "json_quote": _scalar("json_quote", 1),
+    "json_remove": _scalar("json_remove", 1, MANY),
+    "json_replace": _scalar("json_replace", 1, MANY),
+    "json_set": _scalar("json_set", 1, MANY),
+    "json_type": _scalar("json_type", 1, 2),
+    "json_valid": _scalar("json_valid", 1, 2),
 }
+_SCALARS |= {
+    name: _scalar(name, 1)
+    for name in (
+        "acos", "acosh", "asin", "asinh", "atan", "atanh", "cos", "cosh", "degrees", "radians", "sin", "sinh", "tan",
+        "tanh",
+    )
+} | {"atan2": _scalar("atan2", 2)}  # fmt: skip
 _AGGREGATES = {
-    "count": _aggregate("count", 1),
+    "count": _aggregate("count", 0, 1),
     "sum": _aggregate("sum", 1),
     "total": _aggregate("total", 1),
     "avg": _aggregate("avg", 1),
@@ -113,6 +140,8 @@ _AGGREGATES = {
     "max": _aggregate("max", 1, MANY, keeps_boolean=True),
     "group_concat": _aggregate("group_concat", 1, 2),
     "string_agg": _aggregate("string_agg", 2),
+    "json_group_array": _aggregate("json_group_array", 1),
+    "json_group_object": _aggregate("json_group_object", 2),
 }
 _WINDOWS = {
     "row_number": _window("row_number", 0),

@@ -61,10 +61,10 @@ def test_text_in_each_vocabulary(statements: Statements, text: str, standard: st
     assert round_trip(statements, text, True) == malagasy
 
 
-_CONSTANTS = ("1", "2.5", "'x'", "null", "marina", "?", "$p")
+_CONSTANTS = ("1", "2.5", "'x'", "x'0a'", "null", "marina", "?", "$p")
 _LEAVES = st.sampled_from((*_CONSTANTS, "a", "b.c", "count(*)", "(alaivo 1)", "misy (alaivo 1)"))
-_ARITHMETIC = ("+", "-", "*", "/", "DIV", "%", "||", "&", "|", "<<", ">>")
-_BINARY = st.sampled_from((*_ARITHMETIC, "=", "<>", "<", "<=", ">", ">=", "ary", "na", "dia", "tahaka", "anaty"))
+_ARITHMETIC = ("+", "-", "*", "/", "DIV", "%", "||", "&", "|", "<<", ">>", "->", "->>")
+_BINARY = st.sampled_from((*_ARITHMETIC, "=", "<>", "<", "<=", ">", ">=", "ary", "na", "dia", "tahaka"))
 _PREFIX = st.sampled_from(["- ", "+ ", "~ ", "! ", "tsy "])
 
 
@@ -73,6 +73,8 @@ def _larger(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     either = st.one_of(inner, grouped)
     return st.one_of(
         st.tuples(either, _BINARY, grouped).map(" ".join),
+        # Its list ends a condition: an operator after it would have nothing to stand on.
+        st.tuples(either, grouped).map(lambda each: f"({each[0]} anaty {each[1]})"),
         st.tuples(_PREFIX, grouped).map("".join),
         st.tuples(either, grouped, grouped).map(lambda each: f"{each[0]} tsy anelanelana {each[1]} ary {each[2]}"),
         st.tuples(inner, inner).map(lambda each: f"tranga raha {each[0]} omeo {each[1]} farany"),
