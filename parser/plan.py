@@ -109,9 +109,22 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True)
+class Foreign:
+    """A foreign key: `columns` of the changed table refer to `parent_columns` of `parent`. Names as created."""
+
+    columns: tuple[str, ...]
+    parent: str
+    parent_columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """INSERT, UPDATE or DELETE. `per_row`: run once for each row of `parser.bind.rows` (executemany); else once,
-    with `parser.bind.bind`. `reads` and `writes`: base tables, as created. `table` as created."""
+    with `parser.bind.bind`. `reads` and `writes`: base tables, as created. `table` as created.
+
+    For errors: `cells` are (column, position among the bound values) of what one row is given as it stands;
+    `parents` the table's foreign keys, `children` the tables that refer to it, unless nothing of it goes.
+    """
 
     sql: str
     binds: tuple[Bind, ...]
@@ -122,6 +135,9 @@ class Change:
     per_row: bool = False
     returning: tuple[Output, ...] = ()
     static_names: bool = True
+    cells: tuple[tuple[str, int], ...] = ()
+    parents: tuple[Foreign, ...] = ()
+    children: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

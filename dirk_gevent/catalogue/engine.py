@@ -6,14 +6,14 @@ from dirk_gevent.catalogue import Texts
 
 MESSAGES: dict[str, Texts] = {
     "domain_violation": Texts(
-        mg="tsy ao anatin'ny efitra {domain} ny sanda {value} ho an'ny tsanganana {column}",
-        fr="la valeur {value} de la colonne {column} n'appartient pas au domaine {domain}",
-        en="the value {value} of column {column} is outside the domain {domain}",
+        mg="tsy ao anatin'ny efitra {domain} ny sanda {value}[[ ho an'ny tsanganana {column}]][[ ao amin'ny {table}]]",
+        fr="la valeur {value}[[ de la colonne {column}]][[ de {table}]] n'appartient pas au domaine {domain}",
+        en="the value {value}[[ of column {column}]][[ of {table}]] is outside the domain {domain}",
     ),
     "unique_violation": Texts(
-        mg="efa misy io sanda io[[ ao amin'ny {table}]][[ ({columns})]]",
-        fr="cette valeur existe déjà[[ dans {table}]][[ ({columns})]]",
-        en="this value is already there[[ in {table}]][[ ({columns})]]",
+        mg="efa misy io sanda io[[ ao amin'ny {table}]][[ ({columns})]][[ : {values}]]",
+        fr="cette valeur existe déjà[[ dans {table}]][[ ({columns})]][[ : {values}]]",
+        en="this value is already there[[ in {table}]][[ ({columns})]][[: {values}]]",
     ),
     "not_null_violation": Texts(
         mg="tsy azo atao null ny tsanganana {columns}[[ ao amin'ny {table}]]",
@@ -21,14 +21,17 @@ MESSAGES: dict[str, Texts] = {
         en="column {columns}[[ of {table}]] cannot be null",
     ),
     "check_violation": Texts(
-        mg="tsy mahafeno ny fepetra[[ {check}]][[ ao amin'ny {table}]] ny andalana",
-        fr="la ligne ne respecte pas la condition[[ {check}]][[ de {table}]]",
-        en="the row does not satisfy the check[[ {check}]][[ of {table}]]",
+        mg="tsy mahafeno ny fepetra[[ {check}]][[ ao amin'ny {table}]] ny andalana[[ : {values}]]",
+        fr="la ligne ne respecte pas la condition[[ {check}]][[ de {table}]][[ : {values}]]",
+        en="the row does not satisfy the check[[ {check}]][[ of {table}]][[: {values}]]",
     ),
     "foreign_key_violation": Texts(
-        mg="tapaka ny fifandraisan'ny fanalahidy vahiny[[ ao amin'ny {table}]]",
-        fr="une clé étrangère[[ de {table}]] ne serait plus respectée",
-        en="a foreign key[[ of {table}]] would be broken",
+        mg="tapaka ny fifandraisan'ny fanalahidy vahiny[[ ao amin'ny {table}]][[ ({columns})]][[ : {values}]]"
+        "[[ ; tsy ao amin'ny {parent}]][[ ; manondro azy ny {child}]]",
+        fr="une clé étrangère[[ de {table}]][[ ({columns})]] ne serait plus respectée[[ : {values}]]"
+        "[[ ; absent de {parent}]][[ ; {child} la désigne]]",
+        en="a foreign key[[ of {table}]][[ ({columns})]] would be broken[[: {values}]]"
+        "[[; not in {parent}]][[; {child} refers to it]]",
     ),
     "division_by_zero": Texts(
         mg="fizarana amin'ny aotra",
@@ -65,9 +68,9 @@ MESSAGES: dict[str, Texts] = {
         fr="le résultat est trop grand : plus de {limit} octets",
         en="the result is too large: more than {limit} bytes",
     ),
-    "serialization_conflict": Texts(
-        mg="niova ny tabilao {table} hatramin'ny nanombohan'ny asa ; avereno ilay asa",
-        fr="la table {table} a changé depuis le début de la transaction ; recommencez-la",
-        en="table {table} has changed since the transaction began; run it again",
+    "storage_fault": Texts(
+        mg="tsy nety ny fitahirizana ao amin'ny mpizara {node} : {reason}",
+        fr="le stockage du serveur {node} a échoué : {reason}",
+        en="the storage of node {node} failed: {reason}",
     ),
 }

@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 import apsw
 
+from parser.domains import value_text
 from parser.errors import SqlError
 
 _MASK = (1 << 64) - 1
@@ -112,7 +113,7 @@ def _fail(key: str) -> NoReturn:
 
 
 def _refuse(column: str, value: Any, domain: str) -> NoReturn:
-    shown = value if isinstance(value, (int, str)) else repr(value)
+    shown = value if isinstance(value, int) else value_text(value)
     raise SqlError("domain_violation", column=column, value=shown, domain=domain)
 
 
@@ -139,7 +140,7 @@ def _date_function(context: EntryContext, name: str, args: tuple[Any, ...]) -> A
         if text == "now":
             values[position] = context.instant()
         elif text in _WALL_CLOCK_MODIFIERS:
-            raise SqlError("not_supported", what=text)
+            raise SqlError("not_deterministic", name=name)
     if isinstance(values[place], str) and values[place].strip().casefold() in _NOW_MODIFIERS:
         values[place : place + 1] = [context.instant(), "subsec"]
     marks = ",".join("?" * len(values))

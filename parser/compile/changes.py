@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from parser import domains, nodes
@@ -17,7 +17,7 @@ from parser.compile.sources import From, compile_sources, relation_fields
 from parser.compile.sql import Expression
 from parser.compile.upserts import upsert_text
 from parser.errors import SqlError
-from parser.plan import Change
+from parser.plan import Change, Foreign
 from parser.schema import Column, Schema, Table, key
 from parser.suggest import nearest
 
@@ -80,6 +80,9 @@ def insert(context: Context, node: nodes.Insert) -> Change:
         text += f" VALUES {_values(Env(context, scope), node.source.body, columns)}"
     else:
         text += f" {_selected(context, node, node.source, scope, columns)}"
+    if node.upserts or node.conflict or not _is_one_row(node.source):
+        # Which row failed is not known.
+        context.cells.clear()
     for upsert in node.upserts:
         text += upsert_text(context, goal.table, goal.source, scope, upsert)
     returning, outputs = _returning(context, goal, node.returning)
@@ -95,6 +98,10 @@ def _columns(table: Table, given: tuple[nodes.Name, ...]) -> list[Column]:
         if column in columns[:at]:
             raise SqlError("column_twice", name=column.name, place=given[at].place)
     return columns
+
+
+def _is_one_row(source: nodes.Query | None) -> bool:
+    return source is not None and isinstance(source.body, nodes.Values) and len(source.body.rows) == 1
 
 
 def _is_plain(source: nodes.Query) -> bool:
@@ -113,8 +120,16 @@ def _values(env: Env, body: nodes.Values, columns: Sequence[Column]) -> str:
         if len(row) != len(columns):
             raise SqlError("column_count", expected=len(columns), found=len(row), place=body.place)
         cells = expressions(env, row)
+        _note_cells(env.context, columns, cells)
         rows.append(f"({', '.join(stored(column, cell) for column, cell in zip(columns, cells, strict=True))})")
     return ", ".join(rows)
+
+
+def _note_cells(context: Context, columns: Sequence[Column], cells: Sequence[Expression]) -> None:
+    """Remembers which columns get a bound value as it stands: an error can then say it."""
+    for column, cell in zip(columns, cells, strict=True):
+        if column.rounding is None and cell.sql[:1] == "?" and cell.sql[1:].isdecimal():
+            context.cells[column.name] = int(cell.sql[1:]) - 1
 
 
 def _selected(
@@ -177,21 +192,24 @@ def _assigned(env: Env, columns: list[Column], value: nodes.Expr) -> list[str]:
     if isinstance(value, nodes.Row):
         if len(value.items) != len(columns):
             raise SqlError("column_count", expected=len(columns), found=len(value.items), place=value.place)
-        pairs = zip(columns, expressions(env, value.items), strict=True)
+        cells = expressions(env, value.items)
+        _note_cells(env.context, columns, cells)
+        pairs = zip(columns, cells, strict=True)
         return [f"{sql.name(column.name)} = {stored(column, cell)}" for column, cell in pairs]
     if len(columns) == 1:
         compiled = expression(env, value)
         if compiled.aggregate or compiled.windowed:
             raise SqlError("aggregate_misplaced", place=value.place)
+        _note_cells(env.context, columns, [compiled])
         return [f"{sql.name(columns[0].name)} = {stored(columns[0], compiled)}"]
     if not isinstance(value, nodes.ScalarQuery):
         raise SqlError("column_count", expected=len(columns), found=1, place=value.place)
     inner = compile_query(env.context, value.query, env.scope, first_row=True, named=True)
     if len(inner.columns) != len(columns):
         raise SqlError("column_count", expected=len(columns), found=len(inner.columns), place=value.place)
-    cells = [stored(column, Expression(f"v.c{number}")) for number, column in enumerate(columns, 1)]
+    texts = [stored(column, Expression(f"v.c{number}")) for number, column in enumerate(columns, 1)]
     heads = sql.names([column.name for column in columns])
-    return [f"({heads}) = (SELECT {', '.join(cells)} FROM ({inner.sql}) AS v)"]
+    return [f"({heads}) = (SELECT {', '.join(texts)} FROM ({inner.sql}) AS v)"]
 
 
 def delete(context: Context, node: nodes.Delete) -> Change:
@@ -245,7 +263,24 @@ def _change(
         per_row=per_row,
         returning=tuple(each.output() for each in outputs),
         static_names=all(each.first_literal < 0 for each in outputs),
+        cells=tuple(context.cells.items()),
+        parents=tuple(_parents(context.schema, table)),
+        children=_children(context.schema, table) if verb != "insert" else (),
     )
+
+
+def _parents(schema: Schema, table: Table) -> Iterable[Foreign]:
+    names = {column.key: column.name for column in table.columns}
+    for each in table.references:
+        parent = schema.tables.get(each.table)
+        if parent is not None:
+            theirs = {column.key: column.name for column in parent.columns}
+            columns = tuple(names[column] for column in each.columns)
+            yield Foreign(columns, parent.name, tuple(theirs[column] for column in each.foreign_columns))
+
+
+def _children(schema: Schema, table: Table) -> tuple[str, ...]:
+    return tuple(each.name for each in schema.tables.values() if any(r.table == table.key for r in each.references))
 
 
 def _reached(schema: Schema, table: Table, verb: str) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -25,7 +25,7 @@ class Context:
 
     `for_write`: what it computes must come out the same on every node. `inline`: the text is kept by SQLite
     (views, CHECKs), so literals are written into it and parameters refused. `shown`: what tables are called in the
-    statement, by the alias that the SQL gives them.
+    statement, by the alias that the SQL gives them. `cells`: as `plan.Change` has them.
     """
 
     schema: Schema
@@ -38,6 +38,7 @@ class Context:
     domains: set[str] = field(default_factory=set)
     found: dict[tuple[str, str], Thing | None] = field(default_factory=dict)
     shown: dict[str, str] = field(default_factory=dict)
+    cells: dict[str, int] = field(default_factory=dict)
     _aliases: int = 0
     _arguments: dict[Bind, int] = field(default_factory=dict)
     _highest: int = 0

@@ -21,10 +21,11 @@ class Field:
     sql: str
     origin: str
     is_boolean: bool = False
+    is_moment: bool = False
 
     def expression(self) -> Expression:
         """The reference to this column."""
-        return Expression(self.sql, is_boolean=self.is_boolean, origin=self.origin)
+        return Expression(self.sql, is_boolean=self.is_boolean, origin=self.origin, is_moment=self.is_moment)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from parser.compile import sql
 from parser.compile.context import Context
 from parser.compile.expressions import Env, condition
 from parser.compile.names import CommonTable, Field, Scope
+from parser.domains import is_moment
 from parser.errors import SqlError
 from parser.schema import Column, key
 from parser.suggest import nearest
@@ -61,7 +62,10 @@ def compile_sources(context: Context, items: tuple[nodes.Source, ...], parent: S
 def relation_fields(columns: tuple[Column, ...], alias: str, origin: str) -> tuple[Field, ...]:
     """The columns of a table or view as `alias` offers them; with no alias, unqualified."""
     prefix = f"{alias}." if alias else ""
-    return tuple(Field(each.name, each.key, prefix + sql.name(each.name), origin, each.is_boolean) for each in columns)
+    return tuple(
+        Field(each.name, each.key, prefix + sql.name(each.name), origin, each.is_boolean, is_moment(each.atoms))
+        for each in columns
+    )
 
 
 def _compile(context: Context, node: nodes.Source, parent: Scope | None, before: From | None) -> From:

@@ -19,6 +19,7 @@ class Expression:
     `is_boolean`: 1 and 0 mean true and false. `repeatable`: evaluating it twice in one row gives the same value
     cheaply enough (no subquery, no random), so the text may be written twice. `aggregate`: it holds an aggregate
     of the query it stands in, `windowed` a window function. `origin`: the table or view of a plain column.
+    `is_moment`: a date or null, never a word such as 'now'.
     """
 
     sql: str
@@ -28,6 +29,7 @@ class Expression:
     windowed: bool = False
     depth: int = 1
     origin: str = ""
+    is_moment: bool = False
 
 
 def combine(sql: str, *parts: Expression, is_boolean: bool = False, extra_depth: int = 1) -> Expression:

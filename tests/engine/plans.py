@@ -131,9 +131,10 @@ class LogMaker:
         step_limit: int = 0,
         base: int | None = None,
         reads: tuple[str, ...] = (),
+        args: Args = (),
     ) -> Entry:
         """The next entry with these statements."""
-        logged = tuple(LoggedStatement(each) for each in statements)
+        logged = tuple(LoggedStatement(each, args) for each in statements)
         draft = Draft(request_id or self.request_id(), logged, step_limit, base, reads)
         return self._next(draft)
 

@@ -1,0 +1,71 @@
+"""What the error of a broken constraint names: table, columns, and the values where the statement says them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dirk_gevent.engine.database import Database
+from dirk_gevent.engine.engine import Engine
+from dirk_gevent.messages import render
+from parser.plan import Args
+from parser.shape import split
+from tests.engine.plans import LogMaker, TestLimits, open_database, work
+
+_SETUP = (
+    "manamboara tabilao kilasy (kaody text fanalahidy)",
+    "manampia ao@ kilasy sanda ('6A')",
+    "manamboara tabilao t (id isa fanalahidy, m text tokana, n isa hamarino (n > 3), k text manondro kilasy(kaody),"
+    " x isa(0, 20):tanisa('tsia'), tokana (n, k))",
+    "manampia ao@ t sanda (1, 'a', 5, '6A', 1)",
+)
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Database, LogMaker]]:
+    """The tables that the violations are of."""
+    engine = Engine(Path(tmp_path_factory.mktemp("violations")), "m1", TestLimits())
+    engine.open()
+    log, opened = LogMaker(1), open_database(engine)
+    outcomes = opened.apply(work(*(log.statement(split(text)) for text in _SETUP)))
+    assert [each.key for each in outcomes] == [""] * len(_SETUP)
+    yield opened, log
+    engine.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "args", "said"),
+    [
+        ("insert into t values (2, 'a', 5, null, 1)", (), 'this value is already there in t (m): "a"'),
+        ("insert into t values (2, ?, 9, null, 1)", ("a",), 'this value is already there in t (m): "a"'),
+        ("insert into t values (7, 'p', 5, null, 1), (8, 'a', 5, null, 1)", (), 'already there in t (m): "a"'),
+        ("insert into t values (2, 'q', 5, '6A', 1)", (), 'this value is already there in t (n, k): 5, "6A"'),
+        ("insert into t select id, 'z', 9, k, 1 from t", (), "this value is already there in t (id) (23505)"),
+        ("update t set m = 'a', id = 9 where id = 1", (), ""),
+        ("insert into t values (2, 'q', 2, null, 1)", (), "does not satisfy the check n > 3 of t: n = 2"),
+        ("update t set n = 1", (), "does not satisfy the check n > 3 of t: n = 1"),
+        ("update t set n = n - 4", (), "does not satisfy the check n > 3 of t (23514)"),
+        ("insert into t values (2, 'q', 4, '5A', 1)", (), 'of t (k) would be broken: "5A"; not in kilasy'),
+        ("update t set k = '5A'", (), 'of t (k) would be broken: "5A"; not in kilasy'),
+        ("insert into t select 9, 'z', 9, 'Z', 1", (), "of t (k) would be broken; not in kilasy"),
+        ("delete from kilasy", (), "of kilasy would be broken; t refers to it"),
+        ("insert into t values (null, 'q', 4, null, 1)", (), "column id of t cannot be null"),
+        ("insert into t values (2, 'q', 4, null, 21)", (), 'value 21 of column x is outside the domain ISA(0, 20):'),
+        ("update t set x = '7'", (), 'the value "7" of column x is outside the domain ISA(0, 20):TANISA("tsia")'),
+        ("update t set x = cast('x' as isa(0, 5):tanisa(7))", (), "is outside the domain ISA(0, 5):TANISA(7)"),
+    ],
+)
+def test_a_violation_names_what_was_broken(
+    database: tuple[Database, LogMaker], text: str, args: Args, said: str
+) -> None:
+    opened, log = database
+    (outcome,) = opened.apply(work(log.statement(split(text), args=args)))
+    error = outcome.error()
+    if not said:
+        assert error is None
+        opened.apply(work(log.statement(split("update t set id = 1"))))
+        return
+    assert error is not None
+    assert said in render(error, "en")
