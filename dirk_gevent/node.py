@@ -22,6 +22,7 @@ from dirk_gevent.logs import Logger, logger
 from dirk_gevent.metrics import HubWatch
 from dirk_gevent.node_stream import NodeStream
 from dirk_gevent.progress import Progress
+from dirk_gevent.quick import QuickReads
 from dirk_gevent.service import Answer, Service, TakeOver, wait_for_stop
 from dirk_gevent.session import Request, Session, spoken
 from dirk_gevent.startup import reachable
@@ -47,6 +48,7 @@ class NodeHandler:
         self._progress = progress
         self._forward = writes
         self._understanding = Understanding()
+        self._quick = QuickReads(engine)
         self._readers = NativeThreads(_READER_THREADS)
 
     def open_session(self) -> Session:
@@ -55,6 +57,10 @@ class NodeHandler:
 
     def close_session(self, session: Session) -> None:
         """Nothing of a session outlives its connection."""
+
+    def quick(self, session: Session, segment: bytes) -> bytes | None:
+        """The answer to a short read that was answered before."""
+        return self._quick.answer(session, segment)
 
     def error_meta(self, session: Session, request: Request, error: SqlError) -> dict[str, Any]:
         """META of an error made here."""
@@ -116,6 +122,8 @@ class NodeHandler:
             raise SqlError("storage_fault", node=self._engine.node, reason=str(fault)) from fault
         except SqlError as error:
             raise _without_database(error, database) from error
+        if len(relation.rows) <= self._limits.page_rows:
+            self._quick.remember(request, database, shaped)
         log_id = database.log_id
         if relation.index > session.indexes.get(log_id, -1):
             session.indexes[log_id] = relation.index

@@ -20,8 +20,9 @@ from gevent.lock import RLock
 #: The statement that turns a connection into a log subscription, behind a metadata comment with `follow`.
 FOLLOW_STATEMENT = b"DIRK_FOLLOW"
 END = b"\nEND\n"
+#: How a metadata comment begins.
+METADATA_OPEN = b"/*dirk "
 _RESULT = b"RESULT_MESSAGE\n"
-_META_OPEN = b"/*dirk "
 _META_LINE = b"\nMETA "
 
 _SPECIAL = re.compile(rb"['\"`]|--|//|/\*")
@@ -33,6 +34,7 @@ _PAGE = (
     b"RELATION_JSON_PAGE %d/%d\n"
     b'{"type":"relation","name":%b,"page":%d,"totalPages":%d,"columns":%b,"rows":%b}\n'
 )
+_AFTER_ROWS = len(b"}\n")
 _LINE, _BLOCK = 10, 42
 
 
@@ -73,7 +75,7 @@ class StatementSplitter:
         """
         if not self._buffer:
             # One plain statement a segment, with or without metadata, is what nearly all segments are.
-            start = data.find(b"*/") + 2 if data.startswith(_META_OPEN) else 0
+            start = data.find(b"*/") + 2 if data.startswith(METADATA_OPEN) else 0
             if data.find(b";", start) == len(data) - 1 and not _SPECIAL.search(data, start) and start != 1:
                 statement = data[:-1].strip()
                 if len(statement) > self._max_bytes:
@@ -150,11 +152,11 @@ def split_metadata(statement: bytes) -> tuple[dict[str, Any] | None, bytes]:
 
     Raises MetadataError when the comment does not hold a JSON object.
     """
-    if not statement.startswith(_META_OPEN):
+    if not statement.startswith(METADATA_OPEN):
         return None, statement
     end = statement.find(b"*/")
     try:
-        metadata = orjson.loads(statement[len(_META_OPEN) : end])
+        metadata = orjson.loads(statement[len(METADATA_OPEN) : end])
     except orjson.JSONDecodeError as error:
         raise MetadataError(str(error)) from error
     if not isinstance(metadata, dict):
@@ -180,6 +182,12 @@ def page(name: bytes, columns: bytes, rows: Sequence[Any], number: int, total: i
 def encoded_page(name: bytes, columns: bytes, rows: bytes, number: int, total: int) -> bytes:
     """`page` for rows that are a JSON array already."""
     return _PAGE % (number, total, name, number, total, columns, rows)
+
+
+def around_rows(name: bytes, columns: bytes) -> tuple[bytes, bytes]:
+    """What stands before and after the JSON array of rows in a page that is a whole relation; then comes its end."""
+    whole = _PAGE % (1, 1, name, 1, 1, columns, b"")
+    return whole[:-_AFTER_ROWS], whole[-_AFTER_ROWS:]
 
 
 def message(text: str, meta: bytes = b"") -> bytes:

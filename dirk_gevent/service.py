@@ -72,6 +72,9 @@ class Handler(Protocol):
     def answer(self, session: Session, request: Request, wire: Wire) -> Answer:
         """Run one statement. SqlError becomes the error's answer; TakeOver ends the statement loop."""
 
+    def quick(self, session: Session, segment: bytes) -> bytes | None:
+        """The answer to all that came in one piece, when it is known what that means; None: it is to be read first."""
+
     def error_meta(self, session: Session, request: Request, error: SqlError) -> dict[str, Any]:
         """The META of an error's answer."""
 
@@ -150,13 +153,17 @@ class Service:
 
     def _statements(self, wire: Wire, session: Session) -> None:
         splitter = StatementSplitter(self._limits.max_statement_bytes)
-        idle = self._idle
+        idle, quick = self._idle, self._handler.quick
         while not self._draining:
             idle.add(wire)
-            data = wire.receive(_LARGE_RECEIVE_BYTES if splitter.pending_bytes else _RECEIVE_BYTES)
+            has_begun = splitter.pending_bytes
+            data = wire.receive(_LARGE_RECEIVE_BYTES if has_begun else _RECEIVE_BYTES)
             idle.discard(wire)
             if not data:
                 return
+            if not has_begun and (known := quick(session, data)) is not None:
+                wire.send(known)
+                continue
             try:
                 statements = splitter.feed(data)
             except protocol.StatementTooLongError:
@@ -164,15 +171,17 @@ class Service:
                 wire.send(protocol.message(render(error, session.language)))
                 wire.linger()
                 return
+            segment = None if has_begun or splitter.pending_bytes or len(statements) > 1 else data
             for position, statement in enumerate(statements):
                 if position:
                     wire.yield_to_others()
-                self._one(wire, session, statement)
+                self._one(wire, session, statement, segment)
 
-    def _one(self, wire: Wire, session: Session, statement: bytes) -> None:
+    def _one(self, wire: Wire, session: Session, statement: bytes, segment: bytes | None) -> None:
         request = None
         try:
             request = parse_request(statement)
+            request.segment = segment
             answer = self._handler.answer(session, request, wire)
         except SqlError as error:
             answer = self._error(session, request, error)

@@ -77,6 +77,8 @@ class HubReader:
         # SQLite opens the WAL by its name at the first read: now, while the caller keeps the file from being replaced.
         self._connection.execute("SELECT one FROM dirk_meta").fetchall()
         self._connection.set_progress_handler(self._tick, TICK_STEPS)
+        # One cursor for all short reads: making one costs as much as binding a value and stepping to a row.
+        self._cursor = self._connection.cursor()
 
     def rows(self, sql: str, bindings: tuple[Value, ...], now_ms: int) -> list[Row]:
         """All rows of a query. Raises Overrun, SqlError, StorageFault."""
@@ -86,13 +88,16 @@ class HubReader:
         self._ticks = 0
         watchdog.begin(connection)
         try:
-            rows: list[Row] = connection.execute(sql, bindings).fetchall()
+            rows: list[Row] = self._cursor.execute(sql, bindings).fetchall()
             return rows
         except apsw.InterruptError:
+            self._cursor = connection.cursor()
             raise Overrun from None
         except DATA_ERRORS as error:
+            self._cursor = connection.cursor()
             raise statement_failure(error) from error
         except apsw.Error as error:
+            self._cursor = connection.cursor()
             raise StorageFault(error, "read") from error
         finally:
             watchdog.end()

@@ -28,7 +28,7 @@ from dirk_gevent.engine.shared import Shared
 from dirk_gevent.engine.stream import Opened, RelationStream, StreamLimits
 from dirk_gevent.log.entry import NO_CHAIN
 from parser.errors import SqlError
-from parser.plan import Args, Plan, Query, Shaped
+from parser.plan import Args, Plan, Query, Shaped, Value
 
 #: A stream whose SQLite work was shorter makes its shape fit for the hub again.
 _SHORT_SECONDS = 0.002
@@ -41,6 +41,24 @@ class _Hot:
 
     schema: Schema
     shape: ReadShape
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A read of which nothing is open any more but the state it will see: its plan and its values are known.
+
+    It is good as long as the schema is `schema`. `page_rows` is the most rows that its answer may have.
+    """
+
+    schema: Schema
+    shape: ReadShape
+    bindings: tuple[Value, ...]
+    page_rows: int
+
+    @property
+    def plan(self) -> Query:
+        """Its plan."""
+        return self.shape.plan
 
 
 class ReadSide:
@@ -125,6 +143,41 @@ class ReadSide:
             shape.slow = True
             raise Overrun
         return self._relation(shape, shaped, rows, index)
+
+    def settled(self, shaped: Shaped) -> Settled | None:
+        """`shaped`, just read here without arguments, for `again`; None when its answer hangs on more than the state.
+
+        (On arguments, on the clock or on chance; or its result's names are those of its own text.)
+        """
+        hot = self._hot.get(shaped.shape)
+        if hot is None or hot.shape.slow:
+            return None
+        plan = hot.shape.plan
+        if not (plan.repeatable and plan.static_names and plan.explained is None):
+            return None
+        if not all(isinstance(bind, int) and bind >= 0 for bind in plan.binds):
+            return None
+        bindings = self._compiler.bind(plan, shaped, ())
+        return Settled(hot.schema, hot.shape, bindings, self._shared.limits.page_rows)
+
+    def again(self, settled: Settled) -> tuple[int, list[Row]] | None:
+        """Answer a settled read on the hub: the state's index and the rows. Raises SqlError, StorageFault.
+
+        None whenever `read` is the one to ask: another schema, an answer too long for a page or for the hub.
+        """
+        position, reader, shape = self._seen.position, self._reader, settled.shape
+        if reader is None or settled.schema is not position.schema or shape.slow:
+            return None
+        if reader.held is not position and not reader.hold(position, position.index):
+            return None
+        try:
+            rows = reader.rows(shape.plan.sql, settled.bindings, 0)
+        except Overrun:
+            shape.slow = True
+            return None
+        if len(rows) > settled.page_rows:
+            return None
+        return position.index, converted(rows, shape.booleans)
 
     def _read_shape(self, shaped: Shaped, schema: Schema) -> ReadShape:
         shape = self._shapes.of(_query(self._plans.plan(shaped, schema, False)))

@@ -1,0 +1,166 @@
+"""Reads known by heart: from the bytes of a segment to the bytes of its answer in one step.
+
+Programs say the same short reads again and again. Once the long way has answered one, its bytes lead straight to a
+plan with its values, and to what stands before and after the rows. No answer is kept: the rows are read from the state
+that is there now, under the checks of any other read (the session's index, the schema, the budget of steps). Whatever
+is not as it was then goes the long way again.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from dirk_gevent import protocol
+from dirk_gevent.engine.database import Database
+from dirk_gevent.engine.engine import Engine
+from dirk_gevent.engine.faults import StorageFault
+from dirk_gevent.engine.read import ReadShape
+from dirk_gevent.engine.reading import Settled
+from dirk_gevent.session import Request, Session
+from parser.errors import SqlError
+from parser.plan import Shaped
+
+#: Longer segments are rarely repeated to the letter.
+_SEGMENT_BYTES = 512
+_MOST_READS = 8192
+_MOST_COMMENTS = 256
+_MOST_FORMS = 1024
+#: Metadata that says where and how fresh; what else there may be belongs to one request alone.
+_LASTING_FIELDS = frozenset(("db", "min", "lang", "read"))
+_NO_READS: dict[bytes, _Read] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """An answer of one page but for its rows, and its META but for four numbers and words (a `%` template)."""
+
+    before: bytes
+    after: bytes
+    meta: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What a statement's bytes mean in one database."""
+
+    settled: Settled
+    form: _Form
+    end: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Comment:
+    """What a metadata comment means: the log of the database it names, the least index, the answer's language."""
+
+    log_id: int
+    minimum: int
+    language: bytes
+
+
+class QuickReads:
+    """The reads of one node that are known by heart, the comments before them, and how their answers look."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._reads: dict[int, dict[bytes, _Read]] = {}
+        self._count = 0
+        self._comments: dict[bytes, _Comment] = {}
+        self._forms: dict[ReadShape, _Form] = {}
+
+    def answer(self, session: Session, segment: bytes) -> bytes | None:
+        """The answer to a segment that is one read known here; None: it has to go the long way."""
+        try:
+            if segment.startswith(protocol.METADATA_OPEN):
+                return self._behind_comment(session, segment)
+            log_id = session.log_id
+            read = self._reads.get(log_id, _NO_READS).get(segment)
+            if read is None:
+                return None
+            found = self._rows(session, read, log_id, session.indexes.get(log_id, 0))
+            if found is None:
+                self._forget(log_id, segment)
+                return None
+            return read.form.before + found[1] + read.end
+        except (SqlError, StorageFault):
+            # The long way meets the same and says it in the session's language.
+            return None
+
+    def _behind_comment(self, session: Session, segment: bytes) -> bytes | None:
+        began = time.perf_counter()
+        at = segment.find(b"*/") + 2
+        comment = self._comments.get(segment[:at])
+        if comment is None:
+            return None
+        read = self._reads.get(comment.log_id, _NO_READS).get(segment[at:])
+        if read is None:
+            return None
+        found = self._rows(session, read, comment.log_id, comment.minimum)
+        if found is None:
+            self._forget(comment.log_id, segment[at:])
+            return None
+        form = read.form
+        index, rows, count = found
+        milliseconds = (time.perf_counter() - began) * 1000
+        meta = form.meta % (index, count, milliseconds, comment.language)
+        return form.before + rows + form.after + protocol.relation_end(meta)
+
+    def _rows(self, session: Session, read: _Read, log_id: int, minimum: int) -> tuple[int, bytes, int] | None:
+        """The state's index, the rows as JSON, and how many; the session has seen that index then."""
+        database = self._engine.of_log(log_id)
+        found = database.again(read.settled) if database is not None else None
+        if found is None:
+            return None
+        index, rows = found
+        if index < minimum:
+            return None
+        session.saw(log_id, index)
+        return index, protocol.json_bytes(rows), len(rows)
+
+    def _forget(self, log_id: int, statement: bytes) -> None:
+        """It was not as it was: the long way finds out whether it is to be known again."""
+        del self._reads[log_id][statement]
+        self._count -= 1
+
+    def remember(self, request: Request, database: Database, shaped: Shaped) -> None:
+        """`request` was just answered from `database` by one page: know it the next time, if it may come again."""
+        segment = request.segment
+        if segment is None or len(segment) > _SEGMENT_BYTES or request.args or request.read == "strong":
+            return
+        settled = database.settled(shaped)
+        if settled is None:
+            return
+        if request.has_meta:
+            at = segment.find(b"*/") + 2
+            if not self._remember_comment(request, database, segment[:at]):
+                return
+            segment = segment[at:]
+        if self._count >= _MOST_READS:
+            self._reads.clear()
+            self._count = 0
+        form = self._forms.get(settled.shape) or self._form(settled, database)
+        reads = self._reads.setdefault(database.log_id, {})
+        self._count += segment not in reads
+        reads[segment] = _Read(settled, form, form.after + protocol.relation_end())
+
+    def _remember_comment(self, request: Request, database: Database, comment: bytes) -> bool:
+        minimum = request.minimum
+        if len(minimum) != 1 or database.log_id not in minimum or request.database != database.name:
+            return False
+        if request.language is None or not request.metadata.keys() <= _LASTING_FIELDS:
+            return False
+        if len(self._comments) >= _MOST_COMMENTS:
+            self._comments.clear()
+        self._comments[comment] = _Comment(database.log_id, minimum[database.log_id], request.language.encode())
+        return True
+
+    def _form(self, settled: Settled, database: Database) -> _Form:
+        plan = settled.plan
+        before, after = protocol.around_rows(protocol.json_bytes(plan.relation), settled.shape.columns_json)
+        place = {"node": self._engine.node, "db": database.name, "log": database.log_id, "kind": "read"}
+        fixed = protocol.json_bytes({**place, "tables": plan.tables, "repeatable": True})
+        meta = fixed[:-1].replace(b"%", b"%%") + b',"index":%d,"rows":%d,"ms":%.3f,"lang":"%b"}'
+        if len(self._forms) >= _MOST_FORMS:
+            self._forms.clear()
+        form = self._forms[settled.shape] = _Form(before, after, meta)
+        return form
