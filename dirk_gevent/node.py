@@ -196,7 +196,7 @@ def run(config: Config, node: str) -> int:
     host = LogHost(config, own_log, log_lines) if own_log is not None else None
     forward = Forward(config, engine.node, host, log_lines)
     handler = NodeHandler(config, engine, progress, forward)
-    service = Service(instance.host, instance.port, handler, config.limits, log_lines)
+    service = Service(instance.host, instance.port, handler, config.limits, log_lines, handler.quick)
     service.start()
     log_lines.info("listening", listen=f"{instance.host}:{instance.port}")
     place = config.load_balancer

@@ -59,10 +59,6 @@ class ProxyHandler:
     def close_session(self, session: Session) -> None:
         """Nothing of a session outlives its connection."""
 
-    def quick(self, session: Session, segment: bytes) -> bytes | None:
-        """Nothing: what the proxy answers is never its own."""
-        return None
-
     def error_meta(self, session: Session, request: Request, error: SqlError) -> dict[str, Any]:
         """META of an error made here."""
         info = self._host.log.find(request.database) if request.database is not None else None

@@ -72,9 +72,6 @@ class Handler(Protocol):
     def answer(self, session: Session, request: Request, wire: Wire) -> Answer:
         """Run one statement. SqlError becomes the error's answer; TakeOver ends the statement loop."""
 
-    def quick(self, session: Session, segment: bytes) -> bytes | None:
-        """The answer to all that came in one piece, when it is known what that means; None: it is to be read first."""
-
     def error_meta(self, session: Session, request: Request, error: SqlError) -> dict[str, Any]:
         """The META of an error's answer."""
 
@@ -82,11 +79,18 @@ class Handler(Protocol):
         """The connection is gone."""
 
 
+#: The answer to all that came in one piece, when it is known what that means; None: it is to be read first.
+Quick = Callable[[Session, bytes], bytes | None]
+
+
 class Service:
     """One listening socket with its connections. `stop` drains: running statements have 5 s to end."""
 
-    def __init__(self, host: str, port: int, handler: Handler, limits: Limits, log: Logger) -> None:
+    def __init__(
+        self, host: str, port: int, handler: Handler, limits: Limits, log: Logger, quick: Quick | None = None
+    ) -> None:
         self._handler = handler
+        self._quick = quick
         self._limits = limits
         self._log = log
         self._pool = Pool(limits.max_connections + _SPARE_CONNECTIONS)
@@ -153,7 +157,7 @@ class Service:
 
     def _statements(self, wire: Wire, session: Session) -> None:
         splitter = StatementSplitter(self._limits.max_statement_bytes)
-        idle, quick = self._idle, self._handler.quick
+        idle, quick = self._idle, self._quick
         while not self._draining:
             idle.add(wire)
             has_begun = splitter.pending_bytes
@@ -161,7 +165,7 @@ class Service:
             idle.discard(wire)
             if not data:
                 return
-            if not has_begun and (known := quick(session, data)) is not None:
+            if quick is not None and not has_begun and (known := quick(session, data)) is not None:
                 wire.send(known)
                 continue
             try:
