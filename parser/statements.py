@@ -9,6 +9,7 @@ from typing import Any, Final, cast
 from ply import yacc
 
 from parser import depth, tables
+from parser.errors import SqlError
 from parser.lexer import Lexer, SyntaxFault, Token
 from parser.nodes import Statement
 from parser.plan import Route, Shaped
@@ -32,14 +33,23 @@ class Statements:
     def parse(self, shaped: Shaped) -> Statement:
         """The statement's AST.
 
-        Raises SqlError: `syntax` with line, column, source, found, expected and nearest; `too_deep`;
-        `too_complex`.
+        Raises SqlError: `syntax` or `ends_early` with line, column, source, found, expected and nearest;
+        `too_deep`; `too_complex`.
         """
         shape = shaped.shape
         try:
             return self._cached(shape) if len(shape) <= CACHED_SHAPE_CHARACTERS else self._parse(shape)
         except SyntaxFault as fault:
-            raise syntax_error(shaped, fault) from None
+            raise syntax_error(shaped, fault, self._fault_of) from None
+
+    def _fault_of(self, shape: str) -> int | None:
+        try:
+            self._parse(shape)
+        except SyntaxFault as fault:
+            return fault.start
+        except SqlError:
+            return 0
+        return None
 
     def route(self, shaped: Shaped) -> Route:
         """Where the statement goes. Raises what `parse` raises."""

@@ -2,71 +2,125 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from difflib import get_close_matches
+
 from parser.errors import SqlError
-from parser.keywords import KEYWORDS, MALAGASY_ONLY, NAME_TOKENS, STANDARD_ONLY, word
-from parser.lexer import SIGNS, SyntaxFault
+from parser.keywords import KEYWORDS, MALAGASY_ONLY, NAME_TOKENS, STANDARD_ONLY, TOKENS, word
+from parser.lexer import SIGNS, SyntaxFault, Token
 from parser.plan import Shaped
 from parser.shape import fill, text_place
-from parser.suggest import nearest
 
 #: Signs worth naming; operators could stand after nearly every expression and would hide the rest.
 _PUNCTUATION = ("LPAREN", "RPAREN", "COMMA", "SEMICOLON", "COLON", "AT", "STAR", "EQ")
 #: What is no fixed word: token -> its mark, which the messages put in the reader's language.
 _CLASSES = {"ID": "<name>", "TEXT": "<text>", "WHOLE": "<number>"}
 _FOUND_CHARACTERS = 40
+#: How many words before a fault may be the misspelt one, and how long a statement may be to be tried again for that.
+_LOOKED_BACK = 6
+_TRIED_CHARACTERS = 2_000
+
+#: Where the fault of another shape is, None when it has none.
+FindFault = Callable[[str], int | None]
 
 
-def syntax_error(shaped: Shaped, fault: SyntaxFault) -> SqlError:
-    """The SqlError `syntax`: line, column, source, found, expected, and nearest (a word that was perhaps meant).
+@dataclass(frozen=True, slots=True)
+class _Meant:
+    """A word that was perhaps meant to be a keyword."""
 
-    The expected words are in the vocabulary of which the statement has more words; Malagasy when it has none.
+    start: int
+    end: int
+    keyword: str
+
+
+def syntax_error(shaped: Shaped, fault: SyntaxFault, find_fault: FindFault) -> SqlError:
+    """The SqlError `syntax`, or `ends_early` at the statement's end: line, column, source, found, expected and
+    nearest (a keyword that was perhaps meant; the place is then that of the word in its stead).
+
+    The expected words are in the vocabulary that the statement is written in: in both when it mixes them, in
+    Malagasy when it has no keyword.
     """
-    malagasy = is_malagasy(fault.lexer.words)
-    found = _found(shaped, fault)
-    words = expected_words(fault.expected, malagasy)
+    meant = _meant(fault, find_fault)
+    start, end = (meant.start, meant.end) if meant is not None else (fault.start, fault.end)
+    found = _found(shaped, fault, start, end)
+    words = [] if meant is not None and start != fault.start else expected_words(_possible(fault), _voice(fault, meant))
     return SqlError(
-        "syntax",
-        **text_place(shaped, fault.start),
+        "syntax" if found else "ends_early",
+        **text_place(shaped, start),
         found=found,
         expected=", ".join(words),
-        nearest=_nearest(fault),
+        nearest=meant.keyword if meant is not None else "",
     )
 
 
-def _nearest(fault: SyntaxFault) -> str:
-    """The keyword that was perhaps meant: by the word found, or by the name before it (`alaivo a form t`)."""
-    both = [*expected_words(fault.expected, True), *expected_words(fault.expected, False)]
-    keywords = [each for each in both if each.isalpha()]
-    names = [
-        str(token.value)
-        for token in fault.lexer.tokens
-        if token.type == "ID" and token.lexpos <= fault.start and fault.start - token.endlexpos <= 1
-    ]
-    return next(filter(None, (nearest(name, keywords) for name in reversed(names))), "")
+# --- the word that was meant ---------------------------------------------------------------------------------
 
 
-def is_malagasy(words: list[str]) -> bool:
-    """Whether a statement with these keywords is rather a Malagasy one."""
-    standard = sum(1 for each in words if each in STANDARD_ONLY)
-    return sum(1 for each in words if each in MALAGASY_ONLY) >= standard
+def _meant(fault: SyntaxFault, find_fault: FindFault) -> _Meant | None:
+    """The misspelt keyword: one that is near to a name at or before the fault and lets the grammar read on."""
+    shape = fault.lexer.shape
+    if len(shape) > _TRIED_CHARACTERS:
+        return None
+    for token in _names_before(fault):
+        for keyword in _near(str(token.value)):
+            tried = f"{shape[: token.lexpos]}{keyword}{shape[token.endlexpos :]}"
+            place = find_fault(tried)
+            if place is None or place > fault.start + len(tried) - len(shape) + (fault.start == token.lexpos):
+                return _Meant(token.lexpos, token.endlexpos, keyword if keyword in MALAGASY_ONLY else keyword.upper())
+    return None
 
 
-def expected_words(tokens: tuple[str, ...], malagasy: bool) -> list[str]:
-    """The words and signs of `tokens`: classes first, then keywords in the table's order, then signs in quotes."""
+def _names_before(fault: SyntaxFault) -> Iterator[Token]:
+    tokens = [token for token in fault.lexer.tokens if token.lexpos <= fault.start][-_LOOKED_BACK:]
+    bare = (token for token in reversed(tokens) if token.type == "ID")
+    return (token for token in bare if fault.lexer.shape[token.lexpos] != "`")
+
+
+def _near(name: str) -> list[str]:
+    return get_close_matches(name.lower(), TOKENS, n=3, cutoff=0.65) if len(name) > 1 else []
+
+
+# --- the words that could stand there ------------------------------------------------------------------------
+
+
+def _voice(fault: SyntaxFault, meant: _Meant | None) -> bool | None:
+    """Whether the statement's keywords are Malagasy (or there are none); None when it has some of each."""
+    words = {*fault.lexer.words, *([meant.keyword.lower()] if meant is not None else [])}
+    malagasy, standard = not words.isdisjoint(MALAGASY_ONLY), not words.isdisjoint(STANDARD_ONLY)
+    return None if malagasy and standard else not standard
+
+
+def _possible(fault: SyntaxFault) -> tuple[str, ...]:
+    """The expected tokens without the sides of a join, which are words of their own only after `tonona :`."""
+    before = [token.type for token in fault.lexer.tokens if token.lexpos < fault.start][-1:]
+    if before and before[0] in ("COLON", "NATURAL", "SIDE_NATURAL"):
+        return fault.expected
+    return tuple(token for token in fault.expected if not token.startswith("SIDE_"))
+
+
+def expected_words(tokens: tuple[str, ...], malagasy: bool | None) -> list[str]:
+    """The words and signs of `tokens`: classes first, then keywords in the table's order, then signs in quotes.
+
+    `malagasy` None: each keyword in both vocabularies, `rehefa/WHERE`.
+    """
     wanted = frozenset(tokens)
     words = [mark for token, mark in _CLASSES.items() if token in wanted]
     as_names = frozenset(NAME_TOKENS) if "ID" in wanted else frozenset()
-    words += [word(token, malagasy) for token in KEYWORDS if token in wanted and token not in as_names]
+    for token in KEYWORDS:
+        if token in wanted and token not in as_names:
+            said = (True, False) if malagasy is None else (malagasy,)
+            words.append("/".join(dict.fromkeys(word(token, each) for each in said)))
     words += [f"'{SIGNS[token]}'" for token in _PUNCTUATION if token in wanted]
     return list(dict.fromkeys(words))
 
 
-def _found(shaped: Shaped, fault: SyntaxFault) -> str:
-    if fault.start >= len(shaped.shape):
+def _found(shaped: Shaped, fault: SyntaxFault, start: int, end: int) -> str:
+    if start >= len(shaped.shape):
         return ""
-    piece = shaped.shape[fault.start : fault.end]
+    piece = shaped.shape[start:end]
     if piece[:1] == "'":
-        before = sum(1 for place in fault.lexer.literal_places if place < fault.start)
+        before = sum(1 for place in fault.lexer.literal_places if place < start)
         skipped = shaped.row_width * (shaped.rows - 1) if before >= shaped.row_start + shaped.row_width else 0
         piece = fill(piece, shaped.texts[before + skipped :])
     return piece[:_FOUND_CHARACTERS]

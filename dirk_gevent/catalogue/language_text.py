@@ -19,6 +19,11 @@ SYNTAX: dict[str, Texts] = {
         "[[ ; vouliez-vous dire {nearest} ?]]",
         en='syntax error at line {line}, column {column}[[: unexpected "{found}"]][[; did you mean {nearest}?]]',
     ),
+    "ends_early": Texts(
+        mg="tapitra aloha loatra ny fanambarana, andalana {line}, tsanganana {column}",
+        fr="l'instruction se termine trop tôt, ligne {line}, colonne {column}",
+        en="the statement ends too early at line {line}, column {column}",
+    ),
     "unterminated": Texts(
         mg="tsy voafarana ny soratra, anarana na fanamarihana nanomboka tamin'ny {mark}, "
         "andalana {line}, tsanganana {column}",

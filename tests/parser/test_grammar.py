@@ -100,13 +100,40 @@ def test_a_syntax_error_says_where_and_what_could_stand_there(statements: Statem
 def test_expected_words_are_in_the_statement_s_vocabulary(statements: Statements) -> None:
     assert "WHERE" in str(fault(statements, "SELECT * FROM t 5").params["expected"])
     assert "rehefa" in str(fault(statements, "alaivo * ao t 5").params["expected"])
+    assert "rehefa/WHERE" in str(fault(statements, "alaivo * FROM t 5").params["expected"])
+    assert "SELECT" in str(fault(statements, "selct 1").params["expected"])
+    assert "avia" not in str(fault(statements, "alaivo * ao t u v").params["expected"])
 
 
-def test_the_nearest_word_is_offered(statements: Statements) -> None:
-    assert fault(statements, "insert into t values (1), (2) rturning a").params["nearest"] == "RETURNING"
-    assert fault(statements, "alaivo * form t").params["nearest"] == "FROM"
-    assert fault(statements, "alaivo a form t").params["nearest"] == "FROM"
-    assert fault(statements, "selct 1").params["nearest"] == "SELECT"
+@pytest.mark.parametrize("text", ["alaivo 1 +", "alaivo * ao@", "SELECT a FROM t WHERE", "manamboara tabilao t (a isa,"])
+def test_a_statement_that_ends_too_early_says_so(statements: Statements, text: str) -> None:
+    error = fault(statements, text)
+    assert (error.key, error.params["column"], error.params["source"]) == ("ends_early", len(text) + 1, text)
+    assert error.params["expected"]
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong", "meant"),
+    [
+        ("insert into t values (1), (2) rturning a", "rturning", "RETURNING"),
+        ("insert into t valeus (1, 2)", "valeus", "VALUES"),
+        ("alaivo * form t", "form", "FROM"),
+        ("alaivo a form t", "form", "FROM"),
+        ("selct 1", "selct", "SELECT"),
+        ("alaivo a ao@ t rehfa a = 'x' ary b = 1", "rehfa", "rehefa"),
+        ("select a from t grop by a", "grop", "GROUP"),
+        ("fafao ao@ t rehefa a anelanelna 1 ary 2", "anelanelna", "anelanelana"),
+        ("manamboara tabilo t (a isa)", "tabilo", "tabilao"),
+        ("alaivo count(* ao@ t", "ao", ""),
+        ("alaivo a `form` t", "t", ""),
+    ],
+)
+def test_a_misspelt_keyword_is_named_where_it_stands(
+    statements: Statements, text: str, wrong: str, meant: str
+) -> None:
+    error = fault(statements, text)
+    assert (error.params["found"], error.params["nearest"]) == (wrong, meant)
+    assert error.params["column"] == text.rindex(wrong) + 1
 
 
 @pytest.mark.parametrize(
