@@ -9,6 +9,7 @@ from __future__ import annotations
 #: error key -> SQLSTATE (ISO/IEC 9075-2 §24, with PostgreSQL's classes where the standard has none).
 SQLSTATE: dict[str, str] = {
     "syntax": "42601",
+    "ends_early": "42601",
     "unterminated": "42601",
     "metadata_invalid": "42601",
     "too_deep": "54001",
@@ -68,6 +69,10 @@ SQLSTATE: dict[str, str] = {
     "log_older_than_node": "57P03",
     "log_unknown_to_node": "57P03",
     "masters_disagree": "57P03",
+    "dispute_undecided": "57P03",
+    "log_copied": "57P03",
+    "node_evicted": "57P03",
+    "restoring": "57P03",
     "node_not_following": "57P03",
     "shutting_down": "57P01",
     "system_database": "42501",
@@ -101,6 +106,17 @@ SQLSTATE: dict[str, str] = {
     "cancelled": "57014",
     "result_too_large": "54000",
     "serialization_conflict": "40001",
+    "definitions_changed": "40001",
+    "transaction_lost": "40001",
+    "transaction_open": "25001",
+    "refused_in_transaction": "25001",
+    "no_transaction": "25P01",
+    "transaction_aborted": "25P02",
+    "transaction_idle": "25P03",
+    "transaction_too_large": "54000",
+    "transactions_full": "53200",
+    "transaction_steps": "57014",
+    "storage_fault": "58030",
     "internal": "XX000",
 }
 

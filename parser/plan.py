@@ -7,7 +7,7 @@ against one database's `Schema`, SQLite's SQL in hand). Plans are immutable and 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 #: What a column holds, a literal means and a parameter binds. Booleans are 1 and 0.
@@ -62,7 +62,7 @@ class Route:
     target: str | None = None
     optional: bool = False
     show: str | None = None
-    place: int = -1
+    place: int = field(default=-1, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
