@@ -53,6 +53,8 @@ class Table:
     """A table. `source` is its DDL in DirkDB's SQL; `domains` are the keys of the named domains it uses.
 
     `unique`: column keys of each PRIMARY KEY and UNIQUE, the primary key first when there is one (`has_primary`).
+    `numbered`: the key of the column that gets a number where none is given, '' without one; `sequenced`: no number
+    comes twice.
     """
 
     name: str
@@ -63,6 +65,8 @@ class Table:
     unique: tuple[tuple[str, ...], ...] = ()
     has_primary: bool = False
     references: tuple[Reference, ...] = ()
+    numbered: str = ""
+    sequenced: bool = False
 
 
 @dataclass(frozen=True, slots=True)

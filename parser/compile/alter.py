@@ -7,7 +7,7 @@ from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 from parser import nodes
-from parser.compile import sql
+from parser.compile import numbering, sql
 from parser.compile.changes import column_of
 from parser.compile.context import Context
 from parser.compile.ddl import check_name
@@ -185,7 +185,8 @@ def _after(schema: Schema, table: Table, changes: list[CatalogChange]) -> Schema
 
 def _statements(after: Schema, table: Table, action: object, simple: bool) -> list[str]:
     if isinstance(action, nodes.RenameTable):
-        return [f"ALTER TABLE {sql.name(table.name)} RENAME TO {sql.name(action.name.text)}"]
+        text = f"ALTER TABLE {sql.name(table.name)} RENAME TO {sql.name(action.name.text)}"
+        return [text, *numbering.renamed(table, after.tables[key(action.name.text)])]
     made = after.tables[table.key]
     shaped, create = parsed(made.source)
     assert isinstance(create, nodes.CreateTable)
@@ -201,6 +202,7 @@ def _statements(after: Schema, table: Table, action: object, simple: bool) -> li
         f" SELECT {sql.names([old for old, _ in pairs])} FROM {sql.name(table.name)}",
         f"DROP TABLE {sql.name(table.name)}",
         f"ALTER TABLE {_REBUILT} RENAME TO {sql.name(table.name)}",
+        *numbering.followed(made),
         *(_index_sql(after, each) for each in _indexes(after, table.key)),
     ]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from parser import domains, nodes
+from parser import nodes
 from parser.compile import sql
-from parser.compile.casts import once
 from parser.compile.context import Context
 from parser.compile.expressions import Env, condition, expression, expressions
+from parser.compile.inserted import note_cells, rows_text, stored
 from parser.compile.names import Scope
 from parser.compile.query import compile_query, with_clause
 from parser.compile.select import ResultColumn, result_columns
@@ -53,15 +53,6 @@ def column_of(table: Table, name: nodes.Name) -> Column:
     raise SqlError("unknown_column", name=name.text, nearest=close, place=name.place)
 
 
-def stored(column: Column, value: Expression) -> str:
-    """`value` as `column` keeps it: NUMERIC(p, s) rounds, everything else stays what it is."""
-    if column.rounding is None or value.sql == "NULL":
-        return value.sql
-    if value.repeatable and len(value.sql) <= 40:
-        return domains.rounded(column.rounding, value.sql)
-    return once(value.sql, domains.rounded(column.rounding, "x"))
-
-
 # --- INSERT --------------------------------------------------------------------------------------------------
 
 
@@ -72,14 +63,8 @@ def insert(context: Context, node: nodes.Insert) -> Change:
     goal = target(context, node.table, node.alias)
     columns = _columns(goal.table, node.columns)
     text = f"{prefix}INSERT{_conflict(node.conflict)} INTO {goal.source.text}"
-    text += f" ({sql.names([column.name for column in columns])})" if node.source is not None else ""
     per_row = node.source is not None and _is_plain(node.source)
-    if node.source is None:
-        text += " DEFAULT VALUES"
-    elif isinstance(node.source.body, nodes.Values) and not node.source.order_by and node.source.limit is None:
-        text += f" VALUES {_values(Env(context, scope), node.source.body, columns)}"
-    else:
-        text += f" {_selected(context, node, node.source, scope, columns)}"
+    text += rows_text(Env(context, scope), node, goal.table, columns)
     if node.upserts or node.conflict or not _is_one_row(node.source):
         # Which row failed is not known.
         context.cells.clear()
@@ -112,38 +97,6 @@ def _is_plain(source: nodes.Query) -> bool:
         and len(body.rows) == 1
         and all(isinstance(cell, nodes.Literal) and cell.kind == "value" for cell in body.rows[0])
     )
-
-
-def _values(env: Env, body: nodes.Values, columns: Sequence[Column]) -> str:
-    rows = []
-    for row in body.rows:
-        if len(row) != len(columns):
-            raise SqlError("column_count", expected=len(columns), found=len(row), place=body.place)
-        cells = expressions(env, row)
-        _note_cells(env.context, columns, cells)
-        rows.append(f"({', '.join(stored(column, cell) for column, cell in zip(columns, cells, strict=True))})")
-    return ", ".join(rows)
-
-
-def _note_cells(context: Context, columns: Sequence[Column], cells: Sequence[Expression]) -> None:
-    """Remembers which columns get a bound value as it stands: an error can then say it."""
-    for column, cell in zip(columns, cells, strict=True):
-        if column.rounding is None and cell.sql[:1] == "?" and cell.sql[1:].isdecimal():
-            context.cells[column.name] = int(cell.sql[1:]) - 1
-
-
-def _selected(
-    context: Context, node: nodes.Insert, source: nodes.Query, scope: Scope, columns: Sequence[Column]
-) -> str:
-    rounds = any(column.rounding is not None for column in columns)
-    compiled = compile_query(context, source, scope, named=rounds)
-    if len(compiled.columns) != len(columns):
-        raise SqlError("column_count", expected=len(columns), found=len(compiled.columns), place=source.place)
-    if not rounds:
-        # Without a WHERE, SQLite reads the ON of a later ON CONFLICT as a join's.
-        return f"SELECT * FROM ({compiled.sql}) WHERE TRUE" if node.upserts else compiled.sql
-    cells = [stored(column, Expression(f"v.c{number}")) for number, column in enumerate(columns, 1)]
-    return f"SELECT {', '.join(cells)} FROM ({compiled.sql}) AS v WHERE TRUE"
 
 
 def _conflict(word: str) -> str:
@@ -193,14 +146,14 @@ def _assigned(env: Env, columns: list[Column], value: nodes.Expr) -> list[str]:
         if len(value.items) != len(columns):
             raise SqlError("column_count", expected=len(columns), found=len(value.items), place=value.place)
         cells = expressions(env, value.items)
-        _note_cells(env.context, columns, cells)
+        note_cells(env.context, columns, cells)
         pairs = zip(columns, cells, strict=True)
         return [f"{sql.name(column.name)} = {stored(column, cell)}" for column, cell in pairs]
     if len(columns) == 1:
         compiled = expression(env, value)
         if compiled.aggregate or compiled.windowed:
             raise SqlError("aggregate_misplaced", place=value.place)
-        _note_cells(env.context, columns, [compiled])
+        note_cells(env.context, columns, [compiled])
         return [f"{sql.name(columns[0].name)} = {stored(columns[0], compiled)}"]
     if not isinstance(value, nodes.ScalarQuery):
         raise SqlError("column_count", expected=len(columns), found=1, place=value.place)

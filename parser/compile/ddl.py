@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from parser import domains, nodes
-from parser.compile import sql
+from parser.compile import numbering, sql
 from parser.compile.context import Context
 from parser.compile.define import define_domain, define_index, define_table, define_view, table_sql
 from parser.compile.load import parsed
@@ -52,7 +52,8 @@ def create_table(context: Context, node: nodes.CreateTable) -> Ddl:
     if node.query is not None:
         return _create_as(context, node, node.query)
     table = define_table(context, node, _source(context))
-    return Ddl((table_sql(context, node, table),), _made("table", name, table.source), "create_table", "table", name)
+    texts = (table_sql(context, node, table), *numbering.created(table))
+    return Ddl(texts, _made("table", name, table.source), "create_table", "table", name)
 
 
 def _create_as(context: Context, node: nodes.CreateTable, query: nodes.Query) -> Ddl:
@@ -159,7 +160,8 @@ def drop(context: Context, node: nodes.Drop) -> Ddl:
     if isinstance(found, Table):
         gone = (each for each in schema.indexes.values() if each.table == name_key)
         changes += [CatalogChange("index", each.key, each.name, None) for each in gone]
-    texts = () if isinstance(found, Domain) else (f"DROP {kind.upper()} {sql.name(found.name)}",)
+    texts: tuple[str, ...] = () if isinstance(found, Domain) else (f"DROP {kind.upper()} {sql.name(found.name)}",)
+    texts += numbering.dropped(found) if isinstance(found, Table) else ()
     return Ddl(texts, tuple(changes), verb, kind, found.name)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from parser import domains, nodes
-from parser.compile import sql
+from parser.compile import numbering, sql
 from parser.compile.context import Context
 from parser.compile.expressions import Env, collation, condition, expression
 from parser.compile.names import Scope
@@ -32,6 +32,7 @@ def define_table(context: Context, node: nodes.CreateTable, source: str) -> Tabl
     _check_columns([column.name for column in columns], [each.name.place for each in node.columns])
     unique, has_primary = _unique_keys(node)
     primary = unique[0] if has_primary else ()
+    numbered, sequenced = numbering.numbered_column(node)
     for name in _named_in_keys(node):
         _check_known(columns, name)
     table = Table(
@@ -42,6 +43,8 @@ def define_table(context: Context, node: nodes.CreateTable, source: str) -> Tabl
         domains=frozenset(context.domains),
         unique=unique,
         has_primary=has_primary,
+        numbered=numbered,
+        sequenced=sequenced,
     )
     return replace(table, references=tuple(_references(context, node, table)))
 
