@@ -46,7 +46,12 @@ def _empty_image() -> bytes:
 
 
 def create_file(path: Path) -> None:
-    """Write an empty database at `path`, through a temporary file so that it is whole or absent. Raises OSError."""
+    """Write an empty database at `path`, through a temporary file so that it is whole or absent. Raises OSError.
+
+    A WAL that a death left behind when the file it belonged to was put aside goes first: SQLite would replay it.
+    """
+    for companion in ("-wal", "-shm"):
+        path.with_name(path.name + companion).unlink(missing_ok=True)
     partial = path.with_suffix(".partial")
     partial.write_bytes(_empty_image())
     partial.rename(path)

@@ -55,6 +55,16 @@ class Request:
         return index - self.index > KEPT_ENTRIES and time_ms - self.time_ms > KEPT_MS
 
 
+def check_tables(connection: apsw.Connection) -> None:
+    """Touch the first page of each of the engine's tables; apsw errors when one is not there.
+
+    The empty file that a database begins as is not synced: a power cut before the first checkpoint leaves some of
+    its pages.
+    """
+    for table in ("dirk_meta", "dirk_requests", "dirk_tables", "dirk_catalog"):
+        connection.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchall()
+
+
 def read_meta(connection: apsw.Connection) -> Meta | None:
     """The file's own account of itself, None when it is new."""
     rows: list[tuple[Any, ...]] = connection.execute(
