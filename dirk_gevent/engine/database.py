@@ -95,6 +95,7 @@ class Database(ReadSide):
     def _load(self) -> None:
         connection = open_writer(self._path, EntryContext())
         try:
+            records.check_tables(connection)
             meta = records.read_meta(connection)
             if meta is None:
                 return
