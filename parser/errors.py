@@ -28,6 +28,7 @@ SQLSTATE: dict[str, str] = {
     "duplicate_domain": "42710",
     "duplicate_column": "42701",
     "not_supported": "0A000",
+    "not_explainable": "0A000",
     "not_a_table": "42809",
     "missing_argument": "07001",
     "argument_not_allowed": "0A000",

@@ -167,6 +167,11 @@ _DEFINITIONS: dict[str, Texts] = {
         fr="DirkDB ne sait pas faire cela[[ : {what}]]",
         en="DirkDB does not do this[[: {what}]]",
     ),
+    "not_explainable": Texts(
+        mg="tsy azo hazavaina ny {what} : fangatahana (ALAIVO, SANDA, MIARAKA), MANAMPIA, HAVAOZY sy FAFAO ihany",
+        fr="{what} ne s'explique pas : seulement une requête (SELECT, VALUES, WITH), INSERT, UPDATE et DELETE",
+        en="{what} cannot be explained: only a query (SELECT, VALUES, WITH), INSERT, UPDATE and DELETE",
+    ),
     "invalid_domain": Texts(
         mg="tsy mety ny fetran'ny efitra {name}",
         fr="les bornes du domaine {name} ne conviennent pas",

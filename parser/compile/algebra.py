@@ -1,14 +1,16 @@
-"""A query as a tree of relational algebra, for a reader: one line an operator, its inputs indented below it.
+"""A query or a change as a tree of relational algebra, for a reader: one line an operator, its inputs indented below.
 
 σ keeps rows, π columns; ⋈ ⟕ ⟖ ⟗ × join; γ groups (keys; aggregates), ω adds windows, δ drops repeated rows;
 ∪ ⊎ − ∩ combine (⊎ keeps repeated rows); τ orders, λ limits (`λ [a, b)`: rows a up to but not including b), ρ renames,
-≔ names a common table expression.
+≔ names a common table expression. A change is `t ← t ∪` (insert), `t ← t −` (delete) or `t ← t[a ≔ e]` (update),
+with the rows that it adds, takes away or sets below it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, is_dataclass
+from typing import TypeAlias
 
 from parser import nodes, printer
 from parser.compile.functions import FUNCTIONS, Sort
@@ -19,6 +21,9 @@ _SETS = {"union": "∪", "union all": "⊎", "except": "−", "intersect": "∩"
 _JOINS = {"inner": "⋈", "cross": "×", "left": "⟕", "right": "⟖", "full": "⟗"}
 
 
+Change: TypeAlias = nodes.Insert | nodes.Update | nodes.Delete
+
+
 @dataclass(frozen=True, slots=True)
 class Operator:
     """One node of the tree; a leaf is a table."""
@@ -27,9 +32,11 @@ class Operator:
     inputs: tuple[Operator, ...] = ()
 
 
-def lines(query: nodes.Query, literals: Sequence[Value]) -> tuple[str, ...]:
-    """The tree of `query`, top operator first. Expressions are in standard SQL."""
-    return tuple(_drawn(_Reader(literals).query(query)))
+def lines(statement: nodes.Query | Change, literals: Sequence[Value]) -> tuple[str, ...]:
+    """The tree of `statement`, top operator first. Expressions are in standard SQL."""
+    reader = _Reader(literals)
+    found = reader.query(statement) if isinstance(statement, nodes.Query) else reader.change(statement)
+    return tuple(_drawn(found))
 
 
 def _drawn(operator: Operator) -> Iterator[str]:
@@ -55,10 +62,45 @@ class _Reader:
             found = Operator(f"τ {self._list(query.order_by)}", (found,))
         if query.limit is not None:
             found = Operator(f"λ {self._limit(query.limit)}", (found,))
-        if query.with_ is not None:
-            named = tuple(Operator(f"{each.name.text} ≔", (self.query(each.query),)) for each in query.with_.ctes)
-            found = Operator("WITH RECURSIVE" if query.with_.recursive else "WITH", (*named, found))
-        return found
+        return self._with(query.with_, found)
+
+    def change(self, change: Change) -> Operator:
+        """An INSERT, UPDATE or DELETE."""
+        if isinstance(change, nodes.Insert):
+            found = self._insert(change)
+        else:
+            found = self._source(change.table)
+            if isinstance(change, nodes.Update) and change.sources:
+                found = Operator("×", (found, *(self._source(each) for each in change.sources)))
+            if change.where is not None:
+                found = Operator(f"σ {self._text(change.where)}", (found,))
+            name = change.table.name.text
+            what = self._set(name, change.assignments) if isinstance(change, nodes.Update) else f"{name} −"
+            found = Operator(f"{name} ← {what}", (found,))
+        if change.returning:
+            found = Operator(f"π {self._list(change.returning)}", (found,))
+        return self._with(change.with_, found)
+
+    def _insert(self, insert: nodes.Insert) -> Operator:
+        heads = f"({self._list(insert.columns)})" if insert.columns else ""
+        name, conflict = insert.table.text, f" OR {insert.conflict.upper()}" if insert.conflict else ""
+        for upsert in insert.upserts:
+            done = self._set(name, upsert.assignments) if upsert.assignments else "NOTHING"
+            target = f" ({self._list(upsert.target)})" if upsert.target else ""
+            kept = f" σ {self._text(upsert.where)}" if upsert.where is not None else ""
+            conflict += f" ON CONFLICT{target} {done}{kept}"
+        source = self.query(insert.source) if insert.source is not None else Operator("DEFAULT VALUES")
+        return Operator(f"{name} ← {name}{heads} ∪{conflict}", (source,))
+
+    def _set(self, name: str, assignments: Sequence[nodes.Assignment]) -> str:
+        said = (f"{self._list(each.columns)} ≔ {self._text(each.value)}" for each in assignments)
+        return f"{name}[{', '.join(said)}]"
+
+    def _with(self, with_: nodes.With | None, found: Operator) -> Operator:
+        if with_ is None:
+            return found
+        named = tuple(Operator(f"{each.name.text} ≔", (self.query(each.query),)) for each in with_.ctes)
+        return Operator("WITH RECURSIVE" if with_.recursive else "WITH", (*named, found))
 
     def _body(self, body: nodes.Body) -> Operator:
         match body:

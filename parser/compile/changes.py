@@ -38,6 +38,7 @@ def target(context: Context, name: nodes.Name, shown: nodes.Name | None) -> Targ
     """Finds the table to change. Raises unknown_table, or not_a_table for a view."""
     table = context.table(name)
     alias = context.alias()
+    context.shown[alias] = (shown or name).text
     fields = relation_fields(table.columns, alias, table.name)
     source = From(f"{sql.name(table.name)} AS {alias}", fields, {key((shown or name).text): fields}, table.name)
     return Target(table, alias, source)

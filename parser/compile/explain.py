@@ -1,8 +1,9 @@
-"""EXPLAIN: a query's relational algebra, and the statement that asks SQLite for its own plan."""
+"""EXPLAIN: a statement's relational algebra, and the statement that asks SQLite for its own plan."""
 
 from __future__ import annotations
 
 from parser import nodes
+from parser.compile import changes
 from parser.compile.algebra import lines
 from parser.compile.context import Context
 from parser.compile.query import compile_query
@@ -13,22 +14,46 @@ _RELATION = "fanasehoana"
 
 
 def explain(context: Context, node: nodes.Explain) -> Query:
-    """The plan of a query. The query is compiled, so what is wrong with it is an error here too; it is not run.
+    """The plan of a query or a change. It is compiled, so what is wrong with it is an error here too; it is not run.
 
-    Raises not_supported (0A000) for statements that are no queries.
+    Raises not_explainable (0A000) for other statements.
     """
-    query = node.statement
-    if not isinstance(query, nodes.Query):
-        raise SqlError("not_supported", what=f"EXPLAIN {type(query).__name__.upper()}")
-    compiled = compile_query(context, query, None)
+    statement = node.statement
+    if not isinstance(statement, nodes.Query | nodes.Insert | nodes.Update | nodes.Delete):
+        raise SqlError("not_explainable", what=_words(statement), place=node.place)
+    text = _compiled(context, statement)
     # The tree shows the literals: each is part of the plan's key.
     literals = [context.literals.value(position) for position in range(context.literals.count())]
     return Query(
-        sql=f"EXPLAIN QUERY PLAN {compiled.sql}",
+        sql=f"EXPLAIN QUERY PLAN {text}",
         binds=context.binds(),
         columns=(Output(_RELATION, _RELATION),),
         relation=_RELATION,
         tables=tuple(context.tables),
         repeatable=False,
-        explained=Explained(lines(query, literals), tuple(context.shown.items())),
+        explained=Explained(lines(statement, literals), tuple(context.shown.items())),
     )
+
+
+def _compiled(context: Context, statement: nodes.Query | nodes.Insert | nodes.Update | nodes.Delete) -> str:
+    """SQLite's text of the statement; `context` gathers what it binds and reads."""
+    match statement:
+        case nodes.Query():
+            return compile_query(context, statement, None).sql
+        case nodes.Insert():
+            context.for_write = True
+            return changes.insert(context, statement).sql
+        case nodes.Update():
+            context.for_write = True
+            return changes.update(context, statement).sql
+        case nodes.Delete():
+            context.for_write = True
+            return changes.delete(context, statement).sql
+
+
+def _words(statement: nodes.Statement) -> str:
+    """What a statement is called: CREATE TABLE of a CreateTable."""
+    name = type(statement).__name__
+    if isinstance(statement, nodes.Drop):
+        return f"DROP {statement.kind.upper()}"
+    return "".join(f" {letter}" if letter.isupper() else letter for letter in name).strip().upper()

@@ -69,6 +69,39 @@ def test_the_tree_of_a_query(database: SmallDatabase, text: str, tree: str) -> N
     assert explained(database, f"EXPLAIN QUERY PLAN {text}") == found
 
 
+@pytest.mark.parametrize(
+    ("text", "tree"),
+    [
+        ("insert into t (a, b) values (1, 2), (3, 4)", "t ← t(a, b) ∪\n└ VALUES (2)"),
+        ("manampia ao@ t (a) alaivo a ao@ u rehefa a > 1", "t ← t(a) ∪\n└ π a\n  └ σ a > 1\n    └ u"),
+        ("insert or ignore into t default values", "t ← t ∪ OR IGNORE\n└ DEFAULT VALUES"),
+        (
+            "insert into u values (1) on conflict (a) do update set a = excluded.a + 1 where u.a > 2 returning a",
+            "π a\n└ u ← u ∪ ON CONFLICT (a) u[a ≔ excluded.a + 1] σ u.a > 2\n  └ VALUES (1)",
+        ),
+        ("insert into u values (1) on conflict do nothing", "u ← u ∪ ON CONFLICT NOTHING\n└ VALUES (1)"),
+        ("havaozy t ova a = a + 1, s = 'x' rehefa b = 2", "t ← t[a ≔ a + 1, s ≔ 'x']\n└ σ b = 2\n  └ t"),
+        ("update t set a = u.a from u where b = u.a", "t ← t[a ≔ u.a]\n└ σ b = u.a\n  └ ×\n    ├ t\n    └ u"),
+        ("fafao ao@ t rehefa a = 1", "t ← t −\n└ σ a = 1\n  └ t"),
+        ("delete from t", "t ← t −\n└ t"),
+        (
+            "with w as (select a from u) delete from t where a in (select a from w)",
+            "WITH\n├ w ≔\n│ └ π a\n│   └ u\n└ t ← t −\n  └ σ a IN (SELECT a FROM w)\n    └ t",
+        ),
+    ],
+)
+def test_the_tree_of_a_change(database: SmallDatabase, text: str, tree: str) -> None:
+    database.run("create unique index one on u (a)")
+    found = explained(database, f"hazavao {text}")
+    end = found.index("SQLite") if "SQLite" in found else len(found)
+    assert found[:end] == tree.split("\n")
+    assert database.run("select count(*) from t") == [(0,)]
+
+
+def test_a_change_that_looks_for_rows_shows_how(database: SmallDatabase) -> None:
+    assert explained(database, "hazavao fafao ao@ t rehefa a = 1")[-1] == "  SEARCH t USING INDEX i (a=?)"
+
+
 def test_sqlites_plan_names_tables_as_the_statement_does(database: SmallDatabase) -> None:
     text = "hazavao alaivo x.s ao@ t x tonona u ka x.a = u.a"
     assert explained(database, text)[-3:] == ["SQLite", "  SCAN u", "  SEARCH x USING INDEX i (a=?)"]
@@ -93,14 +126,19 @@ def test_every_form_of_a_query_has_a_tree(statements: Statements, identity_lines
     for line in identity_lines:
         shaped = split(line)
         statement = statements.parse(shaped)
-        if isinstance(statement, nodes.Query):
+        if isinstance(statement, nodes.Query | nodes.Insert | nodes.Update | nodes.Delete):
             assert all(lines(statement, shaped.literals)), line
             trees += 1
     assert trees > 50
 
 
 def test_what_can_not_be_explained(database: SmallDatabase) -> None:
-    refused = database.error("hazavao fafao ao@ t")
-    assert (refused.key, refused.params) == ("not_supported", {"what": "EXPLAIN DELETE"})
+    for text, what in (
+        ("ravao ny tabilao t", "DROP TABLE"), ("create table v as select 1", "CREATE TABLE"), ("use t", "USE"),
+        ("alter table t add column z", "ALTER TABLE"), ("explain select 1", "EXPLAIN"), ("atombohy", "BEGIN"),
+    ):  # fmt: skip
+        refused = database.error(f"hazavao {text}")
+        assert (refused.key, refused.params) == ("not_explainable", {"what": what})
+    assert database.error("hazavao fafao ao@ t rehefa tsisy = 1").key == "unknown_column"
     assert database.error("hazavao alaivo tsisy ao@ t").key == "unknown_column"
     assert database.error("hazavao alaivo 1 ao@ tsisy").key == "unknown_table"
