@@ -161,13 +161,14 @@ class Service:
         while not self._draining:
             idle.add(wire)
             has_begun = splitter.pending_bytes
-            data = wire.receive(_LARGE_RECEIVE_BYTES if has_begun else _RECEIVE_BYTES)
+            data = wire.receive_watched(_LARGE_RECEIVE_BYTES if has_begun else _RECEIVE_BYTES)
             idle.discard(wire)
             if not data:
                 return
             if quick is not None and not has_begun and (known := quick(session, data)) is not None:
                 wire.send(known)
                 continue
+            wire.unwatch()
             try:
                 statements = splitter.feed(data)
             except protocol.StatementTooLongError:
