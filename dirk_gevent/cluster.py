@@ -15,6 +15,8 @@ from dirk_gevent.config import Config, Instance, Role
 MISSED_BEATS = 3
 #: A master further behind than this is not waited for when another has answered.
 CURRENT_LAG_SECONDS = 1.0
+#: So much of a content digest is shown: enough to compare by eye and by program.
+SHOWN_DIGEST_BYTES = 16
 
 
 class NodeState(StrEnum):
@@ -26,6 +28,8 @@ class NodeState(StrEnum):
     SEEDING = "seeding"
     FENCED = "fenced"
     REFUSED = "refused"
+    EVICTED = "evicted"
+    DRAINED = "drained"
 
 
 @dataclass(slots=True)
@@ -42,14 +46,26 @@ class NodeView:
     level_at: dict[int, float] = field(default_factory=dict)
     #: Logs whose state there is known to be wrong, until the node says that it has put it aside.
     fenced: set[int] = field(default_factory=set)
+    #: Logs that a person shut it out of; None for all of them.
+    evicted: set[int | None] = field(default_factory=set)
+    #: No new read goes to it: a person will stop it, or it is about to end.
+    is_drained: bool = False
+    #: The content digests it told last, each with the index it was taken at, by log id.
+    digests: dict[int, tuple[int, bytes]] = field(default_factory=dict)
 
     @property
     def is_master(self) -> bool:
         """Whether its outcomes count."""
         return self.instance.role is Role.MASTER
 
+    def is_evicted(self, log_id: int) -> bool:
+        """Whether a person shut it out of this log."""
+        return bool(self.evicted) and (None in self.evicted or log_id in self.evicted)
+
     def state(self, log_id: int) -> NodeState:
         """The state of one database on this node."""
+        if self.evicted and self.is_evicted(log_id):
+            return NodeState.EVICTED
         if not self.is_connected:
             return NodeState.DOWN
         return self.states.get(log_id, NodeState.LIVE)
@@ -57,7 +73,7 @@ class NodeView:
 
 @dataclass(frozen=True, slots=True)
 class ServerRow:
-    """One line of SHOW SERVERS: a node and one database on it."""
+    """One line of SHOW SERVERS: a node and one database on it. `digest` is of its content at `digest_index`."""
 
     node: str
     role: str
@@ -66,6 +82,8 @@ class ServerRow:
     applied_index: int
     lag_entries: int
     last_heartbeat: str | None
+    digest_index: int | None
+    digest: str | None
 
 
 class Cluster:
@@ -88,8 +106,27 @@ class Cluster:
         view = self.nodes[node]
         view.fenced.add(log_id)
         view.states[log_id] = NodeState.FENCED
-        for table in (view.applied, view.durable, view.level_at):
+        for table in (view.applied, view.durable, view.level_at, view.digests):
             table.pop(log_id, None)
+
+    def evict(self, node: str, log_id: int | None) -> None:
+        """Count on the node no more, in one log or (None) at all, until a person readmits it."""
+        view = self.nodes[node]
+        view.evicted.add(log_id)
+        for table in (view.applied, view.durable, view.level_at, view.digests):
+            if log_id is None:
+                table.clear()
+            else:
+                table.pop(log_id, None)
+        if log_id is not None:
+            view.states[log_id] = NodeState.EVICTED
+
+    def reported(self, node: str, frame_states: Mapping[str, str]) -> None:
+        """What the node says of its databases that are not live; what is shut out stays so."""
+        view = self.nodes[node]
+        view.states = {int(log_id): NodeState(state) for log_id, state in frame_states.items()}
+        view.states.update(dict.fromkeys(view.fenced, NodeState.FENCED))
+        view.states.update({one: NodeState.EVICTED for one in view.evicted if one is not None})
 
     def lost(self, node: str) -> None:
         """The node's link is gone."""
@@ -126,14 +163,21 @@ class Cluster:
             return True
         return self._clock() - view.level_at.get(log_id, 0.0) < CURRENT_LAG_SECONDS
 
+    def is_level(self, node: str, log_id: int, index: int) -> bool:
+        """Whether a node is live with a log and has applied it up to `index`, or a person shut it out of it."""
+        view = self.nodes[node]
+        if view.is_evicted(log_id):
+            return True
+        return view.state(log_id) is NodeState.LIVE and view.applied.get(log_id, 0) >= index
+
     def masters(self) -> int:
-        """How many masters are configured: a majority is counted among these."""
-        return sum(view.is_master for view in self.nodes.values())
+        """How many masters there are, without those evicted: a majority is counted among these."""
+        return sum(view.is_master and None not in view.evicted for view in self.nodes.values())
 
     def forget_log(self, log_id: int) -> None:
         """A database is gone from every node's view."""
         for view in self.nodes.values():
-            for table in (view.applied, view.durable, view.states, view.level_at):
+            for table in (view.applied, view.durable, view.states, view.level_at, view.digests):
                 table.pop(log_id, None)
             view.fenced.discard(log_id)
 
@@ -147,6 +191,12 @@ class Cluster:
         applied = view.applied.get(log_id, 0)
         beat = view.last_beat_unix
         stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(beat)) if beat else None
+        state = view.state(log_id)
+        if view.is_drained and state is NodeState.LIVE:
+            state = NodeState.DRAINED
+        digest_index, digest = view.digests.get(log_id, (None, None))
+        shown = digest[:SHOWN_DIGEST_BYTES].hex() if digest is not None else None
+        lag = max(0, head - applied)
         return ServerRow(
-            view.instance.id, view.instance.role, view.state(log_id), name, applied, max(0, head - applied), stamp
+            view.instance.id, view.instance.role, state, name, applied, lag, stamp, digest_index, shown
         )

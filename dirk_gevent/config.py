@@ -247,6 +247,7 @@ def _replication(section: Section, old: _Version1 | None) -> Replication:
     found = Replication(
         type=section.choice("type", ReplicationType, default.type),
         interval_seconds=section.number("intervalSeconds", default.interval_seconds, least=0.05, most=60.0),
+        compare_seconds=section.number("compareSeconds", default.compare_seconds, least=0.1, most=86_400.0),
     )
     section.finish()
     return found

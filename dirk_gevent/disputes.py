@@ -1,7 +1,8 @@
 """What stops a database from taking writes until it is settled: an old log, a foreign one, masters that disagree.
 
-Two masters that end the same entry differently: a majority of the masters fences the rest. Without a majority no
-write is taken until a scratch replay (the log's snapshot and entries, in a directory of its own) has decided.
+Two masters that end the same entry differently, or hold different content at one index: a majority of the masters
+fences the rest. Without a majority no write is taken until a scratch replay (the log's snapshot and entries, in a
+directory of its own) has decided; where it cannot, a person does (`dirk-admin settle`).
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ from typing import TYPE_CHECKING
 
 import gevent
 
-from dirk_gevent import replay
+from dirk_gevent.conflicts import Cause, ConflictBook, Status
+from dirk_gevent.log.contract import EntriesGoneError
 from dirk_gevent.outcomes import Disagreement
+from dirk_gevent.replay import LogSource, Scratch
 from dirk_gevent.threads import NativeThreads
 from parser.errors import SqlError
 
@@ -23,13 +26,26 @@ if TYPE_CHECKING:
 
 
 class Disputes:
-    """The blocks of one host's log, and how they end."""
+    """The blocks of one host's log, and how they end. Those that wait for a decision outlive the process."""
 
-    def __init__(self, host: LogHost) -> None:
+    def __init__(self, host: LogHost, book: ConflictBook) -> None:
         self._host = host
+        self._book = book
         self._blocked: dict[int | None, SqlError] = {}
         self._settling: set[int] = set()
         self._threads = NativeThreads(1)
+
+    def resume(self) -> None:
+        """Take up the disputes that were undecided when the process before this one ended."""
+        waiting: dict[int, list[tuple[str, bytes, int, Cause]]] = {}
+        for one in self._book.having(Status.UNDECIDED):
+            if one.log_id is not None and one.cause in (Cause.OUTCOME, Cause.CONTENT):
+                facts = one.node, bytes.fromhex(one.digest), one.index, one.cause
+                waiting.setdefault(one.log_id, []).append(facts)
+        for log_id, found in waiting.items():
+            if self._host.log.is_open(log_id):
+                index, cause = found[0][2:]
+                self._dispute(Disagreement(log_id, index, {node: digest for node, digest, *_ in found}), cause)
 
     def check(self, log_id: int) -> None:
         """Raises the SqlError (57P03) that blocks writes to this log, if any."""
@@ -40,43 +56,91 @@ class Disputes:
         """Take no writes on a log (None: on all) from now on."""
         self._blocked[log_id] = error
 
+    def unblock(self, log_id: int | None, key: str) -> None:
+        """Take writes again, if it is the error `key` that blocks them."""
+        error = self._blocked.get(log_id)
+        if error is not None and error.key == key:
+            del self._blocked[log_id]
+
     def outcomes_differ(self, found: Disagreement) -> None:
         """Two masters ended one entry differently: fence the minority, or find out which one is right."""
-        if found.log_id in self._settling:
-            return
-        votes = Counter(found.digests.values())
-        winner, count = votes.most_common(1)[0]
-        if count * 2 > self._host.cluster.masters():
-            self._fence_others(found, winner)
-            return
-        self._settling.add(found.log_id)
-        self.block(found.log_id, SqlError("masters_disagree", index=found.index))
-        nodes = ",".join(sorted(found.digests))
-        self._host.log_event("masters_disagree", log=found.log_id, index=found.index, nodes=nodes)
-        gevent.spawn(self._host.guarded, self._settle, found)
+        self._differ(found, Cause.OUTCOME)
 
     def contents_differ(self, log_id: int, index: int, digests: dict[str, bytes]) -> None:
-        """Two masters hold different content at one index (found when a snapshot was to be confirmed)."""
-        self.outcomes_differ(Disagreement(log_id, index, dict(digests)))
+        """Two masters hold different content at one index."""
+        self._differ(Disagreement(log_id, index, dict(digests)), Cause.CONTENT)
 
-    def _settle(self, found: Disagreement) -> None:
+    def settled_by(self, log_id: int, kept: str) -> None:
+        """A person decided for the node `kept`, whose state is the log's snapshot now (see `Operations`)."""
+        for one in self._book.having(Status.UNDECIDED):
+            if one.log_id == log_id and one.node == kept:
+                self._book.change(one.number, status=Status.ENDED)
+        self._blocked.pop(log_id, None)
+        self._host.outcomes_of(log_id).settle()
+
+    def _differ(self, found: Disagreement, cause: Cause) -> None:
+        if found.log_id in self._settling:
+            return
+        winner, count = Counter(found.digests.values()).most_common(1)[0]
+        if count * 2 > self._host.cluster.masters():
+            self._decide(found, winner, cause)
+        else:
+            self._dispute(found, cause)
+
+    def _dispute(self, found: Disagreement, cause: Cause) -> None:
+        """Nobody has a majority: no write is taken, and no waiting writer answered, until it is known who is right."""
+        log_id = found.log_id
+        self._settling.add(log_id)
+        self.block(log_id, SqlError("masters_disagree", index=found.index))
+        self._host.outcomes_of(log_id).dispute(found.index if cause is Cause.OUTCOME else found.index + 1)
+        nodes = ",".join(sorted(found.digests))
+        self._host.log_event("masters_disagree", log=log_id, index=found.index, cause=cause, nodes=nodes)
+        gevent.spawn(self._host.guarded, self._settle, found, cause)
+
+    def _settle(self, found: Disagreement, cause: Cause) -> None:
+        name = self._host.database_name(found.log_id)
         try:
-            log_directory = self._host.config.log.directory
-            with tempfile.TemporaryDirectory(prefix="replay-", dir=log_directory) as scratch:
-                truth = self._threads.call(replay.digests_at, self._material(found), Path(scratch))
-            winner = next((digest for digest in found.digests.values() if digest in truth), None)
+            for node, digest in found.digests.items():
+                if self._book.find(node, found.log_id, Status.UNDECIDED) is None:
+                    self._book.add((node, name, found.log_id, found.index), cause, Status.UNDECIDED, (digest, b""))
+            winner = self._winner(found)
             if winner is None:
-                self._host.log_event("replay_agrees_with_nobody", log=found.log_id, index=found.index)
+                self.block(found.log_id, SqlError("dispute_undecided", index=found.index, name=name))
                 return
-            self._fence_others(found, winner)
-            self._blocked.pop(found.log_id, None)
+            self._decide(found, winner, cause)
+            self.unblock(found.log_id, "masters_disagree")
         finally:
             self._settling.discard(found.log_id)
 
-    def _material(self, found: Disagreement) -> replay.Material:
-        return replay.material(self._host.log, found.log_id, found.index, self._host.config.limits)
+    def _winner(self, found: Disagreement) -> bytes | None:
+        """The digest that a replay of the log gives too; None when it gives none of them, or cannot be made."""
+        try:
+            right = self._replayed(found)
+        except EntriesGoneError as error:
+            self._host.log_event("replay_not_possible", log=found.log_id, index=found.index, reason=str(error))
+            return None
+        except Exception as error:
+            self._host.log_failure("replay_failed", error)
+            return None
+        winner = next((digest for digest in found.digests.values() if digest in right), None)
+        if winner is None:
+            self._host.log_event("replay_agrees_with_nobody", log=found.log_id, index=found.index)
+        return winner
 
-    def _fence_others(self, found: Disagreement, winner: bytes) -> None:
+    def _replayed(self, found: Disagreement) -> set[bytes]:
+        config = self._host.config
+        with tempfile.TemporaryDirectory(prefix="replay-", dir=config.log.directory) as directory:
+            scratch = Scratch(Path(directory), found.log_id, config.limits, self._threads)
+            try:
+                scratch.run(LogSource(self._host.log, found.log_id), found.index)
+                return {scratch.outcome_digest, scratch.content_digest()}
+            finally:
+                scratch.close()
+
+    def _decide(self, found: Disagreement, winner: bytes, cause: Cause) -> None:
         for node, digest in found.digests.items():
             if digest != winner:
-                self._host.fence(node, found.log_id, found.index)
+                self._host.fence(node, found.log_id, found.index, cause, (digest, winner))
+            elif (known := self._book.find(node, found.log_id, Status.UNDECIDED)) is not None:
+                self._book.remove(known.number)
+        self._host.outcomes_of(found.log_id).settle()

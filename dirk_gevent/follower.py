@@ -97,6 +97,10 @@ class Follower:
             self._keep_genesis(self._new_genesis)
             self.level.set()
 
+    def leave(self) -> None:
+        """Say that this node is about to end, so that nothing new is sent to it."""
+        self.send({"t": "leaving"})
+
     def reconnect(self) -> None:
         """Break the connection: the next hello says where each database stands."""
         if self._frames is not None:
@@ -161,7 +165,8 @@ class Follower:
             log_id: Standing(db.applied_index, db.chain, db.heard_head, db.state.value)
             for log_id, db in self.engine.logs().items()
         }
-        return Hello(self.engine.node, build_fingerprint(), self._genesis(), standings)
+        owner = self.engine.directory.owner()
+        return Hello(self.engine.node, build_fingerprint(), self._genesis(), standings, owner)
 
     def _refused(self, frame: dict[str, Any] | None) -> None:
         key = frame.get("key", "unknown") if frame else "closed"
@@ -177,6 +182,8 @@ class Follower:
         # Until all of a log that replaced another is applied here, this node still counts as the other's follower:
         # what it has beyond the new log is then kept aside, not taken for proof that the log is old.
         self._new_genesis = welcome.genesis
+        # Now the log remembers what of another node's directory it does not trust.
+        self.engine.directory.set_owner(self.engine.node)
         if followed is None:
             self._keep_genesis(welcome.genesis)
         self._beat_seconds = welcome.beat_seconds

@@ -24,6 +24,10 @@ from parser.plan import Kind, Route, Shaped
 
 _RETRY_SECONDS = 0.1
 _SLACK_SECONDS = 5.0
+#: A read that costs nothing, for the index of its answer.
+_NOTHING = b"alaivo 1"
+#: Cells of a server's line that only the log's host knows.
+_UNKNOWN_CELLS = len(SERVER_COLUMNS) - 3
 
 
 class Forward:
@@ -87,7 +91,7 @@ class Forward:
     def _alone(self, session: Session, request: Request) -> bytes:
         """SHOW SERVERS while the proxy is away: what this node knows of the others is nothing."""
         rows = [
-            (one.id, str(one.role), "live" if one.id == self._node else "unknown", None, None, None, None)
+            (one.id, str(one.role), "live" if one.id == self._node else "unknown", *[None] * _UNKNOWN_CELLS)
             for one in self._config.instances
         ]
         meta = answers.meta_of(session, request, self._node, "admin", rows=len(rows), repeatable=False)

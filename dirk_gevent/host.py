@@ -16,21 +16,22 @@ from gevent import socket
 from gevent.event import Event
 
 from dirk_gevent import replication, routing
-from dirk_gevent.cluster import Cluster, NodeState, ServerRow
+from dirk_gevent.cluster import Cluster, ServerRow
 from dirk_gevent.config import Config
+from dirk_gevent.conflicts import Cause, ConflictBook, Status
 from dirk_gevent.disputes import Disputes
-from dirk_gevent.engine.build import build_fingerprint
 from dirk_gevent.engine.results import Outcome
-from dirk_gevent.host_link import CacheLink, NodeLink
+from dirk_gevent.evidence import LogEvidence
+from dirk_gevent.fences import Fences
+from dirk_gevent.host_link import NodeLink
 from dirk_gevent.log.contract import DatabaseChanged, DatabaseInfo, Log
 from dirk_gevent.log.entry import SYSTEM_DATABASE, SYSTEM_LOG_ID, Draft
 from dirk_gevent.logs import Logger
-from dirk_gevent.messages import sentence
 from dirk_gevent.outcomes import LogOutcomes
-from dirk_gevent.protocol import FrameSocket
 from dirk_gevent.replication import Hello
 from dirk_gevent.session import Session
 from dirk_gevent.snapshots import SnapshotKeeper
+from dirk_gevent.subscriptions import Subscriptions
 from parser.errors import SqlError
 from parser.suggest import nearest
 
@@ -47,20 +48,22 @@ class LogHost:
         self.config = config
         self.cluster = Cluster(config)
         self.beat_seconds = config.replication.interval_seconds
-        self.disputes = Disputes(self)
+        self.book = ConflictBook(config.log.directory, logger.exception)
+        self.disputes = Disputes(self, self.book)
         self.snapshots = SnapshotKeeper(self)
+        self.subscriptions = Subscriptions(self, logger)
+        self.fences = Fences(self, self.book, logger)
         self._logger = logger
         self._outcomes: dict[int, LogOutcomes] = {}
         self._first_heads = {log_id: head.index for log_id, head in log.heads().items()}
-        self._links: dict[str, NodeLink] = {}
-        self._caches: set[CacheLink] = set()
         self._reported_down: set[str] = set()
-        self._refused: dict[str, str | None] = {}
         self._dropped: dict[int, int] = {}
         self._applied = Event()
         self._started = time.monotonic()
         #: Set when the process is about to end: nodes that go away then are no news.
         self.is_stopping = False
+        self.evidence = LogEvidence(self)
+        self.disputes.resume()
 
     # -- writes -----------------------------------------------------------------------------------------------
 
@@ -71,7 +74,7 @@ class LogHost:
         when no master told how it ended within `limits.waitMs`; whatever `Log.append` raises.
         """
         self._check_writable(log_id)
-        outcomes = self._outcomes_of(log_id)
+        outcomes = self.outcomes_of(log_id)
         outcomes.arriving += 1
         try:
             index = self.log.append(log_id, draft).entry.index
@@ -88,8 +91,8 @@ class LogHost:
         self._check_writable(SYSTEM_LOG_ID)
         changed = self.log.create_database(name, request_id, optional)
         if changed.change is not None and changed.change.log_id not in self._outcomes:
-            self._outcomes_of(changed.change.log_id)
-            for cache in self._caches:
+            self.outcomes_of(changed.change.log_id)
+            for cache in self.subscriptions.caches:
                 cache.opened(changed.change.log_id, 0)
         self._await_applied(SYSTEM_LOG_ID, changed.index)
         return changed
@@ -100,7 +103,7 @@ class LogHost:
         changed = self.log.drop_database(name, request_id, optional)
         if changed.change is not None:
             self._dropped[changed.change.log_id] = changed.index
-            for cache in self._caches:
+            for cache in self.subscriptions.caches:
                 cache.dropped(changed.change.log_id)
         self._await_applied(SYSTEM_LOG_ID, changed.index)
         return changed
@@ -169,21 +172,21 @@ class LogHost:
 
     def outcomes_came(self, node: str, log_id: int, outcomes: list[Outcome]) -> None:
         """A node told how entries ended. Replicas have no vote: theirs only show how far they are."""
-        if not self.cluster.nodes[node].is_master:
+        if not self.cluster.nodes[node].is_master or not self._is_known(log_id):
             return
-        known = self._outcomes_of(log_id)
+        known = self.outcomes_of(log_id)
         for outcome in outcomes:
             disagreement = known.report(node, outcome)
             if disagreement is not None:
                 self.disputes.outcomes_differ(disagreement)
-        if self._caches and (headers := known.release()):
-            for cache in self._caches:
-                cache.headers(headers)
-        elif not self._caches:
-            known.release()
+                if self.fences.is_fenced(node, log_id):
+                    break
+        self.subscriptions.headers(known.release())
 
     def applied(self, node: str, log_id: int, index: int) -> None:
-        """A node has applied a log up to `index`."""
+        """A node has applied a log up to `index`. What comes late, of a database that is gone, is not kept."""
+        if not self._is_known(log_id):
+            return
         self.cluster.applied(node, log_id, index, self.head_index(log_id))
         if log_id == SYSTEM_LOG_ID:
             self._applied.set()
@@ -192,9 +195,9 @@ class LogHost:
         """A node's heartbeat."""
         view = self.cluster.nodes[node]
         self.cluster.beat(node)
-        view.durable.update(replication.indexes_in(frame["durable"]))
-        view.states = {int(log_id): NodeState(state) for log_id, state in frame["states"].items()}
-        view.states.update(dict.fromkeys(view.fenced, NodeState.FENCED))
+        durable = replication.indexes_in(frame["durable"])
+        view.durable.update({one: at for one, at in durable.items() if self._is_known(one)})
+        self.cluster.reported(node, frame["states"])
         if node in self._reported_down:
             self._reported_down.discard(node)
             self._logger.info("replication_up", target=node)
@@ -205,110 +208,71 @@ class LogHost:
             return self.log.head(log_id).index
         return 0
 
-    def foreign_history(self, node: str, log_id: int, index: int) -> None:
-        """A node's state belongs to another history: it is fenced and seeded again."""
-        self._fence(node, log_id, index, "another history")
+    def _is_known(self, log_id: int) -> bool:
+        """Whether a log is open, or was dropped so lately that nodes still work on it."""
+        return self.log.is_open(log_id) or log_id in self._dropped
 
     def log_is_older(self, node: str, log_id: int, head: int, heard: int) -> None:
         """A node has seen more of a log than the log holds: no append until a person decides."""
         self._logger.error("log_older_than_node", target=node, log=log_id, head=head, heard=heard)
         self.disputes.block(log_id, SqlError("log_older_than_node", node=node, head=head, heard=heard))
+        if self.book.find(node, log_id, Status.UNDECIDED) is None:
+            place = node, self.database_name(log_id), log_id, heard
+            self.book.add(place, Cause.OLDER_LOG, Status.UNDECIDED)
 
     # -- subscriptions ----------------------------------------------------------------------------------------
 
     def follow(self, sock: socket.socket, fields: object) -> None:
         """Serve a subscription on `sock` until it ends; `fields` are the metadata's `follow`."""
-        frames = FrameSocket(sock)
-        try:
-            if not isinstance(fields, dict):
-                raise TypeError("follow is not an object")
-            if fields.get("as") == "cache":
-                self._serve_cache(CacheLink(frames))
-            else:
-                self._serve_node(frames, Hello.decode(fields))
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            self._logger.debug("subscription_ended", reason=str(error))
-        finally:
-            frames.close()
+        self.subscriptions.follow(sock, fields)
 
-    def _serve_cache(self, link: CacheLink) -> None:
-        released = {
-            log_id: self._outcomes_of(log_id).released for log_id in self.log.heads() if log_id != SYSTEM_LOG_ID
-        }
-        self._caches.add(link)
-        try:
-            link.run(released)
-        finally:
-            self._caches.discard(link)
+    def links(self) -> Mapping[str, NodeLink]:
+        """The nodes that follow now, by id."""
+        return self.subscriptions.links
 
-    def _serve_node(self, frames: FrameSocket, hello: Hello) -> None:
-        reason = self._refusal(hello)
-        if self._refused.get(hello.node) != reason:
-            self._refused[hello.node] = reason
-            if reason is not None:
-                text = sentence(reason, "en", {"node": hello.node})
-                self._logger.error("node_refused", target=hello.node, reason=text)
-        if reason is not None:
-            frames.send({"t": "refuse", "log": None, "key": reason})
+    def released(self) -> dict[int, int]:
+        """Up to which index of each log, the system's aside, headers have gone out."""
+        return {log_id: self.outcomes_of(log_id).released for log_id in self.log.heads() if log_id != SYSTEM_LOG_ID}
+
+    def node_came(self, hello: Hello) -> None:
+        """A node follows now."""
+        view = self.cluster.nodes[hello.node]
+        view.applied.clear()
+        view.is_drained = False
+        self.snapshots.hurry()
+        self.evidence.heard_of(hello)
+
+    def node_lost(self, node: str) -> None:
+        """A node does not follow any more."""
+        self.cluster.lost(node)
+        if node not in self._reported_down and not self.is_stopping:
+            self._reported_down.add(node)
+            self._logger.error("replication_down", target=node, text=f"Erreur réplication sur {node}")
+
+    def fence(
+        self,
+        node: str,
+        log_id: int,
+        index: int,
+        cause: Cause = Cause.OUTCOME,
+        digests: tuple[bytes, bytes] = (b"", b""),
+    ) -> None:
+        """Shut out a node's state of one log: kept aside there, then seeded again. See `Fences.fence`."""
+        self.fences.fence(node, log_id, index, cause, digests)
+
+    def distrust(self, node: str, log_id: int) -> None:
+        """Count nothing that a node has said of a log, and have caches forget what it may have answered."""
+        if log_id == SYSTEM_LOG_ID or not self.log.is_open(log_id):
             return
-        previous = self._links.pop(hello.node, None)
-        if previous is not None:
-            previous.close()
-        link = self._links[hello.node] = NodeLink(self, frames, hello)
-        self.cluster.nodes[hello.node].applied.clear()
-        try:
-            link.run()
-        finally:
-            if self._links.get(hello.node) is link:
-                del self._links[hello.node]
-                self._lost(hello.node)
-
-    def _refusal(self, hello: Hello) -> str | None:
-        if hello.node not in self.cluster.nodes:
-            return "node_unknown"
-        if hello.build != build_fingerprint():
-            return "build_differs"
-        known = {self.log.genesis, *(p.genesis for p in self.log.predecessors)}
-        if hello.genesis in known or (hello.genesis is None and self._is_blank_or_ours(hello)):
-            return None
-        if not self.head_index(SYSTEM_LOG_ID):
-            self.disputes.block(None, SqlError("log_unknown_to_node", node=hello.node))
-        return "log_unknown_to_node"
-
-    def _is_blank_or_ours(self, hello: Hello) -> bool:
-        """Whether a node that does not say which log it followed has nothing, or a state of this very log."""
-        system = hello.standings.get(SYSTEM_LOG_ID)
-        return system is None or system.applied == 0 or self.log.chain_at(SYSTEM_LOG_ID, system.applied) == system.chain
-
-    def fence(self, node: str, log_id: int, index: int) -> None:
-        """Shut out a node's state of one log: kept aside there, then seeded again."""
-        self._fence(node, log_id, index, "masters disagree")
-
-    def _fence(self, node: str, log_id: int, index: int, reason: str) -> None:
-        # Remembered until the node confirms it: it may be away now, or end before it has put its state aside.
-        self._logger.error("node_fenced", target=node, log=log_id, index=index, reason=reason)
-        self.cluster.fence(node, log_id)
-        link = self._links.get(node)
-        if link is not None:
-            link.fence(log_id)
-
-    def is_fenced(self, node: str, log_id: int) -> bool:
-        """Whether what the node says of this log is still of the state that was shut out."""
-        return log_id in self.cluster.nodes[node].fenced
-
-    def fence_done(self, node: str, log_id: int) -> None:
-        """The node has put its wrong state aside: what it says from now on is of the new one."""
-        self.cluster.nodes[node].fenced.discard(log_id)
+        known = self.outcomes_of(log_id)
+        known.distrust(node)
+        self.subscriptions.forget_cached(log_id, known.released)
 
     def untold_index(self, node: str, log_id: int, applied: int) -> int:
         """The index up to which outcomes are known; `applied` when the node's word on later ones is not needed."""
         if not self.cluster.nodes[node].is_master or log_id in self._dropped:
             return applied
-        return min(applied, self._outcomes_of(log_id).released)
-
-    def links(self) -> Mapping[str, NodeLink]:
-        """The nodes that follow now, by id."""
-        return self._links
+        return min(applied, self.outcomes_of(log_id).released)
 
     # -- housekeeping -----------------------------------------------------------------------------------------
 
@@ -319,23 +283,18 @@ class LogHost:
             self.guarded(self._watch_nodes)
             self.guarded(self.snapshots.consider)
             self.guarded(self._forget_dropped)
+            self.guarded(self.fences.look)
 
     def _watch_nodes(self) -> None:
         for node in self.cluster.silent():
-            self._lost(node)
-            link = self._links.get(node)
+            self.node_lost(node)
+            link = self.links().get(node)
             if link is not None:
                 link.close()
         if time.monotonic() - self._started > _START_GRACE_SECONDS:
             for name, view in self.cluster.nodes.items():
                 if not view.is_connected:
-                    self._lost(name)
-
-    def _lost(self, node: str) -> None:
-        self.cluster.lost(node)
-        if node not in self._reported_down and not self.is_stopping:
-            self._reported_down.add(node)
-            self._logger.error("replication_down", target=node, text=f"Erreur réplication sur {node}")
+                    self.node_lost(name)
 
     def _forget_dropped(self) -> None:
         for log_id, index in list(self._dropped.items()):
@@ -343,15 +302,13 @@ class LogHost:
             if all(view.applied.get(SYSTEM_LOG_ID, 0) >= index for view in views):
                 del self._dropped[log_id]
                 self._outcomes.pop(log_id, None)
+                self._first_heads.pop(log_id, None)
                 self.cluster.forget_log(log_id)
                 self.log.forget(log_id)
 
     def stop(self) -> None:
         """End all subscriptions (the log itself is closed by whoever opened it)."""
-        for link in list(self._links.values()):
-            link.close()
-        for cache in list(self._caches):
-            cache.close()
+        self.subscriptions.close()
 
     def server_rows(self) -> list[ServerRow]:
         """The lines of SHOW SERVERS."""
@@ -359,7 +316,14 @@ class LogHost:
         heads = {log_id: head.index for log_id, head in self.log.heads().items()}
         return self.cluster.rows(databases, heads)
 
-    def _outcomes_of(self, log_id: int) -> LogOutcomes:
+    def database_name(self, log_id: int) -> str:
+        """The name of a log's database; its number for one that is gone."""
+        if log_id == SYSTEM_LOG_ID:
+            return SYSTEM_DATABASE
+        return next((one.name for one in self.log.databases() if one.log_id == log_id), f"#{log_id}")
+
+    def outcomes_of(self, log_id: int) -> LogOutcomes:
+        """What is known of the outcomes of one log."""
         known = self._outcomes.get(log_id)
         if known is None:
             known = self._outcomes[log_id] = LogOutcomes(

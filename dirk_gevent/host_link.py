@@ -1,6 +1,6 @@
-"""The host's side of one subscription: a node that follows the log, or a cache that follows the headers.
+"""The host's side of one node's subscription.
 
-A node's link runs three greenlets: the receiver (acknowledgements, heartbeats, uploads), the sender (entries,
+It runs three greenlets: the receiver (acknowledgements, heartbeats, uploads), the sender (entries,
 marks, snapshots, never more than a window ahead of what the node applied), and the heartbeat, which waits
 behind nobody.
 """
@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import gevent
 from gevent.event import Event
-from gevent.queue import Empty, Full, Queue
+from gevent.queue import Queue
 
 from dirk_gevent import protocol, replication
-from dirk_gevent.cluster import NodeState
+from dirk_gevent.conflicts import Cause
 from dirk_gevent.log.contract import EntriesGoneError, SnapshotInfo, Watch
 from dirk_gevent.protocol import FrameSocket
 from dirk_gevent.replication import CHUNK_BYTES, Hello, Welcome
@@ -25,14 +25,12 @@ from parser.errors import SqlError
 
 if TYPE_CHECKING:
     from dirk_gevent.host import LogHost
-    from dirk_gevent.outcomes import Header
 
 #: How far a node may be sent ahead of what it has applied, in each log (one entry may always be on its way).
 WINDOW_ENTRIES = 8192
 WINDOW_BYTES = 64 * 1024 * 1024
 CHUNK_MAX_BYTES = 1024 * 1024
 _UPLOAD_CHUNKS = 64
-_CACHE_BATCHES = 4096
 
 
 @dataclass(slots=True)
@@ -162,7 +160,10 @@ class NodeLink:
     def fence(self, log_id: int) -> None:
         """The node's state of this log is wrong: it keeps it aside and starts from a snapshot."""
         lane = self._lanes.get(log_id)
-        if lane is not None and not lane.is_seeding:
+        if lane is not None and lane.is_seeding:
+            # What it is being sent would mix with what follows the fence: it hears of it when it is back.
+            self.close()
+        elif lane is not None:
             lane.restart(0)
             lane.is_seeding = True
             gevent.spawn(self._guarded, self._send_fence, log_id, lane)
@@ -173,9 +174,13 @@ class NodeLink:
 
     def _open_lane(self, log_id: int) -> None:
         """Decide where the node goes on in one log: from where it is, from a snapshot, fenced, or not at all."""
+        if self._host.cluster.nodes[self.node].is_evicted(log_id):
+            return
         standing = self._hello.standings.get(log_id)
         head = self._log.head(log_id).index
         if standing is None:
+            if self._host.fences.is_fenced(self.node, log_id):
+                self._host.fences.done(self.node, log_id, "")
             self._lanes[log_id] = lane = _Lane(0, 0)
             self._continue(log_id, lane)
             return
@@ -183,12 +188,15 @@ class NodeLink:
             self._refuse(log_id, head, max(standing.heard, standing.applied))
             return
         self._lanes[log_id] = lane = _Lane(standing.applied, standing.applied)
-        is_fenced = standing.state == NodeState.FENCED or self._host.is_fenced(self.node, log_id)
-        chain = self._log.chain_at(log_id, standing.applied)
-        is_foreign = standing.applied > head or (chain is not None and chain != standing.chain)
-        if is_foreign or is_fenced:
-            self._host.foreign_history(self.node, log_id, standing.applied)
+        if self._host.fences.is_fenced(self.node, log_id):
+            self.fence(log_id)
             return
+        chain = self._log.chain_at(log_id, standing.applied)
+        if standing.applied > head or (chain is not None and chain != standing.chain):
+            digests = standing.chain, chain or b""
+            self._host.fence(self.node, log_id, standing.applied, Cause.HISTORY, digests)
+            return
+        self._host.fences.follows(self.node, log_id)
         self._host.applied(self.node, log_id, standing.applied)
         # What was applied here while no connection stood is sent again: the node gives its recorded outcomes, for
         # writers that still wait and for the headers, which go out in order or not at all.
@@ -215,7 +223,8 @@ class NodeLink:
     def _listen(self, watch: Watch) -> None:
         while changed := watch.wait():
             for log_id in changed:
-                if log_id not in self._lanes and log_id not in self._refused:
+                is_evicted = self._host.cluster.nodes[self.node].is_evicted(log_id)
+                if log_id not in self._lanes and log_id not in self._refused and not is_evicted:
                     self._lanes[log_id] = _Lane(0, 0)
                 self._pending.add(log_id)
             self._wake.set()
@@ -310,16 +319,20 @@ class NodeLink:
         elif kind == "upload_end" and (upload := self._uploads.pop(int(frame["log"]), None)) is not None:
             upload.put(b"")
         elif kind == "fenced":
-            self._host.fence_done(self.node, int(frame["log"]))
+            self._host.fences.done(self.node, int(frame["log"]), str(frame.get("kept") or ""))
+        elif kind == "dumped":
+            self._host.fences.dumped(self.node, int(frame["log"]), str(frame["kept"]), str(frame["sql"]))
+        elif kind == "leaving":
+            self._host.cluster.nodes[self.node].is_drained = True
 
     def _receive_acks(self, log_id: int, frame: dict[str, Any]) -> None:
-        if self._host.is_fenced(self.node, log_id):
+        if self._host.fences.is_fenced(self.node, log_id):
             return
         self._host.outcomes_came(self.node, log_id, replication.outcomes_in(frame))
         self._advance(log_id, int(frame["applied"]))
 
     def _advance(self, log_id: int, index: int) -> None:
-        if self._host.is_fenced(self.node, log_id):
+        if self._host.fences.is_fenced(self.node, log_id):
             return
         self._host.applied(self.node, log_id, index)
         lane = self._lanes.get(log_id)
@@ -339,59 +352,3 @@ class NodeLink:
             self._host.snapshots.store(self.node, upload.info, upload.chunks())
         finally:
             upload.end()
-
-
-class CacheLink:
-    """A cache's subscription: headers in order, and an echo for each of its pings."""
-
-    def __init__(self, frames: FrameSocket) -> None:
-        self._frames = frames
-        self._batches: Queue[dict[str, Any]] = Queue(_CACHE_BATCHES)
-
-    def run(self, released: dict[int, int]) -> None:
-        """Serve the cache; `released` says up to which index of each log headers have gone out before it came."""
-        self._frames.send({"t": "heads", "heads": {str(i): at for i, at in released.items()}})
-        sender = gevent.spawn(self._send_batches)
-        try:
-            while (frame := self._frames.receive()) is not None:
-                if frame.get("t") == "ping":
-                    self._put({"t": "pong", "n": frame.get("n")})
-        finally:
-            sender.kill()
-
-    def close(self) -> None:
-        """End the connection."""
-        self._frames.close()
-
-    def headers(self, headers: list[Header]) -> None:
-        """Queue headers; a cache that does not take them is cut off (it clears itself and comes back)."""
-        self._put({"t": "headers", "h": [[h.log_id, h.index, h.tables] for h in headers]})
-
-    def opened(self, log_id: int, index: int) -> None:
-        """A log that is new to the cache: its headers begin after `index`."""
-        self._put({"t": "heads", "heads": {str(log_id): index}})
-
-    def dropped(self, log_id: int) -> None:
-        """A database is gone."""
-        self._put({"t": "dropped", "log": log_id})
-
-    def _put(self, batch: dict[str, Any]) -> None:
-        try:
-            self._batches.put_nowait(batch)
-        except Full:
-            self.close()
-
-    def _send_batches(self) -> None:
-        while True:
-            batch = self._batches.get()
-            while batch["t"] == "headers":
-                try:
-                    following = self._batches.get_nowait()
-                except Empty:
-                    break
-                if following["t"] != "headers":
-                    self._frames.send(batch)
-                    batch = following
-                else:
-                    batch["h"] += following["h"]
-            self._frames.send(batch)

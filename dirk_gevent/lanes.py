@@ -16,6 +16,7 @@ import gevent
 
 from dirk_gevent import replication
 from dirk_gevent.engine.apply import Work
+from dirk_gevent.engine.dump import dump_file
 from dirk_gevent.engine.faults import ForeignHistory, OutOfOrder, PoisonedEntry, SnapshotDamaged, StorageFault
 from dirk_gevent.engine.position import NodeState
 from dirk_gevent.engine.results import Outcome
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 BATCH_ENTRIES = 1024
 _RETRY_SECONDS = 2.0
 _SEAL_SECONDS = 2.0
+#: In the names of states that were put aside because another was right.
+_FENCED = "fenced"
 #: Entries may come before the system log has made their database.
 _DATABASE_MS = 60_000
 
@@ -207,11 +210,32 @@ class Lane:
         self._follower.check_level()
 
     def _fence(self) -> None:
-        database = self._database()
-        kept = self._follower.appliers.call(database.set_aside, "fenced")
-        database.set_state(NodeState.LIVE)
-        self._follower.send({"t": "fenced", "log": self.log_id})
-        self._follower.logger.error("fenced", log=self.log_id, kept=str(kept))
+        follower, database = self._follower, self._database()
+        index = database.applied_index
+        kept = follower.appliers.call(database.set_aside, _FENCED)
+        if kept is None:
+            # It was put aside before and the word of it was lost.
+            kept = follower.slow.call(follower.engine.directory.newest_kept, self.log_id, _FENCED)
+        database.set_state(NodeState.SEEDING)
+        follower.send({"t": "fenced", "log": self.log_id, "kept": str(kept or "")})
+        follower.logger.error("fenced", log=self.log_id, kept=str(kept or ""))
+        if kept is not None:
+            gevent.spawn(self._dump, database.name, kept, index)
+
+    def _dump(self, name: str, kept: Path, index: int) -> None:
+        """Write what was put aside as statements, too, beside the file."""
+        follower, target = self._follower, kept.with_suffix(".sql")
+        node = follower.engine.node
+        remarks = (
+            f"Database {name} as node {node} had it at index {index} of its log, when it was shut out.",
+            f"dirk-client -f {target.name} makes it again under another name.",
+        )
+        try:
+            if not target.exists():
+                follower.slow.call(dump_file, kept, target, f"{name}_{node}_{index}", remarks)
+            follower.send({"t": "dumped", "log": self.log_id, "kept": str(kept), "sql": str(target)})
+        except Exception as error:
+            follower.logger.exception("dump_failed", error, log=self.log_id, kept=str(kept))
 
     def _stall(self, item: Item, fault: StorageFault) -> None:
         """The machine's fault: say so once, keep the item, try again."""

@@ -42,12 +42,30 @@ class Disagreement:
 
 @dataclass(slots=True)
 class _Record:
-    """One entry: its `first` outcome (None once nobody can ask for it), the tables it wrote, what each master said."""
+    """One entry: its `first` outcome (None once nobody can ask for it), the tables it wrote, what each master said.
+
+    `others` are the outcomes that differ from the first, by digest: one of them may prove to be the right one.
+    """
 
     first: Outcome | None
     digest: bytes
     tables: tuple[str, ...]
     digests: dict[str, bytes] = field(default_factory=dict)
+    others: dict[bytes, Outcome] | None = None
+
+    def take(self, outcome: Outcome) -> None:
+        """Have this outcome as the first."""
+        self.first, self.digest, self.tables = outcome, outcome.digest, outcome.tables
+
+    def distrust(self, node: str) -> None:
+        """Count nothing that `node` said; what only it said is unknown again."""
+        self.digests.pop(node, None)
+        left = next(iter(self.digests.values()), b"")
+        if self.digest in self.digests.values():
+            return
+        self.first, self.digest, self.tables = None, left, ("*",)
+        if self.others and left in self.others:
+            self.take(self.others[left])
 
 
 class LogOutcomes:
@@ -58,6 +76,8 @@ class LogOutcomes:
         self.released = released
         #: Writes on their way into the log, whose writers do not wait for an outcome yet.
         self.arriving = 0
+        #: While masters disagree: the first index whose outcome nobody is told.
+        self._disputed: int | None = None
         self._masters = masters
         self._records: dict[int, _Record] = {}
         self._whole: deque[int] = deque()
@@ -71,13 +91,31 @@ class LogOutcomes:
             record = self._records[outcome.index] = _Record(outcome, outcome.digest, outcome.tables)
             self._whole.append(outcome.index)
             self._thin_out()
+        elif not record.digest:
+            record.take(outcome)
         record.digests[node] = outcome.digest
         waiting = self._waiting.get(outcome.index)
         if waiting is not None:
             waiting.set()
         if outcome.digest != record.digest:
+            record.others = {**(record.others or {}), outcome.digest: outcome}
             return Disagreement(self.log_id, outcome.index, dict(record.digests))
         return None
+
+    def dispute(self, index: int) -> None:
+        """Masters disagree from `index` on: no outcome from there is told until `settle`."""
+        self._disputed = index if self._disputed is None else min(index, self._disputed)
+
+    def settle(self) -> None:
+        """It is known who is right: what is known now may be told."""
+        self._disputed = None
+        for event in self._waiting.values():
+            event.set()
+
+    def distrust(self, node: str) -> None:
+        """Count nothing that `node` has said so far: its state was shut out."""
+        for record in self._records.values():
+            record.distrust(node)
 
     def _thin_out(self) -> None:
         """Forget what nobody needs: whole outcomes past the newest, entries that all masters agree on."""
@@ -95,7 +133,7 @@ class LogOutcomes:
     def release(self) -> list[Header]:
         """The headers that may go out now: all entries after `released` whose first outcome is known, in order."""
         headers = []
-        while (record := self._records.get(self.released + 1)) is not None:
+        while (record := self._records.get(self.released + 1)) is not None and record.digest:
             self.released += 1
             headers.append(Header(self.log_id, self.released, record.tables))
         return headers
@@ -106,7 +144,9 @@ class LogOutcomes:
         return record is not None and node in record.digests
 
     def first(self, index: int) -> Outcome | None:
-        """The first outcome of `index`, while it is kept."""
+        """The first outcome of `index`, while it is kept and undisputed."""
+        if self._disputed is not None and index >= self._disputed:
+            return None
         record = self._records.get(index)
         return record.first if record else None
 

@@ -14,11 +14,11 @@ from pathlib import Path
 import apsw
 
 from dirk_gevent.config import Config
+from dirk_gevent.conflicts import shut_out
 from dirk_gevent.engine import records
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.faults import DirectoryInUse, StorageFault
-from dirk_gevent.engine.position import NodeState
 from dirk_gevent.log.contract import Head, Predecessor, SnapshotInfo
 from dirk_gevent.log.directory import DirectoryLock, sync_directory
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
@@ -49,7 +49,7 @@ def rebuild(config: Config, chosen: NodeFiles, nodes: tuple[NodeFiles, ...]) -> 
 
     `nodes` are all nodes that could be read: any log that one of them follows becomes a predecessor.
     """
-    _check(chosen)
+    _check(config, chosen)
     directory = config.log.directory
     lock = _locked(directory)
     try:
@@ -67,15 +67,14 @@ def rebuild(config: Config, chosen: NodeFiles, nodes: tuple[NodeFiles, ...]) -> 
     return Rebuilt(len(logs) - 1, kept)
 
 
-def _check(chosen: NodeFiles) -> None:
+def _check(config: Config, chosen: NodeFiles) -> None:
     """Refuses files that are no whole, trusted copy."""
     if chosen.problems:
         raise RebuildRefused(f"{chosen.node} cannot be used: {chosen.problems[0]}")
     if SYSTEM_LOG_ID not in chosen.databases or chosen.genesis is None:
         raise RebuildRefused(f"{chosen.node} cannot be used: it has never followed a log")
-    for meta in chosen.databases.values():
-        if meta.state in (NodeState.FENCED, NodeState.SEEDING):
-            raise RebuildRefused(f"{chosen.node} cannot be used: its database {meta.name} is {meta.state}")
+    for database, reason in shut_out(config.log.directory, chosen.node):
+        raise RebuildRefused(f"{chosen.node} cannot be used: its database {database} was shut out ({reason})")
 
 
 def _locked(directory: Path) -> DirectoryLock:

@@ -1,72 +1,110 @@
-"""A scratch replay: what one database must be at an index, from the log alone.
+"""A scratch replay: what one database must be at an index, from a log or a backup of one alone.
 
-It settles a disagreement of two masters where no third can outvote one of them. It runs on a native thread, in a
-directory of its own, and touches no node.
+It settles a disagreement of two masters where no third can outvote one of them, and makes the state of an earlier
+index anew. It runs in a directory of its own, on native threads, a piece at a time, and touches no node.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from dirk_gevent.config import Limits
 from dirk_gevent.engine.apply import Work
+from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
-from dirk_gevent.log.contract import Log
+from dirk_gevent.log.contract import EntriesGoneError, Log
 from dirk_gevent.log.entry import Entry
+from dirk_gevent.threads import NativeThreads
 
-_READ_BYTES = 4 * 1024 * 1024
+#: So much of a log, or of a snapshot, is in memory at a time.
+PIECE_BYTES = 4 * 1024 * 1024
 _BATCH_ENTRIES = 512
 
 
-@dataclass(frozen=True, slots=True)
-class Material:
-    """What a replay needs: the snapshot's compressed bytes (None: from the beginning) and the entries after it."""
+class Source(Protocol):
+    """Where a replay takes its snapshot and its entries from. Its methods block this greenlet alone."""
 
-    log_id: int
-    index: int
-    snapshot: bytes | None
-    entries: tuple[bytes, ...]
-    limits: Limits
+    def snapshot(self, index: int) -> tuple[int, Iterator[bytes]] | None:
+        """The newest trusted snapshot at or before `index`: its index, and its file in pieces; None without one."""
+
+    def entries(self, after: int, upto: int) -> Iterator[Sequence[bytes]]:
+        """The encoded entries from `after` + 1 to `upto`, in pieces; raises EntriesGoneError."""
 
 
-def material(log: Log, log_id: int, index: int, limits: Limits) -> Material:
-    """Collect it from the log. Blocks; raises EntriesGoneError when the log no longer reaches back."""
-    snapshot = None
-    after = 0
-    info = next((s for s in reversed(log.snapshots(log_id)) if s.confirmed and s.index <= index), None)
-    if info is not None:
-        reader = log.open_snapshot(log_id, info.index)
+class LogSource:
+    """One log as the source of a replay."""
+
+    def __init__(self, log: Log, log_id: int) -> None:
+        self._log = log
+        self._log_id = log_id
+
+    def snapshot(self, index: int) -> tuple[int, Iterator[bytes]] | None:
+        """See `Source.snapshot`: only one that a second master has confirmed is trusted."""
+        held = [one for one in self._log.snapshots(self._log_id) if one.confirmed and one.index <= index]
+        return (held[-1].index, self._pieces(held[-1].index)) if held else None
+
+    def _pieces(self, index: int) -> Iterator[bytes]:
+        reader = self._log.open_snapshot(self._log_id, index)
         try:
-            snapshot = b"".join(iter(lambda: reader.read(_READ_BYTES), b""))
+            while piece := reader.read(PIECE_BYTES):
+                yield piece
         finally:
             reader.close()
-        after = info.index
-    entries: list[bytes] = []
-    while after + len(entries) < index:
-        chunk = log.read(log_id, after + len(entries), _READ_BYTES)
-        entries += chunk.entries[: index - after - len(entries)]
-    return Material(log_id, index, snapshot, tuple(entries), limits)
+
+    def entries(self, after: int, upto: int) -> Iterator[Sequence[bytes]]:
+        """See `Source.entries`."""
+        while after < upto:
+            chunk = self._log.read(self._log_id, after, PIECE_BYTES)
+            if not chunk.entries:
+                raise EntriesGoneError(self._log_id, after + 1)
+            entries = chunk.entries[: upto - after]
+            after += len(entries)
+            yield entries
 
 
-def digests_at(material: Material, scratch: Path) -> set[bytes]:
-    """The digests that are right at the index: of the entry's outcome, and of the whole content."""
-    engine = Engine(scratch, "replay", material.limits)
-    engine.open()
-    try:
-        engine.create(material.log_id, "replay")
-        database = engine.by_log(material.log_id)
-        if material.snapshot is not None:
-            path = scratch / "snapshot.zst"
-            path.write_bytes(material.snapshot)
-            database.restore(path)
-        right: set[bytes] = set()
-        work = [Work(Entry.decode(encoded), encoded) for encoded in material.entries]
-        for start in range(0, len(work), _BATCH_ENTRIES):
-            for outcome in database.apply(work[start : start + _BATCH_ENTRIES]):
-                if outcome.index == material.index:
-                    right.add(outcome.digest)
-        right.add(database.content_digest()[1])
-        return right
-    finally:
-        engine.close()
+class Scratch:
+    """One database made anew in `directory`. Its methods block this greenlet alone; the work is done on `threads`.
+
+    After `run`, `outcome_digest` is how the entry at that index ended (b"" when a snapshot stands at it).
+    """
+
+    def __init__(self, directory: Path, log_id: int, limits: Limits, threads: NativeThreads) -> None:
+        self.outcome_digest = b""
+        self._directory = directory
+        self._threads = threads
+        self._engine = Engine(directory, "replay", limits)
+        threads.call(self._engine.open)
+        try:
+            self.database: Database = threads.call(self._engine.create, log_id, "replay")
+        except BaseException:
+            self.close()
+            raise
+
+    def run(self, source: Source, index: int) -> None:
+        """Bring the database to `index`. Raises EntriesGoneError when the source does not reach back so far."""
+        found = source.snapshot(index)
+        if found is not None:
+            path = self._directory / "begin.zst"
+            with path.open("wb") as file:
+                for piece in found[1]:
+                    self._threads.call(file.write, piece)
+            self._threads.call(self.database.restore, path)
+            path.unlink()
+        for entries in source.entries(self.database.applied_index, index):
+            for start in range(0, len(entries), _BATCH_ENTRIES):
+                self._threads.call(self._apply, entries[start : start + _BATCH_ENTRIES], index)
+
+    def content_digest(self) -> bytes:
+        """The digest of the whole content."""
+        return self._threads.call(self.database.content_digest)[1]
+
+    def close(self) -> None:
+        """Give the directory back."""
+        self._threads.call(self._engine.close)
+
+    def _apply(self, entries: Sequence[bytes], wanted: int) -> None:
+        for outcome in self.database.apply([Work(Entry.decode(encoded), encoded) for encoded in entries]):
+            if outcome.index == wanted:
+                self.outcome_digest = outcome.digest

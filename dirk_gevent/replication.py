@@ -32,12 +32,16 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """How a node introduces itself. `genesis` is None for a node that never followed a log."""
+    """How a node introduces itself. `genesis` is None for a node that never followed a log.
+
+    `owner` is the node that its data directory belongs to; None for a directory that does not say.
+    """
 
     node: str
     build: str
     genesis: bytes | None
     standings: Mapping[int, Standing]
+    owner: str | None = None
 
     def encode(self) -> dict[str, Any]:
         """The `follow` field of the subscription's metadata."""
@@ -48,6 +52,7 @@ class Hello:
             "build": self.build,
             "genesis": self.genesis.hex() if self.genesis else None,
             "logs": logs,
+            "owner": self.owner,
         }
 
     @staticmethod
@@ -59,8 +64,9 @@ class Hello:
             int(i): Standing(int(applied), bytes.fromhex(chain), int(heard), str(state))
             for i, (applied, chain, heard, state) in fields["logs"].items()
         }
-        genesis = fields["genesis"]
-        return Hello(str(fields["node"]), str(fields["build"]), bytes.fromhex(genesis) if genesis else None, logs)
+        genesis, owner = fields["genesis"], fields.get("owner")
+        known = bytes.fromhex(genesis) if genesis else None
+        return Hello(str(fields["node"]), str(fields["build"]), known, logs, str(owner) if owner else None)
 
 
 @dataclass(frozen=True, slots=True)

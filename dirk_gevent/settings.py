@@ -109,10 +109,14 @@ class Routing:
 
 @dataclass(frozen=True, slots=True)
 class Replication:
-    """`interval_seconds`: from one heartbeat to the next; three missed make a node down."""
+    """`interval_seconds`: from one heartbeat to the next; three missed make a node down.
+
+    `compare_seconds`: the contents of a database are compared between nodes at least so often, written or not.
+    """
 
     type: ReplicationType = ReplicationType.LOG
     interval_seconds: float = 0.5
+    compare_seconds: float = 600.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,9 @@
-"""When the log gets a snapshot of a database, who makes it, and when it may forget what lies before.
+"""Rounds: all live nodes are asked for their content's digest at one index, and one of them for a snapshot too.
 
-A round: the log asks all live masters for their content digest at one index, and one of them for the snapshot
-too. A second master's equal digest confirms it; only then are entries dropped.
+A snapshot is made when the log has grown; a second master's equal digest confirms it, and only then are the entries
+behind it dropped. Rounds without a snapshot compare the masters: when a node has come, when a database that was
+written is at rest, and every `replication.compareSeconds`, so that a file edited behind DirkDB's back is found though
+no statement touches what was edited.
 """
 
 from __future__ import annotations
@@ -12,8 +14,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import gevent
+from gevent.event import Event
 
+from dirk_gevent.compare import Comparisons
 from dirk_gevent.config import LogSettings
+from dirk_gevent.conflicts import Cause
 from dirk_gevent.log.contract import Size, SnapshotInfo
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from parser.errors import SqlError
@@ -23,46 +28,68 @@ if TYPE_CHECKING:
 
 #: A round that has not ended by then is given up (a node died in it) and may begin again.
 _ROUND_SECONDS = 120.0
-#: Rounds at one time: each holds a read transaction, a file and a native thread on its author.
+#: Rounds at one time: each holds a read transaction and a native thread on every node.
 _MOST_ROUNDS = 4
+#: A node further from the head than this is not compared: its digest would be waited for too long.
+_NEAR_ENTRIES = 1000
 
 
 @dataclass(slots=True)
-class _Round:
-    """One snapshot on its way. `author` makes it; `digests` are what the masters said, by node."""
+class Round:
+    """One round on its way. `author` makes the snapshot (None: only digests are asked for); `asked` are the nodes
+    whose digest is awaited, `digests` what they said; `ended` is set when the round is over, however it ended.
+
+    `is_decisive`: a person takes the author's state for the right one, whatever the others say.
+    """
 
     index: int
-    author: str
+    author: str | None
+    asked: set[str]
     started: float
+    is_decisive: bool = False
     digests: dict[str, bytes] = field(default_factory=dict)
     stored: SnapshotInfo | None = None
+    ended: Event = field(default_factory=Event)
 
 
 class SnapshotKeeper:
-    """The snapshot rounds of one host."""
+    """The rounds of one host, at most one a log."""
 
     def __init__(self, host: LogHost) -> None:
         self._host = host
-        self._rounds: dict[int, _Round] = {}
+        self._rounds: dict[int, Round] = {}
+        self._comparisons = Comparisons(host.config.replication.compare_seconds)
 
     def consider(self) -> None:
-        """Begin a round for each log that has grown past its bounds, and end those that have waited too long."""
+        """Begin the rounds that are due, and end those that have waited too long."""
         settings = self._host.config.log
         now = time.monotonic()
         heads = self._host.log.heads()
         for dropped in self._rounds.keys() - heads.keys():
-            del self._rounds[dropped]
-        for log_id in heads:
-            if log_id == SYSTEM_LOG_ID:
-                continue
+            self._rounds.pop(dropped).ended.set()
+        for log_id, head in heads.items():
             size = self._host.log.size(log_id)
             if (current := self._rounds.get(log_id)) is not None:
-                if current.stored is not None and size.bytes > settings.retain_bytes:
-                    self._confirm(log_id, current, current.stored.digest)
-                elif now - current.started > _ROUND_SECONDS:
-                    self._give_up(log_id, current)
-            elif _is_large(size, settings) and self._is_worthwhile(log_id, size):
+                self._look_after(log_id, current, size)
+            elif log_id != SYSTEM_LOG_ID and _is_large(size, settings) and self._is_worthwhile(log_id, size):
                 self.begin(log_id)
+            elif self._comparisons.is_due(log_id, head.index, now) and self._can_compare(log_id, head.index):
+                self.begin(log_id, uploads=False)
+        self._comparisons.keep_only(heads.keys())
+
+    def hurry(self) -> None:
+        """A node has come, whose files may have been edited meanwhile: compare everything as soon as it is level."""
+        self._comparisons.hurry()
+
+    def _look_after(self, log_id: int, current: Round, size: Size) -> None:
+        current.asked &= self._host.links().keys()
+        is_over = size.bytes > self._host.config.log.retain_bytes
+        if current.stored is not None and (is_over or current.is_decisive):
+            self._confirm(log_id, current, current.stored.digest)
+        elif time.monotonic() - current.started > _ROUND_SECONDS:
+            self._give_up(log_id, current)
+        else:
+            self._try_to_end(log_id, current)
 
     def _is_worthwhile(self, log_id: int, size: Size) -> bool:
         """Whether a snapshot begun now can be confirmed: by a second master, or for want of room without one."""
@@ -72,75 +99,142 @@ class SnapshotKeeper:
         is_over = size.bytes > self._host.config.log.retain_bytes
         return is_over or len(self._host.cluster.live_masters(log_id)) >= needed
 
-    def begin(self, log_id: int) -> int | None:
-        """Ask for a snapshot at the log's head; its index, or None when no master is there to make it."""
+    def _can_compare(self, log_id: int, head: int) -> bool:
+        """Whether there is room for a round, and no connected node is far from the head."""
         links = self._host.links()
-        masters = [name for name in self._host.cluster.live_masters(log_id) if name in links]
-        if not masters or log_id in self._rounds:
+        cluster = self._host.cluster
+        return (
+            len(self._rounds) < _MOST_ROUNDS
+            and bool(cluster.live_masters(log_id))
+            and all(cluster.is_level(name, log_id, head - _NEAR_ENTRIES) for name in links)
+        )
+
+    def begin(self, log_id: int, uploads: bool = True, author: str | None = None) -> int | None:
+        """Ask for digests at the log's head, and for a snapshot if `uploads`; the index, None when nobody can answer.
+
+        An `author` that is named decides: its state is taken for the right one.
+        """
+        links, cluster = self._host.links(), self._host.cluster
+        masters = [name for name in cluster.live_masters(log_id) if name in links]
+        if not masters or log_id in self._rounds or (author is not None and author not in masters):
             return None
         index = self._host.head_index(log_id)
-        author = max(masters, key=lambda name: self._host.cluster.nodes[name].applied.get(log_id, 0))
-        self._rounds[log_id] = _Round(index, author, time.monotonic())
-        for name in masters:
-            links[name].mark(log_id, index, uploads=name == author)
-        self._host.log_event("snapshot_begun", log=log_id, index=index, author=author)
+        furthest = max(masters, key=lambda name: cluster.nodes[name].applied.get(log_id, 0))
+        chosen = (author or furthest) if uploads else None
+        replicas = [name for name in links if not cluster.nodes[name].is_master and cluster.is_level(name, log_id, 0)]
+        asked = {*masters, *replicas}
+        self._rounds[log_id] = Round(index, chosen, asked, time.monotonic(), author is not None)
+        for name in asked:
+            links[name].mark(log_id, index, uploads=name == chosen)
+        if chosen is not None:
+            self._host.log_event("snapshot_begun", log=log_id, index=index, author=chosen)
         return index
 
+    def running(self, log_id: int) -> Round | None:
+        """The round of a log that is on its way."""
+        return self._rounds.get(log_id)
+
     def digest(self, node: str, log_id: int, index: int, digest: bytes) -> None:
-        """A master's content digest at `index`."""
+        """A node's content digest at `index`."""
+        if self._host.fences.is_fenced(node, log_id) or not self._host.log.is_open(log_id):
+            return
+        self._host.cluster.nodes[node].digests[log_id] = index, digest
         current = self._rounds.get(log_id)
-        if current is not None and current.index == index and self._host.cluster.nodes[node].is_master:
+        if current is not None and current.index == index:
             current.digests[node] = digest
             self._try_to_end(log_id, current)
 
     def store(self, node: str, info: SnapshotInfo, chunks: Iterator[bytes]) -> None:
         """Take the snapshot that `node` uploads. Blocks until it is durable."""
+        current = self._rounds.get(info.log_id)
         try:
             stored = self._host.log.store_snapshot(info, chunks)
         except (SqlError, ConnectionError) as error:
             self._host.log_event("snapshot_refused", node=node, log=info.log_id, index=info.index, reason=str(error))
-            self._rounds.pop(info.log_id, None)
+            if current is not None:
+                self._over(info.log_id, current)
             return
         current = self._rounds.get(info.log_id)
         if current is not None and current.index == info.index:
             current.stored = stored
             self._try_to_end(info.log_id, current)
 
-    def _try_to_end(self, log_id: int, current: _Round) -> None:
+    def _try_to_end(self, log_id: int, current: Round) -> None:
+        if current.author is None:
+            if current.asked <= current.digests.keys():
+                self._compared(log_id, current)
+            return
         if current.stored is None:
             return
-        others = [digest for node, digest in current.digests.items() if node != current.author]
-        if others:
+        others = [
+            digest
+            for node, digest in current.digests.items()
+            if node != current.author and self._host.cluster.nodes[node].is_master
+        ]
+        if current.is_decisive:
+            self._confirm(log_id, current, current.stored.digest)
+        elif others:
             self._confirm(log_id, current, others[0])
         elif self._host.cluster.masters() == 1:
             self._confirm(log_id, current, current.stored.digest)
 
-    def _confirm(self, log_id: int, current: _Round, digest: bytes) -> None:
+    def _compared(self, log_id: int, current: Round) -> None:
+        """All that were asked have answered: the masters among themselves, the replicas against them."""
+        self._comparisons.ended(log_id, current.index, time.monotonic() - current.started, time.monotonic())
+        self._over(log_id, current)
+        masters = self._of_masters(current)
+        found = set(masters.values())
+        if len(found) > 1:
+            self._host.disputes.contents_differ(log_id, current.index, masters)
+        elif found:
+            (right,) = found
+            for node, digest in current.digests.items():
+                if digest != right:
+                    gevent.spawn(
+                        self._host.guarded,
+                        self._host.fence, node, log_id, current.index, Cause.CONTENT, (digest, right),
+                    )  # fmt: skip
+
+    def _of_masters(self, current: Round) -> dict[str, bytes]:
+        nodes = self._host.cluster.nodes
+        return {node: digest for node, digest in current.digests.items() if nodes[node].is_master}
+
+    def _over(self, log_id: int, current: Round) -> None:
+        if self._rounds.get(log_id) is current:
+            del self._rounds[log_id]
+        current.ended.set()
+
+    def _confirm(self, log_id: int, current: Round, digest: bytes) -> None:
         # A greenlet of its own: forgetting many entries takes many commits, and what called here reads a node's link.
         self._rounds.pop(log_id, None)
         gevent.spawn(self._host.guarded, self._end, log_id, current, digest)
 
-    def _end(self, log_id: int, current: _Round, digest: bytes) -> None:
-        if self._host.log.confirm_snapshot(log_id, current.index, digest):
-            self._host.log_event("snapshot_confirmed", log=log_id, index=current.index)
-            self._truncate(log_id, current.index)
-            return
-        self._host.log.delete_snapshot(log_id, current.index)
-        if current.stored is not None:
-            # The author's own digest may still be on its way; what it stored says the same.
-            current.digests[current.author] = current.stored.digest
-        self._host.disputes.contents_differ(log_id, current.index, current.digests)
+    def _end(self, log_id: int, current: Round, digest: bytes) -> None:
+        try:
+            if self._host.log.confirm_snapshot(log_id, current.index, digest):
+                self._host.log_event("snapshot_confirmed", log=log_id, index=current.index)
+                self._truncate(log_id, current.index)
+                return
+            self._host.log.delete_snapshot(log_id, current.index)
+            if current.stored is not None and current.author is not None:
+                # The author's own digest may still be on its way; what it stored says the same.
+                current.digests[current.author] = current.stored.digest
+            self._host.disputes.contents_differ(log_id, current.index, self._of_masters(current))
+        finally:
+            current.ended.set()
 
-    def _give_up(self, log_id: int, current: _Round) -> None:
-        self._rounds.pop(log_id, None)
-        self._host.log_event("snapshot_given_up", log=log_id, index=current.index)
+    def _give_up(self, log_id: int, current: Round) -> None:
+        self._over(log_id, current)
+        self._comparisons.ended(log_id, current.index, 0.0, time.monotonic())
+        self._host.log_event("snapshot_given_up" if current.author else "comparison_given_up", log=log_id,
+                             index=current.index)  # fmt: skip
         if current.stored is not None:
             self._host.log.delete_snapshot(log_id, current.index)
 
     def _truncate(self, log_id: int, index: int) -> None:
         """Drop entries that every node has in its file for good; all behind the snapshot past `retainBytes`."""
-        nodes = self._host.cluster.nodes.values()
-        needed = min(view.durable.get(log_id, 0) for view in nodes)
+        nodes = [view for view in self._host.cluster.nodes.values() if not view.is_evicted(log_id)]
+        needed = min((view.durable.get(log_id, 0) for view in nodes), default=index)
         is_over = self._host.log.size(log_id).bytes > self._host.config.log.retain_bytes
         oldest = self._host.log.truncate(log_id, index if is_over else min(index, needed))
         self._host.log_event("log_truncated", log=log_id, oldest=oldest)

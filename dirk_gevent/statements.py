@@ -1,24 +1,41 @@
-"""Statements that change or show the session and the cluster: USE, SET LANGUAGE, SHOW DATABASES, SHOW SERVERS."""
+"""Statements that change or show the session and the cluster: USE, SET LANGUAGE, SHOW DATABASES, SERVERS, CONFLICTS."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 from dirk_gevent import answers
-from dirk_gevent.cluster import ServerRow
+from dirk_gevent.cluster import SHOWN_DIGEST_BYTES, ServerRow
 from dirk_gevent.config import Limits
+from dirk_gevent.conflicts import Conflict
 from dirk_gevent.host import LogHost
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from dirk_gevent.session import LANGUAGES, Request, Session
 from parser.errors import SqlError
 from parser.plan import Route
 
-SERVER_COLUMNS = ("fanasehoana", "role", "state", "database", "applied_index", "lag_entries", "last_heartbeat")
+SERVER_COLUMNS = (
+    "fanasehoana", "role", "state", "database", "applied_index", "lag_entries", "last_heartbeat",
+    "digest_index", "digest",
+)  # fmt: skip
+CONFLICT_COLUMNS = (
+    "fanasehoana", "node", "database", "index", "cause", "state", "digest", "right_digest", "kept", "kept_sql",
+)  # fmt: skip
 
 
 def server_cells(row: ServerRow) -> tuple[str | int | None, ...]:
     """One line of SHOW SERVERS, in the order of `SERVER_COLUMNS`."""
-    return (row.node, row.role, row.state, row.database, row.applied_index, row.lag_entries, row.last_heartbeat)
+    place = (row.node, row.role, row.state, row.database, row.applied_index, row.lag_entries, row.last_heartbeat)
+    return (*place, row.digest_index, row.digest)
+
+
+def conflict_cells(found: Conflict) -> tuple[str | int | None, ...]:
+    """One line of SHOW CONFLICTS, in the order of `CONFLICT_COLUMNS`: what is not known is null."""
+    when = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(found.when_ms // 1000))
+    shown = [digest[: 2 * SHOWN_DIGEST_BYTES] or None for digest in (found.digest, found.right)]
+    place = (when, found.node or None, found.database or None, found.index, found.cause, found.status)
+    return (*place, *shown, found.kept or None, found.kept_sql or None)
 
 
 def choose_language(session: Session, route: Route) -> str:
@@ -45,13 +62,17 @@ class SessionStatements:
             return self._use(session, request, route)
         if route.verb == "set_language":
             language = choose_language(session, route)
-            return answers.done("set_language", language, 0, self._meta(session, request, "session"))
+            meta = answers.meta_of(session, request, self._name, "session", lang=language)
+            return answers.done("set_language", language, 0, meta)
         if route.show == "databases":
             self._host.disputes.check(SYSTEM_LOG_ID)
             rows = [(info.name,) for info in self._host.log.databases()]
             return self._listing(session, request, ("fanasehoana",), rows)
         if route.show == "servers":
             return self._listing(session, request, SERVER_COLUMNS, [server_cells(r) for r in self._host.server_rows()])
+        if route.show == "conflicts":
+            found = [conflict_cells(one) for one in reversed(self._host.book.all())]
+            return self._listing(session, request, CONFLICT_COLUMNS, found)
         raise SqlError("not_supported", what=request.text.split(maxsplit=1)[0])
 
     def _use(self, session: Session, request: Request, route: Route) -> bytes:

@@ -71,6 +71,32 @@ MESSAGES: dict[str, Texts] = {
         fr="les masters ne sont pas d'accord à l'index {index} ; pas d'écriture avant de savoir qui a raison",
         en="the masters disagree at index {index}; no write is taken until it is known which one is right",
     ),
+    "dispute_undecided": Texts(
+        mg="tsy mitovy ny MASTER ao amin'ny index {index} ary tsy mitovy amin'ny iray aminy ny diary ; "
+        "olona no manapaka : dirk-admin settle {name} --keep MPIZARA, na --keep-log",
+        fr="les masters ne sont pas d'accord à l'index {index} et le journal ne donne raison à aucun ; "
+        "une personne décide : dirk-admin settle {name} --keep SERVEUR, ou --keep-log",
+        en="the masters disagree at index {index} and the log agrees with none of them; "
+        "a person decides: dirk-admin settle {name} --keep NODE, or --keep-log",
+    ),
+    "log_copied": Texts(
+        mg="kopia ny diary ka mety tsy feno : andrasana izay fantatry ny {missing} ; "
+        "raha tsy hiverina intsony izy : dirk-admin settle --accept-log",
+        fr="ce journal est une copie, il lui manque peut-être des écritures : on attend {missing} ; "
+        "si personne d'autre ne revient : dirk-admin settle --accept-log",
+        en="this log is a copy and may lack writes: it waits for what {missing} knows; "
+        "if nobody else comes back: dirk-admin settle --accept-log",
+    ),
+    "node_evicted": Texts(
+        mg="nesorina ny mpizara {node} ; averina amin'ny dirk-admin reseed {node}",
+        fr="le serveur {node} a été écarté ; dirk-admin reseed {node} le fait revenir",
+        en="node {node} was evicted; dirk-admin reseed {node} brings it back",
+    ),
+    "restoring": Texts(
+        mg="eo am-pamerenana ny tahiry {name} ; andramo indray rehefa afaka kelikely",
+        fr="la base {name} est en cours de restauration ; réessayez dans un instant",
+        en="database {name} is being restored; try again in a moment",
+    ),
     "node_not_following": Texts(
         mg="tsy manaraka ny diary ny mpizara {node} : {reason}",
         fr="le serveur {node} ne suit pas le journal : {reason}",

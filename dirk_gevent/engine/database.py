@@ -1,6 +1,6 @@
 """One database on one node: its file, its place in its log, its reads.
 
-Threads. `read` belongs to the hub. `apply`, `pin`, `restore` and `set_state` take the writer lock and run on
+Threads. `read` belongs to the hub. `apply`, `pin` and `restore` take the writer lock and run on
 native threads; `checkpoint` runs beside them. A stream belongs to whichever reader thread holds it.
 """
 
@@ -68,12 +68,8 @@ class Database(ReadSide):
                 self._writer().connection.execute("UPDATE dirk_meta SET heard_head = applied_index")
 
     def set_state(self, state: NodeState, reason: str = "") -> None:
-        """Change what the node does with it. Into and out of FENCED it is written to the file (native thread)."""
-        persist = NodeState.FENCED in (state, self.state) and state != self.state
+        """Change what the node does with it. In memory alone: who is shut out is remembered by the log's host."""
         self.state, self.reason = state, reason
-        if persist:
-            with self._writer_lock, storage_faults("state"):
-                self._writer().connection.execute("UPDATE dirk_meta SET state = ?", (state.value,))
 
     def load(self) -> None:
         """Read its place from its file (native thread); a database without a file stands at 0.
@@ -102,7 +98,6 @@ class Database(ReadSide):
             schema = self._compiler.load_schema(_objects(connection), meta.schema_version)
             position = Position(meta.applied_index, meta.chain, meta.time_ms, schema)
             self._seen = Applied(position, records.read_tables(connection), meta.heard_head)
-            self.state = NodeState(meta.state)
             if checkpoints.wal_bytes(self._path) > checkpoints.SLOW_TO_OPEN_BYTES:
                 checkpoints.checkpoint(connection, truncate=True)
             if not checkpoints.wal_bytes(self._path):

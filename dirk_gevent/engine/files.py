@@ -16,6 +16,7 @@ from dirk_gevent.log.entry import SYSTEM_LOG_ID
 _DATABASE_FILE = re.compile(r"db-([0-9]{8,})\.(?:sqlite|applying).*")
 _LOCK = "dirk.lock"
 _RUNNING = "dirk.running"
+_OWNER = "dirk.node"
 
 
 class DataDirectory:
@@ -76,6 +77,27 @@ class DataDirectory:
             if old.exists():
                 old.rename(new)
         return kept
+
+    def newest_kept(self, log_id: int, why: str) -> Path | None:
+        """The state of a database that was set aside last for this reason."""
+        kept = self.path.glob(f"kept-{self.database(log_id).stem}-{why}*.sqlite")
+        return max(kept, key=lambda path: path.stat().st_mtime, default=None)
+
+    def owner(self) -> str | None:
+        """The node that this directory belongs to; None when nobody has put a name in it."""
+        try:
+            return (self.path / _OWNER).read_text(encoding="utf-8").strip() or None
+        except FileNotFoundError:
+            return None
+
+    def set_owner(self, node: str) -> None:
+        """Put a node's name in it; survives a power cut when it returns."""
+        if self.owner() == node:
+            return
+        partial = self.path / f"{_OWNER}.partial"
+        partial.write_text(f"{node}\n", encoding="utf-8")
+        partial.rename(self.path / _OWNER)
+        fsync_directory(self.path)
 
     def replace(self, log_id: int, image: Path) -> None:
         """Put a whole database file in the place of the one there (if any); survives a power cut when it returns.

@@ -13,7 +13,6 @@ class NodeState(StrEnum):
 
     LIVE = "live"
     STALLED = "stalled"
-    FENCED = "fenced"
     SEEDING = "seeding"
 
 

@@ -173,6 +173,13 @@ class Log(Protocol):
     def predecessors(self) -> tuple[Predecessor, ...]:
         """The logs that this one replaced by `dirk-admin rebuild-log`, oldest first."""
 
+    @property
+    def is_copy(self) -> bool:
+        """Whether what was opened is not where it was written last: a backup put back, perhaps, that lacks entries."""
+
+    def trust(self) -> None:
+        """Take what was opened for the log that was written last, from now on. *Blocks.*"""
+
     def databases(self) -> tuple[DatabaseInfo, ...]:
         """The databases that exist, in order of creation, without the system database."""
 

@@ -11,7 +11,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import gevent
 from gevent.event import AsyncResult, Event
@@ -102,6 +101,7 @@ class EmbeddedLog:
             raise
         self.genesis = contents.genesis
         self.predecessors: tuple[Predecessor, ...] = contents.predecessors
+        self.is_copy = contents.is_copy
         self._tail = Tail(TAIL_BYTES)
         self._bells = Bells()
         self._waiting: deque[_Waiting] = deque()
@@ -113,10 +113,11 @@ class EmbeddedLog:
         self._appender = gevent.spawn(self._append_forever)
         self._housekeeper = gevent.spawn(self._keep_house)
 
-    @property
-    def directory(self) -> Path:
-        """Where the log lies."""
-        return self._settings.directory
+    def trust(self) -> None:
+        """See `contract.Log.trust`."""
+        if self.is_copy:
+            self._threads.write(self._threads.journal.claim)
+            self.is_copy = False
 
     def databases(self) -> tuple[DatabaseInfo, ...]:
         """See `contract.Log.databases`."""
@@ -312,7 +313,7 @@ class EmbeddedLog:
         except NoRoomError:
             self._refuse(
                 [waiting for waiting in batch if not _frees_space(waiting)],
-                lambda _: SqlError("disk_full_log", path=str(self.directory)),
+                lambda _: SqlError("disk_full_log", path=str(self._settings.directory)),
             )
             self._commit([waiting for waiting in batch if _frees_space(waiting)], may_use_reserve=True)
 

@@ -18,6 +18,7 @@ from dirk_gevent.log.journal_file import (
     MAX_INDEX,
     SCHEMA,
     checkpoint,
+    claim,
     connect,
     contents,
     damaged,
@@ -57,7 +58,7 @@ class Journal:
             connection.set_wal_hook(self._note_wal)
             with self._transaction():
                 connection.execute(SCHEMA)
-                initialise(connection)
+                initialise(connection, self._directory)
             # What a failed commit left in the WAL may only be in the kernel's cache: written again, it is on the disk.
             self.checkpoint()
             return contents(connection, self._directory)
@@ -73,6 +74,11 @@ class Journal:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close(True)
+
+    def claim(self) -> None:
+        """Has the journal know the file that it lies in now as its own."""
+        with self._transaction() as connection:
+            claim(connection, self._directory)
 
     def commit(self, commit: Commit) -> None:
         """Writes all of it durably, or raises apsw.Error; only apsw.FullError says that nothing was written."""

@@ -123,8 +123,19 @@ def put_snapshot(connection: apsw.Connection, snapshot: FoundSnapshot) -> None:
     )
 
 
-def initialise(connection: apsw.Connection) -> None:
-    """Gives a new journal its genesis and the system database's log."""
+def claim(connection: apsw.Connection, directory: Path) -> None:
+    """Writes down the inode of the journal's file, in the caller's transaction: a copy has another."""
+    connection.execute("INSERT OR REPLACE INTO meta VALUES ('inode', ?)", (_inode(directory),))
+
+
+def _inode(directory: Path) -> bytes:
+    return str((directory / JOURNAL_FILE).stat().st_ino).encode()
+
+
+def initialise(connection: apsw.Connection, directory: Path) -> None:
+    """Gives a new journal its genesis and the system database's log; one that knows no inode of its own, this one."""
+    if connection.execute("SELECT 1 FROM meta WHERE key='inode'").fetchone() is None:
+        claim(connection, directory)
     if connection.execute("SELECT 1 FROM meta WHERE key='genesis'").fetchone() is None:
         genesis = secrets.token_bytes(HASH_BYTES)
         connection.execute("INSERT INTO meta VALUES ('format', ?), ('genesis', ?)", (_FORMAT, genesis))
@@ -145,6 +156,7 @@ def contents(connection: apsw.Connection, directory: Path) -> Contents:
         predecessors,
         tuple(_found_log(connection, directory, _log_row(row)) for row in rows),
         tuple(_found_snapshot(row) for row in snapshots),
+        fetch(connection, "SELECT value FROM meta WHERE key='inode'") != [(_inode(directory),)],
     )
 
 

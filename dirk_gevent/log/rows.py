@@ -83,9 +83,10 @@ class Commit:
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What a journal holds besides its entries."""
+    """What a journal holds besides its entries. `is_copy`: its file is not the one that was written last."""
 
     genesis: bytes
     predecessors: tuple[Predecessor, ...]
     logs: tuple[FoundLog, ...]
     snapshots: tuple[FoundSnapshot, ...]
+    is_copy: bool = False

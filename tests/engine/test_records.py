@@ -41,20 +41,6 @@ def test_a_record_that_is_still_in_the_file_but_expired_counts_no_more(
     assert rows_of(database, "select count(*) from t where a = 1") == [(2,)]
 
 
-def test_a_fenced_state_outlives_the_process(engine: Engine, database: Database, log: LogMaker) -> None:
-    from dirk_gevent.engine.position import NodeState
-    from tests.engine.plans import open_engine
-
-    database.apply(work(log.sql("create table t (a)")))
-    database.set_state(NodeState.FENCED, "digests differ at 1")
-    engine.close()
-    again = open_engine(engine.directory.path)
-    try:
-        assert again.by_log(1).state is NodeState.FENCED
-    finally:
-        again.close()
-
-
 def test_an_unknown_database_names_the_nearest(engine: Engine) -> None:
     open_database(engine)
     engine.create(2, "fianarana")

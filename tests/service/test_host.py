@@ -176,7 +176,7 @@ def test_a_fenced_node_is_not_believed_until_its_state_is_aside(host: LogHost, c
     node.frames.send({"t": "fenced", "log": 1})
     node.frames.send(replication.node_beat({}, {1: 7}, {}))
     until(lambda: host.cluster.nodes["m1"].durable.get(1) == 7)
-    assert host._outcomes_of(1).first(2) is None
+    assert host.outcomes_of(1).first(2) is None
     until(lambda: host.cluster.live_masters(1) == ["m1"])
 
 
@@ -194,7 +194,7 @@ def test_outcomes_lost_with_a_connection_are_told_again(host: LogHost, connect: 
     append(host, 3)
     node = connect("m1")
     node.ack(1, 1)
-    until(lambda: host._outcomes_of(1).released == 1)
+    until(lambda: host.outcomes_of(1).released == 1)
     node.end()
     chain = host.log.chain_at(1, 3)
     assert chain is not None

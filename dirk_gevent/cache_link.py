@@ -1,0 +1,69 @@
+"""The host's side of a cache's subscription: headers in order, and an echo for each ping."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gevent
+from gevent.queue import Empty, Full, Queue
+
+from dirk_gevent.outcomes import Header
+from dirk_gevent.protocol import FrameSocket
+
+_CACHE_BATCHES = 4096
+
+
+class CacheLink:
+    """A cache's subscription: headers in order, and an echo for each of its pings."""
+
+    def __init__(self, frames: FrameSocket) -> None:
+        self._frames = frames
+        self._batches: Queue[dict[str, Any]] = Queue(_CACHE_BATCHES)
+
+    def run(self, released: dict[int, int]) -> None:
+        """Serve the cache; `released` says up to which index of each log headers have gone out before it came."""
+        self._frames.send({"t": "heads", "heads": {str(i): at for i, at in released.items()}})
+        sender = gevent.spawn(self._send_batches)
+        try:
+            while (frame := self._frames.receive()) is not None:
+                if frame.get("t") == "ping":
+                    self._put({"t": "pong", "n": frame.get("n")})
+        finally:
+            sender.kill()
+
+    def close(self) -> None:
+        """End the connection."""
+        self._frames.close()
+
+    def headers(self, headers: list[Header]) -> None:
+        """Queue headers; a cache that does not take them is cut off (it clears itself and comes back)."""
+        self._put({"t": "headers", "h": [[h.log_id, h.index, h.tables] for h in headers]})
+
+    def opened(self, log_id: int, index: int) -> None:
+        """A log that is new to the cache: its headers begin after `index`."""
+        self._put({"t": "heads", "heads": {str(log_id): index}})
+
+    def dropped(self, log_id: int) -> None:
+        """A database is gone."""
+        self._put({"t": "dropped", "log": log_id})
+
+    def _put(self, batch: dict[str, Any]) -> None:
+        try:
+            self._batches.put_nowait(batch)
+        except Full:
+            self.close()
+
+    def _send_batches(self) -> None:
+        while True:
+            batch = self._batches.get()
+            while batch["t"] == "headers":
+                try:
+                    following = self._batches.get_nowait()
+                except Empty:
+                    break
+                if following["t"] != "headers":
+                    self._frames.send(batch)
+                    batch = following
+                else:
+                    batch["h"] += following["h"]
+            self._frames.send(batch)

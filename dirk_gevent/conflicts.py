@@ -1,0 +1,174 @@
+"""What went apart and how it ended: the rows of SHOW CONFLICTS, kept in a file beside the log's journal.
+
+The file is the one memory of who is shut out: a fence stands until the node has put its state aside, whatever is
+restarted in between. It is small (ended conflicts past `_KEPT` go), written whole, fsynced, renamed.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from dirk_gevent.log.directory import sync_directory
+from dirk_gevent.threads import NativeThreads
+
+#: Name of the file in the log's directory.
+CONFLICTS_FILE = "conflicts.json"
+#: Ended conflicts that are remembered.
+_KEPT = 500
+
+
+class Cause(StrEnum):
+    """How it was found out that two parts do not agree."""
+
+    OUTCOME = "outcome"
+    CONTENT = "content"
+    HISTORY = "history"
+    COPIED_NODE = "copied node"
+    OLDER_LOG = "older log"
+    OTHER_LOG = "other log"
+    COPIED_LOG = "copied log"
+    ASKED = "asked"
+
+
+class Status(StrEnum):
+    """Where a conflict stands.
+
+    UNDECIDED: no write is taken until a replay or a person has decided. FENCED: the node is shut out and has not put
+    its state aside yet. KEPT: it has, and takes the log's state. HEALED: it is level again. EVICTED: a person shut it
+    out until it is seeded again. ENDED: it was decided otherwise, or what it was about is gone.
+    """
+
+    UNDECIDED = "undecided"
+    FENCED = "fenced"
+    KEPT = "kept aside"
+    HEALED = "healed"
+    EVICTED = "evicted"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """One conflict. `log_id` is None when it is about the whole log; `digest` is the node's and `right` the one it is
+    measured against (hex; hashes of outcome, content or history by `cause`, empty when there is none).
+
+    `kept` and `kept_sql` are paths on the node's machine: its own state as a database file and as statements.
+    """
+
+    number: int
+    when_ms: int
+    node: str
+    database: str
+    log_id: int | None
+    index: int
+    cause: Cause
+    status: Status
+    digest: str = ""
+    right: str = ""
+    kept: str = ""
+    kept_sql: str = ""
+
+
+class ConflictBook:
+    """All conflicts of one log, oldest first. `add` and `change` return once it is on the disk (they block).
+
+    `failed` is told of an error of the disk; the conflict is then remembered in memory, and written with the next.
+    """
+
+    def __init__(self, directory: Path, failed: Callable[[str, BaseException], None]) -> None:
+        self._path = directory / CONFLICTS_FILE
+        self._failed = failed
+        self._threads = NativeThreads(1)
+        self._found: dict[int, Conflict] = {one.number: one for one in _read(self._path)}
+        self._next = max(self._found, default=0) + 1
+
+    def all(self) -> list[Conflict]:
+        """Every conflict, oldest first."""
+        return list(self._found.values())
+
+    def having(self, *statuses: Status) -> list[Conflict]:
+        """Those with one of these statuses."""
+        return [one for one in self._found.values() if one.status in statuses]
+
+    def find(self, node: str, log_id: int | None, *statuses: Status) -> Conflict | None:
+        """The newest one of a node and a log with one of these statuses."""
+        same = [one for one in self.having(*statuses) if (one.node, one.log_id) == (node, log_id)]
+        return same[-1] if same else None
+
+    def add(
+        self,
+        place: tuple[str, str, int | None, int],
+        cause: Cause,
+        status: Status,
+        digests: tuple[bytes, bytes] = (b"", b""),
+    ) -> Conflict:
+        """A conflict that has just been found; `place` is node, database, log and index."""
+        node, database, log_id, index = place
+        digest, right = (one.hex() for one in digests)
+        now_ms = time.time_ns() // 1_000_000
+        made = Conflict(self._next, now_ms, node, database, log_id, index, cause, status, digest, right)
+        self._next += 1
+        self._found[made.number] = made
+        self._save()
+        return made
+
+    def change(self, number: int, **fields: Any) -> None:
+        """Note what became of a conflict; nothing happens to one that is forgotten."""
+        known = self._found.get(number)
+        if known is None or (changed := replace(known, **fields)) == known:
+            return
+        self._found[number] = changed
+        self._save()
+
+    def remove(self, number: int) -> None:
+        """Forget a conflict that proved to be none."""
+        if self._found.pop(number, None) is not None:
+            self._save()
+
+    def _save(self) -> None:
+        ended = [one.number for one in self.having(Status.HEALED, Status.ENDED)]
+        for number in ended[:-_KEPT]:
+            del self._found[number]
+        written = orjson.dumps([asdict(one) for one in self._found.values()], option=orjson.OPT_INDENT_2)
+        try:
+            self._threads.call(_write, self._path, written)
+        except OSError as error:
+            self._failed("conflicts_not_written", error)
+
+
+def _read(path: Path) -> list[Conflict]:
+    """The file's conflicts; none when there is no file. Raises ValueError for a file that is none of ours."""
+    if not path.exists():
+        return []
+    found = []
+    for fields in orjson.loads(path.read_bytes()):
+        fields["cause"], fields["status"] = Cause(fields["cause"]), Status(fields["status"])
+        found.append(Conflict(**fields))
+    return found
+
+
+def shut_out(directory: Path, node: str) -> list[tuple[str, str]]:
+    """Databases of a node that are shut out and not put aside yet, with the cause, as the log in `directory` has it."""
+    try:
+        found = _read(directory / CONFLICTS_FILE)
+    except (OSError, ValueError, TypeError, KeyError):
+        return []
+    return [(one.database, one.cause) for one in found if one.node == node and one.status is Status.FENCED]
+
+
+def _write(path: Path, content: bytes) -> None:
+    partial = path.with_suffix(".partial")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with partial.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.rename(path)
+    sync_directory(path.parent)

@@ -1,0 +1,129 @@
+"""States of nodes that are shut out: remembered on the disk, told to the node, followed until it is healed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dirk_gevent.conflicts import Cause, Conflict, ConflictBook, Status
+from dirk_gevent.logs import Logger
+from dirk_gevent.replication import Hello
+from parser.errors import SqlError
+
+if TYPE_CHECKING:
+    from dirk_gevent.host import LogHost
+
+
+class Fences:
+    """The fences of one host. The conflict book is their memory; the cluster's view follows it."""
+
+    def __init__(self, host: LogHost, book: ConflictBook, logger: Logger) -> None:
+        self._host = host
+        self._book = book
+        self._logger = logger
+        for found in book.having(Status.FENCED, Status.EVICTED):
+            view = host.cluster.nodes.get(found.node)
+            if view is None:
+                continue
+            if found.status is Status.EVICTED:
+                view.evicted.add(found.log_id)
+            elif found.log_id is not None:
+                host.cluster.fence(found.node, found.log_id)
+
+    def fence(self, node: str, log_id: int, index: int, cause: Cause, digests: tuple[bytes, bytes]) -> None:
+        """Shut out a node's state of one log: kept aside there, then seeded again. Blocks until it is remembered.
+
+        Nothing happens when it is shut out already.
+        """
+        if self.is_fenced(node, log_id):
+            return
+        # Remembered until the node confirms it: it may be away now, or end before it has put its state aside.
+        self._host.cluster.fence(node, log_id)
+        self._logger.error("node_fenced", target=node, log=log_id, index=index, reason=str(cause))
+        known = self._book.find(node, log_id, Status.UNDECIDED)
+        if known is not None:
+            self._book.change(known.number, status=Status.FENCED, right=digests[1].hex())
+        else:
+            name = self._host.database_name(log_id)
+            self._book.add((node, name, log_id, index), cause, Status.FENCED, digests)
+        self._host.distrust(node, log_id)
+        link = self._host.links().get(node)
+        if link is not None:
+            link.fence(log_id)
+
+    def is_fenced(self, node: str, log_id: int) -> bool:
+        """Whether what the node says of this log is still of the state that was shut out, or it has no say at all."""
+        view = self._host.cluster.nodes[node]
+        return log_id in view.fenced or view.is_evicted(log_id)
+
+    def done(self, node: str, log_id: int, kept: str) -> None:
+        """The node has put its wrong state aside: what it says from now on is of the new one."""
+        self._host.cluster.nodes[node].fenced.discard(log_id)
+        found = self._book.find(node, log_id, Status.FENCED)
+        if found is not None:
+            self._book.change(found.number, status=Status.KEPT, kept=kept)
+
+    def dumped(self, node: str, log_id: int, kept: str, kept_sql: str) -> None:
+        """The state that a node kept aside can be read as statements, too."""
+        for found in self._book.all():
+            if (found.node, found.log_id, found.kept) == (node, log_id, kept):
+                self._book.change(found.number, kept_sql=kept_sql)
+
+    def copied_node(self, hello: Hello) -> None:
+        """A node came with another node's directory: it stands aside whole, and the node is seeded anew."""
+        self._logger.error("copied_node", target=hello.node, owner=hello.owner)
+        for log_id, standing in hello.standings.items():
+            if standing.applied:
+                ours = self._host.log.chain_at(log_id, standing.applied) or b""
+                self.fence(hello.node, log_id, standing.applied, Cause.COPIED_NODE, (standing.chain, ours))
+
+    def evict(self, node: str, log_id: int | None) -> None:
+        """Shut a node out, of one log or (None) of all, until it is seeded again by a person."""
+        self._host.cluster.evict(node, log_id)
+        if self._book.find(node, log_id, Status.EVICTED) is None:
+            name = "" if log_id is None else self._host.database_name(log_id)
+            index = 0 if log_id is None else self._host.head_index(log_id)
+            self._book.add((node, name, log_id, index), Cause.ASKED, Status.EVICTED)
+        self._logger.error("node_evicted", target=node, log=log_id)
+        link = self._host.links().get(node)
+        if link is not None:
+            link.close()
+
+    def readmit(self, node: str, log_id: int | None) -> list[int]:
+        """End an eviction and have the node take the log's state of one log or of all; the logs it is seeded with."""
+        view = self._host.cluster.nodes[node]
+        logs = sorted(self._host.log.heads()) if log_id is None else [log_id]
+        for found in self._book.having(Status.EVICTED):
+            if found.node == node and (log_id is None or found.log_id == log_id):
+                self._book.change(found.number, status=Status.ENDED)
+                view.evicted.discard(found.log_id)
+        if None in view.evicted:
+            raise SqlError("node_evicted", node=node)
+        for one in logs:
+            self.fence(node, one, view.applied.get(one, 0), Cause.ASKED, (b"", b""))
+        return logs
+
+    def follows(self, node: str, log_id: int) -> None:
+        """A node's history is the log's: what stood between them is over."""
+        for found in self._book.having(Status.UNDECIDED):
+            is_over = found.cause is Cause.OTHER_LOG or (found.cause is Cause.OLDER_LOG and found.log_id == log_id)
+            if found.node == node and is_over:
+                self._book.change(found.number, status=Status.ENDED)
+
+    def look(self) -> None:
+        """Note which nodes are healed, and what has become pointless because its database is gone."""
+        for found in self._book.having(Status.KEPT, Status.FENCED, Status.EVICTED):
+            if found.log_id is None or found.node not in self._host.cluster.nodes:
+                continue
+            if not self._host.log.is_open(found.log_id):
+                self._host.cluster.nodes[found.node].evicted.discard(found.log_id)
+                self._book.change(found.number, status=Status.ENDED)
+            elif found.status is Status.KEPT and self._is_healed(found):
+                self._book.change(found.number, status=Status.HEALED)
+                self._logger.info("node_healed", target=found.node, log=found.log_id)
+
+    def _is_healed(self, found: Conflict) -> bool:
+        """Whether the node has taken the log's state and everything after it."""
+        if found.log_id is None or self.is_fenced(found.node, found.log_id):
+            return False
+        needed = max(found.index, self._host.head_index(found.log_id))
+        return self._host.cluster.is_level(found.node, found.log_id, needed)
