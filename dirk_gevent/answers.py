@@ -52,8 +52,14 @@ def meta_of(session: Session, request: Request, node: str, kind: str, **facts: A
         "index": session.indexes.get(log_id, 0),
         "kind": kind,
         "lang": spoken(session, request),
+        **in_transaction(session),
         **facts,
     }
+
+
+def in_transaction(session: Session) -> dict[str, bool]:
+    """The META field of whatever is answered inside a transaction."""
+    return {"tx": True} if session.transaction is not None else {}
 
 
 def error_meta(
@@ -68,6 +74,9 @@ def error_meta(
         "index": session.indexes.get(log_id, 0) if index is None else index,
         "kind": "error",
         "lang": spoken(session, request),
+        "tx": session.transaction is not None,
         "sqlstate": error.sqlstate,
     }
-    return meta | {name: error.params[name] for name in ("line", "column") if name in error.params}
+    # Only a place has a line: the `column` of a violation is a name.
+    place = ("line", "column") if "line" in error.params else ()
+    return meta | {name: error.params[name] for name in place}

@@ -7,6 +7,7 @@ import random
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from typing import Protocol
 
 import gevent
 from gevent import socket
@@ -36,10 +37,30 @@ class BackendDownError(OSError):
         self.was_sent = was_sent
 
 
+class _BrokenError(OSError):
+    """The connection failed under a request, by itself."""
+
+
+class Owner(Protocol):
+    """Whose a connection is while an answer comes over it."""
+
+    host: str
+    port: int
+
+    def receive_more(self, wire: Wire, silence_seconds: float) -> bytes:
+        """The next bytes of the answer; raises OSError."""
+
+    def give_back(self, wire: Wire) -> None:
+        """The answer has been read to its end."""
+
+    def drop(self, wire: Wire) -> None:
+        """The answer was given up in its middle."""
+
+
 class Remote:
     """An answer that is still coming: the collected beginning and the connection that brings the rest."""
 
-    def __init__(self, backend: Backend, wire: Wire, data: bytes, silence_seconds: float) -> None:
+    def __init__(self, backend: Owner, wire: Wire, data: bytes, silence_seconds: float) -> None:
         self.host, self.port = backend.host, backend.port
         self._backend = backend
         self._wire: Wire | None = wire
@@ -124,6 +145,19 @@ class Backend:
         """
         reused = bool(self._idle)
         wire = self._idle.pop() if reused else self._connect()
+        try:
+            return self.exchange(wire, request, silence_seconds, client, self)
+        except _BrokenError as error:
+            if reused:
+                self._drop_idle()
+                return self._ask_again(request, silence_seconds, client)
+            self._down(error)
+            raise BackendDownError(str(error), was_sent=True) from error
+
+    def exchange(
+        self, wire: Wire, request: bytes, silence_seconds: float, client: Wire | None, owner: Owner
+    ) -> bytes | Remote:
+        """`ask` over one connection, which goes back to `owner`. Raises OSError: the connection is then closed."""
         self._running[wire] = (time.monotonic() + silence_seconds, client)
         try:
             wire.send(request)
@@ -131,7 +165,7 @@ class Backend:
             while not data.endswith(protocol.END):
                 if len(data) > COLLECT_BYTES:
                     self._running[wire] = (math.inf, client)
-                    return Remote(self, wire, data, silence_seconds)
+                    return Remote(owner, wire, data, silence_seconds)
                 more = wire.receive(_RECEIVE_BYTES)
                 if not more:
                     raise ConnectionResetError("connection closed before the end of the answer")
@@ -141,13 +175,22 @@ class Backend:
             wire.close(abort=True)
             if not was_watched:
                 raise self._given_up(client) from error
-            if reused:
-                self._drop_idle()
-                return self._ask_again(request, silence_seconds, client)
-            self._down(error)
-            raise BackendDownError(str(error), was_sent=True) from error
-        self.give_back(wire)
+            raise _BrokenError(str(error)) from error
+        owner.give_back(wire)
         return data
+
+    def lease(self) -> Lease:
+        """A connection for one session alone. Raises BackendDownError."""
+        while self._idle:
+            wire = self._idle.pop()
+            if not wire.is_gone():
+                return Lease(self, wire)
+            wire.close()
+        return Lease(self, self._connect())
+
+    def rest(self, wire: Wire) -> None:
+        """Nothing is under way on a connection that stays with its owner."""
+        self._running.pop(wire, None)
 
     def receive_more(self, wire: Wire, silence_seconds: float) -> bytes:
         """The next bytes of a long answer; raises OSError. Only this wait counts as the backend's silence: between
@@ -234,3 +277,55 @@ class Backend:
         for wire in self._idle:
             wire.close()
         self._idle.clear()
+
+
+class Lease:
+    """One connection to a backend for one session alone, which has a transaction there."""
+
+    def __init__(self, backend: Backend, wire: Wire) -> None:
+        self.host, self.port = backend.host, backend.port
+        self._backend = backend
+        self._wire: Wire | None = wire
+
+    def ask(self, request: bytes, silence_seconds: float, client: Wire | None) -> bytes | Remote:
+        """As `Backend.ask`, but sent once and over this connection alone. Raises BackendDownError when it is gone."""
+        wire = self._wire
+        if wire is None:
+            raise BackendDownError("the connection is gone", was_sent=False)
+        try:
+            return self._backend.exchange(wire, request, silence_seconds, client, self)
+        except _BrokenError as error:
+            self._wire = None
+            raise BackendDownError(str(error), was_sent=True) from error
+        except OSError:
+            self._wire = None
+            raise
+
+    def ask_whole(self, request: bytes, silence_seconds: float, client: Wire | None) -> bytes:
+        """`ask` for an answer that is no relation, however long."""
+        answer = self.ask(request, silence_seconds, client)
+        return b"".join(answer.pieces()) + answer.end() if isinstance(answer, Remote) else answer
+
+    def receive_more(self, wire: Wire, silence_seconds: float) -> bytes:
+        """As `Backend.receive_more`."""
+        return self._backend.receive_more(wire, silence_seconds)
+
+    def give_back(self, wire: Wire) -> None:
+        """The connection waits for the session's next statement."""
+        self._backend.rest(wire)
+
+    def drop(self, wire: Wire) -> None:
+        """The connection is closed, and the transaction with it."""
+        self._wire = None
+        self._backend.drop(wire)
+
+    def release(self) -> None:
+        """The transaction has ended there: the connection may serve others."""
+        wire, self._wire = self._wire, None
+        if wire is not None:
+            self._backend.give_back(wire)
+
+    def close(self) -> None:
+        """Let the transaction die with its connection."""
+        if self._wire is not None:
+            self.drop(self._wire)

@@ -21,6 +21,7 @@ from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from dirk_gevent.logs import Logger, logger
 from dirk_gevent.metrics import HubWatch
 from dirk_gevent.node_stream import NodeStream
+from dirk_gevent.node_transactions import NodeTransactions
 from dirk_gevent.progress import Progress
 from dirk_gevent.quick import QuickReads
 from dirk_gevent.service import Answer, Service, TakeOver, wait_for_stop
@@ -28,6 +29,7 @@ from dirk_gevent.session import Request, Session, spoken
 from dirk_gevent.startup import reachable
 from dirk_gevent.statements import choose_language
 from dirk_gevent.threads import NativeThreads
+from dirk_gevent.transactions import VERBS, is_apart
 from dirk_gevent.understand import HUB_CHARACTERS, Understanding
 from dirk_gevent.wire import Wire
 from parser.errors import SqlError
@@ -50,6 +52,7 @@ class NodeHandler:
         self._understanding = Understanding()
         self._quick = QuickReads(engine)
         self._readers = NativeThreads(_READER_THREADS)
+        self.transactions = NodeTransactions(config.limits, engine, progress, writes, self._database)
 
     def open_session(self) -> Session:
         """A session in the configured language, in no database."""
@@ -57,14 +60,16 @@ class NodeHandler:
 
     def close_session(self, session: Session) -> None:
         """Nothing of a session outlives its connection."""
+        if session.transaction is not None:
+            session.transaction.close()
 
     def quick(self, session: Session, segment: bytes) -> bytes | None:
         """The answer to a short read that was answered before."""
-        return self._quick.answer(session, segment)
+        return self._quick.answer(session, segment) if session.transaction is None else None
 
     def error_meta(self, session: Session, request: Request, error: SqlError) -> dict[str, Any]:
         """META of an error made here."""
-        database = self._engine.of_log(session.log_id)
+        database = self.transactions.database_of(session) or self._engine.of_log(session.log_id)
         if request.database is not None:
             database = self._engine.named(request.database)
         log_id, index = (database.log_id, database.applied_index) if database is not None else (SYSTEM_LOG_ID, 0)
@@ -79,6 +84,8 @@ class NodeHandler:
             raise TakeOver(lambda taken: host.follow(taken, fields))
         understood = self._understanding.of(request.text)
         shaped, route = understood.shaped, understood.route
+        if (session.transaction is not None and not is_apart(route)) or route.verb in VERBS:
+            return self.transactions.answer(session, request, understood, wire)
         if route.kind is Kind.READ and route.show != "databases":
             if request.read == "strong":
                 return self._forward.run(session, request, shaped, route, wire)
@@ -89,8 +96,9 @@ class NodeHandler:
 
     def _session(self, session: Session, request: Request, route: Route) -> bytes:
         if route.verb == "set_language":
-            meta = answers.meta_of(session, request, self._engine.node, "session")
-            return answers.done("set_language", choose_language(session, route), 0, meta)
+            language = choose_language(session, route)
+            meta = answers.meta_of(session, request, self._engine.node, "session", lang=language)
+            return answers.done("set_language", language, 0, meta)
         needed = max(session.indexes.get(SYSTEM_LOG_ID, 0), request.minimum.get(SYSTEM_LOG_ID, 0))
         self._progress.wait(SYSTEM_LOG_ID, needed, self._limits.wait_ms)
         if route.verb == "use":
@@ -204,6 +212,7 @@ def run(config: Config, node: str) -> int:
     address = reachable(host_name), port
     follower = Follower(engine, progress, address, log_lines)
     helpers: list[gevent.Greenlet[..., Any]] = [gevent.spawn(follower.run)]
+    helpers += [gevent.spawn(handler.transactions.watch)]
     helpers += [gevent.spawn(_say_ready, follower, log_lines, instance.host, instance.port)]
     if host is not None:
         helpers.append(gevent.spawn(host.run))

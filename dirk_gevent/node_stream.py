@@ -93,6 +93,11 @@ class NodeStream:
             self._threads.begin(self._stream.close)
 
     @property
+    def is_closed(self) -> bool:
+        """Whether all is sent, or given up."""
+        return self._closed
+
+    @property
     def _has_meta(self) -> bool:
         return self._request.has_meta
 
@@ -136,5 +141,6 @@ class NodeStream:
                 "rows": rows,
                 "repeatable": stream.repeatable,
                 "lang": spoken(self._session, self._request),
+                **answers.in_transaction(self._session),
             }
         )

@@ -9,6 +9,7 @@ from gevent.event import Event
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
+from dirk_gevent.turns import Turns
 from parser.errors import SqlError
 
 
@@ -18,6 +19,8 @@ class Progress:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._bells: dict[int, Event] = {}
+        #: At each database's writer: the log's entries and the sessions' transactions take turns.
+        self.turns = Turns()
 
     def applied(self, log_id: int) -> None:
         """A log has moved on."""

@@ -20,10 +20,12 @@ from dirk_gevent.log.embedded import EmbeddedLog
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from dirk_gevent.logs import Logger, logger
 from dirk_gevent.metrics import HubWatch
+from dirk_gevent.proxy_transactions import ProxyTransactions
 from dirk_gevent.routing import ReadRouter
 from dirk_gevent.service import Answer, Service, TakeOver, wait_for_stop
 from dirk_gevent.session import Request, Session, spoken
 from dirk_gevent.statements import SessionStatements
+from dirk_gevent.transactions import VERBS, is_apart
 from dirk_gevent.understand import Understanding
 from dirk_gevent.wire import Wire
 from dirk_gevent.writes import Writes
@@ -36,6 +38,8 @@ _ROUND_SECONDS = 0.05
 _NOBODY_SECONDS = 3.0
 #: A node may take this much longer than the statement's own limit before its connection is given up.
 _SILENCE_SLACK_SECONDS = 5.0
+#: Fields of a request that a node is told.
+_PASSED_FIELDS = ("args", "trace", "outcome")
 
 
 class ProxyHandler:
@@ -51,6 +55,9 @@ class ProxyHandler:
         self._router = ReadRouter(host.cluster, config.routing.reads)
         self._silence_seconds = config.limits.statement_seconds + _SILENCE_SLACK_SECONDS
         self.backends = {one.id: Backend(one.host, one.port, log) for one in config.instances}
+        self._transactions = ProxyTransactions(
+            host, self.backends, self._router, self._understanding, self._read, self._minimum
+        )
 
     def open_session(self) -> Session:
         """A session in the configured language, in no database."""
@@ -58,6 +65,8 @@ class ProxyHandler:
 
     def close_session(self, session: Session) -> None:
         """Nothing of a session outlives its connection."""
+        if session.transaction is not None:
+            session.transaction.close()
 
     def error_meta(self, session: Session, request: Request, error: SqlError) -> dict[str, Any]:
         """META of an error made here."""
@@ -72,6 +81,8 @@ class ProxyHandler:
             raise TakeOver(lambda taken: self._host.follow(taken, fields))
         understood = self._understanding.of(request.text)
         shaped, route = understood.shaped, understood.route
+        if (session.transaction is not None and not is_apart(route)) or route.verb in VERBS:
+            return self._transactions.answer(session, request, understood, wire)
         if route.kind is Kind.WRITE:
             return self._writes.run(session, request, shaped, route)
         if route.kind is Kind.READ and route.show != "databases":
@@ -125,7 +136,7 @@ class ProxyHandler:
         if database is not None:
             metadata["db"] = database
         if request.has_meta:
-            metadata |= {name: request.metadata[name] for name in ("args", "trace") if name in request.metadata}
+            metadata |= {name: request.metadata[name] for name in _PASSED_FIELDS if name in request.metadata}
         return protocol.with_metadata(metadata, request.raw)
 
     def _try_node(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from dirk_gevent import protocol
 from parser.errors import SqlError
@@ -17,18 +17,27 @@ _NO_METADATA: dict[str, Any] = {}
 _MAX_WHOLE = 2**63
 
 
+class OpenTransaction(Protocol):
+    """What a session holds between BEGIN and COMMIT or ROLLBACK."""
+
+    def close(self) -> None:
+        """The session is over: nothing of it is kept."""
+
+
 @dataclass(slots=True)
 class Session:
     """What a connection has chosen and seen: database, language, and the log indexes it must not go behind.
 
     `indexes` maps a log id to the highest index this session has read or written; it never goes down.
-    `log_id` is that of `database`, 0 (the system database) while none is chosen.
+    `log_id` is that of `database`, 0 (the system database) while none is chosen. `transaction` is there from BEGIN
+    until COMMIT or ROLLBACK, also while it is aborted.
     """
 
     language: str
     database: str | None = None
     log_id: int = 0
     indexes: dict[int, int] = field(default_factory=dict)
+    transaction: OpenTransaction | None = None
 
     def saw(self, log_id: int, index: int) -> None:
         """Remember that the session has seen a log's state at `index`."""
@@ -95,7 +104,7 @@ def parse_request(statement: bytes) -> Request:
         database=_string(metadata, "db"),
         minimum=_minimum(metadata.get("min")),
         read=_choice(metadata, "read", READ_LEVELS, "session"),
-        args=_args(metadata["args"]) if "args" in metadata else (),
+        args=as_args(metadata["args"]) if "args" in metadata else (),
         trace=_string(metadata, "trace"),
         language=_choice(metadata, "lang", LANGUAGES, None),
         metadata=metadata,
@@ -124,7 +133,8 @@ def _minimum(value: Any) -> Mapping[int, int]:
     raise SqlError("argument_invalid", field="min")
 
 
-def _args(value: Any) -> Args:
+def as_args(value: Any) -> Args:
+    """A request's `args` as values to bind. Raises argument_invalid, encoding_invalid."""
     if isinstance(value, dict):
         return {name: _value(item) for name, item in value.items()}
     if isinstance(value, list | tuple):

@@ -40,9 +40,9 @@ class Texts:
 @lru_cache(maxsize=1)
 def areas() -> Mapping[str, Mapping[str, Texts]]:
     """Each area's messages by area name. Imported at first use: the area files import `Texts` from here."""
-    from dirk_gevent.catalogue import cache, client, cluster, config, engine, language, log
+    from dirk_gevent.catalogue import cache, client, cluster, config, engine, language, log, transaction
 
-    modules = (language, engine, log, cluster, cache, client, config)
+    modules = (language, engine, transaction, log, cluster, cache, client, config)
     return {module.__name__.rpartition(".")[2]: module.MESSAGES for module in modules}
 
 

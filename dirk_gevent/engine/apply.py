@@ -20,8 +20,10 @@ from dirk_gevent.engine.faults import ForeignHistory, OutOfOrder, StorageFault
 from dirk_gevent.engine.functions import EntryContext
 from dirk_gevent.engine.outcomes import decode_outcome, encode_outcome, failed, repeated, succeeded
 from dirk_gevent.engine.position import Position
+from dirk_gevent.engine.rehearsal import Rehearsal
 from dirk_gevent.engine.results import Outcome
 from dirk_gevent.engine.steps import StepCounter
+from dirk_gevent.engine.transaction import conflict
 from dirk_gevent.log.entry import CREATE_DATABASE, Entry, chain, request_time_ms
 from parser.errors import SqlError
 from parser.plan import CatalogChange
@@ -85,6 +87,8 @@ class Applier:
         self._seen = seen
         self._steps = StepCounter(connection)
         self._executor = Executor(connection, context, compiler, plans)
+        #: What transactions run on the connection between batches; to be ended before anything else uses it.
+        self.rehearsal = Rehearsal(connection, context, compiler, plans, self._executor, self._steps)
         self._compiler = compiler
 
     def apply(self, work: Sequence[Work], expected_chain: bytes | None = None) -> list[Outcome]:
@@ -204,13 +208,12 @@ class Applier:
         return succeeded(entry, result)
 
     def _check_reads(self, batch: _Batch, entry: Entry) -> None:
-        """A transaction that read a table which has changed since does nothing (first committer wins)."""
+        """A transaction that touched a table which has changed since does nothing (first committer wins)."""
         if entry.base_index is None:
             return
-        for table in (*entry.tables_read, "*"):
-            changed = batch.changed.get(table) or self._seen.tables.get(table, 0)
-            if changed > entry.base_index and (table != "*" or entry.tables_read):
-                raise SqlError("serialization_conflict", table=table)
+        error = conflict(entry.tables_read, entry.base_index, batch.changed, self._seen.tables)
+        if error is not None:
+            raise error
 
     def _change_databases(self, entry: Entry) -> Result:
         change = entry.change

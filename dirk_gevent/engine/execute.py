@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import count, islice
 from typing import Any
 
 import apsw
@@ -12,9 +14,10 @@ from dirk_gevent.engine import records
 from dirk_gevent.engine.compiler import Compiler, PlanSource, Schema
 from dirk_gevent.engine.functions import EntryContext
 from dirk_gevent.engine.results import Relation, Row, boolean_positions, columns_json, converted
+from dirk_gevent.engine.violations import violation
 from dirk_gevent.log.entry import Entry, LoggedStatement
 from parser.errors import SqlError
-from parser.plan import CatalogChange, Change, Ddl, Plan, Shaped
+from parser.plan import CatalogChange, Change, Ddl, Plan, Shaped, Value
 
 #: `per_row` statements with more rows than this are prepared afresh, so that long ones count their steps exactly
 #: at once instead of running twice.
@@ -23,6 +26,16 @@ _DDL = ("*",)
 #: What a mistake in the compiler raises.
 _MISTAKES = (LookupError, TypeError, ValueError, AttributeError, AssertionError, RecursionError, NotImplementedError)
 _log = logs.logger("engine")
+_provisional = count(1)
+
+
+def provisional_version() -> int:
+    """A version for a schema that lives only inside a transaction: below 0, and never the same twice.
+
+    Plans are kept by version, so two schemas must not share one: neither two of one entry, nor one that was rolled
+    back and the one that its index leads to.
+    """
+    return -next(_provisional)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,37 +68,48 @@ class Executor:
         Raises SqlError and apsw errors; what the entry did is then undone.
         """
         if len(entry.statements) == 1 and entry.base_index is None:
-            return self._statement(entry, entry.statements[0], schema, exact)
+            return self._timed(entry, entry.statements[0], schema, exact)
         results: list[Result] = []
         with self._connection:
             for statement in entry.statements:
-                result = self._statement(entry, statement, schema, exact)
-                schema = self.schema_after(schema, result, entry.index)
+                result = self._timed(entry, statement, schema, exact)
+                schema = self.schema_after(schema, result, provisional_version())
                 results.append(result)
         return Result(
             verb="commit",
             name="",
             rows=sum(result.rows for result in results),
             tables=tuple(dict.fromkeys(table for result in results for table in result.tables)),
-            catalog=tuple(change for result in results for change in result.catalog),
+            catalog=_last_changes(change for result in results for change in result.catalog),
         )
 
     def schema_after(self, schema: Schema, result: Result, index: int) -> Schema:
         """The schema once `result`, of entry `index`, has been applied to `schema`."""
         return self._compiler.change_schema(schema, result.catalog, index) if result.catalog else schema
 
-    def _statement(self, entry: Entry, statement: LoggedStatement, schema: Schema, exact: bool) -> Result:
-        self.table = ""
+    def statement(self, statement: LoggedStatement, schema: Schema, index: int) -> Result:
+        """Run one statement that has its own time and seed, as part of what may become entry `index`.
+
+        Raises SqlError and apsw errors; what the statement did is then undone.
+        """
+        self._context.begin(statement.time_ms or 0, statement.seed or 0)
+        return self._statement(statement, schema, index, False)
+
+    def _timed(self, entry: Entry, statement: LoggedStatement, schema: Schema, exact: bool) -> Result:
         time_ms, seed = statement.time_ms, statement.seed
         self._context.begin(entry.time_ms if time_ms is None else time_ms, entry.seed if seed is None else seed)
-        plan = self._planned(statement.shaped, schema)
+        return self._statement(statement, schema, entry.index, exact)
+
+    def _statement(self, statement: LoggedStatement, schema: Schema, index: int, exact: bool) -> Result:
+        self.table = ""
+        plan = self.planned(statement.shaped, schema)
         if isinstance(plan, Change):
-            return self._change(plan, statement, entry.index, exact)
+            return self._change(plan, statement, index, exact)
         if isinstance(plan, Ddl):
             return self._ddl(plan)
         raise SqlError("not_supported", what="a query in the log")
 
-    def _planned(self, shaped: Shaped, schema: Schema) -> Plan:
+    def planned(self, shaped: Shaped, schema: Schema) -> Plan:
         """The plan; a mistake in the compiler is the same on every node, so it is a result and stops no database."""
         try:
             return self._plans.plan(shaped, schema, True)
@@ -106,15 +130,26 @@ class Executor:
     def _run_change(self, plan: Change, statement: LoggedStatement, exact: bool) -> tuple[int, Any]:
         """Rows changed and rows returned."""
         shaped, args, connection = statement.shaped, statement.args, self._connection
-        if not plan.per_row:
-            cursor = connection.execute(plan.sql, self._compiler.bind(plan, shaped, args), can_cache=not exact)
-            returned = cursor.fetchall()
-            return connection.changes(), returned
         before = connection.total_changes()
-        cached = not exact and shaped.rows <= _CACHED_ROWS
-        cursor = connection.executemany(plan.sql, self._compiler.rows(plan, shaped, args), can_cache=cached)
-        returned = cursor.fetchall()
-        return connection.total_changes() - before, returned
+        try:
+            if not plan.per_row:
+                cursor = connection.execute(plan.sql, self._compiler.bind(plan, shaped, args), can_cache=not exact)
+                returned = cursor.fetchall()
+                return connection.changes(), returned
+            cached = not exact and shaped.rows <= _CACHED_ROWS
+            cursor = connection.executemany(plan.sql, self._compiler.rows(plan, shaped, args), can_cache=cached)
+            returned = cursor.fetchall()
+            return connection.total_changes() - before, returned
+        except apsw.ConstraintError as error:
+            raise violation(connection, error, plan, self._bound(plan, statement, before)) from error
+
+    def _bound(self, plan: Change, statement: LoggedStatement, before: int) -> Sequence[Value]:
+        """What the run that failed was given: of rows run one by one, the first that has changed nothing."""
+        shaped, args = statement.shaped, statement.args
+        if not plan.per_row:
+            return self._compiler.bind(plan, shaped, args)
+        done = self._connection.total_changes() - before if plan.cells else 0
+        return next(islice(self._compiler.rows(plan, shaped, args), done, None))
 
     def _returned(self, plan: Change, statement: LoggedStatement, rows: Any, index: int) -> Relation:
         columns = self._compiler.columns(plan, statement.shaped)
@@ -129,3 +164,12 @@ class Executor:
             records.write_catalog(self._connection, plan.catalog)
         changed = bool(plan.catalog or plan.sql)
         return Result(plan.verb, plan.name, 0, _DDL if changed else (), plan.catalog)
+
+
+def _last_changes(changes: Iterable[CatalogChange]) -> tuple[CatalogChange, ...]:
+    """What became of each object in the end: one that was made and dropped again must not come back."""
+    last: dict[tuple[str, str], CatalogChange] = {}
+    for change in changes:
+        last.pop((change.kind, change.key), None)
+        last[change.kind, change.key] = change
+    return tuple(last.values())

@@ -18,14 +18,18 @@ class StepCounter:
 
     def __init__(self, connection: apsw.Connection) -> None:
         self.reached = False
-        self._ticks = 0
+        #: Ticks counted since `begin`.
+        self.ticks = 0
         self._limit = 0
         self._armed = False
         connection.set_progress_handler(self._tick, TICK_STEPS)
 
-    def begin(self, step_limit: int) -> None:
-        """Start counting an entry; 0 is no limit. A limit counts in whole ticks, two at the least."""
-        self._ticks = 0
+    def begin(self, step_limit: int, ticks: int = 0) -> None:
+        """Start counting an entry, of which `ticks` are counted already; 0 is no limit.
+
+        A limit counts in whole ticks, two at the least.
+        """
+        self.ticks = ticks
         self._limit = max(2, step_limit // TICK_STEPS) if step_limit else 0
         self.reached = False
         self._armed = bool(step_limit)
@@ -37,6 +41,6 @@ class StepCounter:
     def _tick(self) -> bool:
         if not self._armed:
             return False
-        self._ticks += 1
-        self.reached = self._ticks >= self._limit
+        self.ticks += 1
+        self.reached = self.ticks >= self._limit
         return self.reached

@@ -1,0 +1,331 @@
+"""Transactions on a node: each session's own, from BEGIN until its work is handed to the log.
+
+Reads before the first change take the way of any read. From the first change on, statements run one by one on the
+applier's connection (`Rehearsal`), each in its database's turn, so that a slow one holds up no other database.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from typing import Any
+
+import gevent
+from gevent.lock import Semaphore
+
+from dirk_gevent import answers
+from dirk_gevent.commits import committed, ended
+from dirk_gevent.config import Limits
+from dirk_gevent.engine.database import Database
+from dirk_gevent.engine.engine import Engine
+from dirk_gevent.engine.execute import Result
+from dirk_gevent.engine.faults import Overrun, StorageFault
+from dirk_gevent.engine.results import Relation
+from dirk_gevent.engine.stream import RelationStream
+from dirk_gevent.engine.transaction import Transaction
+from dirk_gevent.forward import Forward
+from dirk_gevent.log.entry import LoggedStatement
+from dirk_gevent.node_stream import NodeStream
+from dirk_gevent.progress import Progress
+from dirk_gevent.service import Answer
+from dirk_gevent.session import Request, Session
+from dirk_gevent.threads import NativeThreads
+from dirk_gevent.transactions import refuse_inside, work_fields
+from dirk_gevent.turns import Turns
+from dirk_gevent.understand import HUB_CHARACTERS, Understood
+from dirk_gevent.wire import Wire
+from parser.errors import SqlError
+from parser.plan import Kind, Route
+
+#: Statements of transactions that run at one time; each is of another database.
+_THREADS = 4
+#: What the changes of all open transactions of a node may take in memory.
+MOST_BYTES = 256 * 1024 * 1024
+_LOOK_SECONDS = 1.0
+#: After these nothing of the transaction can be committed any more.
+_FATAL = frozenset(("40001", "3D000"))
+_SEED_BITS = 64
+
+
+class HeldTransaction:
+    """A session's transaction here. `failure` is why it was aborted; only COMMIT and ROLLBACK are then heard."""
+
+    def __init__(self, transaction: Transaction, forget: Callable[[HeldTransaction], None]) -> None:
+        self.transaction = transaction
+        self.failure: SqlError | None = None
+        self.is_failure_told = False
+        self.stream: NodeStream | None = None
+        self._forget = forget
+        self._is_running = False
+        self._used_at = time.monotonic()
+
+    @contextmanager
+    def statement(self) -> Iterator[None]:
+        """The time of one statement: it is not idle, and some errors abort the transaction."""
+        self._is_running = True
+        try:
+            yield
+        except SqlError as error:
+            if error.sqlstate in _FATAL and self.failure is None:
+                self.abort(error)
+                self.is_failure_told = True
+            raise
+        finally:
+            self._is_running, self._used_at = False, time.monotonic()
+
+    def abort(self, failure: SqlError) -> None:
+        """Keep nothing but the reason."""
+        self.failure = failure
+        self._forget(self)
+
+    def idle_seconds(self) -> float:
+        """How long it has waited for its session; 0 while a statement runs or its answer is being sent."""
+        if self.stream is not None and not self.stream.is_closed:
+            self._used_at = time.monotonic()
+        return 0.0 if self._is_running else time.monotonic() - self._used_at
+
+    def close(self) -> None:
+        """It is over."""
+        self._forget(self)
+
+
+class NodeTransactions:
+    """The transactions of a node's sessions. `place` finds the database of a request, fresh enough for it."""
+
+    def __init__(
+        self,
+        limits: Limits,
+        engine: Engine,
+        progress: Progress,
+        forward: Forward,
+        place: Callable[[Session, Request, Route], Database],
+    ) -> None:
+        self._limits = limits
+        self._engine = engine
+        self._node = engine.node
+        self._progress = progress
+        self._forward = forward
+        self._place = place
+        self._turns = progress.turns
+        self._waiting = Turns()
+        self._free = Semaphore(_THREADS)
+        self._threads = NativeThreads(_THREADS)
+        self._readers = NativeThreads(_THREADS)
+        self._open: set[HeldTransaction] = set()
+
+    def answer(self, session: Session, request: Request, understood: Understood, wire: Wire) -> Answer:
+        """Answer BEGIN, COMMIT, ROLLBACK, and whatever is said inside a transaction. Raises SqlError."""
+        held, route = session.transaction, understood.route
+        if not isinstance(held, HeldTransaction):
+            return self._outside(session, request, understood, wire)
+        self._expire(held)
+        if route.verb in ("commit", "rollback"):
+            return self._end(session, request, understood, held, wire)
+        if held.failure is not None:
+            if held.is_failure_told:
+                raise SqlError("transaction_aborted")
+            held.is_failure_told = True
+            raise held.failure
+        refuse_inside(request, route)
+        with held.statement():
+            return self._inside(session, request, understood, held, wire)
+
+    def database_of(self, session: Session) -> Database | None:
+        """The database of a session's transaction."""
+        held = session.transaction
+        return held.transaction.database if isinstance(held, HeldTransaction) else None
+
+    def watch(self) -> None:
+        """Abort the transactions that wait too long for their sessions, until killed. Blocks."""
+        while True:
+            gevent.sleep(min(_LOOK_SECONDS, self._limits.transaction_idle_seconds / 2))
+            for held in list(self._open):
+                self._expire(held)
+
+    # --- begin and end ---------------------------------------------------------------------------------------
+
+    def _outside(self, session: Session, request: Request, understood: Understood, wire: Wire) -> Answer:
+        route = understood.route
+        if route.verb == "begin":
+            database = self._place(session, request, route)
+            if request.read == "strong":
+                head = self._forward.head_index(session, request, database, wire)
+                self._progress.wait(database.log_id, head, self._limits.wait_ms)
+            transaction = Transaction(database, self._limits.transaction_steps, self._limits.max_statement_bytes // 2)
+            held = session.transaction = HeldTransaction(transaction, self._forget)
+            self._open.add(held)
+            return answers.done("begin", "", 0, self._meta(session, request, transaction, "session"))
+        if route.verb == "commit" and isinstance(asked := request.metadata.get("outcome"), str):
+            return self._recorded(session, replace(request, request_id=asked), route)
+        if route.verb == "commit" and request.request_id is not None:
+            return self._forward.commit_again(session, request, understood, wire, self._recorded)
+        raise SqlError("no_transaction")
+
+    def _recorded(self, session: Session, request: Request, route: Route) -> bytes:
+        """How the COMMIT with this request id ended, if there was one."""
+        database = self._place(session, request, route)
+        try:
+            outcome = self._readers.call(database.recorded, request.request_id)
+        except StorageFault as fault:
+            raise SqlError("storage_fault", node=self._node, reason=str(fault)) from fault
+        if outcome is None:
+            raise SqlError("no_transaction")
+        session.saw(database.log_id, outcome.index)
+        return committed(session, request, self._node, database.log_id, outcome)
+
+    def _end(
+        self, session: Session, request: Request, understood: Understood, held: HeldTransaction, wire: Wire
+    ) -> Answer:
+        """COMMIT or ROLLBACK. An aborted transaction can't be committed: COMMIT says again what aborted it."""
+        transaction, route = held.transaction, understood.route
+        log_id = transaction.database.log_id
+        session.transaction = None
+        try:
+            if route.verb == "rollback":
+                return ended(session, request, self._node, "rollback", log_id)
+            if held.failure is not None:
+                raise held.failure
+            transaction.renew()
+            fields = work_fields(transaction.work())
+        finally:
+            held.close()
+        session.saw(log_id, transaction.base_index)
+        if request.metadata.get("prepare"):
+            meta = answers.meta_of(session, request, self._node, "session", log=log_id, tx=False, commit=fields)
+            return answers.done("commit", "", 0, meta)
+        if fields is None:
+            return ended(session, request, self._node, "commit", log_id)
+        to_log = replace(request, has_meta=request.has_meta, metadata={**request.metadata, "commit": fields})
+        return self._forward.commit(session, to_log, understood, wire)
+
+    def _forget(self, held: HeldTransaction) -> None:
+        self._open.discard(held)
+        transaction = held.transaction
+        if transaction.written:
+            self._threads.begin(transaction.database.forget_changes, transaction)
+            held.transaction = transaction.emptied()
+
+    def _expire(self, held: HeldTransaction) -> None:
+        limit = self._limits.transaction_idle_seconds
+        if held.failure is None and held.idle_seconds() > limit:
+            held.abort(SqlError("transaction_idle", seconds=f"{limit:g}"))
+
+    # --- statements ------------------------------------------------------------------------------------------
+
+    def _inside(
+        self, session: Session, request: Request, understood: Understood, held: HeldTransaction, wire: Wire
+    ) -> Answer:
+        transaction = held.transaction
+        database = transaction.database
+        self._check_place(request, database)
+        needed = request.minimum.get(database.log_id, 0)
+        if request.read == "strong":
+            needed = max(needed, self._forward.head_index(session, request, database, wire))
+        if needed > transaction.base_index:
+            self._progress.wait(database.log_id, needed, self._limits.wait_ms)
+        try:
+            if understood.route.kind is Kind.WRITE:
+                return self._change(session, request, understood, transaction)
+            if transaction.written:
+                found = self._on_writer(database, database.read_in, transaction, _statement(request, understood))
+                return self._answer(session, request, held, found, wire)
+            return self._read(session, request, understood, held, wire)
+        except StorageFault as fault:
+            raise SqlError("storage_fault", node=self._node, reason=str(fault)) from fault
+
+    def _check_place(self, request: Request, database: Database) -> None:
+        """A transaction stays in its database."""
+        if request.database is not None and self._engine.named(request.database) is not database:
+            if database.is_dropped:
+                raise SqlError("unknown_database", name=database.name)
+            raise SqlError("refused_in_transaction", what=request.database)
+
+    def _change(
+        self, session: Session, request: Request, understood: Understood, transaction: Transaction
+    ) -> bytes:
+        database = transaction.database
+        if not database.log_id:
+            raise SqlError("no_database" if session.database is None else "system_database")
+        written = transaction.written_as(request.text, _statement(request, understood))
+        if sum(held.transaction.written_bytes for held in self._open) + written.size_bytes > MOST_BYTES:
+            raise SqlError("transactions_full")
+        result: Result = self._on_writer(database, database.change_in, transaction, written)
+        facts = {"tables": result.tables, "rows": result.rows}
+        meta = self._meta(session, request, transaction, "write", **facts)
+        if result.returning is not None:
+            return answers.relation(result.returning, self._limits.page_rows, meta)
+        return answers.done(result.verb, result.name, result.rows, meta)
+
+    def _read(
+        self, session: Session, request: Request, understood: Understood, held: HeldTransaction, wire: Wire
+    ) -> Answer:
+        """A read before the first change."""
+        transaction, shaped = held.transaction, understood.shaped
+        database = transaction.database
+        transaction.renew()
+        try:
+            found = self._found(request, understood, database)
+            return self._answer(session, request, held, found, wire)
+        except SqlError:
+            # What a statement that fails has seen counts all the same.
+            transaction.touch(database.depends_on(shaped))
+            raise
+
+    def _found(self, request: Request, understood: Understood, database: Database) -> Relation | RelationStream:
+        now_ms = int(time.time() * 1000)
+        if len(request.text) <= HUB_CHARACTERS:
+            with suppress(Overrun):
+                return database.read(understood.shaped, request.args, now_ms)
+        return self._readers.call(database.stream, understood.shaped, request.args, now_ms)
+
+    def _answer(
+        self,
+        session: Session,
+        request: Request,
+        held: HeldTransaction,
+        found: Relation | RelationStream,
+        wire: Wire,
+    ) -> Answer:
+        """What was read, if it goes with what was read before."""
+        transaction = held.transaction
+        database = transaction.database
+        if isinstance(found, Relation):
+            self._saw(transaction, found.index, found.tables)
+            facts = {"tables": found.tables, "rows": len(found.rows), "repeatable": False}
+            meta = self._meta(session, request, transaction, "read", **facts)
+            return answers.relation(found, self._limits.page_rows, meta)
+        stream = NodeStream(found, self._readers, self._node, session, request, database, wire)
+        try:
+            self._saw(transaction, found.index, found.tables)
+        except SqlError:
+            stream.close()
+            raise
+        held.stream = stream
+        return stream
+
+    def _saw(self, transaction: Transaction, index: int, tables: tuple[str, ...]) -> None:
+        # A file may be a moment ahead of what has been published of it.
+        self._progress.wait(transaction.database.log_id, index, self._limits.wait_ms)
+        transaction.read_at(index, tables)
+
+    def _on_writer(self, database: Database, work: Callable[..., Any], *arguments: object) -> Any:
+        """Run `work` on a native thread in the database's turn; whoever waits for the turn holds no thread."""
+        with self._waiting.of(database.log_id), self._free, self._turns.of(database.log_id):
+            return self._threads.call(work, *arguments)
+
+    def _meta(
+        self, session: Session, request: Request, transaction: Transaction, kind: str, **facts: Any
+    ) -> dict[str, Any] | None:
+        database = transaction.database
+        session.saw(database.log_id, transaction.base_index)
+        name = database.name if database.log_id else None
+        return answers.meta_of(session, request, self._node, kind, db=name, log=database.log_id, **facts)
+
+
+def _statement(request: Request, understood: Understood) -> LoggedStatement:
+    """The statement with the time and the seed that it keeps, here and in the log."""
+    now_ms = int(time.time() * 1000)
+    return LoggedStatement(understood.shaped, request.args, now_ms, secrets.randbits(_SEED_BITS))

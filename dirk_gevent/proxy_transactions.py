@@ -1,0 +1,214 @@
+"""Transactions through the proxy: each is pinned to one node, and its work comes back here to be appended.
+
+The node keeps what was read and written. At COMMIT it hands that over and forgets it; only then the log is asked. So a
+node that is lost before has committed nothing (40001), and one that is lost after is not needed any more: the outcome
+comes from any other master.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import gevent
+
+from dirk_gevent import protocol
+from dirk_gevent.backends import Backend, BackendDownError, Lease, RelayedAnswer, Remote
+from dirk_gevent.commits import Commits, ended
+from dirk_gevent.config import Limits
+from dirk_gevent.host import LogHost
+from dirk_gevent.log.entry import new_request_id
+from dirk_gevent.routing import ReadRouter
+from dirk_gevent.service import Answer
+from dirk_gevent.session import Request, Session, spoken
+from dirk_gevent.understand import Understanding, Understood
+from dirk_gevent.wire import Wire
+from parser.errors import SqlError
+from parser.plan import Route
+
+_NAME = "proxy"
+_ROUND_SECONDS = 0.05
+_SILENCE_SLACK_SECONDS = 5.0
+
+
+class PinnedTransaction:
+    """A session's transaction on `node`. `failure` is why it is lost: only COMMIT and ROLLBACK are then heard."""
+
+    def __init__(self, node: str, lease: Lease, log_id: int) -> None:
+        self.node = node
+        self.lease = lease
+        self.log_id = log_id
+        self.failure: SqlError | None = None
+
+    def lost(self) -> SqlError:
+        """The node is gone, and the transaction with it; the error to raise."""
+        self.lease.close()
+        self.failure = SqlError("transaction_lost", node=self.node)
+        return self.failure
+
+    def close(self) -> None:
+        """The session is over."""
+        self.lease.close()
+
+
+class ProxyTransactions:
+    """The transactions of the proxy's sessions.
+
+    `read` answers a read through any node, `minimum` says which index a request needs.
+    """
+
+    def __init__(
+        self,
+        host: LogHost,
+        backends: Mapping[str, Backend],
+        router: ReadRouter,
+        understanding: Understanding,
+        read: Callable[[Session, Request, Route, Wire], Answer],
+        minimum: Callable[[Session, Request, int], int],
+    ) -> None:
+        self._host = host
+        self._backends = backends
+        self._router = router
+        self._limits: Limits = host.config.limits
+        self._commits = Commits(host, self._limits, understanding, _NAME)
+        self._read = read
+        self._minimum = minimum
+        self._silence_seconds = self._limits.statement_seconds + _SILENCE_SLACK_SECONDS
+        self._turn = 0
+
+    def answer(self, session: Session, request: Request, understood: Understood, wire: Wire) -> Answer:
+        """Answer BEGIN, COMMIT, ROLLBACK, and whatever is said inside a transaction. Raises SqlError."""
+        held, route = session.transaction, understood.route
+        if not isinstance(held, PinnedTransaction):
+            return self._outside(session, request, route, wire)
+        if route.verb == "rollback":
+            return self._roll_back(session, request, held, wire)
+        if route.verb == "commit":
+            return self._commit(session, request, held, wire)
+        if held.failure is not None:
+            raise SqlError("transaction_aborted")
+        answer = self._ask(session, request, held, wire)
+        if isinstance(answer, Remote):
+            return RelayedAnswer(answer, session, request)
+        return _told(session, request, answer)
+
+    # --- begin -----------------------------------------------------------------------------------------------
+
+    def _outside(self, session: Session, request: Request, route: Route, wire: Wire) -> Answer:
+        if route.verb == "begin":
+            return self._begin(session, request, wire)
+        if route.verb == "commit" and "commit" in request.metadata:
+            request_id = request.request_id or new_request_id(int(time.time() * 1000))
+            return self._commits.run(session, request, request_id, request.metadata["commit"])
+        if route.verb == "commit" and request.request_id is not None:
+            self._commits.wait(request.request_id)
+            asked = {**request.metadata, "outcome": request.request_id}
+            return self._read(session, replace(request, read="strong", metadata=asked), route, wire)
+        raise SqlError("no_transaction")
+
+    def _begin(self, session: Session, request: Request, wire: Wire) -> bytes:
+        database, log_id = self._host.place(session, request.database)
+        minimum = self._minimum(session, request, log_id)
+        message = protocol.with_metadata(self._metadata(session, request, database, {log_id: minimum}), request.raw)
+        began = time.monotonic()
+        while True:
+            for name in self._choices(log_id, minimum):
+                answer = self._try_begin(session, request, name, log_id, message, wire)
+                if answer is not None:
+                    return answer
+            if time.monotonic() - began > self._limits.wait_ms / 1000:
+                raise SqlError("no_readable_node", waited_ms=round((time.monotonic() - began) * 1000))
+            gevent.sleep(_ROUND_SECONDS)
+
+    def _choices(self, log_id: int, minimum: int) -> list[str]:
+        """Where it may live: live masters that are fresh enough, each first in turn; then whoever can be read."""
+        nodes = self._host.cluster.nodes
+        masters = self._host.cluster.live_masters(log_id)
+        self._turn += 1
+        first = self._turn % max(1, len(masters))
+        turned = masters[first:] + masters[:first]
+        turned.sort(key=lambda name: nodes[name].applied.get(log_id, 0) < minimum)
+        return turned + [name for name in self._router.candidates(log_id, minimum, "") if name not in masters]
+
+    def _try_begin(
+        self, session: Session, request: Request, name: str, log_id: int, message: bytes, wire: Wire
+    ) -> bytes | None:
+        """The answer of one node to BEGIN; None when another should be asked."""
+        try:
+            lease = self._backends[name].lease()
+            answer = lease.ask_whole(message, self._silence_seconds, wire)
+        except BackendDownError:
+            return None
+        meta, _ = protocol.split_meta(answer)
+        if meta is None or meta.get("sqlstate"):
+            lease.release()
+            return None if meta is None or meta["sqlstate"] == "57P03" else _told(session, request, answer)
+        session.transaction = PinnedTransaction(name, lease, log_id)
+        return _told(session, request, answer)
+
+    # --- end -------------------------------------------------------------------------------------------------
+
+    def _roll_back(self, session: Session, request: Request, held: PinnedTransaction, wire: Wire) -> bytes:
+        """It succeeds whatever became of the node."""
+        session.transaction = None
+        try:
+            if held.failure is None:
+                held.lease.ask_whole(self._message(session, request, {}), self._silence_seconds, wire)
+                held.lease.release()
+        except BackendDownError:
+            held.close()
+        return ended(session, request, _NAME, "rollback", held.log_id)
+
+    def _commit(self, session: Session, request: Request, held: PinnedTransaction, wire: Wire) -> bytes:
+        """Take over the transaction's work and append it. One that is lost says so again, and is over."""
+        session.transaction = None
+        if held.failure is not None:
+            raise held.failure
+        try:
+            message = self._message(session, request, {"prepare": True})
+            answer = held.lease.ask_whole(message, self._silence_seconds, wire)
+        except BackendDownError as error:
+            raise held.lost() from error
+        held.lease.release()
+        meta, _ = protocol.split_meta(answer)
+        if meta is None or meta.get("sqlstate"):
+            return _told(session, request, answer)
+        session.saw(held.log_id, int(meta["index"]))
+        if meta["commit"] is None:
+            return ended(session, request, _NAME, "commit", held.log_id)
+        request_id = request.request_id or new_request_id(int(time.time() * 1000))
+        return self._commits.run(session, request, request_id, meta["commit"])
+
+    # --- statements ------------------------------------------------------------------------------------------
+
+    def _ask(self, session: Session, request: Request, held: PinnedTransaction, wire: Wire) -> bytes | Remote:
+        minimum = dict(request.minimum)
+        if request.read == "strong":
+            minimum[held.log_id] = self._host.head_index(held.log_id)
+        message = protocol.with_metadata(self._metadata(session, request, request.database, minimum), request.raw)
+        try:
+            return held.lease.ask(message, self._silence_seconds, wire)
+        except BackendDownError as error:
+            raise held.lost() from error
+
+    def _message(self, session: Session, request: Request, more: Mapping[str, Any]) -> bytes:
+        return protocol.with_metadata({"lang": spoken(session, request), **more}, request.raw)
+
+    def _metadata(
+        self, session: Session, request: Request, database: str | None, minimum: Mapping[int, int]
+    ) -> dict[str, Any]:
+        indexes = {str(log_id): index for log_id, index in minimum.items()}
+        metadata: dict[str, Any] = {"lang": spoken(session, request), "min": indexes}
+        if database is not None:
+            metadata["db"] = database
+        return metadata | {name: request.metadata[name] for name in ("args", "trace") if name in request.metadata}
+
+
+def _told(session: Session, request: Request, answer: bytes) -> bytes:
+    """A node's answer as the client gets it; the session learns its index."""
+    meta, stripped = protocol.split_meta(answer)
+    if meta is not None and not meta.get("sqlstate") and "index" in meta:
+        session.saw(int(meta["log"]), int(meta["index"]))
+    return answer if request.has_meta else stripped

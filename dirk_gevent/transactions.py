@@ -1,0 +1,89 @@
+"""What node and proxy share about transactions: what may stand inside one, and its work on its way to the log.
+
+A transaction lives on one node. What it leaves to be committed travels as the field `commit` of META: statements are
+sent as text and read anew by whoever holds the log, so nothing gets into an entry that could not have come as a
+statement of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from dirk_gevent.engine.transaction import MOST_STATEMENTS, Work
+from dirk_gevent.log.entry import Draft, LoggedStatement
+from dirk_gevent.session import Request, as_args
+from dirk_gevent.understand import Understood
+from parser.errors import SqlError
+from parser.plan import Kind, Route
+
+VERBS = frozenset(("begin", "commit", "rollback"))
+_DATABASE_VERBS = frozenset(("create_database", "drop_database"))
+_SEEDS = 2**64
+#: The end of the year 9999, in Unix milliseconds: as far as dates go.
+_MOST_MS = 253_402_300_800_000
+
+
+def is_apart(route: Route) -> bool:
+    """Whether a statement has nothing to do with the session's transaction: SHOW DATABASES or SERVERS, the language."""
+    return route.kind is Kind.ADMIN or route.show == "databases" or route.verb == "set_language"
+
+
+def refuse_inside(request: Request, route: Route) -> None:
+    """Raises what can't stand inside a transaction (25001): another BEGIN, USE, CREATE and DROP DATABASE."""
+    if route.verb == "begin":
+        raise SqlError("transaction_open")
+    if route.verb == "use" or route.verb in _DATABASE_VERBS:
+        raise SqlError("refused_in_transaction", what=" ".join(request.text.split()[:2]))
+
+
+def is_database_change(route: Route) -> bool:
+    """Whether a statement makes or drops a database."""
+    return route.verb in _DATABASE_VERBS
+
+
+def work_fields(work: Work) -> dict[str, Any] | None:
+    """A transaction's work as META carries it; None when it only read."""
+    if not work.statements:
+        return None
+    return {
+        "log": work.log_id,
+        "base": work.base_index,
+        "tables": work.tables,
+        "statements": [
+            (written.text, _plain(written.statement), written.statement.time_ms, written.statement.seed)
+            for written in work.statements
+        ],
+    }
+
+
+def draft_of(
+    fields: object, request_id: str, step_limit: int, understand: Callable[[str], Understood]
+) -> tuple[int, Draft]:
+    """The log and the draft that `work_fields` speak of.
+
+    Raises SqlError: argument_invalid for what is no such thing, and what a statement's text raises.
+    """
+    match fields:
+        case {"log": int(log_id), "base": int(base), "tables": list(tables), "statements": list(statements)} if (
+            statements and tables and len(statements) <= MOST_STATEMENTS and base >= 0
+        ):
+            names = tuple(table for table in tables if isinstance(table, str))
+            logged = tuple(_statement(each, understand) for each in statements)
+            if len(names) == len(tables):
+                return log_id, Draft(request_id, logged, step_limit, base, names)
+    raise SqlError("argument_invalid", field="commit")
+
+
+def _plain(statement: LoggedStatement) -> object:
+    args = statement.args
+    return args if isinstance(args, Mapping) else list(args)
+
+
+def _statement(fields: object, understand: Callable[[str], Understood]) -> LoggedStatement:
+    match fields:
+        case [str(text), args, int(time_ms), int(seed)] if 0 <= seed < _SEEDS and 0 <= time_ms < _MOST_MS:
+            understood = understand(text)
+            if understood.route.kind is Kind.WRITE and not is_database_change(understood.route):
+                return LoggedStatement(understood.shaped, as_args(args), time_ms, seed)
+    raise SqlError("argument_invalid", field="commit")

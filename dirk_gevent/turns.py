@@ -1,0 +1,40 @@
+"""Turns at a database's writer: greenlets wait here, so that no native thread waits for the writer's lock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from gevent.lock import Semaphore
+
+
+class _Queue:
+    """Who is at one database, and how many want to be."""
+
+    __slots__ = ("lock", "wanted")
+
+    def __init__(self) -> None:
+        self.lock = Semaphore(1)
+        self.wanted = 0
+
+
+class Turns:
+    """One at a time, in the order they came, for each log."""
+
+    def __init__(self) -> None:
+        self._queues: dict[int, _Queue] = {}
+
+    @contextmanager
+    def of(self, log_id: int) -> Iterator[None]:
+        """Wait for the turn at a log's database, and have it inside the block. Blocks this greenlet alone."""
+        queue = self._queues.get(log_id)
+        if queue is None:
+            queue = self._queues[log_id] = _Queue()
+        queue.wanted += 1
+        try:
+            with queue.lock:
+                yield
+        finally:
+            queue.wanted -= 1
+            if not queue.wanted:
+                self._queues.pop(log_id, None)
