@@ -1,5 +1,5 @@
 # The names people try. Everything here is a program of bin/ or one command.
-.PHONY: setup run test slow lint bench clean
+.PHONY: setup run test slow lint bench bench-peers clean
 
 setup:
 	bin/dirk-setup
@@ -19,6 +19,9 @@ lint: setup
 
 bench: setup
 	PYTHONPATH=. .venv/bin/python -m benchmarks
+
+bench-peers: setup
+	PYTHONPATH=. .venv/bin/python -m benchmarks --only peers --seconds 0.5 --rounds 11
 
 clean:
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
