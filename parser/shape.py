@@ -67,15 +67,25 @@ def split(text: str) -> Shaped:
     error's line and column count from the first word. Raises SqlError: `unterminated` (a string, quoted name or
     comment), `number_glued`, `out_of_range`.
     """
-    if text[:1] in _LEADING_FIRST:
-        leading = _LEADING.match(text)
-        text = text[leading.end() :] if leading else text
+    text = _from_first_word(text)
     if text[:1] in _HEAD_LETTERS:
         head = _VALUES_HEAD.match(text)
         if head is not None:
             shaped = _split_rows(text, head.end())
             if shaped is not None:
                 return shaped
+    return _split_plain(text)
+
+
+def _from_first_word(text: str) -> str:
+    if text[:1] in _LEADING_FIRST:
+        leading = _LEADING.match(text)
+        return text[leading.end() :] if leading else text
+    return text
+
+
+def _split_plain(text: str) -> Shaped:
+    """As `split`, from the first word on, with all rows of VALUES."""
     parts = _SPLIT.split(text)
     if len(parts) == 1:
         return Shaped(_trimmed(text), ())
@@ -238,21 +248,19 @@ def source_text(source: str, first_literal: int, shaped: Shaped) -> str:
 
 def text_place(shaped: Shaped, offset: int) -> dict[str, str | int]:
     """Line, column and source line, in the statement's own text, of a place in its shape."""
-    before = shaped.shape[:offset]
-    markers = sum(1 for match in _MARKER.finditer(before) if match[0][0] == "'")
-    whole = text(shaped)
-    after = fill(shaped.shape[offset:], _texts_from(shaped, markers))
-    return place(whole, len(whole) - len(after))
+    return placed(SqlError("syntax", place=offset), text(shaped)).params
 
 
 def placed(error: SqlError, text: str) -> SqlError:
-    """An error of meaning with the line, column and source line of its place in `text`, the statement's own; as it
-    is when it has no place, or has those already."""
-    if error.place < 0 or "line" in error.params:
+    """An error with the line, column and source line of its place in `text`, the statement's own; as it is when it
+    has no place."""
+    if error.place < 0:
         return error
-    return SqlError(error.key, **{**error.params, **text_place(split(text), error.place)})
-
-
-def _texts_from(shaped: Shaped, marker: int) -> Sequence[str]:
-    skipped = shaped.row_width * (shaped.rows - 1) if marker >= shaped.row_start + shaped.row_width else 0
-    return shaped.texts[marker + skipped :]
+    text = _from_first_word(text)
+    shaped, plain = split(text), _split_plain(text)
+    markers = sum(1 for match in _MARKER.finditer(shaped.shape[: error.place]) if match[0][0] == "'")
+    # What follows rows that one row stands for is as far from the end in both shapes.
+    past_rows = markers >= shaped.row_start + shaped.row_width > shaped.row_start
+    offset = len(plain.shape) - len(shaped.shape) + error.place if past_rows else error.place
+    before = fill(plain.shape[:offset], plain.texts)
+    return SqlError(error.key, **{**error.params, **place(text, len(before))})

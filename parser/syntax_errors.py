@@ -48,6 +48,7 @@ def syntax_error(shaped: Shaped, fault: SyntaxFault, find_fault: FindFault) -> S
     return SqlError(
         "syntax" if found else "ends_early",
         **text_place(shaped, start),
+        place=start,
         found=found,
         expected=", ".join(words),
         nearest=meant.keyword if meant is not None else "",
