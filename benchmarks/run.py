@@ -21,7 +21,7 @@ from pathlib import Path
 import apsw
 import gevent
 
-from benchmarks import isolation, peers, processes, queries, reads, writes
+from benchmarks import corpus, isolation, peers, processes, queries, reads, writes
 from benchmarks.bench import DATABASE, Bench, say
 from benchmarks.client import Client, StatementError
 from benchmarks.cluster import Cluster
@@ -34,6 +34,7 @@ _PARTS: dict[str, Callable[[Bench], Iterator[Figure]]] = {
     "writes": writes.measure,
     "queries": queries.measure,
     "isolation": isolation.measure,
+    "corpus": corpus.measure,
     "peers": peers.measure,
 }
 #: What runs when nothing is named: what needs nothing that is not ours.
