@@ -280,6 +280,7 @@ def _limits(section: Section) -> Limits:
         transaction_idle_seconds=section.number(
             "transactionIdleSeconds", default.transaction_idle_seconds, least=0.1, most=86_400.0
         ),
+        transaction_steps=section.whole("transactionSteps", default.transaction_steps, least=20_000),
         max_connections=section.whole("maxConnections", default.max_connections, least=1, most=100_000),
     )
     section.finish()

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import gevent
 
 from dirk_gevent import answers, protocol
 from dirk_gevent.backends import Backend, BackendDownError, RelayedAnswer, Remote
+from dirk_gevent.commits import Commits
 from dirk_gevent.config import Config
+from dirk_gevent.engine.database import Database
 from dirk_gevent.host import LogHost
 from dirk_gevent.log.entry import new_request_id
 from dirk_gevent.logs import Logger
@@ -17,6 +21,7 @@ from dirk_gevent.service import Answer
 from dirk_gevent.session import Request, Session, spoken
 from dirk_gevent.startup import reachable
 from dirk_gevent.statements import SERVER_COLUMNS, SessionStatements
+from dirk_gevent.understand import Understanding, Understood
 from dirk_gevent.wire import Wire
 from dirk_gevent.writes import Writes
 from parser.errors import SqlError
@@ -42,6 +47,7 @@ class Forward:
         self._proxy = Backend(reachable(place.listen_host), place.listen_port, log) if place is not None else None
         self._writes = Writes(host, config.limits, node) if host is not None else None
         self._cluster = SessionStatements(host, config.limits, node) if host is not None else None
+        self._commits = Commits(host, config.limits, Understanding(), node) if host is not None else None
 
     def run(self, session: Session, request: Request, shaped: Shaped, route: Route, wire: Wire) -> Answer:
         """Have the statement answered there. SqlError proxy_unreachable, or outcome_unknown for a write cut off."""
@@ -62,6 +68,40 @@ class Forward:
         if meta is not None and "index" in meta:
             session.saw(int(meta["log"]), int(meta["index"]))
         return answer if request.has_meta else stripped
+
+    def commit(self, session: Session, request: Request, understood: Understood, wire: Wire) -> Answer:
+        """Have a transaction's work appended, which `request` carries in its metadata; raises as `run` does."""
+        if self._commits is None:
+            return self.run(session, request, understood.shaped, understood.route, wire)
+        request_id = request.request_id or new_request_id(int(time.time() * 1000))
+        return self._commits.run(session, request, request_id, request.metadata["commit"])
+
+    def commit_again(
+        self,
+        session: Session,
+        request: Request,
+        understood: Understood,
+        wire: Wire,
+        recorded: Callable[[Session, Request, Route], bytes],
+    ) -> Answer:
+        """How the COMMIT with the request's id ended; `recorded` tells it when the log is here. Raises SqlError."""
+        if self.host is None or self._commits is None:
+            return self.run(session, request, understood.shaped, understood.route, wire)
+        assert request.request_id is not None
+        self._commits.wait(request.request_id)
+        name, log_id = self.host.place(session, request.database)
+        minimum = {log_id: self.host.head_index(log_id)}
+        return recorded(session, replace(request, database=name, minimum=minimum), understood.route)
+
+    def head_index(self, session: Session, request: Request, database: Database, wire: Wire) -> int:
+        """Where the log of a database ends now, or a later index; raises as `run` does."""
+        if self.host is not None:
+            return self.host.head_index(database.log_id)
+        metadata = {"db": database.name, "read": "strong"}
+        read = replace(request, raw=_NOTHING, metadata=metadata)
+        answer = self._ask(session, read, new_request_id(int(time.time() * 1000)), wire)
+        meta = protocol.split_meta(answer)[0] if isinstance(answer, bytes) else None
+        return int(meta["index"]) if meta is not None and meta.get("log") == database.log_id else 0
 
     def _ask(self, session: Session, request: Request, request_id: str, wire: Wire) -> bytes | Remote:
         """The proxy's answer; a write that was cut off is sent again with its id until the time is over."""

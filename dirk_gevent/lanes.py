@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -121,6 +122,10 @@ class Lane:
                 self._follower.logger.exception("apply_failed", error, log=self.log_id)
                 self._give_up(error)
 
+    def _turn(self) -> AbstractContextManager[None]:
+        """The turn at the database's writer: while a transaction has it, this greenlet waits and no thread does."""
+        return self._follower.progress.turns.of(self.log_id)
+
     def _joined(self, batch: Batch) -> Batch:
         """The batch with those that wait behind it, so that they share one commit."""
         entries = list(batch.entries)
@@ -142,7 +147,8 @@ class Lane:
         database = self._database()
         if self.log_id == SYSTEM_LOG_ID:
             self._await_seals(batch)
-        outcomes = self._follower.appliers.call(self._apply_on_thread, database, batch)
+        with self._turn():
+            outcomes = self._follower.appliers.call(self._apply_on_thread, database, batch)
         if database.state in (NodeState.STALLED, NodeState.SEEDING):
             # Seeding: a snapshot proved damaged and the log's entries alone were enough.
             database.set_state(NodeState.LIVE)
@@ -176,7 +182,8 @@ class Lane:
         database = self._database()
         if database.applied_index != mark.index:
             return
-        pin = self._follower.appliers.call(database.pin)
+        with self._turn():
+            pin = self._follower.appliers.call(database.pin)
         gevent.spawn(self._digest, pin, mark)
 
     def _digest(self, pin: Pin, mark: Mark) -> None:
@@ -212,7 +219,8 @@ class Lane:
     def _fence(self) -> None:
         follower, database = self._follower, self._database()
         index = database.applied_index
-        kept = follower.appliers.call(database.set_aside, _FENCED)
+        with self._turn():
+            kept = follower.appliers.call(database.set_aside, _FENCED)
         if kept is None:
             # It was put aside before and the word of it was lost.
             kept = follower.slow.call(follower.engine.directory.newest_kept, self.log_id, _FENCED)

@@ -142,7 +142,8 @@ class Limits:
     """What one statement, session or process may use. `page_rows`: rows in a page of an answer.
 
     `result_bytes` bounds a spooled result (54000), `statement_seconds` a read and `write_steps` (SQLite VM steps)
-    a write (57014); `wait_ms` is how long a request waits for a state or an outcome.
+    a write (57014); `wait_ms` is how long a request waits for a state or an outcome. `transaction_steps`: SQLite VM
+    steps that a statement of a transaction may take with the changes before it, for they hold up the applier.
     """
 
     max_statement_bytes: int = 16 * _MIB
@@ -152,6 +153,7 @@ class Limits:
     write_steps: int = 2_000_000_000
     wait_ms: int = 5_000
     transaction_idle_seconds: float = 60.0
+    transaction_steps: int = 50_000_000
     max_connections: int = 2_000
 
 

@@ -17,15 +17,21 @@ from dirk_gevent.engine import checkpoints, records
 from dirk_gevent.engine.apply import Applied, Applier, Work
 from dirk_gevent.engine.careful import CarefulApply
 from dirk_gevent.engine.connection import open_reader, open_writer
+from dirk_gevent.engine.execute import Result
 from dirk_gevent.engine.faults import SnapshotDamaged, StorageFault, storage_faults
 from dirk_gevent.engine.functions import EntryContext
+from dirk_gevent.engine.outcomes import decode_outcome
 from dirk_gevent.engine.position import NodeState, Position
 from dirk_gevent.engine.reading import ReadSide, nothing
-from dirk_gevent.engine.results import Outcome
+from dirk_gevent.engine.rehearsal import Rehearsal, Spool
+from dirk_gevent.engine.results import Outcome, Relation
 from dirk_gevent.engine.shared import Shared
 from dirk_gevent.engine.snapshot import Pin, SnapshotInfo, adopt_image, unpack
-from dirk_gevent.log.entry import NO_CHAIN
-from parser.plan import CatalogChange
+from dirk_gevent.engine.stream import RelationStream, StreamLimits
+from dirk_gevent.engine.transaction import Transaction, Written, tables_of
+from dirk_gevent.log.entry import NO_CHAIN, LoggedStatement
+from parser.errors import SqlError
+from parser.plan import CatalogChange, Shaped
 
 
 class Database(ReadSide):
@@ -140,6 +146,11 @@ class Database(ReadSide):
             self._careful.forgive()
 
     def _writer(self) -> Applier:
+        """The applier for use by anything but a transaction; as `_lent`."""
+        self._end_rehearsal()
+        return self._lent()
+
+    def _lent(self) -> Applier:
         """The applier, opened if need be; the caller holds the writer lock. Raises apsw errors, OSError."""
         if self._applier is None:
             with self._file_lock:
@@ -152,8 +163,81 @@ class Database(ReadSide):
         self._shared.writers.touch(self)
         return self._applier
 
+    def _end_rehearsal(self) -> None:
+        """Take the connection back from transactions; one that can't be rolled back is closed, which does it too."""
+        if self._applier is None:
+            return
+        try:
+            self._applier.rehearsal.end()
+        except apsw.Error:
+            applier, self._applier = self._applier, None
+            applier.connection.close(True)
+
     def _fresh_meta(self) -> records.Meta:
         return records.Meta(self.log_id, self.name, 0, NO_CHAIN, 0, self.heard_head, 0, self.state.value)
+
+    # --- transactions ----------------------------------------------------------------------------------------
+
+    @property
+    def seen(self) -> Applied:
+        """What was committed last. Another object after the whole state was replaced (a snapshot, a fence)."""
+        return self._seen
+
+    @property
+    def is_dropped(self) -> bool:
+        """Whether it is gone."""
+        return self._dropped
+
+    def depends_on(self, shaped: Shaped) -> tuple[str, ...]:
+        """The tables that a query reads, for one that has failed; none when it can't even be planned."""
+        try:
+            return tables_of(self._plans.plan(shaped, self._seen.position.schema, False))
+        except SqlError:
+            return ()
+
+    def change_in(self, transaction: Transaction, written: Written) -> Result:
+        """Make a transaction's change, for it alone to see (native thread).
+
+        Raises SqlError (40001 when the transaction is lost), StorageFault.
+        """
+        with self._writer_lock, storage_faults("transaction"):
+            rehearsal = self._rehearsal(transaction)
+            return rehearsal.change(transaction, written, self._seen.position)
+
+    def read_in(self, transaction: Transaction, statement: LoggedStatement) -> Relation | RelationStream:
+        """Answer a query of a transaction that has made changes (native thread); raises as `change_in`."""
+        limits = self._shared.limits
+        wanted = StreamLimits(limits.page_rows, limits.result_bytes, 0)
+        spool = Spool(self._hub_rows, wanted, self._shared.spool_directory)
+        with self._writer_lock, storage_faults("transaction"):
+            rehearsal = self._rehearsal(transaction)
+            return rehearsal.read(transaction, statement, self._seen.position, spool)
+
+    def forget_changes(self, transaction: Transaction) -> None:
+        """A transaction is over: what the writer holds of it is undone (native thread; when it is free)."""
+        if self._writer_lock.acquire(blocking=False):
+            try:
+                if self._applier is not None and self._applier.rehearsal.owner is transaction:
+                    self._end_rehearsal()
+            finally:
+                self._writer_lock.release()
+
+    def recorded(self, request_id: str) -> Outcome | None:
+        """How the request ended; None when no record tells (native thread). Raises SqlError, StorageFault."""
+        with storage_faults("records"):
+            with self._file_lock:
+                self._make_file()
+                connection = open_reader(self._path, EntryContext())
+                connection.execute("SELECT one FROM dirk_meta").fetchall()
+            try:
+                found = records.read_requests(connection, [request_id]).get(request_id)
+            finally:
+                connection.close()
+        return decode_outcome(found) if found is not None else None
+
+    def _rehearsal(self, transaction: Transaction) -> Rehearsal:
+        transaction.renew()
+        return self._lent().rehearsal
 
     # --- whole states ----------------------------------------------------------------------------------------
 
@@ -233,6 +317,8 @@ class Database(ReadSide):
             return self._durable
         truncate = checkpoints.wal_bytes(self._path) > checkpoints.LARGE_WAL_BYTES
         with storage_faults("checkpoint"), self._writer_lock if truncate else nullcontext():
+            if truncate:
+                self._end_rehearsal()
             index = self.applied_index
             connection = open_writer(self._path, EntryContext())
             try:
@@ -281,6 +367,7 @@ class Database(ReadSide):
 
     def _empty_wal(self) -> None:
         """Bring the WAL into the file, so that whoever opens it next (the hub) has none to read through."""
+        self._end_rehearsal()
         if self._applier is not None and checkpoints.checkpoint(self._applier.connection, truncate=True):
             self._durable = self.applied_index
 
