@@ -67,7 +67,7 @@ def _meant(fault: SyntaxFault, find_fault: FindFault) -> _Meant | None:
         for keyword in _near(str(token.value)):
             tried = f"{shape[: token.lexpos]}{keyword}{shape[token.endlexpos :]}"
             place = find_fault(tried)
-            if place is None or place > fault.start + len(tried) - len(shape) + (fault.start == token.lexpos):
+            if place is None or place > max(fault.start + len(tried) - len(shape), token.lexpos):
                 return _Meant(token.lexpos, token.endlexpos, keyword if keyword in MALAGASY_ONLY else keyword.upper())
     return None
 

@@ -117,7 +117,7 @@ class _Reader:
         steps: list[str] = []
         if select.where is not None:
             steps.append(f"σ {self._text(select.where)}")
-        calls = list(_calls((select.items, select.having, order_by)))
+        calls = list(gathering_calls((select.items, select.having, order_by)))
         aggregates = self._distinct([each for each in calls if each.over is None])
         if select.group_by or aggregates:
             steps.append("γ " + "; ".join(part for part in (self._list(select.group_by), aggregates) if part))
@@ -169,16 +169,16 @@ class _Reader:
         return ", ".join(dict.fromkeys(self._text(each) for each in calls))
 
 
-def _calls(node: object) -> Iterator[nodes.Call]:
+def gathering_calls(node: object) -> Iterator[nodes.Call]:
     """The aggregate and window calls in an expression, those of its subqueries left out."""
     if isinstance(node, nodes.Call) and (node.over is not None or _is_aggregate(node)):
         yield node
     elif isinstance(node, tuple):
         for each in node:
-            yield from _calls(each)
+            yield from gathering_calls(each)
     elif is_dataclass(node) and not isinstance(node, nodes.Query):
         for each_field in fields(node):
-            yield from _calls(getattr(node, each_field.name))
+            yield from gathering_calls(getattr(node, each_field.name))
 
 
 def _is_aggregate(call: nodes.Call) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 from parser import nodes
 from parser.compile import casts, division
+from parser.compile.algebra import gathering_calls
 from parser.compile.context import Context
 from parser.compile.names import Scope
 from parser.compile.sql import MAX_DEPTH, Expression, combine, literal
@@ -44,10 +45,9 @@ def expressions(env: Env, items: Sequence[nodes.Expr]) -> list[Expression]:
 def condition(env: Env, node: nodes.Expr) -> Expression:
     """A WHERE or ON condition: aggregates and windows have no place there (42803, 42P20)."""
     compiled = expression(env, node)
-    if compiled.aggregate:
-        raise SqlError("aggregate_misplaced", place=node.place)
-    if compiled.windowed:
-        raise SqlError("window_misplaced", place=node.place)
+    if compiled.aggregate or compiled.windowed:
+        place = next((call.place for call in gathering_calls(node)), node.place)
+        raise SqlError("aggregate_misplaced" if compiled.aggregate else "window_misplaced", place=place)
     return compiled
 
 
