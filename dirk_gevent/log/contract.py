@@ -274,6 +274,19 @@ class Log(Protocol):
         *Blocks.*
         """
 
+    def adopt_snapshot(self, info: SnapshotInfo, chunks: Iterable[bytes]) -> SnapshotInfo:
+        """Makes another state the log's next entry: a snapshot one past the head, which all followers must take.
+
+        `info.chain` becomes the chain hash there. What lies before is forgotten. No append may be under way on this
+        log: SqlError `snapshot_refused` when the head has moved meanwhile. *Blocks.*
+        """
+
+    def index_at(self, log_id: int, time_ms: int) -> int:
+        """The last index whose log time is not after `time_ms` (Unix). *Blocks.*
+
+        Raises EntriesGoneError when that lies before what the log still holds, SqlError `unknown_database`.
+        """
+
     def truncate(self, log_id: int, upto: int) -> int:
         """Forgets entries up to `upto`, never beyond the newest confirmed snapshot; returns `oldest`.
         *Blocks.*

@@ -8,12 +8,10 @@ shares the next.
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 
 import gevent
-from gevent.event import AsyncResult, Event
+from gevent.event import Event
 
 from dirk_gevent import logs
 from dirk_gevent.config import LogSettings
@@ -42,17 +40,13 @@ from dirk_gevent.log.journal_threads import WAL_SOFT_PAGES, CommitFailedError, J
 from dirk_gevent.log.retention import Retention
 from dirk_gevent.log.state import ChangeRequest, Stage, State, Write, answer_again
 from dirk_gevent.log.tail import Tail
+from dirk_gevent.log.waiting import Waiting, WaitingQueue, refuse
 from dirk_gevent.log.watching import Bell, Bells
 from parser.errors import SqlError
 from parser.schema import key as name_key
 
 #: Memory for the newest entries of all logs.
 TAIL_BYTES = 64 * 1024 * 1024
-#: Encoded statements that may wait for their place; more is refused, however few drafts they are.
-MAX_WAITING_BYTES = 256 * 1024 * 1024
-#: A commit takes no more drafts, and no more bytes of statements, than this.
-BATCH_DRAFTS = 1000
-BATCH_BYTES = 16 * 1024 * 1024
 
 _HOUSEKEEPING_SECONDS = 1.0
 
@@ -60,20 +54,6 @@ _HOUSEKEEPING_SECONDS = 1.0
 def clock_ms() -> int:
     """Unix time in milliseconds."""
     return time.time_ns() // 1_000_000
-
-
-@dataclass(slots=True, eq=False)
-class _Waiting:
-    """A write or change that waits for its place; `answer` gets what the caller returns or raises."""
-
-    item: Write | ChangeRequest
-    size_bytes: int
-    answer: AsyncResult[Appended | DatabaseChanged] = field(default_factory=AsyncResult)
-
-    @property
-    def request_id(self) -> str:
-        """The request that waits."""
-        return self.item.draft.request_id if isinstance(self.item, Write) else self.item.request_id
 
 
 class EmbeddedLog:
@@ -104,8 +84,7 @@ class EmbeddedLog:
         self.is_copy = contents.is_copy
         self._tail = Tail(TAIL_BYTES)
         self._bells = Bells()
-        self._waiting: deque[_Waiting] = deque()
-        self._waiting_bytes = 0
+        self._waiting = WaitingQueue(settings.max_waiting)
         self._wanted = Event()
         self._rouse = Event()
         self._closed = False
@@ -157,7 +136,7 @@ class EmbeddedLog:
         if not log.is_open:
             raise SqlError("unknown_database", name=log.row.name)
         statements = encode_statements(draft.statements)
-        appended = self._wait_for(_Waiting(Write(log_id, draft, statements), len(statements)))
+        appended = self._wait_for(Waiting(Write(log_id, draft, statements), len(statements)))
         assert isinstance(appended, Appended)
         return appended
 
@@ -231,6 +210,23 @@ class EmbeddedLog:
         """See `contract.Log.delete_snapshot`."""
         self._retention.delete(log_id, index)
 
+    def adopt_snapshot(self, info: SnapshotInfo, chunks: Iterable[bytes]) -> SnapshotInfo:
+        """See `contract.Log.adopt_snapshot`."""
+        time_ms = max(self._clock(), self._state.last_time_ms)
+        adopted = self._retention.adopt(info, chunks, time_ms)
+        self._tail.forget(info.log_id)
+        self._bells.ring((info.log_id,))
+        self._retention.discard(info.log_id)
+        return adopted
+
+    def index_at(self, log_id: int, time_ms: int) -> int:
+        """See `contract.Log.index_at`."""
+        row = self._state.log(log_id).row
+        found = self._threads.read(self._threads.reader.index_at, log_id, time_ms)
+        if found is None and row.base.index and row.base.time_ms > time_ms:
+            raise EntriesGoneError(log_id, row.base.index + 1)
+        return row.base.index if found is None else found
+
     def truncate(self, log_id: int, upto: int) -> int:
         """See `contract.Log.truncate`."""
         return self._retention.truncate(log_id, upto)
@@ -258,41 +254,25 @@ class EmbeddedLog:
             done = self._threads.read(self._threads.reader.request, request.request_id)
             if done is not None:
                 return answer_again(request, done)
-        changed = self._wait_for(_Waiting(request, 0))
+        changed = self._wait_for(Waiting(request, 0))
         assert isinstance(changed, DatabaseChanged)
         return changed
 
-    def _wait_for(self, waiting: _Waiting) -> Appended | DatabaseChanged:
+    def _wait_for(self, waiting: Waiting) -> Appended | DatabaseChanged:
         if self._closed:
             raise SqlError("log_closed")
-        too_many = len(self._waiting) >= self._settings.max_waiting
-        # One draft may always wait, however large it is.
-        too_much = self._waiting and self._waiting_bytes + waiting.size_bytes > MAX_WAITING_BYTES
-        if too_many or too_much:
-            raise SqlError("overloaded", waiting=len(self._waiting))
-        self._waiting.append(waiting)
-        self._waiting_bytes += waiting.size_bytes
+        self._waiting.put(waiting)
         self._wanted.set()
         answer = waiting.answer.get()
         assert answer is not None
         return answer
-
-    def _take(self) -> list[_Waiting]:
-        taken: list[_Waiting] = []
-        taken_bytes = 0
-        while self._waiting and len(taken) < BATCH_DRAFTS and taken_bytes < BATCH_BYTES:
-            waiting = self._waiting.popleft()
-            taken.append(waiting)
-            taken_bytes += waiting.size_bytes
-        self._waiting_bytes -= taken_bytes
-        return taken
 
     def _append_forever(self) -> None:
         while True:
             self._wanted.wait()
             if self._closed:
                 break
-            batch = self._take()
+            batch = self._waiting.take()
             if not self._waiting:
                 self._wanted.clear()
             try:
@@ -301,25 +281,24 @@ class EmbeddedLog:
                 # Nobody knows how far it came: what is on the disk is read again before the next append.
                 self._logger.exception("append_failed", error)
                 self._threads.is_faulty = True
-                self._refuse(batch, lambda waiting: SqlError("outcome_unknown", request_id=waiting.request_id))
-        self._refuse(self._waiting, lambda _: SqlError("log_closed"))
-        self._waiting.clear()
+                refuse(batch, lambda waiting: SqlError("outcome_unknown", request_id=waiting.request_id))
+        self._waiting.refuse_all("log_closed")
 
-    def _append_batch(self, batch: list[_Waiting]) -> None:
+    def _append_batch(self, batch: list[Waiting]) -> None:
         if self._threads.is_faulty and not self._reread(batch):
             return
         try:
             self._commit(batch)
         except NoRoomError:
-            self._refuse(
+            refuse(
                 [waiting for waiting in batch if not _frees_space(waiting)],
                 lambda _: SqlError("disk_full_log", path=str(self._settings.directory)),
             )
             self._commit([waiting for waiting in batch if _frees_space(waiting)], may_use_reserve=True)
 
-    def _commit(self, batch: list[_Waiting], may_use_reserve: bool = False) -> None:
+    def _commit(self, batch: list[Waiting], may_use_reserve: bool = False) -> None:
         stage = Stage(self._state, max(self._clock(), self._state.last_time_ms))
-        planned: list[tuple[_Waiting, Appended | DatabaseChanged]] = []
+        planned: list[tuple[Waiting, Appended | DatabaseChanged]] = []
         for waiting in batch:
             item = waiting.item
             try:
@@ -333,16 +312,16 @@ class EmbeddedLog:
             for waiting, answer in planned:
                 waiting.answer.set(answer)
 
-    def _is_committed(self, stage: Stage, batch: list[_Waiting], may_use_reserve: bool) -> bool:
+    def _is_committed(self, stage: Stage, batch: list[Waiting], may_use_reserve: bool) -> bool:
         try:
             self._threads.commit(stage.commit, may_use_reserve)
         except SqlError as error:
             full = error
-            self._refuse(batch, lambda _: full)
+            refuse(batch, lambda _: full)
             return False
         except CommitFailedError as error:
             self._logger.error("commit_failed", reason=error)
-            self._refuse(batch, lambda waiting: SqlError("outcome_unknown", request_id=waiting.request_id))
+            refuse(batch, lambda waiting: SqlError("outcome_unknown", request_id=waiting.request_id))
             self._reread([])
             return False
         return True
@@ -357,14 +336,14 @@ class EmbeddedLog:
         if self._threads.wal_pages > WAL_SOFT_PAGES:
             self._rouse.set()
 
-    def _reread(self, batch: list[_Waiting]) -> bool:
+    def _reread(self, batch: list[Waiting]) -> bool:
         """Reads the journal again after a fault; if that fails too, refuses the batch and is False."""
         try:
             contents = self._threads.reopen()
         except SqlError as error:
             reason = error
             self._logger.error("log_unavailable", reason=error)
-            self._refuse(batch, lambda _: reason)
+            refuse(batch, lambda _: reason)
             return False
         self._state = State(contents)
         self._tail.clear()
@@ -372,11 +351,6 @@ class EmbeddedLog:
         self._bells.ring(self._state.logs)
         self._logger.info("log_reopened", logs=len(contents.logs))
         return True
-
-    def _refuse(self, batch: Iterable[_Waiting], error: Callable[[_Waiting], SqlError]) -> None:
-        for waiting in batch:
-            if not waiting.answer.ready():
-                waiting.answer.set_exception(error(waiting))
 
     def _keep_house(self) -> None:
         while not self._closed:
@@ -397,5 +371,5 @@ class EmbeddedLog:
             self._threads.checkpoint_beside()
 
 
-def _frees_space(waiting: _Waiting) -> bool:
+def _frees_space(waiting: Waiting) -> bool:
     return isinstance(waiting.item, ChangeRequest) and waiting.item.verb == DROP_DATABASE

@@ -123,6 +123,27 @@ class Journal:
             connection.execute("DELETE FROM logs WHERE log_id=?", (log_id,))
         return True
 
+    def adopt(self, snapshot: FoundSnapshot, base: Head) -> None:
+        """Records a snapshot as where its log begins from now on, in place of all earlier ones."""
+        log_id = snapshot.info.log_id
+        with self._transaction() as connection:
+            connection.execute(
+                "UPDATE logs SET base_index=?, base_chain=?, base_time_ms=?, base_total_bytes=? WHERE log_id=?",
+                (base.index, base.chain, base.time_ms, snapshot.total_bytes, log_id),
+            )
+            connection.execute("DELETE FROM snapshots WHERE log_id=?", (log_id,))
+            put_snapshot(connection, snapshot)
+
+    def discard_step(self, log_id: int, upto: int) -> bool:
+        """Deletes some of the entries up to `upto`, which lie before their log's base; True when none is left."""
+        with self._transaction() as connection:
+            connection.execute(
+                "DELETE FROM entries WHERE position IN "
+                "(SELECT position FROM entries WHERE position BETWEEN ? AND ? LIMIT ?)",
+                (position(log_id, 0), position(log_id, upto), STEP_ENTRIES),
+            )
+            return connection.changes() < STEP_ENTRIES
+
     def put_snapshot(self, snapshot: FoundSnapshot) -> None:
         """Records a snapshot whose file is durable, or its confirmation."""
         with self._transaction() as connection:
@@ -202,6 +223,16 @@ class JournalView:
             (position(log_id, index),),
         )
         return next(((Head(index, chain, time_ms), total) for chain, time_ms, total in rows), None)
+
+    def index_at(self, log_id: int, time_ms: int) -> int | None:
+        """The last entry held whose time is not after `time_ms`; None when there is none."""
+        rows = fetch(
+            self._connection,
+            "SELECT position FROM entries WHERE position BETWEEN ? AND ? AND time_ms <= ?"
+            " ORDER BY position DESC LIMIT 1",
+            (position(log_id, 1), position(log_id, MAX_INDEX), time_ms),
+        )
+        return rows[0][0] & MAX_INDEX if rows else None
 
     def request(self, request_id: str) -> RequestRow | None:
         """The recorded making or dropping of a database by that request."""

@@ -70,6 +70,44 @@ class Retention:
         self._note_newest(info.log_id)
         return stored
 
+    def adopt(self, info: SnapshotInfo, chunks: Iterable[bytes], time_ms: int) -> SnapshotInfo:
+        """See `contract.Log.adopt_snapshot`; `time_ms` is the log time of what it becomes."""
+        self._check_next(info)
+        self._storing.add(info.log_id)
+        try:
+            stored = replace(self._files.store(info, chunks), confirmed=True)
+            self._check_next(info, is_storing=True)
+            log = self._state().log(info.log_id)
+            base = Head(info.index, info.chain, time_ms)
+            snapshot = FoundSnapshot(stored, log.total_bytes)
+            self._write(self._threads.journal.adopt, snapshot, base)
+        finally:
+            self._storing.discard(info.log_id)
+        log.row = replace(log.row, base=base, base_total_bytes=log.total_bytes)
+        log.head = base
+        before = [one.info for one in self._held.get(info.log_id, ())]
+        self._held[info.log_id] = [snapshot]
+        self._note_newest(info.log_id)
+        self._files.delete(before)
+        return stored
+
+    def discard(self, log_id: int) -> None:
+        """Delete the entries that lie before the log's base, in small steps between appends."""
+        while not self._write(self._threads.journal.discard_step, log_id, self._state().log(log_id).row.base.index):
+            continue
+
+    def _check_next(self, info: SnapshotInfo, is_storing: bool = False) -> None:
+        log = self._state().log(info.log_id)
+        reason = ""
+        if not log.is_open:
+            reason = "the database was dropped"
+        elif info.index != log.head.index + 1:
+            reason = f"the log is at index {log.head.index}"
+        elif info.log_id in self._storing and not is_storing:
+            reason = "another is on its way"
+        if reason:
+            raise SqlError("snapshot_refused", log_id=info.log_id, index=info.index, reason=reason)
+
     def open(self, log_id: int, index: int) -> OpenSnapshot:
         """See `contract.Log.open_snapshot`."""
         return self._files.open(self._find(log_id, index).info)

@@ -56,6 +56,13 @@ class Tail:
             return None
         return ring.chain_before if place == -1 else ring.entries[place][1]
 
+    def forget(self, log_id: int) -> None:
+        """Forgets one log's entries: what follows does not continue them."""
+        ring = self._logs.pop(log_id, None)
+        if ring is not None:
+            self._bytes -= sum(len(encoded) + _OVERHEAD_BYTES for encoded, _ in ring.entries)
+            self._order = deque(one for one in self._order if one != log_id)
+
     def clear(self) -> None:
         """Forgets all: the journal has been read again and what is in memory may not be in it."""
         self._logs.clear()
