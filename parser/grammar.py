@@ -15,7 +15,7 @@ from parser import (
     grammar_function,
     grammar_query,
 )
-from parser.grammar_base import P
+from parser.grammar_base import P, passing
 from parser.keywords import KEYWORDS, NAME_TOKENS
 from parser.lexer import SIGNS
 
@@ -35,6 +35,7 @@ TOKENS: tuple[str, ...] = (
 PRECEDENCE = grammar_expression.precedence
 
 
+@passing
 def p_name_word(p: P) -> None:
     p[0] = p[1]
 

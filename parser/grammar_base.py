@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol, TypeAlias
+from collections.abc import Callable
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 from parser.lexer import Lexer
 from parser.nodes import Name
@@ -27,6 +28,20 @@ class Production(Protocol):
 
 
 P: TypeAlias = Production
+
+
+_Rule = TypeVar("_Rule", bound=Callable[["P"], None])
+
+
+def passing(rule: _Rule) -> _Rule:
+    """Marks a rule whose productions of one symbol only hand its value on: it need not be called for those."""
+    rule.passes = True  # type: ignore[attr-defined]
+    return rule
+
+
+def passes(rule: object) -> bool:
+    """Whether `rule` is marked so."""
+    return bool(getattr(rule, "passes", False))
 
 
 def p_name(p: P) -> None:

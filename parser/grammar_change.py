@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from parser.grammar_base import P, append
+from parser.grammar_base import P, append, passing
 from parser.nodes import Assignment, Delete, Insert, Query, Update, Upsert
 
 
+@passing
 def p_change(p: P) -> None:
     """change : insert
               | update
@@ -109,6 +110,7 @@ def p_delete(p: P) -> None:
     p[0] = Delete(p[3], p[4], p[5], place=p.lexpos(1))
 
 
+@passing
 def p_delete_table(p: P) -> None:
     """delete_table : table_name"""
     p[0] = p[1]

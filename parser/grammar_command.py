@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from parser.grammar_base import P
+from parser.grammar_base import P, passing
 from parser.nodes import (
     Begin,
     Commit,
@@ -16,12 +16,14 @@ from parser.nodes import (
 )
 
 
+@passing
 def p_statement(p: P) -> None:
     """statement : command
                  | command SEMICOLON"""
     p[0] = p[1]
 
 
+@passing
 def p_command(p: P) -> None:
     """command : query
                | change

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from parser.grammar_base import P, append
+from parser.grammar_base import P, append, passing
 from parser.nodes import (
     AddColumn,
     AlterTable,
@@ -225,6 +225,7 @@ def p_default(p: P) -> None:
     p[0] = (Default(p[len(p) - 1]),)
 
 
+@passing
 def p_default_value(p: P) -> None:
     """default_value : literal
                      | constant
@@ -276,6 +277,7 @@ def p_table_constraints(p: P) -> None:
     append(p)
 
 
+@passing
 def p_named_constraint(p: P) -> None:
     """named_constraint : table_constraint
                         | CONSTRAINT name table_constraint"""
@@ -289,6 +291,7 @@ def p_table_primary_key(p: P) -> None:
     p[0] = node(p[3])
 
 
+@passing
 def p_table_check(p: P) -> None:
     """table_constraint : check"""
     p[0] = p[1]

@@ -7,7 +7,7 @@ the bare subquery (`plain_operand`, `plain`): only so can one token ahead tell `
 
 from __future__ import annotations
 
-from parser.grammar_base import P, append, complete, grow
+from parser.grammar_base import P, append, complete, grow, passing
 from parser.nodes import (
     Between,
     Binary,
@@ -49,6 +49,7 @@ precedence = (
 _BINARY = {"==": "=", "!=": "<>"}
 
 
+@passing
 def p_expr(p: P) -> None:
     """expr : plain"""
     p[0] = p[1]
@@ -60,6 +61,7 @@ def p_expr_query(p: P) -> None:
     p[0] = ScalarQuery(p[1], p.lexpos(1))
 
 
+@passing
 def p_pass(p: P) -> None:
     """plain : plain_operand
     operand : plain_operand
@@ -148,6 +150,7 @@ def p_in(p: P) -> None:
     p[0] = node(p[1], right, negated, p.lexpos(2))
 
 
+@passing
 def p_in_right(p: P) -> None:
     """in_right : subquery
                 | LPAREN several RPAREN"""
@@ -205,6 +208,7 @@ def p_parentheses(p: P) -> None:
     p[0] = p[2]
 
 
+@passing
 def p_row(p: P) -> None:
     """plain_operand : row"""
     p[0] = p[1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from parser.grammar_base import P, append
+from parser.grammar_base import P, append, passing
 from parser.keywords import FUNCTIONS
 from parser.nodes import Bound, Call, Frame, Name, NamedWindow, Window
 
@@ -45,6 +45,7 @@ def _standard(name: Name) -> Name:
     return Name(FUNCTIONS.get(lowered, lowered), name.place)
 
 
+@passing
 def p_function(p: P) -> None:
     """function : filtered
                 | filtered OVER name
@@ -53,6 +54,7 @@ def p_function(p: P) -> None:
     p[0] = replace(p[1], over=window) if window is not None else p[1]
 
 
+@passing
 def p_filtered(p: P) -> None:
     """filtered : call
                 | call FILTER LPAREN WHERE expr RPAREN"""
@@ -113,6 +115,7 @@ def p_frame_bound_value(p: P) -> None:
     p[0] = Bound(p[2].lower(), p[1])
 
 
+@passing
 def p_frame_value(p: P) -> None:
     """frame_value : number
                    | parameter

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import replace
 
-from parser.grammar_base import P, append, complete, grow
+from parser.grammar_base import P, append, complete, grow, passing
 from parser.nodes import (
     Compound,
     Cte,
@@ -32,6 +32,7 @@ def p_subquery(p: P) -> None:
     p[0] = p[2]
 
 
+@passing
 def p_query(p: P) -> None:
     """query : bare_query
              | with bare_query"""
@@ -59,6 +60,7 @@ def _unwrapped(body: Select | Values | Compound | Query) -> Select | Values | Co
     return body
 
 
+@passing
 def p_body(p: P) -> None:
     """body : core
             | subquery"""
@@ -178,6 +180,7 @@ def p_sources(p: P) -> None:
     append(p)
 
 
+@passing
 def p_source(p: P) -> None:
     """source : plain_source
     plain_source : plain_table
@@ -191,6 +194,7 @@ def p_source_query(p: P) -> None:
     p[0] = Derived(p[1], None, p.lexpos(1))
 
 
+@passing
 def p_plain_table(p: P) -> None:
     """plain_table : table_name
                    | LPAREN plain_source RPAREN"""

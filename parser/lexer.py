@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass, field
-from typing import ClassVar, Final
+from dataclasses import dataclass
+from typing import Final
 
 from parser.errors import SqlError
 from parser.keywords import NAME_TOKENS, RESERVED, TOKENS
@@ -42,7 +42,7 @@ _SIGN_TOKENS: Final = {sign: token for token, sign in SIGNS.items()} | {"==": "E
 
 @dataclass(slots=True)
 class Token:
-    """One token as PLY wants it. `lexpos` and `endlexpos` are places in the shape.
+    """One token. `lexpos` and `endlexpos` are places in the shape.
 
     `value`: a word or name as written (back quotes taken off), a literal's index, a parameter's `$name` or its
     position among the `?`.
@@ -52,9 +52,6 @@ class Token:
     value: str | int
     lexpos: int
     endlexpos: int
-    lineno: int = field(default=0)
-    #: PLY writes the lexer into an offending token that has no such attribute.
-    lexer: ClassVar[None] = None
 
 
 class SyntaxFault(Exception):  # noqa: N818 — it never reaches a user: `statements` makes the SqlError of it
@@ -69,15 +66,13 @@ class SyntaxFault(Exception):  # noqa: N818 — it never reaches a user: `statem
 
 
 class Lexer:
-    """The tokens of one shape, found at once; PLY pulls them with `token()`.
+    """The tokens of one shape, found at once.
 
     Raises SyntaxFault for a character that no token begins with, SqlError `too_deep` and `too_complex`.
     """
 
     def __init__(self, shape: str) -> None:
         self.shape = shape
-        self.lexpos = 0
-        self.lineno = 0
         self.literal_places: list[int] = []
         self.words: list[str] = []
         self._parameters = 0
@@ -86,14 +81,10 @@ class Lexer:
         self.tokens: list[Token] = []
         self._scan()
         self._settle_context()
-        self._following = iter(self.tokens)
-
-    def token(self) -> Token | None:
-        """The next token, None at the end."""
-        return next(self._following, None)
 
     def _scan(self) -> None:
         shape, match_at, end, position = self.shape, _TOKEN.match, len(self.shape), 0
+        takers = {name: getattr(self, f"_{name}") for name in _TOKEN.groupindex}
         while position < end:
             match = match_at(shape, position)
             if match is None:
@@ -103,7 +94,7 @@ class Lexer:
             kind = match.lastgroup
             position = match.end()
             if kind is not None:
-                getattr(self, "_" + kind)(match[kind], match.start(kind), position)
+                takers[kind](match[kind], match.start(kind), position)
             if len(self.tokens) > MAX_TOKENS:
                 raise SqlError("too_complex", limit=MAX_TOKENS)
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import threading
 from functools import lru_cache
-from typing import Any, Final, cast
-
-from ply import yacc
+from typing import Final, cast
 
 from parser import depth, tables
 from parser.errors import SqlError
-from parser.lexer import Lexer, SyntaxFault, Token
+from parser.lexer import Lexer, SyntaxFault
+from parser.lr import Machine
 from parser.nodes import Statement
 from parser.plan import Route, Shaped
 from parser.routes import route_of
@@ -69,48 +68,9 @@ class Statements:
             depth.check(statement)
         return statement
 
-    def _parser(self) -> GrammarParser:
+    def _parser(self) -> Machine:
         try:
-            return cast(GrammarParser, self._own.parser)
+            return cast(Machine, self._own.parser)
         except AttributeError:
-            self._own.parser = GrammarParser(self._table)
-            return cast(GrammarParser, self._own.parser)
-
-
-class GrammarParser:
-    """PLY's parser over the tables. One thread at a time: the stacks are its own."""
-
-    def __init__(self, table: Any) -> None:
-        self._lr = yacc.LRParser(table, self._fail)
-        self._lexer: Lexer | None = None
-
-    def parse(self, lexer: Lexer) -> object:
-        """The AST of the lexer's tokens. Raises SyntaxFault; SqlError from a rule."""
-        self._lexer = lexer
-        return self._lr.parse(lexer=lexer, tracking=True)
-
-    def _fail(self, token: Token | None) -> None:
-        lexer = cast(Lexer, self._lexer)
-        end = len(lexer.shape)
-        start, end = (token.lexpos, token.endlexpos) if token else (end, end)
-        raise SyntaxFault(start, end, lexer, self._expected())
-
-    def _expected(self) -> tuple[str, ...]:
-        """The tokens that the parser could have shifted instead: LALR tables promise some that a later reduction
-        refuses, so each is tried on a copy of the stack."""
-        stack = list(self._lr.statestack)
-        return tuple(token for token in self._lr.action[stack[-1]] if self._would_shift(token, stack))
-
-    def _would_shift(self, token: str, stack: list[int]) -> bool:
-        stack = list(stack)
-        while True:
-            action = self._lr.action[stack[-1]].get(token)
-            if action is None:
-                return False
-            if action >= 0:
-                return True
-            production = self._lr.productions[-action]
-            del stack[len(stack) - production.len :]
-            stack.append(self._lr.goto[stack[-1]][production.name])
-
-
+            self._own.parser = Machine(self._table)
+            return cast(Machine, self._own.parser)
