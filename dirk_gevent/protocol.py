@@ -27,6 +27,13 @@ _META_LINE = b"\nMETA "
 
 _SPECIAL = re.compile(rb"['\"`]|--|//|/\*")
 _NEXT = re.compile(rb"[;'\"`]|#-|--|//|/\*")
+# What needs no second look, in one go: plain bytes, whole strings and names, signs that open no comment. It never ends
+# behind a sign at the very end, which may be the first half of an opener.
+_PLAIN = re.compile(
+    rb"(?:[^;'\"`\-/#]++|'(?:[^'\\]++|\\.)*+'|\"(?:[^\"\\]++|\\.)*+\"|`[^`]*+`"
+    rb"|-(?=[^-])|/(?=[^/*])|\#(?=[^-]))*+",
+    re.DOTALL,
+)
 _CLOSE = {39: re.compile(rb"[\\']"), 34: re.compile(rb'[\\"]'), 96: re.compile(rb"`")}
 # Atomic: a comment ends at its first `*/`, also when what follows it is not blank but ends in another `*/`.
 _BLANK = re.compile(rb"(?>\s+|--[^\n]*(?:\n|\Z)|//[^\n]*(?:\n|\Z)|/\*.*?\*/)*+\Z", re.DOTALL)
@@ -100,7 +107,8 @@ class StatementSplitter:
         while True:
             if self._mode and not self._leave_mode(buffer):
                 return statements
-            found = _NEXT.search(buffer, self._scan)
+            plain = _PLAIN.match(buffer, self._scan)
+            found = _NEXT.search(buffer, plain.end() if plain else self._scan)
             if found is None:
                 # The last byte may be the first half of a two-byte opener.
                 self._scan = max(self._scan, len(buffer) - buffer.endswith((b"-", b"/", b"#")))

@@ -16,6 +16,7 @@ from typing import Final
 from parser import literal_text as literals
 from parser.errors import SqlError
 from parser.plan import Shaped, Value
+from parser.rows import json_rows
 
 _QUOTED: Final = r"""
     (?<=') [^'\\]*+ (?: (?:''|\\.) [^'\\]*+ )*+ '
@@ -148,8 +149,18 @@ def place(text: str, offset: int) -> dict[str, str | int]:
 # --- INSERT … VALUES ---------------------------------------------------------------------------------------
 
 
+#: From so many characters on rows are tried as JSON, and their literals' texts are not kept.
+_LARGE_BLOCK: Final = 1024
+_ROWS_TAIL: Final = " \t\r\n\f\v;"
+
+
 def _split_rows(text: str, start: int) -> Shaped | None:
     """The rows of VALUES as one row shape, or None when they are not all literals of one width."""
+    if len(text) - start >= _LARGE_BLOCK:
+        found = json_rows(text[start:].rstrip(_ROWS_TAIL))
+        if found is not None:
+            shape = _row_shape(text, start, found.width) + ")"
+            return Shaped(shape, found.values, (), found.count, 0, found.width)
     parts = _ROW_LITERAL.split(text[start:])
     gaps = parts[0::2]
     count = len(gaps) - 1
@@ -191,10 +202,15 @@ def _one_row(text: str, start: int, parts: list[str], width: int, rows: int) -> 
         return None
     values = [_row_value(part) for part in texts]
     tail = split("x" + text[end:])
-    head = text[:start].strip()
-    shape = f"{head} ({', '.join(['v_'] * width)}{tail.shape[1:]}".replace("v_", "'v'")
+    shape = _row_shape(text, start, width) + tail.shape[1:]
     all_values = (*values, *tail.literals)
     return Shaped(shape, all_values, (*texts, *tail.texts), rows, 0, width)
+
+
+def _row_shape(text: str, start: int, width: int) -> str:
+    """The statement up to the rows at `start`, and one row of them but for its last parenthesis."""
+    markers = ", ".join(["'v'"] * width)
+    return f"{text[:start].strip()} ({markers}"
 
 
 def _row_value(part: str) -> Value:
@@ -214,7 +230,7 @@ def _row_value(part: str) -> Value:
 
 def text(shaped: Shaped) -> str:
     """The statement's text with its literals back in place; splitting it again gives an equal shape and values."""
-    texts: Sequence[str] = shaped.texts or [literals.text_of(value) for value in shaped.literals]
+    texts = literal_texts(shaped)
     if shaped.rows == 1:
         return fill(shaped.shape, texts)
     width, start = shaped.row_width, shaped.row_start
@@ -225,6 +241,11 @@ def text(shaped: Shaped) -> str:
     rows = ", ".join(f"({', '.join(texts[i : i + width])})" for i in range(start, end, width))
     head = fill(shaped.shape[:row_begin], texts[:start])
     return head + rows + fill(shaped.shape[row_end:], texts[end:])
+
+
+def literal_texts(shaped: Shaped) -> Sequence[str]:
+    """The literals as they were written, or as they may be where that was not kept (rows of large inserts)."""
+    return shaped.texts or [literals.text_of(value) for value in shaped.literals]
 
 
 def fill(shape: str, texts: Sequence[str]) -> str:
@@ -241,7 +262,7 @@ def source_text(source: str, first_literal: int, shaped: Shaped) -> str:
     collapsed = _SPACE.sub(lambda match: match[1] or " ", source)
     if "'" not in collapsed:
         return collapsed
-    texts = shaped.texts or tuple(literals.text_of(value) for value in shaped.literals)
+    texts = literal_texts(shaped)
     skipped = shaped.row_width * (shaped.rows - 1) if first_literal >= shaped.row_start + shaped.row_width else 0
     return fill(collapsed, texts[first_literal + skipped :])
 

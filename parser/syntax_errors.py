@@ -10,7 +10,7 @@ from parser.errors import SqlError
 from parser.keywords import KEYWORDS, MALAGASY_ONLY, NAME_TOKENS, STANDARD_ONLY, TOKENS, word
 from parser.lexer import SIGNS, SyntaxFault, Token
 from parser.plan import Shaped
-from parser.shape import fill, text_place
+from parser.shape import fill, literal_texts, text_place
 
 #: Signs worth naming; operators could stand after nearly every expression and would hide the rest.
 _PUNCTUATION = ("LPAREN", "RPAREN", "COMMA", "SEMICOLON", "COLON", "AT", "STAR", "EQ")
@@ -123,5 +123,5 @@ def _found(shaped: Shaped, fault: SyntaxFault, start: int, end: int) -> str:
     if piece[:1] == "'":
         before = sum(1 for place in fault.lexer.literal_places if place < start)
         skipped = shaped.row_width * (shaped.rows - 1) if before >= shaped.row_start + shaped.row_width else 0
-        piece = fill(piece, shaped.texts[before + skipped :])
+        piece = fill(piece, literal_texts(shaped)[before + skipped :])
     return piece[:_FOUND_CHARACTERS]
