@@ -160,9 +160,17 @@ def meta(answer: str) -> dict[str, Any]:
 class Process:
     """One program of the cluster: started, killed and started again under one name and one log file."""
 
-    def __init__(self, name: str, words: Sequence[str], log: Path, environ: Mapping[str, str], cwd: Path) -> None:
+    def __init__(
+        self,
+        name: str,
+        words: Sequence[str],
+        log: Path,
+        environ: Mapping[str, str],
+        cwd: Path,
+        program: Sequence[str] = ("-m", "dirk_gevent.cli"),
+    ) -> None:
         self.name = name
-        self.words = list(words)
+        self.words = [*program, *words]
         self.log_path = log
         self._environ = dict(environ)
         self._cwd = cwd
@@ -186,7 +194,7 @@ class Process:
         self._log_start = self.log_path.stat().st_size if self.log_path.exists() else 0
         with self.log_path.open("ab") as log:
             self._child = subprocess.Popen(
-                [sys.executable, "-P", "-m", "dirk_gevent.cli", *self.words],
+                [sys.executable, "-P", *self.words],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

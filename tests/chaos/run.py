@@ -1,0 +1,175 @@
+"""One run: a cluster, clients, faults, an end in peace, and the verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+import gevent
+
+from tests.chaos import found
+from tests.chaos.checks import Checker, Violation
+from tests.chaos.clients import SCHEMA, Client, Unexpected
+from tests.chaos.faults import KINDS, Fault, Nemesis, schedule
+from tests.chaos.foreign import leave_a_foreign_history
+from tests.chaos.history import History
+from tests.chaos.site import Site
+from tests.chaos.speaking import DATABASE, NoAnswerError, Speaker
+
+#: How long the cluster may take to be whole again once the faults are over: what is slower counts as stuck.
+RECOVERY_SECONDS = 60.0
+_SHOWN_VIOLATIONS = 5
+_SHOWN_OPERATIONS = 14
+_SHOWN_FAULTS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run is made of: all that is by chance is a function of `seed`.
+
+    `parts` are whom the clients talk to. `is_foreign` begins with a node that has another history.
+    """
+
+    seed: int
+    seconds: float
+    kinds: tuple[str, ...] = KINDS
+    parts: tuple[str, ...] = ("proxy", "proxy", "m1", "m2", "cache", "proxy")
+    nodes: tuple[str, ...] = ("m1", "m2")
+    mutant: str | None = None
+    is_foreign: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How a run ended. `operations` were acknowledged; `violations` are none when all is well."""
+
+    plan: Plan
+    operations: int
+    faults: int
+    violations: tuple[Violation, ...]
+    history: Path
+    report: str
+
+
+class Run:
+    """One run under `directory`, which must not be there yet."""
+
+    def __init__(self, plan: Plan, directory: Path) -> None:
+        self._plan = plan
+        self._directory = directory
+        directory.mkdir(parents=True)
+        chance = Random(plan.seed)
+        self._site = Site(directory, plan.nodes, Random(chance.random()), plan.mutant)
+        self._history = History(directory / "history.jsonl")
+        self._clients = self._made_clients(chance)
+        self._faults = self._made_faults(chance)
+
+    def run(self) -> Verdict:
+        """Everything, from the start of the processes to the verdict."""
+        try:
+            violations = self._violations()
+        except (AssertionError, Unexpected, NoAnswerError) as error:
+            violations = [Violation(f"{type(error).__name__}: {error}")]
+        finally:
+            self._site.close()
+            self._history.close()
+        count = sum(one.status == "ok" for one in self._history.operations)
+        report = _report(self._plan, self._history, violations)
+        return Verdict(self._plan, count, len(self._faults), tuple(violations), self._history.path, report)
+
+    def _made_clients(self, chance: Random) -> list[Client]:
+        made = []
+        for number, part in enumerate(self._plan.parts):
+            port = self._site.relay(f"c{number}", part).port
+            speaker = Speaker(port, carries=part != "proxy")
+            made.append(Client(number, speaker, self._history, Random(chance.random())))
+        return made
+
+    def _made_faults(self, chance: Random) -> list[Fault]:
+        site = self._site
+        links = [f"{node}>proxy" for node in site.nodes] + ["cache>proxy"] + [f"proxy>{node}" for node in site.nodes]
+        for name in links:
+            site.relay(*name.split(">"))
+        links += [f"c{number}>{part}" for number, part in enumerate(self._plan.parts)]
+        return schedule(chance, self._plan.seconds, site.names, links, self._plan.kinds)
+
+    def _violations(self) -> list[Violation]:
+        site = self._site
+        site.start(*site.names)
+        site.wait_ready(*site.names)
+        self._prepare()
+        if self._plan.is_foreign:
+            leave_a_foreign_history(site)
+        self._disturb()
+        self._await_level()
+        statuses = site.stop()
+        violations = [Violation(f"{name} ended with {status}") for name, status in statuses.items() if status]
+        nodes = [found.read(node, site.data_directory(node)) for node in site.nodes]
+        return violations + Checker(self._history.operations, nodes).violations()
+
+    def _prepare(self) -> None:
+        speaker = Speaker(self._site.ports["proxy"], carries=False)
+        for text in (f"CREATE DATABASE {DATABASE}", *SCHEMA):
+            metadata = {"db": None} if "DATABASE" in text else {}
+            answer = speaker.ask(text, 30.0, **metadata)
+            assert not answer.sqlstate, answer.text
+        speaker.leave()
+
+    def _disturb(self) -> None:
+        """Clients and faults together; then the clients end what they began, with nothing in their way."""
+        working = [gevent.spawn(client.run) for client in self._clients]
+        nemesis = gevent.spawn(Nemesis(self._site, self._history, self._faults).run)
+        peace = gevent.spawn_later(self._plan.seconds, lambda: None)
+        gevent.joinall([nemesis, peace], raise_error=True)
+        for client in self._clients:
+            client.stop()
+        self._history.fault("peace")
+        try:
+            self._site.wait_for(lambda: all(one.ready() for one in working), "clients to end", RECOVERY_SECONDS)
+            gevent.joinall(working, raise_error=True)
+        finally:
+            gevent.killall(working)
+
+    def _await_level(self) -> None:
+        speaker = Speaker(self._site.ports["proxy"], carries=False)
+        told: list[list[object]] = []
+
+        def is_level() -> bool:
+            try:
+                told[:] = speaker.ask("SHOW SERVERS", db=None).rows
+            except NoAnswerError:
+                return False
+            return bool(told) and all(row[2] == "live" and row[5] == 0 for row in told)
+
+        try:
+            self._site.wait_for(is_level, "all nodes to be level", RECOVERY_SECONDS)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; last: {told}") from None
+        self._site.wait_ready(*self._site.names)
+        speaker.leave()
+
+
+def _report(plan: Plan, history: History, violations: Sequence[Violation]) -> str:
+    if not violations:
+        return ""
+    lines = [f"{len(violations)} violations; run again with: make chaos SECONDS={plan.seconds:g} SEED={plan.seed}"]
+    lines.append(f"history: {history.path}")
+    for violation in violations[:_SHOWN_VIOLATIONS]:
+        lines.append(f"- {violation.what}")
+        lines += [f"    {operation.shown()}" for operation in violation.operations[-_SHOWN_OPERATIONS:]]
+        last = max((operation.ended for operation in violation.operations), default=float("inf"))
+        before = [fault for fault in history.faults if fault.moment <= last]
+        lines += [f"    fault at {one.seconds:.2f} s: {one.what}" for one in before[-_SHOWN_FAULTS:]]
+    return "\n".join(lines)
+
+
+def main_loop(plan: Plan, directory: Path, say: Callable[[str], None]) -> Verdict:
+    """Run a plan and say how it went."""
+    say(f"seed {plan.seed}, {plan.seconds:g} s" + (f", mutant {plan.mutant}" if plan.mutant else ""))
+    verdict = Run(plan, directory).run()
+    say(f"{verdict.operations} operations acknowledged, {verdict.faults} faults, {len(verdict.violations)} violations")
+    if verdict.report:
+        say(verdict.report)
+    return verdict
