@@ -188,7 +188,9 @@ class NodeTransactions:
                 return ended(session, request, self._node, "rollback", log_id)
             if held.failure is not None:
                 raise held.failure
-            transaction.renew()
+            if transaction.written:
+                # Found out here, a conflict costs the log no entry. What only read has seen one state, and that is all.
+                transaction.renew()
             fields = work_fields(transaction.work())
         finally:
             held.close()
