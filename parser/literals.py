@@ -14,8 +14,8 @@ _PAST_WHOLE = "9223372036854775808"
 
 @dataclass(frozen=True, slots=True, order=True)
 class Look:
-    """One thing that a plan depends on besides the shape: a literal's value, its text as written, or the word
-    that it is to a date function (`how`). `position` counts the literals of the shape."""
+    """One thing that a plan depends on besides the shape: a literal's value, its text as written, the word that it is
+    to a date function, whether there are more rows than one (`how`). `position` counts the literals of the shape."""
 
     position: int
     how: str
@@ -23,6 +23,8 @@ class Look:
 
 def observe(shaped: Shaped, look: Look) -> object:
     """What `look` sees in a request: requests that agree on all looks of a plan share it."""
+    if look.how == "rows":
+        return shaped.rows > 1
     if look.how == "text" and shaped.texts:
         return shaped.texts[_index(shaped, look.position)]
     if look.how == "edge":
@@ -67,6 +69,12 @@ class Literals:
     def is_past_whole(self, position: int) -> bool:
         """Whether the literal is 2⁶³, written as a whole number."""
         look = Look(position, "edge")
+        self.looks.add(look)
+        return bool(observe(self.shaped, look))
+
+    def has_rows(self) -> bool:
+        """Whether one row of the shape stands for several of the request."""
+        look = Look(-1, "rows")
         self.looks.add(look)
         return bool(observe(self.shaped, look))
 

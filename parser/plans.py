@@ -59,7 +59,8 @@ class Plans:
 
     def _compile(self, shaped: Shaped, schema: Schema, for_write: bool) -> Plan:
         compilation = compile_statement(self._statements.parse(shaped), shaped, schema, for_write)
-        if isinstance(compilation.plan, Ddl) or len(shaped.shape) > CACHED_SHAPE_CHARACTERS:
+        is_once = isinstance(compilation.plan, Ddl) or not compilation.reusable
+        if is_once or len(shaped.shape) > CACHED_SHAPE_CHARACTERS:
             # What a DDL may do depends on all that uses the object; and neither it nor a text this long comes twice.
             return compilation.plan
         with self._lock:

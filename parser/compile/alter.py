@@ -55,8 +55,20 @@ def alter_table(context: Context, node: nodes.AlterTable) -> Ddl:
 
 
 def _is_simple(column: nodes.ColumnDef) -> bool:
-    """Whether SQLite's own ADD COLUMN can do it: no key, and rows that are there already may have a null in it."""
-    return all(isinstance(each, nodes.Check) for each in column.constraints)
+    """Whether SQLite's own ADD COLUMN can do it: no key, and what rows that are there already get is a constant."""
+    given = [each.value for each in column.constraints if isinstance(each, nodes.Default)]
+    if not all(_is_constant(each) for each in given):
+        return False
+    filled = any(not isinstance(each, nodes.Constant) or each.value is not None for each in given)
+    return all(
+        isinstance(each, nodes.Check | nodes.Default) or (isinstance(each, nodes.NotNull) and filled)
+        for each in column.constraints
+    )
+
+
+def _is_constant(value: nodes.Expr) -> bool:
+    found = value.operand if isinstance(value, nodes.Unary) else value
+    return isinstance(found, nodes.Literal | nodes.Constant)
 
 
 def _check_unreferenced(schema: Schema, table: Table, rebuilt_only: bool) -> None:

@@ -15,6 +15,7 @@ from parser.compile.query import compile_query, with_clause
 from parser.compile.select import ResultColumn, result_columns
 from parser.compile.sources import From, compile_sources, relation_fields
 from parser.compile.sql import Expression
+from parser.compile.together import stand_together, together
 from parser.compile.upserts import upsert_text
 from parser.errors import SqlError
 from parser.plan import Change, Foreign
@@ -58,7 +59,11 @@ def column_of(table: Table, name: nodes.Name) -> Column:
 
 
 def insert(context: Context, node: nodes.Insert) -> Change:
-    """INSERT in all its forms; rows of plain values make a plan that runs once for each row."""
+    """INSERT in all its forms; rows of plain values make a plan that runs once for each row, unless a foreign key
+    may hold for them together only."""
+    plain = node.source is not None and _is_plain(node.source)
+    if plain and stand_together(context.schema, node) and context.literals.has_rows():
+        context, node = together(context, node)
     scope = Scope()
     prefix = with_clause(context, node.with_, scope)
     goal = target(context, node.table, node.alias)

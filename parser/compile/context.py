@@ -24,7 +24,8 @@ class Context:
     """The state of compiling one statement.
 
     `for_write`: what it computes must come out the same on every node. `inline`: the text is kept by SQLite
-    (views, CHECKs), so literals are written into it and parameters refused. `shown`: what tables are called in the
+    (views, CHECKs), so literals are written into it and parameters refused. `written`: literals alone are.
+    `reusable`: the plan is good for other requests of its shape. `shown`: what tables are called in the
     statement, by the alias that the SQL gives them. `cells`: as `plan.Change` has them.
     """
 
@@ -32,6 +33,8 @@ class Context:
     literals: Literals
     for_write: bool = False
     inline: bool = False
+    written: bool = False
+    reusable: bool = True
     repeatable: bool = True
     tables: dict[str, None] = field(default_factory=dict)
     uses: set[str] = field(default_factory=set)
@@ -101,7 +104,7 @@ class Context:
 
     def literal(self, position: int) -> str:
         """The literal as a parameter, or written out where SQLite keeps the text or the number is too high."""
-        if self.inline or position >= MAX_BOUND_LITERALS:
+        if self.inline or self.written or position >= MAX_BOUND_LITERALS:
             return sql.literal(self.literals.value(position))
         self._highest = max(self._highest, position + 1)
         return f"?{position + 1}"

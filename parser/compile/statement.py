@@ -22,13 +22,15 @@ from parser.schema import Schema, Table, Thing
 class Compilation:
     """A plan and what it depends on besides its shape: looks at literals, and what names were found as.
 
-    `linked`: the tables with foreign keys then; which tables a change writes follows from them.
+    `linked`: the tables with foreign keys then; which tables a change writes follows from them. `reusable`: the plan
+    may serve other requests.
     """
 
     plan: Plan
     looks: frozenset[Look]
     found: tuple[tuple[str, str, Thing | None], ...]
     linked: tuple[Table, ...] = ()
+    reusable: bool = True
 
 
 def compile_statement(statement: nodes.Statement, shaped: Shaped, schema: Schema, for_write: bool) -> Compilation:
@@ -44,7 +46,7 @@ def compile_statement(statement: nodes.Statement, shaped: Shaped, schema: Schema
         # Nesting is bounded by the lexer; chains of prefix operators are not, and end here.
         raise SqlError("too_deep") from None
     found = tuple((kind, key, thing) for (kind, key), thing in context.found.items())
-    return Compilation(plan, frozenset(literals.looks), found, linked_tables(schema))
+    return Compilation(plan, frozenset(literals.looks), found, linked_tables(schema), context.reusable)
 
 
 def linked_tables(schema: Schema) -> tuple[Table, ...]:

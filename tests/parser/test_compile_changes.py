@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import apsw
 import pytest
 
 from parser.bind import bind, rows
@@ -140,3 +141,32 @@ def test_show_and_describe(database: SmallDatabase) -> None:
         ("id", "INTEGER", True, None, True),
         ("n", "LAHATSORATRA(1, 5)", True, "'x'", False),
     ]
+
+
+def test_rows_that_refer_to_each_other_are_inserted_together() -> None:
+    database = SmallDatabase()
+    database.run("create table tree (id isa primary key, up isa references tree(id), s text unique)")
+    database.run("insert into tree values (2, 1, 'b'), (1, null, 'a'), (3, 3, 'it''s')")
+    database.run("insert into tree values (4, null, 'd')")
+    database.run(
+        "insert into tree values (5, 6, 'x'), (6, 4, 'y') on conflict (s) do update set s = 'z' || ? returning id, '7'",
+        ("!",),
+    )
+    assert database.run("select id, up, s from tree order by id") == [
+        (1, None, "a"), (2, 1, "b"), (3, 3, "it's"), (4, None, "d"), (5, 6, "x"), (6, 4, "y"),
+    ]  # fmt: skip
+    with pytest.raises(apsw.ConstraintError):
+        database.run("insert into tree values (8, 9, 'p'), (7, 8, 'q')")
+    assert database.run("select count(*) from tree") == [(6,)]
+
+
+def test_a_row_may_be_replaced_by_a_later_one_of_its_statement() -> None:
+    database = SmallDatabase()
+    database.run("create table up (id isa primary key, s text unique)")
+    database.run("create table down (id isa references up(id), k isa unique)")
+    database.run("insert into up values (1, 'a'), (2, 'b')")
+    database.run("insert into down values (1, 1)")
+    database.run("insert or replace into up values (3, 'a'), (1, 'c')")
+    database.run("insert or replace into down values (9, 1), (2, 1)")
+    assert database.run("select * from up order by id") == [(1, "c"), (2, "b"), (3, "a")]
+    assert database.run("select * from down") == [(2, 1)]

@@ -105,7 +105,7 @@ def test_expected_words_are_in_the_statement_s_vocabulary(statements: Statements
     assert "avia" not in str(fault(statements, "alaivo * ao t u v").params["expected"])
 
 
-@pytest.mark.parametrize("text", ["alaivo 1 +", "alaivo * ao@", "SELECT a FROM t WHERE", "manamboara tabilao t (a isa,"])
+@pytest.mark.parametrize("text", ["alaivo 1 +", "alaivo * ao@", "SELECT a FROM t WHERE", "create table t (a isa,"])
 def test_a_statement_that_ends_too_early_says_so(statements: Statements, text: str) -> None:
     error = fault(statements, text)
     assert (error.key, error.params["column"], error.params["source"]) == ("ends_early", len(text) + 1, text)
