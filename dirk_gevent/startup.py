@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import resource
+import sys
 from contextlib import suppress
+
+#: How long a native thread that runs Python may keep the interpreter's lock from the hub once the hub wants it.
+_SWITCH_SECONDS = 0.0005
+#: New objects between two looks of the garbage collector: large statements make many, hardly any of them in cycles.
+_COLLECT_AFTER_OBJECTS = 10_000
 
 
 class CannotStartError(Exception):
@@ -20,6 +27,18 @@ def raise_file_limit() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def give_way_to_hub() -> None:
+    """Bound what the interpreter itself keeps from the hub: its lock, held by native threads, and full collections.
+
+    What is there when serving begins (modules, grammar tables) stays for good: collections no longer look at it, which
+    took tens of milliseconds each time.
+    """
+    sys.setswitchinterval(_SWITCH_SECONDS)
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_COLLECT_AFTER_OBJECTS)
 
 
 def plain_reason(error: OSError) -> str:

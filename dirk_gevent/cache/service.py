@@ -20,6 +20,7 @@ from dirk_gevent.config import Config
 from dirk_gevent.logs import Logger, logger
 from dirk_gevent.messages import render
 from dirk_gevent.service import wait_for_stop
+from dirk_gevent.startup import give_way_to_hub
 from dirk_gevent.wire import Wire
 from parser.errors import SqlError
 
@@ -61,6 +62,7 @@ class CacheService:
 
     def start(self) -> None:
         """Listen and begin to follow. OSError when the address is taken."""
+        give_way_to_hub()
         self._server.start()
         self._greenlets = [gevent.spawn(self._follower.run), gevent.spawn(self._announce)]
 

@@ -14,9 +14,9 @@ from parser.errors import SqlError
 
 #: Encoded statements that may wait for their place; more is refused, however few drafts they are.
 MAX_WAITING_BYTES = 256 * 1024 * 1024
-#: A commit takes no more drafts, and no more bytes of statements, than this.
-BATCH_DRAFTS = 1000
-BATCH_BYTES = 16 * 1024 * 1024
+#: A commit takes no more drafts, and no more bytes of statements, than this: the hub gives them their places in one go.
+BATCH_DRAFTS = 256
+BATCH_BYTES = 2 * 1024 * 1024
 
 
 @dataclass(slots=True, eq=False)
