@@ -11,13 +11,14 @@ class Bells:
     """All watches of one log; rung by the appender after each durable batch."""
 
     def __init__(self) -> None:
-        self._watches: set[Bell] = set()
+        # In the order in which they were made: who is woken first is then never a matter of addresses.
+        self._watches: dict[Bell, None] = {}
         self._closed = False
 
     def new(self) -> Bell:
         """Another watch; one made after `close` never waits."""
         bell = Bell(self)
-        self._watches.add(bell)
+        self._watches[bell] = None
         if self._closed:
             bell.end()
         return bell
@@ -29,7 +30,7 @@ class Bells:
 
     def discard(self, bell: Bell) -> None:
         """Forgets a watch."""
-        self._watches.discard(bell)
+        self._watches.pop(bell, None)
 
     def close(self) -> None:
         """Ends the waiting of every watch, for good."""
