@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 import time
+from dataclasses import replace
 from typing import Any
 
 import gevent
@@ -36,8 +36,6 @@ from parser.errors import SqlError
 from parser.plan import Kind, Route, Shaped
 
 _READER_THREADS = 8
-#: How long the GIL may be kept from the hub by a native thread that runs Python.
-_SWITCH_SECONDS = 0.001
 
 
 class NodeHandler:
@@ -88,11 +86,18 @@ class NodeHandler:
             return self.transactions.answer(session, request, understood, wire)
         if route.kind is Kind.READ and route.show != "databases":
             if request.read == "strong":
-                return self._forward.run(session, request, shaped, route, wire)
+                if self._forward.host is None:
+                    return self._forward.run(session, request, shaped, route, wire)
+                request = self._at_head(self._forward.host, session, request)
             return self._read(session, request, shaped, route, wire)
         if route.kind is Kind.SESSION or route.show == "databases":
             return self._session(session, request, route)
         return self._forward.run(session, request, shaped, route, wire)
+
+    def _at_head(self, host: LogHost, session: Session, request: Request) -> Request:
+        """The request of a state that has all that the log, which is here, holds now."""
+        name, log_id = host.place(session, request.database)
+        return replace(request, database=name, minimum={**request.minimum, log_id: host.head_index(log_id)})
 
     def _session(self, session: Session, request: Request, route: Route) -> bytes:
         if route.verb == "set_language":
@@ -193,7 +198,6 @@ def _open(config: Config, node: str, log_lines: Logger) -> Engine:
 
 def run(config: Config, node: str) -> int:
     """Run a node until SIGTERM; its exit status. Raises OSError (address taken), DirectoryInUse."""
-    sys.setswitchinterval(_SWITCH_SECONDS)
     log_lines = logger("node", node)
     for notice in config.notices:
         log_lines.info("config_notice", text=notice)

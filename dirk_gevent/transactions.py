@@ -49,9 +49,9 @@ def work_fields(work: Work) -> dict[str, Any] | None:
     return {
         "log": work.log_id,
         "base": work.base_index,
-        "tables": work.tables,
+        "tables": list(work.tables),
         "statements": [
-            (written.text, _plain(written.statement), written.statement.time_ms, written.statement.seed)
+            [written.text, _plain(written.statement), written.statement.time_ms, written.statement.seed]
             for written in work.statements
         ],
     }

@@ -62,7 +62,7 @@ class Two:
 
 DOORS = [
     ("proxy", "m2"),
-    ("m1", "cache"),
+    pytest.param(("m1", "cache"), marks=pytest.mark.slow),
     pytest.param(("proxy", "proxy"), marks=pytest.mark.slow),
     pytest.param(("m1", "m2"), marks=pytest.mark.slow),
 ]
