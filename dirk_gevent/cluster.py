@@ -50,6 +50,8 @@ class NodeView:
     evicted: set[int | None] = field(default_factory=set)
     #: No new read goes to it: a person will stop it, or it is about to end.
     is_drained: bool = False
+    #: Transactions of the proxy's sessions that live on it.
+    pins: int = 0
     #: The content digests it told last, each with the index it was taken at, by log id.
     digests: dict[int, tuple[int, bytes]] = field(default_factory=dict)
 
@@ -91,6 +93,8 @@ class Cluster:
 
     def __init__(self, config: Config, clock: Callable[[], float] = time.monotonic) -> None:
         self.nodes = {instance.id: NodeView(instance) for instance in config.instances}
+        #: Reads under way, by node; the router counts them.
+        self.running: dict[str, int] = {}
         self._clock = clock
         self._beat_seconds = config.replication.interval_seconds
 

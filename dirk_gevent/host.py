@@ -260,6 +260,11 @@ class LogHost:
         """Shut out a node's state of one log: kept aside there, then seeded again. See `Fences.fence`."""
         self.fences.fence(node, log_id, index, cause, digests)
 
+    def replaced(self, log_id: int, index: int) -> None:
+        """A log's state was replaced as a whole at `index`: no outcome leads there, and caches forget what was."""
+        self.outcomes_of(log_id).released = index
+        self.subscriptions.forget_cached(log_id, index)
+
     def distrust(self, node: str, log_id: int) -> None:
         """Count nothing that a node has said of a log, and have caches forget what it may have answered."""
         if log_id == SYSTEM_LOG_ID or not self.log.is_open(log_id):

@@ -1,16 +1,279 @@
-"""What a person asks of a running cluster through dirk-admin: the host's side."""
+"""What a person asks of a running cluster through dirk-admin: the host's side.
+
+The program subscribes as `admin`, says what to do, and is told lines, tables and, last, how it ended. While it waits
+it hears a `wait` frame every two seconds, so that it can tell a long task from a dead proxy.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+import gevent
+
+from dirk_gevent import backups, restoring
+from dirk_gevent.cluster import SHOWN_DIGEST_BYTES, NodeState
+from dirk_gevent.conflicts import Cause, Status
+from dirk_gevent.log.contract import DatabaseInfo, EntriesGoneError
+from dirk_gevent.log.entry import SYSTEM_DATABASE, SYSTEM_LOG_ID
+from dirk_gevent.messages import sentence
 from dirk_gevent.protocol import FrameSocket
+from dirk_gevent.snapshots import Round
+from parser.errors import SqlError
 
 if TYPE_CHECKING:
     from dirk_gevent.host import LogHost
 
+_WAIT_SECONDS = 2.0
+_LOOK_SECONDS = 0.1
+#: A round that another began is waited for so long; then one of our own.
+_ROUND_SECONDS = 150.0
+
+
+class Refused(Exception):  # noqa: N818 (it is the outcome's name, not a fault)
+    """It cannot be done as things are: `str()` is a plain sentence."""
+
 
 def serve_admin(host: LogHost, frames: FrameSocket, fields: Mapping[str, Any]) -> None:
-    """Do what a program of a person asks for, and say how it ended."""
-    frames.send({"t": "end", "status": 1, "text": str(fields.get("do"))})
+    """Do what a program of a person asks for, and say how it ended. Raises OSError when the program goes away."""
+    waiting = gevent.spawn(_wait, frames)
+    try:
+        status, text = Operations(host, frames).run(str(fields.get("do")), fields)
+    except (Refused, restoring.RestoreRefused) as error:
+        status, text = 1, str(error)
+    except SqlError as error:
+        status, text = 1, sentence(error.key, "en", error.params)
+    except EntriesGoneError as error:
+        status, text = 1, f"the log does not reach back so far: {error}"
+    except Exception as error:
+        # A program that went away is no news; the last frame then fails too, and ends the subscription.
+        if not isinstance(error, ConnectionError):
+            host.log_failure("admin_failed", error)
+        status, text = 1, f"it failed unexpectedly ({type(error).__name__}): the proxy's log says more"
+    finally:
+        waiting.kill()
+    frames.send({"t": "end", "status": status, "text": text})
+
+
+def _wait(frames: FrameSocket) -> None:
+    while True:
+        gevent.sleep(_WAIT_SECONDS)
+        try:
+            frames.send({"t": "wait"})
+        except OSError:
+            return
+
+
+class Operations:
+    """One task for one program at the other end of `frames`."""
+
+    def __init__(self, host: LogHost, frames: FrameSocket) -> None:
+        self._host = host
+        self._frames = frames
+
+    def run(self, verb: str, fields: Mapping[str, Any]) -> tuple[int, str]:
+        """Do it: exit status and last sentence. Raises Refused, SqlError, EntriesGoneError, OSError."""
+        verbs: dict[str, Callable[[Mapping[str, Any]], tuple[int, str]]] = {
+            "verify": self._verify,
+            "snapshot": self._snapshot,
+            "evict": self._evict,
+            "reseed": self._reseed,
+            "drain": self._drain,
+            "undrain": self._undrain,
+            "settle": self._settle,
+            "backup": lambda fields: backups.stream(self._host, self._frames, fields.get("database")),
+            "restore": lambda fields: restoring.from_log(self._host, self._line, fields),
+            "receive": lambda fields: restoring.from_program(self._host, self._frames, fields),
+        }
+        task = verbs.get(verb)
+        if task is None:
+            raise Refused(f"this proxy does not know how to {verb}: is it of an older version?")
+        return task(fields)
+
+    # -- comparing and snapshots ------------------------------------------------------------------------------
+
+    def _verify(self, fields: Mapping[str, Any]) -> tuple[int, str]:
+        rows: list[list[object]] = []
+        wrong = 0
+        for info in self._chosen(fields, with_system=True):
+            if self._host.head_index(info.log_id) == 0:
+                continue
+            compared = self._round(info.log_id, uploads=False)
+            found = self._verdicts(info, compared)
+            wrong += sum(row[-1] != "equal" for row in found)
+            rows += found
+        self._frames.send({"t": "table", "names": ["database", "index", "node", "digest", "verdict"], "rows": rows})
+        if wrong:
+            return 1, f"{wrong} of {len(rows)} are not as they should be; asehoy ny fifandirana shows what was done"
+        return 0, f"All {len(rows)} digests are equal, each database's at one index."
+
+    def _verdicts(self, info: DatabaseInfo, compared: Round) -> list[list[object]]:
+        nodes = self._host.cluster.nodes
+        masters = [digest for node, digest in compared.digests.items() if nodes[node].is_master]
+        right = masters[0] if masters and len(set(masters)) == 1 else None
+        rows: list[list[object]] = []
+        for node, view in nodes.items():
+            digest = compared.digests.get(node)
+            if digest is None:
+                state = view.state(info.log_id)
+                verdict = "did not answer" if state is NodeState.LIVE else str(state)
+            else:
+                verdict = "equal" if digest == right else "differs"
+            shown = digest[:SHOWN_DIGEST_BYTES].hex() if digest else ""
+            rows.append([info.name, compared.index, node, shown, verdict])
+        return rows
+
+    def _snapshot(self, fields: Mapping[str, Any]) -> tuple[int, str]:
+        made = failed = 0
+        for info in self._chosen(fields):
+            head = self._host.head_index(info.log_id)
+            latest = self._host.log.latest_snapshot(info.log_id)
+            if head == 0 or (latest is not None and latest.index == head):
+                self._line(f"{info.name}: nothing has changed since index {head}")
+                continue
+            current = self._round(info.log_id, uploads=True)
+            latest = self._host.log.latest_snapshot(info.log_id)
+            if latest is not None and latest.index >= current.index and latest.confirmed:
+                made += 1
+                self._line(f"{info.name}: a snapshot at index {latest.index}, {latest.size_bytes} bytes")
+            else:
+                failed += 1
+                self._line(f"{info.name}: no second master confirmed it")
+        return (1, f"{failed} snapshots could not be confirmed.") if failed else (0, f"{made} snapshots made.")
+
+    def _round(self, log_id: int, uploads: bool, author: str | None = None) -> Round:
+        """A round of our own, from its beginning to its end."""
+        with gevent.Timeout(2 * _ROUND_SECONDS, Refused("the nodes took too long: try again when they are level")):
+            while True:
+                running = self._host.snapshots.running(log_id)
+                if running is None and self._host.snapshots.begin(log_id, uploads, author) is not None:
+                    break
+                if running is None and not self._host.cluster.live_masters(log_id):
+                    raise Refused("no master is live: nobody can answer")
+                if running is None:
+                    gevent.sleep(_LOOK_SECONDS)
+                else:
+                    running.ended.wait()
+            mine = self._host.snapshots.running(log_id)
+            if mine is None:
+                raise Refused("the round was over before it began: try again")
+            mine.ended.wait()
+        return mine
+
+    # -- nodes ------------------------------------------------------------------------------------------------
+
+    def _evict(self, fields: Mapping[str, Any]) -> tuple[int, str]:
+        node, log_id = self._node(fields), self._log(fields)
+        left = [
+            name
+            for name, view in self._host.cluster.nodes.items()
+            if view.is_master and name != node and not view.evicted
+        ]
+        if not left:
+            raise Refused(f"{node} is the last master: without it nothing can be written")
+        self._host.fences.evict(node, log_id)
+        what = "" if log_id is None else f" from {self._host.database_name(log_id)}"
+        return 0, f"{node} is evicted{what}: it counts for nothing until dirk-admin reseed {node}."
+
+    def _reseed(self, fields: Mapping[str, Any]) -> tuple[int, str]:
+        node, log_id = self._node(fields), self._log(fields)
+        others = [
+            name
+            for name in self._host.cluster.live_masters(SYSTEM_LOG_ID if log_id is None else log_id)
+            if name != node
+        ]
+        if not others and self._host.cluster.masters() > 1 and not fields.get("yes"):
+            raise Refused(f"no other master is live: while {node} is seeded nothing can be written; add --yes")
+        logs = self._host.fences.readmit(node, log_id)
+        is_here = node in self._host.links()
+        when = "now" if is_here else "when it is back"
+        return 0, f"{node} puts what it has of {len(logs)} databases aside and takes the log's state, {when}."
+
+    def _drain(self, fields: Mapping[str, Any]) -> tuple[int, str]:
+        node = self._node(fields)
+        others = [
+            name
+            for name, view in self._host.cluster.nodes.items()
+            if name != node and view.is_connected and not view.is_drained and view.is_master
+        ]
+        if not others:
+            raise Refused(f"no other master is live and undrained: requests would fail without {node}")
+        view = self._host.cluster.nodes[node]
+        view.is_drained = True
+        self._host.log_event("node_drained", target=node)
+        deadline = time.monotonic() + float(fields.get("seconds") or 60.0)
+        while (running := self._host.cluster.running.get(node, 0)) or view.pins:
+            if time.monotonic() > deadline:
+                break
+            gevent.sleep(_LOOK_SECONDS)
+        else:
+            return 0, f"{node} is drained: stop it, start it; it serves again by itself, or after dirk-admin undrain."
+        return 1, f"{node} gets nothing new, but {running} reads and {view.pins} transactions still run there."
+
+    def _undrain(self, fields: Mapping[str, Any]) -> tuple[int, str]:
+        node = self._node(fields)
+        self._host.cluster.nodes[node].is_drained = False
+        self._host.log_event("node_undrained", target=node)
+        return 0, f"{node} serves again."
+
+    # -- decisions --------------------------------------------------------------------------------------------
+
+    def _settle(self, fields: Mapping[str, Any]) -> tuple[int, str]:
+        if fields.get("accept_log"):
+            return self._accept_log()
+        (info,) = self._chosen(fields)
+        rows = [
+            one
+            for one in self._host.book.having(Status.UNDECIDED)
+            if one.log_id == info.log_id and one.cause in (Cause.OUTCOME, Cause.CONTENT)
+        ]
+        if not rows:
+            raise Refused(f"there is nothing to decide about {info.name}")
+        keep = fields.get("keep")
+        if keep is not None:
+            if self._node({"node": keep}) not in self._host.cluster.live_masters(info.log_id):
+                raise Refused(f"{keep} is not a live master of {info.name}: only one that is can be kept")
+            kept = self._round(info.log_id, uploads=True, author=str(keep))
+            latest = self._host.log.latest_snapshot(info.log_id)
+            if latest is None or latest.index != kept.index:
+                raise Refused(f"{keep} could not give a snapshot of its state; nothing was decided")
+        for row in rows:
+            if row.node != keep:
+                digest = bytes.fromhex(row.digest)
+                self._host.fence(row.node, info.log_id, row.index, row.cause, (digest, b""))
+        self._host.disputes.settled_by(info.log_id, str(keep or ""))
+        winner = f"{keep}'s state" if keep else "the log's own state"
+        return 0, f"{info.name}: {winner} counts; what the others had is kept aside on their machines."
+
+    def _accept_log(self) -> tuple[int, str]:
+        older = [one for one in self._host.book.having(Status.UNDECIDED) if one.cause is Cause.OLDER_LOG]
+        if older:
+            raise Refused(f"{older[0].node} knows entries that this log lacks: dirk-admin rebuild-log decides that")
+        if not self._host.evidence.is_open:
+            raise Refused("there is nothing to accept: the log is in use")
+        self._host.evidence.accept()
+        return 0, "The log counts as it is."
+
+    # -- helpers ----------------------------------------------------------------------------------------------
+
+    def _line(self, text: str) -> None:
+        self._frames.send({"t": "line", "text": text})
+
+    def _chosen(self, fields: Mapping[str, Any], with_system: bool = False) -> list[DatabaseInfo]:
+        """The database that is named, or all."""
+        name = fields.get("database")
+        if name is not None:
+            return [self._host.find(str(name))]
+        system = [DatabaseInfo(SYSTEM_DATABASE, SYSTEM_LOG_ID, 0)] if with_system else []
+        return [*system, *self._host.log.databases()]
+
+    def _log(self, fields: Mapping[str, Any]) -> int | None:
+        name = fields.get("database")
+        return None if name is None else self._host.find(str(name)).log_id
+
+    def _node(self, fields: Mapping[str, Any]) -> str:
+        node, nodes = str(fields.get("node")), self._host.cluster.nodes
+        if node not in nodes:
+            raise Refused(f"no node is called {node}; known: {', '.join(nodes)}")
+        return node

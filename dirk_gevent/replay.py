@@ -14,6 +14,8 @@ from dirk_gevent.config import Limits
 from dirk_gevent.engine.apply import Work
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
+from dirk_gevent.engine.reissue import Place, reissue
+from dirk_gevent.engine.snapshot import SnapshotInfo
 from dirk_gevent.log.contract import EntriesGoneError, Log
 from dirk_gevent.log.entry import Entry
 from dirk_gevent.threads import NativeThreads
@@ -36,9 +38,10 @@ class Source(Protocol):
 class LogSource:
     """One log as the source of a replay."""
 
-    def __init__(self, log: Log, log_id: int) -> None:
+    def __init__(self, log: Log, log_id: int, piece_bytes: int = PIECE_BYTES) -> None:
         self._log = log
         self._log_id = log_id
+        self._piece_bytes = piece_bytes
 
     def snapshot(self, index: int) -> tuple[int, Iterator[bytes]] | None:
         """See `Source.snapshot`: only one that a second master has confirmed is trusted."""
@@ -48,7 +51,7 @@ class LogSource:
     def _pieces(self, index: int) -> Iterator[bytes]:
         reader = self._log.open_snapshot(self._log_id, index)
         try:
-            while piece := reader.read(PIECE_BYTES):
+            while piece := reader.read(self._piece_bytes):
                 yield piece
         finally:
             reader.close()
@@ -56,7 +59,7 @@ class LogSource:
     def entries(self, after: int, upto: int) -> Iterator[Sequence[bytes]]:
         """See `Source.entries`."""
         while after < upto:
-            chunk = self._log.read(self._log_id, after, PIECE_BYTES)
+            chunk = self._log.read(self._log_id, after, self._piece_bytes)
             if not chunk.entries:
                 raise EntriesGoneError(self._log_id, after + 1)
             entries = chunk.entries[: upto - after]
@@ -72,6 +75,7 @@ class Scratch:
 
     def __init__(self, directory: Path, log_id: int, limits: Limits, threads: NativeThreads) -> None:
         self.outcome_digest = b""
+        self._is_closed = False
         self._directory = directory
         self._threads = threads
         self._engine = Engine(directory, "replay", limits)
@@ -96,13 +100,24 @@ class Scratch:
             for start in range(0, len(entries), _BATCH_ENTRIES):
                 self._threads.call(self._apply, entries[start : start + _BATCH_ENTRIES], index)
 
+        if not self.database.applied_index:
+            # Nothing has made the file of a database that nothing was written to.
+            self.content_digest()
+
     def content_digest(self) -> bytes:
         """The digest of the whole content."""
         return self._threads.call(self.database.content_digest)[1]
 
+    def reissue(self, place: Place, target: Path) -> SnapshotInfo:
+        """Close it, and write what it is as a snapshot of another place to `target`."""
+        self.close()
+        return self._threads.call(reissue, self.database.path, place, target)
+
     def close(self) -> None:
-        """Give the directory back."""
-        self._threads.call(self._engine.close)
+        """Give the directory back. Safe to call twice."""
+        if not self._is_closed:
+            self._is_closed = True
+            self._threads.call(self._engine.close)
 
     def _apply(self, entries: Sequence[bytes], wanted: int) -> None:
         for outcome in self.database.apply([Work(Entry.decode(encoded), encoded) for encoded in entries]):

@@ -44,7 +44,7 @@ class ReadRouter:
         self._turn = 0
         self._left = TURN_READS
         #: Reads under way, by node: what LEAST_CONNECTIONS goes by.
-        self.running = dict.fromkeys(self._nodes, 0)
+        self.running = cluster.running = dict.fromkeys(self._nodes, 0)
         self._answered = dict.fromkeys(self._nodes, 0.0)
 
     def began(self, node: str) -> None:
@@ -59,17 +59,22 @@ class ReadRouter:
     def candidates(self, log_id: int, minimum: int, key: str) -> list[str]:
         """Nodes to try, best first: live ones that are fresh enough, then live ones that will have to catch up.
 
-        `minimum` is the log index the read needs; `key` is what RENDEZVOUS hashes. Empty when no node is live.
+        A drained node is for when there is no other. `minimum` is the log index the read needs; `key` is what
+        RENDEZVOUS hashes. Empty when no node is live.
         """
         nodes = self._cluster.nodes
         fresh: list[str] = []
         behind: list[str] = []
+        drained: list[str] = []
         for name in self._ordered(log_id, key):
             view = nodes[name]
             # Most states are none at all: a node is live unless it says otherwise.
             if view.is_connected and (not view.states or view.state(log_id) in _READABLE):
+                if view.is_drained:
+                    drained.append(name)
+                    continue
                 (fresh if view.applied.get(log_id, 0) >= minimum else behind).append(name)
-        return fresh + behind if behind else fresh
+        return fresh + behind + drained if behind or drained else fresh
 
     def _in_turn(self, names: list[str]) -> list[str]:
         """Round robin by turns of some reads: a node that is awake costs half of what waking another does.

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,7 @@ _ROUND_SECONDS = 120.0
 _MOST_ROUNDS = 4
 #: A node further from the head than this is not compared: its digest would be waited for too long.
 _NEAR_ENTRIES = 1000
+_LOOK_SECONDS = 0.1
 
 
 @dataclass(slots=True)
@@ -58,6 +60,8 @@ class SnapshotKeeper:
     def __init__(self, host: LogHost) -> None:
         self._host = host
         self._rounds: dict[int, Round] = {}
+        self._ending: set[int] = set()
+        self._holders = 0
         self._comparisons = Comparisons(host.config.replication.compare_seconds)
 
     def consider(self) -> None:
@@ -116,7 +120,8 @@ class SnapshotKeeper:
         """
         links, cluster = self._host.links(), self._host.cluster
         masters = [name for name in cluster.live_masters(log_id) if name in links]
-        if not masters or log_id in self._rounds or (author is not None and author not in masters):
+        is_held = uploads and self._holders > 0
+        if not masters or is_held or log_id in self._rounds or (author is not None and author not in masters):
             return None
         index = self._host.head_index(log_id)
         furthest = max(masters, key=lambda name: cluster.nodes[name].applied.get(log_id, 0))
@@ -129,6 +134,17 @@ class SnapshotKeeper:
         if chosen is not None:
             self._host.log_event("snapshot_begun", log=log_id, index=index, author=chosen)
         return index
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """While the body runs the log forgets nothing: no snapshot is begun, and those on their way are over."""
+        self._holders += 1
+        try:
+            while self._ending or any(one.author is not None for one in self._rounds.values()):
+                gevent.sleep(_LOOK_SECONDS)
+            yield
+        finally:
+            self._holders -= 1
 
     def running(self, log_id: int) -> Round | None:
         """The round of a log that is on its way."""
@@ -207,6 +223,7 @@ class SnapshotKeeper:
     def _confirm(self, log_id: int, current: Round, digest: bytes) -> None:
         # A greenlet of its own: forgetting many entries takes many commits, and what called here reads a node's link.
         self._rounds.pop(log_id, None)
+        self._ending.add(log_id)
         gevent.spawn(self._host.guarded, self._end, log_id, current, digest)
 
     def _end(self, log_id: int, current: Round, digest: bytes) -> None:
@@ -221,6 +238,7 @@ class SnapshotKeeper:
                 current.digests[current.author] = current.stored.digest
             self._host.disputes.contents_differ(log_id, current.index, self._of_masters(current))
         finally:
+            self._ending.discard(log_id)
             current.ended.set()
 
     def _give_up(self, log_id: int, current: Round) -> None:

@@ -12,7 +12,10 @@ from tests.cluster import ROOT, Cluster, Connection, meta
 
 PAGE = (ROOT / "docs/protocol.md").read_text(encoding="utf-8")
 FRAME = re.compile(r'"t": "(\w+)"|snapshot_fields\("(\w+)"')
-FRAME_FILES = ("replication.py", "host.py", "host_link.py", "follower.py", "lanes.py", "cache/follow.py")
+FRAME_FILES = (
+    "replication.py", "host.py", "host_link.py", "subscriptions.py", "follower.py", "lanes.py", "cache_link.py",
+    "cache/follow.py", "operations.py", "backups.py", "restoring.py", "admin_backup.py",
+)  # fmt: skip
 
 
 def section(mark: str) -> str:
@@ -74,7 +77,7 @@ def test_the_answer_fields_are_those_that_are_sent(shared_cluster: Cluster) -> N
 def test_the_frames_are_those_that_are_sent() -> None:
     sources = [(ROOT / "dirk_gevent" / name).read_text(encoding="utf-8") for name in FRAME_FILES]
     sent = {one or other for source in sources for one, other in FRAME.findall(source)}
-    assert sent == first_cells("node frames") | first_cells("cache frames")
+    assert sent == first_cells("node frames") | first_cells("cache frames") | first_cells("admin frames")
 
 
 def test_every_json_line_on_the_page_is_json() -> None:

@@ -1,0 +1,206 @@
+"""dirk-admin's backup, check, restore and dump: what lies in files of the person's own."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from dirk_gevent.admin_link import AdminLink, TaskFailed, UsageError, run_task
+from dirk_gevent.backup_file import Backup, BackupDamaged, BackupWriter, Point
+from dirk_gevent.config import Config
+from dirk_gevent.engine.dump import dump_file
+from dirk_gevent.engine.faults import StorageFault
+from dirk_gevent.engine.reissue import Place
+from dirk_gevent.log.contract import EntriesGoneError
+from dirk_gevent.replay import Scratch
+from dirk_gevent.threads import NativeThreads
+
+_CHUNK_BYTES = 256 * 1024
+
+
+def backup(settings: Config, file: Path, database: str | None) -> int:
+    """Write a backup of all databases, or of one, to `file`; the exit status."""
+    if file.exists():
+        raise UsageError(f"{file} exists already: choose another name, a backup is never written over")
+    size_bytes = _fetch(settings, file, database)
+    print(f"{file}: {size_bytes} bytes, whole and on the disk.")
+    return 0
+
+
+def check(file: Path) -> int:
+    """Read a backup through and say what is in it."""
+    with _opened(file) as found:
+        print(f"{file} is whole; it was taken at {_moment(found.taken_ms)}.")
+        for point in found.points:
+            least = found.source(point).least
+            print(f"{point.name}: any index from {least} to {point.index}, the last of {_moment(point.time_ms)}")
+    return 0
+
+
+def restore_file(settings: Config, file: Path, options: dict[str, Any]) -> int:
+    """Restore all databases of a backup, or one, as new ones or in place; the exit status."""
+    name, target = options["--database"], options["--as"]
+    with _opened(file) as found:
+        points = found.points if name is None else [point for point in [found.point(name)] if point is not None]
+        if name is not None and not points:
+            known = ", ".join(point.name for point in found.points) or "nothing"
+            raise UsageError(f"--database: {file} has no {name}; it has {known}")
+        if name is None and (target or options["--in-place"] or options["--to-index"]):
+            raise UsageError("--as, --in-place and --to-index are about one database: name it with --database")
+        for point in points:
+            index = _wanted_index(found, point, options)
+            _restore_one(settings, found, point, index, target or point.name, options["--in-place"])
+    return 0
+
+
+def restore_from_log(settings: Config, options: dict[str, Any]) -> int:
+    """Restore a database to an index or a moment that the log still holds; the exit status."""
+    fields: dict[str, Any] = {"database": options["DATABASE"], "target": options["--as"]}
+    if options["--to-index"] is not None:
+        fields["index"] = int(options["--to-index"])
+    else:
+        fields["ms"] = moment_ms(options["--to-time"])
+    if options["--in-place"]:
+        keep_before(settings, options["DATABASE"])
+    return run_task(settings, "restore", in_place=options["--in-place"], **fields)
+
+
+def dump(settings: Config, database: str, file: Path | None) -> int:
+    """Write a database as statements to `file`, or to the standard output; the exit status."""
+    if file is not None and file.exists():
+        raise UsageError(f"{file} exists already: choose another name")
+    with tempfile.TemporaryDirectory(prefix="dirk-dump-") as name:
+        taken = Path(name) / "taken"
+        _fetch(settings, taken, database)
+        with _opened(taken) as found:
+            (point,) = found.points
+            target = Path(name) / "dump.sql" if file is None else file
+            with _made(settings, found, point, point.index) as scratch:
+                scratch.close()
+                remark = f"Database {point.name} at index {point.index}, {_moment(point.time_ms)}."
+                dump_file(scratch.database.path, target, point.name, (remark,))
+            if file is None:
+                with target.open(encoding="utf-8") as lines:
+                    sys.stdout.writelines(lines)
+    return 0
+
+
+def keep_before(settings: Config, database: str) -> None:
+    """Before a database is replaced: all that the log holds of it goes to a backup in this directory."""
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    file = Path(f"{database}-before-restore-{stamp}.dirkbackup")
+    _fetch(settings, file, database)
+    print(f"What {database} is now is kept in {file}.")
+
+
+def moment_ms(text: str) -> int:
+    """A moment in ISO 8601 as Unix ms; UTC when it names no zone. Raises UsageError."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise UsageError(f"--to-time: {text} is no moment; write it like 2026-11-23T08:30:00") from error
+    return int((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp() * 1000)
+
+
+def _fetch(settings: Config, file: Path, database: str | None) -> int:
+    """Have the proxy send a backup into `file`; its size in bytes."""
+    link = AdminLink(settings, "backup", database=database)
+    try:
+        writer = BackupWriter(file)
+    except OSError as error:
+        link.close()
+        raise UsageError(f"{file} cannot be written: {error.strerror}") from error
+    try:
+        while (frame := link.receive())["t"] != "end":
+            body = frame.pop("body", b"")
+            writer.add(frame, body)
+        if frame["status"]:
+            raise TaskFailed(frame["text"])
+        return writer.finish()
+    except OSError as error:
+        raise TaskFailed(f"{file} cannot be written: {error.strerror}") from error
+    finally:
+        writer.abandon()
+        link.close()
+
+
+def _wanted_index(found: Backup, point: Point, options: dict[str, Any]) -> int:
+    source = found.source(point)
+    index = point.index
+    if options["--to-index"] is not None:
+        index = int(options["--to-index"])
+    elif options["--to-time"] is not None:
+        index = source.index_at(moment_ms(options["--to-time"]))
+    if not source.least <= index <= point.index:
+        raise UsageError(f"{found.path} holds {point.name} from index {source.least} to {point.index}, not at {index}")
+    return index
+
+
+def _restore_one(
+    settings: Config, found: Backup, point: Point, index: int, target: str, in_place: bool
+) -> None:
+    if in_place:
+        keep_before(settings, target)
+    with _made(settings, found, point, index) as scratch:
+        link = AdminLink(settings, "receive", database=target, in_place=in_place)
+        try:
+            frame = link.receive()
+            if frame["t"] == "place":
+                _send(link, scratch, frame)
+                link.finish()
+            else:
+                raise TaskFailed(frame["text"])
+        finally:
+            link.close()
+
+
+def _send(link: AdminLink, scratch: Scratch, frame: dict[str, Any]) -> None:
+    place = Place(frame["log"], frame["name"], frame["index"], bytes.fromhex(frame["chain"]), frame["ms"])
+    with tempfile.TemporaryDirectory(prefix="dirk-restore-") as name:
+        file = Path(name) / "state.zst"
+        made = scratch.reissue(place, file)
+        link.send({"t": "state", "digest": made.digest})
+        with file.open("rb") as opened:
+            while piece := opened.read(_CHUNK_BYTES):
+                link.send({"t": "chunk"}, piece)
+        link.send({"t": "chunk_end"})
+
+
+@contextmanager
+def _made(settings: Config, found: Backup, point: Point, index: int) -> Iterator[Scratch]:
+    """The state of a database at an index, made anew out of a backup in a directory of its own."""
+    with tempfile.TemporaryDirectory(prefix="dirk-restore-") as name:
+        scratch = Scratch(Path(name), point.log_id, settings.limits, NativeThreads(1))
+        try:
+            scratch.run(found.source(point), index)
+            if index == point.index and scratch.database.chain != point.chain:
+                raise TaskFailed(f"{found.path}: what it holds of {point.name} does not lead to its own end")
+            yield scratch
+        except (EntriesGoneError, StorageFault) as error:
+            raise TaskFailed(f"{point.name} cannot be made anew: {error}") from error
+        finally:
+            scratch.close()
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[Backup]:
+    try:
+        found = Backup(file)
+    except BackupDamaged as error:
+        raise TaskFailed(f"{error}; nothing was changed") from error
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read: {error.strerror}") from error
+    try:
+        yield found
+    finally:
+        found.close()
+
+
+def _moment(time_ms: int) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(time_ms // 1000))

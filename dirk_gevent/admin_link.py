@@ -1,0 +1,104 @@
+"""dirk-admin's conversation with a running proxy, and how it prints what it is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any
+
+from gevent import socket
+
+from dirk_gevent import protocol
+from dirk_gevent.config import Config
+from dirk_gevent.protocol import FrameSocket
+from dirk_gevent.startup import plain_reason, reachable
+
+_CONNECT_SECONDS = 5.0
+#: The proxy is heard every two seconds while it works.
+_SILENCE_SECONDS = 30.0
+
+
+class UsageError(Exception):
+    """The command cannot begin: `str()` is the sentence, the exit status is 2."""
+
+
+class TaskFailed(Exception):  # noqa: N818 (it is the outcome's name, not a fault)
+    """The task was not done: `str()` is the sentence, the exit status is 1."""
+
+
+class AdminLink:
+    """One task under way at the proxy. Raises UsageError when no proxy answers, TaskFailed when it goes away."""
+
+    def __init__(self, settings: Config, task: str, **fields: Any) -> None:
+        host, port = proxy_address(settings)
+        try:
+            self._socket = socket.create_connection((host, port), timeout=_CONNECT_SECONDS)
+            self._socket.settimeout(_SILENCE_SECONDS)
+            metadata = {"follow": {"as": "admin", "do": task, **fields}}
+            self._socket.sendall(protocol.with_metadata(metadata, protocol.FOLLOW_STATEMENT))
+        except OSError as error:
+            raise UsageError(f"the proxy at {host}:{port} does not answer: {plain_reason(error)}") from error
+        self._frames = FrameSocket(self._socket)
+
+    def receive(self) -> dict[str, Any]:
+        """The next frame that is news; `line` and `table` frames are printed meanwhile."""
+        while True:
+            try:
+                frame = self._frames.receive()
+            except (OSError, ValueError) as error:
+                raise TaskFailed(f"the proxy went away in the middle: {error}") from error
+            if frame is None:
+                raise TaskFailed("the proxy went away in the middle: look at its log")
+            if frame["t"] == "line":
+                print(frame["text"], flush=True)
+            elif frame["t"] == "table":
+                print_table(frame["names"], frame["rows"])
+            elif frame["t"] != "wait":
+                return frame
+
+    def send(self, content: dict[str, Any], body: bytes = b"") -> None:
+        """Tell the proxy something."""
+        try:
+            self._frames.send(content, body)
+        except OSError as error:
+            raise TaskFailed(f"the proxy went away in the middle: {error}") from error
+
+    def finish(self, take: Callable[[dict[str, Any]], None] | None = None) -> int:
+        """Hear it to the end, `take` each frame before; print the last sentence. The exit status."""
+        while (frame := self.receive())["t"] != "end":
+            if take is not None:
+                take(frame)
+        if frame["status"]:
+            raise TaskFailed(frame["text"])
+        print(frame["text"])
+        return 0
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        with suppress(OSError):
+            self._frames.close()
+
+
+def run_task(settings: Config, task: str, **fields: Any) -> int:
+    """Have the proxy do one task; the exit status."""
+    link = AdminLink(settings, task, **fields)
+    try:
+        return link.finish()
+    finally:
+        link.close()
+
+
+def proxy_address(settings: Config) -> tuple[str, int]:
+    """Where the log is hosted: the proxy, or the one node of a database without a proxy."""
+    place = settings.load_balancer
+    if place is not None:
+        return reachable(place.listen_host), place.listen_port
+    return reachable(settings.instances[0].host), settings.instances[0].port
+
+
+def print_table(names: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Columns as wide as their widest cell."""
+    lines = [list(names), *([("" if cell is None else str(cell)) for cell in row] for row in rows)]
+    widths = [max(len(line[at]) for line in lines) for at in range(len(names))]
+    for line in lines:
+        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())

@@ -1,0 +1,70 @@
+"""dirk-admin rebuild-log: what it finds, what it would do, what would be lost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from dirk_gevent.admin_link import UsageError, print_table
+from dirk_gevent.config import Config
+from dirk_gevent.rebuild import RebuildRefused, rebuild
+from dirk_gevent.survey import Loss, NodeFiles, entries_lost, losses, survey
+
+
+def rebuild_log(settings: Config, options: Mapping[str, Any]) -> int:
+    """Make the log anew from one node's databases, or say what would be done; the exit status."""
+    nodes = survey(settings)
+    chosen = next((node for node in nodes if node.node == options["--from"]), None)
+    if chosen is None:
+        raise UsageError(f"--from: no node is called {options['--from']}; known: {', '.join(n.node for n in nodes)}")
+    _print_findings(nodes)
+    lost = losses(chosen, nodes)
+    _check_losses(chosen.node, lost, options["--yes-lose"])
+    if not (options["--yes"] or options["--yes-lose"]):
+        print(_plan(settings.log.directory, chosen))
+        return 1
+    done = rebuild(settings, chosen, nodes)
+    print(
+        f"The log in {settings.log.directory} now begins where {chosen.node} is; it holds {_databases(done.databases)}."
+    )
+    if done.kept is not None:
+        print(f"The old log is kept in {done.kept}.")
+    print("Start the proxy and the nodes. A node that was ahead keeps its own state aside and takes a snapshot.")
+    return 0
+
+
+def _check_losses(chosen: str, lost: list[Loss], accepted: str | None) -> None:
+    count = entries_lost(lost)
+    if not count or (accepted is not None and int(accepted) == count):
+        return
+    for loss in lost:
+        print(f"{loss.node} has {loss.entries} entries of {loss.database} that {chosen} has not.")
+    raise RebuildRefused(
+        f"{count} entries that other nodes have applied would be lost: choose the node that is furthest, "
+        f"or say --yes-lose {count}; nothing was changed"
+    )
+
+
+def _plan(directory: Path, chosen: NodeFiles) -> str:
+    return (
+        f"The log in {directory} would be made anew from {chosen.node}, with {_databases(len(chosen.databases) - 1)};\n"
+        "the old log would be kept beside it. Nothing was changed. Add --yes to do it."
+    )
+
+
+def _databases(count: int) -> str:
+    return "1 database" if count == 1 else f"{count} databases"
+
+
+def _print_findings(nodes: tuple[NodeFiles, ...]) -> None:
+    rows: list[list[object]] = [
+        [node.node, meta.name, log_id, meta.applied_index, meta.heard_head, meta.state]
+        for node in nodes
+        for log_id, meta in sorted(node.databases.items())
+    ]
+    print_table(["node", "database", "log", "applied", "heard of", "state"], rows)
+    for node in nodes:
+        for problem in node.problems:
+            print(f"{node.node}: {problem}")
+    print()

@@ -1,0 +1,237 @@
+"""A backup's file: records, each under a checksum that covers all before it, so that nothing can be cut or altered.
+
+A record is a JSON object and a body; on disk: u32 length, JSON, u32 length, body, 16 bytes of checksum (blake2b keyed
+by that of the record before). Records: `points` (the databases, each with log, name, index, chain, time), for each of
+them `snapshot` pieces (a node's snapshot file, compressed already) and `entries` (a line each, under zstd), then
+`whole`.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from pathlib import Path
+from typing import IO, Any
+
+import orjson
+import zstandard
+
+from dirk_gevent import protocol
+from dirk_gevent.log.contract import EntriesGoneError
+from dirk_gevent.log.directory import sync_directory
+
+MAGIC = b"DIRKDB-BACKUP-1\n"
+_CHECKSUM_BYTES = 16
+_MOST_BYTES = 1 << 30
+_LEVEL = 3
+
+
+class BackupDamaged(Exception):  # noqa: N818 (it is the outcome's name, not a fault)
+    """The file is not a whole backup: `str()` is a sentence that says what is wrong and where."""
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """Where one database is in a backup; `chain` is the history's hash there, `time_ms` the log's time (Unix)."""
+
+    name: str
+    log_id: int
+    index: int
+    chain: bytes
+    time_ms: int
+
+
+class BackupWriter:
+    """Writes a backup beside its name and gives it the name when it is whole and on the disk; raises OSError."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._partial = path.with_name(path.name + ".partial")
+        self._file: IO[bytes] = self._partial.open("wb")
+        self._file.write(MAGIC)
+        self._last = bytes(_CHECKSUM_BYTES)
+        self._compressor = zstandard.ZstdCompressor(level=_LEVEL)
+
+    def add(self, fields: Mapping[str, Any], body: bytes = b"") -> None:
+        """The next record."""
+        if fields["t"] == "entries":
+            body = self._compressor.compress(body)
+        encoded = orjson.dumps(fields)
+        self._last = _checksum(self._last, encoded, body)
+        self._file.write(struct.pack(">I", len(encoded)) + encoded + struct.pack(">I", len(body)) + body + self._last)
+
+    def finish(self) -> int:
+        """The file is whole; its size in bytes."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        size_bytes = self._file.tell()
+        self._file.close()
+        self._partial.rename(self._path)
+        sync_directory(self._path.parent)
+        return size_bytes
+
+    def abandon(self) -> None:
+        """Leave nothing of a file that is not whole; nothing happens to one that is."""
+        self._file.close()
+        self._partial.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """One record of a database: where its body lies, and which entries it holds (none for a piece of a snapshot)."""
+
+    offset: int
+    size_bytes: int
+    first: int = 0
+    count: int = 0
+
+
+@dataclass(slots=True)
+class _Contents:
+    """The records of one database. `snapshot_index` is 0 without a snapshot."""
+
+    snapshot_index: int = 0
+    snapshot: list[_Piece] = field(default_factory=list)
+    entries: list[_Piece] = field(default_factory=list)
+
+
+class Backup:
+    """A backup's file, read through and found whole. Raises BackupDamaged, OSError."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.taken_ms = 0
+        self.points: list[Point] = []
+        self._contents: dict[int, _Contents] = {}
+        self._file = path.open("rb")
+        try:
+            self._read_through()
+        except BaseException:
+            self._file.close()
+            raise
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def point(self, name: str) -> Point | None:
+        """The database of that name (any case)."""
+        return next((one for one in self.points if one.name.casefold() == name.casefold()), None)
+
+    def source(self, point: Point) -> BackupSource:
+        """One database, for a replay."""
+        return BackupSource(self._file, self._contents.get(point.log_id, _Contents()), point)
+
+    def _read_through(self) -> None:
+        if self._file.read(len(MAGIC)) != MAGIC:
+            raise BackupDamaged(f"{self.path} is no backup of DirkDB")
+        last = bytes(_CHECKSUM_BYTES)
+        is_whole = False
+        while not is_whole:
+            start = self._file.tell()
+            encoded = self._part(start)
+            offset = self._file.tell() + 4
+            body = self._part(start)
+            checksum = self._file.read(_CHECKSUM_BYTES)
+            if len(checksum) < _CHECKSUM_BYTES:
+                raise self._cut(start)
+            last = _checksum(last, encoded, body)
+            if checksum != last:
+                raise BackupDamaged(f"{self.path} was altered: the record at byte {start} does not match its checksum")
+            is_whole = self._note(orjson.loads(encoded), _Piece(offset, len(body)))
+        if self._file.read(1):
+            raise BackupDamaged(f"{self.path} was altered: something follows its end")
+
+    def _part(self, start: int) -> bytes:
+        length = self._file.read(4)
+        size = struct.unpack(">I", length)[0] if len(length) == 4 else 0
+        if size > _MOST_BYTES:
+            raise BackupDamaged(f"{self.path} was altered: the record at byte {start} does not match its checksum")
+        part = self._file.read(size)
+        if len(length) < 4 or len(part) < size:
+            raise self._cut(start)
+        return part
+
+    def _cut(self, start: int) -> BackupDamaged:
+        return BackupDamaged(f"{self.path} is torn: it ends inside the record at byte {start}, before the backup's end")
+
+    def _note(self, fields: dict[str, Any], piece: _Piece) -> bool:
+        """Remember what a record is; whether it is the last."""
+        kind = fields["t"]
+        if kind == "points":
+            self.taken_ms = fields["ms"]
+            self.points = [
+                Point(one["name"], one["log"], one["index"], bytes.fromhex(one["chain"]), one["ms"])
+                for one in fields["databases"]
+            ]
+        elif kind in ("snapshot", "entries"):
+            contents = self._contents.setdefault(fields["log"], _Contents())
+            if kind == "snapshot":
+                contents.snapshot_index = fields["index"]
+                contents.snapshot.append(piece)
+            else:
+                contents.entries.append(_Piece(piece.offset, piece.size_bytes, fields["first"], fields["count"]))
+        return bool(kind == "whole")
+
+
+class BackupSource:
+    """One database of a backup as the source of a replay (`dirk_gevent.replay.Source`)."""
+
+    def __init__(self, file: IO[bytes], contents: _Contents, point: Point) -> None:
+        self._file = file
+        self._contents = contents
+        self._point = point
+
+    @property
+    def least(self) -> int:
+        """The first index whose state can be made from it."""
+        return self._contents.snapshot_index
+
+    def snapshot(self, index: int) -> tuple[int, Iterator[bytes]] | None:
+        """See `Source.snapshot`."""
+        held = self._contents
+        if not held.snapshot:
+            return None
+        if held.snapshot_index > index:
+            raise EntriesGoneError(self._point.log_id, held.snapshot_index)
+        return held.snapshot_index, (self._body(piece) for piece in held.snapshot)
+
+    def entries(self, after: int, upto: int) -> Iterator[Sequence[bytes]]:
+        """See `Source.entries`."""
+        for piece in self._contents.entries:
+            last = piece.first + piece.count - 1
+            if last <= after or piece.first > upto:
+                continue
+            found = self._entries(piece)
+            yield found[max(0, after + 1 - piece.first) : upto + 1 - piece.first]
+            after = min(last, upto)
+
+    def index_at(self, time_ms: int) -> int:
+        """The last index whose log time is not after `time_ms`; `least` when none is."""
+        index = self.least
+        for piece in self._contents.entries:
+            for offset, encoded in enumerate(self._entries(piece)):
+                if orjson.loads(encoded)[_TIME_FIELD] > time_ms:
+                    return index
+                index = piece.first + offset
+        return index
+
+    def _entries(self, piece: _Piece) -> list[bytes]:
+        return protocol.split_entries(zstandard.ZstdDecompressor().decompress(self._body(piece)))
+
+    def _body(self, piece: _Piece) -> bytes:
+        self._file.seek(piece.offset)
+        return self._file.read(piece.size_bytes)
+
+
+#: Where an encoded entry has its log time (`dirk_gevent.log.entry.Entry.encode`).
+_TIME_FIELD = 3
+
+
+def _checksum(before: bytes, encoded: bytes, body: bytes) -> bytes:
+    digest = blake2b(encoded, digest_size=_CHECKSUM_BYTES, key=before)
+    digest.update(body)
+    return digest.digest()

@@ -1,0 +1,183 @@
+"""An earlier state made the newest one: of a database in its own place, or as a new database beside it.
+
+The state becomes the log's next entry (`Log.adopt_snapshot`), so all nodes take it, and agree, as they take any
+snapshot. It comes from the log itself (an index or a moment that it still holds), or from a program that read a backup.
+"""
+
+from __future__ import annotations
+
+import secrets
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import gevent
+
+from dirk_gevent.engine.reissue import Place
+from dirk_gevent.log.contract import DatabaseInfo, EntriesGoneError, SnapshotInfo
+from dirk_gevent.log.entry import SYSTEM_LOG_ID, chain, new_request_id
+from dirk_gevent.protocol import FrameSocket
+from dirk_gevent.replay import LogSource, Scratch
+from dirk_gevent.threads import NativeThreads
+from parser.errors import SqlError
+
+if TYPE_CHECKING:
+    from dirk_gevent.host import LogHost
+
+_PIECE_BYTES = 256 * 1024
+_LOOK_SECONDS = 0.05
+#: Writes that were on their way when the restore began have so long to end.
+_QUIET_SECONDS = 30.0
+#: So long a restore waits for a master to have the state.
+_LEVEL_SECONDS = 120.0
+
+Delivery = tuple[bytes, Iterator[bytes]]
+
+
+class RestoreRefused(Exception):  # noqa: N818 (it is the outcome's name, not a fault)
+    """It cannot be restored so; `str()` is a plain sentence. Nothing was changed."""
+
+
+def from_log(host: LogHost, say: Callable[[str], None], fields: Mapping[str, Any]) -> tuple[int, str]:
+    """Restore a database to an index or a moment that its log still holds. Raises RestoreRefused, SqlError."""
+    source = host.find(str(fields["database"]))
+    if source.log_id == SYSTEM_LOG_ID:
+        raise RestoreRefused("the system database cannot be restored: it says which databases there are")
+    index = _index(host, source, fields)
+    in_place = bool(fields.get("in_place"))
+    target = source.name if in_place else str(fields.get("target") or f"{source.name}_{index}")
+    _check_target(host, target, in_place)
+    threads = NativeThreads(1)
+    with tempfile.TemporaryDirectory(prefix="restore-", dir=host.config.log.directory) as directory:
+        scratch = Scratch(Path(directory), source.log_id, host.config.limits, threads)
+        try:
+            with host.snapshots.held():
+                scratch.run(LogSource(host.log, source.log_id), index)
+            say(f"{source.name} as it was at index {index} has been made anew from the log")
+            file = Path(directory) / "state.zst"
+
+            def deliver(place: Place) -> Delivery:
+                made = scratch.reissue(place, file)
+                return bytes.fromhex(made.digest), _pieces(file, threads)
+
+            at = _restore(host, target, in_place, deliver)
+        finally:
+            scratch.close()
+    return 0, f"{target} is now what {source.name} was at index {index}; its log goes on behind index {at}."
+
+
+def from_program(host: LogHost, frames: FrameSocket, fields: Mapping[str, Any]) -> tuple[int, str]:
+    """Take a state that a program made out of a backup. Raises RestoreRefused, SqlError, OSError.
+
+    It is told the `place`, and answers with a frame `state` (its digest), `chunk` frames and `chunk_end`.
+    """
+    target, in_place = str(fields["database"]), bool(fields.get("in_place"))
+    _check_target(host, target, in_place)
+
+    def deliver(place: Place) -> Delivery:
+        frames.send(
+            {
+                "t": "place", "log": place.log_id, "name": place.name, "index": place.index,
+                "chain": place.chain.hex(), "ms": place.time_ms,
+            }
+        )  # fmt: skip
+        state = frames.receive()
+        if state is None or state["t"] != "state":
+            raise ConnectionError("the program went away")
+        return bytes.fromhex(state["digest"]), _received(frames)
+
+    at = _restore(host, target, in_place, deliver)
+    return 0, f"{target} is restored; its log goes on behind index {at}."
+
+
+def _check_target(host: LogHost, target: str, in_place: bool) -> None:
+    known = host.log.find(target)
+    if in_place and known is None:
+        raise RestoreRefused(f"there is no database {target} to replace")
+    if known is not None and known.log_id == SYSTEM_LOG_ID:
+        raise RestoreRefused("the system database cannot be replaced")
+    if not in_place and known is not None:
+        raise RestoreRefused(f"a database {known.name} exists: name another with --as, or replace it with --in-place")
+
+
+def _index(host: LogHost, source: DatabaseInfo, fields: Mapping[str, Any]) -> int:
+    """The index that is meant, which the log still holds."""
+    head = host.log.head(source.log_id).index
+    index = fields.get("index")
+    if index is None:
+        try:
+            index = host.log.index_at(source.log_id, int(fields["ms"]))
+        except EntriesGoneError as error:
+            raise RestoreRefused(f"the log of {source.name} does not reach back so far: it begins later") from error
+    if not 0 < int(index) <= head:
+        raise RestoreRefused(f"{source.name} has no state at index {index}: its log ends at {head}")
+    oldest = host.log.oldest(source.log_id)
+    held = [one.index for one in host.log.snapshots(source.log_id) if one.confirmed]
+    least = min((one for one in held if one >= oldest - 1), default=None) if oldest > 1 else 0
+    if least is None or int(index) < least:
+        raise RestoreRefused(f"the log of {source.name} holds nothing before index {least or head}: use a backup")
+    return int(index)
+
+
+def _restore(host: LogHost, target: str, in_place: bool, deliver: Callable[[Place], Delivery]) -> int:
+    """Have the log take the state that `deliver` gives for the place it is told; the index of it. Blocks."""
+    made = None
+    if not in_place:
+        made = host.create_database(target, _request_id(), optional=False).change
+    info = host.find(target)
+    try:
+        index = _adopt(host, info, deliver)
+    except BaseException:
+        if made is not None:
+            host.drop_database(target, _request_id(), optional=True)
+        raise
+    host.log_event("restored", log=info.log_id, index=index)
+    deadline = time.monotonic() + _LEVEL_SECONDS
+    while not any(host.cluster.is_level(name, info.log_id, index) for name in host.cluster.live_masters(info.log_id)):
+        if time.monotonic() > deadline:
+            raise RestoreRefused(f"the log has {info.name}, but no master has taken it yet: look at dirk-admin status")
+        gevent.sleep(_LOOK_SECONDS)
+    return index
+
+
+def _adopt(host: LogHost, info: DatabaseInfo, deliver: Callable[[Place], Delivery]) -> int:
+    log_id = info.log_id
+    host.disputes.check(log_id)
+    host.disputes.block(log_id, SqlError("restoring", name=info.name))
+    try:
+        outcomes = host.outcomes_of(log_id)
+        deadline = time.monotonic() + _QUIET_SECONDS
+        while outcomes.arriving and time.monotonic() < deadline:
+            gevent.sleep(_LOOK_SECONDS)
+        head = host.log.head(log_id)
+        now_ms = max(time.time_ns() // 1_000_000, head.time_ms)
+        # A hash of its own: no other history leads here.
+        place = Place(log_id, info.name, head.index + 1, chain(head.chain, secrets.token_bytes(16)), now_ms)
+        digest, chunks = deliver(place)
+        host.log.adopt_snapshot(SnapshotInfo(log_id, place.index, place.chain, digest), chunks)
+        host.replaced(log_id, place.index)
+        return place.index
+    finally:
+        host.disputes.unblock(log_id, "restoring")
+
+
+def _request_id() -> str:
+    return new_request_id(time.time_ns() // 1_000_000)
+
+
+def _pieces(file: Path, threads: NativeThreads) -> Iterator[bytes]:
+    with file.open("rb") as opened:
+        while piece := threads.call(opened.read, _PIECE_BYTES):
+            yield piece
+
+
+def _received(frames: FrameSocket) -> Iterator[bytes]:
+    while True:
+        frame = frames.receive()
+        if frame is None:
+            raise ConnectionError("the program went away")
+        if frame["t"] == "chunk_end":
+            return
+        yield frame["body"]

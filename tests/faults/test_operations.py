@@ -1,0 +1,181 @@
+"""What an operator does with dirk-admin on a running cluster: compare, keep, bring back, take nodes out and in."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing, redirect_stderr, redirect_stdout
+from pathlib import Path
+
+import pytest
+
+from dirk_gevent.admin import main
+from tests.cluster import Cluster, clean_environ, message, wait_for
+from tests.faults.writing import Writers, level, prepare, server_rows, states, table
+
+BOTH = ("m1", "m2")
+PARTS = ("m1", "m2", "proxy")
+WAIT_SECONDS = 30.0
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Two masters and a proxy with the rows (1, 0) … (1, 9) in `u` of `t`."""
+    found = Cluster(tmp_path_factory.mktemp("operations"))
+    try:
+        found.start(*PARTS)
+        prepare(found)
+        insert(found, range(10))
+        yield found
+    finally:
+        found.close()
+
+
+def insert(cluster: Cluster, numbers: range, database: str = "t") -> None:
+    """Insert (1, n) for each n."""
+    with cluster.connect("proxy") as connection:
+        connection.ask(f"ampiasao {database};")
+        for n in numbers:
+            assert "(1)" in connection.ask(f"manampia ao@ u (w, n) sanda (1, {n});")
+    level(cluster, *BOTH)
+
+
+def admin(cluster: Cluster, *words: str, status: int = 0) -> str:
+    """Run dirk-admin on the cluster's settings, here; what it printed. AssertionError for another exit status."""
+    options = () if words[0] == "check" else ("--config", str(cluster.config_path))
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.chdir(cluster.directory), redirect_stdout(out), redirect_stderr(err):
+        got = main([*words, *options])
+    said = out.getvalue() + err.getvalue()
+    assert got == status, said
+    assert err.getvalue().count("\n") == (1 if status else 0), said
+    return said
+
+
+def numbers(cluster: Cluster, database: str, node: str = "m1") -> list[int]:
+    """The n of all rows of a database, sorted, as one node has them."""
+    return sorted(n for _, n in table(cluster, node, database))
+
+
+def digest(cluster: Cluster, database: str) -> object:
+    """The digest that all nodes have of a database, compared at one index by dirk-admin verify."""
+    admin(cluster, "verify", database)
+    (found,) = {row[8] for row in server_rows(cluster) if row[3] == database}
+    return found
+
+
+def test_a_backup_comes_back_with_the_same_digests(cluster: Cluster, tmp_path: Path) -> None:
+    """Taken while writes go on; torn or altered it is refused, naming where; restored it equals the original."""
+    file = tmp_path / "school.dirkbackup"
+    with Writers(cluster, 2, pause_seconds=0.01) as writers:
+        writers.await_more(5)
+        admin(cluster, "backup", str(file))
+        writers.await_more(5)
+    assert "t: any index from 0 to" in admin(cluster, "check", str(file))
+    whole = file.read_bytes()
+    for name, content, wrong in (
+        ("torn", whole[:-40], "is torn: it ends inside the record at byte"),
+        ("altered", whole[:900] + bytes([whole[900] ^ 1]) + whole[901:], "was altered: the record at byte"),
+    ):
+        (tmp_path / name).write_bytes(content)
+        said = admin(cluster, "restore", "--from", str(tmp_path / name), "--database", "t", "--as", name, status=1)
+        assert wrong in said and "nothing was changed" in said
+    assert "exists" in admin(cluster, "restore", "--from", str(file), status=1)
+    admin(cluster, "backup", str(tmp_path / "all"), "--database", "t")
+    admin(cluster, "restore", "--from", str(tmp_path / "all"), "--database", "t", "--as", "again")
+    level(cluster, *BOTH)
+    assert digest(cluster, "again") == digest(cluster, "t") is not None
+    insert(cluster, range(900, 901), "again")
+
+
+def test_an_earlier_index_comes_back_beside_and_in_place(cluster: Cluster) -> None:
+    admin(cluster, "snapshot", "t")
+    with cluster.connect("proxy") as connection:
+        connection.ask("manamboara tahiry p;")
+        connection.ask("ampiasao p;")
+        connection.ask("manamboara tabilao u (w ISA, n ISA);")
+    insert(cluster, range(5), "p")
+    before = digest(cluster, "p")
+    with cluster.connect("proxy") as connection:
+        connection.ask("ampiasao p;")
+        connection.ask("fafao ao@ u;")
+        assert connection.ask_rows("alaivo * ao@ u;") == []
+        admin(cluster, "restore", "p", "--to-index", "6")
+        level(cluster, *BOTH)
+        assert numbers(cluster, "p_6") == numbers(cluster, "p_6", "m2") == list(range(5))
+        assert digest(cluster, "p_6") == before
+        assert "--yes" in admin(cluster, "restore", "p", "--to-index", "6", "--in-place", status=1)
+        admin(cluster, "restore", "p", "--to-index", "6", "--in-place", "--yes")
+        assert len(connection.ask_rows("alaivo * ao@ u;")) == 5
+    level(cluster, *BOTH)
+    assert digest(cluster, "p") == before
+    assert list(cluster.directory.glob("p-before-restore-*.dirkbackup"))
+    insert(cluster, range(5, 7), "p")
+    assert numbers(cluster, "p", "m2") == list(range(7))
+    assert "ends at" in admin(cluster, "restore", "p", "--to-index", "999", status=1)
+    assert "does not reach back" in admin(cluster, "restore", "p", "--to-time", "2001-01-01", status=1)
+
+
+def test_a_dump_runs_again(cluster: Cluster) -> None:
+    text = admin(cluster, "dump", "t")
+    assert text.startswith("-- Database t at index ")
+    script = cluster.directory / "dump.sql"
+    script.write_text(text.replace("tahiry t;", "tahiry dumped;").replace("ampiasao t;", "ampiasao dumped;"))
+    client = [sys.executable, "-m", "dirk_gevent.cli", "client", "127.0.0.1", str(cluster.ports["proxy"])]
+    subprocess.run([*client, "-f", str(script)], env=clean_environ(), check=True, capture_output=True, timeout=60)
+    level(cluster, *BOTH)
+    assert sorted(table(cluster, "m2", "dumped")) == sorted(table(cluster, "m2"))
+
+
+def test_a_node_is_drained_evicted_and_seeded_again(cluster: Cluster) -> None:
+    assert "m1 is drained" in admin(cluster, "drain", "m1")
+    assert states(cluster, "t")["m1"] == "drained"
+    with cluster.connect("proxy") as connection:
+        connection.ask("ampiasao t;")
+        found = {connection.ask("/*dirk {}*/ alaivo 1;").split('"node":"')[1].split('"')[0] for _ in range(20)}
+    assert found == {"m2"}
+    assert "no other master" in admin(cluster, "drain", "m2", status=1)
+    admin(cluster, "undrain", "m1")
+    assert "--yes" in admin(cluster, "evict", "m2", status=1)
+    admin(cluster, "evict", "m2", "--yes")
+    assert "last master" in admin(cluster, "evict", "m1", "--yes", status=1)
+    assert states(cluster, "t")["m2"] == "evicted"
+    with cluster.connect("proxy") as connection:
+        connection.ask("ampiasao t;")
+        assert "(1)" in connection.ask("manampia ao@ u (w, n) sanda (1, 1000);")
+    admin(cluster, "reseed", "m2", "--yes")
+    level(cluster, *BOTH)
+    assert numbers(cluster, "t") == numbers(cluster, "t", "m2")
+
+
+def test_a_person_settles_what_the_log_cannot(cluster: Cluster) -> None:
+    """Both masters' files were edited, each in its own way: nobody is right, so nothing is written until --keep."""
+    for node, value in (("m1", 71), ("m2", 72)):
+        for path in cluster.data_directory(node).glob("db-*.sqlite"):
+            with closing(sqlite3.connect(path, timeout=10)) as connection, connection:
+                connection.create_function("dirk_refuse", 3, lambda *_: 0)
+                if connection.execute("SELECT name FROM dirk_meta").fetchone() == ("t",):
+                    connection.execute("UPDATE u SET n = ? WHERE w = 1 AND n = 3", (value,))
+    assert "differs" in admin(cluster, "verify", "t", status=1).replace("are not as they should be", "differs")
+    insertion = '/*dirk {"db":"t"}*/ manampia ao@ u (w, n) sanda (1, 2000);'
+
+    def refusal() -> str:
+        said = message(cluster.ask("proxy", insertion))
+        assert said.endswith("(57P03)"), said
+        return said if "dirk-admin settle t --keep" in said else ""
+
+    wait_for(refusal, WAIT_SECONDS, "an error that names dirk-admin settle")
+    cluster.stop("proxy")
+    cluster.start("proxy")
+    wait_for(refusal, WAIT_SECONDS, "the same error after a restart")
+    level(cluster, *BOTH)
+    admin(cluster, "settle", "t", "--keep", "m2", "--yes")
+    wait_for(lambda: "(1)" in cluster.ask("proxy", insertion), WAIT_SECONDS, "a write that is taken")
+    level(cluster, *BOTH)
+    wait_for(lambda: 72 in numbers(cluster, "t"), WAIT_SECONDS, "m2's state on m1")
+    assert numbers(cluster, "t") == numbers(cluster, "t", "m2")
+    admin(cluster, "verify")
