@@ -21,7 +21,7 @@ from pathlib import Path
 import apsw
 import gevent
 
-from benchmarks import corpus, isolation, peers, processes, queries, reads, writes
+from benchmarks import corpus, isolation, peers, processes, queries, reads, stages, writes
 from benchmarks.bench import DATABASE, Bench, say
 from benchmarks.client import Client, StatementError
 from benchmarks.cluster import Cluster
@@ -32,6 +32,7 @@ from benchmarks.programs import ProgramError
 _PARTS: dict[str, Callable[[Bench], Iterator[Figure]]] = {
     "reads": reads.measure,
     "writes": writes.measure,
+    "stages": stages.measure,
     "queries": queries.measure,
     "isolation": isolation.measure,
     "corpus": corpus.measure,

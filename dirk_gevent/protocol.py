@@ -43,6 +43,7 @@ _PAGE = (
 )
 _AFTER_ROWS = len(b"}\n")
 _LINE, _BLOCK = 10, 42
+_COMPRESS_FROM_BYTES = 1024
 
 
 class StatementTooLongError(Exception):
@@ -275,6 +276,21 @@ class AnswerRelay:
         return self._held
 
 
+def frame_compressor() -> zstandard.ZstdCompressor:
+    """What `frame_bytes` compresses with; one thread at a time."""
+    return zstandard.ZstdCompressor(level=1)
+
+
+def frame_bytes(content: Mapping[str, Any], body: bytes, compressor: zstandard.ZstdCompressor) -> bytes:
+    """One frame of a subscription: `content`, with `body` as its raw ``body`` bytes; a short one is not compressed."""
+    encoded = orjson.dumps(content)
+    payload = b"%d\n%b%b" % (len(encoded), encoded, body)
+    kind = 1
+    if len(payload) >= _COMPRESS_FROM_BYTES:
+        payload, kind = compressor.compress(payload), 2
+    return struct.pack(">IB", len(payload) + 1, kind) + payload
+
+
 class FrameSocket:
     """The framed half of a log subscription: u32 length, u8 kind, payload.
 
@@ -284,24 +300,19 @@ class FrameSocket:
     """
 
     MAX_FRAME_BYTES = 256 * 1024 * 1024
-    _COMPRESS_FROM_BYTES = 1024
 
     def __init__(self, sock: socket.socket, received: bytes = b"") -> None:
         self._sock = sock
         self._lock = RLock()
         self._buffer = bytearray(received)
-        self._compressor = zstandard.ZstdCompressor(level=1)
+        self._compressor = frame_compressor()
         self._decompressor = zstandard.ZstdDecompressor()
 
     def send(self, content: Mapping[str, Any], body: bytes = b"") -> None:
         """Send one object, with `body` as its raw ``body`` bytes."""
-        encoded = orjson.dumps(content)
-        payload = b"%d\n%b%b" % (len(encoded), encoded, body)
-        kind = 1
-        if len(payload) >= self._COMPRESS_FROM_BYTES:
-            payload, kind = self._compressor.compress(payload), 2
+        frame = frame_bytes(content, body, self._compressor)
         with self._lock:
-            self._sock.sendall(struct.pack(">IB", len(payload) + 1, kind) + payload)
+            self._sock.sendall(frame)
 
     def receive(self) -> dict[str, Any] | None:
         """The next object (its bytes, if any, under ``body``); None when the other side ended."""
