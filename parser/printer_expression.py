@@ -251,7 +251,8 @@ def _bound(writer: Writer, node: Bound) -> str:
     if node.value is None:
         return writer.say(node.kind)
     value = writer.node(node.value)
-    is_simple = isinstance(node.value, Literal | Parameter)
+    number = node.value.kind in ("whole", "real") if isinstance(node.value, Literal) else False
+    is_simple = number or isinstance(node.value, Parameter)
     return f"{value if is_simple else f'({value})'} {writer.say(node.kind)}"
 
 
