@@ -211,7 +211,8 @@ def _change(
 ) -> Change:
     base = {table.name for table in context.schema.tables.values()}
     read = dict.fromkeys([*reads, *(name for name in context.tables if name in base)])
-    written, checked = _reached(context.schema, table, verb)
+    # An INSERT that reads its table may change or delete rows that were there, and other tables with them.
+    written, checked = _reached(context.schema, table, only_adds=verb == "insert" and not reads)
     return Change(
         sql=text,
         binds=context.binds(),
@@ -242,11 +243,11 @@ def _children(schema: Schema, table: Table) -> tuple[str, ...]:
     return tuple(each.name for each in schema.tables.values() if any(r.table == table.key for r in each.references))
 
 
-def _reached(schema: Schema, table: Table, verb: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _reached(schema: Schema, table: Table, only_adds: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Tables that the change may write (cascades) and those that its foreign keys look at."""
     written = {table.key: table.name}
     checked = [schema.tables[each.table].name for each in table.references if each.table in schema.tables]
-    if verb == "insert":
+    if only_adds:
         return (table.name,), tuple(checked)
     found = True
     while found:

@@ -138,6 +138,18 @@ def test_an_entry_that_changed_nothing_is_no_conflict(database: Database) -> Non
     assert commit(mine).sqlstate == ""
 
 
+def test_rows_that_go_when_others_are_replaced_count_as_written(database: Database) -> None:
+    apply(database, "CREATE TABLE zana (a ISA REFERENCES t(id) ON DELETE CASCADE)")
+    apply(database, "manampia ao@ zana sanda (1)")
+    mine = begin(database)
+    assert inside(mine, "alaivo a ao@ zana") == [(1,)]
+    change(mine, "manampia ao@ other sanda (1)")
+    replaced = apply(database, "INSERT OR REPLACE INTO t VALUES (1, 5)")[0]
+    assert set(replaced.tables) == {"t", "zana"}
+    assert commit(mine).sqlstate == "40001"
+    assert outside(database, "alaivo a ao@ zana") == []
+
+
 def test_a_failure_leaves_the_changes_before_it_and_the_next_batch_alone(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
