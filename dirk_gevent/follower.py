@@ -36,6 +36,7 @@ _RETRY_FIRST_SECONDS, _RETRY_MAX_SECONDS = 0.1, 2.0
 _APPLIER_THREADS = 4
 _SLOW_THREADS = 2
 _CHECKPOINT_SECONDS = 5.0
+_LEAVE_SECONDS = 4.0
 _REST_SECONDS = 1.0
 _GENESIS_FILE = "dirk.genesis"
 
@@ -63,6 +64,8 @@ class Follower:
         #: Databases dropped since the connection began: what still comes of them is not for anybody.
         self._gone: set[int] = set()
         self._told: dict[int, tuple[int, int]] = {}
+        #: Set when the host sends nothing new here and nothing is under way, or when there is no host.
+        self._left = Event()
         self._beat_seconds = 0.5
         self._said_waiting = False
 
@@ -98,8 +101,10 @@ class Follower:
             self.level.set()
 
     def leave(self) -> None:
-        """Say that this node is about to end, so that nothing new is sent to it."""
-        self.send({"t": "leaving"})
+        """Say that this node is about to end, and wait a moment until what the proxy has under way here is over."""
+        if self._frames is not None:
+            self.send({"t": "leaving"})
+            self._left.wait(_LEAVE_SECONDS)
 
     def reconnect(self) -> None:
         """Break the connection: the next hello says where each database stands."""
@@ -138,6 +143,7 @@ class Follower:
                 return
             self._accepted(Welcome.decode(first))
             self._frames = frames
+            self._left.clear()
             beats = gevent.spawn(self._guarded, self._beat_all)
             while (frame := frames.receive()) is not None:
                 self._receive(frame)
@@ -150,6 +156,7 @@ class Follower:
 
     def _disconnected(self, sock: socket.socket) -> None:
         self._frames = None
+        self._left.set()
         sock.close()
         for lane in self._lanes.values():
             lane.cut()
@@ -222,6 +229,9 @@ class Follower:
 
     def _receive(self, frame: dict[str, Any]) -> None:
         kind = frame["t"]
+        if kind == "left":
+            self._left.set()
+            return
         if kind == "beat":
             self._hear(replication.indexes_in(frame["heads"]))
             return

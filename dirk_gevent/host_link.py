@@ -31,6 +31,7 @@ WINDOW_ENTRIES = 8192
 WINDOW_BYTES = 64 * 1024 * 1024
 CHUNK_MAX_BYTES = 1024 * 1024
 _UPLOAD_CHUNKS = 64
+_LOOK_SECONDS = 0.02
 
 
 @dataclass(slots=True)
@@ -323,7 +324,15 @@ class NodeLink:
         elif kind == "dumped":
             self._host.fences.dumped(self.node, int(frame["log"]), str(frame["kept"]), str(frame["sql"]))
         elif kind == "leaving":
-            self._host.cluster.nodes[self.node].is_drained = True
+            gevent.spawn(self._guarded, self._let_go)
+
+    def _let_go(self) -> None:
+        """The node is about to end: send it nothing new, and tell it once what is under way there has ended."""
+        view = self._host.cluster.nodes[self.node]
+        view.is_drained = True
+        while view.pins or self._host.cluster.running.get(self.node, 0):
+            gevent.sleep(_LOOK_SECONDS)
+        self._frames.send({"t": "left"})
 
     def _receive_acks(self, log_id: int, frame: dict[str, Any]) -> None:
         if self._host.fences.is_fenced(self.node, log_id):

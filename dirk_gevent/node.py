@@ -224,6 +224,7 @@ def run(config: Config, node: str) -> int:
     helpers.append(gevent.spawn(hub.run))
     wait_for_stop()
     log_lines.info("stopping", connections=service.connections)
+    follower.leave()
     if host is not None:
         host.is_stopping = True
     service.stop()

@@ -16,6 +16,7 @@ import gevent
 
 from dirk_gevent import protocol
 from dirk_gevent.backends import Backend, BackendDownError, Lease, RelayedAnswer, Remote
+from dirk_gevent.cluster import NodeView
 from dirk_gevent.commits import Commits, ended
 from dirk_gevent.config import Limits
 from dirk_gevent.host import LogHost
@@ -34,22 +35,35 @@ _SILENCE_SLACK_SECONDS = 5.0
 
 
 class PinnedTransaction:
-    """A session's transaction on `node`. `failure` is why it is lost: only COMMIT and ROLLBACK are then heard."""
+    """A session's transaction on `node`. `failure` is why it is lost: only COMMIT and ROLLBACK are then heard.
 
-    def __init__(self, node: str, lease: Lease, log_id: int) -> None:
+    It is counted among those that `view`'s node has, which is drained once it has none, until `unpin`.
+    """
+
+    def __init__(self, node: str, lease: Lease, log_id: int, view: NodeView) -> None:
         self.node = node
         self.lease = lease
         self.log_id = log_id
         self.failure: SqlError | None = None
+        self._view: NodeView | None = view
+        view.pins += 1
+
+    def unpin(self) -> None:
+        """It asks nothing more of the node. Safe to call twice."""
+        view, self._view = self._view, None
+        if view is not None:
+            view.pins -= 1
 
     def lost(self) -> SqlError:
         """The node is gone, and the transaction with it; the error to raise."""
+        self.unpin()
         self.lease.close()
         self.failure = SqlError("transaction_lost", node=self.node)
         return self.failure
 
     def close(self) -> None:
         """The session is over."""
+        self.unpin()
         self.lease.close()
 
 
@@ -129,7 +143,7 @@ class ProxyTransactions:
         self._turn += 1
         first = self._turn % max(1, len(masters))
         turned = masters[first:] + masters[:first]
-        turned.sort(key=lambda name: nodes[name].applied.get(log_id, 0) < minimum)
+        turned.sort(key=lambda name: (nodes[name].is_drained, nodes[name].applied.get(log_id, 0) < minimum))
         return turned + [name for name in self._router.candidates(log_id, minimum, "") if name not in masters]
 
     def _try_begin(
@@ -145,7 +159,7 @@ class ProxyTransactions:
         if meta is None or meta.get("sqlstate"):
             lease.release()
             return None if meta is None or meta["sqlstate"] == "57P03" else _told(session, request, answer)
-        session.transaction = PinnedTransaction(name, lease, log_id)
+        session.transaction = PinnedTransaction(name, lease, log_id, self._host.cluster.nodes[name])
         return _told(session, request, answer)
 
     # --- end -------------------------------------------------------------------------------------------------
@@ -159,6 +173,8 @@ class ProxyTransactions:
                 held.lease.release()
         except BackendDownError:
             held.close()
+        finally:
+            held.unpin()
         return ended(session, request, _NAME, "rollback", held.log_id)
 
     def _commit(self, session: Session, request: Request, held: PinnedTransaction, wire: Wire) -> bytes:
@@ -172,6 +188,7 @@ class ProxyTransactions:
         except BackendDownError as error:
             raise held.lost() from error
         held.lease.release()
+        held.unpin()
         meta, _ = protocol.split_meta(answer)
         if meta is None or meta.get("sqlstate"):
             return _told(session, request, answer)

@@ -7,6 +7,7 @@ import io
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import closing, redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -179,3 +180,52 @@ def test_a_person_settles_what_the_log_cannot(cluster: Cluster) -> None:
     wait_for(lambda: 72 in numbers(cluster, "t"), WAIT_SECONDS, "m2's state on m1")
     assert numbers(cluster, "t") == numbers(cluster, "t", "m2")
     admin(cluster, "verify")
+
+
+@pytest.mark.slow
+def test_nodes_restart_one_by_one_and_no_request_fails(cluster: Cluster) -> None:
+    """SIGTERM to each in turn while sessions read, write and run transactions through the proxy."""
+    stopping = threading.Event()
+    failures: list[str] = []
+    counts = dict.fromkeys(("read", "write", "transaction"), 0)
+
+    def work(kind: str, statements: tuple[str, ...]) -> None:
+        with cluster.connect("proxy") as connection:
+            connection.ask("ampiasao t;")
+            while not stopping.is_set() and not failures:
+                for statement in statements:
+                    answer = connection.ask(statement)
+                    if "Hadisoana" in answer:
+                        failures.append(f"{kind}: {statement}: {answer}")
+                counts[kind] += 1
+
+    workload = {
+        "read": ("alaivo count(*) ao@ u rehefa w = 1;",),
+        "write": ("manampia ao@ u (w, n) sanda (7, 7);",),
+        "transaction": ("atombohy;", "alaivo count(*) ao@ u rehefa w = 9;", "tehirizo;"),
+    }
+    threads = [threading.Thread(target=work, args=item) for item in workload.items()]
+    for thread in threads:
+        thread.start()
+    try:
+        for node in BOTH * 2:
+            cluster.stop(node)
+            cluster.start(node)
+            level_under_load(cluster)
+            before = dict(counts)
+            wait_for(lambda: all(counts[kind] > before[kind] for kind in counts) or failures, WAIT_SECONDS)  # noqa: B023
+    finally:
+        stopping.set()
+        for thread in threads:
+            thread.join(WAIT_SECONDS)
+    assert not failures, failures[0]
+
+
+def level_under_load(cluster: Cluster) -> None:
+    """Wait until both nodes are live and nearly level while others write."""
+
+    def is_near() -> bool:
+        rows = [row for row in server_rows(cluster) if row[3] == "t"]
+        return all(row[2] == "live" and int(str(row[5])) < 20 for row in rows)
+
+    wait_for(is_near, WAIT_SECONDS, "both nodes to be live")

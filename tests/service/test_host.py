@@ -12,6 +12,7 @@ import pytest
 from gevent import socket
 
 from dirk_gevent import config, protocol, replication
+from dirk_gevent.conflicts import Cause, Status
 from dirk_gevent.engine.build import build_fingerprint
 from dirk_gevent.engine.results import Outcome
 from dirk_gevent.host import LogHost
@@ -22,6 +23,7 @@ from dirk_gevent.log.entry import Draft, LoggedStatement, new_request_id
 from dirk_gevent.logs import logger
 from dirk_gevent.protocol import FrameSocket
 from dirk_gevent.replication import Hello, Standing
+from parser.errors import SqlError
 from parser.shape import split
 
 NOW_MS = 1_700_000_000_000
@@ -258,3 +260,108 @@ def test_no_snapshot_is_begun_that_nobody_could_confirm(
     connect("m2")
     host.snapshots.consider()
     node.next("mark")
+
+
+def test_a_fence_outlives_the_host(host: LogHost, connect: Connect) -> None:
+    """The process ends before the node has put its state aside: the next one still shuts it out, and says so."""
+    append(host, 2)
+    host.fence("m1", 1, 2, Cause.CONTENT, (b"wrong", b"right"))
+    (found,) = host.book.all()
+    assert (found.node, found.database, found.index, found.status) == ("m1", "t", 2, Status.FENCED)
+    again = LogHost(host.config, host.log, logger("test"))
+    try:
+        assert again.cluster.live_masters(1) == [] and again.fences.is_fenced("m1", 1)
+        assert again.book.all() == [found]
+        chain = again.log.chain_at(1, 2)
+        assert chain is not None
+        node = FakeNode(again, "m1", {1: Standing(2, chain, 2)})
+        node.next("fence")
+        node.frames.send({"t": "fenced", "log": 1, "kept": "/kept.sqlite"})
+        until(lambda: not again.fences.is_fenced("m1", 1))
+        assert again.book.all()[0].kept == "/kept.sqlite"
+        node.end()
+    finally:
+        again.stop()
+
+
+def test_a_writer_waits_for_the_winner_of_a_dispute(host: LogHost, connect: Connect) -> None:
+    """The masters end its entry differently and the log cannot say who is right: 08007, not the first one's word."""
+    first, second = connect("m1"), connect("m2")
+    disputed = host.outcomes_of(1)
+    disputed.watch(1)
+    append(host)
+    first.ack(1, 1, b"one")
+    second.ack(1, 1, b"other")
+    until(lambda: host.book.having(Status.UNDECIDED))
+    assert disputed.first(1) is None
+    with pytest.raises(SqlError) as refused:
+        host.disputes.check(1)
+    assert refused.value.sqlstate == "57P03"
+    until(lambda: len(host.book.having(Status.UNDECIDED)) == 2)
+    until(lambda: isinstance(blocking(host), SqlError) and blocking(host).key == "dispute_undecided")
+
+
+def blocking(host: LogHost) -> SqlError:
+    """What blocks log 1."""
+    with pytest.raises(SqlError) as refused:
+        host.disputes.check(1)
+    return refused.value
+
+
+def test_what_comes_late_of_a_dropped_database_is_not_kept(host: LogHost, connect: Connect) -> None:
+    """All nodes have applied the drop, and an acknowledgement of an entry from before is still on its way."""
+    append(host)
+    node = connect("m1")
+    node.ack(1, 1)
+    until(lambda: host.outcomes_of(1).released == 1)
+    before = host.head_index(0)
+    dropping = gevent.spawn(host.drop_database, "t", new_request_id(NOW_MS), False)
+    until(lambda: host.head_index(0) > before)
+    head = host.head_index(0)
+    node.frames.send(replication.node_beat({0: head}, {}, {}))
+    until(lambda: host.cluster.nodes["m1"].applied.get(0) == head)
+    dropping.join()
+    host._forget_dropped()
+    node.ack(1, 2)
+    node.frames.send(replication.node_beat({1: 2}, {1: 2}, {}))
+    node.frames.send(replication.node_beat({}, {0: head}, {}))
+    until(lambda: host.cluster.nodes["m1"].durable.get(0) == head)
+    assert 1 not in host._outcomes
+    assert 1 not in host.cluster.nodes["m1"].applied and 1 not in host.cluster.nodes["m1"].durable
+
+
+def test_a_copied_log_waits_for_every_master(host: LogHost) -> None:
+    """It lies in another file than it was written in: who has heard of more of it must have had a chance to say so."""
+    append(host, 2)
+    host.log.is_copy = True  # type: ignore[misc]
+    again = LogHost(host.config, host.log, logger("test"))
+    made = []
+    try:
+        assert blocking(again).key == "log_copied" and blocking(again).params["missing"] == "m1, m2"
+        for node, left in (("m1", "m2"), ("m2", None)):
+            chain = again.log.chain_at(1, 1)
+            assert chain is not None
+            made.append(FakeNode(again, node, {1: Standing(1, chain, 1)}))
+            if left is not None:
+                assert blocking(again).params["missing"] == left
+        again.disputes.check(1)
+        assert not host.log.is_copy and again.book.all()[-1].status is Status.ENDED
+    finally:
+        for node_end in made:
+            node_end.end()
+        again.stop()
+
+
+def test_a_copied_log_that_lacks_entries_is_for_a_person(host: LogHost) -> None:
+    append(host, 2)
+    host.log.is_copy = True  # type: ignore[misc]
+    again = LogHost(host.config, host.log, logger("test"))
+    chain = again.log.chain_at(1, 2)
+    assert chain is not None
+    node = FakeNode(again, "m1", {1: Standing(2, chain, 9)})
+    try:
+        assert blocking(again).key == "log_older_than_node"
+        assert host.log.is_copy
+    finally:
+        node.end()
+        again.stop()

@@ -42,3 +42,33 @@ def test_a_writer_gets_its_outcome_however_many_come_at_once() -> None:
     assert known.first(900) is not None
     known.unwatch(900)
     assert known.first(900) is None and known.first(1024) is not None
+
+
+def test_a_writer_of_a_disputed_entry_is_told_what_the_winner_said() -> None:
+    """The loser answered first: nobody is told its outcome, and once it is shut out the winner's counts."""
+    known = LogOutcomes(1, 0, masters=2)
+    known.watch(2)
+    for index in (1, 2):
+        known.report("m2", outcome(index, b"wrong" if index == 2 else b"d"))
+    known.report("m1", outcome(1))
+    found = known.report("m1", outcome(2, b"right"))
+    assert found is not None
+    known.dispute(2)
+    assert known.first(1) is not None and known.first(2) is None
+    known.distrust("m2")
+    known.settle()
+    first = known.first(2)
+    assert first is not None and first.digest == b"right"
+
+
+def test_what_only_the_loser_said_is_unknown_until_another_says_it() -> None:
+    """Entries behind the disputed one: neither writers nor headers go by the loser's word."""
+    known = LogOutcomes(1, 0, masters=2)
+    known.watch(1)
+    known.report("m2", outcome(1, b"wrong"))
+    known.distrust("m2")
+    assert known.first(1) is None and known.release() == []
+    assert known.report("m1", outcome(1, b"right")) is None
+    first = known.first(1)
+    assert first is not None and first.digest == b"right"
+    assert len(known.release()) == 1
