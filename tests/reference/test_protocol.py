@@ -66,7 +66,8 @@ def test_the_answer_fields_are_those_that_are_sent(shared_cluster: Cluster) -> N
     with shared_cluster.connect("cache") as connection:
         statements = (
             "manamboara tahiry saha", "ampiasao saha", "manamboara tabilao t (a ISA)", "manampia ao@ t sanda (1)",
-            "alaivo a ao@ t", "alaivo 1 +", "asehoy ny tahiry", "asehoy ny mpizara", "ravao ny tahiry saha",
+            "alaivo a ao@ t", "alaivo 1 +", "asehoy ny tahiry", "asehoy ny mpizara", "atombohy",
+            "avereno", "ravao ny tahiry saha",
         )  # fmt: skip
         sent = [asked(connection, statement) for statement in statements]
     assert set.union(*sent) == first_cells("answer")
