@@ -40,6 +40,10 @@ _ERROR_START = b"RESULT_MESSAGE\nHadisoana : "
 _READ = re.compile(rb"(?:alaivo|select|asehoy|show|lazao|describe|hazavao|explain|adikao|translate)\b", re.IGNORECASE)
 
 
+#: What may end a transaction; a guess that is wrong only says less than it could.
+_COMMIT = re.compile(rb"(?:tehirizo|commit|end)\b|[/\-]", re.IGNORECASE)
+
+
 class SessionEndedError(Exception):
     """The connection can't go on: its last answer is out."""
 
@@ -251,7 +255,8 @@ class ClientConnection:
         # A statement may end in a line comment: the line feed keeps the closing `;` out of it.
         wire = protocol.with_metadata({**request.metadata, **added}, request.raw)
         limit = self._store.answer_limit_bytes if verdict.key is not None else UNSTORED_LIMIT_BYTES
-        return Forwarded(wire, request_id, is_read, self._in_transaction, limit)
+        is_commit = _COMMIT.match(request.raw) is not None
+        return Forwarded(wire, request_id, is_read, self._in_transaction, is_commit, limit)
 
     def _store_answer(self, verdict: Verdict, answer: Answer) -> tuple[str, Entry | None]:
         """Store the answer when it may be; META's `cache` says why not."""

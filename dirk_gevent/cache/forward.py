@@ -33,13 +33,14 @@ class Forwarded:
     """A request ready to be sent. `retry_id`: the id under which a cut one may be sent again.
 
     A read needs none (`is_read`: it surely changes nothing). `in_transaction`: a cut ends the transaction, so
-    nothing is sent again.
+    nothing is sent again; only of its COMMIT (`is_commit`) is it then not known what became of it.
     """
 
     request: bytes
     retry_id: str
     is_read: bool
     in_transaction: bool
+    is_commit: bool
     limit_bytes: int
 
 
@@ -95,7 +96,8 @@ class Forwarder:
             except UpstreamLostError as error:
                 was_sent = True
                 if forwarded.in_transaction:
-                    raise TransactionLostError(self._unknown(forwarded)) from error
+                    lost = self._unknown(forwarded) if forwarded.is_commit else self._lost()
+                    raise TransactionLostError(lost) from error
             if now() >= deadline:
                 raise self._unreachable() if forwarded.is_read else self._unknown(forwarded)
             backoff.wait()
