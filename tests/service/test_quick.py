@@ -13,9 +13,10 @@ PARTS = ("m1", "proxy")
 
 
 def session_in(cluster: Cluster, part: str, database: str) -> Connection:
-    """A session of `part` in a database that was just made."""
+    """A session of `part` in a database that was just made, once the part has its row."""
     connection = cluster.connect(part)
     wait_for(lambda: "miasa" in connection.ask(f"ampiasao {database};"), 20)
+    wait_for(lambda: '"rows":[[' in connection.ask(READ), 20)
     return connection
 
 
