@@ -32,6 +32,7 @@ class LogEvidence:
         self._missing = {name for name, view in host.cluster.nodes.items() if view.is_master and not view.evicted}
         if not self.is_open:
             host.log.trust()
+            self._end()
             return
         if host.book.find("", None, Status.UNDECIDED) is None:
             head = host.head_index(SYSTEM_LOG_ID)
@@ -54,10 +55,13 @@ class LogEvidence:
         self.is_open = False
         self._host.log.trust()
         self._host.disputes.unblock(None, _KEY)
+        self._end()
+        self._host.log_event("log_accepted")
+
+    def _end(self) -> None:
         found = self._host.book.find("", None, Status.UNDECIDED)
         if found is not None:
             self._host.book.change(found.number, status=Status.ENDED)
-        self._host.log_event("log_accepted")
 
     def _heard(self, node: str, heads: Mapping[int, int]) -> None:
         for log_id, heard in heads.items():
