@@ -1,6 +1,6 @@
 """Whatever function a write calls, two nodes that apply the same entries hold the same afterwards.
 
-One node applies each entry by itself, another all of them in one batch, a third in batches of seven; what depends
+One node applies a few entries at a time, another all of them in one batch; what depends
 on the world (the time, chance) must in all of them be the entry's.
 """
 
@@ -25,14 +25,14 @@ from tests.engine.plans import LogMaker, TestLimits, open_database, work
 
 #: The entries' time (2001-09-09 01:46:40 UTC): years before anything that the machine's own clock could say.
 ENTRIES_MS = 1_000_000_000_000
-_SETUP = (
+SETUP = (
     "create table src (k ISA primary key, n ISA, t TEXT, u ISA:TEXT, d DATY, b BOOLEAN)",
     "insert into src values (1, 5, 'now', 'subsec', '1998-07-06', true), (2, 2.5, 'é', 7, '1996-02-29', diso),"
     " (3, -7, 'now', 'now', null, null), (4, 5, '7', '7', '1999-12-31 23:59:59', true),"
     " (5, null, null, null, null, true)",
     "create view seen as select k, random() r, now() m, datetime(t) w, datetime('subsec') s from src",
-    "create table kept (name TEXT, form TEXT, v ISA:LAHATSORATRA)",
-    "create table counted (k ISA, v ISA:LAHATSORATRA)",
+    "create table kept (name TEXT, form TEXT, v)",
+    "create table counted (k ISA, v)",
     "insert into counted (k) select k from src",
 )
 _COLUMN, _STRING = re.compile(r"\b[kntudb]\b"), re.compile("'[^']*'")
@@ -45,6 +45,16 @@ _SPECIAL = {
     "replace": ("t, 'o', u",),
     "ntile": ("2", "3"),
     "nth_value": ("u, 2",),
+    "json": ("'[1, 2.5, \"é\"]'", "'{}'"),
+    "json_array_length": ("'[1, 2]'", "'{\"a\": [1]}', '$.a'"),
+    "json_extract": ("'{\"a\": [5, \"x\"]}', '$.a[1]'", "'[1]', '$[0]', '$'"),
+    "json_object": ("'k', n", "'k', t, 'l', null"),
+    "json_patch": ("'{\"a\": 1}', '{\"b\": 2}'",),
+    "json_pretty": ("'[1, {\"a\": 2}]'",),
+    "json_remove": ("'[1, 2]', '$[0]'",),
+    "json_type": ("'[1]'", "'[1]', '$[0]'"),
+    "json_valid": ("'[1]'", "t"),
+    **{name: ("'[1]', '$[0]', n", "'{}', '$.a', t") for name in ("json_insert", "json_replace", "json_set")},
 }
 _MOMENT_ARGUMENTS = ("", "'now'", "t", "u", "d", "'subsec'", "'now', '+1 day'", "'n' || 'ow'", "d, 'subsec'", "n")
 
@@ -118,13 +128,13 @@ def entries() -> list[Entry]:
     """Every function in writes, an entry each."""
     log = LogMaker(1)
     log.time_ms = ENTRIES_MS
-    texts = [*_SETUP, *(text for name in sorted(FUNCTIONS) for text in writes(name)), *others()]
+    texts = [*SETUP, *(text for name in sorted(FUNCTIONS) for text in writes(name)), *others()]
     return [log.statement(split(text)) for text in texts]
 
 
 def nodes(tmp_path: Path) -> Iterator[Engine]:
-    """Three engines."""
-    for number in range(3):
+    """Two engines."""
+    for number in range(2):
         engine = Engine(tmp_path / f"m{number}", f"m{number}", TestLimits())
         engine.open()
         yield engine
@@ -132,7 +142,7 @@ def nodes(tmp_path: Path) -> Iterator[Engine]:
 
 def test_every_function_gives_the_same_on_every_node(tmp_path: Path, entries: list[Entry]) -> None:
     digests, outcomes = set(), set()
-    for size, engine in zip((1, len(entries), 7), nodes(tmp_path), strict=True):
+    for size, engine in zip((3, len(entries)), nodes(tmp_path), strict=True):
         with closing(engine):
             database = open_database(engine)
             found = [
