@@ -13,6 +13,10 @@ test:
 slow:
 	bin/dirk-test -m slow
 
+# Faults at random against a cluster; SECONDS and SEED say how long and which.
+chaos: setup
+	PYTHONPATH=. .venv/bin/python -P -m tests.chaos --seconds $(or $(SECONDS),60) $(if $(SEED),--seed $(SEED))
+
 lint: setup
 	.venv/bin/ruff check .
 	.venv/bin/mypy

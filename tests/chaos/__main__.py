@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 
 from tests import mutants
-from tests.chaos.faults import KINDS
+from tests.chaos.faults import GAP_SECONDS, KINDS
 from tests.chaos.run import Plan, main_loop
 
 
@@ -27,6 +27,7 @@ def main() -> int:
     parser.add_argument("--mutant", choices=mutants.NAMES)
     parser.add_argument("--kinds", default=",".join(KINDS))
     parser.add_argument("--nodes", type=int, default=2)
+    parser.add_argument("--gap", type=float, default=GAP_SECONDS)
     parser.add_argument("--foreign", action="store_true")
     parser.add_argument("--keep", type=Path)
     options = parser.parse_args()
@@ -34,7 +35,15 @@ def main() -> int:
     kinds = tuple(kind for kind in options.kinds.split(",") if kind)
     nodes = tuple(f"m{number + 1}" for number in range(options.nodes))
     directory = options.keep or Path(tempfile.mkdtemp(prefix="dirk-chaos-"))
-    plan = Plan(seed, options.seconds, kinds, nodes=nodes, mutant=options.mutant, is_foreign=options.foreign)
+    plan = Plan(
+        seed,
+        options.seconds,
+        kinds,
+        nodes=nodes,
+        mutant=options.mutant,
+        is_foreign=options.foreign,
+        gap_seconds=options.gap,
+    )
     verdict = main_loop(plan, directory / "run", lambda text: print(text, flush=True))
     if verdict.violations:
         return 1

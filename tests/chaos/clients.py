@@ -22,6 +22,9 @@ _CHOICE = 3
 #: Not done, or done by another part in a moment: ask again.
 _AGAIN = {"57P03", "53300", "53100", "08006", "58030"}
 _UNKNOWN = "08007"
+_NO_DATABASE = "3D000"
+#: A log that has lost what nodes know of says so with this command: no fault of a run excuses it.
+_NEEDS_A_PERSON = "rebuild-log"
 #: A conflict of transactions, a step that was refused because its transaction is gone.
 _ABORTED = {"40001", "25P01", "25P02", "57P03", "53300", "53100", "08006", "58030"}
 _PAUSE_SECONDS = 0.03
@@ -51,6 +54,8 @@ class Client:
 
     def __init__(self, number: int, speaker: Speaker, history: History, chance: Random) -> None:
         self.number = number
+        # A node that lost its files in a power cut knows no database until it follows the log again.
+        self._lost = {_NO_DATABASE} if speaker.is_at_node else set()
         self._speaker = speaker
         self._history = history
         self._chance = chance
@@ -158,7 +163,9 @@ class Client:
                 gevent.sleep(_AGAIN_SECONDS)
                 continue
             operation.log, operation.index, operation.node = answer.log, answer.index, answer.node
-            if answer.sqlstate not in _AGAIN and answer.sqlstate != _UNKNOWN:
+            if _NEEDS_A_PERSON in answer.text:
+                raise Unexpected(f"{operation.shown()}: {answer.text}")
+            if answer.sqlstate not in _AGAIN | self._lost | {_UNKNOWN}:
                 return answer
             gevent.sleep(_AGAIN_SECONDS)
 
@@ -223,7 +230,7 @@ class Client:
             self._speaker.leave()
             if failed.answer.sqlstate != _UNKNOWN:
                 self._history.end(operation, "fail", failed.answer.sqlstate)
-            if failed.answer.sqlstate not in _ABORTED | {_UNKNOWN}:
+            if failed.answer.sqlstate not in _ABORTED | self._lost | {_UNKNOWN}:
                 raise Unexpected(f"{operation.shown()}: {failed.answer.text}") from failed
 
     def _step(self, text: str, **metadata: object) -> Answer:

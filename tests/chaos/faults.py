@@ -31,7 +31,8 @@ KINDS = (
 )
 _OF_LINKS = ("reset", "refuse", "hold", "half_open", "delay")
 _LONGEST_SECONDS = 4.0
-_GAP_SECONDS = 1.5
+#: The longest time between the beginnings of two faults, unless a plan says otherwise.
+GAP_SECONDS = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,12 @@ class Fault:
 
 
 def schedule(
-    chance: Random, seconds: float, names: Sequence[str], links: Sequence[str], kinds: Sequence[str] = KINDS
+    chance: Random,
+    seconds: float,
+    names: Sequence[str],
+    links: Sequence[str],
+    kinds: Sequence[str] = KINDS,
+    gap_seconds: float = GAP_SECONDS,
 ) -> list[Fault]:
     """Faults for a run of `seconds`; no target has two at a time, and the last is over when the run is."""
     found: list[Fault] = []
@@ -68,7 +74,7 @@ def schedule(
             found.append(Fault(round(at, 3), round(length, 3), kind, targets, seed))
             # A process needs a moment to be back before the next thing happens to it.
             free_at.update(dict.fromkeys(targets, at + length + (1.0 if targets[0] in names else 0.0)))
-        at += chance.uniform(0.1, _GAP_SECONDS)
+        at += chance.uniform(0.1 * gap_seconds, gap_seconds)
     return found
 
 
@@ -128,7 +134,8 @@ class Nemesis:
     def _pause(self, fault: Fault, _: Random) -> None:
         processes = [self._site.processes[name] for name in fault.targets]
         for process in processes:
-            process.signal(signal.SIGSTOP)
+            with suppress(ProcessLookupError):
+                process.signal(signal.SIGSTOP)
         gevent.sleep(fault.for_seconds)
         for process in processes:
             with suppress(ProcessLookupError):

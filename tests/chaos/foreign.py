@@ -1,57 +1,54 @@
-"""A node with another history under the same log: a log put back as it was, and written anew while a node was away."""
+"""A node with another history under the same log: entries that its log never had, at indexes that the log has too."""
 
 from __future__ import annotations
 
 import shutil
+import time
 
+from dirk_gevent.config import Limits
+from dirk_gevent.engine.apply import as_work
+from dirk_gevent.engine.engine import Engine
+from parser.shape import split
+from tests.chaos.found import LOG_ID
 from tests.chaos.site import Site
 from tests.chaos.speaking import Speaker
+from tests.engine.plans import LogMaker
 
-#: Writes of each history. The new one is longer, so that the log is not behind what the node has heard of.
-_OLD_WRITES, _NEW_WRITES = 5, 12
+#: Writes of each history. The log's is longer, so that it is not behind what the node has heard of.
+_FOREIGN_WRITES, _OWN_WRITES = 5, 12
 
 
 def leave_a_foreign_history(site: Site) -> None:
-    """The last node has entries that the log does not: it applied them before somebody put an older log back.
+    """The last node is away, applies entries of its own making, and comes back; the others went on meanwhile.
 
-    The writes are of a table that no client uses. When this returns all processes run.
+    The writes are of a table that no client uses. When this returns the node has been started.
     """
-    *others, stray = site.nodes
-    _write(site, "old", 0)
-    _stop(site, "proxy", *others)
-    _stop(site, stray)
-    log, kept = site.data_directory("proxy"), site.directory / "old-log"
-    shutil.copytree(log, kept)
-    site.start("proxy", stray)
-    site.wait_ready("proxy", stray)
-    _write(site, "old", _OLD_WRITES)
-    _stop(site, "proxy")
-    _stop(site, stray)
-    shutil.rmtree(log)
-    shutil.copytree(kept, log)
-    site.start("proxy", *others)
-    site.wait_ready("proxy", *others)
-    _write(site, "new", _NEW_WRITES)
+    stray = site.nodes[-1]
+    _write(site, "CREATE TABLE foreigners (n INTEGER, w TEXT)")
+    site.await_level()
+    site.end(stray)
+    shutil.rmtree(site.directory / "undo" / stray)
+    for number in range(_OWN_WRITES):
+        _write(site, f"INSERT INTO foreigners (n, w) VALUES ({number}, 'own')")
+    _apply_foreign_entries(site, stray)
     site.start(stray)
 
 
-def _write(site: Site, which: str, count: int) -> None:
-    speaker = Speaker(site.ports["proxy"], carries=False)
+def _apply_foreign_entries(site: Site, node: str) -> None:
+    engine = Engine(site.data_directory(node), node, Limits())
+    engine.open()
+    try:
+        database = engine.by_log(LOG_ID)
+        log = LogMaker(LOG_ID)
+        log.index, log.time_ms = database.applied_index, int(time.time() * 1000)
+        texts = [f"INSERT INTO foreigners (n, w) VALUES ({number}, 'foreign')" for number in range(_FOREIGN_WRITES)]
+        outcomes = database.apply(as_work([log.statement(split(text)) for text in texts]))
+        assert all(not outcome.sqlstate for outcome in outcomes), outcomes
+    finally:
+        engine.close()
 
-    def is_written(text: str) -> bool:
-        return not speaker.ask(text, 30.0).sqlstate
 
-    site.wait_for(lambda: is_written("CREATE TABLE IF NOT EXISTS foreigners (n INTEGER, w TEXT)"), "a master")
-    for number in range(count):
-        text = f"INSERT INTO foreigners (n, w) VALUES ({number}, '{which}')"
-        site.wait_for(lambda text=text: is_written(text), "a master")  # type: ignore[misc]
+def _write(site: Site, text: str) -> None:
+    speaker = Speaker(site.ports["proxy"])
+    site.wait_for(lambda: not speaker.ask(text, 30.0).sqlstate, f"a master that takes {text}")
     speaker.leave()
-
-
-def _stop(site: Site, *names: str) -> None:
-    for name in names:
-        process = site.processes[name]
-        site.wanted.discard(name)
-        process.stop(30.0)
-    for name in names:
-        shutil.rmtree(site.directory / "undo" / name, ignore_errors=True)

@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Operation:
     """One thing that one client wanted. `begun` and `ended` are moments; `ended` is infinite while nobody knows.
 

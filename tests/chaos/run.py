@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +12,12 @@ import gevent
 
 from tests.chaos import found
 from tests.chaos.checks import Checker, Violation
-from tests.chaos.clients import SCHEMA, Client, Unexpected
-from tests.chaos.faults import KINDS, Fault, Nemesis, schedule
+from tests.chaos.clients import SCHEMA, Client
+from tests.chaos.faults import GAP_SECONDS, KINDS, Fault, Nemesis, schedule
 from tests.chaos.foreign import leave_a_foreign_history
 from tests.chaos.history import History
 from tests.chaos.site import Site
-from tests.chaos.speaking import DATABASE, NoAnswerError, Speaker
+from tests.chaos.speaking import DATABASE, Speaker
 
 #: How long the cluster may take to be whole again once the faults are over: what is slower counts as stuck.
 RECOVERY_SECONDS = 60.0
@@ -39,6 +40,7 @@ class Plan:
     nodes: tuple[str, ...] = ("m1", "m2")
     mutant: str | None = None
     is_foreign: bool = False
+    gap_seconds: float = GAP_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +72,8 @@ class Run:
         """Everything, from the start of the processes to the verdict."""
         try:
             violations = self._violations()
-        except (AssertionError, Unexpected, NoAnswerError) as error:
-            violations = [Violation(f"{type(error).__name__}: {error}")]
+        except Exception as error:
+            violations = [Violation("".join(traceback.format_exception(error)[-3:]))]
         finally:
             self._site.close()
             self._history.close()
@@ -83,7 +85,7 @@ class Run:
         made = []
         for number, part in enumerate(self._plan.parts):
             port = self._site.relay(f"c{number}", part).port
-            speaker = Speaker(port, carries=part != "proxy")
+            speaker = Speaker(port, part)
             made.append(Client(number, speaker, self._history, Random(chance.random())))
         return made
 
@@ -93,24 +95,25 @@ class Run:
         for name in links:
             site.relay(*name.split(">"))
         links += [f"c{number}>{part}" for number, part in enumerate(self._plan.parts)]
-        return schedule(chance, self._plan.seconds, site.names, links, self._plan.kinds)
+        return schedule(chance, self._plan.seconds, site.names, links, self._plan.kinds, self._plan.gap_seconds)
 
     def _violations(self) -> list[Violation]:
         site = self._site
         site.start(*site.names)
         site.wait_ready(*site.names)
         self._prepare()
+        site.await_level()
         if self._plan.is_foreign:
             leave_a_foreign_history(site)
         self._disturb()
-        self._await_level()
-        statuses = site.stop()
+        site.await_level(RECOVERY_SECONDS)
+        statuses = site.end(*site.names)
         violations = [Violation(f"{name} ended with {status}") for name, status in statuses.items() if status]
         nodes = [found.read(node, site.data_directory(node)) for node in site.nodes]
         return violations + Checker(self._history.operations, nodes).violations()
 
     def _prepare(self) -> None:
-        speaker = Speaker(self._site.ports["proxy"], carries=False)
+        speaker = Speaker(self._site.ports["proxy"])
         for text in (f"CREATE DATABASE {DATABASE}", *SCHEMA):
             metadata = {"db": None} if "DATABASE" in text else {}
             answer = speaker.ask(text, 30.0, **metadata)
@@ -119,36 +122,35 @@ class Run:
 
     def _disturb(self) -> None:
         """Clients and faults together; then the clients end what they began, with nothing in their way."""
-        working = [gevent.spawn(client.run) for client in self._clients]
-        nemesis = gevent.spawn(Nemesis(self._site, self._history, self._faults).run)
+        working = [gevent.spawn(_error_of, client.run) for client in self._clients]
+        nemesis = gevent.spawn(_error_of, Nemesis(self._site, self._history, self._faults).run)
         peace = gevent.spawn_later(self._plan.seconds, lambda: None)
-        gevent.joinall([nemesis, peace], raise_error=True)
-        for client in self._clients:
-            client.stop()
-        self._history.fault("peace")
+        running = [*working, nemesis, peace]
+
+        def are_over(some: list[gevent.Greenlet[..., Exception | None]]) -> bool:
+            for one in running:
+                if isinstance(one.value, Exception):
+                    raise one.value
+            return all(one.ready() for one in some)
+
         try:
-            self._site.wait_for(lambda: all(one.ready() for one in working), "clients to end", RECOVERY_SECONDS)
-            gevent.joinall(working, raise_error=True)
+            longest = self._plan.seconds + RECOVERY_SECONDS
+            self._site.wait_for(lambda: are_over([nemesis, peace]), "the faults to be over", longest)
+            for client in self._clients:
+                client.stop()
+            self._history.fault("peace")
+            self._site.wait_for(lambda: are_over(working), "clients to end", RECOVERY_SECONDS)
         finally:
-            gevent.killall(working)
+            gevent.killall(running)
 
-    def _await_level(self) -> None:
-        speaker = Speaker(self._site.ports["proxy"], carries=False)
-        told: list[list[object]] = []
 
-        def is_level() -> bool:
-            try:
-                told[:] = speaker.ask("SHOW SERVERS", db=None).rows
-            except NoAnswerError:
-                return False
-            return bool(told) and all(row[2] == "live" and row[5] == 0 for row in told)
-
-        try:
-            self._site.wait_for(is_level, "all nodes to be level", RECOVERY_SECONDS)
-        except AssertionError as error:
-            raise AssertionError(f"{error}; last: {told}") from None
-        self._site.wait_ready(*self._site.names)
-        speaker.leave()
+def _error_of(work: Callable[[], None]) -> Exception | None:
+    """What `work` raised: greenlets hand their errors over instead of printing them."""
+    try:
+        work()
+    except Exception as error:
+        return error
+    return None
 
 
 def _report(plan: Plan, history: History, violations: Sequence[Violation]) -> str:

@@ -14,13 +14,16 @@ from typing import Any
 import gevent
 
 from tests.chaos.relay import Relay
+from tests.chaos.speaking import NoAnswerError, Speaker
 from tests.cluster import HOST, Process, clean_environ, free_port
 from tests.disk.launch import Control
 from tests.disk.undo import cut
 
 #: How long a process may take to be ready, or to stop, on a busy machine.
-READY_SECONDS = 60.0
+READY_SECONDS = 40.0
 _LOOK_SECONDS = 0.05
+#: More than this, and something is wrong for good.
+_MOST_RESTARTS = 200
 
 
 class Site:
@@ -40,6 +43,8 @@ class Site:
         self.controls = dict.fromkeys(self.names, Control())
         #: Processes that are meant to run now: one that ends by itself is a failure.
         self.wanted: set[str] = set()
+        #: How often a process had to be started again because it could not begin.
+        self.restarts = 0
         for part in ("undo", "control", "data"):
             (directory / part).mkdir(parents=True)
         self.processes = {name: self._process(name) for name in self.names}
@@ -77,11 +82,40 @@ class Site:
             gevent.sleep(_LOOK_SECONDS)
         return found
 
+    def await_level(self, seconds: float = READY_SECONDS) -> None:
+        """Wait until all nodes are live, have applied all that the log holds, and every process is ready."""
+        speaker = Speaker(self.ports["proxy"])
+        told: list[list[object]] = []
+
+        def is_level() -> bool:
+            try:
+                told[:] = speaker.ask("SHOW SERVERS", db=None).rows
+            except NoAnswerError:
+                return False
+            return bool(told) and all(row[2] == "live" and row[5] == 0 for row in told)
+
+        try:
+            self.wait_for(is_level, "all nodes to be level", seconds)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; last: {told}") from None
+        speaker.leave()
+        self.wait_ready(*self.names)
+
     def check_running(self) -> None:
-        """AssertionError naming a process that ended by itself, with its last lines."""
-        for name in self.wanted:
+        """Start again what could not begin; AssertionError naming a process that ended in another way by itself.
+
+        A log or a directory that cannot be opened (its disk is full, or fails) is exit status 2 and one sentence:
+        whoever runs such a program starts it again.
+        """
+        for name in sorted(self.wanted):
             process = self.processes[name]
-            assert process.is_running(), f"{name} ended with {process.exit_status()}:\n{process.log()[-3000:]}"
+            if process.is_running():
+                continue
+            status = process.exit_status()
+            assert status == 2, f"{name} ended with {status}:\n{process.log()[-3000:]}"
+            self.restarts += 1
+            assert self.restarts < _MOST_RESTARTS, f"{name} does not begin:\n{process.log()[-3000:]}"
+            process.start()
 
     def kill(self, *names: str) -> None:
         """kill -9; what the kernel has of their files stays."""
@@ -103,13 +137,13 @@ class Site:
         self.controls[name] = control
         control.write(self.directory / "control" / f"{name}.json")
 
-    def stop(self) -> dict[str, int | None]:
-        """SIGTERM to all; the exit status of each."""
-        self.wanted.clear()
-        running = [process for process in self.processes.values() if process.is_running()]
+    def end(self, *names: str) -> dict[str, int | None]:
+        """SIGTERM to these, those of them that run; the exit status of each."""
+        self.wanted.difference_update(names)
+        running = [self.processes[name] for name in names if self.processes[name].is_running()]
         for process in running:
             process.signal(signal.SIGTERM)
-        self.wait_for(lambda: not any(process.is_running() for process in running), "all to stop", 30.0)
+        self.wait_for(lambda: not any(process.is_running() for process in running), f"{names} to end")
         return {process.name: process.exit_status() for process in running}
 
     def close(self) -> None:

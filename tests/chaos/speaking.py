@@ -52,15 +52,16 @@ class Answer:
 
 
 class Speaker:
-    """A session with the part behind `port`.
+    """A session with the part behind `port`, which is the proxy unless told otherwise.
 
-    The proxy gives a new session its log's head. Where no such promise is made (`carries`) the client brings along the
+    The proxy gives a new session its log's head. Elsewhere no such promise is made, and the client brings along the
     highest index it has seen, as any client that reconnects may.
     """
 
-    def __init__(self, port: int, carries: bool) -> None:
+    def __init__(self, port: int, part: str = "proxy") -> None:
         self._port = port
-        self._carries = carries
+        self._carries = part != "proxy"
+        self.is_at_node = part not in ("proxy", "cache")
         self._socket: socket.socket | None = None
         self._waiting = b""
         self._seen: dict[str, int] = {}

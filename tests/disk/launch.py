@@ -9,6 +9,8 @@ What it says holds across restarts.
 from __future__ import annotations
 
 import argparse
+import ctypes
+import signal
 import sys
 import threading
 import time
@@ -23,6 +25,7 @@ from tests.disk.shim import Disk, install
 from tests.disk.undo import UndoNotes
 
 _LOOK_SECONDS = 0.02
+_PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +83,8 @@ def _watch(path: Path, disk: Disk, clock: _Clock) -> None:
 
 
 def main() -> int:
-    """Run the program; its exit status."""
+    """Run the program; its exit status. It ends with whoever started it."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     parser = argparse.ArgumentParser()
     parser.add_argument("--root", type=Path, required=True)
     parser.add_argument("--undo", type=Path, required=True)

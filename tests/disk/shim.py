@@ -223,6 +223,8 @@ def _install_open(disk: Disk) -> None:
             return plain_open(file, mode, buffering, *rest, **named)
         with disk.lock:
             raw = _PythonFile(disk, Path(os.fsdecode(file)).absolute(), mode.replace("b", "").replace("t", ""))
+        if buffering == 0:
+            return raw
         buffered = io.BufferedWriter(raw) if "+" not in mode else io.BufferedRandom(raw)
         return buffered if "b" in mode else io.TextIOWrapper(buffered, *rest, **named)
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import shutil
 import struct
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
@@ -74,6 +74,14 @@ class Note:
         return Note(kind, inode, old=b"\0".join(os.fsencode(path) for path in paths))
 
 
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    """A note and its place among all."""
+
+    number: int
+    note: Note
+
+
 class UndoNotes:
     """The notes of one process, in `folder`: a file that is only appended to, and old files that lost their name."""
 
@@ -129,23 +137,23 @@ def unsynced(notes: Iterable[Note]) -> list[Note]:
 
     What a failed sync forgot stays, less what was written again and synced since.
     """
-    held: dict[int, Note] = {}
-    doomed: set[int] = set()
+    changed: dict[int, list[_Placed]] = defaultdict(list)
+    doomed: dict[int, list[_Placed]] = defaultdict(list)
+    entries: dict[Path, list[_Placed]] = defaultdict(list)
     for number, note in enumerate(notes):
         if note.kind is Kind.SYNC:
-            mine = [at for at, one in held.items() if one.inode == note.inode and one.kind not in _OF_DIRECTORIES]
-            done = [held.pop(at) for at in mine if at not in doomed]
-            for at in doomed.intersection(mine):
-                held[at] = _without(held[at], done)
+            done = [placed.note for placed in changed.pop(note.inode, ())]
+            doomed[note.inode] = _not_rewritten(doomed[note.inode], done)
         elif note.kind is Kind.SYNC_FAILED:
-            doomed |= {at for at, one in held.items() if one.inode == note.inode and one.kind is Kind.WRITE}
+            doomed[note.inode] += changed.pop(note.inode, ())
         elif note.kind is Kind.SYNC_DIRECTORY:
-            folder = note.paths[0]
-            for at in [at for at, one in held.items() if one.kind in _OF_DIRECTORIES and _folder(one) == folder]:
-                del held[at]
+            entries.pop(note.paths[0], None)
+        elif note.kind in _OF_DIRECTORIES:
+            entries[_folder(note)].append(_Placed(number, note))
         else:
-            held[number] = note
-    return list(held.values())
+            changed[note.inode].append(_Placed(number, note))
+    left = [placed for held in (changed, doomed, entries) for each in held.values() for placed in each]
+    return [placed.note for placed in sorted(left, key=lambda placed: placed.number)]
 
 
 def cut(folder: Path, root: Path, chance: Random | None = None) -> int:
@@ -185,17 +193,34 @@ def _folder(note: Note) -> Path:
     return note.paths[0].parent
 
 
-def _without(note: Note, done: list[Note]) -> Note:
-    """A lost write less what later writes that reached the disk cover: nothing of those is to be taken back."""
+def _not_rewritten(doomed: list[_Placed], done: list[Note]) -> list[_Placed]:
+    """Lost changes less what later writes that reached the disk cover: nothing of those is to be taken back."""
+    if not doomed or not done:
+        return doomed
+    spans = _merged([(note.offset, note.offset + note.length) for note in done if note.kind is Kind.WRITE])
+    carved = (_Placed(placed.number, _without(placed.note, spans)) for placed in doomed)
+    return [placed for placed in carved if placed.note.length]
+
+
+def _merged(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    found: list[tuple[int, int]] = []
+    for start, end in sorted(spans):
+        if found and start <= found[-1][1]:
+            found[-1] = found[-1][0], max(end, found[-1][1])
+        else:
+            found.append((start, end))
+    return found
+
+
+def _without(note: Note, spans: list[tuple[int, int]]) -> Note:
     first, last = note.offset, note.offset + note.length
-    for one in done:
-        start, end = one.offset, one.offset + one.length
-        if one.kind is Kind.WRITE and start <= first < end:
+    for start, end in spans:
+        if start <= first < end:
             first = min(end, last)
-        if one.kind is Kind.WRITE and start < last <= end:
+        if start < last <= end:
             last = max(start, first)
     old = note.old[first - note.offset : last - note.offset]
-    return Note(Kind.WRITE, note.inode, first, max(note.old_size, first), last - first, old)
+    return Note(note.kind, note.inode, first, max(note.old_size, first), last - first, old)
 
 
 def _take_back_bytes(note: Note, path: Path, chance: Random | None, share: float) -> None:
