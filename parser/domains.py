@@ -67,7 +67,7 @@ Atom = Number | Text | Moment | Choice | Truth | Anything | Named
 Domain = tuple[Atom, ...]
 
 _WHOLE_WORDS = ("integer", "int", "smallint", "bigint", "tinyint", "mediumint", "int2", "int4", "int8")
-_WHOLE = (*_WHOLE_WORDS, *(f"{word} unsigned" for word in _WHOLE_WORDS), "unsigned big int", "long", "year")
+_WHOLE = (*_WHOLE_WORDS, *(f"{word} unsigned" for word in _WHOLE_WORDS), "unsigned big int", "long", "year", "signed")
 _REAL = ("real", "float", "double", "double precision", "float4", "float8")
 _DECIMAL = ("numeric", "decimal", "dec", "number")
 _TEXT = (
@@ -108,6 +108,11 @@ FindDomain = Callable[[str], Named]
 def is_built_in(name: str) -> bool:
     """Whether `name` is an atom or a standard type, so that no domain may be called so."""
     return name.casefold() in _KNOWN
+
+
+def is_real(node: nodes.Domain) -> bool:
+    """Whether the domain is written as one of the standard's real types: a conversion to it makes a real number."""
+    return len(node.atoms) == 1 and node.atoms[0].name.text.casefold() in _REAL
 
 
 def built_in_names() -> Iterable[str]:

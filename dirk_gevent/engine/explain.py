@@ -10,7 +10,7 @@ from parser.plan import Explained
 
 _HEAD = "SQLite"
 #: An alias that the compiler made, where SQLite names what it reads or makes.
-_ALIAS = re.compile(r"^(SCAN|SEARCH|CO-ROUTINE|MATERIALIZE) (t\d+)\b")
+_ALIAS = re.compile(r"^(SCAN|SEARCH|CO-ROUTINE|MATERIALIZE) ((?:dirk_)?t\d+)\b")
 
 
 def explanation(explained: Explained, plan: Iterable[Row]) -> list[Row]:

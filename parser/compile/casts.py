@@ -13,6 +13,8 @@ def cast(context: Context, operand: Expression, node: nodes.Domain) -> Expressio
     atoms = domains.resolve(node, context.literals.value, context.domain)
     while len(atoms) == 1 and isinstance(atoms[0], Named):
         atoms = atoms[0].atoms
+    if domains.is_real(node):
+        return combine(f"(+CAST({operand.sql} AS REAL))", operand)
     is_boolean = domains.is_boolean(atoms)
     return combine(_convert(context, operand.sql, atoms), operand, is_boolean=is_boolean, extra_depth=6)
 

@@ -114,10 +114,17 @@ def _binary(env: Env, node: nodes.Binary) -> Expression:
         leftmost = leftmost.left
     if len(spine) > MAX_DEPTH:
         raise SqlError("too_complex")
-    compiled = expression(env, leftmost)
+    compiled = side(env, leftmost, spine[-1].right)
     for each in reversed(spine):
-        compiled = _apply(each.op, compiled, expression(env, each.right))
+        compiled = _apply(each.op, compiled, side(env, each.right, each.left))
     return compiled
+
+
+def side(env: Env, node: nodes.Expr, other: nodes.Expr) -> Expression:
+    """One side of a comparison: beside a row, a subquery gives one too."""
+    if isinstance(node, nodes.ScalarQuery) and isinstance(other, nodes.Row):
+        return _subquery(env, node.query, len(other.items), first_row=True)
+    return expression(env, node)
 
 
 def _apply(op: str, left: Expression, right: Expression) -> Expression:
@@ -146,7 +153,7 @@ def _balanced(op: str, parts: list[Expression]) -> Expression:
 
 
 def _is(env: Env, node: nodes.Is) -> Expression:
-    left, right = expression(env, node.left), expression(env, node.right)
+    left, right = side(env, node.left, node.right), side(env, node.right, node.left)
     word = "IS NOT" if node.negated else "IS"
     return combine(f"({left.sql} {word} {right.sql})", left, right, is_boolean=True)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from parser import nodes
 from parser.compile.context import Context
-from parser.compile.expressions import Env, expression
+from parser.compile.expressions import Env, collation, expression
 from parser.compile.names import Field, Scope
 from parser.compile.select import Core, position
 from parser.compile.sql import Expression
@@ -28,8 +28,9 @@ def by_scope(core: Core, terms: tuple[nodes.OrderTerm, ...]) -> Ordering:
     assert core.env is not None
     texts = []
     for term in terms:
-        number = _result_number(core.env, core, term.expr)
-        compiled = Expression(str(number)) if number is not None else expression(core.env, term.expr)
+        node, collated = _uncollated(term)
+        number = _result_number(core.env, core, node)
+        compiled = Expression(f"{number}{collated}") if number is not None else expression(core.env, term.expr)
         texts.append(order_term(compiled, term))
     return Ordering(core.sql, tuple(texts))
 
@@ -37,9 +38,9 @@ def by_scope(core: Core, terms: tuple[nodes.OrderTerm, ...]) -> Ordering:
 def by_output(context: Context, core: Core, terms: tuple[nodes.OrderTerm, ...], parent: Scope | None) -> Ordering:
     """The ordering of a compound, which sees its result columns only: numbers where that does, else a subquery."""
     env = Env(context, Scope(parent=parent))
-    numbers = [_compound_number(env, core, term.expr) for term in terms]
-    if None not in numbers:
-        texts = [order_term(Expression(str(n)), term) for n, term in zip(numbers, terms, strict=True)]
+    places = [_compound_place(env, core, term) for term in terms]
+    if None not in places:
+        texts = [order_term(Expression(place or ""), term) for place, term in zip(places, terms, strict=True)]
         return Ordering(core.sql, tuple(texts))
     alias = context.alias()
     fields = tuple(
@@ -48,8 +49,8 @@ def by_output(context: Context, core: Core, terms: tuple[nodes.OrderTerm, ...], 
     )
     outer = Env(context, Scope(parent=parent, fields=fields))
     texts = [
-        order_term(expression(outer, term.expr) if number is None else Expression(str(number)), term)
-        for number, term in zip(numbers, terms, strict=True)
+        order_term(expression(outer, term.expr) if place is None else Expression(place), term)
+        for place, term in zip(places, terms, strict=True)
     ]
     return Ordering(f"SELECT * FROM ({core.sql}) AS {alias}", tuple(texts))
 
@@ -64,19 +65,41 @@ def _result_number(env: Env, core: Core, node: nodes.Expr) -> int | None:
     return next(named, None)
 
 
+def _compound_place(env: Env, core: Core, term: nodes.OrderTerm) -> str | None:
+    """SQLite's text of the result column that a term of a compound is; None when it is none."""
+    node, collated = _uncollated(term)
+    number = _compound_number(env, core, node)
+    return None if number is None else f"{number}{collated}"
+
+
 def _compound_number(env: Env, core: Core, node: nodes.Expr) -> int | None:
-    """As `_result_number`; an expression that the first operand's list holds counts as that column too."""
+    """As `_result_number`; a name or an expression of an operand's list, the first operand's first, counts too."""
     number = _result_number(env, core, node)
-    first = core.terms
-    if number is not None or first is None or first.env is None:
+    if number is not None:
+        return number
+    found = (_number_in(operand, node) for operand in core.operands if operand.env is not None)
+    return next((each for each in found if each is not None), None)
+
+
+def _number_in(operand: Core, node: nodes.Expr) -> int | None:
+    assert operand.env is not None
+    number = _result_number(operand.env, operand, node)
+    if number is not None:
         return number
     try:
-        compiled = expression(first.env, node)
+        compiled = expression(operand.env, node)
     except SqlError:
         return None
     same = (
         n
-        for n, each in enumerate(first.columns, 1)
+        for n, each in enumerate(operand.columns, 1)
         if each.expression is not None and each.expression.sql == compiled.sql
     )
     return next(same, None)
+
+
+def _uncollated(term: nodes.OrderTerm) -> tuple[nodes.Expr, str]:
+    """What a term orders by, and how texts are compared there: `2 COLLATE NOCASE` is the second column too."""
+    if not isinstance(term.expr, nodes.Collate):
+        return term.expr, ""
+    return term.expr.operand, f" COLLATE {collation(term.expr.collation)}"

@@ -130,20 +130,21 @@ def _compound(context: Context, body: nodes.Compound, parent: Scope | None, name
     if len(spine) >= _MAX_TERMS:
         raise SqlError("too_complex")
     first = _operand(context, leftmost, parent, named)
-    text, columns = [first.sql], list(first.columns)
+    text, columns, operands = [first.sql], list(first.columns), [first]
     for each in reversed(spine):
         operand = _operand(context, each.right, parent, False)
         if len(operand.columns) != len(columns):
             raise SqlError("set_columns", expected=len(columns), found=len(operand.columns), place=each.right.place)
         text.append(f"{_WORDS[each.op]} {operand.sql}")
+        operands.append(operand)
         columns = [_joint(mine, other) for mine, other in zip(columns, operand.columns, strict=True)]
-    return Core(" ".join(text), tuple(columns), first.relation, terms=first)
+    return Core(" ".join(text), tuple(columns), first.relation, operands=tuple(operands))
 
 
 def _operand(context: Context, body: nodes.Body, parent: Scope | None, named: bool) -> Core:
     core = _body(context, body, parent, named)
     if isinstance(body, nodes.Compound):
-        return replace(core, sql=f"SELECT * FROM ({core.sql})", terms=None)
+        return replace(core, sql=f"SELECT * FROM ({core.sql})", operands=())
     return core
 
 
@@ -167,7 +168,8 @@ def with_clause(context: Context, with_: nodes.With | None, scope: Scope) -> str
         return ""
     texts = []
     for cte in with_.ctes:
-        sql_name = context.alias()
+        # Of DirkDB's own: `WITH t1 AS (SELECT … FROM "t1")` would read itself where a table is called so.
+        sql_name = f"dirk_{context.alias()}"
         context.shown[sql_name] = cte.name.text
         recursive = with_.recursive and _recursive_start(cte)
         if recursive:

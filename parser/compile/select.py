@@ -39,7 +39,7 @@ class ResultColumn:
 class Core:
     """A query without its ordering and limit. `env`: where ORDER BY of a plain select looks names up.
 
-    `one_row`: an aggregate without GROUP BY. `terms`: the first operand of a compound.
+    `one_row`: an aggregate without GROUP BY. `operands`: those of a compound, from left to right.
     """
 
     sql: str
@@ -47,7 +47,7 @@ class Core:
     relation: str
     env: Env | None = None
     one_row: bool = False
-    terms: Core | None = None
+    operands: tuple[Core, ...] = ()
 
 
 def compile_select(context: Context, select: nodes.Select, parent: Scope | None, named: bool) -> Core:
