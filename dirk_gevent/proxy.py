@@ -156,6 +156,10 @@ class ProxyHandler:
         if meta is not None:
             if meta.get("sqlstate") == "57P03":
                 return None
+            if meta.get("sqlstate") == "3D000":
+                # The log has the database, or this says that it has not: the node has lost its files, another knows.
+                self._host.place(session, request.database)
+                return None
             if (index := meta.get("index")) is not None:
                 session.saw(log_id, index)
         return answer if request.has_meta else stripped
