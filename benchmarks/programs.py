@@ -13,7 +13,7 @@ from pathlib import Path
 
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 _STOP_SECONDS = 15.0
-_HUB_HELD = re.compile(rb"hub_held_ms=([0-9.]+)")
+_HUB_HELD = re.compile(rb"hub_held_ms=([0-9.]+) hub_worked_ms=([0-9.]+)")
 _READY_SECONDS = 30.0
 
 
@@ -77,10 +77,11 @@ class Program:
         if self._process.stdout is not None:
             self._process.stdout.close()
 
-    def hub_held_ms(self) -> float | None:
-        """The longest its hub was held, which it logs as it stops; None for a program that does not say."""
+    def hub_ms(self) -> tuple[float, float] | None:
+        """The longest its hub was held, and how long of a hold it worked at most, which it logs as it stops; None for a
+        program that does not say."""
         found = _HUB_HELD.findall(self._log.read_bytes())
-        return float(found[-1]) if found else None
+        return (float(found[-1][0]), float(found[-1][1])) if found else None
 
     def _failure(self, what: str) -> ProgramError:
         tail = self._log.read_text(errors="replace")[-2000:]

@@ -234,7 +234,7 @@ def run(config: Config, node: str) -> int:
         host.stop()
         own_log.close()
     NativeThreads(1).call(engine.close)
-    log_lines.info("stopped", hub_held_ms=hub.worst_ms)
+    log_lines.info("stopped", hub_held_ms=hub.worst_ms, hub_worked_ms=hub.worked_ms)
     return 0
 
 

@@ -189,5 +189,5 @@ def run(config: Config) -> int:
     service.stop()
     host.stop()
     with_log.close()
-    log_lines.info("stopped", hub_held_ms=hub.worst_ms)
+    log_lines.info("stopped", hub_held_ms=hub.worst_ms, hub_worked_ms=hub.worked_ms)
     return 0
