@@ -115,6 +115,7 @@ class NodeTransactions:
         self._threads = NativeThreads(_THREADS)
         self._readers = NativeThreads(_THREADS)
         self._open: set[HeldTransaction] = set()
+        self._held_bytes = 0
 
     def answer(self, session: Session, request: Request, understood: Understood, wire: Wire) -> Answer:
         """Answer BEGIN, COMMIT, ROLLBACK, and whatever is said inside a transaction. Raises SqlError."""
@@ -207,6 +208,7 @@ class NodeTransactions:
         self._open.discard(held)
         transaction = held.transaction
         if transaction.written:
+            self._held_bytes -= transaction.written_bytes
             self._threads.begin(transaction.database.forget_changes, transaction)
             held.transaction = transaction.emptied()
 
@@ -252,9 +254,10 @@ class NodeTransactions:
         if not database.log_id:
             raise SqlError("no_database" if session.database is None else "system_database")
         written = transaction.written_as(request.text, _statement(request, understood))
-        if sum(held.transaction.written_bytes for held in self._open) + written.size_bytes > MOST_BYTES:
+        if self._held_bytes + written.size_bytes > MOST_BYTES:
             raise SqlError("transactions_full")
         result: Result = self._on_writer(database, database.change_in, transaction, written)
+        self._held_bytes += written.size_bytes
         facts = {"tables": result.tables, "rows": result.rows}
         meta = self._meta(session, request, transaction, "write", **facts)
         if result.returning is not None:

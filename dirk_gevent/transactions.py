@@ -7,8 +7,10 @@ statement of its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
+
+import gevent
 
 from dirk_gevent.engine.transaction import MOST_STATEMENTS, Work
 from dirk_gevent.log.entry import Draft, LoggedStatement
@@ -20,6 +22,7 @@ from parser.plan import Kind, Route
 VERBS = frozenset(("begin", "commit", "rollback"))
 _DATABASE_VERBS = frozenset(("create_database", "drop_database"))
 _SEEDS = 2**64
+_TURN_STATEMENTS = 64
 #: The end of the year 9999, in Unix milliseconds: as far as dates go.
 _MOST_MS = 253_402_300_800_000
 
@@ -69,15 +72,22 @@ def draft_of(
             statements and tables and len(statements) <= MOST_STATEMENTS and base >= 0
         ):
             names = tuple(table for table in tables if isinstance(table, str))
-            logged = tuple(_statement(each, understand) for each in statements)
             if len(names) == len(tables):
-                return log_id, Draft(request_id, logged, step_limit, base, names)
+                return log_id, Draft(request_id, tuple(_understood(statements, understand)), step_limit, base, names)
     raise SqlError("argument_invalid", field="commit")
 
 
 def _plain(statement: LoggedStatement) -> object:
     args = statement.args
     return args if isinstance(args, Mapping) else list(args)
+
+
+def _understood(statements: list[object], understand: Callable[[str], Understood]) -> Iterator[LoggedStatement]:
+    """The statements, read anew; others have their turn in between."""
+    for place, fields in enumerate(statements):
+        if place % _TURN_STATEMENTS == _TURN_STATEMENTS - 1:
+            gevent.sleep(0)
+        yield _statement(fields, understand)
 
 
 def _statement(fields: object, understand: Callable[[str], Understood]) -> LoggedStatement:
