@@ -21,8 +21,8 @@ class Hunt:
     evidence: tuple[str, ...]
 
 
-_LOST = ("acknowledged and lost", "the log is older than the data", "does not exist", "ran different requests", "log")
-_DOUBLED = ("its writes lead to", "its inserts lead to", "lists:", "bank:")
+_LOST = ("acknowledged and lost", "the log is", "this log is", "does not exist", "ran different requests")
+_DOUBLED = ("lead to", "lists:", "bank:", "META says", "its log")
 
 HUNTS = {
     "skip_fsync": Hunt(("--kinds", "power_cut"), _LOST),
