@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
@@ -9,6 +10,8 @@ from functools import lru_cache
 from parser.errors import SqlError
 from parser.plan import Args, Bind, Change, Output, Query, Shaped, Value
 from parser.shape import source_text
+
+_PARAMETERS = re.compile(r"`[^`]*`|'[sirv]'|\?|\$[^\W\d]\w*")
 
 
 @lru_cache(maxsize=512)
@@ -22,7 +25,23 @@ def bind(binds: tuple[Bind, ...], shaped: Shaped, args: Args) -> tuple[Value, ..
     if binds is in_order(len(shaped.literals)):
         return shaped.literals
     literals = shaped.literals
-    return tuple([literals[each] if isinstance(each, int) and each >= 0 else _argument(each, args) for each in binds])
+    try:
+        return tuple(
+            [literals[each] if isinstance(each, int) and each >= 0 else _argument(each, args) for each in binds]
+        )
+    except SqlError as error:
+        error.at(_place(shaped.shape, str(error.params["name"])))
+        raise
+
+
+def _place(shape: str, name: str) -> int:
+    """Where a parameter stands in a shape; `name` is `$name` or `?` and its number, from 1."""
+    wanted = int(name[1:]) if name[0] == "?" else 0
+    for found in _PARAMETERS.finditer(shape):
+        wanted -= found[0] == "?"
+        if found[0] == name or (name[0] == "?" and found[0] == "?" and wanted == 0):
+            return found.start()
+    return -1
 
 
 def rows(plan: Change, shaped: Shaped, args: Args) -> Iterator[tuple[Value, ...]]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 SQLSTATE: dict[str, str] = {
     "syntax": "42601",
     "ends_early": "42601",
+    "parameter_misplaced": "42601",
     "unterminated": "42601",
     "metadata_invalid": "42601",
     "too_deep": "54001",

@@ -32,8 +32,8 @@ class Statements:
     def parse(self, shaped: Shaped) -> Statement:
         """The statement's AST.
 
-        Raises SqlError: `syntax` or `ends_early` with line, column, source, found, expected and nearest;
-        `too_deep`; `too_complex`.
+        Raises SqlError: `syntax`, `parameter_misplaced` or `ends_early` with line, column, source, found, expected
+        and nearest; `too_deep`; `too_complex`.
         """
         shape = shaped.shape
         try:

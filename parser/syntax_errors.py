@@ -35,8 +35,10 @@ class _Meant:
 
 
 def syntax_error(shaped: Shaped, fault: SyntaxFault, find_fault: FindFault) -> SqlError:
-    """The SqlError `syntax`, or `ends_early` at the statement's end: line, column, source, found, expected and
-    nearest (a keyword that was perhaps meant; the place is then that of the word in its stead).
+    """The SqlError `syntax`, `parameter_misplaced` for a `?`, or `ends_early` at the statement's end.
+
+    With line, column, source, found, expected and nearest (a keyword that was perhaps meant; the place is then that of
+    the word in its stead).
 
     The expected words are in the vocabulary that the statement is written in: in both when it mixes them, in
     Malagasy when it has no keyword.
@@ -45,8 +47,9 @@ def syntax_error(shaped: Shaped, fault: SyntaxFault, find_fault: FindFault) -> S
     start, end = (meant.start, meant.end) if meant is not None else (fault.start, fault.end)
     found = _found(shaped, fault, start, end)
     words = [] if meant is not None and start != fault.start else expected_words(_possible(fault), _voice(fault, meant))
+    key = "syntax" if found else "ends_early"
     return SqlError(
-        "syntax" if found else "ends_early",
+        "parameter_misplaced" if found[:1] in ("?", "$") else key,
         **text_place(shaped, start),
         place=start,
         found=found,

@@ -19,6 +19,11 @@ SYNTAX: dict[str, Texts] = {
         "[[ ; vouliez-vous dire {nearest} ?]]",
         en='syntax error at line {line}, column {column}[[: unexpected "{found}"]][[; did you mean {nearest}?]]',
     ),
+    "parameter_misplaced": Texts(
+        mg="tsy azo asiana {found} eto, andalana {line}, tsanganana {column} : sanda soratana no ilaina",
+        fr="{found} n'a pas sa place ici, ligne {line}, colonne {column} : il faut une valeur écrite",
+        en="{found} has no place here, line {line}, column {column}: a value must be written out",
+    ),
     "ends_early": Texts(
         mg="tapitra aloha loatra ny fanambarana, andalana {line}, tsanganana {column}",
         fr="l'instruction se termine trop tôt, ligne {line}, colonne {column}",
