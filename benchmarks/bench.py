@@ -17,6 +17,14 @@ CONNECTIONS = (1, 8, 64)
 
 
 @dataclass(frozen=True, slots=True)
+class RecoverySize:
+    """How many single-row writes a master misses, and how large the database is that an empty disk is given."""
+
+    writes: int
+    mebibytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Bench:
     """`seconds` is one measured stretch; a figure is the median of `rounds` of them."""
 
@@ -25,6 +33,7 @@ class Bench:
     directory: Path
     seconds: float
     rounds: int
+    recovery: RecoverySize
 
     @property
     def warmup_seconds(self) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from benchmarks.client import Client, StatementError
@@ -20,10 +20,12 @@ _SETTLE_SECONDS = 30.0
 class Cluster:
     """The running programs. `node_port` is m1's own; `programs` are in the order in which they were started."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, log_settings: Mapping[str, int] | None = None) -> None:
         self.directory = directory
+        self._log_settings = dict(log_settings or {})
         self.node_port, self.second_port, self.proxy_port, self.cache_port = free_ports(4)
         self.programs: list[Program] = []
+        self._words: dict[str, list[str]] = {}
         self._config = directory / "config.json"
         self._config.write_text(json.dumps(self._settings()))
 
@@ -36,10 +38,24 @@ class Cluster:
             ("proxy", ["proxy"]),
             ("cache", ["cache", "127.0.0.1", *map(str, cache_numbers)]),
         ):
-            command = [sys.executable, "-m", "dirk_gevent.cli", *words, "--config", str(self._config)]
-            self.programs.append(Program(name, command, self.directory / f"{name}.log", cwd=_ROOT))
+            self._words[name] = words
+            self.programs.append(self._spawn(name))
         for program in self.programs:
             program.wait_ready()
+
+    def _spawn(self, name: str) -> Program:
+        command = [sys.executable, "-m", "dirk_gevent.cli", *self._words[name], "--config", str(self._config)]
+        return Program(name, command, self.directory / f"{name}.log", cwd=_ROOT)
+
+    def start_again(self, name: str) -> Program:
+        """Start a program that was ended, with a new log file; it may not serve yet."""
+        place = next(place for place, program in enumerate(self.programs) if program.name == name)
+        self.programs[place] = self._spawn(name)
+        return self.programs[place]
+
+    def data_directory(self, name: str) -> Path:
+        """Where a node keeps its files."""
+        return self.directory / "data" / name
 
     def program(self, name: str) -> Program:
         """The program called `name`: m1, m2, proxy or cache."""
@@ -82,7 +98,7 @@ class Cluster:
                 {"id": name, "role": "MASTER", "host": "127.0.0.1", "port": port, "dataDirectory": f"data/{name}"}
                 for name, port in ports.items()
             ],
-            "log": {"type": "embedded", "directory": "data/log"},
+            "log": {"type": "embedded", "directory": "data/log", **self._log_settings},
         }
 
 

@@ -77,6 +77,17 @@ class Program:
         if self._process.stdout is not None:
             self._process.stdout.close()
 
+    def kill(self) -> None:
+        """End it as a crash does."""
+        self._process.kill()
+        self._process.wait()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+
+    def log_text(self) -> str:
+        """All that it has logged."""
+        return self._log.read_text(errors="replace")
+
     def hub_ms(self) -> tuple[float, float] | None:
         """The longest its hub was held, and how long of a hold it worked at most, which it logs as it stops; None for a
         program that does not say."""

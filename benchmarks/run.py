@@ -1,6 +1,7 @@
 """Measures DirkDB: starts a cluster of its own, puts load on it, prints what it found beside what is aimed at.
 
 Usage: python -m benchmarks.run [--only PART,…] [--seconds S] [--rounds N] [--json FILE] [--directory DIR]
+       [--recovery-writes N] [--recovery-mib N]
 
 A full run takes about five minutes on two cores; the part `peers` runs only when it is named. Exit status 0 when every
 target was reached, 1 when one was missed, 2 when it could not measure.
@@ -21,8 +22,8 @@ from pathlib import Path
 import apsw
 import gevent
 
-from benchmarks import corpus, isolation, peers, processes, queries, reads, stages, writes
-from benchmarks.bench import DATABASE, Bench, say
+from benchmarks import corpus, isolation, peers, processes, queries, reads, recovery, stages, writes
+from benchmarks.bench import DATABASE, Bench, RecoverySize, say
 from benchmarks.client import Client, StatementError
 from benchmarks.cluster import Cluster
 from benchmarks.figures import Figure, table
@@ -36,6 +37,7 @@ _PARTS: dict[str, Callable[[Bench], Iterator[Figure]]] = {
     "queries": queries.measure,
     "isolation": isolation.measure,
     "corpus": corpus.measure,
+    "recovery": recovery.measure,
     "peers": peers.measure,
 }
 #: What runs when nothing is named: what needs nothing that is not ours.
@@ -70,6 +72,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--directory", type=Path, help="where the temporary directory is made: the disk that is measured"
     )
+    parser.add_argument(
+        "--recovery-writes", type=int, default=20_000, help="writes that a master misses (default 20,000)"
+    )
+    parser.add_argument("--recovery-mib", type=int, default=64, help="what an empty disk is given (default 64 MiB)")
     return parser.parse_args()
 
 
@@ -84,7 +90,8 @@ def _run(parts: list[str], options: argparse.Namespace) -> list[Figure]:
             cluster.wait_writable()
             figures += processes.start_times(cluster)
             at_rest = processes.memory(cluster)
-            bench = Bench(cluster, generator, directory, options.seconds, options.rounds)
+            size = RecoverySize(options.recovery_writes, options.recovery_mib)
+            bench = Bench(cluster, generator, directory, options.seconds, options.rounds, size)
             _prepare(bench)
             for part in parts:
                 figures += _PARTS[part](bench)
