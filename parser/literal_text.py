@@ -95,4 +95,7 @@ def text_of(value: Value) -> str:
         return "null"
     if isinstance(value, str):
         return "'" + value.replace("\\", "\\\\").replace("'", "''") + "'"
+    if value == -WHOLE_MIN:
+        # Real by itself, but the smallest whole number once a minus stands before it.
+        return str(-WHOLE_MIN)
     return repr(value)
