@@ -11,8 +11,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from dirk_gevent.admin_link import AdminLink, TaskFailed, UsageError, run_task
+from dirk_gevent.admin_link import AdminLink, TaskFailed, UsageError, proxy_address, run_task
 from dirk_gevent.backup_file import Backup, BackupDamaged, BackupWriter, Point
+from dirk_gevent.client.answers import Page
+from dirk_gevent.client.connection import Address, Connection
 from dirk_gevent.config import Config
 from dirk_gevent.engine.dump import dump_file
 from dirk_gevent.engine.faults import StorageFault
@@ -22,6 +24,7 @@ from dirk_gevent.replay import Scratch
 from dirk_gevent.threads import NativeThreads
 
 _CHUNK_BYTES = 256 * 1024
+_ANSWER_SECONDS = 10.0
 
 
 def backup(settings: Config, file: Path, database: str | None) -> int:
@@ -53,6 +56,8 @@ def restore_file(settings: Config, file: Path, options: dict[str, Any]) -> int:
             raise UsageError(f"--database: {file} has no {name}; it has {known}")
         if name is None and (target or options["--in-place"] or options["--to-index"]):
             raise UsageError("--as, --in-place and --to-index are about one database: name it with --database")
+        if not options["--in-place"]:
+            _check_names(settings, [target or point.name for point in points])
         for point in points:
             index = _wanted_index(found, point, options)
             _restore_one(settings, found, point, index, target or point.name, options["--in-place"])
@@ -128,6 +133,22 @@ def _fetch(settings: Config, file: Path, database: str | None) -> int:
     finally:
         writer.abandon()
         link.close()
+
+
+def _check_names(settings: Config, wanted: list[str]) -> None:
+    """Before the first of several databases is made: none of them exists."""
+    connection = Connection(Address(*proxy_address(settings)), _ANSWER_SECONDS)
+    try:
+        parts = list(connection.ask(b"asehoy ny tahiry;", asks_meta=False))
+    except OSError as error:
+        raise UsageError(f"the proxy does not answer: {error}") from error
+    finally:
+        connection.close()
+    known = {str(row[0]).casefold() for part in parts if isinstance(part, Page) for row in part.rows}
+    for name in wanted:
+        if name.casefold() in known:
+            how = "restore one database at a time, under another name (--as) or in its place (--in-place)"
+            raise TaskFailed(f"a database {name} exists: {how}; nothing was changed")
 
 
 def _wanted_index(found: Backup, point: Point, options: dict[str, Any]) -> int:

@@ -18,6 +18,7 @@ import orjson
 
 from dirk_gevent.log.directory import sync_directory
 from dirk_gevent.threads import NativeThreads
+from parser.errors import SqlError
 
 #: Name of the file in the log's directory.
 CONFLICTS_FILE = "conflicts.json"
@@ -79,6 +80,8 @@ class Conflict:
 class ConflictBook:
     """All conflicts of one log, oldest first. `add` and `change` return once it is on the disk (they block).
 
+    SqlError `log_damaged` when its file is not what this program writes.
+
     `failed` is told of an error of the disk; the conflict is then remembered in memory, and written with the next.
     """
 
@@ -86,7 +89,10 @@ class ConflictBook:
         self._path = directory / CONFLICTS_FILE
         self._failed = failed
         self._threads = NativeThreads(1)
-        self._found: dict[int, Conflict] = {one.number: one for one in _read(self._path)}
+        try:
+            self._found: dict[int, Conflict] = {one.number: one for one in _read(self._path)}
+        except (ValueError, TypeError, KeyError) as error:
+            raise SqlError("log_damaged", path=str(self._path), reason=str(error)) from error
         self._next = max(self._found, default=0) + 1
 
     def all(self) -> list[Conflict]:

@@ -135,11 +135,17 @@ def _restore(host: LogHost, target: str, in_place: bool, deliver: Callable[[Plac
         raise
     host.log_event("restored", log=info.log_id, index=index)
     deadline = time.monotonic() + _LEVEL_SECONDS
-    while not any(host.cluster.is_level(name, info.log_id, index) for name in host.cluster.live_masters(info.log_id)):
+    while not _is_everywhere(host, info.log_id, index):
         if time.monotonic() > deadline:
-            raise RestoreRefused(f"the log has {info.name}, but no master has taken it yet: look at dirk-admin status")
+            raise RestoreRefused(f"the log has {info.name}, but not every node has taken it yet: see dirk-admin status")
         gevent.sleep(_LOOK_SECONDS)
     return index
+
+
+def _is_everywhere(host: LogHost, log_id: int, index: int) -> bool:
+    """Whether all nodes that are connected have the state, a master among them."""
+    cluster = host.cluster
+    return bool(cluster.live_masters(log_id)) and all(cluster.is_level(name, log_id, index) for name in host.links())
 
 
 def _adopt(host: LogHost, info: DatabaseInfo, deliver: Callable[[Place], Delivery]) -> int:

@@ -15,10 +15,15 @@ DIGEST_BYTES = 32
 _CHUNK_ROWS = 1000
 _ROWID_NAMES = ("rowid", "_rowid_", "oid")
 _TABLE_KIND = "table"
+#: What SQLite itself has by way of tables, indexes and triggers, the engine's own aside.
+_SCHEMA = (
+    "SELECT type, name, tbl_name, sql FROM sqlite_schema"
+    " WHERE tbl_name NOT LIKE 'dirk\\_%' ESCAPE '\\' ORDER BY type, name"
+)
 
 
 def content_digest(connection: apsw.Connection) -> bytes:
-    """Hash of the catalog and of all rows of all user tables with their rowids, in rowid order.
+    """Hash of the catalog, of SQLite's schema, and of all rows of all user tables with their rowids, in rowid order.
 
     Reads the state that `connection`'s open transaction sees. Requests known and other records of the engine
     take no part: they differ between nodes that agree.
@@ -26,6 +31,7 @@ def content_digest(connection: apsw.Connection) -> bytes:
     catalog = records.read_catalog(connection)
     digest = blake2b(digest_size=DIGEST_BYTES)
     digest.update(orjson.dumps([(row.kind, row.key, row.name, row.source) for row in catalog]))
+    digest.update(orjson.dumps(connection.execute(_SCHEMA).fetchall()))
     for row in catalog:
         if row.kind == _TABLE_KIND:
             digest.update(b"\n" + row.key.encode() + b"\n")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -131,3 +133,12 @@ def test_a_lost_history_is_kept_beside_and_the_database_begins_again(database: D
     assert kept is not None and kept.exists()
     assert database.applied_index == 0
     assert len(database.apply(entries)) == len(entries)
+
+
+def test_a_trigger_added_behind_changes_the_digest(database: Database, log: LogMaker) -> None:
+    """No row differs yet: but from the next insert on they will."""
+    database.apply(work(log.sql("create table t (a)"), log.sql("insert into t values (1)")))
+    before = database.content_digest()
+    with closing(sqlite3.connect(database.path)) as connection, connection:
+        connection.execute("create trigger more after insert on t begin delete from t; end")
+    assert database.content_digest() != before
