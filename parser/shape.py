@@ -2,7 +2,8 @@
 
 In a shape a literal is a marker that no statement can contain: `'s'` text, `'i'` a whole number, `'r'` a real
 one, `'v'` any value (only in simple VALUES rows of an INSERT, where null, marina, diso, true, false and a minus
-before a number belong to the literal, so that all rows are one row shape). A string after AS is a name.
+before a number belong to the literal, so that all rows are one row shape). A string after AS is a name, and so
+is what stands in brackets.
 Comments become blanks of the same length, so that a place in the shape is a place in the text. White space stays as
 written: it is part of the names of unaliased columns.
 """
@@ -21,7 +22,7 @@ from parser.rows import json_rows
 _QUOTED: Final = r"""
     (?<=') [^'\\]*+ (?: (?:''|\\.) [^'\\]*+ )*+ '
   | (?<=") [^"\\]*+ (?: (?:""|\\.) [^"\\]*+ )*+ "
-  | (?<=`) [^`]*+ (?: `` [^`]*+ )*+ `
+  | (?<=`) [^`]*+ (?: `` [^`]*+ )*+ ` | (?<=\[) [^\]\n]++ \]
 """
 # A digit begins a number unless a name goes before it: `a1`, or a name that ends in a combining mark.
 _NUMBER: Final = r"""
@@ -35,10 +36,10 @@ _COMMENT: Final = r"""
 _BROKEN: Final = r"(?<=['\"`]) .*+ | (?<=/) \* .*+"
 _WHOLE = re.compile(rf"['\"`](?:{_QUOTED}) | /\* .*? \*/ | --.* | //.*", re.VERBOSE | re.DOTALL)
 # The first character set lets the engine skip to where anything of interest can begin.
-_SPLIT = re.compile(rf"(['\"`/.\-0-9](?:{_QUOTED}|{_NUMBER}|{_COMMENT}|{_BROKEN}))", re.VERBOSE | re.DOTALL)
+_SPLIT = re.compile(rf"(['\"`\[/.\-0-9](?:{_QUOTED}|{_NUMBER}|{_COMMENT}|{_BROKEN}))", re.VERBOSE | re.DOTALL)
 _VALUES_HEAD = re.compile(
-    r"\s*+(?:manampia|insert|replace)\b(?:[^'\"`;?$/\-0-9()]|(?<=\w)[0-9]|`[^`]*+`)*?"
-    r"(?:\([^'\"?$/\-()]*+\)[\s#]*+)?+(?<![^\W_])(?:sanda|values)@?\s*+(?=\()",
+    r"\s*+(?:manampia|insert|replace)\b(?:[^'\"`\[;?$/\-0-9()]|(?<=\w)[0-9]|`[^`]*+`)*?"
+    r"(?:\([^'\"\[?$/\-()]*+\)[\s#]*+)?+(?<![^\W_])(?:sanda|values)@?\s*+(?=\()",
     re.IGNORECASE,
 )
 _LEADING = re.compile(r"(?:\s++|--[^\n]*+|//[^\n]*+|/\*.*?\*/)+", re.DOTALL)
@@ -131,6 +132,9 @@ def _take_literals(parts: list[str]) -> tuple[list[Value], list[str]]:
         elif first in "'\"":
             values.append(literals.string(part))
             parts[index] = "'s'"
+        elif first == "[":
+            parts[index] = "`" + part[1:-1].replace("`", "``") + "`"
+            continue
         else:
             parts[index] = part if first == "`" else _NEWLINES_KEPT.sub(" ", part)
             continue

@@ -21,6 +21,10 @@ _FOUND_CHARACTERS = 40
 _LOOKED_BACK = 6
 _TRIED_CHARACTERS = 2_000
 
+#: First words of statements that other databases have and DirkDB does not, and kinds of objects that it does not make.
+_FOREIGN = frozenset(("attach", "detach", "grant", "pragma", "release", "revoke", "savepoint", "truncate", "vacuum"))
+_FOREIGN_OBJECTS = frozenset(("function", "procedure", "role", "schema", "sequence", "trigger", "user", "virtual"))
+
 #: Where the fault of another shape is, None when it has none.
 FindFault = Callable[[str], int | None]
 
@@ -41,8 +45,11 @@ def syntax_error(shaped: Shaped, fault: SyntaxFault, find_fault: FindFault) -> S
     the word in its stead).
 
     The expected words are in the vocabulary that the statement is written in: in both when it mixes them, in
-    Malagasy when it has no keyword.
+    Malagasy when it has no keyword. A statement that only other databases have is `not_supported`.
     """
+    foreign = _foreign(fault.lexer.tokens[:2])
+    if foreign:
+        return SqlError("not_supported", what=foreign)
     meant = _meant(fault, find_fault)
     start, end = (meant.start, meant.end) if meant is not None else (fault.start, fault.end)
     found = _found(shaped, fault, start, end)
@@ -59,6 +66,16 @@ def syntax_error(shaped: Shaped, fault: SyntaxFault, find_fault: FindFault) -> S
 
 
 # --- the word that was meant ---------------------------------------------------------------------------------
+
+
+def _foreign(tokens: list[Token]) -> str:
+    """What the statement is called elsewhere, in capitals, when DirkDB has none of its kind; else ''."""
+    words = [str(token.value).lower() for token in tokens]
+    if words and tokens[0].type == "ID" and words[0] in _FOREIGN:
+        return words[0].upper()
+    if len(words) == 2 and tokens[0].type in ("CREATE", "DROP", "ALTER") and words[1] in _FOREIGN_OBJECTS:
+        return f"{tokens[0].type} {words[1].upper()}"
+    return ""
 
 
 def _meant(fault: SyntaxFault, find_fault: FindFault) -> _Meant | None:

@@ -109,3 +109,6 @@ SELECT * FROM nowhere;
 INSERT INTO v1 VALUES(1, 2);
 SELECT count(DISTINCT *) FROM t1;
 SELECT a AS 'first name', b "second" FROM t1 ORDER BY b, a;
+SELECT [a], q.[b] + 1 AS [the sum] FROM [t1] AS [q] ORDER BY [the sum], 1;
+INSERT INTO [counted]([what]) VALUES('bracket''s');
+SELECT [what] FROM counted WHERE [what] LIKE 'b%';
