@@ -41,14 +41,21 @@ class Plans:
         self._lock = Lock()
         self._looks: LRUCache[str, tuple[Look, ...]] = LRUCache(_MAX_SHAPES)
         self._plans: LRUCache[tuple[object, ...], _Kept] = LRUCache(_MAX_PLANS)
+        #: Plans that the shape alone leads to, without a lock: whoever finds one here changes nothing.
+        self._settled: dict[tuple[str, bool], _Kept] = {}
 
     def plan(self, shaped: Shaped, schema: Schema, for_write: bool) -> Plan:
         """The plan of a statement against `schema`. Raises SqlError as the parser and the compiler do."""
+        settled = self._settled.get((shaped.shape, for_write))
+        if settled is not None and settled.version == schema.version:
+            return settled.compilation.plan
         with self._lock:
             looks = self._looks.get(shaped.shape)
             if looks is not None:
                 kept = self._plans.get(_key(shaped, looks, for_write))
                 if kept is not None and _still_good(kept, schema):
+                    if not looks:
+                        self._settle(shaped.shape, for_write, kept)
                     return kept.compilation.plan
         return self._compile(shaped, schema, for_write)
 
@@ -67,8 +74,16 @@ class Plans:
             # What another literal made the compiler look at stays looked at: keys then tell all plans apart.
             looks = tuple(sorted(compilation.looks.union(self._looks.get(shaped.shape, ()))))
             self._looks[shaped.shape] = looks
+            if looks:
+                for each in (True, False):
+                    self._settled.pop((shaped.shape, each), None)
             self._plans[_key(shaped, looks, for_write)] = _Kept(compilation, schema.version)
         return compilation.plan
+
+    def _settle(self, shape: str, for_write: bool, kept: _Kept) -> None:
+        if len(self._settled) >= _MAX_PLANS:
+            self._settled.clear()
+        self._settled[shape, for_write] = kept
 
 
 def _key(shaped: Shaped, looks: tuple[Look, ...], for_write: bool) -> tuple[object, ...]:
