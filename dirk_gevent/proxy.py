@@ -156,7 +156,7 @@ class ProxyHandler:
         if meta is not None:
             if meta.get("sqlstate") == "57P03":
                 return None
-            if meta.get("sqlstate") == "3D000":
+            if meta.get("sqlstate") == "3D000" and log_id != SYSTEM_LOG_ID:
                 # The log has the database, or this says that it has not: the node has lost its files, another knows.
                 self._host.place(session, request.database)
                 return None
