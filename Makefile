@@ -1,5 +1,5 @@
 # The names people try. Everything here is a program of bin/ or one command.
-.PHONY: setup run test slow lint bench bench-peers clean
+.PHONY: setup run test slow chaos simulate lint bench bench-peers clean
 
 setup:
 	bin/dirk-setup
@@ -16,6 +16,10 @@ slow:
 # Faults at random against a cluster; SECONDS and SEED say how long and which.
 chaos: setup
 	PYTHONPATH=. .venv/bin/python -P -m tests.chaos --seconds $(or $(SECONDS),60) $(if $(SEED),--seed $(SEED))
+
+# The same in one process under a virtual clock, many runs a second; SCHEDULES and SEED say how many and which.
+simulate: setup
+	PYTHONPATH=. .venv/bin/python -P -m tests.simulation --schedules=$(or $(SCHEDULES),1000) $(if $(SEED),--seed=$(SEED))
 
 lint: setup
 	.venv/bin/ruff check .

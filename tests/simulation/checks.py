@@ -1,0 +1,207 @@
+"""What must hold of a run: the log is folded into what each state must be, and everything told is held against it.
+
+The truth is the chain of entries that ends at the log's head. `Commits` has seen every batch that the journal was
+asked to write, so a truncated log is no gap.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, field
+
+from dirk_gevent.log.entry import Entry, chain
+from dirk_gevent.log.journal import Journal
+from dirk_gevent.log.rows import Commit
+from tests.simulation.clients import AGAIN, LOG_ID, Answer, Attempt, History, request_id
+from tests.simulation.schedule import Kind, Operation, Plan
+from tests.simulation.world import put
+
+#: SQLSTATEs that say: nothing was appended.
+NOT_APPENDED = ("57P03", "53300", "53100")
+_UNIQUE = "23505"
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """An entry as a journal was given it."""
+
+    chain: bytes
+    encoded: bytes
+
+
+class Commits:
+    """Every entry of the database's log that was ever handed to a journal, by index."""
+
+    def __init__(self) -> None:
+        self._written: dict[int, list[Written]] = {}
+
+    def watch(self) -> None:
+        """See what `Journal.commit` is given from now on."""
+        commit = Journal.commit
+
+        def seen(journal: Journal, batch: Commit) -> None:
+            for row in batch.entries:
+                if row.log_id == LOG_ID:
+                    self._written.setdefault(row.index, []).append(Written(row.chain, row.encoded))
+            commit(journal, batch)
+
+        put(Journal, "commit", seen)
+
+    def leading_to(self, head: Place, base: Place) -> dict[int, Entry]:
+        """The entries, by index, whose chain leads from `base` to `head`; those that nobody saw are missing."""
+        found: dict[int, Entry] = {}
+        index, wanted = head.index, head.chain
+        while index > base.index:
+            written = next((one for one in self._written.get(index, ()) if one.chain == wanted), None)
+            if written is None:
+                break
+            found[index] = Entry.decode(written.encoded)
+            index -= 1
+            before = [base.chain] if index == base.index else [one.chain for one in self._written.get(index, ())]
+            wanted = next((one for one in before if chain(one, written.encoded) == written.chain), b"")
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An index of the database's log and the chain hash there."""
+
+    index: int
+    chain: bytes
+
+
+@dataclass(slots=True)
+class Tables:
+    """The content of the database at one index."""
+
+    lisitra: list[tuple[int, int]] = field(default_factory=list)
+    isany: dict[int, int] = field(default_factory=lambda: {1: 0, 2: 0})
+    anjara: set[int] = field(default_factory=set)
+
+    def apply(self, operation: Operation) -> str:
+        """Do what it asks; its SQLSTATE."""
+        if operation.kind is Kind.APPEND:
+            self.lisitra.append((operation.client, operation.value))
+        elif operation.kind is Kind.ADD:
+            self.isany[1] += 1
+        elif operation.kind is Kind.SET:
+            self.isany[2] = operation.value
+        elif operation.value in self.anjara:
+            return _UNIQUE
+        else:
+            self.anjara.add(operation.value)
+        return ""
+
+    def rows(self, kind: Kind) -> list[list[int]]:
+        """What a read of that kind answers."""
+        if kind is Kind.READ_LIST:
+            return [list(row) for row in self.lisitra]
+        if kind is Kind.READ_NUMBERS:
+            return [[k, self.isany[k]] for k in sorted(self.isany)]
+        return [[k] for k in sorted(self.anjara)]
+
+    def same_as(self, other: Tables) -> bool:
+        """Equal, whatever the order of the list's rows on the disk."""
+        if sorted(self.lisitra) != sorted(other.lisitra):
+            return False
+        return self.isany == other.isany and self.anjara == other.anjara
+
+
+@dataclass(slots=True)
+class Truth:
+    """The final log, replayed: the state at each index, where each operation took its place, and how it ended."""
+
+    base: int
+    states: dict[int, Tables]
+    places: dict[int, int]
+    outcomes: dict[int, str]
+    strangers: list[int]
+
+
+def replay(plan: Plan, base: int, entries: dict[int, Entry], head: int) -> Truth:
+    """Fold the log's entries after `base`, where the template ended."""
+    by_request = {request_id(one): one for one in plan.operations}
+    tables = Tables()
+    truth = Truth(base, {base: copy.deepcopy(tables)}, {}, {}, [])
+    for index in range(base + 1, head + 1):
+        entry = entries.get(index)
+        operation = by_request.get(entry.request_id) if entry is not None else None
+        if operation is None:
+            truth.strangers.append(index)
+        elif operation.number not in truth.places:
+            truth.places[operation.number] = index
+            truth.outcomes[operation.number] = tables.apply(operation)
+        truth.states[index] = copy.deepcopy(tables)
+    return truth
+
+
+def judge(plan: Plan, history: History, truth: Truth) -> list[str]:
+    """Everything that the clients were told and that is not so."""
+    wrong = [f"entry {index} of the log is of nobody's asking, or unknown" for index in truth.strangers]
+    for operation in plan.operations:
+        attempts = history.of(operation)
+        if operation.kind.is_write:
+            wrong += _judge_write(plan, operation, attempts, truth)
+        elif not plan.loses_history:
+            wrong += [text for one in attempts for text in _judge_read(one, truth)]
+    if not plan.loses_history:
+        wrong += _judge_order(history, truth)
+    return wrong
+
+
+def _answers(attempts: list[Attempt]) -> list[Answer]:
+    return [one.answer for one in attempts if one.answer is not None and one.answer.sqlstate not in AGAIN]
+
+
+def _judge_write(plan: Plan, operation: Operation, attempts: list[Attempt], truth: Truth) -> list[str]:
+    wrong = []
+    answers = _answers(attempts)
+    told = {(answer.sqlstate, answer.text) for answer in answers}
+    if len(told) > 1:
+        wrong.append(f"{operation.name} was told two outcomes: {sorted(told)}")
+    place = truth.places.get(operation.number)
+    if answers and place is None and not plan.loses_history:
+        wrong.append(f"{operation.name} was acknowledged and is not in the log")
+    if answers and place is not None and not plan.loses_history:
+        sqlstate = truth.outcomes[operation.number]
+        if {answer.sqlstate for answer in answers} != {sqlstate}:
+            wrong.append(f"{operation.name} ended with {sorted(told)}, its place in the log says {sqlstate or 'done'}")
+    refused = [one.answer is not None and one.answer.sqlstate in NOT_APPENDED for one in attempts]
+    if attempts and all(refused) and place is not None:
+        wrong.append(f"{operation.name} was always refused and is in the log at {place}")
+    return wrong
+
+
+def _judge_read(attempt: Attempt, truth: Truth) -> list[str]:
+    answer, operation = attempt.answer, attempt.operation
+    if answer is None or answer.sqlstate:
+        return []
+    name = f"{operation.name} ({operation.level} read at {attempt.began:.6f})"
+    if answer.rows is None:
+        return [f"{name} was answered with {answer.text}"]
+    least = {"any": 0, "session": attempt.floor, "strong": max(attempt.floor, attempt.known)}[operation.level]
+    if answer.index < least:
+        return [f"{name} saw index {answer.index} and must not be older than {least}"]
+    state = truth.states.get(answer.index)
+    if state is None:
+        return [f"{name} saw index {answer.index}, which the log does not have"]
+    if sorted(answer.rows) != sorted(state.rows(operation.kind)):
+        return [f"{name} saw {answer.rows} at index {answer.index}, where the log says {state.rows(operation.kind)}"]
+    return []
+
+
+def _judge_order(history: History, truth: Truth) -> list[str]:
+    """Writes that were acknowledged before others began stand before them in the log."""
+    began: dict[int, float] = {}
+    ended: dict[int, float] = {}
+    for one in history.attempts:
+        number = one.operation.number
+        began[number] = min(one.began, began.get(number, one.began))
+        if number in truth.places and _answers([one]):
+            ended[number] = min(one.ended, ended.get(number, one.ended))
+    return [
+        f"o{second} began after o{first} ended and stands before it in the log"
+        for first, end in ended.items()
+        for second, place in truth.places.items()
+        if second in began and end < began[second] and truth.places[first] > place
+    ]

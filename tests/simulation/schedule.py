@@ -1,0 +1,219 @@
+"""What happens in one simulated run, drawn from its seed: a cluster, clients with their operations, and faults.
+
+A plan is data: it can be printed, and it can be run with some of its parts left out, which is how a failing one is
+made small. Parts are named o0, o1, … (operations) and f0, f1, … (faults).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from random import Random
+
+from dirk_gevent.settings import ReadStrategy, Role, WriteMode
+from tests.simulation.machines import PROXY, Shape
+
+#: Operations and faults begin within so many virtual seconds.
+BUSY_SECONDS = 3.0
+#: Operations of one client, least and most.
+_FEW, _SOME, _MANY = (1, 4), (3, 8), (8, 12)
+#: Runs in which an old backup of the log takes its place.
+_FOREIGN_SHARE = 0.08
+#: Everything that is broken is mended at this time.
+MENDED_SECONDS = 5.0
+#: A run that has not come to rest by then is stuck.
+DEADLINE_SECONDS = 60.0
+
+
+class Kind(StrEnum):
+    """What an operation does."""
+
+    APPEND = "append"
+    ADD = "add"
+    SET = "set"
+    CLAIM = "claim"
+    READ_LIST = "read_list"
+    READ_NUMBERS = "read_numbers"
+    READ_CLAIMS = "read_claims"
+
+    @property
+    def is_write(self) -> bool:
+        """Whether it goes through the log."""
+        return not self.value.startswith("read")
+
+
+class Breakage(StrEnum):
+    """What a fault does to its target (a machine, or a link `one-other`)."""
+
+    KILL = "kill"
+    POWER = "power"
+    KILL_AT = "kill_at"
+    POWER_AT = "power_at"
+    TERMINATE = "terminate"
+    PAUSE = "pause"
+    HOLD = "hold"
+    SLOW = "slow"
+    CUT = "cut"
+    FULL = "full"
+    SYNC = "sync"
+    CLOCK = "clock"
+    WIPE = "wipe"
+    #: Not drawn with the others: the log is an old backup and one node's state belongs to what was lost.
+    FOREIGN = "foreign"
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One statement of one client. `again`: sent once more after its answer, with the same request id; `twice`: sent
+    at the same time on another connection too. `level` is a read's.
+    """
+
+    number: int
+    client: int
+    at_seconds: float
+    kind: Kind
+    value: int
+    level: str = "session"
+    again: bool = False
+    twice: bool = False
+
+    @property
+    def name(self) -> str:
+        """How the plan is cut down by it."""
+        return f"o{self.number}"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something that breaks at `at_seconds` for `for_seconds`. `amount` is the breakage's own: operations of a disk,
+    seconds of latency or of a clock, which direction.
+    """
+
+    number: int
+    at_seconds: float
+    kind: Breakage
+    target: str
+    for_seconds: float
+    amount: float = 0.0
+
+    @property
+    def name(self) -> str:
+        """How the plan is cut down by it."""
+        return f"f{self.number}"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One run. `entries[n]` is where client n connects: the proxy or a node."""
+
+    seed: int
+    shape: Shape
+    entries: tuple[str, ...]
+    operations: tuple[Operation, ...]
+    faults: tuple[Fault, ...]
+
+    @property
+    def loses_history(self) -> bool:
+        """Whether acknowledged writes may be gone: an old backup of the log took its place."""
+        return any(fault.kind is Breakage.FOREIGN for fault in self.faults)
+
+    def parts(self) -> list[str]:
+        """The names of everything that may be left out, faults first."""
+        return [fault.name for fault in self.faults] + [operation.name for operation in self.operations]
+
+    def without(self, names: Collection[str]) -> Plan:
+        """The same plan with some parts left out."""
+        return replace(
+            self,
+            operations=tuple(one for one in self.operations if one.name not in names),
+            faults=tuple(one for one in self.faults if one.name not in names),
+        )
+
+
+def draw(seed: int) -> Plan:
+    """The plan of a seed."""
+    chance = Random(f"plan {seed}")
+    shape = _shape(chance)
+    entries = tuple(
+        PROXY if chance.random() < 0.7 else chance.choice(shape.nodes) for _ in range(chance.choice((1, 2, 2, 3)))
+    )
+    if chance.random() < _FOREIGN_SHARE:
+        operations = _operations(chance, 1, _FEW)
+        later = _operations(chance, len(entries), _MANY, 5.0)
+        operations += [replace(one, number=one.number + len(operations)) for one in later]
+        faults = [Fault(0, 3.0, Breakage.FOREIGN, shape.nodes[-1], 5.5)]
+    else:
+        operations = _operations(chance, len(entries), _SOME)
+        faults = _faults(chance, shape, entries)
+    return Plan(seed, shape, entries, tuple(operations), tuple(faults))
+
+
+def _shape(chance: Random) -> Shape:
+    master, replica = Role.MASTER, Role.REPLICA
+    roles = chance.choice([(master, master)] * 4 + [(master, master, master), (master, master, replica)])
+    return Shape(
+        roles,
+        reads=chance.choice(list(ReadStrategy)),
+        writes=chance.choice(list(WriteMode)),
+        snapshot_entries=chance.choice((4, 12, 100_000, 100_000)),
+    )
+
+
+def _operations(chance: Random, clients: int, count: tuple[int, int], begin: float = 0.2) -> list[Operation]:
+    found: list[Operation] = []
+    for client in range(clients):
+        at = begin
+        for _ in range(chance.randint(*count)):
+            at += chance.random() * 2 * BUSY_SECONDS / 8
+            kind = chance.choice(_KINDS)
+            value = chance.randrange(4) if kind is Kind.CLAIM else len(found) + 10
+            found.append(
+                Operation(
+                    len(found),
+                    client,
+                    round(at, 3),
+                    kind,
+                    value,
+                    level=chance.choice(("session", "session", "session", "strong", "any")),
+                    again=kind.is_write and chance.random() < 0.15,
+                    twice=kind.is_write and chance.random() < 0.1,
+                )
+            )
+    return found
+
+
+_KINDS = (
+    [Kind.APPEND] * 4 + [Kind.ADD] * 3 + [Kind.SET] * 2 + [Kind.CLAIM] * 2
+    + [Kind.READ_LIST] * 4 + [Kind.READ_NUMBERS] * 4 + [Kind.READ_CLAIMS]
+)
+_BREAKAGES = (
+    [Breakage.KILL, Breakage.POWER, Breakage.KILL_AT, Breakage.POWER_AT] * 3
+    + [Breakage.HOLD, Breakage.SLOW, Breakage.CUT] * 3
+    + [Breakage.PAUSE, Breakage.FULL, Breakage.SYNC] * 2
+    + [Breakage.TERMINATE, Breakage.CLOCK, Breakage.WIPE]
+)
+_ON_LINKS = (Breakage.HOLD, Breakage.SLOW, Breakage.CUT)
+
+
+def _faults(chance: Random, shape: Shape, entries: tuple[str, ...]) -> list[Fault]:
+    found = []
+    for number in range(chance.choice((0, 1, 1, 2, 2, 3, 4))):
+        kind = chance.choice(_BREAKAGES)
+        machines = (PROXY, PROXY, *shape.nodes)
+        links = [f"{PROXY}-{name}" for name in shape.nodes] + [f"client-{entry}" for entry in entries]
+        target = chance.choice(links if kind in _ON_LINKS else shape.nodes if kind is Breakage.WIPE else machines)
+        lasts = round(chance.choice((0.1, 0.5, 1.0, 3.0)) * (0.5 + chance.random()), 3)
+        at = round(0.2 + chance.random() * BUSY_SECONDS, 3)
+        found.append(Fault(number, at, kind, target, lasts, _amount(chance, kind)))
+    return sorted(found, key=lambda fault: fault.at_seconds)
+
+
+def _amount(chance: Random, kind: Breakage) -> float:
+    if kind in (Breakage.KILL_AT, Breakage.POWER_AT):
+        return chance.randrange(30)
+    if kind is Breakage.SLOW:
+        return round(chance.choice((0.02, 0.1, 0.6)), 3)
+    if kind is Breakage.CLOCK:
+        return chance.choice((-3600.0, -5.0, 5.0, 3600.0))
+    return chance.randrange(3)

@@ -1,0 +1,54 @@
+"""The simulation runs as a program of its own: it replaces clocks, sockets and threads for its whole process."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from tests import mutants
+from tests.cluster import ROOT, clean_environ
+
+#: Every mutant is found within so many schedules; most in the first few.
+MUTANT_SCHEDULES = 600
+
+
+def simulate(*options: str) -> subprocess.CompletedProcess[str]:
+    """Run `python -m tests.simulation` with these options."""
+    words = [sys.executable, "-m", "tests.simulation", *options]
+    return subprocess.run(words, cwd=ROOT, env=clean_environ(), capture_output=True, text=True, check=False)
+
+
+def trace(ended: subprocess.CompletedProcess[str]) -> str:
+    """The line that names the hash of all traces."""
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    return next(line for line in ended.stdout.splitlines() if line.startswith("trace "))
+
+
+def test_every_promise_holds_in_a_hundred_schedules() -> None:
+    ended = simulate("--seed=1", "--schedules=100")
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+def test_a_seed_always_tells_the_same_story() -> None:
+    first, second = (simulate("--seed=5000", "--schedules=12") for _ in range(2))
+    assert trace(first) == trace(second)
+    assert trace(first) != trace(simulate("--seed=5001", "--schedules=12"))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("name", mutants.NAMES)
+def test_a_bug_on_purpose_is_found(name: str) -> None:
+    ended = simulate("--seed=1000", f"--schedules={MUTANT_SCHEDULES}", f"--mutant={name}")
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    print(ended.stdout)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_every_promise_holds_for_two_minutes() -> None:
+    ended = simulate("--schedules=1000000", "--seconds=120")
+    print(ended.stdout)
+    assert ended.returncode == 0, ended.stdout + ended.stderr

@@ -1,0 +1,192 @@
+"""A simulated world: machines with processes on them, a network, one virtual time, and a trace of what happened.
+
+`install` puts the simulation where the operating system was, once, before anything of DirkDB is imported: clocks,
+chance, sockets, native threads and the log lines' way out. It is for a process that does nothing else.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import select
+import time
+from collections.abc import Callable
+from functools import lru_cache
+from hashlib import blake2b
+from pathlib import Path
+from random import Random
+from typing import Any, ClassVar
+
+import gevent
+import gevent.server
+import gevent.socket
+import gevent.threadpool
+from gevent._hub_local import set_hub
+from gevent.hub import Hub
+
+from tests.simulation.disk import SimDisks
+from tests.simulation.loop import Lane, SimLoop
+from tests.simulation.network import Listener, Network, Poll
+from tests.simulation.threads import SimThreadPool
+
+#: Unix time at virtual second 0.
+EPOCH_SECONDS = 1_800_000_000.0
+_MOST_LINES = 5_000
+#: Exceptions that a full disk, a failed fsync or a lost connection ends in.
+_MACHINE_TROUBLES = (
+    "dirk_gevent.engine.faults.StorageFault",
+    "dirk_gevent.log.journal_threads.CommitFailedError",
+    "parser.errors.SqlError: disk_full_log",
+    "parser.errors.SqlError: log_unavailable",
+    "OSError",
+    "Connection",
+    "TimeoutError",
+    "apsw.",
+)
+
+
+class World:
+    """Everything of one schedule. Made once in a process (`World.now` is that one)."""
+
+    now: ClassVar[World | None] = None
+
+    def __init__(self, seed: int, root: Path, verbose: bool = False) -> None:
+        World.now = self
+        self._root = f"{root}/"
+        self.loop = SimLoop(seed)
+        self.network = Network(self.loop, seed)
+        self.disks = SimDisks()
+        self.chance = Random(f"world {seed}")
+        self.offsets: dict[Lane, float] = {}
+        self.lines: list[str] = []
+        #: Exceptions that reached the top of a greenlet, and failures that the code under test logged as unexpected.
+        self.failures: list[str] = []
+        self._hash = blake2b(digest_size=12)
+        self._verbose = verbose
+        self._entropy = Random(f"entropy {seed}")
+        random.seed(f"random {seed}")
+        SimThreadPool.loop = self.loop
+        self.hub: Any = Hub(loop=self.loop)  # type: ignore[call-overload]
+        set_hub(self.hub)
+        self.hub.handle_error = self._failed
+
+    def entropy(self, count: int) -> bytes:
+        """What the system's source of chance gives."""
+        return self._entropy.randbytes(count)
+
+    def unix_seconds(self) -> float:
+        """The wall clock of the machine whose code runs."""
+        return EPOCH_SECONDS + self.loop.time + self.offsets.get(self.loop.current, 0.0)
+
+    def say(self, who: str, what: str) -> None:
+        """One line of the trace."""
+        line = f"{self.loop.time - 1000:10.6f} {who:<7} {what}".replace(self._root, "")
+        self._hash.update(line.encode())
+        if self._verbose:
+            print(line, flush=True)
+        self.lines.append(line)
+        if len(self.lines) > _MOST_LINES:
+            del self.lines[: _MOST_LINES // 2]
+
+    def digest(self) -> str:
+        """Hash of the whole run: every line of the trace, every step of the loop."""
+        found = self._hash.copy()
+        found.update(f"{self.loop.path} {self.loop.steps} {self.loop.time!r}".encode())
+        return found.hexdigest()
+
+    def as_process(self, lane: Lane, function: Callable[..., Any], *arguments: Any) -> gevent.Greenlet[..., Any]:
+        """Spawn a greenlet that belongs to a process."""
+        before, self.loop.current = self.loop.current, lane
+        try:
+            return gevent.spawn(function, *arguments)
+        finally:
+            self.loop.current = before
+
+    def logged(self, level: str, head: str, event: str, facts: dict[str, object]) -> None:
+        """A log line of DirkDB's; one with a traceback is a failure."""
+        trace = facts.pop("traceback", None)
+        shown = " ".join(f"{name}={fact}" for name, fact in facts.items() if name != "directory")
+        self.say(self.loop.current.name, f"{event} {shown}")
+        if trace is not None and not self.loop.current.is_dead and not _is_the_machines(str(trace)):
+            self.failures.append(f"{head} {event}\n{trace}")
+
+    def _failed(self, _context: object, kind: Any, error: Any, at: Any) -> None:
+        if kind is not None and issubclass(kind, (KeyboardInterrupt, SystemExit, SystemError)):
+            self.hub.handle_system_error(kind, error, at)
+            return
+        if kind is None or issubclass(kind, gevent.GreenletExit) or self.loop.current.is_dead:
+            return
+        import traceback
+
+        text = "".join(traceback.format_exception(kind, error, at))
+        self.say(self.loop.current.name, f"uncaught {kind.__name__}: {error}")
+        self.failures.append(f"{self.loop.current.name} uncaught\n{text}")
+
+
+def _is_the_machines(trace: str) -> bool:
+    """Whether a logged failure is what a fault of the disk or the network looks like."""
+    return trace.rpartition("\n")[2].startswith(_MACHINE_TROUBLES)
+
+
+def the_world() -> World:
+    """The world of this process; LookupError when there is none."""
+    if World.now is None:
+        raise LookupError("no world in this process")
+    return World.now
+
+
+def install() -> None:
+    """Put the simulation where the operating system was. Before any module of DirkDB is imported.
+
+    A process without a world (the one that forks the runs) keeps the real clocks and the real chance.
+    """
+    monotonic, unix, urandom, poll = time.monotonic, time.time, os.urandom, select.poll
+    time.monotonic = lambda: World.now.loop.time if World.now else monotonic()
+    time.perf_counter = time.monotonic
+    time.time = lambda: World.now.unix_seconds() if World.now else unix()
+    time.time_ns = lambda: int(time.time() * 1_000_000_000)
+    random._urandom = lambda count: World.now.entropy(count) if World.now else urandom(count)  # type: ignore[attr-defined]
+    select.poll = lambda: Poll(World.now.network) if World.now else poll()  # type: ignore[assignment,misc,return-value]
+    put(gevent.threadpool, "ThreadPool", SimThreadPool)
+    put(gevent.socket, "create_connection", lambda *words, **named: the_world().network.connect(*words, **named))
+    put(gevent.server, "StreamServer", _listener)
+    _quiet_dirk()
+    _share_grammar()
+
+
+def put(owner: Any, name: str, value: object) -> None:
+    """Replace what a module or class calls `name`; AttributeError when it has no such thing."""
+    getattr(owner, name)
+    setattr(owner, name, value)
+
+
+def _listener(address: tuple[str, int], handle: Any, spawn: Any, backlog: int) -> Listener:
+    return Listener(the_world().network, address, handle, spawn)
+
+
+def _quiet_dirk() -> None:
+    """What measures real time has nothing to measure; log lines go into the trace."""
+    from dirk_gevent import logs, metrics
+    from dirk_gevent.engine import watchdog
+
+    def write(self: logs.Logger, level: str, event: str, facts: dict[str, object]) -> None:
+        the_world().logged(level, self._head, event, facts)
+
+    put(logs.Logger, "_write", write)
+    put(metrics, "_LOOK_SECONDS", 1e6)
+    for name in ("start", "stop"):
+        put(watchdog.Watchdog, name, lambda _: None)
+
+
+def _share_grammar() -> None:
+    """All simulated processes share the grammar's tables and what was parsed: neither ever changes."""
+    from parser import statements, tables
+
+    put(tables, "load", lru_cache(maxsize=1)(tables.load))
+    shared = lru_cache(maxsize=None)(statements.Statements()._parse)
+    put(statements.Statements, "_parse", lambda _, shape: shared(shape))
+
+
+def fresh_directory(root: Path, name: str, life: int) -> Path:
+    """Where a process keeps its files in one of its lives."""
+    return root / f"{name}.{life}"
