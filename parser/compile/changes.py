@@ -71,7 +71,7 @@ def insert(context: Context, node: nodes.Insert) -> Change:
     text = f"{prefix}INSERT{_conflict(node.conflict)} INTO {goal.source.text}"
     per_row = node.source is not None and _is_plain(node.source)
     text += rows_text(Env(context, scope), node, goal.table, columns)
-    if node.upserts or node.conflict or not _is_one_row(node.source):
+    if node.upserts or node.conflict not in ("", "abort") or not _is_one_row(node.source):
         # Which row failed is not known.
         context.cells.clear()
     for upsert in node.upserts:

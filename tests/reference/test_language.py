@@ -62,6 +62,34 @@ def test_the_words_without_a_malagasy_form_are_listed() -> None:
     assert free == {word.upper() for one in alone for word in one.standard if word not in RESERVED}
 
 
+def shown_words() -> set[str]:
+    """Every word of every executed example, in small letters."""
+    texts = [text for example in examples.examples(page()) for text in example.texts.values()]
+    return {word.lower() for text in texts for word in re.findall(r"\w+", text)}
+
+
+def test_every_keyword_is_in_an_example() -> None:
+    words = {word for keyword in KEYWORDS.values() for word in keyword.malagasy + keyword.standard}
+    assert sorted(words - shown_words()) == []
+
+
+def test_every_function_is_in_an_example() -> None:
+    assert sorted(({*COMPILED, *FUNCTIONS}) - shown_words()) == []
+
+
+def test_every_difference_from_sqlite_has_its_example() -> None:
+    section = page().split("\n## What is not as in SQLite\n")[1].split("\n## ")[0]
+    differences = re.split(r"^\*\*", section, flags=re.MULTILINE)[1:]
+    assert [each.split("**")[0] for each in differences if "```dirkdb\n" not in each] == []
+    assert len(differences) > 10
+
+
+def test_the_contents_list_is_the_pages() -> None:
+    heads = re.findall(r"^## (.+)$", page(), flags=re.MULTILINE)
+    listed = re.findall(r"\[([^\]]+)\]\(#([\w-]+)\)", page().split("\n## ")[0])
+    assert listed == [(head, re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-")) for head in heads]
+
+
 def test_every_function_is_listed() -> None:
     section = page().split("\n## Functions\n")[1].split("\n## ")[0]
     listed = set(re.findall(r"`(\w+)`", section))
