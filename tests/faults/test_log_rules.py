@@ -56,6 +56,13 @@ def test_an_empty_log_never_overwrites_data(cluster: Cluster) -> None:
     for node in BOTH:
         wait_for(lambda node=node: len(_rows(cluster, node)) == 10, 20, f"the rows of {node}")  # type: ignore[misc]
     assert refusal(cluster, "manamboara tahiry vaovao;").endswith("(57P03)")
+    assert conflicts(cluster) >= {("m1", "other log", "undecided"), ("m2", "other log", "undecided")}
+
+
+def conflicts(cluster: Cluster) -> set[tuple[object, ...]]:
+    """Node, cause and state of each line of SHOW CONFLICTS."""
+    with cluster.connect("proxy") as connection:
+        return {(row[1], row[4], row[5]) for row in connection.ask_rows("asehoy ny fifandirana;")}
 
 
 def _rows(cluster: Cluster, node: str) -> list[tuple[int, int]]:
@@ -85,6 +92,7 @@ def test_an_older_copy_of_the_log_is_not_followed(cluster: Cluster) -> None:
     for node in BOTH:
         assert len(table(cluster, node)) == 12
     assert "log_older_than_node" in cluster.log("proxy")
+    assert {(cause, state) for _, cause, state in conflicts(cluster)} >= {("older log", "undecided")}
 
 
 def change_behind(cluster: Cluster, node: str, statement: str) -> None:
