@@ -77,6 +77,11 @@ def p_window(p: P) -> None:
     p[0] = Window(p[1], p[2], p[3])
 
 
+def p_window_based(p: P) -> None:
+    """window : ID order_by_opt frame_opt"""
+    p[0] = Window((), p[2], p[3], Name(p[1], p.lexpos(1)))
+
+
 def p_partition_opt(p: P) -> None:
     """partition_opt :
                      | PARTITION BY exprs"""

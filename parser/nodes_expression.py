@@ -262,11 +262,12 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """What stands in OVER ( … )."""
+    """What stands in OVER ( … ). `base`: a named window that this one refines, and takes PARTITION BY from."""
 
     partition_by: tuple[Expr, ...] = ()
     order_by: tuple[OrderTerm, ...] = ()
     frame: Frame | None = None
+    base: Name | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
-from parser.keywords import KEYWORDS, RESERVED, word
+from parser.keywords import KEYWORDS, RESERVED, TOKENS, word
 from parser.literal_text import text_of
 from parser.nodes import Literal, Name, Statement
 from parser.plan import Shaped, Value
@@ -62,6 +62,10 @@ class Writer:
     def node(self, node: object) -> str:
         """The text of a node."""
         return WRITERS[type(node)](self, node)
+
+    def quoted(self, name: Name) -> str:
+        """A name where the grammar takes no keyword for one."""
+        return f"`{name.text}`" if name.text.lower() in TOKENS else self.node(name)
 
     def list(self, nodes: Iterable[object]) -> str:
         """Nodes with commas between."""

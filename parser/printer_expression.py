@@ -226,7 +226,8 @@ def _order_term(writer: Writer, node: OrderTerm) -> str:
 
 @writes(Window)
 def _window(writer: Writer, node: Window) -> str:
-    text = writer.clause("PARTITION BY", node.partition_by) + writer.clause(_order(writer), node.order_by)
+    text = writer.quoted(node.base) if node.base else ""
+    text += writer.clause("PARTITION BY", node.partition_by) + writer.clause(_order(writer), node.order_by)
     return (text + (f" {writer.node(node.frame)}" if node.frame else "")).strip()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -12,6 +13,7 @@ from parser.compile.limits import limit_text
 from parser.compile.names import CommonTable, Field, Scope
 from parser.compile.order import Ordering, by_output, by_scope
 from parser.compile.select import Core, ResultColumn, compile_select
+from parser.compile.sql import Expression
 from parser.errors import SqlError
 from parser.schema import key
 from parser.shape import source_text
@@ -19,6 +21,8 @@ from parser.shape import source_text
 #: SQLite's limits on terms of a compound select and on columns of a result.
 _MAX_TERMS = 500
 _MAX_COLUMNS = 2_000
+#: A column of a table of some FROM: VALUES has none of its own.
+_OUTER = re.compile(r"\bt\d+\.")
 _WORDS = {"union": "UNION", "union all": "UNION ALL", "except": "EXCEPT", "intersect": "INTERSECT"}
 
 
@@ -114,10 +118,20 @@ def _values(context: Context, body: nodes.Values, parent: Scope | None, named: b
     columns = [
         ResultColumn(f"column{n}", "", all_boolean(cells)) for n, cells in enumerate(zip(*rows, strict=True), 1)
     ]
+    if any(_OUTER.search(cell.sql) for cells in rows for cell in cells):
+        return Core(_rows_as_selects(rows), tuple(columns), "")
     heads = ", ".join(f"column{number} AS c{number}" for number in range(1, width + 1)) if named else "*"
     # SQLite takes neither ORDER BY nor LIMIT right after VALUES.
     text = f"SELECT {heads} FROM (VALUES {', '.join(f'({joined(cells)})' for cells in rows)})"
     return Core(text, tuple(columns), "")
+
+
+def _rows_as_selects(rows: Sequence[Sequence[Expression]]) -> str:
+    """VALUES whose cells name columns of a query around it: SQLite then finds no names for the columns of VALUES."""
+    if len(rows) > _MAX_TERMS:
+        raise SqlError("too_complex")
+    texts = [", ".join(f"{cell.sql} AS c{number}" for number, cell in enumerate(cells, 1)) for cells in rows]
+    return f"SELECT * FROM ({' UNION ALL '.join(f'SELECT {text}' for text in texts)})"
 
 
 def _compound(context: Context, body: nodes.Compound, parent: Scope | None, named: bool) -> Core:

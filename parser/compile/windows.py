@@ -20,13 +20,7 @@ def order_term(compiled: Expression, term: nodes.OrderTerm) -> str:
 
 def over(env: Env, window: nodes.Window | nodes.Name) -> str:
     """The window after OVER, in parentheses; a named one (of the WINDOW clause) is written out."""
-    if isinstance(window, nodes.Name):
-        window_key = key(window.text)
-        found = next((scope.windows[window_key] for scope in env.scope.levels() if window_key in scope.windows), None)
-        if found is None:
-            known = [name for scope in env.scope.levels() for name in scope.windows]
-            raise SqlError("unknown_window", name=window.text, nearest=nearest(window.text, known), place=window.place)
-        window = found
+    window = _refined(env, _named(env, window) if isinstance(window, nodes.Name) else window)
     parts = []
     if window.partition_by:
         parts.append(f"PARTITION BY {joined(expressions(env, window.partition_by))}")
@@ -36,6 +30,25 @@ def over(env: Env, window: nodes.Window | nodes.Name) -> str:
     if window.frame is not None:
         parts.append(_frame(env, window.frame))
     return f"({' '.join(parts)})"
+
+
+def _named(env: Env, name: nodes.Name) -> nodes.Window:
+    wanted = key(name.text)
+    found = next((scope.windows[wanted] for scope in env.scope.levels() if wanted in scope.windows), None)
+    if found is None:
+        known = [each for scope in env.scope.levels() for each in scope.windows]
+        raise SqlError("unknown_window", name=name.text, nearest=nearest(name.text, known), place=name.place)
+    return found
+
+
+def _refined(env: Env, window: nodes.Window) -> nodes.Window:
+    """The window with what it takes from its base: that has no frame, and no order where this one has its own."""
+    if window.base is None:
+        return window
+    base = _refined(env, _named(env, window.base))
+    if base.frame is not None or (base.order_by and window.order_by):
+        raise SqlError("not_supported", what=f"OVER ({window.base.text} …)", place=window.base.place)
+    return nodes.Window(base.partition_by, window.order_by or base.order_by, window.frame)
 
 
 def _frame(env: Env, frame: nodes.Frame) -> str:

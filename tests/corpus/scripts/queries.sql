@@ -112,3 +112,6 @@ SELECT a AS 'first name', b "second" FROM t1 ORDER BY b, a;
 SELECT [a], q.[b] + 1 AS [the sum] FROM [t1] AS [q] ORDER BY [the sum], 1;
 INSERT INTO [counted]([what]) VALUES('bracket''s');
 SELECT [what] FROM counted WHERE [what] LIKE 'b%';
+SELECT a, sum(b) OVER (w ORDER BY a) FROM t1 WINDOW w AS (PARTITION BY c) ORDER BY 1, 2;
+SELECT a, count(*) OVER v FROM t1 WINDOW w AS (ORDER BY a), v AS (w ROWS UNBOUNDED PRECEDING) ORDER BY 1;
+SELECT a, (SELECT max(x) FROM (SELECT t1.a AS x UNION ALL SELECT 2)) FROM t1 ORDER BY b, a;
