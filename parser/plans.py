@@ -97,7 +97,7 @@ def _still_good(kept: _Kept, schema: Schema) -> bool:
     now = {"table": schema.tables, "view": schema.views, "domain": schema.domains}
     if any(now[kind].get(key) is not thing for kind, key, thing in kept.compilation.found):
         return False
-    linked = linked_tables(schema)
+    linked = linked_tables(schema, kept.compilation.plan)
     if len(linked) != len(kept.compilation.linked):
         return False
     if any(a is not b for a, b in zip(linked, kept.compilation.linked, strict=True)):

@@ -14,15 +14,15 @@ from parser.compile.show import describe, show
 from parser.compile.translate import translate
 from parser.errors import SqlError
 from parser.literals import Literals, Look
-from parser.plan import Plan, Query, Shaped
-from parser.schema import Schema, Table, Thing
+from parser.plan import Change, Plan, Query, Shaped
+from parser.schema import Schema, Table, Thing, key
 
 
 @dataclass(frozen=True, slots=True)
 class Compilation:
     """A plan and what it depends on besides its shape: looks at literals, and what names were found as.
 
-    `linked`: the tables with foreign keys then; which tables a change writes follows from them. `reusable`: the plan
+    `linked`: the tables that referred to a change's then, from which follow those that it writes. `reusable`: the plan
     may serve other requests.
     """
 
@@ -46,12 +46,25 @@ def compile_statement(statement: nodes.Statement, shaped: Shaped, schema: Schema
         # Nesting is bounded by the lexer; chains of prefix operators are not, and end here.
         raise SqlError("too_deep") from None
     found = tuple((kind, key, thing) for (kind, key), thing in context.found.items())
-    return Compilation(plan, frozenset(literals.looks), found, linked_tables(schema), context.reusable)
+    return Compilation(plan, frozenset(literals.looks), found, linked_tables(schema, plan), context.reusable)
 
 
-def linked_tables(schema: Schema) -> tuple[Table, ...]:
-    """The tables that refer to others."""
-    return tuple(table for table in schema.tables.values() if table.references)
+def linked_tables(schema: Schema, plan: Plan) -> tuple[Table, ...]:
+    """The tables that refer to the one a change is about, and those that refer to them; none for other plans."""
+    if not isinstance(plan, Change):
+        return ()
+    found: dict[str, Table] = {}
+    keys = {key(plan.table)}
+    while True:
+        more = {
+            each.key: each
+            for each in schema.tables.values()
+            if each.key not in found and any(reference.table in keys for reference in each.references)
+        }
+        if not more:
+            return tuple(found[name] for name in sorted(found))
+        found |= more
+        keys |= more.keys()
 
 
 def _reads(statement: nodes.Statement) -> bool:

@@ -88,8 +88,19 @@ def test_literals_in_order_bind_as_they_are(database: SmallDatabase) -> None:
 def test_plans_survive_the_ddl_of_others(database: SmallDatabase) -> None:
     text = "select a from t where a = 1"
     plan = database.plan(text)
-    database.run("create table other (x ISA)")
-    assert database.plan(text) is plan
+    change = database.plan("insert into t (a) values (?)")
+    for ddl in (
+        "create table other (x ISA primary key)", "create table child (y ISA references other(x) on delete cascade)",
+        "alter table other add column z", "alter table child rename column y to w", "create index i on other (x)",
+        "create view seen as select x from other", "create domain d (isa)", "drop view seen", "drop table child",
+        "alter table other rename to another", "drop table another",
+    ):  # fmt: skip
+        database.run(ddl)
+        assert database.plan(text) is plan, ddl
+        assert database.plan("insert into t (a) values (?)") is change, ddl
+    database.run("alter table t add column z")
+    assert database.plan(text) is not plan
+    assert database.plan("insert into t (a) values (?)") is not change
     database.run("drop table t")
     assert database.error(text).key == "unknown_table"
 
