@@ -232,7 +232,7 @@ class Checker:
         sights = [one for one in self._operations if one.kind == "accounts" and one.status == "ok"]
         return bank.History(
             (FIRST_BALANCE,) * ACCOUNTS,
-            tuple(bank.Transfer(one.value[3], *one.value[:3], self._ending(one)) for one in transfers),
+            tuple(_transfer(one, self._ending(one)) for one in transfers),
             tuple(bank.Sight(f"operation {one.number}", tuple(one.result)) for one in sights),
             tuple((found.accounts, frozenset(found.transfers)) for found in self._found),
         )
@@ -245,6 +245,11 @@ class Checker:
 def _steps(operation: Operation) -> Iterator[list_append.Step]:
     for kind, key, value in operation.value:
         yield list_append.Read(key, tuple(value)) if kind == "read" else list_append.Append(key, value)
+
+
+def _transfer(operation: Operation, ending: Ending) -> bank.Transfer:
+    source, target, amount, number = operation.value
+    return bank.Transfer(number, source, target, amount, ending)
 
 
 def _value(value: Any) -> Any:

@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import Callable
 from random import Random
+from typing import Any
 
 import gevent
 
@@ -153,7 +154,7 @@ class Client:
             raise Unexpected(f"{operation.shown()}: {answer.text}")
         return found or None
 
-    def _ask_until(self, operation: Operation, text: str, **metadata: object) -> Answer:
+    def _ask_until(self, operation: Operation, text: str, **metadata: Any) -> Answer:
         """Ask, again with the same request id while the answer is that nobody knows or that nobody can."""
         while True:
             operation.tries += 1
@@ -233,7 +234,7 @@ class Client:
             if failed.answer.sqlstate not in _ABORTED | self._lost | {_UNKNOWN}:
                 raise Unexpected(f"{operation.shown()}: {failed.answer.text}") from failed
 
-    def _step(self, text: str, **metadata: object) -> Answer:
+    def _step(self, text: str, **metadata: Any) -> Answer:
         answer = self._speaker.ask(text, **metadata)
         if answer.sqlstate:
             raise _StepFailed(answer)

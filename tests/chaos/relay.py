@@ -60,7 +60,9 @@ class Relay:
     @property
     def port(self) -> int:
         """Where it listens."""
-        return int(self._server.server_port)
+        port = self._server.server_port
+        assert port is not None
+        return port
 
     def reset_all(self) -> None:
         """Every connection ends with a reset; new ones may come."""

@@ -42,6 +42,13 @@ class Plan:
     is_foreign: bool = False
     gap_seconds: float = GAP_SECONDS
 
+    def words(self) -> str:
+        """The command line's arguments for this very plan."""
+        words = f"--seed {self.seed} --seconds {self.seconds:g} --nodes {len(self.nodes)} --gap {self.gap_seconds:g}"
+        words += f" --kinds {','.join(self.kinds) or repr('')}" if self.kinds != KINDS else ""
+        words += f" --mutant {self.mutant}" if self.mutant else ""
+        return words + (" --foreign" if self.is_foreign else "")
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -124,7 +131,7 @@ class Run:
         """Clients and faults together; then the clients end what they began, with nothing in their way."""
         working = [gevent.spawn(_error_of, client.run) for client in self._clients]
         nemesis = gevent.spawn(_error_of, Nemesis(self._site, self._history, self._faults).run)
-        peace = gevent.spawn_later(self._plan.seconds, lambda: None)
+        peace = gevent.spawn_later(self._plan.seconds, _error_of, lambda: None)
         running = [*working, nemesis, peace]
 
         def are_over(some: list[gevent.Greenlet[..., Exception | None]]) -> bool:
@@ -156,7 +163,7 @@ def _error_of(work: Callable[[], None]) -> Exception | None:
 def _report(plan: Plan, history: History, violations: Sequence[Violation]) -> str:
     if not violations:
         return ""
-    lines = [f"{len(violations)} violations; run again with: make chaos SECONDS={plan.seconds:g} SEED={plan.seed}"]
+    lines = [f"{len(violations)} violations; run again with: python -m tests.chaos {plan.words()}"]
     lines.append(f"history: {history.path}")
     for violation in violations[:_SHOWN_VIOLATIONS]:
         lines.append(f"- {violation.what}")

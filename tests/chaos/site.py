@@ -70,7 +70,7 @@ class Site:
         """Wait until each says so since its last start; AssertionError when one does not."""
         for name in names:
             process = self.processes[name]
-            self.wait_for(lambda process=process: "event=ready" in process.log(), f"{name} to be ready")  # type: ignore[misc]
+            self.wait_for(lambda process=process: "event=ready" in process.log(), f"{name} to be ready")
 
     def wait_for(self, condition: Any, what: str, seconds: float = READY_SECONDS) -> Any:
         """The first true value of `condition`; AssertionError after `seconds`, or when a process ended by itself."""

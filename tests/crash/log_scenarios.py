@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import gevent
 
@@ -59,7 +60,7 @@ def entries(log: EmbeddedLog, log_id: int) -> list[Entry]:
     return found
 
 
-def check_entries(log: EmbeddedLog, acks: list[list[object]]) -> None:
+def check_entries(log: EmbeddedLog, acks: list[list[Any]]) -> None:
     """What was acknowledged is there at its index, nothing is there twice, and the log takes more."""
     for info in log.databases():
         found = entries(log, info.log_id)
@@ -102,7 +103,7 @@ class Append:
             for number in range(8, 10):
                 append(log, made.log_id, number, ack)
 
-    def check(self, root: Path, acks: list[list[object]]) -> None:
+    def check(self, root: Path, acks: list[list[Any]]) -> None:
         """The acknowledged entries, in their places."""
         with opened(root) as log:
             if ["database", 1] in acks:
@@ -132,12 +133,12 @@ class CreateAndDrop:
                     ack("dropped", name, made.log_id)
                     log.forget(made.log_id)
 
-    def check(self, root: Path, acks: list[list[object]]) -> None:
+    def check(self, root: Path, acks: list[list[Any]]) -> None:
         """The databases are those of the system log's entries, and no acknowledgement is missing among these."""
         with opened(root) as log:
             changes = [entry.change for entry in entries(log, SYSTEM_LOG_ID)]
             standing: dict[int, str] = {}
-            told: list[list[object]] = []
+            told: list[list[Any]] = []
             for change in changes:
                 assert change is not None
                 made = change.verb == "create_database"
@@ -173,14 +174,14 @@ class Snapshot:
                 ack("confirmed", index)
                 append(log, 1, 3, ack)
 
-    def check(self, root: Path, acks: list[list[object]]) -> None:
+    def check(self, root: Path, acks: list[list[Any]]) -> None:
         """What was acknowledged is held or replaced by a newer one; files and journal agree."""
         with opened(root) as log:
             latest = log.latest_snapshot(1)
             for what, index, *_ in (ack for ack in acks if ack[0] != "entry"):
-                assert latest is not None and latest.index >= int(str(index)), f"{what} {index}"
+                assert latest is not None and latest.index >= index, f"{what} {index}"
                 held = {info.index: info for info in log.snapshots(1)}
-                assert what != "confirmed" or index not in held or held[index].confirmed  # type: ignore[index]
+                assert what != "confirmed" or index not in held or held[index].confirmed
             check_no_orphans(root, log)
             check_entries(log, acks)
 
@@ -199,7 +200,7 @@ class Truncate:
 
     def act(self, root: Path, ack: Ack) -> None:
         """Truncate, append, truncate beyond what is allowed."""
-        retention.STEP_ENTRIES = _STEP_ENTRIES
+        vars(retention)["STEP_ENTRIES"] = _STEP_ENTRIES
         with opened(root) as log:
             ack("oldest", log.truncate(1, 6))
             append(log, 1, 14, ack)
@@ -207,10 +208,10 @@ class Truncate:
             append(log, 1, 15, ack)
             log._threads.checkpoint_now()
 
-    def check(self, root: Path, acks: list[list[object]]) -> None:
+    def check(self, root: Path, acks: list[list[Any]]) -> None:
         """Snapshot and entries are the whole history."""
         with opened(root) as log:
-            told = max((int(str(ack[1])) for ack in acks if ack[0] == "oldest"), default=1)
+            told = max((ack[1] for ack in acks if ack[0] == "oldest"), default=1)
             latest = log.latest_snapshot(1)
             assert latest is not None and latest.index == 12
             assert told <= log.oldest(1) <= latest.index + 1

@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from dirk_gevent.engine.apply import Work
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.snapshot import SnapshotInfo
 from dirk_gevent.log.entry import NO_CHAIN, Entry, chain
+from parser.plan import Shaped
 from tests.crash.points import Ack, Scenario
 from tests.engine.plans import START_MS, LogMaker, open_engine, rows_of, work
 
@@ -111,11 +113,11 @@ class Apply:
         engine.close()
         ack("durable", 11)
 
-    def check(self, root: Path, acks: list[list[object]]) -> None:
+    def check(self, root: Path, acks: list[list[Any]]) -> None:
         """A prefix of the log, never behind what was called durable."""
         with opened(root) as engine:
             index = check_state(the_database(engine), _OURS)
-            durable = max((int(str(at)) for what, at in acks if what == "durable"), default=0)
+            durable = max((at for what, at in acks if what == "durable"), default=0)
             assert index >= durable, f"at {index}, but {durable} was durable"
             check_files(root, engine)
 
@@ -136,12 +138,12 @@ class SnapshotWrite:
                 database.apply(history(_OURS)[:last])
                 ack("made", database.snapshot(root / "made.zst").index)
 
-    def check(self, root: Path, acks: list[list[object]]) -> None:
+    def check(self, root: Path, acks: list[list[Any]]) -> None:
         """The file is whole, at an index that is not behind what was acknowledged, or was never there."""
         with opened(root) as engine:
             if acks:
                 made = SnapshotInfo.read(root / "made.zst")
-                assert made.index >= int(str(acks[-1][1]))
+                assert made.index >= acks[-1][1]
             if (root / "made.zst").exists():
                 engine.by_log(1).restore(root / "made.zst")
             check_state(engine.by_log(1), _OURS)
@@ -169,7 +171,7 @@ class SnapshotReceive:
         database.apply(history(_OURS)[:10])
         engine.close()
 
-    def check(self, root: Path, acks: list[list[object]]) -> None:
+    def check(self, root: Path, acks: list[list[Any]]) -> None:
         """The old state, none at all, or the new one; the new one for ever once it was acknowledged."""
         with opened(root) as engine:
             index = check_state(engine.by_log(1), _OURS)
@@ -198,7 +200,7 @@ class SetAside:
         ack("durable", 3)
         engine.close()
 
-    def check(self, root: Path, acks: list[list[object]]) -> None:
+    def check(self, root: Path, acks: list[list[Any]]) -> None:
         """One history or the other, never both in one file."""
         with opened(root) as engine:
             index = check_state(engine.by_log(1), *((_OURS,) if ["durable", 3] in acks else (_OTHER, _OURS)))
@@ -234,21 +236,19 @@ class Databases:
                 database.checkpoint()
         engine.close()
 
-    def check(self, root: Path, acks: list[list[object]]) -> None:
+    def check(self, root: Path, acks: list[list[Any]]) -> None:
         """What is known is what the system log says at its index, and after the rest of it what that says."""
         with opened(root) as engine:
             for applied in (engine.system.applied_index, len(self._CHANGES)):
                 engine.apply_system(system(*self._CHANGES)[:applied])
-                standing = set()
+                standing: set[int] = set()
                 for verb, log_id in self._CHANGES[:applied]:
                     standing = standing | {log_id} if verb == "create_database" else standing - {log_id}
                 assert set(engine.logs()) == standing | {0}
                 check_files(root, engine)
 
 
-def _count() -> object:
-    from parser.plan import Shaped
-
+def _count() -> Shaped:
     return Shaped("select count(*) as n from dirk_meta", ())
 
 

@@ -22,7 +22,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import orjson
 
@@ -44,7 +44,7 @@ class Scenario(Protocol):
     def act(self, root: Path, ack: Ack) -> None:
         """The work that is stopped somewhere; `ack(…)` notes what somebody was told, in order."""
 
-    def check(self, root: Path, acks: list[list[object]]) -> None:
+    def check(self, root: Path, acks: list[list[Any]]) -> None:
         """Recover, compare with what was acknowledged, and go on; AssertionError for what is wrong."""
 
 

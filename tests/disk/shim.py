@@ -284,5 +284,6 @@ def _install_syncs(disk: Disk) -> None:
             return found
         return os.statvfs_result((*found[:3], 0, 0, *found[5:]))
 
-    os.fsync = os.fdatasync = synced
+    for name in ("fsync", "fdatasync"):
+        setattr(os, name, synced)
     os.statvfs = free

@@ -52,9 +52,11 @@ class Machine:
 
     def rows(self) -> list[int]:
         """What the table `t` of the SQLite file holds."""
-        with apsw.Connection(str(self.root / "a.sqlite")) as connection:
-            assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-            return [row[0] for row in connection.execute("SELECT a FROM t ORDER BY rowid")]
+        connection = apsw.Connection(str(self.root / "a.sqlite"))
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        rows = connection.execute("SELECT a FROM t ORDER BY rowid").fetchall()
+        connection.close()
+        return [int(str(row[0])) for row in rows]
 
 
 @pytest.fixture
