@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from typing import Protocol
+from typing import Any, Protocol
 
 import gevent
 from gevent import socket
@@ -27,6 +27,15 @@ _RECEIVE_BYTES = 65536
 _CHECK_SECONDS = 1.0
 _MAX_IDLE = 128
 _RETRY_FIRST_SECONDS, _RETRY_MAX_SECONDS = 0.1, 2.0
+
+
+#: Classes of errors that say no more than: this time nothing was appended.
+_OPEN_CLASSES = ("08", "53", "57P")
+
+
+def leaves_open(meta: Mapping[str, Any] | None) -> bool:
+    """Whether an answer says nothing of what became of the same write when it was sent before."""
+    return meta is not None and str(meta.get("sqlstate", "")).startswith(_OPEN_CLASSES)
 
 
 class BackendDownError(OSError):

@@ -10,7 +10,7 @@ from typing import Any
 import gevent
 
 from dirk_gevent import answers, protocol
-from dirk_gevent.backends import Backend, BackendDownError, RelayedAnswer, Remote
+from dirk_gevent.backends import Backend, BackendDownError, RelayedAnswer, Remote, leaves_open
 from dirk_gevent.commits import Commits
 from dirk_gevent.config import Config
 from dirk_gevent.engine.database import Database
@@ -104,18 +104,23 @@ class Forward:
         return int(meta["index"]) if meta is not None and meta.get("log") == database.log_id else 0
 
     def _ask(self, session: Session, request: Request, request_id: str, wire: Wire) -> bytes | Remote:
-        """The proxy's answer; a write that was cut off is sent again with its id until the time is over."""
+        """The proxy's answer; a write that was cut off is sent again with its id until it is known how it ended.
+
+        Raises SqlError: outcome_unknown when the time is over first, proxy_unreachable when nothing was sent.
+        """
         assert self._proxy is not None
         message = protocol.with_metadata(self._metadata(session, request, request_id), request.raw)
         deadline = time.monotonic() + self._limits.wait_ms / 1000
         was_sent = False
         while True:
             try:
-                return self._proxy.ask(message, self._limits.statement_seconds + _SLACK_SECONDS, wire)
+                answer = self._proxy.ask(message, self._limits.statement_seconds + _SLACK_SECONDS, wire)
+                if not (was_sent and isinstance(answer, bytes) and leaves_open(protocol.split_meta(answer)[0])):
+                    return answer
             except BackendDownError as error:
                 was_sent = was_sent or error.was_sent
-                if not was_sent or time.monotonic() > deadline:
-                    break
+            if not was_sent or time.monotonic() > deadline:
+                break
             gevent.sleep(_RETRY_SECONDS)
         if was_sent:
             raise SqlError("outcome_unknown", request_id=request_id)

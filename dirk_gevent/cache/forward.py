@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dirk_gevent import protocol
+from dirk_gevent.backends import leaves_open
 from dirk_gevent.cache.store import Store, answer_with_meta, now
 from dirk_gevent.cache.upstream import (
     RETRY_SECONDS,
@@ -82,19 +83,21 @@ class Forwarder:
         """
         deadline = now() + RETRY_SECONDS
         backoff = Backoff()
-        was_sent = False
+        was_sent = was_lost = False
         while True:
             if forwarded.in_transaction and not self._upstream.is_open():
                 raise TransactionLostError(self._lost())
             try:
                 self._upstream.send(forwarded.request)
                 was_sent = True
-                return self._receive(forwarded, with_meta, language, streaming)
+                answer = self._receive(forwarded, with_meta, language, streaming)
+                if not was_lost or forwarded.is_read or answer.is_streamed or not leaves_open(answer.meta):
+                    return answer
             except UpstreamDownError as error:
                 if not was_sent or forwarded.is_read:
                     raise self._unreachable() from error
             except UpstreamLostError as error:
-                was_sent = True
+                was_sent = was_lost = True
                 if forwarded.in_transaction:
                     lost = self._unknown(forwarded) if forwarded.is_commit else self._lost()
                     raise TransactionLostError(lost) from error

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import closing
+from pathlib import Path
 
 import gevent
 import pytest
 from gevent import socket
 
+from dirk_gevent import protocol
 from dirk_gevent.backends import Backend, BackendDownError
+from dirk_gevent.config import load
+from dirk_gevent.forward import Forward
 from dirk_gevent.logs import logger
+from dirk_gevent.session import Request, Session
+from dirk_gevent.understand import Understanding
+from dirk_gevent.wire import Wire
 from tests.cluster import HOST
 
 ANSWER = b"RESULT_MESSAGE\nOK\nEND\n"
@@ -37,3 +45,46 @@ def test_a_request_lost_on_a_kept_connection_may_have_arrived() -> None:
         assert lost.value.was_sent
         server.get(timeout=5)
         backend.close()
+
+
+def forward_to(port: int, directory: Path) -> Forward:
+    """A node's way to a proxy on `port`."""
+    config = {
+        "configVersion": 2,
+        "loadBalancer": {"listenPort": port},
+        "instances": [{"id": "m1", "role": "MASTER", "port": 1}],
+        "limits": {"waitMs": 20_000},
+    }
+    path = directory / "config.json"
+    path.write_text(json.dumps(config), encoding="utf-8")
+    return Forward(load(path), "m1", None, logger("test"))
+
+
+@pytest.mark.parametrize("statement", [b"manampia ao@ t sanda (1)", b"tehirizo"])
+def test_what_a_second_attempt_is_refused_with_does_not_settle_the_first(tmp_path: Path, statement: bytes) -> None:
+    """The proxy may have appended what it was sent before it died; the next one says only that it can't append now."""
+    refusal = protocol.message("Hadisoana : … (57P03)", b'{"sqlstate":"57P03"}')
+    done = protocol.message("OK", b'{"log":1,"index":7}')
+    received: list[bytes] = []
+    near, far = socket.socketpair()
+    with closing(socket.socket()) as listening, closing(near), closing(far):
+        listening.bind((HOST, 0))
+        listening.listen()
+
+        def proxies() -> None:
+            for answer in (b"", refusal, done):
+                accepted, _ = listening.accept()
+                received.append(accepted.recv(1000))
+                accepted.sendall(answer)
+                accepted.close()
+
+        server = gevent.spawn(proxies)
+        forward = forward_to(listening.getsockname()[1], tmp_path)
+        understood = Understanding().of(statement.decode())
+        request = Request(statement, statement.decode())
+        answer = forward.run(Session("mg"), request, understood.shaped, understood.route, Wire(near))
+        assert answer == b"RESULT_MESSAGE\nOK\nEND\n"
+        server.get(timeout=20)
+        assert forward._proxy is not None
+        forward._proxy.close()
+    assert len(received) == 3 and len(set(received)) == 1, "one request, one id"

@@ -46,16 +46,16 @@ def clients(cluster: Cluster, seed: int) -> list[Client]:
 
 
 @contextmanager
-def deaths(cluster: Cluster, seed: int, pause_seconds: float) -> Iterator[None]:
-    """A node killed -9 and started again, over and over, one at a time."""
+def deaths(cluster: Cluster, seed: int, pause_seconds: float, mortal: Sequence[str]) -> Iterator[None]:
+    """One of `mortal` killed -9 and started again, over and over, one at a time."""
     over, source = Event(), random.Random(f"{seed} deaths")
 
     def kill() -> None:
         while not over.wait(source.uniform(0.5, 1.0) * pause_seconds):
-            node = source.choice(("m1", "m2"))
-            cluster.kill(node)
+            name = source.choice(mortal)
+            cluster.kill(name)
             over.wait(source.uniform(0.0, 0.5) * pause_seconds)
-            cluster.start(node)
+            cluster.start(name)
 
     thread = Thread(target=kill)
     thread.start()
@@ -77,7 +77,9 @@ def settled(cluster: Cluster) -> None:
     wait_for(lambda: all(row[2] == "live" for row in rows(cluster.ask("proxy", "asehoy ny mpizara;"))), 30)
 
 
-def check(cluster: Cluster, seed: int, seconds: float, kills: float) -> tuple[int, int]:
+def check(
+    cluster: Cluster, seed: int, seconds: float, kills: float, mortal: Sequence[str] = ("m1", "m2")
+) -> tuple[int, int]:
     """Run both workloads at once, judge them; how many transactions and transfers were committed."""
     lists, bank, source = ListAppend(seed), Bank(seed), random.Random(seed)
     with Client(lambda: cluster.ports["proxy"], "asa", source) as first:
@@ -86,11 +88,13 @@ def check(cluster: Cluster, seed: int, seconds: float, kills: float) -> tuple[in
         at_bank: list[Transfer | Sight] = []
         some, others = clients(cluster, seed), clients(cluster, seed + 1)
         beside = Thread(target=lambda: at_bank.extend(run(bank.session, others, until(seconds, others))))
-        with deaths(cluster, seed, kills):
+        with deaths(cluster, seed, kills, mortal):
             beside.start()
             history = run(lists.session, some, until(seconds, some))
             beside.join()
         settled(cluster)
+        # Its connection may have died with the proxy.
+        first.close()
         final = lists.final(first)
         head = first.rows("alaivo isaina(*) ao@ famindrana")[0][0]
     assert anomalies(history) + lost(history, final) == []
@@ -121,3 +125,10 @@ def test_nothing_is_lost_or_seen_half_done_while_a_node_dies(made: Cluster, seed
 def test_the_same_for_a_minute(made: Cluster, seed: int) -> None:
     transactions, transfers = check(made, seed, seconds=60.0, kills=5.0)
     assert transactions > 100 and transfers > 30
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_the_same_while_the_proxy_dies_too(made: Cluster, seed: int) -> None:
+    transactions, transfers = check(made, seed, seconds=30.0, kills=4.0, mortal=("m1", "m2", "proxy", "proxy"))
+    assert transactions and transfers
