@@ -70,9 +70,12 @@ class Cluster:
         for port in (self.node_port, self.second_port):
 
             def agrees(port: int = port) -> bool:
-                with Client(port) as client:
-                    client.ask(f"ampiasao {database};")
-                    return f'"rows":[[{expected}]]'.encode() in client.ask(question)
+                try:
+                    with Client(port) as client:
+                        client.ask(f"ampiasao {database};")
+                        return f'"rows":[[{expected}]]'.encode() in client.ask(question)
+                except StatementError:
+                    return False  # the node has not come to the database or the table yet
 
             _wait(agrees, f"port {port} to answer {expected} to {question}")
 
