@@ -32,7 +32,8 @@ from dirk_gevent.threads import NativeThreads
 
 _CONNECT_SECONDS = 2.0
 _SILENCE_SECONDS = 10.0
-_RETRY_FIRST_SECONDS, _RETRY_MAX_SECONDS = 0.1, 2.0
+#: A proxy that was away takes writes again once a master has come back to it: that wait is all writers'.
+_RETRY_FIRST_SECONDS, _RETRY_MAX_SECONDS = 0.1, 0.75
 _APPLIER_THREADS = 4
 _SLOW_THREADS = 2
 _CHECKPOINT_SECONDS = 5.0
