@@ -18,6 +18,7 @@ from random import Random
 from typing import Any, ClassVar
 
 import gevent
+import gevent.pool
 import gevent.server
 import gevent.socket
 import gevent.threadpool
@@ -152,6 +153,7 @@ def install() -> None:
     put(gevent.server, "StreamServer", _listener)
     _quiet_dirk()
     _share_grammar()
+    _order_sets()
 
 
 def put(owner: Any, name: str, value: object) -> None:
@@ -185,6 +187,33 @@ def _share_grammar() -> None:
     put(tables, "load", lru_cache(maxsize=1)(tables.load))
     shared = lru_cache(maxsize=None)(statements.Statements()._parse)
     put(statements.Statements, "_parse", lambda _, shape: shared(shape))
+
+
+class _InOrder(dict[Any, None]):
+    """A set that is walked in the order in which it was filled, not in that of addresses."""
+
+    def add(self, item: object) -> None:
+        """Put it in."""
+        self[item] = None
+
+    def discard(self, item: object) -> None:
+        """Take it out if it is there."""
+        self.pop(item, None)
+
+
+def _order_sets() -> None:
+    """Sets of greenlets and of connections are walked when a process ends."""
+    from dirk_gevent.wire import Wire
+
+    made = gevent.pool.Group.__init__
+
+    def make(self: gevent.pool.Group, *greenlets: Any) -> None:
+        made(self, *greenlets)
+        for name in ("greenlets", "dying"):
+            put(self, name, _InOrder())
+
+    put(gevent.pool.Group, "__init__", make)
+    put(Wire, "__hash__", lambda wire: wire.sock.fd)
 
 
 def fresh_directory(root: Path, name: str, life: int) -> Path:
