@@ -12,7 +12,7 @@ import orjson
 from dirk_gevent.engine import records
 
 DIGEST_BYTES = 32
-_CHUNK_ROWS = 1000
+_CHUNK_ROWS = 200
 _ROWID_NAMES = ("rowid", "_rowid_", "oid")
 _TABLE_KIND = "table"
 #: What SQLite itself has by way of tables, indexes and triggers, the engine's own aside.
