@@ -32,6 +32,8 @@ class Commits:
         Raises SqlError: what `draft_of` and `LogHost.write` raise, and what the entry ended with: 40001.
         """
         log_id, draft = draft_of(fields, request_id, self._limits.write_steps, self._understanding.of)
+        if (draft.base_index or 0) > self._host.head_index(log_id) and self._host.log.is_open(log_id):
+            raise SqlError("argument_invalid", field="commit")
         ended = self._running.setdefault(request_id, Event())
         try:
             outcome = self._host.write(log_id, str(log_id), "", draft)

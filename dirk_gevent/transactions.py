@@ -13,7 +13,7 @@ from typing import Any
 import gevent
 
 from dirk_gevent.engine.transaction import MOST_STATEMENTS, Work
-from dirk_gevent.log.entry import Draft, LoggedStatement
+from dirk_gevent.log.entry import SYSTEM_LOG_ID, Draft, LoggedStatement
 from dirk_gevent.session import Request, as_args
 from dirk_gevent.understand import Understood
 from parser.errors import SqlError
@@ -69,7 +69,7 @@ def draft_of(
     """
     match fields:
         case {"log": int(log_id), "base": int(base), "tables": list(tables), "statements": list(statements)} if (
-            statements and tables and len(statements) <= MOST_STATEMENTS and base >= 0
+            log_id > SYSTEM_LOG_ID and statements and tables and len(statements) <= MOST_STATEMENTS and base >= 0
         ):
             names = tuple(table for table in tables if isinstance(table, str))
             if len(names) == len(tables):
@@ -92,7 +92,9 @@ def _understood(statements: list[object], understand: Callable[[str], Understood
 
 def _statement(fields: object, understand: Callable[[str], Understood]) -> LoggedStatement:
     match fields:
-        case [str(text), args, int(time_ms), int(seed)] if 0 <= seed < _SEEDS and 0 <= time_ms < _MOST_MS:
+        case [str(text), args, int(time_ms), int(seed)] if (
+            "\0" not in text and 0 <= seed < _SEEDS and 0 <= time_ms < _MOST_MS
+        ):
             understood = understand(text)
             if understood.route.kind is Kind.WRITE and not is_database_change(understood.route):
                 return LoggedStatement(understood.shaped, as_args(args), time_ms, seed)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from itertools import count
+from typing import Any
 
 import pytest
 
@@ -207,6 +209,26 @@ def test_a_long_answer_sees_own_changes(opened: Callable[[str], Connection]) -> 
     assert len(rows(mine.ask("alaivo id ao@ t;"))) == 5002
     assert rows(mine.ask("alaivo isaina(*) ao@ t;")) == [[5002]]
     assert says(mine, "avereno") == UNDONE
+
+
+def test_work_that_no_transaction_left_is_refused(opened: Callable[[str], Connection]) -> None:
+    mine = opened("proxy")
+    log_id = meta(mine.ask("/*dirk {}*/alaivo * ao@ t;"))["log"]
+    insert = ["manampia ao@ t sanda (3, 30)", [], 1_700_000_000_000, 7]
+    right: dict[str, Any] = {"log": log_id, "base": 2, "tables": ["t"], "statements": [insert]}
+    for wrong in (
+        None, 7, {}, {**right, "log": 0}, {**right, "base": -1}, {**right, "base": 10**6}, {**right, "tables": []},
+        {**right, "tables": [7]}, {**right, "statements": []}, {**right, "statements": [insert[:3]]},
+        *({**right, "statements": [[*insert[:place], bad, *insert[place + 1 :]]]} for place, bad in (
+            (0, "alaivo 1"), (0, "manamboara tahiry x"), (0, "tehirizo"), (0, "manampia\0"), (0, 7), (1, 7),
+            (1, [[]]), (2, -1), (2, 10**15), (2, "1"), (3, -1), (3, 2**64),
+        )),
+    ):  # fmt: skip
+        found = state(mine, f'/*dirk {{"commit":{json.dumps(wrong)}}}*/tehirizo')
+        assert found == "22023", (wrong, found)
+    assert state(mine, f'/*dirk {{"commit":{json.dumps({**right, "base": 1})}}}*/tehirizo') == "40001"
+    assert not state(mine, f'/*dirk {{"commit":{json.dumps(right)}}}*/tehirizo')
+    assert all_of(mine) == [[1, 10], [2, 20], [3, 30]]
 
 
 def test_arguments_and_explain_inside(opened: Callable[[str], Connection]) -> None:
