@@ -9,8 +9,8 @@ from contextlib import suppress
 
 #: How long a native thread that runs Python may keep the interpreter's lock from the hub once the hub wants it.
 _SWITCH_SECONDS = 0.0005
-#: New objects between two looks of the garbage collector: large statements make many, hardly any of them in cycles.
-_COLLECT_AFTER_OBJECTS = 10_000
+#: New objects between two looks of the garbage collector: a look at so many takes some 0.2 ms.
+_COLLECT_AFTER_OBJECTS = 2_000
 
 
 class CannotStartError(Exception):
