@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import gevent
 from gevent.event import Event
+from gevent.lock import Semaphore
 from gevent.queue import Queue
 
 from dirk_gevent import protocol, replication
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
 #: How far a node may be sent ahead of what it has applied, in each log (one entry may always be on its way).
 WINDOW_ENTRIES = 8192
 WINDOW_BYTES = 64 * 1024 * 1024
+#: The same over all logs: past it a log has one message on its way, so that a stalled database stops no other.
+LINK_WINDOW_BYTES = 256 * 1024 * 1024
+#: Snapshots on their way to one node at one time: each is an open file and a piece in memory.
+_MOST_SEEDS = 4
 CHUNK_MAX_BYTES = 1024 * 1024
 _UPLOAD_CHUNKS = 64
 _LOOK_SECONDS = 0.02
@@ -109,6 +114,10 @@ class NodeLink:
         self._lanes: dict[int, _Lane] = {}
         self._refused: dict[int, int] = {}
         self._pending: set[int] = set()
+        #: Logs that have more to send once the node has applied some of what is on its way.
+        self._held_back: set[int] = set()
+        self._flying_bytes = 0
+        self._seeds = Semaphore(_MOST_SEEDS)
         self._wake = Event()
         self._told_heads: dict[int, int] = {}
         self._uploads: dict[int, _Upload] = {}
@@ -161,10 +170,10 @@ class NodeLink:
     def fence(self, log_id: int) -> None:
         """The node's state of this log is wrong: it keeps it aside and starts from a snapshot."""
         lane = self._lanes.get(log_id)
-        if lane is not None and lane.is_seeding:
-            # What it is being sent would mix with what follows the fence: it hears of it when it is back.
+        if lane is None or lane.is_seeding:
+            # Nothing of this log goes there now, or what does would mix with what follows: it hears when it is back.
             self.close()
-        elif lane is not None:
+        else:
             lane.restart(0)
             lane.is_seeding = True
             gevent.spawn(self._guarded, self._send_fence, log_id, lane)
@@ -248,6 +257,9 @@ class NodeLink:
             lane.mark = None
         if lane.is_full:
             return False
+        if lane.flying and self._flying_bytes >= LINK_WINDOW_BYTES:
+            self._held_back.add(log_id)
+            return False
         after = lane.sent
         try:
             chunk = self._log.read(log_id, after, CHUNK_MAX_BYTES)
@@ -269,6 +281,7 @@ class NodeLink:
         header = {"t": "entries", "log": log_id, "first": chunk.first_index, "chain": chunk.chain_before.hex()}
         body = protocol.join_entries(entries)
         lane.took_off(len(entries), len(body))
+        self._flying_bytes += len(body)
         self._frames.send(header, body)
         return True
 
@@ -277,6 +290,12 @@ class NodeLink:
         gevent.spawn(self._guarded, self._send_snapshot, log_id, lane)
 
     def _send_snapshot(self, log_id: int, lane: _Lane) -> None:
+        with self._seeds:
+            self._send_latest(log_id, lane)
+        lane.is_seeding = False
+        self._poke(log_id)
+
+    def _send_latest(self, log_id: int, lane: _Lane) -> None:
         info = self._log.latest_snapshot(log_id)
         if info is None:
             lane.restart(0)
@@ -291,8 +310,6 @@ class NodeLink:
             finally:
                 reader.close()
             lane.restart(info.index)
-        lane.is_seeding = False
-        self._poke(log_id)
 
     def _beat_all(self) -> None:
         while True:
@@ -346,9 +363,26 @@ class NodeLink:
         self._host.applied(self.node, log_id, index)
         lane = self._lanes.get(log_id)
         if lane is not None and index > lane.applied:
+            before = lane.flying_bytes
             lane.landed(index)
+            self._room(before - lane.flying_bytes)
             if lane.sent < self._host.head_index(log_id):
                 self._poke(log_id)
+
+    def _room(self, size_bytes: int) -> None:
+        """So much less is on its way: what was held back goes on."""
+        self._flying_bytes -= size_bytes
+        if self._held_back and self._flying_bytes < LINK_WINDOW_BYTES:
+            self._pending |= self._held_back
+            self._held_back.clear()
+            self._wake.set()
+
+    def forget(self, log_id: int) -> None:
+        """A database was dropped, and the node knows it."""
+        lane = self._lanes.pop(log_id, None)
+        self._held_back.discard(log_id)
+        if lane is not None:
+            self._room(lane.flying_bytes)
 
     def _begin_upload(self, info: SnapshotInfo) -> None:
         if (before := self._uploads.get(info.log_id)) is not None:

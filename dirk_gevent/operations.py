@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _WAIT_SECONDS = 2.0
 _LOOK_SECONDS = 0.1
+_DRAIN_SECONDS = 60.0
 #: A round that another began is waited for so long; then one of our own.
 _ROUND_SECONDS = 150.0
 
@@ -202,7 +203,7 @@ class Operations:
         view = self._host.cluster.nodes[node]
         view.is_drained = True
         self._host.log_event("node_drained", target=node)
-        deadline = time.monotonic() + float(fields.get("seconds") or 60.0)
+        deadline = time.monotonic() + float(fields.get("seconds", _DRAIN_SECONDS))
         while (running := self._host.cluster.running.get(node, 0)) or view.pins:
             if time.monotonic() > deadline:
                 break

@@ -153,6 +153,43 @@ def test_a_node_is_drained_evicted_and_seeded_again(cluster: Cluster) -> None:
     assert numbers(cluster, "t") == numbers(cluster, "t", "m2")
 
 
+def test_a_drain_waits_for_transactions(cluster: Cluster) -> None:
+    level(cluster, *BOTH)
+    with cluster.connect("proxy") as connection:
+        connection.ask("ampiasao t;")
+        node = connection.ask("/*dirk {}*/ atombohy;").split('"node":"')[1].split('"')[0]
+        said = admin(cluster, "drain", node, "--seconds", "0", status=1)
+        assert "0 reads and 1 transactions still run there" in said
+        assert "(1)" in connection.ask("manampia ao@ u (w, n) sanda (1, 3000);")
+        assert "Hadisoana" not in connection.ask("tehirizo;")
+    assert f"{node} is drained" in admin(cluster, "drain", node)
+    admin(cluster, "undrain", node)
+
+
+def test_a_node_is_taken_out_of_one_database(cluster: Cluster) -> None:
+    level(cluster, *BOTH)
+    admin(cluster, "evict", "m2", "--database", "t", "--yes")
+    wait_for(lambda: states(cluster, "dirk")["m2"] == "live", WAIT_SECONDS, "m2 with the other databases")
+    assert states(cluster, "t") == {"m1": "live", "m2": "evicted"}
+    with cluster.connect("proxy") as connection:
+        connection.ask("ampiasao t;")
+        assert "(1)" in connection.ask("manampia ao@ u (w, n) sanda (1, 4000);")
+        found = {connection.ask("/*dirk {}*/ alaivo w ao@ u fetra 1;").split('"node":"')[1].split('"')[0]}
+    assert found == {"m1"}
+    admin(cluster, "reseed", "m2", "--database", "t", "--yes")
+    wait_for(lambda: 4000 in numbers_or_none(cluster, "m2"), WAIT_SECONDS, "the row on m2")
+    level(cluster, *BOTH)
+    assert states(cluster, "t") == {"m1": "live", "m2": "live"}
+
+
+def numbers_or_none(cluster: Cluster, node: str) -> list[int]:
+    """The n of all rows of `t` on a node; none while it has nothing to answer from."""
+    try:
+        return numbers(cluster, "t", node)
+    except AssertionError:
+        return []
+
+
 def test_a_person_settles_what_the_log_cannot(cluster: Cluster) -> None:
     """Both masters' files were edited, each in its own way: nobody is right, so nothing is written until --keep."""
     for node, value in (("m1", 71), ("m2", 72)):
