@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from parser import printer
@@ -82,6 +82,7 @@ def _larger(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     )
 
 
+@settings(deadline=None, derandomize=True, database=None)
 @given(st.recursive(_LEAVES, _larger, max_leaves=12), st.booleans())
 def test_any_expression_survives_the_round_trip(statements: Statements, text: str, malagasy: bool) -> None:
     printed = round_trip(statements, f"alaivo {text} antso x", malagasy)

@@ -199,7 +199,7 @@ def _call(reach: Reach, spec: str, depth: int) -> Twin:
 def _cast(reach: Reach, depth: int) -> Twin:
     choices, value = reach.choices, any_value(reach, depth - 1)
     ours, theirs = choices.pick(
-        (("ISA", "NUMERIC"), ("integer", "INTEGER"), ("BIGINT", "INTEGER"), ("real", "NUMERIC"))
+        (("ISA", "NUMERIC"), ("integer", "INTEGER"), ("BIGINT", "INTEGER"), ("real", "REAL"))
     )
     text_ = f"{choices.word('CAST')}({value.ours} {choices.word('AS')} {ours})"
     return Twin(text_, f"(+CAST({value.theirs} AS {theirs}))")
