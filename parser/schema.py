@@ -39,8 +39,8 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A foreign key: `columns` of the table refer to `foreign_columns` of `table` (keys). `cascades`: a change of
-    that table may write to this one."""
+    """A foreign key: `columns` of the table refer to `foreign_columns` of `table` (keys; none: its primary key), which
+    may not be there yet. `cascades`: a change of that table may write to this one."""
 
     columns: tuple[str, ...]
     table: str

@@ -209,6 +209,9 @@ def _change(
     reads: Sequence[str],
     per_row: bool = False,
 ) -> Change:
+    missing = next((each.table for each in table.references if context.relation(each.table) is None), None)
+    if missing is not None:
+        raise SqlError("unknown_table", name=missing, nearest="")
     base = {table.name for table in context.schema.tables.values()}
     read = dict.fromkeys([*reads, *(name for name in context.tables if name in base)])
     # An INSERT that reads its table may change or delete rows that were there, and other tables with them.
@@ -236,7 +239,8 @@ def _parents(schema: Schema, table: Table) -> Iterable[Foreign]:
         if parent is not None:
             theirs = {column.key: column.name for column in parent.columns}
             columns = tuple(names[column] for column in each.columns)
-            yield Foreign(columns, parent.name, tuple(theirs[column] for column in each.foreign_columns))
+            foreign = each.foreign_columns or parent.unique[0]
+            yield Foreign(columns, parent.name, tuple(theirs[column] for column in foreign))
 
 
 def _children(schema: Schema, table: Table) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from parser import domains, nodes
 from parser.compile import numbering, sql
 from parser.compile.context import Context
-from parser.compile.define import define_domain, define_index, define_table, define_view, table_sql
+from parser.compile.define import define_domain, define_index, define_table, define_view, is_good, table_sql
 from parser.compile.load import parsed
 from parser.compile.query import compile_query, fixed_name
 from parser.errors import SqlError
@@ -52,8 +52,16 @@ def create_table(context: Context, node: nodes.CreateTable) -> Ddl:
     if node.query is not None:
         return _create_as(context, node, node.query)
     table = define_table(context, node, _source(context))
+    _check_children(context.schema, table)
     texts = (table_sql(context, node, table), *numbering.created(table))
     return Ddl(texts, _made("table", name, table.source), "create_table", "table", name)
+
+
+def _check_children(schema: Schema, table: Table) -> None:
+    """A new table is what the foreign keys that were there before it refer to. Raises foreign_key_invalid (42830)."""
+    references = (each for child in schema.tables.values() for each in child.references if each.table == table.key)
+    if not all(is_good(schema, each, table) for each in references):
+        raise SqlError("foreign_key_invalid", table=table.name)
 
 
 def _create_as(context: Context, node: nodes.CreateTable, query: nodes.Query) -> Ddl:
@@ -71,7 +79,9 @@ def _create_as(context: Context, node: nodes.CreateTable, query: nodes.Query) ->
     shaped, definition = parsed(source)
     assert isinstance(definition, nodes.CreateTable)
     inner = Context(context.schema, Literals(shaped))
-    create = table_sql(inner, definition, define_table(inner, definition, source))
+    table = define_table(inner, definition, source)
+    _check_children(context.schema, table)
+    create = table_sql(inner, definition, table)
     fill = f"INSERT INTO {sql.name(name)} {compiled.sql}"
     return Ddl((create, fill), _made("table", name, source), "create_table", "table", name)
 

@@ -15,7 +15,7 @@ from parser.compile.sources import relation_fields
 from parser.domains import Domain as Atoms
 from parser.errors import SqlError
 from parser.printer import write_node
-from parser.schema import Column, Domain, Index, Reference, Table, View, key
+from parser.schema import Column, Domain, Index, Reference, Schema, Table, View, key
 from parser.suggest import nearest
 
 _CASCADES = frozenset(("cascade", "set null", "set default"))
@@ -132,24 +132,37 @@ def _references(context: Context, node: nodes.CreateTable, table: Table) -> Iter
 
 
 def _reference(context: Context, node: nodes.ForeignKey, columns: tuple[str, ...], table: Table) -> Reference:
-    """A foreign key; what it refers to must be a primary key or unique. Raises foreign_key_invalid (42830)."""
+    """A foreign key; what it refers to must be a primary key or unique. Raises foreign_key_invalid (42830).
+
+    A table that is not there yet may be referred to: it is held to that when it is made.
+    """
     if node.deferrable:
         raise SqlError("not_supported", what="DEFERRABLE", place=node.table.place)
-    parent = table if key(node.table.text) == table.key else context.table(node.table)
+    foreign = tuple(key(name.text) for name in node.foreign_columns)
+    reference = Reference(columns, key(node.table.text), foreign, bool({node.on_delete, node.on_update} & _CASCADES))
+    known = {column.key for column in table.columns}
+    invalid = SqlError("foreign_key_invalid", table=node.table.text, place=node.table.place)
+    if not known.issuperset(columns) or (foreign and len(foreign) != len(columns)):
+        raise invalid
+    if reference.table != table.key and context.relation(node.table.text) is None:
+        return reference
+    parent = table if reference.table == table.key else context.table(node.table)
     for name in node.foreign_columns:
         _check_known(parent.columns, name)
-    foreign = tuple(key(name.text) for name in node.foreign_columns)
-    if not foreign and parent.has_primary:
-        foreign = parent.unique[0]
-    known = {column.key for column in table.columns}
-    if len(foreign) != len(columns) or not known.issuperset(columns) or not _is_unique(context, parent, foreign):
-        raise SqlError("foreign_key_invalid", table=parent.name, place=node.table.place)
-    return Reference(columns, parent.key, foreign, bool({node.on_delete, node.on_update} & _CASCADES))
+    if not is_good(context.schema, reference, parent):
+        raise invalid
+    return reference
 
 
-def _is_unique(context: Context, parent: Table, columns: tuple[str, ...]) -> bool:
+def is_good(schema: Schema, reference: Reference, parent: Table) -> bool:
+    """Whether `parent` holds what a foreign key refers to: as many columns, and unique."""
+    foreign = reference.foreign_columns or (parent.unique[0] if parent.has_primary else ())
+    return len(foreign) == len(reference.columns) and _is_unique(schema, parent, foreign)
+
+
+def _is_unique(schema: Schema, parent: Table, columns: tuple[str, ...]) -> bool:
     """A primary key, UNIQUE, or a unique index on just these columns."""
-    indexes = (each.key_columns for each in context.schema.indexes.values() if each.table == parent.key)
+    indexes = (each.key_columns for each in schema.indexes.values() if each.table == parent.key)
     return any(set(group) == set(columns) for group in (*parent.unique, *indexes))
 
 
@@ -209,11 +222,13 @@ def _check(context: Context, table: Table, node: nodes.Check) -> str:
 
 
 def _foreign_sql(context: Context, table: Table, node: nodes.ForeignKey, reference: Reference) -> str:
-    parent = table if reference.table == table.key else context.schema.tables[reference.table]
+    parent = table if reference.table == table.key else context.schema.tables.get(reference.table)
     mine = {column.key: column.name for column in table.columns}
-    theirs = {column.key: column.name for column in parent.columns}
+    theirs = {column.key: column.name for column in parent.columns} if parent is not None else {}
     text = f"FOREIGN KEY ({sql.names([mine[each] for each in reference.columns])})"
-    text += f" REFERENCES {sql.name(parent.name)} ({sql.names([theirs[each] for each in reference.foreign_columns])})"
+    text += f" REFERENCES {sql.name(parent.name if parent is not None else node.table.text)}"
+    if node.foreign_columns:
+        text += f" ({sql.names([theirs.get(key(each.text), each.text) for each in node.foreign_columns])})"
     text += f" ON DELETE {node.on_delete.upper()}" if node.on_delete else ""
     return text + (f" ON UPDATE {node.on_update.upper()}" if node.on_update else "")
 
