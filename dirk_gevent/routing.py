@@ -73,7 +73,8 @@ class ReadRouter:
                 if view.is_drained:
                     drained.append(name)
                     continue
-                (fresh if view.applied.get(log_id, 0) >= minimum else behind).append(name)
+                # One that has never told of this log may have lost its files: it is not fresh enough for any read.
+                (fresh if view.applied.get(log_id, -1) >= minimum else behind).append(name)
         return fresh + behind + drained if behind or drained else fresh
 
     def _in_turn(self, names: list[str]) -> list[str]:
