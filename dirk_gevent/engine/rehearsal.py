@@ -115,6 +115,8 @@ class Rehearsal:
     @contextmanager
     def _working(self, transaction: Transaction, position: Position) -> Iterator[Schema]:
         """The connection with the transaction's changes made, for one statement; the schema as they left it."""
+        # One that can't even be planned depends on the definitions.
+        transaction.touch(())
         try:
             yield self._resumed(transaction, position)
         except apsw.InterruptError as error:

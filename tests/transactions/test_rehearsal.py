@@ -131,6 +131,15 @@ def test_a_conflict_is_found_before_a_statement_and_when_applying(database: Data
     assert outside(database) == [(1, 10), (2, 5)]
 
 
+def test_a_statement_that_can_not_be_planned_has_seen_the_definitions(database: Database) -> None:
+    mine = begin(database)
+    with pytest.raises(SqlError, match="unknown_table"):
+        change(mine, "manampia ao@ vaovao sanda (1)")
+    apply(database, "manamboara tabilao vaovao (a ISA)")
+    with pytest.raises(SqlError, match="definitions_changed"):
+        change(mine, "manampia ao@ vaovao sanda (1)")
+
+
 def test_an_entry_that_changed_nothing_is_no_conflict(database: Database) -> None:
     mine = begin(database)
     change(mine, "havaozy t ova v = 0 rehefa id = 1")
