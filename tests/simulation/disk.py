@@ -62,8 +62,10 @@ def _change(content: bytearray, change: tuple[int, bytes | None]) -> None:
 class Disk:
     """One machine's disk in one life of its process: a directory of real files, and what is safe of them."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, identity: str) -> None:
         self.directory = directory
+        #: What stays the same from life to life, as an inode does; files put back from a copy have another.
+        self.identity = identity
         self.contents: dict[tuple[int, int], Content] = {}
         self.is_full = False
         self.sync_fails = False

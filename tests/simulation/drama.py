@@ -242,7 +242,7 @@ class Faulty:
         rest = [one for one in self._cluster.machines.values() if one is not machine]
         for one in rest:
             one.kill(power=False)
-            one.restore_backup()
+            one.restore_backup(copied=self._fault.amount == 1)
         for one in rest:
             one.start()
         gevent.sleep(self._fault.for_seconds)

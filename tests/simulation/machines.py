@@ -62,6 +62,7 @@ class Machine:
         self._template = template
         self._power_lost = False
         self._offset = 0.0
+        self._copies = 0
         self.disk: Disk | None = None
         #: Where the disk's content is that the next life finds, when it is not the last life's own.
         self._instead: Path | None = template
@@ -85,7 +86,7 @@ class Machine:
         else:
             directory.mkdir()
         self._instead, self._power_lost = None, False
-        self.disk = Disk(directory)
+        self.disk = Disk(directory, f"{self.name} {self._copies}")
         world.disks.add(self.disk)
         world.network.dark.discard(self.name)
         self.lane = Lane(self.name)
@@ -141,9 +142,12 @@ class Machine:
         self._instead.mkdir(exist_ok=True)
         self._cluster.world.say(self.name, "-- empty disk")
 
-    def restore_backup(self) -> None:
-        """The next life finds the disk as it was at the beginning (the process must be down)."""
+    def restore_backup(self, copied: bool) -> None:
+        """The next life finds the disk as it was at the beginning (the process must be down): as a whole, as when a
+        virtual machine goes back to a snapshot, or with its files `copied` from a backup.
+        """
         self._instead = self._template
+        self._copies += copied
         self._cluster.world.say(self.name, "-- old backup restored")
 
     def move_clock(self, seconds: float) -> None:
@@ -176,7 +180,7 @@ class SimCluster:
     def config(self, machine: Machine) -> Config:
         """The configuration as one machine reads it: its own directory is this life's."""
         instances = tuple(
-            Instance(name, role, "127.0.0.1", node_port(name), self.machines[name].directory)
+            Instance(name, role, "127.0.0.1", node_port(name), self._directory_seen(name, machine))
             for name, role in zip(self.shape.nodes, self.shape.roles, strict=True)
         )
         return Config(
@@ -192,6 +196,10 @@ class SimCluster:
             ),
             limits=Limits(wait_ms=_WAIT_MS),
         )
+
+    def _directory_seen(self, name: str, machine: Machine) -> Path:
+        """A node's directory as a machine has it: those of others are not on its disk."""
+        return machine.directory if name == machine.name else self.root / "elsewhere" / name
 
     def start(self) -> None:
         """Start everything that is down."""

@@ -19,7 +19,7 @@ BUSY_SECONDS = 3.0
 #: Operations of one client, least and most.
 _FEW, _SOME, _MANY = (1, 4), (3, 8), (8, 12)
 #: Runs in which an old backup of the log takes its place.
-_FOREIGN_SHARE = 0.08
+_FOREIGN_SHARE = 0.12
 #: Everything that is broken is mended at this time.
 MENDED_SECONDS = 5.0
 #: A run that has not come to rest by then is stuck.
@@ -87,7 +87,7 @@ class Operation:
 @dataclass(frozen=True, slots=True)
 class Fault:
     """Something that breaks at `at_seconds` for `for_seconds`. `amount` is the breakage's own: operations of a disk,
-    seconds of latency or of a clock, which direction.
+    seconds of latency or of a clock, which direction, whether a backup's files were copied.
     """
 
     number: int
@@ -142,7 +142,7 @@ def draw(seed: int) -> Plan:
         operations = _operations(chance, 1, _FEW)
         later = _operations(chance, len(entries), _MANY, 5.0)
         operations += [replace(one, number=one.number + len(operations)) for one in later]
-        faults = [Fault(0, 3.0, Breakage.FOREIGN, shape.nodes[-1], 5.5)]
+        faults = [Fault(0, 3.0, Breakage.FOREIGN, shape.nodes[-1], 5.5, chance.choice((0, 0, 0, 1)))]
     else:
         operations = _operations(chance, len(entries), _SOME)
         faults = _faults(chance, shape, entries)
