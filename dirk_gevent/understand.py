@@ -8,13 +8,15 @@ from functools import lru_cache
 from dirk_gevent.threads import NativeThreads
 from parser.plan import Route, Shaped
 from parser.plans import Statements
-from parser.shape import split
+from parser.shape import split, split_large_insert
 
 #: Texts up to this length are remembered whole: programs repeat themselves to the letter.
 _REMEMBERED_CHARACTERS = 512
 _REMEMBERED_TEXTS = 8192
 #: Longer texts could hold the hub for more than a few milliseconds.
 HUB_CHARACTERS = 16 * 1024
+#: Inserts of plain rows could not: up to here they cost less than two hand-overs to a thread would delay them.
+_HUB_ROWS_CHARACTERS = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,9 @@ class Understanding:
             return self._remembered(text)
         if len(text) <= HUB_CHARACTERS:
             return self._understand(text)
+        shaped = split_large_insert(text) if len(text) <= _HUB_ROWS_CHARACTERS else None
+        if shaped is not None and len(shaped.shape) <= HUB_CHARACTERS:
+            return Understood(shaped, self._statements.route(shaped))
         return self._threads.call(self._understand, text)
 
     def _understand(self, text: str) -> Understood:
