@@ -54,7 +54,7 @@ _SPECIAL = {
     "json_remove": ("'[1, 2]', '$[0]'",),
     "json_type": ("'[1]'", "'[1]', '$[0]'"),
     "json_valid": ("'[1]'", "t"),
-    **{name: ("'[1]', '$[0]', n", "'{}', '$.a', t") for name in ("json_insert", "json_replace", "json_set")},
+    **dict.fromkeys(("json_insert", "json_replace", "json_set"), ("'[1]', '$[0]', n", "'{}', '$.a', t")),
 }
 _MOMENT_ARGUMENTS = ("", "'now'", "t", "u", "d", "'subsec'", "'now', '+1 day'", "'n' || 'ow'", "d, 'subsec'", "n")
 
