@@ -56,10 +56,10 @@ class Comparisons:
         known.compared_index, known.compared, known.is_urgent = index, now, False
         known.not_before = now + max(REST_SECONDS, took_seconds * _PAUSE_DURATIONS)
 
-    def hurry(self) -> None:
-        """Compare every database once more as soon as it is at rest."""
-        for known in self._known.values():
-            known.is_urgent = True
+    def hurry(self, log_id: int | None) -> None:
+        """Compare a database, or (None) every one, once more as soon as it is at rest."""
+        for one, known in self._known.items():
+            known.is_urgent = known.is_urgent or log_id in (None, one)
 
     def keep_only(self, logs: Collection[int]) -> None:
         """Forget the logs of databases that are gone."""

@@ -120,6 +120,7 @@ class Fences:
             elif found.status is Status.KEPT and self._is_healed(found):
                 self._book.change(found.number, status=Status.HEALED)
                 self._logger.info("node_healed", target=found.node, log=found.log_id)
+                self._host.snapshots.hurry(found.log_id)
 
     def _is_healed(self, found: Conflict) -> bool:
         """Whether the node has taken the log's state and everything after it."""

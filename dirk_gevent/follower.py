@@ -67,6 +67,8 @@ class Follower:
         self._told: dict[int, tuple[int, int]] = {}
         #: Set when the host sends nothing new here and nothing is under way, or when there is no host.
         self._left = Event()
+        #: What each database's file looked like when DirkDB had written to it last, and its applied index then.
+        self._files: dict[int, tuple[int, tuple[int, ...]]] = {}
         self._beat_seconds = 0.5
         self._said_waiting = False
 
@@ -308,8 +310,26 @@ class Follower:
         while True:
             gevent.sleep(_CHECKPOINT_SECONDS)
             for log_id, db in self.engine.logs().items():
+                self._look_at_file(db)
                 if db.durable_index < db.applied_index and log_id in self.engine.logs():
                     self._guarded(self._checkpoint, db)
+                    self.note_file(db)
+            self._files = {one: seen for one, seen in self._files.items() if one in self.engine.logs()}
+
+    def note_file(self, database: Database) -> None:
+        """Remember what a database's file looks like, now that DirkDB has written to it."""
+        self._files[database.log_id] = database.applied_index, self.engine.directory.signature(database.log_id)
+
+    def _look_at_file(self, database: Database) -> None:
+        """Tell the host of a file that changed though nothing was applied: another program may have written to it.
+
+        What DirkDB writes besides (a WAL cut, a large transaction rolled back) looks alike, and costs a comparison.
+        """
+        before = self._files.get(database.log_id)
+        self.note_file(database)
+        after = self._files[database.log_id]
+        if before is not None and before != after and before[0] == after[0]:
+            self.send({"t": "touched", "log": database.log_id})
 
     def _checkpoint(self, database: Database) -> None:
         self.slow.call(database.checkpoint)

@@ -340,6 +340,8 @@ class NodeLink:
             self._host.fences.done(self.node, int(frame["log"]), str(frame.get("kept") or ""))
         elif kind == "dumped":
             self._host.fences.dumped(self.node, int(frame["log"]), str(frame["kept"]), str(frame["sql"]))
+        elif kind == "touched":
+            self._host.snapshots.hurry(int(frame["log"]))
         elif kind == "leaving":
             gevent.spawn(self._guarded, self._let_go)
 

@@ -149,6 +149,7 @@ class Lane:
             self._await_seals(batch)
         with self._turn():
             outcomes = self._follower.appliers.call(self._apply_on_thread, database, batch)
+            self._follower.note_file(database)
         if database.state in (NodeState.STALLED, NodeState.SEEDING):
             # Seeding: a snapshot proved damaged and the log's entries alone were enough.
             database.set_state(NodeState.LIVE)

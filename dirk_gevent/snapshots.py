@@ -81,9 +81,9 @@ class SnapshotKeeper:
                 self.begin(log_id, uploads=False)
         self._comparisons.keep_only(heads.keys())
 
-    def hurry(self) -> None:
-        """A node has come, whose files may have been edited meanwhile: compare everything as soon as it is level."""
-        self._comparisons.hurry()
+    def hurry(self, log_id: int | None = None) -> None:
+        """A file may have been edited: compare one database, or everything, as soon as it is at rest."""
+        self._comparisons.hurry(log_id)
 
     def _look_after(self, log_id: int, current: Round, size: Size) -> None:
         current.asked &= self._host.links().keys()

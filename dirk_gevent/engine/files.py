@@ -78,6 +78,18 @@ class DataDirectory:
                 old.rename(new)
         return kept
 
+    def signature(self, log_id: int) -> tuple[int, ...]:
+        """Sizes and times of change of a database's file and its WAL: other ones mean that something was written."""
+        path = self.database(log_id)
+        found: list[int] = []
+        for one in (path, _companions(path)[0]):
+            try:
+                status = one.stat()
+            except FileNotFoundError:
+                continue
+            found += (status.st_size, status.st_mtime_ns)
+        return tuple(found)
+
     def newest_kept(self, log_id: int, why: str) -> Path | None:
         """The state of a database that was set aside last for this reason."""
         kept = self.path.glob(f"kept-{self.database(log_id).stem}-{why}*.sqlite")

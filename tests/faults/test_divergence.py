@@ -22,9 +22,8 @@ WAIT_SECONDS = 30.0
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """Two masters and a proxy that compares them often, with the five rows of `u`."""
-    settings = {"replication": {"compareSeconds": 0.5}}
-    found = Cluster(tmp_path_factory.mktemp("divergence"), settings=settings)
+    """Two masters and a proxy, with the five rows of `u`."""
+    found = Cluster(tmp_path_factory.mktemp("divergence"))
     try:
         found.start(*PARTS)
         prepare(found)
