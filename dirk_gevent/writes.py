@@ -54,10 +54,9 @@ class Writes:
         name = route.target or ""
         facts: dict[str, int] = {}
         changed = self._changed(route, name, request_id)
-        if route.verb == "drop_database":
-            if changed.change is not None:
-                _leave(session, changed.change)
-                facts["dropped"] = changed.change.log_id
+        if route.verb == "drop_database" and changed.change is not None:
+            _leave(session, changed.change)
+            facts["dropped"] = changed.change.log_id
         session.saw(SYSTEM_LOG_ID, changed.index)
         shown = changed.change.name if changed.change is not None else name
         meta = answers.meta_of(session, request, self._name, "write", rows=0, **facts)
