@@ -62,6 +62,12 @@ def p_names_opt(p: P) -> None:
     p[0] = p[2] if len(p) > 1 else ()
 
 
+def p_index_hint(p: P) -> None:
+    """index_hint :
+                  | NOT_INDEXED
+                  | INDEXED_BY name"""
+
+
 def append(p: P) -> None:
     """Action of `list : element | list COMMA element`: a tuple."""
     p[0] = (p[1],) if len(p) == 2 else (*p[1], p[len(p) - 1])

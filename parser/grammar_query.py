@@ -223,12 +223,6 @@ def p_table_name(p: P) -> None:
     p[0] = TableRef(p[1], p[2] if len(p) > 3 else None, p.lexpos(1))
 
 
-def p_index_hint(p: P) -> None:
-    """index_hint :
-                  | NOT_INDEXED
-                  | INDEXED_BY name"""
-
-
 def p_alias(p: P) -> None:
     """alias : name
              | AS name"""
