@@ -349,10 +349,12 @@ class Database(ReadSide):
         """Write down what was heard, make a last checkpoint, close; no read runs any more. Raises StorageFault."""
         self.close_reader()
         with self._writer_lock, storage_faults("close"):
-            if self._applier is not None or self.heard_head > self.applied_index:
-                self._writer().connection.execute("UPDATE dirk_meta SET heard_head = ?", (self.heard_head,))
-            self._empty_wal()
-            self._close_writer()
+            try:
+                if self._applier is not None or self.heard_head > self.applied_index:
+                    self._writer().connection.execute("UPDATE dirk_meta SET heard_head = ?", (self.heard_head,))
+                self._empty_wal()
+            finally:
+                self._close_writer()
 
     def drop(self) -> None:
         """Unlink everything (native thread). Reads that run finish on what they had; later ones are refused."""

@@ -11,6 +11,7 @@ from dirk_gevent.engine.compiled import ParserCompiler
 from dirk_gevent.engine.compiler import Compiler
 from dirk_gevent.engine.connection import open_reader
 from dirk_gevent.engine.database import Database
+from dirk_gevent.engine.faults import StorageFault
 from dirk_gevent.engine.files import DataDirectory
 from dirk_gevent.engine.functions import EntryContext
 from dirk_gevent.engine.results import Outcome
@@ -53,10 +54,19 @@ class Engine:
         self._shared.watchdog.start()
 
     def close(self) -> None:
-        """Close every database after a last checkpoint and give the directory back. Raises StorageFault."""
+        """Close every database after a last checkpoint and give the directory back.
+
+        Raises the first StorageFault once all are closed; the directory then counts as left in disorder.
+        """
         self._shared.watchdog.stop()
+        first: StorageFault | None = None
         for database in self._by_log.values():
-            database.close()
+            try:
+                database.close()
+            except StorageFault as fault:
+                first = first or fault
+        if first is not None:
+            raise first
         self.directory.unlock()
 
     def databases(self) -> dict[str, Database]:

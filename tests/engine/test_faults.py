@@ -12,8 +12,10 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import apsw
 import pytest
 
+from dirk_gevent.engine import checkpoints
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.faults import DirectoryInUse, PoisonedEntry, StorageFault
@@ -61,6 +63,28 @@ def test_a_full_disk_applies_nothing_and_recovers_when_there_is_room(small_disk:
     assert [o.sqlstate for o in database.apply(batch)] == ["", ""]
     assert rows_of(database, "select count(*) from t") == [(2002,)]
     engine.close()
+
+
+def test_a_database_that_cannot_be_closed_keeps_no_other_open(
+    tmp_path: Path, log: LogMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = open_engine(tmp_path / "data")
+    database = open_database(engine)
+    database.apply(work(log.sql("create table t (a)")))
+
+    def failing(*_: object, **_options: object) -> bool:
+        raise apsw.IOError("fsync failed")
+
+    engine.create(database.log_id + 1, "another")
+    another = engine.by_log(database.log_id + 1)
+    closed: list[int] = []
+    monkeypatch.setattr(another, "close", lambda: closed.append(another.log_id))
+    monkeypatch.setattr(checkpoints, "checkpoint", failing)
+    with pytest.raises(StorageFault):
+        engine.close()
+    monkeypatch.undo()
+    assert closed == [another.log_id]
+    assert engine.directory.path.joinpath("dirk.running").exists()
 
 
 def test_a_process_killed_while_it_applies_keeps_index_and_data_together(tmp_path: Path) -> None:
