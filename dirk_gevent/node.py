@@ -196,6 +196,14 @@ def _open(config: Config, node: str, log_lines: Logger) -> Engine:
     return engine
 
 
+def _close(engine: Engine, log_lines: Logger) -> None:
+    """Close the files; a disk that fails now takes nothing back: the next start reads what is there, the log has more."""
+    try:
+        NativeThreads(1).call(engine.close)
+    except StorageFault as fault:
+        log_lines.error("close_failed", reason=str(fault))
+
+
 def run(config: Config, node: str) -> int:
     """Run a node until SIGTERM; its exit status. Raises OSError (address taken), DirectoryInUse."""
     log_lines = logger("node", node)
@@ -233,7 +241,7 @@ def run(config: Config, node: str) -> int:
     if host is not None and own_log is not None:
         host.stop()
         own_log.close()
-    NativeThreads(1).call(engine.close)
+    _close(engine, log_lines)
     log_lines.info("stopped", hub_held_ms=hub.worst_ms, hub_worked_ms=hub.worked_ms)
     return 0
 
