@@ -197,7 +197,7 @@ def _open(config: Config, node: str, log_lines: Logger) -> Engine:
 
 
 def _close(engine: Engine, log_lines: Logger) -> None:
-    """Close the files; a disk that fails now takes nothing back: the next start reads what is there, the log has more."""
+    """Close the files. A disk that fails now takes nothing back: the next start reads what is there."""
     try:
         NativeThreads(1).call(engine.close)
     except StorageFault as fault:
