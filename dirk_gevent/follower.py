@@ -314,7 +314,8 @@ class Follower:
                 if db.durable_index < db.applied_index and log_id in self.engine.logs():
                     self._guarded(self._checkpoint, db)
                     self.note_file(db)
-            self._files = {one: seen for one, seen in self._files.items() if one in self.engine.logs()}
+            known = self.engine.logs()
+            self._files = {one: seen for one, seen in self._files.items() if one in known}
 
     def note_file(self, database: Database) -> None:
         """Remember what a database's file looks like, now that DirkDB has written to it."""

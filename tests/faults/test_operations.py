@@ -166,6 +166,7 @@ def test_a_drain_waits_for_transactions(cluster: Cluster) -> None:
     admin(cluster, "undrain", node)
 
 
+@pytest.mark.slow
 def test_a_node_is_taken_out_of_one_database(cluster: Cluster) -> None:
     level(cluster, *BOTH)
     admin(cluster, "evict", "m2", "--database", "t", "--yes")
@@ -190,6 +191,7 @@ def numbers_or_none(cluster: Cluster, node: str) -> list[int]:
         return []
 
 
+@pytest.mark.slow
 def test_a_person_settles_what_the_log_cannot(cluster: Cluster) -> None:
     """Both masters' files were edited, each in its own way: nobody is right, so nothing is written until --keep."""
     for node, value in (("m1", 71), ("m2", 72)):
