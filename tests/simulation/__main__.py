@@ -20,6 +20,7 @@ The first failure is made small, shown with its trace, and ends it with status 1
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
 
@@ -38,4 +39,6 @@ if __name__ == "__main__":
     from tests.simulation import world
 
     world.install()
+    # Ended from outside, it still removes its directory in memory.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     sys.exit(main())
