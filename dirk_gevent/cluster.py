@@ -158,6 +158,10 @@ class Cluster:
         """Masters that are connected, unfenced and applying, in config order."""
         return [name for name in self.nodes if self.is_live_master(name, log_id)]
 
+    def has_undrained_master(self, log_id: int) -> bool:
+        """Whether there is a live master that new work can go to."""
+        return any(not self.nodes[name].is_drained for name in self.live_masters(log_id))
+
     def is_current(self, node: str, log_id: int, head: int) -> bool:
         """Whether a live master is level or was within the last second."""
         if not self.is_live_master(node, log_id):

@@ -150,16 +150,26 @@ class ProxyTransactions:
         self, session: Session, request: Request, name: str, log_id: int, message: bytes, wire: Wire
     ) -> bytes | None:
         """The answer of one node to BEGIN; None when another should be asked."""
+        view = self._host.cluster.nodes[name]
+        if view.is_drained and self._host.cluster.has_undrained_master(log_id):
+            return None
         try:
             lease = self._backends[name].lease()
+        except BackendDownError:
+            return None
+        # Pinned before it is asked: a node that is about to end waits for the answer, too.
+        held = PinnedTransaction(name, lease, log_id, view)
+        try:
             answer = lease.ask_whole(message, self._silence_seconds, wire)
         except BackendDownError:
+            held.unpin()
             return None
         meta, _ = protocol.split_meta(answer)
         if meta is None or meta.get("sqlstate"):
+            held.unpin()
             lease.release()
             return None if meta is None or meta["sqlstate"] == "57P03" else _told(session, request, answer)
-        session.transaction = PinnedTransaction(name, lease, log_id, self._host.cluster.nodes[name])
+        session.transaction = held
         return _told(session, request, answer)
 
     # --- end -------------------------------------------------------------------------------------------------
