@@ -160,7 +160,7 @@ class Checker:
         ends = [one.ended for one in acknowledged]
         highest = list(_running_maximum([self._index.get(one.request_id, 0) for one in acknowledged]))
         for operation in sorted(self._operations, key=lambda one: one.ended):
-            if operation.status != "ok":
+            if operation.status != "ok" or _is_early(operation):
                 continue
             least, because = seen[operation.client] if operation.level != "any" else (0, None)
             if operation.level == "strong" and (count := bisect_left(ends, operation.begun)):
@@ -230,6 +230,7 @@ class Checker:
     def _bank(self) -> bank.History:
         transfers = [one for one in self._operations if one.kind == "transfer"]
         sights = [one for one in self._operations if one.kind == "accounts" and one.status == "ok"]
+        sights = [one for one in sights if not _is_early(one)]
         return bank.History(
             (FIRST_BALANCE,) * ACCOUNTS,
             tuple(_transfer(one, self._ending(one)) for one in transfers),
@@ -245,6 +246,11 @@ class Checker:
 def _steps(operation: Operation) -> Iterator[list_append.Step]:
     for kind, key, value in operation.value:
         yield list_append.Read(key, tuple(value)) if kind == "read" else list_append.Append(key, value)
+
+
+def _is_early(operation: Operation) -> bool:
+    """Whether it saw a state from before the first rows, which only "any" may."""
+    return operation.level == "any" and operation.kind != "elements" and not operation.result
 
 
 def _transfer(operation: Operation, ending: Ending) -> bank.Transfer:

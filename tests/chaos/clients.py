@@ -24,6 +24,7 @@ _CHOICE = 3
 _AGAIN = {"57P03", "53300", "53100", "08006", "58030"}
 _UNKNOWN = "08007"
 _NO_DATABASE = "3D000"
+_NO_TABLE = "42P01"
 #: A log that has lost what nodes know of says so with this command: no fault of a run excuses it.
 _NEEDS_A_PERSON = "rebuild-log"
 #: A conflict of transactions, a step that was refused because its transaction is gone.
@@ -88,6 +89,10 @@ class Client:
             work()
             gevent.sleep(self._chance.random() * _PAUSE_SECONDS)
         self._speaker.leave()
+
+    def learn(self, speaker: Speaker) -> None:
+        """Begin with what `speaker` has seen."""
+        self._speaker.learn(speaker)
 
     def stop(self) -> None:
         """Begin nothing more."""
@@ -166,7 +171,9 @@ class Client:
             operation.log, operation.index, operation.node = answer.log, answer.index, answer.node
             if _NEEDS_A_PERSON in answer.text:
                 raise Unexpected(f"{operation.shown()}: {answer.text}")
-            if answer.sqlstate not in _AGAIN | self._lost | {_UNKNOWN}:
+            # "any" takes any state, after a power cut one from before the tables were made.
+            early = {_NO_DATABASE, _NO_TABLE} if operation.level == "any" else self._lost
+            if answer.sqlstate not in _AGAIN | early | {_UNKNOWN}:
                 return answer
             gevent.sleep(_AGAIN_SECONDS)
 

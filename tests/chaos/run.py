@@ -125,6 +125,8 @@ class Run:
             metadata = {"db": None} if "DATABASE" in text else {}
             answer = speaker.ask(text, 30.0, **metadata)
             assert not answer.sqlstate, answer.text
+        for client in self._clients:
+            client.learn(speaker)
         speaker.leave()
 
     def _disturb(self) -> None:
