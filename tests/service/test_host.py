@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from gevent import socket
 
 from dirk_gevent import config, protocol, replication
+from dirk_gevent.config import Role
 from dirk_gevent.conflicts import Cause, Status
 from dirk_gevent.engine.build import build_fingerprint
 from dirk_gevent.engine.results import Outcome
@@ -365,3 +367,21 @@ def test_a_copied_log_that_lacks_entries_is_for_a_person(host: LogHost) -> None:
     finally:
         node.end()
         again.stop()
+
+
+def test_a_replica_that_differs_is_fenced_by_what_the_masters_agree_on(host: LogHost, connect: Connect) -> None:
+    """It has no vote: its content is measured against the masters' one digest, and is seeded anew."""
+    append(host)
+    master, replica = connect("m1"), connect("m2")
+    host.cluster.nodes["m2"].instance = replace(host.cluster.nodes["m2"].instance, role=Role.REPLICA)
+    for node in (master, replica):
+        node.ack(1, 1)
+    until(lambda: all(host.cluster.nodes[name].applied.get(1) == 1 for name in ("m1", "m2")))
+    assert host.snapshots.begin(1, uploads=False) == 1
+    for node, digest in ((replica, b"other"), (master, b"right")):
+        node.next("mark")
+        node.frames.send({"t": "digest", "log": 1, "index": 1, "digest": digest.hex()})
+    replica.next("fence")
+    (found,) = host.book.all()
+    assert (found.node, found.cause, found.right) == ("m2", Cause.CONTENT, b"right".hex())
+    assert host.cluster.live_masters(1) == ["m1"]
