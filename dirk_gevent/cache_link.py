@@ -10,7 +10,11 @@ from gevent.queue import Empty, Full, Queue
 from dirk_gevent.outcomes import Header
 from dirk_gevent.protocol import FrameSocket
 
+#: What may wait for one cache: so many batches, and so many headers and names of tables in them.
 _CACHE_BATCHES = 4096
+_CACHE_HEADERS = 65_536
+#: A cache is heard every half second; one that is silent, or takes nothing, for so long is cut.
+SILENCE_SECONDS = 10.0
 
 
 class CacheLink:
@@ -19,11 +23,12 @@ class CacheLink:
     def __init__(self, frames: FrameSocket) -> None:
         self._frames = frames
         self._batches: Queue[dict[str, Any]] = Queue(_CACHE_BATCHES)
+        self._waiting_headers = 0
 
     def run(self, released: dict[int, int]) -> None:
         """Serve the cache; `released` says up to which index of each log headers have gone out before it came."""
         self._frames.send({"t": "heads", "heads": {str(i): at for i, at in released.items()}})
-        sender = gevent.spawn(self._send_batches)
+        sender = gevent.spawn(self._send_all)
         try:
             while (frame := self._frames.receive()) is not None:
                 if frame.get("t") == "ping":
@@ -37,7 +42,12 @@ class CacheLink:
 
     def headers(self, headers: list[Header]) -> None:
         """Queue headers; a cache that does not take them is cut off (it clears itself and comes back)."""
-        self._put({"t": "headers", "h": [[h.log_id, h.index, h.tables] for h in headers]})
+        batch = {"t": "headers", "h": [[h.log_id, h.index, h.tables] for h in headers]}
+        self._waiting_headers += _weight(batch)
+        if self._waiting_headers > _CACHE_HEADERS and not self._batches.empty():
+            self.close()
+        else:
+            self._put(batch)
 
     def opened(self, log_id: int, index: int) -> None:
         """A log that is new to the cache: its headers begin after `index`."""
@@ -53,17 +63,31 @@ class CacheLink:
         except Full:
             self.close()
 
+    def _send_all(self) -> None:
+        try:
+            self._send_batches()
+        except OSError:
+            # Whoever reads finds out, too, that the connection is gone.
+            self.close()
+
     def _send_batches(self) -> None:
         while True:
             batch = self._batches.get()
+            self._waiting_headers -= _weight(batch)
             while batch["t"] == "headers":
                 try:
                     following = self._batches.get_nowait()
                 except Empty:
                     break
+                self._waiting_headers -= _weight(following)
                 if following["t"] != "headers":
                     self._frames.send(batch)
                     batch = following
                 else:
                     batch["h"] += following["h"]
             self._frames.send(batch)
+
+
+def _weight(batch: dict[str, Any]) -> int:
+    """What a batch takes, roughly, in headers with one table."""
+    return sum(max(1, len(tables)) for _, _, tables in batch.get("h", ()))

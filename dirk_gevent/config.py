@@ -263,6 +263,7 @@ def _log(section: Section, base: Path) -> LogSettings:
         snapshot_bytes=section.whole("snapshotBytes", default.snapshot_bytes, least=65_536),
         reserve_bytes=section.whole("reserveBytes", default.reserve_bytes, least=0),
         max_waiting=section.whole("maxWaiting", default.max_waiting, least=1, most=1_000_000),
+        max_wait_ms=section.whole("maxWaitMs", default.max_wait_ms, least=1, most=3_600_000),
     )
     section.finish()
     return found
@@ -282,6 +283,10 @@ def _limits(section: Section) -> Limits:
         ),
         transaction_steps=section.whole("transactionSteps", default.transaction_steps, least=20_000),
         max_connections=section.whole("maxConnections", default.max_connections, least=1, most=100_000),
+        max_running=section.whole("maxRunning", default.max_running, least=1, most=100_000),
+        max_long_reads=section.whole("maxLongReads", default.max_long_reads, least=1, most=10_000),
+        queue_ms=section.whole("queueMs", default.queue_ms, least=1, most=3_600_000),
+        request_bytes=section.whole("requestBytes", default.request_bytes, least=65_536),
     )
     section.finish()
     return found

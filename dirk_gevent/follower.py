@@ -39,6 +39,7 @@ _SLOW_THREADS = 2
 _CHECKPOINT_SECONDS = 5.0
 _LEAVE_SECONDS = 4.0
 _REST_SECONDS = 1.0
+_MOST_GONE = 4096
 _GENESIS_FILE = "dirk.genesis"
 
 
@@ -276,6 +277,9 @@ class Follower:
     def forget(self, log_id: int) -> None:
         """A database was dropped: its lane ends."""
         self._gone.add(log_id)
+        if len(self._gone) > _MOST_GONE:
+            # Nothing comes any more of those that were made, and dropped, so long ago.
+            self._gone = set(sorted(self._gone)[_MOST_GONE // 2 :])
         self._told.pop(log_id, None)
         lane = self._lanes.pop(log_id, None)
         if lane is not None:

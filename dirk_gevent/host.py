@@ -27,7 +27,7 @@ from dirk_gevent.host_link import NodeLink
 from dirk_gevent.log.contract import DatabaseChanged, DatabaseInfo, Log
 from dirk_gevent.log.entry import SYSTEM_DATABASE, SYSTEM_LOG_ID, Draft
 from dirk_gevent.logs import Logger
-from dirk_gevent.outcomes import LogOutcomes
+from dirk_gevent.outcomes import Kept, LogOutcomes
 from dirk_gevent.replication import Hello
 from dirk_gevent.session import Session
 from dirk_gevent.snapshots import SnapshotKeeper
@@ -55,6 +55,7 @@ class LogHost:
         self.fences = Fences(self, self.book, logger)
         self._logger = logger
         self._outcomes: dict[int, LogOutcomes] = {}
+        self._kept = Kept()
         self._first_heads = {log_id: head.index for log_id, head in log.heads().items()}
         self._reported_down: set[str] = set()
         self._dropped: dict[int, int] = {}
@@ -306,8 +307,11 @@ class LogHost:
             views = [view for view in self.cluster.nodes.values() if view.is_connected]
             if all(view.applied.get(SYSTEM_LOG_ID, 0) >= index for view in views):
                 del self._dropped[log_id]
-                self._outcomes.pop(log_id, None)
+                if (known := self._outcomes.pop(log_id, None)) is not None:
+                    known.forget()
                 self._first_heads.pop(log_id, None)
+                for link in self.links().values():
+                    link.forget(log_id)
                 self.cluster.forget_log(log_id)
                 self.log.forget(log_id)
 
@@ -332,7 +336,7 @@ class LogHost:
         known = self._outcomes.get(log_id)
         if known is None:
             known = self._outcomes[log_id] = LogOutcomes(
-                log_id, self._first_heads.get(log_id, 0), self.cluster.masters()
+                log_id, self._first_heads.get(log_id, 0), self.cluster.masters(), self._kept
             )
         return known
 

@@ -257,7 +257,7 @@ class NodeLink:
             lane.mark = None
         if lane.is_full:
             return False
-        if lane.flying and self._flying_bytes >= LINK_WINDOW_BYTES:
+        if lane.flying and self._is_full():
             self._held_back.add(log_id)
             return False
         after = lane.sent
@@ -365,26 +365,25 @@ class NodeLink:
         self._host.applied(self.node, log_id, index)
         lane = self._lanes.get(log_id)
         if lane is not None and index > lane.applied:
-            before = lane.flying_bytes
+            self._flying_bytes -= lane.flying_bytes
             lane.landed(index)
-            self._room(before - lane.flying_bytes)
+            self._flying_bytes += lane.flying_bytes
+            if self._held_back and not self._is_full():
+                self._pending |= self._held_back
+                self._held_back.clear()
+                self._wake.set()
             if lane.sent < self._host.head_index(log_id):
                 self._poke(log_id)
 
-    def _room(self, size_bytes: int) -> None:
-        """So much less is on its way: what was held back goes on."""
-        self._flying_bytes -= size_bytes
-        if self._held_back and self._flying_bytes < LINK_WINDOW_BYTES:
-            self._pending |= self._held_back
-            self._held_back.clear()
-            self._wake.set()
+    def _is_full(self) -> bool:
+        """Whether as much is on its way as may be; what lanes that began anew had sent is found out only here."""
+        if self._flying_bytes >= LINK_WINDOW_BYTES:
+            self._flying_bytes = sum(lane.flying_bytes for lane in self._lanes.values())
+        return self._flying_bytes >= LINK_WINDOW_BYTES
 
     def forget(self, log_id: int) -> None:
         """A database was dropped, and the node knows it."""
-        lane = self._lanes.pop(log_id, None)
-        self._held_back.discard(log_id)
-        if lane is not None:
-            self._room(lane.flying_bytes)
+        self._lanes.pop(log_id, None)
 
     def _begin_upload(self, info: SnapshotInfo) -> None:
         if (before := self._uploads.get(info.log_id)) is not None:

@@ -155,7 +155,9 @@ class Lane:
             database.set_state(NodeState.LIVE)
             self._follower.logger.info("resumed", log=self.log_id, index=database.applied_index)
         self._follower.progress.applied(self.log_id)
-        self._follower.send(replication.acks(self.log_id, database.applied_index, outcomes))
+        for part in replication.parts(outcomes):
+            index = database.applied_index if not part or part[-1] is outcomes[-1] else part[-1].index
+            self._follower.send(replication.acks(self.log_id, index, part))
         self._follower.check_level()
 
     def _apply_on_thread(self, database: Database, batch: Batch) -> list[Outcome]:

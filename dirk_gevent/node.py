@@ -20,7 +20,7 @@ from dirk_gevent.log.embedded import EmbeddedLog
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from dirk_gevent.logs import Logger, logger
 from dirk_gevent.metrics import HubWatch
-from dirk_gevent.node_stream import NodeStream
+from dirk_gevent.node_stream import LongReads, NodeStream
 from dirk_gevent.node_transactions import NodeTransactions
 from dirk_gevent.progress import Progress
 from dirk_gevent.quick import QuickReads
@@ -49,7 +49,7 @@ class NodeHandler:
         self._forward = writes
         self._understanding = Understanding()
         self._quick = QuickReads(engine)
-        self._readers = NativeThreads(_READER_THREADS)
+        self._readers = LongReads(_READER_THREADS, config.limits)
         self.transactions = NodeTransactions(config.limits, engine, progress, writes, self._database)
 
     def open_session(self) -> Session:
@@ -80,6 +80,7 @@ class NodeHandler:
             if host is None or fields is None:
                 raise SqlError("node_not_following", node=self._engine.node, reason="no log is hosted here")
             raise TakeOver(lambda taken: host.follow(taken, fields))
+        session.forget_gone(self._is_there)
         understood = self._understanding.of(request.text)
         shaped, route = understood.shaped, understood.route
         if (session.transaction is not None and not is_apart(route)) or route.verb in VERBS:
@@ -93,6 +94,10 @@ class NodeHandler:
         if route.kind is Kind.SESSION or route.show == "databases":
             return self._session(session, request, route)
         return self._forward.run(session, request, shaped, route, wire)
+
+    def _is_there(self, log_id: int) -> bool:
+        """Whether a database has not been dropped; one that is not known here yet has not."""
+        return log_id > self._engine.enacted_index or self._engine.of_log(log_id) is not None
 
     def _at_head(self, host: LogHost, session: Session, request: Request) -> Request:
         """The request of a state that has all that the log, which is here, holds now."""
@@ -129,7 +134,7 @@ class NodeHandler:
                 raise Overrun
             relation = database.read(shaped, request.args, now_ms)
         except Overrun:
-            stream = self._readers.call(database.stream, shaped, request.args, now_ms)
+            stream = self._readers.threads.call(database.stream, shaped, request.args, now_ms)
             return NodeStream(stream, self._readers, self._engine.node, session, request, database, wire)
         except StorageFault as fault:
             raise SqlError("storage_fault", node=self._engine.node, reason=str(fault)) from fault

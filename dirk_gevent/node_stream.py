@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TypeVar
 
+import gevent
+
 from dirk_gevent import answers, protocol
+from dirk_gevent.admission import Places
+from dirk_gevent.config import Limits
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.faults import StorageFault
 from dirk_gevent.engine.read import HUB_PAGES
@@ -25,16 +29,25 @@ _WATCH_SECONDS = 0.5
 _Result = TypeVar("_Result")
 
 
+class LongReads:
+    """The native threads for long reads, and the places of those that hold a connection and a read transaction."""
+
+    def __init__(self, threads: int, limits: Limits) -> None:
+        self.threads = NativeThreads(threads)
+        self.places = Places(limits.max_long_reads, limits.queue_ms)
+
+
 class NodeStream:
     """The answer to one long read. The first pages are fetched at once, so errors of planning come as errors do.
 
-    A result that ends within those pages is numbered `k/total`; a longer one `k/0`, its last page `k/k`.
+    A result that ends within those pages is numbered `k/total`; a longer one `k/0`, its last page `k/k`. It has a place
+    among the long reads while a query runs for it; a client that only has to read what is there takes none.
     """
 
     def __init__(
         self,
         stream: RelationStream,
-        threads: NativeThreads,
+        reads: LongReads,
         node: str,
         session: Session,
         request: Request,
@@ -42,7 +55,8 @@ class NodeStream:
         wire: Wire,
     ) -> None:
         self._stream = stream
-        self._threads = threads
+        self._threads = reads.threads
+        self._places = reads.places
         self._node = node
         self._session = session
         self._request = request
@@ -50,7 +64,13 @@ class NodeStream:
         self._wire = wire
         self._spooling: Call[None] | None = None
         self._closed = False
-        self._first = self._fetch(HUB_PAGES)
+        self._places.take()
+        self._has_place = True
+        try:
+            self._first = self._fetch(HUB_PAGES)
+        except BaseException:
+            self._leave()
+            raise
         self._is_whole = stream.finished
         session.saw(database.log_id, stream.index)
 
@@ -82,6 +102,7 @@ class NodeStream:
         """The reader is slow: drain the rest into a file so that the read transaction ends."""
         if self._spooling is None and not self._stream.finished and not self._closed:
             self._spooling = self._threads.start(self._stream.spool)
+            gevent.spawn(self._leave_after, self._spooling)
 
     def close(self) -> None:
         """End the query and free what it holds."""
@@ -91,6 +112,18 @@ class NodeStream:
             if self._spooling is not None:
                 self._spooling.wait(_WATCH_SECONDS * 10)
             self._threads.begin(self._stream.close)
+            self._leave()
+
+    def _leave(self) -> None:
+        """No query runs for it any more. Safe to call twice."""
+        if self._has_place:
+            self._has_place = False
+            self._places.give_back()
+
+    def _leave_after(self, call: Call[None]) -> None:
+        while not call.wait(_WATCH_SECONDS):
+            pass
+        self._leave()
 
     @property
     def is_closed(self) -> bool:
@@ -109,7 +142,10 @@ class NodeStream:
 
     def _fetch(self, pages: int) -> list[Page]:
         """The next pages. When the client goes away meanwhile the query is cancelled; raises SqlError."""
-        return self._awaited(self._threads.start(self._stream.fetch, pages))
+        fetched = self._awaited(self._threads.start(self._stream.fetch, pages))
+        if self._stream.finished:
+            self._leave()
+        return fetched
 
     def _awaited(self, call: Call[_Result]) -> _Result:
         while not call.wait(_WATCH_SECONDS):

@@ -28,7 +28,7 @@ from dirk_gevent.engine.stream import RelationStream
 from dirk_gevent.engine.transaction import Transaction
 from dirk_gevent.forward import Forward
 from dirk_gevent.log.entry import LoggedStatement
-from dirk_gevent.node_stream import NodeStream
+from dirk_gevent.node_stream import LongReads, NodeStream
 from dirk_gevent.progress import Progress
 from dirk_gevent.service import Answer
 from dirk_gevent.session import Request, Session
@@ -113,7 +113,7 @@ class NodeTransactions:
         self._waiting = Turns()
         self._free = Semaphore(_THREADS)
         self._threads = NativeThreads(_THREADS)
-        self._readers = NativeThreads(_THREADS)
+        self._readers = LongReads(_THREADS, limits)
         self._open: set[HeldTransaction] = set()
         self._held_bytes = 0
 
@@ -169,7 +169,7 @@ class NodeTransactions:
         """How the COMMIT with this request id ended, if there was one."""
         database = self._place(session, request, route)
         try:
-            outcome = self._readers.call(database.recorded, request.request_id)
+            outcome = self._readers.threads.call(database.recorded, request.request_id)
         except StorageFault as fault:
             raise SqlError("storage_fault", node=self._node, reason=str(fault)) from fault
         if outcome is None:
@@ -284,7 +284,7 @@ class NodeTransactions:
         if len(request.text) <= HUB_CHARACTERS:
             with suppress(Overrun):
                 return database.read(understood.shaped, request.args, now_ms)
-        return self._readers.call(database.stream, understood.shaped, request.args, now_ms)
+        return self._readers.threads.call(database.stream, understood.shaped, request.args, now_ms)
 
     def _answer(
         self,
@@ -317,8 +317,12 @@ class NodeTransactions:
         transaction.read_at(index, tables)
 
     def _on_writer(self, database: Database, work: Callable[..., Any], *arguments: object) -> Any:
-        """Run `work` on a native thread in the database's turn; whoever waits for the turn holds no thread."""
-        with self._waiting.of(database.log_id), self._free, self._turns.of(database.log_id):
+        """Run `work` on a native thread in the database's turn; whoever waits for the turn holds no thread.
+
+        Only the first wait is for other sessions; the two after it are for what is bounded by itself.
+        """
+        log_id, wait_seconds = database.log_id, self._limits.queue_ms / 1000
+        with self._waiting.of(log_id, wait_seconds), self._free, self._turns.of(log_id):
             return self._threads.call(work, *arguments)
 
     def _meta(

@@ -20,6 +20,10 @@ KEPT_OUTCOMES = 20_000
 #: may be about to; without any, few are kept.
 WHOLE_OUTCOMES = 4096
 WHOLE_AT_REST = 64
+#: What RETURNING gave in the whole outcomes of one log may take so much.
+WHOLE_BYTES = 64 * 1024 * 1024
+#: Entries of all logs together whose digests are kept, some 100 MB: with many databases and a master that is away.
+KEPT_IN_ALL = 200_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,13 @@ class Disagreement:
     log_id: int
     index: int
     digests: dict[str, bytes]
+
+
+@dataclass(slots=True)
+class Kept:
+    """How many entries' digests the logs of one host keep together."""
+
+    entries: int = 0
 
 
 @dataclass(slots=True)
@@ -71,8 +82,10 @@ class _Record:
 class LogOutcomes:
     """The outcomes of one log. `released` is the index up to which headers have gone out, without gaps."""
 
-    def __init__(self, log_id: int, released: int, masters: int) -> None:
+    def __init__(self, log_id: int, released: int, masters: int, kept: Kept | None = None) -> None:
         self.log_id = log_id
+        self._kept = kept or Kept()
+        self._whole_bytes = 0
         self.released = released
         #: Writes on their way into the log, whose writers do not wait for an outcome yet.
         self.arriving = 0
@@ -80,7 +93,8 @@ class LogOutcomes:
         self._disputed: int | None = None
         self._masters = masters
         self._records: dict[int, _Record] = {}
-        self._whole: deque[int] = deque()
+        #: Entries whose whole outcome is kept, each with what its RETURNING takes.
+        self._whole: deque[tuple[int, int]] = deque()
         self._order: deque[int] = deque()
         self._waiting: dict[int, Event] = {}
 
@@ -89,7 +103,10 @@ class LogOutcomes:
         record = self._records.get(outcome.index)
         if record is None:
             record = self._records[outcome.index] = _Record(outcome, outcome.digest, outcome.tables)
-            self._whole.append(outcome.index)
+            self._kept.entries += 1
+            size_bytes = outcome.returning.size_bytes if outcome.returning is not None else 0
+            self._whole.append((outcome.index, size_bytes))
+            self._whole_bytes += size_bytes
             self._thin_out()
         elif not record.digest:
             record.take(outcome)
@@ -120,15 +137,25 @@ class LogOutcomes:
     def _thin_out(self) -> None:
         """Forget what nobody needs: whole outcomes past the newest, entries that all masters agree on."""
         most = WHOLE_OUTCOMES if self.arriving else WHOLE_AT_REST
-        while len(self._whole) > most and self._whole[0] not in self._waiting:
-            index = self._whole.popleft()
+        whole = self._whole
+        while len(whole) > (1 if self._whole_bytes > WHOLE_BYTES else most) and whole[0][0] not in self._waiting:
+            index, size_bytes = whole.popleft()
+            self._whole_bytes -= size_bytes
             self._records[index].first = None
             self._order.append(index)
-        while self._order and (len(self._order) > KEPT_OUTCOMES or self._is_settled(self._order[0])):
+        while self._order and (len(self._order) > KEPT_OUTCOMES or self._may_go(self._order[0])):
             del self._records[self._order.popleft()]
+            self._kept.entries -= 1
 
-    def _is_settled(self, index: int) -> bool:
-        return index <= self.released and len(self._records[index].digests) >= self._masters
+    def _may_go(self, index: int) -> bool:
+        """Whether an entry has been told to the caches, and by all masters or there is no room for it."""
+        if index > self.released:
+            return False
+        return self._kept.entries > KEPT_IN_ALL or len(self._records[index].digests) >= self._masters
+
+    def forget(self) -> None:
+        """The log is gone."""
+        self._kept.entries -= len(self._records)
 
     def release(self) -> list[Header]:
         """The headers that may go out now: all entries after `released` whose first outcome is known, in order."""

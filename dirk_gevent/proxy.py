@@ -42,6 +42,13 @@ _SILENCE_SLACK_SECONDS = 5.0
 _PASSED_FIELDS = ("args", "trace", "outcome")
 
 
+class NodeFullError(SqlError):
+    """A node has too much under way: another may have less."""
+
+    def __init__(self, node: str) -> None:
+        super().__init__("too_many_requests", limit=node)
+
+
 class ProxyHandler:
     """What the proxy does with each statement."""
 
@@ -79,6 +86,7 @@ class ProxyHandler:
         if request.raw == protocol.FOLLOW_STATEMENT and "follow" in request.metadata:
             fields = request.metadata["follow"]
             raise TakeOver(lambda taken: self._host.follow(taken, fields))
+        session.forget_gone(self._host.log.is_open)
         understood = self._understanding.of(request.text)
         shaped, route = understood.shaped, understood.route
         if (session.transaction is not None and not is_apart(route)) or route.verb in VERBS:
@@ -97,16 +105,24 @@ class ProxyHandler:
         began = time.monotonic()
         deadline = began + self._config.limits.wait_ms / 1000
         while True:
+            full: SqlError | None = None
             candidates = self._router.candidates(log_id, minimum, key)
             if not candidates:
                 # Nobody is live: one may be back in a moment, but a whole wait for it helps no one.
                 deadline = min(deadline, began + _NOBODY_SECONDS)
             for name in candidates:
-                answer = self._try_node(session, request, name, log_id, message, wire)
+                try:
+                    answer = self._try_node(session, request, name, log_id, message, wire)
+                except NodeFullError as error:
+                    full = error
+                    continue
                 if answer is not None:
                     return answer
                 if time.monotonic() > deadline:
                     break
+            if full is not None:
+                # It has waited for its turn on each: more of that helps nobody.
+                raise full
             if time.monotonic() > deadline:
                 raise self._unanswered(log_id, minimum, began)
             gevent.sleep(_ROUND_SECONDS)
@@ -142,7 +158,7 @@ class ProxyHandler:
     def _try_node(
         self, session: Session, request: Request, name: str, log_id: int, message: bytes, wire: Wire
     ) -> Answer | None:
-        """One node's answer; None when another node should be asked."""
+        """One node's answer; None when another node should be asked, NodeFullError when it turned the read away."""
         self._router.began(name)
         try:
             answer = self.backends[name].ask(message, self._silence_seconds, wire)
@@ -156,6 +172,8 @@ class ProxyHandler:
         if meta is not None:
             if meta.get("sqlstate") == "57P03":
                 return None
+            if meta.get("sqlstate") == "53300":
+                raise NodeFullError(name)
             if meta.get("sqlstate") == "3D000" and log_id != SYSTEM_LOG_ID:
                 # The log has the database, or this says that it has not: the node has lost its files, another knows.
                 self._host.place(session, request.database)

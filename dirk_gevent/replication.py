@@ -7,7 +7,7 @@ Only this file knows the field names; both sides work with the dataclasses.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,8 @@ from parser.plan import Output
 
 #: Snapshots travel in pieces of this size, between which other frames pass.
 CHUNK_BYTES = 256 * 1024
+#: What RETURNING may take in one acknowledgement before the next begins.
+_ACK_BYTES = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,18 @@ def node_beat(applied: Mapping[int, int], durable: Mapping[int, int], states: Ma
 def acks(log_id: int, applied: int, outcomes: Iterable[Outcome]) -> dict[str, Any]:
     """The outcomes of entries just applied, and the index they lead to."""
     return {"t": "acks", "log": log_id, "applied": applied, "o": [_outcome_out(outcome) for outcome in outcomes]}
+
+
+def parts(outcomes: Sequence[Outcome]) -> Iterator[Sequence[Outcome]]:
+    """Outcomes in pieces that fit into a message each, whatever their RETURNING holds; one piece as a rule."""
+    first = size_bytes = 0
+    for at, outcome in enumerate(outcomes):
+        if outcome.returning is not None:
+            size_bytes += outcome.returning.size_bytes
+            if size_bytes > _ACK_BYTES:
+                yield outcomes[first : at + 1]
+                first, size_bytes = at + 1, 0
+    yield outcomes[first:]
 
 
 def _outcome_out(outcome: Outcome) -> list[Any]:

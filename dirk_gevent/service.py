@@ -19,6 +19,7 @@ from gevent.pool import Pool
 from gevent.server import StreamServer
 
 from dirk_gevent import protocol
+from dirk_gevent.admission import Places, RequestBytes
 from dirk_gevent.config import Limits
 from dirk_gevent.logs import Logger
 from dirk_gevent.messages import render
@@ -37,6 +38,9 @@ _LARGE_RECEIVE_BYTES = 1024 * 1024
 _STALL_SECONDS = 1.0
 _DRAIN_LOOK_SECONDS = 0.02
 _SPARE_CONNECTIONS = 64
+#: A connection too many has so long to say that it comes from a part of the cluster, which is not turned away.
+_PEEK_SECONDS = 0.2
+_PEEK_BYTES = 64
 
 
 class Streamed(Protocol):
@@ -99,6 +103,8 @@ class Service:
         self._taken_over = 0
         self._draining = False
         self._threads = NativeThreads(1)
+        self._places = Places(limits.max_running, limits.queue_ms)
+        self._request_bytes = RequestBytes(limits.request_bytes)
         self._server = StreamServer((host, port), self._connection, spawn=self._pool, backlog=1024)
 
     def start(self) -> None:
@@ -126,7 +132,7 @@ class Service:
 
     def _connection(self, sock: socket.socket, _address: object) -> None:
         wire = Wire(sock)
-        if self._count >= self._limits.max_connections:
+        if self._count >= self._limits.max_connections and not _is_follower(sock):
             self._refuse(wire)
             return
         self._count += 1
@@ -159,36 +165,49 @@ class Service:
     def _statements(self, wire: Wire, session: Session) -> None:
         splitter = StatementSplitter(self._limits.max_statement_bytes)
         idle, quick = self._idle, self._quick
-        while not self._draining:
-            idle.add(wire)
-            has_begun = splitter.pending_bytes
-            data = wire.receive_watched(_LARGE_RECEIVE_BYTES if has_begun else _RECEIVE_BYTES)
-            idle.discard(wire)
-            if not data:
-                return
-            if quick is not None and not has_begun and (known := quick(session, data)) is not None:
-                wire.send(known)
-                continue
-            wire.unwatch()
-            try:
+        held_bytes = 0
+        try:
+            while not self._draining:
+                idle.add(wire)
+                has_begun = splitter.pending_bytes
+                data = wire.receive_watched(_LARGE_RECEIVE_BYTES if has_begun else _RECEIVE_BYTES)
+                idle.discard(wire)
+                if not data:
+                    return
+                if quick is not None and not has_begun and (known := quick(session, data)) is not None:
+                    wire.send(known)
+                    continue
+                wire.unwatch()
                 statements = splitter.feed(data)
-            except protocol.StatementTooLongError:
-                error = SqlError("statement_too_long", limit_bytes=self._limits.max_statement_bytes)
-                wire.send(protocol.message(render(error, session.language)))
-                wire.linger()
-                return
-            segment = None if has_begun or splitter.pending_bytes or len(statements) > 1 else data
-            for position, statement in enumerate(statements):
-                if position:
-                    wire.yield_to_others()
-                self._one(wire, session, statement, segment)
+                if has_begun or splitter.pending_bytes:
+                    now_bytes = splitter.pending_bytes + sum(map(len, statements))
+                    held_bytes = self._request_bytes.change(held_bytes, now_bytes)
+                segment = None if has_begun or splitter.pending_bytes or len(statements) > 1 else data
+                for position, statement in enumerate(statements):
+                    if position:
+                        wire.yield_to_others()
+                    self._one(wire, session, statement, segment)
+                if held_bytes:
+                    held_bytes = self._request_bytes.change(held_bytes, splitter.pending_bytes)
+        except protocol.StatementTooLongError:
+            self._end(wire, session, SqlError("statement_too_long", limit_bytes=self._limits.max_statement_bytes))
+        except SqlError as error:
+            # There is no room for the rest of a long statement.
+            self._end(wire, session, error)
+        finally:
+            self._request_bytes.change(held_bytes, 0)
+
+    def _end(self, wire: Wire, session: Session, error: SqlError) -> None:
+        """Say why the connection can't go on, and end it."""
+        wire.send(protocol.message(render(error, session.language)))
+        wire.linger()
 
     def _one(self, wire: Wire, session: Session, statement: bytes, segment: bytes | None) -> None:
         request = None
         try:
             request = parse_request(statement)
             request.segment = segment
-            answer = self._handler.answer(session, request, wire)
+            answer = self._answer(session, request, wire)
         except SqlError as error:
             answer = self._error(session, request, error)
         except (TakeOver, OSError):
@@ -201,6 +220,20 @@ class Service:
         else:
             _send_streamed(wire, answer)
 
+    def _answer(self, session: Session, request: Request, wire: Wire) -> Answer:
+        """The handler's answer, when its turn has come; raises what that raises, too_many_requests before it began.
+
+        What was begun goes on in any case: the end of a transaction frees more than it takes, and the parts of the
+        cluster must find each other under any load.
+        """
+        if session.transaction is not None or request.raw == protocol.FOLLOW_STATEMENT:
+            return self._handler.answer(session, request, wire)
+        self._places.take()
+        try:
+            return self._handler.answer(session, request, wire)
+        finally:
+            self._places.give_back()
+
     def _error(self, session: Session, request: Request | None, error: SqlError) -> bytes:
         if request is not None and error.place >= 0:
             error = self._placed(error, request.text)
@@ -209,12 +242,23 @@ class Service:
             meta = protocol.json_bytes(self._handler.error_meta(session, request, error))
         return protocol.message(render(error, spoken(session, request)), meta)
 
-
     def _placed(self, error: SqlError, text: str) -> SqlError:
         """The error with its line and column; what a long text costs is not the hub's to pay."""
         if len(text) <= HUB_CHARACTERS:
             return placed(error, text)
         return self._threads.call(placed, error, text)
+
+
+def _is_follower(sock: socket.socket) -> bool:
+    """Whether the peer begins with a subscription: a node, a cache or a person's program. Blocks for a moment."""
+    sock.settimeout(_PEEK_SECONDS)
+    try:
+        beginning = sock.recv(_PEEK_BYTES, socket.MSG_PEEK)
+    except OSError:
+        return False
+    finally:
+        sock.settimeout(None)
+    return beginning.startswith(protocol.METADATA_OPEN + b'{"follow":')
 
 
 def _send_streamed(wire: Wire, answer: Streamed) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -11,6 +11,8 @@ from parser.errors import SqlError
 from parser.plan import Args, Value
 
 LANGUAGES = ("mg", "fr", "en")
+#: Logs that a session remembers before it asks which of them are still there.
+FEW_INDEXES = 64
 READ_LEVELS = ("any", "session", "strong")
 _NO_MINIMUM: dict[int, int] = {}
 _NO_METADATA: dict[str, Any] = {}
@@ -37,12 +39,19 @@ class Session:
     database: str | None = None
     log_id: int = 0
     indexes: dict[int, int] = field(default_factory=dict)
+    most_indexes: int = FEW_INDEXES
     transaction: OpenTransaction | None = None
 
     def saw(self, log_id: int, index: int) -> None:
         """Remember that the session has seen a log's state at `index`."""
         if index > self.indexes.get(log_id, -1):
             self.indexes[log_id] = index
+
+    def forget_gone(self, is_there: Callable[[int], bool]) -> None:
+        """Let go of the logs of dropped databases, now and then: a connection may live longer than thousands."""
+        if len(self.indexes) > self.most_indexes:
+            self.indexes = {log_id: index for log_id, index in self.indexes.items() if is_there(log_id)}
+            self.most_indexes = max(FEW_INDEXES, 2 * len(self.indexes))
 
     def use(self, database: str, log_id: int) -> None:
         """Make `database` the current one."""

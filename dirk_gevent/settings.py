@@ -125,7 +125,8 @@ class LogSettings:
 
     A snapshot is made after `snapshot_entries` or `snapshot_bytes` of entries of one database; entries behind a
     confirmed snapshot go, others stay up to `retain_bytes`. An append that would leave less than `reserve_bytes`
-    free on the disk is refused (53100). At most `max_waiting` writes wait at once (53300 past it).
+    free on the disk is refused (53100). At most `max_waiting` writes wait at once, each for at most `max_wait_ms` until
+    a commit takes it (53300 past either).
     """
 
     type: LogType = LogType.EMBEDDED
@@ -135,6 +136,7 @@ class LogSettings:
     snapshot_bytes: int = 256 * _MIB
     reserve_bytes: int = 64 * _MIB
     max_waiting: int = 10_000
+    max_wait_ms: int = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +146,10 @@ class Limits:
     `result_bytes` bounds a spooled result (54000), `statement_seconds` a read and `write_steps` (SQLite VM steps)
     a write (57014); `wait_ms` is how long a request waits for a state or an outcome. `transaction_steps`: SQLite VM
     steps that a statement of a transaction may take with the changes before it, for they hold up the applier.
+
+    A process works on `max_running` requests at one time, a node on `max_long_reads` long reads among them; others wait
+    `queue_ms` for their turn and are then turned away (53300). Requests that have not been answered yet take
+    `request_bytes` together.
     """
 
     max_statement_bytes: int = 16 * _MIB
@@ -155,6 +161,10 @@ class Limits:
     transaction_idle_seconds: float = 60.0
     transaction_steps: int = 50_000_000
     max_connections: int = 2_000
+    max_running: int = 512
+    max_long_reads: int = 64
+    queue_ms: int = 5_000
+    request_bytes: int = 512 * _MIB
 
 
 @dataclass(frozen=True, slots=True)

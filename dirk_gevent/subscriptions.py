@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from gevent import socket
 
-from dirk_gevent.cache_link import CacheLink
+from dirk_gevent.cache_link import SILENCE_SECONDS, CacheLink
 from dirk_gevent.conflicts import Cause, Status
 from dirk_gevent.engine.build import build_fingerprint
 from dirk_gevent.host_link import NodeLink
@@ -41,6 +41,7 @@ class Subscriptions:
             if not isinstance(fields, dict):
                 raise TypeError("follow is not an object")
             if fields.get("as") == "cache":
+                sock.settimeout(SILENCE_SECONDS)
                 self._serve_cache(CacheLink(frames))
             elif fields.get("as") == "admin":
                 serve_admin(self._host, frames, fields)

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 
 from gevent.lock import Semaphore
 
+from parser.errors import SqlError
+
 
 class _Queue:
     """Who is at one database, and how many want to be."""
@@ -25,15 +27,22 @@ class Turns:
         self._queues: dict[int, _Queue] = {}
 
     @contextmanager
-    def of(self, log_id: int) -> Iterator[None]:
-        """Wait for the turn at a log's database, and have it inside the block. Blocks this greenlet alone."""
+    def of(self, log_id: int, wait_seconds: float | None = None) -> Iterator[None]:
+        """Wait for the turn at a log's database, and have it inside the block. Blocks this greenlet alone.
+
+        SqlError too_many_requests when it has not come after `wait_seconds`.
+        """
         queue = self._queues.get(log_id)
         if queue is None:
             queue = self._queues[log_id] = _Queue()
         queue.wanted += 1
         try:
-            with queue.lock:
+            if not queue.lock.acquire(timeout=wait_seconds):
+                raise SqlError("too_many_requests", limit=queue.wanted)
+            try:
                 yield
+            finally:
+                queue.lock.release()
         finally:
             queue.wanted -= 1
             if not queue.wanted:

@@ -63,6 +63,7 @@ SQLSTATE: dict[str, str] = {
     "argument_invalid": "22023",
     "statement_too_long": "54000",
     "too_many_connections": "53300",
+    "too_many_requests": "53300",
     "no_live_master": "57P03",
     "no_readable_node": "57P03",
     "stale_read": "57P03",

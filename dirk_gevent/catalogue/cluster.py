@@ -25,6 +25,11 @@ MESSAGES: dict[str, Texts] = {
         fr="trop de connexions ({limit}) ; réessayez dans un instant",
         en="too many connections ({limit}); try again in a moment",
     ),
+    "too_many_requests": Texts(
+        mg="be loatra ny baiko miara-mandeha ({limit}) ; mbola tsy nisy natao, andramo indray rehefa afaka kelikely",
+        fr="trop de requêtes en cours ({limit}) ; rien n'a été fait, réessayez dans un instant",
+        en="too many requests under way ({limit}); nothing was done, try again in a moment",
+    ),
     "no_live_master": Texts(
         mg="tsy misy MASTER velona ka tsy azo soratana ; alefaso bin/dirk-server na andraso hiverina ilay iray",
         fr="aucun MASTER n'est en vie, rien n'a été écrit ; démarrez bin/dirk-server ou attendez son retour",

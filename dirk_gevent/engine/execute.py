@@ -13,7 +13,7 @@ from dirk_gevent import logs
 from dirk_gevent.engine import records
 from dirk_gevent.engine.compiler import Compiler, PlanSource, Schema
 from dirk_gevent.engine.functions import EntryContext
-from dirk_gevent.engine.results import Relation, Row, boolean_positions, columns_json, converted
+from dirk_gevent.engine.results import Relation, Row, boolean_positions, columns_json, converted, row_bytes
 from dirk_gevent.engine.violations import violation
 from dirk_gevent.log.entry import Entry, LoggedStatement
 from parser.errors import SqlError
@@ -23,6 +23,8 @@ from parser.plan import CatalogChange, Change, Ddl, Plan, Shaped, Value
 #: at once instead of running twice.
 _CACHED_ROWS = 10_000
 _DDL = ("*",)
+#: What RETURNING of one statement may give; the same on every node, for it decides how an entry ends.
+RETURNED_BYTES = 32 * 1024 * 1024
 #: What a mistake in the compiler raises.
 _MISTAKES = (LookupError, TypeError, ValueError, AttributeError, AssertionError, RecursionError, NotImplementedError)
 _log = logs.logger("engine")
@@ -134,11 +136,11 @@ class Executor:
         try:
             if not plan.per_row:
                 cursor = connection.execute(plan.sql, self._compiler.bind(plan, shaped, args), can_cache=not exact)
-                returned = cursor.fetchall()
+                returned = _taken(cursor)
                 return connection.changes(), returned
             cached = not exact and shaped.rows <= _CACHED_ROWS
             cursor = connection.executemany(plan.sql, self._compiler.rows(plan, shaped, args), can_cache=cached)
-            returned = cursor.fetchall()
+            returned = _taken(cursor)
             return connection.total_changes() - before, returned
         except apsw.ConstraintError as error:
             raise violation(connection, error, plan, self._bound(plan, statement, before)) from error
@@ -164,6 +166,19 @@ class Executor:
             records.write_catalog(self._connection, plan.catalog)
         changed = bool(plan.catalog or plan.sql)
         return Result(plan.verb, plan.name, 0, _DDL if changed else (), plan.catalog)
+
+
+def _taken(cursor: apsw.Cursor) -> list[Row]:
+    """All that a statement returns; SqlError result_too_large when that is more than travels in one message."""
+    taken: list[Row] = []
+    size_bytes = 0
+    for row in cursor:
+        size_bytes += row_bytes(row)
+        if size_bytes > RETURNED_BYTES:
+            cursor.close(True)
+            raise SqlError("result_too_large", limit=RETURNED_BYTES)
+        taken.append(row)
+    return taken
 
 
 def _last_changes(changes: Iterable[CatalogChange]) -> tuple[CatalogChange, ...]:

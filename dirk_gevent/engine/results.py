@@ -38,6 +38,16 @@ class Relation:
     repeatable: bool
     columns_json: bytes
 
+    @property
+    def size_bytes(self) -> int:
+        """What its rows take, roughly."""
+        return sum(map(row_bytes, self.rows))
+
+
+def row_bytes(row: Row) -> int:
+    """What a row takes as JSON, roughly: a character counts as one."""
+    return sum(len(value) if isinstance(value, str | bytes) else 8 for value in row)
+
 
 @dataclass(frozen=True, slots=True)
 class Page:

@@ -263,6 +263,9 @@ class EmbeddedLog:
             raise SqlError("log_closed")
         self._waiting.put(waiting)
         self._wanted.set()
+        # Once a commit has it nobody can take it back: then the answer is waited for, however slow the disk is.
+        if not waiting.answer.wait(self._settings.max_wait_ms / 1000) and self._waiting.withdraw(waiting):
+            raise SqlError("overloaded", waiting=len(self._waiting))
         answer = waiting.answer.get()
         assert answer is not None
         return answer

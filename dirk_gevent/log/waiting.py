@@ -64,10 +64,20 @@ class WaitingQueue:
         self._bytes -= taken_bytes
         return taken
 
+    def withdraw(self, waiting: Waiting) -> bool:
+        """Have it wait no more; False when a commit has taken it already."""
+        try:
+            self._waiting.remove(waiting)
+        except ValueError:
+            return False
+        self._bytes -= waiting.size_bytes
+        return True
+
     def refuse_all(self, key: str) -> None:
         """Nothing of what waits gets a place: SqlError `key` for each."""
         refuse(self._waiting, lambda _: SqlError(key))
         self._waiting.clear()
+        self._bytes = 0
 
 
 def refuse(batch: Iterable[Waiting], error: Callable[[Waiting], SqlError]) -> None:

@@ -1,0 +1,45 @@
+"""Memory and file descriptors stay level, however long a cluster works: half an hour of everything, or as told."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable
+
+import pytest
+
+from tests.cluster import Cluster
+from tests.faults.soaking import fill_caches, keep_busy
+from tests.faults.writing import level
+
+SECONDS = float(os.environ.get("DIRK_SOAK_SECONDS", "1800"))
+#: What the medians of two halves may differ by: allocators round up, and databases that were just used stay open.
+MOST_BYTES = 20 * 1024 * 1024
+MOST_DESCRIPTORS = 40
+#: Snapshots, and with them a shorter log, come many times in a run; so do comparisons of all nodes.
+SETTINGS = {
+    "log": {"snapshotEntries": 2000, "retainBytes": 16 * 1024 * 1024},
+    "replication": {"compareSeconds": 5.0},
+    "limits": {"transactionIdleSeconds": 5.0},
+}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(SECONDS + 600)
+def test_nothing_grows(make_cluster: Callable[..., Cluster]) -> None:
+    """Reads, writes, transactions, definitions, databases that come and go, clients that come and go."""
+    seed = secrets.randbits(32)
+    print(f"seed {seed}")
+    cluster = make_cluster(settings=SETTINGS)
+    cluster.start()
+    fill_caches(cluster)
+    curves, clients = keep_busy(cluster, SECONDS, seed)
+    print(f"done {clients.done}")
+    print(f"MiB/descriptors over {SECONDS:g} s\n{curves.show()}")
+    assert not clients.failures, clients.failures
+    assert len(clients.done) == 7
+    level(cluster, "m1", "m2")
+    grown = {name: curves.growth(name) for name in curves.taken}
+    print(grown)
+    assert {name: one for name, one in grown.items() if one.memory_bytes > MOST_BYTES} == {}
+    assert {name: one for name, one in grown.items() if one.descriptors > MOST_DESCRIPTORS} == {}
