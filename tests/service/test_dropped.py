@@ -32,7 +32,8 @@ def test_a_session_goes_on_in_the_new_database_of_the_name(shared_cluster: Clust
     make(shared_cluster, name, 3)
     with shared_cluster.connect(part) as session:
         wait_for(lambda: "miasa" in session.ask(f"ampiasao {name};"), 5)
-        assert session.ask_rows(READ) == [[3]]
+        # Another session wrote them: a node may still be applying.
+        wait_for(lambda: session.ask_rows(READ) == [[3]], 20)
         assert "Hadisoana" not in shared_cluster.ask("proxy", f"ravao ny tahiry {name};")
         began = time.monotonic()
         assert message(session.ask(READ)).endswith("(3D000)")

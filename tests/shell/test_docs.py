@@ -128,6 +128,26 @@ def test_environment_variables_are_documented() -> None:
     assert missing == []
 
 
+def test_each_promise_names_its_tests_and_each_command_can_be_run() -> None:
+    page = text(ROOT / "docs/guarantees.md")
+    promises = page.split("## The promises\n")[1].split("\n## ")[0]
+    rows = [line for line in promises.splitlines() if line.startswith("| ")][1:]
+    assert len(rows) >= 12
+    assert [row for row in rows if not re.search(r"`tests/\w+/test_\w+\.py` ?[,|]", row)] == []
+    commands = re.findall(r"^\| `([^`]+)` \|", page.split("## Try it\n")[1].split("\n## ")[0], re.MULTILINE)
+    targets = set(re.findall(r"^([\w-]+):", text(ROOT / "Makefile"), re.MULTILINE))
+    assert {words[1] for command in commands if (words := command.split())[0] == "make"} == {"chaos", "simulate"}
+    assert {"chaos", "simulate"} <= targets
+    paths = [word for command in commands for word in command.split() if word.startswith("tests/")]
+    assert paths and [path for path in paths if not (ROOT / path).exists()] == []
+    variables = {name for command in commands for name in re.findall(r"(DIRK_\w+)=", command)}
+    sources = "".join(text(path) for path in ROOT.glob("tests/*/*.py"))
+    assert [name for name in sorted(variables) if f'environ.get("{name}"' not in sources] == []
+    settings_named = set(re.findall(r"`((?:limits|log|cache)\.\w+)`", page))
+    known = {f"{section}.{camel(field.name)}" for section, kind in SECTIONS.items() for field in fields(kind)}
+    assert settings_named and settings_named <= known
+
+
 def test_documents_hold_no_tabs_and_no_trailing_space() -> None:
     wrong = [
         f"{shown(path)}:{number}"
