@@ -264,6 +264,7 @@ def _log(section: Section, base: Path) -> LogSettings:
         reserve_bytes=section.whole("reserveBytes", default.reserve_bytes, least=0),
         max_waiting=section.whole("maxWaiting", default.max_waiting, least=1, most=1_000_000),
         max_wait_ms=section.whole("maxWaitMs", default.max_wait_ms, least=1, most=3_600_000),
+        tail_bytes=section.whole("tailBytes", default.tail_bytes, least=65_536),
     )
     section.finish()
     return found

@@ -126,7 +126,7 @@ class LogSettings:
     A snapshot is made after `snapshot_entries` or `snapshot_bytes` of entries of one database; entries behind a
     confirmed snapshot go, others stay up to `retain_bytes`. An append that would leave less than `reserve_bytes`
     free on the disk is refused (53100). At most `max_waiting` writes wait at once, each for at most `max_wait_ms` until
-    a commit takes it (53300 past either).
+    a commit takes it (53300 past either). The newest entries of all logs, `tail_bytes` of them, are kept in memory.
     """
 
     type: LogType = LogType.EMBEDDED
@@ -137,6 +137,7 @@ class LogSettings:
     reserve_bytes: int = 64 * _MIB
     max_waiting: int = 10_000
     max_wait_ms: int = 5_000
+    tail_bytes: int = 64 * _MIB
 
 
 @dataclass(frozen=True, slots=True)

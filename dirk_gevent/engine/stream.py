@@ -25,6 +25,8 @@ from parser.plan import Output
 _TICK_STEPS = 10_000
 _PRIORITY = 10
 _SPOOL_PAGES = 16
+#: Pages that take so much together are enough for one `fetch`, however many were asked for.
+_FETCH_BYTES = 8 * 1024 * 1024
 _thread = threading.local()
 
 
@@ -107,8 +109,9 @@ class RelationStream:
         self._booleans = boolean_positions(self.columns)
 
     def fetch(self, pages: int) -> list[Page]:
-        """The next pages, at most `pages`; an empty relation is one page without rows, after that none.
+        """The next pages, at most `pages`, fewer of large rows.
 
+        An empty relation is one page without rows, after that none.
         Raises SqlError (result_too_large, statement_timeout, cancelled, and what the query meets), StorageFault;
         the stream is then closed.
         """
@@ -183,12 +186,15 @@ class RelationStream:
             return []
         began = time.monotonic()
         with _Failures(self):
-            rows = self._ahead + list(islice(opened.cursor, pages * size + 1 - len(self._ahead)))
-            self._ahead = rows[pages * size :]
-            if not self._ahead:
-                self._end()
-            rows = converted(rows[: pages * size], self._booleans)
-            encoded = [self._page(rows[at : at + size]) for at in range(0, max(len(rows), 1), size)]
+            encoded: list[Page] = []
+            taken_bytes = 0
+            while len(encoded) < pages and taken_bytes < _FETCH_BYTES and (self._ahead or not encoded):
+                rows = self._ahead + list(islice(opened.cursor, size + 1 - len(self._ahead)))
+                self._ahead = rows[size:]
+                if not self._ahead:
+                    self._end()
+                encoded.append(self._page(converted(rows[:size], self._booleans)))
+                taken_bytes += len(encoded[-1].rows_json)
         self.busy_seconds += time.monotonic() - began
         return encoded
 

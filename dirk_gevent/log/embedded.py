@@ -45,9 +45,6 @@ from dirk_gevent.log.watching import Bell, Bells
 from parser.errors import SqlError
 from parser.schema import key as name_key
 
-#: Memory for the newest entries of all logs.
-TAIL_BYTES = 64 * 1024 * 1024
-
 _HOUSEKEEPING_SECONDS = 1.0
 
 
@@ -82,7 +79,7 @@ class EmbeddedLog:
         self.genesis = contents.genesis
         self.predecessors: tuple[Predecessor, ...] = contents.predecessors
         self.is_copy = contents.is_copy
-        self._tail = Tail(TAIL_BYTES)
+        self._tail = Tail(settings.tail_bytes)
         self._bells = Bells()
         self._waiting = WaitingQueue(settings.max_waiting)
         self._wanted = Event()

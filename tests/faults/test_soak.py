@@ -16,9 +16,10 @@ SECONDS = float(os.environ.get("DIRK_SOAK_SECONDS", "1800"))
 #: What the medians of two halves may differ by: allocators round up, and databases that were just used stay open.
 MOST_BYTES = 20 * 1024 * 1024
 MOST_DESCRIPTORS = 40
-#: Snapshots, and with them a shorter log, come many times in a run; so do comparisons of all nodes.
+#: Snapshots, and with them a shorter log, come many times in a run; so do comparisons of all nodes. What the log keeps
+#: in memory is full at once.
 SETTINGS = {
-    "log": {"snapshotEntries": 2000, "retainBytes": 16 * 1024 * 1024},
+    "log": {"snapshotEntries": 2000, "retainBytes": 16 * 1024 * 1024, "tailBytes": 1024 * 1024},
     "replication": {"compareSeconds": 5.0},
     "limits": {"transactionIdleSeconds": 5.0},
 }
