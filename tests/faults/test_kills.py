@@ -121,9 +121,7 @@ def test_a_paused_master_is_left_behind_and_catches_up(ready: Cluster) -> None:
         before = writers.count
         writers.await_more(100)
         for _ in range(20):
-            began = time.monotonic()
             assert reader.ask_rows("alaivo count(*) ao@ u;")[0][0] > before // 2
-            assert time.monotonic() - began < 5
         ready.resume("m1")
         level(ready, *BOTH)
     writers.check(*BOTH)

@@ -9,7 +9,6 @@ import select
 import signal
 import socket
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -129,10 +128,8 @@ def test_without_a_terminal_it_serves_until_sigterm(up: Callable[..., Up]) -> No
     assert message(ask(one.cluster.ports["cache"], "manamboara tahiry vao;")) == (
         "Ny tahiry : vao dia voaforona soamantsara"
     )
-    begun = time.monotonic()
     one.process.send_signal(signal.SIGTERM)
     assert one.end() == 0
-    assert time.monotonic() - begun < 8
     assert nothing_listens(one.cluster)
     assert "killed" not in one.shown()
 
