@@ -7,11 +7,11 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from dirk_gevent.admin_link import AdminLink, TaskFailed, UsageError, proxy_address, run_task
+from dirk_gevent.admin_link import AdminLink, TaskFailed, proxy_address, run_task
+from dirk_gevent.admin_usage import UsageError, moment_ms
 from dirk_gevent.backup_file import Backup, BackupDamaged, BackupWriter, Point
 from dirk_gevent.client.answers import Page
 from dirk_gevent.client.connection import Address, Connection
@@ -102,15 +102,6 @@ def keep_before(settings: Config, database: str) -> None:
     file = Path(f"{database}-before-restore-{stamp}.dirkbackup")
     _fetch(settings, file, database)
     print(f"What {database} is now is kept in {file}.")
-
-
-def moment_ms(text: str) -> int:
-    """A moment in ISO 8601 as Unix ms; UTC when it names no zone. Raises UsageError."""
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise UsageError(f"--to-time: {text} is no moment; write it like 2026-11-23T08:30:00") from error
-    return int((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
 def _fetch(settings: Config, file: Path, database: str | None) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 from gevent import socket
 
 from dirk_gevent import protocol
+from dirk_gevent.admin_usage import UsageError
 from dirk_gevent.config import Config
 from dirk_gevent.protocol import FrameSocket
 from dirk_gevent.startup import plain_reason, reachable
@@ -16,10 +17,6 @@ from dirk_gevent.startup import plain_reason, reachable
 _CONNECT_SECONDS = 5.0
 #: The proxy is heard every two seconds while it works.
 _SILENCE_SECONDS = 30.0
-
-
-class UsageError(Exception):
-    """The command cannot begin: `str()` is the sentence, the exit status is 2."""
 
 
 class TaskFailed(Exception):  # noqa: N818 (it is the outcome's name, not a fault)

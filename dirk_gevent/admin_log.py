@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dirk_gevent.admin_link import UsageError, print_table
+from dirk_gevent.admin_link import print_table
+from dirk_gevent.admin_usage import UsageError
 from dirk_gevent.config import Config
 from dirk_gevent.rebuild import RebuildRefused, rebuild
 from dirk_gevent.survey import Loss, NodeFiles, entries_lost, losses, survey

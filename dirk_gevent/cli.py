@@ -121,9 +121,15 @@ def client(argv: Sequence[str] | None = None) -> int:
 
 def admin(argv: Sequence[str] | None = None) -> int:
     """`dirk-admin`: its arguments are its own business."""
+    from dirk_gevent.admin_usage import UsageError, parse
+
+    try:
+        options = parse(_words(argv))
+    except UsageError as error:
+        return _refuse("dirk-admin", str(error))
     from dirk_gevent.admin import main as run
 
-    return run(_words(argv))
+    return run(options)
 
 
 _PROGRAMS: dict[str, Callable[[Sequence[str] | None], int]] = {

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from dirk_gevent.admin import main
+from dirk_gevent.admin_usage import parse
 from tests.cluster import Cluster, clean_environ, message, wait_for
 from tests.faults.writing import Writers, level, prepare, server_rows, states, table
 
@@ -50,7 +51,7 @@ def admin(cluster: Cluster, *words: str, status: int = 0) -> str:
     options = () if words[0] == "check" else ("--config", str(cluster.config_path))
     out, err = io.StringIO(), io.StringIO()
     with contextlib.chdir(cluster.directory), redirect_stdout(out), redirect_stderr(err):
-        got = main([*words, *options])
+        got = main(parse([*words, *options]))
     said = out.getvalue() + err.getvalue()
     assert got == status, said
     assert err.getvalue().count("\n") == (1 if status else 0), said
