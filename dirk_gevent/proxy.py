@@ -38,6 +38,8 @@ _ROUND_SECONDS = 0.05
 _NOBODY_SECONDS = 3.0
 #: A node may take this much longer than the statement's own limit before its connection is given up.
 _SILENCE_SLACK_SECONDS = 5.0
+#: How an answer ends that a node gave for want of room; one that has no room for a connection has not read META.
+_TURNED_AWAY = b"(53300)" + protocol.END
 #: Fields of a request that a node is told.
 _PASSED_FIELDS = ("args", "trace", "outcome")
 
@@ -169,11 +171,11 @@ class ProxyHandler:
         if isinstance(answer, Remote):
             return RelayedAnswer(answer, session, request)
         meta, stripped = protocol.split_meta(answer)
+        if stripped.endswith(_TURNED_AWAY):
+            raise NodeFullError(name)
         if meta is not None:
             if meta.get("sqlstate") == "57P03":
                 return None
-            if meta.get("sqlstate") == "53300":
-                raise NodeFullError(name)
             if meta.get("sqlstate") == "3D000" and log_id != SYSTEM_LOG_ID:
                 # The log has the database, or this says that it has not: the node has lost its files, another knows.
                 self._host.place(session, request.database)

@@ -160,6 +160,7 @@ class Service:
         error = SqlError("too_many_connections", limit=self._limits.max_connections)
         with suppress(OSError):
             wire.send(protocol.message(render(error, self._handler.open_session().language)))
+            wire.linger()
         wire.close()
 
     def _statements(self, wire: Wire, session: Session) -> None:

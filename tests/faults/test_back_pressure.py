@@ -110,6 +110,36 @@ def test_long_reads_wait_for_a_place_and_not_for_ever(make_cluster: Callable[...
     wait_for(lambda: "RELATION_JSON_END" in cluster.ask("proxy", SHORT_FOR_A_THREAD), 20, "a place")
 
 
+def test_connections_that_are_all_taken(make_cluster: Callable[..., Cluster]) -> None:
+    """A read goes to the node that has room; the parts of the cluster find each other though no client is let in."""
+    cluster = make_cluster(settings={"limits": {"maxConnections": 8}})
+    cluster.start("m1", "m2", "proxy")
+    with ExitStack() as stack:
+        assert len(_fill(cluster, "m1", stack)) <= 8
+        for _ in range(20):
+            assert rows(cluster.ask("proxy", "alaivo 1;")) == [[1]]
+        client = _fill(cluster, "proxy", stack)[0]
+        assert cluster.stop("m2") == [0]
+        cluster.start("m2")
+        wait_for(lambda: all(row[2] == "live" for row in client.ask_rows("asehoy ny mpizara;")), 20)
+
+
+def _fill(cluster: Cluster, part: str, stack: ExitStack) -> list[Connection]:
+    """Connections until one more is refused."""
+    taken: list[Connection] = []
+
+    def is_full() -> bool:
+        client = Connection(cluster.ports[part])
+        if message(client.ask("alaivo 1;")).endswith("(53300)"):
+            client.close()
+            return True
+        taken.append(stack.enter_context(client))
+        return False
+
+    wait_for(is_full, 20, f"{part} to be full")
+    return taken
+
+
 def test_a_client_that_never_reads_is_not_read_from(shared_cluster: Cluster) -> None:
     """Statements that come without end and answers that nobody takes: they wait in the client, not in a process."""
     before = {name: memory(shared_cluster, name) for name in shared_cluster.processes}
