@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from ply import yacc
@@ -201,17 +202,35 @@ def test_threads_share_the_statements(statements: Statements) -> None:
         assert list(pool.map(lambda text: fresh.parse(split(text)), texts)) == alone
 
 
-def test_tables_are_kept_and_damage_is_harmless(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def building(monkeypatch: pytest.MonkeyPatch) -> Mock:
+    """The tables' building, which takes seconds: its result is what was built or read before, and calls are counted."""
+    found = tables.load()
+    productions = [(each.str, each.name, each.len, each.func, None, 0) for each in found.lr_productions]
+    built = Mock(return_value=(found.lr_action, found.lr_goto, productions))
+    monkeypatch.setattr(tables, "build", built)
+    return built
+
+
+def test_tables_are_kept_and_damage_is_harmless(
+    tmp_path: Path, building: Mock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     Statements()
+    Statements()
+    assert building.call_count == 1
     (kept,) = (tmp_path / "dirkdb").iterdir()
     whole = kept.read_bytes()
     kept.write_bytes(whole[: len(whole) // 2])
     Statements().parse(split("alaivo 1"))
     assert kept.read_bytes() == whole
+    assert building.call_count == 2
 
 
-def test_tables_without_a_place_to_keep_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tables_without_a_place_to_keep_them(
+    tmp_path: Path, building: Mock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     assert tables.load().lr_action
+    assert building.call_count == 1

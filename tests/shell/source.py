@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 from tests.cluster import ROOT
@@ -17,7 +17,7 @@ def files() -> list[Path]:
     return sorted([*ROOT.glob("dirk_gevent/**/*.py"), *ROOT.glob("parser/**/*.py")])
 
 
-@lru_cache
+@cache
 def tree(path: Path) -> ast.Module:
     """A file's syntax tree."""
     return ast.parse(path.read_text(encoding="utf-8"))
