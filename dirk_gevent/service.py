@@ -193,7 +193,8 @@ class Service:
         except protocol.StatementTooLongError:
             self._end(wire, session, SqlError("statement_too_long", limit_bytes=self._limits.max_statement_bytes))
         except SqlError as error:
-            # There is no room for the rest of a long statement.
+            # There is no room for the rest of a long statement: what is dropped now is room for others.
+            held_bytes = self._request_bytes.change(held_bytes, 0)
             self._end(wire, session, error)
         finally:
             self._request_bytes.change(held_bytes, 0)

@@ -15,6 +15,7 @@ from typing import Any
 import orjson
 
 from dirk_gevent import protocol
+from dirk_gevent.admission import RequestBytes
 from dirk_gevent.cache.flights import Flight, Flights
 from dirk_gevent.cache.forward import UNSTORED_LIMIT_BYTES, Answer, Forwarded, Forwarder, TransactionLostError
 from dirk_gevent.cache.options import CacheOptions
@@ -64,8 +65,12 @@ class ClientConnection:
     `is_idle` is true while the connection waits for a request, so that a drain may end it.
     """
 
-    def __init__(self, client: Wire, options: CacheOptions, store: Store, flights: Flights) -> None:
+    def __init__(
+        self, client: Wire, options: CacheOptions, store: Store, flights: Flights, request_bytes: RequestBytes
+    ) -> None:
         self.is_idle = False
+        self._request_bytes = request_bytes
+        self._held_bytes = 0
         self._client = client
         self._options = options
         self._store = store
@@ -82,6 +87,7 @@ class ClientConnection:
 
     def close(self) -> None:
         """Let go of the upstream connection and of what is still held."""
+        self._request_bytes.change(self._held_bytes, 0)
         self._forwarder.release()
         self._upstream.close()
 
@@ -128,11 +134,23 @@ class ClientConnection:
             statements = splitter.feed(data)
         except StatementTooLongError as error:
             self._end(SqlError("statement_too_long", limit_bytes=self._options.max_statement_bytes), error)
+        if pending_bytes or splitter.pending_bytes:
+            self._hold(splitter.pending_bytes + sum(map(len, statements)))
         is_whole = len(statements) == 1 and not pending_bytes and not splitter.pending_bytes
         for position, statement in enumerate(statements, 1):
             self._one(statement, data if is_whole and len(data) <= KEY_LIMIT_BYTES else b"")
             if position % TURN_REQUESTS == 0:
                 self._client.yield_to_others()
+        if self._held_bytes:
+            self._hold(splitter.pending_bytes)
+
+    def _hold(self, now_bytes: int) -> None:
+        try:
+            self._held_bytes = self._request_bytes.change(self._held_bytes, now_bytes)
+        except SqlError as error:
+            # What is dropped now is room for others, while the client reads why.
+            self._held_bytes = self._request_bytes.change(self._held_bytes, 0)
+            self._end(error, error)
 
     def _one(self, statement: bytes, segment: bytes) -> None:
         request = None

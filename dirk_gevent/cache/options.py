@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class CacheOptions:
-    """The settings of one cache process. `entries` bounds the answers held, `max_bytes` their memory.
+    """The settings of one cache process. `entries` bounds the answers held, `max_bytes` their memory, `request_bytes`
+    what large requests that are not answered yet take together.
 
     `language` is what errors are told in until a session has its own. A `port` of 0 takes a free one.
     """
@@ -21,4 +22,5 @@ class CacheOptions:
     max_bytes: int = 64 * 1024 * 1024
     max_connections: int = 2_000
     max_statement_bytes: int = 16 * 1024 * 1024
+    request_bytes: int = 512 * 1024 * 1024
     language: str = "mg"

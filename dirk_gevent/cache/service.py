@@ -11,6 +11,7 @@ from gevent.pool import Pool
 from gevent.server import StreamServer
 
 from dirk_gevent import protocol
+from dirk_gevent.admission import RequestBytes
 from dirk_gevent.cache.connection import ClientConnection, SessionEndedError
 from dirk_gevent.cache.flights import Flights
 from dirk_gevent.cache.follow import HeaderFollower
@@ -40,6 +41,7 @@ class CacheService:
         self._upstream_answered = Event()
         self._store = Store(options.entries, options.ttl_seconds, options.max_bytes)
         self._flights = Flights()
+        self._request_bytes = RequestBytes(options.request_bytes)
         self._follower = HeaderFollower(
             self._store, options.upstream_host, options.upstream_port, log, self._upstream_answered.set
         )
@@ -103,7 +105,7 @@ class CacheService:
             wire.close()
 
     def _serve(self, client: Wire) -> None:
-        connection = ClientConnection(client, self._options, self._store, self._flights)
+        connection = ClientConnection(client, self._options, self._store, self._flights, self._request_bytes)
         greenlet = gevent.getcurrent()
         assert isinstance(greenlet, gevent.Greenlet)
         self._connections[greenlet] = connection
@@ -134,6 +136,7 @@ def options_from(
         max_bytes=config.cache.max_bytes,
         max_connections=config.limits.max_connections,
         max_statement_bytes=config.limits.max_statement_bytes,
+        request_bytes=config.limits.request_bytes,
         language=config.language,
     )
 

@@ -124,6 +124,25 @@ def test_connections_that_are_all_taken(make_cluster: Callable[..., Cluster]) ->
         wait_for(lambda: all(row[2] == "live" for row in client.ask_rows("asehoy ny mpizara;")), 20)
 
 
+def test_long_statements_take_so_much_together(make_cluster: Callable[..., Cluster]) -> None:
+    """Many halves of statements: those for which there is no room are refused, the others may go on to their end."""
+    cluster = make_cluster(settings={"limits": {"requestBytes": 1024 * 1024}})
+    cluster.start()
+    beginning, end, answer = f"alaivo length('{'x' * 400_000}", "') antso n;", [[400_000]]
+    for part in ("proxy", "m1", "cache"):
+        with ExitStack() as stack:
+            clients = [stack.enter_context(cluster.connect(part)) for _ in range(4)]
+            for client in clients:
+                client.send(beginning)
+            refused = _answered(clients, 2)
+            assert all(message(client.receive()).endswith("(53300)") for client in refused)
+            for client in clients:
+                if client not in refused:
+                    client.send(end)
+                    assert rows(client.receive()) == answer
+        wait_for(lambda part=part: "RELATION" in cluster.ask(part, beginning + end), 20)  # type: ignore[misc]
+
+
 def _fill(cluster: Cluster, part: str, stack: ExitStack) -> list[Connection]:
     """Connections until one more is refused."""
     taken: list[Connection] = []
