@@ -10,6 +10,19 @@ import pytest
 
 from tests.cluster import Cluster
 
+#: A test that may take longer than this begins before all others, so that they run beside it.
+LONG_SECONDS = 1200
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The soak first: two workers are then done when it is."""
+    items.sort(key=_is_short)
+
+
+def _is_short(item: pytest.Item) -> bool:
+    marker = item.get_closest_marker("timeout")
+    return marker is None or not marker.args or marker.args[0] < LONG_SECONDS
+
 
 @pytest.fixture
 def make_cluster(tmp_path: Path) -> Iterator[Callable[..., Cluster]]:
