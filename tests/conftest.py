@@ -11,7 +11,7 @@ import pytest
 from tests.cluster import Cluster
 
 #: A test that may take longer than this begins before all others, so that they run beside it.
-LONG_SECONDS = 1200
+LONG_SECONDS = 2000
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
