@@ -129,13 +129,17 @@ class Database(ReadSide):
         self, applier: Applier, careful: CarefulApply, work: Sequence[Work], expected_chain: bytes | None
     ) -> list[Outcome]:
         outcomes: list[Outcome] = []
-        for item in work:
-            if item.entry.index > self.applied_index:
-                careful.begin(item.entry.index)
+        at = 0
+        while at < len(work):
+            first = work[at].entry.index
+            piece = work[at : at + careful.piece(first)]
+            if piece[-1].entry.index > self.applied_index:
+                careful.begin(first, piece[-1].entry.index)
             try:
-                outcomes += applier.apply([item], expected_chain if item is work[-1] else None)
+                outcomes += applier.apply(piece, expected_chain if piece[-1] is work[-1] else None)
             finally:
-                careful.survived()
+                careful.survived(len(piece))
+            at += len(piece)
         if careful.done:
             self._careful = None
         return outcomes

@@ -10,15 +10,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import apsw
 import pytest
 
 from dirk_gevent.engine import checkpoints
+from dirk_gevent.engine.apply import Applier
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.faults import DirectoryInUse, PoisonedEntry, StorageFault
+from dirk_gevent.engine.results import Outcome
 from tests.engine.plans import LogMaker, open_database, open_engine, rows_of, rows_shaped, work
 
 _WRITER = Path(__file__).with_name("endless_writer.py")
@@ -134,6 +137,38 @@ def test_an_entry_that_killed_two_processes_is_not_tried_again(tmp_path: Path, l
     assert database.apply(work(bad))[0].rows == 1
     engine.close()
     assert not engine.directory.marker(1).exists()
+
+
+def test_after_a_death_inside_a_piece_its_entries_go_one_by_one(
+    tmp_path: Path, log: LogMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pieces while nothing says which entry may have killed; inside the one that did each has its own marker."""
+    entries = work(log.sql("create table t (a, b)"), *(log.sql(f"insert into t values ({n}, 0)") for n in range(9)))
+    engine = open_engine(tmp_path / "data")
+    open_database(engine).apply(entries[:1])
+    die(engine)
+    markers = {"": ["2-10"], "4-6\n": ["2-3", "4 1", "5 1", "6 1", "7-10"], "4 1\n": ["2-3", "4 2", "5-10"]}
+    for left, expected in markers.items():
+        found: list[str] = []
+        if left:
+            engine.directory.marker(1).write_text(left)
+        engine = open_engine(tmp_path / "data")
+        database = open_database(engine)
+        with monkeypatch.context() as patch:
+            patch.setattr(Applier, "apply", partial(found_marker, engine.directory.marker(1), found))
+            database.apply(entries[1:])
+        assert found == expected
+        die(engine)
+    engine = open_engine(tmp_path / "data")
+    assert [outcome.rows for outcome in open_database(engine).apply(entries[1:])] == [1] * 9
+    assert not engine.directory.marker(1).exists()
+    engine.close()
+
+
+def found_marker(marker: Path, found: list[str], *_: object) -> list[Outcome]:
+    """In place of an application: note what the marker says."""
+    found.append(marker.read_text().strip())
+    return []
 
 
 def test_after_a_clean_end_nothing_is_applied_one_by_one(engine: Engine, database: Database, log: LogMaker) -> None:
