@@ -7,6 +7,8 @@ asked to write, so a truncated log is no gap.
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from dirk_gevent.log.entry import Entry, chain
@@ -35,8 +37,9 @@ class Commits:
     def __init__(self) -> None:
         self._written: dict[int, list[Written]] = {}
 
-    def watch(self) -> None:
-        """See what `Journal.commit` is given from now on."""
+    @contextmanager
+    def watch(self) -> Iterator[None]:
+        """See what `Journal.commit` is given meanwhile."""
         commit = Journal.commit
 
         def seen(journal: Journal, batch: Commit) -> None:
@@ -46,6 +49,10 @@ class Commits:
             commit(journal, batch)
 
         put(Journal, "commit", seen)
+        try:
+            yield
+        finally:
+            put(Journal, "commit", commit)
 
     def leading_to(self, head: Place, base: Place) -> dict[int, Entry]:
         """The entries, by index, whose chain leads from `base` to `head`; those that nobody saw are missing."""

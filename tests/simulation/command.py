@@ -14,7 +14,7 @@ from docopt import docopt
 
 from tests import mutants
 from tests.simulation.drama import Result
-from tests.simulation.runner import Job, Theatre, shrink
+from tests.simulation.runner import BATCH, Job, Theatre, shrink
 from tests.simulation.schedule import Plan
 
 
@@ -71,7 +71,8 @@ class _Run:
         played = steps = 0
         failed: list[Result] = []
         traces: list[str] = []
-        for result in self._theatre.play_all(self._jobs(), options.jobs, options.verbose):
+        batch = max(1, min(BATCH, options.schedules // options.jobs))
+        for result in self._theatre.play_all(self._jobs(), options.jobs, options.verbose, batch):
             played, steps = played + 1, steps + result.steps
             traces.append(f"{result.seed} {result.digest}")
             if result.wrong:

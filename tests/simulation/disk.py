@@ -22,7 +22,6 @@ import apsw
 
 NAME = "simulated"
 _SHARED_MEMORY = "-shm"
-_JOURNALS = "-journal"
 
 
 @dataclass(slots=True)
@@ -57,6 +56,32 @@ def _change(content: bytearray, change: tuple[int, bytes | None]) -> None:
     if len(content) < offset:
         content.extend(bytes(offset - len(content)))
     content[offset : offset + len(data)] = data
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """What a disk holds, by name: its directories, outer ones first, and its files."""
+
+    directories: tuple[str, ...] = ()
+    files: tuple[tuple[str, bytes], ...] = ()
+
+    @classmethod
+    def of(cls, directory: Path) -> Image:
+        """The image of a directory that nobody writes in."""
+        found = [path for path in sorted(directory.rglob("*")) if not path.name.endswith(_SHARED_MEMORY)]
+        names = [(path, str(path.relative_to(directory))) for path in found]
+        return cls(
+            tuple(name for path, name in names if path.is_dir()),
+            tuple((name, path.read_bytes()) for path, name in names if path.is_file()),
+        )
+
+    def write_to(self, directory: Path) -> None:
+        """Make the directory and everything in it."""
+        for name in ("", *self.directories):
+            Path(directory, name).mkdir()
+        for name, content in self.files:
+            with Path(directory, name).open("wb", buffering=0) as file:
+                file.write(content)
 
 
 class Disk:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 import signal
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from dirk_gevent.settings import (
     Writes,
 )
 from parser.errors import SqlError
-from tests.simulation.disk import Disk
+from tests.simulation.disk import Disk, Image
 from tests.simulation.loop import Lane
 from tests.simulation.world import World, fresh_directory
 
@@ -53,7 +53,7 @@ class Shape:
 class Machine:
     """One process of the cluster and the disk under it, over all its lives."""
 
-    def __init__(self, cluster: SimCluster, name: str, template: Path | None) -> None:
+    def __init__(self, cluster: SimCluster, name: str, template: Image) -> None:
         self.name = name
         self.lane = Lane(name)
         self.life = 0
@@ -64,8 +64,8 @@ class Machine:
         self._offset = 0.0
         self._copies = 0
         self.disk: Disk | None = None
-        #: Where the disk's content is that the next life finds, when it is not the last life's own.
-        self._instead: Path | None = template
+        #: What the next life finds on the disk, when it is not what the last life left.
+        self._instead: Image | None = template
 
     @property
     def directory(self) -> Path:
@@ -80,11 +80,9 @@ class Machine:
         before, self.life = self.disk, self.life + 1
         directory = self.directory
         if self._instead is not None:
-            shutil.copytree(self._instead, directory)
+            self._instead.write_to(directory)
         elif before is not None:
             before.copy_to(directory, world.chance if self._power_lost else None)
-        else:
-            directory.mkdir()
         self._instead, self._power_lost = None, False
         self.disk = Disk(directory, f"{self.name} {self._copies}")
         world.disks.add(self.disk)
@@ -138,8 +136,7 @@ class Machine:
 
     def wipe(self) -> None:
         """A new, empty disk for the next life (the process must be down)."""
-        self._instead = fresh_directory(self._cluster.root, f"{self.name}-empty", self.life)
-        self._instead.mkdir(exist_ok=True)
+        self._instead = Image()
         self._cluster.world.say(self.name, "-- empty disk")
 
     def restore_backup(self, copied: bool) -> None:
@@ -158,14 +155,14 @@ class Machine:
 
 
 class SimCluster:
-    """A proxy and its nodes in a world. `template` holds a directory each, as a clean stop left them."""
+    """A proxy and its nodes in a world. `template` holds a disk each, as a clean stop left them; empty ones if none."""
 
-    def __init__(self, world: World, root: Path, shape: Shape, template: Path | None) -> None:
+    def __init__(self, world: World, root: Path, shape: Shape, template: Mapping[str, Image]) -> None:
         self.world = world
         self.root = root
         self.shape = shape
         names = (PROXY, *shape.nodes)
-        self.machines = {name: Machine(self, name, template / name if template else None) for name in names}
+        self.machines = {name: Machine(self, name, template.get(name, Image())) for name in names}
 
     @property
     def proxy(self) -> Machine:
@@ -191,9 +188,7 @@ class SimCluster:
             language="en",
             routing=Routing(Reads(self.shape.reads), Writes(self.shape.writes)),
             replication=Replication(interval_seconds=_BEAT_SECONDS),
-            log=LogSettings(
-                directory=machine.directory, reserve_bytes=0, snapshot_entries=self.shape.snapshot_entries
-            ),
+            log=LogSettings(directory=machine.directory, reserve_bytes=0, snapshot_entries=self.shape.snapshot_entries),
             limits=Limits(wait_ms=_WAIT_MS),
         )
 

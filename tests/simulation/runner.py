@@ -1,20 +1,24 @@
-"""Runs schedules: each in a forked process of its own, so that none leaves anything behind, a few at a time.
+"""Runs schedules, a batch in each of a few forked processes: a fork copies a page at each page's first write.
 
-The parent imports everything and knows nothing of any run; a child plays one plan and tells the result through a
-pipe. A child that says nothing for long (real seconds) hangs, which is a failure like any other.
+The parent imports everything and knows nothing of any run; a child plays plans one after the other, a world each, and
+tells the results through a pipe. A child that says nothing for long (real seconds) hangs, which is a failure like any
+other.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
 import pickle
 import select
 import shutil
 import signal
+import struct
 import sys
 import tempfile
 import traceback
-from collections.abc import Collection, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,12 +28,16 @@ from dirk_gevent.settings import Role
 from parser.plans import Statements
 from parser.shape import split
 from tests.simulation.clients import SCHEMA, Client, History, statement
+from tests.simulation.disk import Image
 from tests.simulation.drama import Drama, Result, Template, log_head, node_place
 from tests.simulation.machines import PROXY, Shape, SimCluster
 from tests.simulation.schedule import Kind, Operation, Plan, draw
 from tests.simulation.world import World
 
 _REAL_SECONDS = 60
+#: Most plans that one process plays: what an ended world holds of memory is not given back.
+BATCH = 20
+_LENGTH = struct.Struct("!I")
 _TEMPLATE_SEED = 0
 _MASTERS = (Role.MASTER, Role.MASTER, Role.MASTER)
 
@@ -65,14 +73,16 @@ class Theatre:
         """Play one plan in a process of its own."""
         return next(iter(self.play_all([job], 1, verbose)))
 
-    def play_all(self, jobs: Iterable[Job], at_once: int, verbose: bool = False) -> Iterator[Result]:
-        """Play plans, `at_once` at a time; results as they come."""
+    def play_all(self, jobs: Iterable[Job], at_once: int, verbose: bool = False, batch: int = 1) -> Iterator[Result]:
+        """Play plans, `at_once` at a time, up to `batch` in one process; results as they come."""
         running: dict[int, _Child] = {}
+        #: What a child that died did not come to.
+        left: deque[Job] = deque()
         waiting = iter(jobs)
         try:
             while True:
-                while len(running) < at_once and (job := next(waiting, None)) is not None:
-                    child = self._begin(job, verbose)
+                while len(running) < at_once and (some := _next_jobs(left, waiting, batch)):
+                    child = self._begin(some, verbose)
                     running[child.pipe] = child
                 if not running:
                     return
@@ -80,49 +90,52 @@ class Theatre:
                 for pipe in running:
                     poll.register(pipe, select.POLLIN)
                 for pipe, _ in poll.poll():
-                    yield self._ended(running.pop(pipe))
+                    result = running[pipe].result()
+                    if result is not None:
+                        yield result
+                        continue
+                    child = running.pop(pipe)
+                    child.end()
+                    if child.jobs:
+                        yield Result(child.jobs.popleft().seed, ("the simulation ended without a result",), "", 0, ())
+                    left.extend(child.jobs)
         finally:
             for child in running.values():
                 os.kill(child.process, signal.SIGKILL)
-                self._ended(child)
+                child.end()
 
-    def _begin(self, job: Job, verbose: bool) -> _Child:
+    def _begin(self, jobs: list[Job], verbose: bool) -> _Child:
         out, into = os.pipe()
         process = os.fork()
         if process == 0:
             os.close(out)
-            signal.alarm(_REAL_SECONDS)
-            _leave(into, lambda: self._play_here(job, verbose))
+            _leave(lambda: self._play_here(jobs, into, verbose))
         os.close(into)
-        return _Child(job, process, out)
+        return _Child(deque(jobs), process, out, self._stage(process))
 
-    def _play_here(self, job: Job, verbose: bool) -> Result:
-        stage = self._stage(os.getpid())
-        stage.mkdir()
-        return Drama(job.plan(), stage, self._template, verbose).run()
+    def _play_here(self, jobs: list[Job], into: int, verbose: bool) -> None:
+        """Play the plans in this process. A result that is a text is the traceback of what failed."""
+        for job in jobs:
+            signal.alarm(_REAL_SECONDS)
+            stage = self._stage(os.getpid())
+            stage.mkdir()
+            try:
+                _tell(into, Drama(job.plan(), stage, self._template, verbose).run())
+            except BaseException:
+                _tell(into, traceback.format_exc())
+                # The world of a failed run is still there.
+                return
+            shutil.rmtree(stage)
 
     def _stage(self, process: int) -> Path:
         return self._root / str(process)
-
-    def _ended(self, child: _Child) -> Result:
-        with os.fdopen(child.pipe, "rb") as pipe:
-            data = pipe.read()
-        os.waitpid(child.process, 0)
-        shutil.rmtree(self._stage(child.process), ignore_errors=True)
-        if not data:
-            return Result(child.job.seed, ("the simulation ended without a result",), "", 0, 0.0, ())
-        result = pickle.loads(data)
-        if isinstance(result, str):
-            return Result(child.job.seed, (f"the simulation failed: {result}",), "", 0, 0.0, ())
-        assert isinstance(result, Result)
-        return result
 
     def _make_template(self) -> Template:
         """A cluster of three nodes with the database in it, stopped cleanly."""
         stage = self._root / "making"
         world = World(_TEMPLATE_SEED, stage)
         stage.mkdir()
-        cluster = SimCluster(world, stage, Shape(_MASTERS), None)
+        cluster = SimCluster(world, stage, Shape(_MASTERS), {})
         cluster.start()
         gevent.sleep(1.0)
         client = Client(world, world.loop.world, "maker", PROXY, History())
@@ -137,19 +150,41 @@ class Theatre:
             machine.terminate()
             while machine.is_up:
                 gevent.sleep(0.1)
-        directory = self._root / "template"
-        for name, machine in cluster.machines.items():
-            shutil.copytree(machine.directory, directory / name, ignore=shutil.ignore_patterns("*-shm"))
-        return Template(directory, log_head(directory / PROXY))
+        disks = {name: Image.of(machine.directory) for name, machine in cluster.machines.items()}
+        return Template(disks, log_head(cluster.proxy.directory))
 
 
 @dataclass(frozen=True, slots=True)
 class _Child:
-    """A run under way."""
+    """A process that plays plans: those that it has not told of yet, the first one being under way."""
 
-    job: Job
+    jobs: deque[Job]
     process: int
     pipe: int
+    stage: Path
+
+    def result(self) -> Result | None:
+        """What it tells next; None when it has ended. Blocks."""
+        told = _told(self.pipe)
+        if told is None:
+            return None
+        job = self.jobs.popleft()
+        if isinstance(told, str):
+            return Result(job.seed, (f"the simulation failed: {told}",), "", 0, ())
+        assert isinstance(told, Result)
+        return told
+
+    def end(self) -> None:
+        """Clean up behind a process that has ended."""
+        os.close(self.pipe)
+        os.waitpid(self.process, 0)
+        shutil.rmtree(self.stage, ignore_errors=True)
+
+
+def _next_jobs(left: deque[Job], waiting: Iterator[Job], most: int) -> list[Job]:
+    """The jobs of one process."""
+    again = [left.popleft() for _ in range(min(most, len(left)))]
+    return again or list(itertools.islice(waiting, most))
 
 
 def _parse_ahead() -> None:
@@ -159,33 +194,61 @@ def _parse_ahead() -> None:
         parser.parse(split(statement(Operation(0, 0, 0.0, kind, 1)).rstrip(";")))
 
 
-def _leave(into: int, work: object) -> None:
-    """Do the work, send what came of it, and end this process without a trace."""
+def _tell(into: int, what: object) -> None:
+    """Send something to the parent."""
+    data = pickle.dumps(what)
+    rest = memoryview(_LENGTH.pack(len(data)) + data)
+    while rest:
+        rest = rest[os.write(into, rest) :]
+
+
+def _told(pipe: int) -> object:
+    """What the child sent; None when it has ended. Blocks."""
+    head = _exactly(pipe, _LENGTH.size)
+    data = _exactly(pipe, _LENGTH.unpack(head)[0]) if head is not None else None
+    return pickle.loads(data) if data is not None else None
+
+
+def _exactly(pipe: int, count: int) -> bytes | None:
+    data = b""
+    while len(data) < count:
+        more = os.read(pipe, count - len(data))
+        if not more:
+            return None
+        data += more
+    return data
+
+
+def _leave(work: Callable[[], None]) -> None:
+    """Do the work and end this process without a trace."""
     try:
-        try:
-            data = pickle.dumps(work())  # type: ignore[operator]
-        except BaseException:
-            data = pickle.dumps(traceback.format_exc())
-        with os.fdopen(into, "wb") as pipe:
-            pipe.write(data)
+        work()
         sys.stdout.flush()
     finally:
         os._exit(0)
 
 
-def _in_child(work: object) -> object:
+def _in_child(work: Callable[[], object]) -> object:
+    """What comes of work in a process of its own."""
     out, into = os.pipe()
     process = os.fork()
     if process == 0:
         os.close(out)
-        _leave(into, work)
+        _leave(lambda: _tell(into, _result_or_trace(work)))
     os.close(into)
-    with os.fdopen(out, "rb") as pipe:
-        found = pickle.loads(pipe.read())
+    found = _told(out)
+    os.close(out)
     os.waitpid(process, 0)
-    if isinstance(found, str):
+    if found is None or isinstance(found, str):
         raise RuntimeError(found)
     return found
+
+
+def _result_or_trace(work: Callable[[], object]) -> object:
+    try:
+        return work()
+    except BaseException:
+        return traceback.format_exc()
 
 
 def shrink(theatre: Theatre, job: Job, at_once: int) -> Job:

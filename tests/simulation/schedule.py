@@ -15,13 +15,13 @@ from dirk_gevent.settings import ReadStrategy, Role, WriteMode
 from tests.simulation.machines import PROXY, Shape
 
 #: Operations and faults begin within so many virtual seconds.
-BUSY_SECONDS = 3.0
+BUSY_SECONDS = 2.0
 #: Operations of one client, least and most.
 _FEW, _SOME, _MANY = (1, 4), (3, 8), (8, 12)
 #: Runs in which an old backup of the log takes its place.
 _FOREIGN_SHARE = 0.12
-#: Everything that is broken is mended at this time.
-MENDED_SECONDS = 5.0
+#: Everything that is broken is mended so long after the last fault.
+MENDED_SECONDS = 0.4
 #: A run that has not come to rest by then is stuck.
 DEADLINE_SECONDS = 60.0
 
@@ -140,9 +140,9 @@ def draw(seed: int) -> Plan:
     )
     if chance.random() < _FOREIGN_SHARE:
         operations = _operations(chance, 1, _FEW)
-        later = _operations(chance, len(entries), _MANY, 5.0)
+        later = _operations(chance, len(entries), _MANY, 3.2)
         operations += [replace(one, number=one.number + len(operations)) for one in later]
-        faults = [Fault(0, 3.0, Breakage.FOREIGN, shape.nodes[-1], 5.5, chance.choice((0, 0, 0, 1)))]
+        faults = [Fault(0, 2.0, Breakage.FOREIGN, shape.nodes[-1], 4.0, chance.choice((0, 0, 0, 1)))]
     else:
         operations = _operations(chance, len(entries), _SOME)
         faults = _faults(chance, shape, entries)

@@ -11,12 +11,14 @@ import random
 import select
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
 from random import Random
 from typing import Any, ClassVar
 
+import apsw
 import gevent
 import gevent.pool
 import gevent.server
@@ -47,9 +49,11 @@ _MACHINE_TROUBLES = (
 
 
 class World:
-    """Everything of one schedule. Made once in a process (`World.now` is that one)."""
+    """Everything of one schedule (`World.now` is the one that runs). One after the other may be made in a process."""
 
     now: ClassVar[World | None] = None
+    #: Greenlets of those that ended must not unwind into the next one: nothing of them is ever let go.
+    _ended: ClassVar[list[World]] = []
 
     def __init__(self, seed: int, root: Path, verbose: bool = False) -> None:
         World.now = self
@@ -70,6 +74,15 @@ class World:
         self.hub: Any = Hub(loop=self.loop)  # type: ignore[call-overload]
         set_hub(self.hub)
         self.hub.handle_error = self._failed
+
+    def end(self) -> None:
+        """Nothing of it runs any more; its databases are closed."""
+        for connection in apsw.connections():
+            # The disk that it closes on may have stopped.
+            with suppress(apsw.Error):
+                connection.close(True)
+        World._ended.append(self)
+        World.now = None
 
     def entropy(self, count: int) -> bytes:
         """What the system's source of chance gives."""
@@ -168,7 +181,7 @@ def _listener(address: tuple[str, int], handle: Any, spawn: Any, backlog: int) -
 
 def _quiet_dirk() -> None:
     """What measures real time has nothing to measure; log lines go into the trace."""
-    from dirk_gevent import logs, metrics
+    from dirk_gevent import logs, metrics, service
     from dirk_gevent.engine import watchdog
     from dirk_gevent.log import journal_file
 
@@ -181,6 +194,7 @@ def _quiet_dirk() -> None:
 
     put(logs.Logger, "_write", write)
     put(metrics, "_LOOK_SECONDS", 1e6)
+    put(service, "give_way_to_hub", lambda: None)
     put(journal_file, "_inode", identity)
     for name in ("start", "stop"):
         put(watchdog.Watchdog, name, lambda _: None)
