@@ -122,6 +122,11 @@ class QuickReads:
         del self._reads[log_id][statement]
         self._count -= 1
 
+    def _forget_dropped(self) -> None:
+        """Let go of what is known of databases that are gone, before another one is known."""
+        for log_id in [one for one in self._reads if self._engine.of_log(one) is None]:
+            self._count -= len(self._reads.pop(log_id))
+
     def remember(self, request: Request, database: Database, shaped: Shaped) -> None:
         """`request` was just answered from `database` by one page: know it the next time, if it may come again."""
         segment = request.segment
@@ -139,7 +144,10 @@ class QuickReads:
             self._reads.clear()
             self._count = 0
         form = self._forms.get(settled.shape) or self._form(settled, database)
-        reads = self._reads.setdefault(database.log_id, {})
+        reads = self._reads.get(database.log_id)
+        if reads is None:
+            self._forget_dropped()
+            reads = self._reads[database.log_id] = {}
         self._count += segment not in reads
         reads[segment] = _Read(settled, form, form.after + protocol.relation_end())
 
