@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dirk_gevent import __version__
+from dirk_gevent.log.directory import make_directory
 from dirk_gevent.messages import sentence
 from dirk_gevent.startup import CannotStartError, plain_reason, reachable
 from parser.errors import SqlError
@@ -232,7 +233,7 @@ def _proxy(arguments: dict[str, Any]) -> int:
 def _make_directory(config: Config, key: str, directory: Path) -> None:
     """The directory is there and can be written; CannotStartError naming the key otherwise."""
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        make_directory(directory)
         reason = "" if os.access(directory, os.W_OK | os.X_OK) else "may not be written by this user"
     except FileExistsError:
         reason = "is not a directory"

@@ -16,7 +16,7 @@ from typing import Any
 
 import orjson
 
-from dirk_gevent.log.directory import sync_directory
+from dirk_gevent.log.directory import make_directory, sync_directory
 from dirk_gevent.threads import NativeThreads
 from parser.errors import SqlError
 
@@ -36,6 +36,7 @@ class Cause(StrEnum):
     OLDER_LOG = "older log"
     OTHER_LOG = "other log"
     COPIED_LOG = "copied log"
+    DAMAGED = "damaged file"
     ASKED = "asked"
 
 
@@ -171,7 +172,7 @@ def shut_out(directory: Path, node: str) -> list[tuple[str, str]]:
 
 def _write(path: Path, content: bytes) -> None:
     partial = path.with_suffix(".partial")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_directory(path.parent)
     with partial.open("wb") as file:
         file.write(content)
         file.flush()

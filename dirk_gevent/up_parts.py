@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
+from dirk_gevent.log.directory import make_directory
 from dirk_gevent.startup import CannotStartError
 
 #: The merged log and the lock, in the log's directory.
@@ -41,7 +42,7 @@ class OneAtATime:
 
     def __enter__(self) -> Self:
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            make_directory(self._path.parent)
             self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
             raise CannotStartError(f"{self._path}: {(error.strerror or str(error)).lower()}") from None

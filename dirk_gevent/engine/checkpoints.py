@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import apsw
 
-from dirk_gevent.engine.connection import BUSY_MS
+from dirk_gevent.engine.connection import BUSY_MS, open_writer
+from dirk_gevent.engine.functions import EntryContext
 
 #: Past this a checkpoint also stops the writer for a moment and cuts the WAL file back to nothing.
 LARGE_WAL_BYTES = 64 << 20
@@ -35,6 +37,18 @@ def checkpoint(connection: apsw.Connection, truncate: bool) -> bool:
     if truncate and frames == moved:
         _truncate(connection)
     return frames == moved
+
+
+def bring_together(path: Path) -> None:
+    """Move a file's WAL into it. What can't be (a damaged file, a full disk) stays in two parts."""
+    if not path.exists():
+        return
+    with suppress(apsw.Error):
+        connection = open_writer(path, EntryContext())
+        try:
+            checkpoint(connection, True)
+        finally:
+            connection.close()
 
 
 def _truncate(connection: apsw.Connection) -> None:

@@ -299,13 +299,18 @@ class Database(ReadSide):
         return info
 
     def set_aside(self, why: str) -> Path | None:
-        """Keep the file under another name and stand at 0 again (native thread): for a history that lost."""
-        with self._checkpoint_lock, self._writer_lock, self._file_lock, storage_faults("set aside"):
+        """Keep the file under another name and stand at 0 again (native thread): for a history that lost.
+
+        Its WAL goes into it first: a death between the two renames would else part them. Raises StorageFault.
+        """
+        with self._checkpoint_lock, self._writer_lock, storage_faults("set aside"):
             self._close_writer()
-            self._reader = None
-            kept = self._shared.directory.set_aside(self.log_id, why)
-            self._seen = Applied(nothing(self._compiler), {}, self._seen.heard_head)
-            self._durable = 0
+            checkpoints.bring_together(self._path)
+            with self._file_lock:
+                self._reader = None
+                kept = self._shared.directory.set_aside(self.log_id, why)
+                self._seen = Applied(nothing(self._compiler), {}, self._seen.heard_head)
+                self._durable = 0
         return kept
 
     def checkpoint(self) -> int:
@@ -378,9 +383,9 @@ class Database(ReadSide):
             self._durable = self.applied_index
 
     def _close_writer(self) -> None:
-        if self._applier is not None:
-            self._applier.connection.close()
-            self._applier = None
+        applier, self._applier = self._applier, None
+        if applier is not None:
+            applier.connection.close()
 
 
 def _objects(connection: apsw.Connection) -> list[CatalogChange]:

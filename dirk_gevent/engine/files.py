@@ -11,6 +11,7 @@ import re
 from pathlib import Path
 
 from dirk_gevent.engine.faults import DirectoryInUse
+from dirk_gevent.log.directory import make_directory
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 
 _DATABASE_FILE = re.compile(r"db-([0-9]{8,})\.(?:sqlite|applying).*")
@@ -32,7 +33,7 @@ class DataDirectory:
 
     def lock(self) -> None:
         """Make the directory and take its lock; raises `DirectoryInUse`."""
-        self.path.mkdir(parents=True, exist_ok=True)
+        make_directory(self.path)
         descriptor = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

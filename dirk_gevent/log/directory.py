@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from parser.errors import SqlError
@@ -23,7 +24,7 @@ class DirectoryLock:
         """Takes the lock; SqlError `log_locked` naming the directory and the holder's process id when it is
         taken.
         """
-        directory.mkdir(parents=True, exist_ok=True)
+        make_directory(directory)
         self._descriptor = os.open(directory / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o644)
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -39,6 +40,19 @@ class DirectoryLock:
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
             os.close(descriptor)
+
+
+def make_directory(directory: Path) -> None:
+    """Makes a directory, and those above it that are missing, so that a power cut takes none of their names.
+
+    The parent of one that is there already is synced, too: whoever made it may have died before that.
+    """
+    missing = [above for above in directory.parents if not above.exists()]
+    directory.mkdir(parents=True, exist_ok=True)
+    for made in (directory, *missing):
+        # Who may not read the parent can't sync it, and did not make the directory in it either.
+        with suppress(PermissionError):
+            sync_directory(made.parent)
 
 
 def free_bytes(directory: Path) -> int:

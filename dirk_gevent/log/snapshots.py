@@ -18,7 +18,7 @@ from typing import BinaryIO
 from gevent.threadpool import ThreadPool
 
 from dirk_gevent.log.contract import SnapshotInfo
-from dirk_gevent.log.directory import free_bytes, sync_directory
+from dirk_gevent.log.directory import free_bytes, make_directory, sync_directory
 from dirk_gevent.log.entry import HASH_BYTES
 from dirk_gevent.log.threads import call
 from parser.errors import SqlError
@@ -42,7 +42,7 @@ class SnapshotFiles:
 
     def tidy(self, wanted: Iterable[SnapshotInfo]) -> list[SnapshotInfo]:
         """Deletes files that are none of `wanted`; returns those of `wanted` that have no whole file."""
-        self._folder.mkdir(exist_ok=True)
+        make_directory(self._folder)
         expected = {snapshot_file(self._folder, info.log_id, info.index): info for info in wanted}
         for path in self._folder.iterdir():
             if path not in expected:
