@@ -21,7 +21,9 @@ from dirk_gevent import protocol, replication
 from dirk_gevent.engine.build import build_fingerprint
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
+from dirk_gevent.engine.faults import StorageFault
 from dirk_gevent.engine.files import fsync_directory
+from dirk_gevent.engine.position import NodeState
 from dirk_gevent.lanes import Batch, Fence, Lane, Mark, Restore
 from dirk_gevent.logs import Logger
 from dirk_gevent.progress import Progress
@@ -75,7 +77,7 @@ class Follower:
 
     def run(self) -> None:
         """Connect, follow, and connect again with jittered back-off, for ever."""
-        helpers = [gevent.spawn(self._guarded, one) for one in (self._checkpoint_all, self._rest)]
+        helpers = [gevent.spawn(self._guarded, one) for one in (self._checkpoint_all, self._rest, self._tell_damage)]
         pause = _RETRY_FIRST_SECONDS
         try:
             while True:
@@ -123,6 +125,15 @@ class Follower:
             except OSError:
                 # Part of a frame may be out: nothing more can be said on this connection.
                 self.reconnect()
+
+    def damaged(self, database: Database, reason: str) -> None:
+        """A file can't be read any more: say so once, and have the host shut it out. Nothing happens without a host."""
+        if not self.is_connected:
+            return
+        if database.state is NodeState.LIVE:
+            self.logger.error("damaged", log=database.log_id, index=database.applied_index, reason=reason)
+        database.set_state(NodeState.STALLED, reason)
+        self.send({"t": "damaged", "log": database.log_id, "index": database.applied_index})
 
     # -- one connection ---------------------------------------------------------------------------------------
 
@@ -337,7 +348,19 @@ class Follower:
             self.send({"t": "touched", "log": database.log_id})
 
     def _checkpoint(self, database: Database) -> None:
-        self.slow.call(database.checkpoint)
+        try:
+            self.slow.call(database.checkpoint)
+        except StorageFault as fault:
+            if fault.is_damage:
+                self.damaged(database, str(fault))
+            else:
+                self.logger.error("checkpoint_failed", log=database.log_id, reason=str(fault))
+
+    def _tell_damage(self) -> None:
+        """Reads find damage, too."""
+        while True:
+            database, fault = self.progress.damage.get()
+            self.damaged(database, str(fault))
 
     def upload(self, log_id: int, path: Path, fields: dict[str, Any]) -> None:
         """Send a snapshot file to the log. Blocks."""

@@ -261,6 +261,16 @@ class LogHost:
         """Shut out a node's state of one log: kept aside there, then seeded again. See `Fences.fence`."""
         self.fences.fence(node, log_id, index, cause, digests)
 
+    def in_trouble(self, node: str, kind: str, log_id: int, index: int) -> None:
+        """A node's disk failed. `undone`: it can't give what a round asked for at `index`.
+
+        `damaged`: it can't read its file of a log any more; it keeps it aside and starts from the log's state.
+        """
+        if kind == "undone":
+            self.snapshots.failed(node, log_id, index)
+        elif self.log.is_open(log_id):
+            self.fence(node, log_id, index, Cause.DAMAGED)
+
     def replaced(self, log_id: int, index: int) -> None:
         """A log's state was replaced as a whole at `index`: no outcome leads there, and caches forget what was."""
         self.outcomes_of(log_id).released = index
@@ -344,6 +354,9 @@ class LogHost:
         """The top of a helper greenlet."""
         try:
             work(*arguments)
+        except SqlError as error:
+            # The log's disk is full, or its journal is being opened again: it is tried again.
+            self._logger.error("host_waits", reason=str(error))
         except Exception as error:
             self._logger.exception("host_failed", error)
 

@@ -330,6 +330,8 @@ class NodeLink:
         elif kind == "digest":
             digest = bytes.fromhex(frame["digest"])
             self._host.snapshots.digest(self.node, int(frame["log"]), int(frame["index"]), digest)
+        elif kind in ("undone", "damaged"):
+            self._host.in_trouble(self.node, kind, int(frame["log"]), int(frame["index"]))
         elif kind == "upload":
             self._begin_upload(replication.snapshot_in(frame))
         elif kind == "chunk" and (upload := self._uploads.get(int(frame["log"]))) is not None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import apsw
 import gevent
 
 from dirk_gevent import replication
@@ -115,7 +116,8 @@ class Lane:
                 else:
                     self._fence()
             except StorageFault as fault:
-                self._stall(item, fault)
+                if not self._note_damage(fault):
+                    self._stall(item, fault)
             except (ForeignHistory, OutOfOrder, PoisonedEntry, SnapshotDamaged) as error:
                 self._give_up(error)
             except Exception as error:
@@ -185,8 +187,12 @@ class Lane:
         database = self._database()
         if database.applied_index != mark.index:
             return
-        with self._turn():
-            pin = self._follower.appliers.call(database.pin)
+        try:
+            with self._turn():
+                pin = self._follower.appliers.call(database.pin)
+        except StorageFault as fault:
+            self._cannot_answer(mark, fault)
+            raise
         gevent.spawn(self._digest, pin, mark)
 
     def _digest(self, pin: Pin, mark: Mark) -> None:
@@ -201,11 +207,20 @@ class Lane:
             else:
                 digest = follower.slow.call(pin.content_digest)
             follower.send({"t": "digest", "log": self.log_id, "index": mark.index, "digest": digest.hex()})
+        except StorageFault as fault:
+            self._cannot_answer(mark, fault)
+            self._note_damage(fault)
         except Exception as error:
             follower.logger.exception("snapshot_failed", error, log=self.log_id, index=mark.index)
+            follower.send({"t": "undone", "log": self.log_id, "index": mark.index})
         finally:
             pin.close()
             path.unlink(missing_ok=True)
+
+    def _cannot_answer(self, mark: Mark, fault: StorageFault) -> None:
+        """The disk is full or fails: the round need not wait for this node."""
+        self._follower.logger.error("snapshot_failed", log=self.log_id, index=mark.index, reason=str(fault))
+        self._follower.send({"t": "undone", "log": self.log_id, "index": mark.index})
 
     def _restore(self, item: Restore) -> None:
         database = self._database()
@@ -245,8 +260,19 @@ class Lane:
             if not target.exists():
                 follower.slow.call(dump_file, kept, target, f"{name}_{node}_{index}", remarks)
             follower.send({"t": "dumped", "log": self.log_id, "kept": str(kept), "sql": str(target)})
+        except (apsw.Error, OSError, ValueError) as error:
+            # A file that was put aside because it is damaged may have no rows to give.
+            follower.logger.error("dump_failed", log=self.log_id, kept=str(kept), reason=str(error))
         except Exception as error:
             follower.logger.exception("dump_failed", error, log=self.log_id, kept=str(kept))
+
+    def _note_damage(self, fault: StorageFault) -> bool:
+        """Whether the file itself is wrong; then the host answers with a fence, now or when the node is back."""
+        if not fault.is_damage or not self._follower.is_connected:
+            return False
+        self.cut()
+        self._follower.damaged(self._database(), str(fault))
+        return True
 
     def _stall(self, item: Item, fault: StorageFault) -> None:
         """The machine's fault: say so once, keep the item, try again."""

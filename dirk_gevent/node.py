@@ -49,7 +49,7 @@ class NodeHandler:
         self._forward = writes
         self._understanding = Understanding()
         self._quick = QuickReads(engine)
-        self._readers = LongReads(_READER_THREADS, config.limits)
+        self._readers = LongReads(_READER_THREADS, config.limits, progress)
         self.transactions = NodeTransactions(config.limits, engine, progress, writes, self._database)
 
     def open_session(self) -> Session:
@@ -137,7 +137,7 @@ class NodeHandler:
             stream = self._readers.threads.call(database.stream, shaped, request.args, now_ms)
             return NodeStream(stream, self._readers, self._engine.node, session, request, database, wire)
         except StorageFault as fault:
-            raise SqlError("storage_fault", node=self._engine.node, reason=str(fault)) from fault
+            raise self._progress.failed(database, fault) from fault
         except SqlError as error:
             raise _without_database(error, database) from error
         if len(relation.rows) <= self._limits.page_rows:

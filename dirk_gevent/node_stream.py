@@ -16,6 +16,7 @@ from dirk_gevent.engine.read import HUB_PAGES
 from dirk_gevent.engine.results import Page
 from dirk_gevent.engine.stream import RelationStream
 from dirk_gevent.messages import render
+from dirk_gevent.progress import Progress
 from dirk_gevent.session import Request, Session, spoken
 from dirk_gevent.threads import Call, NativeThreads
 from dirk_gevent.wire import Wire
@@ -32,7 +33,8 @@ _Result = TypeVar("_Result")
 class LongReads:
     """The native threads for long reads, and the places of those that hold a connection and a read transaction."""
 
-    def __init__(self, threads: int, limits: Limits) -> None:
+    def __init__(self, threads: int, limits: Limits, progress: Progress) -> None:
+        self.progress = progress
         self.threads = NativeThreads(threads)
         self.places = Places(limits.max_long_reads, limits.queue_ms)
 
@@ -57,6 +59,7 @@ class NodeStream:
         self._stream = stream
         self._threads = reads.threads
         self._places = reads.places
+        self._progress = reads.progress
         self._node = node
         self._session = session
         self._request = request
@@ -154,7 +157,7 @@ class NodeStream:
         try:
             return call.result()
         except StorageFault as fault:
-            raise SqlError("storage_fault", node=self._node, reason=str(fault)) from fault
+            raise self._progress.failed(self._database, fault) from fault
 
     def _error_meta(self, error: SqlError) -> bytes:
         if not self._has_meta:

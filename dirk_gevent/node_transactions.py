@@ -113,7 +113,7 @@ class NodeTransactions:
         self._waiting = Turns()
         self._free = Semaphore(_THREADS)
         self._threads = NativeThreads(_THREADS)
-        self._readers = LongReads(_THREADS, limits)
+        self._readers = LongReads(_THREADS, limits, progress)
         self._open: set[HeldTransaction] = set()
         self._held_bytes = 0
 
@@ -171,7 +171,7 @@ class NodeTransactions:
         try:
             outcome = self._readers.threads.call(database.recorded, request.request_id)
         except StorageFault as fault:
-            raise SqlError("storage_fault", node=self._node, reason=str(fault)) from fault
+            raise self._progress.failed(database, fault) from fault
         if outcome is None:
             raise SqlError("no_transaction")
         session.saw(database.log_id, outcome.index)
@@ -238,7 +238,7 @@ class NodeTransactions:
                 return self._answer(session, request, held, found, wire)
             return self._read(session, request, understood, held, wire)
         except StorageFault as fault:
-            raise SqlError("storage_fault", node=self._node, reason=str(fault)) from fault
+            raise self._progress.failed(database, fault) from fault
 
     def _check_place(self, request: Request, database: Database) -> None:
         """A transaction stays in its database."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 
 from gevent.event import Event
+from gevent.queue import SimpleQueue
 
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
+from dirk_gevent.engine.faults import StorageFault
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from dirk_gevent.turns import Turns
 from parser.errors import SqlError
@@ -21,6 +23,14 @@ class Progress:
         self._bells: dict[int, Event] = {}
         #: At each database's writer: the log's entries and the sessions' transactions take turns.
         self.turns = Turns()
+        #: Databases whose file a read found damaged, for the follower to tell the log's host.
+        self.damage: SimpleQueue[tuple[Database, StorageFault]] = SimpleQueue()
+
+    def failed(self, database: Database, fault: StorageFault) -> SqlError:
+        """A read failed by the machine's fault: the error for its client. The host hears of a damaged file."""
+        if fault.is_damage:
+            self.damage.put((database, fault))
+        return SqlError("storage_fault", node=self._engine.node, reason=str(fault))
 
     def applied(self, log_id: int) -> None:
         """A log has moved on."""

@@ -1,7 +1,8 @@
 """What the log's host and a node say to each other on a subscription, as JSON and back.
 
 Host to node: welcome, refuse, entries, mark, fence, snapshot (+ chunk, snapshot_end), beat.
-Node to host: acks, beat, digest, upload (+ chunk, upload_end).
+Node to host: acks, beat, digest, upload (+ chunk, upload_end), undone (no digest and no snapshot: its disk failed),
+damaged (its file can't be read).
 Only this file knows the field names; both sides work with the dataclasses.
 """
 

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 _ROUND_SECONDS = 120.0
 #: Rounds at one time: each holds a read transaction and a native thread on every node.
 _MOST_ROUNDS = 4
+#: A database whose snapshot could not be made or kept (a full disk) is left alone for so long.
+_AFTER_FAILURE_SECONDS = 10.0
 #: A node further from the head than this is not compared: its digest would be waited for too long.
 _NEAR_ENTRIES = 1000
 _LOOK_SECONDS = 0.1
@@ -61,6 +63,8 @@ class SnapshotKeeper:
         self._host = host
         self._rounds: dict[int, Round] = {}
         self._ending: set[int] = set()
+        #: When (monotonic s) a snapshot may be tried again, by log id.
+        self._not_before: dict[int, float] = {}
         self._holders = 0
         self._comparisons = Comparisons(host.config.replication.compare_seconds)
 
@@ -97,7 +101,7 @@ class SnapshotKeeper:
 
     def _is_worthwhile(self, log_id: int, size: Size) -> bool:
         """Whether a snapshot begun now can be confirmed: by a second master, or for want of room without one."""
-        if len(self._rounds) >= _MOST_ROUNDS:
+        if len(self._rounds) >= _MOST_ROUNDS or time.monotonic() < self._not_before.get(log_id, 0.0):
             return False
         needed = min(2, self._host.cluster.masters())
         is_over = size.bytes > self._host.config.log.retain_bytes
@@ -160,6 +164,25 @@ class SnapshotKeeper:
             current.digests[node] = digest
             self._try_to_end(log_id, current)
 
+    def failed(self, node: str, log_id: int, index: int) -> None:
+        """A node can't give what it was asked for at `index`: without it the round may be over."""
+        current = self._rounds.get(log_id)
+        if current is None or current.index != index:
+            return
+        current.asked.discard(node)
+        nodes = self._host.cluster.nodes
+        others = [name for name in current.asked if name != current.author and nodes[name].is_master]
+        is_alone = current.author is not None and not others and not current.is_decisive
+        if node == current.author or (is_alone and self._host.cluster.masters() > 1):
+            self._failed(log_id, current)
+        else:
+            self._try_to_end(log_id, current)
+
+    def _failed(self, log_id: int, current: Round) -> None:
+        """A round that ends without what it was for; the next is not at once."""
+        self._not_before[log_id] = time.monotonic() + _AFTER_FAILURE_SECONDS
+        self._give_up(log_id, current)
+
     def store(self, node: str, info: SnapshotInfo, chunks: Iterator[bytes]) -> None:
         """Take the snapshot that `node` uploads. Blocks until it is durable."""
         current = self._rounds.get(info.log_id)
@@ -168,7 +191,7 @@ class SnapshotKeeper:
         except (SqlError, ConnectionError) as error:
             self._host.log_event("snapshot_refused", node=node, log=info.log_id, index=info.index, reason=str(error))
             if current is not None:
-                self._over(info.log_id, current)
+                self._failed(info.log_id, current)
             return
         current = self._rounds.get(info.log_id)
         if current is not None and current.index == info.index:
@@ -237,6 +260,10 @@ class SnapshotKeeper:
                 # The author's own digest may still be on its way; what it stored says the same.
                 current.digests[current.author] = current.stored.digest
             self._host.disputes.contents_differ(log_id, current.index, self._of_masters(current))
+        except SqlError as error:
+            # The journal could not be written, or is being opened again: the next round does it.
+            self._not_before[log_id] = time.monotonic() + _AFTER_FAILURE_SECONDS
+            self._host.log_event("snapshot_given_up", log=log_id, index=current.index, reason=str(error))
         finally:
             self._ending.discard(log_id)
             current.ended.set()

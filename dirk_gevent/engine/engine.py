@@ -131,6 +131,8 @@ class Engine:
         """Make a database known; its file begins with its first entry or read. The one there is if it is known."""
         known = self._by_log.get(log_id)
         if known is not None:
+            # Replayed from its beginning, the system log made an earlier one of this name, and dropped it.
+            self._enter(known)
             return known
         database = Database(self._shared, log_id, name)
         database.load()

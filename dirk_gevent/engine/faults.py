@@ -23,6 +23,11 @@ class StorageFault(Exception):
         """Whether the disk (or its quota) has no room left."""
         return isinstance(self.cause, apsw.FullError) or getattr(self.cause, "errno", None) == 28
 
+    @property
+    def is_damage(self) -> bool:
+        """Whether SQLite found the file itself wrong: trying again does not help."""
+        return isinstance(self.cause, (apsw.CorruptError, apsw.NotADBError))
+
 
 class PoisonedEntry(Exception):
     """This process died twice while it applied entry `index` of log `log_id`; it is not tried a third time."""

@@ -385,3 +385,56 @@ def test_a_replica_that_differs_is_fenced_by_what_the_masters_agree_on(host: Log
     (found,) = host.book.all()
     assert (found.node, found.cause, found.right) == ("m2", Cause.CONTENT, b"right".hex())
     assert host.cluster.live_masters(1) == ["m1"]
+
+
+def test_a_round_ends_at_once_when_its_author_can_give_nothing(host: LogHost, connect: Connect) -> None:
+    """Its disk is full: nobody waits two minutes, and the next snapshot is not begun at once."""
+    append(host)
+    nodes = [connect("m1"), connect("m2")]
+    for node in nodes:
+        node.ack(1, 1)
+    until(lambda: all(host.cluster.nodes[name].applied.get(1) == 1 for name in ("m1", "m2")))
+    assert host.snapshots.begin(1) == 1
+    current = host.snapshots.running(1)
+    assert current is not None
+    author = next(node for node in nodes if node.name == current.author)
+    author.next("mark")
+    author.frames.send({"t": "undone", "log": 1, "index": 1})
+    with gevent.Timeout(5):
+        current.ended.wait()
+    assert host.snapshots.running(1) is None
+    assert not host.snapshots._is_worthwhile(1, host.log.size(1))
+
+
+def test_a_journal_that_is_opened_again_ends_a_round_without_a_traceback(
+    host: LogHost, connect: Connect, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    append(host)
+    node, other = connect("m1"), connect("m2")
+    for one in (node, other):
+        one.ack(1, 1)
+    until(lambda: all(host.cluster.nodes[name].applied.get(1) == 1 for name in ("m1", "m2")))
+    assert host.snapshots.begin(1, author="m1") == 1
+    current = host.snapshots.running(1)
+    assert current is not None
+
+    def reopening(*_: object) -> bool:
+        raise SqlError("log_unavailable", reason="the journal is not open")
+
+    monkeypatch.setattr(host.log, "confirm_snapshot", reopening)
+    upload(node, snapshot_at_head(host, 1))
+    node.frames.send({"t": "upload_end", "log": 1})
+    with gevent.Timeout(5):
+        current.ended.wait()
+    until(lambda: "event=snapshot_given_up" in capfd.readouterr().err)
+
+
+def test_a_node_with_a_damaged_file_is_fenced(host: LogHost, connect: Connect) -> None:
+    """What it has goes aside, and it is seeded from the log."""
+    append(host)
+    node = connect("m1")
+    node.ack(1, 1)
+    node.frames.send({"t": "damaged", "log": 1, "index": 1})
+    node.next("fence")
+    (found,) = host.book.all()
+    assert (found.node, found.cause, found.status) == ("m1", Cause.DAMAGED, Status.FENCED)
