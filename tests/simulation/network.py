@@ -249,8 +249,9 @@ class SimSocket:
 
     def changed(self) -> None:
         """Wake whoever waits on it."""
-        for watcher in list(self.watchers.values()):
-            watcher.look()
+        if self.watchers:
+            for watcher in list(self.watchers.values()):
+                watcher.look()
 
     @property
     def is_readable(self) -> bool:
