@@ -9,7 +9,6 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +21,8 @@ from dirk_gevent.engine.build import build_fingerprint
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.faults import StorageFault
-from dirk_gevent.engine.files import fsync_directory
 from dirk_gevent.engine.position import NodeState
+from dirk_gevent.genesis import followed_log, keep_followed_log
 from dirk_gevent.lanes import Batch, Fence, Lane, Mark, Restore
 from dirk_gevent.logs import Logger
 from dirk_gevent.progress import Progress
@@ -42,7 +41,6 @@ _CHECKPOINT_SECONDS = 5.0
 _LEAVE_SECONDS = 4.0
 _REST_SECONDS = 1.0
 _MOST_GONE = 4096
-_GENESIS_FILE = "dirk.genesis"
 
 
 class Follower:
@@ -74,6 +72,8 @@ class Follower:
         self._files: dict[int, tuple[int, tuple[int, ...]]] = {}
         self._beat_seconds = 0.5
         self._said_waiting = False
+        #: The disk took neither the node's name nor the log's: every database here counts as stalled.
+        self._is_unwritten = False
 
     def run(self) -> None:
         """Connect, follow, and connect again with jittered back-off, for ever."""
@@ -103,7 +103,11 @@ class Follower:
             return
         logs = self.engine.logs()
         if all(log_id in logs and logs[log_id].applied_index >= at for log_id, at in self._target.items()):
-            self._keep_genesis(self._new_genesis)
+            try:
+                self._keep_genesis(self._new_genesis)
+            except OSError as error:
+                self._cannot_write(error)
+                return
             self.level.set()
 
     def leave(self) -> None:
@@ -197,48 +201,55 @@ class Follower:
             self.logger.error("log_refused", reason=str(key))
 
     def _accepted(self, welcome: Welcome) -> None:
-        followed = self._genesis()
-        if followed is not None and followed != welcome.genesis:
-            for db in self.engine.logs().values():
-                self.slow.call(db.forget_heard)
         # Until all of a log that replaced another is applied here, this node still counts as the other's follower:
         # what it has beyond the new log is then kept aside, not taken for proof that the log is old.
         self._new_genesis = welcome.genesis
-        # Now the log remembers what of another node's directory it does not trust.
-        self.engine.directory.set_owner(self.engine.node)
-        if followed is None:
-            self._keep_genesis(welcome.genesis)
+        self._write_down()
         self._beat_seconds = welcome.beat_seconds
         self._told.clear()
         self._gone.clear()
         self._hear(dict(welcome.heads))
         self._target = dict(welcome.heads)
+        self.progress.welcomed(welcome.heads)
         self.check_level()
         self._said_waiting = False
         self.is_connected = True
         self.logger.info("following", log=f"{self._place[0]}:{self._place[1]}")
+
+    def _write_down(self) -> None:
+        """Note whose the directory is and which log it follows; a disk that refuses is tried again at each beat."""
+        followed = self._genesis()
+        try:
+            if followed is not None and followed != self._new_genesis:
+                for db in self.engine.logs().values():
+                    self.slow.call(db.forget_heard)
+            # Now the log remembers what of another node's directory it does not trust.
+            self.engine.directory.set_owner(self.engine.node)
+            if followed is None:
+                self._keep_genesis(self._new_genesis)
+        except (OSError, StorageFault) as fault:
+            self._cannot_write(fault)
+        else:
+            if self._is_unwritten:
+                self.logger.info("resumed", directory=str(self.engine.directory.path))
+            self._is_unwritten = False
+
+    def _cannot_write(self, fault: OSError | StorageFault) -> None:
+        if not self._is_unwritten:
+            self._is_unwritten = True
+            self.logger.error("stalled", directory=str(self.engine.directory.path), reason=str(fault))
 
     def _say_waiting(self, reason: str) -> None:
         if not self._said_waiting:
             self._said_waiting = True
             self.logger.info("waiting", **{"for": "log"}, at=f"{self._place[0]}:{self._place[1]}", reason=reason)
 
-    def _genesis_path(self) -> Path:
-        return self.engine.directory.path / _GENESIS_FILE
-
     def _genesis(self) -> bytes | None:
-        with suppress(FileNotFoundError, ValueError):
-            return bytes.fromhex(self._genesis_path().read_text().strip())
-        return None
+        return followed_log(self.engine.directory.path)
 
     def _keep_genesis(self, genesis: bytes) -> None:
+        keep_followed_log(self.engine.directory.path, genesis)
         self._kept_genesis = genesis
-        if self._genesis() != genesis:
-            path = self._genesis_path()
-            partial = path.with_suffix(".partial")
-            partial.write_text(genesis.hex() + "\n")
-            partial.rename(path)
-            fsync_directory(path.parent)
 
     # -- frames -----------------------------------------------------------------------------------------------
 
@@ -312,8 +323,16 @@ class Follower:
                     applied[log_id], durable[log_id] = now
                 if db.state != "live":
                     states[log_id] = str(db.state)
+            states |= self._unwritten_states()
             self.send(replication.node_beat(applied, durable, states))
             gevent.sleep(self._beat_seconds)
+
+    def _unwritten_states(self) -> dict[int, str]:
+        """Every log as stalled while the directory takes nothing; nothing once it does."""
+        if self._is_unwritten:
+            self._write_down()
+            self.check_level()
+        return dict.fromkeys(self._target, str(NodeState.STALLED)) if self._is_unwritten else {}
 
     def _rest(self) -> None:
         while True:

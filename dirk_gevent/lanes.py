@@ -237,6 +237,7 @@ class Lane:
     def _fence(self) -> None:
         follower, database = self._follower, self._database()
         index = database.applied_index
+        follower.progress.owe(self.log_id, database.heard_head)
         with self._turn():
             kept = follower.appliers.call(database.set_aside, _FENCED)
         if kept is None:

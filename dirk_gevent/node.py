@@ -112,7 +112,7 @@ class NodeHandler:
         needed = max(session.indexes.get(SYSTEM_LOG_ID, 0), request.minimum.get(SYSTEM_LOG_ID, 0))
         self._progress.wait(SYSTEM_LOG_ID, needed, self._limits.wait_ms)
         if route.verb == "use":
-            database = self._engine.get(route.target or "", route.place)
+            database = self._known(route.target or "", route.place)
             session.use(database.name, database.log_id)
             meta = answers.meta_of(session, request, self._engine.node, "session")
             return answers.done("use", database.name, 0, meta)
@@ -168,7 +168,8 @@ class NodeHandler:
             known = self._engine.of_log(session.log_id)
             if session.log_id == SYSTEM_LOG_ID and route.verb in ("show", "describe"):
                 raise SqlError("no_database")
-            if known is not None and not minimum and known.applied_index >= session.indexes.get(known.log_id, 0):
+            is_free = known is not None and not minimum and not self._progress.owed
+            if known is not None and is_free and known.applied_index >= session.indexes.get(known.log_id, 0):
                 return known
         name = request.database or session.database
         if name is None:
@@ -176,15 +177,24 @@ class NodeHandler:
         if len(minimum) == 1:
             # Between DirkDB's own parts `min` names the log too, so that a database made a moment ago is waited for.
             ((log_id, index),) = minimum.items()
-            known = self._progress.wait(log_id, index, self._limits.wait_ms)
+            known = None
+            if self._is_there(log_id):
+                known = self._progress.wait(log_id, index, self._limits.wait_ms)
             if known is not None and known.name == name:
+                self._progress.check(log_id)
                 return known
-        database = self._engine.get(name)
+        database = self._known(name)
         needed = 0 if request.read == "any" else session.indexes.get(database.log_id, 0)
         needed = max(needed, minimum.get(database.log_id, 0))
         if database.applied_index < needed:
             self._progress.wait(database.log_id, needed, self._limits.wait_ms)
         return database
+
+    def _known(self, name: str, place: int = -1) -> Database:
+        """The database called `name`. Raises unknown_database, or being_seeded while nobody here can know that."""
+        database = self._engine.named(name)
+        self._progress.check(SYSTEM_LOG_ID if database is None else database.log_id)
+        return database or self._engine.get(name, place)
 
 
 def _without_database(error: SqlError, database: Database) -> SqlError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 
 from gevent.event import Event
 from gevent.queue import SimpleQueue
@@ -23,6 +24,9 @@ class Progress:
         self._bells: dict[int, Event] = {}
         #: At each database's writer: the log's entries and the sessions' transactions take turns.
         self.turns = Turns()
+        #: Up to which index this node must come before it answers from a log, by log id; empty as a rule.
+        self.owed: dict[int, int] = {}
+        self._has_heard = False
         #: Databases whose file a read found damaged, for the follower to tell the log's host.
         self.damage: SimpleQueue[tuple[Database, StorageFault]] = SimpleQueue()
 
@@ -32,8 +36,39 @@ class Progress:
             self.damage.put((database, fault))
         return SqlError("storage_fault", node=self._engine.node, reason=str(fault))
 
+    def welcomed(self, heads: Mapping[int, int]) -> None:
+        """The log told its heads: of what this node has nothing of, it owes its clients all up to there."""
+        self._has_heard = True
+        for log_id, head in heads.items():
+            database = self._engine.of_log(log_id)
+            if log_id == SYSTEM_LOG_ID or database is None or not database.applied_index:
+                self.owed[log_id] = max(head, self.owed.get(log_id, 0))
+        self._settle()
+
+    def owe(self, log_id: int, index: int) -> None:
+        """What this node had of a log was put aside: what it reads from now on is a part, until `index`."""
+        self.owed[log_id] = index
+
+    def check(self, log_id: int) -> None:
+        """Raises SqlError being_seeded while this node has only a part of what it should have of a log."""
+        is_blank = log_id == SYSTEM_LOG_ID and not self._has_heard and not self._engine.enacted_index
+        if is_blank or self._lacks(log_id):
+            raise SqlError("being_seeded", node=self._engine.node)
+
+    def _lacks(self, log_id: int) -> bool:
+        owed, database = self.owed.get(log_id, 0), self._engine.of_log(log_id)
+        if database is None:
+            # One that was made, and dropped again, is owed to nobody.
+            return owed > 0 and log_id > self._engine.enacted_index
+        return self._index(database) < owed
+
+    def _settle(self) -> None:
+        self.owed = {log_id: index for log_id, index in self.owed.items() if self._lacks(log_id)}
+
     def applied(self, log_id: int) -> None:
         """A log has moved on."""
+        if self.owed:
+            self._settle()
         bell = self._bells.pop(log_id, None)
         if bell is not None:
             bell.set()

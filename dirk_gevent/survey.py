@@ -15,10 +15,8 @@ import apsw
 
 from dirk_gevent.config import Config
 from dirk_gevent.engine import records
+from dirk_gevent.genesis import followed_log
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
-
-#: Where a node keeps the genesis of the log that it follows.
-GENESIS_FILE = "dirk.genesis"
 
 _FILES = re.compile(r"dirk\.sqlite|db-[0-9]{8,}\.sqlite")
 
@@ -73,8 +71,8 @@ def node_files(node: str, directory: Path) -> NodeFiles:
             if meta is not None:
                 found[meta.log_id] = meta
     genesis = None
-    with suppress(OSError, ValueError):
-        genesis = bytes.fromhex((directory / GENESIS_FILE).read_text().strip())
+    with suppress(OSError):
+        genesis = followed_log(directory)
     return NodeFiles(node, directory, found, genesis, tuple(problems))
 
 

@@ -77,6 +77,7 @@ SQLSTATE: dict[str, str] = {
     "node_evicted": "57P03",
     "restoring": "57P03",
     "node_not_following": "57P03",
+    "being_seeded": "57P03",
     "shutting_down": "57P01",
     "system_database": "42501",
     "unknown_language": "22023",

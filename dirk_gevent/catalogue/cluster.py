@@ -102,6 +102,11 @@ MESSAGES: dict[str, Texts] = {
         fr="la base {name} est en cours de restauration ; réessayez dans un instant",
         en="database {name} is being restored; try again in a moment",
     ),
+    "being_seeded": Texts(
+        mg="mbola maka ny angona avy amin'ny diary ny mpizara {node} ; andramo indray rehefa afaka kelikely",
+        fr="le serveur {node} reprend encore ses données du journal ; réessayez dans un instant",
+        en="node {node} is still taking its data from the log; try again in a moment",
+    ),
     "node_not_following": Texts(
         mg="tsy manaraka ny diary ny mpizara {node} : {reason}",
         fr="le serveur {node} ne suit pas le journal : {reason}",

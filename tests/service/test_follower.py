@@ -11,11 +11,14 @@ import pytest
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.faults import StorageFault
 from dirk_gevent.follower import Follower
+from dirk_gevent.genesis import followed_log
 from dirk_gevent.lanes import Batch, Restore
 from dirk_gevent.logs import logger
 from dirk_gevent.progress import Progress
+from dirk_gevent.replication import Welcome
 from dirk_gevent.threads import NativeThreads
-from tests.engine.plans import LogMaker, open_engine
+from parser.errors import SqlError
+from tests.engine.plans import LogMaker, open_engine, work
 
 
 @pytest.fixture
@@ -97,3 +100,44 @@ def test_what_a_broken_connection_leaves_waiting_goes_with_its_files(follower: F
     lane.cut()
     assert not path.exists()
     lane.stop()
+
+
+def test_a_full_disk_before_the_first_entry_is_told_and_recovers(
+    follower: Follower, engine: Engine, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The node follows all the same, says that it is stalled in every log, and tries again with each beat."""
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("dirk_gevent.follower.keep_followed_log", full)
+    for _ in range(2):
+        follower._accepted(Welcome(b"g" * 16, (), {0: 3, 2: 1}, 0.5))
+        assert follower._unwritten_states() == {0: "stalled", 2: "stalled"}
+    assert follower.is_connected
+    assert capfd.readouterr().err.count("event=stalled") == 1
+    monkeypatch.undo()
+    assert follower._unwritten_states() == {}
+    assert followed_log(engine.directory.path) == b"g" * 16
+
+
+def test_a_node_without_its_files_does_not_say_that_there_is_no_database(engine: Engine) -> None:
+    """Before it heard of the log, and until it has what the log held then, a name it does not know may exist."""
+    progress, system = Progress(engine), LogMaker(0)
+    with pytest.raises(SqlError, match="being_seeded"):
+        progress.check(0)
+    progress.welcomed({0: 2, 1: 2})
+    with pytest.raises(SqlError, match="being_seeded"):
+        progress.check(0)
+    entries = (system.database("create_database", "t"), system.database("create_database", "u"))
+    engine.apply_system(work(*entries))
+    progress.applied(0)
+    progress.check(0)
+    with pytest.raises(SqlError, match="being_seeded"):
+        progress.check(1)
+    progress.check(2)
+    log = LogMaker(1)
+    engine.by_log(1).apply(work(log.sql("create table t (a)"), log.sql("insert into t values (1)")))
+    progress.applied(1)
+    progress.check(1)
+    assert not progress.owed
