@@ -50,6 +50,8 @@ class NodeView:
     evicted: set[int | None] = field(default_factory=set)
     #: No new read goes to it: a person will stop it, or it is about to end.
     is_drained: bool = False
+    #: What its process called itself when it came last; another after each start.
+    process: str = ""
     #: Transactions of the proxy's sessions that live on it.
     pins: int = 0
     #: The content digests it told last, each with the index it was taken at, by log id.

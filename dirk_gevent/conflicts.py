@@ -145,7 +145,7 @@ class ConflictBook:
             del self._found[number]
         written = orjson.dumps([asdict(one) for one in self._found.values()], option=orjson.OPT_INDENT_2)
         try:
-            self._threads.call(_write, self._path, written)
+            self._threads.call(write_durably, self._path, written)
         except OSError as error:
             self._failed("conflicts_not_written", error)
 
@@ -170,7 +170,8 @@ def shut_out(directory: Path, node: str) -> list[tuple[str, str]]:
     return [(one.database, one.cause) for one in found if one.node == node and one.status is Status.FENCED]
 
 
-def _write(path: Path, content: bytes) -> None:
+def write_durably(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all; survives a power cut when it returns. Raises OSError."""
     partial = path.with_suffix(".partial")
     make_directory(path.parent)
     with partial.open("wb") as file:

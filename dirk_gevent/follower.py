@@ -72,6 +72,7 @@ class Follower:
         self._files: dict[int, tuple[int, tuple[int, ...]]] = {}
         self._beat_seconds = 0.5
         self._said_waiting = False
+        self._process = f"{random.getrandbits(64):016x}"
         #: The disk took neither the node's name nor the log's: every database here counts as stalled.
         self._is_unwritten = False
 
@@ -192,7 +193,7 @@ class Follower:
             for log_id, db in self.engine.logs().items()
         }
         owner = self.engine.directory.owner()
-        return Hello(self.engine.node, build_fingerprint(), self._genesis(), standings, owner)
+        return Hello(self.engine.node, build_fingerprint(), self._genesis(), standings, owner, self._process)
 
     def _refused(self, frame: dict[str, Any] | None) -> None:
         key = frame.get("key", "unknown") if frame else "closed"

@@ -20,6 +20,7 @@ from dirk_gevent.cluster import Cluster, ServerRow
 from dirk_gevent.config import Config
 from dirk_gevent.conflicts import Cause, ConflictBook, Status
 from dirk_gevent.disputes import Disputes
+from dirk_gevent.drains import Drains
 from dirk_gevent.engine.results import Outcome
 from dirk_gevent.evidence import LogEvidence
 from dirk_gevent.fences import Fences
@@ -52,6 +53,7 @@ class LogHost:
         self.disputes = Disputes(self, self.book)
         self.snapshots = SnapshotKeeper(self)
         self.subscriptions = Subscriptions(self, logger)
+        self.drains = Drains(self.cluster, config.log.directory, logger.exception)
         self.fences = Fences(self, self.book, logger)
         self._logger = logger
         self._outcomes: dict[int, LogOutcomes] = {}
@@ -237,9 +239,8 @@ class LogHost:
 
     def node_came(self, hello: Hello) -> None:
         """A node follows now."""
-        view = self.cluster.nodes[hello.node]
-        view.applied.clear()
-        view.is_drained = False
+        self.cluster.nodes[hello.node].applied.clear()
+        self.drains.came(hello)
         self.snapshots.hurry()
         self.evidence.heard_of(hello)
 

@@ -201,7 +201,7 @@ class Operations:
         if not others:
             raise Refused(f"no other master is live and undrained: requests would fail without {node}")
         view = self._host.cluster.nodes[node]
-        view.is_drained = True
+        self._host.drains.drain(node)
         self._host.log_event("node_drained", target=node)
         deadline = time.monotonic() + float(fields.get("seconds", _DRAIN_SECONDS))
         while (running := self._host.cluster.running.get(node, 0)) or view.pins:
@@ -214,7 +214,7 @@ class Operations:
 
     def _undrain(self, fields: Mapping[str, Any]) -> tuple[int, str]:
         node = self._node(fields)
-        self._host.cluster.nodes[node].is_drained = False
+        self._host.drains.undrain(node)
         self._host.log_event("node_undrained", target=node)
         return 0, f"{node} serves again."
 

@@ -37,7 +37,8 @@ class Standing:
 class Hello:
     """How a node introduces itself. `genesis` is None for a node that never followed a log.
 
-    `owner` is the node that its data directory belongs to; None for a directory that does not say.
+    `owner` is the node that its data directory belongs to; None for a directory that does not say. `process` is
+    another text after each start.
     """
 
     node: str
@@ -45,6 +46,7 @@ class Hello:
     genesis: bytes | None
     standings: Mapping[int, Standing]
     owner: str | None = None
+    process: str = ""
 
     def encode(self) -> dict[str, Any]:
         """The `follow` field of the subscription's metadata."""
@@ -56,6 +58,7 @@ class Hello:
             "genesis": self.genesis.hex() if self.genesis else None,
             "logs": logs,
             "owner": self.owner,
+            "process": self.process,
         }
 
     @staticmethod
@@ -69,7 +72,8 @@ class Hello:
         }
         genesis, owner = fields["genesis"], fields.get("owner")
         known = bytes.fromhex(genesis) if genesis else None
-        return Hello(str(fields["node"]), str(fields["build"]), known, logs, str(owner) if owner else None)
+        named, process = str(owner) if owner else None, str(fields.get("process") or "")
+        return Hello(str(fields["node"]), str(fields["build"]), known, logs, named, process)
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,12 +34,14 @@ NOW_MS = 1_700_000_000_000
 class FakeNode:
     """A node's end of a subscription; `frames` is its socket."""
 
-    def __init__(self, host: LogHost, node: str, standings: dict[int, Standing] | None = None) -> None:
+    def __init__(
+        self, host: LogHost, node: str, standings: dict[int, Standing] | None = None, process: str = ""
+    ) -> None:
         mine, its = socket.socketpair()
         self.name = node
         self.frames = FrameSocket(mine)
         genesis = host.log.genesis if standings else None
-        hello = Hello(node, build_fingerprint(), genesis, standings or {})
+        hello = Hello(node, build_fingerprint(), genesis, standings or {}, process=process)
         self._serving = gevent.spawn(host.follow, its, json.loads(json.dumps(hello.encode())))
         assert self.next("welcome")["t"] == "welcome"
         self.beat()
@@ -78,8 +80,8 @@ def connect(host: LogHost) -> Iterator[Connect]:
     """Connects fake nodes to the host; their connections end with the test."""
     made: list[FakeNode] = []
 
-    def one(node: str, standings: dict[int, Standing] | None = None) -> FakeNode:
-        made.append(FakeNode(host, node, standings))
+    def one(node: str, standings: dict[int, Standing] | None = None, process: str = "") -> FakeNode:
+        made.append(FakeNode(host, node, standings, process))
         return made[-1]
 
     yield one
@@ -438,3 +440,19 @@ def test_a_node_with_a_damaged_file_is_fenced(host: LogHost, connect: Connect) -
     node.next("fence")
     (found,) = host.book.all()
     assert (found.node, found.cause, found.status) == ("m1", Cause.DAMAGED, Status.FENCED)
+
+
+def test_a_drain_outlives_the_link_and_the_proxy_but_not_the_node(host: LogHost, connect: Connect) -> None:
+    """It is of a process: that one comes back drained, the next serves by itself."""
+    view = host.cluster.nodes["m1"]
+    connect("m1", process="a").end()
+    host.drains.drain("m1")
+    connect("m1", process="a").end()
+    assert view.is_drained
+    again = LogHost(host.config, host.log, logger("test"))
+    assert again.cluster.nodes["m1"].is_drained
+    for process in ("a", "b"):
+        FakeNode(again, "m1", process=process).end()
+        assert again.cluster.nodes["m1"].is_drained == (process == "a")
+    again.stop()
+    assert not LogHost(host.config, host.log, logger("test")).cluster.nodes["m1"].is_drained
