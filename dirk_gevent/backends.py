@@ -242,6 +242,13 @@ class Backend:
         """Close the pooled connections."""
         self._drop_idle()
 
+    def drop_ended(self) -> None:
+        """Close the pooled connections that the other side has closed: nothing was sent over them in vain yet."""
+        ended = [wire for wire in self._idle if wire.is_gone()]
+        for wire in ended:
+            self._idle.remove(wire)
+            wire.close()
+
     def _end_hopeless(self) -> None:
         """Cut the requests that took too long, and those whose client has gone."""
         now = time.monotonic()

@@ -112,6 +112,8 @@ class Forward:
         message = protocol.with_metadata(self._metadata(session, request, request_id), request.raw)
         deadline = time.monotonic() + self._limits.wait_ms / 1000
         was_sent = False
+        # What is sent over a connection that has ended may have arrived, for all one can tell afterwards.
+        self._proxy.drop_ended()
         while True:
             try:
                 answer = self._proxy.ask(message, self._limits.statement_seconds + _SLACK_SECONDS, wire)

@@ -18,6 +18,7 @@ from dirk_gevent.logs import logger
 from dirk_gevent.session import Request, Session
 from dirk_gevent.understand import Understanding
 from dirk_gevent.wire import Wire
+from parser.errors import SqlError
 from tests.cluster import HOST
 
 ANSWER = b"RESULT_MESSAGE\nOK\nEND\n"
@@ -88,3 +89,31 @@ def test_what_a_second_attempt_is_refused_with_does_not_settle_the_first(tmp_pat
         assert forward._proxy is not None
         forward._proxy.close()
     assert len(received) == 3 and len(set(received)) == 1, "one request, one id"
+
+
+def test_a_write_that_finds_the_proxy_gone_was_not_sent(tmp_path: Path) -> None:
+    """The connection from before has ended: nothing goes over it, so it is certain that nothing was written."""
+    with closing(socket.socket()) as listening:
+        listening.bind((HOST, 0))
+        listening.listen()
+        forward = forward_to(listening.getsockname()[1], tmp_path)
+
+        def answer_once_and_die() -> None:
+            accepted, _ = listening.accept()
+            accepted.recv(1000)
+            accepted.sendall(ANSWER)
+            listening.close()
+            accepted.close()
+
+        server = gevent.spawn(answer_once_and_die)
+        ours, theirs = socket.socketpair()
+        text = "fafao ao@ u"
+        understood = Understanding().of(text)
+        wire = Wire(ours)
+        request = Request(text.encode(), text)
+        assert forward.run(Session("en"), request, understood.shaped, understood.route, wire) == ANSWER
+        server.get(timeout=5)
+        with pytest.raises(SqlError, match="proxy_unreachable"):
+            forward.run(Session("en"), request, understood.shaped, understood.route, wire)
+        wire.close()
+        theirs.close()

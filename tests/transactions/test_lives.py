@@ -210,7 +210,7 @@ def test_a_proxy_that_dies_commits_nothing(cluster: Cluster) -> None:
         through.ask("tehirizo;")
     assert state(cached, "alaivo * ao@ t")[:2] == "08"
     ok(direct, "alaivo * ao@ t")
-    assert state(direct, "tehirizo") in ("57P03", "08007")
+    assert state(direct, "tehirizo") == "57P03"
     assert state(direct, "avereno") == "25P01"
     for session in (through, direct, cached):
         session.close()
