@@ -29,7 +29,7 @@ from parser.errors import SqlError
 from parser.plan import CatalogChange
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Work:
     """An entry and its exact bytes, as they came from the log (the chain is over the bytes)."""
 

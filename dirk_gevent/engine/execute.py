@@ -40,7 +40,7 @@ def provisional_version() -> int:
     return -next(_provisional)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Result:
     """What a successful entry did. `tables` written; `catalog`: what became of the schema."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import blake2b
 from math import isinf
 from typing import Any
@@ -57,9 +57,9 @@ class Page:
     rows: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Outcome:
-    """How an entry ended: the same on every node.
+    """How an entry ended: the same on every node. Never changed once made (not frozen: each write makes several).
 
     `sqlstate` is '' on success, where (`verb`, `name`, `rows`) make the message; else `key` and `params` are those
     of the `SqlError`. `tables` were written (`('*',)` for DDL, empty when nothing changed). `repeats` is the index
@@ -69,7 +69,7 @@ class Outcome:
     index: int
     sqlstate: str
     key: str
-    params: dict[str, str | int] = field(hash=False)
+    params: dict[str, str | int]
     rows: int
     tables: tuple[str, ...]
     verb: str

@@ -1,5 +1,8 @@
 """What the log holds: drafts, entries, their exact bytes, and the chain of hashes over those bytes.
 
+Entries and their statements are never changed once made. They are not frozen because that triples what making one
+costs, and every node makes one for every write.
+
 An entry's bytes are one compact JSON array without a raw newline. They are made once, by the log that gives
 the entry its index, and travel, are stored and are hashed as they are: nobody encodes an entry a second
 time.
@@ -42,7 +45,7 @@ class EntryDamagedError(ValueError):
     """Bytes that are no entry of a known format: a damaged file, or a log written by a later version."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class LoggedStatement:
     """One statement of an entry: its shape with literals, and the request's arguments (a tuple, or a
     mapping).
@@ -89,7 +92,7 @@ class DatabaseChange:
     sealed_at: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Entry:
     """A write in its place: `index` counts from 1 in the log `log_id`, without gaps.
 
