@@ -40,9 +40,12 @@ class Meta:
     state: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Request:
-    """A request that ran: the hash of its statements, its entry's index and log time, its outcome encoded."""
+    """A request that ran: the hash of its statements, its entry's index and log time, its outcome encoded.
+
+    Never changed once made (not frozen: every write makes one).
+    """
 
     request_id: str
     request_hash: str
