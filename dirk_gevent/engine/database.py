@@ -101,6 +101,7 @@ class Database(ReadSide):
             meta = records.read_meta(connection)
             if meta is None:
                 return
+            records.complete_sequences(connection)
             schema = self._compiler.load_schema(_objects(connection), meta.schema_version)
             position = Position(meta.applied_index, meta.chain, meta.time_ms, schema)
             self._seen = Applied(position, records.read_tables(connection), meta.heard_head)

@@ -23,7 +23,8 @@ _SCHEMA = (
 
 
 def content_digest(connection: apsw.Connection) -> bytes:
-    """Hash of the catalog, of SQLite's schema, and of all rows of all user tables with their rowids, in rowid order.
+    """Hash of the catalog, of SQLite's schema, of the numbers that AUTOINCREMENT gave, and of all rows of all user
+    tables with their rowids, in rowid order.
 
     Reads the state that `connection`'s open transaction sees. Requests known and other records of the engine
     take no part: they differ between nodes that agree.
@@ -32,6 +33,8 @@ def content_digest(connection: apsw.Connection) -> bytes:
     digest = blake2b(digest_size=DIGEST_BYTES)
     digest.update(orjson.dumps([(row.kind, row.key, row.name, row.source) for row in catalog]))
     digest.update(orjson.dumps(connection.execute(_SCHEMA).fetchall()))
+    if sequences := records.read_sequences(connection):
+        digest.update(orjson.dumps(sequences))
     for row in catalog:
         if row.kind == _TABLE_KIND:
             digest.update(b"\n" + row.key.encode() + b"\n")

@@ -13,12 +13,14 @@ from pathlib import Path
 
 import apsw
 
+import parser.schema
 from dirk_gevent.engine import records
 from dirk_gevent.engine.connection import open_reader
 from dirk_gevent.engine.functions import EntryContext
 from parser.literal_text import text_of
 from parser.plan import CatalogChange
 from parser.printer import quoted
+from parser.schema import Table
 
 #: Rows of one INSERT, and the length past which it takes no more.
 _STATEMENT_ROWS = 100
@@ -54,8 +56,10 @@ def statements(connection: apsw.Connection, name: str) -> Iterator[str]:
     for kind in _BEFORE_ROWS:
         for one in _in_order(objects, kind):
             yield f"{one.source};"
-    for table in _in_order(objects, "table"):
-        yield from _rows(connection, table.name)
+    known, numbers = parser.schema.load(objects, 0).tables, records.read_sequences(connection)
+    for one in _in_order(objects, "table"):
+        yield from _numbered(connection, known[one.key], numbers.get(one.key, 0))
+        yield from _rows(connection, one.name)
     for kind in _BEHIND_ROWS:
         for one in _in_order(objects, kind):
             yield f"{one.source};"
@@ -72,10 +76,38 @@ def _in_order(objects: list[CatalogChange], kind: str) -> list[CatalogChange]:
     return ordered
 
 
+def _numbered(connection: apsw.Connection, table: Table, highest: int) -> Iterator[str]:
+    """What makes a table with AUTOINCREMENT remember its highest number, when the row that had it is gone.
+
+    A row is given the number and goes again: numbers are noted as they are given.
+    """
+    number = next((each for each in table.columns if table.sequenced and each.key == table.numbered), None)
+    if number is None:
+        return
+    source, column = _quoted(table.name), _quoted(number.name)
+    if connection.execute(f"SELECT 1 FROM {source} WHERE {column} >= ? LIMIT 1", (highest,)).fetchall() or not highest:
+        return
+    others = [each for each in table.columns if each is not number]
+    given = [number.name, *(each.name for each in others)]
+    rows = connection.execute(
+        f"SELECT {', '.join(_quoted(name) for name in given)} FROM {source} NOT INDEXED LIMIT 1"
+    ).fetchall()
+    if rows:
+        values = [highest, *rows[0][1:]]
+    else:
+        given, values = [number.name], [highest]
+    if not rows and any(each.not_null and each.default is None for each in others):
+        yield f"-- {table.name}: numbers up to {highest} were given; give the next row {highest + 1}."
+        return
+    columns, literals = ", ".join(map(quoted, given)), ", ".join(map(_literal, values))
+    yield f"manampia ao@ {quoted(table.name)} ({columns}) sanda ({literals});"
+    yield f"fafao ao@ {quoted(table.name)} rehefa {quoted(number.name)} = {highest};"
+
+
 def _rows(connection: apsw.Connection, table: str) -> Iterator[str]:
     columns = [str(name) for (name,) in connection.execute("SELECT name FROM pragma_table_info(?)", (table,))]
-    listed = ", ".join('"' + column.replace('"', '""') + '"' for column in columns)
-    source = '"' + table.replace('"', '""') + '"'
+    listed = ", ".join(map(_quoted, columns))
+    source = _quoted(table)
     cursor = connection.execute(f"SELECT {listed} FROM {source} NOT INDEXED")
     into = f"manampia ao@ {quoted(table)} ({', '.join(map(quoted, columns))}) sanda"
     waiting: list[str] = []
@@ -86,6 +118,11 @@ def _rows(connection: apsw.Connection, table: str) -> Iterator[str]:
             waiting.clear()
     if waiting:
         yield f"{into}\n  " + ",\n  ".join(waiting) + ";"
+
+
+def _quoted(name: str) -> str:
+    """A name in SQLite's SQL."""
+    return '"' + name.replace('"', '""') + '"'
 
 
 def _literal(value: object) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 import apsw
 import orjson
 
+from parser.compile.numbering import SEQUENCE_TABLE
 from parser.plan import CatalogChange
 
 #: A request record is kept at least this many entries and this long (log time), whichever ends later.
@@ -66,6 +67,26 @@ def check_tables(connection: apsw.Connection) -> None:
     """
     for table in ("dirk_meta", "dirk_requests", "dirk_tables", "dirk_catalog"):
         connection.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchall()
+
+
+def has_sequences(connection: apsw.Connection) -> bool:
+    """Whether the file has the table of AUTOINCREMENT's numbers."""
+    return bool(connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'dirk_sequence'").fetchall())
+
+
+def read_sequences(connection: apsw.Connection) -> dict[str, int]:
+    """The highest number that each table with AUTOINCREMENT ever gave, by its key, in the keys' order."""
+    if not has_sequences(connection):
+        return {}
+    rows: list[tuple[Any, ...]] = connection.execute("SELECT name, value FROM dirk_sequence ORDER BY name").fetchall()
+    return dict(rows)
+
+
+def complete_sequences(connection: apsw.Connection) -> None:
+    """Make the table of AUTOINCREMENT's numbers in a file of an earlier build that has such a table without it."""
+    definitions = (row.source or "" for row in read_catalog(connection))
+    if any("autoincrement" in source.lower() for source in definitions) and not has_sequences(connection):
+        connection.execute(SEQUENCE_TABLE)
 
 
 def read_meta(connection: apsw.Connection) -> Meta | None:

@@ -11,6 +11,10 @@ from parser.compile import sql
 from parser.schema import Column, Table, key
 
 _SEQUENCE = "dirk_sequence"
+#: What makes it; a file of an earlier build may lack it.
+SEQUENCE_TABLE = (
+    f"CREATE TABLE IF NOT EXISTS {_SEQUENCE} (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID"
+)
 
 
 def numbered_column(node: nodes.CreateTable) -> tuple[str, bool]:
@@ -45,7 +49,9 @@ def highest(table: Table) -> str:
     found = f"(SELECT coalesce(max({sql.name(name)}), 0) FROM {sql.name(table.name)})"
     if not table.sequenced:
         return found
-    return f"max({found}, (SELECT value FROM {_SEQUENCE} WHERE name = {sql.literal(table.key)}))"
+    # A table that an earlier build made has no row: it numbers as one without AUTOINCREMENT, alike on all nodes.
+    noted = f"(SELECT value FROM {_SEQUENCE} WHERE name = {sql.literal(table.key)})"
+    return f"max({found}, coalesce({noted}, 0))"
 
 
 def one(table: Table, given: str | None) -> str:
@@ -69,7 +75,7 @@ def created(table: Table) -> tuple[str, ...]:
     if not table.sequenced:
         return ()
     return (
-        f"CREATE TABLE IF NOT EXISTS {_SEQUENCE} (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID",
+        SEQUENCE_TABLE,
         f"INSERT OR REPLACE INTO {_SEQUENCE} VALUES ({sql.literal(table.key)}, 0)",
         *followed(table),
     )

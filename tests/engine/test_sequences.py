@@ -1,0 +1,91 @@
+"""Numbers that AUTOINCREMENT gave: in the digest, in a dump, and in a file of a build that did not note them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import apsw
+import pytest
+
+from dirk_gevent.engine.connection import open_reader
+from dirk_gevent.engine.database import Database
+from dirk_gevent.engine.digest import content_digest
+from dirk_gevent.engine.dump import statements
+from dirk_gevent.engine.engine import Engine
+from dirk_gevent.engine.functions import EntryContext
+from parser.shape import split
+from tests.engine.plans import LogMaker, TestLimits, open_database, rows_of, work
+
+MADE = (
+    "create table t (id integer primary key autoincrement, a text not null unique)",
+    "insert into t (a) values ('x'), ('y'), ('z')",
+    "create table bare (id integer primary key autoincrement, b text)",
+    "insert into bare (b) values ('x')",
+    "delete from bare where id = 1",
+)
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    """An engine on the real compiler."""
+    found = Engine(tmp_path / "data", "m1", TestLimits())
+    found.open()
+    yield found
+    found.close()
+
+
+def run(database: Database, *texts: str) -> None:
+    """Apply statements, an entry each; all succeed."""
+    log = LogMaker(database.log_id)
+    log.index, log.time_ms = database.applied_index, max(log.time_ms, database.position.time_ms)
+    outcomes = database.apply(work(*(log.statement(split(text)) for text in texts)))
+    assert [outcome.sqlstate for outcome in outcomes] == [""] * len(texts)
+
+
+def dumped(database: Database) -> list[str]:
+    """Its dump's statements after USE."""
+    connection = open_reader(database.path, EntryContext())
+    try:
+        connection.execute("BEGIN")
+        return [text.rstrip(";") for text in list(statements(connection, "copy"))[2:]]
+    finally:
+        connection.close()
+
+
+def test_a_dump_gives_no_number_twice(engine: Engine) -> None:
+    """The last row's number, and those of a table that is empty now, are over for good in the copy, too."""
+    database, copy = open_database(engine), engine.create(2, "copy")
+    run(database, *MADE, "delete from t where id = 3")
+    run(copy, *dumped(database))
+    for one in (database, copy):
+        run(one, "insert into t (a) values ('w')", "insert into bare (b) values ('w')")
+        assert rows_of(one, "select id, a from t order by id") == [(1, "x"), (2, "y"), (4, "w")]
+        assert rows_of(one, "select id from bare") == [(2,)]
+
+
+def test_masters_that_would_number_differently_differ_in_their_digests(engine: Engine) -> None:
+    database = open_database(engine)
+    run(database, *MADE)
+    before = database.content_digest()[1]
+    with apsw.Connection(str(database.path)) as connection:
+        connection.execute("update dirk_sequence set value = 9 where name = 't'")
+        assert content_digest(connection) != before
+    connection.close()
+
+
+def test_a_table_of_a_build_that_noted_no_numbers_goes_on(engine: Engine, tmp_path: Path) -> None:
+    """Without its row, and without the table of the rows, it numbers after the highest that is there."""
+    database = open_database(engine)
+    run(database, *MADE)
+    path = database.path
+    engine.close()
+    with apsw.Connection(str(path)) as connection:
+        connection.execute("drop trigger dirk_sequence_t; drop trigger dirk_sequence_bare; drop table dirk_sequence")
+    connection.close()
+    with_it = Engine(tmp_path / "data", "m1", TestLimits())
+    with_it.open()
+    again = with_it.create(1, "t")
+    run(again, "insert into t (a) values ('w')")
+    assert rows_of(again, "select max(id) from t") == [(4,)]
+    with_it.close()
