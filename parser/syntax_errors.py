@@ -79,17 +79,20 @@ def _foreign(tokens: list[Token]) -> str:
 
 
 def _meant(fault: SyntaxFault, find_fault: FindFault) -> _Meant | None:
-    """The misspelt keyword: one that is near to a name at or before the fault and lets the grammar read on."""
+    """The misspelt keyword: near to a name at or before the fault, it lets the grammar read on, furthest of all."""
     shape = fault.lexer.shape
     if len(shape) > _TRIED_CHARACTERS:
         return None
+    best, furthest = None, fault.start
     for token in _names_before(fault):
         for keyword in _near(str(token.value)):
             tried = f"{shape[: token.lexpos]}{keyword}{shape[token.endlexpos :]}"
             place = find_fault(tried)
-            if place is None or place > max(fault.start + len(tried) - len(shape), token.lexpos):
-                return _Meant(token.lexpos, token.endlexpos, keyword if keyword in MALAGASY_ONLY else keyword.upper())
-    return None
+            reached = len(shape) + 1 if place is None else place - (len(tried) - len(shape))
+            if reached > furthest and (place is None or place > token.lexpos):
+                shown = keyword if keyword in MALAGASY_ONLY else keyword.upper()
+                best, furthest = _Meant(token.lexpos, token.endlexpos, shown), reached
+    return best
 
 
 def _names_before(fault: SyntaxFault) -> Iterator[Token]:
