@@ -141,7 +141,7 @@ class Operations:
             else:
                 failed += 1
                 self._line(f"{info.name}: no second master confirmed it")
-        return (1, f"{failed} snapshots could not be confirmed.") if failed else (0, f"{made} snapshots made.")
+        return (1, f"Snapshots that could not be confirmed: {failed}.") if failed else (0, f"Snapshots made: {made}.")
 
     def _round(self, log_id: int, uploads: bool, author: str | None = None) -> Round:
         """A round of our own, from its beginning to its end."""
