@@ -293,6 +293,7 @@ class Follower:
 
     def _hear(self, heads: dict[int, int]) -> None:
         logs = self.engine.logs()
+        self.progress.heads.update(heads)
         for log_id, head in heads.items():
             if log_id in logs:
                 logs[log_id].set_heard(head)

@@ -237,7 +237,7 @@ class Lane:
     def _fence(self) -> None:
         follower, database = self._follower, self._database()
         index = database.applied_index
-        follower.progress.owe(self.log_id, database.heard_head)
+        follower.progress.owe(self.log_id)
         with self._turn():
             kept = follower.appliers.call(database.set_aside, _FENCED)
         if kept is None:

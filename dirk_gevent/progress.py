@@ -26,6 +26,8 @@ class Progress:
         self.turns = Turns()
         #: Up to which index this node must come before it answers from a log, by log id; empty as a rule.
         self.owed: dict[int, int] = {}
+        #: The heads of the log that this node follows now, as it last told them.
+        self.heads: dict[int, int] = {}
         self._has_heard = False
         #: Databases whose file a read found damaged, for the follower to tell the log's host.
         self.damage: SimpleQueue[tuple[Database, StorageFault]] = SimpleQueue()
@@ -39,15 +41,19 @@ class Progress:
     def welcomed(self, heads: Mapping[int, int]) -> None:
         """The log told its heads: of what this node has nothing of, it owes its clients all up to there."""
         self._has_heard = True
+        self.heads = dict(heads)
         for log_id, head in heads.items():
             database = self._engine.of_log(log_id)
             if log_id == SYSTEM_LOG_ID or database is None or not database.applied_index:
                 self.owed[log_id] = max(head, self.owed.get(log_id, 0))
         self._settle()
 
-    def owe(self, log_id: int, index: int) -> None:
-        """What this node had of a log was put aside: what it reads from now on is a part, until `index`."""
-        self.owed[log_id] = index
+    def owe(self, log_id: int) -> None:
+        """What this node had of a log was put aside: it has a part only, until it is where the log is now.
+
+        (Not where its own state was: that may have been another history, and longer.)
+        """
+        self.owed[log_id] = self.heads.get(log_id, 0)
 
     def check(self, log_id: int) -> None:
         """Raises SqlError being_seeded while this node has only a part of what it should have of a log."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import apsw
@@ -10,7 +11,7 @@ from dirk_gevent.engine.connection import open_reader
 from dirk_gevent.engine.failures import DATA_ERRORS, statement_failure
 from dirk_gevent.engine.faults import Overrun, StorageFault
 from dirk_gevent.engine.functions import EntryContext
-from dirk_gevent.engine.records import read_meta
+from dirk_gevent.engine.records import Meta, read_meta
 from dirk_gevent.engine.results import Row, boolean_positions, columns_json
 from dirk_gevent.engine.watchdog import Watchdog
 from parser.plan import Output, Query, Value
@@ -107,12 +108,11 @@ class HubReader:
 
         Reads inside it save SQLite two locks and a look at the WAL each time.
         """
-        connection = self._connection
         self.release()
-        connection.execute("BEGIN")
-        found = connection.execute("SELECT applied_index FROM dirk_meta").fetchall()
+        self._insist("BEGIN")
+        found = self._insist("SELECT applied_index FROM dirk_meta")
         if (found[0][0] if found else 0) != index:
-            connection.execute("ROLLBACK")
+            self._insist("ROLLBACK")
             return False
         self.held = position
         return True
@@ -121,7 +121,7 @@ class HubReader:
         """End the transaction that `hold` keeps open."""
         self.held = None
         if self._connection.in_transaction:
-            self._connection.execute("ROLLBACK")
+            self._insist("ROLLBACK")
 
     def expire(self) -> None:
         """Have the next read begin a new transaction (any thread): one begun before a checkpoint pins the WAL."""
@@ -129,21 +129,32 @@ class HubReader:
 
     def rows_at(self, sql: str, bindings: tuple[Value, ...], now_ms: int, version: int) -> tuple[int, list[Row]]:
         """The index of the state read, and the rows; raises `Moved` when its schema is not `version`."""
-        connection = self._connection
         self.release()
-        connection.execute("BEGIN")
+        self._insist("BEGIN")
         try:
-            meta = read_meta(connection)
+            meta = self._meta()
             if meta is None or meta.schema_version != version:
                 raise Moved
             return meta.applied_index, self.rows(sql, bindings, now_ms)
         finally:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
+            self.release()
 
     def close(self) -> None:
         """Close the connection (no checkpoint: that fsyncs)."""
         self._connection.close()
+
+    def _insist(self, sql: str) -> list[Row]:
+        """Run what is no read of a client's: the watchdog's interrupt may come late, and hit it instead."""
+        self._ticks = 0
+        while True:
+            with suppress(apsw.InterruptError):
+                return self._connection.execute(sql).fetchall()
+
+    def _meta(self) -> Meta | None:
+        self._ticks = 0
+        while True:
+            with suppress(apsw.InterruptError):
+                return read_meta(self._connection)
 
     def _tick(self) -> bool:
         # A cached statement keeps its step counter, so the first tick may come early: it only shortens the budget.
