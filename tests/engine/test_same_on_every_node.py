@@ -140,6 +140,7 @@ def nodes(tmp_path: Path) -> Iterator[Engine]:
         yield engine
 
 
+@pytest.mark.slow
 def test_every_function_gives_the_same_on_every_node(tmp_path: Path, entries: list[Entry]) -> None:
     digests, outcomes = set(), set()
     for size, engine in zip((3, len(entries)), nodes(tmp_path), strict=True):

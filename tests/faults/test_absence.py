@@ -17,8 +17,8 @@ BOTH = ("m1", "m2")
 SHORT_LOG = {"log": {"snapshotEntries": 200, "retainBytes": 1_048_576}}
 
 
-def insert_many(cluster: Cluster, count: int, connections: int = 8) -> None:
-    """`count` single-row inserts, each a write of its own, pipelined on several connections."""
+def insert_many(cluster: Cluster, count: int, connections: int = 40) -> None:
+    """`count` single-row inserts, each a write of its own, on connections that share their fsyncs."""
     share = count // connections
     clients = [cluster.connect("proxy", 60) for _ in range(connections)]
     for number, client in enumerate(clients):
@@ -30,7 +30,7 @@ def insert_many(cluster: Cluster, count: int, connections: int = 8) -> None:
                 assert "Tafinditra" in client.receive()
 
 
-def expected(count: int, connections: int = 8) -> set[tuple[int, int]]:
+def expected(count: int, connections: int = 40) -> set[tuple[int, int]]:
     """What `insert_many` leaves."""
     return set(itertools.product(range(connections), range(count // connections)))
 
@@ -39,16 +39,17 @@ def test_a_master_away_for_ten_thousand_writes_catches_up(cluster: Cluster) -> N
     """It comes back behind by 10,000 entries, and is ready when it has them all."""
     prepare(cluster)
     cluster.kill("m2")
-    # A connection has one write under way: fifty of them share their fsyncs.
-    insert_many(cluster, 10_000, connections=50)
+    insert_many(cluster, 10_000)
     cluster.start("m2")
     level(cluster, *BOTH)
     for node in BOTH:
         rows = table(cluster, node)
-        assert len(rows) == 10_000 and set(rows) == expected(10_000, connections=50)
+        assert len(rows) == 10_000 and set(rows) == expected(10_000)
 
 
-@pytest.mark.parametrize("settings", [{}, SHORT_LOG], ids=["whole_log", "short_log"])
+@pytest.mark.parametrize(
+    "settings", [pytest.param({}, marks=pytest.mark.slow, id="whole_log"), pytest.param(SHORT_LOG, id="short_log")]
+)
 def test_a_master_with_an_empty_disk(make_cluster: Callable[..., Cluster], settings: dict[str, object]) -> None:
     """All its files are gone while it is stopped: it needs nothing but the log, with or without a snapshot."""
     cluster = make_cluster(settings=settings)
@@ -127,30 +128,29 @@ def test_a_master_that_was_away_when_the_log_forgot_what_it_needs(make_cluster: 
 
 
 ORDERS = [
+    ("cache", "m2", "proxy", "m1"),
     ("m1", "m2", "proxy", "cache"),
     ("cache", "proxy", "m1", "m2"),
-    ("cache", "m2", "proxy", "m1"),
     ("proxy", "cache", "m2", "m1"),
 ]
 
 
-def test_processes_start_in_any_order(make_cluster: Callable[..., Cluster]) -> None:
+@pytest.mark.parametrize("order", [ORDERS[0], *(pytest.param(one, marks=pytest.mark.slow) for one in ORDERS[1:])])
+def test_processes_start_in_any_order(make_cluster: Callable[..., Cluster], order: tuple[str, ...]) -> None:
     """Each waits for what it needs and says so; when the last is there the whole works."""
-    for order in ORDERS:
-        cluster = make_cluster()
-        for name, following in itertools.zip_longest(order, order[1:]):
-            cluster.start(name, ready=False)
-            if following is not None:
-                wait_for(lambda name=name, cluster=cluster: cluster.log(name).strip(), 20, f"{name} to say something")  # type: ignore[misc]
-        for name in order:
-            cluster.processes[name].wait_ready()
-        prepare(cluster, part="cache")
-        with cluster.connect("cache") as connection:
-            connection.ask("ampiasao t;")
-            assert "(1)" in connection.ask("manampia ao@ u (w, n) sanda (1, 1);")
-            assert connection.ask_rows("alaivo * ao@ u;") == [[1, 1]]
-        level(cluster, *BOTH)
-        cluster.close()
+    cluster = make_cluster()
+    for name, following in itertools.zip_longest(order, order[1:]):
+        cluster.start(name, ready=False)
+        if following is not None:
+            wait_for(lambda name=name: cluster.log(name).strip(), 20, f"{name} to say something")  # type: ignore[misc]
+    for name in order:
+        cluster.processes[name].wait_ready()
+    prepare(cluster, part="cache")
+    with cluster.connect("cache") as connection:
+        connection.ask("ampiasao t;")
+        assert "(1)" in connection.ask("manampia ao@ u (w, n) sanda (1, 1);")
+        assert connection.ask_rows("alaivo * ao@ u;") == [[1, 1]]
+    level(cluster, *BOTH)
 
 
 def test_a_node_alone_says_what_it_waits_for(make_cluster: Callable[..., Cluster]) -> None:

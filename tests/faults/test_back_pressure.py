@@ -7,6 +7,8 @@ import select
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
+import pytest
+
 from tests.cluster import Cluster, Connection, message, rows, wait_for
 from tests.faults.soaking import sample
 from tests.faults.test_absence import insert_many
@@ -94,6 +96,7 @@ def _answered(clients: list[Connection], count: int) -> list[Connection]:
     return found
 
 
+@pytest.mark.slow
 def test_long_reads_wait_for_a_place_and_not_for_ever(make_cluster: Callable[..., Cluster]) -> None:
     """A node with its place taken says 53300, through the proxy too when both are; short reads are answered."""
     cluster = make_cluster(settings={"limits": {"maxLongReads": 1, "queueMs": 100}})
@@ -110,6 +113,7 @@ def test_long_reads_wait_for_a_place_and_not_for_ever(make_cluster: Callable[...
     wait_for(lambda: "RELATION_JSON_END" in cluster.ask("proxy", SHORT_FOR_A_THREAD), 20, "a place")
 
 
+@pytest.mark.slow
 def test_connections_that_are_all_taken(make_cluster: Callable[..., Cluster]) -> None:
     """A read goes to the node that has room; the parts of the cluster find each other though no client is let in."""
     cluster = make_cluster(settings={"limits": {"maxConnections": 8}})
@@ -124,6 +128,7 @@ def test_connections_that_are_all_taken(make_cluster: Callable[..., Cluster]) ->
         wait_for(lambda: all(row[2] == "live" for row in client.ask_rows("asehoy ny mpizara;")), 20)
 
 
+@pytest.mark.slow
 def test_long_statements_take_so_much_together(make_cluster: Callable[..., Cluster]) -> None:
     """Many halves of statements: those for which there is no room are refused, the others may go on to their end."""
     cluster = make_cluster(settings={"limits": {"requestBytes": 1024 * 1024}})

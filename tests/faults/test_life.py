@@ -34,7 +34,7 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-@pytest.mark.parametrize("part", ["m1", "proxy", "cache"])
+@pytest.mark.parametrize("part", [pytest.param("m1", marks=pytest.mark.slow), "proxy", "cache"])
 def test_sigterm_lets_a_running_statement_finish(filled: Cluster, part: str) -> None:
     """The answer comes whole, nothing more is accepted, the exit status is 0, and a restart works at once."""
     before = {node: cpu_seconds(filled.processes[node].pid) for node in BOTH}

@@ -215,7 +215,9 @@ def test_at_a_terminal_the_prompt_opens_and_miala_stops_all(up: Callable[..., Up
     assert nothing_listens(one.cluster)
 
 
-@pytest.mark.parametrize("readme", ["README.md", "docs/README.fr.md", "docs/README.mg.md"])
+@pytest.mark.parametrize(
+    "readme", ["README.md", *(pytest.param(f"docs/README.{one}.md", marks=pytest.mark.slow) for one in ("fr", "mg"))]
+)
 def test_the_readme_s_session_is_what_one_sees(up: Callable[..., Up], readme: str) -> None:
     text = (ROOT / readme).read_text(encoding="utf-8")
     session = text.split("<!-- session -->\n```\n")[1].split("```")[0]
