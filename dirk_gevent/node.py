@@ -81,7 +81,7 @@ class NodeHandler:
                 raise SqlError("node_not_following", node=self._engine.node, reason="no log is hosted here")
             raise TakeOver(lambda taken: host.follow(taken, fields))
         session.forget_gone(self._is_there)
-        understood = self._understanding.of(request.text)
+        understood = self._understanding.of(request.text, request.args)
         shaped, route = understood.shaped, understood.route
         if (session.transaction is not None and not is_apart(route)) or route.verb in VERBS:
             return self.transactions.answer(session, request, understood, wire)

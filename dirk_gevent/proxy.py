@@ -89,7 +89,7 @@ class ProxyHandler:
             fields = request.metadata["follow"]
             raise TakeOver(lambda taken: self._host.follow(taken, fields))
         session.forget_gone(self._host.log.is_open)
-        understood = self._understanding.of(request.text)
+        understood = self._understanding.of(request.text, request.args)
         shaped, route = understood.shaped, understood.route
         if (session.transaction is not None and not is_apart(route)) or route.verb in VERBS:
             return self._transactions.answer(session, request, understood, wire)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from dirk_gevent.threads import NativeThreads
-from parser.plan import Route, Shaped
+from parser.bind import check_surplus
+from parser.plan import Args, Route, Shaped
 from parser.plans import Statements
 from parser.shape import split, split_large_insert
 
@@ -35,8 +36,21 @@ class Understanding:
         self._threads = NativeThreads(1)
         self._remembered = lru_cache(maxsize=_REMEMBERED_TEXTS)(self._understand)
 
-    def of(self, text: str) -> Understood:
-        """Shape and route of a statement. Blocks this greenlet (not the hub) for a long one."""
+    def of(self, text: str, args: Args = ()) -> Understood:
+        """Shape and route of a statement. Blocks this greenlet (not the hub) for a long one.
+
+        Raises surplus_argument (07001) when it does not take all `args`.
+        """
+        understood = self._of(text)
+        if args:
+            shape = understood.shaped.shape
+            if len(shape) <= HUB_CHARACTERS:
+                check_surplus(shape, args)
+            else:
+                self._threads.call(check_surplus, shape, args)
+        return understood
+
+    def _of(self, text: str) -> Understood:
         if len(text) <= _REMEMBERED_CHARACTERS:
             return self._remembered(text)
         if len(text) <= HUB_CHARACTERS:

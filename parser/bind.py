@@ -34,6 +34,20 @@ def bind(binds: tuple[Bind, ...], shaped: Shaped, args: Args) -> tuple[Value, ..
         raise
 
 
+def check_surplus(shape: str, args: Args) -> None:
+    """Raises surplus_argument (07001) for a value that no parameter takes. It is for who takes a request in: an entry
+    of a log ends as it did, whatever came with it."""
+    found = _PARAMETERS.findall(shape)
+    if isinstance(args, Mapping):
+        names = set(found)
+        unused = next((f"${name}" for name in args if f"${name}" not in names), None)
+    else:
+        count = found.count("?")
+        unused = f"?{count + 1}" if len(args) > count else None
+    if unused is not None:
+        raise SqlError("surplus_argument", name=unused)
+
+
 def _place(shape: str, name: str) -> int:
     """Where a parameter stands in a shape; `name` is `$name` or `?` and its number, from 1."""
     wanted = int(name[1:]) if name[0] == "?" else 0

@@ -10,6 +10,11 @@ MESSAGES: dict[str, Texts] = {
         fr="la valeur {value}[[ de la colonne {column}]][[ de {table}]] n'appartient pas au domaine {domain}",
         en="the value {value}[[ of column {column}]][[ of {table}]] is outside the domain {domain}",
     ),
+    "conflict_target_invalid": Texts(
+        mg="tsy fanalahidy na tokana[[ ao amin'ny {table}]] ny tsanganan'ny ON CONFLICT",
+        fr="les colonnes de ON CONFLICT ne sont ni une clé primaire ni uniques[[ dans {table}]]",
+        en="the columns of ON CONFLICT are neither a primary key nor unique[[ in {table}]]",
+    ),
     "unique_violation": Texts(
         mg="efa misy io sanda io[[ ao amin'ny {table}]][[ ({columns})]][[ : {values}]]",
         fr="cette valeur existe déjà[[ dans {table}]][[ ({columns})]][[ : {values}]]",

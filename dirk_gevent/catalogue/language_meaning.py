@@ -192,6 +192,11 @@ _DEFINITIONS: dict[str, Texts] = {
         fr="aucune valeur n'est donnée pour {name}",
         en="no value is given for {name}",
     ),
+    "surplus_argument": Texts(
+        mg="nomena sanda ny {name} nefa tsy ao amin'ny baiko izany",
+        fr="une valeur est donnée pour {name}, que l'instruction n'a pas",
+        en="a value is given for {name}, which the statement does not have",
+    ),
     "argument_not_allowed": Texts(
         mg="tsy azo atao eto ny ? sy ny $anarana",
         fr="ni ? ni $nom n'ont de place dans une définition",

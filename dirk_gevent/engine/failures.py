@@ -40,6 +40,8 @@ def statement_failure(error: Exception, table: str = "") -> SqlError:
         return SqlError("value_too_big")
     if "misuse of aggregate" in str(error) or "misuse of window" in str(error):
         return SqlError("aggregate_misplaced")
+    if "ON CONFLICT clause does not match" in str(error):
+        return SqlError("conflict_target_invalid", table=table)
     return SqlError("execution_failed", reason=_reason(error))
 
 

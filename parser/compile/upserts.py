@@ -23,7 +23,10 @@ def upsert_text(context: Context, table: Table, source: From, parent: Scope, ups
         text += f" ({sql.names(names)})"
     if upsert.target_where is not None:
         bare = relation_fields(table.columns, "", table.name)
+        # SQLite finds the index by its condition, in which values are written out.
+        before, context.written = context.written, True
         text += f" WHERE {condition(Env(context, Scope(fields=bare)), upsert.target_where).sql}"
+        context.written = before
     if not upsert.assignments:
         return f"{text} DO NOTHING"
     refused = relation_fields(table.columns, "excluded", table.name)

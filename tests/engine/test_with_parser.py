@@ -84,3 +84,35 @@ def test_a_long_read_of_real_text_streams(school: Engine) -> None:
     assert (page.rows_json, stream.finished) == (b'[["E1",false],["E2",true],["E3",null]]', True)
     assert [column.name for column in stream.columns] == ["id", "n > 12"]
     stream.close()
+
+
+def test_on_conflict_names_a_key_of_the_table(school: Engine, log: LogMaker) -> None:
+    database = school.by_log(1)
+    make = "manamboara tabilao k (id integer primary key, u text unique, a isa, b isa, c isa, unique (a, b))"
+    insert = "insert into k values (1, 'x', 2, 3, 4)"
+    good = [
+        "on conflict (id) do update set c = 5",
+        "on conflict (u) do nothing",
+        "on conflict (b, a) do nothing",
+        "on conflict (u) do nothing on conflict (id) do update set c = 6",
+        "on conflict do nothing",
+    ]
+    assert [one.sqlstate for one in run(database, log, make, *[f"{insert} {each}" for each in good])] == [""] * 6
+    bad = ["(c) do update set a = 1", "(a) do nothing", "(id, u) do nothing"]
+    bad.append("(id) do nothing on conflict (b) do nothing")
+    refused = run(database, log, *[f"{insert} on conflict {each}" for each in bad])
+    assert [(one.sqlstate, one.params) for one in refused] == [("42P10", {"table": "k"})] * 4
+
+
+def test_a_unique_index_made_later_is_a_key_for_on_conflict(school: Engine, log: LogMaker) -> None:
+    database = school.by_log(1)
+    whole = "insert into k values (1, 2) on conflict (a) do update set b = b + 1"
+    some = "insert into k values (1, 2) on conflict (b) where a > 0 do nothing"
+    outcomes = run(
+        database, log, "create table k (a isa, b isa)",
+        whole, "create unique index i on k (a)", whole, whole, "drop index i", whole,
+        some, "create unique index i on k (b) where a > 0", some, some.replace("> 0", "> 1"),
+    )  # fmt: skip
+    states = ["", "42P10", "", "", "", "", "42P10", "42P10", "", "", "42P10"]
+    assert [one.sqlstate for one in outcomes] == states
+    assert answer(database, "alaivo * ao@ k") == [(1, 3), (1, 2)]

@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from parser.bind import check_surplus
+from parser.errors import SqlError
 from parser.plan import Args
-from parser.shape import placed
+from parser.shape import placed, split
 from tests.parser.small_database import SmallDatabase
 from tests.parser.twin_text import TEXTS
 
@@ -126,3 +128,26 @@ def test_a_parameter_without_a_value_is_pointed_at(text: str, args: Args, column
     database.run("create table t (a isa)")
     error = placed(database.error(text, args), text)
     assert (error.key, error.params["column"]) == ("missing_argument", column)
+
+
+@pytest.mark.parametrize(
+    ("text", "args", "surplus"),
+    [
+        ("select ?, 'a?', `?` ao@ t -- ?", (1, 2), "?2"),
+        ("select 1", (None,), "?1"),
+        ("select $x", (1,), "?1"),
+        ("select $x, '$y', `$z`", {"x": 1, "y": 2}, "$y"),
+        ("select $x, $X", {"x": 1, "X": 2, "z": 3}, "$z"),
+        ("select ?", {"x": 1}, "$x"),
+    ],
+)
+def test_a_value_without_a_parameter_is_refused(text: str, args: Args, surplus: str) -> None:
+    with pytest.raises(SqlError) as refused:
+        check_surplus(split(text).shape, args)
+    assert (refused.value.sqlstate, refused.value.params["name"]) == ("07001", surplus)
+
+
+def test_what_has_a_parameter_is_no_surplus() -> None:
+    check_surplus(split("manampia ao@ t sanda (1, 2), (?, ?), (3, $a) returning ?").shape, (1, 2, 3))
+    check_surplus(split("select $a, $a, $été, $b").shape, {"a": 1, "été": 2})
+    check_surplus("select 1", ())
