@@ -363,8 +363,12 @@ class Cluster:
 
 
 def clean_environ() -> dict[str, str]:
-    """This process's environment without DirkDB's own variables, and with this checkout importable."""
+    """This process's environment without DirkDB's own variables, and with this checkout importable.
+
+    Python may keep what it compiled, as it does for users: programs start in half the time.
+    """
     kept = {name: value for name, value in os.environ.items() if not name.startswith("DIRK_")}
+    kept.pop("PYTHONDONTWRITEBYTECODE", None)
     return kept | {"PYTHONPATH": str(ROOT)}
 
 

@@ -26,8 +26,8 @@ def trace(ended: subprocess.CompletedProcess[str]) -> str:
     return next(line for line in ended.stdout.splitlines() if line.startswith("trace "))
 
 
-def test_every_promise_holds_in_sixty_schedules() -> None:
-    ended = simulate("--seed=1", "--schedules=60")
+def test_every_promise_holds_in_a_hundred_schedules() -> None:
+    ended = simulate("--seed=1", "--schedules=100")
     assert ended.returncode == 0, ended.stdout + ended.stderr
 
 
@@ -49,6 +49,7 @@ def test_a_bug_on_purpose_is_found(name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_every_promise_holds_for_two_minutes() -> None:
-    ended = simulate("--schedules=1000000", "--seconds=120")
+    # Always the same ones, so that a change is judged by what it changed; `make simulate` draws new ones.
+    ended = simulate("--seed=100000", "--schedules=1000000", "--seconds=120")
     print(ended.stdout)
     assert ended.returncode == 0, ended.stdout + ended.stderr
