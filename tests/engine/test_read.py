@@ -117,6 +117,24 @@ def test_a_long_read_leaves_the_hub_and_is_remembered(filled: Database, monkeypa
     assert rows_of(filled, "select a from t where a = 3") == [(3,)]
 
 
+def test_an_interrupt_that_comes_late_is_not_the_next_read_s(filled: Database) -> None:
+    """The watchdog may hit what the reader asks for itself, between two reads: that is simply asked again."""
+    reader, hits = HubReader(filled.path, Watchdog()), [0]
+
+    def late() -> bool:
+        hits[0] += 1
+        return hits[0] in (1, 12, 30)
+
+    reader._connection.set_progress_handler(late, 1)
+    try:
+        for _ in range(3):
+            assert reader.hold(object(), filled.applied_index)
+        reader.release()
+    finally:
+        reader.close()
+    assert hits[0] > 30
+
+
 def test_the_watchdog_ends_what_no_progress_handler_sees(filled: Database) -> None:
     watchdog = Watchdog()
     watchdog.start()
