@@ -135,15 +135,18 @@ class Drama:
         return all(machine.is_up and node_place(machine).index >= head.index for machine in self._cluster.nodes)
 
     def _is_for_a_person(self) -> bool:
-        """Whether writes are rightly refused: the log is an old backup that ended before what a node had seen.
-
-        (What was on its way to the log when the node came may have made it longer since.)
+        """Whether requests are rightly refused: the log is an old backup that ends before what a node has seen, or
+        did when the node came. (What was on its way to the log then may have made it longer since.)
         """
         if not self._plan.loses_history or not self._history.attempts:
             return False
         answer = self._history.attempts[-1].answer
-        told = _OLDER.search(answer.text) if answer is not None else None
-        return told is not None and int(told["head"]) < int(told["heard"])
+        if answer is None or answer.sqlstate != "57P03":
+            return False
+        told = _OLDER.search(answer.text)
+        was_behind = told is not None and int(told["head"]) < int(told["heard"])
+        heads = [node_place(machine).index for machine in self._cluster.nodes]
+        return was_behind or log_head(self._cluster.proxy.directory).index < max(heads)
 
     def _standings(self) -> str:
         places = [f"{one.name} {f'at {node_place(one).index}' if one.is_up else 'down'}" for one in self._cluster.nodes]
