@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 import apsw
 
@@ -11,7 +13,7 @@ from dirk_gevent.engine.connection import open_reader
 from dirk_gevent.engine.failures import DATA_ERRORS, statement_failure
 from dirk_gevent.engine.faults import Overrun, StorageFault
 from dirk_gevent.engine.functions import EntryContext
-from dirk_gevent.engine.records import Meta, read_meta
+from dirk_gevent.engine.records import read_meta
 from dirk_gevent.engine.results import Row, boolean_positions, columns_json
 from dirk_gevent.engine.watchdog import Watchdog
 from parser.plan import Output, Query, Value
@@ -23,6 +25,8 @@ _TICKS = 5
 #: Pages of `limits.page_rows` rows that a hub read may return.
 HUB_PAGES = 10
 _SHAPES_KEPT = 4096
+
+Found = TypeVar("Found")
 
 
 class ReadShape:
@@ -132,7 +136,7 @@ class HubReader:
         self.release()
         self._insist("BEGIN")
         try:
-            meta = self._meta()
+            meta = self._uninterrupted(lambda: read_meta(self._connection))
             if meta is None or meta.schema_version != version:
                 raise Moved
             return meta.applied_index, self.rows(sql, bindings, now_ms)
@@ -144,17 +148,15 @@ class HubReader:
         self._connection.close()
 
     def _insist(self, sql: str) -> list[Row]:
-        """Run what is no read of a client's: the watchdog's interrupt may come late, and hit it instead."""
-        self._ticks = 0
-        while True:
-            with suppress(apsw.InterruptError):
-                return self._connection.execute(sql).fetchall()
+        """Run one statement that is no read of a client's, as `_uninterrupted` does."""
+        return self._uninterrupted(lambda: self._connection.execute(sql).fetchall())
 
-    def _meta(self) -> Meta | None:
+    def _uninterrupted(self, work: Callable[[], Found]) -> Found:
+        """Do what is no read of a client's: the watchdog's interrupt may come late, and hit it instead."""
         self._ticks = 0
         while True:
             with suppress(apsw.InterruptError):
-                return read_meta(self._connection)
+                return work()
 
     def _tick(self) -> bool:
         # A cached statement keeps its step counter, so the first tick may come early: it only shortens the budget.
