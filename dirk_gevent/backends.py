@@ -146,11 +146,23 @@ class Backend:
         self._running: dict[Wire, tuple[float, Wire | None]] = {}
 
     def ask(self, request: bytes, silence_seconds: float, client: Wire | None = None) -> bytes | Remote:
-        """Send one framed request; the whole answer when it is small, else a `Remote`.
+        """Send a read; the whole answer when it is small, else a `Remote`.
 
         `silence_seconds` is how long the backend may take. Raises BackendDownError when no answer came, and
         ConnectionAbortedError when `client` went away meanwhile. A connection from the pool that turns out to be
-        stale is replaced once: requests are reads or carry a request id, so they may be sent twice.
+        stale is replaced once.
+        """
+        if self._idle:
+            try:
+                return self.exchange(self._idle.pop(), request, silence_seconds, client, self)
+            except _BrokenError:
+                self._drop_idle()
+        return self.ask_once(request, silence_seconds, client)
+
+    def ask_once(self, request: bytes, silence_seconds: float, client: Wire | None = None) -> bytes | Remote:
+        """As `ask`, for what may be a write: never sent twice, so that whoever asks knows what its answer means.
+
+        (An answer that nothing was appended, to a second sending, says nothing of the first.)
         """
         reused = bool(self._idle)
         wire = self._idle.pop() if reused else self._connect()
@@ -159,8 +171,8 @@ class Backend:
         except _BrokenError as error:
             if reused:
                 self._drop_idle()
-                return self._ask_again(request, silence_seconds, client)
-            self._down(error)
+            else:
+                self._down(error)
             raise BackendDownError(str(error), was_sent=True) from error
 
     def exchange(
@@ -261,13 +273,6 @@ class Backend:
         if client is not None and client.is_gone():
             return ConnectionAbortedError("the client went away")
         return BackendDownError(f"{self.host}:{self.port} did not answer in time", was_sent=True)
-
-    def _ask_again(self, request: bytes, silence_seconds: float, client: Wire | None) -> bytes | Remote:
-        """`ask` after a first try on a connection that broke: whatever happens now, the request may have arrived."""
-        try:
-            return self.ask(request, silence_seconds, client)
-        except BackendDownError as error:
-            raise BackendDownError(str(error), was_sent=True) from error
 
     def _connect(self) -> Wire:
         try:

@@ -116,7 +116,7 @@ class Forward:
         self._proxy.drop_ended()
         while True:
             try:
-                answer = self._proxy.ask(message, self._limits.statement_seconds + _SLACK_SECONDS, wire)
+                answer = self._proxy.ask_once(message, self._limits.statement_seconds + _SLACK_SECONDS, wire)
                 if not (was_sent and isinstance(answer, bytes) and leaves_open(protocol.split_meta(answer)[0])):
                     return answer
             except BackendDownError as error:

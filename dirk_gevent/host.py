@@ -125,8 +125,15 @@ class LogHost:
         """Name and log id of the database that a request is about: the one it names, else the session's.
 
         A session whose database was dropped by somebody else goes on in the one that bears its name now; SqlError
-        unknown_database when there is none.
+        unknown_database when there is none. In each log a session begins with the head, whatever its first request
+        there is: an answer from an older state, which "any" may give, is not where it stands.
         """
+        name, log_id = self._place(session, named)
+        if log_id not in session.indexes:
+            session.indexes[log_id] = self.head_index(log_id)
+        return name, log_id
+
+    def _place(self, session: Session, named: str | None) -> tuple[str | None, int]:
         if named is None:
             if session.database is None or self.log.is_open(session.log_id):
                 return session.database, session.log_id

@@ -139,12 +139,15 @@ class ProxyHandler:
         return SqlError("stale_read", node=best, applied=applied, minimum=minimum)
 
     def _minimum(self, session: Session, request: Request, log_id: int) -> int:
-        """The index of the log that the read's state must have reached."""
+        """The index of the log, which the session is placed in, that the read's state must have reached.
+
+        "any" frees it from what the session has seen, not from what the request itself demands.
+        """
         if request.read == "any":
-            return 0
-        minimum = session.indexes.get(log_id)
-        if minimum is None or request.read == "strong":
-            minimum = session.indexes[log_id] = self._host.head_index(log_id)
+            return request.minimum.get(log_id, 0)
+        if request.read == "strong":
+            session.indexes[log_id] = self._host.head_index(log_id)
+        minimum = session.indexes[log_id]
         return max(minimum, request.minimum.get(log_id, 0)) if request.minimum else minimum
 
     def _forwarded(

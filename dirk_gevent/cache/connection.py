@@ -208,15 +208,18 @@ class ClientConnection:
             bypass = "size"
         if bypass or log_id is None:
             return Verdict(None, 0, bypass)
-        need = max(session.indexes.get(log_id, -1), request.minimum.get(log_id, -1))
-        if request.read == "any":
-            need = -1
+        need = request.minimum.get(log_id, -1)
+        if request.read != "any":
+            if log_id not in session.indexes:
+                return Verdict(None, 0, "new_session")
+            need = max(session.indexes[log_id], need)
         language = spoken(session, request)
         return Verdict(Key(log_id, language, request.raw, _canonical(request)), need)
 
     def _send_entry(self, request: Request, entry: Entry, segment: bytes) -> None:
         self._store.hits += 1
-        self._session.saw(entry.key.log_id, entry.index)
+        if entry.key.log_id in self._session.indexes:
+            self._session.saw(entry.key.log_id, entry.index)
         self._remember(request, entry, segment)
         self._client.send(entry.payload(request.has_meta))
 
@@ -259,7 +262,10 @@ class ClientConnection:
         request_id = request.request_id or new_request_id()
         minimum = dict(request.minimum)
         # Only the logs that the request can be about: a session may have seen thousands of databases.
-        for log_id in {SYSTEM_LOG_ID, session.log_id, self._log_ids.get(request.database or "", SYSTEM_LOG_ID)}:
+        about = {SYSTEM_LOG_ID}
+        if request.read != "any":
+            about |= {session.log_id, self._log_ids.get(request.database or "", SYSTEM_LOG_ID)}
+        for log_id in about:
             if log_id in session.indexes:
                 minimum[log_id] = max(session.indexes[log_id], minimum.get(log_id, -1))
         added: dict[str, Any] = {"min": {str(log_id): index for log_id, index in minimum.items()}}
@@ -300,7 +306,9 @@ class ClientConnection:
         session = self._session
         log_id, index = meta.get("log"), meta.get("index")
         self._in_transaction = bool(meta.get("tx", self._in_transaction))
-        if isinstance(log_id, int) and isinstance(index, int):
+        # Where a session begins is not told by what "any" gave: that may be old.
+        is_any = request.read == "any" and log_id not in session.indexes and meta.get("kind") == "read"
+        if isinstance(log_id, int) and isinstance(index, int) and not is_any:
             session.saw(log_id, index)
         self._learn_database(meta)
         is_session = meta.get("kind") == "session"
@@ -336,7 +344,7 @@ class ClientConnection:
                 del indexes[log_id]
 
     def _may_hit(self) -> bool:
-        return self._is_introduced and not self._in_transaction
+        return self._is_introduced and not self._in_transaction and self._session.log_id in self._session.indexes
 
     def _error(self, request: Request | None, error: SqlError) -> bytes:
         meta = b""

@@ -253,6 +253,28 @@ def test_a_request_may_ask_for_a_newer_state_than_its_session(bench: Bench) -> N
     assert meta(client.ask(newer))["cache"] == "hit"
 
 
+def test_what_any_gave_is_not_where_a_session_begins(bench: Bench) -> None:
+    """A session whose first answer came from a node that lags asks the log, not the store, how far it must see."""
+    client = bench.client(database="")
+    bench.upstream.stale_index = 8
+    old = client.ask('/*dirk {"db":"x","read":"any"}*/ alaivo t;')
+    assert b"t@8" in old
+    bench.upstream.stale_index = None
+    answer = client.ask('/*dirk {"db":"x"}*/ alaivo t;')
+    assert b"t@10" in answer and meta(answer)["cache"] == "new_session"
+    assert LOG_ID not in bench.upstream.requests[-1].minimum
+
+
+def test_any_frees_from_what_was_seen_and_not_from_what_is_demanded(bench: Bench) -> None:
+    client = bench.client()
+    client.ask("alaivo t;")
+    client.ask("soraty u;")
+    assert meta(client.ask('/*dirk {"read":"any"}*/ alaivo t;'))["cache"] == "hit"
+    demanding = f'/*dirk {{"read":"any","min":{{"{LOG_ID}":11}}}}*/ alaivo t;'
+    assert b"t@11" in client.ask(demanding)
+    assert bench.upstream.requests[-1].minimum[LOG_ID] == 11
+
+
 def test_requests_carry_the_session(bench: Bench) -> None:
     client = bench.client()
     client.ask("soraty t;")

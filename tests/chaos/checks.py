@@ -225,7 +225,13 @@ class Checker:
             named = [by_name[word.strip(",:")] for word in sentence.split() if word.strip(",:") in by_name]
             yield Violation(f"lists: {sentence}", tuple(dict.fromkeys(named)))
         for sentence in bank.complaints(self._bank()):
-            yield Violation(f"bank: {sentence}", tuple(one for one in self._operations if one.kind == "transfer")[-6:])
+            yield Violation(f"bank: {sentence}", self._named_transfers(sentence))
+
+    def _named_transfers(self, sentence: str) -> tuple[Operation, ...]:
+        """The transfer whose number a sentence names; the last ones when it names none."""
+        transfers = [one for one in self._operations if one.kind == "transfer"]
+        named = [one for one in transfers if f"transfer {one.value[-1]} " in sentence]
+        return tuple(named or transfers[-6:])
 
     def _bank(self) -> bank.History:
         transfers = [one for one in self._operations if one.kind == "transfer"]

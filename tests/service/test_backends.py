@@ -42,7 +42,7 @@ def test_a_request_lost_on_a_kept_connection_may_have_arrived() -> None:
         server = gevent.spawn(die_in_the_second)
         assert backend.ask(b"one;", 5.0) == ANSWER
         with pytest.raises(BackendDownError) as lost:
-            backend.ask(b"two;", 5.0)
+            backend.ask_once(b"two;", 5.0)
         assert lost.value.was_sent
         server.get(timeout=5)
         backend.close()
@@ -89,6 +89,38 @@ def test_what_a_second_attempt_is_refused_with_does_not_settle_the_first(tmp_pat
         assert forward._proxy is not None
         forward._proxy.close()
     assert len(received) == 3 and len(set(received)) == 1, "one request, one id"
+
+
+def test_a_write_lost_on_a_kept_connection_is_not_settled_by_what_comes_next(tmp_path: Path) -> None:
+    """The connection from before takes the write and breaks; the next one says that the log has no room."""
+    full = protocol.message("Hadisoana : … (53100)", b'{"sqlstate":"53100"}')
+    done = protocol.message("OK", b'{"log":1,"index":7}')
+    received: list[bytes] = []
+    near, far = socket.socketpair()
+    with closing(socket.socket()) as listening, closing(near), closing(far):
+        listening.bind((HOST, 0))
+        listening.listen()
+
+        def proxies() -> None:
+            for answers in ((done, b""), (full, done)):
+                accepted, _ = listening.accept()
+                for answer in answers:
+                    received.append(accepted.recv(1000))
+                    accepted.sendall(answer)
+                accepted.close()
+
+        server = gevent.spawn(proxies)
+        forward = forward_to(listening.getsockname()[1], tmp_path)
+        session, wire = Session("mg"), Wire(near)
+        for text in ("fafao ao@ u", "manampia ao@ t sanda (1)"):
+            understood = Understanding().of(text)
+            request = Request(text.encode(), text)
+            answer = forward.run(session, request, understood.shaped, understood.route, wire)
+            assert answer == b"RESULT_MESSAGE\nOK\nEND\n"
+        server.get(timeout=20)
+        assert forward._proxy is not None
+        forward._proxy.close()
+    assert len(received) == 4 and len(set(received)) == 2, "the second was sent three times under one id"
 
 
 def test_a_write_that_finds_the_proxy_gone_was_not_sent(tmp_path: Path) -> None:

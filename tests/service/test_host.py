@@ -25,6 +25,7 @@ from dirk_gevent.log.entry import Draft, LoggedStatement, new_request_id
 from dirk_gevent.logs import logger
 from dirk_gevent.protocol import FrameSocket
 from dirk_gevent.replication import Hello, Standing
+from dirk_gevent.session import Session
 from parser.errors import SqlError
 from parser.shape import split
 
@@ -456,3 +457,14 @@ def test_a_drain_outlives_the_link_and_the_proxy_but_not_the_node(host: LogHost,
         assert again.cluster.nodes["m1"].is_drained == (process == "a")
     again.stop()
     assert not LogHost(host.config, host.log, logger("test")).cluster.nodes["m1"].is_drained
+
+
+def test_a_session_begins_at_the_head_whatever_its_first_request_is(host: LogHost, connect: Connect) -> None:
+    """So that a first answer from an old state, which "any" may give, does not become where it stands."""
+    append(host)
+    session = Session("mg")
+    assert host.place(session, "t") == ("t", 1)
+    assert session.indexes == {1: host.head_index(1)}
+    append(host)
+    host.place(session, "t")
+    assert session.indexes == {1: host.head_index(1) - 1}, "from then on it goes by what it sees"
