@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -61,11 +62,16 @@ def forward_to(port: int, directory: Path) -> Forward:
     return Forward(load(path), "m1", None, logger("test"))
 
 
-@pytest.mark.parametrize("statement", [b"manampia ao@ t sanda (1)", b"tehirizo"])
-def test_what_a_second_attempt_is_refused_with_does_not_settle_the_first(tmp_path: Path, statement: bytes) -> None:
-    """The proxy may have appended what it was sent before it died; the next one says only that it can't append now."""
-    refusal = protocol.message("Hadisoana : … (57P03)", b'{"sqlstate":"57P03"}')
-    done = protocol.message("OK", b'{"log":1,"index":7}')
+DONE = protocol.message("OK", b'{"log":1,"index":7}')
+NOT_NOW = protocol.message("Hadisoana : … (57P03)", b'{"sqlstate":"57P03"}')
+FULL = protocol.message("Hadisoana : … (53100)", b'{"sqlstate":"53100"}')
+
+
+def told_in_turn(directory: Path, texts: Sequence[str], *connections: Sequence[bytes]) -> list[bytes]:
+    """What proxies receive that answer so, connection by connection, while a node has `texts` run: each must be done.
+
+    An empty answer is none: the connection ends instead.
+    """
     received: list[bytes] = []
     near, far = socket.socketpair()
     with closing(socket.socket()) as listening, closing(near), closing(far):
@@ -73,36 +79,7 @@ def test_what_a_second_attempt_is_refused_with_does_not_settle_the_first(tmp_pat
         listening.listen()
 
         def proxies() -> None:
-            for answer in (b"", refusal, done):
-                accepted, _ = listening.accept()
-                received.append(accepted.recv(1000))
-                accepted.sendall(answer)
-                accepted.close()
-
-        server = gevent.spawn(proxies)
-        forward = forward_to(listening.getsockname()[1], tmp_path)
-        understood = Understanding().of(statement.decode())
-        request = Request(statement, statement.decode())
-        answer = forward.run(Session("mg"), request, understood.shaped, understood.route, Wire(near))
-        assert answer == b"RESULT_MESSAGE\nOK\nEND\n"
-        server.get(timeout=20)
-        assert forward._proxy is not None
-        forward._proxy.close()
-    assert len(received) == 3 and len(set(received)) == 1, "one request, one id"
-
-
-def test_a_write_lost_on_a_kept_connection_is_not_settled_by_what_comes_next(tmp_path: Path) -> None:
-    """The connection from before takes the write and breaks; the next one says that the log has no room."""
-    full = protocol.message("Hadisoana : … (53100)", b'{"sqlstate":"53100"}')
-    done = protocol.message("OK", b'{"log":1,"index":7}')
-    received: list[bytes] = []
-    near, far = socket.socketpair()
-    with closing(socket.socket()) as listening, closing(near), closing(far):
-        listening.bind((HOST, 0))
-        listening.listen()
-
-        def proxies() -> None:
-            for answers in ((done, b""), (full, done)):
+            for answers in connections:
                 accepted, _ = listening.accept()
                 for answer in answers:
                     received.append(accepted.recv(1000))
@@ -110,9 +87,9 @@ def test_a_write_lost_on_a_kept_connection_is_not_settled_by_what_comes_next(tmp
                 accepted.close()
 
         server = gevent.spawn(proxies)
-        forward = forward_to(listening.getsockname()[1], tmp_path)
+        forward = forward_to(listening.getsockname()[1], directory)
         session, wire = Session("mg"), Wire(near)
-        for text in ("fafao ao@ u", "manampia ao@ t sanda (1)"):
+        for text in texts:
             understood = Understanding().of(text)
             request = Request(text.encode(), text)
             answer = forward.run(session, request, understood.shaped, understood.route, wire)
@@ -120,6 +97,19 @@ def test_a_write_lost_on_a_kept_connection_is_not_settled_by_what_comes_next(tmp
         server.get(timeout=20)
         assert forward._proxy is not None
         forward._proxy.close()
+    return received
+
+
+@pytest.mark.parametrize("statement", ["manampia ao@ t sanda (1)", "tehirizo"])
+def test_what_a_second_attempt_is_refused_with_does_not_settle_the_first(tmp_path: Path, statement: str) -> None:
+    """The proxy may have appended what it was sent before it died; the next one says only that it can't append now."""
+    received = told_in_turn(tmp_path, [statement], [b""], [NOT_NOW], [DONE])
+    assert len(received) == 3 and len(set(received)) == 1, "one request, one id"
+
+
+def test_a_write_lost_on_a_kept_connection_is_not_settled_by_what_comes_next(tmp_path: Path) -> None:
+    """The connection from before takes the write and breaks; the next one says that the log has no room."""
+    received = told_in_turn(tmp_path, ["fafao ao@ u", "manampia ao@ t sanda (1)"], [DONE, b""], [FULL, DONE])
     assert len(received) == 4 and len(set(received)) == 2, "the second was sent three times under one id"
 
 

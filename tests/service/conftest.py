@@ -1,0 +1,55 @@
+"""The log's host and fake nodes that follow it, as fixtures."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dirk_gevent import config
+from dirk_gevent.host import LogHost
+from dirk_gevent.log.embedded import EmbeddedLog
+from dirk_gevent.log.entry import new_request_id
+from dirk_gevent.logs import logger
+from dirk_gevent.replication import Standing
+from tests.service.fake_node import NOW_MS, Connect, FakeNode
+
+
+@pytest.fixture
+def connect(host: LogHost) -> Iterator[Connect]:
+    """Connects fake nodes to the host; their connections end with the test."""
+    made: list[FakeNode] = []
+
+    def one(node: str, standings: dict[int, Standing] | None = None, process: str = "") -> FakeNode:
+        made.append(FakeNode(host, node, standings, process))
+        return made[-1]
+
+    yield one
+    for node in made:
+        node.end()
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Iterator[LogHost]:
+    """A host of two masters' log with one database, log 1."""
+    written = {
+        "configVersion": 2,
+        "loadBalancer": {"listenHost": "127.0.0.1", "listenPort": 3949},
+        "instances": [
+            {"id": one, "role": "MASTER", "host": "127.0.0.1", "port": port, "dataDirectory": one}
+            for one, port in (("m1", 3948), ("m2", 3950))
+        ],
+        "log": {"directory": "log"},
+    }
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(written))
+    found = config.load(path)
+    log = EmbeddedLog(found.log, clock=lambda: NOW_MS)
+    log.create_database("t", new_request_id(NOW_MS))
+    host = LogHost(found, log, logger("test"))
+    yield host
+    host.is_stopping = True
+    host.stop()
+    log.close()

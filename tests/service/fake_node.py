@@ -1,0 +1,99 @@
+"""A node that is a socket which speaks the frames, for tests of the log's host."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import gevent
+import pytest
+from gevent import socket
+
+from dirk_gevent import replication
+from dirk_gevent.engine.build import build_fingerprint
+from dirk_gevent.engine.results import Outcome
+from dirk_gevent.host import LogHost
+from dirk_gevent.log.contract import SnapshotInfo
+from dirk_gevent.log.entry import Draft, LoggedStatement, new_request_id
+from dirk_gevent.protocol import FrameSocket
+from dirk_gevent.replication import Hello, Standing
+from parser.errors import SqlError
+from parser.shape import split
+
+NOW_MS = 1_700_000_000_000
+
+
+class FakeNode:
+    """A node's end of a subscription; `frames` is its socket."""
+
+    def __init__(
+        self, host: LogHost, node: str, standings: dict[int, Standing] | None = None, process: str = ""
+    ) -> None:
+        mine, its = socket.socketpair()
+        self.name = node
+        self.frames = FrameSocket(mine)
+        genesis = host.log.genesis if standings else None
+        hello = Hello(node, build_fingerprint(), genesis, standings or {}, process=process)
+        self._serving = gevent.spawn(host.follow, its, json.loads(json.dumps(hello.encode())))
+        assert self.next("welcome")["t"] == "welcome"
+        self.beat()
+        until(lambda: host.cluster.nodes[node].is_connected)
+
+    def beat(self, states: dict[int, str] | None = None) -> None:
+        """A heartbeat."""
+        self.frames.send(replication.node_beat({}, {}, states or {}))
+
+    def next(self, *kinds: str) -> dict[str, Any]:
+        """The next frame of one of these kinds."""
+        with gevent.Timeout(5):
+            while True:
+                frame = self.frames.receive()
+                assert frame is not None, "the host closed the link"
+                if frame["t"] in kinds:
+                    return frame
+
+    def ack(self, log_id: int, index: int, digest: bytes = b"d", tables: tuple[str, ...] = ("u",)) -> None:
+        """Tell how one entry ended."""
+        outcome = Outcome(index, "", "", {}, 1, tables, "insert", "u", "r", digest)
+        self.frames.send(replication.acks(log_id, index, [outcome]))
+
+    def end(self) -> None:
+        """Break the connection and wait until the host has seen it. Safe to call twice."""
+        self.frames.close()
+        self._serving.join(5)
+        assert self._serving.dead
+
+
+Connect = Callable[..., FakeNode]
+
+
+def until(condition: Callable[[], object]) -> None:
+    """Let the host run until it is so."""
+    with gevent.Timeout(5):
+        while not condition():
+            gevent.sleep(0.01)
+
+
+def append(host: LogHost, count: int = 1) -> None:
+    """Append to log 1."""
+    for _ in range(count):
+        host.log.append(1, Draft(new_request_id(NOW_MS), (LoggedStatement(split("fafao u;")),)))
+
+
+def upload(node: FakeNode, info: SnapshotInfo) -> None:
+    """Begin to send a snapshot."""
+    node.frames.send(replication.snapshot_fields("upload", info))
+
+
+def snapshot_at_head(host: LogHost, log_id: int) -> SnapshotInfo:
+    """What a node would say of a snapshot of the newest state."""
+    head = host.log.head(log_id)
+    return SnapshotInfo(log_id, head.index, head.chain, b"content")
+
+
+def blocking(host: LogHost) -> SqlError:
+    """What blocks log 1."""
+    with pytest.raises(SqlError) as refused:
+        host.disputes.check(1)
+    return refused.value
