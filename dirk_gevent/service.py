@@ -38,6 +38,9 @@ _LARGE_RECEIVE_BYTES = 1024 * 1024
 _STALL_SECONDS = 1.0
 _DRAIN_LOOK_SECONDS = 0.02
 _SPARE_CONNECTIONS = 64
+#: Longer segments are rarely repeated to the letter.
+_REMEMBERED_BYTES = 512
+_REMEMBERED_REQUESTS = 8192
 #: A connection too many has so long to say that it comes from a part of the cluster, which is not turned away.
 _PEEK_SECONDS = 0.2
 _PEEK_BYTES = 64
@@ -95,6 +98,8 @@ class Service:
     ) -> None:
         self._handler = handler
         self._quick = quick
+        #: What segments are that were one request each: programs say the same again and again.
+        self._requests: dict[bytes, Request] = {}
         self._limits = limits
         self._log = log
         self._pool = Pool(limits.max_connections + _SPARE_CONNECTIONS)
@@ -179,6 +184,9 @@ class Service:
                     wire.send(known)
                     continue
                 wire.unwatch()
+                if not has_begun and (again := self._requests.get(data)) is not None:
+                    self._run(wire, session, again)
+                    continue
                 statements = splitter.feed(data)
                 if has_begun or splitter.pending_bytes:
                     now_bytes = splitter.pending_bytes + sum(map(len, statements))
@@ -205,10 +213,20 @@ class Service:
         wire.linger()
 
     def _one(self, wire: Wire, session: Session, statement: bytes, segment: bytes | None) -> None:
-        request = None
         try:
             request = parse_request(statement)
-            request.segment = segment
+        except SqlError as error:
+            wire.send(self._error(session, None, error))
+            return
+        request.segment = segment
+        if segment is not None and len(segment) <= _REMEMBERED_BYTES and request.request_id is None:
+            if len(self._requests) >= _REMEMBERED_REQUESTS:
+                self._requests.clear()
+            self._requests[segment] = request
+        self._run(wire, session, request)
+
+    def _run(self, wire: Wire, session: Session, request: Request) -> None:
+        try:
             answer = self._answer(session, request, wire)
         except SqlError as error:
             answer = self._error(session, request, error)

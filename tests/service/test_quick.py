@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 
 import pytest
@@ -83,3 +84,25 @@ def test_metadata_is_heeded_each_time(shared_cluster: Cluster) -> None:
         bound = "alaivo a ao@ t rehefa n = ?;"
         for number, expected in ((1, [["voalohany"]]), (2, []), (1, [["voalohany"]])):
             assert session.ask_rows(f"/*dirk {json.dumps({**fields, 'args': [number]})}*/{bound}") == expected
+
+
+@pytest.mark.parametrize("part", ["proxy", "cache"])
+def test_the_same_bytes_are_each_sessions_own_request(shared_cluster: Cluster, part: str) -> None:
+    """What is remembered of a segment is what it says, not what it meant in the session it came from first."""
+    names = [f"same_bytes_{part}_{number}" for number in range(2)]
+    with contextlib.ExitStack() as stack:
+        sessions = [stack.enter_context(shared_cluster.connect(part)) for _ in names]
+        for session, name in zip(sessions, names, strict=True):
+            for text in (f"manamboara tahiry {name}", f"ampiasao {name}", "manamboara tabilao t (a LAHATSORATRA)"):
+                assert "Hadisoana" not in session.ask(f"{text};")
+            assert "(1)" in session.ask(f"manampia ao@ t (a) sanda ('{name}');")
+        for _ in range(3):
+            assert [session.ask_rows("alaivo a ao@ t;") for session in sessions] == [[[name]] for name in names]
+            assert "(1)" in sessions[0].ask("manampia ao@ t (a) sanda ('twice');")
+            assert "(1)" in sessions[0].ask("fafao ao@ t rehefa a = 'twice';")
+        sessions[1].ask("SET LANGUAGE en;")
+        told = [session.ask("alaivo b ao@ t;") for session in sessions]
+        assert "tsy misy" in told[0] and "does not exist" in told[1]
+        sessions[0].send("alaivo a ao@ t")
+        sessions[0].send(" rehefa a = 'none';")
+        assert rows(sessions[0].receive()) == []
