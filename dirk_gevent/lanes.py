@@ -253,9 +253,10 @@ class Lane:
         """Write what was put aside as statements, too, beside the file."""
         follower, target = self._follower, kept.with_suffix(".sql")
         node = follower.engine.node
+        again = "the databases that it names" if self.log_id == SYSTEM_LOG_ID else "it again under another name"
         remarks = (
             f"Database {name} as node {node} had it at index {index} of its log, when it was shut out.",
-            f"dirk-client -f {target.name} makes it again under another name.",
+            f"dirk-client -f {target.name} makes {again}.",
         )
         try:
             if not target.exists():

@@ -17,6 +17,7 @@ import parser.schema
 from dirk_gevent.engine import records
 from dirk_gevent.engine.connection import open_reader
 from dirk_gevent.engine.functions import EntryContext
+from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from parser.literal_text import text_of
 from parser.plan import CatalogChange
 from parser.printer import quoted
@@ -33,7 +34,8 @@ _WORD = re.compile(r"\w+")
 def dump_file(database: Path, target: Path, name: str, remarks: tuple[str, ...]) -> None:
     """Write the database file `database` as statements to `target`, whole or not at all (slow thread).
 
-    They make the database `name` and use it; `remarks` are lines of comment before them. Raises apsw errors, OSError.
+    They make the database `name` and use it; those of the system database make the databases that it lists and are
+    not there. `remarks` are lines of comment before them. Raises apsw errors, OSError.
     """
     partial = target.with_name(target.name + ".partial")
     connection = open_reader(database, EntryContext())
@@ -41,7 +43,9 @@ def dump_file(database: Path, target: Path, name: str, remarks: tuple[str, ...])
         with partial.open("w", encoding="utf-8") as file:
             connection.execute("BEGIN")
             file.writelines(f"-- {remark}\n" for remark in remarks)
-            file.writelines(f"{statement}\n" for statement in statements(connection, name))
+            is_system = connection.execute("SELECT log_id FROM dirk_meta").fetchall() == [(SYSTEM_LOG_ID,)]
+            dumped = _databases(connection) if is_system else statements(connection, name)
+            file.writelines(f"{statement}\n" for statement in dumped)
         partial.rename(target)
     finally:
         connection.close(True)
@@ -63,6 +67,13 @@ def statements(connection: apsw.Connection, name: str) -> Iterator[str]:
     for kind in _BEHIND_ROWS:
         for one in _in_order(objects, kind):
             yield f"{one.source};"
+
+
+def _databases(connection: apsw.Connection) -> Iterator[str]:
+    """The statements that make the databases which the system database lists."""
+    for one in records.read_catalog(connection):
+        if one.kind == records.DATABASE_KIND:
+            yield f"manamboara tahiry raha tsy misy {quoted(one.name)};"
 
 
 def _in_order(objects: list[CatalogChange], kind: str) -> list[CatalogChange]:

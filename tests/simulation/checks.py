@@ -10,31 +10,56 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from dirk_gevent.log.entry import Entry, chain
+from dirk_gevent.log.entry import NO_CHAIN, Entry, chain
 from dirk_gevent.log.journal import Journal
 from dirk_gevent.log.rows import Commit
-from tests.simulation.clients import AGAIN, LOG_ID, Answer, Attempt, History, request_id
+from tests.simulation.clients import AGAIN, FIRST_BALANCE, Answer, Attempt, History, request_id
 from tests.simulation.schedule import Kind, Operation, Plan
-from tests.simulation.world import put
+from tests.simulation.transacting import ACCOUNTS, accounts
+from tests.simulation.world import put, the_world
 
 #: SQLSTATEs that say: nothing was appended.
 NOT_APPENDED = ("57P03", "53300", "53100")
 _UNIQUE = "23505"
+_CONFLICT = "40001"
+#: What a transaction reads or writes.
+TOUCHED = {Kind.TRANSFER: ("banky",), Kind.BUMP: ("isany",), Kind.SIGHT: ("isany", "banky")}
+_CHANGED = {
+    Kind.APPEND: "lisitra",
+    Kind.ADD: "isany",
+    Kind.SET: "isany",
+    Kind.CLAIM: "anjara",
+    Kind.TRANSFER: "banky",
+    Kind.BUMP: "isany",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """An entry as a journal was given it."""
+    """An entry as a journal was given it, and when (virtual s of the world's loop)."""
 
     chain: bytes
     encoded: bytes
+    at_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An index of a log and the chain hash there."""
+
+    index: int
+    chain: bytes
+
+
+#: Where a log begins.
+BEGINNING = Place(0, NO_CHAIN)
 
 
 class Commits:
-    """Every entry of the database's log that was ever handed to a journal, by index."""
+    """Every entry that was ever handed to a journal, by log and index."""
 
     def __init__(self) -> None:
-        self._written: dict[int, list[Written]] = {}
+        self._written: dict[tuple[int, int], list[Written]] = {}
 
     @contextmanager
     def watch(self) -> Iterator[None]:
@@ -42,9 +67,9 @@ class Commits:
         commit = Journal.commit
 
         def seen(journal: Journal, batch: Commit) -> None:
+            now = the_world().loop.time
             for row in batch.entries:
-                if row.log_id == LOG_ID:
-                    self._written.setdefault(row.index, []).append(Written(row.chain, row.encoded))
+                self._written.setdefault((row.log_id, row.index), []).append(Written(row.chain, row.encoded, now))
             commit(journal, batch)
 
         put(Journal, "commit", seen)
@@ -53,27 +78,28 @@ class Commits:
         finally:
             put(Journal, "commit", commit)
 
-    def leading_to(self, head: Place, base: Place) -> dict[int, Entry]:
+    def leading_to(self, log_id: int, head: Place, base: Place) -> dict[int, Entry]:
         """The entries, by index, whose chain leads from `base` to `head`; those that nobody saw are missing."""
         found: dict[int, Entry] = {}
         index, wanted = head.index, head.chain
         while index > base.index:
-            written = next((one for one in self._written.get(index, ()) if one.chain == wanted), None)
+            written = self._find(log_id, index, wanted)
             if written is None:
                 break
             found[index] = Entry.decode(written.encoded)
             index -= 1
-            before = [base.chain] if index == base.index else [one.chain for one in self._written.get(index, ())]
+            before = [one.chain for one in self._written.get((log_id, index), ())]
+            before = [base.chain] if index == base.index else before
             wanted = next((one for one in before if chain(one, written.encoded) == written.chain), b"")
         return found
 
+    def seconds_of(self, entry: Entry) -> float:
+        """When the entry was handed to a journal first (virtual s of the world's loop)."""
+        written = self._written[entry.log_id, entry.index]
+        return min(one.at_seconds for one in written if Entry.decode(one.encoded) == entry)
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """An index of the database's log and the chain hash there."""
-
-    index: int
-    chain: bytes
+    def _find(self, log_id: int, index: int, wanted: bytes) -> Written | None:
+        return next((one for one in self._written.get((log_id, index), ()) if one.chain == wanted), None)
 
 
 @dataclass(slots=True)
@@ -83,13 +109,18 @@ class Tables:
     lisitra: list[tuple[int, int]] = field(default_factory=list)
     isany: dict[int, int] = field(default_factory=lambda: {1: 0, 2: 0})
     anjara: set[int] = field(default_factory=set)
+    banky: dict[int, int] = field(default_factory=lambda: dict.fromkeys(range(1, ACCOUNTS + 1), FIRST_BALANCE))
 
     def apply(self, operation: Operation) -> str:
         """Do what it asks; its SQLSTATE."""
         if operation.kind is Kind.APPEND:
             self.lisitra.append((operation.client, operation.value))
-        elif operation.kind is Kind.ADD:
+        elif operation.kind in (Kind.ADD, Kind.BUMP):
             self.isany[1] += 1
+        elif operation.kind is Kind.TRANSFER:
+            source, target = accounts(operation)
+            self.banky[source] -= operation.value
+            self.banky[target] += operation.value
         elif operation.kind is Kind.SET:
             self.isany[2] = operation.value
         elif operation.value in self.anjara:
@@ -100,7 +131,7 @@ class Tables:
 
     def copy(self) -> Tables:
         """The same content, which no later change reaches."""
-        return Tables(self.lisitra.copy(), self.isany.copy(), self.anjara.copy())
+        return Tables(self.lisitra.copy(), self.isany.copy(), self.anjara.copy(), self.banky.copy())
 
     def rows(self, kind: Kind) -> list[list[int]]:
         """What a read of that kind answers."""
@@ -108,13 +139,15 @@ class Tables:
             return [list(row) for row in self.lisitra]
         if kind is Kind.READ_NUMBERS:
             return [[k, self.isany[k]] for k in sorted(self.isany)]
+        if kind is Kind.READ_BANK:
+            return [[k, self.banky[k]] for k in sorted(self.banky)]
         return [[k] for k in sorted(self.anjara)]
 
     def same_as(self, other: Tables) -> bool:
         """Equal, whatever the order of the list's rows on the disk."""
         if sorted(self.lisitra) != sorted(other.lisitra):
             return False
-        return self.isany == other.isany and self.anjara == other.anjara
+        return (self.isany, self.anjara, self.banky) == (other.isany, other.anjara, other.banky)
 
 
 @dataclass(slots=True)
@@ -133,16 +166,28 @@ def replay(plan: Plan, base: int, entries: dict[int, Entry], head: int) -> Truth
     by_request = {request_id(one): one for one in plan.operations}
     tables = Tables()
     truth = Truth(base, {base: tables.copy()}, {}, {}, [])
+    changed: dict[str, int] = {}
     for index in range(base + 1, head + 1):
         entry = entries.get(index)
         operation = by_request.get(entry.request_id) if entry is not None else None
-        if operation is None:
+        if entry is None or operation is None:
             truth.strangers.append(index)
         elif operation.number not in truth.places:
             truth.places[operation.number] = index
-            truth.outcomes[operation.number] = tables.apply(operation)
+            outcome = _conflict(operation, entry, changed, base) or tables.apply(operation)
+            truth.outcomes[operation.number] = outcome
+            if not outcome:
+                changed[_CHANGED[operation.kind]] = index
         truth.states[index] = tables.copy()
     return truth
+
+
+def _conflict(operation: Operation, entry: Entry, changed: dict[str, int], base: int) -> str:
+    """The SQLSTATE of a transaction that touched a table which has changed since: the first to commit wins."""
+    if not operation.kind.is_transaction:
+        return ""
+    touched = TOUCHED[operation.kind]
+    return _CONFLICT if any(changed.get(table, base) > (entry.base_index or 0) for table in touched) else ""
 
 
 def judge(plan: Plan, history: History, truth: Truth) -> list[str]:
@@ -152,29 +197,30 @@ def judge(plan: Plan, history: History, truth: Truth) -> list[str]:
         attempts = history.of(operation)
         if operation.kind.is_write:
             wrong += _judge_write(plan, operation, attempts, truth)
-        elif not plan.loses_history:
+        elif not operation.kind.is_transaction and not plan.loses_history:
             wrong += [text for one in attempts for text in _judge_read(one, truth)]
     if not plan.loses_history:
         wrong += _judge_order(history, truth)
     return wrong
 
 
-def _answers(attempts: list[Attempt]) -> list[Answer]:
+def answers(attempts: list[Attempt]) -> list[Answer]:
+    """Those that say how it ended."""
     return [one.answer for one in attempts if one.answer is not None and one.answer.sqlstate not in AGAIN]
 
 
 def _judge_write(plan: Plan, operation: Operation, attempts: list[Attempt], truth: Truth) -> list[str]:
     wrong = []
-    answers = _answers(attempts)
-    told = {(answer.sqlstate, answer.text) for answer in answers}
+    ended = answers(attempts)
+    told = {(answer.sqlstate, answer.text) for answer in ended}
     if len(told) > 1:
         wrong.append(f"{operation.name} was told two outcomes: {sorted(told)}")
     place = truth.places.get(operation.number)
-    if answers and place is None and not plan.loses_history:
+    if ended and place is None and not plan.loses_history:
         wrong.append(f"{operation.name} was acknowledged and is not in the log")
-    if answers and place is not None and not plan.loses_history:
+    if ended and place is not None and not plan.loses_history:
         sqlstate = truth.outcomes[operation.number]
-        if {answer.sqlstate for answer in answers} != {sqlstate}:
+        if {answer.sqlstate for answer in ended} != {sqlstate}:
             wrong.append(f"{operation.name} ended with {sorted(told)}, its place in the log says {sqlstate or 'done'}")
     refused = [one.answer is not None and one.answer.sqlstate in NOT_APPENDED for one in attempts]
     if attempts and all(refused) and place is not None:
@@ -207,7 +253,7 @@ def _judge_order(history: History, truth: Truth) -> list[str]:
     for one in history.attempts:
         number = one.operation.number
         began[number] = min(one.began, began.get(number, one.began))
-        if number in truth.places and _answers([one]):
+        if number in truth.places and answers([one]):
             ended[number] = min(one.ended, ended.get(number, one.ended))
     return [
         f"o{second} began after o{first} ended and stands before it in the log"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,7 +11,7 @@ import gevent
 import orjson
 
 from dirk_gevent import protocol
-from tests.simulation.loop import Lane
+from tests.simulation.loop import BEGIN_SECONDS, Lane
 from tests.simulation.machines import PROXY, PROXY_PORT, node_port
 from tests.simulation.schedule import Kind, Operation
 from tests.simulation.world import World
@@ -18,29 +19,41 @@ from tests.simulation.world import World
 DATABASE = "t"
 #: The log of that database: it is the first that the template makes.
 LOG_ID = 1
+#: Money in each account of the bank at the beginning.
+FIRST_BALANCE = 20
 #: What the database begins with.
 SCHEMA = (
     "manamboara tahiry t;",
     "manamboara tabilao lisitra (w ISA, n ISA);",
     "manamboara tabilao isany (k ISA fanalahidy, n ISA);",
     "manamboara tabilao anjara (k ISA fanalahidy);",
+    "manamboara tabilao banky (k ISA fanalahidy, n ISA);",
     "manampia ao@ isany (k, n) sanda (1, 0), (2, 0);",
+    f"manampia ao@ banky (k, n) sanda (1, {FIRST_BALANCE}), (2, {FIRST_BALANCE}), (3, {FIRST_BALANCE});",
 )
 #: SQLSTATEs after which the same request may be sent again with the same id.
 AGAIN = ("57P03", "08007", "53300", "53100", "58030", "08006")
 _RETRY_FIRST_SECONDS, _RETRY_MOST_SECONDS = 0.1, 1.0
 _ANSWER_SECONDS = 6.0
 
+GiveUp = Callable[[], bool]
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back: a message or rows, the SQLSTATE of an error, the log index of the state."""
+    """What came back: a message or rows, the SQLSTATE of an error, the log and the index there that META names."""
 
     text: str
     rows: list[list[Any]] | None
     sqlstate: str
+    log: int
     index: int
     node: str
+
+    @property
+    def seen(self) -> int:
+        """The index of the shared database's log that it shows; 0 when it speaks of another (as an error does)."""
+        return self.index if self.log == LOG_ID else 0
 
 
 @dataclass(slots=True)
@@ -59,11 +72,51 @@ class Attempt:
     answer: Answer | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What a transaction read: the table as `kind` reads it, at the index that META named. `is_own`: after a change of
+    its own.
+    """
+
+    kind: Kind
+    rows: list[list[Any]]
+    index: int
+    is_own: bool
+
+
+@dataclass(slots=True)
+class Trial:
+    """One run of a transaction. `sqlstate` is what ended it before COMMIT; its COMMITs are attempts of the history.
+
+    `is_handed_over`: COMMIT was sent.
+    """
+
+    operation: Operation
+    floor: int
+    sights: list[Sight] = field(default_factory=list)
+    sqlstate: str = ""
+    is_handed_over: bool = False
+
+
+@dataclass(slots=True)
+class Step:
+    """One step of a database's life, answered in the end or never (`answer` None). `name` is the database's."""
+
+    operation: Operation
+    name: str
+    what: str
+    began: float
+    ended: float = math.inf
+    answer: Answer | None = None
+
+
 @dataclass(slots=True)
 class History:
     """Everything that was asked, in order of asking. `known` is the highest index of an acknowledged write."""
 
     attempts: list[Attempt] = field(default_factory=list)
+    trials: list[Trial] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
     known: int = 0
 
     def of(self, operation: Operation) -> list[Attempt]:
@@ -71,13 +124,13 @@ class History:
         return [one for one in self.attempts if one.operation.number == operation.number]
 
 
-def request_id(operation: Operation) -> str:
-    """The id under which an operation is sent, however often."""
-    return f"{1_800_001_000_000 + operation.number:013d}-simulated{operation.number:05d}"
+def request_id(operation: Operation, part: str = "") -> str:
+    """The id under which an operation, or a part of it, is sent, however often."""
+    return f"{1_800_001_000_000 + operation.number:013d}-simulated{operation.number:05d}{part}"
 
 
 def statement(operation: Operation) -> str:
-    """The text of an operation."""
+    """The text of an operation of one statement."""
     value = operation.value
     return {
         Kind.APPEND: f"manampia ao@ lisitra (w, n) sanda ({operation.client}, {value});",
@@ -87,6 +140,7 @@ def statement(operation: Operation) -> str:
         Kind.READ_LIST: "alaivo w, n ao@ lisitra;",
         Kind.READ_NUMBERS: "alaivo k, n ao@ isany alaharo k;",
         Kind.READ_CLAIMS: "alaivo k ao@ anjara alaharo k;",
+        Kind.READ_BANK: "alaivo k, n ao@ banky alaharo k;",
     }[operation.kind]
 
 
@@ -97,79 +151,80 @@ class Client:
         self.name = name
         self.lane = lane
         self.floor = 0
-        self._world = world
+        self.world = world
+        self.history = history
         self._address = "127.0.0.1", PROXY_PORT if entry == PROXY else node_port(entry)
-        self._history = history
         self._sock: Any = None
         #: Whether the session on this connection knows what the client has seen.
         self._is_told = True
 
-    def run(self, operations: list[Operation], give_up: Callable[[], bool]) -> None:
-        """Do the operations at their times."""
-        for operation in operations:
-            gevent.sleep(max(0.0, operation.at_seconds - self.elapsed))
-            twin = None
-            if operation.twice:
-                other = Client(self._world, self.lane, f"{self.name}'", PROXY, self._history)
-                twin = gevent.spawn(other.perform, operation, give_up)
-            self.perform(operation, give_up)
-            if operation.again:
-                self.perform(operation, give_up)
-            if twin is not None:
-                twin.join()
-
     @property
     def elapsed(self) -> float:
         """Virtual seconds since the world began."""
-        return self._world.loop.time - 1_000.0
+        return self.world.loop.time - BEGIN_SECONDS
 
-    def perform(self, operation: Operation, give_up: Callable[[], bool]) -> Answer | None:
+    def perform(self, operation: Operation, give_up: GiveUp) -> Answer | None:
         """Ask until there is an answer that is no reason to ask again."""
+
+        def once() -> Answer | None:
+            attempt = self.attempt(operation)
+            attempt.answer = self._asked(operation)
+            attempt.ended = self.elapsed
+            if attempt.answer is not None and attempt.answer.sqlstate not in AGAIN and operation.kind.is_write:
+                self.history.known = max(self.history.known, attempt.answer.seen)
+            return attempt.answer
+
+        return self.until_known(once, give_up)
+
+    def until_known(self, once: Callable[[], Answer | None], give_up: GiveUp) -> Answer | None:
+        """Do it until its answer is no reason to do it again, or until one may give up; the last answer."""
         pause = _RETRY_FIRST_SECONDS
         while True:
-            attempt = Attempt(operation, self.elapsed, self.floor, self._history.known)
-            self._history.attempts.append(attempt)
-            answer = self._attempt(operation)
-            attempt.ended, attempt.answer = self.elapsed, answer
-            if answer is not None and answer.sqlstate not in AGAIN:
-                self.floor = max(self.floor, answer.index)
-                self._is_told = self._is_told or answer.index >= self.floor
-                if operation.kind.is_write:
-                    self._history.known = max(self._history.known, answer.index)
-                return answer
-            if give_up():
+            answer = once()
+            if (answer is not None and answer.sqlstate not in AGAIN) or give_up():
                 return answer
             gevent.sleep(pause)
             pause = min(pause * 1.5, _RETRY_MOST_SECONDS)
 
-    def _attempt(self, operation: Operation) -> Answer | None:
-        shown = f"{operation.name} {statement(operation)}"
-        if not operation.kind.is_write:
-            shown += f" ({operation.level}, seen {self.floor})"
-        self._world.say(self.name, shown)
+    def attempt(self, operation: Operation) -> Attempt:
+        """A new line of the history."""
+        made = Attempt(operation, self.elapsed, self.floor, self.history.known)
+        self.history.attempts.append(made)
+        return made
+
+    def _asked(self, operation: Operation) -> Answer | None:
+        if operation.kind.is_write:
+            return self.say(operation.name, statement(operation), {"id": request_id(operation)})
+        return self.say(operation.name, statement(operation), {"read": operation.level})
+
+    def say(self, name: str, text: str, metadata: dict[str, Any]) -> Answer | None:
+        """One statement in the shared database, unless `metadata` names another; None when nothing came.
+
+        It is told in the trace, and what it shows of the shared database is what this client has seen.
+        """
+        level = f" ({metadata['read']}, seen {self.floor})" if "read" in metadata else ""
+        self.world.say(self.name, f"{name} {text}{level}")
         try:
-            answer = self.ask(statement(operation), self._metadata(operation))
+            answer = self.ask(text, {"db": DATABASE} | self._unknown() | metadata)
         except OSError as error:
-            self._world.say(self.name, f"{operation.name} -> {type(error).__name__}: {error}")
-            self._drop()
+            self.world.say(self.name, f"{name} -> {type(error).__name__}: {error}")
+            self.leave()
             return None
         told = answer.rows if answer.rows is not None else answer.text
-        self._world.say(self.name, f"{operation.name} -> {told} @{answer.index} {answer.node}")
+        self.world.say(self.name, f"{name} -> {told} @{answer.index} {answer.node}")
+        if answer.sqlstate not in AGAIN:
+            self.floor = max(self.floor, answer.seen)
+            self._is_told = self._is_told or answer.seen >= self.floor
         return answer
 
-    def _metadata(self, operation: Operation) -> dict[str, Any]:
-        metadata: dict[str, Any] = {"db": DATABASE}
-        if not self._is_told:
-            # What a driver says on a new connection until it is answered: the session goes on where it was.
-            metadata["min"] = {str(LOG_ID): self.floor}
-        if operation.kind.is_write:
-            return metadata | {"id": request_id(operation)}
-        return metadata | {"read": operation.level}
+    def _unknown(self) -> dict[str, Any]:
+        """What a driver says on a new connection until it is answered: the session goes on where it was."""
+        return {} if self._is_told else {"min": {str(LOG_ID): self.floor}}
 
     def ask(self, text: str, metadata: dict[str, Any]) -> Answer:
         """Send one statement and read its answer; OSError when none comes."""
         if self._sock is None:
-            self._sock = self._world.network.connect(self._address, 2.0)
+            self._sock = self.world.network.connect(self._address, 2.0)
             self._sock.settimeout(_ANSWER_SECONDS)
         self._sock.sendall(protocol.with_metadata(metadata, text.encode()))
         data = b""
@@ -188,11 +243,11 @@ class Client:
         if lines[0].startswith("RELATION_JSON_PAGE"):
             rows = [row for line in lines if line.startswith("{") for row in orjson.loads(line)["rows"]]
         text = "\n".join(lines[lines.index("RESULT_MESSAGE") + 1 : -2])
-        # An error's META speaks of the session's own database, which is none here.
-        index = int(meta["index"]) if meta.get("log") == LOG_ID else 0
-        return Answer(text, rows, meta.get("sqlstate", ""), index, str(meta.get("node", "")))
+        log, index = int(meta.get("log", 0)), int(meta.get("index", 0))
+        return Answer(text, rows, meta.get("sqlstate", ""), log, index, str(meta.get("node", "")))
 
-    def _drop(self) -> None:
+    def leave(self) -> None:
+        """End the connection, and the session with it; the next statement makes another."""
         if self._sock is not None:
             self._sock.close()
             self._sock = None

@@ -6,19 +6,20 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-import apsw
 import gevent
 
-from dirk_gevent.log.journal_file import JOURNAL_FILE, MAX_INDEX, position
-from tests.simulation import clients
-from tests.simulation.checks import Commits, Place, Tables, Truth, judge, replay
+from dirk_gevent.log.entry import SYSTEM_LOG_ID
+from tests.simulation import actors, clients
+from tests.simulation.check_databases import fold, judge_node, judge_steps
+from tests.simulation.check_transactions import judge_transactions
+from tests.simulation.checks import Commits, Place, Truth, judge, replay
 from tests.simulation.clients import LOG_ID, Client, History
 from tests.simulation.disk import Image
-from tests.simulation.loop import Lane
+from tests.simulation.loop import BEGIN_SECONDS, Lane
 from tests.simulation.machines import PROXY, Machine, SimCluster
 from tests.simulation.schedule import DEADLINE_SECONDS, MENDED_SECONDS, Breakage, Fault, Kind, Operation, Plan
+from tests.simulation.standing import log_head, log_heads, node_files, node_place, node_standing
 from tests.simulation.world import World
 
 _LOOK_SECONDS = 0.25
@@ -41,19 +42,12 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """What a machine's files say: where it stands, and what is in the tables."""
-
-    place: Place
-    tables: Tables
-
-
-@dataclass(frozen=True, slots=True)
 class Template:
-    """What every run begins from: a disk for each machine, and where the database's log ends on them."""
+    """What every run begins from: a disk for each machine, and where the logs end on them."""
 
     disks: Mapping[str, Image]
     head: Place
+    system_head: Place
 
 
 class Drama:
@@ -65,7 +59,7 @@ class Drama:
         self._cluster = SimCluster(self._world, root, plan.shape, template.disks)
         self._history = History()
         self._commits = Commits()
-        self._base = template.head
+        self._template = template
         self._lane = Lane("client")
 
     def run(self) -> Result:
@@ -90,7 +84,7 @@ class Drama:
         for number, entry in enumerate(plan.entries):
             client = Client(world, self._lane, f"c{number}", entry, self._history)
             mine = [one for one in plan.operations if one.client == number]
-            running.append(world.as_process(self._lane, client.run, mine, self._gives_up))
+            running.append(world.as_process(self._lane, actors.run, client, mine, self._gives_up))
         end = MENDED_SECONDS + max((fault.at_seconds + fault.for_seconds for fault in plan.faults), default=0.0)
         gevent.sleep(end)
         self._mend()
@@ -105,11 +99,11 @@ class Drama:
         return [] if self._is_for_a_person() else self._judge()
 
     def _gives_up(self) -> bool:
-        return self._world.loop.time - 1_000.0 > DEADLINE_SECONDS - 10
+        return self._world.loop.time - BEGIN_SECONDS > DEADLINE_SECONDS - 10
 
     def _within(self, seconds: float, condition: Callable[[], bool]) -> bool:
         while not condition():
-            if self._world.loop.time - 1_000.0 > seconds:
+            if self._world.loop.time - BEGIN_SECONDS > seconds:
                 return False
             gevent.sleep(_LOOK_SECONDS)
         return True
@@ -131,51 +125,76 @@ class Drama:
         answer = attempts[-1].answer if attempts else None
         if answer is None or answer.sqlstate in clients.AGAIN:
             return False
-        head = log_head(self._cluster.proxy.directory)
-        return all(machine.is_up and node_place(machine).index >= head.index for machine in self._cluster.nodes)
+        heads = log_heads(self._cluster.proxy.directory)
+        return all(machine.is_up and _has_all(machine.directory, heads) for machine in self._cluster.nodes)
 
     def _is_for_a_person(self) -> bool:
-        """Whether requests are rightly refused: the log is an old backup that ends before what a node has seen, or
+        """Whether requests are rightly refused: a log is an old backup that ends before what a node has seen, or
         did when the node came. (What was on its way to the log then may have made it longer since.)
+
+        When it is the system log nobody but those who make and drop databases is told.
         """
         if not self._plan.loses_history or not self._history.attempts:
             return False
+        ends = log_heads(self._cluster.proxy.directory)
+        are_behind = {log_id for log_id in ends if any(one.index > ends[log_id].index for one in self._places(log_id))}
         answer = self._history.attempts[-1].answer
-        if answer is None or answer.sqlstate != "57P03":
-            return False
+        if SYSTEM_LOG_ID in are_behind or answer is None or answer.sqlstate != "57P03":
+            return SYSTEM_LOG_ID in are_behind
         told = _OLDER.search(answer.text)
-        was_behind = told is not None and int(told["head"]) < int(told["heard"])
-        heads = [node_place(machine).index for machine in self._cluster.nodes]
-        return was_behind or log_head(self._cluster.proxy.directory).index < max(heads)
+        return bool(are_behind) or (told is not None and int(told["head"]) < int(told["heard"]))
+
+    def _places(self, log_id: int) -> list[Place]:
+        return [node_place(machine.directory, log_id) for machine in self._cluster.nodes]
 
     def _standings(self) -> str:
-        places = [f"{one.name} {f'at {node_place(one).index}' if one.is_up else 'down'}" for one in self._cluster.nodes]
+        nodes = self._cluster.nodes
+        places = [f"{one.name} {f'at {node_place(one.directory).index}' if one.is_up else 'down'}" for one in nodes]
         head = log_head(self._cluster.proxy.directory).index
         last = self._history.attempts[-1].answer
         told = f"the last answer: {last.text}" if last is not None else "no last answer"
         return f"log at {head}, {', '.join(places)}; {told}"
 
     def _judge(self) -> list[str]:
-        head = log_head(self._cluster.proxy.directory)
-        entries = self._commits.leading_to(head, self._base)
+        heads, template = log_heads(self._cluster.proxy.directory), self._template
+        head = heads[LOG_ID]
+        entries = self._commits.leading_to(LOG_ID, head, template.head)
         plan = replace(self._plan, operations=(*self._plan.operations, _PROBE))
-        truth = replay(plan, self._base.index, entries, head.index)
+        truth = replay(plan, template.head.index, entries, head.index)
         wrong = judge(plan, self._history, truth)
+        wrong += judge_transactions(plan, self._history, truth, entries, self._commits)
         for machine in self._cluster.nodes:
             wrong += self._judge_node(machine, head, truth)
         times = [entries[index].time_ms for index in sorted(entries)]
         if times != sorted(times):
             wrong.append("log time went backwards")
-        return wrong
+        return wrong + self._judge_databases(heads)
 
     def _judge_node(self, machine: Machine, head: Place, truth: Truth) -> list[str]:
-        found = node_standing(machine)
+        found = node_standing(machine.directory)
         if found.place != head:
             return [f"{machine.name} has another history: {found.place} where the log has {head}"]
         expected = truth.states[head.index]
         if not found.tables.same_as(expected):
             return [f"{machine.name} holds {found.tables}, the log says {expected}"]
         return []
+
+    def _judge_databases(self, heads: dict[int, Place]) -> list[str]:
+        head, base = heads[SYSTEM_LOG_ID], self._template.system_head
+        entries = self._commits.leading_to(SYSTEM_LOG_ID, head, base)
+        databases = fold(self._plan, entries, base.index, head.index)
+        wrong = databases.wrong
+        if not self._plan.loses_history:
+            wrong += judge_steps(self._history, databases)
+        for machine in self._cluster.nodes:
+            wrong += judge_node(machine.name, machine.directory, databases, heads, self._commits)
+        return wrong
+
+
+def _has_all(directory: Path, heads: Mapping[int, Place]) -> bool:
+    """Whether a node has applied all that the open logs hold, and has no files of logs that are gone."""
+    is_level = all(node_place(directory, log_id).index >= head.index for log_id, head in heads.items())
+    return is_level and node_files(directory) <= set(heads)
 
 
 class Faulty:
@@ -260,49 +279,3 @@ class Faulty:
             one.start()
         gevent.sleep(self._fault.for_seconds)
         machine.start()
-
-
-def log_head(directory: Path) -> Place:
-    """Where the database's log ends, as the journal in a directory says."""
-    connection = apsw.Connection(str(directory / JOURNAL_FILE), flags=apsw.SQLITE_OPEN_READWRITE)
-    try:
-        rows = connection.execute(
-            "SELECT position & ?, chain FROM entries WHERE position BETWEEN ? AND ? ORDER BY position DESC LIMIT 1",
-            (MAX_INDEX, position(LOG_ID, 0), position(LOG_ID, MAX_INDEX)),
-        ).fetchall()
-        base = "SELECT base_index, base_chain FROM logs WHERE log_id=?"
-        return _place(rows or connection.execute(base, (LOG_ID,)).fetchall())
-    finally:
-        connection.close()
-
-
-def _place(rows: list[Any]) -> Place:
-    return Place(*rows[0]) if rows else Place(0, b"")
-
-
-def node_place(machine: Machine) -> Place:
-    """Where a node's file of the database stands; index 0 when there is none."""
-    path = machine.directory / f"db-{LOG_ID:08d}.sqlite"
-    if not path.exists():
-        return Place(0, b"")
-    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
-    try:
-        rows = connection.execute("SELECT applied_index, chain FROM dirk_meta").fetchall()
-        return _place(rows)
-    except apsw.SQLError:
-        return Place(0, b"")
-    finally:
-        connection.close()
-
-
-def node_standing(machine: Machine) -> Standing:
-    """Where a node stands and what it holds, read from its file."""
-    connection = apsw.Connection(str(machine.directory / f"db-{LOG_ID:08d}.sqlite"), flags=apsw.SQLITE_OPEN_READWRITE)
-    try:
-        place = _place(connection.execute("SELECT applied_index, chain FROM dirk_meta").fetchall())
-        lisitra = [(w, n) for w, n in connection.execute("SELECT w, n FROM lisitra")]
-        isany = {int(k): int(n) for k, n in connection.execute("SELECT k, n FROM isany")}
-        anjara = {int(k) for (k,) in connection.execute("SELECT k FROM anjara")}
-        return Standing(place, Tables(lisitra, isany, anjara))
-    finally:
-        connection.close()

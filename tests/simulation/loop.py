@@ -19,6 +19,8 @@ from types import TracebackType
 from typing import Any, Self
 from zlib import crc32
 
+#: The time when a loop begins.
+BEGIN_SECONDS = 1_000.0
 #: Virtual time that one callback takes.
 STEP_SECONDS = 0.000_02
 #: A timer is late by up to this much.
@@ -213,7 +215,7 @@ class SimLoop:
         self.chance = Random(f"loop {seed}")
         self.world = Lane("world")
         self.current = self.world
-        self.time = 1_000.0
+        self.time = BEGIN_SECONDS
         self.steps = 0
         #: Which process ran, step by step, folded into one number.
         self.path = 0

@@ -24,14 +24,16 @@ from pathlib import Path
 
 import gevent
 
+from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from dirk_gevent.settings import Role
 from parser.plans import Statements
 from parser.shape import split
-from tests.simulation.clients import SCHEMA, Client, History, statement
+from tests.simulation.clients import LOG_ID, SCHEMA, Client, History, statement
 from tests.simulation.disk import Image
-from tests.simulation.drama import Drama, Result, Template, log_head, node_place
+from tests.simulation.drama import Drama, Result, Template
 from tests.simulation.machines import PROXY, Shape, SimCluster
 from tests.simulation.schedule import Kind, Operation, Plan, draw
+from tests.simulation.standing import log_heads, node_place
 from tests.simulation.world import World
 
 _REAL_SECONDS = 60
@@ -144,14 +146,15 @@ class Theatre:
             answer = client.ask(text, metadata)
             assert not answer.sqlstate, answer
         assert answer.index == len(SCHEMA) - 1, answer
-        while any(node_place(machine).index < len(SCHEMA) - 1 for machine in cluster.nodes):
+        while any(node_place(machine.directory).index < len(SCHEMA) - 1 for machine in cluster.nodes):
             gevent.sleep(0.1)
         for machine in [*cluster.nodes, cluster.proxy]:
             machine.terminate()
             while machine.is_up:
                 gevent.sleep(0.1)
         disks = {name: Image.of(machine.directory) for name, machine in cluster.machines.items()}
-        return Template(disks, log_head(cluster.proxy.directory))
+        heads = log_heads(cluster.proxy.directory)
+        return Template(disks, heads[LOG_ID], heads[SYSTEM_LOG_ID])
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +194,8 @@ def _parse_ahead() -> None:
     """Parse every statement that clients send, once for all runs."""
     parser = Statements()
     for kind in Kind:
-        parser.parse(split(statement(Operation(0, 0, 0.0, kind, 1)).rstrip(";")))
+        if not kind.is_transaction and kind is not Kind.LIFE:
+            parser.parse(split(statement(Operation(0, 0, 0.0, kind, 1)).rstrip(";")))
 
 
 def _tell(into: int, what: object) -> None:

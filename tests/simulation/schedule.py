@@ -20,6 +20,10 @@ BUSY_SECONDS = 2.0
 _FEW, _SOME, _MANY = (1, 4), (3, 8), (8, 12)
 #: Runs in which an old backup of the log takes its place.
 _FOREIGN_SHARE = 0.12
+#: Runs with transactions, and with databases that come and go.
+_TRANSACTIONS_SHARE, _LIVES_SHARE = 0.5, 0.3
+#: What has several statements begins at multiples of this: so that clients meet.
+_MEETING_SECONDS = 0.5
 #: Everything that is broken is mended so long after the last fault.
 MENDED_SECONDS = 0.4
 #: A run that has not come to rest by then is stuck.
@@ -36,11 +40,23 @@ class Kind(StrEnum):
     READ_LIST = "read_list"
     READ_NUMBERS = "read_numbers"
     READ_CLAIMS = "read_claims"
+    READ_BANK = "read_bank"
+    #: Transactions: money moves, a number is read and written back, two tables are read.
+    TRANSFER = "transfer"
+    BUMP = "bump"
+    SIGHT = "sight"
+    #: A database is made, filled, read, dropped.
+    LIFE = "life"
 
     @property
     def is_write(self) -> bool:
-        """Whether it goes through the log."""
-        return not self.value.startswith("read")
+        """Whether it is one statement that goes through the log."""
+        return not self.value.startswith("read") and not self.is_transaction and self is not Kind.LIFE
+
+    @property
+    def is_transaction(self) -> bool:
+        """Whether it is several statements between BEGIN and COMMIT."""
+        return self in (Kind.TRANSFER, Kind.BUMP, Kind.SIGHT)
 
 
 class Breakage(StrEnum):
@@ -65,8 +81,10 @@ class Breakage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One statement of one client. `again`: sent once more after its answer, with the same request id; `twice`: sent
-    at the same time on another connection too. `level` is a read's.
+    """What one client does at a time: one statement, a transaction, a database's life.
+
+    `again`: sent once more after its answer, with the same request id; `twice`: sent at the same time on another
+    connection too. `level` is a read's; `pause_seconds` lies between the statements of what has several.
     """
 
     number: int
@@ -77,6 +95,7 @@ class Operation:
     level: str = "session"
     again: bool = False
     twice: bool = False
+    pause_seconds: float = 0.0
 
     @property
     def name(self) -> str:
@@ -146,6 +165,10 @@ def draw(seed: int) -> Plan:
     else:
         operations = _operations(chance, len(entries), _SOME)
         faults = _faults(chance, shape, entries)
+    # With an old backup of the log some come before it takes its place, some after.
+    shifts = (0.0, 3.0) if any(fault.kind is Breakage.FOREIGN for fault in faults) else (0.0,)
+    operations += _longer_operations(Random(f"longer {seed}"), len(entries), len(operations), shifts)
+    operations.sort(key=lambda one: one.at_seconds)
     return Plan(seed, shape, entries, tuple(operations), tuple(faults))
 
 
@@ -180,6 +203,31 @@ def _operations(chance: Random, clients: int, count: tuple[int, int], begin: flo
                     twice=kind.is_write and chance.random() < 0.1,
                 )
             )
+    return found
+
+
+def _longer_operations(chance: Random, clients: int, first: int, shifts: tuple[float, ...]) -> list[Operation]:
+    """What has several statements, numbered from `first`. Drawn apart from the rest, and not for every plan."""
+    kinds: list[Kind] = []
+    if chance.random() < _TRANSACTIONS_SHARE:
+        kinds += chance.choices((Kind.TRANSFER, Kind.BUMP, Kind.SIGHT), (4, 3, 1), k=clients * chance.randint(1, 2))
+    if chance.random() < _LIVES_SHARE:
+        kinds += [Kind.LIFE] * chance.randint(1, 3)
+    found = []
+    for number, kind in enumerate(kinds, first):
+        at = _MEETING_SECONDS * chance.randint(1, round(BUSY_SECONDS / _MEETING_SECONDS)) + chance.choice(shifts)
+        found.append(
+            Operation(
+                number,
+                (number - first) % clients if kind.is_transaction else chance.randrange(clients),
+                at,
+                kind,
+                chance.randint(1, 15),
+                level=chance.choice(("session", "strong")),
+                again=chance.random() < 0.15,
+                pause_seconds=chance.choice((0.0, 0.0, 0.0, 0.02, 0.2)),
+            )
+        )
     return found
 
 

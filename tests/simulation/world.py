@@ -28,7 +28,7 @@ from gevent._hub_local import set_hub
 from gevent.hub import Hub
 
 from tests.simulation.disk import SimDisks
-from tests.simulation.loop import Lane, SimLoop
+from tests.simulation.loop import BEGIN_SECONDS, Lane, SimLoop
 from tests.simulation.network import Listener, Network, Poll
 from tests.simulation.threads import SimThreadPool
 
@@ -94,7 +94,7 @@ class World:
 
     def say(self, who: str, what: str) -> None:
         """One line of the trace."""
-        line = f"{self.loop.time - 1000:10.6f} {who:<7} {what}".replace(self._root, "")
+        line = f"{self.loop.time - BEGIN_SECONDS:10.6f} {who:<7} {what}".replace(self._root, "")
         self._hash.update(line.encode())
         if self._verbose:
             print(line, flush=True)

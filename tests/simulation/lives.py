@@ -1,0 +1,71 @@
+"""Databases that simulated clients make, fill, read and drop, each client again and again under one name."""
+
+from __future__ import annotations
+
+import gevent
+
+from dirk_gevent.log.entry import SYSTEM_LOG_ID
+from tests.simulation.clients import AGAIN, Answer, Client, GiveUp, Step, request_id
+from tests.simulation.schedule import Operation
+
+#: The steps of a life that write, each with the letter that ends its request id.
+PARTS = {"make": "a", "table": "b", "fill": "c", "drop": "d"}
+
+
+def rows_of(operation: Operation) -> list[list[int]]:
+    """What a life puts into its table."""
+    return [[operation.number], [operation.number + 1000]]
+
+
+class Living:
+    """One database's life. Nobody else has a database of its name, so each answer can be one thing only."""
+
+    def __init__(self, client: Client, operation: Operation, give_up: GiveUp) -> None:
+        self._client = client
+        self._operation = operation
+        self._give_up = give_up
+        self._name = f"u{operation.client}"
+        #: What the session has seen of the system log and of its database's.
+        self._seen: dict[str, int] = {}
+
+    def perform(self) -> None:
+        """From its making to its dropping, and a look at what is then there."""
+        values = ", ".join(f"({value})" for (value,) in rows_of(self._operation))
+        texts = {
+            "make": f"manamboara tahiry {self._name};",
+            "table": "manamboara tabilao t (n ISA);",
+            "fill": f"manampia ao@ t (n) sanda {values};",
+            "read": "alaivo n ao@ t alaharo n;",
+            "drop": f"ravao ny tahiry {self._name};",
+            "gone": "alaivo n ao@ t alaharo n;",
+        }
+        for what, text in texts.items():
+            answer = self._step(what, text)
+            if answer is None or answer.sqlstate in AGAIN:
+                return
+            if self._operation.again and what in PARTS:
+                self._step(what, text)
+            gevent.sleep(self._operation.pause_seconds)
+
+    def _step(self, what: str, text: str) -> Answer | None:
+        step = Step(self._operation, self._name, what, self._client.elapsed)
+        self._client.history.steps.append(step)
+        metadata: dict[str, object] = {"min": self._seen}
+        if what not in ("make", "drop"):
+            metadata["db"] = self._name
+        if what in PARTS:
+            metadata["id"] = request_id(self._operation, PARTS[what])
+        else:
+            metadata["read"] = self._operation.level
+
+        def once() -> Answer | None:
+            return self._client.say(f"{self._operation.name} {what}", text, metadata)
+
+        step.answer = self._client.until_known(once, self._give_up)
+        step.ended = self._client.elapsed
+        if step.answer is not None and not step.answer.sqlstate:
+            key = str(step.answer.log)
+            self._seen[key] = max(self._seen.get(key, 0), step.answer.index)
+        if what == "drop":
+            self._seen = {key: index for key, index in self._seen.items() if key == str(SYSTEM_LOG_ID)}
+        return step.answer

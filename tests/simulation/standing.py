@@ -1,0 +1,113 @@
+"""Where the logs end and what the nodes hold, read from the files of simulated machines."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from dirk_gevent.engine.records import DATABASE_KIND
+from dirk_gevent.log.entry import SYSTEM_LOG_ID
+from dirk_gevent.log.journal_file import JOURNAL_FILE, MAX_INDEX, position
+from tests.simulation.checks import BEGINNING, Place, Tables
+from tests.simulation.clients import LOG_ID
+
+_DATABASE_FILE = re.compile(r"db-(\d+)\.sqlite.*")
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a node's files say of the shared database: where it stands, and what is in the tables."""
+
+    place: Place
+    tables: Tables
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[apsw.Connection]:
+    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def _place(rows: list[Any]) -> Place:
+    return Place(*rows[0]) if rows else BEGINNING
+
+
+def log_heads(directory: Path) -> dict[int, Place]:
+    """Where each open log ends, as the journal in a directory says."""
+    with _opened(directory / JOURNAL_FILE) as connection:
+        logs = connection.execute("SELECT log_id, base_index, base_chain FROM logs WHERE sealed_at IS NULL").fetchall()
+        return {log_id: _end(connection, log_id, [tuple(base)]) for log_id, *base in logs}
+
+
+def _end(connection: apsw.Connection, log_id: int, base: list[Any]) -> Place:
+    rows = connection.execute(
+        "SELECT position & ?, chain FROM entries WHERE position BETWEEN ? AND ? ORDER BY position DESC LIMIT 1",
+        (MAX_INDEX, position(log_id, 0), position(log_id, MAX_INDEX)),
+    ).fetchall()
+    return _place(rows or base)
+
+
+def log_head(directory: Path) -> Place:
+    """Where the shared database's log ends; its beginning when there is none."""
+    return log_heads(directory).get(LOG_ID, BEGINNING)
+
+
+def database_file(directory: Path, log_id: int) -> Path:
+    """A database's file on a node."""
+    return directory / ("dirk.sqlite" if log_id == SYSTEM_LOG_ID else f"db-{log_id:08d}.sqlite")
+
+
+def node_place(directory: Path, log_id: int = LOG_ID) -> Place:
+    """Where a node's file of a database stands; index 0 when there is none."""
+    path = database_file(directory, log_id)
+    if not path.exists():
+        return BEGINNING
+    try:
+        with _opened(path) as connection:
+            return _place(connection.execute("SELECT applied_index, chain FROM dirk_meta").fetchall())
+    except apsw.SQLError:
+        return BEGINNING
+
+
+def node_standing(directory: Path) -> Standing:
+    """Where a node stands and what it holds of the shared database."""
+    with _opened(database_file(directory, LOG_ID)) as connection:
+        place = _place(connection.execute("SELECT applied_index, chain FROM dirk_meta").fetchall())
+        lisitra = [(w, n) for w, n in connection.execute("SELECT w, n FROM lisitra")]
+        isany = {int(k): int(n) for k, n in connection.execute("SELECT k, n FROM isany")}
+        anjara = {int(k) for (k,) in connection.execute("SELECT k FROM anjara")}
+        banky = {int(k): int(n) for k, n in connection.execute("SELECT k, n FROM banky")}
+        return Standing(place, Tables(lisitra, isany, anjara, banky))
+
+
+def node_databases(directory: Path) -> dict[int, str]:
+    """The databases that a node knows: names by log id."""
+    with _opened(database_file(directory, SYSTEM_LOG_ID)) as connection:
+        rows = connection.execute("SELECT source, name FROM dirk_catalog WHERE kind = ?", (DATABASE_KIND,)).fetchall()
+        return {int(source): name for source, name in rows}
+
+
+def node_files(directory: Path) -> set[int]:
+    """The log ids of the databases of which a node has any file."""
+    found = (_DATABASE_FILE.fullmatch(path.name) for path in directory.iterdir())
+    return {int(match[1]) for match in found if match is not None}
+
+
+def node_rows(directory: Path, log_id: int) -> list[list[int]] | None:
+    """What a node holds in the table of a database that came and went; None when there is no such table."""
+    path = database_file(directory, log_id)
+    if not path.exists():
+        return None
+    with _opened(path) as connection:
+        if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 't'").fetchall():
+            return None
+        return [list(row) for row in connection.execute("SELECT n FROM t ORDER BY n")]
