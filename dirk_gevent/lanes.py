@@ -108,7 +108,9 @@ class Lane:
             item = self._queue.popleft()
             try:
                 if isinstance(item, Batch):
-                    self._apply(self._joined(item))
+                    # What has joined it stays with it if it must be tried again.
+                    item = self._joined(item)
+                    self._apply(item)
                 elif isinstance(item, Mark):
                     self._mark(item)
                 elif isinstance(item, Restore):

@@ -8,11 +8,14 @@ from pathlib import Path
 import gevent
 import pytest
 
+from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.faults import StorageFault
+from dirk_gevent.engine.results import Outcome
 from dirk_gevent.follower import Follower
 from dirk_gevent.genesis import followed_log
-from dirk_gevent.lanes import Batch, Restore
+from dirk_gevent.lanes import Batch, Lane, Restore
+from dirk_gevent.log.entry import NO_CHAIN, chain
 from dirk_gevent.logs import logger
 from dirk_gevent.progress import Progress
 from dirk_gevent.replication import Welcome
@@ -119,6 +122,35 @@ def test_a_full_disk_before_the_first_entry_is_told_and_recovers(
     monkeypatch.undo()
     assert follower._unwritten_states() == {}
     assert followed_log(engine.directory.path) == b"g" * 16
+
+
+def test_entries_that_joined_a_stalled_batch_are_tried_again_with_it(
+    follower: Follower, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk fails twice; what came in between is neither lost nor waits for what comes next."""
+    monkeypatch.setattr("dirk_gevent.lanes._RETRY_SECONDS", 0.05)
+    apply_on_thread, faults = Lane._apply_on_thread, 0
+
+    def apply(lane: Lane, database: Database, batch: Batch) -> list[Outcome]:
+        nonlocal faults
+        if faults < 2:
+            faults += 1
+            raise StorageFault(OSError(5, "Input/output error"), "entry")
+        return apply_on_thread(lane, database, batch)
+
+    monkeypatch.setattr(Lane, "_apply_on_thread", apply)
+    system, at = LogMaker(0), NO_CHAIN
+    for index in (1, 2):
+        body = system.database("create_database", f"d{index}").encode()
+        follower._receive({"t": "entries", "log": 0, "first": index, "chain": at.hex(), "body": body})
+        at = chain(at, body)
+        with gevent.Timeout(5):
+            while faults < index:
+                gevent.sleep(0.005)
+    with gevent.Timeout(5):
+        while engine.system.applied_index < 2:
+            gevent.sleep(0.01)
+    assert set(engine.databases()) == {"dirk", "d1", "d2"}
 
 
 def test_a_node_without_its_files_does_not_say_that_there_is_no_database(engine: Engine) -> None:
