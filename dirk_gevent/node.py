@@ -168,7 +168,7 @@ class NodeHandler:
             known = self._engine.of_log(session.log_id)
             if session.log_id == SYSTEM_LOG_ID and route.verb in ("show", "describe"):
                 raise SqlError("no_database")
-            is_free = known is not None and not minimum and not self._progress.owed
+            is_free = known is not None and not minimum and not self._progress.owed and self._knows_all_of(session)
             if known is not None and is_free and known.applied_index >= session.indexes.get(known.log_id, 0):
                 return known
         name = request.database or session.database
@@ -183,12 +183,21 @@ class NodeHandler:
             if known is not None and known.name == name:
                 self._progress.check(log_id)
                 return known
+        # Which database has the name is the system log's to say: what the session has made or dropped there counts.
+        needed = 0 if request.read == "any" else session.indexes.get(SYSTEM_LOG_ID, 0)
+        needed = max(needed, minimum.get(SYSTEM_LOG_ID, 0))
+        if self._engine.enacted_index < needed:
+            self._progress.wait(SYSTEM_LOG_ID, needed, self._limits.wait_ms)
         database = self._known(name)
         needed = 0 if request.read == "any" else session.indexes.get(database.log_id, 0)
         needed = max(needed, minimum.get(database.log_id, 0))
         if database.applied_index < needed:
             self._progress.wait(database.log_id, needed, self._limits.wait_ms)
         return database
+
+    def _knows_all_of(self, session: Session) -> bool:
+        """Whether every database that the session has made or dropped is so here."""
+        return self._engine.enacted_index >= session.indexes.get(SYSTEM_LOG_ID, 0)
 
     def _known(self, name: str, place: int = -1) -> Database:
         """The database called `name`. Raises unknown_database, or being_seeded while nobody here can know that."""

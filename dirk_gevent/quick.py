@@ -17,6 +17,7 @@ from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.faults import StorageFault
 from dirk_gevent.engine.read import ReadShape
 from dirk_gevent.engine.reading import Settled
+from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from dirk_gevent.session import Request, Session
 from parser.errors import SqlError
 from parser.plan import Shaped
@@ -75,7 +76,8 @@ class QuickReads:
                 return self._behind_comment(session, segment)
             log_id = session.log_id
             read = self._reads.get(log_id, _NO_READS).get(segment)
-            if read is None:
+            # A database that the session itself has dropped may not be gone here yet.
+            if read is None or session.indexes.get(SYSTEM_LOG_ID, 0) > self._engine.enacted_index:
                 return None
             found = self._rows(session, read, log_id, session.indexes.get(log_id, 0))
             if found is None:

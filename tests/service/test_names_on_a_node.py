@@ -1,0 +1,121 @@
+"""Which database a name means on a node that is behind: its own session's CREATE and DROP count there too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import gevent
+import pytest
+
+from dirk_gevent.config import Config, Instance, Limits, LoadBalancer, Role
+from dirk_gevent.engine.engine import Engine
+from dirk_gevent.forward import Forward
+from dirk_gevent.log.entry import Entry
+from dirk_gevent.logs import logger
+from dirk_gevent.node import NodeHandler
+from dirk_gevent.progress import Progress
+from dirk_gevent.session import Session, parse_request
+from parser.errors import SqlError
+from parser.shape import split
+from tests.cluster import free_port
+from tests.engine.plans import LogMaker, work
+
+READ = b"alaivo n ao@ t"
+LINES = logger("node", "m1")
+
+
+class Node:
+    """A node without a proxy, whose logs the test hands on."""
+
+    def __init__(self, directory: Path, wait_ms: int = 5_000) -> None:
+        instance = Instance("m1", Role.MASTER, "127.0.0.1", free_port(), directory)
+        config = Config(
+            directory / "c.json", 2, (instance,), LoadBalancer("127.0.0.1", free_port()), limits=Limits(wait_ms=wait_ms)
+        )
+        self.engine = Engine(directory, "m1", config.limits)
+        self.engine.open()
+        self.system = LogMaker(0)
+        self._progress = Progress(self.engine)
+        self._progress.welcomed({})
+        self._handler = NodeHandler(config, self.engine, self._progress, Forward(config, "m1", None, LINES))
+
+    def make(self, name: str, rows: int) -> int:
+        """A database of so many rows is made, and known here; its log id."""
+        made = self.system.database("create_database", name)
+        self.enact(made)
+        log = LogMaker(made.index)
+        texts = ["manamboara tabilao t (n ISA)", *[f"manampia ao@ t sanda ({number})" for number in range(rows)]]
+        self.engine.by_log(made.index).apply(work(*[log.statement(split(text)) for text in texts]))
+        self._progress.applied(made.index)
+        return made.index
+
+    def enact(self, *entries: Entry) -> None:
+        """Entries of the system log arrive."""
+        self.engine.apply_system(work(*entries))
+        self._progress.applied(0)
+
+    def ask(self, session: Session, text: bytes) -> str:
+        """A read of the session, as a connection has it answered."""
+        answer = self._handler.quick(session, text)
+        request = parse_request(text)
+        request.segment = text
+        return (answer or self._handler.answer(session, request, None)).decode()  # type: ignore[arg-type,union-attr]
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Iterator[Node]:
+    """An open one."""
+    found = Node(tmp_path / "data")
+    yield found
+    found.engine.close()
+
+
+@pytest.mark.parametrize("comment", [b'/*dirk {"db":"x"}*/', b'/*dirk {"db":"x","min":{"0":1,"1":1}}*/'])
+def test_a_database_that_the_session_made_is_waited_for(node: Node, comment: bytes) -> None:
+    session = Session("en")
+    if b"min" not in comment:
+        session.saw(0, 1)
+    asked = gevent.spawn(node.ask, session, comment + b"alaivo 1")
+    gevent.sleep(0.05)
+    assert not asked.ready()
+    node.make("x", 0)
+    assert '"rows":[[1]]' in asked.get(timeout=5)
+
+
+@pytest.mark.parametrize("comment", [b'/*dirk {"db":"x"}*/', b""])
+def test_a_database_that_the_session_dropped_is_gone(node: Node, comment: bytes) -> None:
+    """Whether it was named or chosen, and whether its rows were read here before."""
+    session, log_id = Session("en"), node.make("x", 2)
+    if not comment:
+        session.use("x", log_id)
+    for _ in range(2):
+        assert '"rows":[[0],[1]]' in node.ask(session, comment + READ)
+    dropped = node.system.database("drop_database", "x", log_id)
+    session.saw(0, dropped.index)
+    asked = gevent.spawn(lambda: _failure(node, session, comment + READ))
+    gevent.sleep(0.05)
+    assert not asked.ready()
+    node.enact(dropped)
+    assert asked.get(timeout=5) == "unknown_database"
+
+
+def test_a_database_of_the_same_name_is_another(node: Node) -> None:
+    """Nothing is read of the one that was dropped, though this node still has it."""
+    session, first = Session("en"), node.make("x", 2)
+    dropped = node.system.database("drop_database", "x", first)
+    session.saw(0, dropped.index + 1)
+    asked = gevent.spawn(node.ask, session, b'/*dirk {"db":"x"}*/' + READ)
+    gevent.sleep(0.05)
+    node.enact(dropped)
+    gevent.sleep(0.05)
+    assert not asked.ready()
+    node.make("x", 1)
+    assert '"rows":[[0]]' in asked.get(timeout=5)
+
+
+def _failure(node: Node, session: Session, text: bytes) -> str:
+    try:
+        return node.ask(session, text)
+    except SqlError as error:
+        return error.key
