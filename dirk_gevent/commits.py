@@ -44,10 +44,15 @@ class Commits:
         return committed(session, request, self._name, log_id, outcome)
 
     def wait(self, request_id: str) -> None:
-        """If a commit with this id is under way, wait until it has ended."""
+        """If a commit with this id is under way, wait until it has ended.
+
+        Raises SqlError outcome_unknown while the log itself cannot say whether it holds the entry.
+        """
         running = self._running.get(request_id)
         if running is not None:
             running.wait(self._limits.wait_ms / 1000)
+        if self._host.log.is_in_doubt:
+            raise SqlError("outcome_unknown", request_id=request_id)
 
 
 def committed(session: Session, request: Request, node: str, log_id: int, outcome: Outcome) -> bytes:

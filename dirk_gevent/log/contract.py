@@ -177,6 +177,13 @@ class Log(Protocol):
     def is_copy(self) -> bool:
         """Whether what was opened is not where it was written last: a backup put back, perhaps, that lacks entries."""
 
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether a fault of the disk left open where the logs end, and they have not been read again yet.
+
+        Entries whose writers were told `outcome_unknown` may then be there, beyond the heads that are told.
+        """
+
     def trust(self) -> None:
         """Take what was opened for the log that was written last, from now on. *Blocks.*"""
 

@@ -89,6 +89,11 @@ class EmbeddedLog:
         self._appender = gevent.spawn(self._append_forever)
         self._housekeeper = gevent.spawn(self._keep_house)
 
+    @property
+    def is_in_doubt(self) -> bool:
+        """See `contract.Log.is_in_doubt`."""
+        return self._threads.is_faulty
+
     def trust(self) -> None:
         """See `contract.Log.trust`."""
         if self.is_copy:
@@ -356,6 +361,9 @@ class EmbeddedLog:
         while not self._closed:
             self._rouse.wait(_HOUSEKEEPING_SECONDS)
             self._rouse.clear()
+            if self._threads.is_faulty:
+                # Who asks how a write ended can be told only when the journal has been read again.
+                self._wanted.set()
             try:
                 self._checkpoint()
                 self._retention.forget_long_dropped()

@@ -97,6 +97,23 @@ def test_a_failed_fsync_leaves_the_outcome_open_and_the_log_goes_on(
     again.close()
 
 
+def test_a_log_that_cannot_say_where_it_ends_says_so_until_it_has_read_its_journal_again(
+    settings: LogSettings, disk: FaultyDisk, draft: MakeDraft
+) -> None:
+    """It does so by itself: whoever asks how a write ended may be the only one who asks anything."""
+    log = opened(settings, vfs=NAME)
+    log_id = create(log, "a")
+    assert not log.is_in_doubt
+    with disk.failing_sync():
+        assert error_of(log.append, log_id, draft()) == "outcome_unknown"
+        assert log.is_in_doubt
+    with gevent.Timeout(10):
+        while log.is_in_doubt:
+            gevent.sleep(0.02)
+    assert log.head(log_id).index == len(list(entries(log, log_id)))
+    log.close()
+
+
 def test_a_commit_that_reports_failure_after_it_was_made_is_found_again(
     settings: LogSettings, monkeypatch: pytest.MonkeyPatch, draft: MakeDraft
 ) -> None:

@@ -19,7 +19,7 @@ from tests.simulation.disk import Image
 from tests.simulation.loop import BEGIN_SECONDS, Lane
 from tests.simulation.machines import PROXY, Machine, SimCluster
 from tests.simulation.schedule import DEADLINE_SECONDS, MENDED_SECONDS, Breakage, Fault, Kind, Operation, Plan
-from tests.simulation.standing import log_head, log_heads, node_files, node_place, node_standing
+from tests.simulation.standing import log_heads, node_files, node_place, node_standing
 from tests.simulation.world import World
 
 _LOOK_SECONDS = 0.25
@@ -148,12 +148,14 @@ class Drama:
         return [node_place(machine.directory, log_id) for machine in self._cluster.nodes]
 
     def _standings(self) -> str:
-        nodes = self._cluster.nodes
-        places = [f"{one.name} {f'at {node_place(one.directory).index}' if one.is_up else 'down'}" for one in nodes]
-        head = log_head(self._cluster.proxy.directory).index
+        heads = log_heads(self._cluster.proxy.directory)
+        told = [f"log {log_id} at {head.index}" for log_id, head in heads.items()]
+        for machine in self._cluster.nodes:
+            at = ", ".join(str(node_place(machine.directory, log_id).index) for log_id in heads)
+            files = f" with files of {sorted(node_files(machine.directory))}"
+            told.append(f"{machine.name} {f'at {at}{files}' if machine.is_up else 'down'}")
         last = self._history.attempts[-1].answer
-        told = f"the last answer: {last.text}" if last is not None else "no last answer"
-        return f"log at {head}, {', '.join(places)}; {told}"
+        return f"{'; '.join(told)}; {f'the last answer: {last.text}' if last is not None else 'no last answer'}"
 
     def _judge(self) -> list[str]:
         heads, template = log_heads(self._cluster.proxy.directory), self._template
