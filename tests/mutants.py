@@ -152,6 +152,21 @@ def _skip_chain_check(patches: _Patches) -> None:
     patches.set(Lane, "_apply_on_thread", unchecked)
 
 
+def _skip_conflict_check(patches: _Patches) -> None:
+    """A transaction's entry is run whatever has changed since: the last to commit wins."""
+    from dirk_gevent.engine.apply import Applier
+
+    patches.set(Applier, "_check_reads", lambda _: lambda *_: None)
+
+
+def _keep_dropped_files(patches: _Patches) -> None:
+    """A database that was dropped leaves its files, and nobody ever looks for those that are left over."""
+    from dirk_gevent.engine.files import DataDirectory
+
+    patches.set(DataDirectory, "remove", lambda _: lambda *_: None)
+    patches.set(DataDirectory, "remove_orphans", lambda _: lambda *_: [])
+
+
 _MUTANTS: dict[str, Callable[[_Patches], None]] = {
     "skip_fsync": _skip_fsync,
     "drop_request_id_check": _drop_request_id_check,
@@ -159,6 +174,8 @@ _MUTANTS: dict[str, Callable[[_Patches], None]] = {
     "answer_before_commit": _answer_before_commit,
     "ignore_min": _ignore_min,
     "skip_chain_check": _skip_chain_check,
+    "skip_conflict_check": _skip_conflict_check,
+    "keep_dropped_files": _keep_dropped_files,
 }
 
 #: Every mutant there is.
