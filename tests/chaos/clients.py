@@ -21,15 +21,15 @@ FIRST_BALANCE = 100
 _STAY = 25
 _CHOICE = 3
 #: Not done, or done by another part in a moment: ask again.
-_AGAIN = {"57P03", "53300", "53100", "08006", "58030"}
-_UNKNOWN = "08007"
+AGAIN = {"57P03", "53300", "53100", "08006", "58030"}
+UNKNOWN = "08007"
 _NO_DATABASE = "3D000"
 _NO_TABLE = "42P01"
 #: A log that has lost what nodes know of says so with this command: no fault of a run excuses it.
-_NEEDS_A_PERSON = "rebuild-log"
+NEEDS_A_PERSON = "rebuild-log"
 #: A conflict of transactions, a step that was refused because its transaction is gone.
 _ABORTED = {"40001", "25P01", "25P02", "57P03", "53300", "53100", "08006", "58030"}
-_PAUSE_SECONDS = 0.03
+PAUSE_SECONDS = 0.03
 _AGAIN_SECONDS = 0.08
 
 #: What every run begins with.
@@ -87,7 +87,7 @@ class Client:
             self._made += 1
             work = self._chance.choice(self._works)
             work()
-            gevent.sleep(self._chance.random() * _PAUSE_SECONDS)
+            gevent.sleep(self._chance.random() * PAUSE_SECONDS)
         self._speaker.leave()
 
     def learn(self, speaker: Speaker) -> None:
@@ -143,7 +143,7 @@ class Client:
         self._read("accounts", 0, "SELECT n FROM accounts ORDER BY k")
 
     def _change(self, kind: str, key: int, value: object, text: str) -> None:
-        operation = self._history.invoke(self.number, kind, key, value, "", _request_id())
+        operation = self._history.invoke(self.number, kind, key, value, "", new_request_id())
         answer = self._ask_until(operation, text, id=operation.request_id)
         self._history.end(operation, "fail" if answer.sqlstate else "ok", answer.sqlstate or answer.changed)
         if answer.sqlstate:
@@ -169,11 +169,11 @@ class Client:
                 gevent.sleep(_AGAIN_SECONDS)
                 continue
             operation.log, operation.index, operation.node = answer.log, answer.index, answer.node
-            if _NEEDS_A_PERSON in answer.text:
+            if NEEDS_A_PERSON in answer.text:
                 raise Unexpected(f"{operation.shown()}: {answer.text}")
             # "any" takes any state, after a power cut one from before the tables were made.
             early = {_NO_DATABASE, _NO_TABLE} if operation.level == "any" else self._lost
-            if answer.sqlstate not in _AGAIN | early | {_UNKNOWN}:
+            if answer.sqlstate not in AGAIN | early | {UNKNOWN}:
                 return answer
             gevent.sleep(_AGAIN_SECONDS)
 
@@ -183,7 +183,7 @@ class Client:
         source, target = self._chance.sample(range(ACCOUNTS), 2)
         amount, number = self._chance.randint(1, 20), self._value()
         value = [source, target, amount, number]
-        operation = self._history.invoke(self.number, "transfer", 0, value, "", _request_id())
+        operation = self._history.invoke(self.number, "transfer", 0, value, "", new_request_id())
 
         def body() -> bool:
             rows = self._step(f"SELECT n FROM accounts WHERE k = {source}").rows
@@ -199,7 +199,7 @@ class Client:
     def _lists(self) -> None:
         """Reads and appends on some lists; what was read is the operation's result, filled in on the way."""
         steps: list[list[object]] = []
-        operation = self._history.invoke(self.number, "lists", 0, steps, "", _request_id())
+        operation = self._history.invoke(self.number, "lists", 0, steps, "", new_request_id())
         number = 0
 
         def body() -> bool:
@@ -236,9 +236,9 @@ class Client:
                 self._history.end(operation, "fail", "no answer")
         except _StepFailed as failed:
             self._speaker.leave()
-            if failed.answer.sqlstate != _UNKNOWN:
+            if failed.answer.sqlstate != UNKNOWN:
                 self._history.end(operation, "fail", failed.answer.sqlstate)
-            if failed.answer.sqlstate not in _ABORTED | self._lost | {_UNKNOWN}:
+            if failed.answer.sqlstate not in _ABORTED | self._lost | {UNKNOWN}:
                 raise Unexpected(f"{operation.shown()}: {failed.answer.text}") from failed
 
     def _step(self, text: str, **metadata: Any) -> Answer:
@@ -254,6 +254,6 @@ class _StepFailed(Exception):  # noqa: N818
         self.answer = answer
 
 
-def _request_id() -> str:
+def new_request_id() -> str:
     """Fresh in every run: a seed that is run again in the same database must not meet its own requests."""
     return f"{time.time_ns() // 1_000_000}-{secrets.token_hex(8)}"

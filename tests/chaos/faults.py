@@ -29,7 +29,8 @@ KINDS = (
     "sync_fails",
     "clock",
 )
-_OF_LINKS = ("reset", "refuse", "hold", "half_open", "delay")
+#: Those that happen to a connection's way.
+LINK_KINDS = ("reset", "refuse", "hold", "half_open", "delay")
 _LONGEST_SECONDS = 4.0
 #: The longest time between the beginnings of two faults, unless a plan says otherwise.
 GAP_SECONDS = 1.5
@@ -79,7 +80,7 @@ def schedule(
 
 
 def _targets(chance: Random, kind: str, names: Sequence[str], links: Sequence[str]) -> tuple[str, ...]:
-    if kind in _OF_LINKS:
+    if kind in LINK_KINDS:
         return (chance.choice(list(links)),)
     disks = [name for name in names if name != "cache"]
     if kind == "power_cut":
@@ -122,7 +123,7 @@ class Nemesis:
         self._history.fault(f"begins: {fault.shown()}")
         self._busy.update(fault.targets)
         try:
-            if fault.kind in _OF_LINKS:
+            if fault.kind in LINK_KINDS:
                 self._link(fault, Random(fault.seed))
             else:
                 self._doing[fault.kind](fault, Random(fault.seed))

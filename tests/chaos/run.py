@@ -11,9 +11,13 @@ from random import Random
 import gevent
 
 from tests.chaos import found
+from tests.chaos.check_databases import held, logged
+from tests.chaos.check_databases import violations as violations_of_databases
 from tests.chaos.checks import Checker, Violation
 from tests.chaos.clients import SCHEMA, Client
-from tests.chaos.faults import GAP_SECONDS, KINDS, Fault, Nemesis, schedule
+from tests.chaos.databases import KINDS as DATABASE_KINDS
+from tests.chaos.databases import Maker
+from tests.chaos.faults import GAP_SECONDS, KINDS, LINK_KINDS, Fault, Nemesis, schedule
 from tests.chaos.foreign import leave_a_foreign_history
 from tests.chaos.history import History
 from tests.chaos.site import Site
@@ -21,6 +25,8 @@ from tests.chaos.speaking import DATABASE, Speaker
 
 #: How long the cluster may take to be whole again once the faults are over: what is slower counts as stuck.
 RECOVERY_SECONDS = 60.0
+#: The links of those that make databases break so much more seldom than all others together.
+_MAKERS_GAP = 4
 _SHOWN_VIOLATIONS = 5
 _SHOWN_OPERATIONS = 14
 _SHOWN_FAULTS = 12
@@ -30,13 +36,15 @@ _SHOWN_FAULTS = 12
 class Plan:
     """What a run is made of: all that is by chance is a function of `seed`.
 
-    `parts` are whom the clients talk to. `is_foreign` begins with a node that has another history.
+    `parts` are whom the clients talk to, `makers` whom those do that make databases and drop them. `is_foreign`
+    begins with a node that has another history.
     """
 
     seed: int
     seconds: float
     kinds: tuple[str, ...] = KINDS
     parts: tuple[str, ...] = ("proxy", "proxy", "m1", "m2", "cache", "proxy")
+    makers: tuple[str, ...] = ("proxy", "m2", "cache")
     nodes: tuple[str, ...] = ("m1", "m2")
     mutant: str | None = None
     is_foreign: bool = False
@@ -74,6 +82,10 @@ class Run:
         self._history = History(directory / "history.jsonl")
         self._clients = self._made_clients(chance)
         self._faults = self._made_faults(chance)
+        # Drawn apart, so that the others' part of a seed is what it would be without them.
+        more = Random(f"{plan.seed} makers")
+        self._makers = self._made_makers(more)
+        self._faults += self._faults_of_makers(more)
 
     def run(self) -> Verdict:
         """Everything, from the start of the processes to the verdict."""
@@ -96,6 +108,19 @@ class Run:
             made.append(Client(number, speaker, self._history, Random(chance.random())))
         return made
 
+    def _made_makers(self, chance: Random) -> list[Maker]:
+        made = []
+        for number, part in enumerate(self._plan.makers, len(self._plan.parts)):
+            speaker = Speaker(self._site.relay(f"c{number}", part).port, part)
+            made.append(Maker(number, speaker, self._history, Random(chance.random())))
+        return made
+
+    def _faults_of_makers(self, chance: Random) -> list[Fault]:
+        plan = self._plan
+        links = [f"c{number}>{part}" for number, part in enumerate(plan.makers, len(plan.parts))]
+        kinds = [kind for kind in plan.kinds if kind in LINK_KINDS]
+        return schedule(chance, plan.seconds, (), links, kinds, _MAKERS_GAP * plan.gap_seconds)
+
     def _made_faults(self, chance: Random) -> list[Fault]:
         site = self._site
         links = [f"{node}>proxy" for node in site.nodes] + ["cache>proxy"] + [f"proxy>{node}" for node in site.nodes]
@@ -117,7 +142,10 @@ class Run:
         statuses = site.end(*site.names)
         violations = [Violation(f"{name} ended with {status}") for name, status in statuses.items() if status]
         nodes = [found.read(node, site.data_directory(node)) for node in site.nodes]
-        return violations + Checker(self._history.operations, nodes).violations()
+        operations = self._history.operations
+        violations += Checker([one for one in operations if one.kind not in DATABASE_KINDS], nodes).violations()
+        databases = [held(node, site.data_directory(node)) for node in site.nodes]
+        return violations + violations_of_databases(operations, databases, logged(site.data_directory("proxy")))
 
     def _prepare(self) -> None:
         speaker = Speaker(self._site.ports["proxy"])
@@ -131,7 +159,8 @@ class Run:
 
     def _disturb(self) -> None:
         """Clients and faults together; then the clients end what they began, with nothing in their way."""
-        working = [gevent.spawn(_error_of, client.run) for client in self._clients]
+        clients = [*self._clients, *self._makers]
+        working = [gevent.spawn(_error_of, client.run) for client in clients]
         nemesis = gevent.spawn(_error_of, Nemesis(self._site, self._history, self._faults).run)
         peace = gevent.spawn_later(self._plan.seconds, _error_of, lambda: None)
         running = [*working, nemesis, peace]
@@ -145,7 +174,7 @@ class Run:
         try:
             longest = self._plan.seconds + RECOVERY_SECONDS
             self._site.wait_for(lambda: are_over([nemesis, peace]), "the faults to be over", longest)
-            for client in self._clients:
+            for client in clients:
                 client.stop()
             self._history.fault("peace")
             self._site.wait_for(lambda: are_over(working), "clients to end", RECOVERY_SECONDS)

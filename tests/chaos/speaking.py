@@ -13,7 +13,7 @@ from tests.cluster import HOST, message, meta, rows
 
 #: A request that is not answered by then is given up, and its connection with it.
 ANSWER_SECONDS = 5.0
-#: The one database of a run.
+#: The database of a run that is always there.
 DATABASE = "k"
 _CONNECT_SECONDS = 2.0
 _RECEIVE_BYTES = 65536
@@ -86,8 +86,7 @@ class Speaker:
             raise NoAnswerError(str(error)) from error
         if not answer.sqlstate:
             self._is_new = False
-            if answer.log:
-                self._seen[str(answer.log)] = max(self._seen.get(str(answer.log), 0), answer.index)
+            self._seen[str(answer.log)] = max(self._seen.get(str(answer.log), 0), answer.index)
         return answer
 
     def leave(self) -> None:

@@ -31,6 +31,8 @@ HUNTS = {
     "apply_twice": Hunt(("--kinds", ""), _DOUBLED),
     "ignore_min": Hunt(("--kinds", "hold,delay", "--gap", "0.4"), ("though", "not linearizable", "never there")),
     "skip_chain_check": Hunt(("--kinds", "", "--foreign"), ("differ in chain",)),
+    "skip_conflict_check": Hunt(("--kinds", ""), ("lists:", "bank:")),
+    "keep_dropped_files": Hunt(("--kinds", "kill"), ("has files of",)),
 }
 
 
