@@ -112,12 +112,15 @@ class Step:
 
 @dataclass(slots=True)
 class History:
-    """Everything that was asked, in order of asking. `known` is the highest index of an acknowledged write."""
+    """Everything that was asked, in order of asking. `known` is the highest index of an acknowledged write, `last` the
+    latest answer to anything.
+    """
 
     attempts: list[Attempt] = field(default_factory=list)
     trials: list[Trial] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
     known: int = 0
+    last: Answer | None = None
 
     def of(self, operation: Operation) -> list[Attempt]:
         """The attempts of one operation."""
@@ -210,6 +213,7 @@ class Client:
             self.world.say(self.name, f"{name} -> {type(error).__name__}: {error}")
             self.leave()
             return None
+        self.history.last = answer
         told = answer.rows if answer.rows is not None else answer.text
         self.world.say(self.name, f"{name} -> {told} @{answer.index} {answer.node}")
         if answer.sqlstate not in AGAIN:

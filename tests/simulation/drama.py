@@ -134,11 +134,11 @@ class Drama:
 
         When it is the system log nobody but those who make and drop databases is told.
         """
-        if not self._plan.loses_history or not self._history.attempts:
+        if not self._plan.loses_history:
             return False
         ends = log_heads(self._cluster.proxy.directory)
         are_behind = {log_id for log_id in ends if any(one.index > ends[log_id].index for one in self._places(log_id))}
-        answer = self._history.attempts[-1].answer
+        answer = self._history.last
         if SYSTEM_LOG_ID in are_behind or answer is None or answer.sqlstate != "57P03":
             return SYSTEM_LOG_ID in are_behind
         told = _OLDER.search(answer.text)
@@ -154,7 +154,7 @@ class Drama:
             at = ", ".join(str(node_place(machine.directory, log_id).index) for log_id in heads)
             files = f" with files of {sorted(node_files(machine.directory))}"
             told.append(f"{machine.name} {f'at {at}{files}' if machine.is_up else 'down'}")
-        last = self._history.attempts[-1].answer
+        last = self._history.last
         return f"{'; '.join(told)}; {f'the last answer: {last.text}' if last is not None else 'no last answer'}"
 
     def _judge(self) -> list[str]:
