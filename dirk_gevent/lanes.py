@@ -199,7 +199,7 @@ class Lane:
 
     def _digest(self, pin: Pin, mark: Mark) -> None:
         follower = self._follower
-        path = follower.engine.directory.path / f"outgoing-{self.log_id}.zst"
+        path = follower.engine.directory.outgoing(self.log_id)
         try:
             if mark.uploads:
                 made = follower.slow.call(pin.snapshot, path)

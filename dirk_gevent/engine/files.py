@@ -61,6 +61,10 @@ class DataDirectory:
         """Where careful application notes the entry it is in."""
         return self.database(log_id).with_suffix(".applying")
 
+    def outgoing(self, log_id: int) -> Path:
+        """Where a database's snapshot lies on its way to the log. What a death leaves of it goes at the next start."""
+        return self.path / f"outgoing-{log_id}.partial"
+
     def remove(self, log_id: int) -> None:
         """Unlink everything a database has here; open connections keep reading what they had."""
         path = self.database(log_id)

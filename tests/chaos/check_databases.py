@@ -24,7 +24,7 @@ from tests.chaos.speaking import DATABASE
 _UNKNOWN_DATABASE = "3D000"
 _DATABASE_FILE = re.compile(r"db-(\d+)\.(?:sqlite|applying).*")
 #: What is on its way into a file or out of one: a process that has ended, and was begun anew since, leaves none.
-_PASSING = re.compile(r".*\.partial|outgoing-.*")
+_PASSING = re.compile(r".*\.partial")
 
 
 @dataclass(frozen=True, slots=True)
