@@ -120,7 +120,8 @@ class Foreign:
 @dataclass(frozen=True, slots=True)
 class Change:
     """INSERT, UPDATE or DELETE. `per_row`: run once for each row of `parser.bind.rows` (executemany); else once,
-    with `parser.bind.bind`. `reads` and `writes`: base tables, as created. `table` as created.
+    with `parser.bind.bind`. `reads` and `writes`: base tables, as created. `table` as created. `row_at`: where in `sql`
+    its one row stands, to the end, if a statement with more of them does the same (`parser.blocks`); else -1.
 
     For errors: `cells` are (column, position among the bound values) of what one row is given as it stands;
     `parents` the table's foreign keys, `children` the tables that refer to it, unless nothing of it goes.
@@ -138,6 +139,7 @@ class Change:
     cells: tuple[tuple[str, int], ...] = ()
     parents: tuple[Foreign, ...] = ()
     children: tuple[str, ...] = ()
+    row_at: int = -1
 
 
 @dataclass(frozen=True, slots=True)

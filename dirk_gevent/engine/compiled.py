@@ -6,9 +6,11 @@ from collections.abc import Iterable, Iterator
 from typing import cast
 
 import parser.bind
+import parser.blocks
 import parser.plans
 import parser.schema
 from dirk_gevent.engine.compiler import PlanSource, Schema
+from parser.blocks import Blocks
 from parser.plan import Args, CatalogChange, Change, Output, Query, Shaped, Value
 
 
@@ -37,6 +39,10 @@ class ParserCompiler:
     def rows(self, plan: Change, shaped: Shaped, args: Args) -> Iterator[tuple[Value, ...]]:
         """Values of each row of a `per_row` plan."""
         return parser.bind.rows(plan, shaped, args)
+
+    def blocks(self, plan: Change, shaped: Shaped) -> Blocks | None:
+        """The same rows to be run several at a time; None where they must go one by one."""
+        return parser.blocks.blocks(plan, shaped)
 
     def columns(self, plan: Query | Change, shaped: Shaped) -> tuple[Output, ...]:
         """Result columns of one request."""

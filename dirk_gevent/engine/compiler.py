@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
+from parser.blocks import Blocks
 from parser.plan import Args, CatalogChange, Change, Output, Plan, Query, Shaped, Value
 
 
@@ -47,6 +48,9 @@ class Compiler(Protocol):
 
     def rows(self, plan: Change, shaped: Shaped, args: Args) -> Iterator[tuple[Value, ...]]:
         """Values of each row of a `per_row` plan."""
+
+    def blocks(self, plan: Change, shaped: Shaped) -> Blocks | None:
+        """The same rows to be run several at a time; None where they must go one by one."""
 
     def columns(self, plan: Query | Change, shaped: Shaped) -> tuple[Output, ...]:
         """Result columns of one request."""

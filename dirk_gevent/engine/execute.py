@@ -16,6 +16,7 @@ from dirk_gevent.engine.functions import EntryContext
 from dirk_gevent.engine.results import Relation, Row, boolean_positions, columns_json, converted, row_bytes
 from dirk_gevent.engine.violations import violation
 from dirk_gevent.log.entry import Entry, LoggedStatement
+from parser.blocks import Blocks
 from parser.errors import SqlError
 from parser.plan import CatalogChange, Change, Ddl, Plan, Shaped, Value
 
@@ -124,10 +125,28 @@ class Executor:
         if not plan.returning and (not plan.per_row or statement.shaped.rows == 1):
             rows, _ = self._run_change(plan, statement, exact)
             return Result(plan.verb, plan.table, rows, plan.writes if rows else ())
+        blocks = self._compiler.blocks(plan, statement.shaped)
+        if blocks is not None and (inserted := self._run_blocks(plan, blocks, statement, exact)) is not None:
+            return Result(plan.verb, plan.table, inserted, plan.writes)
         with self._connection:
             rows, returned = self._run_change(plan, statement, exact)
             relation = self._returned(plan, statement, returned, index) if plan.returning else None
         return Result(plan.verb, plan.table, rows, plan.writes if rows else (), (), relation)
+
+    def _run_blocks(self, plan: Change, blocks: Blocks, statement: LoggedStatement, exact: bool) -> int | None:
+        """Rows inserted; None, and nothing done, when a constraint is broken: by which row, only runs of them one by
+        one can tell."""
+        connection = self._connection
+        cached = not exact and statement.shaped.rows <= _CACHED_ROWS
+        before = connection.total_changes()
+        try:
+            with connection:
+                connection.executemany(blocks.sql, blocks.values, can_cache=cached)
+                connection.executemany(plan.sql, blocks.rest, can_cache=cached)
+        except apsw.ConstraintError:
+            self._context.begin_again()
+            return None
+        return connection.total_changes() - before
 
     def _run_change(self, plan: Change, statement: LoggedStatement, exact: bool) -> tuple[int, Any]:
         """Rows changed and rows returned."""

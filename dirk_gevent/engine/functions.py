@@ -39,16 +39,21 @@ class EntryContext:
     0x9E3779B97F4A7C15 for each number, which is mixed by two xor-shift-multiply rounds and read as signed.
     """
 
-    __slots__ = ("_state", "time_ms")
+    __slots__ = ("_seed", "_state", "time_ms")
 
     def __init__(self) -> None:
         self.time_ms = 0
+        self._seed = 0
         self._state = 0
 
     def begin(self, time_ms: int, seed: int) -> None:
         """Start a statement at `time_ms` (Unix, UTC) with `seed` (0 … 2⁶⁴-1)."""
         self.time_ms = time_ms
-        self._state = seed
+        self._seed = self._state = seed
+
+    def begin_again(self) -> None:
+        """The statement that began last starts anew: what it asks for is the same as the first time."""
+        self._state = self._seed
 
     def random(self) -> int:
         """The next number, -2⁶³ … 2⁶³-1."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from parser import nodes
-from parser.compile import sql
+from parser.bind import in_order
+from parser.compile import numbering, sql
 from parser.compile.context import Context
 from parser.compile.expressions import Env, condition, expression, expressions
-from parser.compile.inserted import note_cells, rows_text, stored
+from parser.compile.inserted import note_cells, row_offset, rows_text, stored
 from parser.compile.names import Scope
 from parser.compile.query import compile_query, with_clause
 from parser.compile.select import ResultColumn, result_columns
@@ -70,6 +71,7 @@ def insert(context: Context, node: nodes.Insert) -> Change:
     columns = _columns(goal.table, node.columns)
     text = f"{prefix}INSERT{_conflict(node.conflict)} INTO {goal.source.text}"
     per_row = node.source is not None and _is_plain(node.source)
+    row_at = len(text) + row_offset(columns)
     text += rows_text(Env(context, scope), node, goal.table, columns)
     if node.upserts or node.conflict not in ("", "abort") or not _is_one_row(node.source):
         # Which row failed is not known.
@@ -78,7 +80,15 @@ def insert(context: Context, node: nodes.Insert) -> Change:
         text += upsert_text(context, goal.table, goal.source, scope, upsert)
     returning, outputs = _returning(context, goal, node.returning)
     reads = [goal.table.name] if node.upserts or node.conflict == "replace" else []
-    return _change(context, text + returning, "insert", goal.table, outputs, reads, per_row)
+    change = _change(context, text + returning, "insert", goal.table, outputs, reads, per_row)
+    is_alone = len(change.binds) == len(columns) and change.binds == in_order(len(columns))
+    return replace(change, row_at=row_at) if per_row and is_alone and _may_repeat(node, goal.table) else change
+
+
+def _may_repeat(node: nodes.Insert, table: Table) -> bool:
+    """Whether rows that one statement holds end as they do one by one: none looks at what the one before it did."""
+    plain = node.conflict in ("", "abort") and not (node.upserts or node.returning or node.with_)
+    return plain and numbering.column(table) is None
 
 
 def _columns(table: Table, given: tuple[nodes.Name, ...]) -> list[Column]:

@@ -15,6 +15,8 @@ from parser.compile.sql import Expression
 from parser.errors import SqlError
 from parser.schema import Column, Table
 
+_VALUES = "VALUES "
+
 
 def stored(column: Column, value: Expression) -> str:
     """`value` as `column` keeps it: NUMERIC(p, s) rounds, everything else stays what it is."""
@@ -35,12 +37,21 @@ def rows_text(env: Env, node: nodes.Insert, table: Table, columns: Sequence[Colu
         return f" ({sql.name(numbers.name)}) VALUES ({numbering.one(table, None)})"
     missing = numbers is not None and numbers not in columns
     heads = [column.name for column in columns] + ([numbers.name] if numbers is not None and missing else [])
-    text = f" ({sql.names(heads)}) "
+    text = _heading(heads)
     body = source.body
     is_list = isinstance(body, nodes.Values) and not source.order_by and source.limit is None
     if isinstance(body, nodes.Values) and is_list and (numbers is None or len(body.rows) == 1):
-        return f"{text}VALUES {_values(env, body, table, columns)}"
+        return f"{text}{_VALUES}{_values(env, body, table, columns)}"
     return text + _selected(env.context, node, source, env.scope, table, columns)
+
+
+def row_offset(columns: Sequence[Column]) -> int:
+    """Where the first row stands in `rows_text`, of a table that numbers no column."""
+    return len(_heading([column.name for column in columns]) + _VALUES)
+
+
+def _heading(heads: list[str]) -> str:
+    return f" ({sql.names(heads)}) "
 
 
 def _values(env: Env, body: nodes.Values, table: Table, columns: Sequence[Column]) -> str:

@@ -12,6 +12,7 @@ from dirk_gevent.engine.apply import Work, as_work
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.log.entry import DatabaseChange, Draft, Entry, LoggedStatement, request_hash
+from parser.blocks import Blocks
 from parser.errors import SqlError
 from parser.plan import Args, CatalogChange, Change, Ddl, Output, Plan, Query, Shaped, Value
 
@@ -69,6 +70,10 @@ class StandInCompiler:
         width = shaped.row_width
         for at in range(0, width * shaped.rows, width):
             yield shaped.literals[at : at + width]
+
+    def blocks(self, plan: Change, shaped: Shaped) -> Blocks | None:
+        """None: every row by itself."""
+        return None
 
     def columns(self, plan: Query | Change, shaped: Shaped) -> tuple[Output, ...]:
         """The plan's own."""
