@@ -34,6 +34,8 @@ _PLAIN = re.compile(
     rb"|-(?=[^-])|/(?=[^/*])|\#(?=[^-]))*+",
     re.DOTALL,
 )
+#: What may quote or comment, but for the quote of strings.
+_NOT_PLAIN = (b'"', b"`", b"\\", b"--", b"//", b"/*")
 _CLOSE = {39: re.compile(rb"[\\']"), 34: re.compile(rb'[\\"]'), 96: re.compile(rb"`")}
 # Atomic: a comment ends at its first `*/`, also when what follows it is not blank but ends in another `*/`.
 _BLANK = re.compile(rb"(?>\s+|--[^\n]*(?:\n|\Z)|//[^\n]*(?:\n|\Z)|/\*.*?\*/)*+\Z", re.DOTALL)
@@ -90,7 +92,16 @@ class StatementSplitter:
                     raise StatementTooLongError
                 return [statement] if len(statement) > start else []
         self._buffer += data
-        statements = self._cut()
+        if b";" not in data:
+            # Nothing can end here: what came is looked at once, when something may.
+            statements = []
+        elif not self._scan and not self._mode and _is_one_plain(self._buffer):
+            statements = [bytes(self._buffer[: self._buffer.rindex(b";")]).strip()]
+            self._scan = self._start = len(self._buffer)
+            if len(statements[0]) > self._max_bytes:
+                raise StatementTooLongError
+        else:
+            statements = self._cut()
         if self._start:
             del self._buffer[: self._start]
             self._scan -= self._start
@@ -149,6 +160,16 @@ class StatementSplitter:
             self._scan = found.end() + 1
         self._scan = len(buffer)
         return False
+
+
+def _is_one_plain(data: bytearray) -> bool:
+    """Whether `data` is one statement to its end, as far as a few searches in C can tell: behind the metadata there is
+    no comment and nothing that quotes but `'`, all of them closed before its only `;`."""
+    start = data.find(b"*/") + 2 if data.startswith(METADATA_OPEN) else 0
+    end = data.find(b";", start)
+    if start == 1 or data[end + 1 :].strip() or data.count(b"'", start) % 2 or not data[start:end].strip():
+        return False
+    return all(data.find(mark, start) < 0 for mark in _NOT_PLAIN)
 
 
 def is_blank(statement: bytes) -> bool:

@@ -19,6 +19,9 @@ from parser.plan import Value
 #: What is read at once: no other thread runs Python meanwhile.
 _PIECE_CHARACTERS: Final = 128 * 1024
 _AS_JSON: Final = bytes.maketrans(b"()'", b'[]"')
+#: Parentheses become white space that no JSON string may hold as it is.
+_AS_FLAT_JSON: Final = bytes.maketrans(b"()'", b'\n\t"')
+_ALL_BUT_MARKS: Final = bytes(set(range(256)) - set(b"(),"))
 #: What JSON reads otherwise than SQL does, inside strings or outside.
 _OTHERWISE: Final = ('"', "\\", "[", "]")
 _SIMPLE: Final = frozenset((int, float, str, type(None)))
@@ -42,27 +45,63 @@ def json_rows(block: str) -> Rows | None:
     """
     if not block.endswith(")") or any(mark in block for mark in _OTHERWISE):
         return None
+    pieces = [piece.encode() for piece in _pieces(block)]
+    found = _flat(pieces) or _nested(pieces)
+    if found is None:
+        return None
+    values, width = found
+    if not all(_is_simple(values[at::width]) for at in range(width)):
+        return None
+    return Rows(tuple(values), width, len(values) // width)
+
+
+def _flat(pieces: list[bytes]) -> tuple[list[Value], int] | None:
+    """All values and the width of the rows, read without making a list of each row; None when some string holds a
+    parenthesis or a comma, or the rows are not simple.
+
+    As many values as the marks of the rows make room for: so no comma is in a string. No parenthesis is, for JSON
+    takes no control character there. So the marks are those of the rows and say how wide each is.
+    """
+    values: list[Value] = []
+    width = 0
+    for piece in pieces:
+        marks = piece.translate(None, _ALL_BUT_MARKS)
+        width = width or marks.find(b")")
+        rows = piece.count(b"(")
+        if width < 1 or marks != b",".join([b"(%b)" % (b"," * (width - 1))] * rows):
+            return None
+        try:
+            found = orjson.loads(b"[%b]" % piece.translate(_AS_FLAT_JSON))
+        except ValueError:
+            return None
+        if len(found) != rows * width:
+            return None
+        values += found
+    return values, width
+
+
+def _nested(pieces: list[bytes]) -> tuple[list[Value], int] | None:
+    """As `_flat`, for rows whose strings may hold commas."""
     rows: list[list[Value]] = []
     try:
-        for piece in _pieces(block):
-            rows += orjson.loads(b"[%b]" % piece.encode().translate(_AS_JSON))
+        for piece in pieces:
+            rows += orjson.loads(b"[%b]" % piece.translate(_AS_JSON))
     except ValueError:
         return None
-    if set(map(type, rows)) != {list} or not block.count("(") == len(rows) == block.count(")"):
+    parentheses = [sum(piece.count(mark) for piece in pieces) for mark in (b"(", b")")]
+    if set(map(type, rows)) != {list} or parentheses != [len(rows), len(rows)]:
         return None
     widths = set(map(len, rows))
-    if len(widths) != 1 or 0 in widths:
-        return None
-    values = tuple(chain.from_iterable(rows))
-    if not set(map(type, values)) <= _SIMPLE or not _all_fit(values):
-        return None
-    return Rows(values, widths.pop(), len(rows))
+    return (list(chain.from_iterable(rows)), widths.pop()) if len(widths) == 1 and 0 not in widths else None
 
 
-def _all_fit(values: tuple[Value, ...]) -> bool:
-    """Whether no whole number is past 64 bits (SQL has it real)."""
-    whole = [value for value in values if type(value) is int]
-    return not whole or (max(whole) <= WHOLE_MAX and min(whole) >= WHOLE_MIN)
+def _is_simple(column: list[Value]) -> bool:
+    """Whether a column holds nothing but simple values, no whole number past 64 bits among them (SQL has it real)."""
+    types = set(map(type, column))
+    if not types <= _SIMPLE:
+        return False
+    whole = column if types == {int} else [value for value in column if type(value) is int]
+    return not whole or (max(whole) <= WHOLE_MAX and min(whole) >= WHOLE_MIN)  # type: ignore[type-var, operator]
 
 
 def _pieces(block: str) -> Iterator[str]:

@@ -209,9 +209,10 @@ def _dumps(value: object) -> bytes:
 
 def _encode_statement(statement: LoggedStatement) -> tuple[Any, ...]:
     shaped, args = statement.shaped, statement.args
+    literals = _dumps(shaped.literals)
     return (
         shaped.shape,
-        shaped.literals,
+        orjson.Fragment(literals),
         shaped.texts,
         shaped.rows,
         shaped.row_start,
@@ -219,7 +220,8 @@ def _encode_statement(statement: LoggedStatement) -> tuple[Any, ...]:
         dict(args) if isinstance(args, Mapping) else args,
         statement.time_ms,
         statement.seed,
-        _infinities(shaped.literals),
+        # An infinity is written as null: where there is none, the values need no look.
+        _infinities(shaped.literals) if b"null" in literals else (),
     )
 
 
