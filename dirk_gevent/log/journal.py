@@ -60,7 +60,7 @@ class Journal:
                 connection.execute(SCHEMA)
                 initialise(connection, self._directory)
             # What a failed commit left in the WAL may only be in the kernel's cache: written again, it is on the disk.
-            self.checkpoint()
+            self._move_wal(apsw.SQLITE_CHECKPOINT_TRUNCATE)
             return contents(connection, self._directory)
         except (apsw.NotADBError, apsw.CorruptError) as error:
             self.close()
@@ -88,12 +88,14 @@ class Journal:
                 self._write_changes(connection, commit)
 
     def checkpoint(self) -> None:
-        """Moves the WAL into the file and starts it anew; leaves the rest for later when a reader is in the
-        way.
+        """Moves the WAL into the file, so that the next commit begins it anew; leaves the rest for later when a reader
+        is in the way.
         """
-        if self._connection is not None:
-            moved = checkpoint(self._connection, apsw.SQLITE_CHECKPOINT_TRUNCATE)
-            self.wal_pages = 0 if moved else self.wal_pages
+        self._move_wal(apsw.SQLITE_CHECKPOINT_RESTART)
+
+    def _move_wal(self, mode: int) -> None:
+        if self._connection is not None and checkpoint(self._connection, mode):
+            self.wal_pages = 0
 
     def truncate_step(self, log_id: int, base: Head, base_total_bytes: int) -> None:
         """Forgets the entries up to `base`, which becomes the log's base. Keep the steps to `STEP_ENTRIES`."""

@@ -111,7 +111,7 @@ class JournalThreads:
         call(self._pools[2], self._checkpointer.checkpoint)
 
     def checkpoint_now(self) -> None:
-        """Moves the whole WAL into the file and empties it; appends wait."""
+        """Moves the whole WAL into the file; appends wait."""
         self.write(self._journal.checkpoint)
 
     def reopen(self) -> Contents:
