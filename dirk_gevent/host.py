@@ -22,6 +22,7 @@ from dirk_gevent.conflicts import Cause, ConflictBook, Status
 from dirk_gevent.disputes import Disputes
 from dirk_gevent.drains import Drains
 from dirk_gevent.engine.results import Outcome
+from dirk_gevent.entry_frames import EntryFrames
 from dirk_gevent.evidence import LogEvidence
 from dirk_gevent.fences import Fences
 from dirk_gevent.host_link import NodeLink
@@ -55,6 +56,8 @@ class LogHost:
         self.subscriptions = Subscriptions(self, logger)
         self.drains = Drains(self.cluster, config.log.directory, logger.exception)
         self.fences = Fences(self, self.book, logger)
+        #: What all nodes are sent goes through here.
+        self.entry_frames = EntryFrames()
         self._logger = logger
         self._outcomes: dict[int, LogOutcomes] = {}
         self._kept = Kept()

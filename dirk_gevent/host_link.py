@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import gevent
@@ -17,7 +17,7 @@ from gevent.event import Event
 from gevent.lock import Semaphore
 from gevent.queue import Queue
 
-from dirk_gevent import protocol, replication
+from dirk_gevent import replication
 from dirk_gevent.conflicts import Cause
 from dirk_gevent.log.contract import EntriesGoneError, SnapshotInfo, Watch
 from dirk_gevent.protocol import FrameSocket
@@ -273,16 +273,14 @@ class NodeLink:
         if lane.is_seeding or lane.sent != after:
             # Fenced while the journal was read: what comes next depends on the snapshot.
             return False
-        entries = chunk.entries
         if lane.mark is not None:
-            entries = entries[: max(0, lane.mark - lane.sent)]
-        if not entries:
+            chunk = replace(chunk, entries=chunk.entries[: max(0, lane.mark - lane.sent)])
+        if not chunk.entries:
             return lane.mark is not None and lane.sent >= lane.mark
-        header = {"t": "entries", "log": log_id, "first": chunk.first_index, "chain": chunk.chain_before.hex()}
-        body = protocol.join_entries(entries)
-        lane.took_off(len(entries), len(body))
-        self._flying_bytes += len(body)
-        self._frames.send(header, body)
+        frame = self._host.entry_frames.of(chunk)
+        lane.took_off(len(chunk.entries), frame.body_bytes)
+        self._flying_bytes += frame.body_bytes
+        self._frames.send_frame(frame.encoded)
         return True
 
     def _seed(self, log_id: int, lane: _Lane) -> None:

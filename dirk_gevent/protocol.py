@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -34,8 +35,8 @@ _PLAIN = re.compile(
     rb"|-(?=[^-])|/(?=[^/*])|\#(?=[^-]))*+",
     re.DOTALL,
 )
-#: What may quote or comment, but for the quote of strings.
-_NOT_PLAIN = (b'"', b"`", b"\\", b"--", b"//", b"/*")
+#: What may end, quote or comment; a minus does so only with another.
+_ALL_BUT_SIGNS = bytes(set(range(256)) - set(b";'\"`\\/"))
 _CLOSE = {39: re.compile(rb"[\\']"), 34: re.compile(rb'[\\"]'), 96: re.compile(rb"`")}
 # Atomic: a comment ends at its first `*/`, also when what follows it is not blank but ends in another `*/`.
 _BLANK = re.compile(rb"(?>\s+|--[^\n]*(?:\n|\Z)|//[^\n]*(?:\n|\Z)|/\*.*?\*/)*+\Z", re.DOTALL)
@@ -163,13 +164,14 @@ class StatementSplitter:
 
 
 def _is_one_plain(data: bytearray) -> bool:
-    """Whether `data` is one statement to its end, as far as a few searches in C can tell: behind the metadata there is
-    no comment and nothing that quotes but `'`, all of them closed before its only `;`."""
+    """Whether a few searches in C tell that `data` is one statement: behind its metadata no comment and no quote but
+    `'`, all of them closed before its only `;`, which ends it."""
     start = data.find(b"*/") + 2 if data.startswith(METADATA_OPEN) else 0
-    end = data.find(b";", start)
-    if start == 1 or data[end + 1 :].strip() or data.count(b"'", start) % 2 or not data[start:end].strip():
+    end = data.rfind(b";")
+    if start == 1 or data[end + 1 :].strip() or data.find(b"--", start) >= 0 or not data[start:end].strip():
         return False
-    return all(data.find(mark, start) < 0 for mark in _NOT_PLAIN)
+    signs = data[start:].translate(None, _ALL_BUT_SIGNS)
+    return len(signs) % 2 == 1 and signs == b"'" * (len(signs) - 1) + b";"
 
 
 def is_blank(statement: bytes) -> bool:
@@ -331,7 +333,10 @@ class FrameSocket:
 
     def send(self, content: Mapping[str, Any], body: bytes = b"") -> None:
         """Send one object, with `body` as its raw ``body`` bytes."""
-        frame = frame_bytes(content, body, self._compressor)
+        self.send_frame(frame_bytes(content, body, self._compressor))
+
+    def send_frame(self, frame: bytes) -> None:
+        """Send what `frame_bytes` made."""
         with self._lock:
             self._sock.sendall(frame)
 
@@ -355,12 +360,9 @@ class FrameSocket:
 
     def close(self) -> None:
         """Close the connection; a greenlet blocked in `receive` gets None or OSError."""
-        try:
+        with suppress(OSError):
             self._sock.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
-        finally:
-            self._sock.close()
+        self._sock.close()
 
     def _exactly(self, count: int, *, end_is_clean: bool = False) -> bytes | None:
         buffer = self._buffer

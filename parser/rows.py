@@ -100,8 +100,10 @@ def _is_simple(column: list[Value]) -> bool:
     types = set(map(type, column))
     if not types <= _SIMPLE:
         return False
-    whole = column if types == {int} else [value for value in column if type(value) is int]
-    return not whole or (max(whole) <= WHOLE_MAX and min(whole) >= WHOLE_MIN)  # type: ignore[type-var, operator]
+    if int not in types:
+        return True
+    whole = column if len(types) == 1 else [value for value in column if type(value) is int]
+    return max(whole) <= WHOLE_MAX and min(whole) >= WHOLE_MIN  # type: ignore[type-var, operator]
 
 
 def _pieces(block: str) -> Iterator[str]:

@@ -1,0 +1,40 @@
+"""Entries of the log as the frames in which nodes get them, made once for all nodes that are equally far."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dirk_gevent import protocol
+from dirk_gevent.log.contract import Chunk
+
+
+@dataclass(frozen=True, slots=True)
+class EntryFrame:
+    """One frame as it is sent, and what its entries take without compression."""
+
+    encoded: bytes
+    body_bytes: int
+
+
+class EntryFrames:
+    """The last frame made is kept: nodes that are level ask for the same entries one after the other, and joining and
+    compressing them is most of what sending costs here."""
+
+    def __init__(self) -> None:
+        self._compressor = protocol.frame_compressor()
+        self._chunk: Chunk | None = None
+        self._frame = EntryFrame(b"", 0)
+
+    def of(self, chunk: Chunk) -> EntryFrame:
+        """The frame of the entries of `chunk`."""
+        if chunk != self._chunk:
+            header = {
+                "t": "entries",
+                "log": chunk.log_id,
+                "first": chunk.first_index,
+                "chain": chunk.chain_before.hex(),
+            }
+            body = protocol.join_entries(chunk.entries)
+            self._frame = EntryFrame(protocol.frame_bytes(header, body, self._compressor), len(body))
+            self._chunk = chunk
+        return self._frame
