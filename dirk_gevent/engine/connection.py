@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
@@ -66,6 +68,23 @@ def open_writer(path: Path, context: EntryContext) -> apsw.Connection:
     connection.execute("PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; PRAGMA wal_autocheckpoint = 0")
     connection.execute(f"PRAGMA journal_size_limit = {_WAL_KEPT_BYTES}")
     return connection
+
+
+@contextmanager
+def savepoint(connection: apsw.Connection) -> Iterator[None]:
+    """All that is done within, or nothing of it when it raises; may be nested.
+
+    apsw's own way of it fails when the step limit has ended a statement: SQLite has then undone the whole transaction,
+    and there is no savepoint left to go back to.
+    """
+    connection.execute("SAVEPOINT dirk")
+    try:
+        yield
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK TO dirk; RELEASE dirk")
+        raise
+    connection.execute("RELEASE dirk")
 
 
 def open_reader(path: Path, context: EntryContext) -> apsw.Connection:

@@ -12,6 +12,8 @@ import apsw
 from dirk_gevent import logs
 from dirk_gevent.engine import records
 from dirk_gevent.engine.compiler import Compiler, PlanSource, Schema
+from dirk_gevent.engine.connection import savepoint
+from dirk_gevent.engine.failures import DATA_ERRORS
 from dirk_gevent.engine.functions import EntryContext
 from dirk_gevent.engine.results import Relation, Row, boolean_positions, columns_json, converted, row_bytes
 from dirk_gevent.engine.violations import violation
@@ -20,9 +22,6 @@ from parser.blocks import Blocks
 from parser.errors import SqlError
 from parser.plan import CatalogChange, Change, Ddl, Plan, Shaped, Value
 
-#: `per_row` statements with more rows than this are prepared afresh, so that long ones count their steps exactly
-#: at once instead of running twice.
-_CACHED_ROWS = 10_000
 _DDL = ("*",)
 #: What RETURNING of one statement may give; the same on every node, for it decides how an entry ends.
 RETURNED_BYTES = 32 * 1024 * 1024
@@ -73,7 +72,7 @@ class Executor:
         if len(entry.statements) == 1 and entry.base_index is None:
             return self._timed(entry, entry.statements[0], schema, exact)
         results: list[Result] = []
-        with self._connection:
+        with savepoint(self._connection):
             for statement in entry.statements:
                 result = self._timed(entry, statement, schema, exact)
                 schema = self.schema_after(schema, result, provisional_version())
@@ -126,24 +125,23 @@ class Executor:
             rows, _ = self._run_change(plan, statement, exact)
             return Result(plan.verb, plan.table, rows, plan.writes if rows else ())
         blocks = self._compiler.blocks(plan, statement.shaped)
-        if blocks is not None and (inserted := self._run_blocks(plan, blocks, statement, exact)) is not None:
+        if blocks is not None and (inserted := self._run_blocks(plan, blocks, exact)) is not None:
             return Result(plan.verb, plan.table, inserted, plan.writes)
-        with self._connection:
+        with savepoint(self._connection):
             rows, returned = self._run_change(plan, statement, exact)
             relation = self._returned(plan, statement, returned, index) if plan.returning else None
         return Result(plan.verb, plan.table, rows, plan.writes if rows else (), (), relation)
 
-    def _run_blocks(self, plan: Change, blocks: Blocks, statement: LoggedStatement, exact: bool) -> int | None:
-        """Rows inserted; None, and nothing done, when a constraint is broken: by which row, only runs of them one by
-        one can tell."""
+    def _run_blocks(self, plan: Change, blocks: Blocks, exact: bool) -> int | None:
+        """Rows inserted; None, and nothing done, when one can't be: which is the first, and why, only runs of them one
+        by one can tell (foreign keys are looked at when a statement ends)."""
         connection = self._connection
-        cached = not exact and statement.shaped.rows <= _CACHED_ROWS
         before = connection.total_changes()
         try:
-            with connection:
-                connection.executemany(blocks.sql, blocks.values, can_cache=cached)
-                connection.executemany(plan.sql, blocks.rest, can_cache=cached)
-        except apsw.ConstraintError:
+            with savepoint(connection):
+                connection.executemany(blocks.sql, blocks.values, can_cache=not exact)
+                connection.executemany(plan.sql, blocks.rest, can_cache=not exact)
+        except DATA_ERRORS:
             self._context.begin_again()
             return None
         return connection.total_changes() - before
@@ -157,8 +155,8 @@ class Executor:
                 cursor = connection.execute(plan.sql, self._compiler.bind(plan, shaped, args), can_cache=not exact)
                 returned = _taken(cursor)
                 return connection.changes(), returned
-            cached = not exact and shaped.rows <= _CACHED_ROWS
-            cursor = connection.executemany(plan.sql, self._compiler.rows(plan, shaped, args), can_cache=cached)
+            # What is not kept is prepared again for every row.
+            cursor = connection.executemany(plan.sql, self._compiler.rows(plan, shaped, args), can_cache=not exact)
             returned = _taken(cursor)
             return connection.total_changes() - before, returned
         except apsw.ConstraintError as error:
@@ -179,7 +177,7 @@ class Executor:
 
     def _ddl(self, plan: Ddl) -> Result:
         self.table = plan.name
-        with self._connection:
+        with savepoint(self._connection):
             for sql in plan.sql:
                 self._connection.execute(sql, can_cache=False).fetchall()
             records.write_catalog(self._connection, plan.catalog)

@@ -77,6 +77,22 @@ def test_definitions_last_and_bring_their_plans_up_to_date(school: Engine, log: 
         again.close()
 
 
+def test_the_step_limit_ends_what_must_be_whole(school: Engine, log: LogMaker) -> None:
+    """A statement with RETURNING and a transaction's statements have a savepoint, which SQLite ends with them."""
+    database = school.by_log(1)
+    others = ", ".join(f"etudiant b{at}" for at in range(9))
+    total = " + ".join(f"b{at}.n" for at in range(9))
+    many = f"insert into etudiant (id) select a.id from etudiant a, {others} where {total} > 999"
+    log.index = database.applied_index
+    entries = [
+        log.statement(split(f"{many} returning id"), step_limit=20_000),
+        log.statement(split("insert into etudiant values ('E9', 'Vao', 1, true)"), split(many), step_limit=20_000),
+        log.statement(split("insert into etudiant values ('E8', 'Vao', 1, true)"), step_limit=20_000),
+    ]
+    assert [outcome.sqlstate for outcome in database.apply(work(*entries))] == ["57014", "57014", ""]
+    assert answer(database, "alaivo count(*) ao@ etudiant") == [(4,)]
+
+
 def test_a_long_read_of_real_text_streams(school: Engine) -> None:
     database = school.by_log(1)
     stream = database.stream(split("alaivo id, n > 12 ao@ etudiant alaharo (id)"), (), START_MS)
