@@ -8,7 +8,6 @@ them `snapshot` pieces (a node's snapshot file, compressed already) and `entries
 
 from __future__ import annotations
 
-import os
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ import zstandard
 from dirk_gevent import protocol
 from dirk_gevent.log.contract import EntriesGoneError
 from dirk_gevent.log.directory import sync_directory
+from dirk_gevent.steady import SteadyFile
 
 MAGIC = b"DIRKDB-BACKUP-1\n"
 _CHECKSUM_BYTES = 16
@@ -50,8 +50,9 @@ class BackupWriter:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._partial = path.with_name(path.name + ".partial")
-        self._file: IO[bytes] = self._partial.open("wb")
-        self._file.write(MAGIC)
+        self._file = self._partial.open("wb")
+        self._steady = SteadyFile(self._file)
+        self._steady.write(MAGIC)
         self._last = bytes(_CHECKSUM_BYTES)
         self._compressor = zstandard.ZstdCompressor(level=_LEVEL)
 
@@ -61,12 +62,12 @@ class BackupWriter:
             body = self._compressor.compress(body)
         encoded = orjson.dumps(fields)
         self._last = _checksum(self._last, encoded, body)
-        self._file.write(struct.pack(">I", len(encoded)) + encoded + struct.pack(">I", len(body)) + body + self._last)
+        head = struct.pack(">I", len(encoded)) + encoded + struct.pack(">I", len(body))
+        self._steady.write(head + body + self._last)
 
     def finish(self) -> int:
         """The file is whole; its size in bytes."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        self._steady.finish()
         size_bytes = self._file.tell()
         self._file.close()
         self._partial.rename(self._path)

@@ -9,10 +9,13 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+import gevent
+
 from dirk_gevent import protocol
 from dirk_gevent.log.contract import DatabaseInfo, Head
 from dirk_gevent.protocol import FrameSocket
 from dirk_gevent.replay import LogSource
+from dirk_gevent.steady import Pace
 
 if TYPE_CHECKING:
     from dirk_gevent.host import LogHost
@@ -48,8 +51,10 @@ def _database(host: LogHost, frames: FrameSocket, info: DatabaseInfo, head: Head
     found = source.snapshot(head.index)
     if found is not None:
         after, pieces = found
+        pace = Pace(gevent.sleep)
         for piece in pieces:
             frames.send({"t": "snapshot", "log": info.log_id, "index": after}, piece)
+            pace.worked(len(piece))
     for entries in source.entries(after, head.index):
         header = {"t": "entries", "log": info.log_id, "first": after + 1, "count": len(entries)}
         frames.send(header, protocol.join_entries(entries))

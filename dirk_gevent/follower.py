@@ -25,9 +25,10 @@ from dirk_gevent.engine.position import NodeState
 from dirk_gevent.genesis import followed_log, keep_followed_log
 from dirk_gevent.lanes import Batch, Fence, Lane, Mark, Restore
 from dirk_gevent.logs import Logger
+from dirk_gevent.pieces import Arrivals, send_pieces
 from dirk_gevent.progress import Progress
 from dirk_gevent.protocol import FrameSocket
-from dirk_gevent.replication import CHUNK_BYTES, Hello, Standing, Welcome
+from dirk_gevent.replication import Hello, Standing, Welcome
 from dirk_gevent.startup import plain_reason
 from dirk_gevent.threads import NativeThreads
 
@@ -61,8 +62,7 @@ class Follower:
         self._place = place
         self._frames: FrameSocket | None = None
         self._lanes: dict[int, Lane] = {}
-        self._incoming: dict[int, Path] = {}
-        self._received = 0
+        self._arrivals = Arrivals(engine.directory.path)
         #: Databases dropped since the connection began: what still comes of them is not for anybody.
         self._gone: set[int] = set()
         self._told: dict[int, tuple[int, int]] = {}
@@ -180,9 +180,7 @@ class Follower:
         sock.close()
         for lane in self._lanes.values():
             lane.cut()
-        for path in self._incoming.values():
-            path.unlink(missing_ok=True)
-        self._incoming.clear()
+        self._arrivals.drop_all()
         if self.is_connected:
             self.is_connected = False
             self._say_waiting("the connection ended")
@@ -276,18 +274,11 @@ class Follower:
         elif kind == "fence":
             lane.put(Fence())
         elif kind == "snapshot":
-            # A name of its own: the one before may still be on its way into the database.
-            self._received += 1
-            path = self.engine.directory.path / f"incoming-{log_id}-{self._received}.partial"
-            path.touch()
-            if (before := self._incoming.pop(log_id, None)) is not None:
-                before.unlink(missing_ok=True)
-            self._incoming[log_id] = path
+            self._arrivals.begin(log_id)
         elif kind == "chunk":
-            with self._incoming[log_id].open("ab") as file:
-                file.write(frame["body"])
+            self._arrivals.add(log_id, frame["body"])
         elif kind == "snapshot_end":
-            lane.put(Restore(self._incoming.pop(log_id)))
+            lane.put(Restore(self._arrivals.end(log_id)))
         elif kind == "refuse":
             self.logger.error("log_refused", log=log_id, reason=frame["key"])
 
@@ -387,8 +378,7 @@ class Follower:
         """Send a snapshot file to the log. Blocks."""
         self.send(fields)
         with path.open("rb") as file:
-            while chunk := file.read(CHUNK_BYTES):
-                self.send({"t": "chunk", "log": log_id}, chunk)
+            send_pieces(self.send, log_id, file.read)
         self.send({"t": "upload_end", "log": log_id})
 
     def _guarded(self, work: Callable[..., None], *arguments: Any) -> None:

@@ -20,8 +20,9 @@ from gevent.queue import Queue
 from dirk_gevent import replication
 from dirk_gevent.conflicts import Cause
 from dirk_gevent.log.contract import EntriesGoneError, SnapshotInfo, Watch
+from dirk_gevent.pieces import send_pieces
 from dirk_gevent.protocol import FrameSocket
-from dirk_gevent.replication import CHUNK_BYTES, Hello, Welcome
+from dirk_gevent.replication import Hello, Welcome
 from parser.errors import SqlError
 
 if TYPE_CHECKING:
@@ -302,8 +303,7 @@ class NodeLink:
             reader = self._log.open_snapshot(log_id, info.index)
             try:
                 self._frames.send(replication.snapshot_fields("snapshot", info))
-                while chunk := reader.read(CHUNK_BYTES):
-                    self._frames.send({"t": "chunk", "log": log_id}, chunk)
+                send_pieces(self._frames.send, log_id, reader.read)
                 self._frames.send({"t": "snapshot_end", "log": log_id})
             finally:
                 reader.close()

@@ -22,9 +22,9 @@ from dirk_gevent.engine.digest import content_digest
 from dirk_gevent.engine.failures import DATA_ERRORS
 from dirk_gevent.engine.faults import SnapshotDamaged, StorageFault
 from dirk_gevent.engine.files import fsync_directory
+from dirk_gevent.steady import STEP_BYTES, Pace, SteadyFile
 
 FORMAT = 1
-_BACKUP_PAGES = 512
 _CHUNK_BYTES = 1 << 20
 _LEVEL = 3
 _HEADER_BYTES = 4096
@@ -108,14 +108,14 @@ def unpack(snapshot: Path, target: Path) -> SnapshotInfo:
     try:
         with snapshot.open("rb") as source, target.open("wb") as image:
             info = _read_header(source)
-            checksum = blake2b(digest_size=32)
+            checksum, steady, pace = blake2b(digest_size=32), SteadyFile(image), Pace()
             for chunk in zstandard.ZstdDecompressor().read_to_iter(source, read_size=_CHUNK_BYTES):
                 checksum.update(chunk)
-                image.write(chunk)
+                steady.write(chunk)
+                pace.worked(len(chunk))
             if checksum.hexdigest() != info.checksum:
                 raise SnapshotDamaged(f"{snapshot.name}: the checksum is wrong")
-            image.flush()
-            os.fsync(image.fileno())
+            steady.finish()
         return info
     except zstandard.ZstdError as error:
         raise SnapshotDamaged(f"{snapshot.name}: {error}") from error
@@ -152,31 +152,41 @@ def _replaced(meta: records.Meta, **fields: Any) -> records.Meta:
 
 
 def _back_up(source: apsw.Connection, image: Path) -> None:
+    """Nobody needs the image after a power cut: it is synced so that not all of it goes to the disk at once."""
     image.unlink(missing_ok=True)
-    target = apsw.Connection(str(image))
+    target, pace = apsw.Connection(str(image)), Pace()
     try:
         target.execute("PRAGMA synchronous = OFF")
-        with target.backup("main", source, "main") as backup:
+        page_bytes: int = source.pragma("page_size")
+        with image.open("rb") as written, target.backup("main", source, "main") as backup:
             while not backup.done:
-                backup.step(_BACKUP_PAGES)
+                backup.step(STEP_BYTES // page_bytes)
+                if not backup.done:
+                    os.fdatasync(written.fileno())
+                    pace.worked(STEP_BYTES)
     finally:
         target.close()
 
 
 def _checksum(path: Path) -> str:
-    checksum = blake2b(digest_size=32)
+    checksum, pace = blake2b(digest_size=32), Pace()
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK_BYTES):
             checksum.update(chunk)
+            pace.worked(len(chunk))
     return checksum.hexdigest()
 
 
 def _compress(image: Path, target: Path, info: SnapshotInfo) -> None:
     with image.open("rb") as source, target.open("wb") as file:
-        file.write(orjson.dumps({"format": FORMAT, **asdict(info)}) + b"\n")
-        zstandard.ZstdCompressor(level=_LEVEL).copy_stream(source, file, size=info.image_bytes)
-        file.flush()
-        os.fsync(file.fileno())
+        steady, pace = SteadyFile(file), Pace()
+        steady.write(orjson.dumps({"format": FORMAT, **asdict(info)}) + b"\n")
+        compressor = zstandard.ZstdCompressor(level=_LEVEL).compressobj(size=info.image_bytes)
+        while chunk := source.read(_CHUNK_BYTES):
+            steady.write(compressor.compress(chunk))
+            pace.worked(len(chunk))
+        steady.write(compressor.flush())
+        steady.finish()
 
 
 def _read_header(file: IO[bytes]) -> SnapshotInfo:

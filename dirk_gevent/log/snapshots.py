@@ -8,7 +8,6 @@ a file that it does not name is left over from a crash and goes at start-up.
 from __future__ import annotations
 
 import errno
-import os
 from collections.abc import Iterable
 from dataclasses import replace
 from hashlib import blake2b
@@ -21,6 +20,7 @@ from dirk_gevent.log.contract import SnapshotInfo
 from dirk_gevent.log.directory import free_bytes, make_directory, sync_directory
 from dirk_gevent.log.entry import HASH_BYTES
 from dirk_gevent.log.threads import call
+from dirk_gevent.steady import SteadyFile
 from parser.errors import SqlError
 
 #: Name of the folder in the log's directory.
@@ -145,12 +145,13 @@ class _Writer:
         self._hash = blake2b(digest_size=HASH_BYTES)
         self._size_bytes = 0
         self._file = self._temporary.open("wb")
+        self._steady = SteadyFile(self._file)
 
     def write(self, chunk: bytes) -> None:
         """Adds bytes, as long as the appends' reserve of free space stays whole."""
         if free_bytes(self._target.parent) - len(chunk) < self._reserve_bytes:
             raise SqlError("disk_full_log", path=str(self._target.parent))
-        self._file.write(chunk)
+        self._steady.write(chunk)
         self._hash.update(chunk)
         self._size_bytes += len(chunk)
 
@@ -163,8 +164,7 @@ class _Writer:
                 index=self._info.index,
                 reason="checksum differs",
             )
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        self._steady.finish()
         self._file.close()
         self._temporary.rename(self._target)
         sync_directory(self._target.parent)

@@ -62,7 +62,7 @@ def test_a_second_snapshot_does_not_take_the_first_ones_file(follower: Follower)
     for _ in range(2):
         follower._receive({"t": "snapshot", "log": 5})
         follower._receive({"t": "chunk", "log": 5, "body": b"whole"})
-        waiting.append(follower._incoming.pop(5))
+        waiting.append(follower._arrivals.end(5))
     assert waiting[0] != waiting[1]
     assert [path.read_bytes() for path in waiting] == [b"whole", b"whole"]
 

@@ -18,7 +18,7 @@ MAX_FUNCTION_LINES = 40
 
 #: A module may import what stands on its own line or above; parser imports nothing of dirk_gevent.
 LAYERS = (
-    "__init__ startup catalogue protocol config_json settings config logs messages",
+    "__init__ startup catalogue protocol config_json settings config logs messages steady",
     "engine log",
     "*",
     "cli up up_parts",

@@ -1,0 +1,72 @@
+"""Snapshot files on their way between the log's host and a node: in pieces, paced, and slowly enough to the disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import gevent
+
+from dirk_gevent.replication import CHUNK_BYTES
+from dirk_gevent.steady import Pace, SteadyFile
+from dirk_gevent.threads import NativeThreads
+
+
+def send_pieces(send: Callable[[dict[str, Any], bytes], None], log_id: int, read: Callable[[int], bytes]) -> None:
+    """Send all that `read` gives as `chunk` frames of a log. Blocks this greenlet alone; raises what the two raise."""
+    pace = Pace(gevent.sleep)
+    while piece := read(CHUNK_BYTES):
+        send({"t": "chunk", "log": log_id}, piece)
+        pace.worked(len(piece))
+
+
+class Arrivals:
+    """The snapshots that a node is being sent, at most one a log, each in a temporary file in `directory`.
+
+    What is whole belongs to whoever `end` gave it to. Raises OSError.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._thread = NativeThreads(1)
+        self._arriving: dict[int, _Arriving] = {}
+        self._begun = 0
+
+    def begin(self, log_id: int) -> None:
+        """A snapshot of this log follows; what came of one before is dropped."""
+        self._drop(log_id)
+        # A name of its own: the one before may still be on its way into the database.
+        self._begun += 1
+        path = self._directory / f"incoming-{log_id}-{self._begun}.partial"
+        self._arriving[log_id] = _Arriving(path, path.open("wb"))
+
+    def add(self, log_id: int, piece: bytes) -> None:
+        """The next piece of it; KeyError when none has begun. Blocks this greenlet alone."""
+        self._thread.call(self._arriving[log_id].steady.write, piece)
+
+    def end(self, log_id: int) -> Path:
+        """The file, which is whole; KeyError when none has begun. Nothing of it need survive a power cut."""
+        one = self._arriving.pop(log_id)
+        one.file.close()
+        return one.path
+
+    def drop_all(self) -> None:
+        """The rest will not come: leave nothing of those that are not whole."""
+        for log_id in list(self._arriving):
+            self._drop(log_id)
+
+    def _drop(self, log_id: int) -> None:
+        one = self._arriving.pop(log_id, None)
+        if one is not None:
+            one.path.unlink(missing_ok=True)
+            one.file.close()
+
+
+class _Arriving:
+    """One file that is not whole yet."""
+
+    def __init__(self, path: Path, file: BinaryIO) -> None:
+        self.path = path
+        self.file = file
+        self.steady = SteadyFile(file)
