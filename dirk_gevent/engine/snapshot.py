@@ -7,7 +7,7 @@ file is whole or refused.
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import IO, Any
@@ -28,6 +28,7 @@ FORMAT = 1
 _CHUNK_BYTES = 1 << 20
 _LEVEL = 3
 _HEADER_BYTES = 4096
+_CHECKSUM_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +87,9 @@ class Pin:
                 chain=self.chain.hex(),
                 digest=self.content_digest().hex(),
                 image_bytes=image.stat().st_size,
-                checksum=_checksum(image),
+                checksum="",
             )
-            _compress(image, partial, info)
+            info = _compress(image, partial, info)
             partial.rename(path)
             fsync_directory(path.parent)
             return _with_size(info, path)
@@ -108,7 +109,7 @@ def unpack(snapshot: Path, target: Path) -> SnapshotInfo:
     try:
         with snapshot.open("rb") as source, target.open("wb") as image:
             info = _read_header(source)
-            checksum, steady, pace = blake2b(digest_size=32), SteadyFile(image), Pace()
+            checksum, steady, pace = blake2b(digest_size=_CHECKSUM_BYTES), SteadyFile(image), Pace()
             for chunk in zstandard.ZstdDecompressor().read_to_iter(source, read_size=_CHUNK_BYTES):
                 checksum.update(chunk)
                 steady.write(chunk)
@@ -168,25 +169,27 @@ def _back_up(source: apsw.Connection, image: Path) -> None:
         target.close()
 
 
-def _checksum(path: Path) -> str:
-    checksum, pace = blake2b(digest_size=32), Pace()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK_BYTES):
-            checksum.update(chunk)
-            pace.worked(len(chunk))
-    return checksum.hexdigest()
-
-
-def _compress(image: Path, target: Path, info: SnapshotInfo) -> None:
+def _compress(image: Path, target: Path, info: SnapshotInfo) -> SnapshotInfo:
+    """Write the snapshot file, durably; `info` with the image's checksum, which goes into the header at the end."""
+    checksum, pace = blake2b(digest_size=_CHECKSUM_BYTES), Pace()
     with image.open("rb") as source, target.open("wb") as file:
-        steady, pace = SteadyFile(file), Pace()
-        steady.write(orjson.dumps({"format": FORMAT, **asdict(info)}) + b"\n")
+        steady = SteadyFile(file)
+        steady.write(_header(replace(info, checksum=bytes(_CHECKSUM_BYTES).hex())))
         compressor = zstandard.ZstdCompressor(level=_LEVEL).compressobj(size=info.image_bytes)
         while chunk := source.read(_CHUNK_BYTES):
+            checksum.update(chunk)
             steady.write(compressor.compress(chunk))
             pace.worked(len(chunk))
         steady.write(compressor.flush())
+        info = replace(info, checksum=checksum.hexdigest())
+        file.seek(0)
+        file.write(_header(info))
         steady.finish()
+    return info
+
+
+def _header(info: SnapshotInfo) -> bytes:
+    return orjson.dumps({"format": FORMAT, **asdict(info)}) + b"\n"
 
 
 def _read_header(file: IO[bytes]) -> SnapshotInfo:
@@ -200,4 +203,4 @@ def _read_header(file: IO[bytes]) -> SnapshotInfo:
 
 
 def _with_size(info: SnapshotInfo, path: Path) -> SnapshotInfo:
-    return SnapshotInfo(**{**asdict(info), "file_bytes": path.stat().st_size})
+    return replace(info, file_bytes=path.stat().st_size)

@@ -1,0 +1,59 @@
+"""A snapshot's file in pieces, between the log's host and a node."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dirk_gevent.pieces import Arrivals, send_pieces
+from dirk_gevent.replication import CHUNK_BYTES
+
+
+def test_all_of_a_file_is_sent_in_bounded_pieces() -> None:
+    content = bytes(range(256)) * (CHUNK_BYTES * 3 // 256) + b"rest"
+    asked: list[int] = []
+    sent: list[tuple[dict[str, Any], bytes]] = []
+
+    def read(most_bytes: int) -> bytes:
+        asked.append(most_bytes)
+        begun = sum(len(piece) for _, piece in sent)
+        return content[begun : begun + most_bytes]
+
+    send_pieces(lambda frame, piece: sent.append((frame, piece)), 5, read)
+    assert b"".join(piece for _, piece in sent) == content
+    assert set(asked) == {CHUNK_BYTES}
+    assert all(frame == {"t": "chunk", "log": 5} for frame, _ in sent)
+
+
+def test_what_is_whole_is_given_away_and_what_is_not_is_gone(tmp_path: Path) -> None:
+    arrivals = Arrivals(tmp_path)
+    for log_id in (1, 2):
+        arrivals.begin(log_id)
+    arrivals.add(1, b"who")
+    arrivals.add(2, b"half")
+    arrivals.add(1, b"le")
+    whole = arrivals.end(1)
+    arrivals.drop_all()
+    assert list(tmp_path.iterdir()) == [whole]
+    assert whole.read_bytes() == b"whole"
+
+
+def test_one_that_begins_again_forgets_what_came(tmp_path: Path) -> None:
+    arrivals = Arrivals(tmp_path)
+    for piece in (b"first", b"second"):
+        arrivals.begin(1)
+        arrivals.add(1, piece)
+    whole = arrivals.end(1)
+    assert list(tmp_path.iterdir()) == [whole]
+    assert whole.read_bytes() == b"second"
+
+
+def test_a_piece_of_what_has_not_begun_is_refused(tmp_path: Path) -> None:
+    arrivals = Arrivals(tmp_path)
+    with pytest.raises(KeyError):
+        arrivals.add(1, b"lost")
+    with pytest.raises(KeyError):
+        arrivals.end(1)
+    assert list(tmp_path.iterdir()) == []
