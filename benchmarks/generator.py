@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -104,15 +105,40 @@ class Generator:
         _compile(self._load, "load.c", "options.c", "wire.c", "histogram.c")
         _compile(self.echo, "echo.c")
 
+    def start(self, load: Load) -> Running:
+        """Begin a run, which ends as `load` says or when it is stopped."""
+        return Running(load, [str(self._load), *load.arguments()])
+
     def run(self, load: Load) -> Outcome:
         """The figures of one run; GeneratorError when a connection was refused or lost, or any answer was an error."""
+        return self.start(load).outcome()
+
+
+class Running:
+    """A load under way. Take its `outcome` exactly once."""
+
+    def __init__(self, load: Load, command: Sequence[str]) -> None:
+        self._load = load
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def stop(self) -> Outcome:
+        """End the counted time now; as `outcome`."""
+        self._process.terminate()
+        return self.outcome()
+
+    def outcome(self) -> Outcome:
+        """Wait for the end, and the figures; raises as `Generator.run`."""
+        load = self._load
         limit_seconds = (600.0 if load.count else load.seconds) + load.warmup_seconds + _GRACE_SECONDS
-        done = subprocess.run(
-            [self._load, *load.arguments()], capture_output=True, text=True, timeout=limit_seconds, check=False
-        )
-        if not done.stdout:
-            raise GeneratorError(done.stderr.strip())
-        found = json.loads(done.stdout)
+        try:
+            output, errors = self._process.communicate(timeout=limit_seconds)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.communicate()
+            raise
+        if not output:
+            raise GeneratorError(errors.strip())
+        found = json.loads(output)
         outcome = _outcome(found)
         if outcome.errors or outcome.closed:
             raise GeneratorError(

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -183,11 +184,14 @@ static void take_answer(struct connection *connection, size_t length)
         uint64_t sent_at = connection->sent_at[connection->oldest];
         connection->oldest = (connection->oldest + 1) % connection->depth;
         connection->outstanding--;
-        if (run.counting) {
+        /* One that was asked in the counted time is waited for to its end: a server that stops answering is slow. */
+        if (run.counting || run.stopping) {
             histogram_add(&connection->latency, now_ns() - sent_at);
+            run.errors += (uint64_t)is_error;
+        }
+        if (run.counting) {
             connection->answers++;
             run.answers++;
-            run.errors += (uint64_t)is_error;
         }
     }
     bytes_drop_front(&connection->in, length);
@@ -287,9 +291,18 @@ static int is_anything_outstanding(void)
     return 0;
 }
 
+/* SIGTERM ends the counted time: for a load beside something of unknown length. */
+static volatile sig_atomic_t is_told_to_stop;
+
+static void stop_soon(int number)
+{
+    (void)number;
+    is_told_to_stop = 1;
+}
+
 static void run_until(uint64_t until_ns)
 {
-    while (now_ns() < until_ns && run.closed < options.connections && (!options.count || is_anything_outstanding()))
+    while (!is_told_to_stop && now_ns() < until_ns && run.closed < options.connections && (!options.count || is_anything_outstanding()))
         step(until_ns);
 }
 
@@ -353,6 +366,7 @@ static void print_report(double wall_seconds, double own_cpu_seconds)
 int main(int count, char **arguments)
 {
     read_options(count, arguments);
+    signal(SIGTERM, stop_soon);
     run.epoll = epoll_create1(0);
     run.connections = calloc(options.connections, sizeof *run.connections);
     if (run.epoll < 0 || !run.connections)
