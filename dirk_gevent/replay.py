@@ -18,6 +18,7 @@ from dirk_gevent.engine.reissue import Place, reissue
 from dirk_gevent.engine.snapshot import SnapshotInfo
 from dirk_gevent.log.contract import EntriesGoneError, Log
 from dirk_gevent.log.entry import Entry
+from dirk_gevent.steady import SteadyFile
 from dirk_gevent.threads import NativeThreads
 
 #: So much of a log, or of a snapshot, is in memory at a time.
@@ -92,8 +93,9 @@ class Scratch:
         if found is not None:
             path = self._directory / "begin.zst"
             with path.open("wb") as file:
+                steady = SteadyFile(file)
                 for piece in found[1]:
-                    self._threads.call(file.write, piece)
+                    self._threads.call(steady.write, piece)
             self._threads.call(self.database.restore, path)
             path.unlink()
         for entries in source.entries(self.database.applied_index, index):

@@ -10,6 +10,7 @@ import apsw
 import orjson
 
 from dirk_gevent.engine import records
+from dirk_gevent.steady import Pace
 
 DIGEST_BYTES = 32
 _CHUNK_ROWS = 200
@@ -35,11 +36,13 @@ def content_digest(connection: apsw.Connection) -> bytes:
     digest.update(orjson.dumps(connection.execute(_SCHEMA).fetchall()))
     if sequences := records.read_sequences(connection):
         digest.update(orjson.dumps(sequences))
+    pace = Pace()
     for row in catalog:
         if row.kind == _TABLE_KIND:
             digest.update(b"\n" + row.key.encode() + b"\n")
             for chunk in _chunks(connection, row.name):
                 digest.update(chunk)
+                pace.worked(len(chunk))
     return digest.digest()
 
 
