@@ -16,13 +16,14 @@ import apsw
 import orjson
 import zstandard
 
+from dirk_gevent import steady
 from dirk_gevent.engine import records
 from dirk_gevent.engine.compiler import Schema
 from dirk_gevent.engine.digest import content_digest
 from dirk_gevent.engine.failures import DATA_ERRORS
 from dirk_gevent.engine.faults import SnapshotDamaged, StorageFault
 from dirk_gevent.engine.files import fsync_directory
-from dirk_gevent.steady import STEP_BYTES, Pace, SteadyFile
+from dirk_gevent.steady import Pace, SteadyFile
 
 FORMAT = 1
 _CHUNK_BYTES = 1 << 20
@@ -109,14 +110,14 @@ def unpack(snapshot: Path, target: Path) -> SnapshotInfo:
     try:
         with snapshot.open("rb") as source, target.open("wb") as image:
             info = _read_header(source)
-            checksum, steady, pace = blake2b(digest_size=_CHECKSUM_BYTES), SteadyFile(image), Pace()
+            checksum, written, pace = blake2b(digest_size=_CHECKSUM_BYTES), SteadyFile(image), Pace()
             for chunk in zstandard.ZstdDecompressor().read_to_iter(source, read_size=_CHUNK_BYTES):
                 checksum.update(chunk)
-                steady.write(chunk)
+                written.write(chunk)
                 pace.worked(len(chunk))
             if checksum.hexdigest() != info.checksum:
                 raise SnapshotDamaged(f"{snapshot.name}: the checksum is wrong")
-            steady.finish()
+            written.finish()
         return info
     except zstandard.ZstdError as error:
         raise SnapshotDamaged(f"{snapshot.name}: {error}") from error
@@ -161,10 +162,10 @@ def _back_up(source: apsw.Connection, image: Path) -> None:
         page_bytes: int = source.pragma("page_size")
         with image.open("rb") as written, target.backup("main", source, "main") as backup:
             while not backup.done:
-                backup.step(STEP_BYTES // page_bytes)
+                backup.step(steady.STEP_BYTES // page_bytes)
                 if not backup.done:
                     os.fdatasync(written.fileno())
-                    pace.worked(STEP_BYTES)
+                    pace.worked(steady.STEP_BYTES)
     finally:
         target.close()
 
@@ -173,18 +174,18 @@ def _compress(image: Path, target: Path, info: SnapshotInfo) -> SnapshotInfo:
     """Write the snapshot file, durably; `info` with the image's checksum, which goes into the header at the end."""
     checksum, pace = blake2b(digest_size=_CHECKSUM_BYTES), Pace()
     with image.open("rb") as source, target.open("wb") as file:
-        steady = SteadyFile(file)
-        steady.write(_header(replace(info, checksum=bytes(_CHECKSUM_BYTES).hex())))
+        written = SteadyFile(file)
+        written.write(_header(replace(info, checksum=bytes(_CHECKSUM_BYTES).hex())))
         compressor = zstandard.ZstdCompressor(level=_LEVEL).compressobj(size=info.image_bytes)
         while chunk := source.read(_CHUNK_BYTES):
             checksum.update(chunk)
-            steady.write(compressor.compress(chunk))
+            written.write(compressor.compress(chunk))
             pace.worked(len(chunk))
-        steady.write(compressor.flush())
+        written.write(compressor.flush())
         info = replace(info, checksum=checksum.hexdigest())
         file.seek(0)
         file.write(_header(info))
-        steady.finish()
+        written.finish()
     return info
 
 

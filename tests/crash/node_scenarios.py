@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from dirk_gevent import steady
 from dirk_gevent.engine.apply import Work
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
@@ -18,6 +19,8 @@ from tests.crash.points import Ack, Scenario
 from tests.engine.plans import START_MS, LogMaker, open_engine, rows_of, work
 
 _ENTRIES = 12
+#: Of a large file, so that these small ones are written in several.
+_STEP_BYTES = 16 * 1024
 #: Which history a made entry belongs to is in its rows.
 _OURS, _OTHER = 1, 2
 
@@ -132,6 +135,7 @@ class SnapshotWrite:
 
     def act(self, root: Path, ack: Ack) -> None:
         """Make one, apply, make another over it."""
+        steady.STEP_BYTES = _STEP_BYTES
         with opened(root) as engine:
             database = engine.by_log(1)
             for last in (9, 11):
@@ -163,6 +167,7 @@ class SnapshotReceive:
 
     def act(self, root: Path, ack: Ack) -> None:
         """Become what it says, then go on."""
+        steady.STEP_BYTES = _STEP_BYTES
         engine = open_engine(root / "node")
         database = engine.by_log(1)
         rows_of(database, "select a, b from u")
