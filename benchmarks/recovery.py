@@ -93,10 +93,11 @@ class _Recovery:
         say(f"recovery: an empty disk, {mebibytes} MiB")
         self._fill(mebibytes)
         self._await_snapshot()
+        os.sync()
         calm = self._write(seconds=_CALM_SECONDS)
         self._cluster.program("m2").stop()
         shutil.rmtree(self._cluster.data_directory("m2"))
-        # A disk that is lost costs nobody anything; giving up a gigabyte of this one does, and belongs to no figure.
+        # What was filled, and what a lost disk gives back to this one, is nobody's cost in either figure.
         os.sync()
         level_seconds, beside = self._beside_writes("m2")
         if "event=seeded" not in self._cluster.program("m2").log_text():

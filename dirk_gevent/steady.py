@@ -10,10 +10,14 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 from typing import BinaryIO
 
 #: How much of a file may be unsynced; how much is worked on between two rests.
 STEP_BYTES = 4 * 1024 * 1024
+#: How much space is given back at once. Nothing is written for it, so it is more than a step.
+FREED_BYTES = 64 * 1024 * 1024
 #: What rests never slow a piece of work below: an empty disk must not take all day to be filled.
 LEAST_BYTES_A_SECOND = 120 * 1024 * 1024
 
@@ -72,3 +76,23 @@ class SteadyFile:
         """All of it, and its size, are on the disk when this returns."""
         self._file.flush()
         os.fsync(self._file.fileno())
+
+
+def remove(path: Path) -> None:
+    """Unlink a file that nobody reads any more, if it is there. Blocks: for native threads. Raises OSError.
+
+    Its space goes back in pieces of `FREED_BYTES`: the disk is told of free space (`discard`), and takes its time.
+    """
+    with suppress(OSError):
+        _shorten(path)
+    path.unlink(missing_ok=True)
+
+
+def _shorten(path: Path) -> None:
+    with path.open("r+b") as file:
+        pace, size_bytes = Pace(), file.seek(0, os.SEEK_END)
+        while size_bytes > FREED_BYTES:
+            size_bytes -= FREED_BYTES
+            file.truncate(size_bytes)
+            os.fsync(file.fileno())
+            pace.worked(FREED_BYTES)

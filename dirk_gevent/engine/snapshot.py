@@ -97,7 +97,7 @@ class Pin:
         except (apsw.Error, OSError) as error:
             raise StorageFault(error, f"snapshot of {self._meta.name}") from error
         finally:
-            image.unlink(missing_ok=True)
+            steady.remove(image)
             partial.unlink(missing_ok=True)
 
     def close(self) -> None:

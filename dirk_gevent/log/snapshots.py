@@ -20,7 +20,7 @@ from dirk_gevent.log.contract import SnapshotInfo
 from dirk_gevent.log.directory import free_bytes, make_directory, sync_directory
 from dirk_gevent.log.entry import HASH_BYTES
 from dirk_gevent.log.threads import call
-from dirk_gevent.steady import SteadyFile
+from dirk_gevent.steady import SteadyFile, remove
 from parser.errors import SqlError
 
 #: Name of the folder in the log's directory.
@@ -89,7 +89,7 @@ class SnapshotFiles:
             if path in self._readers:
                 self._unwanted.add(path)
             else:
-                call(self._pool, _unlink, path)
+                call(self._pool, remove, path)
 
     def closed(self, path: Path) -> None:
         """A reader of `path` is done."""
@@ -98,7 +98,7 @@ class SnapshotFiles:
             del self._readers[path]
             if path in self._unwanted:
                 self._unwanted.discard(path)
-                call(self._pool, _unlink, path)
+                call(self._pool, remove, path)
 
     def close(self) -> None:
         """Ends the threads once they are done."""
@@ -194,5 +194,3 @@ def _open(path: Path) -> BinaryIO:
     return path.open("rb")
 
 
-def _unlink(path: Path) -> None:
-    path.unlink(missing_ok=True)

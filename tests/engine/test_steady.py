@@ -12,7 +12,7 @@ import pytest
 
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
-from dirk_gevent.steady import LEAST_BYTES_A_SECOND, STEP_BYTES, Pace, SteadyFile
+from dirk_gevent.steady import FREED_BYTES, LEAST_BYTES_A_SECOND, STEP_BYTES, Pace, SteadyFile, remove
 from tests.engine.plans import LogMaker, open_database, work
 
 _LEAST_STEP_SECONDS = STEP_BYTES / LEAST_BYTES_A_SECOND
@@ -132,3 +132,19 @@ def test_a_snapshot_is_made_and_taken_in_a_step_at_a_time(
         assert max(synced) < 2 * STEP_BYTES
     assert sum(packed) == info.file_bytes
     assert sum(taken) == info.image_bytes
+
+
+def test_a_large_file_is_given_back_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "large"
+    with path.open("wb") as file:
+        file.truncate(3 * FREED_BYTES + 1)
+    sizes: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: sizes.append(os.fstat(descriptor).st_size))
+    remove(path)
+    assert sizes == [2 * FREED_BYTES + 1, FREED_BYTES + 1, 1]
+    assert not path.exists()
+
+
+def test_a_file_that_is_not_there_is_removed(tmp_path: Path) -> None:
+    remove(tmp_path / "none")
+    assert list(tmp_path.iterdir()) == []
