@@ -272,14 +272,14 @@ def rounding(domain: Domain) -> Number | None:
     return None
 
 
-def rounded(atom: Number, value: str) -> str:
-    """`value` as NUMERIC(p, s) stores it; fails with out_of_range (22003). `value` is written several times."""
+def rounded(atom: Number, value: str, beyond: str = "dirk_fail('out_of_range')") -> str:
+    """`value` as NUMERIC(p, s) stores it, `beyond` where it has too many digits. `value` is written several times."""
     exact = f"round({value}, {atom.scale})"
     kept = f"CAST({exact} AS INTEGER)" if atom.scale == 0 and (atom.precision or 0) <= 18 else exact
     too_big = f"abs({exact}) >= {_limit(atom)}"
     return (
-        f"CASE typeof({value}) WHEN 'integer' THEN CASE WHEN {too_big} THEN dirk_fail('out_of_range') ELSE {value} END"
-        f" WHEN 'real' THEN CASE WHEN {too_big} THEN dirk_fail('out_of_range') ELSE {kept} END ELSE {value} END"
+        f"CASE typeof({value}) WHEN 'integer' THEN CASE WHEN {too_big} THEN {beyond} ELSE {value} END"
+        f" WHEN 'real' THEN CASE WHEN {too_big} THEN {beyond} ELSE {kept} END ELSE {value} END"
     )
 
 

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from parser import (
+    grammar_alter,
     grammar_base,
     grammar_change,
     grammar_command,
@@ -21,13 +22,14 @@ from parser.lexer import SIGNS
 
 _MODULES = (
     grammar_base, grammar_expression, grammar_function, grammar_query, grammar_change, grammar_definition,
-    grammar_command,
+    grammar_alter, grammar_command,
 )  # fmt: skip
 
 #: All token types.
 TOKENS: tuple[str, ...] = (
     *(token for token in KEYWORDS if token != "NY"), *SIGNS, "ID", "TEXT", "WHOLE", "REAL", "ANY", "PARAMETER",
     "ON_CONFLICT", "NOT_INDEXED", "INDEXED_BY", "BLOB",
+    "GENERATED_ALWAYS", "NOT_DEFERRABLE",
 )  # fmt: skip
 
 

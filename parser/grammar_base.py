@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol, TypeAlias, TypeVar
 
+from parser.errors import SqlError
 from parser.lexer import Lexer
 from parser.nodes import Name
+
+#: What SQLite calls the database in use, and the one of its temporary tables, which are tables like any here.
+_OWN_SCHEMAS = frozenset(("main", "temp"))
 
 
 class Production(Protocol):
@@ -48,6 +52,20 @@ def p_name(p: P) -> None:
     """name : ID
             | name_word"""
     p[0] = Name(p[1], p.lexpos(1))
+
+
+@passing
+def p_object_name(p: P) -> None:
+    """object_name : name
+                   | name DOT name"""
+    p[0] = p[1] if len(p) == 2 else in_own_schema(p[1], p[3])
+
+
+def in_own_schema(schema: Name, name: Name) -> Name:
+    """`main.t` is t. Raises other_database (0A000) for what lies in another database than the one in use."""
+    if schema.text.lower() not in _OWN_SCHEMAS:
+        raise SqlError("other_database", database=schema.text, name=name.text, place=schema.place)
+    return name
 
 
 def p_names(p: P) -> None:

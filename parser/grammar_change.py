@@ -20,12 +20,12 @@ def p_change(p: P) -> None:
 
 
 def p_insert(p: P) -> None:
-    """insert : inserting into name insert_alias insert_source upserts returning_opt"""
+    """insert : inserting into object_name insert_alias insert_source upserts returning_opt"""
     p[0] = Insert(p[3], (), p[5], p[4], p[1], p[6], p[7], place=p.lexpos(1))
 
 
 def p_insert_columns(p: P) -> None:
-    """insert : inserting into name insert_alias LPAREN names RPAREN insert_source upserts returning_opt"""
+    """insert : inserting into object_name insert_alias LPAREN names RPAREN insert_source upserts returning_opt"""
     p[0] = Insert(p[3], p[6], p[8], p[4], p[1], p[9], p[10], place=p.lexpos(1))
 
 
@@ -83,8 +83,8 @@ def p_upsert_target(p: P) -> None:
 
 
 def p_update(p: P) -> None:
-    """update : updating table_name SET assignments from_opt where_opt returning_opt"""
-    p[0] = Update(p[2], p[4], p[5], p[6], p[1], p[7], place=p.lexpos(1))
+    """update : updating table_name SET assignments from_opt where_opt returning_opt order_by_opt limit_opt"""
+    p[0] = Update(p[2], p[4], p[5], p[6], p[1], p[7], p[8], p[9], place=p.lexpos(1))
 
 
 def p_updating(p: P) -> None:
@@ -106,8 +106,8 @@ def p_assignment(p: P) -> None:
 
 
 def p_delete(p: P) -> None:
-    """delete : DELETE FROM delete_table where_opt returning_opt"""
-    p[0] = Delete(p[3], p[4], p[5], place=p.lexpos(1))
+    """delete : DELETE FROM delete_table where_opt returning_opt order_by_opt limit_opt"""
+    p[0] = Delete(p[3], p[4], p[5], p[6], p[7], place=p.lexpos(1))
 
 
 @passing

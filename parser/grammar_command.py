@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from parser.grammar_base import P, passing
+from parser.keywords import MALAGASY_ONLY
 from parser.nodes import (
     Begin,
     Commit,
@@ -39,7 +40,7 @@ def p_show(p: P) -> None:
                | SHOW INDEX
                | SHOW SERVERS
                | SHOW CONFLICTS"""
-    p[0] = Show(_LISTS[p.slice[2].type], None, p.lexpos(1))
+    p[0] = Show(_LISTS[p.slice[2].type], place=p.lexpos(1))
 
 
 _LISTS = {
@@ -49,13 +50,18 @@ _LISTS = {
 
 
 def p_show_columns(p: P) -> None:
-    """command : SHOW COLUMN FROM name
-               | SHOW COLUMN IN name"""
-    p[0] = Show("columns", p[4], p.lexpos(1))
+    """command : SHOW COLUMN FROM object_name
+               | SHOW COLUMN IN object_name"""
+    p[0] = Show("columns", p[4], place=p.lexpos(1))
+
+
+def p_show_create(p: P) -> None:
+    """command : SHOW CREATE object object_name"""
+    p[0] = Show(f"create {p[3]}", p[4], p[1].lower() in MALAGASY_ONLY, p.lexpos(1))
 
 
 def p_describe(p: P) -> None:
-    """command : DESCRIBE name"""
+    """command : DESCRIBE object_name"""
     p[0] = Describe(p[2], p.lexpos(1))
 
 
@@ -85,7 +91,8 @@ def p_set_language(p: P) -> None:
 def p_begin(p: P) -> None:
     """command : BEGIN transaction_opt
                | BEGIN DEFERRED transaction_opt
-               | BEGIN IMMEDIATE transaction_opt"""
+               | BEGIN IMMEDIATE transaction_opt
+               | BEGIN EXCLUSIVE transaction_opt"""
     p[0] = Begin(p.lexpos(1))
 
 

@@ -6,8 +6,6 @@ from dataclasses import replace
 
 from parser.grammar_base import P, append, passing
 from parser.nodes import (
-    AddColumn,
-    AlterTable,
     Atom,
     Check,
     Collation,
@@ -21,13 +19,11 @@ from parser.nodes import (
     Default,
     Domain,
     Drop,
-    DropColumn,
     ForeignKey,
+    Generated,
     Name,
     NotNull,
     PrimaryKey,
-    RenameColumn,
-    RenameTable,
     Unary,
     Unique,
     Upkeep,
@@ -59,15 +55,24 @@ def p_create_domain(p: P) -> None:
 
 
 def p_create_view(p: P) -> None:
-    """definition : CREATE view if_not_exists name names_opt AS query
-                  | CREATE view if_not_exists name names_opt AT query"""
+    """definition : CREATE view if_not_exists object_name names_opt AS query
+                  | CREATE view if_not_exists object_name names_opt AT query"""
     p[0] = CreateView(p[4], p[7], p[5], p[3], p.lexpos(1))
 
 
 def p_create_index(p: P) -> None:
-    """definition : CREATE unique_opt INDEX if_not_exists name ON name LPAREN order_terms RPAREN where_opt
-                  | CREATE unique_opt INDEX if_not_exists name AT name LPAREN order_terms RPAREN where_opt"""
-    p[0] = CreateIndex(p[5], p[7], p[9], p[2], p[11], p[4], p.lexpos(1))
+    """definition : CREATE unique_opt INDEX if_not_exists object_name on object_name index_terms where_opt"""
+    p[0] = CreateIndex(p[5], p[7], p[8], p[2], p[9], p[4], p.lexpos(1))
+
+
+def p_index_terms(p: P) -> None:
+    """index_terms : LPAREN order_terms RPAREN"""
+    p[0] = p[2]
+
+
+def p_on(p: P) -> None:
+    """on : ON
+          | AT"""
 
 
 def p_unique_opt(p: P) -> None:
@@ -84,14 +89,15 @@ def p_temporary(p: P) -> None:
 
 
 def p_create_table(p: P) -> None:
-    """definition : CREATE table_word if_not_exists name LPAREN column_defs RPAREN table_options
-                  | CREATE table_word if_not_exists name LPAREN column_defs constraint_list RPAREN table_options"""
-    p[0] = CreateTable(p[4], p[6], p[7] if len(p) > 9 else (), None, p[3], p.lexpos(1))
+    """definition : CREATE table_word if_not_exists object_name LPAREN table_parts RPAREN table_options"""
+    columns, constraints = p[6]
+    p[0] = CreateTable(p[4], columns, constraints, None, p[3], p.lexpos(1))
 
 
-def p_constraint_list(p: P) -> None:
-    """constraint_list : COMMA table_constraints"""
-    p[0] = p[2]
+def p_table_parts(p: P) -> None:
+    """table_parts : column_defs
+                   | column_defs COMMA table_constraints"""
+    p[0] = (p[1], p[3] if len(p) > 2 else ())
 
 
 def p_table_options(p: P) -> None:
@@ -103,30 +109,34 @@ def p_table_options(p: P) -> None:
 
 
 def p_create_table_as(p: P) -> None:
-    """definition : CREATE table_word if_not_exists name AS query"""
+    """definition : CREATE table_word if_not_exists object_name AS query"""
     p[0] = CreateTable(p[4], (), (), p[6], p[3], p.lexpos(1))
 
 
 def p_reindex(p: P) -> None:
     """definition : REINDEX
-                  | REINDEX name
+                  | REINDEX object_name
                   | ANALYZE
-                  | ANALYZE name"""
+                  | ANALYZE object_name"""
     p[0] = Upkeep(p.slice[1].type.lower(), p[2] if len(p) > 2 else None, p.lexpos(1))
 
 
 def p_drop(p: P) -> None:
-    """definition : DROP object if_exists name"""
+    """definition : DROP object if_exists object_name"""
     p[0] = Drop(p[2], p[4], p[3], p.lexpos(1))
 
 
 def p_object(p: P) -> None:
-    """object : DATABASE
-              | TABLE
+    """object : TABLE
               | DOMAIN
               | VIEW
               | INDEX"""
     p[0] = p.slice[1].type.lower()
+
+
+def p_drop_database(p: P) -> None:
+    """definition : DROP DATABASE if_exists name"""
+    p[0] = Drop("database", p[4], p[3], p.lexpos(1))
 
 
 def p_column_defs(p: P) -> None:
@@ -245,6 +255,18 @@ def p_collation(p: P) -> None:
     p[0] = (Collation(p[2]),)
 
 
+def p_generated(p: P) -> None:
+    """column_constraint : generated LPAREN expr RPAREN
+                         | generated LPAREN expr RPAREN VIRTUAL
+                         | generated LPAREN expr RPAREN STORED"""
+    p[0] = (Generated(p[3], p.slice[len(p) - 1].type == "STORED"),)
+
+
+def p_generated_as(p: P) -> None:
+    """generated : AS
+                 | GENERATED_ALWAYS AS"""
+
+
 def p_either_constraint(p: P) -> None:
     """column_constraint : check
                          | references"""
@@ -273,7 +295,8 @@ def p_primary_key(p: P) -> None:
 
 def p_table_constraints(p: P) -> None:
     """table_constraints : named_constraint
-                         | table_constraints COMMA named_constraint"""
+                         | table_constraints COMMA named_constraint
+                         | table_constraints named_constraint"""
     append(p)
 
 
@@ -322,13 +345,16 @@ def p_reference_action(p: P) -> None:
     """reference_action : ON DELETE action
                         | ON UPDATE action
                         | deferrable"""
-    p[0] = (f"on_{p.slice[2].type.lower()}", p[3]) if len(p) > 2 else ("deferrable", True)
+    p[0] = (f"on_{p.slice[2].type.lower()}", p[3]) if len(p) > 2 else ("deferred", p[1])
 
 
 def p_deferrable(p: P) -> None:
     """deferrable : DEFERRABLE
                   | DEFERRABLE INITIALLY DEFERRED
-                  | DEFERRABLE INITIALLY IMMEDIATE"""
+                  | DEFERRABLE INITIALLY IMMEDIATE
+                  | NOT_DEFERRABLE
+                  | NOT_DEFERRABLE INITIALLY IMMEDIATE"""
+    p[0] = p.slice[len(p) - 1].type == "DEFERRED"
 
 
 def p_action(p: P) -> None:
@@ -338,44 +364,3 @@ def p_action(p: P) -> None:
               | SET DEFAULT
               | NO ACTION"""
     p[0] = " ".join(symbol.type.lower() for symbol in p.slice[1:])
-
-
-# --- ALTER -------------------------------------------------------------------------------------------------
-
-
-def p_alter(p: P) -> None:
-    """definition : ALTER TABLE name alteration"""
-    p[0] = AlterTable(p[3], p[4], p.lexpos(1))
-
-
-def p_add_column(p: P) -> None:
-    """alteration : ADD COLUMN column_def
-                  | ADD unmarked_column"""
-    p[0] = AddColumn(p[len(p) - 1])
-
-
-def p_unmarked_column(p: P) -> None:
-    """unmarked_column : ID domain_opt column_constraints"""
-    p[0] = ColumnDef(Name(p[1], p.lexpos(1)), p[2], p[3], p.lexpos(1))
-
-
-def p_drop_column(p: P) -> None:
-    """alteration : DROP COLUMN name
-                  | DROP ID"""
-    name = p[len(p) - 1]
-    p[0] = DropColumn(name if isinstance(name, Name) else Name(name, p.lexpos(2)))
-
-
-def p_rename_table(p: P) -> None:
-    """alteration : RENAME TO name
-                  | RENAME ANARANA name"""
-    p[0] = RenameTable(p[3])
-
-
-def p_rename_column(p: P) -> None:
-    """alteration : RENAME name TO name
-                  | RENAME COLUMN name TO name
-                  | RENAME ANARANA name TO name"""
-    p[0] = RenameColumn(p[len(p) - 3], p[len(p) - 1])
-
-

@@ -7,7 +7,7 @@ the bare subquery (`plain_operand`, `plain`): only so can one token ahead tell `
 
 from __future__ import annotations
 
-from parser.grammar_base import P, append, complete, grow, passing
+from parser.grammar_base import P, append, complete, grow, in_own_schema, passing
 from parser.nodes import (
     Between,
     Binary,
@@ -168,7 +168,7 @@ def p_in_right_empty(p: P) -> None:
 
 
 def p_in_right_table(p: P) -> None:
-    """in_right : name"""
+    """in_right : object_name"""
     table = TableRef(p[1], None, p.lexpos(1))
     p[0] = Query(Select((Star(None, p.lexpos(1)),), (table,), place=p.lexpos(1)), place=p.lexpos(1))
 
@@ -274,8 +274,12 @@ def p_parameter(p: P) -> None:
 
 def p_column(p: P) -> None:
     """column : name
-              | name DOT name"""
-    p[0] = Column(p[1], None, p.lexpos(1)) if len(p) == 2 else Column(p[3], p[1], p.lexpos(1))
+              | name DOT name
+              | name DOT name DOT name"""
+    if len(p) < 6:
+        p[0] = Column(p[len(p) - 1], p[1] if len(p) > 2 else None, p.lexpos(1))
+    else:
+        p[0] = Column(p[5], in_own_schema(p[1], p[3]), p.lexpos(1))
 
 
 def p_case(p: P) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import replace
 
-from parser.grammar_base import P, append, complete, grow, passing
+from parser.grammar_base import P, append, complete, grow, in_own_schema, passing
 from parser.nodes import (
     Compound,
     Cte,
@@ -21,7 +21,6 @@ from parser.nodes import (
     Select,
     Star,
     TableRef,
-    Unary,
     Values,
     With,
 )
@@ -131,8 +130,10 @@ def p_item(p: P) -> None:
 
 def p_item_star(p: P) -> None:
     """item : STAR
-            | name DOT STAR"""
-    p[0] = Star(p[1] if len(p) > 2 else None, p.lexpos(1))
+            | name DOT STAR
+            | name DOT name DOT STAR"""
+    table = in_own_schema(p[1], p[3]) if len(p) > 4 else p[1] if len(p) > 2 else None
+    p[0] = Star(table, p.lexpos(1))
 
 
 def p_from_opt(p: P) -> None:
@@ -218,8 +219,8 @@ def p_plain_table_query(p: P) -> None:
 
 
 def p_table_name(p: P) -> None:
-    """table_name : name index_hint
-                  | name alias index_hint"""
+    """table_name : object_name index_hint
+                  | object_name alias index_hint"""
     p[0] = TableRef(p[1], p[2] if len(p) > 3 else None, p.lexpos(1))
 
 
@@ -352,9 +353,9 @@ def p_nulls(p: P) -> None:
 
 def p_limit_opt(p: P) -> None:
     """limit_opt :
-                 | LIMIT bound
-                 | LIMIT bound OFFSET bound
-                 | OFFSET bound"""
+                 | LIMIT expr
+                 | LIMIT expr OFFSET expr
+                 | OFFSET expr"""
     if len(p) == 1:
         p[0] = None
     elif p.slice[1].type == "OFFSET":
@@ -365,15 +366,15 @@ def p_limit_opt(p: P) -> None:
 
 def p_limit_range(p: P) -> None:
     """limit_opt : LIMIT bound bound
-                 | LIMIT bound COMMA bound"""
+                 | LIMIT expr COMMA expr"""
     p[0] = RowRange(p[2], p[3]) if len(p) == 4 else Limit(p[4], p[2], offset_first=True)
 
 
+@passing
 def p_bound(p: P) -> None:
     """bound : number
-             | parameter
-             | MINUS number"""
-    p[0] = p[1] if len(p) == 2 else Unary("-", p[2], p.lexpos(1))
+             | parameter"""
+    p[0] = p[1]
 
 
 # --- WITH --------------------------------------------------------------------------------------------------

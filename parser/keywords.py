@@ -188,6 +188,11 @@ _NAMES = _table(
     EXCLUDE      |                    |
     TIES         |                    |
     OTHERS       |                    |
+    GENERATED    |                    |
+    ALWAYS       |                    |
+    STORED       |                    |
+    VIRTUAL      |                    |
+    EXCLUSIVE    |                    |
     """,
 )
 

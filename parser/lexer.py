@@ -29,6 +29,8 @@ _TOKEN = re.compile(
 )
 _MARKS: Final = {"'s'": "TEXT", "'i'": "WHOLE", "'r'": "REAL", "'v'": "ANY"}
 _NAMES: Final = frozenset(("ID", *NAME_TOKENS))
+#: Two words that are one token: the first alone would be a domain's, or would begin NOT NULL.
+_PAIRS: Final = frozenset((("GENERATED", "ALWAYS"), ("NOT", "DEFERRABLE")))
 _SET_OPERATORS: Final = {"#+": "UNION", "#-": "EXCEPT", "#^": "INTERSECT"}
 #: Token type -> the sign it is, for error messages too.
 SIGNS: Final = {
@@ -188,7 +190,7 @@ class Lexer:
 
     def _settle_context(self) -> None:
         """What one token ahead can't tell. `IF` is a word of its own only before NOT or EXISTS. ON CONFLICT, where
-        an upsert follows, is one token: after `… JOIN b` it is no join's condition."""
+        an upsert follows, is one token: after `… JOIN b` it is no join's condition. So are two words of `_PAIRS`."""
         tokens = self.tokens
         for index in range(len(tokens) - 1, -1, -1):
             following = tokens[index + 1].type if index + 1 < len(tokens) else ""
@@ -196,6 +198,9 @@ class Lexer:
                 tokens[index].type = "ID"
             elif tokens[index].type == "ON" and following == "CONFLICT" and self._begins_upsert(index + 2):
                 tokens[index].type = "ON_CONFLICT"
+                del tokens[index + 1]
+            elif (tokens[index].type, following) in _PAIRS:
+                tokens[index].type = f"{tokens[index].type}_{following}"
                 del tokens[index + 1]
             elif following in ("ID", "BY") and (hint := self._index_hint(index)):
                 tokens[index].type = hint

@@ -105,7 +105,7 @@ class Compound:
 class Limit:
     """LIMIT count [OFFSET offset] (`dingano` alone: count None). `offset_first`: written `LIMIT offset, count`.
 
-    Both are Literal, Parameter or Unary('-', Literal).
+    Both may be any expression that names no column.
     """
 
     count: Expr | None

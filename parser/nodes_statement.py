@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from parser.nodes_expression import Domain, Expr, Name, OrderTerm, unplaced
-from parser.nodes_query import Item, Query, Source, Star, TableRef, With
+from parser.nodes_query import Item, Limit, Query, RowRange, Source, Star, TableRef, With
 
 # --- statements that change rows ---------------------------------------------------------------------------
 
@@ -47,7 +47,7 @@ class Insert:
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """UPDATE table SET … [FROM sources] [WHERE …]. `conflict` as in Insert."""
+    """UPDATE table SET … [FROM sources] [WHERE …] [ORDER BY …] [LIMIT …]. `conflict` as in Insert."""
 
     table: TableRef
     assignments: tuple[Assignment, ...]
@@ -55,17 +55,21 @@ class Update:
     where: Expr | None = None
     conflict: str = ""
     returning: tuple[Item | Star, ...] = ()
+    order_by: tuple[OrderTerm, ...] = ()
+    limit: Limit | RowRange | None = None
     with_: With | None = None
     place: int = unplaced()
 
 
 @dataclass(frozen=True, slots=True)
 class Delete:
-    """DELETE FROM table [WHERE …]."""
+    """DELETE FROM table [WHERE …] [ORDER BY …] [LIMIT …]."""
 
     table: TableRef
     where: Expr | None = None
     returning: tuple[Item | Star, ...] = ()
+    order_by: tuple[OrderTerm, ...] = ()
+    limit: Limit | RowRange | None = None
     with_: With | None = None
     place: int = unplaced()
 
@@ -118,7 +122,8 @@ class Unique:
 class ForeignKey:
     """REFERENCES table (foreign_columns); `columns` is empty in a column's definition.
 
-    `on_delete`, `on_update`: '', cascade, restrict, set null, set default, no action.
+    `on_delete`, `on_update`: '', cascade, restrict, set null, set default, no action. `deferred`: DEFERRABLE INITIALLY
+    DEFERRED; whatever else is said of that is how foreign keys are anyway.
     """
 
     columns: tuple[Name, ...]
@@ -126,7 +131,7 @@ class ForeignKey:
     foreign_columns: tuple[Name, ...] = ()
     on_delete: str = ""
     on_update: str = ""
-    deferrable: bool = False
+    deferred: bool = False
     name: Name | None = None
 
 
@@ -138,7 +143,16 @@ class Collation:
     name: Name | None = None
 
 
-Constraint: TypeAlias = NotNull | Default | Check | PrimaryKey | Unique | ForeignKey | Collation
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """[GENERATED ALWAYS] AS (value) [VIRTUAL | STORED] of a column: computed from its row, kept in it when `stored`."""
+
+    value: Expr
+    stored: bool = False
+    name: Name | None = None
+
+
+Constraint: TypeAlias = NotNull | Default | Check | PrimaryKey | Unique | ForeignKey | Collation | Generated
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,10 +282,12 @@ class Upkeep:
 
 @dataclass(frozen=True, slots=True)
 class Show:
-    """`what`: databases, tables, domains, views, indexes, columns (with `table`), servers, conflicts."""
+    """`what`: databases, tables, domains, views, indexes, servers, conflicts; of `table`: columns, and create table,
+    create view, create domain, create index. `malagasy`: the words that it is asked in, for an answer in the same."""
 
     what: str
     table: Name | None = None
+    malagasy: bool = field(default=False, compare=False)
     place: int = unplaced()
 
 

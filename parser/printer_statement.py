@@ -26,6 +26,7 @@ from parser.nodes import (
     DropColumn,
     Explain,
     ForeignKey,
+    Generated,
     Insert,
     Item,
     Literal,
@@ -91,14 +92,20 @@ def _assignment(writer: Writer, node: Assignment) -> str:
 def _update(writer: Writer, node: Update) -> str:
     start = writer.words("UPDATE") + (f" {writer.words('OR', node.conflict.upper())}" if node.conflict else "")
     changes = writer.clause("SET", node.assignments) + writer.clause("FROM", node.sources)
-    rest = writer.clause("WHERE", node.where) + _returning(writer, node.returning)
-    return f"{_with(writer, node)}{start} {writer.node(node.table)}{changes}{rest}"
+    return f"{_with(writer, node)}{start} {writer.node(node.table)}{changes}{_rows_kept(writer, node)}"
 
 
 @writes(Delete)
 def _delete(writer: Writer, node: Delete) -> str:
-    rest = writer.clause("WHERE", node.where) + _returning(writer, node.returning)
-    return f"{_with(writer, node)}{writer.words('DELETE', 'FROM')} {writer.node(node.table)}{rest}"
+    start = f"{_with(writer, node)}{writer.words('DELETE', 'FROM')} {writer.node(node.table)}"
+    return start + _rows_kept(writer, node)
+
+
+def _rows_kept(writer: Writer, node: Update | Delete) -> str:
+    """Which rows are changed, and what is said of them."""
+    text = writer.clause("WHERE", node.where) + _returning(writer, node.returning)
+    text += writer.clause("ORDER" if writer.malagasy else "ORDER BY", node.order_by)
+    return text + (f" {writer.node(node.limit)}" if node.limit is not None else "")
 
 
 # --- definitions -------------------------------------------------------------------------------------------
@@ -208,12 +215,18 @@ def _foreign_key(writer: Writer, node: ForeignKey) -> str:
     text += f"{writer.words('REFERENCES')} {writer.node(node.table)}{_columns(writer, node.foreign_columns)}"
     for event, action in (("DELETE", node.on_delete), ("UPDATE", node.on_update)):
         text += f" {writer.words('ON', event)} {writer.say(action)}" if action else ""
-    return text + (f" {writer.words('DEFERRABLE')}" if node.deferrable else "")
+    return text + (f" {writer.words('DEFERRABLE', 'INITIALLY', 'DEFERRED')}" if node.deferred else "")
 
 
 @writes(Collation)
 def _collation(writer: Writer, node: Collation) -> str:
     return f"{writer.words('COLLATE')} {writer.node(node.collation)}"
+
+
+@writes(Generated)
+def _generated(writer: Writer, node: Generated) -> str:
+    start = writer.words("AS") if writer.malagasy else writer.words("GENERATED", "ALWAYS", "AS")
+    return f"{start} ({writer.node(node.value)})" + (f" {writer.words('STORED')}" if node.stored else "")
 
 
 @writes(Drop)
@@ -264,8 +277,10 @@ _LISTS = {
 
 @writes(Show)
 def _show(writer: Writer, node: Show) -> str:
-    what = writer.words(_LISTS[node.what]) if writer.malagasy else node.what.upper()
     ny = " ny" if writer.malagasy else ""
+    if node.what.startswith("create "):
+        return f"{writer.words('SHOW')}{ny} {writer.say(node.what)} {writer.node(node.table)}"
+    what = writer.words(_LISTS[node.what]) if writer.malagasy else node.what.upper()
     return f"{writer.words('SHOW')}{ny} {what}{writer.clause('FROM', node.table)}"
 
 

@@ -24,7 +24,8 @@ class Column:
     """A column of a table or view, named as created.
 
     `atoms` is its domain (empty: any value), `domain` the domain's text. `rounding` is the NUMERIC(p, s) that
-    values are rounded to. `default` is SQLite's text of the default value, None without one.
+    values are rounded to. `default` is SQLite's text of the default value, None without one;
+    `generated` that of what computes the column, None for a column that is given values.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Column:
     not_null: bool = False
     default: str | None = None
     rounding: Number | None = None
+    generated: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -167,6 +167,36 @@ _DEFINITIONS: dict[str, Texts] = {
         fr="DirkDB ne sait pas faire cela[[ : {what}]]",
         en="DirkDB does not do this[[: {what}]]",
     ),
+    "other_database": Texts(
+        mg="ny tahiry ampiasaina ihany no azo lazaina : ampiasao {database} aloha, dia {name} irery",
+        fr="une instruction n'atteint que la base en usage : USE {database} d'abord, puis {name} seul",
+        en="a statement reaches only the database in use: USE {database} first, then {name} alone",
+    ),
+    "generated_given": Texts(
+        mg="kajiana ny tsanganana {name} ; tsy azo omena sanda",
+        fr="la colonne {name} est calculée ; elle ne reçoit pas de valeur",
+        en="column {name} is computed; it can't be given a value",
+    ),
+    "generated_invalid": Texts(
+        mg="ny tsanganana kajiana {name} dia avy amin'ny tsanganan'ny andalany ihany, ary tsy miova ny valiny",
+        fr="la colonne calculée {name} ne peut dépendre que des colonnes de sa ligne, et toujours de la même façon",
+        en="the computed column {name} can only depend on the columns of its own row, and always in the same way",
+    ),
+    "moment_not_kept": Texts(
+        mg="tsy azo tehirizina ny valin'ny {name} raha ny ora izao no omena azy (tsanganana kajiana, tondro)",
+        fr="{name} ne peut recevoir l'heure qu'il est là où la réponse est gardée (colonne calculée, index)",
+        en="{name} can't be given the time now where the answer is kept (a computed column, an index)",
+    ),
+    "generated_circular": Texts(
+        mg="miankina amin'ny tenany ihany ny tsanganana kajiana {name}",
+        fr="la colonne calculée {name} dépend d'elle-même",
+        en="the computed column {name} depends on itself",
+    ),
+    "autoincrement_misplaced": Texts(
+        mg="INTEGER fanalahidy ihany no azo asiana AUTOINCREMENT, fa tsy {name}",
+        fr="AUTOINCREMENT ne va qu'avec INTEGER PRIMARY KEY, ce que {name} n'est pas",
+        en="AUTOINCREMENT goes with INTEGER PRIMARY KEY only, which {name} is not",
+    ),
     "not_explainable": Texts(
         mg="tsy azo hazavaina ny {what} : fangatahana (ALAIVO, SANDA, MIARAKA), MANAMPIA, HAVAOZY sy FAFAO ihany",
         fr="{what} ne s'explique pas : seulement une requête (SELECT, VALUES, WITH), INSERT, UPDATE et DELETE",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import apsw
 
 from parser.errors import SqlError
@@ -17,6 +19,8 @@ DATA_ERRORS: tuple[type[Exception], ...] = (
     OverflowError,
 )
 
+#: What SQLite says of 'now' or 'localtime' in a computed column or an index.
+_KEPT_MOMENT = re.compile(r"non-deterministic use of (\w+)\(\)")
 _CONSTRAINTS = {
     apsw.SQLITE_CONSTRAINT_UNIQUE: "unique_violation",
     apsw.SQLITE_CONSTRAINT_PRIMARYKEY: "unique_violation",
@@ -42,6 +46,9 @@ def statement_failure(error: Exception, table: str = "") -> SqlError:
         return SqlError("aggregate_misplaced")
     if "ON CONFLICT clause does not match" in str(error):
         return SqlError("conflict_target_invalid", table=table)
+    moment = _KEPT_MOMENT.search(str(error))
+    if moment is not None:
+        return SqlError("moment_not_kept", name=moment[1])
     return SqlError("execution_failed", reason=_reason(error))
 
 

@@ -187,7 +187,10 @@ def _divide_whole(a: Any, b: Any) -> int | float | None:
 
 
 def _modulo(a: Any, b: Any) -> int | float | None:
-    return None if _operands(a, b) is None else _calculator.value("SELECT ? % ?", (a, b))
+    operands = _operands(a, b)
+    if operands is not None and -1 < operands[1] < 1:
+        raise SqlError("division_by_zero")
+    return None if operands is None else _calculator.value("SELECT ? % ?", (a, b))
 
 
 def _fitting(value: int | float) -> int | float:

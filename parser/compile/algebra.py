@@ -74,6 +74,10 @@ class _Reader:
                 found = Operator("×", (found, *(self._source(each) for each in change.sources)))
             if change.where is not None:
                 found = Operator(f"σ {self._text(change.where)}", (found,))
+            if change.order_by:
+                found = Operator(f"τ {self._list(change.order_by)}", (found,))
+            if change.limit is not None:
+                found = Operator(f"λ {self._limit(change.limit)}", (found,))
             name = change.table.name.text
             what = self._set(name, change.assignments) if isinstance(change, nodes.Update) else f"{name} −"
             found = Operator(f"{name} ← {what}", (found,))

@@ -47,7 +47,7 @@ def alter_table(context: Context, node: nodes.AlterTable) -> Ddl:
     changes = [*_table_changes(table, node.action, source), *_index_changes(context.schema, table, rewrite)]
     views = _dependents(context.schema, table)
     changes += [CatalogChange("view", view.key, view.name, view.source) for view in views]
-    after = _after(context.schema, table, changes)
+    after = _after(context.schema, table, changes, node.action)
     texts = [f"DROP VIEW {sql.name(view.name)}" for view in reversed(views)]
     texts += _statements(after, table, node.action, simple)
     texts += [_view_sql(after, view) for view in views]
@@ -61,7 +61,9 @@ def _is_simple(column: nodes.ColumnDef) -> bool:
         return False
     filled = any(not isinstance(each, nodes.Constant) or each.value is not None for each in given)
     return all(
-        isinstance(each, nodes.Check | nodes.Default) or (isinstance(each, nodes.NotNull) and filled)
+        isinstance(each, nodes.Check | nodes.Default)
+        or (isinstance(each, nodes.NotNull) and filled)
+        or (isinstance(each, nodes.Generated) and not each.stored)
         for each in column.constraints
     )
 
@@ -182,14 +184,26 @@ def _dependents(schema: Schema, table: Table) -> list[View]:
         found += more
 
 
-def _after(schema: Schema, table: Table, changes: list[CatalogChange]) -> Schema:
+def _after(schema: Schema, table: Table, changes: list[CatalogChange], action: object) -> Schema:
+    """The schema with `changes`. What is not found any more was taken away by the action."""
     try:
         return load_schema(schema, changes, schema.version)
     except SqlError as error:
-        if error.key in _BROKEN:
-            raise SqlError("in_use", name=table.name, user=str(error.params.get("name", ""))) from None
+        if error.key in _BROKEN and not isinstance(action, nodes.AddColumn):
+            gone = action.name if isinstance(action, nodes.DropColumn) else nodes.Name(table.name)
+            raise SqlError("in_use", name=gone.text, user=_broken(schema, changes), place=gone.place) from None
         error.nowhere()
         raise
+
+
+def _broken(schema: Schema, changes: list[CatalogChange]) -> str:
+    """The name of the first object that can't be defined any more."""
+    for change in changes:
+        try:
+            schema = load_schema(schema, [change], schema.version)
+        except SqlError:
+            return change.name
+    return ""
 
 
 # --- what SQLite does ----------------------------------------------------------------------------------------
@@ -221,8 +235,10 @@ def _statements(after: Schema, table: Table, action: object, simple: bool) -> li
 
 def _kept(before: Table, after: Table, renamed: nodes.RenameColumn | None) -> Iterable[tuple[str, str]]:
     """Old and new name of each column that keeps its values."""
-    names = {column.key: column.name for column in after.columns}
+    names = {column.key: column.name for column in after.columns if column.generated is None}
     for column in before.columns:
+        if column.generated is not None:
+            continue
         if renamed is not None and column.key == key(renamed.old.text):
             yield column.name, names[key(renamed.new.text)]
         elif column.key in names:

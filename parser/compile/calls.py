@@ -91,7 +91,9 @@ def _moment(env: Env, node: nodes.Call, function: Function) -> Expression:
             env.context.repeatable = False
     text = f"{function.sql}({joined(arguments)})"
     # A modifier that is no literal may be 'localtime', which our own function refuses; in a write 'now' is its too.
-    if None in words[position + 1 :] or (env.context.for_write and None in words[position:]):
+    # SQLite itself refuses both in what must be pure.
+    unsure = None in words[position + 1 :] or (env.context.for_write and None in words[position:])
+    if unsure and not env.context.pure:
         text = f"dirk_datefn('{function.sql}', {joined(arguments)})"
     return replace(combine(text, *arguments), is_moment=function.sql in ("date", "datetime"))
 

@@ -11,6 +11,7 @@ from parser.compile import numbering, sql
 from parser.compile.context import Context
 from parser.compile.expressions import Env, condition, expression, expressions
 from parser.compile.inserted import note_cells, row_offset, rows_text, stored
+from parser.compile.limited import kept_text
 from parser.compile.names import Scope
 from parser.compile.query import compile_query, with_clause
 from parser.compile.select import ResultColumn, result_columns
@@ -56,6 +57,14 @@ def column_of(table: Table, name: nodes.Name) -> Column:
     raise SqlError("unknown_column", name=name.text, nearest=close, place=name.place)
 
 
+def given_column(table: Table, name: nodes.Name) -> Column:
+    """As `column_of`, for a column that is given a value. Raises generated_given (428C9) for one that is computed."""
+    column = column_of(table, name)
+    if column.generated is not None:
+        raise SqlError("generated_given", name=column.name, place=name.place)
+    return column
+
+
 # --- INSERT --------------------------------------------------------------------------------------------------
 
 
@@ -93,8 +102,8 @@ def _may_repeat(node: nodes.Insert, table: Table) -> bool:
 
 def _columns(table: Table, given: tuple[nodes.Name, ...]) -> list[Column]:
     if not given:
-        return list(table.columns)
-    columns = [column_of(table, name) for name in given]
+        return [column for column in table.columns if column.generated is None]
+    columns = [given_column(table, name) for name in given]
     for at, column in enumerate(columns):
         if column in columns[:at]:
             raise SqlError("column_twice", name=column.name, place=given[at].place)
@@ -137,8 +146,7 @@ def update(context: Context, node: nodes.Update) -> Change:
     text = f"{prefix}UPDATE{_conflict(node.conflict)} {goal.source.text}"
     text += f" SET {assignments(env, goal.table, node.assignments)}"
     text += f" FROM {extra.text}" if extra is not None else ""
-    if node.where is not None:
-        text += f" WHERE {condition(env, node.where).sql}"
+    text += _where(env, node, goal, scope)
     returning, outputs = _returning(context, goal, node.returning)
     return _change(context, text + returning, "update", goal.table, outputs, [goal.table.name])
 
@@ -148,7 +156,7 @@ def assignments(env: Env, table: Table, given: tuple[nodes.Assignment, ...]) -> 
     texts: list[str] = []
     seen: set[str] = set()
     for each in given:
-        columns = [column_of(table, name) for name in each.columns]
+        columns = [given_column(table, name) for name in each.columns]
         for column, name in zip(columns, each.columns, strict=True):
             if column.key in seen:
                 raise SqlError("column_twice", name=column.name, place=name.place)
@@ -187,10 +195,17 @@ def delete(context: Context, node: nodes.Delete) -> Change:
     prefix = with_clause(context, node.with_, scope)
     goal = target(context, node.table.name, node.table.alias)
     text = f"{prefix}DELETE FROM {goal.source.text}"
-    if node.where is not None:
-        text += f" WHERE {condition(Env(context, goal.source.scope(scope)), node.where).sql}"
+    text += _where(Env(context, goal.source.scope(scope)), node, goal, scope)
     returning, outputs = _returning(context, goal, node.returning)
     return _change(context, text + returning, "delete", goal.table, outputs, [goal.table.name])
+
+
+def _where(env: Env, node: nodes.Update | nodes.Delete, goal: Target, scope: Scope) -> str:
+    """The WHERE clause; with a row limit, the rows are chosen in a query of their own."""
+    if node.limit is None and not node.order_by:
+        return f" WHERE {condition(env, node.where).sql}" if node.where is not None else ""
+    inner = target(env.context, node.table.name, node.table.alias).source
+    return f" WHERE {kept_text(env.context, node, goal.table, inner, inner.scope(scope))}"
 
 
 # --- what all three share ------------------------------------------------------------------------------------

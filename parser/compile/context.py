@@ -24,7 +24,8 @@ class Context:
     """The state of compiling one statement.
 
     `for_write`: what it computes must come out the same on every node. `inline`: the text is kept by SQLite
-    (views, CHECKs), so literals are written into it and parameters refused. `written`: literals alone are.
+    (views, CHECKs), so literals are written into it and parameters refused. `written`: literals alone are. `pure`:
+    SQLite keeps it where it allows deterministic functions only, so none of ours is called that raises.
     `reusable`: the plan is good for other requests of its shape. `shown`: what tables are called in the
     statement, by the alias that the SQL gives them. `cells`: as `plan.Change` has them.
     """
@@ -34,6 +35,7 @@ class Context:
     for_write: bool = False
     inline: bool = False
     written: bool = False
+    pure: bool = False
     reusable: bool = True
     repeatable: bool = True
     tables: dict[str, None] = field(default_factory=dict)

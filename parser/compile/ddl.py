@@ -51,6 +51,7 @@ def create_table(context: Context, node: nodes.CreateTable) -> Ddl:
         return _taken(node, "table")
     if node.query is not None:
         return _create_as(context, node, node.query)
+    numbering.check(node)
     table = define_table(context, node, _source(context))
     _check_children(context.schema, table)
     texts = (table_sql(context, node, table), *numbering.created(table))
@@ -158,11 +159,11 @@ def drop(context: Context, node: nodes.Drop) -> Ddl:
     """DROP. Raises in_use (2BP01) when something else needs the object, and unknown_… when it is not there."""
     schema, kind, name_key = context.schema, node.kind, key(node.name.text)
     verb = f"drop_{kind}"
-    found = _things(schema, kind).get(name_key)
+    found = things(schema, kind).get(name_key)
     if found is None:
         if node.optional:
             return nothing(verb, kind, node.name.text)
-        raise _unknown(schema, node)
+        raise unknown(schema, kind, node.name)
     user = _user_of(schema, found)
     if user:
         raise SqlError("in_use", name=found.name, user=user, place=node.name.place)
@@ -175,7 +176,8 @@ def drop(context: Context, node: nodes.Drop) -> Ddl:
     return Ddl(texts, tuple(changes), verb, kind, found.name)
 
 
-def _things(schema: Schema, kind: str) -> Mapping[str, Thing]:
+def things(schema: Schema, kind: str) -> Mapping[str, Thing]:
+    """The tables, views, domains or indexes of `schema` by key; `kind` in the singular."""
     if kind == "table":
         return schema.tables
     if kind == "view":
@@ -183,16 +185,16 @@ def _things(schema: Schema, kind: str) -> Mapping[str, Thing]:
     return schema.domains if kind == "domain" else schema.indexes
 
 
-def _unknown(schema: Schema, node: nodes.Drop) -> SqlError:
-    known = [each.name for each in _things(schema, node.kind).values()]
+def unknown(schema: Schema, kind: str, name: nodes.Name) -> SqlError:
+    """The error for an object that is not there, with the nearest one that is."""
+    known = [each.name for each in things(schema, kind).values()]
     error = {
         "table": "unknown_table",
         "view": "unknown_view",
         "domain": "unknown_domain",
         "index": "unknown_index",
     }
-    close = nearest(node.name.text, known)
-    return SqlError(error[node.kind], name=node.name.text, nearest=close, place=node.name.place)
+    return SqlError(error[kind], name=name.text, nearest=nearest(name.text, known), place=name.place)
 
 
 def _user_of(schema: Schema, found: Thing) -> str:

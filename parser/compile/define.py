@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from parser import domains, nodes
-from parser.compile import numbering, sql
+from parser.compile import generated, numbering, sql
 from parser.compile.context import Context
 from parser.compile.expressions import Env, collation, condition, expression
 from parser.compile.names import Scope
@@ -30,6 +30,7 @@ def define_table(context: Context, node: nodes.CreateTable, source: str) -> Tabl
     context.inline, context.for_write = True, True
     columns = tuple(define_column(context, each) for each in node.columns)
     _check_columns([column.name for column in columns], [each.name.place for each in node.columns])
+    columns = generated.resolved(context, node.columns, columns, node.name.text)
     unique, has_primary = _unique_keys(node)
     primary = unique[0] if has_primary else ()
     numbered, sequenced = numbering.numbered_column(node)
@@ -136,8 +137,8 @@ def _reference(context: Context, node: nodes.ForeignKey, columns: tuple[str, ...
 
     A table that is not there yet may be referred to: it is held to that when it is made.
     """
-    if node.deferrable:
-        raise SqlError("not_supported", what="DEFERRABLE", place=node.table.place)
+    if node.deferred:
+        raise SqlError("not_supported", what="INITIALLY DEFERRED", place=node.table.place)
     foreign = tuple(key(name.text) for name in node.foreign_columns)
     reference = Reference(columns, key(node.table.text), foreign, bool({node.on_delete, node.on_update} & _CASCADES))
     known = {column.key for column in table.columns}
@@ -185,7 +186,7 @@ def table_sql(context: Context, node: nodes.CreateTable, table: Table) -> str:
 
 def column_sql(context: Context, node: nodes.ColumnDef, column: Column, table: Table) -> str:
     """One column of CREATE TABLE or ADD COLUMN, its domain and checks with it."""
-    text = sql.name(column.name)
+    text = sql.name(column.name) + generated.column_text(context, node, table.name, table.columns)
     text += " NOT NULL" if column.not_null else ""
     text += f" DEFAULT ({_stored_default(column)})" if column.default is not None else ""
     text += f" CHECK ({domain_check(column)})" if column.atoms else ""
@@ -275,7 +276,7 @@ def define_index(context: Context, node: nodes.CreateIndex, source: str) -> tupl
     context.inline, context.for_write = True, True
     table = context.table(node.table)
     fields = relation_fields(table.columns, "", table.name)
-    env = Env(context, Scope(fields=fields))
+    env = Env(replace(context, pure=True), Scope(fields=fields))
     terms = []
     for term in node.terms:
         compiled = expression(env, term.expr)

@@ -39,5 +39,17 @@ def remainder(left: Expression, right: Expression) -> Expression:
     return combine(f"(CASE {null} {failing} ELSE {left.sql} % {right.sql} END)", left, right, extra_depth=5)
 
 
+def unguarded(op: str, left: Expression, right: Expression) -> Expression:
+    """`/`, `div` or `%` in SQLite's own words alone: null where the divisor is zero."""
+    if op == "/":
+        return combine(f"({left.sql} * 1.0 / {right.sql})", left, right, extra_depth=2)
+    if op == "%":
+        return combine(f"({left.sql} % {right.sql})", left, right)
+    whole_ones = f"typeof({left.sql}) = 'integer' AND typeof({right.sql}) = 'integer'"
+    other = f"CAST({left.sql} * 1.0 / {right.sql} AS INTEGER)"
+    text = f"(CASE WHEN {whole_ones} THEN {left.sql} / {right.sql} ELSE {other} END)"
+    return combine(text, left, right, extra_depth=6)
+
+
 def _may_repeat(left: Expression, right: Expression) -> bool:
     return left.repeatable and right.repeatable and len(left.sql) + len(right.sql) <= _MAX_REPEATED

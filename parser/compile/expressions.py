@@ -116,7 +116,7 @@ def _binary(env: Env, node: nodes.Binary) -> Expression:
         raise SqlError("too_complex")
     compiled = side(env, leftmost, spine[-1].right)
     for each in reversed(spine):
-        compiled = _apply(each.op, compiled, side(env, each.right, each.left))
+        compiled = _apply(each.op, compiled, side(env, each.right, each.left), env.context.pure)
     return compiled
 
 
@@ -127,7 +127,9 @@ def side(env: Env, node: nodes.Expr, other: nodes.Expr) -> Expression:
     return expression(env, node)
 
 
-def _apply(op: str, left: Expression, right: Expression) -> Expression:
+def _apply(op: str, left: Expression, right: Expression, pure: bool) -> Expression:
+    if pure and op in ("/", "div", "%"):
+        return division.unguarded(op, left, right)
     if op == "/":
         return division.real(left, right)
     if op == "div":

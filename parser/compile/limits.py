@@ -1,15 +1,18 @@
-"""LIMIT and OFFSET: whole numbers from 0, or parameters that hold one."""
+"""LIMIT and OFFSET: whole numbers from 0, whatever they are computed from."""
 
 from __future__ import annotations
 
 from parser import nodes
+from parser.compile.casts import once
 from parser.compile.context import Context
+from parser.compile.expressions import Env, condition
+from parser.compile.names import Scope
 from parser.errors import SqlError
-from parser.plan import Bind
 
 
 def limit_text(context: Context, limit: nodes.Limit | nodes.RowRange) -> str:
-    """The clause, its values bound and checked when it runs (limit_invalid, 2201W)."""
+    """The clause, its values checked when it runs (limit_invalid, 2201W). Raises what its expressions raise, which
+    reach no column."""
     if isinstance(limit, nodes.RowRange):
         start, stop = _count(context, limit.start), _count(context, limit.stop)
         return f" LIMIT max({stop} - {start}, 0) OFFSET {start}"
@@ -18,12 +21,13 @@ def limit_text(context: Context, limit: nodes.Limit | nodes.RowRange) -> str:
 
 
 def _count(context: Context, node: nodes.Expr) -> str:
-    if isinstance(node, nodes.Literal):
-        value = context.literal(node.index)
-    elif isinstance(node, nodes.Parameter):
-        bind: Bind = node.name if node.name is not None else -(node.position + 1)
-        value = context.argument(bind)
-    else:
-        raise SqlError("limit_invalid")
+    if isinstance(node, nodes.Unary) and isinstance(node.operand, nodes.Literal):
+        raise SqlError("limit_invalid", place=node.place)
+    # Nothing of a query is there yet when its limit is computed.
+    value = condition(Env(context, Scope()), node).sql
+    return _checked(value) if isinstance(node, nodes.Literal | nodes.Parameter) else once(value, _checked("x"))
+
+
+def _checked(value: str) -> str:
     whole = f"typeof({value}) = 'integer' OR (typeof({value}) = 'real' AND {value} = trunc({value}))"
     return f"CASE WHEN ({whole}) AND {value} >= 0 THEN CAST({value} AS INTEGER) ELSE dirk_fail('limit_invalid') END"

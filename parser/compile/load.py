@@ -50,7 +50,8 @@ def _define_some(
         try:
             things[change.kind][change.key] = _define(_schema(things, version), change)
         except SqlError as error:
-            failure = error
+            # What fails after it may do so for want of this one.
+            failure = failure or error
             left.append(change)
     if failure is not None and len(left) == len(waiting):
         raise failure

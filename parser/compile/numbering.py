@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from parser import nodes
 from parser.compile import sql
+from parser.errors import SqlError
 from parser.schema import Column, Table, key
 
 _SEQUENCE = "dirk_sequence"
@@ -30,6 +31,14 @@ def numbered_column(node: nodes.CreateTable) -> tuple[str, bool]:
             if isinstance(term, nodes.Column) and key(term.name.text) in whole:
                 return key(term.name.text), False
     return "", False
+
+
+def check(node: nodes.CreateTable) -> None:
+    """Raises autoincrement_misplaced (42P16) for a column that could not number itself."""
+    for column in node.columns:
+        says_so = any(isinstance(each, nodes.PrimaryKey) and each.autoincrement for each in column.constraints)
+        if says_so and not _is_integer(column):
+            raise SqlError("autoincrement_misplaced", name=column.name.text, place=column.place)
 
 
 def _is_integer(column: nodes.ColumnDef) -> bool:

@@ -14,6 +14,7 @@ from parser.compile.names import CommonTable, Field, Scope
 from parser.compile.order import Ordering, by_output, by_scope
 from parser.compile.select import Core, ResultColumn, compile_select
 from parser.compile.sql import Expression
+from parser.compile.walk import every
 from parser.errors import SqlError
 from parser.schema import key
 from parser.shape import source_text
@@ -185,8 +186,8 @@ def with_clause(context: Context, with_: nodes.With | None, scope: Scope) -> str
         # Of DirkDB's own: `WITH t1 AS (SELECT … FROM "t1")` would read itself where a table is called so.
         sql_name = f"dirk_{context.alias()}"
         context.shown[sql_name] = cte.name.text
-        recursive = with_.recursive and _recursive_start(cte)
-        if recursive:
+        recursive = _recursive_start(cte) if with_.recursive or _names_itself(context, cte, scope) else None
+        if recursive is not None:
             start = compile_query(_apart(context), nodes.Query(recursive), scope, named=True)
             scope.common[key(cte.name.text)] = _common(context, cte, start, sql_name)
         compiled = compile_query(context, cte.query, scope, named=True)
@@ -196,6 +197,14 @@ def with_clause(context: Context, with_: nodes.With | None, scope: Scope) -> str
         heads = ", ".join(each.sql for each in common.columns)
         texts.append(f"{sql_name}({heads}) AS {hint}({compiled.sql})")
     return f"WITH {'RECURSIVE ' if with_.recursive else ''}{', '.join(texts)} "
+
+
+def _names_itself(context: Context, cte: nodes.Cte, scope: Scope) -> bool:
+    """Whether a query names its own table and nothing else is called so: without the word, SQLite has it recursive."""
+    wanted = key(cte.name.text)
+    if scope.common_table(cte.name.text) is not None or context.relation(cte.name.text) is not None:
+        return False
+    return any(key(each.name.text) == wanted for each in every(cte.query, nodes.TableRef))
 
 
 def _apart(context: Context) -> Context:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from parser import nodes
 from parser.compile import sql
 from parser.compile.context import Context
+from parser.compile.ddl import things, unknown
+from parser.compile.load import parsed
 from parser.errors import SqlError
 from parser.plan import Output, Query
-from parser.schema import Column, Table
+from parser.printer import write
+from parser.schema import Column, Table, key
 
 _RELATION = "fanasehoana"
 _KINDS = {"tables": "table", "domains": "domain", "views": "view", "indexes": "index"}
@@ -17,11 +20,33 @@ def show(context: Context, node: nodes.Show) -> Query:
     """SHOW TABLES, DOMAINS, VIEWS, INDEXES and COLUMNS FROM; the other lists are not a database's to know."""
     if node.what == "columns" and node.table is not None:
         return describe(context, node.table)
+    if node.what.startswith("create ") and node.table is not None:
+        return _definitions(context, node.what.removeprefix("create "), node.table, node.malagasy)
     kind = _KINDS.get(node.what)
     if kind is None:
         raise SqlError("not_supported", what=f"SHOW {node.what.upper()}")
     text = f"SELECT name FROM dirk_catalog WHERE kind = {sql.literal(kind)} ORDER BY key"
     return Query(text, (), (Output(_RELATION, _RELATION),), _RELATION, ())
+
+
+def _definitions(context: Context, kind: str, name: nodes.Name, malagasy: bool) -> Query:
+    """The statement that makes the object, and behind a table those that make its indexes."""
+    found = things(context.schema, kind).get(key(name.text))
+    if found is None:
+        raise unknown(context.schema, kind, name)
+    sources = [found.source]
+    if isinstance(found, Table):
+        indexes = (each for each in context.schema.indexes.values() if each.table == found.key)
+        sources += [each.source for each in sorted(indexes, key=lambda each: each.key)]
+    # It depends on more than the plan notes: an index may come and go while its table stays the same.
+    context.reusable = False
+    rows = ", ".join(f"({sql.literal(_said(source, malagasy))})" for source in sources)
+    return Query(f"VALUES {rows}", (), (Output(_RELATION, _RELATION),), _RELATION, ())
+
+
+def _said(source: str, malagasy: bool) -> str:
+    shaped, statement = parsed(source)
+    return write(statement, shaped, malagasy)
 
 
 def describe(context: Context, name: nodes.Name) -> Query:
@@ -37,5 +62,6 @@ def describe(context: Context, name: nodes.Name) -> Query:
 
 
 def _row(column: Column, in_primary: bool) -> str:
-    cells = (column.name, column.domain or None, int(column.not_null), column.default, int(in_primary))
+    given = column.default if column.generated is None else f"AS ({column.generated})"
+    cells = (column.name, column.domain or None, int(column.not_null), given, int(in_primary))
     return f"({', '.join(sql.literal(cell) for cell in cells)})"

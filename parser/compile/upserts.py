@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from parser import nodes
-from parser.compile import sql
 from parser.compile.context import Context
-from parser.compile.expressions import Env, condition
+from parser.compile.expressions import Env, condition, expressions, joined
 from parser.compile.names import Scope
 from parser.compile.sources import From, relation_fields
 from parser.schema import Table
 
 
+def _target_text(context: Context, table: Table, upsert: nodes.Upsert) -> str:
+    """What must be unique, in the words that an index of it has: SQLite compares them, values written out."""
+    env = Env(replace(context, written=True, pure=True), Scope(fields=relation_fields(table.columns, "", table.name)))
+    text = f" ({joined(expressions(env, [term.expr for term in upsert.target]))})"
+    return text if upsert.target_where is None else f"{text} WHERE {condition(env, upsert.target_where).sql}"
+
+
 def upsert_text(context: Context, table: Table, source: From, parent: Scope, upsert: nodes.Upsert) -> str:
     """One ON CONFLICT clause; DO UPDATE sees the row that is there, and the refused one as `excluded`."""
     # Assignments are the same as UPDATE's.
-    from parser.compile.changes import assignments, column_of
+    from parser.compile.changes import assignments
 
     text = " ON CONFLICT"
     if upsert.target:
-        terms = [term.expr for term in upsert.target]
-        names = [column_of(table, term.name).name for term in terms if isinstance(term, nodes.Column)]
-        text += f" ({sql.names(names)})"
-    if upsert.target_where is not None:
-        bare = relation_fields(table.columns, "", table.name)
-        # SQLite finds the index by its condition, in which values are written out.
-        before, context.written = context.written, True
-        text += f" WHERE {condition(Env(context, Scope(fields=bare)), upsert.target_where).sql}"
-        context.written = before
+        text += _target_text(context, table, upsert)
     if not upsert.assignments:
         return f"{text} DO NOTHING"
     refused = relation_fields(table.columns, "excluded", table.name)

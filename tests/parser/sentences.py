@@ -17,7 +17,18 @@ Production = tuple[str, tuple[str, ...]]
 
 _NAMES = ("t", "a", "élève", "`two words`", "`select`", "B", "count", "max", "`a``b`", "anarana", "f")
 _TEXTS = ("'x'", "'it''s'", '"a \\"b\\" c"', "''", "'é\\n日本'")
-_FIXED = {"ON_CONFLICT": "ON CONFLICT", "NOT_INDEXED": "NOT INDEXED", "INDEXED_BY": "INDEXED BY", "BLOB": "x'00ff'"}
+_FIXED = {
+    "ON_CONFLICT": "ON CONFLICT", "NOT_INDEXED": "NOT INDEXED", "INDEXED_BY": "INDEXED BY", "BLOB": "x'00ff'",
+    "GENERATED_ALWAYS": "GENERATED ALWAYS", "NOT_DEFERRABLE": "NOT DEFERRABLE",
+}  # fmt: skip
+#: What lies in another database than the one in use is refused: the first name of these is the one in use.
+_QUALIFIED = frozenset(
+    (
+        ("object_name", ("name", "DOT", "name")),
+        ("column", ("name", "DOT", "name", "DOT", "name")),
+        ("item", ("name", "DOT", "name", "DOT", "STAR")),
+    )
+)
 #: A literal of rows that were collapsed: no text has it.
 _NEVER = frozenset(("ANY",))
 
@@ -78,6 +89,9 @@ class Grammar:
             else:
                 fitting = [b for b in self.bodies[symbol] if (_depth(b, self.bodies, self.depths) or 0) <= left]
                 body = choices.pick(fitting or [min(self.bodies[symbol], key=self._least)])
+            if (symbol, body) in _QUALIFIED:
+                words.append("main")
+                body = body[1:]
             for each in body:
                 expand(each, left - 1)
 

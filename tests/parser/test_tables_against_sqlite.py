@@ -45,7 +45,7 @@ class Databases:
     def compare(self) -> None:
         """All tables hold the same."""
         for table in self.tables.tables:
-            names = ", ".join(each.ours for each in table.columns), ", ".join(each.theirs for each in table.columns)
+            names = ", ".join(each.ours for each in table.shown), ", ".join(each.theirs for each in table.shown)
             mine = self.ours.run(f"alaivo {names[0]} ao@ {table.ours}")
             other = self.theirs.execute(f"SELECT {names[1]} FROM {table.theirs}").fetchall()
             assert _sorted(mine) == _sorted(other), self.story(f"{table.ours}\n{mine}\n{other}")

@@ -26,12 +26,18 @@ class TableColumn:
 
 @dataclass(slots=True)
 class TwinTable:
-    """A table of both, with the column groups that are unique."""
+    """A table of both, with the column groups that are unique; `computed` columns are given no values."""
 
     ours: str
     theirs: str
     columns: list[TableColumn] = field(default_factory=list)
     unique: list[list[TableColumn]] = field(default_factory=list)
+    computed: list[TableColumn] = field(default_factory=list)
+
+    @property
+    def shown(self) -> list[TableColumn]:
+        """All columns."""
+        return [*self.columns, *self.computed]
 
 
 class TwinTables:
@@ -49,6 +55,8 @@ class TwinTables:
         choices, number = self.choices, len(self.tables)
         table = TwinTable(("t", "`ny faharoa`")[number], f"t{number}")
         parts = [self._column(table, place) for place in range(2 + choices.below(3))]
+        if choices.chance(40):
+            parts.append(self._computed(table, f"w{number}"))
         if table.unique == [] or choices.chance(30):
             group = table.columns[: 1 + choices.below(2)]
             word = "UNIQUE" if table.unique and choices.chance(50) else ""
@@ -91,6 +99,23 @@ class TwinTables:
             table.unique.append([column])
         table.columns.append(column)
         return Twin(ours, theirs)
+
+    def _computed(self, table: TwinTable, name: str) -> Twin:
+        """A column that is computed from one or two others."""
+        choices = self.choices
+        used, other = choices.pick(table.columns), choices.pick(table.columns)
+        form = choices.pick(("length({})", "coalesce({}, {})", "typeof({}) || 'x'", "({} = {})", "abs({}) + 1", "{}"))
+        value = Twin(form.format(used.ours, other.ours), form.format(used.theirs, other.theirs))
+        storage = choices.pick(("", " VIRTUAL", " STORED"))
+        head = choices.pick(("AS", "antso", "GENERATED ALWAYS AS", "generated always antso"))
+        tail = choices.pick(("", "", "UNIQUE", "NOT NULL"))
+        column = TableColumn(name, name, "any", False)
+        table.computed.append(column)
+        if tail == "UNIQUE":
+            table.unique.append([column])
+        table.columns = [replace(each, is_free=each.is_free and each not in (used, other)) for each in table.columns]
+        ours = f"{name} {head} ({value.ours}){storage} {choices.words(*tail.split())}"
+        return Twin(ours, f"{name} AS ({value.theirs}){storage} {tail}")
 
     def _foreign(self, table: TwinTable) -> list[Twin]:
         parent, choices = self.tables[0], self.choices

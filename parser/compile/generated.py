@@ -1,0 +1,93 @@
+"""Generated columns: what is computed from a row, in SQL that needs nothing but SQLite to be read again.
+
+SQLite wants their functions deterministic, and ours that raise are not. So division is written without them, and gives
+null at zero; a CHECK beside it computes the same with them, and refuses the row.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from parser import domains, nodes
+from parser.compile.context import Context
+from parser.compile.expressions import Env, expression
+from parser.compile.names import Scope
+from parser.compile.sources import relation_fields
+from parser.compile.walk import every
+from parser.errors import SqlError
+from parser.schema import Column, key
+
+
+def generated_of(node: nodes.ColumnDef) -> nodes.Generated | None:
+    """What computes the column; None for a column that is given values."""
+    return next((each for each in node.constraints if isinstance(each, nodes.Generated)), None)
+
+
+def resolved(
+    context: Context, given: tuple[nodes.ColumnDef, ...], columns: tuple[Column, ...], table: str
+) -> tuple[Column, ...]:
+    """`columns` of `table` with the text of what is computed in place.
+
+    Raises generated_invalid and generated_circular (42P17), and what the expressions raise.
+    """
+    pairs = zip(given, columns, strict=True)
+    found = tuple(_resolved(context, node, column, columns, table) for node, column in pairs)
+    if all(column.generated is not None for column in found):
+        raise SqlError("generated_invalid", name=columns[0].name, place=given[0].place)
+    _check_circles(given)
+    return found
+
+
+def _resolved(
+    context: Context, node: nodes.ColumnDef, column: Column, columns: tuple[Column, ...], table: str
+) -> Column:
+    generated = generated_of(node)
+    if generated is None:
+        return column
+    forbidden = (nodes.Default, nodes.PrimaryKey)
+    if any(isinstance(each, forbidden) for each in node.constraints):
+        raise SqlError("generated_invalid", name=column.name, place=node.place)
+    env = Env(replace(context, pure=True), Scope(fields=relation_fields(columns, "", table)))
+    compiled = expression(env, generated.value)
+    is_own = compiled.repeatable and not (compiled.aggregate or compiled.windowed)
+    if not is_own or "dirk_" in compiled.sql:
+        raise SqlError("generated_invalid", name=column.name, place=generated.value.place)
+    text = compiled.sql
+    if column.rounding is not None:
+        # What has too many digits is left to the domain's own CHECK.
+        text = domains.rounded(column.rounding, text, beyond=text)
+    is_boolean = column.is_boolean or (compiled.is_boolean and not column.atoms)
+    return replace(column, generated=text, is_boolean=is_boolean)
+
+
+def column_text(context: Context, node: nodes.ColumnDef, table: str, columns: tuple[Column, ...]) -> str:
+    """What follows the column's name in SQLite's text; '' for one that is given values."""
+    generated = generated_of(node)
+    if generated is None:
+        return ""
+    column = next(each for each in columns if each.key == key(node.name.text))
+    env = Env(context, Scope(fields=relation_fields(columns, "", table)))
+    raising = expression(env, generated.value).sql
+    text = f" AS ({column.generated}) {'STORED' if generated.stored else 'VIRTUAL'}"
+    return text + (f" CHECK (typeof({raising}) <> '')" if "dirk_" in raising else "")
+
+
+# --- circles -------------------------------------------------------------------------------------------------
+
+
+def _check_circles(given: tuple[nodes.ColumnDef, ...]) -> None:
+    """Raises generated_circular for a column that is computed from itself, through others or not."""
+    needs = {
+        key(node.name.text): {key(each.name.text) for each in every(generated.value, nodes.Column)}
+        for node in given
+        if (generated := generated_of(node)) is not None
+    }
+    while True:
+        settled = {name for name, wanted in needs.items() if not wanted & needs.keys()}
+        if not settled:
+            break
+        for name in settled:
+            del needs[name]
+    for node in given:
+        if key(node.name.text) in needs:
+            raise SqlError("generated_circular", name=node.name.text, place=node.place)

@@ -1,0 +1,38 @@
+"""UPDATE and DELETE of some rows only: ORDER BY and LIMIT behind their condition."""
+
+from __future__ import annotations
+
+from parser import nodes
+from parser.compile.context import Context
+from parser.compile.expressions import Env, condition, expression
+from parser.compile.limits import limit_text
+from parser.compile.names import Scope
+from parser.compile.sources import From
+from parser.compile.windows import order_term
+from parser.errors import SqlError
+from parser.schema import Table
+
+#: What SQLite calls the number of a row; a column of that name hides it.
+_ROW_NUMBERS = ("rowid", "_rowid_", "oid")
+
+
+def kept_text(context: Context, node: nodes.Update | nodes.Delete, table: Table, inner: From, scope: Scope) -> str:
+    """The condition that only the first rows meet, in the statement's order and then that of the rows' numbers, which
+    are the same on every node. `inner` is the table once more, in whose scope `node`'s own condition is compiled.
+
+    Raises not_supported (0A000) for an ORDER BY that no LIMIT follows, and beside UPDATE's FROM.
+    """
+    verb = type(node).__name__.upper()
+    if node.limit is None:
+        raise SqlError("not_supported", what=f"{verb} … ORDER BY without LIMIT", place=node.order_by[0].expr.place)
+    if isinstance(node, nodes.Update) and node.sources:
+        raise SqlError("not_supported", what="UPDATE … FROM … LIMIT", place=node.place)
+    taken = {column.key for column in table.columns}
+    number = next((each for each in _ROW_NUMBERS if each not in taken), None)
+    if number is None:
+        raise SqlError("not_supported", what=f"{verb} … LIMIT", place=node.place)
+    env = Env(context, scope)
+    where = f" WHERE {condition(env, node.where).sql}" if node.where is not None else ""
+    terms = [order_term(expression(env, term.expr), term) for term in node.order_by]
+    order = ", ".join([*terms, number])
+    return f"{number} IN (SELECT {number} FROM {inner.text}{where} ORDER BY {order}{limit_text(context, node.limit)})"
