@@ -100,8 +100,14 @@ def _unary(writer: Writer, node: Unary) -> str:
 
 @writes(Binary)
 def _binary(writer: Writer, node: Binary) -> str:
-    strength = _BINARY[node.op]
-    return f"{_at(writer, node.left, strength)} {node.op.upper()} {_at(writer, node.right, strength + 1)}"
+    """A chain in a loop: it may be longer than Python's stack. What needs parentheses on its left begins a new one."""
+    spine = [node]
+    while isinstance(node.left, Binary) and _BINARY[node.left.op] >= _BINARY[node.op]:
+        node = node.left
+        spine.append(node)
+    parts = [_at(writer, node.left, _BINARY[node.op])]
+    parts += [f"{each.op.upper()} {_at(writer, each.right, _BINARY[each.op] + 1)}" for each in reversed(spine)]
+    return " ".join(parts)
 
 
 @writes(Logical)

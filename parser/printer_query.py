@@ -55,10 +55,17 @@ def _values(writer: Writer, node: Values) -> str:
 
 @writes(Compound)
 def _compound(writer: Writer, node: Compound) -> str:
-    left, right = writer.node(node.left), writer.node(node.right)
-    left = f"({left})" if isinstance(node.left, Query) else left
-    right = f"({right})" if isinstance(node.right, Query | Compound) else right
-    return f"{left} {writer.say(node.op)} {right}"
+    """A chain in a loop: it may be longer than Python's stack."""
+    spine = [node]
+    while isinstance(node.left, Compound):
+        node = node.left
+        spine.append(node)
+    left = writer.node(node.left)
+    parts = [f"({left})" if isinstance(node.left, Query) else left]
+    for each in reversed(spine):
+        right = writer.node(each.right)
+        parts.append(f"{writer.say(each.op)} {f'({right})' if isinstance(each.right, Query | Compound) else right}")
+    return " ".join(parts)
 
 
 @writes(Item)

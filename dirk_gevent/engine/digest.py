@@ -48,7 +48,7 @@ def content_digest(connection: apsw.Connection) -> bytes:
 
 def _chunks(connection: apsw.Connection, table: str) -> Iterator[bytes]:
     """The rows of a table as JSON, some at a time. NOT INDEXED keeps SQLite from another order than the rowids'."""
-    columns = connection.execute(f"SELECT name FROM pragma_table_info({_text(table)})").fetchall()
+    columns = connection.execute(f"SELECT name FROM pragma_table_xinfo({_text(table)})").fetchall()
     taken = {str(name).lower() for (name,) in columns}
     rowid = next((name + ", " for name in _ROWID_NAMES if name not in taken), "")
     quoted = '"' + table.replace('"', '""') + '"'

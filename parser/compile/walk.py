@@ -10,12 +10,13 @@ _Node = TypeVar("_Node")
 
 
 def every(node: object, kind: type[_Node]) -> Iterator[_Node]:
-    """The nodes of class `kind` in `node`, itself included, outermost first."""
-    if isinstance(node, kind):
-        yield node
-    if isinstance(node, tuple):
-        for each in node:
-            yield from every(each, kind)
-    elif is_dataclass(node):
-        for each_field in fields(node):
-            yield from every(getattr(node, each_field.name), kind)
+    """The nodes of class `kind` in `node`, itself included, in the order of the text. No recursion: chains are long."""
+    waiting = [node]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, kind):
+            yield node
+        if isinstance(node, tuple):
+            waiting += reversed(node)
+        elif is_dataclass(node):
+            waiting += [getattr(node, each.name) for each in reversed(fields(node))]

@@ -120,6 +120,10 @@ def others() -> list[str]:
         "insert into stamped (k) select k from src",
         "insert into stamped (k) values (1), (2), (3)",
         "delete from stamped where r % 3 = 0",
+        "update stamped set c = 'first' limit 2",
+        "delete from stamped order by k, random() limit 1 offset (select count(*) from src) - 3",
+        "create table computed (n ISA, t TEXT, half as (n / 2) stored, y as (strftime('%Y', t)))",
+        "insert into computed select n, d from src",
     ]
 
 

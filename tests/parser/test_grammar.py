@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from unittest.mock import Mock
@@ -10,11 +11,12 @@ from unittest.mock import Mock
 import pytest
 from ply import yacc
 
-from parser import grammar, keywords, nodes, tables
+from parser import grammar, keywords, nodes, printer, tables
 from parser.errors import SqlError
 from parser.plan import Kind, Route
 from parser.shape import source_text, split
 from parser.statements import Statements
+from tests.parser.small_database import SmallDatabase
 
 _STATEMENT = re.compile(r"""(?:'(?:[^'\\]|''|\\.)*'|"(?:[^"\\]|""|\\.)*"|--[^\n]*|[^;])+;""")
 
@@ -162,6 +164,37 @@ def test_too_deep_is_a_clean_error(statements: Statements, text: str) -> None:
 
 def test_chains_of_ordinary_length_are_fine(statements: Statements) -> None:
     statements.parse(split("alaivo 1" + " na a = 2" * 500 + ", 1" + " + 1" * 150))
+
+
+def long_texts() -> Iterator[tuple[str, int]]:
+    """Queries as long as SQLite takes them, and their answers."""
+    yield "select sum(x) from (" + " union all ".join(f"select {number} as x" for number in range(500)) + ")", 124_750
+    yield "select length(" + " || ".join(["'ab'"] * 890) + ")", 1_780
+    yield "select " + " - ".join(["1"] * 890), -888
+    yield "select count(*) from (select 1 as a) where " + " or ".join(f"a = {number}" for number in range(5_000)), 1
+    yield "select count(*) from (select 1 as a) where a in (" + ", ".join(map(str, range(14_000))) + ")", 1
+    yield "select count(*) from " + " join ".join(f"(select 1) t{number}" for number in range(64)), 1
+    yield "select " + "(" * 200 + "1" + " + 1)" * 200, 201
+    yield "select c999 from (select " + ", ".join(f"{number} as c{number}" for number in range(2_000)) + ")", 999
+
+
+@pytest.mark.parametrize(("text", "answer"), list(long_texts()))
+def test_what_is_long_is_answered_and_survives_translation(statements: Statements, text: str, answer: int) -> None:
+    assert SmallDatabase().run(text) == [(answer,)]
+    shaped = split(text)
+    tree = statements.parse(shaped)
+    for malagasy in (True, False):
+        said = printer.write(tree, shaped, malagasy)
+        again = split(said)
+        assert printer.write(statements.parse(again), again, malagasy) == said
+
+
+def test_one_more_than_sqlite_takes_is_refused() -> None:
+    database = SmallDatabase()
+    assert database.error(" union all ".join(["select 1"] * 501)).sqlstate == "54001"
+    assert database.error("select " + ", ".join(["1"] * 2_001)).sqlstate == "54001"
+    sources = ", ".join(f"(select 1) t{number}" for number in range(65))
+    assert database.error(f"select 1 from {sources}").sqlstate == "54001"
 
 
 @pytest.mark.parametrize(
