@@ -106,7 +106,7 @@ def test_a_huge_answer_to_a_slow_reader_is_never_held_whole(make_bench: Callable
     client = bench.client()
     pages = 500
     client.send(f"alaivo huge {pages};")
-    wait_for(lambda: bench.upstream.sent_bytes > 2 * MIB)
+    wait_for(lambda: bench.upstream.sent_bytes > 2 * MIB, 30)
     sent = -1
     while sent != bench.upstream.sent_bytes:
         sent = bench.upstream.sent_bytes
