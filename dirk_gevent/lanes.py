@@ -82,10 +82,16 @@ class Lane:
         self._queue: deque[Item] = deque()
         self._worker: gevent.Greenlet[..., None] | None = None
         self._stopped = False
+        #: An entry here can't be applied by this program: the database stays where it is until it is seeded anew.
+        self._is_stuck = False
+        #: Where the database stood when an error came that nobody foresaw.
+        self._failed_at: int | None = None
 
     def put(self, item: Item) -> None:
         """Queue an item; it is worked on at once if nothing else is."""
-        if self._stopped:
+        if isinstance(item, Fence | Restore):
+            self._is_stuck = False
+        if self._stopped or self._is_stuck:
             return
         self._queue.append(item)
         if not self._worker:
@@ -124,7 +130,7 @@ class Lane:
                 self._give_up(error)
             except Exception as error:
                 self._follower.logger.exception("apply_failed", error, log=self.log_id)
-                self._give_up(error)
+                self._meet(error)
 
     def _turn(self) -> AbstractContextManager[None]:
         """The turn at the database's writer: while a transaction has it, this greenlet waits and no thread does."""
@@ -294,11 +300,28 @@ class Lane:
         self._follower.logger.error("apply_refused", log=self.log_id, reason=str(error))
         self.cut()
         if isinstance(error, PoisonedEntry):
-            with_state = self._follower.engine.of_log(self.log_id)
-            if with_state is not None:
-                with_state.set_state(NodeState.STALLED, str(error))
-            self._stopped = True
+            self._stick(error)
             return
         if isinstance(error, SqlError) and error.key == "unknown_database":
             return
         self._follower.reconnect()
+
+    def _meet(self, error: Exception) -> None:
+        """An error that nobody foresaw: begin anew once; the same again would only keep all other databases waiting."""
+        database = self._follower.engine.of_log(self.log_id)
+        at = database.applied_index if database is not None else None
+        if at is None or at != self._failed_at:
+            self._failed_at = at
+            self._give_up(error)
+        else:
+            self.cut()
+            self._stick(error)
+
+    def _stick(self, error: Exception) -> None:
+        """Apply nothing more here, and leave the other databases alone."""
+        self._is_stuck = True
+        database = self._follower.engine.of_log(self.log_id)
+        if database is not None:
+            reason = f"{type(error).__name__}: {error}"
+            database.set_state(NodeState.STALLED, reason)
+            self._follower.logger.error("stuck", log=self.log_id, index=database.applied_index, reason=reason)

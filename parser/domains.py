@@ -12,6 +12,9 @@ from parser.plan import Value
 _DATE_GLOB = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]"
 _MOMENT_GLOB = _DATE_GLOB + " [0-9][0-9]:[0-9][0-9]:[0-9][0-9]"
 
+#: So much of a value is shown in an error.
+_SHOWN_CHARACTERS = 200
+
 
 @dataclass(frozen=True, slots=True)
 class Number:
@@ -329,6 +332,15 @@ def _with_bounds(word: str, low: Value, high: Value) -> str:
     if low is None and high is None:
         return word
     return f"{word}({value_text(low)}, {value_text(high)})"
+
+
+def shown_value(value: Value | bytes) -> str:
+    """As `value_text`, for an error: of a long text or blob the beginning. (An error is recorded with its request, and
+    a value that was refused must not take room.)
+    """
+    if isinstance(value, str | bytes) and len(value) > _SHOWN_CHARACTERS:
+        return value_text(value[:_SHOWN_CHARACTERS]) + "…"
+    return value_text(value)
 
 
 def value_text(value: Value | bytes) -> str:

@@ -67,6 +67,7 @@ SQLSTATE: dict[str, str] = {
     "foreign_key_invalid": "42830",
     "invalid_domain": "42P17",
     "encoding_invalid": "22021",
+    "text_not_utf8": "22021",
     "argument_invalid": "22023",
     "statement_too_long": "54000",
     "too_many_connections": "53300",

@@ -10,6 +10,11 @@ MESSAGES: dict[str, Texts] = {
         fr="la requête n'est pas de l'UTF-8 ou contient un caractère NUL, à la position {offset}",
         en="the statement is not UTF-8 or holds a NUL character, at position {offset}",
     ),
+    "text_not_utf8": Texts(
+        mg="nahaterahana lahatsoratra tsy UTF-8 ny baiko ; hex(…) no mampiseho izay ao anatiny",
+        fr="l'instruction produit un texte qui n'est pas de l'UTF-8 ; hex(…) montre ce qu'il contient",
+        en="the statement makes a text that is not UTF-8; hex(…) shows what is in it",
+    ),
     "argument_invalid": Texts(
         mg="tsy mety ny {field} ao amin'ny /*dirk …*/ ; jereo ny karazana takiany",
         fr="le champ {field} du commentaire /*dirk …*/ n'est pas de la bonne sorte",

@@ -17,6 +17,8 @@ DATA_ERRORS: tuple[type[Exception], ...] = (
     apsw.TooBigError,
     apsw.BindingsError,
     OverflowError,
+    # SQLite makes texts of blobs, lone surrogates and the like; who takes one as text finds out what it is.
+    UnicodeDecodeError,
 )
 
 #: What SQLite says of 'now' or 'localtime' in a computed column or an index.
@@ -38,6 +40,8 @@ def statement_failure(error: Exception, table: str = "") -> SqlError:
         return error
     if isinstance(error, apsw.ConstraintError):
         return _constraint(error, table)
+    if isinstance(error, UnicodeDecodeError):
+        return SqlError("text_not_utf8")
     if isinstance(error, OverflowError) or "integer overflow" in str(error):
         return SqlError("out_of_range")
     if isinstance(error, apsw.TooBigError):

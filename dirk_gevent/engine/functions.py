@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 import apsw
 
-from parser.domains import value_text
+from parser.domains import shown_value
 from parser.errors import SqlError
 
 _MASK = (1 << 64) - 1
@@ -118,7 +118,7 @@ def _fail(key: str) -> NoReturn:
 
 
 def _refuse(column: str, value: Any, domain: str) -> NoReturn:
-    shown = value if isinstance(value, int) else value_text(value)
+    shown = value if isinstance(value, int) else shown_value(value)
     raise SqlError("domain_violation", column=column, value=shown, domain=domain)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 import apsw
 
 from dirk_gevent.engine.failures import statement_failure
-from parser.domains import value_text
+from parser.domains import shown_value
 from parser.errors import SqlError
 from parser.plan import Change, Foreign, Value
 
@@ -32,10 +32,10 @@ def violation(
     if found.key == "unique_violation":
         names = str(found.params.get("columns", "")).split(", ")
         if all(name in known for name in names):
-            found.params["values"] = ", ".join(value_text(known[name]) for name in names)
+            found.params["values"] = ", ".join(shown_value(known[name]) for name in names)
     elif found.key == "check_violation":
         words = set(_WORD.findall(str(found.params.get("check", ""))))
-        values = ", ".join(f"{name} = {value_text(known[name])}" for name in known if name in words)
+        values = ", ".join(f"{name} = {shown_value(known[name])}" for name in known if name in words)
         found.params.update({"values": values} if values else {})
     elif found.key == "foreign_key_violation":
         found.params.update(_foreign(connection, plan, known))
@@ -50,7 +50,7 @@ def _foreign(connection: apsw.Connection, plan: Change, known: Mapping[str, Valu
     if broken is not None:
         told = {"columns": ", ".join(broken.columns), "parent": broken.parent}
         if all(column in known for column in broken.columns):
-            told["values"] = ", ".join(value_text(known[column]) for column in broken.columns)
+            told["values"] = ", ".join(shown_value(known[column]) for column in broken.columns)
         return told
     return {"child": plan.children[0]} if len(plan.children) == 1 else {}
 

@@ -11,10 +11,11 @@ import pytest
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.faults import StorageFault
+from dirk_gevent.engine.position import NodeState
 from dirk_gevent.engine.results import Outcome
 from dirk_gevent.follower import Follower
 from dirk_gevent.genesis import followed_log
-from dirk_gevent.lanes import Batch, Lane, Restore
+from dirk_gevent.lanes import Batch, Fence, Lane, Restore
 from dirk_gevent.log.entry import NO_CHAIN, chain
 from dirk_gevent.logs import logger
 from dirk_gevent.progress import Progress
@@ -103,6 +104,42 @@ def test_what_a_broken_connection_leaves_waiting_goes_with_its_files(follower: F
     lane.cut()
     assert not path.exists()
     lane.stop()
+
+
+def test_an_error_that_nobody_foresaw_stops_one_database_alone(
+    follower: Follower, engine: Engine, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """It is tried again over a new connection once; then the database is stalled, until it is seeded anew."""
+    broken: list[int] = []
+    monkeypatch.setattr(follower, "reconnect", lambda: broken.append(1))
+    system = LogMaker(0)
+    batch = {"t": "entries", "first": 1, "chain": "00" * 16}
+    follower._receive(batch | {"log": 0, "body": system.database("create_database", "odd").encode()})
+    with gevent.Timeout(5):
+        while engine.of_log(1) is None:
+            gevent.sleep(0.02)
+    database = engine.of_log(1)
+    assert database is not None
+
+    def odd(*_: object) -> list[Outcome]:
+        raise RuntimeError("odd")
+
+    with monkeypatch.context() as while_odd:
+        while_odd.setattr(database, "apply", odd)
+        row = LogMaker(1).sql("create table t (a)").encode()
+        for _ in range(4):
+            follower._receive(batch | {"log": 1, "body": row})
+            gevent.sleep(0.1)
+    assert len(broken) == 1, "the others are not kept waiting for ever"
+    assert database.state is NodeState.STALLED and "odd" in database.reason
+    assert capfd.readouterr().err.count("event=stuck") == 1
+    lane = follower.lane(1)
+    assert lane is not None
+    lane.put(Fence())
+    follower._receive(batch | {"log": 1, "body": row})
+    with gevent.Timeout(5):
+        while database.applied_index < 1 or database.state is not NodeState.LIVE:
+            gevent.sleep(0.02)
 
 
 def test_a_full_disk_before_the_first_entry_is_told_and_recovers(
