@@ -99,11 +99,10 @@ class Follower:
         self.appliers.join()
 
     def check_level(self) -> None:
-        """Find out whether the heads of the last welcome have all been applied."""
+        """Find out whether the heads of the last welcome have all been applied, or are of databases that are gone."""
         if self.level.is_set() and self._new_genesis == self._kept_genesis:
             return
-        logs = self.engine.logs()
-        if all(log_id in logs and logs[log_id].applied_index >= at for log_id, at in self._target.items()):
+        if self.progress.has_all(self._target):
             try:
                 self._keep_genesis(self._new_genesis)
             except OSError as error:

@@ -58,18 +58,22 @@ class Progress:
     def check(self, log_id: int) -> None:
         """Raises SqlError being_seeded while this node has only a part of what it should have of a log."""
         is_blank = log_id == SYSTEM_LOG_ID and not self._has_heard and not self._engine.enacted_index
-        if is_blank or self._lacks(log_id):
+        if is_blank or self._lacks(log_id, self.owed.get(log_id, 0)):
             raise SqlError("being_seeded", node=self._engine.node)
 
-    def _lacks(self, log_id: int) -> bool:
-        owed, database = self.owed.get(log_id, 0), self._engine.of_log(log_id)
+    def has_all(self, heads: Mapping[int, int]) -> bool:
+        """Whether this node has applied each log up to its index, but for those that were dropped since."""
+        return not any(self._lacks(log_id, index) for log_id, index in heads.items())
+
+    def _lacks(self, log_id: int, owed: int) -> bool:
+        database = self._engine.of_log(log_id)
         if database is None:
             # One that was made, and dropped again, is owed to nobody.
             return owed > 0 and log_id > self._engine.enacted_index
         return self._index(database) < owed
 
     def _settle(self) -> None:
-        self.owed = {log_id: index for log_id, index in self.owed.items() if self._lacks(log_id)}
+        self.owed = {log_id: index for log_id, index in self.owed.items() if self._lacks(log_id, index)}
 
     def applied(self, log_id: int) -> None:
         """A log has moved on."""

@@ -161,6 +161,19 @@ def test_a_full_disk_before_the_first_entry_is_told_and_recovers(
     assert followed_log(engine.directory.path) == b"g" * 16
 
 
+def test_a_database_that_is_dropped_while_a_node_comes_is_not_waited_for(follower: Follower, engine: Engine) -> None:
+    """The log told its head, and then that it is gone: the node is level without it."""
+    system = LogMaker(0)
+    made = system.database("create_database", "brief")
+    entries = (made, system.database("drop_database", "brief", made.index))
+    follower._accepted(Welcome(b"g" * 16, (), {0: 1, 1: 3}, 0.5))
+    assert not follower.level.is_set()
+    body = b"\n".join(entry.encode() for entry in entries)
+    follower._receive({"t": "entries", "log": 0, "first": 1, "chain": NO_CHAIN.hex(), "body": body})
+    assert follower.level.wait(5)
+    assert not engine.of_log(1)
+
+
 def test_entries_that_joined_a_stalled_batch_are_tried_again_with_it(
     follower: Follower, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gevent
 
 from tests.simulation.clients import Client, GiveUp
-from tests.simulation.lives import Living
+from tests.simulation.lives import Living, race
 from tests.simulation.machines import PROXY
 from tests.simulation.schedule import Kind, Operation
 from tests.simulation.transacting import Transacting
@@ -19,6 +19,8 @@ def run(client: Client, operations: list[Operation], give_up: GiveUp) -> None:
             Transacting(client, operation, give_up).perform()
         elif operation.kind is Kind.LIFE:
             Living(client, operation, give_up).perform()
+        elif operation.kind.is_of_databases:
+            race(client, operation, give_up)
         else:
             _perform(client, operation, give_up)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,11 +10,13 @@ from pathlib import Path
 from dirk_gevent.log.entry import CREATE_DATABASE, SYSTEM_LOG_ID, Entry
 from tests.simulation.checks import BEGINNING, Commits, Place
 from tests.simulation.clients import AGAIN, DATABASE, LOG_ID, History, Step, request_id
-from tests.simulation.lives import PARTS, rows_of
-from tests.simulation.schedule import Kind, Operation, Plan
+from tests.simulation.lives import PARTS, SHARED, rows_of
+from tests.simulation.loop import BEGIN_SECONDS
+from tests.simulation.schedule import Operation, Plan
 from tests.simulation.standing import node_databases, node_files, node_place, node_rows
 
 _UNKNOWN_DATABASE = "3D000"
+_DUPLICATE_DATABASE = "42P04"
 
 
 @dataclass(slots=True)
@@ -28,7 +31,7 @@ class Databases:
 
 def fold(plan: Plan, entries: dict[int, Entry], base: int, head: int) -> Databases:
     """The system log's entries after `base`, one after the other."""
-    lives = [one for one in plan.operations if one.kind is Kind.LIFE]
+    lives = [one for one in plan.operations if one.kind.is_of_databases]
     asked = {request_id(one, PARTS[what]): (one, what) for one in lives for what in ("make", "drop")}
     found = Databases()
     for index in range(base + 1, head + 1):
@@ -48,6 +51,40 @@ def fold(plan: Plan, entries: dict[int, Entry], base: int, head: int) -> Databas
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Between these moments (virtual s) the shared name is surely taken, or surely free."""
+
+    begin: float
+    end: float
+
+
+def judge_race(history: History, entries: dict[int, Entry], commits: Commits) -> list[str]:
+    """Every refusal of those who race for one name that cannot have been right at any moment of their asking."""
+    acknowledged: dict[str, float] = {}
+    for step in (one for one in history.steps if one.answer is not None and not one.answer.sqlstate):
+        if step.what in PARTS:
+            told = request_id(step.operation, PARTS[step.what])
+            acknowledged[told] = min(step.ended, acknowledged.get(told, math.inf))
+    taken: list[Span] = []
+    free: list[Span] = []
+    since, spans = 0.0, free
+    for index in sorted(entries):
+        change, request = entries[index].change, entries[index].request_id
+        if change is not None and change.name == SHARED:
+            spans.append(Span(since, commits.seconds_of(entries[index]) - BEGIN_SECONDS))
+            since, spans = acknowledged.get(request, math.inf), free if spans is taken else taken
+    spans.append(Span(since, math.inf))
+    never = {_UNKNOWN_DATABASE: taken, _DUPLICATE_DATABASE: free}
+    return [
+        f"{step.operation.name} {step.what} was answered with {step.answer.text} from {step.began:.6f} on"
+        for step in history.steps
+        if step.name == SHARED and step.answer is not None
+        for span in never.get(step.answer.sqlstate, ())
+        if span.begin < step.began and step.ended < span.end
+    ]
+
+
 def judge_steps(history: History, databases: Databases) -> list[str]:
     """Everything that those who made and dropped databases were told and that is not so."""
     return [text for step in history.steps for text in _judge_step(step, databases)]
@@ -59,6 +96,8 @@ def _judge_step(step: Step, databases: Databases) -> Iterator[str]:
         return
     name = f"{step.operation.name} {step.what} of {step.name} (at {step.began:.6f})"
     expected = _UNKNOWN_DATABASE if step.what == "gone" else ""
+    if step.name == SHARED and answer.sqlstate in (_UNKNOWN_DATABASE, _DUPLICATE_DATABASE):
+        return
     if answer.sqlstate != expected:
         yield f"{name} was answered with {answer.rows if answer.rows is not None else answer.text}"
     elif step.what == "read" and answer.rows != rows_of(step.operation):

@@ -197,7 +197,7 @@ def judge(plan: Plan, history: History, truth: Truth) -> list[str]:
         attempts = history.of(operation)
         if operation.kind.is_write:
             wrong += _judge_write(plan, operation, attempts, truth)
-        elif not operation.kind.is_transaction and not plan.loses_history:
+        elif not (operation.kind.is_transaction or operation.kind.is_of_databases or plan.loses_history):
             wrong += [text for one in attempts for text in _judge_read(one, truth)]
     if not plan.loses_history:
         wrong += _judge_order(history, truth)

@@ -11,7 +11,7 @@ import gevent
 
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from tests.simulation import actors, clients
-from tests.simulation.check_databases import fold, judge_node, judge_steps
+from tests.simulation.check_databases import fold, judge_node, judge_race, judge_steps
 from tests.simulation.check_transactions import judge_transactions
 from tests.simulation.checks import Commits, Place, Truth, judge, replay
 from tests.simulation.clients import LOG_ID, Client, History
@@ -120,13 +120,14 @@ class Drama:
         self._cluster.start()
 
     def _is_level(self) -> bool:
-        """Whether the probe is answered and every node has applied the whole log."""
+        """Whether the probe is answered and every node is ready and has applied the whole log."""
         attempts = self._history.of(_PROBE)
         answer = attempts[-1].answer if attempts else None
         if answer is None or answer.sqlstate in clients.AGAIN:
             return False
         heads = log_heads(self._cluster.proxy.directory)
-        return all(machine.is_up and _has_all(machine.directory, heads) for machine in self._cluster.nodes)
+        nodes = self._cluster.nodes
+        return all(one.is_up and one.lane.is_ready and _has_all(one.directory, heads) for one in nodes)
 
     def _is_for_a_person(self) -> bool:
         """Whether requests are rightly refused: a log is an old backup that ends before what a node has seen, or
@@ -153,7 +154,8 @@ class Drama:
         for machine in self._cluster.nodes:
             at = ", ".join(str(node_place(machine.directory, log_id).index) for log_id in heads)
             files = f" with files of {sorted(node_files(machine.directory))}"
-            told.append(f"{machine.name} {f'at {at}{files}' if machine.is_up else 'down'}")
+            ready = "" if machine.lane.is_ready else " not ready,"
+            told.append(f"{machine.name}{ready} {f'at {at}{files}' if machine.is_up else 'down'}")
         last = self._history.last
         return f"{'; '.join(told)}; {f'the last answer: {last.text}' if last is not None else 'no last answer'}"
 
@@ -188,6 +190,7 @@ class Drama:
         wrong = databases.wrong
         if not self._plan.loses_history:
             wrong += judge_steps(self._history, databases)
+            wrong += judge_race(self._history, entries, self._commits)
         for machine in self._cluster.nodes:
             wrong += judge_node(machine.name, machine.directory, databases, heads, self._commits)
         return wrong

@@ -6,8 +6,10 @@ import gevent
 
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from tests.simulation.clients import AGAIN, Answer, Client, GiveUp, Step, request_id
-from tests.simulation.schedule import Operation
+from tests.simulation.schedule import Kind, Operation
 
+#: The name that clients race for.
+SHARED = "z"
 #: The steps of a life that write, each with the letter that ends its request id.
 PARTS = {"make": "a", "table": "b", "fill": "c", "drop": "d"}
 
@@ -15,6 +17,20 @@ PARTS = {"make": "a", "table": "b", "fill": "c", "drop": "d"}
 def rows_of(operation: Operation) -> list[list[int]]:
     """What a life puts into its table."""
     return [[operation.number], [operation.number + 1000]]
+
+
+def race(client: Client, operation: Operation, give_up: GiveUp) -> None:
+    """Make the database whose name all share, or drop it, if that can be done."""
+    what = "make" if operation.kind is Kind.MAKE else "drop"
+    verb = "manamboara" if operation.kind is Kind.MAKE else "ravao ny"
+    metadata = {"id": request_id(operation, PARTS[what])}
+    for _ in range(1 + operation.again):
+        step = Step(operation, SHARED, what, client.elapsed)
+        client.history.steps.append(step)
+        step.answer = client.until_known(
+            lambda: client.say(f"{operation.name} {what}", f"{verb} tahiry {SHARED};", metadata), give_up
+        )
+        step.ended = client.elapsed
 
 
 class Living:

@@ -35,6 +35,8 @@ class Lane:
         self.number = crc32(name.encode())
         self.ready: deque[Callback | _Fired] = deque()
         self.is_dead = False
+        #: Whether the process has said that it is ready.
+        self.is_ready = False
         #: Until when (virtual s) nothing of it runs.
         self.paused_until = 0.0
 

@@ -194,7 +194,7 @@ def _parse_ahead() -> None:
     """Parse every statement that clients send, once for all runs."""
     parser = Statements()
     for kind in Kind:
-        if not kind.is_transaction and kind is not Kind.LIFE:
+        if not kind.is_transaction and not kind.is_of_databases:
             parser.parse(split(statement(Operation(0, 0, 0.0, kind, 1)).rstrip(";")))
 
 

@@ -21,7 +21,7 @@ _FEW, _SOME, _MANY = (1, 4), (3, 8), (8, 12)
 #: Runs in which an old backup of the log takes its place.
 _FOREIGN_SHARE = 0.12
 #: Runs with transactions, and with databases that come and go.
-_TRANSACTIONS_SHARE, _LIVES_SHARE = 0.5, 0.3
+_TRANSACTIONS_SHARE, _LIVES_SHARE, _RACES_SHARE = 0.5, 0.3, 0.15
 #: What has several statements begins at multiples of this: so that clients meet.
 _MEETING_SECONDS = 0.5
 #: Everything that is broken is mended so long after the last fault.
@@ -47,11 +47,19 @@ class Kind(StrEnum):
     SIGHT = "sight"
     #: A database is made, filled, read, dropped.
     LIFE = "life"
+    #: A database whose name all share is made or dropped: whoever comes second is refused.
+    MAKE = "make"
+    UNMAKE = "unmake"
 
     @property
     def is_write(self) -> bool:
         """Whether it is one statement that goes through the log."""
-        return not self.value.startswith("read") and not self.is_transaction and self is not Kind.LIFE
+        return not self.value.startswith("read") and not self.is_transaction and not self.is_of_databases
+
+    @property
+    def is_of_databases(self) -> bool:
+        """Whether it makes databases or drops them."""
+        return self in (Kind.LIFE, Kind.MAKE, Kind.UNMAKE)
 
     @property
     def is_transaction(self) -> bool:
@@ -213,6 +221,8 @@ def _longer_operations(chance: Random, clients: int, first: int, shifts: tuple[f
         kinds += chance.choices((Kind.TRANSFER, Kind.BUMP, Kind.SIGHT), (4, 3, 1), k=clients * chance.randint(1, 2))
     if chance.random() < _LIVES_SHARE:
         kinds += [Kind.LIFE] * chance.randint(1, 3)
+    if chance.random() < _RACES_SHARE:
+        kinds += chance.choices((Kind.MAKE, Kind.UNMAKE), k=chance.randint(3, 8))
     found = []
     for number, kind in enumerate(kinds, first):
         at = _MEETING_SECONDS * chance.randint(1, round(BUSY_SECONDS / _MEETING_SECONDS)) + chance.choice(shifts)

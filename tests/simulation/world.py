@@ -119,6 +119,7 @@ class World:
     def logged(self, level: str, head: str, event: str, facts: dict[str, object]) -> None:
         """A log line of DirkDB's; one with a traceback is a failure."""
         trace = facts.pop("traceback", None)
+        self.loop.current.is_ready |= event == "ready"
         shown = " ".join(f"{name}={fact}" for name, fact in facts.items() if name != "directory")
         self.say(self.loop.current.name, f"{event} {shown}")
         if trace is not None and not self.loop.current.is_dead and not _is_the_machines(str(trace)):
