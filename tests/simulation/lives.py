@@ -19,16 +19,33 @@ def rows_of(operation: Operation) -> list[list[int]]:
     return [[operation.number], [operation.number + 1000]]
 
 
+def texts(name: str, operation: Operation) -> dict[str, str]:
+    """The statements of the life of a database called `name`, in order, by what they do."""
+    values = ", ".join(f"({value})" for (value,) in rows_of(operation))
+    return {
+        "make": f"manamboara tahiry {name};",
+        "table": "manamboara tabilao t (n ISA);",
+        "fill": f"manampia ao@ t (n) sanda {values};",
+        "read": "alaivo n ao@ t alaharo n;",
+        "drop": f"ravao ny tahiry {name};",
+        "gone": "alaivo n ao@ t alaharo n;",
+    }
+
+
+def name_of(operation: Operation) -> str:
+    """The name of the database whose life it is: each client has one of its own."""
+    return f"u{operation.client}"
+
+
 def race(client: Client, operation: Operation, give_up: GiveUp) -> None:
     """Make the database whose name all share, or drop it, if that can be done."""
     what = "make" if operation.kind is Kind.MAKE else "drop"
-    verb = "manamboara" if operation.kind is Kind.MAKE else "ravao ny"
     metadata = {"id": request_id(operation, PARTS[what])}
     for _ in range(1 + operation.again):
         step = Step(operation, SHARED, what, client.elapsed)
         client.history.steps.append(step)
         step.answer = client.until_known(
-            lambda: client.say(f"{operation.name} {what}", f"{verb} tahiry {SHARED};", metadata), give_up
+            lambda: client.say(f"{operation.name} {what}", texts(SHARED, operation)[what], metadata), give_up
         )
         step.ended = client.elapsed
 
@@ -40,22 +57,13 @@ class Living:
         self._client = client
         self._operation = operation
         self._give_up = give_up
-        self._name = f"u{operation.client}"
+        self._name = name_of(operation)
         #: What the session has seen of the system log and of its database's.
         self._seen: dict[str, int] = {}
 
     def perform(self) -> None:
         """From its making to its dropping, and a look at what is then there."""
-        values = ", ".join(f"({value})" for (value,) in rows_of(self._operation))
-        texts = {
-            "make": f"manamboara tahiry {self._name};",
-            "table": "manamboara tabilao t (n ISA);",
-            "fill": f"manampia ao@ t (n) sanda {values};",
-            "read": "alaivo n ao@ t alaharo n;",
-            "drop": f"ravao ny tahiry {self._name};",
-            "gone": "alaivo n ao@ t alaharo n;",
-        }
-        for what, text in texts.items():
+        for what, text in texts(self._name, self._operation).items():
             answer = self._step(what, text)
             if answer is None or answer.sqlstate in AGAIN:
                 return

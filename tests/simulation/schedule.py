@@ -16,6 +16,7 @@ from tests.simulation.machines import PROXY, Shape
 
 #: Operations and faults begin within so many virtual seconds.
 BUSY_SECONDS = 2.0
+MOST_CLIENTS = 3
 #: Operations of one client, least and most.
 _FEW, _SOME, _MANY = (1, 4), (3, 8), (8, 12)
 #: Runs in which an old backup of the log takes its place.
@@ -162,9 +163,8 @@ def draw(seed: int) -> Plan:
     """The plan of a seed."""
     chance = Random(f"plan {seed}")
     shape = _shape(chance)
-    entries = tuple(
-        PROXY if chance.random() < 0.7 else chance.choice(shape.nodes) for _ in range(chance.choice((1, 2, 2, 3)))
-    )
+    clients = chance.choice((1, 2, 2, MOST_CLIENTS))
+    entries = tuple(PROXY if chance.random() < 0.7 else chance.choice(shape.nodes) for _ in range(clients))
     if chance.random() < _FOREIGN_SHARE:
         operations = _operations(chance, 1, _FEW)
         later = _operations(chance, len(entries), _MANY, 3.2)

@@ -13,6 +13,7 @@ from tests.simulation.schedule import Kind, Operation
 #: What COMMIT is told when nobody knows of it. It may still be on its way over another connection.
 NO_TRANSACTION = "25P01"
 ACCOUNTS = 3
+BEGIN, COMMIT, ROLLBACK = "atombohy;", "tehirizo;", "avereno;"
 
 
 class _EndedError(Exception):
@@ -27,6 +28,11 @@ def accounts(operation: Operation) -> tuple[int, int]:
     """From which account of the bank a transfer takes money, and where it goes."""
     source = operation.number % ACCOUNTS
     return 1 + source, 1 + (source + 1 + operation.value % 2) % ACCOUNTS
+
+
+def balance_text(account: int, balance: int) -> str:
+    """The statement by which an account has a balance."""
+    return f"UPDATE banky SET n = {balance} WHERE k = {account};"
 
 
 class Transacting:
@@ -47,15 +53,15 @@ class Transacting:
             Kind.SIGHT: self._sight,
         }
         try:
-            self._step("atombohy;")
+            self._step(BEGIN)
             if not bodies[self._operation.kind]():
-                self._step("avereno;")
+                self._step(ROLLBACK)
                 return
         except _EndedError as ended:
             self._trial.sqlstate = ended.sqlstate
             if ended.sqlstate:
                 # What was aborted stays until its session ends it.
-                self._client.say(self._operation.name, "avereno;", {})
+                self._client.say(self._operation.name, ROLLBACK, {})
             return
         self._trial.is_handed_over = True
         answer = self._client.until_known(self._commit, self._give_up)
@@ -68,8 +74,8 @@ class Transacting:
         balances = dict(self._read(Kind.READ_BANK))
         if balances[source] < amount:
             return False
-        self._step(f"UPDATE banky SET n = {balances[source] - amount} WHERE k = {source};")
-        self._step(f"UPDATE banky SET n = {balances[target] + amount} WHERE k = {target};")
+        self._step(balance_text(source, balances[source] - amount))
+        self._step(balance_text(target, balances[target] + amount))
         self._read(Kind.READ_BANK, is_own=True)
         return True
 
@@ -99,7 +105,7 @@ class Transacting:
     def _commit(self) -> Answer | None:
         history = self._client.history
         attempt = self._client.attempt(self._operation)
-        answer = self._client.say(self._operation.name, "tehirizo;", {"id": request_id(self._operation)})
+        answer = self._client.say(self._operation.name, COMMIT, {"id": request_id(self._operation)})
         attempt.answer, attempt.ended = answer, self._client.elapsed
         if answer is None or answer.sqlstate in AGAIN:
             # On a connection of its own: this one may hold a transaction, or an answer that is still to come.
