@@ -18,6 +18,8 @@ _STATEMENT_ROWS = 1_000
 _SINGLE_TARGET = Target(0.50)
 _BULK_TARGET = Target(0.40)
 _TARGET_CONNECTIONS = 64
+#: One connection alone waits for each step in turn; from so many on all parts work at once.
+_BULK_TARGET_CONNECTIONS = 8
 _COMMITS = "apsw, a commit a row"
 _BULK_COMMITS = "apsw, a commit a 1,000 rows"
 _TABLE = "(id ISA, v LAHATSORATRA(1, 40))"
@@ -107,7 +109,7 @@ def _connect(path: Path) -> apsw.Connection:
 
 
 def _measure_bulk(bench: Bench) -> Iterator[Figure]:
-    own: dict[int, list[float]] = {1: [], 8: []}
+    own: dict[int, list[float]] = {connections: [] for connections in CONNECTIONS}
     yardstick: list[float] = []
     names = (f"bulk_{number}" for number in count(1))
     for _ in range(max(1, bench.rounds // 2)):
@@ -117,9 +119,8 @@ def _measure_bulk(bench: Bench) -> Iterator[Figure]:
     yield Figure("writes", _BULK_COMMITS, median(yardstick), "rows/s")
     for connections, found in own.items():
         ratio = median(ratios(found, yardstick))
-        yield Figure(
-            "writes", "bulk insert", median(found), "rows/s", connections, ratio, _BULK_COMMITS, target=_BULK_TARGET
-        )
+        target = _BULK_TARGET if connections == _BULK_TARGET_CONNECTIONS else None
+        yield Figure("writes", "bulk insert", median(found), "rows/s", connections, ratio, _BULK_COMMITS, target=target)
 
 
 def _bulk_commit_rate(path: Path) -> float:

@@ -26,6 +26,13 @@ CASES = [
     (b'/*dirk {"a":1}*/;x;', [b"x"]),
     (b"/*dirk {} /* x;", []),
     (b'/*dirk {"a":"*\\/;"}*/ x;', [b'/*dirk {"a":"*\\/;"}*/ x']),
+    (b"sanda ('a', 'it''s'), ('-', '/');", [b"sanda ('a', 'it''s'), ('-', '/')"]),
+    (b" sanda ('a') ; \n", [b"sanda ('a')"]),
+    (b"sanda ('a;b');", [b"sanda ('a;b')"]),
+    (b"sanda ('a') 'b;", []),
+    (b"sanda (';') -- '\n;", [b"sanda (';') -- '"]),
+    (b"/*dirk {}*/ sanda ('a');", [b"/*dirk {}*/ sanda ('a')"]),
+    (b"/*dirk {}*/ ;", []),
     ("alaivo 'Éric;' antso é;".encode(), ["alaivo 'Éric;' antso é".encode()]),
 ]
 
