@@ -47,6 +47,8 @@ _PAGE = (
 _AFTER_ROWS = len(b"}\n")
 _LINE, _BLOCK = 10, 42
 _COMPRESS_FROM_BYTES = 1024
+#: So much without a ``;`` is looked at when one comes, and then once; more at once would hold the hub.
+_LOOKED_AT_LATER_BYTES = 128 * 1024
 
 
 class StatementTooLongError(Exception):
@@ -93,24 +95,21 @@ class StatementSplitter:
                     raise StatementTooLongError
                 return [statement] if len(statement) > start else []
         self._buffer += data
-        if b";" not in data:
-            # Nothing can end here: what came is looked at once, when something may.
+        if b";" not in data and len(self._buffer) <= _LOOKED_AT_LATER_BYTES:
             statements = []
         elif not self._scan and not self._mode and _is_one_plain(self._buffer):
             statements = [bytes(self._buffer[: self._buffer.rindex(b";")]).strip()]
-            self._scan = self._start = len(self._buffer)
-            if len(statements[0]) > self._max_bytes:
-                raise StatementTooLongError
+            self._start = len(self._buffer)
         else:
             statements = self._cut()
         if self._start:
             del self._buffer[: self._start]
-            self._scan -= self._start
+            self._scan = max(0, self._scan - self._start)
             self._start = 0
         if not self._mode and self._buffer.isspace():
             self._buffer.clear()
             self._scan = 0
-        if len(self._buffer) > self._max_bytes:
+        if len(self._buffer) > self._max_bytes or (statements and len(statements[0]) > self._max_bytes):
             raise StatementTooLongError
         return statements
 
