@@ -17,7 +17,7 @@ from typing import BinaryIO
 #: How much of a file may be unsynced; how much is worked on between two rests.
 STEP_BYTES = 4 * 1024 * 1024
 #: How much space is given back at once. Nothing is written for it, so it is more than a step.
-FREED_BYTES = 64 * 1024 * 1024
+FREED_BYTES = 16 * 1024 * 1024
 #: What rests never slow a piece of work below: an empty disk must not take all day to be filled.
 LEAST_BYTES_A_SECOND = 120 * 1024 * 1024
 
