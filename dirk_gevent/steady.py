@@ -19,7 +19,7 @@ STEP_BYTES = 4 * 1024 * 1024
 #: How much space is given back at once. Nothing is written for it, so it is more than a step.
 FREED_BYTES = 16 * 1024 * 1024
 #: What rests never slow a piece of work below: an empty disk must not take all day to be filled.
-LEAST_BYTES_A_SECOND = 120 * 1024 * 1024
+LEAST_BYTES_A_SECOND = 100 * 1024 * 1024
 
 
 class Pace:
