@@ -15,14 +15,15 @@ from parser import (
     grammar_expression,
     grammar_function,
     grammar_query,
+    grammar_source,
 )
 from parser.grammar_base import P, passing
 from parser.keywords import KEYWORDS, NAME_TOKENS
 from parser.lexer import SIGNS
 
 _MODULES = (
-    grammar_base, grammar_expression, grammar_function, grammar_query, grammar_change, grammar_definition,
-    grammar_alter, grammar_command,
+    grammar_base, grammar_expression, grammar_function, grammar_query, grammar_source, grammar_change,
+    grammar_definition, grammar_alter, grammar_command,
 )  # fmt: skip
 
 #: All token types.

@@ -1,4 +1,4 @@
-"""Grammar of queries: select, values, set operators, joins, ordering and row limits, WITH."""
+"""Grammar of queries: select, values, set operators, ordering and row limits, WITH."""
 
 from __future__ import annotations
 
@@ -9,10 +9,8 @@ from parser.grammar_base import P, append, complete, grow, in_own_schema, passin
 from parser.nodes import (
     Compound,
     Cte,
-    Derived,
     Expr,
     Item,
-    Join,
     Limit,
     OrderTerm,
     Query,
@@ -20,7 +18,6 @@ from parser.nodes import (
     RowRange,
     Select,
     Star,
-    TableRef,
     Values,
     With,
 )
@@ -170,117 +167,6 @@ def p_window_opt(p: P) -> None:
     """window_opt :
                   | WINDOW windows"""
     p[0] = p[2] if len(p) > 1 else ()
-
-
-# --- FROM --------------------------------------------------------------------------------------------------
-
-
-def p_sources(p: P) -> None:
-    """sources : source
-               | sources COMMA source"""
-    append(p)
-
-
-@passing
-def p_source(p: P) -> None:
-    """source : plain_source
-    plain_source : plain_table
-    table : plain_table"""
-    p[0] = p[1]
-
-
-def p_source_query(p: P) -> None:
-    """source : subquery
-    table : subquery"""
-    p[0] = Derived(p[1], None, p.lexpos(1))
-
-
-@passing
-def p_plain_table(p: P) -> None:
-    """plain_table : table_name
-                   | LPAREN plain_source RPAREN"""
-    p[0] = p[1] if len(p) == 2 else p[2]
-
-
-def p_plain_table_list(p: P) -> None:
-    """plain_table : LPAREN several_sources RPAREN"""
-    p[0] = p[2]
-
-
-def p_several_sources(p: P) -> None:
-    """several_sources : source COMMA source
-                       | several_sources COMMA source"""
-    p[0] = Join(p[1], p[3], "cross", place=p.lexpos(2))
-
-
-def p_plain_table_query(p: P) -> None:
-    """plain_table : subquery alias"""
-    p[0] = Derived(p[1], p[2], p.lexpos(1))
-
-
-def p_table_name(p: P) -> None:
-    """table_name : object_name index_hint
-                  | object_name alias index_hint"""
-    p[0] = TableRef(p[1], p[2] if len(p) > 3 else None, p.lexpos(1))
-
-
-def p_alias(p: P) -> None:
-    """alias : name
-             | AS name"""
-    p[0] = p[len(p) - 1]
-
-
-def p_join(p: P) -> None:
-    """plain_source : source join table"""
-    kind, natural = p[2]
-    p[0] = Join(p[1], p[3], kind, natural, place=p.lexpos(2))
-
-
-def p_join_on(p: P) -> None:
-    """plain_source : source join table ON expr"""
-    kind, natural = p[2]
-    p[0] = Join(p[1], p[3], kind, natural, p[5], place=p.lexpos(2))
-
-
-def p_join_using(p: P) -> None:
-    """plain_source : source join table USING LPAREN names RPAREN"""
-    kind, natural = p[2]
-    p[0] = Join(p[1], p[3], kind, natural, using=p[6], place=p.lexpos(2))
-
-
-def p_join_words(p: P) -> None:
-    """join : JOIN
-            | side JOIN
-            | NATURAL JOIN
-            | NATURAL side JOIN
-            | JOIN COLON
-            | JOIN COLON side
-            | JOIN COLON natural
-            | JOIN COLON natural side"""
-    words = [symbol.value for symbol in p.slice[1:] if symbol.type == "side"]
-    natural = any(symbol.type in ("NATURAL", "natural") for symbol in p.slice[1:])
-    p[0] = (words[0] if words else "inner", natural)
-
-
-def p_side(p: P) -> None:
-    """side : INNER
-            | LEFT
-            | RIGHT
-            | FULL
-            | CROSS
-            | LEFT OUTER
-            | RIGHT OUTER
-            | FULL OUTER
-            | SIDE_INNER
-            | SIDE_LEFT
-            | SIDE_RIGHT
-            | SIDE_FULL"""
-    p[0] = p.slice[1].type.removeprefix("SIDE_").lower()
-
-
-def p_natural(p: P) -> None:
-    """natural : NATURAL
-               | SIDE_NATURAL"""
 
 
 # --- ORDER BY and row limits -------------------------------------------------------------------------------

@@ -50,6 +50,16 @@ class Derived:
 
 
 @dataclass(frozen=True, slots=True)
+class TableCall:
+    """A function in FROM that gives rows: `name(arguments)`, which may name what stands to its left."""
+
+    name: Name
+    arguments: tuple[Expr, ...]
+    alias: Name | None = None
+    place: int = unplaced()
+
+
+@dataclass(frozen=True, slots=True)
 class Join:
     """`kind`: inner, left, right, full, cross. At most one of `natural`, `on`, `using` is there.
 
@@ -65,7 +75,7 @@ class Join:
     place: int = unplaced()
 
 
-Source: TypeAlias = TableRef | Derived | Join
+Source: TypeAlias = TableRef | Derived | TableCall | Join
 
 
 @dataclass(frozen=True, slots=True)

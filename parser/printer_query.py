@@ -18,6 +18,7 @@ from parser.nodes import (
     Select,
     Source,
     Star,
+    TableCall,
     TableRef,
     Values,
     With,
@@ -81,6 +82,11 @@ def _star(writer: Writer, node: Star) -> str:
 @writes(TableRef)
 def _table(writer: Writer, node: TableRef) -> str:
     return writer.node(node.name) + writer.clause("AS", node.alias)
+
+
+@writes(TableCall)
+def _table_call(writer: Writer, node: TableCall) -> str:
+    return f"{writer.node(node.name)}({writer.list(node.arguments)}){writer.clause('AS', node.alias)}"
 
 
 @writes(Derived)

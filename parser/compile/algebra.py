@@ -9,7 +9,7 @@ with the rows that it adds, takes away or sets below it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import TypeAlias
 
 from parser import nodes, printer
@@ -146,6 +146,9 @@ class _Reader:
             case nodes.TableRef():
                 name = source.name.text
                 return Operator(name) if source.alias is None else Operator(f"ρ {source.alias.text}", (Operator(name),))
+            case nodes.TableCall():
+                called = Operator(self._text(replace(source, alias=None)))
+                return called if source.alias is None else Operator(f"ρ {source.alias.text}", (called,))
             case nodes.Derived():
                 inner = self.query(source.query)
                 return inner if source.alias is None else Operator(f"ρ {source.alias.text}", (inner,))

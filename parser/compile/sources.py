@@ -25,6 +25,13 @@ _JOIN_WORDS = {
 }
 
 
+#: Functions that give rows, and the columns of those. They take a JSON text and, perhaps, a path into it.
+TABLE_FUNCTIONS = dict.fromkeys(
+    ("json_each", "json_tree"), ("key", "value", "type", "atom", "id", "parent", "fullkey", "path")
+)
+_MOST_ARGUMENTS = 2
+
+
 @dataclass(frozen=True, slots=True)
 class From:
     """A FROM, or a part of it: its text, what `*` and unqualified names see, fields by table or alias.
@@ -74,6 +81,8 @@ def _compile(context: Context, node: nodes.Source, parent: Scope | None, before:
         return _table(context, node, parent)
     if isinstance(node, nodes.Derived):
         return _derived(context, node, parent)
+    if isinstance(node, nodes.TableCall):
+        return _table_call(context, node, parent if before is None else before.scope(parent))
     return _join(context, node, parent, before)
 
 
@@ -114,12 +123,30 @@ def _derived(context: Context, node: nodes.Derived, parent: Scope | None) -> Fro
     return From(f"({inner.sql}) AS {alias}", fields, sources, shown or inner.relation)
 
 
+def _table_call(context: Context, node: nodes.TableCall, around: Scope | None) -> From:
+    """A function that gives rows; `around` holds what its arguments may name. Raises unknown_function (42883) and
+    argument_count (42883)."""
+    name = node.name.text.lower()
+    if name not in TABLE_FUNCTIONS:
+        close = nearest(node.name.text, TABLE_FUNCTIONS)
+        raise SqlError("unknown_function", name=node.name.text, nearest=close, place=node.name.place)
+    if len(node.arguments) > _MOST_ARGUMENTS:
+        raise SqlError("argument_count", name=name, found=len(node.arguments), place=node.name.place)
+    env = Env(context, Scope(parent=around))
+    arguments = ", ".join(condition(env, argument).sql for argument in node.arguments)
+    alias, shown = context.alias(), (node.alias or node.name).text
+    context.shown[alias] = shown
+    fields = tuple(Field(each, each, f"{alias}.{sql.name(each)}", name) for each in TABLE_FUNCTIONS[name])
+    return From(f"{name}({arguments}) AS {alias}", fields, {key(shown): fields}, name)
+
+
 # --- joins ---------------------------------------------------------------------------------------------------
 
 
 def _join(context: Context, node: nodes.Join, parent: Scope | None, before: From | None) -> From:
     left = _compile(context, node.left, parent, before)
-    right = _compile(context, node.right, parent, None)
+    # Only the arguments of a function see what is left of them.
+    right = _compile(context, node.right, parent, left if isinstance(node.right, nodes.TableCall) else None)
     right_text = f"({right.text})" if isinstance(node.right, nodes.Join) else right.text
     text = f"{left.text} {_JOIN_WORDS[node.kind]} {right_text}"
     outer = node.kind in ("right", "full")
