@@ -63,6 +63,7 @@ SQLSTATE: dict[str, str] = {
     "in_use": "2BP01",
     "unknown_view": "42P01",
     "unknown_index": "42704",
+    "unknown_constraint": "42704",
     "two_primary_keys": "42P16",
     "foreign_key_invalid": "42830",
     "invalid_domain": "42P17",

@@ -3,7 +3,21 @@
 from __future__ import annotations
 
 from parser.grammar_base import P
-from parser.nodes import AddColumn, AlterTable, ColumnDef, DropColumn, Name, RenameColumn, RenameTable
+from parser.nodes import (
+    AddColumn,
+    AddConstraint,
+    AlterColumn,
+    AlterTable,
+    ColumnDef,
+    Constant,
+    Default,
+    DropColumn,
+    DropConstraint,
+    Name,
+    NotNull,
+    RenameColumn,
+    RenameTable,
+)
 
 
 def p_alter(p: P) -> None:
@@ -40,3 +54,26 @@ def p_rename_column(p: P) -> None:
                   | RENAME COLUMN name TO name
                   | RENAME ANARANA name TO name"""
     p[0] = RenameColumn(p[len(p) - 3], p[len(p) - 1])
+
+
+def p_alter_not_null(p: P) -> None:
+    """alteration : ALTER COLUMN name SET NOT NULL
+                  | ALTER COLUMN name DROP NOT NULL"""
+    p[0] = AlterColumn(p[3], NotNull(), p.slice[4].type == "DROP")
+
+
+def p_alter_default(p: P) -> None:
+    """alteration : ALTER COLUMN name SET default default_value
+                  | ALTER COLUMN name DROP default"""
+    value = Constant(None) if len(p) == 6 else p[6]
+    p[0] = AlterColumn(p[3], Default(value), len(p) == 6)
+
+
+def p_add_constraint(p: P) -> None:
+    """alteration : ADD named_constraint"""
+    p[0] = AddConstraint(p[2])
+
+
+def p_drop_constraint(p: P) -> None:
+    """alteration : DROP CONSTRAINT name"""
+    p[0] = DropConstraint(p[3])

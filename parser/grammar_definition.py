@@ -230,9 +230,13 @@ def p_column_unique(p: P) -> None:
 
 
 def p_default(p: P) -> None:
-    """column_constraint : DEFAULT default_value
-                         | VALUES FOTOTRA default_value"""
-    p[0] = (Default(p[len(p) - 1]),)
+    """column_constraint : default default_value"""
+    p[0] = (Default(p[2]),)
+
+
+def p_default_words(p: P) -> None:
+    """default : DEFAULT
+               | VALUES FOTOTRA"""
 
 
 @passing

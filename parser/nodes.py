@@ -62,6 +62,9 @@ from parser.nodes_query import (
 )
 from parser.nodes_statement import (
     AddColumn,
+    AddConstraint,
+    Alteration,
+    AlterColumn,
     AlterTable,
     Assignment,
     Begin,
@@ -80,6 +83,7 @@ from parser.nodes_statement import (
     Describe,
     Drop,
     DropColumn,
+    DropConstraint,
     Explain,
     ForeignKey,
     Generated,
@@ -102,7 +106,10 @@ from parser.nodes_statement import (
 
 __all__ = [
     "AddColumn",
+    "AddConstraint",
+    "AlterColumn",
     "AlterTable",
+    "Alteration",
     "Assignment",
     "Atom",
     "Begin",
@@ -135,6 +142,7 @@ __all__ = [
     "Domain",
     "Drop",
     "DropColumn",
+    "DropConstraint",
     "Exists",
     "Explain",
     "Expr",

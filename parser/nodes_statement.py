@@ -260,11 +260,39 @@ class RenameColumn:
 
 
 @dataclass(frozen=True, slots=True)
+class AlterColumn:
+    """ALTER TABLE … ALTER COLUMN name SET constraint, or DROP one of its class (`drops`; a Default's value is null)."""
+
+    name: Name
+    constraint: NotNull | Default
+    drops: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AddConstraint:
+    """ALTER TABLE … ADD [CONSTRAINT name] constraint."""
+
+    constraint: Constraint
+
+
+@dataclass(frozen=True, slots=True)
+class DropConstraint:
+    """ALTER TABLE … DROP CONSTRAINT name."""
+
+    name: Name
+
+
+Alteration: TypeAlias = (
+    AddColumn | DropColumn | RenameTable | RenameColumn | AlterColumn | AddConstraint | DropConstraint
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
 class AlterTable:
     """ALTER TABLE."""
 
     table: Name
-    action: AddColumn | DropColumn | RenameTable | RenameColumn
+    action: Alteration
     place: int = unplaced()
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from parser.nodes import (
     AddColumn,
+    AddConstraint,
+    AlterColumn,
     AlterTable,
     Assignment,
     Begin,
@@ -24,6 +26,7 @@ from parser.nodes import (
     Describe,
     Drop,
     DropColumn,
+    DropConstraint,
     Explain,
     ForeignKey,
     Generated,
@@ -178,8 +181,11 @@ def _not_null(writer: Writer, _node: NotNull) -> str:
 @writes(Default)
 def _default(writer: Writer, node: Default) -> str:
     text = writer.node(node.value)
-    words = writer.words("VALUES", "FOTOTRA") if writer.malagasy else writer.words("DEFAULT")
-    return f"{words} {text if _is_bare_default(node) else f'({text})'}"
+    return f"{_default_words(writer)} {text if _is_bare_default(node) else f'({text})'}"
+
+
+def _default_words(writer: Writer) -> str:
+    return writer.words("VALUES", "FOTOTRA") if writer.malagasy else writer.words("DEFAULT")
 
 
 def _is_bare_default(node: Default) -> bool:
@@ -249,6 +255,26 @@ def _add_column(writer: Writer, node: AddColumn) -> str:
 def _drop_column(writer: Writer, node: DropColumn) -> str:
     drop = "esory" if writer.malagasy else writer.words("DROP")
     return f"{drop} {writer.words('COLUMN')} {writer.node(node.name)}"
+
+
+@writes(AlterColumn)
+def _alter_column(writer: Writer, node: AlterColumn) -> str:
+    start = f"{writer.words('ALTER', 'COLUMN')} {writer.node(node.name)}"
+    if not node.drops:
+        return f"{start} {writer.words('SET')} {writer.node(node.constraint)}"
+    what = writer.node(node.constraint) if isinstance(node.constraint, NotNull) else _default_words(writer)
+    return f"{start} {'esory' if writer.malagasy else writer.words('DROP')} {what}"
+
+
+@writes(AddConstraint)
+def _add_constraint(writer: Writer, node: AddConstraint) -> str:
+    return f"{writer.words('ADD')} {_table_constraint(writer, node.constraint)}"
+
+
+@writes(DropConstraint)
+def _drop_constraint(writer: Writer, node: DropConstraint) -> str:
+    drop = "esory" if writer.malagasy else writer.words("DROP")
+    return f"{drop} {writer.words('CONSTRAINT')} {writer.node(node.name)}"
 
 
 @writes(RenameTable)

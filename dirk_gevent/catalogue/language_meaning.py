@@ -36,6 +36,11 @@ _NAMES: dict[str, Texts] = {
         fr="le classement {name} n'existe pas (NOCASE, BINARY ou RTRIM)",
         en="collation {name} does not exist (NOCASE, BINARY or RTRIM)",
     ),
+    "unknown_constraint": Texts(
+        mg="tsy misy ny fepetra {name}",
+        fr="la contrainte {name} n'existe pas",
+        en="constraint {name} does not exist",
+    ),
     "unknown_window": Texts(
         mg="tsy misy ny varavarankely {name}",
         fr="la fenêtre {name} n'existe pas",

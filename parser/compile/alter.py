@@ -9,6 +9,7 @@ from typing import Any
 from parser import nodes
 from parser.compile import numbering, sql
 from parser.compile.changes import column_of
+from parser.compile.constraints import adding_constraint, column_rewrite, dropping_constraint
 from parser.compile.context import Context
 from parser.compile.ddl import check_name
 from parser.compile.define import column_sql, define_column, define_index, define_view, table_sql
@@ -21,12 +22,14 @@ from parser.schema import Index, Schema, Table, View, key
 
 #: The table under construction while the old one is still there.
 _REBUILT = "dirk_rebuilt"
+#: What takes away or changes a name that others may use.
+_NAMING = (nodes.DropColumn, nodes.RenameTable, nodes.RenameColumn)
 #: Errors of a definition that no longer finds what it names.
 _BROKEN = frozenset(("unknown_column", "unknown_table", "foreign_key_invalid", "column_count", "ambiguous_column"))
 
 
 def alter_table(context: Context, node: nodes.AlterTable) -> Ddl:
-    """ADD COLUMN, DROP COLUMN, RENAME TO and RENAME COLUMN.
+    """ADD, DROP and ALTER of columns and constraints, RENAME TO and RENAME COLUMN.
 
     Raises in_use (2BP01) when a view, an index or a foreign key needs what would go.
     """
@@ -38,7 +41,7 @@ def alter_table(context: Context, node: nodes.AlterTable) -> Ddl:
         # Told here, an error of the new column has its place in this statement.
         define_column(replace(context, inline=True, for_write=True), node.action.column)
     if not simple:
-        _check_unreferenced(context.schema, table, isinstance(node.action, nodes.AddColumn))
+        _check_unreferenced(context.schema, table, not isinstance(node.action, _NAMING))
     rewrite = _rewriting(context, table, node.action, len(shaped.literals))
     merged = Shaped("", shaped.literals + context.literals.shaped.literals)
     source = write(rewrite(create), merged)
@@ -88,7 +91,7 @@ _Rewrite = Callable[[Any], Any]
 def _rewriting(
     context: Context,
     table: Table,
-    action: nodes.AddColumn | nodes.DropColumn | nodes.RenameTable | nodes.RenameColumn,
+    action: nodes.Alteration,
     literals: int,
 ) -> _Rewrite:
     """What turns the old definition of the table, or of an index on it, into the new one."""
@@ -106,6 +109,13 @@ def _rewriting(
         case nodes.RenameColumn():
             old = column_of(table, action.old).key
             return lambda tree: _mapped(tree, lambda each: _renamed_column(each, old, action.new))
+        case nodes.AlterColumn():
+            shifted = _mapped(action, lambda each: _shifted(each, literals))
+            return column_rewrite(shifted, column_of(table, action.name).key)
+        case nodes.AddConstraint():
+            return adding_constraint(_mapped(action.constraint, lambda each: _shifted(each, literals)))
+        case nodes.DropConstraint():
+            return dropping_constraint(action.name)
 
 
 def _check_free(context: Context, table: Table, name: nodes.Name) -> None:
@@ -189,8 +199,10 @@ def _after(schema: Schema, table: Table, changes: list[CatalogChange], action: o
     try:
         return load_schema(schema, changes, schema.version)
     except SqlError as error:
-        if error.key in _BROKEN and not isinstance(action, nodes.AddColumn):
-            gone = action.name if isinstance(action, nodes.DropColumn) else nodes.Name(table.name)
+        if error.key in _BROKEN and isinstance(action, (*_NAMING, nodes.DropConstraint)):
+            gone = nodes.Name(table.name)
+            if isinstance(action, nodes.DropColumn | nodes.DropConstraint):
+                gone = action.name
             raise SqlError("in_use", name=gone.text, user=_broken(schema, changes), place=gone.place) from None
         error.nowhere()
         raise

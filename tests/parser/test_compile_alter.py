@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import apsw
 import pytest
 
+from dirk_gevent.engine.failures import statement_failure
 from tests.parser.small_database import SmallDatabase
 
 
@@ -59,3 +61,36 @@ def test_a_referenced_table_stays(database: SmallDatabase) -> None:
     assert database.error("alter table t rename column a to k").key == "in_use"
     database.run("alter table t add column c ISA")
     assert database.run("select c from t where a = 1") == [(None,)]
+
+
+def test_a_column_changes_what_it_requires_and_gets(database: SmallDatabase) -> None:
+    database.run("ovay ny tabilao t ovay tsanganana b ova sanda fototra 'e'")
+    database.run("insert into t (a) values (3)")
+    assert database.run("select b from t where a = 3") == [("e",)]
+    database.run("alter table t alter column b drop default")
+    with pytest.raises(apsw.ConstraintError):
+        database.run("insert into t (a) values (4)")
+    database.run("ovay ny tabilao t ovay tsanganana b esory tsy null")
+    database.run("insert into t (a) values (4)")
+    with pytest.raises(apsw.ConstraintError) as refused:
+        database.run("alter table t alter column b set not null")
+    assert statement_failure(refused.value, "t").params["table"] == "t"
+    assert database.run("asehoy ny tondro") == [("i",)]
+    assert database.error("alter table t alter column zz set not null").place == len("alter table t alter column ")
+
+
+def test_constraints_come_and_go(database: SmallDatabase) -> None:
+    database.run("alter table t add constraint k unique (b)")
+    with pytest.raises(apsw.ConstraintError):
+        database.run("insert into t values (3, 'x')")
+    database.run("create table child (b TEXT references t(b))")
+    assert database.error("alter table t drop constraint k").key == "in_use"
+    database.run("drop table child")
+    database.run("alter table t drop constraint k")
+    database.run("insert into t values (3, 'x')")
+    assert database.error("alter table t drop constraint k").key == "unknown_constraint"
+    assert database.error("alter table t add primary key (b)").key == "two_primary_keys"
+    assert database.error("alter table t add check (zz > 1)").key == "unknown_column"
+    with pytest.raises(apsw.ConstraintError):
+        database.run("alter table t add check (a > 1)")
+    assert len(database.run("select * from t")) == 3
