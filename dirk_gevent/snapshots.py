@@ -27,8 +27,9 @@ from parser.errors import SqlError
 if TYPE_CHECKING:
     from dirk_gevent.host import LogHost
 
-#: A round that has not ended by then is given up (a node died in it) and may begin again.
-_ROUND_SECONDS = 120.0
+#: A round that has not ended by then is given up (a node hangs in it; one that dies or fails says so) and may begin
+#: again. Of large databases snapshots are made at a pace: these are some 20 GiB.
+_ROUND_SECONDS = 600.0
 #: Rounds at one time: each holds a read transaction and a native thread on every node.
 _MOST_ROUNDS = 4
 #: A database whose snapshot could not be made or kept (a full disk) is left alone for so long.
