@@ -14,6 +14,7 @@ from dirk_gevent.client.answers import Page
 from dirk_gevent.client.connection import Address, Connection
 from dirk_gevent.config import Config, ConfigError
 from dirk_gevent.rebuild import RebuildRefused
+from dirk_gevent.startup import plain_reason
 
 _TIMEOUT_SECONDS = 10.0
 _STATUS, _CONFLICTS = b"asehoy ny mpizara;", b"asehoy ny fifandirana;"
@@ -24,12 +25,14 @@ _NEEDS_YES = {
     "settle": "what the others have is put aside, and counts no more",
 }
 
+_ACCEPTS_LOG = "the log takes writes again, and what only a master that has not come back knows is not in it"
+
 
 def main(options: dict[str, Any]) -> int:
     """Runs `dirk-admin` with the options of `admin_usage.parse`; the exit status."""
     try:
         return _run(options)
-    except (UsageError, ConfigError) as error:
+    except UsageError as error:
         return _refuse(str(error), 2)
     except (RebuildRefused, TaskFailed) as error:
         return _refuse(str(error), 1)
@@ -38,7 +41,7 @@ def main(options: dict[str, Any]) -> int:
 def _run(options: dict[str, Any]) -> int:
     if options["check"]:
         return admin_backup.check(Path(options["BACKUP"]))
-    settings = config.load(config.find(options["--config"]))
+    settings = _settings(config.find(options["--config"]))
     if options["rebuild-log"]:
         return rebuild_log(settings, options)
     if options["status"] or options["conflicts"]:
@@ -53,6 +56,13 @@ def _run(options: dict[str, Any]) -> int:
     return _at_the_proxy(settings, options)
 
 
+def _settings(path: Path) -> Config:
+    try:
+        return config.load(path)
+    except ConfigError as error:
+        raise UsageError(f"{path}: {error}") from error
+
+
 def _restore(settings: Config, options: dict[str, Any]) -> int:
     if options["--in-place"] and not options["--yes"]:
         raise TaskFailed("the database would be replaced: add --yes to do it; nothing was changed")
@@ -65,7 +75,8 @@ def _at_the_proxy(settings: Config, options: dict[str, Any]) -> int:
     tasks = ("verify", "snapshot", "drain", "undrain", "evict", "reseed", "settle")
     task = next(name for name in tasks if options[name])
     if task in _NEEDS_YES and not options["--yes"]:
-        raise TaskFailed(f"{_NEEDS_YES[task]}: add --yes to do it; nothing was changed")
+        consequence = _ACCEPTS_LOG if options["--accept-log"] else _NEEDS_YES[task]
+        raise TaskFailed(f"{consequence}: add --yes to do it; nothing was changed")
     fields: dict[str, Any] = {"database": options["DATABASE"] or options["--database"], "node": options["NODE"]}
     if task == "settle":
         fields |= {"keep": options["--keep"], "accept_log": options["--accept-log"]}
@@ -81,7 +92,7 @@ def _show(settings: Config, statement: bytes) -> int:
         finally:
             connection.close()
     except OSError as error:
-        raise UsageError(f"the proxy at {address} does not answer: {error}") from error
+        raise UsageError(f"the proxy at {address} does not answer: {plain_reason(error)}") from error
     for part in parts:
         if isinstance(part, Page):
             print_table([column.name for column in part.columns], part.rows)

@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from dirk_gevent.engine.faults import StorageFault
 from dirk_gevent.engine.reissue import Place
 from dirk_gevent.log.contract import EntriesGoneError
 from dirk_gevent.replay import Scratch
+from dirk_gevent.startup import plain_reason
 from dirk_gevent.threads import NativeThreads
 
 _CHUNK_BYTES = 256 * 1024
@@ -31,8 +33,9 @@ def backup(settings: Config, file: Path, database: str | None) -> int:
     """Write a backup of all databases, or of one, to `file`; the exit status."""
     if file.exists():
         raise UsageError(f"{file} exists already: choose another name, a backup is never written over")
-    size_bytes = _fetch(settings, file, database)
-    print(f"{file}: {size_bytes} bytes, whole and on the disk.")
+    fetched = _fetch(settings, file, database)
+    print(f"{file}: {fetched.size_bytes} bytes, whole and on the disk.")
+    fetched.check(f"{file} is all that the log holds, which is not all that was written")
     return 0
 
 
@@ -82,7 +85,7 @@ def dump(settings: Config, database: str, file: Path | None) -> int:
         raise UsageError(f"{file} exists already: choose another name")
     with tempfile.TemporaryDirectory(prefix="dirk-dump-") as name:
         taken = Path(name) / "taken"
-        _fetch(settings, taken, database)
+        fetched = _fetch(settings, taken, database)
         with _opened(taken) as found:
             (point,) = found.points
             target = Path(name) / "dump.sql" if file is None else file
@@ -93,6 +96,7 @@ def dump(settings: Config, database: str, file: Path | None) -> int:
             if file is None:
                 with target.open(encoding="utf-8") as lines:
                     sys.stdout.writelines(lines)
+    fetched.check("these statements are what the log holds, which is not all that was written")
     return 0
 
 
@@ -100,12 +104,26 @@ def keep_before(settings: Config, database: str) -> None:
     """Before a database is replaced: all that the log holds of it goes to a backup in this directory."""
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     file = Path(f"{database}-before-restore-{stamp}.dirkbackup")
-    _fetch(settings, file, database)
+    fetched = _fetch(settings, file, database)
     print(f"What {database} is now is kept in {file}.")
+    fetched.check("nothing was replaced")
 
 
-def _fetch(settings: Config, file: Path, database: str | None) -> int:
-    """Have the proxy send a backup into `file`; its size in bytes."""
+@dataclass(frozen=True, slots=True)
+class _Fetched:
+    """A backup that was written. `lacking` are sentences about databases of which the log has less than was written."""
+
+    size_bytes: int
+    lacking: tuple[str, ...]
+
+    def check(self, consequence: str) -> None:
+        """Raises TaskFailed, which begins with `consequence`, when something is lacking."""
+        if self.lacking:
+            raise TaskFailed(f"{consequence}: {'; '.join(self.lacking)}")
+
+
+def _fetch(settings: Config, file: Path, database: str | None) -> _Fetched:
+    """Have the proxy send a backup into `file`."""
     link = AdminLink(settings, "backup", database=database)
     try:
         writer = BackupWriter(file)
@@ -113,12 +131,15 @@ def _fetch(settings: Config, file: Path, database: str | None) -> int:
         link.close()
         raise UsageError(f"{file} cannot be written: {error.strerror}") from error
     try:
+        lacking: list[str] = []
         while (frame := link.receive())["t"] != "end":
-            body = frame.pop("body", b"")
-            writer.add(frame, body)
+            if frame["t"] == "lacking":
+                lacking.append(frame["text"])
+            else:
+                writer.add(frame, frame.pop("body", b""))
         if frame["status"]:
             raise TaskFailed(frame["text"])
-        return writer.finish()
+        return _Fetched(writer.finish(), tuple(lacking))
     except OSError as error:
         raise TaskFailed(f"{file} cannot be written: {error.strerror}") from error
     finally:
@@ -132,7 +153,7 @@ def _check_names(settings: Config, wanted: list[str]) -> None:
     try:
         parts = list(connection.ask(b"asehoy ny tahiry;", asks_meta=False))
     except OSError as error:
-        raise UsageError(f"the proxy does not answer: {error}") from error
+        raise UsageError(f"the proxy does not answer: {plain_reason(error)}") from error
     finally:
         connection.close()
     known = {str(row[0]).casefold() for part in parts if isinstance(part, Page) for row in part.rows}

@@ -13,6 +13,8 @@ import gevent
 
 from dirk_gevent import protocol
 from dirk_gevent.log.contract import DatabaseInfo, Head
+from dirk_gevent.log.entry import SYSTEM_DATABASE, SYSTEM_LOG_ID
+from dirk_gevent.messages import sentence
 from dirk_gevent.protocol import FrameSocket
 from dirk_gevent.replay import LogSource
 from dirk_gevent.steady import Pace
@@ -28,7 +30,8 @@ def stream(host: LogHost, frames: FrameSocket, name: object) -> tuple[int, str]:
     """Send all databases, or the one called `name`: exit status and last sentence. Raises OSError, EntriesGoneError.
 
     Frames: `points` (each database with its log, index, chain and time), then for each `snapshot` pieces and
-    `entries` (body: encoded entries, a line each), then `whole`.
+    `entries` (body: encoded entries, a line each), `lacking` for each database of which the log is known to hold less
+    than was written, then `whole`.
     """
     with host.snapshots.held():
         infos = [host.find(str(name))] if name is not None else list(host.log.databases())
@@ -41,6 +44,9 @@ def stream(host: LogHost, frames: FrameSocket, name: object) -> tuple[int, str]:
         frames.send({"t": "points", "ms": taken_ms, "genesis": host.log.genesis.hex(), "databases": described})
         for info, head in points:
             _database(host, frames, info, head)
+    for info in [DatabaseInfo(SYSTEM_DATABASE, SYSTEM_LOG_ID, 0), *infos]:
+        if (error := host.disputes.lacking(info.log_id)) is not None:
+            frames.send({"t": "lacking", "text": f"{info.name}: {sentence(error.key, 'en', error.params)}"})
     frames.send({"t": "whole"})
     return 0, f"{len(points)} databases are in the backup."
 

@@ -6,7 +6,7 @@ Pure state fed by heartbeats and acknowledgements. One heartbeat makes a node li
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -27,9 +27,9 @@ class NodeState(StrEnum):
     STALLED = "stalled"
     SEEDING = "seeding"
     FENCED = "fenced"
-    REFUSED = "refused"
     EVICTED = "evicted"
     DRAINED = "drained"
+    BLOCKED = "blocked"
 
 
 @dataclass(slots=True)
@@ -191,19 +191,26 @@ class Cluster:
                 table.pop(log_id, None)
             view.fenced.discard(log_id)
 
-    def rows(self, databases: Iterable[tuple[int, str]], heads: Mapping[int, int]) -> list[ServerRow]:
-        """The lines of SHOW SERVERS."""
+    def rows(
+        self, databases: Iterable[tuple[int, str]], heads: Mapping[int, int], blocked: Container[int]
+    ) -> list[ServerRow]:
+        """The lines of SHOW SERVERS. `blocked` are the logs that take no write until it is known which state counts."""
         listed = list(databases)
-        views = self.nodes.values()
-        return [self._row(view, log_id, name, heads.get(log_id, 0)) for view in views for log_id, name in listed]
+        return [
+            self._row(view, log_id, name, heads.get(log_id, 0), log_id in blocked)
+            for view in self.nodes.values()
+            for log_id, name in listed
+        ]
 
-    def _row(self, view: NodeView, log_id: int, name: str, head: int) -> ServerRow:
+    def _row(self, view: NodeView, log_id: int, name: str, head: int, is_blocked: bool) -> ServerRow:
         applied = view.applied.get(log_id, 0)
         beat = view.last_beat_unix
         stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(beat)) if beat else None
         state = view.state(log_id)
         if view.is_drained and state is NodeState.LIVE:
             state = NodeState.DRAINED
+        if is_blocked and state in (NodeState.LIVE, NodeState.DRAINED):
+            state = NodeState.BLOCKED
         digest_index, digest = view.digests.get(log_id, (None, None))
         shown = digest[:SHOWN_DIGEST_BYTES].hex() if digest is not None else None
         lag = max(0, head - applied)

@@ -24,6 +24,9 @@ from parser.errors import SqlError
 if TYPE_CHECKING:
     from dirk_gevent.host import LogHost
 
+#: Blocks that are about the log, not about the masters.
+_LOG_LACKS = ("log_older_than_node", "log_unknown_to_node", "log_copied")
+
 
 class Disputes:
     """The blocks of one host's log, and how they end. Those that wait for a decision outlive the process."""
@@ -49,8 +52,21 @@ class Disputes:
 
     def check(self, log_id: int) -> None:
         """Raises the SqlError (57P03) that blocks writes to this log, if any."""
-        if self._blocked and (error := self._blocked.get(log_id) or self._blocked.get(None)):
+        if (error := self._blocking(log_id)) is not None:
             raise SqlError(error.key, **error.params)
+
+    def undecided(self, log_id: int) -> SqlError | None:
+        """What blocks this log until it is known which state counts; None when nothing does, or only a restore."""
+        error = self._blocking(log_id)
+        return None if error is None or error.key == "restoring" else error
+
+    def lacking(self, log_id: int) -> SqlError | None:
+        """What says that this log holds, or may hold, less than was written; None when nothing does."""
+        error = self.undecided(log_id)
+        return error if error is not None and error.key in _LOG_LACKS else None
+
+    def _blocking(self, log_id: int) -> SqlError | None:
+        return (self._blocked.get(log_id) or self._blocked.get(None)) if self._blocked else None
 
     def block(self, log_id: int | None, error: SqlError) -> None:
         """Take no writes on a log (None: on all) from now on."""

@@ -344,7 +344,8 @@ class LogHost:
         """The lines of SHOW SERVERS."""
         databases = [(SYSTEM_LOG_ID, SYSTEM_DATABASE), *((d.log_id, d.name) for d in self.log.databases())]
         heads = {log_id: head.index for log_id, head in self.log.heads().items()}
-        return self.cluster.rows(databases, heads)
+        blocked = {log_id for log_id, _ in databases if self.disputes.undecided(log_id) is not None}
+        return self.cluster.rows(databases, heads, blocked)
 
     def database_name(self, log_id: int) -> str:
         """The name of a log's database; its number for one that is gone."""

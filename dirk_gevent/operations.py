@@ -30,6 +30,7 @@ _LOOK_SECONDS = 0.1
 _DRAIN_SECONDS = 60.0
 #: A round that another began is waited for so long; then one of our own.
 _ROUND_SECONDS = 150.0
+_EQUAL, _DIFFERS = "equal", "differs"
 
 
 class Refused(Exception):  # noqa: N818 (it is the outcome's name, not a fault)
@@ -96,18 +97,17 @@ class Operations:
 
     def _verify(self, fields: Mapping[str, Any]) -> tuple[int, str]:
         rows: list[list[object]] = []
-        wrong = 0
+        blocked = 0
         for info in self._chosen(fields, with_system=True):
-            if self._host.head_index(info.log_id) == 0:
+            if self._host.head_index(info.log_id) == 0 and self._host.disputes.undecided(info.log_id) is None:
                 continue
-            compared = self._round(info.log_id, uploads=False)
-            found = self._verdicts(info, compared)
-            wrong += sum(row[-1] != "equal" for row in found)
-            rows += found
-        self._frames.send({"t": "table", "names": ["database", "index", "node", "digest", "verdict"], "rows": rows})
-        if wrong:
-            return 1, f"{wrong} of {len(rows)} are not as they should be; asehoy ny fifandirana shows what was done"
-        return 0, f"All {len(rows)} digests are equal, each database's at one index."
+            if self._tell_blocked(info):
+                blocked += 1
+            else:
+                rows += self._verdicts(info, self._round(info.log_id, uploads=False))
+        if rows:
+            self._frames.send({"t": "table", "names": ["database", "index", "node", "digest", "verdict"], "rows": rows})
+        return _verified([str(row[-1]) for row in rows], blocked)
 
     def _verdicts(self, info: DatabaseInfo, compared: Round) -> list[list[object]]:
         nodes = self._host.cluster.nodes
@@ -120,7 +120,7 @@ class Operations:
                 state = view.state(info.log_id)
                 verdict = "did not answer" if state is NodeState.LIVE else str(state)
             else:
-                verdict = "equal" if digest == right else "differs"
+                verdict = _EQUAL if digest == right else _DIFFERS
             shown = digest[:SHOWN_DIGEST_BYTES].hex() if digest else ""
             rows.append([info.name, compared.index, node, shown, verdict])
         return rows
@@ -128,6 +128,9 @@ class Operations:
     def _snapshot(self, fields: Mapping[str, Any]) -> tuple[int, str]:
         made = failed = 0
         for info in self._chosen(fields):
+            if self._tell_blocked(info):
+                failed += 1
+                continue
             head = self._host.head_index(info.log_id)
             latest = self._host.log.latest_snapshot(info.log_id)
             if head == 0 or (latest is not None and latest.index == head):
@@ -141,7 +144,14 @@ class Operations:
             else:
                 failed += 1
                 self._line(f"{info.name}: no second master confirmed it")
-        return (1, f"Snapshots that could not be confirmed: {failed}.") if failed else (0, f"Snapshots made: {made}.")
+        return (1, f"Snapshots that could not be made: {failed}.") if failed else (0, f"Snapshots made: {made}.")
+
+    def _tell_blocked(self, info: DatabaseInfo) -> bool:
+        """Whether it is not known which state of a database counts, so that comparing waits in vain; says why."""
+        error = self._host.disputes.undecided(info.log_id)
+        if error is not None:
+            self._line(f"{info.name}: {sentence(error.key, 'en', error.params)}")
+        return error is not None
 
     def _round(self, log_id: int, uploads: bool, author: str | None = None) -> Round:
         """A round of our own, from its beginning to its end."""
@@ -239,10 +249,11 @@ class Operations:
             latest = self._host.log.latest_snapshot(info.log_id)
             if latest is None or latest.index != kept.index:
                 raise Refused(f"{keep} could not give a snapshot of its state; nothing was decided")
+        right = next((row.digest for row in rows if row.node == keep), "")
         for row in rows:
             if row.node != keep:
-                digest = bytes.fromhex(row.digest)
-                self._host.fence(row.node, info.log_id, row.index, row.cause, (digest, b""))
+                digests = bytes.fromhex(row.digest), bytes.fromhex(right)
+                self._host.fence(row.node, info.log_id, row.index, row.cause, digests)
         self._host.disputes.settled_by(info.log_id, str(keep or ""))
         winner = f"{keep}'s state" if keep else "the log's own state"
         return 0, f"{info.name}: {winner} counts; what the others had is kept aside on their machines."
@@ -278,3 +289,19 @@ class Operations:
         if node not in nodes:
             raise Refused(f"no node is called {node}; known: {', '.join(nodes)}")
         return node
+
+
+def _verified(verdicts: list[str], blocked: int) -> tuple[int, str]:
+    """How a comparison ended: exit status and last sentence. `blocked` databases were not compared."""
+    differing = verdicts.count(_DIFFERS)
+    silent = len(verdicts) - differing - verdicts.count(_EQUAL)
+    said = []
+    if differing:
+        said.append(f"{differing} of {len(verdicts)} digests differ: asehoy ny fifandirana shows what is done about it")
+    if silent:
+        said.append(f"{silent} of {len(verdicts)} digests are missing: the verdict says what their nodes do")
+    if blocked:
+        said.append(f"databases that wait for a decision: {blocked}, not compared")
+    if said:
+        return 1, "; ".join(said)
+    return 0, f"All {len(verdicts)} digests are equal, each database's at one index."

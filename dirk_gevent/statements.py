@@ -34,7 +34,7 @@ def conflict_cells(found: Conflict) -> tuple[str | int | None, ...]:
     """One line of SHOW CONFLICTS, in the order of `CONFLICT_COLUMNS`: what is not known is null."""
     when = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(found.when_ms // 1000))
     shown = [digest[: 2 * SHOWN_DIGEST_BYTES] or None for digest in (found.digest, found.right)]
-    place = (when, found.node or None, found.database or None, found.index, found.cause, found.status)
+    place = (when, found.node or None, found.database or None, found.index or None, found.cause, found.status)
     return (*place, *shown, found.kept or None, found.kept_sql or None)
 
 
