@@ -39,8 +39,12 @@ set_up() {
     extras=""
     [ "$1" = test ] && extras="[test]"
     say "installing into .venv, once: a minute or so"
-    "$venv_python" -m pip install -qq --disable-pip-version-check --no-input -e "$root$extras" ||
-        fail "pip could not install, see above; it needs the network this once"
+    # Its retries are dozens of lines: they go to a file, which stays only when it fails.
+    pip_log="$root/.venv/pip.log"
+    PIP_RETRIES=2 PIP_TIMEOUT=10 "$venv_python" -m pip install -qq --disable-pip-version-check --no-input \
+        -e "$root$extras" > "$pip_log" 2>&1 ||
+        fail "could not install what DirkDB needs: is there a network? pip's own words are in $pip_log"
+    rm -f "$pip_log"
     [ "$1" = test ] && printf '%s\n' "$wanted" > "$root/.venv/.dirk-test"
     printf '%s\n' "$wanted" > "$root/.venv/.dirk-run"
 }

@@ -21,7 +21,9 @@ from dirk_gevent.engine.dump import dump_file
 from dirk_gevent.engine.faults import StorageFault
 from dirk_gevent.engine.reissue import Place
 from dirk_gevent.log.contract import EntriesGoneError
+from dirk_gevent.messages import moment
 from dirk_gevent.replay import Scratch
+from dirk_gevent.restoring import index_by_time
 from dirk_gevent.startup import plain_reason
 from dirk_gevent.threads import NativeThreads
 
@@ -42,10 +44,10 @@ def backup(settings: Config, file: Path, database: str | None) -> int:
 def check(file: Path) -> int:
     """Read a backup through and say what is in it."""
     with _opened(file) as found:
-        print(f"{file} is whole; it was taken at {_moment(found.taken_ms)}.")
+        print(f"{file} is whole; it was taken at {moment(found.taken_ms)}.")
         for point in found.points:
             least = found.source(point).least
-            print(f"{point.name}: any index from {least} to {point.index}, the last of {_moment(point.time_ms)}")
+            print(f"{point.name}: any index from {least} to {point.index}, the last of {moment(point.time_ms)}")
     return 0
 
 
@@ -91,7 +93,7 @@ def dump(settings: Config, database: str, file: Path | None) -> int:
             target = Path(name) / "dump.sql" if file is None else file
             with _made(settings, found, point, point.index) as scratch:
                 scratch.close()
-                remark = f"Database {point.name} at index {point.index}, {_moment(point.time_ms)}."
+                remark = f"Database {point.name} at index {point.index}, {moment(point.time_ms)}."
                 dump_file(scratch.database.path, target, point.name, (remark,))
             if file is None:
                 with target.open(encoding="utf-8") as lines:
@@ -169,7 +171,9 @@ def _wanted_index(found: Backup, point: Point, options: dict[str, Any]) -> int:
     if options["--to-index"] is not None:
         index = int(options["--to-index"])
     elif options["--to-time"] is not None:
-        index = source.index_at(moment_ms(options["--to-time"]))
+        time_ms = moment_ms(options["--to-time"])
+        index = source.index_at(time_ms)
+        print(f"{point.name}: {index_by_time(index, time_ms)}")
     if not source.least <= index <= point.index:
         raise UsageError(f"{found.path} holds {point.name} from index {source.least} to {point.index}, not at {index}")
     return index
@@ -233,7 +237,3 @@ def _opened(file: Path) -> Iterator[Backup]:
         yield found
     finally:
         found.close()
-
-
-def _moment(time_ms: int) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(time_ms // 1000))

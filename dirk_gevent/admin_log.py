@@ -60,11 +60,11 @@ def _databases(count: int) -> str:
 
 def _print_findings(nodes: tuple[NodeFiles, ...]) -> None:
     rows: list[list[object]] = [
-        [node.node, meta.name, log_id, meta.applied_index, meta.heard_head, meta.state]
+        [node.node, meta.name, log_id, meta.applied_index, meta.heard_head]
         for node in nodes
         for log_id, meta in sorted(node.databases.items())
     ]
-    print_table(["node", "database", "log", "applied", "heard of", "state"], rows)
+    print_table(["node", "database", "log", "applied", "heard of"], rows)
     for node in nodes:
         for problem in node.problems:
             print(f"{node.node}: {problem}")

@@ -34,7 +34,8 @@ Usage:
 Looking: status shows each node and database with the digest of its content; conflicts what went apart and how it
 ended; verify compares all nodes at one index, and is 1 when one differs or does not answer.
 
-Keeping: snapshot has the log hold each database's state now. backup writes all databases, as of one instant, while
+Keeping: snapshot has the log hold each database's state now; when a second master confirms it the entries behind it
+go, and restore reaches back no further than that state. backup writes all databases, as of one instant, while
 writes go on; check reads a backup through. restore makes new databases of a backup, or an earlier state of a database
 a new one (its name and index, or --as); --in-place replaces the database, and keeps a backup of what it was. dump
 writes a database as statements that dirk-client runs.
@@ -87,8 +88,10 @@ def parse(argv: Sequence[str]) -> dict[str, Any]:
         raise UsageError(f"{given}; dirk-admin --help says what does") from None
     for name in _NUMBERS:
         value = options[name]
-        if value is not None and not (value.isascii() and value.isdecimal()):
-            raise UsageError(f"{name}: {value} is not a whole number")
+        if value is None or (value.isascii() and value.isdecimal()):
+            continue
+        is_negative = value.isascii() and value.removeprefix("-").isdecimal()
+        raise UsageError(f"{name}: {value} is {'below 0' if is_negative else 'not a whole number'}")
     if options["--to-time"] is not None:
         moment_ms(options["--to-time"])
     return options

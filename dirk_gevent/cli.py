@@ -79,6 +79,8 @@ Options:
 """
 
 _MAX_PORT = 65_535
+#: What a write to the standard output fails with; files name themselves, and connections fail otherwise.
+_OUTPUT_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EPIPE)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -114,23 +116,29 @@ def client(argv: Sequence[str] | None = None) -> int:
     """`dirk-client`: its arguments are its own business."""
     from dirk_gevent.client.usage import parse
 
-    options = parse(_words(argv))
-    from dirk_gevent.client.main import main as run
+    def body() -> int:
+        options = parse(_words(argv))
+        from dirk_gevent.client.main import main as run
 
-    return run(options)
+        return run(options)
+
+    return _written("dirk-client", body)
 
 
 def admin(argv: Sequence[str] | None = None) -> int:
     """`dirk-admin`: its arguments are its own business."""
     from dirk_gevent.admin_usage import UsageError, parse
 
-    try:
-        options = parse(_words(argv))
-    except UsageError as error:
-        return _refuse("dirk-admin", str(error))
-    from dirk_gevent.admin import main as run
+    def body() -> int:
+        try:
+            options = parse(_words(argv))
+        except UsageError as error:
+            return _refuse("dirk-admin", str(error))
+        from dirk_gevent.admin import main as run
 
-    return run(options)
+        return run(options)
+
+    return _written("dirk-admin", body)
 
 
 _PROGRAMS: dict[str, Callable[[Sequence[str] | None], int]] = {
@@ -147,13 +155,39 @@ def _words(argv: Sequence[str] | None) -> list[str]:
     return list(sys.argv[1:] if argv is None else argv)
 
 
+def _written(name: str, body: Callable[[], int]) -> int:
+    """Run `body`; its exit status, or 1 when the standard output takes nothing (a full disk, a reader that left)."""
+    try:
+        try:
+            status = body()
+        except SystemExit as leaving:
+            status = leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
+        sys.stdout.flush()
+    except OSError as error:
+        if error.errno not in _OUTPUT_ERRORS or error.filename is not None:
+            raise
+        if not isinstance(error, BrokenPipeError):
+            print(f"{name}: the standard output cannot be written: {plain_reason(error)}", file=sys.stderr)
+        # Python would complain again when it flushes at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return status
+
+
 def _guarded(name: str, usage: str, argv: Sequence[str] | None, body: Callable[[dict[str, Any]], int]) -> int:
     """Parse, run, and turn what stops a program from beginning into its sentence and exit status 2.
 
     A SqlError comes from the log's directory: locked by another program, damaged, or on a full disk.
     """
+    given: list[dict[str, Any]] = []
+
+    def parse() -> int:
+        given.append(_arguments(name, usage, _words(argv)))
+        return 0
+
     try:
-        return body(_arguments(name, usage, _words(argv)))
+        status = _written(name, parse)
+        return body(given[0]) if given else status
     except CannotStartError as error:
         return _refuse(name, str(error))
     except SqlError as error:
@@ -268,7 +302,7 @@ def _whole(arguments: dict[str, Any], name: str, default: int, least: int, most:
     value = arguments[name]
     if value is None:
         return default
-    if not value.isascii() or not value.isdigit():
+    if not value.isascii() or not value.removeprefix("-").isdigit():
         raise CannotStartError(f"{name}: {value} is not a whole number")
     number = int(value)
     if number < least:

@@ -8,6 +8,7 @@ last line. Success texts are the same in every language, because clients match o
 from __future__ import annotations
 
 import re
+import time
 import unicodedata
 from collections.abc import Mapping
 
@@ -167,3 +168,8 @@ def _blank(character: str) -> str:
 def _printable(text: str) -> str:
     """`text` with control characters (but tabs) as spaces, so that it stays one line and moves no cursor."""
     return "".join(" " if unicodedata.category(c) == "Cc" and c != "\t" else c for c in text)
+
+
+def moment(time_ms: int) -> str:
+    """A moment (Unix ms) as a person reads it: to the second, in UTC."""
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(time_ms // 1000))

@@ -18,6 +18,7 @@ import gevent
 from dirk_gevent.engine.reissue import Place
 from dirk_gevent.log.contract import DatabaseInfo, EntriesGoneError, SnapshotInfo
 from dirk_gevent.log.entry import SYSTEM_LOG_ID, chain, new_request_id
+from dirk_gevent.messages import moment
 from dirk_gevent.protocol import FrameSocket
 from dirk_gevent.replay import LogSource, Scratch
 from dirk_gevent.threads import NativeThreads
@@ -55,6 +56,8 @@ def from_log(host: LogHost, say: Callable[[str], None], fields: Mapping[str, Any
         try:
             with host.snapshots.held():
                 scratch.run(LogSource(host.log, source.log_id), index)
+            if "ms" in fields:
+                say(f"{source.name}: {index_by_time(index, int(fields['ms']))}")
             say(f"{source.name} as it was at index {index} has been made anew from the log")
             file = Path(directory) / "state.zst"
 
@@ -90,6 +93,14 @@ def from_program(host: LogHost, frames: FrameSocket, fields: Mapping[str, Any]) 
 
     at = _restore(host, target, in_place, deliver)
     return 0, f"{target} is restored; its log goes on behind index {at}."
+
+
+def index_by_time(index: int, time_ms: int) -> str:
+    """Which entry a moment (Unix ms) was taken for, as a sentence."""
+    shown = moment(time_ms)
+    if time_ms > time.time_ns() // 1_000_000:
+        return f"{shown} has not come yet: index {index} is the newest there is"
+    return f"index {index} was the newest at {shown}"
 
 
 def _check_target(host: LogHost, target: str, in_place: bool) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from dirk_gevent import protocol
+from dirk_gevent import answers, protocol
 from dirk_gevent.admission import RequestBytes
 from dirk_gevent.cache.flights import Flight, Flights
 from dirk_gevent.cache.forward import UNSTORED_LIMIT_BYTES, Answer, Forwarded, Forwarder, TransactionLostError
@@ -36,6 +36,8 @@ KEY_LIMIT_BYTES = 64 * 1024
 REMEMBERED_LOGS = 64
 _RECEIVE_BYTES = 16 * 1024
 _LARGE_RECEIVE_BYTES = 1024 * 1024
+#: Who answers, in META, when it is the cache alone.
+_NAME = "cache"
 _ERROR_START = b"RESULT_MESSAGE\nHadisoana : "
 #: What a read that may be shared begins with. A guess that costs only time when it is wrong.
 _READ = re.compile(rb"(?:alaivo|select|asehoy|show|lazao|describe|hazavao|explain|adikao|translate)\b", re.IGNORECASE)
@@ -240,8 +242,10 @@ class ClientConnection:
             if flight is not None and verdict.key is not None:
                 self._flights.land(verdict.key, flight, None)
 
-        language = spoken(self._session, request)
-        answer = self._forwarder.ask(self._forwarded(request, verdict), request.has_meta, language, streaming)
+        def failed(error: SqlError) -> bytes:
+            return self._error(request, error)
+
+        answer = self._forwarder.ask(self._forwarded(request, verdict), request.has_meta, failed, streaming)
         self._absorb(request, answer.meta)
         if answer.is_cut and self._in_transaction:
             raise SessionEndedError
@@ -349,7 +353,11 @@ class ClientConnection:
     def _error(self, request: Request | None, error: SqlError) -> bytes:
         meta = b""
         if request is not None and request.has_meta:
-            meta = protocol.json_bytes({"sqlstate": error.sqlstate, "cache": "error"})
+            session = self._session
+            is_own = request.database in (None, session.database)
+            log_id = session.log_id if is_own else self._log_ids.get(request.database or "", SYSTEM_LOG_ID)
+            told = answers.error_meta(session, request, _NAME, error, log_id)
+            meta = protocol.json_bytes({**told, "tx": self._in_transaction, "cache": "error"})
         return protocol.message(render(error, spoken(self._session, request)), meta)
 
     def _end(self, error: SqlError, cause: Exception, request: Request | None = None) -> None:

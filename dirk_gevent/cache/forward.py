@@ -21,7 +21,6 @@ from dirk_gevent.cache.upstream import (
     UpstreamDownError,
     UpstreamLostError,
 )
-from dirk_gevent.messages import render
 from dirk_gevent.wire import Wire
 from parser.errors import SqlError
 
@@ -75,11 +74,14 @@ class Forwarder:
         self._client = client
         self._held_bytes = 0
 
-    def ask(self, forwarded: Forwarded, with_meta: bool, language: str, streaming: Callable[[], None]) -> Answer:
+    def ask(
+        self, forwarded: Forwarded, with_meta: bool, failed: Callable[[SqlError], bytes], streaming: Callable[[], None]
+    ) -> Answer:
         """The answer, asked for again on fresh connections while that is safe and its time is not up.
 
-        `streaming` is called before the first byte of an answer too large to hold goes to the client. Raises
-        SqlError (proxy_unreachable, outcome_unknown), TransactionLostError; OSError when the client is gone.
+        `streaming` is called before the first byte of an answer too large to hold goes to the client; `failed` makes
+        the answer that ends one which is cut. Raises SqlError (proxy_unreachable, outcome_unknown),
+        TransactionLostError; OSError when the client is gone.
         """
         deadline = now() + RETRY_SECONDS
         backoff = Backoff()
@@ -90,7 +92,7 @@ class Forwarder:
             try:
                 self._upstream.send(forwarded.request)
                 was_sent = True
-                answer = self._receive(forwarded, with_meta, language, streaming)
+                answer = self._receive(forwarded, with_meta, failed, streaming)
                 if not was_lost or forwarded.is_read or answer.is_streamed or not leaves_open(answer.meta):
                     return answer
             except UpstreamDownError as error:
@@ -105,20 +107,22 @@ class Forwarder:
                 raise self._unreachable() if forwarded.is_read else self._unknown(forwarded)
             backoff.wait()
 
-    def _receive(self, forwarded: Forwarded, with_meta: bool, language: str, streaming: Callable[[], None]) -> Answer:
+    def _receive(
+        self, forwarded: Forwarded, with_meta: bool, failed: Callable[[SqlError], bytes], streaming: Callable[[], None]
+    ) -> Answer:
         self.release()
         held = bytearray()
         while not held.endswith(protocol.END):
             if len(held) > forwarded.limit_bytes or not self._store.may_collect():
                 streaming()
-                return self._stream(bytes(held), with_meta, language)
+                return self._stream(bytes(held), with_meta, failed)
             data = self._upstream.receive()
             self._hold(len(data))
             held += data
         meta, body = protocol.split_meta(bytes(held))
         return Answer(body, meta or {})
 
-    def _stream(self, held: bytes, with_meta: bool, language: str) -> Answer:
+    def _stream(self, held: bytes, with_meta: bool, failed: Callable[[SqlError], bytes]) -> Answer:
         """Pass an answer on as it comes. A cut can't be healed any more: it ends the answer with an error."""
         relay = protocol.AnswerRelay()
         passed = relay.feed(held)
@@ -136,10 +140,8 @@ class Forwarder:
         except UpstreamLostError:
             error = self._lost()
             line_end = b"" if last == b"\n" else b"\n"
-            meta = {"sqlstate": error.sqlstate, "cache": "error"}
-            encoded = protocol.json_bytes(meta) if with_meta else b""
-            self._client.send(line_end + protocol.message(render(error, language), encoded))
-            return Answer(b"", meta, is_streamed=True, is_cut=True)
+            self._client.send(line_end + failed(error))
+            return Answer(b"", {"sqlstate": error.sqlstate}, is_streamed=True, is_cut=True)
         except OSError:
             # The client is gone in the middle: what is left of the answer belongs to nobody.
             self._upstream.close(abort=True)

@@ -10,6 +10,26 @@ MESSAGES: dict[str, Texts] = {
         fr="DirkDB {version}, connecté à {address}. Terminez chaque instruction par ; — miala pour quitter.",
         en="DirkDB {version}, connected to {address}. End each statement with ; and type miala to leave.",
     ),
+    "client_help": Texts(
+        mg="Farano amin'ny ; ny baiko, na teny malagasy na SQL, ary azo atao andalana maro :\n"
+        "  asehoy ny tahiry;   ampiasao sekoly;   asehoy ny tabilao;   alaivo * ao@ mpianatra;\n"
+        "  manamboara tahiry sekoly;   manamboara tabilao mpianatra (id ISA, anarana LAHATSORATRA);\n"
+        "  manampia ao@ mpianatra sanda (1, 'Rakoto');   safidio ny fiteny mg;   (na fr, en)\n"
+        "Tsy mila ; : miala (quit) no ivoahana, diovy (!) mamafa ny efijery, fanampiana (help) mampiseho ity.\n"
+        "Ctrl-C manafoana izay mandeha. Ny fiteny manontolo : docs/language.md ; ny mpizara : docs/operations.md.",
+        fr="Chaque instruction finit par ; et peut prendre plusieurs lignes, en mots malgaches ou en SQL :\n"
+        "  asehoy ny tahiry;   ampiasao sekoly;   asehoy ny tabilao;   alaivo * ao@ mpianatra;\n"
+        "  manamboara tahiry sekoly;   manamboara tabilao mpianatra (id ISA, anarana LAHATSORATRA);\n"
+        "  manampia ao@ mpianatra sanda (1, 'Rakoto');   safidio ny fiteny fr;   (ou mg, en)\n"
+        "Sans ; : miala (quit) quitte, diovy (!) efface l'écran, fanampiana (help) montre ceci.\n"
+        "Ctrl-C annule ce qui est en cours. Tout le langage : docs/language.md ; les serveurs : docs/operations.md.",
+        en="Each statement ends with ; and may take several lines, in Malagasy words or in SQL:\n"
+        "  asehoy ny tahiry;   ampiasao sekoly;   asehoy ny tabilao;   alaivo * ao@ mpianatra;\n"
+        "  manamboara tahiry sekoly;   manamboara tabilao mpianatra (id ISA, anarana LAHATSORATRA);\n"
+        "  manampia ao@ mpianatra sanda (1, 'Rakoto');   safidio ny fiteny en;   (or mg, fr)\n"
+        "Without ;: miala (quit) leaves, diovy (!) clears the screen, fanampiana (help) shows this.\n"
+        "Ctrl-C cancels what is running. The whole language: docs/language.md; the servers: docs/operations.md.",
+    ),
     "client_row_one": Texts(mg="andalana {count}", fr="{count} ligne", en="{count} row"),
     "client_rows": Texts(mg="andalana {count}", fr="{count} lignes", en="{count} rows"),
     "client_waiting": Texts(

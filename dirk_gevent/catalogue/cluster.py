@@ -51,9 +51,9 @@ MESSAGES: dict[str, Texts] = {
         en="node {node} is at index {applied}, the read needs {minimum}; try again",
     ),
     "proxy_unreachable": Texts(
-        mg="tsy tratra ny proxy {host}:{port} ka tsy nisy voasoratra ; alefaso bin/dirk-proxy",
-        fr="le proxy {host}:{port} est injoignable, rien n'a été écrit ; démarrez bin/dirk-proxy",
-        en="the proxy {host}:{port} can't be reached, nothing was written; start it with bin/dirk-proxy",
+        mg="tsy tratra ny proxy {host}:{port} ka tsy nisy natao ; alefaso bin/dirk-proxy",
+        fr="le proxy {host}:{port} est injoignable, rien n'a été fait ; démarrez bin/dirk-proxy",
+        en="the proxy {host}:{port} can't be reached, nothing was done; start it with bin/dirk-proxy",
     ),
     "backend_lost": Texts(
         mg="tapaka ny fifandraisana tamin'ny {host}:{port} teo am-pamaliana ; andramo indray ny famakiana",

@@ -64,6 +64,8 @@ class Repl:
                         return False
                     if isinstance(item, Statement):
                         self._run_statement(item.text)
+                    elif item is Word.HELP:
+                        self._screen.notice(self._own("client_help"))
                     else:
                         self._screen.clear()
         except KeyboardInterrupt:
@@ -73,11 +75,11 @@ class Repl:
     def _cancelled(self) -> None:
         cancelled = self._session.cancel()
         if cancelled is None or not (cancelled.is_outcome_unknown or cancelled.lost_transaction):
-            self._screen.notice("\n" + self._own("client_cancelled"))
+            self._screen.notice(self._own("client_cancelled"))
         elif cancelled.is_outcome_unknown:
-            self._screen.error("\n" + self._own("client_cancelled_write", id=cancelled.request.request_id))
+            self._screen.error(self._own("client_cancelled_write", id=cancelled.request.request_id))
         else:
-            self._screen.error("\n" + self._own("client_cancelled_transaction"))
+            self._screen.error(self._own("client_cancelled_transaction"))
 
     def _own(self, key: str, **params: str) -> str:
         return sentence(key, self._session.language, params)

@@ -73,6 +73,8 @@ class Script:
                     return False
                 if isinstance(item, Statement):
                     self._run_statement(item, source.name)
+                elif item is Word.HELP:
+                    self._screen.notice(self._own("client_help"))
         unfinished = reader.finish()
         if unfinished is None:
             return True

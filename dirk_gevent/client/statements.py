@@ -1,7 +1,7 @@
 """Cutting what a person typed, or a script holds, into statements: no grammar, only what hides a ``;``.
 
 Strings (``'…'``, ``"…"``), back-quoted names and comments hide it. The client needs what the server's splitter
-does not: the line on which each statement begins, and the words that are for the client itself (`miala`, `diovy`).
+does not: the line on which each statement begins, and the words for the client itself (`miala`, `diovy`, `fanampiana`).
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from enum import Enum
 LEAVE_WORDS = frozenset({"miala", "mivoaka", "mivaoka", "exit", "quit"})
 #: Words that clear the screen, with or without ``;``.
 CLEAR_WORDS = frozenset({"diovy", "!"})
+#: Words that ask for a short help, with or without ``;``.
+HELP_WORDS = frozenset({"fanampiana", "help"})
 
 # ``#-`` comes before ``--``: in ``#--1`` the set operator comes first and a minus follows it.
 _NEXT = re.compile(r"[;'\"`]|#-|--|//|/\*")
@@ -34,6 +36,7 @@ class Word(Enum):
 
     LEAVE = "leave"
     CLEAR = "clear"
+    HELP = "help"
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +160,8 @@ def word_of(line: str) -> Word | None:
     bare = line.strip().rstrip("; \t").casefold()
     if bare in LEAVE_WORDS:
         return Word.LEAVE
+    if bare in HELP_WORDS:
+        return Word.HELP
     return Word.CLEAR if bare in CLEAR_WORDS else None
 
 

@@ -41,7 +41,11 @@ Options:
   --version                Show the version.
 
 At the prompt, a statement ends with ; and may take several lines. miala (or exit, Ctrl-D) leaves, diovy (or !)
-clears the screen, Ctrl-C clears the line, or cancels the statement that is running.
+clears the screen, fanampiana (or help) shows a short help, Ctrl-C clears the line, or cancels the statement that is
+running. The history is kept in $XDG_STATE_HOME/dirkdb/history (~/.local/state/dirkdb/history).
+
+A table is written page by page, of 200 rows as a rule: its columns are as wide as the first page needs, and wider from
+the page on that needs more. csv, tsv and json hold values as they are.
 
 Exit status: 0, 1 the client's own failure, 2 wrong usage or no connection, 3 a statement failed.
 """
