@@ -109,7 +109,7 @@ def _connect(path: Path) -> apsw.Connection:
 
 
 def _measure_bulk(bench: Bench) -> Iterator[Figure]:
-    own: dict[int, list[float]] = {connections: [] for connections in CONNECTIONS}
+    own: dict[int, list[float]] = {1: [], _BULK_TARGET_CONNECTIONS: []}
     yardstick: list[float] = []
     names = (f"bulk_{number}" for number in count(1))
     for _ in range(max(1, bench.rounds // 2)):
