@@ -18,6 +18,7 @@ from parser.nodes import (
     RowRange,
     Select,
     Star,
+    Unary,
     Values,
     With,
 )
@@ -251,9 +252,16 @@ def p_limit_opt(p: P) -> None:
 
 
 def p_limit_range(p: P) -> None:
-    """limit_opt : LIMIT bound bound
+    """limit_opt : LIMIT first_bound bound
                  | LIMIT expr COMMA expr"""
     p[0] = RowRange(p[2], p[3]) if len(p) == 4 else Limit(p[4], p[2], offset_first=True)
+
+
+@passing
+def p_first_bound(p: P) -> None:
+    """first_bound : bound
+                   | MINUS number"""
+    p[0] = p[1] if len(p) == 2 else Unary("-", p[2], p.lexpos(1))
 
 
 @passing

@@ -15,15 +15,11 @@ from parser.suggest import nearest
 _CONCATENATIONS = frozenset(("group_concat", "string_agg", "json_group_array", "json_group_object"))
 #: What a time argument may say for the time now.
 _NOW_WORDS = frozenset(("now", "subsec", "subsecond"))
-#: What SQLite's functions tell of a connection: sessions here have none of their own.
-_OF_A_CONNECTION = frozenset(("changes", "last_insert_rowid", "load_extension", "sqlite_version", "total_changes"))
 
 
 def call(env: Env, node: nodes.Call) -> Expression:
-    """A call. Raises unknown_function, argument_count (42883), not_supported, aggregate_misplaced (42803) and so on."""
+    """A call. Raises unknown_function (42883), argument_count (42883), aggregate_misplaced (42803) and the like."""
     function = FUNCTIONS.get(node.name.text.casefold())
-    if node.name.text.casefold() in _OF_A_CONNECTION:
-        raise SqlError("not_supported", what=f"{node.name.text}()", place=node.name.place)
     if function is None:
         close = nearest(node.name.text, FUNCTIONS)
         raise SqlError("unknown_function", name=node.name.text, nearest=close, place=node.name.place)

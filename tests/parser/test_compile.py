@@ -132,7 +132,7 @@ ERRORS = [
     ("select a from t limit 1.5", "limit_invalid"),
     ("select a from t where count(*) > 1", "aggregate_misplaced"),
     ("select sum(count(*)) from t", "aggregate_misplaced"),
-    ("select changes() from t", "not_supported"),
+    ("select changes() from t", "unknown_function"),
     ("select * from json_eech(a)", "unknown_function"),
     ("select * from json_each(a)", "unknown_column"),
     ("select * from json_each('[1]', '$', 3)", "argument_count"),
