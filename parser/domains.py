@@ -11,6 +11,8 @@ from parser.plan import Value
 
 _DATE_GLOB = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]"
 _MOMENT_GLOB = _DATE_GLOB + " [0-9][0-9]:[0-9][0-9]:[0-9][0-9]"
+#: The greatest number that 64 bits hold as a real.
+_GREATEST = "1.7976931348623157e308"
 
 #: So much of a value is shown in an error.
 _SHOWN_CHARACTERS = 200
@@ -249,7 +251,9 @@ def _accepts_atom(atom: Atom, value: str, literal: Callable[[Value], str]) -> st
 
 def _accepts_number(atom: Number, value: str, literal: Callable[[Value], str]) -> str:
     whole = f"(typeof({value})='integer' OR (typeof({value})='real' AND {value}=CAST({value} AS INTEGER)))"
-    conditions = [whole if atom.whole else f"(typeof({value})='integer' OR typeof({value})='real')"]
+    is_open = atom.precision is None and (atom.low is None or atom.high is None)
+    real = f"(typeof({value})='real' AND {finite(value)})" if is_open else f"typeof({value})='real'"
+    conditions = [whole if atom.whole else f"(typeof({value})='integer' OR {real})"]
     if atom.low is not None:
         conditions.append(f"{value}>={literal(atom.low)}")
     if atom.high is not None:
@@ -258,6 +262,18 @@ def _accepts_number(atom: Number, value: str, literal: Callable[[Value], str]) -
         conditions.append(f"{value}=round({value}, {atom.scale})")
         conditions.append(f"{value} BETWEEN -{_limit(atom)} AND {_limit(atom)}")
     return f"({' AND '.join(conditions)})"
+
+
+def finite(value: str) -> str:
+    """A condition that holds for a number that is no infinity. `value` is written once."""
+    return f"{value} BETWEEN -{_GREATEST} AND {_GREATEST}"
+
+
+def admits_infinity(domain: Domain) -> bool:
+    """Whether `domain`'s own test lets an infinite number through."""
+    return not domain or any(
+        isinstance(atom, Anything) or (isinstance(atom, Named) and admits_infinity(atom.atoms)) for atom in domain
+    )
 
 
 def _limit(atom: Number) -> str:

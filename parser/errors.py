@@ -69,6 +69,7 @@ SQLSTATE: dict[str, str] = {
     "invalid_domain": "42P17",
     "encoding_invalid": "22021",
     "text_not_utf8": "22021",
+    "text_invalid": "22021",
     "argument_invalid": "22023",
     "statement_too_long": "54000",
     "too_many_connections": "53300",

@@ -10,6 +10,11 @@ MESSAGES: dict[str, Texts] = {
         fr="la valeur {value}[[ de la colonne {column}]][[ de {table}]] n'appartient pas au domaine {domain}",
         en="the value {value}[[ of column {column}]][[ of {table}]] is outside the domain {domain}",
     ),
+    "text_invalid": Texts(
+        mg="tsy UTF-8, na misy NUL, ny lahatsoratra kajiana ho an'ny tsanganana {column}",
+        fr="le texte calculé pour la colonne {column} n'est pas de l'UTF-8 ou contient un caractère NUL",
+        en="the text computed for column {column} is not UTF-8 or holds a NUL character",
+    ),
     "conflict_target_invalid": Texts(
         mg="tsy fanalahidy na tokana[[ ao amin'ny {table}]] ny tsanganan'ny ON CONFLICT",
         fr="les colonnes de ON CONFLICT ne sont ni une clé primaire ni uniques[[ dans {table}]]",

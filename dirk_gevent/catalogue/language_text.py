@@ -41,9 +41,9 @@ SYNTAX: dict[str, Texts] = {
         en="{text} is neither a number nor a name: a name can't begin with a digit",
     ),
     "out_of_range": Texts(
-        mg="mihoatra ny fetra ny isa[[ {value}]]",
-        fr="nombre hors limites[[ : {value}]]",
-        en="number out of range[[: {value}]]",
+        mg="mihoatra ny fetra ny isa[[ {value}]][[ ho an'ny tsanganana {column}]]",
+        fr="nombre hors limites[[ : {value}]][[ pour la colonne {column}]]",
+        en="number out of range[[: {value}]][[ for column {column}]]",
     ),
     "too_deep": Texts(
         mg="lalina loatra ny fanambarana[[ : {limit} no fetran'ny fifampidirana]]",

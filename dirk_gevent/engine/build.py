@@ -21,7 +21,7 @@ _LIMITS = (
     apsw.SQLITE_LIMIT_TRIGGER_DEPTH,
 )
 #: Raised with any change of this package that makes the same entry end otherwise.
-SEMANTICS = 5
+SEMANTICS = 6
 
 
 @lru_cache(maxsize=1)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
+from math import inf
 from typing import Any, NoReturn
 
 import apsw
@@ -98,6 +99,7 @@ def register(connection: apsw.Connection, context: EntryContext) -> None:
     each_time: list[tuple[str, Callable[..., Any], int]] = [
         ("dirk_fail", _fail, 1),
         ("dirk_refuse", _refuse, 3),
+        ("dirk_text", _text, 2),
         ("dirk_random", context.random, 0),
         ("dirk_datefn", datefn, -1),
         ("dirk_div", _divide, 2),
@@ -118,8 +120,21 @@ def _fail(key: str) -> NoReturn:
 
 
 def _refuse(column: str, value: Any, domain: str) -> NoReturn:
+    if value in (inf, -inf):
+        raise SqlError("out_of_range", column=column)
     shown = value if isinstance(value, int) else shown_value(value)
     raise SqlError("domain_violation", column=column, value=shown, domain=domain)
+
+
+def _text(column: str, raw: bytes) -> str:
+    """The text of these bytes, which `column` is to hold."""
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError:
+        raise SqlError("text_invalid", column=column) from None
+    if "\0" in text:
+        raise SqlError("text_invalid", column=column)
+    return text
 
 
 class _Calculator(threading.local):

@@ -8,7 +8,7 @@ from parser import nodes
 from parser.compile import windows
 from parser.compile.expressions import Env, all_boolean, condition, expression, expressions, joined
 from parser.compile.functions import FUNCTIONS, Function, Sort
-from parser.compile.sql import Expression, combine
+from parser.compile.sql import Expression, Risk, combine, joint_risk
 from parser.errors import SqlError
 from parser.suggest import nearest
 
@@ -30,8 +30,8 @@ def call(env: Env, node: nodes.Call) -> Expression:
         return _moment(env, node, function)
     arguments = expressions(env, node.arguments)
     if function.sort is Sort.SCALAR or _is_scalar_extreme(node, function):
-        is_boolean = _is_boolean(function, arguments)
-        return combine(f"{function.sql}({joined(arguments)})", *arguments, is_boolean=is_boolean)
+        is_boolean, risk = _is_boolean(function, arguments), _risk(function, arguments)
+        return combine(f"{function.sql}({joined(arguments)})", *arguments, is_boolean=is_boolean, risk=risk)
     return _aggregate(env, node, function, arguments)
 
 
@@ -52,8 +52,16 @@ def _check_form(node: nodes.Call, function: Function) -> None:
 
 
 def _is_boolean(function: Function, arguments: list[Expression]) -> bool:
-    results = [each for position, each in enumerate(arguments) if position not in function.no_result]
-    return function.keeps_boolean and all_boolean(results)
+    return function.keeps_boolean and all_boolean(_results(function, arguments))
+
+
+def _risk(function: Function, arguments: list[Expression]) -> Risk:
+    return joint_risk(_results(function, arguments)) if function.keeps_boolean else function.risk
+
+
+def _results(function: Function, arguments: list[Expression]) -> list[Expression]:
+    """The arguments one of which a choosing function gives."""
+    return [each for position, each in enumerate(arguments) if position not in function.no_result]
 
 
 def _is_scalar_extreme(node: nodes.Call, function: Function) -> bool:
@@ -65,8 +73,8 @@ def _clock(env: Env, function: Function) -> Expression:
     context = env.context
     context.repeatable = False
     if function.sql == "random()" and context.for_write:
-        return Expression("dirk_random()", repeatable=False)
-    return Expression(function.sql, repeatable=function.sql != "random()")
+        return Expression("dirk_random()", repeatable=False, risk=function.risk)
+    return Expression(function.sql, repeatable=function.sql != "random()", risk=function.risk)
 
 
 # --- date and time -------------------------------------------------------------------------------------------
@@ -95,7 +103,7 @@ def _moment(env: Env, node: nodes.Call, function: Function) -> Expression:
     unsure = None in words[position + 1 :] or (env.context.for_write and None in words[position:])
     if unsure and not env.context.pure:
         text = f"dirk_datefn('{function.sql}', {joined(arguments)})"
-    return replace(combine(text, *arguments), is_moment=function.sql in ("date", "datetime"))
+    return replace(combine(text, *arguments, risk=function.risk), is_moment=function.sql in ("date", "datetime"))
 
 
 def _now(env: Env, word: str | None = None) -> list[Expression]:
@@ -127,7 +135,8 @@ def _aggregate(env: Env, node: nodes.Call, function: Function, arguments: list[E
         text += f" FILTER (WHERE {kept.sql})"
     if node.over is not None:
         text += f" OVER {windows.over(env, node.over)}"
-    compiled = combine(f"({text})" if windowed else text, *parts, is_boolean=_is_boolean(function, arguments))
+    is_boolean, risk = _is_boolean(function, arguments), _risk(function, arguments)
+    compiled = combine(f"({text})" if windowed else text, *parts, is_boolean=is_boolean, risk=risk)
     if windowed:
         return replace(compiled, windowed=True, repeatable=False)
     return replace(compiled, aggregate=True)

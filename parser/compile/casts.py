@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from parser import domains, nodes
 from parser.compile.context import Context
-from parser.compile.sql import Expression, combine
+from parser.compile.sql import Expression, Risk, combine
 from parser.domains import Anything, Domain, Moment, Named, Number, Text, Truth
 
 
@@ -14,9 +14,19 @@ def cast(context: Context, operand: Expression, node: nodes.Domain) -> Expressio
     while len(atoms) == 1 and isinstance(atoms[0], Named):
         atoms = atoms[0].atoms
     if domains.is_real(node):
-        return combine(f"(+CAST({operand.sql} AS REAL))", operand)
+        return combine(f"(+CAST({operand.sql} AS REAL))", operand, risk=Risk.REAL)
     is_boolean = domains.is_boolean(atoms)
-    return combine(_convert(context, operand.sql, atoms), operand, is_boolean=is_boolean, extra_depth=6)
+    text = _convert(context, operand.sql, atoms)
+    return combine(text, operand, is_boolean=is_boolean, extra_depth=6, risk=_risk(atoms))
+
+
+def _risk(atoms: Domain) -> Risk:
+    match atoms:
+        case (Number(whole=True, precision=None),) | (Anything(),):
+            return Risk.NONE
+        case (Number(),):
+            return Risk.REAL
+    return Risk.ANY
 
 
 def _convert(context: Context, value: str, atoms: Domain) -> str:
@@ -44,4 +54,4 @@ def _loosely(value: str, atom: object) -> str:
 
 def once(value: str, result: str) -> str:
     """`result`, which may name `value` as x several times, with `value` evaluated once."""
-    return f"(WITH v(x) AS MATERIALIZED (SELECT {value}) SELECT {result} FROM v)"
+    return f"(WITH dirk_v(x) AS MATERIALIZED (SELECT {value}) SELECT {result} FROM dirk_v)"

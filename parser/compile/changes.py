@@ -10,13 +10,12 @@ from parser.bind import in_order
 from parser.compile import numbering, sql
 from parser.compile.context import Context
 from parser.compile.expressions import Env, condition, expression, expressions
-from parser.compile.inserted import note_cells, row_offset, rows_text, stored
+from parser.compile.inserted import note_cells, query_cells, row_offset, rows_text, stored
 from parser.compile.limited import kept_text
 from parser.compile.names import Scope
 from parser.compile.query import compile_query, with_clause
 from parser.compile.select import ResultColumn, result_columns
 from parser.compile.sources import From, compile_sources, relation_fields
-from parser.compile.sql import Expression
 from parser.compile.together import stand_together, together
 from parser.compile.upserts import upsert_text
 from parser.errors import SqlError
@@ -184,7 +183,7 @@ def _assigned(env: Env, columns: list[Column], value: nodes.Expr) -> list[str]:
     inner = compile_query(env.context, value.query, env.scope, first_row=True, named=True)
     if len(inner.columns) != len(columns):
         raise SqlError("column_count", expected=len(columns), found=len(inner.columns), place=value.place)
-    texts = [stored(column, Expression(f"v.c{number}")) for number, column in enumerate(columns, 1)]
+    texts = query_cells(columns, inner.columns)
     heads = sql.names([column.name for column in columns])
     return [f"({heads}) = (SELECT {', '.join(texts)} FROM ({inner.sql}) AS v)"]
 

@@ -8,6 +8,7 @@ from parser import domains, nodes
 from parser.compile import numbering, sql
 from parser.compile.context import Context
 from parser.compile.define import define_domain, define_index, define_table, define_view, is_good, table_sql
+from parser.compile.inserted import kept_rows
 from parser.compile.load import parsed
 from parser.compile.query import compile_query, fixed_name
 from parser.errors import SqlError
@@ -83,7 +84,7 @@ def _create_as(context: Context, node: nodes.CreateTable, query: nodes.Query) ->
     table = define_table(inner, definition, source)
     _check_children(context.schema, table)
     create = table_sql(inner, definition, table)
-    fill = f"INSERT INTO {sql.name(name)} {compiled.sql}"
+    fill = f"INSERT INTO {sql.name(name)} {kept_rows(table.columns, compiled)}"
     return Ddl((create, fill), _made("table", name, source), "create_table", "table", name)
 
 

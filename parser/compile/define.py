@@ -6,12 +6,13 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from parser import domains, nodes
-from parser.compile import generated, numbering, sql
+from parser.compile import generated, numbering, sound, sql
 from parser.compile.context import Context
 from parser.compile.expressions import Env, collation, condition, expression
 from parser.compile.names import Scope
 from parser.compile.query import compile_query, fixed_name
 from parser.compile.sources import relation_fields
+from parser.compile.sql import Risk, joint_risk
 from parser.domains import Domain as Atoms
 from parser.errors import SqlError
 from parser.printer import write_node
@@ -189,6 +190,8 @@ def column_sql(context: Context, node: nodes.ColumnDef, column: Column, table: T
     text = sql.name(column.name) + generated.column_text(context, node, table.name, table.columns)
     text += " NOT NULL" if column.not_null else ""
     text += f" DEFAULT ({_stored_default(column)})" if column.default is not None else ""
+    test = sound.check(column, _own_risk(context, node, table))
+    text += f" CHECK ({test})" if test else ""
     text += f" CHECK ({domain_check(column)})" if column.atoms else ""
     for each in node.constraints:
         if isinstance(each, nodes.Check):
@@ -196,6 +199,13 @@ def column_sql(context: Context, node: nodes.ColumnDef, column: Column, table: T
         elif isinstance(each, nodes.Collation):
             text += f" COLLATE {collation(each.collation)}"
     return text
+
+
+def _own_risk(context: Context, node: nodes.ColumnDef, table: Table) -> Risk:
+    """The risk of what the column holds where a statement gives it nothing."""
+    env = Env(context, Scope(fields=relation_fields(table.columns, "", table.name)))
+    given = (each for each in node.constraints if isinstance(each, nodes.Default | nodes.Generated))
+    return joint_risk(expression(env, each.value) for each in given)
 
 
 def _stored_default(column: Column) -> str:

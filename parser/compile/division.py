@@ -12,7 +12,14 @@ from parser.compile.sql import Expression, combine
 _MAX_REPEATED = 200
 
 
-def real(left: Expression, right: Expression) -> Expression:
+def guarded(op: str, left: Expression, right: Expression) -> Expression:
+    """`/`, `div` or `%`, an error where the divisor is zero."""
+    if op == "/":
+        return _real(left, right)
+    return _whole(left, right) if op == "div" else _remainder(left, right)
+
+
+def _real(left: Expression, right: Expression) -> Expression:
     """`left / right` as real numbers."""
     if not _may_repeat(left, right):
         return combine(f"dirk_div({left.sql}, {right.sql})", left, right)
@@ -20,7 +27,7 @@ def real(left: Expression, right: Expression) -> Expression:
     return combine(f"(CASE {failing} ELSE {left.sql} * 1.0 / {right.sql} END)", left, right, extra_depth=5)
 
 
-def whole(left: Expression, right: Expression) -> Expression:
+def _whole(left: Expression, right: Expression) -> Expression:
     """`left DIV right`, cut towards zero."""
     if not _may_repeat(left, right):
         return combine(f"dirk_idiv({left.sql}, {right.sql})", left, right)
@@ -30,7 +37,7 @@ def whole(left: Expression, right: Expression) -> Expression:
     return combine(f"(CASE {fast} THEN {left.sql} / {right.sql} {null} {slow} END)", left, right, extra_depth=7)
 
 
-def remainder(left: Expression, right: Expression) -> Expression:
+def _remainder(left: Expression, right: Expression) -> Expression:
     """`left % right`, on whole parts as SQLite does it."""
     if not _may_repeat(left, right):
         return combine(f"dirk_mod({left.sql}, {right.sql})", left, right)

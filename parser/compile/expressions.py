@@ -12,12 +12,18 @@ from parser.compile import casts, division
 from parser.compile.algebra import gathering_calls
 from parser.compile.context import Context
 from parser.compile.names import Scope
-from parser.compile.sql import MAX_DEPTH, Expression, combine, literal
+from parser.compile.sql import MAX_DEPTH, Expression, Risk, combine, joint_risk, literal
 from parser.errors import SqlError
 from parser.literal_text import WHOLE_MIN
 
 _HEXADECIMAL = re.compile(r"[0-9a-fA-F]*")
 _COMPARISONS = frozenset(("=", "<>", "<", "<=", ">", ">="))
+#: What the result of an operator may be; one that is not here gives anything.
+_RISKS = {
+    **dict.fromkeys(("+", "-", "*", "/", "div"), Risk.REAL),
+    **dict.fromkeys(("%", "&", "|", "<<", ">>", "~"), Risk.NONE),
+    **dict.fromkeys(("||", "->"), Risk.TEXT),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +69,8 @@ def all_boolean(parts: Sequence[Expression]) -> bool:
 
 
 def _literal(env: Env, node: nodes.Literal) -> Expression:
-    return Expression(_blob(env, node) if node.kind == "blob" else env.context.literal(node.index))
+    text = _blob(env, node) if node.kind == "blob" else env.context.literal(node.index)
+    return Expression(text, risk=Risk.NONE)
 
 
 def _blob(env: Env, node: nodes.Literal) -> str:
@@ -76,13 +83,13 @@ def _blob(env: Env, node: nodes.Literal) -> str:
 
 def _constant(_: Env, node: nodes.Constant) -> Expression:
     if node.value is None:
-        return Expression("NULL")
-    return Expression("TRUE" if node.value else "FALSE", is_boolean=True)
+        return Expression("NULL", risk=Risk.NONE)
+    return Expression("TRUE" if node.value else "FALSE", is_boolean=True, risk=Risk.NONE)
 
 
 def _parameter(env: Env, node: nodes.Parameter) -> Expression:
     bind = node.name if node.name is not None else -(node.position + 1)
-    return Expression(env.context.argument(bind))
+    return Expression(env.context.argument(bind), risk=Risk.NONE)
 
 
 def _column(env: Env, node: nodes.Column) -> Expression:
@@ -91,13 +98,14 @@ def _column(env: Env, node: nodes.Column) -> Expression:
 
 def _unary(env: Env, node: nodes.Unary) -> Expression:
     if node.op == "-" and _is_past_whole(env, node.operand):
-        return Expression(literal(WHOLE_MIN))
+        return Expression(literal(WHOLE_MIN), risk=Risk.NONE)
     operand = expression(env, node.operand)
     if node.op == "+":
         return replace(operand, is_boolean=False)
     if node.op == "not":
         return combine(f"(NOT {operand.sql})", operand, is_boolean=True)
-    return combine(f"({node.op} {operand.sql})", operand)
+    is_written = isinstance(node.operand, nodes.Literal) and node.operand.kind in ("whole", "real")
+    return combine(f"({node.op} {operand.sql})", operand, risk=Risk.NONE if is_written else _RISKS[node.op])
 
 
 def _is_past_whole(env: Env, node: nodes.Expr) -> bool:
@@ -128,15 +136,11 @@ def side(env: Env, node: nodes.Expr, other: nodes.Expr) -> Expression:
 
 
 def _apply(op: str, left: Expression, right: Expression, pure: bool) -> Expression:
-    if pure and op in ("/", "div", "%"):
-        return division.unguarded(op, left, right)
-    if op == "/":
-        return division.real(left, right)
-    if op == "div":
-        return division.whole(left, right)
-    if op == "%":
-        return division.remainder(left, right)
-    return combine(f"({left.sql} {op} {right.sql})", left, right, is_boolean=op in _COMPARISONS)
+    if op in ("/", "div", "%"):
+        divided = division.unguarded if pure else division.guarded
+        return replace(divided(op, left, right), risk=_RISKS[op])
+    risk = _RISKS.get(op, Risk.ANY)
+    return combine(f"({left.sql} {op} {right.sql})", left, right, is_boolean=op in _COMPARISONS, risk=risk)
 
 
 def _logical(env: Env, node: nodes.Logical) -> Expression:
@@ -193,7 +197,8 @@ def _in_query(env: Env, node: nodes.InQuery) -> Expression:
 
 
 def _exists(env: Env, node: nodes.Exists) -> Expression:
-    return Expression(f"(EXISTS ({_subquery(env, node.query).sql}))", is_boolean=True, repeatable=False)
+    text = f"(EXISTS ({_subquery(env, node.query).sql}))"
+    return Expression(text, is_boolean=True, repeatable=False, risk=Risk.NONE)
 
 
 def _scalar_query(env: Env, node: nodes.ScalarQuery) -> Expression:
@@ -208,8 +213,8 @@ def _subquery(env: Env, query: nodes.Query, width: int | None = None, first_row:
     compiled = compile_query(env.context, query, env.scope, first_row=first_row)
     if width is not None and len(compiled.columns) != width:
         raise SqlError("subquery_columns", expected=width, found=len(compiled.columns), place=query.place)
-    is_boolean = compiled.columns[0].is_boolean
-    return Expression(f"({compiled.sql})" if first_row else compiled.sql, is_boolean=is_boolean, repeatable=False)
+    text, first = f"({compiled.sql})" if first_row else compiled.sql, compiled.columns[0]
+    return Expression(text, is_boolean=first.is_boolean, repeatable=False, risk=first.risk)
 
 
 def _case(env: Env, node: nodes.Case) -> Expression:
@@ -224,7 +229,7 @@ def _case(env: Env, node: nodes.Case) -> Expression:
         results.append(expression(env, node.otherwise))
         text += f"ELSE {results[-1].sql} "
         parts.append(results[-1])
-    return combine(f"({text}END)", *parts, is_boolean=all_boolean(results))
+    return combine(f"({text}END)", *parts, is_boolean=all_boolean(results), risk=joint_risk(results))
 
 
 def _cast(env: Env, node: nodes.Cast) -> Expression:
@@ -233,7 +238,7 @@ def _cast(env: Env, node: nodes.Cast) -> Expression:
 
 def _collate(env: Env, node: nodes.Collate) -> Expression:
     operand = expression(env, node.operand)
-    return combine(f"({operand.sql} COLLATE {collation(node.collation)})", operand)
+    return combine(f"({operand.sql} COLLATE {collation(node.collation)})", operand, risk=operand.risk)
 
 
 def collation(name: nodes.Name) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from parser.compile.sql import Risk
+
 #: SQLite's own limit on arguments of a function.
 MANY = 127
 
@@ -19,13 +21,35 @@ class Sort(StrEnum):
     MOMENT = "moment"
 
 
+#: Functions of SQLite that give whole numbers, small ones, blobs, dates or words of SQLite's own.
+_SOUND = frozenset((
+    "count", "cume_dist", "date", "datetime", "dense_rank", "hex", "instr", "json_array_length", "json_type",
+    "json_valid", "julianday", "length", "ntile", "octet_length", "percent_rank", "pi", "rank", "row_number", "sign",
+    "time", "typeof", "unhex", "unicode", "unixepoch", "zeroblob",
+))  # fmt: skip
+#: Those that give numbers, however large.
+_NUMBERS = frozenset((
+    "abs", "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "avg", "ceil", "cos", "cosh", "degrees", "exp",
+    "floor", "ln", "log", "log10", "log2", "pow", "radians", "round", "sin", "sinh", "sqrt", "sum", "tan", "tanh",
+    "total", "trunc",
+))  # fmt: skip
+
+
+def _risk_of(sql: str) -> Risk:
+    """The risk of what a function of SQLite gives; one that is not known may give anything."""
+    if sql in _SOUND:
+        return Risk.NONE
+    return Risk.REAL if sql in _NUMBERS else Risk.ANY
+
+
 @dataclass(frozen=True, slots=True)
 class Function:
     """One function: `sql` is SQLite's name; `low` and `high` bound the number of arguments.
 
     `keeps_boolean`: the result is boolean when every argument that may be the result (but NULL) is; `no_result` are
     the positions of those that never are. `clock`: a fixed expression that
-    replaces the call (current time); `time_argument`: position of the time value of a MOMENT function.
+    replaces the call (current time); `time_argument`: position of the time value of a MOMENT function. `risk`: that of
+    the result, where it is none of the arguments (`keeps_boolean`).
     """
 
     sql: str
@@ -36,10 +60,11 @@ class Function:
     no_result: frozenset[int] = frozenset()
     clock: bool = False
     time_argument: int = 0
+    risk: Risk = Risk.ANY
 
 
 def _scalar(sql: str, low: int, high: int | None = None, keeps_boolean: bool = False) -> Function:
-    return Function(sql, low, low if high is None else high, keeps_boolean=keeps_boolean)
+    return Function(sql, low, low if high is None else high, keeps_boolean=keeps_boolean, risk=_risk_of(sql))
 
 
 def _choosing(sql: str, low: int, high: int, sort: Sort, chooser: int) -> Function:
@@ -48,19 +73,19 @@ def _choosing(sql: str, low: int, high: int, sort: Sort, chooser: int) -> Functi
 
 
 def _aggregate(sql: str, low: int, high: int | None = None, keeps_boolean: bool = False) -> Function:
-    return Function(sql, low, low if high is None else high, Sort.AGGREGATE, keeps_boolean)
+    return Function(sql, low, low if high is None else high, Sort.AGGREGATE, keeps_boolean, risk=_risk_of(sql))
 
 
 def _window(sql: str, low: int, high: int | None = None, keeps_boolean: bool = False) -> Function:
-    return Function(sql, low, low if high is None else high, Sort.WINDOW, keeps_boolean)
+    return Function(sql, low, low if high is None else high, Sort.WINDOW, keeps_boolean, risk=_risk_of(sql))
 
 
 def _clock(sql: str) -> Function:
-    return Function(sql, 0, 0, clock=True)
+    return Function(sql, 0, 0, clock=True, risk=Risk.NONE)
 
 
 def _moment(sql: str, low: int, time_argument: int = 0) -> Function:
-    return Function(sql, low, MANY, Sort.MOMENT, time_argument=time_argument)
+    return Function(sql, low, MANY, Sort.MOMENT, time_argument=time_argument, risk=_risk_of(sql))
 
 
 _SCALARS = {

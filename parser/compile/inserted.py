@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from parser import domains, nodes
-from parser.compile import numbering, sql
+from parser.compile import numbering, sound, sql
 from parser.compile.casts import once
 from parser.compile.context import Context
 from parser.compile.expressions import Env, expressions
 from parser.compile.names import Scope
-from parser.compile.query import compile_query
-from parser.compile.sql import Expression
+from parser.compile.query import Compiled, compile_query
+from parser.compile.select import ResultColumn
+from parser.compile.sql import Expression, Risk
 from parser.errors import SqlError
 from parser.schema import Column, Table
 
@@ -19,12 +20,38 @@ _VALUES = "VALUES "
 
 
 def stored(column: Column, value: Expression) -> str:
-    """`value` as `column` keeps it: NUMERIC(p, s) rounds, everything else stays what it is."""
-    if column.rounding is None or value.sql == "NULL":
+    """`value` as `column` keeps it: NUMERIC(p, s) rounds, everything else stays what it is, if it is sound."""
+    risk = sound.risk(column, value.risk)
+    if (column.rounding is None and not risk) or value.sql == "NULL":
         return value.sql
     if value.repeatable and len(value.sql) <= 40:
-        return domains.rounded(column.rounding, value.sql)
-    return once(value.sql, domains.rounded(column.rounding, "x"))
+        return _kept(column, value.sql, risk)
+    return once(value.sql, _kept(column, "x", risk))
+
+
+def _kept(column: Column, value: str, risk: Risk) -> str:
+    rounded = value if column.rounding is None else domains.rounded(column.rounding, value)
+    return sound.kept(column, value, risk, rounded) if risk else rounded
+
+
+def query_cells(columns: Sequence[Column], given: Sequence[ResultColumn]) -> list[str]:
+    """A row of the query `v`, with columns c1, c2 …, as `columns` keep it."""
+    # SQLite may put the query's own expressions in place of their names: what is looked at is computed once.
+    cells = (Expression(f"v.c{n}", repeatable=not each.risk, risk=each.risk) for n, each in enumerate(given, 1))
+    return [stored(column, cell) for column, cell in zip(columns, cells, strict=True)]
+
+
+def kept_rows(columns: Sequence[Column], query: Compiled) -> str:
+    """The rows of `query` as `columns` keep them; the query itself where that is the same."""
+    pairs = zip(columns, query.columns, strict=True)
+    if not any(column.rounding is not None or sound.risk(column, each.risk) for column, each in pairs):
+        return query.sql
+    return _reworked(query, query_cells(columns, query.columns))
+
+
+def _reworked(query: Compiled, cells: Sequence[str]) -> str:
+    heads = ", ".join(f"c{number}" for number in range(1, len(query.columns) + 1))
+    return f"WITH dirk_rows({heads}) AS ({query.sql}) SELECT {', '.join(cells)} FROM dirk_rows AS v WHERE TRUE"
 
 
 def rows_text(env: Env, node: nodes.Insert, table: Table, columns: Sequence[Column]) -> str:
@@ -94,14 +121,12 @@ def _selected(
     columns: Sequence[Column],
 ) -> str:
     numbers = numbering.column(table)
-    reworked = numbers is not None or any(column.rounding is not None for column in columns)
-    compiled = compile_query(context, source, scope, named=reworked)
+    compiled = compile_query(context, source, scope)
     if len(compiled.columns) != len(columns):
         raise SqlError("column_count", expected=len(columns), found=len(compiled.columns), place=source.place)
-    if not reworked:
+    if numbers is None:
+        rows = kept_rows(columns, compiled)
         # Without a WHERE, SQLite reads the ON of a later ON CONFLICT as a join's.
-        return f"SELECT * FROM ({compiled.sql}) WHERE TRUE" if node.upserts else compiled.sql
-    cells = [stored(column, Expression(f"v.c{number}")) for number, column in enumerate(columns, 1)]
-    if numbers is not None:
-        cells = _numbered(cells, columns, numbers, lambda given: numbering.each_row(table, given))
-    return f"SELECT {', '.join(cells)} FROM ({compiled.sql}) AS v WHERE TRUE"
+        return f"SELECT * FROM ({rows}) WHERE TRUE" if node.upserts and rows == compiled.sql else rows
+    cells = query_cells(columns, compiled.columns)
+    return _reworked(compiled, _numbered(cells, columns, numbers, lambda given: numbering.each_row(table, given)))

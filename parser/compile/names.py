@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from parser import nodes
-from parser.compile.sql import Expression
+from parser.compile.sql import Expression, Risk
 from parser.errors import SqlError
 from parser.schema import key
 from parser.suggest import nearest
@@ -14,7 +14,10 @@ from parser.suggest import nearest
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A column that a FROM offers: its name as created, its key, its SQL text, where it comes from."""
+    """A column that a FROM offers: its name as created, its key, its SQL text, where it comes from.
+
+    The flags and `risk` are those of `Expression`.
+    """
 
     name: str
     key: str
@@ -22,10 +25,13 @@ class Field:
     origin: str
     is_boolean: bool = False
     is_moment: bool = False
+    risk: Risk = Risk.ANY
 
     def expression(self) -> Expression:
         """The reference to this column."""
-        return Expression(self.sql, is_boolean=self.is_boolean, origin=self.origin, is_moment=self.is_moment)
+        return Expression(
+            self.sql, is_boolean=self.is_boolean, origin=self.origin, is_moment=self.is_moment, risk=self.risk
+        )
 
 
 @dataclass(frozen=True, slots=True)

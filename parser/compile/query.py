@@ -13,7 +13,7 @@ from parser.compile.limits import limit_text
 from parser.compile.names import CommonTable, Field, Scope
 from parser.compile.order import Ordering, by_output, by_scope
 from parser.compile.select import Core, ResultColumn, compile_select
-from parser.compile.sql import Expression
+from parser.compile.sql import Expression, Risk, joint_risk
 from parser.compile.walk import every
 from parser.errors import SqlError
 from parser.schema import key
@@ -76,7 +76,10 @@ def fields_of(context: Context, compiled: Compiled, prefix: str, origin: str) ->
     fields = []
     for number, column in enumerate(compiled.columns, 1):
         name = fixed_name(context, column)
-        fields.append(Field(name, key(name), f"{prefix}c{number}", origin or column.origin, column.is_boolean))
+        text = f"{prefix}c{number}"
+        fields.append(
+            Field(name, key(name), text, origin or column.origin, column.is_boolean, risk=column.risk)
+        )
     return tuple(fields)
 
 
@@ -117,7 +120,8 @@ def _values(context: Context, body: nodes.Values, parent: Scope | None, named: b
             raise SqlError("values_width", expected=width, found=len(row), place=row[0].place)
         rows.append(expressions(env, row))
     columns = [
-        ResultColumn(f"column{n}", "", all_boolean(cells)) for n, cells in enumerate(zip(*rows, strict=True), 1)
+        ResultColumn(f"column{n}", "", all_boolean(cells), risk=joint_risk(cells))
+        for n, cells in enumerate(zip(*rows, strict=True), 1)
     ]
     if any(_OUTER.search(cell.sql) for cells in rows for cell in cells):
         return Core(_rows_as_selects(rows), tuple(columns), "")
@@ -167,7 +171,8 @@ def _joint(mine: ResultColumn, other: ResultColumn) -> ResultColumn:
     """A column of a compound: boolean when each operand's is, but for NULL; its expression stays only as NULL."""
     if _is_null(other):
         return mine if _is_null(mine) else replace(mine, expression=None)
-    return replace(mine, is_boolean=(mine.is_boolean or _is_null(mine)) and other.is_boolean, expression=None)
+    is_boolean = (mine.is_boolean or _is_null(mine)) and other.is_boolean
+    return replace(mine, is_boolean=is_boolean, expression=None, risk=mine.risk | other.risk)
 
 
 def _is_null(column: ResultColumn) -> bool:
@@ -189,7 +194,7 @@ def with_clause(context: Context, with_: nodes.With | None, scope: Scope) -> str
         recursive = _recursive_start(cte) if with_.recursive or _names_itself(context, cte, scope) else None
         if recursive is not None:
             start = compile_query(_apart(context), nodes.Query(recursive), scope, named=True)
-            scope.common[key(cte.name.text)] = _common(context, cte, start, sql_name)
+            scope.common[key(cte.name.text)] = _unknown(_common(context, cte, start, sql_name))
         compiled = compile_query(context, cte.query, scope, named=True)
         common = _common(context, cte, compiled, sql_name)
         scope.common[key(cte.name.text)] = common
@@ -220,6 +225,11 @@ def _recursive_start(cte: nodes.Cte) -> nodes.Body | None:
     while isinstance(body, nodes.Compound):
         body = body.left
     return body
+
+
+def _unknown(common: CommonTable) -> CommonTable:
+    """A table that its own query reads: what the rows after the first hold is not known from the first."""
+    return replace(common, columns=tuple(replace(each, risk=Risk.ANY) for each in common.columns))
 
 
 def _common(context: Context, cte: nodes.Cte, compiled: Compiled, sql_name: str) -> CommonTable:

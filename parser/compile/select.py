@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from parser import nodes
 from parser.compile.context import Context
 from parser.compile.expressions import Env, condition, expression
 from parser.compile.names import Field, Scope
 from parser.compile.sources import From, compile_sources
-from parser.compile.sql import Expression
+from parser.compile.sql import Expression, Risk
 from parser.errors import SqlError
 from parser.plan import Output
 from parser.schema import key
@@ -20,7 +20,7 @@ from parser.schema import key
 class ResultColumn:
     """One column of a result. `first_literal` ≥ 0: `name` is source text with literals (see `plan.Output`).
 
-    `has_name`: given by AS, or a column's own, so that ORDER BY may use it.
+    `has_name`: given by AS, or a column's own, so that ORDER BY may use it. `risk` as `Expression` has it.
     """
 
     name: str
@@ -29,6 +29,7 @@ class ResultColumn:
     first_literal: int = -1
     expression: Expression | None = None
     has_name: bool = True
+    risk: Risk = Risk.ANY
 
     def output(self) -> Output:
         """This column as a plan tells it."""
@@ -77,7 +78,9 @@ def result_columns(env: Env, items: tuple[nodes.Item | nodes.Star, ...], source:
     for item in items:
         if isinstance(item, nodes.Star):
             for each in _expanded(env, item, source):
-                yield ResultColumn(each.name, each.origin, each.is_boolean, expression=each.expression())
+                yield ResultColumn(
+                    each.name, each.origin, each.is_boolean, expression=each.expression(), risk=each.risk
+                )
         else:
             yield _item(env, item)
 
@@ -92,15 +95,15 @@ def _expanded(env: Env, star: nodes.Star, source: From | None) -> tuple[Field, .
 
 def _item(env: Env, item: nodes.Item) -> ResultColumn:
     compiled = expression(env, item.expr)
+    column = ResultColumn("", compiled.origin, compiled.is_boolean, expression=compiled, risk=compiled.risk)
     if item.alias is not None:
-        return ResultColumn(item.alias.text, compiled.origin, compiled.is_boolean, expression=compiled)
+        return replace(column, name=item.alias.text)
     if isinstance(item.expr, nodes.Column):
-        name = _column_name(env.scope, item.expr)
-        return ResultColumn(name, compiled.origin, compiled.is_boolean, expression=compiled)
+        return replace(column, name=_column_name(env.scope, item.expr))
     name, first = item.source, item.first_literal if "'" in item.source else -1
     if first < 0:
         name = " ".join(name.split()) if "`" not in name else name
-    return ResultColumn(name, compiled.origin, compiled.is_boolean, first, compiled, has_name=False)
+    return replace(column, name=name, first_literal=first, has_name=False)
 
 
 def _column_name(scope: Scope, column: nodes.Column) -> str:

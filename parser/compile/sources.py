@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from parser import nodes
 from parser.compile import sql
 from parser.compile.context import Context
 from parser.compile.expressions import Env, condition
 from parser.compile.names import CommonTable, Field, Scope
+from parser.compile.sql import Risk
 from parser.domains import is_moment
 from parser.errors import SqlError
-from parser.schema import Column, key
+from parser.schema import Column, View, key
 from parser.suggest import nearest
 
 #: SQLite joins at most this many tables.
@@ -66,11 +67,14 @@ def compile_sources(context: Context, items: tuple[nodes.Source, ...], parent: S
     return whole
 
 
-def relation_fields(columns: tuple[Column, ...], alias: str, origin: str) -> tuple[Field, ...]:
-    """The columns of a table or view as `alias` offers them; with no alias, unqualified."""
+def relation_fields(
+    columns: tuple[Column, ...], alias: str, origin: str, risk: Risk = Risk.NONE
+) -> tuple[Field, ...]:
+    """The columns of a table or view as `alias` offers them; with no alias, unqualified. What a table holds was looked
+    at when it was stored; what a view computes was not (`risk`)."""
     prefix = f"{alias}." if alias else ""
     return tuple(
-        Field(each.name, each.key, prefix + sql.name(each.name), origin, each.is_boolean, is_moment(each.atoms))
+        Field(each.name, each.key, prefix + sql.name(each.name), origin, each.is_boolean, is_moment(each.atoms), risk)
         for each in columns
     )
 
@@ -97,13 +101,14 @@ def _table(context: Context, node: nodes.TableRef, parent: Scope | None) -> From
     if found is None:
         raise context.unknown_table(node.name)
     context.read(found)
-    fields = relation_fields(found.columns, alias, found.name)
+    risk = Risk.ANY if isinstance(found, View) else Risk.NONE
+    fields = relation_fields(found.columns, alias, found.name, risk)
     return From(f"{sql.name(found.name)} AS {alias}", fields, {key(shown): fields}, found.name)
 
 
 def _common(common: CommonTable, alias: str, shown: str) -> From:
     fields = tuple(
-        Field(each.name, each.key, f"{alias}.{each.sql}", common.name, each.is_boolean) for each in common.columns
+        replace(each, sql=f"{alias}.{each.sql}", origin=common.name, is_moment=False) for each in common.columns
     )
     return From(f"{common.sql} AS {alias}", fields, {key(shown): fields}, common.name)
 
@@ -207,5 +212,6 @@ def _one(side: From, name: nodes.Name) -> Field:
 def _merged(kind: str, left: Field, right: Field) -> Field:
     both = left.is_boolean and right.is_boolean
     if kind == "full":
-        return Field(left.name, left.key, f"coalesce({left.sql}, {right.sql})", left.origin, both)
+        text = f"coalesce({left.sql}, {right.sql})"
+        return Field(left.name, left.key, text, left.origin, both, risk=left.risk | right.risk)
     return right if kind == "right" else left

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import Flag
+from functools import reduce
+from operator import or_
 
 from parser.errors import SqlError
 from parser.literal_text import WHOLE_MAX, WHOLE_MIN
@@ -12,6 +16,18 @@ from parser.plan import Value
 MAX_DEPTH = 900
 
 
+class Risk(Flag):
+    """What a value may be that no row may hold: a TEXT that is no UTF-8 or holds a NUL, a REAL that is infinite.
+
+    Literals, arguments and the columns of tables are neither; what is not known to be sound is a risk.
+    """
+
+    NONE = 0
+    TEXT = 1
+    REAL = 2
+    ANY = TEXT | REAL
+
+
 @dataclass(frozen=True, slots=True)
 class Expression:
     """An expression in SQLite's SQL, safe to stand anywhere (an operator brings its own parentheses).
@@ -19,7 +35,7 @@ class Expression:
     `is_boolean`: 1 and 0 mean true and false. `repeatable`: evaluating it twice in one row gives the same value
     cheaply enough (no subquery, no random), so the text may be written twice. `aggregate`: it holds an aggregate
     of the query it stands in, `windowed` a window function. `origin`: the table or view of a plain column.
-    `is_moment`: a date or null, never a word such as 'now'.
+    `is_moment`: a date or null, never a word such as 'now'. `risk`: what it must be looked at for before it is stored.
     """
 
     sql: str
@@ -30,9 +46,12 @@ class Expression:
     depth: int = 1
     origin: str = ""
     is_moment: bool = False
+    risk: Risk = Risk.ANY
 
 
-def combine(sql: str, *parts: Expression, is_boolean: bool = False, extra_depth: int = 1) -> Expression:
+def combine(
+    sql: str, *parts: Expression, is_boolean: bool = False, extra_depth: int = 1, risk: Risk = Risk.ANY
+) -> Expression:
     """The expression `sql` made of `parts`: depth and flags follow from them. 54001 when too deep for SQLite."""
     depth = extra_depth + max((part.depth for part in parts), default=0)
     if depth > MAX_DEPTH:
@@ -44,7 +63,13 @@ def combine(sql: str, *parts: Expression, is_boolean: bool = False, extra_depth:
         aggregate=any(part.aggregate for part in parts),
         windowed=any(part.windowed for part in parts),
         depth=depth,
+        risk=Risk.NONE if is_boolean else risk,
     )
+
+
+def joint_risk(parts: Iterable[Expression]) -> Risk:
+    """The risk of a value that one of `parts` gives."""
+    return reduce(or_, (part.risk for part in parts), Risk.NONE)
 
 
 def name(text: str) -> str:

@@ -40,6 +40,7 @@ _FORMS = ("n", "t", "u", "d", "b", "n * 2", "lower(t)", "'7'", "3")
 _SPECIAL = {
     "strftime": ("'%Y-%m-%d %H:%M:%f', t", "'%s'", "'%J', u", "'%s', 'n' || 'ow'", "t, d", "'%H', 'subsec'"),
     "char": ("65, 233, 128512", "k"),
+    "atanh": ("n / 10", "'0.5'"),
     "printf": ("'%d %s %.3f', n, t, n", "t, u"),
     "format": ("'%d %s %.3f', n, t, n", "u"),
     "replace": ("t, 'o', u",),
