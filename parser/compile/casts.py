@@ -52,6 +52,8 @@ def _loosely(value: str, atom: object) -> str:
     return f"CAST({value} AS TEXT)" if isinstance(atom, Text | Moment) else value
 
 
-def once(value: str, result: str) -> str:
-    """`result`, which may name `value` as x several times, with `value` evaluated once."""
-    return f"(WITH dirk_v(x) AS MATERIALIZED (SELECT {value}) SELECT {result} FROM dirk_v)"
+def once(value: str, result: str, row: str = "") -> str:
+    """`result`, which may name `value` as x several times, with `value` evaluated once: for each row that the column
+    `row` is of, or where SQLite sees no column in `value`, once for all rows."""
+    where = f" WHERE {row} IS {row}" if row else ""
+    return f"(WITH dirk_v(x) AS MATERIALIZED (SELECT {value}{where}) SELECT {result} FROM dirk_v)"

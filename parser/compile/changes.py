@@ -165,19 +165,20 @@ def assignments(env: Env, table: Table, given: tuple[nodes.Assignment, ...]) -> 
 
 
 def _assigned(env: Env, columns: list[Column], value: nodes.Expr) -> list[str]:
+    row = env.scope.fields[0].sql
     if isinstance(value, nodes.Row):
         if len(value.items) != len(columns):
             raise SqlError("column_count", expected=len(columns), found=len(value.items), place=value.place)
         cells = expressions(env, value.items)
         note_cells(env.context, columns, cells)
         pairs = zip(columns, cells, strict=True)
-        return [f"{sql.name(column.name)} = {stored(column, cell)}" for column, cell in pairs]
+        return [f"{sql.name(column.name)} = {stored(column, cell, row)}" for column, cell in pairs]
     if len(columns) == 1:
         compiled = expression(env, value)
         if compiled.aggregate or compiled.windowed:
             raise SqlError("aggregate_misplaced", place=value.place)
         note_cells(env.context, columns, [compiled])
-        return [f"{sql.name(columns[0].name)} = {stored(columns[0], compiled)}"]
+        return [f"{sql.name(columns[0].name)} = {stored(columns[0], compiled, row)}"]
     if not isinstance(value, nodes.ScalarQuery):
         raise SqlError("column_count", expected=len(columns), found=1, place=value.place)
     inner = compile_query(env.context, value.query, env.scope, first_row=True, named=True)

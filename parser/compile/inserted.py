@@ -19,14 +19,15 @@ from parser.schema import Column, Table
 _VALUES = "VALUES "
 
 
-def stored(column: Column, value: Expression) -> str:
-    """`value` as `column` keeps it: NUMERIC(p, s) rounds, everything else stays what it is, if it is sound."""
+def stored(column: Column, value: Expression, row: str = "") -> str:
+    """`value` as `column` keeps it: NUMERIC(p, s) rounds, everything else stays what it is, if it is sound. `row`: a
+    column of the row that is changed, where several may be."""
     risk = sound.risk(column, value.risk)
     if (column.rounding is None and not risk) or value.sql == "NULL":
         return value.sql
     if value.repeatable and len(value.sql) <= 40:
         return _kept(column, value.sql, risk)
-    return once(value.sql, _kept(column, "x", risk))
+    return once(value.sql, _kept(column, "x", risk), "" if value.repeatable else row)
 
 
 def _kept(column: Column, value: str, risk: Risk) -> str:
