@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from random import Random
 from typing import Any
 
@@ -21,12 +21,12 @@ FIRST_BALANCE = 100
 _STAY = 25
 _CHOICE = 3
 #: Not done, or done by another part in a moment: ask again.
-AGAIN = {"57P03", "53300", "53100", "08006", "58030"}
-UNKNOWN = "08007"
+_AGAIN = {"57P03", "53300", "53100", "08006", "58030"}
+_UNKNOWN = "08007"
 _NO_DATABASE = "3D000"
 _NO_TABLE = "42P01"
 #: A log that has lost what nodes know of says so with this command: no fault of a run excuses it.
-NEEDS_A_PERSON = "rebuild-log"
+_NEEDS_A_PERSON = "rebuild-log"
 #: A conflict of transactions, a step that was refused because its transaction is gone.
 _ABORTED = {"40001", "25P01", "25P02", "57P03", "53300", "53100", "08006", "58030"}
 PAUSE_SECONDS = 0.03
@@ -160,22 +160,9 @@ class Client:
         return found or None
 
     def _ask_until(self, operation: Operation, text: str, **metadata: Any) -> Answer:
-        """Ask, again with the same request id while the answer is that nobody knows or that nobody can."""
-        while True:
-            operation.tries += 1
-            try:
-                answer = self._speaker.ask(text, **metadata)
-            except NoAnswerError:
-                gevent.sleep(_AGAIN_SECONDS)
-                continue
-            operation.log, operation.index, operation.node = answer.log, answer.index, answer.node
-            if NEEDS_A_PERSON in answer.text:
-                raise Unexpected(f"{operation.shown()}: {answer.text}")
-            # "any" takes any state, after a power cut one from before the tables were made.
-            early = {_NO_DATABASE, _NO_TABLE} if operation.level == "any" else self._lost
-            if answer.sqlstate not in AGAIN | early | {UNKNOWN}:
-                return answer
-            gevent.sleep(_AGAIN_SECONDS)
+        # "any" takes any state, after a power cut one from before the tables were made.
+        early = {_NO_DATABASE, _NO_TABLE} if operation.level == "any" else self._lost
+        return ask_until(self._speaker, operation, text, early, **metadata)
 
     # -- transactions -----------------------------------------------------------------------------------------
 
@@ -236,9 +223,9 @@ class Client:
                 self._history.end(operation, "fail", "no answer")
         except _StepFailed as failed:
             self._speaker.leave()
-            if failed.answer.sqlstate != UNKNOWN:
+            if failed.answer.sqlstate != _UNKNOWN:
                 self._history.end(operation, "fail", failed.answer.sqlstate)
-            if failed.answer.sqlstate not in _ABORTED | self._lost | {UNKNOWN}:
+            if failed.answer.sqlstate not in _ABORTED | self._lost | {_UNKNOWN}:
                 raise Unexpected(f"{operation.shown()}: {failed.answer.text}") from failed
 
     def _step(self, text: str, **metadata: Any) -> Answer:
@@ -246,6 +233,26 @@ class Client:
         if answer.sqlstate:
             raise _StepFailed(answer)
         return answer
+
+
+def ask_until(speaker: Speaker, operation: Operation, text: str, early: Set[str], **metadata: Any) -> Answer:
+    """Ask, again with the same request id while the answer is that nobody knows or that nobody can.
+
+    `early` are the errors of a part that does not know enough yet. Raises Unexpected when a person is asked for.
+    """
+    while True:
+        operation.tries += 1
+        try:
+            answer = speaker.ask(text, **metadata)
+        except NoAnswerError:
+            gevent.sleep(_AGAIN_SECONDS)
+            continue
+        operation.log, operation.index, operation.node = answer.log, answer.index, answer.node
+        if _NEEDS_A_PERSON in answer.text:
+            raise Unexpected(f"{operation.shown()}: {answer.text}")
+        if answer.sqlstate not in _AGAIN | early | {_UNKNOWN}:
+            return answer
+        gevent.sleep(_AGAIN_SECONDS)
 
 
 class _StepFailed(Exception):  # noqa: N818

@@ -7,13 +7,12 @@ from typing import Any
 
 import gevent
 
-from tests.chaos.clients import AGAIN, NEEDS_A_PERSON, PAUSE_SECONDS, UNKNOWN, Unexpected, new_request_id
-from tests.chaos.history import History, Operation
-from tests.chaos.speaking import Answer, NoAnswerError, Speaker
+from tests.chaos.clients import PAUSE_SECONDS, ask_until, new_request_id
+from tests.chaos.history import History
+from tests.chaos.speaking import Speaker
 
 #: The kinds of operations that are about databases which come and go, in the order of a database's life.
 KINDS = ("make", "table", "fill", "rows", "drop", "gone", "void")
-_AGAIN_SECONDS = 0.08
 _REST_SECONDS = 0.4
 _MOST_ROWS = 4
 
@@ -69,22 +68,6 @@ class Maker:
         operation = self._history.invoke(self.number, kind, self.name, rows, level, request_id)
         metadata: dict[str, Any] = {"read": level} if level else {"id": request_id}
         metadata["db"] = None if kind in ("make", "drop") else self.name
-        answer = self._ask_until(operation, text, **metadata)
+        answer = ask_until(self._speaker, operation, text, set(), **metadata)
         told = answer.sqlstate or ([row[0] for row in answer.rows] if level else answer.changed)
         self._history.end(operation, "fail" if answer.sqlstate else "ok", told)
-
-    def _ask_until(self, operation: Operation, text: str, **metadata: Any) -> Answer:
-        """Ask, again with the same request id while the answer is that nobody knows or that nobody can."""
-        while True:
-            operation.tries += 1
-            try:
-                answer = self._speaker.ask(text, **metadata)
-            except NoAnswerError:
-                gevent.sleep(_AGAIN_SECONDS)
-                continue
-            operation.log, operation.index, operation.node = answer.log, answer.index, answer.node
-            if NEEDS_A_PERSON in answer.text:
-                raise Unexpected(f"{operation.shown()}: {answer.text}")
-            if answer.sqlstate not in AGAIN | {UNKNOWN}:
-                return answer
-            gevent.sleep(_AGAIN_SECONDS)
