@@ -53,6 +53,7 @@ WRITES = (
     ("WITH s (x) AS (VALUES (1), ({})) INSERT INTO t (a) SELECT x FROM s", "a"),
     ("REPLACE INTO u VALUES (1, {})", "b"),
     ("INSERT INTO u VALUES (1, 2) ON CONFLICT (k) DO UPDATE SET b = {}", "b"),
+    ("INSERT INTO u SELECT 1, {} WHERE true ON CONFLICT (k) DO UPDATE SET b = excluded.b", "b"),
     ("INSERT INTO numbered (a) VALUES ('x' || 'y'), ({})", "a"),
     ("INSERT INTO rounded VALUES ({})", "a"),
     ("UPDATE t SET a = {}", "a"),
