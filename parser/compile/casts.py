@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from parser import domains, nodes
 from parser.compile.context import Context
-from parser.compile.sql import Expression, Risk, combine
+from parser.compile.sql import ANY_RISK, NO_RISK, REAL_RISK, Expression, Risk, combine
 from parser.domains import Anything, Domain, Moment, Named, Number, Text, Truth
 
 
@@ -14,7 +14,7 @@ def cast(context: Context, operand: Expression, node: nodes.Domain) -> Expressio
     while len(atoms) == 1 and isinstance(atoms[0], Named):
         atoms = atoms[0].atoms
     if domains.is_real(node):
-        return combine(f"(+CAST({operand.sql} AS REAL))", operand, risk=Risk.REAL)
+        return combine(f"(+CAST({operand.sql} AS REAL))", operand, risk=REAL_RISK)
     is_boolean = domains.is_boolean(atoms)
     text = _convert(context, operand.sql, atoms)
     return combine(text, operand, is_boolean=is_boolean, extra_depth=6, risk=_risk(atoms))
@@ -23,10 +23,10 @@ def cast(context: Context, operand: Expression, node: nodes.Domain) -> Expressio
 def _risk(atoms: Domain) -> Risk:
     match atoms:
         case (Number(whole=True, precision=None),) | (Anything(),):
-            return Risk.NONE
+            return NO_RISK
         case (Number(),):
-            return Risk.REAL
-    return Risk.ANY
+            return REAL_RISK
+    return ANY_RISK
 
 
 def _convert(context: Context, value: str, atoms: Domain) -> str:

@@ -12,7 +12,17 @@ from parser.compile import casts, division
 from parser.compile.algebra import gathering_calls
 from parser.compile.context import Context
 from parser.compile.names import Scope
-from parser.compile.sql import MAX_DEPTH, Expression, Risk, combine, joint_risk, literal
+from parser.compile.sql import (
+    ANY_RISK,
+    MAX_DEPTH,
+    NO_RISK,
+    REAL_RISK,
+    TEXT_RISK,
+    Expression,
+    combine,
+    joint_risk,
+    literal,
+)
 from parser.errors import SqlError
 from parser.literal_text import WHOLE_MIN
 
@@ -20,9 +30,9 @@ _HEXADECIMAL = re.compile(r"[0-9a-fA-F]*")
 _COMPARISONS = frozenset(("=", "<>", "<", "<=", ">", ">="))
 #: What the result of an operator may be; one that is not here gives anything.
 _RISKS = {
-    **dict.fromkeys(("+", "-", "*", "/", "div"), Risk.REAL),
-    **dict.fromkeys(("%", "&", "|", "<<", ">>", "~"), Risk.NONE),
-    **dict.fromkeys(("||", "->"), Risk.TEXT),
+    **dict.fromkeys(("+", "-", "*", "/", "div"), REAL_RISK),
+    **dict.fromkeys(("%", "&", "|", "<<", ">>", "~"), NO_RISK),
+    **dict.fromkeys(("||", "->"), TEXT_RISK),
 }
 
 
@@ -70,7 +80,7 @@ def all_boolean(parts: Sequence[Expression]) -> bool:
 
 def _literal(env: Env, node: nodes.Literal) -> Expression:
     text = _blob(env, node) if node.kind == "blob" else env.context.literal(node.index)
-    return Expression(text, risk=Risk.NONE)
+    return Expression(text, risk=NO_RISK)
 
 
 def _blob(env: Env, node: nodes.Literal) -> str:
@@ -83,13 +93,13 @@ def _blob(env: Env, node: nodes.Literal) -> str:
 
 def _constant(_: Env, node: nodes.Constant) -> Expression:
     if node.value is None:
-        return Expression("NULL", risk=Risk.NONE)
-    return Expression("TRUE" if node.value else "FALSE", is_boolean=True, risk=Risk.NONE)
+        return Expression("NULL", risk=NO_RISK)
+    return Expression("TRUE" if node.value else "FALSE", is_boolean=True, risk=NO_RISK)
 
 
 def _parameter(env: Env, node: nodes.Parameter) -> Expression:
     bind = node.name if node.name is not None else -(node.position + 1)
-    return Expression(env.context.argument(bind), risk=Risk.NONE)
+    return Expression(env.context.argument(bind), risk=NO_RISK)
 
 
 def _column(env: Env, node: nodes.Column) -> Expression:
@@ -98,14 +108,14 @@ def _column(env: Env, node: nodes.Column) -> Expression:
 
 def _unary(env: Env, node: nodes.Unary) -> Expression:
     if node.op == "-" and _is_past_whole(env, node.operand):
-        return Expression(literal(WHOLE_MIN), risk=Risk.NONE)
+        return Expression(literal(WHOLE_MIN), risk=NO_RISK)
     operand = expression(env, node.operand)
     if node.op == "+":
         return replace(operand, is_boolean=False)
     if node.op == "not":
         return combine(f"(NOT {operand.sql})", operand, is_boolean=True)
     is_written = isinstance(node.operand, nodes.Literal) and node.operand.kind in ("whole", "real")
-    return combine(f"({node.op} {operand.sql})", operand, risk=Risk.NONE if is_written else _RISKS[node.op])
+    return combine(f"({node.op} {operand.sql})", operand, risk=NO_RISK if is_written else _RISKS[node.op])
 
 
 def _is_past_whole(env: Env, node: nodes.Expr) -> bool:
@@ -139,7 +149,7 @@ def _apply(op: str, left: Expression, right: Expression, pure: bool) -> Expressi
     if op in ("/", "div", "%"):
         divided = division.unguarded if pure else division.guarded
         return replace(divided(op, left, right), risk=_RISKS[op])
-    risk = _RISKS.get(op, Risk.ANY)
+    risk = _RISKS.get(op, ANY_RISK)
     return combine(f"({left.sql} {op} {right.sql})", left, right, is_boolean=op in _COMPARISONS, risk=risk)
 
 
@@ -198,7 +208,7 @@ def _in_query(env: Env, node: nodes.InQuery) -> Expression:
 
 def _exists(env: Env, node: nodes.Exists) -> Expression:
     text = f"(EXISTS ({_subquery(env, node.query).sql}))"
-    return Expression(text, is_boolean=True, repeatable=False, risk=Risk.NONE)
+    return Expression(text, is_boolean=True, repeatable=False, risk=NO_RISK)
 
 
 def _scalar_query(env: Env, node: nodes.ScalarQuery) -> Expression:

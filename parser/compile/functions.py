@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from parser.compile.sql import Risk
+from parser.compile.sql import ANY_RISK, NO_RISK, REAL_RISK, Risk
 
 #: SQLite's own limit on arguments of a function.
 MANY = 127
@@ -38,8 +38,8 @@ _NUMBERS = frozenset((
 def _risk_of(sql: str) -> Risk:
     """The risk of what a function of SQLite gives; one that is not known may give anything."""
     if sql in _SOUND:
-        return Risk.NONE
-    return Risk.REAL if sql in _NUMBERS else Risk.ANY
+        return NO_RISK
+    return REAL_RISK if sql in _NUMBERS else ANY_RISK
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class Function:
     no_result: frozenset[int] = frozenset()
     clock: bool = False
     time_argument: int = 0
-    risk: Risk = Risk.ANY
+    risk: Risk = ANY_RISK
 
 
 def _scalar(sql: str, low: int, high: int | None = None, keeps_boolean: bool = False) -> Function:
@@ -81,7 +81,7 @@ def _window(sql: str, low: int, high: int | None = None, keeps_boolean: bool = F
 
 
 def _clock(sql: str) -> Function:
-    return Function(sql, 0, 0, clock=True, risk=Risk.NONE)
+    return Function(sql, 0, 0, clock=True, risk=NO_RISK)
 
 
 def _moment(sql: str, low: int, time_argument: int = 0) -> Function:

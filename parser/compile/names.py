@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from parser import nodes
-from parser.compile.sql import Expression, Risk
+from parser.compile.sql import ANY_RISK, Expression, Risk
 from parser.errors import SqlError
 from parser.schema import key
 from parser.suggest import nearest
@@ -25,7 +25,7 @@ class Field:
     origin: str
     is_boolean: bool = False
     is_moment: bool = False
-    risk: Risk = Risk.ANY
+    risk: Risk = ANY_RISK
 
     def expression(self) -> Expression:
         """The reference to this column."""

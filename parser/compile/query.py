@@ -13,7 +13,7 @@ from parser.compile.limits import limit_text
 from parser.compile.names import CommonTable, Field, Scope
 from parser.compile.order import Ordering, by_output, by_scope
 from parser.compile.select import Core, ResultColumn, compile_select
-from parser.compile.sql import Expression, Risk, joint_risk
+from parser.compile.sql import ANY_RISK, Expression, joint_risk
 from parser.compile.walk import every
 from parser.errors import SqlError
 from parser.schema import key
@@ -229,7 +229,7 @@ def _recursive_start(cte: nodes.Cte) -> nodes.Body | None:
 
 def _unknown(common: CommonTable) -> CommonTable:
     """A table that its own query reads: what the rows after the first hold is not known from the first."""
-    return replace(common, columns=tuple(replace(each, risk=Risk.ANY) for each in common.columns))
+    return replace(common, columns=tuple(replace(each, risk=ANY_RISK) for each in common.columns))
 
 
 def _common(context: Context, cte: nodes.Cte, compiled: Compiled, sql_name: str) -> CommonTable:

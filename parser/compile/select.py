@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from parser import nodes
 from parser.compile.context import Context
 from parser.compile.expressions import Env, condition, expression
 from parser.compile.names import Field, Scope
 from parser.compile.sources import From, compile_sources
-from parser.compile.sql import Expression, Risk
+from parser.compile.sql import ANY_RISK, Expression, Risk
 from parser.errors import SqlError
 from parser.plan import Output
 from parser.schema import key
@@ -29,7 +29,7 @@ class ResultColumn:
     first_literal: int = -1
     expression: Expression | None = None
     has_name: bool = True
-    risk: Risk = Risk.ANY
+    risk: Risk = ANY_RISK
 
     def output(self) -> Output:
         """This column as a plan tells it."""
@@ -95,15 +95,15 @@ def _expanded(env: Env, star: nodes.Star, source: From | None) -> tuple[Field, .
 
 def _item(env: Env, item: nodes.Item) -> ResultColumn:
     compiled = expression(env, item.expr)
-    column = ResultColumn("", compiled.origin, compiled.is_boolean, expression=compiled, risk=compiled.risk)
+    origin, is_boolean, risk = compiled.origin, compiled.is_boolean, compiled.risk
     if item.alias is not None:
-        return replace(column, name=item.alias.text)
+        return ResultColumn(item.alias.text, origin, is_boolean, expression=compiled, risk=risk)
     if isinstance(item.expr, nodes.Column):
-        return replace(column, name=_column_name(env.scope, item.expr))
+        return ResultColumn(_column_name(env.scope, item.expr), origin, is_boolean, expression=compiled, risk=risk)
     name, first = item.source, item.first_literal if "'" in item.source else -1
     if first < 0:
         name = " ".join(name.split()) if "`" not in name else name
-    return replace(column, name=name, first_literal=first, has_name=False)
+    return ResultColumn(name, origin, is_boolean, first, compiled, has_name=False, risk=risk)
 
 
 def _column_name(scope: Scope, column: nodes.Column) -> str:

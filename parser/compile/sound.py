@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from parser import domains
 from parser.compile import sql
-from parser.compile.sql import Risk
+from parser.compile.sql import REAL_RISK, TEXT_RISK, Risk
 from parser.schema import Column
 
 #: Something else than U+0001 … U+007F: of any byte past 0x7F, GLOB makes a character past U+007F.
@@ -20,7 +20,7 @@ _LONG_BYTES = 1_000
 
 def risk(column: Column, value: Risk) -> Risk:
     """What is left of a value's risk where `column` keeps it: most domains accept no infinity anyway."""
-    return value if domains.admits_infinity(column.atoms) else value & ~Risk.REAL
+    return value if domains.admits_infinity(column.atoms) else value & ~REAL_RISK
 
 
 def kept(column: Column, value: str, left: Risk, otherwise: str) -> str:
@@ -30,9 +30,9 @@ def kept(column: Column, value: str, left: Risk, otherwise: str) -> str:
     """
     name = sql.literal(column.name)
     text = ""
-    if Risk.TEXT in left:
+    if left & TEXT_RISK:
         text += f" WHEN {_unsure(value)} THEN dirk_text({name}, CAST({value} AS BLOB))"
-    if Risk.REAL in left:
+    if left & REAL_RISK:
         text += f" WHEN typeof({value}) = 'real' AND NOT {domains.finite(value)} THEN dirk_refuse({name}, {value}, '')"
     return f"CASE{text} ELSE {otherwise} END"
 

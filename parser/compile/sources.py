@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from parser import nodes
 from parser.compile import sql
 from parser.compile.context import Context
 from parser.compile.expressions import Env, condition
 from parser.compile.names import CommonTable, Field, Scope
-from parser.compile.sql import Risk
+from parser.compile.sql import ANY_RISK, NO_RISK, Risk
 from parser.domains import is_moment
 from parser.errors import SqlError
 from parser.schema import Column, View, key
@@ -68,7 +68,7 @@ def compile_sources(context: Context, items: tuple[nodes.Source, ...], parent: S
 
 
 def relation_fields(
-    columns: tuple[Column, ...], alias: str, origin: str, risk: Risk = Risk.NONE
+    columns: tuple[Column, ...], alias: str, origin: str, risk: Risk = NO_RISK
 ) -> tuple[Field, ...]:
     """The columns of a table or view as `alias` offers them; with no alias, unqualified. What a table holds was looked
     at when it was stored; what a view computes was not (`risk`)."""
@@ -101,14 +101,15 @@ def _table(context: Context, node: nodes.TableRef, parent: Scope | None) -> From
     if found is None:
         raise context.unknown_table(node.name)
     context.read(found)
-    risk = Risk.ANY if isinstance(found, View) else Risk.NONE
+    risk = ANY_RISK if isinstance(found, View) else NO_RISK
     fields = relation_fields(found.columns, alias, found.name, risk)
     return From(f"{sql.name(found.name)} AS {alias}", fields, {key(shown): fields}, found.name)
 
 
 def _common(common: CommonTable, alias: str, shown: str) -> From:
     fields = tuple(
-        replace(each, sql=f"{alias}.{each.sql}", origin=common.name, is_moment=False) for each in common.columns
+        Field(each.name, each.key, f"{alias}.{each.sql}", common.name, each.is_boolean, risk=each.risk)
+        for each in common.columns
     )
     return From(f"{common.sql} AS {alias}", fields, {key(shown): fields}, common.name)
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import Flag
-from functools import reduce
-from operator import or_
+from typing import Final, TypeAlias
 
 from parser.errors import SqlError
 from parser.literal_text import WHOLE_MAX, WHOLE_MIN
@@ -16,16 +14,13 @@ from parser.plan import Value
 MAX_DEPTH = 900
 
 
-class Risk(Flag):
-    """What a value may be that no row may hold: a TEXT that is no UTF-8 or holds a NUL, a REAL that is infinite.
-
-    Literals, arguments and the columns of tables are neither; what is not known to be sound is a risk.
-    """
-
-    NONE = 0
-    TEXT = 1
-    REAL = 2
-    ANY = TEXT | REAL
+#: What a value may be that no row may hold: text that is no UTF-8 or has a NUL in it, a number that is infinite. Bits,
+#: since every expression of every new statement has them. Literals, arguments and the columns of tables are neither.
+Risk: TypeAlias = int
+NO_RISK: Final = 0
+TEXT_RISK: Final = 1
+REAL_RISK: Final = 2
+ANY_RISK: Final = TEXT_RISK | REAL_RISK
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +41,11 @@ class Expression:
     depth: int = 1
     origin: str = ""
     is_moment: bool = False
-    risk: Risk = Risk.ANY
+    risk: Risk = ANY_RISK
 
 
 def combine(
-    sql: str, *parts: Expression, is_boolean: bool = False, extra_depth: int = 1, risk: Risk = Risk.ANY
+    sql: str, *parts: Expression, is_boolean: bool = False, extra_depth: int = 1, risk: Risk = ANY_RISK
 ) -> Expression:
     """The expression `sql` made of `parts`: depth and flags follow from them. 54001 when too deep for SQLite."""
     depth = extra_depth + max((part.depth for part in parts), default=0)
@@ -63,13 +58,16 @@ def combine(
         aggregate=any(part.aggregate for part in parts),
         windowed=any(part.windowed for part in parts),
         depth=depth,
-        risk=Risk.NONE if is_boolean else risk,
+        risk=NO_RISK if is_boolean else risk,
     )
 
 
 def joint_risk(parts: Iterable[Expression]) -> Risk:
     """The risk of a value that one of `parts` gives."""
-    return reduce(or_, (part.risk for part in parts), Risk.NONE)
+    joint = NO_RISK
+    for part in parts:
+        joint |= part.risk
+    return joint
 
 
 def name(text: str) -> str:
