@@ -43,7 +43,12 @@ _COLOURS = {
 
 
 class Editor(Protocol):
-    """Reads one text: a whole statement where several lines can be edited at once, else a line."""
+    """Reads one text: a whole statement where several lines can be edited at once, else a line.
+
+    `echoes_interrupt`: the terminal shows `^C` for a Ctrl-C while a statement runs, and leaves its line open.
+    """
+
+    echoes_interrupt: bool
 
     def read(self, prompt: str, *, is_pending: bool) -> str:
         """The text. Raises EOFError when the person leaves (Ctrl-D), KeyboardInterrupt for Ctrl-C."""
@@ -80,6 +85,8 @@ def _keys_kept() -> Iterator[None]:
 
 class PlainEditor:
     """Line by line, for terminals that cannot move the cursor."""
+
+    echoes_interrupt = True
 
     def __init__(self, *, interrupt_leaves: bool) -> None:
         self._interrupt_leaves = interrupt_leaves
@@ -134,6 +141,8 @@ def _signals_wake() -> Iterator[int]:
 
 class FullEditor:
     """Whole statements with history, completion and colours; Enter sends what is complete."""
+
+    echoes_interrupt = False
 
     def __init__(self, *, interrupt_leaves: bool) -> None:
         self._interrupt_leaves = interrupt_leaves

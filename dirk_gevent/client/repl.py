@@ -74,12 +74,13 @@ class Repl:
 
     def _cancelled(self) -> None:
         cancelled = self._session.cancel()
+        line_end = "\n" if self._editor.echoes_interrupt else ""
         if cancelled is None or not (cancelled.is_outcome_unknown or cancelled.lost_transaction):
-            self._screen.notice(self._own("client_cancelled"))
+            self._screen.notice(line_end + self._own("client_cancelled"))
         elif cancelled.is_outcome_unknown:
-            self._screen.error(self._own("client_cancelled_write", id=cancelled.request.request_id))
+            self._screen.error(line_end + self._own("client_cancelled_write", id=cancelled.request.request_id))
         else:
-            self._screen.error(self._own("client_cancelled_transaction"))
+            self._screen.error(line_end + self._own("client_cancelled_transaction"))
 
     def _own(self, key: str, **params: str) -> str:
         return sentence(key, self._session.language, params)

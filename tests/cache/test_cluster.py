@@ -45,7 +45,11 @@ def test_the_proxy_dies_and_comes_back(make_cluster: Callable[..., Cluster]) -> 
         assert session.ask_rows(READ) == session.ask_rows(READ) == [[0]]
         cluster.kill("proxy")
         assert session.ask_rows(READ) == [[0]], "within the lease"
-        assert "(57P03)" in session.ask("fafao ao@ t;")
+        refused = session.ask("/*dirk {}*/ fafao ao@ t;")
+        assert "(57P03)" in refused
+        told = meta(refused)
+        assert (told["node"], told["db"], told["kind"], told["lang"]) == ("cache", "x", "error", "mg")
+        assert told["log"] > 0 and told["index"] == 2, told
         wait_for(lambda: "(57P03)" in session.ask(READ), 5, "the end of the lease")
         cluster.start("proxy")
         wait_for(lambda: '"rows":[[7]]' in session.ask("havaozy t ova n = 7;") + session.ask(READ), 10, "the write")

@@ -48,7 +48,10 @@ def test_prompt_continuation_database_and_leaving(serve: Serve, sit: Sit, term: 
     terminal.press("ampiasao testdb;\r")
     terminal.expect("Ny tahiry : testdb dia miasa ankehitriny")
     terminal.expect("|testdb> ")
-    terminal.press("miala\r")
+    terminal.press("help\r")
+    terminal.expect("docs/language.md")
+    terminal.expect("|testdb> ")
+    terminal.press("quit\r")
     assert terminal.status() == 0
     assert server.statements() == ["alaivo *\nao@ t", "ampiasao testdb"]
 
@@ -98,9 +101,10 @@ def test_ctrl_c_cancels_the_statement_not_the_client(serve: Serve, sit: Sit) -> 
     terminal.press("ampiasao testdb;\r")
     terminal.expect("|testdb> ")
     terminal.press("alaivo slow;\r")
+    terminal.expect("alaivo slow;")
     wait_for(lambda: len(server.asked) == 2)
     terminal.press("\x03")
-    terminal.expect("statement cancelled")
+    assert "\n\n" not in terminal.expect("statement cancelled")
     terminal.expect("|testdb> ")
     terminal.press("fafao ao@ slow;\r")
     wait_for(lambda: len(server.asked) == 3)

@@ -93,7 +93,8 @@ def test_an_older_copy_of_the_log_is_not_followed(cluster: Cluster) -> None:
         assert len(table(cluster, node)) == 12
     assert "log_older_than_node" in cluster.log("proxy")
     assert {(cause, state) for _, cause, state in conflicts(cluster)} >= {("older log", "undecided")}
-    wait_for(lambda: states(cluster, "t") == {"m1": "blocked", "m2": "blocked"}, 20, "both to be shown as blocked")
+    blocked = dict.fromkeys(BOTH, "blocked")
+    wait_for(lambda: states(cluster, "t") == blocked, 20, "both masters to be back, and blocked")
     for verb in ("verify", "snapshot"):
         status, said = run_again(cluster, ["admin", verb, "t"], cluster.config_path)
         assert status == 1 and "t: the log is older than the data: it ends at index" in said, said

@@ -119,18 +119,30 @@ def test_an_earlier_index_comes_back_beside_and_in_place(cluster: Cluster) -> No
     insert(cluster, range(5, 7), "p")
     assert numbers(cluster, "p", "m2") == list(range(7))
     assert "ends at" in admin(cluster, "restore", "p", "--to-index", "999", status=1)
+    said = admin(cluster, "restore", "p", "--to-time", "2199-01-01", "--as", "p_last")
+    assert "p: 2199-01-01 00:00:00 UTC has not come yet: index 10 is the newest there is" in said
     assert "does not reach back" in admin(cluster, "restore", "p", "--to-time", "2001-01-01", status=1)
 
 
 def test_a_dump_runs_again(cluster: Cluster) -> None:
     text = admin(cluster, "dump", "t")
     assert text.startswith("-- Database t at index ")
+    assert "manamboara tahiry raha tsy misy t;\n" in admin(cluster, "dump", "dirk")
     script = cluster.directory / "dump.sql"
     script.write_text(text.replace("tahiry t;", "tahiry dumped;").replace("ampiasao t;", "ampiasao dumped;"))
     client = [sys.executable, "-m", "dirk_gevent.cli", "client", "127.0.0.1", str(cluster.ports["proxy"])]
     subprocess.run([*client, "-f", str(script)], env=clean_environ(), check=True, capture_output=True, timeout=60)
     level(cluster, *BOTH)
     assert sorted(table(cluster, "m2", "dumped")) == sorted(table(cluster, "m2"))
+
+
+def test_verify_with_a_node_away_speaks_of_no_difference(cluster: Cluster) -> None:
+    cluster.stop("m2")
+    said = admin(cluster, "verify", "t", status=1)
+    assert "1 of 2 digests are missing: the verdict says what their nodes do" in said and "fifandirana" not in said
+    cluster.start("m2")
+    level(cluster, *BOTH)
+    assert "the log takes writes again" in admin(cluster, "settle", "--accept-log", status=1)
 
 
 def test_a_node_is_drained_evicted_and_seeded_again(cluster: Cluster) -> None:

@@ -63,6 +63,24 @@ def test_help_is_the_usage_and_comes_at_once(program: str, tmp_path: Path) -> No
     assert re.findall(r"\| +(gevent|apsw|ply|rich|prompt_toolkit)\b", found.stderr) == [], "it loads the program"
 
 
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("words", [(program, "--help") for program in PROGRAMS] + [("dirk-admin", "rebuild-log")])
+def test_a_full_output_is_one_sentence(words: tuple[str, ...], unbuffered: str, tmp_path: Path) -> None:
+    options = ["--from", "m1", "--config", str(config_file(tmp_path))] if words[1] == "rebuild-log" else []
+    with open("/dev/full", "w") as full:  # noqa: PTH123 (a device)
+        found = subprocess.run(
+            [str(ROOT / "bin" / words[0]), *words[1:], *options],
+            cwd=tmp_path,
+            env=clean_environ() | {"PYTHONUNBUFFERED": unbuffered},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=30,
+        )
+    assert found.returncode == 1
+    assert found.stderr == f"{words[0]}: the standard output cannot be written: no space left on device\n"
+
+
 def test_wrong_arguments_are_one_sentence_with_the_usage(tmp_path: Path) -> None:
     config_file(tmp_path)
     assert refused(typed("dirk-server", "m1", "m2", cwd=tmp_path)) == (
@@ -99,7 +117,9 @@ def test_the_config_is_found_by_option_then_environment_then_here(tmp_path: Path
     assert said == "dirk-proxy: named.json: configVersion: is missing"
 
 
-@pytest.mark.parametrize("words", [("dirk-server", "m1"), ("dirk-proxy",), ("dirk-cache",), ("dirk-up",)])
+@pytest.mark.parametrize(
+    "words", [("dirk-server", "m1"), ("dirk-proxy",), ("dirk-cache",), ("dirk-up",), ("dirk-admin", "status")]
+)
 def test_a_bad_config_stops_every_program_with_the_key(words: tuple[str, ...], tmp_path: Path) -> None:
     config_file(tmp_path, instances=[{"id": "m1", "port": 4048}, {"id": "m2", "port": 70000}])
     assert refused(typed(*words, cwd=tmp_path)) == (
@@ -185,6 +205,24 @@ def test_set_up_says_what_is_missing(tmp_path: Path) -> None:
     old.write_text('#!/bin/sh\ncase "$2" in *version_info*) exit 0 ;; *) exit 1 ;; esac\n')
     old.chmod(0o755)
     assert dirk_up().startswith("dirk-up: python3 has no venv module: type apt install python3-venv")
+
+
+def test_set_up_without_a_network_is_one_sentence(tmp_path: Path) -> None:
+    """A Python whose pip complains at length, as it does when it tries again and again."""
+    shutil.copytree(ROOT / "bin", tmp_path / "bin")
+    shutil.copy(ROOT / "setup.py", tmp_path)
+    python = tmp_path / ".venv/bin/python"
+    python.parent.mkdir(parents=True)
+    pip = 'for n in 1 2 3; do echo "WARNING: Retrying" >&2; done; exit 1'
+    python.write_text(f'#!/bin/sh\n[ "$1" = -c ] && exit 0\n{pip}\n')
+    python.chmod(0o755)
+    found = subprocess.run([str(tmp_path / "bin/dirk-setup")], env=clean_environ(), capture_output=True, text=True)
+    assert found.returncode == 1
+    log = tmp_path / ".venv/pip.log"
+    assert found.stderr.splitlines()[1:] == [
+        f"dirk-setup: could not install what DirkDB needs: is there a network? pip's own words are in {log}"
+    ]
+    assert log.read_text().count("Retrying") == 3
 
 
 def test_an_environment_variable_with_an_unknown_language_is_refused(tmp_path: Path) -> None:
