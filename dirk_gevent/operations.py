@@ -245,10 +245,7 @@ class Operations:
         if keep is not None:
             if self._node({"node": keep}) not in self._host.cluster.live_masters(info.log_id):
                 raise Refused(f"{keep} is not a live master of {info.name}: only one that is can be kept")
-            kept = self._round(info.log_id, uploads=True, author=str(keep))
-            latest = self._host.log.latest_snapshot(info.log_id)
-            if latest is None or latest.index != kept.index:
-                raise Refused(f"{keep} could not give a snapshot of its state; nothing was decided")
+            self._take_state(info, str(keep))
         right = next((row.digest for row in rows if row.node == keep), "")
         for row in rows:
             if row.node != keep:
@@ -257,6 +254,20 @@ class Operations:
         self._host.disputes.settled_by(info.log_id, str(keep or ""))
         winner = f"{keep}'s state" if keep else "the log's own state"
         return 0, f"{info.name}: {winner} counts; what the others had is kept aside on their machines."
+
+    def _take_state(self, info: DatabaseInfo, keep: str) -> None:
+        """Have the log hold the state of the node `keep` at its head; Refused when it does not."""
+        kept = self._round(info.log_id, uploads=True, author=keep)
+        if kept.stored is not None:
+            return
+        latest = self._host.log.latest_snapshot(info.log_id)
+        if latest is not None and latest.index == kept.index:
+            # One index has one snapshot: replacing its file while the journal names it would not survive a crash.
+            raise Refused(
+                f"the log has a state of its own at index {kept.index}, where {keep}'s would go; nothing was decided: "
+                f"--keep-log takes that one, and dirk-admin rebuild-log --from {keep} makes a log of {keep}'s"
+            )
+        raise Refused(f"{keep} could not give a snapshot of its state; nothing was decided")
 
     def _accept_log(self) -> tuple[int, str]:
         older = [one for one in self._host.book.having(Status.UNDECIDED) if one.cause is Cause.OLDER_LOG]

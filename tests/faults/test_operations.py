@@ -204,39 +204,65 @@ def numbers_or_none(cluster: Cluster, node: str) -> list[int]:
         return []
 
 
-@pytest.mark.slow
-def test_a_person_settles_what_the_log_cannot(cluster: Cluster) -> None:
-    """Both masters' files were edited, each in its own way: nobody is right, so nothing is written until --keep."""
+INSERTION = '/*dirk {"db":"t"}*/ manampia ao@ u (w, n) sanda (1, 2000);'
+
+
+def edit_both(cluster: Cluster, n: int) -> None:
+    """Edit the row with `n` in both masters' files, each in its own way: 71 on m1, 72 on m2."""
     for node, value in (("m1", 71), ("m2", 72)):
         for path in cluster.data_directory(node).glob("db-*.sqlite"):
             with closing(sqlite3.connect(path, timeout=10)) as connection, connection:
                 connection.create_function("dirk_refuse", 3, lambda *_: 0)
                 if connection.execute("SELECT name FROM dirk_meta").fetchone() == ("t",):
-                    connection.execute("UPDATE u SET n = ? WHERE w = 1 AND n = 3", (value,))
+                    connection.execute("UPDATE u SET n = ? WHERE w = 1 AND n = ?", (value, n))
+
+
+def is_undecided(cluster: Cluster) -> bool:
+    """Whether a write is refused with the error that names dirk-admin settle; AssertionError when it is taken."""
+    said = message(cluster.ask("proxy", INSERTION))
+    assert said.endswith("(57P03)"), said
+    return "dirk-admin settle t --keep" in said
+
+
+@pytest.mark.slow
+def test_a_person_settles_what_the_log_cannot(cluster: Cluster) -> None:
+    """Both masters' files were edited, each in its own way: nobody is right, so nothing is written until --keep."""
+    insert(cluster, range(700, 701))
+    edit_both(cluster, 3)
     assert "of 2 digests differ" in admin(cluster, "verify", "t", status=1)
-    insertion = '/*dirk {"db":"t"}*/ manampia ao@ u (w, n) sanda (1, 2000);'
-
-    def refusal() -> str:
-        said = message(cluster.ask("proxy", insertion))
-        assert said.endswith("(57P03)"), said
-        return said if "dirk-admin settle t --keep" in said else ""
-
-    wait_for(refusal, WAIT_SECONDS, "an error that names dirk-admin settle")
+    wait_for(lambda: is_undecided(cluster), WAIT_SECONDS, "an error that names dirk-admin settle")
     cluster.stop("proxy")
     cluster.start("proxy")
-    wait_for(refusal, WAIT_SECONDS, "the same error after a restart")
+    wait_for(lambda: is_undecided(cluster), WAIT_SECONDS, "the same error after a restart")
     blocked = dict.fromkeys(BOTH, "blocked")
     wait_for(lambda: states(cluster, "t") == blocked, WAIT_SECONDS, "both masters to be back, and blocked")
     assert "t: the masters disagree" in admin(cluster, "verify", "t", status=1)
     admin(cluster, "settle", "t", "--keep", "m2", "--yes")
-    wait_for(lambda: "(1)" in cluster.ask("proxy", insertion), WAIT_SECONDS, "a write that is taken")
+    wait_for(lambda: "(1)" in cluster.ask("proxy", INSERTION), WAIT_SECONDS, "a write that is taken")
     level(cluster, *BOTH)
     wait_for(lambda: 72 in numbers(cluster, "t"), WAIT_SECONDS, "m2's state on m1")
     assert numbers(cluster, "t") == numbers(cluster, "t", "m2")
     admin(cluster, "verify")
     with cluster.connect("proxy") as connection:
-        latest = connection.ask_rows("asehoy ny fifandirana;")[0]
-    assert latest[1] == "m1" and latest[6] != latest[7] is not None
+        latest = next(row for row in connection.ask_rows("asehoy ny fifandirana;") if row[1] == "m1")
+    assert latest[6] is not None and latest[7] is not None and latest[6] != latest[7]
+
+
+@pytest.mark.slow
+def test_a_state_cannot_take_the_place_of_the_log_s_snapshot(cluster: Cluster) -> None:
+    """The log has a snapshot at the head: --keep says so, and what else there is, instead of keeping another state."""
+    insert(cluster, range(710, 711))
+    admin(cluster, "snapshot", "t")
+    edit_both(cluster, 710)
+    assert "of 2 digests differ" in admin(cluster, "verify", "t", status=1)
+    wait_for(lambda: is_undecided(cluster), WAIT_SECONDS, "an error that names dirk-admin settle")
+    said = admin(cluster, "settle", "t", "--keep", "m2", "--yes", status=1)
+    assert "nothing was decided" in said and "rebuild-log --from m2" in said
+    assert is_undecided(cluster)
+    admin(cluster, "settle", "t", "--keep-log", "--yes")
+    level(cluster, *BOTH)
+    wait_for(lambda: 710 in numbers_or_none(cluster, "m1"), WAIT_SECONDS, "the log's state on m1")
+    wait_for(lambda: 710 in numbers_or_none(cluster, "m2"), WAIT_SECONDS, "the log's state on m2")
 
 
 @pytest.mark.slow
