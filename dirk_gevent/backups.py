@@ -44,7 +44,9 @@ def stream(host: LogHost, frames: FrameSocket, name: object) -> tuple[int, str]:
         frames.send({"t": "points", "ms": taken_ms, "genesis": host.log.genesis.hex(), "databases": described})
         for info, head in points:
             _database(host, frames, info, head)
-    for info in [DatabaseInfo(SYSTEM_DATABASE, SYSTEM_LOG_ID, 0), *infos]:
+    # The system database says which databases there are: what it lacks, a backup of all of them lacks.
+    listing = [] if name is not None else [DatabaseInfo(SYSTEM_DATABASE, SYSTEM_LOG_ID, 0)]
+    for info in [*listing, *infos]:
         if (error := host.disputes.lacking(info.log_id)) is not None:
             frames.send({"t": "lacking", "text": f"{info.name}: {sentence(error.key, 'en', error.params)}"})
     frames.send({"t": "whole"})
