@@ -6,7 +6,7 @@ versions of each key, and from it who depends on whom:
     ww   the second overwrote (appended after) what the first wrote
     wr   the second read what the first wrote
     rw   the first read what the second then overwrote
-    so   one session ran the first, then the second
+    so   one session ran the first, then the second (when nobody told how the first ended, it may still be on its way)
 
 A cycle among them is a history that no serial order explains. Values are appended once in a history, at most. What
 became of a transaction may be unknown: then it counts as committed once somebody has seen its work.
@@ -205,7 +205,8 @@ def _session_order(history: Sequence[Transaction]) -> Iterator[Edge]:
     for each in history:
         if each.session in last:
             yield Edge(last[each.session], each.name, "so")
-        last[each.session] = each.name
+        if each.ending is not Ending.UNKNOWN:
+            last[each.session] = each.name
 
 
 def _read_edges(

@@ -28,6 +28,19 @@ def test_a_serial_history_is_right() -> None:
     assert lost(history, {X: (1, 2), Y: (3, 4)}) == []
 
 
+def test_what_nobody_answered_may_happen_later() -> None:
+    """The COMMIT was on its way when its connection broke; the same client goes on meanwhile, and sees it come."""
+    history = [
+        did("before", Append(X, 1), session=1),
+        did("unanswered", Append(X, 2), session=1, ending=Ending.UNKNOWN),
+        did("meanwhile", Read(X, (1,)), session=1),
+        did("end", Read(X, (1, 2)), session=1),
+    ]
+    assert anomalies(history) == []
+    history[2] = did("meanwhile", Read(X, ()), session=1)
+    assert "so" in anomalies(history)[0], "what was answered before it still counts"
+
+
 @pytest.mark.parametrize(
     ("name", "history"),
     [
