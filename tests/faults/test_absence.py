@@ -69,6 +69,7 @@ def test_a_master_with_an_empty_disk(make_cluster: Callable[..., Cluster], setti
     assert expected(800) <= set(table(cluster, "m2"))
 
 
+@pytest.mark.slow
 def test_an_empty_disk_behind_a_truncated_log(make_cluster: Callable[..., Cluster]) -> None:
     """The first entries are gone from the log: the node starts from the snapshot, tables and views included."""
     cluster = make_cluster(settings=SHORT_LOG)

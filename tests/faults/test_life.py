@@ -61,6 +61,7 @@ def test_sigterm_lets_a_running_statement_finish(filled: Cluster, part: str) -> 
     assert "[[1]]" in filled.ask(part, "alaivo 1;")
 
 
+@pytest.mark.slow
 def test_writers_lose_nothing_when_parts_are_stopped_in_turn(cluster: Cluster) -> None:
     """A rolling restart: every part stops with 0 and comes back, and every acknowledged write is there."""
     prepare(cluster)

@@ -53,7 +53,8 @@ def test_a_result_too_large_for_its_file_is_an_error_and_not_a_shorter_result(
     assert message(answer).endswith("(54000)")
 
 
-@pytest.mark.parametrize("part", [pytest.param("m1", marks=pytest.mark.slow), "proxy"])
+@pytest.mark.slow
+@pytest.mark.parametrize("part", ["m1", "proxy"])
 def test_a_slow_reader_gets_all_rows_though_it_takes_longer_than_a_statement_may(
     make_cluster: Callable[..., Cluster], part: str
 ) -> None:
