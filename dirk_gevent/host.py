@@ -128,13 +128,18 @@ class LogHost:
         """Name and log id of the database that a request is about: the one it names, else the session's.
 
         A session whose database was dropped by somebody else goes on in the one that bears its name now; SqlError
-        unknown_database when there is none. In each log a session begins with the head, whatever its first request
-        there is: an answer from an older state, which "any" may give, is not where it stands.
+        unknown_database when there is none.
         """
         name, log_id = self._place(session, named)
+        self.begin(session, log_id)
+        return name, log_id
+
+    def begin(self, session: Session, log_id: int) -> None:
+        """Have the session begin in a log with its head, whatever its first request there is: an answer from an older
+        state, which "any" may give, is not where it stands.
+        """
         if log_id not in session.indexes:
             session.indexes[log_id] = self.head_index(log_id)
-        return name, log_id
 
     def _place(self, session: Session, named: str | None) -> tuple[str | None, int]:
         if named is None:

@@ -78,7 +78,7 @@ class SessionStatements:
     def _use(self, session: Session, request: Request, route: Route) -> bytes:
         info = self._host.find(route.target or "", route.place)
         session.use(info.name, info.log_id)
-        session.indexes.setdefault(info.log_id, self._host.head_index(info.log_id))
+        self._host.begin(session, info.log_id)
         return answers.done("use", info.name, 0, self._meta(session, request, "session"))
 
     def _listing(
