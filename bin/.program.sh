@@ -45,8 +45,20 @@ set_up() {
         -e "$root$extras" > "$pip_log" 2>&1 ||
         fail "could not install what DirkDB needs: is there a network? pip's own words are in $pip_log"
     rm -f "$pip_log"
+    cuts_statements || fail "this Python cuts statements wrongly ($("$venv_python" -VV)): remove $root/.venv, install another Python 3.11 or later, and try again"
     [ "$1" = test ] && printf '%s\n' "$wanted" > "$root/.venv/.dirk-test"
     printf '%s\n' "$wanted" > "$root/.venv/.dirk-run"
+}
+
+# Whether what was installed cuts statements as it should. Regular expressions were wrong in some releases of Python: a
+# statement inside a comment was run.
+cuts_statements() {
+    (cd "$root" && "$venv_python" -c '
+from dirk_gevent.protocol import StatementSplitter
+text = b"select 1 -- once; delete from t\n;select 2 /* ; */, \x27;\x27;\n"
+wanted = [b"select 1 -- once; delete from t", b"select 2 /* ; */, \x27;\x27"]
+raise SystemExit(3 if StatementSplitter().feed(text) != wanted else 0)')
+    [ $? -ne 3 ]
 }
 
 # Whether $1 is a Python of at least 3.11 that can make and fill an environment.

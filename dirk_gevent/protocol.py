@@ -18,6 +18,8 @@ import zstandard
 from gevent import socket
 from gevent.lock import RLock
 
+from parser.repetition import repeated
+
 #: The statement that turns a connection into a log subscription, behind a metadata comment with `follow`.
 FOLLOW_STATEMENT = b"DIRK_FOLLOW"
 END = b"\nEND\n"
@@ -30,16 +32,15 @@ _SPECIAL = re.compile(rb"['\"`]|--|//|/\*")
 _NEXT = re.compile(rb"[;'\"`]|#-|--|//|/\*")
 # What needs no second look, in one go: plain bytes, whole strings and names, signs that open no comment. It never ends
 # behind a sign at the very end, which may be the first half of an opener.
+_STRINGS = "'" + repeated(r"[^'\\]++|\\.") + "'|\"" + repeated(r'[^"\\]++|\\.') + '"'
 _PLAIN = re.compile(
-    rb"(?:[^;'\"`\-/#]++|'(?:[^'\\]++|\\.)*+'|\"(?:[^\"\\]++|\\.)*+\"|`[^`]*+`"
-    rb"|-(?=[^-])|/(?=[^/*])|\#(?=[^-]))*+",
-    re.DOTALL,
+    repeated(rf"""[^;'"`\-/#]++|{_STRINGS}|`[^`]*+`|-(?=[^-])|/(?=[^/*])|\#(?=[^-])""").encode(), re.DOTALL
 )
 #: What may end, quote or comment; a minus does so only with another.
 _ALL_BUT_SIGNS = bytes(set(range(256)) - set(b";'\"`\\/"))
 _CLOSE = {39: re.compile(rb"[\\']"), 34: re.compile(rb'[\\"]'), 96: re.compile(rb"`")}
 # Atomic: a comment ends at its first `*/`, also when what follows it is not blank but ends in another `*/`.
-_BLANK = re.compile(rb"(?>\s+|--[^\n]*(?:\n|\Z)|//[^\n]*(?:\n|\Z)|/\*.*?\*/)*+\Z", re.DOTALL)
+_BLANK = re.compile((repeated(r"\s+|--[^\n]*(?:\n|\Z)|//[^\n]*(?:\n|\Z)|/\*.*?\*/") + r"\Z").encode(), re.DOTALL)
 _PAGE = (
     b"RELATION_JSON_PAGE %d/%d\n"
     b'{"type":"relation","name":%b,"page":%d,"totalPages":%d,"columns":%b,"rows":%b}\n'

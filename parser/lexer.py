@@ -9,17 +9,20 @@ from typing import Final
 
 from parser.errors import SqlError
 from parser.keywords import NAME_TOKENS, RESERVED, TOKENS
+from parser.repetition import repeated
 
 #: Deepest nesting of parentheses in a statement.
 MAX_NESTING: Final = 200
 #: Most tokens in a shape; collapsed VALUES rows count once.
 MAX_TOKENS: Final = 30_000
 
+_WORD_REST: Final = repeated(r"\w++ | [^\x00-\x7f\s]++")
+_BACK: Final = "[^`]*+" + repeated("`` [^`]*+")
 _TOKEN = re.compile(
-    r"""\s*+(?:
-      (?P<word>  [^\W\d] (?: \w | [^\x00-\x7f\s] )*+ )
+    rf"""\s*+(?:
+      (?P<word>  [^\W\d] {_WORD_REST} )
     | (?P<mark>  '[sirv]' )
-    | (?P<quoted>` [^`]*+ (?: `` [^`]*+ )*+ ` )
+    | (?P<quoted>` {_BACK} ` )
     | (?P<param> \? | \$[^\W\d]\w*+ )
     | (?P<setop> \#[-+^] )
     | (?P<noise> \#\s*+ (?=[^\W\d]) )

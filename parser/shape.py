@@ -17,17 +17,21 @@ from typing import Final
 from parser import literal_text as literals
 from parser.errors import SqlError
 from parser.plan import Shaped, Value
+from parser.repetition import optional, repeated
 from parser.rows import json_rows
 
-_QUOTED: Final = r"""
-    (?<=') [^'\\]*+ (?: (?:''|\\.) [^'\\]*+ )*+ '
-  | (?<=") [^"\\]*+ (?: (?:""|\\.) [^"\\]*+ )*+ "
-  | (?<=`) [^`]*+ (?: `` [^`]*+ )*+ ` | (?<=\[) [^\]\n]++ \]
+_SINGLE: Final = r"[^'\\]*+" + repeated(r"(?:''|\\.) [^'\\]*+")
+_DOUBLE: Final = r'[^"\\]*+' + repeated(r'(?:""|\\.) [^"\\]*+')
+_BACK: Final = "[^`]*+" + repeated("`` [^`]*+")
+_QUOTED: Final = rf"""
+    (?<=') {_SINGLE} ' | (?<=") {_DOUBLE} " | (?<=`) {_BACK} ` | (?<=\[) [^\]\n]++ \]
 """
+_FRACTION: Final = optional(r"\.[0-9]*+")
+_EXPONENT: Final = optional("[eE][+-]?[0-9]++")
 # A digit begins a number unless a name goes before it: `a1`, or a name that ends in a combining mark.
-_NUMBER: Final = r"""
-    (?<=[0-9]) (?<!\w.) (?<![^\x00-\x7f\s].) [0-9]*+ (?:\.[0-9]*+)?+ (?:[eE][+-]?[0-9]++)?+ \w*
-  | (?<=\.) (?<!\w.) [0-9]++ (?:[eE][+-]?[0-9]++)?+ \w*
+_NUMBER: Final = rf"""
+    (?<=[0-9]) (?<!\w.) (?<![^\x00-\x7f\s].) [0-9]*+ {_FRACTION} {_EXPONENT} \w*
+  | (?<=\.) (?<!\w.) [0-9]++ {_EXPONENT} \w*
 """
 _COMMENT: Final = r"""
     (?<=-) (?<!\#-) -[^\n]*+ | (?<=/) /[^\n]*+ | (?<=/) \* .*?\*/
@@ -39,7 +43,8 @@ _WHOLE = re.compile(rf"['\"`](?:{_QUOTED}) | /\* .*? \*/ | --.* | //.*", re.VERB
 _SPLIT = re.compile(rf"(['\"`\[/.\-0-9](?:{_QUOTED}|{_NUMBER}|{_COMMENT}|{_BROKEN}))", re.VERBOSE | re.DOTALL)
 _VALUES_HEAD = re.compile(
     r"\s*+(?:manampia|insert|replace)\b(?:[^'\"`\[;?$/\-0-9()]|(?<=\w)[0-9]|`[^`]*+`)*?"
-    r"(?:\([^'\"\[?$/\-()]*+\)[\s#]*+)?+(?<![^\W_])(?:sanda|values)@?\s*+(?=\()",
+    + optional(r"\([^'\"\[?$/\-()]*+\)[\s#]*+")
+    + r"(?<![^\W_])(?:sanda|values)@?\s*+(?=\()",
     re.IGNORECASE,
 )
 _LEADING = re.compile(r"(?:\s++|--[^\n]*+|//[^\n]*+|/\*.*?\*/)+", re.DOTALL)
@@ -51,11 +56,11 @@ _WORD: Final = r"""
   | (?<=[fF]) (?<!\w.) [aA][lL][sS][eE] (?!\w)
 """
 _BROKEN_STRING: Final = r"(?<=['\"]) .*+"
-_MINUS: Final = r"(?<=-) \s*+ (?:[0-9]++(?:\.[0-9]*+)?+ | \.[0-9]++) (?:[eE][+-]?[0-9]++)?+ \w*"
+_MINUS: Final = rf"(?<=-) \s*+ (?:[0-9]++ {_FRACTION} | \.[0-9]++) {_EXPONENT} \w*"
 _ROW_LITERAL = re.compile(
     rf"(['\"0-9.\-nNmMdDtTfF](?:{_NUMBER}|{_QUOTED}|{_WORD}|{_MINUS}|{_BROKEN_STRING}))", re.VERBOSE | re.DOTALL
 )
-_MARKER = re.compile(r"`[^`]*+(?:``[^`]*+)*+`|'[sirv]'")
+_MARKER = re.compile(rf"` {_BACK} ` | '[sirv]'", re.VERBOSE)
 _SPACE = re.compile(r"(`[^`]*+`)|\s++")
 #: After it a string is a name: `SELECT a AS "b"`.
 _AS = re.compile(r"(?<![\w`])(?:as|antso)\s*+$", re.IGNORECASE)
@@ -196,7 +201,8 @@ _STEPS: Final = frozenset((",", "),("))
 #: What may follow rows that are run one by one: nothing, an upsert, RETURNING. Neither another row that is no simple
 #: one (`(abs(3), $p)`), nor a set operator or a limit, which are about all rows together.
 _ROWS_END = re.compile(
-    r"\)(?:[\s\#;]++|--[^\n]*+|//[^\n]*+|/\*.*?\*/)*+(?:$|(?:on|ka|returning)\b)", re.DOTALL | re.IGNORECASE
+    r"\)" + repeated(r"[\s\#;]++|--[^\n]*+|//[^\n]*+|/\*.*?\*/") + r"(?:$|(?:on|ka|returning)\b)",
+    re.DOTALL | re.IGNORECASE,
 )
 
 

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
+from parser.repetition import repeated
+
 #: Words that end the client, with or without ``;``.
 LEAVE_WORDS = frozenset({"miala", "mivoaka", "mivaoka", "exit", "quit"})
 #: Words that clear the screen, with or without ``;``.
@@ -22,10 +24,10 @@ HELP_WORDS = frozenset({"fanampiana", "help"})
 _NEXT = re.compile(r"[;'\"`]|#-|--|//|/\*")
 # The same before a statement has begun, when any visible character begins it.
 _FIRST = re.compile(r"[;'\"`]|#-|--|//|/\*|\S")
-# Possessive, so that a long string that is still open is looked at once only.
+# With no way back, so that a long string that is still open is looked at once only.
 _CLOSERS = {
-    "'": re.compile(r"[^\\']*+(?:\\.[^\\']*+)*+'", re.DOTALL),
-    '"': re.compile(r'[^\\"]*+(?:\\.[^\\"]*+)*+"', re.DOTALL),
+    "'": re.compile(r"[^\\']*+" + repeated(r"\\.[^\\']*+") + "'", re.DOTALL),
+    '"': re.compile(r'[^\\"]*+' + repeated(r'\\.[^\\"]*+') + '"', re.DOTALL),
     "`": re.compile(r"[^`]*+`"),
 }
 _LINE_COMMENTS = ("--", "//")

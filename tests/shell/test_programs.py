@@ -8,6 +8,7 @@ import re
 import shutil
 import socket
 import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -205,6 +206,24 @@ def test_set_up_says_what_is_missing(tmp_path: Path) -> None:
     old.write_text('#!/bin/sh\ncase "$2" in *version_info*) exit 0 ;; *) exit 1 ;; esac\n')
     old.chmod(0o755)
     assert dirk_up().startswith("dirk-up: python3 has no venv module: type apt install python3-venv")
+
+
+@pytest.mark.parametrize(("cut", "status"), [("wanted", 0), ("[text]", 1)])
+def test_set_up_looks_whether_statements_are_cut_as_they_should(cut: str, status: int, tmp_path: Path) -> None:
+    """Some releases of Python 3.11 ran what stands in a comment; set-up asks the splitter itself."""
+    package = tmp_path / "dirk_gevent"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    wanted = r"""[b"select 1 -- once; delete from t", b"select 2 /* ; */, ';'"]"""
+    answer = wanted if cut == "wanted" else cut
+    (package / "protocol.py").write_text(
+        f"class StatementSplitter:\n    def feed(self, text: bytes) -> list[bytes]:\n        return {answer}\n"
+    )
+    for root, expected in ((tmp_path, status), (ROOT, 0)):
+        set_up = f"here={ROOT}/bin; . {ROOT}/bin/.program.sh; root={root}"
+        script = f"{set_up}; venv_python={sys.executable}; cuts_statements"
+        done = subprocess.run(["sh", "-c", script], env=clean_environ(), capture_output=True, check=False)
+        assert done.returncode == expected, done.stderr
 
 
 def test_set_up_without_a_network_is_one_sentence(tmp_path: Path) -> None:
