@@ -110,14 +110,17 @@ def test_nobody_listens(serve: Serve) -> None:
 
 
 def test_wait_for_a_server(serve: Serve) -> None:
-    import threading
-
     server = serve()
     server.stop()
-    threading.Timer(0.5, server.start).start()
-    done = run(server, "--wait", "20", "-e", "alaivo 1")
-    assert done.returncode == 0, done.stderr
-    assert "waiting for a server" in done.stderr
+    command = [sys.executable, "-m", "dirk_gevent.cli", "client", "--wait", "60", "-e", "alaivo 1", "127.0.0.1"]
+    environ = {**os.environ, "DIRK_LANG": "en"}
+    with subprocess.Popen(
+        [*command, str(server.port)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environ
+    ) as client:
+        assert client.stderr is not None
+        assert "waiting for a server" in client.stderr.readline()
+        server.start()
+        assert client.wait(timeout=30) == 0, client.stderr.read()
 
 
 def test_unknown_database_of_the_command_line(serve: Serve) -> None:

@@ -155,7 +155,7 @@ def test_after_a_death_inside_a_piece_its_entries_go_one_by_one(
         engine = open_engine(tmp_path / "data")
         database = open_database(engine)
         with monkeypatch.context() as patch:
-            patch.setattr(Applier, "apply", partial(found_marker, engine.directory.marker(1), found))
+            patch.setattr(Applier, "apply", staticmethod(partial(found_marker, engine.directory.marker(1), found)))
             database.apply(entries[1:])
         assert found == expected
         die(engine)
