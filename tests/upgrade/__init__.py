@@ -1,0 +1,1 @@
+"""What earlier releases wrote, and that this build goes on from it."""
