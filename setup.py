@@ -19,7 +19,9 @@ setup(
     python_requires=">=3.11",
     packages=find_packages(include=["dirk_gevent", "dirk_gevent.*", "parser", "parser.*"]),
     install_requires=[
-        "apsw>=3.46",
+        # One version and no other: it brings SQLite, and two builds of that may end an entry differently. Another one
+        # needs new rules of entries (`RULES` in dirk_gevent/log/entry.py).
+        "apsw==3.54.1.0",
         "cachetools>=5.5",
         "docopt-ng>=0.9",
         "gevent>=24.10",

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from dirk_gevent.admin_link import AdminLink, TaskFailed, proxy_address, run_task
 from dirk_gevent.admin_usage import UsageError, moment_ms
@@ -92,6 +92,8 @@ def dump(settings: Config, database: str, file: Path | None) -> int:
             (point,) = found.points
             target = Path(name) / "dump.sql" if file is None else file
             with _made(settings, found, point, point.index) as scratch:
+                # The statements may be on their way to the standard output.
+                _tell_older(point, scratch, sys.stderr)
                 scratch.close()
                 remark = f"Database {point.name} at index {point.index}, {moment(point.time_ms)}."
                 dump_file(scratch.database.path, target, point.name, (remark,))
@@ -185,6 +187,7 @@ def _restore_one(
     if in_place:
         keep_before(settings, target)
     with _made(settings, found, point, index) as scratch:
+        _tell_older(point, scratch, sys.stdout)
         link = AdminLink(settings, "receive", database=target, in_place=in_place)
         try:
             frame = link.receive()
@@ -195,6 +198,12 @@ def _restore_one(
                 raise TaskFailed(frame["text"])
         finally:
             link.close()
+
+
+def _tell_older(point: Point, scratch: Scratch, stream: TextIO) -> None:
+    """Say when entries were run by other rules than they were appended under: the state may differ from what it was."""
+    if remark := scratch.older_remark():
+        print(f"{point.name}: {remark}", file=stream)
 
 
 def _send(link: AdminLink, scratch: Scratch, frame: dict[str, Any]) -> None:

@@ -130,6 +130,11 @@ class Disputes:
 
     def _winner(self, found: Disagreement) -> bytes | None:
         """The digest that a replay of the log gives too; None when it gives none of them, or cannot be made."""
+        begin = LogSource(self._host.log, found.log_id).snapshot(found.index)
+        if self._host.older.lie_between(found.log_id, begin[0] if begin else 0, found.index):
+            # The masters applied those by the rules of their time: what they lead to now judges nobody.
+            self._host.log_event("replay_not_possible", log=found.log_id, index=found.index, reason="older entries")
+            return None
         try:
             right = self._replayed(found)
         except EntriesGoneError as error:

@@ -193,10 +193,10 @@ class Follower:
         return Hello(self.engine.node, build_fingerprint(), self._genesis(), standings, owner, self._process)
 
     def _refused(self, frame: dict[str, Any] | None) -> None:
-        key = frame.get("key", "unknown") if frame else "closed"
+        reason = (frame.get("text") or frame.get("key", "unknown")) if frame else "closed"
         if not self._said_waiting:
             self._said_waiting = True
-            self.logger.error("log_refused", reason=str(key))
+            self.logger.error("log_refused", reason=str(reason))
 
     def _accepted(self, welcome: Welcome) -> None:
         # Until all of a log that replaced another is applied here, this node still counts as the other's follower:

@@ -29,6 +29,7 @@ from dirk_gevent.host_link import NodeLink
 from dirk_gevent.log.contract import DatabaseChanged, DatabaseInfo, Log
 from dirk_gevent.log.entry import SYSTEM_DATABASE, SYSTEM_LOG_ID, Draft
 from dirk_gevent.logs import Logger
+from dirk_gevent.older_entries import OlderEntries
 from dirk_gevent.outcomes import Kept, LogOutcomes
 from dirk_gevent.replication import Hello
 from dirk_gevent.session import Session
@@ -52,6 +53,7 @@ class LogHost:
         self.beat_seconds = config.replication.interval_seconds
         self.book = ConflictBook(config.log.directory, logger.exception)
         self.disputes = Disputes(self, self.book)
+        self.older = OlderEntries(self)
         self.snapshots = SnapshotKeeper(self)
         self.subscriptions = Subscriptions(self, logger)
         self.drains = Drains(self.cluster, config.log.directory, logger.exception)
@@ -313,6 +315,7 @@ class LogHost:
         while True:
             gevent.sleep(self.beat_seconds)
             self.guarded(self._watch_nodes)
+            self.guarded(self.older.consider)
             self.guarded(self.snapshots.consider)
             self.guarded(self._forget_dropped)
             self.guarded(self.fences.look)

@@ -8,14 +8,13 @@ behind nobody.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import gevent
 from gevent.event import Event
 from gevent.lock import Semaphore
-from gevent.queue import Queue
 
 from dirk_gevent import replication
 from dirk_gevent.conflicts import Cause
@@ -23,6 +22,7 @@ from dirk_gevent.log.contract import EntriesGoneError, SnapshotInfo, Watch
 from dirk_gevent.pieces import send_pieces
 from dirk_gevent.protocol import FrameSocket
 from dirk_gevent.replication import Hello, Welcome
+from dirk_gevent.uploads import Upload
 from parser.errors import SqlError
 
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ LINK_WINDOW_BYTES = 256 * 1024 * 1024
 #: Snapshots on their way to one node at one time: each is an open file and a piece in memory.
 _MOST_SEEDS = 4
 CHUNK_MAX_BYTES = 1024 * 1024
-_UPLOAD_CHUNKS = 64
 _LOOK_SECONDS = 0.02
 
 
@@ -76,33 +75,6 @@ class _Lane:
         return self.sent - self.applied >= WINDOW_ENTRIES or self.flying_bytes >= WINDOW_BYTES
 
 
-class _Upload:
-    """A snapshot on its way in. When nobody takes its chunks any more (it was refused) they are dropped."""
-
-    def __init__(self, info: SnapshotInfo) -> None:
-        self.info = info
-        self._chunks: Queue[bytes | None] = Queue(_UPLOAD_CHUNKS)
-        self._is_over = False
-
-    def put(self, chunk: bytes | None) -> None:
-        """The next chunk; b"" is the end, None says that the rest will never come. Blocks while too many wait."""
-        if not self._is_over:
-            self._chunks.put(chunk)
-
-    def chunks(self) -> Iterator[bytes]:
-        """All chunks; ConnectionError when the node went away before the last."""
-        while chunk := self._chunks.get():
-            yield chunk
-        if chunk is None:
-            raise ConnectionError("the upload was cut")
-
-    def end(self) -> None:
-        """Nobody takes chunks any more: let go of those that wait, and of whoever waits to put one."""
-        self._is_over = True
-        while not self._chunks.empty():
-            self._chunks.get_nowait()
-
-
 class NodeLink:
     """One node's subscription, from its hello to the end of the connection. `run` blocks for all that time."""
 
@@ -121,7 +93,7 @@ class NodeLink:
         self._seeds = Semaphore(_MOST_SEEDS)
         self._wake = Event()
         self._told_heads: dict[int, int] = {}
-        self._uploads: dict[int, _Upload] = {}
+        self._uploads: dict[int, Upload] = {}
         # A person's rebuild replaced the log that this node followed: what it has beyond is kept aside, not obeyed.
         self._from_predecessor = any(p.genesis == hello.genesis for p in host.log.predecessors)
 
@@ -166,7 +138,7 @@ class NodeLink:
         lane = self._lanes.get(log_id)
         if lane is not None and lane.sent <= index:
             lane.mark, lane.mark_uploads = index, uploads
-            self._poke(log_id)
+            self.poke(log_id)
 
     def fence(self, log_id: int) -> None:
         """The node's state of this log is wrong: it keeps it aside and starts from a snapshot."""
@@ -222,14 +194,20 @@ class NodeLink:
         self._frames.send({"t": "refuse", "log": log_id, "key": "log_older_than_node"})
 
     def _continue(self, log_id: int, lane: _Lane) -> None:
-        if lane.sent + 1 < self._log.oldest(log_id):
+        if lane.sent + 1 < self._log.oldest(log_id) or self._host.older.is_seeded(self.node, log_id, lane.sent):
             self._seed(log_id, lane)
         else:
-            self._poke(log_id)
+            self.poke(log_id)
 
-    def _poke(self, log_id: int) -> None:
+    def poke(self, log_id: int) -> None:
+        """There may be more of a log to send."""
         self._pending.add(log_id)
         self._wake.set()
+
+    def stands_at(self, log_id: int) -> int | None:
+        """Up to which index the node is known to have applied a log; None while a snapshot is on its way there."""
+        lane = self._lanes.get(log_id)
+        return None if lane is None or lane.is_seeding else lane.applied
 
     def _listen(self, watch: Watch) -> None:
         while changed := watch.wait():
@@ -249,7 +227,7 @@ class NodeLink:
                 self._pending.discard(log_id)
                 lane = self._lanes.get(log_id)
                 if lane is not None and not lane.is_seeding and self._send_some(log_id, lane):
-                    self._poke(log_id)
+                    self.poke(log_id)
 
     def _send_some(self, log_id: int, lane: _Lane) -> bool:
         """Send the next entries or the mark of a log; whether there may be more to send at once."""
@@ -262,6 +240,10 @@ class NodeLink:
             self._held_back.add(log_id)
             return False
         after = lane.sent
+        if not self._host.older.may_send(self.node, log_id, after):
+            if self._host.older.is_seeded(self.node, log_id, after):
+                self._seed(log_id, lane)
+            return False
         try:
             chunk = self._log.read(log_id, after, CHUNK_MAX_BYTES)
         except EntriesGoneError:
@@ -292,7 +274,7 @@ class NodeLink:
         with self._seeds:
             self._send_latest(log_id, lane)
         lane.is_seeding = False
-        self._poke(log_id)
+        self.poke(log_id)
 
     def _send_latest(self, log_id: int, lane: _Lane) -> None:
         info = self._log.latest_snapshot(log_id)
@@ -373,7 +355,7 @@ class NodeLink:
                 self._held_back.clear()
                 self._wake.set()
             if lane.sent < self._host.head_index(log_id):
-                self._poke(log_id)
+                self.poke(log_id)
 
     def _is_full(self) -> bool:
         """Whether as much is on its way as may be; what lanes that began anew had sent is found out only here."""
@@ -388,10 +370,10 @@ class NodeLink:
     def _begin_upload(self, info: SnapshotInfo) -> None:
         if (before := self._uploads.get(info.log_id)) is not None:
             before.put(None)
-        self._uploads[info.log_id] = upload = _Upload(info)
+        self._uploads[info.log_id] = upload = Upload(info)
         gevent.spawn(self._guarded, self._store, upload)
 
-    def _store(self, upload: _Upload) -> None:
+    def _store(self, upload: Upload) -> None:
         try:
             self._host.snapshots.store(self.node, upload.info, upload.chunks())
         finally:

@@ -17,7 +17,7 @@ from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.reissue import Place, reissue
 from dirk_gevent.engine.snapshot import SnapshotInfo
 from dirk_gevent.log.contract import EntriesGoneError, Log
-from dirk_gevent.log.entry import Entry
+from dirk_gevent.log.entry import RULES, Entry
 from dirk_gevent.steady import SteadyFile
 from dirk_gevent.threads import NativeThreads
 
@@ -71,11 +71,13 @@ class LogSource:
 class Scratch:
     """One database made anew in `directory`. Its methods block this greenlet alone; the work is done on `threads`.
 
-    After `run`, `outcome_digest` is how the entry at that index ended (b"" when a snapshot stands at it).
+    After `run`, `outcome_digest` is how the entry at that index ended (b"" when a snapshot stands at it), and
+    `older_entries` how many entries were appended under earlier rules: they were run by those of now.
     """
 
     def __init__(self, directory: Path, log_id: int, limits: Limits, threads: NativeThreads) -> None:
         self.outcome_digest = b""
+        self.older_entries = 0
         self._is_closed = False
         self._directory = directory
         self._threads = threads
@@ -106,6 +108,12 @@ class Scratch:
             # Nothing has made the file of a database that nothing was written to.
             self.content_digest()
 
+    def older_remark(self) -> str:
+        """What a person is told of entries that ran by other rules than they were appended under; "" without any."""
+        if not self.older_entries:
+            return ""
+        return f"{self.older_entries} entries of an earlier release were ended by the rules of this one"
+
     def content_digest(self) -> bytes:
         """The digest of the whole content."""
         return self._threads.call(self.database.content_digest)[1]
@@ -122,6 +130,8 @@ class Scratch:
             self._threads.call(self._engine.close)
 
     def _apply(self, entries: Sequence[bytes], wanted: int) -> None:
-        for outcome in self.database.apply([Work(Entry.decode(encoded), encoded) for encoded in entries]):
+        work = [Work(Entry.decode(encoded), encoded) for encoded in entries]
+        self.older_entries += sum(item.entry.rules != RULES for item in work)
+        for outcome in self.database.apply(work):
             if outcome.index == wanted:
                 self.outcome_digest = outcome.digest

@@ -59,6 +59,8 @@ def from_log(host: LogHost, say: Callable[[str], None], fields: Mapping[str, Any
             if "ms" in fields:
                 say(f"{source.name}: {index_by_time(index, int(fields['ms']))}")
             say(f"{source.name} as it was at index {index} has been made anew from the log")
+            if remark := scratch.older_remark():
+                say(f"{source.name}: {remark}")
             file = Path(directory) / "state.zst"
 
             def deliver(place: Place) -> Delivery:

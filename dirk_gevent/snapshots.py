@@ -82,6 +82,8 @@ class SnapshotKeeper:
                 self._look_after(log_id, current, size)
             elif log_id != SYSTEM_LOG_ID and _is_large(size, settings) and self._is_worthwhile(log_id, size):
                 self.begin(log_id)
+            elif self._host.older.is_waiting(log_id):
+                continue
             elif self._comparisons.is_due(log_id, head.index, now) and self._can_compare(log_id, head.index):
                 self.begin(log_id, uploads=False)
         self._comparisons.keep_only(heads.keys())
@@ -124,7 +126,8 @@ class SnapshotKeeper:
         An `author` that is named decides: its state is taken for the right one.
         """
         links, cluster = self._host.links(), self._host.cluster
-        masters = [name for name in cluster.live_masters(log_id) if name in links]
+        older = self._host.older
+        masters = [name for name in cluster.live_masters(log_id) if name in links and not older.is_behind(name, log_id)]
         is_held = uploads and self._holders > 0
         if not masters or is_held or log_id in self._rounds or (author is not None and author not in masters):
             return None

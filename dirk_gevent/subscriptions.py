@@ -23,6 +23,9 @@ from parser.errors import SqlError
 if TYPE_CHECKING:
     from dirk_gevent.host import LogHost
 
+#: So much of what a refused node calls its build is shown.
+_SHOWN_BUILD = 80
+
 
 class Subscriptions:
     """The subscriptions of one host. `links` are the nodes that follow now, by id."""
@@ -82,13 +85,14 @@ class Subscriptions:
 
     def _serve_node(self, frames: FrameSocket, hello: Hello) -> None:
         reason = self._refusal(hello)
+        facts = {"node": hello.node, "build": hello.build[:_SHOWN_BUILD], "own": build_fingerprint()}
+        text = sentence(reason, "en", facts) if reason is not None else ""
         if self._refused.get(hello.node) != reason:
             self._refused[hello.node] = reason
             if reason is not None:
-                text = sentence(reason, "en", {"node": hello.node})
                 self._logger.error("node_refused", target=hello.node, reason=text)
         if reason is not None:
-            frames.send({"t": "refuse", "log": None, "key": reason})
+            frames.send({"t": "refuse", "log": None, "key": reason, "text": text})
             return
         if hello.owner not in (None, hello.node):
             self._host.fences.copied_node(hello)

@@ -93,6 +93,8 @@ SQLSTATE: dict[str, str] = {
     "unknown_language": "22023",
     "node_unknown": "57P03",
     "build_differs": "57P03",
+    "older_entries": "57P03",
+    "later_release": "58030",
     "request_id_invalid": "22023",
     "request_id_expired": "22023",
     "request_id_reused": "22023",

@@ -97,6 +97,14 @@ MESSAGES: dict[str, Texts] = {
         en="this log is a copy and may lack writes: it waits for what {missing} knows; "
         "if nobody else comes back: dirk-admin settle --accept-log",
     ),
+    "older_entries": Texts(
+        mg="misy soratra hatramin'ny index {index} izay nosoratan'ny DirkDB taloha ka tsy mbola nataon'ny MASTER "
+        "na iza na iza : andrasana ny {missing} ; raha tsy hiverina intsony izy : dirk-admin evict",
+        fr="le journal contient jusqu'à l'index {index} des écritures d'une version antérieure qu'aucun master n'a "
+        "appliquées : on attend {missing} ; si personne d'autre ne revient : dirk-admin evict",
+        en="the log holds writes of an earlier release, up to index {index}, that no master has applied: it waits for "
+        "{missing}; if nobody else comes back: dirk-admin evict",
+    ),
     "node_evicted": Texts(
         mg="nesorina ny mpizara {node} ; averina amin'ny dirk-admin reseed {node}",
         fr="le serveur {node} a été écarté ; dirk-admin reseed {node} le fait revenir",
@@ -133,9 +141,12 @@ MESSAGES: dict[str, Texts] = {
         en="this node is not among the instances of the proxy's config.json",
     ),
     "build_differs": Texts(
-        mg="tsy mitovy ny SQLite an'ny mpizara ity sy ny an'ny proxy ; ataovy mitovy ny apsw",
-        fr="ce serveur n'a pas la même version de SQLite que le proxy ; installez le même apsw",
-        en="this node has another build of SQLite than the proxy; install the same apsw",
+        mg="mety hamarana ny soratra amin'ny fomba hafa ny mpizara {node} ({build}) sy ny proxy ({own}) ; "
+        "apetraho amin'izy roa ny DirkDB sy ny apsw mitovy",
+        fr="le serveur {node} ({build}) et le proxy ({own}) pourraient finir une écriture autrement ; "
+        "installez le même DirkDB et le même apsw des deux côtés",
+        en="node {node} ({build}) and the proxy ({own}) could end a write differently; "
+        "install the same DirkDB and the same apsw on both",
     ),
     "unknown_language": Texts(
         mg="tsy fantatra ny fiteny {name} ; safidio iray amin'ireto : {known}",

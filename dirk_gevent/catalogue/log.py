@@ -45,6 +45,12 @@ MESSAGES: dict[str, Texts] = {
         fr="le journal {path} est abîmé : {reason} ; restaurez-le, ou utilisez dirk-admin rebuild-log",
         en="the log {path} is damaged: {reason}; restore it, or use dirk-admin rebuild-log",
     ),
+    "later_release": Texts(
+        mg="DirkDB vaovao kokoa no nanoratra ny {path} (endrika {format} ; {known} no vakin'ity) ; io no alefaso",
+        fr="une version plus récente de DirkDB a écrit {path} (format {format}, celle-ci lit {known}) ; "
+        "démarrez celle-là",
+        en="a later release of DirkDB wrote {path} (format {format}, this one reads {known}); start that one",
+    ),
     "disk_full_log": Texts(
         mg="feno ny kapila misy ny diary {path} ; tsy nisy voasoratra",
         fr="le disque du journal {path} est plein ; rien n'a été écrit",

@@ -1,4 +1,9 @@
-"""What SQLite this is: two nodes whose builds differ may compute differently, so they do not follow one log."""
+"""What computes here: two nodes whose builds differ may end an entry differently, so they do not follow one log.
+
+The host of a log appends entries under its `RULES`, and a node runs entries by its own: that the two are equal is
+checked once, in the handshake, through this fingerprint. What an earlier release appended is not in it: see
+`dirk_gevent.older_entries`.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +12,8 @@ from hashlib import blake2b
 
 import apsw
 import orjson
+
+from dirk_gevent.log.entry import RULES
 
 _LIMITS = (
     apsw.SQLITE_LIMIT_LENGTH,
@@ -20,16 +27,14 @@ _LIMITS = (
     apsw.SQLITE_LIMIT_VARIABLE_NUMBER,
     apsw.SQLITE_LIMIT_TRIGGER_DEPTH,
 )
-#: Raised with any change of this package that makes the same entry end otherwise.
-SEMANTICS = 6
 
 
 @lru_cache(maxsize=1)
 def build_fingerprint() -> str:
-    """SQLite's version with a hash of its source id, compile options, limits and this engine's semantics."""
+    """The rules' number, SQLite's version, and a hash of its source id, compile options and limits."""
     with apsw.Connection(":memory:") as memory:
         limits = [memory.limit(limit) for limit in _LIMITS]
     memory.close()
     options = sorted(option for option in apsw.compile_options if not option.startswith("COMPILER="))
-    facts = orjson.dumps((SEMANTICS, apsw.sqlite3_sourceid(), options, limits))
-    return f"{apsw.sqlite_lib_version()}-{blake2b(facts, digest_size=8).hexdigest()}"
+    facts = orjson.dumps((RULES, apsw.sqlite3_sourceid(), options, limits))
+    return f"rules {RULES}, SQLite {apsw.sqlite_lib_version()}, {blake2b(facts, digest_size=8).hexdigest()}"

@@ -209,6 +209,9 @@ class Log(Protocol):
     def oldest(self, log_id: int) -> int:
         """First index still held; head + 1 when no entry is. Raises SqlError `unknown_database`."""
 
+    def older_upto(self, log_id: int) -> int:
+        """The last entry held that was appended under other rules than `entry.RULES`; 0 when none is."""
+
     def size(self, log_id: int) -> Size:
         """How much the log holds, for deciding on snapshots; raises SqlError `unknown_database`."""
 

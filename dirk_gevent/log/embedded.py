@@ -127,6 +127,11 @@ class EmbeddedLog:
         """See `contract.Log.oldest`."""
         return self._state.log(log_id).row.base.index + 1
 
+    def older_upto(self, log_id: int) -> int:
+        """See `contract.Log.older_upto`."""
+        log = self._state.logs.get(log_id)
+        return log.older_upto if log is not None and log.older_upto > log.row.base.index else 0
+
     def size(self, log_id: int) -> Size:
         """See `contract.Log.size`."""
         return self._state.log(log_id).size()

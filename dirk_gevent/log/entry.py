@@ -23,8 +23,13 @@ import orjson
 from parser.errors import SqlError
 from parser.plan import Args, Shaped, Value
 
+#: Under which rules this program appends entries, and the only ones by which it runs them. Raised by any change, of
+#: this package or of the SQLite that it is pinned to, that makes the same entry end otherwise (docs/decisions.md).
+RULES = 1
 #: The first element of every entry: how the rest is to be read.
-FORMAT = 1
+FORMAT = 2
+#: The format of release 2.0.0, whose entries do not say their rules: those are rules 0.
+_FORMAT_WITHOUT_RULES = 1
 #: Length of a chain hash and of a request hash.
 HASH_BYTES = 16
 #: The chain hash before a log's first entry (index 0 means none).
@@ -98,7 +103,7 @@ class Entry:
 
     `time_ms` (Unix, UTC) never decreases along a log; `seed` is 0 … 2⁶⁴-1. `request_hash` (hex) tells a
     retry of the same request from another request that took the same id. `change` is None outside the system
-    log.
+    log. `rules` are those it was appended under (`RULES` of the release that did it).
     """
 
     log_id: int
@@ -112,6 +117,7 @@ class Entry:
     base_index: int | None = None
     tables_read: tuple[str, ...] = ()
     change: DatabaseChange | None = None
+    rules: int = RULES
 
     def encode(self, statements: bytes | None = None) -> bytes:
         """The entry's bytes. `statements` is `encode_statements(self.statements)` when the caller has it
@@ -121,7 +127,7 @@ class Entry:
         """
         change = self.change
         body: list[Any] = [
-            FORMAT,
+            FORMAT if self.rules else _FORMAT_WITHOUT_RULES,
             self.log_id,
             self.index,
             self.time_ms,
@@ -134,6 +140,8 @@ class Entry:
             orjson.Fragment(encode_statements(self.statements) if statements is None else statements),
             None if change is None else (change.verb, change.name, change.log_id, change.sealed_at),
         ]
+        if self.rules:
+            body.append(self.rules)
         return _dumps(body)
 
     @staticmethod
@@ -141,8 +149,9 @@ class Entry:
         """The entry that `encoded` holds; raises `EntryDamagedError`."""
         try:
             version, log_id, index, time_ms, seed, request_id, digest, *rest = orjson.loads(encoded)
-            if version != FORMAT:
-                raise EntryDamagedError(f"entry format {version!r} is not known, only {FORMAT} is")
+            if version not in (FORMAT, _FORMAT_WITHOUT_RULES):
+                raise EntryDamagedError(f"entry format {version!r} is not known, only up to {FORMAT} is")
+            *rest, rules = rest if version == FORMAT else (*rest, 0)
             steps, base, reads, statements, change = rest
             return Entry(
                 log_id,
@@ -156,6 +165,7 @@ class Entry:
                 base,
                 tuple(reads),
                 None if change is None else DatabaseChange(*change),
+                rules,
             )
         except EntryDamagedError:
             raise

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import orjson
 from dirk_gevent.log.contract import Head, Predecessor, SnapshotInfo
 from dirk_gevent.log.entry import HASH_BYTES, SYSTEM_DATABASE, SYSTEM_LOG_ID, chain
 from dirk_gevent.log.rows import Contents, EntryRow, FoundLog, FoundSnapshot, LogRow, RequestRow
+from dirk_gevent.log.rules import older_upto
 from parser.errors import SqlError
 
 #: Name of the journal's file in the log's directory.
@@ -33,7 +35,9 @@ VERIFIED_ENTRIES = 64
 #: time of growing a file.
 WAL_KEPT_BYTES = 8 << 20
 
-_FORMAT = b"1"
+#: Raised when an earlier release could not read the file: its entries' rules came with format 2. A release refuses a
+#: journal of a later format with a sentence, and takes over one of an earlier format when it opens it.
+_FORMAT, _EARLIER_FORMATS = b"2", (b"1",)
 _BUSY_MS = 10_000
 #: The journal's tables.
 SCHEMA = """
@@ -110,6 +114,13 @@ def damaged(directory: Path, reason: str) -> SqlError:
     return SqlError("log_damaged", path=str(directory / JOURNAL_FILE), reason=reason)
 
 
+def _of_another_format(directory: Path, version: object) -> SqlError:
+    if isinstance(version, bytes) and version.isdigit():
+        path, found = str(directory / JOURNAL_FILE), version.decode()
+        return SqlError("later_release", path=path, format=found, known=_FORMAT.decode())
+    return damaged(directory, f"its format is {version!r}, this program reads {_FORMAT!r}")
+
+
 def put_snapshot(connection: apsw.Connection, snapshot: FoundSnapshot) -> None:
     """Writes a snapshot's row, in the caller's transaction."""
     info = snapshot.info
@@ -141,6 +152,8 @@ def initialise(connection: apsw.Connection, directory: Path) -> None:
     """Gives a new journal its genesis and the system database's log; one that knows no inode of its own, this one."""
     if connection.execute("SELECT 1 FROM meta WHERE key='inode'").fetchone() is None:
         claim(connection, directory)
+    for earlier in _EARLIER_FORMATS:
+        connection.execute("UPDATE meta SET value = ? WHERE key = 'format' AND value = ?", (_FORMAT, earlier))
     if connection.execute("SELECT 1 FROM meta WHERE key='genesis'").fetchone() is None:
         genesis = secrets.token_bytes(HASH_BYTES)
         connection.execute("INSERT INTO meta VALUES ('format', ?), ('genesis', ?)", (_FORMAT, genesis))
@@ -152,7 +165,7 @@ def contents(connection: apsw.Connection, directory: Path) -> Contents:
     """All that the journal says besides its entries, each log's end verified; SqlError `log_damaged`."""
     version = fetch(connection, "SELECT value FROM meta WHERE key='format'")
     if version != [(_FORMAT,)]:
-        raise damaged(directory, f"its format is {version!r}, this program reads {_FORMAT!r}")
+        raise _of_another_format(directory, version[0][0] if version else b"")
     genesis, predecessors = _identity(connection)
     rows = fetch(connection, "SELECT * FROM logs ORDER BY log_id")
     snapshots = fetch(connection, "SELECT * FROM snapshots ORDER BY log_id, idx")
@@ -208,7 +221,13 @@ def _found_log(connection: apsw.Connection, directory: Path, row: LogRow) -> Fou
         head, total_bytes = Head(index, chained, time_ms), total
     if row.sealed_at is not None and head.index != row.sealed_at:
         raise damaged(directory, f"log {row.log_id} ends at {head.index}, but was sealed at {row.sealed_at}")
-    return FoundLog(row, head, total_bytes)
+    older = older_upto(row.log_id, row.base.index + 1, head.index, partial(_encoded, connection, row.log_id))
+    return FoundLog(row, head, total_bytes, older)
+
+
+def _encoded(connection: apsw.Connection, log_id: int, index: int) -> bytes:
+    found = fetch(connection, "SELECT encoded FROM entries WHERE position = ?", (position(log_id, index),))
+    return found[0][0] if found else b""
 
 
 def checkpoint(connection: apsw.Connection, mode: int) -> bool:

@@ -44,11 +44,15 @@ class LogRow:
 
 @dataclass(frozen=True, slots=True)
 class FoundLog:
-    """A log as a reading of the journal finds it: its row and its verified end."""
+    """A log as a reading of the journal finds it: its row and its verified end.
+
+    `older_upto` is the last entry of earlier rules that it holds (`rules.older_upto`).
+    """
 
     row: LogRow
     head: Head
     total_bytes: int
+    older_upto: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,11 +36,15 @@ _random = SystemRandom()
 
 @dataclass(slots=True)
 class LogState:
-    """Where one log stands; `head` and `total_bytes` are of its last durable entry."""
+    """Where one log stands; `head` and `total_bytes` are of its last durable entry.
+
+    Entries up to `older_upto` are of earlier rules, as far as they are held.
+    """
 
     row: LogRow
     head: Head
     total_bytes: int
+    older_upto: int = 0
     snapshot_index: int = 0
     snapshot_total_bytes: int = 0
 
@@ -65,7 +69,10 @@ class State:
     """All logs of a journal, the names of databases, and the latest system requests."""
 
     def __init__(self, contents: Contents) -> None:
-        self.logs = {found.row.log_id: LogState(found.row, found.head, found.total_bytes) for found in contents.logs}
+        self.logs = {
+            found.row.log_id: LogState(found.row, found.head, found.total_bytes, found.older_upto)
+            for found in contents.logs
+        }
         self.names = {name_key(log.row.name): log_id for log_id, log in self.logs.items() if log.is_open}
         self.requests: OrderedDict[str, RequestRow] = OrderedDict()
         self.last_time_ms = max((log.head.time_ms for log in self.logs.values()), default=0)

@@ -10,8 +10,8 @@ Two masters and a replica under load, all killed at one instant:
 
 | database | what is left of it |
 |---|---|
-| `shop` | a snapshot, truncated behind it; then entries that `m1` has and `m2` and `r1` have not; an INSERT among them |
-|        | that a later release ends otherwise |
+| `shop` | a snapshot, truncated behind it; then entries that `m1` has and `m2` and `r1` have not, an INSERT among |
+|        | them that a later release ends otherwise |
 | `plain` | every node has all of it, or nearly: it was written until the kill |
 | `torn` | an open conflict: the masters hold different rows, and a replay agrees with neither |
 | `healed` | `m2` was shut out for an edited row, and seeded again |
@@ -266,11 +266,14 @@ def _environ(release: Path) -> dict[str, str]:
 def pack(directory: Path, record: dict[str, Any], target: Path) -> None:
     """Write the directories `log` and those of the nodes, and the record, as one archive."""
     (directory / "record.json").write_text(json.dumps(record), encoding="utf-8")
-    with target.open("wb") as file, zstandard.ZstdCompressor(level=19).stream_writer(file) as compressed:
-        with tarfile.open(fileobj=compressed, mode="w|") as archive:
-            for path in sorted(directory.rglob("*")):
-                if path.is_file() and not path.name.endswith("-shm"):
-                    archive.add(path, path.relative_to(directory))
+    with (
+        target.open("wb") as file,
+        zstandard.ZstdCompressor(level=19).stream_writer(file) as compressed,
+        tarfile.open(fileobj=compressed, mode="w|") as archive,
+    ):
+        for path in sorted(directory.rglob("*")):
+            if path.is_file() and not path.name.endswith("-shm"):
+                archive.add(path, path.relative_to(directory))
     assert target.stat().st_size <= _MOST_BYTES, f"{target} has {target.stat().st_size} bytes"
 
 

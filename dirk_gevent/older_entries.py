@@ -1,0 +1,149 @@
+"""Entries that an earlier release appended: no node applies them but one master, so that none ends them otherwise.
+
+A release changes how some statements end, and keeps no code for how they ended before. So an entry of earlier rules
+is never sent to a node that has not applied it, but for one case:
+
+- masters that are past the last such entry go on, and make a snapshot, which every node behind is seeded from;
+- where none is past it, the log waits until every master that is not evicted is connected, takes the one that is
+  furthest (how it ended what it has applied counts), and lets it alone apply the rest by the rules of now. Then it
+  is past them, and the others are seeded from its snapshot.
+
+Replicas are never asked. Where masters disagree about their states a person decides first (`Disputes`).
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from parser.errors import SqlError
+
+if TYPE_CHECKING:
+    from dirk_gevent.host import LogHost
+
+_KEY = "older_entries"
+#: A snapshot that could not be made is tried again after so long.
+_RETRY_SECONDS = 2.0
+
+
+class OlderEntries:
+    """The logs of one host that hold entries of earlier rules past their newest confirmed snapshot."""
+
+    def __init__(self, host: LogHost) -> None:
+        self._host = host
+        #: The last entry of earlier rules of each log that has any: fixed when the log is opened, none comes after it.
+        self._upto = {log_id: upto for log_id in host.log.heads() if (upto := host.log.older_upto(log_id))}
+        self._uncovered = set(self._upto)
+        #: Who alone may apply what no master has applied.
+        self._chosen: dict[int, str] = {}
+        self._waits_for: dict[int, tuple[str, ...]] = {}
+        self._not_before: dict[int, float] = {}
+
+    def may_send(self, node: str, log_id: int, after: int) -> bool:
+        """Whether the entries after `after` may go to a node that stands there."""
+        return after >= self._upto.get(log_id, 0) or self._chosen.get(log_id) == node
+
+    def is_seeded(self, node: str, log_id: int, after: int) -> bool:
+        """Whether a node that stands at `after` is to take the log's snapshot, which spares it such entries."""
+        return not self.may_send(node, log_id, after) and log_id not in self._uncovered
+
+    def is_waiting(self, log_id: int) -> bool:
+        """Whether nodes of a log may be behind such entries, so that they cannot be compared."""
+        return log_id in self._uncovered
+
+    def is_behind(self, node: str, log_id: int) -> bool:
+        """Whether a node that is here stands before such entries and gets none: it waits for the snapshot."""
+        if log_id not in self._upto:
+            return False
+        at = self._host.links()[node].stands_at(log_id)
+        return at is not None and not self.may_send(node, log_id, at)
+
+    def lie_between(self, log_id: int, after: int, upto: int) -> bool:
+        """Whether a replay from `after` to `upto` would run such entries, by other rules than those they ended by."""
+        return after < min(upto, self._upto.get(log_id, 0))
+
+    def consider(self) -> None:
+        """Have a snapshot made past such entries, or a master chosen that applies them, where it is possible now."""
+        for log_id in sorted(self._uncovered):
+            if not self._host.log.is_open(log_id):
+                self._over(log_id)
+            elif self._has_snapshot(log_id):
+                self._over(log_id)
+                for link in self._host.links().values():
+                    link.poke(log_id)
+            elif self._is_undisputed(log_id):
+                self._advance(log_id)
+
+    def _over(self, log_id: int) -> None:
+        self._uncovered.discard(log_id)
+        self._chosen.pop(log_id, None)
+        self._unblock(log_id)
+
+    def _has_snapshot(self, log_id: int) -> bool:
+        held = self._host.log.snapshots(log_id)
+        return any(one.confirmed and one.index >= self._upto[log_id] for one in held)
+
+    def _is_undisputed(self, log_id: int) -> bool:
+        error = self._host.disputes.undecided(log_id)
+        return error is None or error.key == _KEY
+
+    def _advance(self, log_id: int) -> None:
+        cluster, upto = self._host.cluster, self._upto[log_id]
+        past = [name for name in cluster.live_masters(log_id) if cluster.nodes[name].applied.get(log_id, 0) >= upto]
+        if past:
+            self._chosen.pop(log_id, None)
+            self._unblock(log_id)
+            self._make_snapshot(log_id, past)
+        elif self._chosen.get(log_id) not in self._host.links():
+            self._chosen.pop(log_id, None)
+            self._choose(log_id)
+
+    def _make_snapshot(self, log_id: int, past: list[str]) -> None:
+        """Begin a round with a snapshot by a master that is past. Its word alone counts where nobody else is past and
+        a node waits for it; else a second master confirms it, now or when it is back."""
+        host = self._host
+        is_alone = len(past) == 1 and host.cluster.masters() > 1
+        if is_alone and not any(self.is_behind(name, log_id) for name in host.links()):
+            return
+        if host.snapshots.running(log_id) is not None or time.monotonic() < self._not_before.get(log_id, 0.0):
+            return
+        self._not_before[log_id] = time.monotonic() + _RETRY_SECONDS
+        for held in host.log.snapshots(log_id):
+            # One index has one snapshot: what nobody confirmed would stand in the way of this one.
+            if not held.confirmed:
+                host.log.delete_snapshot(log_id, held.index)
+        host.snapshots.begin(log_id, author=past[0] if is_alone else None)
+
+    def _choose(self, log_id: int) -> None:
+        """Let the furthest master apply what none has applied, once all have told how far they are."""
+        places: dict[str, int] = {}
+        missing = []
+        for name, view in self._host.cluster.nodes.items():
+            if not view.is_master or view.is_evicted(log_id):
+                continue
+            link = self._host.links().get(name)
+            at = link.stands_at(log_id) if link is not None else None
+            if at is None:
+                missing.append(name)
+            else:
+                places[name] = at
+        if missing or not places:
+            self._block(log_id, tuple(missing))
+            return
+        chosen = max(places, key=lambda name: places[name])
+        self._chosen[log_id] = chosen
+        self._unblock(log_id)
+        index, upto = places[chosen], self._upto[log_id]
+        self._host.log_event("older_entries_applied", log=log_id, node=chosen, index=index, upto=upto)
+        self._host.links()[chosen].poke(log_id)
+
+    def _block(self, log_id: int, missing: tuple[str, ...]) -> None:
+        if self._waits_for.get(log_id) != missing:
+            self._waits_for[log_id] = missing
+            names, upto = ", ".join(missing), self._upto[log_id]
+            self._host.disputes.block(log_id, SqlError(_KEY, index=upto, missing=names))
+            self._host.log_event("older_entries_wait", log=log_id, upto=upto, missing=names)
+
+    def _unblock(self, log_id: int) -> None:
+        if self._waits_for.pop(log_id, None) is not None:
+            self._host.disputes.unblock(log_id, _KEY)

@@ -1,0 +1,188 @@
+"""Entries of earlier rules: nobody is sent one but, where no master is past them, the furthest master alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gevent
+import pytest
+
+from dirk_gevent import config, restoring
+from dirk_gevent.conflicts import Status
+from dirk_gevent.host import LogHost
+from dirk_gevent.log.embedded import EmbeddedLog
+from dirk_gevent.log.entry import Entry, new_request_id
+from dirk_gevent.logs import logger
+from dirk_gevent.protocol import split_entries
+from dirk_gevent.replication import Standing
+from tests.log.older import earlier_rules
+from tests.service.fake_node import NOW_MS, Connect, FakeNode, append, blocking, snapshot_at_head, until, upload
+
+#: The host's log 1 has so many entries of earlier rules, and one of today's.
+OLDER, HEAD = 6, 7
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Iterator[LogHost]:
+    """A host of two masters and a replica, whose log 1 was begun by an earlier release."""
+    roles = (("m1", "MASTER", 3948), ("m2", "MASTER", 3950), ("r1", "REPLICA", 3952))
+    written = {
+        "configVersion": 2,
+        "loadBalancer": {"listenHost": "127.0.0.1", "listenPort": 3949},
+        "instances": [
+            {"id": one, "role": role, "host": "127.0.0.1", "port": port, "dataDirectory": one}
+            for one, role, port in roles
+        ],
+        "log": {"directory": "log"},
+    }
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(written))
+    found = config.load(path)
+    with earlier_rules():
+        log = EmbeddedLog(found.log, clock=lambda: NOW_MS)
+        log.create_database("t", new_request_id(NOW_MS))
+        before = LogHost(found, log, logger("test"))
+        append(before, OLDER)
+        before.stop()
+        log.close()
+    log = EmbeddedLog(found.log, clock=lambda: NOW_MS)
+    made = LogHost(found, log, logger("test"))
+    append(made, HEAD - OLDER)
+    yield made
+    made.is_stopping = True
+    made.stop()
+    log.close()
+
+
+def at(host: LogHost, connect: Connect, node: str, index: int) -> FakeNode:
+    """A node that stands at an index of log 1."""
+    chain = host.log.chain_at(1, index)
+    assert chain is not None
+    system = host.log.chain_at(0, 1)
+    assert system is not None
+    return connect(node, {0: Standing(1, system, 1), 1: Standing(index, chain, index)})
+
+
+def told(node: FakeNode) -> list[int]:
+    """Indexes of log 1 that the node is sent until the next two heartbeats have passed."""
+    found: list[int] = []
+    beats = 0
+    with gevent.Timeout(5):
+        while beats < 2:
+            frame: dict[str, Any] | None = node.frames.receive()
+            assert frame is not None
+            beats += frame["t"] == "beat"
+            assert frame["t"] != "snapshot"
+            if frame["t"] == "entries" and frame["log"] == 1:
+                found += [Entry.decode(one).index for one in split_entries(frame["body"])]
+    return found
+
+
+def give_snapshot(host: LogHost, node: FakeNode) -> None:
+    """The node is asked for a snapshot of log 1 and gives it."""
+    host.older.consider()
+    frame = node.next("mark")
+    assert (frame["log"], frame["index"], frame["upload"]) == (1, HEAD, True)
+    upload(node, snapshot_at_head(host, 1))
+    node.frames.send({"t": "chunk", "log": 1}, b"state")
+    node.frames.send({"t": "upload_end", "log": 1})
+
+
+def check_seeded(host: LogHost, node: FakeNode) -> None:
+    """The node is given a snapshot that lies past all older entries, and no entry before it."""
+    until(lambda: any(one.confirmed for one in host.log.snapshots(1)))
+    host.older.consider()
+    assert node.next("snapshot", "entries")["t"] == "snapshot"
+
+
+def test_a_node_behind_is_seeded_by_a_master_that_is_past(host: LogHost, connect: Connect) -> None:
+    """Its word is enough: nobody else can say anything of that index."""
+    first = at(host, connect, "m1", OLDER)
+    behind = at(host, connect, "m2", 2)
+    replica = connect("r1")
+    assert told(first) == [HEAD]
+    assert told(behind) == [] and told(replica) == []
+    first.ack(1, HEAD)
+    until(lambda: host.cluster.nodes["m1"].applied.get(1) == HEAD)
+    give_snapshot(host, first)
+    check_seeded(host, behind)
+    check_seeded(host, replica)
+
+
+def test_where_none_is_past_all_masters_are_waited_for_and_the_furthest_goes_on_alone(
+    host: LogHost, connect: Connect
+) -> None:
+    first = at(host, connect, "m1", 2)
+    replica = at(host, connect, "r1", 5)
+    host.older.consider()
+    error = blocking(host)
+    assert error.key == "older_entries" and error.params["missing"] == "m2"
+    assert told(first) == []
+    furthest = at(host, connect, "m2", 4)
+    host.older.consider()
+    host.disputes.check(1)
+    assert told(furthest) == [5, 6, 7]
+    assert told(first) == [] and told(replica) == []
+    for index in (5, 6, 7):
+        furthest.ack(1, index)
+    until(lambda: host.cluster.nodes["m2"].applied.get(1) == HEAD)
+    give_snapshot(host, furthest)
+    check_seeded(host, first)
+    check_seeded(host, replica)
+
+
+def test_one_that_went_away_in_between_is_waited_for_again(host: LogHost, connect: Connect) -> None:
+    """It may have applied some of them: the other one would end them a second time."""
+    at(host, connect, "m1", 2)
+    furthest = at(host, connect, "m2", 4)
+    host.older.consider()
+    assert told(furthest) == [5, 6, 7]
+    furthest.end()
+    host.older.consider()
+    assert blocking(host).params["missing"] == "m2"
+
+
+def test_an_evicted_master_is_not_waited_for(host: LogHost, connect: Connect) -> None:
+    first = at(host, connect, "m1", 2)
+    host.older.consider()
+    assert blocking(host).key == "older_entries"
+    host.fences.evict("m2", None)
+    host.older.consider()
+    host.disputes.check(1)
+    assert told(first) == [3, 4, 5, 6, 7]
+
+
+def test_a_snapshot_of_two_that_are_past_has_both_words(host: LogHost, connect: Connect) -> None:
+    first, second = (at(host, connect, node, OLDER) for node in ("m1", "m2"))
+    for node in (first, second):
+        assert told(node) == [HEAD]
+        node.ack(1, HEAD)
+    until(lambda: all(host.cluster.nodes[name].applied.get(1) == HEAD for name in ("m1", "m2")))
+    give_snapshot(host, first)
+    until(lambda: host.log.snapshots(1))
+    assert not host.log.snapshots(1)[0].confirmed
+    digest = snapshot_at_head(host, 1).digest.hex()
+    second.frames.send({"t": "digest", "log": 1, "index": HEAD, "digest": digest})
+    until(lambda: host.log.snapshots(1)[0].confirmed)
+
+
+def test_a_replay_by_other_rules_judges_nobody(host: LogHost, connect: Connect) -> None:
+    """Masters that differ past older entries: a person decides, whatever a replay by today's rules would give."""
+    for node in ("m1", "m2"):
+        at(host, connect, node, OLDER)
+    host.disputes.contents_differ(1, OLDER, {"m1": b"a", "m2": b"b"})
+    until(lambda: blocking(host).key == "dispute_undecided")
+    assert len(host.book.having(Status.UNDECIDED)) == 2
+    host.older.consider()
+    assert host.snapshots.running(1) is None
+
+
+def test_a_restore_says_that_entries_ran_by_other_rules(host: LogHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One state for all comes out of it, but it need not be the one that was there."""
+    said: list[str] = []
+    monkeypatch.setattr(restoring, "_restore", lambda *_: HEAD + 1)
+    restoring.from_log(host, said.append, {"database": "t", "index": 3})
+    assert any("3 entries of an earlier release" in line for line in said)

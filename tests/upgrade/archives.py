@@ -1,0 +1,66 @@
+"""The archives in this folder, each with what was acknowledged, as clusters that this build starts."""
+
+from __future__ import annotations
+
+import json
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import zstandard
+
+from tests.cluster import Cluster
+
+HERE = Path(__file__).parent
+Rows = set[tuple[int, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What a release left: rows (writer, number) of `rows` that were acknowledged, and those nobody was told of."""
+
+    release: str
+    rows: dict[str, Rows]
+    unsure: dict[str, Rows]
+    masters: tuple[str, ...]
+    replicas: tuple[str, ...]
+    open: tuple[str, ...]
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """All nodes."""
+        return (*self.masters, *self.replicas)
+
+    @property
+    def decided(self) -> list[str]:
+        """The databases without an open conflict."""
+        return [name for name in self.rows if name not in self.open]
+
+
+def archives() -> list[Path]:
+    """One archive a release, oldest first."""
+    return sorted(HERE.glob("*.tar.zst"))
+
+
+def unpack(archive: Path, target: Path) -> Record:
+    """Write the archive's directories into `target`."""
+    with (
+        archive.open("rb") as file,
+        zstandard.ZstdDecompressor().stream_reader(file) as plain,
+        tarfile.open(fileobj=plain, mode="r|") as tar,
+    ):
+        tar.extractall(target, filter="data")
+    found = json.loads((target / "record.json").read_text(encoding="utf-8"))
+    rows, unsure = (
+        {name: {(writer, number) for writer, number in listed} for name, listed in found[key].items()}
+        for key in ("rows", "unsure")
+    )
+    return Record(
+        found["release"], rows, unsure, tuple(found["masters"]), tuple(found["replicas"]), tuple(found["open"])
+    )
+
+
+def cluster_of(archive: Path, directory: Path) -> tuple[Cluster, Record]:
+    """A cluster of this build on the archive's directories, not started yet."""
+    record = unpack(archive, directory / "data")
+    return Cluster(directory, record.masters, record.replicas), record
