@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 
 import apsw
 
+from dirk_gevent import logs
 from dirk_gevent.engine import records
 from dirk_gevent.engine.compiler import Compiler, PlanSource, Schema
-from dirk_gevent.engine.execute import Executor, Result
+from dirk_gevent.engine.execute import MISTAKES, Executor, Result
 from dirk_gevent.engine.failures import DATA_ERRORS, statement_failure
 from dirk_gevent.engine.faults import ForeignHistory, OutOfOrder, StorageFault
 from dirk_gevent.engine.functions import EntryContext
@@ -27,6 +28,8 @@ from dirk_gevent.engine.transaction import conflict
 from dirk_gevent.log.entry import CREATE_DATABASE, Entry, chain, request_time_ms
 from parser.errors import SqlError
 from parser.plan import CatalogChange
+
+_log = logs.logger("engine")
 
 
 @dataclass(slots=True)
@@ -86,7 +89,7 @@ class Applier:
         self.connection = connection
         self._seen = seen
         self._steps = StepCounter(connection)
-        self._executor = Executor(connection, context, compiler, plans)
+        self._executor = Executor(connection, context, compiler, plans, self._steps)
         #: What transactions run on the connection between batches; to be ended before anything else uses it.
         self.rehearsal = Rehearsal(connection, context, compiler, plans, self._executor, self._steps)
         self._compiler = compiler
@@ -201,9 +204,13 @@ class Applier:
             if not self.connection.in_transaction:
                 raise StorageFault(error, f"entry {entry.index} ended the transaction") from error
             return failed(entry, statement_failure(error, self._executor.table))
+        except MISTAKES as error:
+            # Every node of this build makes it, so it is a result and stops no database; what was done is undone.
+            _log.exception("entry_failed", error, log=entry.log_id, index=entry.index)
+            return failed(entry, SqlError("internal", detail=type(error).__name__))
         finally:
             self._steps.end()
-        batch.schema = self._executor.schema_after(batch.schema, result, entry.index)
+        batch.schema = result.schema or batch.schema
         batch.changed.update(dict.fromkeys(result.tables, entry.index))
         return succeeded(entry, result)
 

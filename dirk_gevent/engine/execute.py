@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import count, islice
-from typing import Any
+from itertools import count
 
 import apsw
 
@@ -16,6 +15,8 @@ from dirk_gevent.engine.connection import savepoint
 from dirk_gevent.engine.failures import DATA_ERRORS
 from dirk_gevent.engine.functions import EntryContext
 from dirk_gevent.engine.results import Relation, Row, boolean_positions, columns_json, converted, row_bytes
+from dirk_gevent.engine.rowruns import RowRun
+from dirk_gevent.engine.steps import StepCounter
 from dirk_gevent.engine.violations import violation
 from dirk_gevent.log.entry import Entry, LoggedStatement
 from parser.blocks import Blocks
@@ -25,8 +26,17 @@ from parser.plan import CatalogChange, Change, Ddl, Plan, Shaped, Value
 _DDL = ("*",)
 #: What RETURNING of one statement may give; the same on every node, for it decides how an entry ends.
 RETURNED_BYTES = 32 * 1024 * 1024
-#: What a mistake in the compiler raises.
-_MISTAKES = (LookupError, TypeError, ValueError, AttributeError, AssertionError, RecursionError, NotImplementedError)
+#: What a mistake in DirkDB's own code raises; `RuntimeError` has RecursionError and NotImplementedError among it.
+MISTAKES = (
+    LookupError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    AssertionError,
+    ArithmeticError,
+    RuntimeError,
+    StopIteration,
+)
 _log = logs.logger("engine")
 _provisional = count(1)
 
@@ -42,7 +52,8 @@ def provisional_version() -> int:
 
 @dataclass(slots=True)
 class Result:
-    """What a successful entry did. `tables` written; `catalog`: what became of the schema."""
+    """What a successful entry did. `tables` written; `catalog`: what became of its objects; `schema`: the schema that
+    this leads to, None when it is as it was."""
 
     verb: str
     name: str
@@ -50,19 +61,26 @@ class Result:
     tables: tuple[str, ...]
     catalog: tuple[CatalogChange, ...] = ()
     returning: Relation | None = None
+    schema: Schema | None = None
 
 
 class Executor:
     """Runs statements of entries. `table` is the one the last statement was about, for errors that name none."""
 
     def __init__(
-        self, connection: apsw.Connection, context: EntryContext, compiler: Compiler, plans: PlanSource
+        self,
+        connection: apsw.Connection,
+        context: EntryContext,
+        compiler: Compiler,
+        plans: PlanSource,
+        steps: StepCounter,
     ) -> None:
         self.table = ""
         self._connection = connection
         self._context = context
         self._compiler = compiler
         self._plans = plans
+        self._steps = steps
 
     def run(self, entry: Entry, schema: Schema, exact: bool) -> Result:
         """Run all statements of an entry or none. `exact` asks for freshly prepared ones (see `StepCounter`).
@@ -70,24 +88,23 @@ class Executor:
         Raises SqlError and apsw errors; what the entry did is then undone.
         """
         if len(entry.statements) == 1 and entry.base_index is None:
-            return self._timed(entry, entry.statements[0], schema, exact)
+            return self._timed(entry, entry.statements[0], schema, exact, False)
         results: list[Result] = []
         with savepoint(self._connection):
+            before = schema
             for statement in entry.statements:
-                result = self._timed(entry, statement, schema, exact)
-                schema = self.schema_after(schema, result, provisional_version())
+                result = self._timed(entry, statement, schema, exact, True)
+                schema = result.schema or schema
                 results.append(result)
-        return Result(
-            verb="commit",
-            name="",
-            rows=sum(result.rows for result in results),
-            tables=tuple(dict.fromkeys(table for result in results for table in result.tables)),
-            catalog=_last_changes(change for result in results for change in result.catalog),
-        )
-
-    def schema_after(self, schema: Schema, result: Result, index: int) -> Schema:
-        """The schema once `result`, of entry `index`, has been applied to `schema`."""
-        return self._compiler.change_schema(schema, result.catalog, index) if result.catalog else schema
+            catalog = _last_changes(change for result in results for change in result.catalog)
+            return Result(
+                verb="commit",
+                name="",
+                rows=sum(result.rows for result in results),
+                tables=tuple(dict.fromkeys(table for result in results for table in result.tables)),
+                catalog=catalog,
+                schema=self._compiler.change_schema(before, catalog, entry.index) if catalog else None,
+            )
 
     def statement(self, statement: LoggedStatement, schema: Schema, index: int) -> Result:
         """Run one statement that has its own time and seed, as part of what may become entry `index`.
@@ -95,27 +112,27 @@ class Executor:
         Raises SqlError and apsw errors; what the statement did is then undone.
         """
         self._context.begin(statement.time_ms or 0, statement.seed or 0)
-        return self._statement(statement, schema, index, False)
+        return self._statement(statement, schema, index, False, True)
 
-    def _timed(self, entry: Entry, statement: LoggedStatement, schema: Schema, exact: bool) -> Result:
+    def _timed(self, entry: Entry, statement: LoggedStatement, schema: Schema, exact: bool, is_part: bool) -> Result:
         time_ms, seed = statement.time_ms, statement.seed
         self._context.begin(entry.time_ms if time_ms is None else time_ms, entry.seed if seed is None else seed)
-        return self._statement(statement, schema, entry.index, exact)
+        return self._statement(statement, schema, entry.index, exact, is_part)
 
-    def _statement(self, statement: LoggedStatement, schema: Schema, index: int, exact: bool) -> Result:
+    def _statement(self, statement: LoggedStatement, schema: Schema, index: int, exact: bool, is_part: bool) -> Result:
         self.table = ""
         plan = self.planned(statement.shaped, schema)
         if isinstance(plan, Change):
             return self._change(plan, statement, index, exact)
         if isinstance(plan, Ddl):
-            return self._ddl(plan)
+            return self._ddl(plan, schema, provisional_version() if is_part else index)
         raise SqlError("not_supported", what="a query in the log")
 
     def planned(self, shaped: Shaped, schema: Schema) -> Plan:
         """The plan; a mistake in the compiler is the same on every node, so it is a result and stops no database."""
         try:
             return self._plans.plan(shaped, schema, True)
-        except _MISTAKES as error:
+        except MISTAKES as error:
             _log.exception("compiler_failed", error, shape=shaped.shape[:200])
             raise SqlError("internal", detail=type(error).__name__) from error
 
@@ -136,53 +153,54 @@ class Executor:
         """Rows inserted; None, and nothing done, when one can't be: which is the first, and why, only runs of them one
         by one can tell (foreign keys are looked at when a statement ends)."""
         connection = self._connection
-        before = connection.total_changes()
+        whole, rest = RowRun(connection, blocks.values), RowRun(connection, blocks.rest)
         try:
             with savepoint(connection):
-                connection.executemany(blocks.sql, blocks.values, can_cache=not exact)
-                connection.executemany(plan.sql, blocks.rest, can_cache=not exact)
+                connection.executemany(blocks.sql, whole, can_cache=not exact)
+                connection.executemany(plan.sql, rest, can_cache=not exact)
         except DATA_ERRORS:
             self._context.begin_again()
             return None
-        return connection.total_changes() - before
+        return whole.changed_rows + rest.changed_rows
 
-    def _run_change(self, plan: Change, statement: LoggedStatement, exact: bool) -> tuple[int, Any]:
+    def _run_change(self, plan: Change, statement: LoggedStatement, exact: bool) -> tuple[int, list[Row]]:
         """Rows changed and rows returned."""
         shaped, args, connection = statement.shaped, statement.args, self._connection
-        before = connection.total_changes()
-        try:
-            if not plan.per_row:
-                cursor = connection.execute(plan.sql, self._compiler.bind(plan, shaped, args), can_cache=not exact)
-                returned = _taken(cursor)
-                return connection.changes(), returned
-            # What is not kept is prepared again for every row.
-            cursor = connection.executemany(plan.sql, self._compiler.rows(plan, shaped, args), can_cache=not exact)
-            returned = _taken(cursor)
-            return connection.total_changes() - before, returned
-        except apsw.ConstraintError as error:
-            raise violation(connection, error, plan, self._bound(plan, statement, before)) from error
-
-    def _bound(self, plan: Change, statement: LoggedStatement, before: int) -> Sequence[Value]:
-        """What the run that failed was given: of rows run one by one, the first that has changed nothing."""
-        shaped, args = statement.shaped, statement.args
         if not plan.per_row:
-            return self._compiler.bind(plan, shaped, args)
-        done = self._connection.total_changes() - before if plan.cells else 0
-        return next(islice(self._compiler.rows(plan, shaped, args), done, None))
+            bound = self._compiler.bind(plan, shaped, args)
+            try:
+                returned = _taken(connection.execute(plan.sql, bound, can_cache=not exact))
+            except apsw.ConstraintError as error:
+                raise self._violation(error, plan, bound) from error
+            return connection.changes(), returned
+        run = RowRun(connection, self._compiler.rows(plan, shaped, args))
+        try:
+            # What is not kept is prepared again for every row.
+            returned = _taken(connection.executemany(plan.sql, run, can_cache=not exact))
+        except apsw.ConstraintError as error:
+            raise self._violation(error, plan, run.given) from error
+        return run.changed_rows, returned
 
-    def _returned(self, plan: Change, statement: LoggedStatement, rows: Any, index: int) -> Relation:
+    def _violation(self, error: apsw.ConstraintError, plan: Change, bound: Sequence[Value]) -> SqlError:
+        """The refusal, with what can be told of it; the looking costs the entry no steps."""
+        with self._steps.paused():
+            return violation(self._connection, error, plan, bound)
+
+    def _returned(self, plan: Change, statement: LoggedStatement, rows: list[Row], index: int) -> Relation:
         columns = self._compiler.columns(plan, statement.shaped)
         values: list[Row] = converted(rows, boolean_positions(columns))
         return Relation(plan.table, columns, values, index, plan.writes, False, columns_json(columns))
 
-    def _ddl(self, plan: Ddl) -> Result:
+    def _ddl(self, plan: Ddl, schema: Schema, version: int) -> Result:
         self.table = plan.name
         with savepoint(self._connection):
             for sql in plan.sql:
                 self._connection.execute(sql, can_cache=False).fetchall()
             records.write_catalog(self._connection, plan.catalog)
+            # Here, so that a definition which can't be read back undoes what it did.
+            after = self._compiler.change_schema(schema, plan.catalog, version) if plan.catalog else None
         changed = bool(plan.catalog or plan.sql)
-        return Result(plan.verb, plan.name, 0, _DDL if changed else (), plan.catalog)
+        return Result(plan.verb, plan.name, 0, _DDL if changed else (), plan.catalog, schema=after)
 
 
 def _taken(cursor: apsw.Cursor) -> list[Row]:

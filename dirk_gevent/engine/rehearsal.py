@@ -17,7 +17,7 @@ from pathlib import Path
 import apsw
 
 from dirk_gevent.engine.compiler import Compiler, PlanSource, Schema
-from dirk_gevent.engine.execute import Executor, Result, provisional_version
+from dirk_gevent.engine.execute import Executor, Result
 from dirk_gevent.engine.explain import explanation
 from dirk_gevent.engine.failures import DATA_ERRORS, statement_failure
 from dirk_gevent.engine.functions import EntryContext
@@ -78,7 +78,7 @@ class Rehearsal:
             executor, statement = self._executor, written.statement
             transaction.touch(tables_of(executor.planned(statement.shaped, schema)))
             result = executor.statement(statement, schema, position.index + 1)
-            self._schema = executor.schema_after(schema, result, provisional_version())
+            self._schema = result.schema or schema
             transaction.keep(written)
             transaction.ticks = self._steps.ticks
         return result
@@ -146,7 +146,7 @@ class Rehearsal:
         try:
             for written in transaction.written:
                 result = executor.statement(written.statement, schema, position.index + 1)
-                schema = executor.schema_after(schema, result, provisional_version())
+                schema = result.schema or schema
         except DATA_ERRORS:
             # Half of its changes are none: the next statement begins anew.
             self.end()

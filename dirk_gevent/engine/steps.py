@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import apsw
 
 #: SQLite calls the handler once in so many VM steps of a statement: a short statement never pays for it.
@@ -37,6 +40,15 @@ class StepCounter:
     def end(self) -> None:
         """Stop counting: the engine's own statements cost an entry nothing."""
         self._armed = False
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """What is run within costs the entry nothing."""
+        was_armed, self._armed = self._armed, False
+        try:
+            yield
+        finally:
+            self._armed = was_armed
 
     def _tick(self) -> bool:
         if not self._armed:
