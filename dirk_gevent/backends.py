@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, Protocol
 
@@ -104,12 +104,18 @@ class Remote:
 
 
 class RelayedAnswer:
-    """A long answer on its way from a backend to the client, whose session learns its index."""
+    """A long answer on its way from a backend to the client, whose session learns its index.
 
-    def __init__(self, remote: Remote, session: Session, request: Request) -> None:
+    `at_end` is called once, when nothing more of it comes.
+    """
+
+    def __init__(
+        self, remote: Remote, session: Session, request: Request, at_end: Callable[[], None] | None = None
+    ) -> None:
         self._remote = remote
         self._session = session
         self._request = request
+        self._at_end = at_end
 
     def chunks(self) -> Iterator[bytes]:
         """The answer as it comes; one that is cut ends with an error, which voids its pages."""
@@ -131,14 +137,25 @@ class RelayedAnswer:
     def close(self) -> None:
         """The client is gone, or all is sent."""
         self._remote.close()
+        at_end, self._at_end = self._at_end, None
+        if at_end is not None:
+            at_end()
 
 
 class Backend:
-    """One host:port. Logs `Erreur connexion à host:port` once when it goes down, an event when it is back."""
+    """One host:port. Logs `Erreur connexion à host:port` once when it goes down, an event when it is back.
 
-    def __init__(self, host: str, port: int, logger: Logger) -> None:
+    `is_lost` tells that it is known to be silent while others can be asked: reads then wait there no longer.
+    """
+
+    def __init__(
+        self, host: str, port: int, logger: Logger, is_lost: Callable[[], bool] = lambda: False
+    ) -> None:
         self.host = host
         self.port = port
+        self._is_lost = is_lost
+        #: Reads under way of which nothing has been passed on: another backend may answer them instead.
+        self._movable: set[Wire] = set()
         self.is_up: bool | None = None
         self._logger = logger
         self._idle: list[Wire] = []
@@ -154,10 +171,23 @@ class Backend:
         """
         if self._idle:
             try:
-                return self.exchange(self._idle.pop(), request, silence_seconds, client, self)
+                return self._ask_movable(self._idle.pop(), request, silence_seconds, client)
             except _BrokenError:
                 self._drop_idle()
-        return self.ask_once(request, silence_seconds, client)
+        try:
+            return self._ask_movable(self._connect(), request, silence_seconds, client)
+        except _BrokenError as error:
+            self._down(error)
+            raise BackendDownError(str(error), was_sent=True) from error
+
+    def _ask_movable(
+        self, wire: Wire, request: bytes, silence_seconds: float, client: Wire | None
+    ) -> bytes | Remote:
+        self._movable.add(wire)
+        try:
+            return self.exchange(wire, request, silence_seconds, client, self)
+        finally:
+            self._movable.discard(wire)
 
     def ask_once(self, request: bytes, silence_seconds: float, client: Wire | None = None) -> bytes | Remote:
         """As `ask`, for what may be a write: never sent twice, so that whoever asks knows what its answer means.
@@ -262,10 +292,11 @@ class Backend:
             wire.close()
 
     def _end_hopeless(self) -> None:
-        """Cut the requests that took too long, and those whose client has gone."""
+        """Cut the requests that took too long, those whose client has gone, and reads that others can answer."""
         now = time.monotonic()
+        lost = self._movable if self._movable and self._is_lost() else ()
         for wire, (deadline, client) in list(self._running.items()):
-            if now > deadline or (client is not None and client.is_gone()):
+            if now > deadline or wire in lost or (client is not None and client.is_gone()):
                 del self._running[wire]
                 wire.shut()
 

@@ -11,10 +11,13 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from dirk_gevent.config import Config, Instance, Role
+from dirk_gevent.pins import Pins
 
 MISSED_BEATS = 3
 #: A master further behind than this is not waited for when another has answered.
 CURRENT_LAG_SECONDS = 1.0
+#: A node looks this often, at the least, for transactions that are idle for too long.
+_IDLE_SLACK_SECONDS = 2.0
 #: So much of a content digest is shown: enough to compare by eye and by program.
 SHOWN_DIGEST_BYTES = 16
 
@@ -52,8 +55,8 @@ class NodeView:
     is_drained: bool = False
     #: What its process called itself when it came last; another after each start.
     process: str = ""
-    #: Transactions of the proxy's sessions that live on it.
-    pins: int = 0
+    #: Transactions of the proxy's sessions that live in its process.
+    pins: Pins = field(default_factory=Pins)
     #: The content digests it told last, each with the index it was taken at, by log id.
     digests: dict[int, tuple[int, bytes]] = field(default_factory=dict)
 
@@ -99,6 +102,11 @@ class Cluster:
         self.running: dict[str, int] = {}
         self._clock = clock
         self._beat_seconds = config.replication.interval_seconds
+        self._idle_seconds = config.limits.transaction_idle_seconds + _IDLE_SLACK_SECONDS
+
+    def under_way(self, node: str) -> tuple[int, int]:
+        """Reads whose answers come from a node, or are relayed from it still, and transactions that live there."""
+        return self.running.get(node, 0), self.nodes[node].pins.count(self._idle_seconds)
 
     def beat(self, node: str) -> None:
         """A heartbeat came: the node is live."""
@@ -137,6 +145,10 @@ class Cluster:
     def lost(self, node: str) -> None:
         """The node's link is gone."""
         self.nodes[node].is_connected = False
+
+    def is_replaceable(self, node: str) -> bool:
+        """Whether a node is down while another is not."""
+        return not self.nodes[node].is_connected and any(view.is_connected for view in self.nodes.values())
 
     def silent(self) -> list[str]:
         """Nodes whose link stands but that missed three beats."""

@@ -1,19 +1,41 @@
-"""COMMIT on the side of the log: a transaction's work becomes one entry, whose outcome is the transaction's."""
+"""COMMIT on the side of the log: a transaction's work becomes one entry, whose outcome is the transaction's.
+
+COMMIT said again under its request id is told how it ended: by a node's record, else by an entry of the log that burns
+the id. Such an entry gives the recorded outcome when the id has run, whatever ran under it; when it has not, its own is
+25P01, and a commit that comes after it, from wherever it was held up, ends so too. So 25P01 is never taken back.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from gevent.event import Event
 
-from dirk_gevent import answers
+from dirk_gevent import answers, protocol
 from dirk_gevent.config import Limits
 from dirk_gevent.engine.results import Outcome
 from dirk_gevent.host import LogHost
+from dirk_gevent.log.entry import SYSTEM_LOG_ID, Draft
+from dirk_gevent.service import Answer
 from dirk_gevent.session import Request, Session
 from dirk_gevent.transactions import draft_of
 from dirk_gevent.understand import Understanding
 from parser.errors import SqlError
+
+#: What a node's answer says when it has no record of the request: none yet, or it can't tell now.
+_OPEN_STATES = ("25P01", "57P03", "53300", "58030", "XX000")
+#: Why the log took no entry: what became of the request before is as unknown as it was.
+_NOT_TAKEN = ("57P03", "53300", "53100", "08007")
+
+
+class _Running:
+    """A request id under which COMMITs are at work here."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.ended = Event()
 
 
 class Commits:
@@ -24,7 +46,20 @@ class Commits:
         self._limits = limits
         self._understanding = understanding
         self._name = name
-        self._running: dict[str, Event] = {}
+        self._running: dict[str, _Running] = {}
+
+    @contextmanager
+    def under_way(self, request_id: str) -> Iterator[None]:
+        """The time from COMMIT's coming to its answer: the same COMMIT said again waits for it."""
+        running = self._running.setdefault(request_id, _Running())
+        running.count += 1
+        try:
+            yield
+        finally:
+            running.count -= 1
+            if not running.count:
+                self._running.pop(request_id)
+                running.ended.set()
 
     def run(self, session: Session, request: Request, request_id: str, fields: object) -> bytes:
         """Append `fields` (see `work_fields`) and answer with how it ended.
@@ -34,25 +69,58 @@ class Commits:
         log_id, draft = draft_of(fields, request_id, self._limits.write_steps, self._understanding.of)
         if (draft.base_index or 0) > self._host.head_index(log_id) and self._host.log.is_open(log_id):
             raise SqlError("argument_invalid", field="commit")
-        ended = self._running.setdefault(request_id, Event())
-        try:
+        with self.under_way(request_id):
             outcome = self._host.write(log_id, str(log_id), "", draft)
-        finally:
-            self._running.pop(request_id, None)
-            ended.set()
         session.saw(log_id, outcome.index)
         return committed(session, request, self._name, log_id, outcome)
 
-    def wait(self, request_id: str) -> None:
-        """If a commit with this id is under way, wait until it has ended.
+    def again(
+        self, session: Session, request: Request, request_id: str, recorded: Callable[[str | None, int, int], Answer]
+    ) -> Answer:
+        """How the COMMIT with this id ended, which is said again.
 
-        Raises SqlError outcome_unknown while the log itself cannot say whether it holds the entry.
+        `recorded` asks a node for its record: of the database of a name and a log, at an index.
+
+        Raises SqlError: no_database when no database is named, outcome_unknown while nobody can know, and what the
+        COMMIT ended with: no_transaction when it did not, and never will.
         """
+        self._wait(request_id)
+        name, log_id = self._host.place(session, request.database)
+        if log_id == SYSTEM_LOG_ID:
+            # Each database has its own log: which of them it was about, only its session knew.
+            raise SqlError("no_database")
+        answer = self._recorded(recorded, name, log_id)
+        return answer if answer is not None else self._burnt(session, request, request_id, log_id)
+
+    def _wait(self, request_id: str) -> None:
+        """If a commit with this id is under way, wait a while until it has ended."""
         running = self._running.get(request_id)
         if running is not None:
-            running.wait(self._limits.wait_ms / 1000)
-        if self._host.log.is_in_doubt:
-            raise SqlError("outcome_unknown", request_id=request_id)
+            running.ended.wait(self._limits.wait_ms / 1000)
+
+    def _recorded(
+        self, recorded: Callable[[str | None, int, int], Answer], name: str | None, log_id: int
+    ) -> Answer | None:
+        try:
+            answer = recorded(name, log_id, self._host.head_index(log_id))
+        except SqlError as error:
+            if error.sqlstate not in _OPEN_STATES:
+                raise
+            return None
+        meta = protocol.split_meta(answer)[0] if isinstance(answer, bytes) else None
+        return None if meta is not None and meta.get("sqlstate") in _OPEN_STATES else answer
+
+    def _burnt(self, session: Session, request: Request, request_id: str, log_id: int) -> bytes:
+        """Nobody has a record: see to it that nothing can run under the id any more, and say what did."""
+        try:
+            # A log that lacks entries takes none, and neither does one whose end a fault has left open.
+            outcome = self._host.write(log_id, str(log_id), "", Draft(request_id, ()))
+        except SqlError as error:
+            if error.sqlstate in _NOT_TAKEN:
+                raise SqlError("outcome_unknown", request_id=request_id) from error
+            raise
+        session.saw(log_id, outcome.index)
+        return committed(session, request, self._name, log_id, outcome)
 
 
 def committed(session: Session, request: Request, node: str, log_id: int, outcome: Outcome) -> bytes:

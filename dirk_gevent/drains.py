@@ -54,6 +54,7 @@ class Drains:
         view = self._nodes[hello.node]
         if not hello.process or hello.process != view.process:
             view.process = hello.process
+            view.pins.clear()
             self.undrain(hello.node)
 
     def _save(self) -> None:

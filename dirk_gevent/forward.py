@@ -85,13 +85,21 @@ class Forward:
         recorded: Callable[[Session, Request, Route], bytes],
     ) -> Answer:
         """How the COMMIT with the request's id ended; `recorded` tells it when the log is here. Raises SqlError."""
-        if self.host is None or self._commits is None:
-            return self.run(session, request, understood.shaped, understood.route, wire)
         assert request.request_id is not None
-        self._commits.wait(request.request_id)
-        name, log_id = self.host.place(session, request.database)
-        minimum = {log_id: self.host.head_index(log_id)}
-        return recorded(session, replace(request, database=name, minimum=minimum), understood.route)
+        if self.host is None or self._commits is None:
+            try:
+                return self.run(session, request, understood.shaped, understood.route, wire)
+            except SqlError as error:
+                if error.key == "proxy_unreachable":
+                    # Nothing was done now; what became of it before is not known here.
+                    raise SqlError("outcome_unknown", request_id=request.request_id) from error
+                raise
+
+        def here(name: str | None, log_id: int, index: int) -> bytes:
+            found = replace(request, database=name, read="session", minimum={log_id: index})
+            return recorded(session, found, understood.route)
+
+        return self._commits.again(session, request, request.request_id, here)
 
     def head_index(self, session: Session, request: Request, database: Database, wire: Wire) -> int:
         """Where the log of a database ends now, or a later index; raises as `run` does."""

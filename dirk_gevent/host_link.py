@@ -329,9 +329,9 @@ class NodeLink:
 
     def _let_go(self) -> None:
         """The node is about to end: send it nothing new, and tell it once what is under way there has ended."""
-        view = self._host.cluster.nodes[self.node]
-        view.is_drained = True
-        while view.pins or self._host.cluster.running.get(self.node, 0):
+        cluster = self._host.cluster
+        cluster.nodes[self.node].is_drained = True
+        while any(cluster.under_way(self.node)):
             gevent.sleep(_LOOK_SECONDS)
         self._frames.send({"t": "left"})
 

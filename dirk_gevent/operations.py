@@ -210,17 +210,15 @@ class Operations:
         ]
         if not others:
             raise Refused(f"no other master is live and undrained: requests would fail without {node}")
-        view = self._host.cluster.nodes[node]
         self._host.drains.drain(node)
         self._host.log_event("node_drained", target=node)
         deadline = time.monotonic() + float(fields.get("seconds", _DRAIN_SECONDS))
-        while (running := self._host.cluster.running.get(node, 0)) or view.pins:
+        while any(under_way := self._host.cluster.under_way(node)):
             if time.monotonic() > deadline:
-                break
+                reads, transactions = under_way
+                return 1, f"{node} gets nothing new, but {reads} reads and {transactions} transactions still run there."
             gevent.sleep(_LOOK_SECONDS)
-        else:
-            return 0, f"{node} is drained: stop it, start it; it serves again by itself, or after dirk-admin undrain."
-        return 1, f"{node} gets nothing new, but {running} reads and {view.pins} transactions still run there."
+        return 0, f"{node} is drained: stop it, start it; it serves again by itself, or after dirk-admin undrain."
 
     def _undrain(self, fields: Mapping[str, Any]) -> tuple[int, str]:
         node = self._node(fields)

@@ -7,6 +7,7 @@ connection serves any session.
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import Any
 
 import gevent
@@ -63,7 +64,10 @@ class ProxyHandler:
         self._session_statements = SessionStatements(host, config.limits, "proxy")
         self._router = ReadRouter(host.cluster, config.routing.reads)
         self._silence_seconds = config.limits.statement_seconds + _SILENCE_SLACK_SECONDS
-        self.backends = {one.id: Backend(one.host, one.port, log) for one in config.instances}
+        self.backends = {
+            one.id: Backend(one.host, one.port, log, partial(host.cluster.is_replaceable, one.id))
+            for one in config.instances
+        }
         self._transactions = ProxyTransactions(
             host, self.backends, self._router, self._understanding, self._read, self._minimum
         )
@@ -165,14 +169,16 @@ class ProxyHandler:
     ) -> Answer | None:
         """One node's answer; None when another node should be asked, NodeFullError when it turned the read away."""
         self._router.began(name)
+        answer: bytes | Remote = b""
         try:
             answer = self.backends[name].ask(message, self._silence_seconds, wire)
         except BackendDownError:
             return None
         finally:
-            self._router.ended(name)
+            if not isinstance(answer, Remote):
+                self._router.ended(name)
         if isinstance(answer, Remote):
-            return RelayedAnswer(answer, session, request)
+            return RelayedAnswer(answer, session, request, lambda: self._router.ended(name))
         meta, stripped = protocol.split_meta(answer)
         if stripped.endswith(_TURNED_AWAY):
             raise NodeFullError(name)

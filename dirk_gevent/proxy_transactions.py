@@ -7,6 +7,7 @@ comes from any other master.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -45,19 +46,24 @@ class PinnedTransaction:
         self.lease = lease
         self.log_id = log_id
         self.failure: SqlError | None = None
-        self._view: NodeView | None = view
-        view.pins += 1
+        self._pins = view.pins
+        self._pin = view.pins.add()
+
+    def begin(self) -> None:
+        """A statement is on its way to the node: it is not idle until `end`."""
+        self._pin.used_at = math.inf
+
+    def end(self) -> None:
+        """The statement has been answered to its end."""
+        self._pin.used_at = time.monotonic()
 
     def unpin(self) -> None:
         """It asks nothing more of the node. Safe to call twice."""
-        view, self._view = self._view, None
-        if view is not None:
-            view.pins -= 1
+        self._pins.remove(self._pin)
 
     def lost(self) -> SqlError:
         """The node is gone, and the transaction with it; the error to raise."""
-        self.unpin()
-        self.lease.close()
+        self.close()
         self.failure = SqlError("transaction_lost", node=self.node)
         return self.failure
 
@@ -103,9 +109,15 @@ class ProxyTransactions:
             return self._commit(session, request, held, wire)
         if held.failure is not None:
             raise SqlError("transaction_aborted")
-        answer = self._ask(session, request, held, wire)
+        held.begin()
+        answer: bytes | Remote = b""
+        try:
+            answer = self._ask(session, request, held, wire)
+        finally:
+            if not isinstance(answer, Remote):
+                held.end()
         if isinstance(answer, Remote):
-            return RelayedAnswer(answer, session, request)
+            return RelayedAnswer(answer, session, request, held.end)
         return _told(session, request, answer)
 
     # --- begin -----------------------------------------------------------------------------------------------
@@ -116,10 +128,14 @@ class ProxyTransactions:
         if route.verb == "commit" and "commit" in request.metadata:
             request_id = request.request_id or new_request_id(int(time.time() * 1000))
             return self._commits.run(session, request, request_id, request.metadata["commit"])
-        if route.verb == "commit" and request.request_id is not None:
-            self._commits.wait(request.request_id)
-            asked = {**request.metadata, "outcome": request.request_id}
-            return self._read(session, replace(request, read="strong", metadata=asked), route, wire)
+        if route.verb == "commit" and (said_again := request.request_id) is not None:
+
+            def recorded(name: str | None, log_id: int, index: int) -> Answer:
+                asked, minimum = {**request.metadata, "outcome": said_again}, {log_id: index}
+                read = replace(request, database=name, read="session", minimum=minimum, metadata=asked)
+                return self._read(session, read, route, wire)
+
+            return self._commits.again(session, request, said_again, recorded)
         raise SqlError("no_transaction")
 
     def _begin(self, session: Session, request: Request, wire: Wire) -> bytes:
@@ -162,8 +178,11 @@ class ProxyTransactions:
         try:
             answer = lease.ask_whole(message, self._silence_seconds, wire)
         except BackendDownError:
-            held.unpin()
+            held.close()
             return None
+        except BaseException:
+            held.close()
+            raise
         meta, _ = protocol.split_meta(answer)
         if meta is None or meta.get("sqlstate"):
             held.unpin()
@@ -192,21 +211,32 @@ class ProxyTransactions:
         session.transaction = None
         if held.failure is not None:
             raise held.failure
+        request_id = request.request_id or new_request_id(int(time.time() * 1000))
+        with self._commits.under_way(request_id):
+            answer = self._prepared(session, request, held, wire)
+            meta, _ = protocol.split_meta(answer)
+            if meta is None or meta.get("sqlstate"):
+                return _told(session, request, answer)
+            session.saw(held.log_id, int(meta["index"]))
+            if meta["commit"] is None:
+                return ended(session, request, _NAME, "commit", held.log_id)
+            return self._commits.run(session, request, request_id, meta["commit"])
+
+    def _prepared(self, session: Session, request: Request, held: PinnedTransaction, wire: Wire) -> bytes:
+        """The node's answer with the transaction's work, which is then forgotten there."""
+        held.begin()
         try:
             message = self._message(session, request, {"prepare": True})
             answer = held.lease.ask_whole(message, self._silence_seconds, wire)
         except BackendDownError as error:
             raise held.lost() from error
+        except BaseException:
+            # The client is gone, and nobody else ends what is pinned.
+            held.close()
+            raise
         held.lease.release()
         held.unpin()
-        meta, _ = protocol.split_meta(answer)
-        if meta is None or meta.get("sqlstate"):
-            return _told(session, request, answer)
-        session.saw(held.log_id, int(meta["index"]))
-        if meta["commit"] is None:
-            return ended(session, request, _NAME, "commit", held.log_id)
-        request_id = request.request_id or new_request_id(int(time.time() * 1000))
-        return self._commits.run(session, request, request_id, meta["commit"])
+        return answer
 
     # --- statements ------------------------------------------------------------------------------------------
 

@@ -25,7 +25,7 @@ from dirk_gevent.engine.rehearsal import Rehearsal
 from dirk_gevent.engine.results import Outcome
 from dirk_gevent.engine.steps import StepCounter
 from dirk_gevent.engine.transaction import conflict
-from dirk_gevent.log.entry import CREATE_DATABASE, Entry, chain, request_time_ms
+from dirk_gevent.log.entry import BURN_HASH, CREATE_DATABASE, Entry, chain, request_time_ms
 from parser.errors import SqlError
 from parser.plan import CatalogChange
 
@@ -194,6 +194,8 @@ class Applier:
         try:
             if refused is not None:
                 raise refused
+            if entry.is_burn:
+                raise SqlError("no_transaction")
             self._check_reads(batch, entry)
             if entry.change is not None:
                 result = self._change_databases(entry)
@@ -252,8 +254,12 @@ class Applier:
 
 
 def _known_request(entry: Entry, record: records.Request) -> Outcome:
-    """How an entry ends whose request id ran at an earlier index."""
-    if record.request_hash != entry.request_hash:
+    """How an entry ends whose request id ran, or was burnt, at an earlier index.
+
+    What burns an id asks how the request ended, whatever it was; a transaction's entry that comes later ends as it did.
+    """
+    is_burnt = record.request_hash == BURN_HASH and entry.base_index is not None
+    if record.request_hash != entry.request_hash and not entry.is_burn and not is_burnt:
         return failed(entry, SqlError("request_id_reused", request_id=entry.request_id))
     return repeated(entry, decode_outcome(record))
 

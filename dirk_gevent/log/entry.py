@@ -71,7 +71,7 @@ class Draft:
 
     `step_limit`: SQLite VM steps after which the write ends with 57014 on every node (0 = none).
     `base_index` and `tables_read` belong to a transaction: it fails with 40001 when one of the tables
-    changed after that index.
+    changed after that index. Without statements it burns its request id (see `Entry.is_burn`).
     """
 
     request_id: str
@@ -118,6 +118,11 @@ class Entry:
     tables_read: tuple[str, ...] = ()
     change: DatabaseChange | None = None
     rules: int = RULES
+
+    @property
+    def is_burn(self) -> bool:
+        """Whether it only settles how its request ended: it does nothing, and nothing runs under its id any more."""
+        return not self.statements and self.change is None
 
     def encode(self, statements: bytes | None = None) -> bytes:
         """The entry's bytes. `statements` is `encode_statements(self.statements)` when the caller has it
@@ -188,6 +193,10 @@ def request_hash(draft: Draft) -> str:
 def hash_statements(statements: bytes) -> str:
     """`request_hash` from the bytes that `encode_statements` made."""
     return blake2b(statements, digest_size=HASH_BYTES).hexdigest()
+
+
+#: The request hash of entries that burn their id.
+BURN_HASH = hash_statements(b"[]")
 
 
 def chain(previous: bytes, entry_bytes: bytes) -> bytes:

@@ -219,14 +219,25 @@ class Client:
             operation.log, operation.index, operation.node = answer.log, answer.index, answer.node
             self._history.end(operation, "ok", "")
         except NoAnswerError:
-            if not is_committing:
+            if is_committing:
+                self._settle(operation)
+            else:
                 self._history.end(operation, "fail", "no answer")
         except _StepFailed as failed:
             self._speaker.leave()
-            if failed.answer.sqlstate != _UNKNOWN:
-                self._history.end(operation, "fail", failed.answer.sqlstate)
-            if failed.answer.sqlstate not in _ABORTED | self._lost | {_UNKNOWN}:
+            if failed.answer.sqlstate == _UNKNOWN:
+                self._settle(operation)
+                return
+            self._history.end(operation, "fail", failed.answer.sqlstate)
+            if failed.answer.sqlstate not in _ABORTED | self._lost:
                 raise Unexpected(f"{operation.shown()}: {failed.answer.text}") from failed
+
+    def _settle(self, operation: Operation) -> None:
+        """Ask how a COMMIT ended until it is known. One that was denied (25P01) must not be seen later."""
+        answer = ask_until(self._speaker, operation, "COMMIT", self._lost, id=operation.request_id)
+        self._history.end(operation, "fail" if answer.sqlstate else "ok", answer.sqlstate)
+        if answer.sqlstate not in _ABORTED | {""}:
+            raise Unexpected(f"{operation.shown()}: {answer.text}")
 
     def _step(self, text: str, **metadata: Any) -> Answer:
         answer = self._speaker.ask(text, **metadata)

@@ -127,10 +127,8 @@ class Client:
 def _ending(state: str, is_first: bool) -> Ending | None:
     """What a refused COMMIT means; None while the question is open.
 
-    That no such transaction is known (25P01) settles it only when nothing was lost on the way to that answer.
+    That there is no such transaction (25P01) is a word for good: one that is seen after it is a wrong one.
     """
-    if state == "25P01":
-        return Ending.UNKNOWN
     if state in _OPEN_STATES and not (is_first and state == "57P03"):
         return None
     return Ending.ABORTED

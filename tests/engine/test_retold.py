@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import random
+
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
+from dirk_gevent.log.entry import Entry
 from tests.engine.plans import LogMaker, rows_of, shaped, work
 
 INSERT = "insert into t values (?1, ?2)"
@@ -37,3 +41,38 @@ def test_databases_told_of_again_stay_as_they_are(engine: Engine) -> None:
         engine.apply_system(again)
         assert engine.get("x").log_id == 3
         assert sorted(engine.logs()) == [0, 3]
+
+
+def test_an_id_that_is_burnt_has_one_outcome_in_every_order(database: Database, log: LogMaker) -> None:
+    """Commits, other statements and burns of some ids, in any order and in any batches: each id ends one way."""
+    seed = int(os.environ.get("DIRK_TEST_SEED", random.randrange(10**6)))
+    print(f"DIRK_TEST_SEED={seed}")
+    source = random.Random(seed)
+    database.apply(work(log.sql("create table t (a, b)")))
+    ids = [log.request_id() for _ in range(20)]
+    asked = [(source.randrange(len(ids)), source.choice(("commit", "burn", "burn", "single"))) for _ in range(120)]
+    items = work(*(_of_kind(log, kind, ids[number], number) for number, kind in asked))
+    outcomes = []
+    while items:
+        size = source.randint(1, 8)
+        outcomes += database.apply(items[:size])
+        items = items[size:]
+    told = [(*one, outcome.sqlstate) for one, outcome in zip(asked, outcomes, strict=True)]
+    for number in range(len(ids)):
+        _judge([(kind, sqlstate) for one, kind, sqlstate in told if one == number])
+    there = sorted(row[0] for row in rows_of(database, "select a from t"))
+    assert there == sorted({one for one, kind, sqlstate in told if not sqlstate and kind != "burn"})
+
+
+def _of_kind(log: LogMaker, kind: str, request_id: str, number: int) -> Entry:
+    statements = () if kind == "burn" else (shaped(INSERT, number, kind),)
+    return log.statement(*statements, request_id=request_id, base=log.index if kind == "commit" else None)
+
+
+def _judge(told: list[tuple[str, str]]) -> None:
+    """All that one id was told: what came first decides."""
+    for kind, sqlstate in told:
+        if told[0][0] == "burn":
+            assert sqlstate == ("22023" if kind == "single" else "25P01"), told
+        else:
+            assert sqlstate == ("" if kind in (told[0][0], "burn") else "22023"), told

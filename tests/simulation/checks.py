@@ -22,6 +22,8 @@ from tests.simulation.world import put, the_world
 NOT_APPENDED = ("57P03", "53300", "53100")
 _UNIQUE = "23505"
 _CONFLICT = "40001"
+#: How a request ends whose id was burnt before it came.
+_NO_TRANSACTION = "25P01"
 #: What a transaction reads or writes.
 TOUCHED = {Kind.TRANSFER: ("banky",), Kind.BUMP: ("isany",), Kind.SIGHT: ("isany", "banky")}
 _CHANGED = {
@@ -174,7 +176,10 @@ def replay(plan: Plan, base: int, entries: dict[int, Entry], head: int) -> Truth
             truth.strangers.append(index)
         elif operation.number not in truth.places:
             truth.places[operation.number] = index
-            outcome = _conflict(operation, entry, changed, base) or tables.apply(operation)
+            if entry.is_burn:
+                outcome = _NO_TRANSACTION
+            else:
+                outcome = _conflict(operation, entry, changed, base) or tables.apply(operation)
             truth.outcomes[operation.number] = outcome
             if not outcome:
                 changed[_CHANGED[operation.kind]] = index

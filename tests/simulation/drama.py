@@ -166,7 +166,7 @@ class Drama:
         plan = replace(self._plan, operations=(*self._plan.operations, _PROBE))
         truth = replay(plan, template.head.index, entries, head.index)
         wrong = judge(plan, self._history, truth)
-        wrong += judge_transactions(plan, self._history, truth, entries, self._commits)
+        wrong += judge_transactions(plan, self._history, truth)
         for machine in self._cluster.nodes:
             wrong += self._judge_node(machine, head, truth)
         times = [entries[index].time_ms for index in sorted(entries)]
