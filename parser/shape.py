@@ -19,6 +19,7 @@ from parser.errors import SqlError
 from parser.plan import Shaped, Value
 from parser.repetition import optional, repeated
 from parser.rows import json_rows
+from parser.values_head import VALUES_HEAD
 
 _SINGLE: Final = r"[^'\\]*+" + repeated(r"(?:''|\\.) [^'\\]*+")
 _DOUBLE: Final = r'[^"\\]*+' + repeated(r'(?:""|\\.) [^"\\]*+')
@@ -41,12 +42,6 @@ _BROKEN: Final = r"(?<=['\"`]) .*+ | (?<=/) \* .*+"
 _WHOLE = re.compile(rf"['\"`](?:{_QUOTED}) | /\* .*? \*/ | --.* | //.*", re.VERBOSE | re.DOTALL)
 # The first character set lets the engine skip to where anything of interest can begin.
 _SPLIT = re.compile(rf"(['\"`\[/.\-0-9](?:{_QUOTED}|{_NUMBER}|{_COMMENT}|{_BROKEN}))", re.VERBOSE | re.DOTALL)
-_VALUES_HEAD = re.compile(
-    r"\s*+(?:manampia|insert|replace)\b(?:[^'\"`\[;?$/\-0-9()]|(?<=\w)[0-9]|`[^`]*+`)*?"
-    + optional(r"\([^'\"\[?$/\-()]*+\)[\s#]*+")
-    + r"(?<![^\W_])(?:sanda|values)@?\s*+(?=\()",
-    re.IGNORECASE,
-)
 _LEADING = re.compile(r"(?:\s++|--[^\n]*+|//[^\n]*+|/\*.*?\*/)+", re.DOTALL)
 _LEADING_FIRST: Final = frozenset(" \t\r\n\f\v-/")
 _HEAD_LETTERS: Final = frozenset("mMiIrR")
@@ -76,7 +71,7 @@ def split(text: str) -> Shaped:
     """
     text = _from_first_word(text)
     if text[:1] in _HEAD_LETTERS:
-        head = _VALUES_HEAD.match(text)
+        head = VALUES_HEAD.match(text)
         if head is not None:
             shaped = _split_rows(text, head.end())
             if shaped is not None:
@@ -88,7 +83,7 @@ def split_large_insert(text: str) -> Shaped | None:
     """`split` of an insert whose rows are JSON but for brackets and quotes, at some 20 µs a kilobyte; None for any
     other statement, which may take a hundred times as long to understand."""
     text = _from_first_word(text)
-    head = _VALUES_HEAD.match(text) if text[:1] in _HEAD_LETTERS else None
+    head = VALUES_HEAD.match(text) if text[:1] in _HEAD_LETTERS else None
     return _split_json_rows(text, head.end()) if head is not None else None
 
 

@@ -71,6 +71,14 @@ def test_values_of_collapsed_rows() -> None:
         "insert into t values (1, 2), (3, 4), (abs(-5), 6)",
         "insert into t values (1, 2), (3, 4), ($p, 6), (7, 8)",
         "insert into t values (1, 2), (3, 4), (t.a, 6)",
+        # These rows are an operand of the query, not the rows of the INSERT.
+        "insert into t select * from u union all values (7), (8), (9)",
+        "insert into t select a, b from u except values (1, 2), (3, 4)",
+        "manampia ao@ t alaivo * ao@ u ankambana daholo sanda (1), (2)",
+        "insert into t (a) select a from values (1), (2)",
+        "insert into t values (1), (2) union values (3), (4)",
+        "insert into t values (1), (2) limit 1",
+        "insert into t as values (1), (2)",
     ],
 )
 def test_other_rows_stay_as_written(text: str) -> None:
