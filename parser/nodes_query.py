@@ -61,7 +61,7 @@ class TableCall:
 
 @dataclass(frozen=True, slots=True)
 class Join:
-    """`kind`: inner, left, right, full, cross. At most one of `natural`, `on`, `using` is there.
+    """`kind`: inner, left, right, full, cross. Beside `natural`, `on` is one condition more and `using` an error.
 
     `right` is a Join itself only where the text had parentheses. A plain `JOIN` without condition is inner.
     """

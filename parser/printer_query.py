@@ -96,6 +96,8 @@ def _derived(writer: Writer, node: Derived) -> str:
 
 @writes(Join)
 def _join(writer: Writer, node: Join) -> str:
+    if writer.portable and node.natural and node.on is not None:
+        raise SqlError("not_supported", what="NATURAL JOIN … ON", place=node.place)
     text = f"{writer.node(node.left)} {_join_words(writer, node)} {_joined(writer, node.right)}"
     if node.using:
         return f"{text} {writer.words('USING')} ({writer.list(node.using)})"

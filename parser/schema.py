@@ -137,11 +137,12 @@ class Schema:
         return self.tables.get(name_key) or self.views.get(name_key)
 
     def changed(self, changes: Iterable[CatalogChange], version: int) -> Schema:
-        """This schema after a DDL. Only what `changes` name is parsed."""
+        """This schema after a DDL. Only what `changes` name is parsed; it may hold what only an earlier build took."""
         # Defining an object takes the compiler, which is built on this module.
+        from parser.compile.context import Tolerance
         from parser.compile.load import load_schema
 
-        return load_schema(self, changes, version)
+        return load_schema(self, changes, version, Tolerance.NAMES)
 
 
 def load(rows: Iterable[CatalogChange], version: int) -> Schema:

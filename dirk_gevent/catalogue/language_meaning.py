@@ -192,6 +192,11 @@ _DEFINITIONS: dict[str, Texts] = {
         fr="{name} ne peut recevoir l'heure qu'il est là où la réponse est gardée (colonne calculée, index)",
         en="{name} can't be given the time now where the answer is kept (a computed column, an index)",
     ),
+    "not_repeatable": Texts(
+        mg="miova isaky ny antsoina ny {name}, nefa tehirizin'ny {what} ny valiny",
+        fr="{name} change d'une fois à l'autre, or {what} garde ce qui est calculé",
+        en="{name} changes from one time to the next, and {what} keeps what it comes to",
+    ),
     "generated_circular": Texts(
         mg="miankina amin'ny tenany ihany ny tsanganana kajiana {name}",
         fr="la colonne calculée {name} dépend d'elle-même",

@@ -24,6 +24,11 @@ SYNTAX: dict[str, Texts] = {
         fr="{found} n'a pas sa place ici, ligne {line}, colonne {column} : il faut une valeur écrite",
         en="{found} has no place here, line {line}, column {column}: a value must be written out",
     ),
+    "natural_using": Texts(
+        mg="efa milaza ny tsanganana iraisana ny tonona:natoraly ; tsy azo arahina iraisana, fa ny ka ihany",
+        fr="NATURAL JOIN désigne déjà les colonnes communes : USING est de trop, ON peut suivre",
+        en="NATURAL JOIN already names the common columns: USING can't follow it, ON can",
+    ),
     "ends_early": Texts(
         mg="tapitra aloha loatra ny fanambarana, andalana {line}, tsanganana {column}",
         fr="l'instruction se termine trop tôt, ligne {line}, colonne {column}",

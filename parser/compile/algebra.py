@@ -158,8 +158,10 @@ class _Reader:
     def _join(self, join: nodes.Join) -> str:
         if join.kind == "inner" and join.on is None and not join.using and not join.natural:
             return "×"
-        said = f" {self._text(join.on)}" if join.on is not None else f" {self._list(join.using)}" if join.using else ""
-        return _JOINS[join.kind] + said
+        said = ["NATURAL"] if join.natural and join.on is not None else []
+        said += [self._text(join.on)] if join.on is not None else []
+        said += [self._list(join.using)] if join.using else []
+        return " ".join([_JOINS[join.kind], *said])
 
     def _limit(self, limit: nodes.Limit | nodes.RowRange) -> str:
         if isinstance(limit, nodes.RowRange):

@@ -10,9 +10,11 @@ from parser import nodes
 from parser.compile import numbering, sql
 from parser.compile.changes import column_of
 from parser.compile.constraints import adding_constraint, column_rewrite, dropping_constraint
-from parser.compile.context import Context
+from parser.compile.context import Context, Tolerance
 from parser.compile.ddl import check_name
-from parser.compile.define import column_sql, define_column, define_index, define_view, table_sql
+from parser.compile.define import check_text, column_sql, define_column, define_index, define_view, table_sql
+from parser.compile.generated import resolved_column
+from parser.compile.kept import default_expression
 from parser.compile.load import load_schema, parsed
 from parser.errors import SqlError
 from parser.literals import Literals
@@ -51,6 +53,7 @@ def alter_table(context: Context, node: nodes.AlterTable) -> Ddl:
     views = _dependents(context.schema, table)
     changes += [CatalogChange("view", view.key, view.name, view.source) for view in views]
     after = _after(context.schema, table, changes, node.action)
+    _check_kept(replace(context, schema=after, inline=True, for_write=True), table, node.action)
     texts = [f"DROP VIEW {sql.name(view.name)}" for view in reversed(views)]
     texts += _statements(after, table, node.action, simple)
     texts += [_view_sql(after, view) for view in views]
@@ -197,13 +200,15 @@ def _dependents(schema: Schema, table: Table) -> list[View]:
 def _after(schema: Schema, table: Table, changes: list[CatalogChange], action: object) -> Schema:
     """The schema with `changes`. What is not found any more was taken away by the action."""
     try:
-        return load_schema(schema, changes, schema.version)
+        return load_schema(schema, changes, schema.version, Tolerance.RULES)
     except SqlError as error:
-        if error.key in _BROKEN and isinstance(action, (*_NAMING, nodes.DropConstraint)):
+        user = _broken(schema, changes)
+        takes_away = isinstance(action, (*_NAMING, nodes.DropConstraint))
+        if error.key in _BROKEN and (takes_away or key(user) != table.key):
             gone = nodes.Name(table.name)
             if isinstance(action, nodes.DropColumn | nodes.DropConstraint):
                 gone = action.name
-            raise SqlError("in_use", name=gone.text, user=_broken(schema, changes), place=gone.place) from None
+            raise SqlError("in_use", name=gone.text, user=user, place=gone.place) from None
         error.nowhere()
         raise
 
@@ -212,10 +217,23 @@ def _broken(schema: Schema, changes: list[CatalogChange]) -> str:
     """The name of the first object that can't be defined any more."""
     for change in changes:
         try:
-            schema = load_schema(schema, [change], schema.version)
+            schema = load_schema(schema, [change], schema.version, Tolerance.RULES)
         except SqlError:
             return change.name
     return ""
+
+
+def _check_kept(context: Context, table: Table, action: nodes.Alteration) -> None:
+    """What the action itself adds is new: nothing of it may only have been taken by an earlier build."""
+    match action:
+        case nodes.AddColumn():
+            made = context.schema.tables[table.key]
+            resolved_column(context, action.column, made.columns[-1], made.columns, made.name)
+            column_sql(context, action.column, made.columns[-1], made)
+        case nodes.AddConstraint(constraint=nodes.Check() as constraint):
+            check_text(context, context.schema.tables[table.key], constraint)
+        case nodes.AlterColumn(constraint=nodes.Default(value=value)):
+            default_expression(context, value)
 
 
 # --- what SQLite does ----------------------------------------------------------------------------------------
@@ -228,7 +246,7 @@ def _statements(after: Schema, table: Table, action: object, simple: bool) -> li
     made = after.tables[table.key]
     shaped, create = parsed(made.source)
     assert isinstance(create, nodes.CreateTable)
-    context = Context(after, Literals(shaped), for_write=True, inline=True)
+    context = Context(after, Literals(shaped), for_write=True, inline=True, tolerance=Tolerance.RULES)
     if simple:
         column = column_sql(context, create.columns[-1], made.columns[-1], made)
         return [f"ALTER TABLE {sql.name(table.name)} ADD COLUMN {column}"]
@@ -260,11 +278,16 @@ def _kept(before: Table, after: Table, renamed: nodes.RenameColumn | None) -> It
 def _index_sql(schema: Schema, index: Index) -> str:
     shaped, create = parsed(index.source)
     assert isinstance(create, nodes.CreateIndex)
-    return define_index(Context(schema, Literals(shaped)), create, index.source)[1]
+    return define_index(_reading(schema, shaped), create, index.source)[1]
 
 
 def _view_sql(schema: Schema, old: View) -> str:
     shaped, create = parsed(old.source)
     assert isinstance(create, nodes.CreateView)
-    view, text = define_view(Context(schema, Literals(shaped)), create, old.source)
+    view, text = define_view(_reading(schema, shaped), create, old.source)
     return f"CREATE VIEW {sql.name(view.name)} ({sql.names([each.name for each in view.columns])}) AS {text}"
+
+
+def _reading(schema: Schema, shaped: Shaped) -> Context:
+    """The context in which a definition that is there is read again."""
+    return Context(schema, Literals(shaped), tolerance=Tolerance.RULES)

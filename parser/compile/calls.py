@@ -25,7 +25,7 @@ def call(env: Env, node: nodes.Call) -> Expression:
         raise SqlError("unknown_function", name=node.name.text, nearest=close, place=node.name.place)
     _check_form(node, function)
     if function.clock:
-        return _clock(env, function)
+        return _clock(env, node, function)
     if function.sort is Sort.MOMENT:
         return _moment(env, node, function)
     arguments = expressions(env, node.arguments)
@@ -69,9 +69,9 @@ def _is_scalar_extreme(node: nodes.Call, function: Function) -> bool:
     return function.sort is Sort.AGGREGATE and function.sql in ("min", "max") and len(node.arguments) > 1
 
 
-def _clock(env: Env, function: Function) -> Expression:
+def _clock(env: Env, node: nodes.Call, function: Function) -> Expression:
     context = env.context
-    context.repeatable = False
+    context.must_repeat(node.name.text, node.place)
     if function.sql == "random()" and context.for_write:
         return Expression("dirk_random()", repeatable=False, risk=function.risk)
     return Expression(function.sql, repeatable=function.sql != "random()", risk=function.risk)
@@ -88,10 +88,10 @@ def _moment(env: Env, node: nodes.Call, function: Function) -> Expression:
     if any(word in ("localtime", "utc") for word in words[position + 1 :]):
         raise SqlError("not_deterministic", name=node.name.text)
     if len(words) <= position:
-        arguments = [*expressions(env, node.arguments), *_now(env)]
+        arguments = [*expressions(env, node.arguments), *_now(env, node)]
     elif words[position] in _NOW_WORDS:
         before, after = node.arguments[:position], node.arguments[position + 1 :]
-        arguments = [*expressions(env, before), *_now(env, words[position]), *expressions(env, after)]
+        arguments = [*expressions(env, before), *_now(env, node, words[position]), *expressions(env, after)]
     else:
         arguments = expressions(env, node.arguments)
         if words[position] is None and not arguments[position].is_moment:
@@ -99,16 +99,16 @@ def _moment(env: Env, node: nodes.Call, function: Function) -> Expression:
             env.context.repeatable = False
     text = f"{function.sql}({joined(arguments)})"
     # A modifier that is no literal may be 'localtime', which our own function refuses; in a write 'now' is its too.
-    # SQLite itself refuses both in what must be pure.
+    # SQLite itself refuses both where the answer is kept (moment_not_kept).
     unsure = None in words[position + 1 :] or (env.context.for_write and None in words[position:])
-    if unsure and not env.context.pure:
+    if unsure and not (env.context.kept or env.context.pure):
         text = f"dirk_datefn('{function.sql}', {joined(arguments)})"
     return replace(combine(text, *arguments, risk=function.risk), is_moment=function.sql in ("date", "datetime"))
 
 
-def _now(env: Env, word: str | None = None) -> list[Expression]:
+def _now(env: Env, node: nodes.Call, word: str | None = None) -> list[Expression]:
     """The arguments that mean the statement's time: 'subsec' in its place is the time now with that modifier."""
-    env.context.repeatable = False
+    env.context.must_repeat(node.name.text, node.place)
     now = Expression("dirk_now()")
     return [now] if word in (None, "now") else [now, Expression("'subsec'")]
 

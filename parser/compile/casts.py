@@ -6,6 +6,9 @@ from parser import domains, nodes
 from parser.compile.context import Context
 from parser.compile.sql import ANY_RISK, NO_RISK, REAL_RISK, Expression, Risk, combine
 from parser.domains import Anything, Domain, Moment, Named, Number, Text, Truth
+from parser.errors import SqlError
+
+_ONCE = "(WITH dirk_v"
 
 
 def cast(context: Context, operand: Expression, node: nodes.Domain) -> Expression:
@@ -17,6 +20,9 @@ def cast(context: Context, operand: Expression, node: nodes.Domain) -> Expressio
         return combine(f"(+CAST({operand.sql} AS REAL))", operand, risk=REAL_RISK)
     is_boolean = domains.is_boolean(atoms)
     text = _convert(context, operand.sql, atoms)
+    if context.clause and text.startswith(_ONCE):
+        # SQLite takes no subquery there, and this is one.
+        raise SqlError("not_supported", what=f"{context.clause} (CAST …)", place=node.place)
     return combine(text, operand, is_boolean=is_boolean, extra_depth=6, risk=_risk(atoms))
 
 
@@ -56,4 +62,4 @@ def once(value: str, result: str, row: str = "") -> str:
     """`result`, which may name `value` as x several times, with `value` evaluated once: for each row that the column
     `row` is of, or where SQLite sees no column in `value`, once for all rows."""
     where = f" WHERE {row} IS {row}" if row else ""
-    return f"(WITH dirk_v(x) AS MATERIALIZED (SELECT {value}{where}) SELECT {result} FROM dirk_v)"
+    return f"{_ONCE}(x) AS MATERIALIZED (SELECT {value}{where}) SELECT {result} FROM dirk_v)"

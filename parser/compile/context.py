@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import IntEnum
 
 from parser import nodes
 from parser.bind import in_order
@@ -19,13 +20,26 @@ MAX_BOUND_LITERALS = 32_000
 _MAX_VARIABLES = 32_766
 
 
+class Tolerance(IntEnum):
+    """What a compilation lets pass that is no longer taken: what an earlier build stored must still be read.
+
+    RULES: what a statement may not say any more (`Context.refuse`). NAMES: names that build did not look at, too.
+    """
+
+    NONE = 0
+    RULES = 1
+    NAMES = 2
+
+
 @dataclass(slots=True)
 class Context:
     """The state of compiling one statement.
 
     `for_write`: what it computes must come out the same on every node. `inline`: the text is kept by SQLite
     (views, CHECKs), so literals are written into it and parameters refused. `written`: literals alone are. `pure`:
-    SQLite keeps it where it allows deterministic functions only, so none of ours is called that raises.
+    SQLite keeps it where it allows deterministic functions only, so none of ours is called that raises. `clause`: what
+    it stands in, where SQLite takes no subquery; `kept`: what it comes to is kept, so it may not change with time.
+    `is_blind`: a name was let pass (`Tolerance.NAMES`).
     `reusable`: the plan is good for other requests of its shape. `shown`: what tables are called in the
     statement, by the alias that the SQL gives them. `cells`: as `plan.Change` has them.
     """
@@ -36,6 +50,10 @@ class Context:
     inline: bool = False
     written: bool = False
     pure: bool = False
+    clause: str = ""
+    kept: bool = False
+    tolerance: Tolerance = Tolerance.NONE
+    is_blind: bool = False
     reusable: bool = True
     repeatable: bool = True
     tables: dict[str, None] = field(default_factory=dict)
@@ -47,6 +65,17 @@ class Context:
     _aliases: int = 0
     _arguments: dict[Bind, int] = field(default_factory=dict)
     _highest: int = 0
+
+    def refuse(self, error: SqlError) -> None:
+        """Raises `error`, unless a definition is read again that an earlier build took."""
+        if self.tolerance < Tolerance.RULES:
+            raise error
+
+    def must_repeat(self, name: str, place: int) -> None:
+        """Refuses function `name`, whose answer changes with time, in what is kept (not_repeatable, 42P17)."""
+        self.repeatable = False
+        if self.kept:
+            self.refuse(SqlError("not_repeatable", what=self.clause, name=name, place=place))
 
     # --- names of the schema ---
 

@@ -8,7 +8,8 @@ from dataclasses import replace
 from parser import domains, nodes
 from parser.compile import generated, numbering, sound, sql
 from parser.compile.context import Context
-from parser.compile.expressions import Env, collation, condition, expression
+from parser.compile.expressions import Env, collation, expression
+from parser.compile.kept import CHECK, INDEX, default_expression, kept_expression, pure_expression
 from parser.compile.names import Scope
 from parser.compile.query import compile_query, fixed_name
 from parser.compile.sources import relation_fields
@@ -71,7 +72,7 @@ def define_column(context: Context, node: nodes.ColumnDef) -> Column:
 
 
 def _default(context: Context, node: nodes.Default) -> str:
-    return expression(Env(context, Scope()), node.value).sql
+    return default_expression(context, node.value).sql
 
 
 def _check_columns(names: list[str], places: Iterable[int]) -> None:
@@ -176,7 +177,7 @@ def table_sql(context: Context, node: nodes.CreateTable, table: Table) -> str:
         parts.append(f"PRIMARY KEY ({sql.names([names[each] for each in table.unique[0]])})")
     others = table.unique[1 if table.has_primary else 0 :]
     parts += [f"UNIQUE ({sql.names([names[each] for each in group])})" for group in others]
-    parts += [_check(context, table, each) for each in node.constraints if isinstance(each, nodes.Check)]
+    parts += [check_text(context, table, each) for each in node.constraints if isinstance(each, nodes.Check)]
     given = [each for column in node.columns for each in column.constraints] + list(node.constraints)
     foreign = [each for each in given if isinstance(each, nodes.ForeignKey)]
     # References list the columns' own foreign keys first, then the table's, which is the order of `given`.
@@ -195,7 +196,7 @@ def column_sql(context: Context, node: nodes.ColumnDef, column: Column, table: T
     text += f" CHECK ({domain_check(column)})" if column.atoms else ""
     for each in node.constraints:
         if isinstance(each, nodes.Check):
-            text += f" {_check(context, table, each)}"
+            text += f" {check_text(context, table, each)}"
         elif isinstance(each, nodes.Collation):
             text += f" COLLATE {collation(each.collation)}"
     return text
@@ -221,11 +222,10 @@ def domain_check(column: Column) -> str:
     return f"{name} IS NULL OR {accepted} OR dirk_refuse({literal(column.name)}, {name}, {literal(column.domain)})"
 
 
-def _check(context: Context, table: Table, node: nodes.Check) -> str:
-    env = Env(context, Scope(fields=relation_fields(table.columns, "", table.name)))
-    test = condition(env, node.condition)
-    if not test.repeatable:
-        raise SqlError("not_supported", what="CHECK (SELECT …)", place=node.condition.place)
+def check_text(context: Context, table: Table, node: nodes.Check) -> str:
+    """A CHECK of the table or of a column. Raises what `kept_expression` raises."""
+    scope = Scope(fields=relation_fields(table.columns, "", table.name))
+    test = kept_expression(context, CHECK, scope, node.condition)
     # SQLite's error names the constraint: without a name of its own, it is called by its text in the language.
     shaped = context.literals.shaped
     name = node.name.text if node.name is not None else write_node(node.condition, shaped.literals)
@@ -286,14 +286,12 @@ def define_index(context: Context, node: nodes.CreateIndex, source: str) -> tupl
     context.inline, context.for_write = True, True
     table = context.table(node.table)
     fields = relation_fields(table.columns, "", table.name)
-    env = Env(replace(context, pure=True), Scope(fields=fields))
+    scope = Scope(fields=fields)
     terms = []
     for term in node.terms:
-        compiled = expression(env, term.expr)
-        if not compiled.repeatable or "dirk_" in compiled.sql:
-            raise SqlError("not_supported", what="CREATE INDEX (…)", place=term.expr.place)
+        compiled = pure_expression(context, INDEX, scope, term.expr)
         terms.append(compiled.sql + (" DESC" if term.descending else ""))
-    where = f" WHERE {condition(env, node.where).sql}" if node.where is not None else ""
+    where = f" WHERE {pure_expression(context, INDEX, scope, node.where).sql}" if node.where is not None else ""
     text = f"CREATE {'UNIQUE ' if node.unique else ''}INDEX {sql.name(node.name.text)}"
     text += f" ON {sql.name(table.name)} ({', '.join(terms)}){where}"
     named = frozenset(each.key for each in fields if any(each.sql in part for part in (*terms, where)))

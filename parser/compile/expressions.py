@@ -220,6 +220,8 @@ def _subquery(env: Env, query: nodes.Query, width: int | None = None, first_row:
     # The compiler of queries needs this module for every clause, so it is looked up when it is needed.
     from parser.compile.query import compile_query
 
+    if env.context.clause:
+        raise SqlError("not_supported", what=f"{env.context.clause} (SELECT …)", place=query.place)
     compiled = compile_query(env.context, query, env.scope, first_row=first_row)
     if width is not None and len(compiled.columns) != width:
         raise SqlError("subquery_columns", expected=width, found=len(compiled.columns), place=query.place)

@@ -10,12 +10,15 @@ from dataclasses import replace
 
 from parser import domains, nodes
 from parser.compile.context import Context
-from parser.compile.expressions import Env, expression
+from parser.compile.kept import COMPUTED, kept_expression, pure_expression
 from parser.compile.names import Scope
 from parser.compile.sources import relation_fields
 from parser.compile.walk import every
 from parser.errors import SqlError
 from parser.schema import Column, key
+
+#: Errors of an expression that depends on more than its row.
+_NOT_ITS_OWN = frozenset(("not_repeatable", "not_supported", "aggregate_misplaced", "window_misplaced"))
 
 
 def generated_of(node: nodes.ColumnDef) -> nodes.Generated | None:
@@ -31,27 +34,30 @@ def resolved(
     Raises generated_invalid and generated_circular (42P17), and what the expressions raise.
     """
     pairs = zip(given, columns, strict=True)
-    found = tuple(_resolved(context, node, column, columns, table) for node, column in pairs)
+    found = tuple(resolved_column(context, node, column, columns, table) for node, column in pairs)
     if all(column.generated is not None for column in found):
         raise SqlError("generated_invalid", name=columns[0].name, place=given[0].place)
     _check_circles(given)
     return found
 
 
-def _resolved(
+def resolved_column(
     context: Context, node: nodes.ColumnDef, column: Column, columns: tuple[Column, ...], table: str
 ) -> Column:
+    """`column` of `table` with the text of what is computed. Raises generated_invalid, and what its value raises."""
     generated = generated_of(node)
     if generated is None:
         return column
     forbidden = (nodes.Default, nodes.PrimaryKey)
     if any(isinstance(each, forbidden) for each in node.constraints):
         raise SqlError("generated_invalid", name=column.name, place=node.place)
-    env = Env(replace(context, pure=True), Scope(fields=relation_fields(columns, "", table)))
-    compiled = expression(env, generated.value)
-    is_own = compiled.repeatable and not (compiled.aggregate or compiled.windowed)
-    if not is_own or "dirk_" in compiled.sql:
-        raise SqlError("generated_invalid", name=column.name, place=generated.value.place)
+    scope = Scope(fields=relation_fields(columns, "", table))
+    try:
+        compiled = pure_expression(context, COMPUTED, scope, generated.value)
+    except SqlError as error:
+        if error.key not in _NOT_ITS_OWN:
+            raise
+        raise SqlError("generated_invalid", name=column.name, place=generated.value.place) from error
     text = compiled.sql
     if column.rounding is not None:
         # What has too many digits is left to the domain's own CHECK.
@@ -66,8 +72,8 @@ def column_text(context: Context, node: nodes.ColumnDef, table: str, columns: tu
     if generated is None:
         return ""
     column = next(each for each in columns if each.key == key(node.name.text))
-    env = Env(context, Scope(fields=relation_fields(columns, "", table)))
-    raising = expression(env, generated.value).sql
+    scope = Scope(fields=relation_fields(columns, "", table))
+    raising = kept_expression(context, COMPUTED, scope, generated.value).sql
     text = f" AS ({column.generated}) {'STORED' if generated.stored else 'VIRTUAL'}"
     return text + (f" CHECK (typeof({raising}) <> '')" if "dirk_" in raising else "")
 

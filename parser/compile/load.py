@@ -10,7 +10,7 @@ from types import MappingProxyType
 from cachetools import LRUCache
 
 from parser import nodes
-from parser.compile.context import Context
+from parser.compile.context import Context, Tolerance
 from parser.compile.define import define_domain, define_index, define_table, define_view
 from parser.errors import SqlError
 from parser.literals import Literals
@@ -22,8 +22,11 @@ from parser.statements import Statements
 _ORDER = ("domain", "table", "index", "view")
 
 
-def load_schema(base: Schema, changes: Iterable[CatalogChange], version: int) -> Schema:
-    """`base` with `changes` applied. Objects may come in any order; what nothing touched stays the same object."""
+def load_schema(base: Schema, changes: Iterable[CatalogChange], version: int, tolerance: Tolerance) -> Schema:
+    """`base` with `changes` applied. Objects may come in any order; what nothing touched stays the same object.
+
+    `tolerance`: what a definition may hold that no statement may say any more.
+    """
     things: dict[str, dict[str, Thing]] = {
         "domain": dict(base.domains), "table": dict(base.tables), "index": dict(base.indexes), "view": dict(base.views)
     }  # fmt: skip
@@ -36,19 +39,19 @@ def load_schema(base: Schema, changes: Iterable[CatalogChange], version: int) ->
             waiting.append(change)
     waiting.sort(key=lambda change: _ORDER.index(change.kind))
     while waiting:
-        waiting = _define_some(things, waiting, version)
+        waiting = _define_some(things, waiting, version, tolerance)
     return _schema(things, version)
 
 
 def _define_some(
-    things: dict[str, dict[str, Thing]], waiting: list[CatalogChange], version: int
+    things: dict[str, dict[str, Thing]], waiting: list[CatalogChange], version: int, tolerance: Tolerance
 ) -> list[CatalogChange]:
     """Defines what can be; what needs an object that is still waiting comes back. Raises when nothing could be."""
     left: list[CatalogChange] = []
     failure: SqlError | None = None
     for change in waiting:
         try:
-            things[change.kind][change.key] = _define(_schema(things, version), change)
+            things[change.kind][change.key] = _define(_schema(things, version), change, tolerance)
         except SqlError as error:
             # What fails after it may do so for want of this one.
             failure = failure or error
@@ -84,29 +87,34 @@ def parsed(source: str) -> tuple[Shaped, nodes.Statement]:
     return shaped, _statements().parse(shaped)
 
 
-#: What each source was defined as last, and what names were found as then.
+#: What each source was defined as last and what names were found as then; apart where a name was let pass.
 _Memory = tuple[Thing, tuple[tuple[str, str, Thing | None], ...]]
-_memory: LRUCache[tuple[str, str], _Memory] = LRUCache(20_000)
+_memory: LRUCache[tuple[str, str, bool], _Memory] = LRUCache(20_000)
 _memory_lock = Lock()
 
 
-def _define(schema: Schema, change: CatalogChange) -> Thing:
+def _define(schema: Schema, change: CatalogChange, tolerance: Tolerance) -> Thing:
     """The object of a catalog row. A row defined before against the same objects gives the same object again, so
     that a schema loaded anew leaves plans good and costs no parsing."""
     source = change.source or ""
-    with _memory_lock:
-        known = _memory.get((change.kind, source))
-    if known is not None and all(_lookup(schema, kind, key) is thing for kind, key, thing in known[1]):
-        return known[0]
+    for is_blind in (False, True)[: tolerance]:
+        known = _remembered(schema, change.kind, source, is_blind)
+        if known is not None:
+            return known
     shaped, statement = parsed(source)
-    context = Context(schema, Literals(shaped))
+    context = Context(schema, Literals(shaped), tolerance=tolerance)
     thing = _definition(context, statement, source)
+    found = tuple((*names, each) for names, each in context.found.items())
     with _memory_lock:
-        _memory[change.kind, source] = (
-            thing,
-            tuple((*names, found) for names, found in context.found.items()),
-        )
+        _memory[change.kind, source, context.is_blind] = (thing, found)
     return thing
+
+
+def _remembered(schema: Schema, kind: str, source: str, is_blind: bool) -> Thing | None:
+    with _memory_lock:
+        known = _memory.get((kind, source, is_blind))
+    is_good = known is not None and all(_lookup(schema, *names) is thing for *names, thing in known[1])
+    return known[0] if known is not None and is_good else None
 
 
 def _lookup(schema: Schema, kind: str, key: str) -> Thing | None:

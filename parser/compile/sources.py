@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from parser import nodes
 from parser.compile import sql
-from parser.compile.context import Context
+from parser.compile.context import Context, Tolerance
 from parser.compile.expressions import Env, condition
 from parser.compile.names import CommonTable, Field, Scope
 from parser.compile.sql import ANY_RISK, NO_RISK, Risk
@@ -156,14 +156,31 @@ def _join(context: Context, node: nodes.Join, parent: Scope | None, before: From
     right_text = f"({right.text})" if isinstance(node.right, nodes.Join) else right.text
     text = f"{left.text} {_JOIN_WORDS[node.kind]} {right_text}"
     outer = node.kind in ("right", "full")
+    if node.natural and node.using:
+        # Both say which columns are equal: neither SQLite nor the standard has a meaning for the two together.
+        context.refuse(SqlError("natural_using", place=node.place))
     if node.natural or node.using:
-        return _merging(node, left, right, text, outer)
-    whole = _together(left, right, text, left.fields + right.fields, outer)
+        whole, tests = _merging(node, left, right, text, outer)
+    else:
+        whole, tests = _together(left, right, text, left.fields + right.fields, outer), []
     if node.on is not None:
         around = parent if before is None else before.scope(parent)
-        test = condition(Env(context, whole.scope(around)), node.on)
-        return _with_text(whole, f"{text} ON {test.sql}")
-    return _with_text(whole, f"{text} ON TRUE") if node.kind in ("left", "right", "full") else whole
+        tests += _on(context, node, node.on, whole.scope(around))
+    if not tests and node.kind in ("inner", "cross"):
+        return whole
+    return replace(whole, text=f"{text} ON {' AND '.join(tests) or 'TRUE'}")
+
+
+def _on(context: Context, node: nodes.Join, on: nodes.Expr, scope: Scope) -> tuple[str, ...]:
+    """The condition of a join. A view that an earlier build made may hold one after NATURAL that means nothing: that
+    build did not look at it."""
+    try:
+        return (condition(Env(context, scope), on).sql,)
+    except SqlError:
+        if not node.natural or context.tolerance < Tolerance.NAMES:
+            raise
+        context.is_blind = True
+        return ()
 
 
 def _together(left: From, right: From, text: str, fields: tuple[Field, ...], outer: bool = False) -> From:
@@ -180,19 +197,16 @@ def _together(left: From, right: From, text: str, fields: tuple[Field, ...], out
     )
 
 
-def _with_text(whole: From, text: str) -> From:
-    return From(text, whole.fields, whole.sources, whole.relation, whole.count, whole.outer)
-
-
-def _merging(node: nodes.Join, left: From, right: From, text: str, outer: bool) -> From:
-    """NATURAL and USING: the common columns once, first, then the others of the left, then of the right."""
+def _merging(node: nodes.Join, left: From, right: From, text: str, outer: bool) -> tuple[From, list[str]]:
+    """NATURAL and USING: the common columns once, first, then the others of the left, then of the right. And what makes
+    them equal."""
     names = node.using or _common_names(left, right)
     pairs = [(_one(left, name), _one(right, name)) for name in names]
-    test = " AND ".join(f"{mine.sql} = {other.sql}" for mine, other in pairs) or "TRUE"
+    tests = [f"{mine.sql} = {other.sql}" for mine, other in pairs]
     merged = tuple(_merged(node.kind, mine, other) for mine, other in pairs)
     taken = {each.key for each in merged}
     rest = tuple(each for each in left.fields + right.fields if each.key not in taken)
-    return _together(left, right, f"{text} ON {test}", merged + rest, outer)
+    return _together(left, right, text, merged + rest, outer), tests
 
 
 def _common_names(left: From, right: From) -> tuple[nodes.Name, ...]:

@@ -50,6 +50,7 @@ def explained(database: SmallDatabase, text: str) -> list[str]:
         ("SELECT rank() OVER (ORDER BY a) FROM t", "π rank() OVER (ORDER BY a)\n└ ω rank() OVER (ORDER BY a)\n  └ t"),
         ("SELECT * FROM t x LEFT JOIN u ON x.a = u.a", "π *\n└ ⟕ x.a = u.a\n  ├ ρ x\n  │ └ t\n  └ u"),
         ("SELECT 1 FROM t NATURAL JOIN u", "π 1\n└ ⋈\n  ├ t\n  └ u"),
+        ("SELECT 1 FROM t NATURAL JOIN u ON 1", "π 1\n└ ⋈ NATURAL 1\n  ├ t\n  └ u"),
         ("SELECT 1 FROM t FULL JOIN u USING (a)", "π 1\n└ ⟗ a\n  ├ t\n  └ u"),
         ("SELECT 1 FROM t CROSS JOIN u, u v", "π 1\n└ ×\n  ├ ×\n  │ ├ t\n  │ └ u\n  └ ρ v\n    └ u"),
         ("SELECT a FROM t UNION SELECT a FROM u", "∪\n├ π a\n│ └ t\n└ π a\n  └ u"),
