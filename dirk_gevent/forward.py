@@ -69,6 +69,27 @@ class Forward:
             session.saw(int(meta["log"]), int(meta["index"]))
         return answer if request.has_meta else stripped
 
+    def names(self, session: Session, request: Request, shaped: Shaped, route: Route, wire: Wire) -> Answer:
+        """Have USE or SHOW DATABASES answered where all names are known; raises as `run` does."""
+        if self._proxy is None or route.verb != "use":
+            return self.run(session, request, shaped, route, wire)
+        metadata = self._metadata(session, request, new_request_id(int(time.time() * 1000)))
+        message = protocol.with_metadata(metadata, request.raw)
+        try:
+            # What is chosen there is chosen for this session alone: not over a connection that others use.
+            lease = self._proxy.lease()
+            try:
+                answer = lease.ask_whole(message, self._limits.statement_seconds + _SLACK_SECONDS, wire)
+            finally:
+                lease.close()
+        except BackendDownError as error:
+            raise SqlError("proxy_unreachable", host=self._proxy.host, port=self._proxy.port) from error
+        meta, stripped = protocol.split_meta(answer)
+        if meta is not None and meta.get("kind") == "session":
+            session.use(str(meta["db"]), int(meta["log"]))
+            session.saw(int(meta["log"]), int(meta["index"]))
+        return answer if request.has_meta else stripped
+
     def commit(self, session: Session, request: Request, understood: Understood, wire: Wire) -> Answer:
         """Have a transaction's work appended, which `request` carries in its metadata; raises as `run` does."""
         if self._commits is None:

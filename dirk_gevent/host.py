@@ -25,6 +25,7 @@ from dirk_gevent.engine.results import Outcome
 from dirk_gevent.entry_frames import EntryFrames
 from dirk_gevent.evidence import LogEvidence
 from dirk_gevent.fences import Fences
+from dirk_gevent.freshness import needed_index
 from dirk_gevent.host_link import NodeLink
 from dirk_gevent.log.contract import DatabaseChanged, DatabaseInfo, Log
 from dirk_gevent.log.entry import SYSTEM_DATABASE, SYSTEM_LOG_ID, Draft
@@ -32,7 +33,7 @@ from dirk_gevent.logs import Logger
 from dirk_gevent.older_entries import OlderEntries
 from dirk_gevent.outcomes import Kept, LogOutcomes
 from dirk_gevent.replication import Hello
-from dirk_gevent.session import Session
+from dirk_gevent.session import Request, Session
 from dirk_gevent.snapshots import SnapshotKeeper
 from dirk_gevent.subscriptions import Subscriptions
 from parser.errors import SqlError
@@ -126,6 +127,13 @@ class LogHost:
             raise SqlError("unknown_database", name=name, nearest=nearest(name, known), place=place)
         return info
 
+    def check_names(self, session: Session, request: Request) -> None:
+        """Raises SqlError stale_read when a request needs a log of databases that is longer than this one."""
+        if request.minimum:
+            head, needed = self.head_index(SYSTEM_LOG_ID), needed_index(session, request, SYSTEM_LOG_ID)
+            if needed > head:
+                raise SqlError("stale_read", node="proxy", applied=head, minimum=needed)
+
     def place(self, session: Session, named: str | None) -> tuple[str | None, int]:
         """Name and log id of the database that a request is about: the one it names, else the session's.
 
@@ -141,7 +149,7 @@ class LogHost:
         state, which "any" may give, is not where it stands.
         """
         if log_id not in session.indexes:
-            session.indexes[log_id] = self.head_index(log_id)
+            session.saw(log_id, self.head_index(log_id))
 
     def _place(self, session: Session, named: str | None) -> tuple[str | None, int]:
         if named is None:
@@ -251,8 +259,8 @@ class LogHost:
         return self.subscriptions.links
 
     def released(self) -> dict[int, int]:
-        """Up to which index of each log, the system's aside, headers have gone out."""
-        return {log_id: self.outcomes_of(log_id).released for log_id in self.log.heads() if log_id != SYSTEM_LOG_ID}
+        """Up to which index of each log headers have gone out."""
+        return {log_id: self.outcomes_of(log_id).released for log_id in self.log.heads()}
 
     def node_came(self, hello: Hello) -> None:
         """A node follows now."""

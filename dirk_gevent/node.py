@@ -15,6 +15,7 @@ from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.faults import DirectoryInUse, Overrun, StorageFault
 from dirk_gevent.follower import Follower
 from dirk_gevent.forward import Forward
+from dirk_gevent.freshness import is_fresh, needed_index
 from dirk_gevent.host import LogHost
 from dirk_gevent.log.embedded import EmbeddedLog
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
@@ -92,6 +93,8 @@ class NodeHandler:
                 request = self._at_head(self._forward.host, session, request)
             return self._read(session, request, shaped, route, wire)
         if route.kind is Kind.SESSION or route.show == "databases":
+            if request.read == "strong" and route.verb != "set_language":
+                return self._forward.names(session, request, shaped, route, wire)
             return self._session(session, request, route)
         return self._forward.run(session, request, shaped, route, wire)
 
@@ -102,15 +105,16 @@ class NodeHandler:
     def _at_head(self, host: LogHost, session: Session, request: Request) -> Request:
         """The request of a state that has all that the log, which is here, holds now."""
         name, log_id = host.place(session, request.database)
-        return replace(request, database=name, minimum={**request.minimum, log_id: host.head_index(log_id)})
+        needed = needed_index(session, request, log_id, host.head_index(log_id))
+        return replace(request, database=name, minimum={**request.minimum, log_id: needed})
 
     def _session(self, session: Session, request: Request, route: Route) -> bytes:
         if route.verb == "set_language":
             language = choose_language(session, route)
             meta = answers.meta_of(session, request, self._engine.node, "session", lang=language)
             return answers.done("set_language", language, 0, meta)
-        needed = max(session.indexes.get(SYSTEM_LOG_ID, 0), request.minimum.get(SYSTEM_LOG_ID, 0))
-        self._progress.wait(SYSTEM_LOG_ID, needed, self._limits.wait_ms)
+        self._progress.wait(SYSTEM_LOG_ID, needed_index(session, request, SYSTEM_LOG_ID), self._limits.wait_ms)
+        session.saw(SYSTEM_LOG_ID, self._engine.enacted_index)
         if route.verb == "use":
             database = self._known(route.target or "", route.place)
             session.use(database.name, database.log_id)
@@ -143,8 +147,7 @@ class NodeHandler:
         if len(relation.rows) <= self._limits.page_rows:
             self._quick.remember(request, database, shaped)
         log_id = database.log_id
-        if relation.index > session.indexes.get(log_id, -1):
-            session.indexes[log_id] = relation.index
+        session.saw(log_id, relation.index)
         meta = None
         if request.has_meta:
             meta = {
@@ -162,42 +165,34 @@ class NodeHandler:
         return answers.relation(relation, self._limits.page_rows, meta)
 
     def _database(self, session: Session, request: Request, route: Route) -> Database:
-        """The database to read, in a state that the request accepts. Raises stale_read, unknown_database."""
-        minimum = request.minimum
-        if request.database is None:
-            known = self._engine.of_log(session.log_id)
+        """The database to read, in a state fresh enough for the request.
+
+        Raises SqlError: stale_read, being_seeded, unknown_database, no_database.
+        """
+        engine = self._engine
+        if request.database is not None:
+            database = engine.named(request.database)
+        else:
+            database = engine.of_log(session.log_id)
             if session.log_id == SYSTEM_LOG_ID and route.verb in ("show", "describe"):
                 raise SqlError("no_database")
-            is_free = known is not None and not minimum and not self._progress.owed and self._knows_all_of(session)
-            if known is not None and is_free and known.applied_index >= session.indexes.get(known.log_id, 0):
-                return known
-        name = request.database or session.database
-        if name is None:
-            return self._engine.system
-        if len(minimum) == 1:
-            # Between DirkDB's own parts `min` names the log too, so that a database made a moment ago is waited for.
-            ((log_id, index),) = minimum.items()
-            known = None
-            if self._is_there(log_id):
-                known = self._progress.wait(log_id, index, self._limits.wait_ms)
-            if known is not None and known.name == name:
-                self._progress.check(log_id)
-                return known
-        # Which database has the name is the system log's to say: what the session has made or dropped there counts.
-        needed = 0 if request.read == "any" else session.indexes.get(SYSTEM_LOG_ID, 0)
-        needed = max(needed, minimum.get(SYSTEM_LOG_ID, 0))
-        if self._engine.enacted_index < needed:
-            self._progress.wait(SYSTEM_LOG_ID, needed, self._limits.wait_ms)
-        database = self._known(name)
-        needed = 0 if request.read == "any" else session.indexes.get(database.log_id, 0)
-        needed = max(needed, minimum.get(database.log_id, 0))
-        if database.applied_index < needed:
-            self._progress.wait(database.log_id, needed, self._limits.wait_ms)
-        return database
+        if database is not None and not self._progress.owed:
+            index, system_index = database.applied_index, engine.enacted_index
+            if is_fresh(session, request, database.log_id, index if database.log_id else system_index, system_index):
+                return database
+        return self._awaited(session, request)
 
-    def _knows_all_of(self, session: Session) -> bool:
-        """Whether every database that the session has made or dropped is so here."""
-        return self._engine.enacted_index >= session.indexes.get(SYSTEM_LOG_ID, 0)
+    def _awaited(self, session: Session, request: Request) -> Database:
+        """`_database` for a state that may have to be waited for, `limits.waitMs` in all."""
+        deadline = time.monotonic() + self._limits.wait_ms / 1000
+        # Which database has the name is the system log's to say, once it is as far as the request needs.
+        self._progress.wait(SYSTEM_LOG_ID, needed_index(session, request, SYSTEM_LOG_ID), self._limits.wait_ms)
+        name = request.database or session.database
+        while True:
+            database = self._known(name) if name is not None else self._engine.system
+            needed, left_ms = needed_index(session, request, database.log_id), (deadline - time.monotonic()) * 1000
+            if self._progress.wait(database.log_id, needed, max(0, int(left_ms))) is not None:
+                return database
 
     def _known(self, name: str, place: int = -1) -> Database:
         """The database called `name`. Raises unknown_database, or being_seeded while nobody here can know that."""

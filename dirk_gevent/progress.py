@@ -82,9 +82,12 @@ class Progress:
         bell = self._bells.pop(log_id, None)
         if bell is not None:
             bell.set()
+        if log_id == SYSTEM_LOG_ID:
+            for gone in [one for one in self._bells if self._engine.of_log(one) is None]:
+                self._bells.pop(gone).set()
 
     def wait(self, log_id: int, index: int, wait_ms: int) -> Database | None:
-        """The database, once it has applied `index`; None when the time is over and it is not known here.
+        """The database, once it has applied `index`; None when it was dropped here, or is not made within the time.
 
         Raises SqlError stale_read, naming both indexes, when it is known but behind.
         """
@@ -94,7 +97,7 @@ class Progress:
             if database is not None and self._index(database) >= index:
                 return database
             left = deadline - time.monotonic()
-            if left <= 0:
+            if left <= 0 or (database is None and log_id <= self._engine.enacted_index):
                 break
             bell = self._bells.setdefault(log_id if database is not None else 0, Event())
             bell.wait(left)

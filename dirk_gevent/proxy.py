@@ -15,6 +15,7 @@ import gevent
 from dirk_gevent import answers, protocol
 from dirk_gevent.backends import Backend, BackendDownError, RelayedAnswer, Remote
 from dirk_gevent.config import Config
+from dirk_gevent.freshness import needed_index
 from dirk_gevent.host import LogHost
 from dirk_gevent.log.contract import Log
 from dirk_gevent.log.embedded import EmbeddedLog
@@ -104,6 +105,7 @@ class ProxyHandler:
         return self._session_statements.run(session, request, route)
 
     def _read(self, session: Session, request: Request, route: Route, wire: Wire) -> Answer:
+        self._host.check_names(session, request)
         database, log_id = self._host.place(session, request.database)
         minimum = self._minimum(session, request, log_id)
         message = self._forwarded(session, request, database, log_id, minimum)
@@ -143,21 +145,16 @@ class ProxyHandler:
         return SqlError("stale_read", node=best, applied=applied, minimum=minimum)
 
     def _minimum(self, session: Session, request: Request, log_id: int) -> int:
-        """The index of the log, which the session is placed in, that the read's state must have reached.
-
-        "any" frees it from what the session has seen, not from what the request itself demands.
-        """
-        if request.read == "any":
-            return request.minimum.get(log_id, 0)
-        if request.read == "strong":
-            session.indexes[log_id] = self._host.head_index(log_id)
-        minimum = session.indexes[log_id]
-        return max(minimum, request.minimum.get(log_id, 0)) if request.minimum else minimum
+        """The index of the log, which the session is placed in, that the state must have reached."""
+        known_index = self._host.head_index(log_id) if request.read == "strong" else 0
+        return needed_index(session, request, log_id, known_index)
 
     def _forwarded(
         self, session: Session, request: Request, database: str | None, log_id: int, minimum: int
     ) -> bytes:
-        metadata: dict[str, Any] = {"lang": spoken(session, request), "min": {str(log_id): minimum}}
+        # What this session needs is said here: what others have seen over the same connection does not count.
+        least = {str(log_id): minimum}
+        metadata: dict[str, Any] = {"lang": spoken(session, request), "min": least, "read": "any"}
         if database is not None:
             metadata["db"] = database
         if request.has_meta:
@@ -190,7 +187,7 @@ class ProxyHandler:
                 self._host.place(session, request.database)
                 return None
             if (index := meta.get("index")) is not None:
-                session.saw(log_id, index)
+                session.saw(meta["log"], index)
         return answer if request.has_meta else stripped
 
 

@@ -257,7 +257,7 @@ class ProxyTransactions:
         self, session: Session, request: Request, database: str | None, minimum: Mapping[int, int]
     ) -> dict[str, Any]:
         indexes = {str(log_id): index for log_id, index in minimum.items()}
-        metadata: dict[str, Any] = {"lang": spoken(session, request), "min": indexes}
+        metadata: dict[str, Any] = {"lang": spoken(session, request), "min": indexes, "read": "any"}
         if database is not None:
             metadata["db"] = database
         return metadata | {name: request.metadata[name] for name in ("args", "trace") if name in request.metadata}

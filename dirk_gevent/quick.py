@@ -17,7 +17,7 @@ from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.faults import StorageFault
 from dirk_gevent.engine.read import ReadShape
 from dirk_gevent.engine.reading import Settled
-from dirk_gevent.log.entry import SYSTEM_LOG_ID
+from dirk_gevent.freshness import is_fresh
 from dirk_gevent.session import Request, Session
 from parser.errors import SqlError
 from parser.plan import Shaped
@@ -30,6 +30,8 @@ _MOST_FORMS = 1024
 #: Metadata that says where and how fresh; what else there may be belongs to one request alone.
 _LASTING_FIELDS = frozenset(("db", "min", "lang", "read"))
 _NO_READS: dict[bytes, _Read] = {}
+#: What a read without metadata demands.
+_PLAIN = Request(b"", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +54,10 @@ class _Read:
 
 @dataclass(frozen=True, slots=True)
 class _Comment:
-    """What a metadata comment means: the log of the database it names, the least index, the answer's language."""
+    """What a metadata comment means: the log of the database it names, what it demands, the answer's language."""
 
     log_id: int
-    minimum: int
+    asked: Request
     language: bytes
 
 
@@ -76,10 +78,9 @@ class QuickReads:
                 return self._behind_comment(session, segment)
             log_id = session.log_id
             read = self._reads.get(log_id, _NO_READS).get(segment)
-            # A database that the session itself has dropped may not be gone here yet.
-            if read is None or session.indexes.get(SYSTEM_LOG_ID, 0) > self._engine.enacted_index:
+            if read is None:
                 return None
-            found = self._rows(session, read, log_id, session.indexes.get(log_id, 0))
+            found = self._rows(session, read, log_id, _PLAIN)
             if found is None:
                 self._forget(log_id, segment)
                 return None
@@ -97,7 +98,7 @@ class QuickReads:
         read = self._reads.get(comment.log_id, _NO_READS).get(segment[at:])
         if read is None:
             return None
-        found = self._rows(session, read, comment.log_id, comment.minimum)
+        found = self._rows(session, read, comment.log_id, comment.asked)
         if found is None:
             self._forget(comment.log_id, segment[at:])
             return None
@@ -107,14 +108,14 @@ class QuickReads:
         meta = form.meta % (index, count, milliseconds, comment.language)
         return form.before + rows + form.after + protocol.relation_end(meta)
 
-    def _rows(self, session: Session, read: _Read, log_id: int, minimum: int) -> tuple[int, bytes, int] | None:
+    def _rows(self, session: Session, read: _Read, log_id: int, asked: Request) -> tuple[int, bytes, int] | None:
         """The state's index, the rows as JSON, and how many; the session has seen that index then."""
         database = self._engine.of_log(log_id)
         found = database.again(read.settled) if database is not None else None
         if found is None:
             return None
         index, rows = found
-        if index < minimum:
+        if not is_fresh(session, asked, log_id, index, self._engine.enacted_index):
             return None
         session.saw(log_id, index)
         return index, protocol.json_bytes(rows), len(rows)
@@ -161,7 +162,8 @@ class QuickReads:
             return False
         if len(self._comments) >= _MOST_COMMENTS:
             self._comments.clear()
-        self._comments[comment] = _Comment(database.log_id, minimum[database.log_id], request.language.encode())
+        asked = Request(b"", "", minimum=minimum, read=request.read)
+        self._comments[comment] = _Comment(database.log_id, asked, request.language.encode())
         return True
 
     def _form(self, settled: Settled, database: Database) -> _Form:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from dirk_gevent import protocol
+from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from parser.errors import SqlError
 from parser.plan import Args, Value
 
@@ -43,9 +44,13 @@ class Session:
     transaction: OpenTransaction | None = None
 
     def saw(self, log_id: int, index: int) -> None:
-        """Remember that the session has seen a log's state at `index`."""
-        if index > self.indexes.get(log_id, -1):
-            self.indexes[log_id] = index
+        """Remember that the session has seen a log's state at `index`, and with it that the log was made."""
+        indexes = self.indexes
+        if index > indexes.get(log_id, -1):
+            if log_id > indexes.get(SYSTEM_LOG_ID, 0):
+                # A log's number is the index of the entry that made it.
+                indexes[SYSTEM_LOG_ID] = log_id
+            indexes[log_id] = index
 
     def forget_gone(self, is_there: Callable[[int], bool]) -> None:
         """Let go of the logs of dropped databases, now and then: a connection may live longer than thousands."""

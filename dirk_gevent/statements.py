@@ -57,7 +57,7 @@ class SessionStatements:
         self._name = name
 
     def run(self, session: Session, request: Request, route: Route) -> bytes:
-        """Answer one; SqlError not_supported for what is none of them."""
+        """Answer one. Raises SqlError: stale_read, not_supported for what is none of them."""
         if route.verb == "use":
             return self._use(session, request, route)
         if route.verb == "set_language":
@@ -65,6 +65,7 @@ class SessionStatements:
             meta = answers.meta_of(session, request, self._name, "session", lang=language)
             return answers.done("set_language", language, 0, meta)
         if route.show == "databases":
+            self._host.check_names(session, request)
             self._host.disputes.check(SYSTEM_LOG_ID)
             rows = [(info.name,) for info in self._host.log.databases()]
             return self._listing(session, request, ("fanasehoana",), rows)
@@ -76,6 +77,7 @@ class SessionStatements:
         raise SqlError("not_supported", what=request.text.split(maxsplit=1)[0])
 
     def _use(self, session: Session, request: Request, route: Route) -> bytes:
+        self._host.check_names(session, request)
         info = self._host.find(route.target or "", route.place)
         session.use(info.name, info.log_id)
         self._host.begin(session, info.log_id)

@@ -59,7 +59,8 @@ class Writes:
             facts["dropped"] = changed.change.log_id
         session.saw(SYSTEM_LOG_ID, changed.index)
         shown = changed.change.name if changed.change is not None else name
-        meta = answers.meta_of(session, request, self._name, "write", rows=0, **facts)
+        # It was written to the log of databases: that index is what another connection has to wait for.
+        meta = answers.meta_of(session, request, self._name, "write", db=None, log=SYSTEM_LOG_ID, rows=0, **facts)
         return answers.done(route.verb, shown, 0, meta)
 
     def _changed(self, route: Route, name: str, request_id: str) -> DatabaseChanged:

@@ -21,6 +21,7 @@ from dirk_gevent.cache.forward import UNSTORED_LIMIT_BYTES, Answer, Forwarded, F
 from dirk_gevent.cache.options import CacheOptions
 from dirk_gevent.cache.store import Entry, HotAnswer, Key, LogHorizon, Store, answer_with_meta, now
 from dirk_gevent.cache.upstream import Upstream, new_request_id
+from dirk_gevent.freshness import needed_index
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from dirk_gevent.messages import render
 from dirk_gevent.protocol import StatementSplitter, StatementTooLongError
@@ -189,7 +190,8 @@ class ClientConnection:
     def _joined(self, verdict: Verdict) -> Entry | None:
         """The answer of a flight under way for the same key, when it will be new enough and is one to share."""
         assert verdict.key is not None
-        flight = self._flights.joinable(verdict.key, verdict.need)
+        done = self._store.horizon(verdict.key.log_id).head
+        flight = self._flights.joinable(verdict.key, verdict.need, done)
         entry = flight.wait() if flight is not None else None
         return entry if entry is not None and entry.index >= verdict.need else None
 
@@ -210,19 +212,26 @@ class ClientConnection:
             bypass = "size"
         if bypass or log_id is None:
             return Verdict(None, 0, bypass)
-        need = request.minimum.get(log_id, -1)
-        if request.read != "any":
-            if log_id not in session.indexes:
-                return Verdict(None, 0, "new_session")
-            need = max(session.indexes[log_id], need)
+        if request.read != "any" and log_id not in session.indexes:
+            return Verdict(None, 0, "new_session")
+        if needed_index(session, request, SYSTEM_LOG_ID) > self._named_index(log_id):
+            return Verdict(None, 0, "databases")
+        need = needed_index(session, request, log_id)
         language = spoken(session, request)
         return Verdict(Key(log_id, language, request.raw, _canonical(request)), need)
+
+    def _named_index(self, log_id: int) -> int:
+        """Up to which index of the log of databases it is known here that a name stands for this log: up to the entry
+        that made it, and on up to the last header, since with its drop all that is held of it would have gone.
+        """
+        return max(log_id, self._store.horizon(SYSTEM_LOG_ID).head)
 
     def _send_entry(self, request: Request, entry: Entry, segment: bytes) -> None:
         self._store.hits += 1
         if entry.key.log_id in self._session.indexes:
             self._session.saw(entry.key.log_id, entry.index)
         self._remember(request, entry, segment)
+        self._look_up_hot()
         self._client.send(entry.payload(request.has_meta))
 
     def _remember(self, request: Request, entry: Entry, segment: bytes) -> None:
@@ -266,12 +275,9 @@ class ClientConnection:
         request_id = request.request_id or new_request_id()
         minimum = dict(request.minimum)
         # Only the logs that the request can be about: a session may have seen thousands of databases.
-        about = {SYSTEM_LOG_ID}
-        if request.read != "any":
-            about |= {session.log_id, self._log_ids.get(request.database or "", SYSTEM_LOG_ID)}
-        for log_id in about:
-            if log_id in session.indexes:
-                minimum[log_id] = max(session.indexes[log_id], minimum.get(log_id, -1))
+        for log_id in (SYSTEM_LOG_ID, session.log_id, self._log_ids.get(request.database or "", SYSTEM_LOG_ID)):
+            if index := needed_index(session, request, log_id):
+                minimum[log_id] = index
         added: dict[str, Any] = {"min": {str(log_id): index for log_id, index in minimum.items()}}
         if self._is_introduced:
             added["lang"] = spoken(session, request)
@@ -320,8 +326,7 @@ class ClientConnection:
             session.language = meta["lang"]
         if isinstance(log_id, int):
             self._is_introduced = True
-        self._horizon = self._store.horizon(session.log_id)
-        self._hot = self._horizon.hot_answers(session.language) if self._may_hit() else {}
+        self._look_up_hot()
 
     def _learn_database(self, meta: dict[str, Any]) -> None:
         """Which database is chosen, and which log a database has, for requests that name one.
@@ -347,8 +352,16 @@ class ClientConnection:
             for log_id in [one for one in indexes if one != SYSTEM_LOG_ID and not self._store.follows(one)]:
                 del indexes[log_id]
 
+    def _look_up_hot(self) -> None:
+        """Have the fast path know what it may serve, and at which log's horizon."""
+        self._horizon = self._store.horizon(self._session.log_id)
+        self._hot = self._horizon.hot_answers(self._session.language) if self._may_hit() else {}
+
     def _may_hit(self) -> bool:
-        return self._is_introduced and not self._in_transaction and self._session.log_id in self._session.indexes
+        if not self._is_introduced or self._in_transaction:
+            return False
+        indexes, log_id = self._session.indexes, self._session.log_id
+        return log_id in indexes and indexes.get(SYSTEM_LOG_ID, 0) <= self._named_index(log_id)
 
     def _error(self, request: Request | None, error: SqlError) -> bytes:
         meta = b""

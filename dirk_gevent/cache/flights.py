@@ -35,10 +35,13 @@ class Flights:
     def __init__(self) -> None:
         self._by_key: dict[Key, Flight] = {}
 
-    def joinable(self, key: Key, need: int) -> Flight | None:
-        """A flight whose answer is new enough for a session at index `need`."""
+    def joinable(self, key: Key, need: int, done: int) -> Flight | None:
+        """A flight whose answer is new enough for a session at index `need`, and waits for nothing else to happen.
+
+        `done` is the index up to which entries are known to have run: a question that needs a later one waits for it.
+        """
         flight = self._by_key.get(key)
-        return flight if flight is not None and flight.least >= need else None
+        return flight if flight is not None and need <= flight.least <= max(need, done) else None
 
     def take_off(self, key: Key, least: int) -> Flight:
         """Begin a flight. A newer one takes the place of one that was too old to join; that one lands unseen."""

@@ -275,12 +275,56 @@ def test_any_frees_from_what_was_seen_and_not_from_what_is_demanded(bench: Bench
     assert bench.upstream.requests[-1].minimum[LOG_ID] == 11
 
 
+def test_a_request_that_knows_of_a_drop_is_served_nothing_held(bench: Bench) -> None:
+    """It brings the index of the drop in the log of databases, of which the cache has not heard yet."""
+    client = bench.client()
+    for _ in range(2):
+        client.ask("alaivo t;")
+    knowing = '/*dirk {"min":{"0":9}}*/ alaivo t;'
+    assert [meta(client.ask(knowing))["cache"] for _ in range(2)] == ["databases"] * 2
+    bench.upstream.frame({"t": "dropped", "log": LOG_ID})
+    bench.upstream.frame({"t": "headers", "h": [[0, index, ["*"]] for index in range(2, 10)]})
+    wait_for(lambda: bench.store.horizon(0).head == 9)
+    assert meta(client.ask(knowing))["cache"] == "miss"
+    assert meta(client.ask("/*dirk {}*/ alaivo t;"))["cache"] == "miss", "nothing is held of what is gone"
+
+
+def test_what_its_own_session_dropped_is_served_once_the_header_has_come(bench: Bench) -> None:
+    """A session that has dropped another database goes back to the fast path when that is known here."""
+    client = bench.client()
+    for _ in range(2):
+        client.ask("alaivo t;")
+    bench.upstream.extra_meta = {"log": 0, "db": None}
+    bench.upstream.index = 9
+    client.ask("soraty;")
+    bench.upstream.extra_meta = {}
+    bench.upstream.index = 10
+    assert meta(client.ask("/*dirk {}*/ alaivo t;"))["cache"] == "databases"
+    bench.upstream.frame({"t": "headers", "h": [[0, index, ["*"]] for index in range(2, 11)]})
+    wait_for(lambda: bench.store.horizon(0).head == 10)
+    asked = len(bench.upstream.requests)
+    hits = [meta(client.ask("/*dirk {}*/ alaivo t;"))["cache"] for _ in range(3)]
+    assert hits == ["hit"] * 3 and len(bench.upstream.requests) == asked
+
+
+def test_nobody_joins_a_question_that_waits_for_what_he_does_not_need(bench: Bench) -> None:
+    """One session waits for an entry that still runs: another, which has not seen it, asks by itself."""
+    waiting, other = bench.client(), bench.client()
+    bench.upstream.gate.clear()
+    waiting.send(f'/*dirk {{"min":{{"{LOG_ID}":11}}}}*/ alaivo t;')
+    wait_for(lambda: bench.upstream.reads("alaivo t") == 1)
+    other.send("/*dirk {}*/ alaivo t;")
+    wait_for(lambda: bench.upstream.reads("alaivo t") == 2)
+    bench.upstream.gate.set()
+    assert b"t@10" in other.answer() and b"t@10" in waiting.answer()
+
+
 def test_requests_carry_the_session(bench: Bench) -> None:
     client = bench.client()
     client.ask("soraty t;")
     client.ask("alaivo u;")
     request = bench.upstream.requests[-1]
-    assert (request.database, request.language, dict(request.minimum)) == ("x", "mg", {LOG_ID: 11})
+    assert (request.database, request.language, dict(request.minimum)) == ("x", "mg", {0: LOG_ID, LOG_ID: 11})
 
 
 def test_time_to_live_bounds_an_entry(make_bench: Callable[..., Bench]) -> None:

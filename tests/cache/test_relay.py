@@ -195,7 +195,7 @@ def test_a_session_survives_its_upstream(bench: Bench) -> None:
     bench.upstream.start()
     assert b"Tafinditra" in client.ask("soraty t;")
     request = bench.upstream.requests[-1]
-    assert (request.database, dict(request.minimum)) == ("x", {LOG_ID: 11})
+    assert (request.database, dict(request.minimum)) == ("x", {0: LOG_ID, LOG_ID: 11})
 
 
 @pytest.mark.parametrize(("statement", "state"), [("soraty t", b"(08006)"), ("tehirizo", b"(08007)")])

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
+from dirk_gevent.client import driver
 from tests.cluster import Cluster, Connection, message, meta, rows, wait_for
 
 PARTS = ("proxy", "cache", "m1", "m2")
@@ -122,6 +123,39 @@ def test_an_index_that_never_comes_is_refused_with_both_numbers(
     said = message(shared_cluster.ask(part, f"/*dirk {least}*/ alaivo n ao@ t;"))
     assert said.endswith("(57P03)")
     assert str(told["index"]) in said and str(told["index"] + 1_000_000) in said
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_database_made_or_dropped_says_where_in_the_log_of_databases(
+    shared_cluster: Cluster, database: str, part: str
+) -> None:
+    """Also in a session that has chosen another one: any part that is told this index knows the name, or that it is
+    gone."""
+    name = f"{database}_{part}"
+    with shared_cluster.connect(part) as session:
+        session.ask(f"ampiasao {database};")
+        for statement, expected in ((f"manamboara tahiry {name}", ""), (f"ravao ny tahiry {name}", "(3D000)")):
+            told = meta(session.ask(f"/*dirk {{}}*/ {statement};"))
+            assert (told["db"], told["log"], told["kind"]) == (None, 0, "write")
+            least = json.dumps({"db": name, "min": {"0": told["index"]}})
+            for other in PARTS:
+                assert message(shared_cluster.ask(other, f"/*dirk {least}*/ alaivo 1;")).endswith(expected or "OK")
+        assert meta(session.ask("/*dirk {}*/ alaivo 1;"))["db"] == database
+
+
+def test_the_driver_takes_along_what_it_made(shared_cluster: Cluster, database: str) -> None:
+    """What one connection has made is known to its session wherever that goes on."""
+    with driver.connect(port=shared_cluster.ports["proxy"], database=database) as connection:
+        cursor, before = connection.cursor(), 0
+        for number in range(5):
+            name = f"{database}_d{number}"
+            cursor.execute(f"manamboara tahiry {name}")
+            carried = connection._session._indexes
+            assert carried["0"] > before
+            before = carried["0"]
+            for part in PARTS:
+                asked = json.dumps({"db": name, "min": carried})
+                assert message(shared_cluster.ask(part, f"/*dirk {asked}*/ alaivo 1;")) == "OK"
 
 
 ROWS = 100_000

@@ -170,7 +170,7 @@ def test_a_session_begins_at_the_head_whatever_its_first_request_is(host: LogHos
     append(host)
     session = Session("mg")
     assert host.place(session, "t") == ("t", 1)
-    assert session.indexes == {1: host.head_index(1)}
+    assert session.indexes == {0: 1, 1: host.head_index(1)}
     append(host)
     host.place(session, "t")
-    assert session.indexes == {1: host.head_index(1) - 1}, "from then on it goes by what it sees"
+    assert session.indexes == {0: 1, 1: host.head_index(1) - 1}, "from then on it goes by what it sees"

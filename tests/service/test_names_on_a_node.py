@@ -114,6 +114,51 @@ def test_a_database_of_the_same_name_is_another(node: Node) -> None:
     assert '"rows":[[0]]' in asked.get(timeout=5)
 
 
+@pytest.mark.parametrize("read", ["any", "session"])
+def test_rows_of_a_dropped_database_are_no_answer_when_the_wait_is_over(tmp_path: Path, read: str) -> None:
+    """The log that `min` names is not known here, but the name is: of the database that was before."""
+    node = Node(tmp_path / "data", wait_ms=50)
+    first = node.make("x", 2)
+    comment = b'/*dirk {"db":"x","read":"%b","min":{"%d":0}}*/' % (read.encode(), first + 2)
+    session = Session("en")
+    session.use("x", first)
+    for text in (comment + READ, comment.replace(b'"db":"x",', b"") + READ):
+        assert _failure(node, session, text) == "stale_read"
+    node.enact(node.system.database("drop_database", "x", first))
+    node.make("x", 1)
+    assert '"rows":[[0]]' in node.ask(session, comment + READ)
+    node.engine.close()
+
+
+def test_who_has_seen_a_later_database_of_the_name_reads_no_earlier_one(tmp_path: Path) -> None:
+    """Its session has written to it through the log, and asks the node, which is behind, without a word of that."""
+    node = Node(tmp_path / "data", wait_ms=50)
+    session, first = Session("en"), node.make("x", 2)
+    session.use("x", first)
+    for _ in range(2):
+        assert '"rows":[[0],[1]]' in node.ask(session, READ)
+    session.saw(first + 2, 7)
+    assert [_failure(node, session, READ) for _ in range(2)] == ["stale_read"] * 2
+    node.engine.close()
+
+
+@pytest.mark.parametrize("level", [b"", b'"read":"any",'])
+def test_a_lower_minimum_takes_no_session_back(tmp_path: Path, level: bytes) -> None:
+    """On the long way and on the short one; "any" does free it."""
+    node = Node(tmp_path / "data", wait_ms=50)
+    session, log_id = Session("en"), node.make("x", 2)
+    asked = b'/*dirk {"db":"x","lang":"en",%b"min":{"%d":1}}*/' % (level, log_id) + READ
+    for _ in range(2):
+        assert '"rows":[[0],[1]]' in node.ask(session, asked)
+    session.saw(log_id, 10)
+    for _ in range(2):
+        if level:
+            assert '"rows":[[0],[1]]' in node.ask(session, asked)
+        else:
+            assert _failure(node, session, asked) == "stale_read"
+    node.engine.close()
+
+
 def _failure(node: Node, session: Session, text: bytes) -> str:
     try:
         return node.ask(session, text)
