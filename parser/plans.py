@@ -22,10 +22,10 @@ _MAX_SHAPES = 4_096
 
 @dataclass(slots=True)
 class _Kept:
-    """A plan and the schema version at which it was last found good."""
+    """A plan and the serial of the schema for which it was last found good."""
 
     compilation: Compilation
-    version: int
+    serial: int
 
 
 class Plans:
@@ -47,7 +47,7 @@ class Plans:
     def plan(self, shaped: Shaped, schema: Schema, for_write: bool) -> Plan:
         """The plan of a statement against `schema`. Raises SqlError as the parser and the compiler do."""
         settled = self._settled.get((shaped.shape, for_write))
-        if settled is not None and settled.version == schema.version:
+        if settled is not None and settled.serial == schema.serial:
             return settled.compilation.plan
         with self._lock:
             looks = self._looks.get(shaped.shape)
@@ -77,7 +77,7 @@ class Plans:
             if looks:
                 for each in (True, False):
                     self._settled.pop((shaped.shape, each), None)
-            self._plans[_key(shaped, looks, for_write)] = _Kept(compilation, schema.version)
+            self._plans[_key(shaped, looks, for_write)] = _Kept(compilation, schema.serial)
         return compilation.plan
 
     def _settle(self, shape: str, for_write: bool, kept: _Kept) -> None:
@@ -92,7 +92,7 @@ def _key(shaped: Shaped, looks: tuple[Look, ...], for_write: bool) -> tuple[obje
 
 def _still_good(kept: _Kept, schema: Schema) -> bool:
     """Whether everything that the plan was compiled against is still there, unchanged."""
-    if kept.version == schema.version:
+    if kept.serial == schema.serial:
         return True
     now = {"table": schema.tables, "view": schema.views, "domain": schema.domains}
     if any(now[kind].get(key) is not thing for kind, key, thing in kept.compilation.found):
@@ -102,5 +102,5 @@ def _still_good(kept: _Kept, schema: Schema) -> bool:
         return False
     if any(a is not b for a, b in zip(linked, kept.compilation.linked, strict=True)):
         return False
-    kept.version = schema.version
+    kept.serial = schema.serial
     return True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import count
 from types import MappingProxyType
 
 from parser.domains import Domain as Atoms
@@ -114,6 +115,7 @@ class Index:
     key_columns: tuple[str, ...] = ()
 
 
+_serials = count(1)
 #: Anything that the catalog lists.
 Thing = Table | View | Domain | Index
 
@@ -122,8 +124,9 @@ Thing = Table | View | Domain | Index
 class Schema:
     """Everything of one database by key. Tables and views share one space of names.
 
-    `version` changes with every DDL of the database. Objects that a DDL did not touch stay the same objects,
-    so that plans which use only them stay good.
+    `version` is the log index of the last DDL. Objects that a DDL did not touch stay the same objects, so that plans
+    which use only them stay good. `serial` is no other schema's in this process: a version may come again with other
+    objects (in another history of the log, after what was rolled back).
     """
 
     version: int = 0
@@ -131,6 +134,7 @@ class Schema:
     views: Mapping[str, View] = field(default_factory=lambda: MappingProxyType({}))
     domains: Mapping[str, Domain] = field(default_factory=lambda: MappingProxyType({}))
     indexes: Mapping[str, Index] = field(default_factory=lambda: MappingProxyType({}))
+    serial: int = field(default_factory=lambda: next(_serials), init=False, compare=False, repr=False)
 
     def relation(self, name_key: str) -> Table | View | None:
         """The table or view of that key."""

@@ -6,7 +6,6 @@ costs as much as the insert); entries of several statements, of several rows run
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -14,7 +13,8 @@ import apsw
 
 from dirk_gevent import logs
 from dirk_gevent.engine import records
-from dirk_gevent.engine.compiler import Compiler, PlanSource, Schema
+from dirk_gevent.engine.committed import CommittedState
+from dirk_gevent.engine.compiler import Compiler, Schema
 from dirk_gevent.engine.execute import MISTAKES, Executor, Result
 from dirk_gevent.engine.failures import DATA_ERRORS, statement_failure
 from dirk_gevent.engine.faults import ForeignHistory, OutOfOrder, StorageFault
@@ -62,19 +62,6 @@ class _StepsReached(Exception):
         self.offset = offset
 
 
-class Applied:
-    """What readers of the database see: the last committed `Position`, and when each table last changed.
-
-    `lock` is held from just before a COMMIT until the new position is published.
-    """
-
-    def __init__(self, position: Position, tables: dict[str, int], heard_head: int) -> None:
-        self.position = position
-        self.tables = tables
-        self.heard_head = heard_head
-        self.lock = threading.Lock()
-
-
 class Applier:
     """The one writer of a database. Its methods run on one native thread at a time (the caller holds the lock)."""
 
@@ -83,15 +70,14 @@ class Applier:
         connection: apsw.Connection,
         context: EntryContext,
         compiler: Compiler,
-        plans: PlanSource,
-        seen: Applied,
+        seen: CommittedState,
     ) -> None:
         self.connection = connection
         self._seen = seen
         self._steps = StepCounter(connection)
-        self._executor = Executor(connection, context, compiler, plans, self._steps)
+        self._executor = Executor(connection, context, compiler, seen.plans, self._steps)
         #: What transactions run on the connection between batches; to be ended before anything else uses it.
-        self.rehearsal = Rehearsal(connection, context, compiler, plans, self._executor, self._steps)
+        self.rehearsal = Rehearsal(connection, context, compiler, seen.plans, self._executor, self._steps)
         self._compiler = compiler
 
     def apply(self, work: Sequence[Work], expected_chain: bytes | None = None) -> list[Outcome]:
@@ -99,7 +85,7 @@ class Applier:
 
         Entries applied before give their recorded outcome (none when its record has expired). `expected_chain` is
         the log's hash after the last entry. Raises StorageFault, OutOfOrder, ForeignHistory: then nothing of the
-        part that failed is applied, and `Applied.position` says how far the file is.
+        part that failed is applied, and `CommittedState.position` says how far the file is.
         """
         start = self._seen.position.index
         fresh = [item for item in work if item.entry.index > start]

@@ -14,11 +14,13 @@ from pathlib import Path
 import apsw
 
 from dirk_gevent.engine import checkpoints, records
-from dirk_gevent.engine.apply import Applied, Applier, Work
+from dirk_gevent.engine.apply import Applier, Work
 from dirk_gevent.engine.careful import CarefulApply
+from dirk_gevent.engine.committed import CommittedState
 from dirk_gevent.engine.connection import open_reader, open_writer
 from dirk_gevent.engine.execute import Result
-from dirk_gevent.engine.faults import SnapshotDamaged, StorageFault, storage_faults
+from dirk_gevent.engine.faults import SnapshotDamaged, storage_faults
+from dirk_gevent.engine.files import fsync_directory, remove_file
 from dirk_gevent.engine.functions import EntryContext
 from dirk_gevent.engine.outcomes import decode_outcome
 from dirk_gevent.engine.position import NodeState, Position
@@ -82,35 +84,42 @@ class Database(ReadSide):
 
         A file that is not a database of DirkDB is set aside: the log has everything. Raises StorageFault.
         """
-        marker = self._shared.directory.marker(self.log_id)
-        if not self._path.exists():
-            return
-        if self._shared.directory.was_unclean or marker.exists():
-            self._careful = CarefulApply(self.log_id, marker)
-        try:
-            self._load()
-        except (apsw.NotADBError, apsw.CorruptError, apsw.SQLError):
-            self._shared.directory.set_aside(self.log_id, "damaged")
-        except apsw.Error as error:
-            raise StorageFault(error, self.name) from error
+        with storage_faults(self.name):
+            marker = self._shared.directory.marker(self.log_id)
+            if not self._path.exists():
+                return
+            if self._shared.directory.was_unclean or marker.exists():
+                self._careful = CarefulApply(self.log_id, marker)
+            try:
+                self._load()
+            except (apsw.NotADBError, apsw.CorruptError, apsw.SQLError):
+                self._shared.directory.set_aside(self.log_id, "damaged")
 
     def _load(self) -> None:
         connection = open_writer(self._path, EntryContext())
         try:
-            records.check_tables(connection)
-            meta = records.read_meta(connection)
-            if meta is None:
+            state = self._state_in(connection)
+            if state is None:
                 return
-            records.complete_sequences(connection)
-            schema = self._compiler.load_schema(_objects(connection), meta.schema_version)
-            position = Position(meta.applied_index, meta.chain, meta.time_ms, schema)
-            self._seen = Applied(position, records.read_tables(connection), meta.heard_head)
+            with self._file_lock:
+                self._begin(state)
             if checkpoints.wal_bytes(self._path) > checkpoints.SLOW_TO_OPEN_BYTES:
                 checkpoints.checkpoint(connection, truncate=True)
             if not checkpoints.wal_bytes(self._path):
-                self._durable = meta.applied_index
+                self._durable = state.position.index
         finally:
             connection.close()
+
+    def _state_in(self, connection: apsw.Connection) -> CommittedState | None:
+        """The state that a whole file holds, None when it is new. Raises apsw errors, SqlError."""
+        records.check_tables(connection)
+        meta = records.read_meta(connection)
+        if meta is None:
+            return None
+        records.complete_sequences(connection)
+        schema = self._compiler.load_schema(_objects(connection), meta.schema_version)
+        position = Position(meta.applied_index, meta.chain, meta.time_ms, schema)
+        return self._state_at(position, records.read_tables(connection), meta.heard_head)
 
     # --- entries ---------------------------------------------------------------------------------------------
 
@@ -164,7 +173,7 @@ class Database(ReadSide):
             connection = open_writer(self._path, context)
             if records.read_meta(connection) is None:
                 records.write_meta(connection, self._fresh_meta())
-            self._applier = Applier(connection, context, self._compiler, self._plans, self._seen)
+            self._applier = Applier(connection, context, self._compiler, self._seen)
         self._shared.writers.touch(self)
         return self._applier
 
@@ -184,7 +193,7 @@ class Database(ReadSide):
     # --- transactions ----------------------------------------------------------------------------------------
 
     @property
-    def seen(self) -> Applied:
+    def seen(self) -> CommittedState:
         """What was committed last. Another object after the whole state was replaced (a snapshot, a fence)."""
         return self._seen
 
@@ -196,7 +205,8 @@ class Database(ReadSide):
     def depends_on(self, shaped: Shaped) -> tuple[str, ...]:
         """The tables that a query reads, for one that has failed; none when it can't even be planned."""
         try:
-            return tables_of(self._plans.plan(shaped, self._seen.position.schema, False))
+            state = self._seen
+            return tables_of(state.plans.plan(shaped, state.position.schema, False))
         except SqlError:
             return ()
 
@@ -281,23 +291,33 @@ class Database(ReadSide):
 
         Raises SnapshotDamaged, StorageFault: the old state is then untouched.
         """
-        image = self._path.with_suffix(".partial")
+        image = self._path.with_suffix(".incoming.partial")
         try:
             info = unpack(snapshot, image)
             if info.log_id != self.log_id:
                 raise SnapshotDamaged(f"{snapshot.name} is of log {info.log_id}, not {self.log_id}")
-            meta = adopt_image(image, self.heard_head, self.name)
+            state = adopt_image(image, self.heard_head, self.name, self._state_in)
             with self._checkpoint_lock, self._writer_lock, storage_faults("restore"):
                 self._close_writer()
                 with self._file_lock:
-                    self._reader = None
-                    self._shared.directory.replace(self.log_id, image)
-                    self._load()
-                self._durable = meta.applied_index
+                    self._take_file_out()
+                    self._shared.directory.put(self.log_id, image)
+                    self._begin(state)
+                    fsync_directory(self._path.parent)
+                self._durable = state.position.index
                 self.state, self.reason = NodeState.LIVE, ""
         finally:
-            image.unlink(missing_ok=True)
+            remove_file(image)
         return info
+
+    def _take_file_out(self) -> None:
+        """Unlink the file. From then on, whatever fails, the state is the one of a database without a file."""
+        self._path.unlink(missing_ok=True)
+        self._begin_empty()
+
+    def _begin_empty(self) -> None:
+        self._durable = 0
+        self._begin(self._state_at(nothing(self._compiler), {}, self._seen.heard_head))
 
     def set_aside(self, why: str) -> Path | None:
         """Keep the file under another name and stand at 0 again (native thread): for a history that lost.
@@ -308,10 +328,8 @@ class Database(ReadSide):
             self._close_writer()
             checkpoints.bring_together(self._path)
             with self._file_lock:
-                self._reader = None
                 kept = self._shared.directory.set_aside(self.log_id, why)
-                self._seen = Applied(nothing(self._compiler), {}, self._seen.heard_head)
-                self._durable = 0
+                self._begin_empty()
         return kept
 
     def checkpoint(self) -> int:
@@ -334,8 +352,9 @@ class Database(ReadSide):
             try:
                 if checkpoints.checkpoint(connection, truncate):
                     self._durable = max(self._durable, index)
-                if self._reader is not None:
-                    self._reader.expire()
+                reader = self._seen.reader
+                if reader is not None:
+                    reader.expire()
             finally:
                 connection.close()
         return self._durable
@@ -367,15 +386,21 @@ class Database(ReadSide):
                 self._close_writer()
 
     def drop(self) -> None:
-        """Unlink everything (native thread). Reads that run finish on what they had; later ones are refused."""
+        """Unlink everything (native thread). Reads that run finish on what they had; later ones are refused.
+
+        Raises StorageFault: it is dropped, and what is left of its files goes when this is called again.
+        """
         self._dropped = True
-        with self._checkpoint_lock, self._writer_lock:
-            self._close_writer()
-            with self._file_lock:
-                self._reader = None
-                self._shared.directory.remove(self.log_id)
-        self._shared.writers.forget(self.log_id)
-        self._shared.readers.forget(self.log_id)
+        try:
+            with self._checkpoint_lock, self._writer_lock, storage_faults("drop"):
+                self._close_writer()
+                with self._file_lock:
+                    seen = self._seen
+                    self._begin(self._state_at(seen.position, seen.tables, seen.heard_head))
+                    self._shared.directory.remove(self.log_id)
+        finally:
+            self._shared.writers.forget(self.log_id)
+            self._shared.readers.forget(self.log_id)
 
     def _empty_wal(self) -> None:
         """Bring the WAL into the file, so that whoever opens it next (the hub) has none to read through."""

@@ -140,14 +140,16 @@ class Engine:
         return database
 
     def drop(self, log_id: int) -> None:
-        """Forget a database and unlink its files (native thread); nothing when it is not known."""
-        database = self._by_log.pop(log_id, None)
+        """Forget a database and unlink its files (native thread); nothing when it is not known. Raises StorageFault."""
+        database = self._by_log.get(log_id)
         if database is None:
             return
         key = self._compiler.key(database.name)
         if self._by_key.get(key) is database:
             del self._by_key[key]
+        # One whose files can't go yet stays known by its log: who tries again finds it.
         database.drop()
+        del self._by_log[log_id]
 
     def reload_databases(self) -> None:
         """Bring the list in line with the system database's catalog, after it was restored from a snapshot."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import count
 
 import apsw
 
@@ -38,16 +37,6 @@ MISTAKES = (
     StopIteration,
 )
 _log = logs.logger("engine")
-_provisional = count(1)
-
-
-def provisional_version() -> int:
-    """A version for a schema that lives only inside a transaction: below 0, and never the same twice.
-
-    Plans are kept by version, so two schemas must not share one: neither two of one entry, nor one that was rolled
-    back and the one that its index leads to.
-    """
-    return -next(_provisional)
 
 
 @dataclass(slots=True)
@@ -88,12 +77,12 @@ class Executor:
         Raises SqlError and apsw errors; what the entry did is then undone.
         """
         if len(entry.statements) == 1 and entry.base_index is None:
-            return self._timed(entry, entry.statements[0], schema, exact, False)
+            return self._timed(entry, entry.statements[0], schema, exact)
         results: list[Result] = []
         with savepoint(self._connection):
             before = schema
             for statement in entry.statements:
-                result = self._timed(entry, statement, schema, exact, True)
+                result = self._timed(entry, statement, schema, exact)
                 schema = result.schema or schema
                 results.append(result)
             catalog = _last_changes(change for result in results for change in result.catalog)
@@ -112,20 +101,20 @@ class Executor:
         Raises SqlError and apsw errors; what the statement did is then undone.
         """
         self._context.begin(statement.time_ms or 0, statement.seed or 0)
-        return self._statement(statement, schema, index, False, True)
+        return self._statement(statement, schema, index, False)
 
-    def _timed(self, entry: Entry, statement: LoggedStatement, schema: Schema, exact: bool, is_part: bool) -> Result:
+    def _timed(self, entry: Entry, statement: LoggedStatement, schema: Schema, exact: bool) -> Result:
         time_ms, seed = statement.time_ms, statement.seed
         self._context.begin(entry.time_ms if time_ms is None else time_ms, entry.seed if seed is None else seed)
-        return self._statement(statement, schema, entry.index, exact, is_part)
+        return self._statement(statement, schema, entry.index, exact)
 
-    def _statement(self, statement: LoggedStatement, schema: Schema, index: int, exact: bool, is_part: bool) -> Result:
+    def _statement(self, statement: LoggedStatement, schema: Schema, index: int, exact: bool) -> Result:
         self.table = ""
         plan = self.planned(statement.shaped, schema)
         if isinstance(plan, Change):
             return self._change(plan, statement, index, exact)
         if isinstance(plan, Ddl):
-            return self._ddl(plan, schema, provisional_version() if is_part else index)
+            return self._ddl(plan, schema, index)
         raise SqlError("not_supported", what="a query in the log")
 
     def planned(self, shaped: Shaped, schema: Schema) -> Plan:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 
 from dirk_gevent.engine.faults import DirectoryInUse
@@ -67,19 +68,21 @@ class DataDirectory:
 
     def remove(self, log_id: int) -> None:
         """Unlink everything a database has here; open connections keep reading what they had."""
-        path = self.database(log_id)
-        for name in (path, *_companions(path), self.marker(log_id)):
-            name.unlink(missing_ok=True)
+        remove_file(self.database(log_id))
+        self.marker(log_id).unlink(missing_ok=True)
 
     def set_aside(self, log_id: int, why: str) -> Path | None:
-        """Rename a database's file (its WAL with it) so that a new one can begin; the kept path, None without one."""
+        """Rename a database's file (its WAL with it) so that a new one can begin; the kept path, None without one.
+
+        A WAL that can't follow is left: it goes when the next file begins. Raises OSError: nothing was renamed then.
+        """
         path = self.database(log_id)
         if not path.exists():
             return None
         kept = _free_name(path.with_name(f"kept-{path.stem}-{why}.sqlite"))
         path.rename(kept)
         for old, new in zip(_companions(path), _companions(kept), strict=True):
-            if old.exists():
+            with suppress(OSError):
                 old.rename(new)
         return kept
 
@@ -90,7 +93,7 @@ class DataDirectory:
         for one in (path, _companions(path)[0]):
             try:
                 status = one.stat()
-            except FileNotFoundError:
+            except OSError:
                 continue
             found += (status.st_size, status.st_mtime_ns)
         return tuple(found)
@@ -116,17 +119,16 @@ class DataDirectory:
         partial.rename(self.path / _OWNER)
         fsync_directory(self.path)
 
-    def replace(self, log_id: int, image: Path) -> None:
-        """Put a whole database file in the place of the one there (if any); survives a power cut when it returns.
+    def put(self, log_id: int, image: Path) -> None:
+        """Put a whole database file where the one there has been unlinked; `fsync_directory` makes it last.
 
-        The old file goes first, then its WAL: an old WAL beside the new file would be replayed into it. A death in
-        between leaves no file, and the database is fetched again.
+        The old WAL goes between the two: beside the new file it would be replayed into it. A death before the rename
+        leaves no file, and the database is fetched again.
         """
         path = self.database(log_id)
-        for name in (path, *_companions(path)):
+        for name in _companions(path):
             name.unlink(missing_ok=True)
         image.rename(path)
-        fsync_directory(self.path)
 
     def remove_orphans(self, known: set[int], up_to: int) -> list[str]:
         """Unlink files of databases that are gone, and unfinished temporary files; their names.
@@ -138,10 +140,16 @@ class DataDirectory:
         for path in self.path.iterdir():
             match = _DATABASE_FILE.fullmatch(path.name)
             gone = match and int(match[1]) not in known and int(match[1]) <= up_to
-            if gone or path.suffix == ".partial":
+            if gone or path.suffix.startswith(".partial"):
                 path.unlink(missing_ok=True)
                 removed.append(path.name)
         return removed
+
+
+def remove_file(path: Path) -> None:
+    """Unlink a database file and what SQLite has put beside it, as far as it is there. Raises OSError."""
+    for name in (path, *_companions(path), path.with_name(path.name + "-journal")):
+        name.unlink(missing_ok=True)
 
 
 def fsync_directory(path: Path) -> None:

@@ -15,14 +15,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from dirk_gevent.engine.apply import Applied
+from dirk_gevent.engine.committed import CommittedState, HotRead
 from dirk_gevent.engine.compiler import Compiler, Schema
 from dirk_gevent.engine.connection import create_file, open_reader
 from dirk_gevent.engine.explain import explanation
 from dirk_gevent.engine.faults import Overrun, storage_faults
 from dirk_gevent.engine.functions import EntryContext
 from dirk_gevent.engine.position import Position
-from dirk_gevent.engine.read import HUB_PAGES, HubReader, Moved, ReadShape, ReadShapes
+from dirk_gevent.engine.read import HUB_PAGES, HubReader, Moved, ReadShape
 from dirk_gevent.engine.results import Relation, Row, columns_json, converted
 from dirk_gevent.engine.shared import Shared
 from dirk_gevent.engine.stream import Opened, RelationStream, StreamLimits
@@ -33,14 +33,6 @@ from parser.plan import Args, Plan, Query, Shaped, Value
 #: A stream whose SQLite work was shorter makes its shape fit for the hub again.
 _SHORT_SECONDS = 0.002
 _HOT_SHAPES = 4096
-
-
-@dataclass(frozen=True, slots=True)
-class _Hot:
-    """A plan that a shape alone leads to, as long as the schema is `schema`."""
-
-    schema: Schema
-    shape: ReadShape
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +54,7 @@ class Settled:
 
 
 class ReadSide:
-    """What a database needs to be read: its file, the state last committed, its hub reader, its plans.
+    """What a database needs to be read: its file, and the state last committed with what is derived from it.
 
     `name` is spelt as at its creation. `_file_lock` is held while the file is made, opened for the first time or
     replaced, so that no reader keeps a file that is no longer the database's.
@@ -74,14 +66,20 @@ class ReadSide:
         self._shared = shared
         self._path = shared.directory.database(log_id)
         self._compiler = shared.compiler
-        self._seen = Applied(nothing(shared.compiler), {}, 0)
+        self._seen = self._state_at(nothing(shared.compiler), {}, 0)
         self._file_lock = threading.Lock()
-        self._reader: HubReader | None = None
-        self._shapes = ReadShapes()
-        self._plans = shared.compiler.plans()
-        self._hot: dict[str, _Hot] = {}
         self._hub_rows = HUB_PAGES * shared.limits.page_rows
         self._dropped = False
+
+    def _state_at(self, position: Position, tables: dict[str, int], heard_head: int) -> CommittedState:
+        """A state in which nothing has been derived yet."""
+        return CommittedState(position, tables, heard_head, self._compiler.plans())
+
+    def _begin(self, state: CommittedState) -> None:
+        """`state` takes the place of the one there is. The caller holds the file lock, and the file is the state's."""
+        before, self._seen = self._seen, state
+        # A transaction may keep the old state itself for a while, but nothing may read its file any more.
+        before.reader = None
 
     @property
     def position(self) -> Position:
@@ -117,16 +115,17 @@ class ReadSide:
 
     def read(self, shaped: Shaped, args: Args, now_ms: int) -> Relation:
         """Answer a query on the hub. Raises SqlError, StorageFault, and Overrun: then use `stream`."""
-        position = self._seen.position
-        hot = self._hot.get(shaped.shape)
+        state = self._seen
+        position = state.position
+        hot = state.hot.get(shaped.shape)
         if hot is not None and hot.schema is position.schema:
             shape = hot.shape
         else:
-            shape = self._read_shape(shaped, position.schema)
+            shape = _read_shape(state, shaped, position.schema)
         if shape.slow:
             raise Overrun
         plan = shape.plan
-        reader = self._reader or self._open_reader()
+        reader = state.reader or self._open_reader(state)
         bindings = self._compiler.bind(plan, shaped, args)
         index = position.index
         try:
@@ -149,7 +148,7 @@ class ReadSide:
 
         (On arguments, on the clock or on chance; or its result's names are those of its own text.)
         """
-        hot = self._hot.get(shaped.shape)
+        hot = self._seen.hot.get(shaped.shape)
         if hot is None or hot.shape.slow:
             return None
         plan = hot.shape.plan
@@ -165,7 +164,8 @@ class ReadSide:
 
         None whenever `read` is the one to ask: another schema, an answer too long for a page or for the hub.
         """
-        position, reader, shape = self._seen.position, self._reader, settled.shape
+        state, shape = self._seen, settled.shape
+        position, reader = state.position, state.reader
         if reader is None or settled.schema is not position.schema or shape.slow:
             return None
         if reader.held is not position and not reader.hold(position, position.index):
@@ -179,14 +179,6 @@ class ReadSide:
             return None
         return position.index, converted(rows, shape.booleans)
 
-    def _read_shape(self, shaped: Shaped, schema: Schema) -> ReadShape:
-        shape = self._shapes.of(_query(self._plans.plan(shaped, schema, False)))
-        if self._plans.is_settled_by_shape(shaped.shape):
-            if len(self._hot) >= _HOT_SHAPES:
-                self._hot.clear()
-            self._hot[shaped.shape] = _Hot(schema, shape)
-        return shape
-
     def _relation(self, shape: ReadShape, shaped: Shaped, rows: list[Row], index: int) -> Relation:
         plan = shape.plan
         columns, encoded = shape.columns, shape.columns_json
@@ -198,16 +190,19 @@ class ReadSide:
         values = converted(rows, shape.booleans)
         return Relation(plan.relation, columns, values, index, plan.tables, plan.repeatable, encoded)
 
-    def _open_reader(self) -> HubReader:
+    def _open_reader(self, state: CommittedState) -> HubReader:
+        """The hub's connection to the file of `state`; raises Overrun when that is another state's by now."""
         with self._file_lock, storage_faults("open"):
+            if self._seen is not state:
+                raise Overrun
             self._make_file()
-            reader = self._reader = HubReader(self._path, self._shared.watchdog)
+            reader = state.reader = HubReader(self._path, self._shared.watchdog)
         self._shared.readers.admit(self)
         return reader
 
     def keep_reader(self) -> bool:
         """Whether the hub reader was used since the last time it was asked; if not it is closed (hub)."""
-        reader = self._reader
+        reader = self._seen.reader
         if reader is None or not reader.recent:
             self.close_reader()
             return False
@@ -216,7 +211,7 @@ class ReadSide:
 
     def rest_reader(self) -> None:
         """End the hub reader's transaction unless it was used since the last call (hub)."""
-        reader = self._reader
+        reader = self._seen.reader
         if reader is not None:
             if not reader.used:
                 reader.release()
@@ -224,9 +219,9 @@ class ReadSide:
 
     def close_reader(self) -> None:
         """Close the hub reader (hub)."""
-        if self._reader is not None:
-            self._reader.close()
-            self._reader = None
+        reader, self._seen.reader = self._seen.reader, None
+        if reader is not None:
+            reader.close()
 
     def stream(self, shaped: Shaped, args: Args, now_ms: int) -> RelationStream:
         """A read of any length, planned here (hub) and begun by its first `open` or `fetch` (reader thread).
@@ -234,8 +229,9 @@ class ReadSide:
         Raises SqlError of planning.
         """
         limits = self._shared.limits
-        schema = self._seen.position.schema
-        shape = self._shapes.of(_query(self._plans.plan(shaped, schema, False)))
+        state = self._seen
+        schema = state.position.schema
+        shape = state.shapes.of(_query(state.plans.plan(shaped, schema, False)))
 
         def begin(stream: RelationStream) -> Opened:
             return self._begin_stream(stream, _Wanted(shape, schema, shaped, args, now_ms))
@@ -253,18 +249,19 @@ class ReadSide:
         context = EntryContext()
         context.begin(wanted.now_ms, 0)
         with self._file_lock:
+            state = self._seen
             self._make_file()
             connection = open_reader(self._path, context)
             # The first read opens the WAL by its name: it must be this file's.
             connection.execute("SELECT one FROM dirk_meta").fetchall()
         try:
             stream.attach(connection)
-            with self._seen.lock:
-                position = self._seen.position
+            with state.lock:
+                position = state.position
                 connection.execute("BEGIN; SELECT one FROM dirk_meta").fetchall()
             # DDL may have come since the hub planned it.
             shaped = wanted.shaped
-            plan = _query(self._plans.plan(shaped, position.schema, False))
+            plan = _query(state.plans.plan(shaped, position.schema, False))
             columns = plan.columns if plan.static_names else self._compiler.columns(plan, shaped)
             cursor: Iterator[Row] = connection.execute(plan.sql, self._compiler.bind(plan, shaped, wanted.args))
             if plan.explained is not None:
@@ -284,6 +281,15 @@ class _Wanted:
     shaped: Shaped
     args: Args
     now_ms: int
+
+
+def _read_shape(state: CommittedState, shaped: Shaped, schema: Schema) -> ReadShape:
+    shape = state.shapes.of(_query(state.plans.plan(shaped, schema, False)))
+    if state.plans.is_settled_by_shape(shaped.shape):
+        if len(state.hot) >= _HOT_SHAPES:
+            state.hot.clear()
+        state.hot[shaped.shape] = HotRead(schema, shape)
+    return shape
 
 
 def _query(plan: Plan) -> Query:

@@ -7,10 +7,11 @@ file is whole or refused.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 import apsw
 import orjson
@@ -30,6 +31,9 @@ _CHUNK_BYTES = 1 << 20
 _LEVEL = 3
 _HEADER_BYTES = 4096
 _CHECKSUM_BYTES = 32
+#: What an image raises that is no whole database of DirkDB.
+_DAMAGE: tuple[type[Exception], ...] = (*DATA_ERRORS, apsw.CorruptError, apsw.NotADBError)
+State = TypeVar("State")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +129,13 @@ def unpack(snapshot: Path, target: Path) -> SnapshotInfo:
         raise StorageFault(error, "snapshot") from error
 
 
-def adopt_image(image: Path, heard_head: int, name: str) -> records.Meta:
-    """Make an unpacked image this node's own: what it heard of the log stays, its state is live. Raises StorageFault.
+def adopt_image(
+    image: Path, heard_head: int, name: str, state_in: Callable[[apsw.Connection], State | None]
+) -> State:
+    """Make an unpacked image this node's own, and tell what `state_in` finds in it.
 
-    The image leaves WAL mode for the moment, so that everything is in the one file that is renamed.
+    What the node heard of the log stays, its state is live. The image leaves WAL mode for the moment, so that all of it
+    is in the one file that is renamed. Raises SnapshotDamaged, StorageFault.
     """
     try:
         connection = apsw.Connection(str(image), flags=apsw.SQLITE_OPEN_READWRITE)
@@ -139,11 +146,13 @@ def adopt_image(image: Path, heard_head: int, name: str) -> records.Meta:
                 raise SnapshotDamaged(f"{image.name} is no database of DirkDB")
             meta = _replaced(meta, heard_head=max(heard_head, meta.applied_index), name=name, state="live")
             records.write_meta(connection, meta)
+            state = state_in(connection)
+            assert state is not None
             connection.execute("PRAGMA journal_mode = WAL")
-            return meta
+            return state
         finally:
             connection.close()
-    except DATA_ERRORS as error:
+    except _DAMAGE as error:
         raise SnapshotDamaged(f"{image.name}: {error}") from error
     except apsw.Error as error:
         raise StorageFault(error, "restore") from error

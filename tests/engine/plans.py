@@ -19,23 +19,23 @@ from parser.plan import Args, CatalogChange, Change, Ddl, Output, Plan, Query, S
 START_MS = 1_790_000_000_000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Schema:
-    """Table names only."""
+    """Table names only. No two are the same."""
 
     version: int
     tables: tuple[str, ...] = ()
 
 
 class Plans:
-    """Plans by shape and schema version, the same object each time."""
+    """Plans by shape and schema, the same object each time."""
 
     def __init__(self) -> None:
-        self._kept: dict[tuple[str, int, int], Plan] = {}
+        self._kept: dict[tuple[str, Schema, int], Plan] = {}
 
     def plan(self, shaped: Shaped, schema: Schema, for_write: bool) -> Plan:
         """The plan of a statement in SQLite's SQL."""
-        key = (shaped.shape, schema.version, shaped.row_width)
+        key = (shaped.shape, schema, shaped.row_width)
         kept = self._kept.get(key)
         if kept is None:
             kept = self._kept[key] = _plan(shaped)

@@ -247,6 +247,6 @@ def test_many_databases_share_few_connections(engine: Engine) -> None:
             if database.applied_index == 0:
                 database.apply(work(log.sql("create table t (a)"), log.sql("insert into t values (?1)", n)))
             assert rows_of(database, "select a from t") == [(n,)]
-    opened = [d for d in engine.databases().values() if d._reader is not None]
+    opened = [d for d in engine.databases().values() if d.seen.reader is not None]
     writers = [d for d in engine.databases().values() if d._applier is not None]
     assert (len(opened), len(writers)) == (4, 4)

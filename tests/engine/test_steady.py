@@ -124,7 +124,7 @@ def test_a_snapshot_is_made_and_taken_in_a_step_at_a_time(
     database.restore(tmp_path / "shot")
     image, packed, taken = (
         [size for name, size in unsynced_bytes() if name == temporary]
-        for temporary in ("shot.image.partial", "shot.partial", "db-00000001.partial")
+        for temporary in ("shot.image.partial", "shot.partial", "db-00000001.incoming.partial")
     )
     assert info.image_bytes > 2 * _STEPS * STEP_BYTES
     for synced in (image, packed, taken):
