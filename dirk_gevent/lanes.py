@@ -70,7 +70,12 @@ class Fence:
     """This node's state of the log is wrong: keep it aside, begin anew."""
 
 
-Item = Batch | Mark | Restore | Fence
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """The machine failed here, and nothing is waiting that would try it again."""
+
+
+Item = Batch | Mark | Restore | Fence | Probe
 
 
 class Lane:
@@ -84,6 +89,8 @@ class Lane:
         self._stopped = False
         #: An entry here can't be applied by this program: the database stays where it is until it is seeded anew.
         self._is_stuck = False
+        #: What state the database had when the machine began to fail it; None while it does not.
+        self._stalled_from: NodeState | None = None
         #: Where the database stood when an error came that nobody foresaw.
         self._failed_at: int | None = None
 
@@ -110,8 +117,8 @@ class Lane:
         self.cut()
 
     def _drain(self) -> None:
-        while self._queue and not self._stopped:
-            item = self._queue.popleft()
+        while (self._queue or self._stalled_from) and not self._stopped:
+            item = self._queue.popleft() if self._queue else Probe()
             try:
                 if isinstance(item, Batch):
                     # What has joined it stays with it if it must be tried again.
@@ -121,8 +128,11 @@ class Lane:
                     self._mark(item)
                 elif isinstance(item, Restore):
                     self._restore(item)
-                else:
+                elif isinstance(item, Fence):
                     self._fence()
+                else:
+                    self._probe()
+                self._recover()
             except StorageFault as fault:
                 if not self._note_damage(fault):
                     self._stall(item, fault)
@@ -163,7 +173,8 @@ class Lane:
         if database.state in (NodeState.STALLED, NodeState.SEEDING):
             # Seeding: a snapshot proved damaged and the log's entries alone were enough.
             database.set_state(NodeState.LIVE)
-            self._follower.logger.info("resumed", log=self.log_id, index=database.applied_index)
+            if self._stalled_from is None:
+                self._follower.logger.info("resumed", log=self.log_id, index=database.applied_index)
         self._follower.progress.applied(self.log_id)
         for part in replication.parts(outcomes):
             index = database.applied_index if not part or part[-1] is outcomes[-1] else part[-1].index
@@ -193,9 +204,11 @@ class Lane:
 
     def _mark(self, mark: Mark) -> None:
         database = self._database()
-        if database.applied_index != mark.index:
-            return
         try:
+            if self._stalled_from is not None:
+                self._probe()
+            if database.applied_index != mark.index:
+                return
             with self._turn():
                 pin = self._follower.appliers.call(database.pin)
         except StorageFault as fault:
@@ -233,7 +246,11 @@ class Lane:
     def _restore(self, item: Restore) -> None:
         database = self._database()
         database.set_state(NodeState.SEEDING)
-        info = self._follower.slow.call(database.restore, item.path)
+        try:
+            info = self._follower.slow.call(database.restore, item.path)
+        except SnapshotDamaged:
+            item.path.unlink(missing_ok=True)
+            raise
         if self.log_id == SYSTEM_LOG_ID:
             self._follower.appliers.call(self._follower.engine.reload_databases)
         item.path.unlink(missing_ok=True)
@@ -281,17 +298,45 @@ class Lane:
         if not fault.is_damage or not self._follower.is_connected:
             return False
         self.cut()
+        self._end_stall()
         self._follower.damaged(self._database(), str(fault))
         return True
 
     def _stall(self, item: Item, fault: StorageFault) -> None:
         """The machine's fault: say so once, keep the item, try again."""
         database = self._database()
-        if database.state is not NodeState.STALLED:
+        if self._stalled_from is None:
+            self._stalled_from = database.state
             database.set_state(NodeState.STALLED, str(fault))
             self._follower.logger.error("stalled", log=self.log_id, index=database.applied_index, reason=str(fault))
-        self._queue.appendleft(item)
+        if isinstance(item, Batch | Restore | Fence):
+            # A mark has been answered already: its round does not wait for this node.
+            self._queue.appendleft(item)
         gevent.sleep(_RETRY_SECONDS)
+
+    def _probe(self) -> None:
+        """Whether the machine can be written to again. Raises StorageFault."""
+        database = self._database()
+        with self._turn():
+            self._follower.appliers.call(database.probe)
+            self._follower.note_file(database)
+
+    def _recover(self) -> None:
+        """An item went well: what the machine failed here is over."""
+        database = self._end_stall()
+        if database is not None:
+            self._follower.logger.info("resumed", log=self.log_id, index=database.applied_index)
+            self._follower.check_level()
+
+    def _end_stall(self) -> Database | None:
+        """The database that was stalled, in the state that it had before; None when none was."""
+        before, self._stalled_from = self._stalled_from, None
+        database = self._follower.engine.of_log(self.log_id)
+        if before is None or database is None:
+            return None
+        if database.state is NodeState.STALLED:
+            database.set_state(before)
+        return database
 
     def _give_up(self, error: Exception) -> None:
         """What came can't be applied here: ask to be told anew where to begin, by connecting again."""
@@ -299,6 +344,7 @@ class Lane:
             return
         self._follower.logger.error("apply_refused", log=self.log_id, reason=str(error))
         self.cut()
+        self._end_stall()
         if isinstance(error, PoisonedEntry):
             self._stick(error)
             return
@@ -320,6 +366,7 @@ class Lane:
     def _stick(self, error: Exception) -> None:
         """Apply nothing more here, and leave the other databases alone."""
         self._is_stuck = True
+        self._end_stall()
         database = self._follower.engine.of_log(self.log_id)
         if database is not None:
             reason = f"{type(error).__name__}: {error}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 
@@ -55,8 +55,13 @@ def create_file(path: Path) -> None:
     for companion in ("-wal", "-shm"):
         path.with_name(path.name + companion).unlink(missing_ok=True)
     partial = path.with_suffix(".partial")
-    partial.write_bytes(_empty_image())
-    partial.rename(path)
+    try:
+        partial.write_bytes(_empty_image())
+        partial.rename(path)
+    except OSError:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise
 
 
 def open_writer(path: Path, context: EntryContext) -> apsw.Connection:
@@ -64,10 +69,8 @@ def open_writer(path: Path, context: EntryContext) -> apsw.Connection:
 
     Checkpoints are never a side effect of a commit here (they fsync): `checkpoints` makes them.
     """
-    connection = _open(path, context)
-    connection.execute("PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; PRAGMA wal_autocheckpoint = 0")
-    connection.execute(f"PRAGMA journal_size_limit = {_WAL_KEPT_BYTES}")
-    return connection
+    first = "PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; PRAGMA wal_autocheckpoint = 0"
+    return _opened(path, context, f"{first}; PRAGMA journal_size_limit = {_WAL_KEPT_BYTES}")
 
 
 @contextmanager
@@ -88,9 +91,22 @@ def savepoint(connection: apsw.Connection) -> Iterator[None]:
 
 
 def open_reader(path: Path, context: EntryContext) -> apsw.Connection:
-    """A connection that can only read; raises apsw errors."""
+    """A connection that can only read, of a file that DirkDB has made; raises apsw errors.
+
+    SQLite opens the WAL by its name at the first read. That is made here: the caller keeps the file from being
+    replaced meanwhile.
+    """
+    return _opened(path, context, "PRAGMA query_only = ON; PRAGMA wal_autocheckpoint = 0; SELECT one FROM dirk_meta")
+
+
+def _opened(path: Path, context: EntryContext, first: str) -> apsw.Connection:
+    """A connection on which `first` was run; none is left open when that fails."""
     connection = _open(path, context)
-    connection.execute("PRAGMA query_only = ON; PRAGMA wal_autocheckpoint = 0")
+    try:
+        connection.execute(first).fetchall()
+    except BaseException:
+        connection.close(True)
+        raise
     return connection
 
 

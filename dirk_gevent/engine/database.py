@@ -18,25 +18,22 @@ from dirk_gevent.engine.apply import Applier, Work
 from dirk_gevent.engine.careful import CarefulApply
 from dirk_gevent.engine.committed import CommittedState
 from dirk_gevent.engine.connection import open_reader, open_writer
-from dirk_gevent.engine.execute import Result
 from dirk_gevent.engine.faults import SnapshotDamaged, storage_faults
 from dirk_gevent.engine.files import fsync_directory, remove_file
 from dirk_gevent.engine.functions import EntryContext
 from dirk_gevent.engine.outcomes import decode_outcome
 from dirk_gevent.engine.position import NodeState, Position
-from dirk_gevent.engine.reading import ReadSide, nothing
-from dirk_gevent.engine.rehearsal import Rehearsal, Spool
-from dirk_gevent.engine.results import Outcome, Relation
+from dirk_gevent.engine.reading import nothing
+from dirk_gevent.engine.results import Outcome
 from dirk_gevent.engine.shared import Shared
 from dirk_gevent.engine.snapshot import Pin, SnapshotInfo, adopt_image, unpack
-from dirk_gevent.engine.stream import RelationStream, StreamLimits
-from dirk_gevent.engine.transaction import Transaction, Written, tables_of
-from dirk_gevent.log.entry import NO_CHAIN, LoggedStatement
+from dirk_gevent.engine.transaction import tables_of
+from dirk_gevent.engine.writing import WriteSide
 from parser.errors import SqlError
 from parser.plan import CatalogChange, Shaped
 
 
-class Database(ReadSide):
+class Database(WriteSide):
     """A database of this node. Made by `Engine`; nothing is on disk before its first entry or read.
 
     `name` is spelt as at its creation. `state` and `reason` say what the node does with it. `heard_head` is the
@@ -45,13 +42,9 @@ class Database(ReadSide):
 
     def __init__(self, shared: Shared, log_id: int, name: str) -> None:
         super().__init__(shared, log_id, name)
-        self.state = NodeState.LIVE
         self.reason = ""
-        self._durable = 0
-        self._writer_lock = threading.Lock()
         # A checkpoint never runs while the file is replaced: it would move one file's WAL into the other.
         self._checkpoint_lock = threading.Lock()
-        self._applier: Applier | None = None
         self._careful: CarefulApply | None = None
 
     @property
@@ -67,6 +60,16 @@ class Database(ReadSide):
     def set_heard(self, head: int) -> None:
         """Note a head of its log; lower ones change nothing. Costs no disk: the next commit writes it."""
         self._seen.heard_head = max(self._seen.heard_head, head)
+
+    def probe(self) -> None:
+        """Try the machine: open the file, read it and write to it, as an entry would (native thread).
+
+        Raises StorageFault.
+        """
+        with self._writer_lock, self._discarding_writer(), storage_faults("probe"):
+            connection = self._writer().connection
+            with connection:
+                connection.execute("UPDATE dirk_meta SET heard_head = ?", (self.heard_head,))
 
     def forget_heard(self) -> None:
         """Let go of heads heard of: a person replaced their log (native thread). Raises StorageFault."""
@@ -129,7 +132,7 @@ class Database(ReadSide):
         Raises StorageFault (the machine; nothing of the failing part applied, try again later), OutOfOrder,
         ForeignHistory, PoisonedEntry.
         """
-        with self._writer_lock, storage_faults("open"):
+        with self._writer_lock, self._discarding_writer(), storage_faults("open"):
             applier = self._writer()
             if self._careful is None:
                 return applier.apply(work, expected_chain)
@@ -159,37 +162,6 @@ class Database(ReadSide):
         if self._careful is not None:
             self._careful.forgive()
 
-    def _writer(self) -> Applier:
-        """The applier for use by anything but a transaction; as `_lent`."""
-        self._end_rehearsal()
-        return self._lent()
-
-    def _lent(self) -> Applier:
-        """The applier, opened if need be; the caller holds the writer lock. Raises apsw errors, OSError."""
-        if self._applier is None:
-            with self._file_lock:
-                self._make_file()
-            context = EntryContext()
-            connection = open_writer(self._path, context)
-            if records.read_meta(connection) is None:
-                records.write_meta(connection, self._fresh_meta())
-            self._applier = Applier(connection, context, self._compiler, self._seen)
-        self._shared.writers.touch(self)
-        return self._applier
-
-    def _end_rehearsal(self) -> None:
-        """Take the connection back from transactions; one that can't be rolled back is closed, which does it too."""
-        if self._applier is None:
-            return
-        try:
-            self._applier.rehearsal.end()
-        except apsw.Error:
-            applier, self._applier = self._applier, None
-            applier.connection.close(True)
-
-    def _fresh_meta(self) -> records.Meta:
-        return records.Meta(self.log_id, self.name, 0, NO_CHAIN, 0, self.heard_head, 0, self.state.value)
-
     # --- transactions ----------------------------------------------------------------------------------------
 
     @property
@@ -210,55 +182,23 @@ class Database(ReadSide):
         except SqlError:
             return ()
 
-    def change_in(self, transaction: Transaction, written: Written) -> Result:
-        """Make a transaction's change, for it alone to see (native thread).
-
-        Raises SqlError (40001 when the transaction is lost), StorageFault.
-        """
-        with self._writer_lock, storage_faults("transaction"):
-            rehearsal = self._rehearsal(transaction)
-            return rehearsal.change(transaction, written, self._seen.position)
-
-    def read_in(self, transaction: Transaction, statement: LoggedStatement) -> Relation | RelationStream:
-        """Answer a query of a transaction that has made changes (native thread); raises as `change_in`."""
-        limits = self._shared.limits
-        wanted = StreamLimits(limits.page_rows, limits.result_bytes, 0)
-        spool = Spool(self._hub_rows, wanted, self._shared.spool_directory)
-        with self._writer_lock, storage_faults("transaction"):
-            rehearsal = self._rehearsal(transaction)
-            return rehearsal.read(transaction, statement, self._seen.position, spool)
-
-    def forget_changes(self, transaction: Transaction) -> None:
-        """A transaction is over: what the writer holds of it is undone (native thread; when it is free)."""
-        if self._writer_lock.acquire(blocking=False):
-            try:
-                if self._applier is not None and self._applier.rehearsal.owner is transaction:
-                    self._end_rehearsal()
-            finally:
-                self._writer_lock.release()
-
     def recorded(self, request_id: str) -> Outcome | None:
         """How the request ended; None when no record tells (native thread). Raises SqlError, StorageFault."""
         with storage_faults("records"):
             with self._file_lock:
                 self._make_file()
                 connection = open_reader(self._path, EntryContext())
-                connection.execute("SELECT one FROM dirk_meta").fetchall()
             try:
                 found = records.read_requests(connection, [request_id]).get(request_id)
             finally:
                 connection.close()
         return decode_outcome(found) if found is not None else None
 
-    def _rehearsal(self, transaction: Transaction) -> Rehearsal:
-        transaction.renew()
-        return self._lent().rehearsal
-
     # --- whole states ----------------------------------------------------------------------------------------
 
     def pin(self) -> Pin:
         """A read transaction at exactly the applied index (native thread; between batches). Raises StorageFault."""
-        with self._writer_lock, storage_faults("pin"):
+        with self._writer_lock, self._discarding_writer(), storage_faults("pin"):
             self._writer()
             connection = open_reader(self._path, EntryContext())
             try:
@@ -337,7 +277,7 @@ class Database(ReadSide):
 
         Passive: the writer goes on. Only a WAL past `LARGE_WAL_BYTES` makes it wait and is cut to nothing.
         """
-        with self._checkpoint_lock:
+        with self._checkpoint_lock, storage_faults("checkpoint"):
             return self._checkpoint()
 
     def _checkpoint(self) -> int:
@@ -360,19 +300,6 @@ class Database(ReadSide):
         return self._durable
 
     # --- its end ---------------------------------------------------------------------------------------------
-
-    def close_writer_if_idle(self) -> bool:
-        """Close the writer unless it works at this moment; whether it is closed now. Raises StorageFault."""
-        if not self._writer_lock.acquire(blocking=False):
-            return False
-        try:
-            with storage_faults("close"):
-                if checkpoints.wal_bytes(self._path) > checkpoints.SLOW_TO_OPEN_BYTES:
-                    self._empty_wal()
-                self._close_writer()
-        finally:
-            self._writer_lock.release()
-        return True
 
     def close(self) -> None:
         """Write down what was heard, make a last checkpoint, close; no read runs any more. Raises StorageFault."""
@@ -401,17 +328,6 @@ class Database(ReadSide):
         finally:
             self._shared.writers.forget(self.log_id)
             self._shared.readers.forget(self.log_id)
-
-    def _empty_wal(self) -> None:
-        """Bring the WAL into the file, so that whoever opens it next (the hub) has none to read through."""
-        self._end_rehearsal()
-        if self._applier is not None and checkpoints.checkpoint(self._applier.connection, truncate=True):
-            self._durable = self.applied_index
-
-    def _close_writer(self) -> None:
-        applier, self._applier = self._applier, None
-        if applier is not None:
-            applier.connection.close()
 
 
 def _objects(connection: apsw.Connection) -> list[CatalogChange]:

@@ -25,8 +25,12 @@ class StorageFault(Exception):
 
     @property
     def is_damage(self) -> bool:
-        """Whether SQLite found the file itself wrong: trying again does not help."""
-        return isinstance(self.cause, (apsw.CorruptError, apsw.NotADBError))
+        """Whether the file itself is wrong, or gone from a directory that is there: trying again does not help."""
+        return isinstance(self.cause, (apsw.CorruptError, apsw.NotADBError, LostFile))
+
+
+class LostFile(OSError):
+    """A database's file is gone though its directory is there: somebody has removed it."""
 
 
 class PoisonedEntry(Exception):

@@ -32,6 +32,10 @@ class DataDirectory:
         self.was_unclean = False
         self._lock: int | None = None
 
+    def is_there(self) -> bool:
+        """Whether the directory is the one that was locked, and not what is left where its disk was."""
+        return (self.path / _RUNNING).exists()
+
     def lock(self) -> None:
         """Make the directory and take its lock; raises `DirectoryInUse`."""
         make_directory(self.path)

@@ -11,7 +11,7 @@ import apsw
 
 from dirk_gevent.engine.connection import open_reader
 from dirk_gevent.engine.failures import DATA_ERRORS, statement_failure
-from dirk_gevent.engine.faults import Overrun, StorageFault
+from dirk_gevent.engine.faults import Overrun, StorageFault, storage_faults
 from dirk_gevent.engine.functions import EntryContext
 from dirk_gevent.engine.records import read_meta
 from dirk_gevent.engine.results import Row, boolean_positions, columns_json
@@ -79,8 +79,6 @@ class HubReader:
         self._watchdog = watchdog
         self._ticks = 0
         self._connection = open_reader(path, self._context)
-        # SQLite opens the WAL by its name at the first read: now, while the caller keeps the file from being replaced.
-        self._connection.execute("SELECT one FROM dirk_meta").fetchall()
         self._connection.set_progress_handler(self._tick, TICK_STEPS)
         # One cursor for all short reads: making one costs as much as binding a value and stepping to a row.
         self._cursor = self._connection.cursor()
@@ -110,7 +108,7 @@ class HubReader:
     def hold(self, position: object, index: int) -> bool:
         """Keep a read transaction open for reads of `position`; False when the file is already past `index`.
 
-        Reads inside it save SQLite two locks and a look at the WAL each time.
+        Raises StorageFault. Reads inside it save SQLite two locks and a look at the WAL each time.
         """
         self.release()
         self._insist("BEGIN")
@@ -122,7 +120,7 @@ class HubReader:
         return True
 
     def release(self) -> None:
-        """End the transaction that `hold` keeps open."""
+        """End the transaction that `hold` keeps open. Raises StorageFault."""
         self.held = None
         if self._connection.in_transaction:
             self._insist("ROLLBACK")
@@ -132,7 +130,7 @@ class HubReader:
         self.held = None
 
     def rows_at(self, sql: str, bindings: tuple[Value, ...], now_ms: int, version: int) -> tuple[int, list[Row]]:
-        """The index of the state read, and the rows; raises `Moved` when its schema is not `version`."""
+        """The index of the state read, and the rows; raises `Moved` when its schema is not `version`, and as `rows`."""
         self.release()
         self._insist("BEGIN")
         try:
@@ -144,19 +142,23 @@ class HubReader:
             self.release()
 
     def close(self) -> None:
-        """Close the connection (no checkpoint: that fsyncs)."""
-        self._connection.close()
+        """Close the connection (no checkpoint: that fsyncs), whatever it has met."""
+        self._connection.close(True)
 
     def _insist(self, sql: str) -> list[Row]:
         """Run one statement that is no read of a client's, as `_uninterrupted` does."""
         return self._uninterrupted(lambda: self._connection.execute(sql).fetchall())
 
     def _uninterrupted(self, work: Callable[[], Found]) -> Found:
-        """Do what is no read of a client's: the watchdog's interrupt may come late, and hit it instead."""
+        """Do what is no read of a client's: the watchdog's interrupt may come late, and hit it instead.
+
+        Raises StorageFault.
+        """
         self._ticks = 0
-        while True:
-            with suppress(apsw.InterruptError):
-                return work()
+        with storage_faults("read"):
+            while True:
+                with suppress(apsw.InterruptError):
+                    return work()
 
     def _tick(self) -> bool:
         # A cached statement keeps its step counter, so the first tick may come early: it only shortens the budget.

@@ -10,6 +10,7 @@ not hold back the WAL. Streams open their transaction under the lock that COMMIT
 
 from __future__ import annotations
 
+import errno
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from dirk_gevent.engine.committed import CommittedState, HotRead
 from dirk_gevent.engine.compiler import Compiler, Schema
 from dirk_gevent.engine.connection import create_file, open_reader
 from dirk_gevent.engine.explain import explanation
-from dirk_gevent.engine.faults import Overrun, storage_faults
+from dirk_gevent.engine.faults import LostFile, Overrun, StorageFault, storage_faults
 from dirk_gevent.engine.functions import EntryContext
 from dirk_gevent.engine.position import Position
 from dirk_gevent.engine.read import HUB_PAGES, HubReader, Moved, ReadShape
@@ -107,11 +108,19 @@ class ReadSide:
         return self._path
 
     def _make_file(self) -> None:
-        """Begin the file if there is none; the caller holds the file lock."""
+        """Begin the file if there is none; the caller holds the file lock. Raises SqlError, OSError.
+
+        A state with entries has a file. If it is not there, an empty one in its place would take entries whose tables
+        it lacks.
+        """
         if self._dropped:
             raise SqlError("unknown_database", name=self.name)
-        if not self._path.exists():
-            create_file(self._path)
+        if self._path.exists():
+            return
+        if self._seen.position.index:
+            kind = LostFile if self._shared.directory.is_there() else FileNotFoundError
+            raise kind(errno.ENOENT, "the database's file is gone", str(self._path))
+        create_file(self._path)
 
     def read(self, shaped: Shaped, args: Args, now_ms: int) -> Relation:
         """Answer a query on the hub. Raises SqlError, StorageFault, and Overrun: then use `stream`."""
@@ -135,6 +144,9 @@ class ReadSide:
                 index, rows = reader.rows_at(plan.sql, bindings, now_ms, position.schema.version)
         except Overrun:
             shape.slow = True
+            raise
+        except StorageFault:
+            self._discard_reader(state)
             raise
         except Moved:
             raise Overrun from None
@@ -168,13 +180,16 @@ class ReadSide:
         position, reader = state.position, state.reader
         if reader is None or settled.schema is not position.schema or shape.slow:
             return None
-        if reader.held is not position and not reader.hold(position, position.index):
-            return None
         try:
+            if reader.held is not position and not reader.hold(position, position.index):
+                return None
             rows = reader.rows(shape.plan.sql, settled.bindings, 0)
         except Overrun:
             shape.slow = True
             return None
+        except StorageFault:
+            self._discard_reader(state)
+            raise
         if len(rows) > settled.page_rows:
             return None
         return position.index, converted(rows, shape.booleans)
@@ -214,14 +229,25 @@ class ReadSide:
         reader = self._seen.reader
         if reader is not None:
             if not reader.used:
-                reader.release()
+                self._release(reader)
             reader.used = False
+
+    def _release(self, reader: HubReader) -> None:
+        """End a reader's transaction. A fault of this database's file is nobody else's: whoever reads next meets it."""
+        try:
+            reader.release()
+        except StorageFault:
+            self.close_reader()
+
+    def _discard_reader(self, state: CommittedState) -> None:
+        """A connection that met a fault of the machine may not outlive it: the next read opens another."""
+        reader, state.reader = state.reader, None
+        if reader is not None:
+            reader.close()
 
     def close_reader(self) -> None:
         """Close the hub reader (hub)."""
-        reader, self._seen.reader = self._seen.reader, None
-        if reader is not None:
-            reader.close()
+        self._discard_reader(self._seen)
 
     def stream(self, shaped: Shaped, args: Args, now_ms: int) -> RelationStream:
         """A read of any length, planned here (hub) and begun by its first `open` or `fetch` (reader thread).
@@ -252,8 +278,6 @@ class ReadSide:
             state = self._seen
             self._make_file()
             connection = open_reader(self._path, context)
-            # The first read opens the WAL by its name: it must be this file's.
-            connection.execute("SELECT one FROM dirk_meta").fetchall()
         try:
             stream.attach(connection)
             with state.lock:

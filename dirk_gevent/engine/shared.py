@@ -99,6 +99,7 @@ class OpenWriters:
             excess = len(self._open) - self._most
             oldest = list(self._open.values())[:excess] if excess > 0 else []
         for candidate in oldest:
+            # None of them raises for a fault of its own file: it is nothing to `database`.
             if candidate is not database and candidate.close_writer_if_idle():
                 self.forget(candidate.log_id)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
@@ -23,7 +24,7 @@ from dirk_gevent.engine.compiler import Schema
 from dirk_gevent.engine.digest import content_digest
 from dirk_gevent.engine.failures import DATA_ERRORS
 from dirk_gevent.engine.faults import SnapshotDamaged, StorageFault
-from dirk_gevent.engine.files import fsync_directory
+from dirk_gevent.engine.files import fsync_directory, remove_file
 from dirk_gevent.steady import Pace, SteadyFile
 
 FORMAT = 1
@@ -101,12 +102,14 @@ class Pin:
         except (apsw.Error, OSError) as error:
             raise StorageFault(error, f"snapshot of {self._meta.name}") from error
         finally:
-            steady.remove(image)
-            partial.unlink(missing_ok=True)
+            with suppress(OSError):
+                steady.remove(image)
+                remove_file(image)
+                partial.unlink(missing_ok=True)
 
     def close(self) -> None:
         """End the read transaction."""
-        self._connection.close()
+        self._connection.close(True)
 
 
 def unpack(snapshot: Path, target: Path) -> SnapshotInfo:
@@ -151,7 +154,7 @@ def adopt_image(
             connection.execute("PRAGMA journal_mode = WAL")
             return state
         finally:
-            connection.close()
+            connection.close(True)
     except _DAMAGE as error:
         raise SnapshotDamaged(f"{image.name}: {error}") from error
     except apsw.Error as error:
@@ -176,7 +179,7 @@ def _back_up(source: apsw.Connection, image: Path) -> None:
                     os.fdatasync(written.fileno())
                     pace.worked(steady.STEP_BYTES)
     finally:
-        target.close()
+        target.close(True)
 
 
 def _compress(image: Path, target: Path, info: SnapshotInfo) -> SnapshotInfo:

@@ -118,8 +118,9 @@ class RelationStream:
         if self._opened is None and self._spool is None and not self.finished:
             self.open()
         if self._spool is not None:
-            taken = self._spool.take(pages)
-            self.finished = self._spool.empty
+            with _Failures(self):
+                taken = self._spool.take(pages)
+                self.finished = self._spool.empty
             return taken
         lower_priority()
         encoded = self._encode(pages)
@@ -133,15 +134,16 @@ class RelationStream:
         if self._opened is None:
             self.open()
         lower_priority()
-        spool = _Spool(self._directory)
-        try:
-            is_over = False
-            while not is_over:
-                spool.add(self._encode(_SPOOL_PAGES))
-                is_over = not self._ahead
-        except BaseException:
-            spool.close()
-            raise
+        with _Failures(self):
+            spool = _Spool(self._directory)
+            try:
+                is_over = False
+                while not is_over:
+                    spool.add(self._encode(_SPOOL_PAGES))
+                    is_over = not self._ahead
+            except BaseException:
+                spool.close()
+                raise
         self._spool = spool
         self.finished = spool.empty
 
@@ -267,4 +269,6 @@ class _Spool:
 
     def close(self) -> None:
         """Give the disk space back."""
-        self._file.close()
+        with suppress(OSError):
+            # What could not be written is of no use to anybody.
+            self._file.close()

@@ -1,0 +1,203 @@
+"""The machine fails a database at rest: its lane tries again by itself, and nothing of it stays behind."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import apsw
+import gevent
+import pytest
+
+from dirk_gevent import lanes
+from dirk_gevent.engine.database import Database
+from dirk_gevent.engine.engine import Engine
+from dirk_gevent.engine.faults import StorageFault
+from dirk_gevent.engine.position import NodeState
+from dirk_gevent.follower import Follower
+from dirk_gevent.lanes import Fence, Lane, Mark, Restore
+from dirk_gevent.logs import logger
+from dirk_gevent.progress import Progress
+from dirk_gevent.threads import NativeThreads
+from tests.engine.plans import LogMaker, open_database, open_engine, rows_of, work
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    """An open engine."""
+    found = open_engine(tmp_path / "data")
+    yield found
+    NativeThreads(1).call(found.close)
+
+
+@pytest.fixture
+def said() -> list[dict[str, Any]]:
+    """What the node has told its host."""
+    return []
+
+
+@pytest.fixture
+def follower(engine: Engine, said: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> Follower:
+    """It follows nobody, and tries again soon."""
+    monkeypatch.setattr(lanes, "_RETRY_SECONDS", 0.05)
+    made = Follower(engine, Progress(engine), ("127.0.0.1", 1), logger("test"))
+    monkeypatch.setattr(made, "send", lambda content, body=b"": said.append(content))
+    return made
+
+
+@pytest.fixture
+def database(engine: Engine, log: LogMaker) -> Database:
+    """A database with a row."""
+    found = open_database(engine)
+    found.apply(work(log.sql("create table t (a)"), log.sql("insert into t values (1)")))
+    return found
+
+
+@pytest.fixture
+def log() -> LogMaker:
+    """Makes the entries of log 1."""
+    return LogMaker(1)
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait for a condition."""
+    with gevent.Timeout(10):
+        while not condition():
+            gevent.sleep(0.01)
+
+
+def test_a_mark_that_met_a_directory_gone_leaves_the_database_live_when_it_is_back(
+    follower: Follower, engine: Engine, database: Database, said: list[dict[str, Any]]
+) -> None:
+    lane = Lane(follower, 1)
+    database.close_writer_if_idle()
+    directory = engine.directory.path
+    away = directory.with_name("away")
+    directory.rename(away)
+    lane.put(Mark(database.applied_index, False))
+    until(lambda: database.state is NodeState.STALLED)
+    until(lambda: any(frame["t"] == "undone" for frame in said))
+    gevent.sleep(0.2)
+    assert database.state is NodeState.STALLED
+    away.rename(directory)
+    until(lambda: database.state is NodeState.LIVE)
+    assert len([frame for frame in said if frame["t"] == "undone"]) == 1
+    assert rows_of(database, "select a from t") == [(1,)]
+    lane.stop()
+
+
+def test_a_mount_point_without_its_disk_is_not_written_to(
+    follower: Follower, engine: Engine, database: Database, log: LogMaker
+) -> None:
+    """An empty directory stands where the disk was: no new file begins there, under a state that has entries."""
+    database.close_writer_if_idle()
+    directory = engine.directory.path
+    away = directory.with_name("away")
+    directory.rename(away)
+    directory.mkdir()
+    entry = work(log.sql("insert into t values (2)"))
+    with pytest.raises(StorageFault) as fault:
+        database.apply(entry)
+    assert not fault.value.is_damage
+    assert list(directory.iterdir()) == []
+    directory.rmdir()
+    away.rename(directory)
+    assert database.apply(entry)[0].rows == 1
+
+
+def test_a_file_that_somebody_removed_counts_as_damage(engine: Engine, database: Database, log: LogMaker) -> None:
+    database.close_writer_if_idle()
+    for path in engine.directory.path.glob("db-*"):
+        path.unlink()
+    with pytest.raises(StorageFault) as fault:
+        database.apply(work(log.sql("insert into t values (2)")))
+    assert fault.value.is_damage
+    assert database.set_aside("fenced") is None
+    assert database.applied_index == 0
+
+
+def test_a_stall_goes_on_being_tried_when_the_connection_takes_its_entry_away(
+    follower: Follower, database: Database, log: LogMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The host sends nothing again that it believes applied: nothing else would ever end the stall."""
+    faulty = [True]
+    apply, probe = Database.apply, Database.probe
+
+    def failing(plain: Callable[..., Any]) -> Callable[..., Any]:
+        def maybe(self: Database, *rest: Any) -> Any:
+            if faulty[0]:
+                raise StorageFault(apsw.IOError("no"), "test")
+            return plain(self, *rest)
+
+        return maybe
+
+    monkeypatch.setattr(Database, "apply", failing(apply))
+    monkeypatch.setattr(Database, "probe", failing(probe))
+    lane = Lane(follower, 1)
+    entry = log.sql("insert into t values (2)")
+    lane.put(lanes.Batch(entry.index, database.chain, (entry.encode(),)))
+    until(lambda: database.state is NodeState.STALLED)
+    lane.cut()
+    gevent.sleep(0.15)
+    assert database.state is NodeState.STALLED
+    faulty[0] = False
+    until(lambda: database.state is NodeState.LIVE)
+    lane.stop()
+
+
+def test_a_seeding_database_is_seeding_again_after_a_stall(
+    follower: Follower, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: object) -> None:
+        raise StorageFault(OSError(28, "full"), "restore")
+
+    monkeypatch.setattr(Database, "restore", failing)
+    (tmp_path / "incoming.partial").write_bytes(b"x")
+    lane = Lane(follower, 1)
+    lane.put(Fence())
+    lane.put(Restore(tmp_path / "incoming.partial"))
+    until(lambda: database.state is NodeState.STALLED)
+    lane.cut()
+    until(lambda: database.state is NodeState.SEEDING)
+    lane.stop()
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"no snapshot", b'{"format": 1}\n' + bytes(100)])
+def test_a_damaged_snapshot_leaves_no_file(
+    follower: Follower, engine: Engine, database: Database, content: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken: list[int] = []
+    monkeypatch.setattr(follower, "reconnect", lambda: broken.append(1))
+    before = sorted(path.name for path in engine.directory.path.iterdir())
+    for count in (1, 2, 3):
+        follower._receive({"t": "snapshot", "log": 1})
+        follower._receive({"t": "chunk", "log": 1, "body": content})
+        follower._receive({"t": "snapshot_end", "log": 1})
+        until(lambda count=count: len(broken) == count)  # type: ignore[misc]
+    assert sorted(path.name for path in engine.directory.path.iterdir()) == before
+
+
+def test_a_snapshot_with_a_damaged_image_leaves_no_file_and_is_no_damage_of_the_database(
+    engine: Engine, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its checksum is right, and what is in it is no database: the file of this node is whole."""
+    from dirk_gevent.engine import snapshot
+    from dirk_gevent.engine.faults import SnapshotDamaged
+
+    back_up = snapshot._back_up
+
+    def spoilt(source: apsw.Connection, image: Path) -> None:
+        back_up(source, image)
+        with image.open("r+b") as file:
+            file.seek(100)
+            file.write(os.urandom(4000))
+
+    monkeypatch.setattr(snapshot, "_back_up", spoilt)
+    database.snapshot(tmp_path / "shot")
+    before = sorted(path.name for path in engine.directory.path.iterdir())
+    with pytest.raises(SnapshotDamaged):
+        database.restore(tmp_path / "shot")
+    assert sorted(path.name for path in engine.directory.path.iterdir()) == before
+    assert rows_of(database, "select a from t") == [(1,)]
