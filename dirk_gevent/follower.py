@@ -262,9 +262,7 @@ class Follower:
         log_id = int(frame["log"])
         if log_id in self._gone:
             return
-        lane = self._lanes.get(log_id)
-        if lane is None:
-            lane = self._lanes[log_id] = Lane(self, log_id)
+        lane = self._open_lane(log_id)
         if kind == "entries":
             chain = bytes.fromhex(frame["chain"])
             lane.put(Batch(int(frame["first"]), chain, tuple(protocol.split_entries(frame["body"]))))
@@ -298,6 +296,12 @@ class Follower:
         lane = self._lanes.pop(log_id, None)
         if lane is not None:
             lane.stop()
+
+    def _open_lane(self, log_id: int) -> Lane:
+        lane = self._lanes.get(log_id)
+        if lane is None:
+            lane = self._lanes[log_id] = Lane(self, log_id)
+        return lane
 
     def lane(self, log_id: int) -> Lane | None:
         """The lane of a log, if anything of it came on this connection or before."""
@@ -336,6 +340,9 @@ class Follower:
         while True:
             gevent.sleep(_CHECKPOINT_SECONDS)
             for log_id, db in self.engine.logs().items():
+                if not db.is_loaded:
+                    self._open_lane(log_id).retry()
+                    continue
                 self._look_at_file(db)
                 if db.durable_index < db.applied_index and log_id in self.engine.logs():
                     self._guarded(self._checkpoint, db)

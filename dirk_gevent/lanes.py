@@ -104,6 +104,13 @@ class Lane:
         if not self._worker:
             self._worker = gevent.spawn(self._drain)
 
+    def retry(self) -> None:
+        """Try the machine, if nothing is under way that does: it failed the database before anything came."""
+        if self._stopped or self._is_stuck or self._worker:
+            return
+        self._stalled_from = self._stalled_from or NodeState.LIVE
+        self._worker = gevent.spawn(self._drain)
+
     def cut(self) -> None:
         """The connection is gone: what has not begun will be sent again."""
         for item in self._queue:

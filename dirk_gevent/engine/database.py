@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 import apsw
@@ -74,9 +74,9 @@ class Database(WriteSide):
     def forget_heard(self) -> None:
         """Let go of heads heard of: a person replaced their log (native thread). Raises StorageFault."""
         with self._writer_lock, storage_faults("heard"):
-            self._seen.heard_head = 0
             if self._path.exists():
                 self._writer().connection.execute("UPDATE dirk_meta SET heard_head = applied_index")
+            self._seen.heard_head = 0
 
     def set_state(self, state: NodeState, reason: str = "") -> None:
         """Change what the node does with it. In memory alone: who is shut out is remembered by the log's host."""
@@ -85,8 +85,14 @@ class Database(WriteSide):
     def load(self) -> None:
         """Read its place from its file (native thread); a database without a file stands at 0.
 
-        A file that is not a database of DirkDB is set aside: the log has everything. Raises StorageFault.
+        A file that is not a database of DirkDB is set aside: the log has everything. Raises StorageFault: nobody may
+        read it then, and whoever writes to it loads it first.
         """
+        self.is_loaded = False
+        self._load_file()
+        self.is_loaded = True
+
+    def _load_file(self) -> None:
         with storage_faults(self.name):
             marker = self._shared.directory.marker(self.log_id)
             if not self._path.exists():
@@ -247,7 +253,9 @@ class Database(WriteSide):
                 self._durable = state.position.index
                 self.state, self.reason = NodeState.LIVE, ""
         finally:
-            remove_file(image)
+            # What can't be unlinked goes at the next start.
+            with suppress(OSError):
+                remove_file(image)
         return info
 
     def _take_file_out(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from dirk_gevent import logs
 from dirk_gevent.engine import records
 from dirk_gevent.engine.apply import Work
 from dirk_gevent.engine.compiled import ParserCompiler
@@ -14,11 +15,14 @@ from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.faults import StorageFault
 from dirk_gevent.engine.files import DataDirectory
 from dirk_gevent.engine.functions import EntryContext
+from dirk_gevent.engine.position import NodeState
 from dirk_gevent.engine.results import Outcome
 from dirk_gevent.engine.shared import Limits, Shared
 from dirk_gevent.log.entry import CREATE_DATABASE, SYSTEM_DATABASE, SYSTEM_LOG_ID
 from parser.errors import SqlError
 from parser.suggest import nearest
+
+_log = logs.logger("engine")
 
 
 class Engine:
@@ -65,6 +69,7 @@ class Engine:
                 database.close()
             except StorageFault as fault:
                 first = first or fault
+        self._shared.readers.rest()
         if first is not None:
             raise first
         self.directory.unlock()
@@ -128,14 +133,22 @@ class Engine:
         return outcomes
 
     def create(self, log_id: int, name: str) -> Database:
-        """Make a database known; its file begins with its first entry or read. The one there is if it is known."""
+        """Make a database known; its file begins with its first entry or read. The one there is if it is known.
+
+        One whose file the machine does not let be read is stalled until it does.
+        """
         known = self._by_log.get(log_id)
         if known is not None:
             # Replayed from its beginning, the system log made an earlier one of this name, and dropped it.
             self._enter(known)
             return known
         database = Database(self._shared, log_id, name)
-        database.load()
+        try:
+            database.load()
+        except StorageFault as fault:
+            # Its own trouble: the others are there, and its lane tries again.
+            database.set_state(NodeState.STALLED, str(fault))
+            _log.error("stalled", log=log_id, reason=str(fault))
         self._enter(database)
         return database
 

@@ -71,6 +71,8 @@ class ReadSide:
         self._file_lock = threading.Lock()
         self._hub_rows = HUB_PAGES * shared.limits.page_rows
         self._dropped = False
+        #: False when the machine kept the file from being read at the start: what the state is is not known then.
+        self.is_loaded = True
 
     def _state_at(self, position: Position, tables: dict[str, int], heard_head: int) -> CommittedState:
         """A state in which nothing has been derived yet."""
@@ -79,8 +81,12 @@ class ReadSide:
     def _begin(self, state: CommittedState) -> None:
         """`state` takes the place of the one there is. The caller holds the file lock, and the file is the state's."""
         before, self._seen = self._seen, state
-        # A transaction may keep the old state itself for a while, but nothing may read its file any more.
-        before.reader = None
+        self.is_loaded = True
+        # A transaction may keep the old state itself for a while, but nothing may read its file any more. The hub may
+        # be reading from it at this moment, so it is the hub that closes the connection.
+        reader, before.reader = before.reader, None
+        if reader is not None:
+            self._shared.readers.retire(reader)
 
     @property
     def position(self) -> Position:
@@ -115,6 +121,8 @@ class ReadSide:
         """
         if self._dropped:
             raise SqlError("unknown_database", name=self.name)
+        if not self.is_loaded:
+            raise OSError(errno.EIO, "the file could not be read when the node started", str(self._path))
         if self._path.exists():
             return
         if self._seen.position.index:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -33,6 +33,13 @@ class Limits(Protocol):
         """Most seconds of one read; 0 = no limit."""
 
 
+class Closable(Protocol):
+    """A connection of the hub's."""
+
+    def close(self) -> None:
+        """Close it."""
+
+
 class ClosableReader(Protocol):
     """A database as `OpenReaders` sees it."""
 
@@ -59,11 +66,16 @@ class ClosableWriter(Protocol):
 
 
 class OpenReaders:
-    """The databases whose hub reader is open. On the hub only, so none is closed while it reads."""
+    """The databases whose hub reader is open. On the hub only (but for `retire`), so none is closed while it reads."""
 
     def __init__(self, most: int = OPEN_DATABASES) -> None:
         self._most = most
         self._open: OrderedDict[int, ClosableReader] = OrderedDict()
+        self._retired: deque[Closable] = deque()
+
+    def retire(self, reader: Closable) -> None:
+        """Nothing will read from `reader` any more, whose state was replaced: close it soon (any thread)."""
+        self._retired.append(reader)
 
     def admit(self, database: ClosableReader) -> None:
         """`database` has just opened its reader; one unused since the last round makes room if there is none."""
@@ -74,7 +86,9 @@ class OpenReaders:
                 self._open[log_id] = candidate
 
     def rest(self) -> None:
-        """End the read transactions that no read has used since the last call."""
+        """End the read transactions that no read has used since the last call, and close what was retired."""
+        while self._retired:
+            self._retired.popleft().close()
         for database in list(self._open.values()):
             database.rest_reader()
 

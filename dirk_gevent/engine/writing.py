@@ -37,6 +37,10 @@ class WriteSide(ReadSide):
         self._applier: Applier | None = None
         self._durable = 0
 
+    def load(self) -> None:
+        """Read its place from its file. Raises StorageFault."""
+        raise NotImplementedError
+
     def _writer(self) -> Applier:
         """The applier for use by anything but a transaction; as `_lent`."""
         self._end_rehearsal()
@@ -44,6 +48,8 @@ class WriteSide(ReadSide):
 
     def _lent(self) -> Applier:
         """The applier, opened if need be; the caller holds the writer lock. Raises apsw errors, OSError."""
+        if not self.is_loaded:
+            self.load()
         if self._applier is None:
             with self._file_lock:
                 self._make_file()

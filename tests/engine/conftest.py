@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +10,21 @@ import pytest
 
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
+from dirk_gevent.engine.watchdog import Watchdog
 from tests.engine.plans import LogMaker, open_database, open_engine
+
+
+@pytest.fixture
+def memory_path() -> Iterator[Path]:
+    """A directory in memory, where the machine has one: for tests of many files, which no power cut is part of."""
+    with tempfile.TemporaryDirectory(prefix="dirk-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as made:
+        yield Path(made)
+
+
+@pytest.fixture
+def unwatched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No read is interrupted for the time that it takes: on a busy machine that hangs on others."""
+    monkeypatch.setattr(Watchdog, "start", lambda _: None)
 
 
 @pytest.fixture

@@ -17,6 +17,8 @@ from dirk_gevent.messages import render
 from parser.shape import split
 from tests.engine.plans import START_MS, LogMaker, TestLimits, open_database, work
 
+pytestmark = pytest.mark.usefixtures("unwatched")
+
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:

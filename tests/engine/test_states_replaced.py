@@ -18,6 +18,8 @@ from parser.errors import SqlError
 from parser.shape import split
 from tests.engine.plans import START_MS, LogMaker, TestLimits, open_database, work
 
+pytestmark = pytest.mark.usefixtures("unwatched")
+
 #: Two histories whose DDL has the same indexes: what one calls a column the other has otherwise, or not at all.
 _HISTORIES = (
     (

@@ -43,7 +43,7 @@ def follower(engine: Engine, said: list[dict[str, Any]], monkeypatch: pytest.Mon
     """It follows nobody, and tries again soon."""
     monkeypatch.setattr(lanes, "_RETRY_SECONDS", 0.05)
     made = Follower(engine, Progress(engine), ("127.0.0.1", 1), logger("test"))
-    monkeypatch.setattr(made, "send", lambda content, body=b"": said.append(content))
+    monkeypatch.setattr(made, "send", lambda content, *_: said.append(content))
     return made
 
 
