@@ -12,8 +12,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import apsw
 import pytest
 
+from dirk_gevent.engine import checkpoints
+from dirk_gevent.engine.apply import Applier
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.faults import Overrun, SnapshotDamaged, StorageFault
@@ -119,12 +122,11 @@ def _reopen(world: World) -> None:
 
 
 def _crowd(world: World) -> None:
-    """The neighbour needs the victim's place among the open databases."""
+    """The neighbour will need the victim's place among the open databases, and its WAL emptied."""
     pools = world.engine._shared
     pools.readers._most = pools.writers._most = 1
     world.victim.apply(work(world.entries[5]))
     _read(world)
-    _use_neighbour(world)
 
 
 def _drop(world: World) -> None:
@@ -147,7 +149,7 @@ CALLS: dict[str, Callable[[World], object]] = {
     "probe": lambda world: world.victim.probe(),
     "forget heard": lambda world: world.victim.forget_heard(),
     "content digest": lambda world: world.victim.content_digest(),
-    "snapshot": lambda world: world.victim.snapshot(world.directory / f"{_MARK}-made"),
+    "snapshot": lambda world: world.victim.snapshot(world.directory / "data" / f"{_MARK}-made"),
     "restore": lambda world: world.victim.restore(world.shot),
     "set aside": lambda world: world.victim.set_aside("fenced"),
     "checkpoint": lambda world: world.victim.checkpoint(),
@@ -195,7 +197,9 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Entry
 def machine() -> Iterator[FaultyMachine]:
     """The machine whose calls fail."""
     made = FaultyMachine(_MARK)
-    with made.installed():
+    with made.installed(), pytest.MonkeyPatch.context() as patch:
+        # Every WAL is emptied by whoever closes its writer.
+        patch.setattr(checkpoints, "SLOW_TO_OPEN_BYTES", 0)
         yield made
 
 
@@ -222,7 +226,7 @@ def run(
         with suppress(StorageFault, SnapshotDamaged, Overrun):
             CALLS[call](world)
         is_open = world.engine.directory._lock is not None
-        if is_open and machine.failed:
+        if is_open:
             _use_neighbour(world)
         failed = machine.failed
     if not is_open or call == "open and close":
@@ -269,11 +273,11 @@ def _heal(world: World, call: str, digest: bytes) -> None:
 
 def _assert_no_file_left(world: World, call: str) -> None:
     names = {path.name for path in (world.directory / "data").iterdir()}
-    allowed = {"dirk.lock", "dirk.running", "dirk.sqlite", "db-00000002.sqlite"}
+    allowed = {"dirk.lock", "dirk.running", "dirk.sqlite", "db-00000002.sqlite", f"{_MARK}-made"}
     allowed |= set() if call == "drop" else {f"{_MARK}.sqlite"}
     left = {name for name in names - allowed if not name.startswith("kept-")}
     assert not {name for name in left if name.rpartition("-")[0] not in allowed}, (call, left)
-    made = {path.name for path in world.directory.iterdir()} - {"data", f"{_MARK}-shot", f"{_MARK}-made"}
+    made = {path.name for path in world.directory.iterdir()} - {"data", f"{_MARK}-shot"}
     assert not made, (call, made)
 
 
@@ -293,6 +297,33 @@ def test_a_fault_stays_in_its_database_and_heals(
     rng = random.Random(call)
     for fault in rng.sample(FAULTS, 2):
         run(machine, template, memory_path / "case", call, fault, rng.choice((1, 1, 2, 3, 5, 9)))
+
+
+@pytest.mark.parametrize("call", ["crowd", "read between entries", "apply", "restore"])
+def test_the_first_errors_of_the_disk_stay_and_heal(
+    machine: FaultyMachine, template: tuple[Path, list[Entry], int, bytes], memory_path: Path, call: str
+) -> None:
+    """At each of the first calls: where a neighbour makes room, a read begins its transaction, a file is replaced."""
+    for n in range(1, 26, 2):
+        run(machine, template, memory_path / "case", call, FAULTS[0], n)
+
+
+def test_a_connection_whose_rollback_failed_is_not_used_again(
+    engine: Engine, database: Database, log: LogMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database.apply(work(log.sql("create table t (a)")))
+    entry = work(log.sql("insert into t values (1)"))
+
+    def failing(*_: object) -> None:
+        raise apsw.IOError("no")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Applier, "_record", failing)
+        patch.setattr(Applier, "_roll_back", failing)
+        with pytest.raises(StorageFault):
+            database.apply(entry)
+    assert database.apply(entry)[0].rows == 1
+    assert rows_of(database, "select a from t") == [(1,)]
 
 
 @pytest.mark.slow
