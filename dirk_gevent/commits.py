@@ -85,7 +85,7 @@ class Commits:
         COMMIT ended with: no_transaction when it did not, and never will.
         """
         self._wait(request_id)
-        name, log_id = self._host.place(session, request.database)
+        name, log_id = self._host.sessions.place(session, request.database)
         if log_id == SYSTEM_LOG_ID:
             # Each database has its own log: which of them it was about, only its session knew.
             raise SqlError("no_database")

@@ -14,6 +14,7 @@ from dirk_gevent.backends import Backend, BackendDownError, RelayedAnswer, Remot
 from dirk_gevent.commits import Commits
 from dirk_gevent.config import Config
 from dirk_gevent.engine.database import Database
+from dirk_gevent.freshness import needed_index
 from dirk_gevent.host import LogHost
 from dirk_gevent.log.entry import new_request_id
 from dirk_gevent.logs import Logger
@@ -122,10 +123,10 @@ class Forward:
 
         return self._commits.again(session, request, request.request_id, here)
 
-    def head_index(self, session: Session, request: Request, database: Database, wire: Wire) -> int:
-        """Where the log of a database ends now, or a later index; raises as `run` does."""
+    def known_index(self, session: Session, request: Request, database: Database, wire: Wire) -> int:
+        """What the log's host knows of the log of a database, or a later index; raises as `run` does."""
         if self.host is not None:
-            return self.host.head_index(database.log_id)
+            return self.host.sessions.known_index(database.log_id)
         metadata = {"db": database.name, "read": "strong"}
         read = replace(request, raw=_NOTHING, metadata=metadata)
         answer = self._ask(session, read, new_request_id(int(time.time() * 1000)), wire)
@@ -158,8 +159,9 @@ class Forward:
         raise SqlError("proxy_unreachable", host=self._proxy.host, port=self._proxy.port)
 
     def _metadata(self, session: Session, request: Request, request_id: str) -> dict[str, Any]:
-        indexes = {str(log_id): index for log_id, index in session.indexes.items()}
-        metadata = {**request.metadata, "id": request_id, "lang": spoken(session, request), "min": indexes}
+        logs = session.indexes.keys() | request.minimum.keys()
+        least = {str(log_id): needed_index(session, request, log_id) for log_id in sorted(logs)}
+        metadata = {**request.metadata, "id": request_id, "lang": spoken(session, request), "min": least}
         if "db" not in metadata and session.database is not None:
             metadata["db"] = session.database
         return metadata

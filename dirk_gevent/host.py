@@ -25,15 +25,15 @@ from dirk_gevent.engine.results import Outcome
 from dirk_gevent.entry_frames import EntryFrames
 from dirk_gevent.evidence import LogEvidence
 from dirk_gevent.fences import Fences
-from dirk_gevent.freshness import needed_index
 from dirk_gevent.host_link import NodeLink
+from dirk_gevent.known import Known
 from dirk_gevent.log.contract import DatabaseChanged, DatabaseInfo, Log
 from dirk_gevent.log.entry import SYSTEM_DATABASE, SYSTEM_LOG_ID, Draft
 from dirk_gevent.logs import Logger
 from dirk_gevent.older_entries import OlderEntries
 from dirk_gevent.outcomes import Kept, LogOutcomes
 from dirk_gevent.replication import Hello
-from dirk_gevent.session import Request, Session
+from dirk_gevent.sessions import Sessions
 from dirk_gevent.snapshots import SnapshotKeeper
 from dirk_gevent.subscriptions import Subscriptions
 from parser.errors import SqlError
@@ -61,6 +61,8 @@ class LogHost:
         self.fences = Fences(self, self.book, logger)
         #: What all nodes are sent goes through here.
         self.entry_frames = EntryFrames()
+        #: Where those who ask stand in the logs.
+        self.sessions = Sessions(self)
         self._logger = logger
         self._outcomes: dict[int, LogOutcomes] = {}
         self._kept = Kept()
@@ -96,14 +98,14 @@ class LogHost:
         return outcome
 
     def create_database(self, name: str, request_id: str, optional: bool) -> DatabaseChanged:
-        """Make a database; returns when a master has it (or after `limits.waitMs`: it is durable all the same)."""
+        """Make a database; returns when a master has it, else raises as `write`: it is durable all the same."""
         self._check_writable(SYSTEM_LOG_ID)
         changed = self.log.create_database(name, request_id, optional)
         if changed.change is not None and changed.change.log_id not in self._outcomes:
             self.outcomes_of(changed.change.log_id)
             for cache in self.subscriptions.caches:
                 cache.opened(changed.change.log_id, 0)
-        self._await_applied(SYSTEM_LOG_ID, changed.index)
+        self._await_applied(SYSTEM_LOG_ID, changed.index, request_id)
         return changed
 
     def drop_database(self, name: str, request_id: str, optional: bool) -> DatabaseChanged:
@@ -114,7 +116,7 @@ class LogHost:
             self._dropped[changed.change.log_id] = changed.index
             for cache in self.subscriptions.caches:
                 cache.dropped(changed.change.log_id)
-        self._await_applied(SYSTEM_LOG_ID, changed.index)
+        self._await_applied(SYSTEM_LOG_ID, changed.index, request_id)
         return changed
 
     def find(self, name: str, place: int = -1) -> DatabaseInfo:
@@ -126,40 +128,6 @@ class LogHost:
             known = [database.name for database in self.log.databases()]
             raise SqlError("unknown_database", name=name, nearest=nearest(name, known), place=place)
         return info
-
-    def check_names(self, session: Session, request: Request) -> None:
-        """Raises SqlError stale_read when a request needs a log of databases that is longer than this one."""
-        if request.minimum:
-            head, needed = self.head_index(SYSTEM_LOG_ID), needed_index(session, request, SYSTEM_LOG_ID)
-            if needed > head:
-                raise SqlError("stale_read", node="proxy", applied=head, minimum=needed)
-
-    def place(self, session: Session, named: str | None) -> tuple[str | None, int]:
-        """Name and log id of the database that a request is about: the one it names, else the session's.
-
-        A session whose database was dropped by somebody else goes on in the one that bears its name now; SqlError
-        unknown_database when there is none.
-        """
-        name, log_id = self._place(session, named)
-        self.begin(session, log_id)
-        return name, log_id
-
-    def begin(self, session: Session, log_id: int) -> None:
-        """Have the session begin in a log with its head, whatever its first request there is: an answer from an older
-        state, which "any" may give, is not where it stands.
-        """
-        if log_id not in session.indexes:
-            session.saw(log_id, self.head_index(log_id))
-
-    def _place(self, session: Session, named: str | None) -> tuple[str | None, int]:
-        if named is None:
-            if session.database is None or self.log.is_open(session.log_id):
-                return session.database, session.log_id
-            info = self.find(session.database)
-            session.use(info.name, info.log_id)
-        else:
-            info = self.find(named)
-        return info.name, info.log_id
 
     def _check_writable(self, log_id: int) -> None:
         self.disputes.check(log_id)
@@ -185,22 +153,24 @@ class LogHost:
         finally:
             outcomes.unwatch(index)
 
-    def _await_applied(self, log_id: int, index: int) -> None:
+    def _await_applied(self, log_id: int, index: int, request_id: str) -> None:
+        """Wait until a master has applied an entry. Raises SqlError outcome_unknown after `limits.waitMs`."""
         deadline = time.monotonic() + self.config.limits.wait_ms / 1000
         while not any(
             self.cluster.nodes[name].applied.get(log_id, 0) >= index for name in self.cluster.live_masters(log_id)
         ):
             left = deadline - time.monotonic()
             if left <= 0:
-                return
+                raise SqlError("outcome_unknown", request_id=request_id)
             self._applied.wait(min(left, self.beat_seconds))
             self._applied.clear()
+        self.outcomes_of(log_id).known.told(index)
 
     # -- what followers tell ----------------------------------------------------------------------------------
 
     def outcomes_came(self, node: str, log_id: int, outcomes: list[Outcome]) -> None:
         """A node told how entries ended. Replicas have no vote: theirs only show how far they are."""
-        if not self.cluster.nodes[node].is_master or not self._is_known(log_id):
+        if not self.cluster.nodes[node].is_master or not self.is_known(log_id):
             return
         known = self.outcomes_of(log_id)
         for outcome in outcomes:
@@ -213,7 +183,7 @@ class LogHost:
 
     def applied(self, node: str, log_id: int, index: int) -> None:
         """A node has applied a log up to `index`. What comes late, of a database that is gone, is not kept."""
-        if not self._is_known(log_id):
+        if not self.is_known(log_id):
             return
         self.cluster.applied(node, log_id, index, self.head_index(log_id))
         if log_id == SYSTEM_LOG_ID:
@@ -224,7 +194,7 @@ class LogHost:
         view = self.cluster.nodes[node]
         self.cluster.beat(node)
         durable = replication.indexes_in(frame["durable"])
-        view.durable.update({one: at for one, at in durable.items() if self._is_known(one)})
+        view.durable.update({one: at for one, at in durable.items() if self.is_known(one)})
         self.cluster.reported(node, frame["states"])
         if node in self._reported_down:
             self._reported_down.discard(node)
@@ -236,7 +206,7 @@ class LogHost:
             return self.log.head(log_id).index
         return 0
 
-    def _is_known(self, log_id: int) -> bool:
+    def is_known(self, log_id: int) -> bool:
         """Whether a log is open, or was dropped so lately that nodes still work on it."""
         return self.log.is_open(log_id) or log_id in self._dropped
 
@@ -299,7 +269,9 @@ class LogHost:
 
     def replaced(self, log_id: int, index: int) -> None:
         """A log's state was replaced as a whole at `index`: no outcome leads there, and caches forget what was."""
-        self.outcomes_of(log_id).released = index
+        known = self.outcomes_of(log_id)
+        known.released = index
+        known.known.told(index)
         self.subscriptions.forget_cached(log_id, index)
 
     def distrust(self, node: str, log_id: int) -> None:
@@ -377,6 +349,13 @@ class LogHost:
                 log_id, self._first_heads.get(log_id, 0), self.cluster.masters(), self._kept
             )
         return known
+
+    def known(self, log_id: int) -> Known | None:
+        """Up to where it is known how the entries of a log ended; None for a log that is gone."""
+        found = self._outcomes.get(log_id)
+        if found is None and self.is_known(log_id):
+            found = self.outcomes_of(log_id)
+        return found.known if found is not None else None
 
     def guarded(self, work: Callable[..., None], *arguments: Any) -> None:
         """The top of a helper greenlet."""

@@ -69,8 +69,8 @@ class NodeHandler:
     def error_meta(self, session: Session, request: Request, error: SqlError) -> dict[str, Any]:
         """META of an error made here."""
         database = self.transactions.database_of(session) or self._engine.of_log(session.log_id)
-        if request.database is not None:
-            database = self._engine.named(request.database)
+        if (name := request.database or (session.database if database is None else None)) is not None:
+            database = self._engine.named(name)
         log_id, index = (database.log_id, database.applied_index) if database is not None else (SYSTEM_LOG_ID, 0)
         return answers.error_meta(session, request, self._engine.node, error, log_id, index)
 
@@ -90,7 +90,7 @@ class NodeHandler:
             if request.read == "strong":
                 if self._forward.host is None:
                     return self._forward.run(session, request, shaped, route, wire)
-                request = self._at_head(self._forward.host, session, request)
+                return self._read_strong(self._forward.host, session, request, shaped, route, wire)
             return self._read(session, request, shaped, route, wire)
         if route.kind is Kind.SESSION or route.show == "databases":
             if request.read == "strong" and route.verb != "set_language":
@@ -102,11 +102,21 @@ class NodeHandler:
         """Whether a database has not been dropped; one that is not known here yet has not."""
         return log_id > self._engine.enacted_index or self._engine.of_log(log_id) is not None
 
-    def _at_head(self, host: LogHost, session: Session, request: Request) -> Request:
-        """The request of a state that has all that the log, which is here, holds now."""
-        name, log_id = host.place(session, request.database)
-        needed = needed_index(session, request, log_id, host.head_index(log_id))
-        return replace(request, database=name, minimum={**request.minimum, log_id: needed})
+    def _read_strong(
+        self, host: LogHost, session: Session, request: Request, shaped: Shaped, route: Route, wire: Wire
+    ) -> Answer:
+        """A read of all that the log, which is here, knows of, told when its own state is among that."""
+        name, log_id = host.sessions.place(session, request.database)
+        needed = needed_index(session, request, log_id, host.sessions.known_index(log_id))
+        asked = replace(request, database=name, minimum={**request.minimum, log_id: needed})
+        answer = self._read(session, asked, shaped, route, wire)
+        try:
+            host.sessions.hold(log_id, session.indexes[log_id])
+        except SqlError:
+            if not isinstance(answer, bytes):
+                answer.close()
+            raise
+        return answer
 
     def _session(self, session: Session, request: Request, route: Route) -> bytes:
         if route.verb == "set_language":

@@ -27,6 +27,7 @@ from dirk_gevent.engine.results import Relation
 from dirk_gevent.engine.stream import RelationStream
 from dirk_gevent.engine.transaction import Transaction
 from dirk_gevent.forward import Forward
+from dirk_gevent.freshness import needed_index
 from dirk_gevent.log.entry import LoggedStatement
 from dirk_gevent.node_stream import LongReads, NodeStream
 from dirk_gevent.progress import Progress
@@ -153,8 +154,8 @@ class NodeTransactions:
         if route.verb == "begin":
             database = self._place(session, request, route)
             if request.read == "strong":
-                head = self._forward.head_index(session, request, database, wire)
-                self._progress.wait(database.log_id, head, self._limits.wait_ms)
+                known_index = self._forward.known_index(session, request, database, wire)
+                self._progress.wait(database.log_id, known_index, self._limits.wait_ms)
             transaction = Transaction(database, self._limits.transaction_steps, self._limits.max_statement_bytes // 2)
             held = session.transaction = HeldTransaction(transaction, self._forget)
             self._open.add(held)
@@ -225,9 +226,9 @@ class NodeTransactions:
         transaction = held.transaction
         database = transaction.database
         self._check_place(request, database)
-        needed = request.minimum.get(database.log_id, 0)
-        if request.read == "strong":
-            needed = max(needed, self._forward.head_index(session, request, database, wire))
+        is_strong = request.read == "strong"
+        known_index = self._forward.known_index(session, request, database, wire) if is_strong else 0
+        needed = needed_index(session, request, database.log_id, known_index)
         if needed > transaction.base_index:
             self._progress.wait(database.log_id, needed, self._limits.wait_ms)
         try:

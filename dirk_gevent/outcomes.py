@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from gevent.event import Event
 
 from dirk_gevent.engine.results import Outcome
+from dirk_gevent.known import Known
 
 #: Entries of a log whose digests are kept for comparing masters; a master further behind is checked by the chain
 #: hash alone.
@@ -87,6 +88,8 @@ class LogOutcomes:
         self._kept = kept or Kept()
         self._whole_bytes = 0
         self.released = released
+        #: What sessions begin with and strong reads need.
+        self.known = Known(released)
         #: Writes on their way into the log, whose writers do not wait for an outcome yet.
         self.arriving = 0
         #: While masters disagree: the first index whose outcome nobody is told.
@@ -111,6 +114,7 @@ class LogOutcomes:
         elif not record.digest:
             record.take(outcome)
         record.digests[node] = outcome.digest
+        self.known.told(outcome.index)
         waiting = self._waiting.get(outcome.index)
         if waiting is not None:
             waiting.set()

@@ -105,8 +105,8 @@ class ProxyHandler:
         return self._session_statements.run(session, request, route)
 
     def _read(self, session: Session, request: Request, route: Route, wire: Wire) -> Answer:
-        self._host.check_names(session, request)
-        database, log_id = self._host.place(session, request.database)
+        self._host.sessions.check_names(session, request)
+        database, log_id = self._host.sessions.place(session, request.database)
         minimum = self._minimum(session, request, log_id)
         message = self._forwarded(session, request, database, log_id, minimum)
         key = f"{database}.{route.target}"
@@ -146,7 +146,7 @@ class ProxyHandler:
 
     def _minimum(self, session: Session, request: Request, log_id: int) -> int:
         """The index of the log, which the session is placed in, that the state must have reached."""
-        known_index = self._host.head_index(log_id) if request.read == "strong" else 0
+        known_index = self._host.sessions.known_index(log_id) if request.read == "strong" else 0
         return needed_index(session, request, log_id, known_index)
 
     def _forwarded(
@@ -175,7 +175,8 @@ class ProxyHandler:
             if not isinstance(answer, Remote):
                 self._router.ended(name)
         if isinstance(answer, Remote):
-            return RelayedAnswer(answer, session, request, lambda: self._router.ended(name))
+            pass_on = self._host.sessions.pass_on
+            return RelayedAnswer(answer, session, request, lambda: self._router.ended(name), pass_on)
         meta, stripped = protocol.split_meta(answer)
         if stripped.endswith(_TURNED_AWAY):
             raise NodeFullError(name)
@@ -184,10 +185,10 @@ class ProxyHandler:
                 return None
             if meta.get("sqlstate") == "3D000" and log_id != SYSTEM_LOG_ID:
                 # The log has the database, or this says that it has not: the node has lost its files, another knows.
-                self._host.place(session, request.database)
+                self._host.sessions.place(session, request.database)
                 return None
             if (index := meta.get("index")) is not None:
-                session.saw(meta["log"], index)
+                self._host.sessions.pass_on(session, request, meta["log"], index)
         return answer if request.has_meta else stripped
 
 

@@ -20,6 +20,7 @@ from dirk_gevent.backends import Backend, BackendDownError, Lease, RelayedAnswer
 from dirk_gevent.cluster import NodeView
 from dirk_gevent.commits import Commits, ended
 from dirk_gevent.config import Limits
+from dirk_gevent.freshness import needed_index
 from dirk_gevent.host import LogHost
 from dirk_gevent.log.entry import new_request_id
 from dirk_gevent.routing import ReadRouter
@@ -117,8 +118,8 @@ class ProxyTransactions:
             if not isinstance(answer, Remote):
                 held.end()
         if isinstance(answer, Remote):
-            return RelayedAnswer(answer, session, request, held.end)
-        return _told(session, request, answer)
+            return RelayedAnswer(answer, session, request, held.end, self._host.sessions.pass_on)
+        return self._told(session, request, answer)
 
     # --- begin -----------------------------------------------------------------------------------------------
 
@@ -139,7 +140,7 @@ class ProxyTransactions:
         raise SqlError("no_transaction")
 
     def _begin(self, session: Session, request: Request, wire: Wire) -> bytes:
-        database, log_id = self._host.place(session, request.database)
+        database, log_id = self._host.sessions.place(session, request.database)
         minimum = self._minimum(session, request, log_id)
         message = protocol.with_metadata(self._metadata(session, request, database, {log_id: minimum}), request.raw)
         began = time.monotonic()
@@ -187,9 +188,9 @@ class ProxyTransactions:
         if meta is None or meta.get("sqlstate"):
             held.unpin()
             lease.release()
-            return None if meta is None or meta["sqlstate"] == "57P03" else _told(session, request, answer)
+            return None if meta is None or meta["sqlstate"] == "57P03" else self._told(session, request, answer)
         session.transaction = held
-        return _told(session, request, answer)
+        return self._told(session, request, answer)
 
     # --- end -------------------------------------------------------------------------------------------------
 
@@ -216,7 +217,7 @@ class ProxyTransactions:
             answer = self._prepared(session, request, held, wire)
             meta, _ = protocol.split_meta(answer)
             if meta is None or meta.get("sqlstate"):
-                return _told(session, request, answer)
+                return self._told(session, request, answer)
             session.saw(held.log_id, int(meta["index"]))
             if meta["commit"] is None:
                 return ended(session, request, _NAME, "commit", held.log_id)
@@ -243,7 +244,8 @@ class ProxyTransactions:
     def _ask(self, session: Session, request: Request, held: PinnedTransaction, wire: Wire) -> bytes | Remote:
         minimum = dict(request.minimum)
         if request.read == "strong":
-            minimum[held.log_id] = self._host.head_index(held.log_id)
+            known_index = self._host.sessions.known_index(held.log_id)
+            minimum[held.log_id] = needed_index(session, request, held.log_id, known_index)
         message = protocol.with_metadata(self._metadata(session, request, request.database, minimum), request.raw)
         try:
             return held.lease.ask(message, self._silence_seconds, wire)
@@ -262,10 +264,9 @@ class ProxyTransactions:
             metadata["db"] = database
         return metadata | {name: request.metadata[name] for name in ("args", "trace") if name in request.metadata}
 
-
-def _told(session: Session, request: Request, answer: bytes) -> bytes:
-    """A node's answer as the client gets it; the session learns its index."""
-    meta, stripped = protocol.split_meta(answer)
-    if meta is not None and not meta.get("sqlstate") and "index" in meta:
-        session.saw(int(meta["log"]), int(meta["index"]))
-    return answer if request.has_meta else stripped
+    def _told(self, session: Session, request: Request, answer: bytes) -> bytes:
+        """A node's answer as the client gets it; the session learns its index."""
+        meta, stripped = protocol.split_meta(answer)
+        if meta is not None and not meta.get("sqlstate") and "index" in meta:
+            self._host.sessions.pass_on(session, request, int(meta["log"]), int(meta["index"]))
+        return answer if request.has_meta else stripped

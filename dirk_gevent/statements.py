@@ -65,8 +65,10 @@ class SessionStatements:
             meta = answers.meta_of(session, request, self._name, "session", lang=language)
             return answers.done("set_language", language, 0, meta)
         if route.show == "databases":
-            self._host.check_names(session, request)
+            self._host.sessions.check_names(session, request)
             self._host.disputes.check(SYSTEM_LOG_ID)
+            # All names are known here, and answers about them are of the head.
+            self._host.sessions.tell(session, SYSTEM_LOG_ID, self._host.head_index(SYSTEM_LOG_ID))
             rows = [(info.name,) for info in self._host.log.databases()]
             return self._listing(session, request, ("fanasehoana",), rows)
         if route.show == "servers":
@@ -77,16 +79,15 @@ class SessionStatements:
         raise SqlError("not_supported", what=request.text.split(maxsplit=1)[0])
 
     def _use(self, session: Session, request: Request, route: Route) -> bytes:
-        self._host.check_names(session, request)
+        self._host.sessions.check_names(session, request)
         info = self._host.find(route.target or "", route.place)
         session.use(info.name, info.log_id)
-        self._host.begin(session, info.log_id)
+        self._host.sessions.begin(session, info.log_id)
         return answers.done("use", info.name, 0, self._meta(session, request, "session"))
 
     def _listing(
         self, session: Session, request: Request, columns: tuple[str, ...], rows: Sequence[tuple[str | int | None, ...]]
     ) -> bytes:
-        session.saw(SYSTEM_LOG_ID, self._host.head_index(SYSTEM_LOG_ID))
         meta = answers.meta_of(session, request, self._name, "admin", rows=len(rows), repeatable=False)
         return answers.relation(answers.listing(columns, rows), self._limits.page_rows, meta)
 

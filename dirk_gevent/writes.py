@@ -28,7 +28,7 @@ class Writes:
         request_id = request.request_id or new_request_id(int(time.time() * 1000))
         if route.verb in ("create_database", "drop_database"):
             return self._database(session, request, route, request_id)
-        database, log_id = self._host.place(session, request.database)
+        database, log_id = self._host.sessions.place(session, request.database)
         if database is None:
             raise SqlError("no_database")
         if log_id == SYSTEM_LOG_ID:

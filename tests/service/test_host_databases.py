@@ -165,12 +165,15 @@ def test_a_drain_outlives_the_link_and_the_proxy_but_not_the_node(host: LogHost,
     assert not LogHost(host.config, host.log, logger("test")).cluster.nodes["m1"].is_drained
 
 
-def test_a_session_begins_at_the_head_whatever_its_first_request_is(host: LogHost, connect: Connect) -> None:
+def test_a_session_begins_at_what_is_known_whatever_its_first_request_is(host: LogHost, connect: Connect) -> None:
     """So that a first answer from an old state, which "any" may give, does not become where it stands."""
-    append(host)
-    session = Session("mg")
-    assert host.place(session, "t") == ("t", 1)
-    assert session.indexes == {0: 1, 1: host.head_index(1)}
-    append(host)
-    host.place(session, "t")
-    assert session.indexes == {0: 1, 1: host.head_index(1) - 1}, "from then on it goes by what it sees"
+    append(host, 2)
+    node, session = connect("m1"), Session("mg")
+    node.ack(1, 1)
+    until(lambda: host.sessions.known_index(1) == 1)
+    assert host.sessions.place(session, "t") == ("t", 1)
+    assert session.indexes == {0: 1, 1: 1}, "of the second entry nobody was told"
+    node.ack(1, 2)
+    until(lambda: host.sessions.known_index(1) == 2)
+    host.sessions.place(session, "t")
+    assert session.indexes == {0: 1, 1: 1}, "from then on it goes by what it sees"

@@ -24,8 +24,8 @@ WAIT_MS = 700
 
 
 def _again(write: Callable[..., Outcome], recorded: Callable[..., Any]) -> bytes:
-    place = SimpleNamespace(write=write, place=lambda *_: ("t", 1), head_index=lambda _: 7)
-    host: Any = place
+    sessions = SimpleNamespace(place=lambda *_: ("t", 1))
+    host: Any = SimpleNamespace(write=write, sessions=sessions, head_index=lambda _: 7)
     commits = Commits(host, Limits(), Understanding(), "proxy")
     answer = commits.again(Session("en"), Request(b"", ""), REQUEST_ID, recorded)
     assert isinstance(answer, bytes)

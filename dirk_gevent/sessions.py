@@ -1,0 +1,86 @@
+"""Where the sessions of a log's host stand: in which database, from which index on, and what they have been told."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dirk_gevent.freshness import needed_index
+from dirk_gevent.log.entry import SYSTEM_LOG_ID
+from dirk_gevent.session import Request, Session
+from parser.errors import SqlError
+
+if TYPE_CHECKING:
+    from dirk_gevent.host import LogHost
+
+
+class Sessions:
+    """Places requests in the logs of one host, and sees to it that no answer promises what is not known."""
+
+    def __init__(self, host: LogHost) -> None:
+        self._host = host
+
+    def place(self, session: Session, named: str | None) -> tuple[str | None, int]:
+        """Name and log id of the database that a request is about: the one it names, else the session's.
+
+        A session whose database was dropped by somebody else goes on in the one that bears its name now; SqlError
+        unknown_database when there is none.
+        """
+        name, log_id = self._place(session, named)
+        self.begin(session, log_id)
+        return name, log_id
+
+    def begin(self, session: Session, log_id: int) -> None:
+        """Have the session begin in a log where that is known to be, whatever its first request there is: an answer
+        from an older state, which "any" may give, is not where it stands.
+        """
+        if log_id not in session.indexes:
+            session.saw(log_id, self.known_index(log_id))
+
+    def known_index(self, log_id: int) -> int:
+        """The last index of a log whose outcome is known, or that of an answer passed on; 0 for a log that is gone."""
+        known = self._host.known(log_id)
+        return known.index if known is not None else 0
+
+    def check_names(self, session: Session, request: Request) -> None:
+        """Raises SqlError stale_read when a request needs a log of databases that is longer than this one."""
+        if request.minimum:
+            head, needed = self._host.head_index(SYSTEM_LOG_ID), needed_index(session, request, SYSTEM_LOG_ID)
+            if needed > head:
+                config = self._host.config
+                name = "proxy" if config.load_balancer is not None else config.instances[0].id
+                raise SqlError("stale_read", node=name, applied=head, minimum=needed)
+
+    def pass_on(self, session: Session, request: Request, log_id: int, index: int) -> None:
+        """The session is about to be given an answer of a log's state at `index`, which none after it goes behind.
+
+        That of a strong read waits for what `hold` waits for, and raises what that raises.
+        """
+        if request.read == "strong":
+            self.hold(log_id, index)
+        self.tell(session, log_id, index)
+
+    def tell(self, session: Session, log_id: int, index: int) -> None:
+        """The session is told of a log at `index`: neither it nor one that begins later goes behind."""
+        session.saw(log_id, index)
+        if (known := self._host.known(log_id)) is not None:
+            known.pass_on(index)
+
+    def hold(self, log_id: int, index: int) -> None:
+        """Wait until it is known here, too, how the entry at `index` ended, which a node has answered from already.
+
+        Raises SqlError no_readable_node after `limits.waitMs`: all masters went silent since.
+        """
+        known, wait_ms = self._host.known(log_id), self._host.config.limits.wait_ms
+        if known is not None and not known.wait(index, wait_ms / 1000):
+            raise SqlError("no_readable_node", waited_ms=wait_ms)
+
+    def _place(self, session: Session, named: str | None) -> tuple[str | None, int]:
+        host = self._host
+        if named is None:
+            if session.database is None or host.log.is_open(session.log_id):
+                return session.database, session.log_id
+            info = host.find(session.database)
+            session.use(info.name, info.log_id)
+        else:
+            info = host.find(named)
+        return info.name, info.log_id

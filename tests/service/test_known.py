@@ -1,0 +1,135 @@
+"""Reads while an entry of the log still runs: they need what is known, and nobody is told what is not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import gevent
+import pytest
+
+from dirk_gevent.host import LogHost
+from dirk_gevent.log.entry import new_request_id
+from dirk_gevent.logs import logger
+from dirk_gevent.session import Session
+from parser.errors import SqlError
+from tests.service.fake_node import NOW_MS
+from tests.service.small_cluster import PARTS, Answered, SmallClient, SmallCluster
+
+READ = "alaivo n ao@ t"
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[SmallCluster]:
+    """One whose database `x` holds one row, level everywhere; nothing is waited for long."""
+    made = SmallCluster(tmp_path, wait_ms=300)
+    log_id = made.change("create", "x")
+    made.level(0)
+    for text in ("manamboara tabilao t (n ISA)", "manampia ao@ t sanda (0)"):
+        made.append(log_id, text)
+    made.level(log_id)
+    yield made
+    made.stop()
+
+
+def asked(cluster: SmallCluster, part: str, text: str = READ, **fields: object) -> Answered:
+    """The answer to the first request of a new session."""
+    client = SmallClient(cluster, part)
+    try:
+        return client.ask(text, **{"db": "x", **fields})
+    finally:
+        client.close()
+
+
+def running(cluster: SmallCluster) -> int:
+    """The log of x, whose last entry no node has applied."""
+    log_id = cluster.log_of("x")
+    assert log_id is not None
+    cluster.append(log_id, "havaozy t ova n = 1")
+    return log_id
+
+
+@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("read", ["any", "session", "strong"])
+def test_an_entry_that_runs_holds_up_no_reader(cluster: SmallCluster, part: str, read: str) -> None:
+    """Neither the first read of a session, nor a strong one, nor a second in the same session."""
+    running(cluster)
+    client = SmallClient(cluster, part)
+    for _ in range(2):
+        answer = client.ask(READ, db="x", read=read)
+        assert (answer.rows, answer.sqlstate) == ([[0]], "")
+    assert asked(cluster, part, "atombohy", read=read).sqlstate == ""
+    client.close()
+
+
+def test_what_one_session_was_told_the_next_one_sees(cluster: SmallCluster) -> None:
+    """A node answers from an entry before its word of it has come; the other node is not there yet."""
+    log_id = running(cluster)
+    cluster.deliver("m1", log_id)
+    first = [asked(cluster, "proxy", min={str(log_id): 3}) for _ in range(2)]
+    assert [one.rows for one in first] == [[[1]]] * 2
+    for part in ("proxy", "cache"):
+        assert [asked(cluster, part).rows for _ in range(4)] == [[[1]]] * 4, part
+    assert cluster.host.outcomes_of(log_id).known.outcome_index == 2
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_strong_read_is_told_when_its_state_is_known(cluster: SmallCluster, part: str) -> None:
+    """Both nodes have the entry, their word of it has not come: until then nobody is told."""
+    log_id = running(cluster)
+    for name in cluster.nodes:
+        cluster.deliver(name, log_id)
+    reading = gevent.spawn(asked, cluster, part, read="strong")
+    gevent.sleep(0.1)
+    assert not reading.ready()
+    cluster.tell("m2", log_id)
+    assert reading.get(timeout=5).rows == [[1]]
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_strong_read_whose_state_stays_unknown_is_refused(cluster: SmallCluster, part: str) -> None:
+    log_id = running(cluster)
+    for name in cluster.nodes:
+        cluster.deliver(name, log_id)
+    assert asked(cluster, part, read="strong").sqlstate == "57P03"
+    assert asked(cluster, part).rows == [[1]], "a read that is not strong may be told"
+
+
+def test_after_a_start_all_that_the_log_holds_is_known(cluster: SmallCluster) -> None:
+    """Somebody may have been told of it before."""
+    log_id = running(cluster)
+    again, session = LogHost(cluster.settings, cluster.log, logger("test")), Session("en")
+    again.sessions.place(session, "x")
+    assert session.indexes[log_id] == again.sessions.known_index(log_id) == cluster.head(log_id) == 3
+    again.stop()
+
+
+@pytest.mark.parametrize("verb", ["create", "drop"])
+def test_a_database_that_no_master_has_made_or_dropped_yet_is_not_acknowledged(
+    cluster: SmallCluster, verb: str
+) -> None:
+    """Its outcome is as unknown as any other write's."""
+    work = cluster.host.create_database if verb == "create" else cluster.host.drop_database
+    name, request_id = "y" if verb == "create" else "x", new_request_id(NOW_MS)
+    with pytest.raises(SqlError) as unknown:
+        work(name, request_id, False)
+    assert (unknown.value.key, unknown.value.sqlstate) == ("outcome_unknown", "08007")
+    cluster.level(0)
+    assert work(name, request_id, False).index == cluster.head(0)
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_strong_holds_for_names_too(cluster: SmallCluster, part: str) -> None:
+    """A node that lags has not heard of a database, another was dropped: USE and SHOW DATABASES say what is so."""
+    cluster.change("drop", "x")
+    log_id = cluster.change("create", "y")
+    cluster.deliver("m1", 0)
+    cluster.tell("m1", 0)
+    assert asked(cluster, part, "asehoy ny tahiry", read="strong", db=None).rows == [["y"]]
+    client = SmallClient(cluster, part)
+    assert client.ask("ampiasao x", read="strong").sqlstate == "3D000"
+    chosen = client.ask("ampiasao y", read="strong")
+    assert (chosen.sqlstate, chosen.meta["db"], chosen.meta["log"]) == ("", "y", log_id)
+    cluster.level(0)
+    assert client.ask("alaivo 1", trace="").meta["log"] == log_id
+    client.close()
