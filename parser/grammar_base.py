@@ -48,6 +48,20 @@ def passes(rule: object) -> bool:
     return bool(getattr(rule, "passes", False))
 
 
+def growing(rule: _Rule) -> _Rule:
+    """Marks a rule that makes a list, extended in place by each of its productions: a statement may be one long list.
+
+    To every other rule the machine gives it as a tuple.
+    """
+    rule.grows = True  # type: ignore[attr-defined]
+    return rule
+
+
+def grows(rule: object) -> bool:
+    """Whether `rule` is marked so."""
+    return bool(getattr(rule, "grows", False))
+
+
 def p_name(p: P) -> None:
     """name : ID
             | name_word"""
@@ -68,6 +82,7 @@ def in_own_schema(schema: Name, name: Name) -> Name:
     return name
 
 
+@growing
 def p_names(p: P) -> None:
     """names : name
              | names COMMA name"""
@@ -86,20 +101,17 @@ def p_index_hint(p: P) -> None:
                   | INDEXED_BY name"""
 
 
+def append_any(p: P) -> None:
+    """Action of `list : | list element`."""
+    p[0] = p[1] if len(p) > 1 else []
+    if len(p) > 1:
+        p[0].append(p[2])
+
+
 def append(p: P) -> None:
-    """Action of `list : element | list COMMA element`: a tuple."""
-    p[0] = (p[1],) if len(p) == 2 else (*p[1], p[len(p) - 1])
-
-
-def grow(p: P) -> None:
-    """Action of a list that may be long: one Python list, extended in place, made a tuple when it is complete."""
+    """Action of `list : element | list COMMA element`."""
     if len(p) == 2:
         p[0] = [p[1]]
     else:
         p[1].append(p[len(p) - 1])
         p[0] = p[1]
-
-
-def complete(p: P) -> None:
-    """Action of `elements : grown list`."""
-    p[0] = tuple(p[1])

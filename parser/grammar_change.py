@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from parser.grammar_base import P, append, passing
+from parser.grammar_base import P, append, append_any, growing, passing
 from parser.nodes import Assignment, Delete, Insert, Query, Update, Upsert
 
 
@@ -63,10 +63,11 @@ def p_insert_source(p: P) -> None:
     p[0] = p[1] if isinstance(p[1], Query) else None
 
 
+@growing
 def p_upserts(p: P) -> None:
     """upserts :
                | upserts upsert"""
-    p[0] = (*p[1], p[2]) if len(p) > 1 else ()
+    append_any(p)
 
 
 def p_upsert(p: P) -> None:
@@ -93,6 +94,7 @@ def p_updating(p: P) -> None:
     p[0] = p[3] if len(p) > 2 else ""
 
 
+@growing
 def p_assignments(p: P) -> None:
     """assignments : assignment
                    | assignments COMMA assignment"""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from parser.grammar_base import P, append, passing
+from parser.grammar_base import P, append, append_any, growing, passing
 from parser.nodes import (
     Atom,
     Check,
@@ -139,6 +139,7 @@ def p_drop_database(p: P) -> None:
     p[0] = Drop("database", p[4], p[3], p.lexpos(1))
 
 
+@growing
 def p_column_defs(p: P) -> None:
     """column_defs : column_def
                    | column_defs COMMA column_def"""
@@ -164,6 +165,7 @@ def p_domain(p: P) -> None:
     p[0] = Domain(p[1], p.lexpos(1))
 
 
+@growing
 def p_atoms(p: P) -> None:
     """atoms : atom
              | atoms COLON atom"""
@@ -182,6 +184,7 @@ def p_atom_name(p: P) -> None:
     p[0] = p[1] if len(p) == 2 else Name(f"{p[1].text} {p[2].text}", p[1].place)
 
 
+@growing
 def p_atom_arguments(p: P) -> None:
     """atom_arguments : atom_argument
                       | atom_arguments COMMA atom_argument"""
@@ -202,16 +205,16 @@ def p_atom_argument(p: P) -> None:
 # --- constraints -------------------------------------------------------------------------------------------
 
 
+@growing
 def p_column_constraints(p: P) -> None:
     """column_constraints :
                           | column_constraints column_constraint
                           | column_constraints CONSTRAINT name column_constraint"""
-    if len(p) == 1:
-        p[0] = ()
-    elif len(p) == 3:
-        p[0] = (*p[1], *p[2])
-    else:
-        p[0] = (*p[1], *(replace(constraint, name=p[3]) for constraint in p[4]))
+    p[0] = p[1] if len(p) > 1 else []
+    if len(p) == 3:
+        p[0].extend(p[2])
+    elif len(p) > 3:
+        p[0].extend(replace(constraint, name=p[3]) for constraint in p[4])
 
 
 def p_nullable(p: P) -> None:
@@ -297,6 +300,7 @@ def p_primary_key(p: P) -> None:
                    | PRIMARY VOALOHANY"""
 
 
+@growing
 def p_table_constraints(p: P) -> None:
     """table_constraints : named_constraint
                          | table_constraints COMMA named_constraint
@@ -339,10 +343,11 @@ def p_references(p: P) -> None:
     p[0] = ForeignKey((), p[2], p[3], **dict(p[4]))
 
 
+@growing
 def p_reference_actions(p: P) -> None:
     """reference_actions :
                          | reference_actions reference_action"""
-    p[0] = (*p[1], p[2]) if len(p) > 1 else ()
+    append_any(p)
 
 
 def p_reference_action(p: P) -> None:

@@ -7,7 +7,9 @@ the bare subquery (`plain_operand`, `plain`): only so can one token ahead tell `
 
 from __future__ import annotations
 
-from parser.grammar_base import P, append, complete, grow, in_own_schema, passing
+from parser.depth import MAX_OPERANDS
+from parser.errors import SqlError
+from parser.grammar_base import P, append, growing, in_own_schema, passing
 from parser.nodes import (
     Between,
     Binary,
@@ -80,6 +82,8 @@ def p_logical(p: P) -> None:
     op = "or" if p.slice[2].type == "OR" else "and"
     left = p[1]
     if isinstance(left, Logical) and left.op == op:
+        if len(left.operands) >= MAX_OPERANDS:
+            raise SqlError("too_deep", limit=MAX_OPERANDS)
         p[0] = Logical(op, (*left.operands, p[3]), left.place)
     else:
         p[0] = Logical(op, (left, p[3]), p.lexpos(1))
@@ -222,19 +226,21 @@ def p_row_value(p: P) -> None:
 def p_several(p: P) -> None:
     """several : several_list
     exprs : expr_list"""
-    complete(p)
+    p[0] = p[1]
 
 
+@growing
 def p_several_first(p: P) -> None:
     """several_list : expr COMMA expr"""
     p[0] = [p[1], p[3]]
 
 
+@growing
 def p_several_list(p: P) -> None:
     """several_list : several_list COMMA expr
     expr_list : expr
               | expr_list COMMA expr"""
-    grow(p)
+    append(p)
 
 
 def p_exists(p: P) -> None:
@@ -294,6 +300,7 @@ def p_case_of(p: P) -> None:
     p[0] = Case(p[2], p[3], p[5] if len(p) > 5 else None, p.lexpos(1))
 
 
+@growing
 def p_branches(p: P) -> None:
     """branches : branch
                 | branches branch"""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from parser.grammar_base import P, append, passing
+from parser.grammar_base import P, append, growing, passing
 from parser.keywords import FUNCTIONS
 from parser.nodes import Bound, Call, Frame, Name, NamedWindow, Window
 
@@ -61,6 +61,7 @@ def p_filtered(p: P) -> None:
     p[0] = p[1] if len(p) == 2 else replace(p[1], filter=p[5])
 
 
+@growing
 def p_windows(p: P) -> None:
     """windows : named_window
                | windows COMMA named_window"""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import replace
 
-from parser.grammar_base import P, append, complete, grow, in_own_schema, passing
+from parser.grammar_base import P, append, growing, in_own_schema, passing
 from parser.nodes import (
     Compound,
     Cte,
@@ -90,13 +90,14 @@ def p_core_values(p: P) -> None:
 
 def p_rows(p: P) -> None:
     """rows : row_list"""
-    complete(p)
+    p[0] = p[1]
 
 
+@growing
 def p_row_list(p: P) -> None:
     """row_list : values_row
                 | row_list COMMA values_row"""
-    grow(p)
+    append(p)
 
 
 def p_values_row(p: P) -> None:
@@ -111,6 +112,7 @@ def p_quantifier(p: P) -> None:
     p[0] = len(p) > 1 and p.slice[1].type == "DISTINCT"
 
 
+@growing
 def p_items(p: P) -> None:
     """items : item
              | items COMMA item"""
@@ -192,6 +194,7 @@ def p_order_by_parentheses(p: P) -> None:
     p[0] = p[4]
 
 
+@growing
 def p_order_terms(p: P) -> None:
     """order_terms : order_term
                    | order_terms COMMA order_term"""
@@ -212,18 +215,17 @@ def p_marked_term(p: P) -> None:
     p[0] = OrderTerm(p[1], p.slice[2].type == "direction" and p[2], nulls_first)
 
 
+@growing
 def p_marked(p: P) -> None:
     """marked : marked_term
               | expr COMMA marked_term
               | several_list COMMA marked_term
               | marked COMMA order_term"""
-    if len(p) == 2:
-        p[0] = (p[1],)
-    elif p.slice[1].type == "marked":
-        p[0] = (*p[1], p[3])
+    if len(p) == 2 or p.slice[1].type == "marked":
+        append(p)
     else:
-        before = p[1] if isinstance(p[1], list) else [p[1]]
-        p[0] = (*(OrderTerm(expr) for expr in before), p[3])
+        before = p[1] if isinstance(p[1], tuple) else (p[1],)
+        p[0] = [*(OrderTerm(expr) for expr in before), p[3]]
 
 
 def p_direction(p: P) -> None:
@@ -280,6 +282,7 @@ def p_with(p: P) -> None:
     p[0] = With(p[len(p) - 1], len(p) == 4)
 
 
+@growing
 def p_ctes(p: P) -> None:
     """ctes : cte
             | ctes COMMA cte"""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from parser.grammar_base import P, append, passing
+from parser.grammar_base import P, append, growing, passing
 from parser.nodes import Derived, Join, TableCall, TableRef
 
 
+@growing
 def p_sources(p: P) -> None:
     """sources : source
                | sources COMMA source"""

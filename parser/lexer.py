@@ -34,6 +34,8 @@ _MARKS: Final = {"'s'": "TEXT", "'i'": "WHOLE", "'r'": "REAL", "'v'": "ANY"}
 _NAMES: Final = frozenset(("ID", *NAME_TOKENS))
 #: Two words that are one token: the first alone would be a domain's, or would begin NOT NULL.
 _PAIRS: Final = frozenset((("GENERATED", "ALWAYS"), ("NOT", "DEFERRABLE")))
+#: What follows ON CONFLICT where it begins an upsert.
+_UPSERT: Final = frozenset(("LPAREN", "DO"))
 _SET_OPERATORS: Final = {"#+": "UNION", "#-": "EXCEPT", "#^": "INTERSECT"}
 #: Token type -> the sign it is, for error messages too.
 SIGNS: Final = {
@@ -195,31 +197,33 @@ class Lexer:
         """What one token ahead can't tell. `IF` is a word of its own only before NOT or EXISTS. ON CONFLICT, where
         an upsert follows, is one token: after `… JOIN b` it is no join's condition. So are two words of `_PAIRS`."""
         tokens = self.tokens
+        #: What follows, the nearest last.
+        after: list[Token] = []
         for index in range(len(tokens) - 1, -1, -1):
-            following = tokens[index + 1].type if index + 1 < len(tokens) else ""
-            if tokens[index].type == "IF" and following not in ("NOT", "EXISTS"):
-                tokens[index].type = "ID"
-            elif tokens[index].type == "ON" and following == "CONFLICT" and self._begins_upsert(index + 2):
-                tokens[index].type = "ON_CONFLICT"
-                del tokens[index + 1]
-            elif (tokens[index].type, following) in _PAIRS:
-                tokens[index].type = f"{tokens[index].type}_{following}"
-                del tokens[index + 1]
-            elif following in ("ID", "BY") and (hint := self._index_hint(index)):
-                tokens[index].type = hint
-                del tokens[index + 1]
+            token, following = tokens[index], after[-1].type if after else ""
+            merged = ""
+            if token.type == "IF" and following not in ("NOT", "EXISTS"):
+                token.type = "ID"
+            elif token.type == "ON" and following == "CONFLICT" and after[-2:-1] and after[-2].type in _UPSERT:
+                merged = "ON_CONFLICT"
+            elif (token.type, following) in _PAIRS:
+                merged = f"{token.type}_{following}"
+            elif following in ("ID", "BY"):
+                merged = self._index_hint(tokens[index - 1] if index else None, token, after[-1])
+            if merged:
+                token.type = merged
+                after.pop()
+            after.append(token)
+        after.reverse()
+        self.tokens = after
 
-    def _index_hint(self, index: int) -> str:
+    def _index_hint(self, before: Token | None, first: Token, second: Token) -> str:
         """`t NOT INDEXED` and `t INDEXED BY i` after a table: `indexed` is a name everywhere else."""
-        first, second = self.tokens[index], self.tokens[index + 1]
         if first.type == "NOT" and second.type == "ID" and str(second.value).lower() == "indexed":
-            is_after_name = index > 0 and (self.tokens[index - 1].type in _NAMES)
+            is_after_name = before is not None and before.type in _NAMES
             return "NOT_INDEXED" if is_after_name and self._is_bare(second) else ""
         is_hint = first.type == "ID" and second.type == "BY" and str(first.value).lower() == "indexed"
         return "INDEXED_BY" if is_hint and self._is_bare(first) else ""
-
-    def _begins_upsert(self, index: int) -> bool:
-        return index < len(self.tokens) and self.tokens[index].type in ("LPAREN", "DO")
 
     def unexpected(self, offset: int) -> SyntaxFault:
         """The fault of a character of the shape that begins no token."""

@@ -6,11 +6,11 @@ own kind). Here a production is a list, and a rule that only hands its one symbo
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Any, Final, TypeAlias, cast
 
-from parser.grammar_base import P, passes
+from parser.grammar_base import P, grows, passes
 from parser.lexer import Lexer, SyntaxFault, Token
 
 _END: Final = "$end"
@@ -61,11 +61,14 @@ class Stack(list[Any]):
         self.starts.append(token.lexpos)
         self.ends.append(token.endlexpos)
 
-    def reduce(self, name: str, count: int, rule: Callable[[P], None]) -> None:
-        """Replaces the last `count` symbols by the one called `name` that `rule` makes of them."""
+    def reduce(self, name: str, count: int, rule: Callable[[P], None], lists: tuple[int, ...]) -> None:
+        """Replaces the last `count` symbols by the one called `name` that `rule` makes of them. The symbols at `lists`
+        are complete now."""
         values = self.values
         base = self.base = len(values) - count
         self[1:] = values[base:]
+        for position in lists:
+            self[position] = tuple(self[position])
         rule(cast(P, self))
         if count == 1:
             values[base] = self[0]
@@ -83,6 +86,24 @@ class Stack(list[Any]):
         self[0] = None
 
 
+#: A production: its head, how many symbols it has, its rule (None: it hands its one symbol on), where lists stand in it
+#: that are complete with it.
+Rule: TypeAlias = tuple[str, int, Callable[[P], None] | None, tuple[int, ...]]
+
+
+def _rules(productions: Sequence[Any]) -> list[Rule]:
+    """PLY's productions as the machine runs them."""
+    lists = {each.name for each in productions if grows(each.callable)}
+    found: list[Rule] = []
+    for each in productions:
+        symbols = each.str.partition(" -> ")[2].split()[: each.len]
+        own = each.name if grows(each.callable) else ""
+        complete = tuple(at for at, symbol in enumerate(symbols, 1) if symbol in lists and symbol != own)
+        is_called = each.len != 1 or bool(complete) or not passes(each.callable)
+        found.append((each.name, each.len, each.callable if is_called else None, complete))
+    return found
+
+
 class Machine:
     """The tables, ready to run. One thread at a time: the stack of states is its own."""
 
@@ -91,10 +112,7 @@ class Machine:
         self._goto: list[dict[str, int]] = [table.lr_goto.get(state, {}) for state in range(len(self._action))]
         #: The one thing that a state can do whatever follows: a reduction, or 0.
         self._default = [_only_reduction(actions) for actions in self._action]
-        self._rules: list[tuple[str, int, Callable[[P], None] | None]] = [
-            (each.name, each.len, None if each.len == 1 and passes(each.callable) else each.callable)
-            for each in table.lr_productions
-        ]
+        self._rules = _rules(table.lr_productions)
         self._states: list[int] = []
 
     def parse(self, lexer: Lexer) -> object:
@@ -115,11 +133,11 @@ class Machine:
                 token = next(following, None) or Token(_END, "", end, end)
                 state = step
             elif step < 0:
-                name, count, rule = rules[-step]
+                name, count, rule, lists = rules[-step]
                 if rule is None:
                     states.pop()
                 else:
-                    stack.reduce(name, count, rule)
+                    stack.reduce(name, count, rule, lists)
                     if count:
                         del states[-count:]
                 state = goto[states[-1]][name]
@@ -143,7 +161,7 @@ class Machine:
                 return False
             if step >= 0:
                 return True
-            name, count, _ = self._rules[-step]
+            name, count, *_ = self._rules[-step]
             del stack[len(stack) - count :]
             stack.append(self._goto[stack[-1]][name])
 

@@ -136,6 +136,14 @@ class Schema:
     indexes: Mapping[str, Index] = field(default_factory=lambda: MappingProxyType({}))
     serial: int = field(default_factory=lambda: next(_serials), init=False, compare=False, repr=False)
 
+    def referring(self) -> dict[str, list[Table]]:
+        """The tables whose foreign keys refer to a table, by that one's key; one of its own counts."""
+        found: dict[str, list[Table]] = {}
+        for table in self.tables.values():
+            for parent in dict.fromkeys(each.table for each in table.references):
+                found.setdefault(parent, []).append(table)
+        return found
+
     def relation(self, name_key: str) -> Table | View | None:
         """The table or view of that key."""
         return self.tables.get(name_key) or self.views.get(name_key)

@@ -7,23 +7,22 @@ from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 from parser import nodes
-from parser.compile import numbering, sql
+from parser.compile import sql
 from parser.compile.changes import column_of
 from parser.compile.constraints import adding_constraint, column_rewrite, dropping_constraint
 from parser.compile.context import Context, Tolerance
 from parser.compile.ddl import check_name
-from parser.compile.define import check_text, column_sql, define_column, define_index, define_view, table_sql
+from parser.compile.define import check_text, column_sql, define_column
 from parser.compile.generated import resolved_column
 from parser.compile.kept import default_expression
 from parser.compile.load import load_schema, parsed
+from parser.compile.rebuild import indexes_of, table_statements, view_sql
+from parser.compile.sources import table_scope
 from parser.errors import SqlError
-from parser.literals import Literals
 from parser.plan import CatalogChange, Ddl, Shaped
 from parser.printer import write
-from parser.schema import Index, Schema, Table, View, key
+from parser.schema import Schema, Table, View, key
 
-#: The table under construction while the old one is still there.
-_REBUILT = "dirk_rebuilt"
 #: What takes away or changes a name that others may use.
 _NAMING = (nodes.DropColumn, nodes.RenameTable, nodes.RenameColumn)
 #: Errors of a definition that no longer finds what it names.
@@ -55,8 +54,8 @@ def alter_table(context: Context, node: nodes.AlterTable) -> Ddl:
     after = _after(context.schema, table, changes, node.action)
     _check_kept(replace(context, schema=after, inline=True, for_write=True), table, node.action)
     texts = [f"DROP VIEW {sql.name(view.name)}" for view in reversed(views)]
-    texts += _statements(after, table, node.action, simple)
-    texts += [_view_sql(after, view) for view in views]
+    texts += table_statements(after, table, node.action, simple)
+    texts += [view_sql(after, view) for view in views]
     return Ddl(tuple(texts), tuple(changes), "alter_table", "table", table.name)
 
 
@@ -177,24 +176,24 @@ def _table_changes(table: Table, action: object, source: str) -> Iterable[Catalo
 
 
 def _index_changes(schema: Schema, table: Table, rewrite: _Rewrite) -> Iterable[CatalogChange]:
-    for index in _indexes(schema, table.key):
+    for index in indexes_of(schema, table.key):
         shaped, create = parsed(index.source)
         yield CatalogChange("index", index.key, index.name, write(rewrite(create), shaped))
 
 
-def _indexes(schema: Schema, table: str) -> list[Index]:
-    return [each for each in schema.indexes.values() if each.table == table]
-
-
 def _dependents(schema: Schema, table: Table) -> list[View]:
     """The views that read the table, each after those that it reads itself."""
-    keys, found = {table.key}, list[View]()
-    while True:
-        more = [each for each in schema.views.values() if each.key not in keys and each.uses & keys]
-        if not more:
-            return sorted(found, key=lambda view: len(view.tables))
-        keys |= {each.key for each in more}
-        found += more
+    users: dict[str, list[View]] = {}
+    for view in schema.views.values():
+        for used in view.uses:
+            users.setdefault(used, []).append(view)
+    found: dict[str, View] = {}
+    waiting = [table.key]
+    while waiting:
+        more = {each.key: each for each in users.get(waiting.pop(), ()) if each.key not in found}
+        found |= more
+        waiting += more
+    return sorted(found.values(), key=lambda view: (len(view.tables), view.key))
 
 
 def _after(schema: Schema, table: Table, changes: list[CatalogChange], action: object) -> Schema:
@@ -228,66 +227,10 @@ def _check_kept(context: Context, table: Table, action: nodes.Alteration) -> Non
     match action:
         case nodes.AddColumn():
             made = context.schema.tables[table.key]
-            resolved_column(context, action.column, made.columns[-1], made.columns, made.name)
-            column_sql(context, action.column, made.columns[-1], made)
+            scope = table_scope(made.columns, made.name)
+            resolved_column(context, action.column, made.columns[-1], scope)
+            column_sql(context, action.column, made.columns[-1], scope)
         case nodes.AddConstraint(constraint=nodes.Check() as constraint):
-            check_text(context, context.schema.tables[table.key], constraint)
+            check_text(context, table_scope(context.schema.tables[table.key].columns, table.name), constraint)
         case nodes.AlterColumn(constraint=nodes.Default(value=value)):
             default_expression(context, value)
-
-
-# --- what SQLite does ----------------------------------------------------------------------------------------
-
-
-def _statements(after: Schema, table: Table, action: object, simple: bool) -> list[str]:
-    if isinstance(action, nodes.RenameTable):
-        text = f"ALTER TABLE {sql.name(table.name)} RENAME TO {sql.name(action.name.text)}"
-        return [text, *numbering.renamed(table, after.tables[key(action.name.text)])]
-    made = after.tables[table.key]
-    shaped, create = parsed(made.source)
-    assert isinstance(create, nodes.CreateTable)
-    context = Context(after, Literals(shaped), for_write=True, inline=True, tolerance=Tolerance.RULES)
-    if simple:
-        column = column_sql(context, create.columns[-1], made.columns[-1], made)
-        return [f"ALTER TABLE {sql.name(table.name)} ADD COLUMN {column}"]
-    renamed = action if isinstance(action, nodes.RenameColumn) else None
-    pairs = list(_kept(table, made, renamed))
-    return [
-        table_sql(context, replace(create, name=nodes.Name(_REBUILT)), replace(made, name=_REBUILT)),
-        f"INSERT INTO {_REBUILT} ({sql.names([new for _, new in pairs])})"
-        f" SELECT {sql.names([old for old, _ in pairs])} FROM {sql.name(table.name)}",
-        f"DROP TABLE {sql.name(table.name)}",
-        f"ALTER TABLE {_REBUILT} RENAME TO {sql.name(table.name)}",
-        *numbering.followed(made),
-        *(_index_sql(after, each) for each in _indexes(after, table.key)),
-    ]
-
-
-def _kept(before: Table, after: Table, renamed: nodes.RenameColumn | None) -> Iterable[tuple[str, str]]:
-    """Old and new name of each column that keeps its values."""
-    names = {column.key: column.name for column in after.columns if column.generated is None}
-    for column in before.columns:
-        if column.generated is not None:
-            continue
-        if renamed is not None and column.key == key(renamed.old.text):
-            yield column.name, names[key(renamed.new.text)]
-        elif column.key in names:
-            yield column.name, names[column.key]
-
-
-def _index_sql(schema: Schema, index: Index) -> str:
-    shaped, create = parsed(index.source)
-    assert isinstance(create, nodes.CreateIndex)
-    return define_index(_reading(schema, shaped), create, index.source)[1]
-
-
-def _view_sql(schema: Schema, old: View) -> str:
-    shaped, create = parsed(old.source)
-    assert isinstance(create, nodes.CreateView)
-    view, text = define_view(_reading(schema, shaped), create, old.source)
-    return f"CREATE VIEW {sql.name(view.name)} ({sql.names([each.name for each in view.columns])}) AS {text}"
-
-
-def _reading(schema: Schema, shaped: Shaped) -> Context:
-    """The context in which a definition that is there is read again."""
-    return Context(schema, Literals(shaped), tolerance=Tolerance.RULES)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from parser import nodes
@@ -17,7 +17,7 @@ from parser.compile.query import compile_query, with_clause
 from parser.compile.select import ResultColumn, result_columns
 from parser.compile.sources import From, compile_sources, relation_fields
 from parser.compile.together import stand_together, together
-from parser.compile.upserts import upsert_text
+from parser.compile.upserts import upserts_text
 from parser.errors import SqlError
 from parser.plan import Change, Foreign
 from parser.schema import Column, Schema, Table, key
@@ -56,12 +56,35 @@ def column_of(table: Table, name: nodes.Name) -> Column:
     raise SqlError("unknown_column", name=name.text, nearest=close, place=name.place)
 
 
-def given_column(table: Table, name: nodes.Name) -> Column:
-    """As `column_of`, for a column that is given a value. Raises generated_given (428C9) for one that is computed."""
-    column = column_of(table, name)
-    if column.generated is not None:
-        raise SqlError("generated_given", name=column.name, place=name.place)
-    return column
+class GivenColumns:
+    """The columns of a table that a statement gives values, found by their names; each is given one once."""
+
+    def __init__(self, table: Table, by_key: Mapping[str, Column] | None = None) -> None:
+        self._table = table
+        self._by_key = by_key or {column.key: column for column in table.columns}
+        self._taken: set[str] = set()
+
+    def afresh(self) -> GivenColumns:
+        """The columns for another clause of the statement."""
+        return GivenColumns(self._table, self._by_key)
+
+    def find(self, names: Iterable[nodes.Name]) -> list[Column]:
+        """The columns in the order of their names. Raises unknown_column, and generated_given (428C9) for one that is
+        computed."""
+        return [self._found(name) for name in names]
+
+    def take(self, columns: Sequence[Column], names: Sequence[nodes.Name]) -> None:
+        """Notes that `columns`, which `names` name, are given values. Raises column_twice."""
+        for column, name in zip(columns, names, strict=True):
+            if column.key in self._taken:
+                raise SqlError("column_twice", name=column.name, place=name.place)
+            self._taken.add(column.key)
+
+    def _found(self, name: nodes.Name) -> Column:
+        column = self._by_key.get(key(name.text)) or column_of(self._table, name)
+        if column.generated is not None:
+            raise SqlError("generated_given", name=column.name, place=name.place)
+        return column
 
 
 # --- INSERT --------------------------------------------------------------------------------------------------
@@ -84,8 +107,8 @@ def insert(context: Context, node: nodes.Insert) -> Change:
     if node.upserts or node.conflict not in ("", "abort") or not _is_one_row(node.source):
         # Which row failed is not known.
         context.cells.clear()
-    for upsert in node.upserts:
-        text += upsert_text(context, goal.table, goal.source, scope, upsert)
+    if node.upserts:
+        text += upserts_text(context, goal.table, goal.source, scope, node.upserts)
     returning, outputs = _returning(context, goal, node.returning)
     reads = [goal.table.name] if node.upserts or node.conflict == "replace" else []
     change = _change(context, text + returning, "insert", goal.table, outputs, reads, per_row)
@@ -102,10 +125,9 @@ def _may_repeat(node: nodes.Insert, table: Table) -> bool:
 def _columns(table: Table, given: tuple[nodes.Name, ...]) -> list[Column]:
     if not given:
         return [column for column in table.columns if column.generated is None]
-    columns = [given_column(table, name) for name in given]
-    for at, column in enumerate(columns):
-        if column in columns[:at]:
-            raise SqlError("column_twice", name=column.name, place=given[at].place)
+    names = GivenColumns(table)
+    columns = names.find(given)
+    names.take(columns, given)
     return columns
 
 
@@ -143,23 +165,19 @@ def update(context: Context, node: nodes.Update) -> Change:
         names = Scope(scope, goal.source.fields + extra.fields, {**extra.sources, **goal.source.sources})
     env = Env(context, names)
     text = f"{prefix}UPDATE{_conflict(node.conflict)} {goal.source.text}"
-    text += f" SET {assignments(env, goal.table, node.assignments)}"
+    text += f" SET {assignments(env, GivenColumns(goal.table), node.assignments)}"
     text += f" FROM {extra.text}" if extra is not None else ""
     text += _where(env, node, goal, scope)
     returning, outputs = _returning(context, goal, node.returning)
     return _change(context, text + returning, "update", goal.table, outputs, [goal.table.name])
 
 
-def assignments(env: Env, table: Table, given: tuple[nodes.Assignment, ...]) -> str:
+def assignments(env: Env, names: GivenColumns, given: tuple[nodes.Assignment, ...]) -> str:
     """The SET list. Raises column_twice, column_count and what its expressions raise."""
     texts: list[str] = []
-    seen: set[str] = set()
     for each in given:
-        columns = [given_column(table, name) for name in each.columns]
-        for column, name in zip(columns, each.columns, strict=True):
-            if column.key in seen:
-                raise SqlError("column_twice", name=column.name, place=name.place)
-            seen.add(column.key)
+        columns = names.find(each.columns)
+        names.take(columns, each.columns)
         texts += _assigned(env, columns, each.value)
     return ", ".join(texts)
 
@@ -275,17 +293,17 @@ def _children(schema: Schema, table: Table) -> tuple[str, ...]:
 def _reached(schema: Schema, table: Table, only_adds: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Tables that the change may write (cascades) and those that its foreign keys look at."""
     written = {table.key: table.name}
-    checked = [schema.tables[each.table].name for each in table.references if each.table in schema.tables]
+    checked = dict.fromkeys(schema.tables[each.table].name for each in table.references if each.table in schema.tables)
     if only_adds:
         return (table.name,), tuple(checked)
-    found = True
-    while found:
-        found = False
-        for other in schema.tables.values():
-            touched = [each for each in other.references if each.table in written]
-            if touched and other.name not in checked:
-                checked.append(other.name)
-            if other.key not in written and any(each.cascades for each in touched):
+    referring = schema.referring()
+    waiting = [table.key]
+    while waiting:
+        parent = waiting.pop()
+        for other in referring.get(parent, ()):
+            checked[other.name] = None
+            cascades = any(each.cascades for each in other.references if each.table == parent)
+            if cascades and other.key not in written:
                 written[other.key] = other.name
-                found = True
+                waiting.append(other.key)
     return tuple(written.values()), tuple(checked)

@@ -89,10 +89,11 @@ def _create_as(context: Context, node: nodes.CreateTable, query: nodes.Query) ->
 
 
 def _check_distinct(columns: list[str], place: int) -> None:
-    keys = [key(column) for column in columns]
-    for at, column in enumerate(columns):
-        if keys[at] in keys[:at]:
+    seen: set[str] = set()
+    for column in columns:
+        if key(column) in seen:
             raise SqlError("duplicate_column", name=column, place=place)
+        seen.add(key(column))
 
 
 def _taken(node: _Create, kind: str) -> Ddl:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from parser import domains, nodes
@@ -12,8 +12,9 @@ from parser.compile.expressions import Env, collation, expression
 from parser.compile.kept import CHECK, INDEX, default_expression, kept_expression, pure_expression
 from parser.compile.names import Scope
 from parser.compile.query import compile_query, fixed_name
-from parser.compile.sources import relation_fields
+from parser.compile.sources import table_scope
 from parser.compile.sql import Risk, joint_risk
+from parser.compile.walk import every
 from parser.domains import Domain as Atoms
 from parser.errors import SqlError
 from parser.printer import write_node
@@ -34,10 +35,9 @@ def define_table(context: Context, node: nodes.CreateTable, source: str) -> Tabl
     _check_columns([column.name for column in columns], [each.name.place for each in node.columns])
     columns = generated.resolved(context, node.columns, columns, node.name.text)
     unique, has_primary = _unique_keys(node)
-    primary = unique[0] if has_primary else ()
+    primary = frozenset(unique[0] if has_primary else ())
     numbered, sequenced = numbering.numbered_column(node)
-    for name in _named_in_keys(node):
-        _check_known(columns, name)
+    _check_known(_names(columns), _named_in_keys(node))
     table = Table(
         name=node.name.text,
         key=key(node.name.text),
@@ -111,11 +111,30 @@ def _named_in_keys(node: nodes.CreateTable) -> Iterable[nodes.Name]:
             yield from (term.expr.name for term in constraint.columns if isinstance(term.expr, nodes.Column))
 
 
-def _check_known(columns: Iterable[Column], name: nodes.Name) -> None:
-    known = {column.key: column.name for column in columns}
-    if key(name.text) not in known:
-        close = nearest(name.text, known.values())
-        raise SqlError("unknown_column", name=name.text, nearest=close, place=name.place)
+def _names(columns: Iterable[Column]) -> dict[str, str]:
+    """The columns' names by key."""
+    return {column.key: column.name for column in columns}
+
+
+class _Names:
+    """The names of the columns of several tables by key, each table's gathered once."""
+
+    def __init__(self) -> None:
+        self._by_table: dict[str, dict[str, str]] = {}
+
+    def of(self, table: Table) -> dict[str, str]:
+        """Those of `table`."""
+        found = self._by_table.get(table.key)
+        if found is None:
+            found = self._by_table[table.key] = _names(table.columns)
+        return found
+
+
+def _check_known(known: Mapping[str, str], names: Iterable[nodes.Name]) -> None:
+    for name in names:
+        if key(name.text) not in known:
+            close = nearest(name.text, known.values())
+            raise SqlError("unknown_column", name=name.text, nearest=close, place=name.place)
 
 
 def _term_column(term: nodes.OrderTerm) -> str:
@@ -125,16 +144,20 @@ def _term_column(term: nodes.OrderTerm) -> str:
 
 
 def _references(context: Context, node: nodes.CreateTable, table: Table) -> Iterable[Reference]:
+    names = _Names()
     for column in node.columns:
         for each in column.constraints:
             if isinstance(each, nodes.ForeignKey):
-                yield _reference(context, each, (key(column.name.text),), table)
+                yield _reference(context, each, (key(column.name.text),), table, names)
     for constraint in node.constraints:
         if isinstance(constraint, nodes.ForeignKey):
-            yield _reference(context, constraint, tuple(key(name.text) for name in constraint.columns), table)
+            columns = tuple(key(name.text) for name in constraint.columns)
+            yield _reference(context, constraint, columns, table, names)
 
 
-def _reference(context: Context, node: nodes.ForeignKey, columns: tuple[str, ...], table: Table) -> Reference:
+def _reference(
+    context: Context, node: nodes.ForeignKey, columns: tuple[str, ...], table: Table, names: _Names
+) -> Reference:
     """A foreign key; what it refers to must be a primary key or unique. Raises foreign_key_invalid (42830).
 
     A table that is not there yet may be referred to: it is held to that when it is made.
@@ -143,15 +166,14 @@ def _reference(context: Context, node: nodes.ForeignKey, columns: tuple[str, ...
         raise SqlError("not_supported", what="INITIALLY DEFERRED", place=node.table.place)
     foreign = tuple(key(name.text) for name in node.foreign_columns)
     reference = Reference(columns, key(node.table.text), foreign, bool({node.on_delete, node.on_update} & _CASCADES))
-    known = {column.key for column in table.columns}
     invalid = SqlError("foreign_key_invalid", table=node.table.text, place=node.table.place)
-    if not known.issuperset(columns) or (foreign and len(foreign) != len(columns)):
+    if not names.of(table).keys() >= set(columns) or (foreign and len(foreign) != len(columns)):
         raise invalid
     if reference.table != table.key and context.relation(node.table.text) is None:
         return reference
     parent = table if reference.table == table.key else context.table(node.table)
-    for name in node.foreign_columns:
-        _check_known(parent.columns, name)
+    if node.foreign_columns:
+        _check_known(names.of(parent), node.foreign_columns)
     if not is_good(context.schema, reference, parent):
         raise invalid
     return reference
@@ -171,40 +193,43 @@ def _is_unique(schema: Schema, parent: Table, columns: tuple[str, ...]) -> bool:
 
 def table_sql(context: Context, node: nodes.CreateTable, table: Table) -> str:
     """SQLite's CREATE TABLE: no declared types, each domain as a CHECK."""
-    parts = [column_sql(context, each, column, table) for each, column in zip(node.columns, table.columns, strict=True)]
-    names = {column.key: column.name for column in table.columns}
+    scope = table_scope(table.columns, table.name)
+    pairs = zip(node.columns, table.columns, strict=True)
+    parts = [column_sql(context, each, column, scope) for each, column in pairs]
+    names = _Names()
+    mine = names.of(table)
     if table.has_primary:
-        parts.append(f"PRIMARY KEY ({sql.names([names[each] for each in table.unique[0]])})")
+        parts.append(f"PRIMARY KEY ({sql.names([mine[each] for each in table.unique[0]])})")
     others = table.unique[1 if table.has_primary else 0 :]
-    parts += [f"UNIQUE ({sql.names([names[each] for each in group])})" for group in others]
-    parts += [check_text(context, table, each) for each in node.constraints if isinstance(each, nodes.Check)]
+    parts += [f"UNIQUE ({sql.names([mine[each] for each in group])})" for group in others]
+    parts += [check_text(context, scope, each) for each in node.constraints if isinstance(each, nodes.Check)]
     given = [each for column in node.columns for each in column.constraints] + list(node.constraints)
     foreign = [each for each in given if isinstance(each, nodes.ForeignKey)]
     # References list the columns' own foreign keys first, then the table's, which is the order of `given`.
     for each, reference in zip(foreign, table.references, strict=True):
-        parts.append(_foreign_sql(context, table, each, reference))
+        parts.append(_foreign_sql(context, table, names, each, reference))
     return f"CREATE TABLE {sql.name(table.name)} ({', '.join(parts)})"
 
 
-def column_sql(context: Context, node: nodes.ColumnDef, column: Column, table: Table) -> str:
-    """One column of CREATE TABLE or ADD COLUMN, its domain and checks with it."""
-    text = sql.name(column.name) + generated.column_text(context, node, table.name, table.columns)
+def column_sql(context: Context, node: nodes.ColumnDef, column: Column, scope: Scope) -> str:
+    """One column of CREATE TABLE or ADD COLUMN, its domain and checks with it. `scope`: the table's own."""
+    text = sql.name(column.name) + generated.column_text(context, node, column, scope)
     text += " NOT NULL" if column.not_null else ""
     text += f" DEFAULT ({_stored_default(column)})" if column.default is not None else ""
-    test = sound.check(column, _own_risk(context, node, table))
+    test = sound.check(column, _own_risk(context, node, scope))
     text += f" CHECK ({test})" if test else ""
     text += f" CHECK ({domain_check(column)})" if column.atoms else ""
     for each in node.constraints:
         if isinstance(each, nodes.Check):
-            text += f" {check_text(context, table, each)}"
+            text += f" {check_text(context, scope, each)}"
         elif isinstance(each, nodes.Collation):
             text += f" COLLATE {collation(each.collation)}"
     return text
 
 
-def _own_risk(context: Context, node: nodes.ColumnDef, table: Table) -> Risk:
+def _own_risk(context: Context, node: nodes.ColumnDef, scope: Scope) -> Risk:
     """The risk of what the column holds where a statement gives it nothing."""
-    env = Env(context, Scope(fields=relation_fields(table.columns, "", table.name)))
+    env = Env(context, scope)
     given = (each for each in node.constraints if isinstance(each, nodes.Default | nodes.Generated))
     return joint_risk(expression(env, each.value) for each in given)
 
@@ -222,9 +247,8 @@ def domain_check(column: Column) -> str:
     return f"{name} IS NULL OR {accepted} OR dirk_refuse({literal(column.name)}, {name}, {literal(column.domain)})"
 
 
-def check_text(context: Context, table: Table, node: nodes.Check) -> str:
+def check_text(context: Context, scope: Scope, node: nodes.Check) -> str:
     """A CHECK of the table or of a column. Raises what `kept_expression` raises."""
-    scope = Scope(fields=relation_fields(table.columns, "", table.name))
     test = kept_expression(context, CHECK, scope, node.condition)
     # SQLite's error names the constraint: without a name of its own, it is called by its text in the language.
     shaped = context.literals.shaped
@@ -232,10 +256,11 @@ def check_text(context: Context, table: Table, node: nodes.Check) -> str:
     return f"CONSTRAINT {sql.name(name)} CHECK ({test.sql})"
 
 
-def _foreign_sql(context: Context, table: Table, node: nodes.ForeignKey, reference: Reference) -> str:
+def _foreign_sql(
+    context: Context, table: Table, names: _Names, node: nodes.ForeignKey, reference: Reference
+) -> str:
     parent = table if reference.table == table.key else context.schema.tables.get(reference.table)
-    mine = {column.key: column.name for column in table.columns}
-    theirs = {column.key: column.name for column in parent.columns} if parent is not None else {}
+    mine, theirs = names.of(table), names.of(parent) if parent is not None else {}
     text = f"FOREIGN KEY ({sql.names([mine[each] for each in reference.columns])})"
     text += f" REFERENCES {sql.name(parent.name if parent is not None else node.table.text)}"
     if node.foreign_columns:
@@ -285,8 +310,7 @@ def define_index(context: Context, node: nodes.CreateIndex, source: str) -> tupl
     """The index that a CREATE INDEX makes, and SQLite's text."""
     context.inline, context.for_write = True, True
     table = context.table(node.table)
-    fields = relation_fields(table.columns, "", table.name)
-    scope = Scope(fields=fields)
+    scope = table_scope(table.columns, table.name)
     terms = []
     for term in node.terms:
         compiled = pure_expression(context, INDEX, scope, term.expr)
@@ -294,7 +318,7 @@ def define_index(context: Context, node: nodes.CreateIndex, source: str) -> tupl
     where = f" WHERE {pure_expression(context, INDEX, scope, node.where).sql}" if node.where is not None else ""
     text = f"CREATE {'UNIQUE ' if node.unique else ''}INDEX {sql.name(node.name.text)}"
     text += f" ON {sql.name(table.name)} ({', '.join(terms)}){where}"
-    named = frozenset(each.key for each in fields if any(each.sql in part for part in (*terms, where)))
+    named = frozenset(key(each.name.text) for each in every((node.terms, node.where), nodes.Column))
     index = Index(node.name.text, key(node.name.text), table.key, source, node.unique, named, _key_columns(node))
     return index, text
 

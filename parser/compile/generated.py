@@ -12,7 +12,7 @@ from parser import domains, nodes
 from parser.compile.context import Context
 from parser.compile.kept import COMPUTED, kept_expression, pure_expression
 from parser.compile.names import Scope
-from parser.compile.sources import relation_fields
+from parser.compile.sources import table_scope
 from parser.compile.walk import every
 from parser.errors import SqlError
 from parser.schema import Column, key
@@ -33,25 +33,24 @@ def resolved(
 
     Raises generated_invalid and generated_circular (42P17), and what the expressions raise.
     """
+    scope = table_scope(columns, table)
     pairs = zip(given, columns, strict=True)
-    found = tuple(resolved_column(context, node, column, columns, table) for node, column in pairs)
+    found = tuple(resolved_column(context, node, column, scope) for node, column in pairs)
     if all(column.generated is not None for column in found):
         raise SqlError("generated_invalid", name=columns[0].name, place=given[0].place)
     _check_circles(given)
     return found
 
 
-def resolved_column(
-    context: Context, node: nodes.ColumnDef, column: Column, columns: tuple[Column, ...], table: str
-) -> Column:
-    """`column` of `table` with the text of what is computed. Raises generated_invalid, and what its value raises."""
+def resolved_column(context: Context, node: nodes.ColumnDef, column: Column, scope: Scope) -> Column:
+    """`column` with the text of what is computed; `scope`: its table's. Raises generated_invalid, and what its value
+    raises."""
     generated = generated_of(node)
     if generated is None:
         return column
     forbidden = (nodes.Default, nodes.PrimaryKey)
     if any(isinstance(each, forbidden) for each in node.constraints):
         raise SqlError("generated_invalid", name=column.name, place=node.place)
-    scope = Scope(fields=relation_fields(columns, "", table))
     try:
         compiled = pure_expression(context, COMPUTED, scope, generated.value)
     except SqlError as error:
@@ -66,13 +65,11 @@ def resolved_column(
     return replace(column, generated=text, is_boolean=is_boolean)
 
 
-def column_text(context: Context, node: nodes.ColumnDef, table: str, columns: tuple[Column, ...]) -> str:
+def column_text(context: Context, node: nodes.ColumnDef, column: Column, scope: Scope) -> str:
     """What follows the column's name in SQLite's text; '' for one that is given values."""
     generated = generated_of(node)
     if generated is None:
         return ""
-    column = next(each for each in columns if each.key == key(node.name.text))
-    scope = Scope(fields=relation_fields(columns, "", table))
     raising = kept_expression(context, COMPUTED, scope, generated.value).sql
     text = f" AS ({column.generated}) {'STORED' if generated.stored else 'VIRTUAL'}"
     return text + (f" CHECK (typeof({raising}) <> '')" if "dirk_" in raising else "")
@@ -88,12 +85,19 @@ def _check_circles(given: tuple[nodes.ColumnDef, ...]) -> None:
         for node in given
         if (generated := generated_of(node)) is not None
     }
-    while True:
-        settled = {name for name, wanted in needs.items() if not wanted & needs.keys()}
-        if not settled:
-            break
-        for name in settled:
-            del needs[name]
+    users: dict[str, list[str]] = {}
+    for name, wanted in needs.items():
+        wanted.intersection_update(needs)
+        for each in wanted:
+            users.setdefault(each, []).append(name)
+    settled = [name for name, wanted in needs.items() if not wanted]
+    while settled:
+        name = settled.pop()
+        del needs[name]
+        for user in users.get(name, ()):
+            needs[user].discard(name)
+            if not needs[user]:
+                settled.append(user)
     for node in given:
         if key(node.name.text) in needs:
             raise SqlError("generated_circular", name=node.name.text, place=node.place)

@@ -6,16 +6,18 @@ from collections.abc import Iterable
 from functools import lru_cache
 from threading import Lock
 from types import MappingProxyType
+from typing import Any, TypeAlias
 
 from cachetools import LRUCache
 
 from parser import nodes
 from parser.compile.context import Context, Tolerance
 from parser.compile.define import define_domain, define_index, define_table, define_view
+from parser.compile.walk import every
 from parser.errors import SqlError
 from parser.literals import Literals
 from parser.plan import CatalogChange, Shaped
-from parser.schema import Domain, Index, Schema, Table, Thing, View
+from parser.schema import Schema, Thing, key
 from parser.shape import split
 from parser.statements import Statements
 
@@ -27,52 +29,97 @@ def load_schema(base: Schema, changes: Iterable[CatalogChange], version: int, to
 
     `tolerance`: what a definition may hold that no statement may say any more.
     """
-    things: dict[str, dict[str, Thing]] = {
-        "domain": dict(base.domains), "table": dict(base.tables), "index": dict(base.indexes), "view": dict(base.views)
-    }  # fmt: skip
-    waiting: list[CatalogChange] = []
-    for change in changes:
-        if change.source is None:
-            things[change.kind].pop(change.key, None)
-        else:
-            things[change.kind].pop(change.key, None)
-            waiting.append(change)
+    loading = _Loading(base, version, tolerance)
+    waiting = [change for change in changes if loading.begins(change)]
     waiting.sort(key=lambda change: _ORDER.index(change.kind))
     while waiting:
-        waiting = _define_some(things, waiting, version, tolerance)
-    return _schema(things, version)
+        waiting = loading.define_some(waiting)
+    return loading.schema
 
 
-def _define_some(
-    things: dict[str, dict[str, Thing]], waiting: list[CatalogChange], version: int, tolerance: Tolerance
-) -> list[CatalogChange]:
-    """Defines what can be; what needs an object that is still waiting comes back. Raises when nothing could be."""
-    left: list[CatalogChange] = []
-    failure: SqlError | None = None
-    for change in waiting:
+#: Kind and key: what an object is found by.
+_At: TypeAlias = tuple[str, str]
+
+
+class _Loading:
+    """A schema under construction: `schema` shows what has been defined so far."""
+
+    def __init__(self, base: Schema, version: int, tolerance: Tolerance) -> None:
+        tables, views, domains, indexes = dict(base.tables), dict(base.views), dict(base.domains), dict(base.indexes)
+        self.schema = Schema(
+            version,
+            MappingProxyType(tables),
+            MappingProxyType(views),
+            MappingProxyType(domains),
+            MappingProxyType(indexes),
+        )
+        self._things: dict[str, dict[str, Any]] = {
+            "table": tables, "view": views, "domain": domains, "index": indexes
+        }  # fmt: skip
+        self._tolerance = tolerance
+        self._undefined: dict[_At, CatalogChange] = {}
+        self._failures: dict[_At, SqlError] = {}
+
+    def begins(self, change: CatalogChange) -> bool:
+        """Takes out what `change` is about; whether there is something to define in its place."""
+        self._things[change.kind].pop(change.key, None)
+        return change.source is not None
+
+    def define_some(self, waiting: list[CatalogChange]) -> list[CatalogChange]:
+        """Defines what can be; what needs an object that can't be yet comes back. Raises when nothing could be."""
+        self._undefined = {_at(change): change for change in waiting}
+        self._failures = {}
+        for change in waiting:
+            if _at(change) not in self._failures:
+                self._define_with_needs(change)
+        if len(self._undefined) == len(waiting):
+            raise self._failures[_at(waiting[0])]
+        return list(self._undefined.values())
+
+    def _define_with_needs(self, change: CatalogChange) -> None:
+        """Defines `change`, and before it what it names: each is tried twice at most, however they are ordered."""
+        steps = [change]
+        while steps:
+            at = _at(steps[-1])
+            is_first = at not in self._failures
+            if at not in self._undefined or self._is_defined(at, steps[-1]):
+                steps.pop()
+            elif is_first and (needed := self._needed(steps[-1])):
+                steps += needed
+            else:
+                steps.pop()
+
+    def _is_defined(self, at: _At, change: CatalogChange) -> bool:
         try:
-            things[change.kind][change.key] = _define(_schema(things, version), change, tolerance)
+            self._things[change.kind][change.key] = _define(self.schema, change, self._tolerance)
         except SqlError as error:
-            # What fails after it may do so for want of this one.
-            failure = failure or error
-            left.append(change)
-    if failure is not None and len(left) == len(waiting):
-        raise failure
-    return left
+            self._failures[at] = error
+            return False
+        del self._undefined[at]
+        return True
+
+    def _needed(self, change: CatalogChange) -> list[CatalogChange]:
+        """What `change` names and nobody has tried to define yet."""
+        named = _named(change.source or "")
+        places = [(kind, name) for name in named for kind in self._things]
+        return [self._undefined[at] for at in places if at in self._undefined and at not in self._failures]
 
 
-def _schema(things: dict[str, dict[str, Thing]], version: int) -> Schema:
-    tables = {key: each for key, each in things["table"].items() if isinstance(each, Table)}
-    views = {key: each for key, each in things["view"].items() if isinstance(each, View)}
-    found = {key: each for key, each in things["domain"].items() if isinstance(each, Domain)}
-    indexes = {key: each for key, each in things["index"].items() if isinstance(each, Index)}
-    return Schema(
-        version,
-        MappingProxyType(tables),
-        MappingProxyType(views),
-        MappingProxyType(found),
-        MappingProxyType(indexes),
-    )
+def _at(change: CatalogChange) -> _At:
+    return change.kind, change.key
+
+
+def _named(source: str) -> set[str]:
+    """The keys of the tables, views and domains in a definition's text."""
+    try:
+        _, statement = parsed(source)
+    except SqlError:
+        return set()
+    names = [each.name for each in every(statement, nodes.TableRef)]
+    names += [each.name for each in every(statement, nodes.Atom)]
+    names += [each.table for each in every(statement, nodes.ForeignKey)]
+    names += [each.table for each in every(statement, nodes.CreateIndex)]
+    return {key(name.text) for name in names}
 
 
 @lru_cache(maxsize=1)
@@ -117,10 +164,10 @@ def _remembered(schema: Schema, kind: str, source: str, is_blind: bool) -> Thing
     return known[0] if known is not None and is_good else None
 
 
-def _lookup(schema: Schema, kind: str, key: str) -> Thing | None:
+def _lookup(schema: Schema, kind: str, name: str) -> Thing | None:
     if kind == "table":
-        return schema.tables.get(key)
-    return schema.views.get(key) if kind == "view" else schema.domains.get(key)
+        return schema.tables.get(name)
+    return schema.views.get(name) if kind == "view" else schema.domains.get(name)
 
 
 def _definition(context: Context, statement: nodes.Statement, source: str) -> Thing:

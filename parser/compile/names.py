@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from parser import nodes
@@ -34,6 +34,17 @@ class Field:
         )
 
 
+FieldsByKey = dict[str, list[Field]]
+
+
+def fields_by_key(fields: Iterable[Field]) -> FieldsByKey:
+    """`fields` by key, those of one key in their order."""
+    by_key: FieldsByKey = {}
+    for each in fields:
+        by_key.setdefault(each.key, []).append(each)
+    return by_key
+
+
 @dataclass(frozen=True, slots=True)
 class CommonTable:
     """A common table expression in reach: its SQL name, its name as written, its columns (`sql` is a bare name)."""
@@ -57,6 +68,7 @@ class Scope:
     aliases: dict[str, Expression] = field(default_factory=dict)
     common: dict[str, CommonTable] = field(default_factory=dict)
     windows: dict[str, nodes.Window] = field(default_factory=dict)
+    _by_key: dict[str | None, FieldsByKey] = field(default_factory=dict)
 
     def levels(self) -> Iterator[Scope]:
         """This scope and those around it, innermost first."""
@@ -76,7 +88,7 @@ class Scope:
             return self._qualified(column.table, column.name)
         wanted = key(column.name.text)
         for scope in self.levels():
-            found = [each for each in scope.fields if each.key == wanted]
+            found = scope.fields_called(wanted)
             if len(found) > 1:
                 raise SqlError("ambiguous_column", name=column.name.text, place=column.place)
             if found:
@@ -85,23 +97,44 @@ class Scope:
                 return scope.aliases[wanted]
         raise SqlError("unknown_column", name=column.name.text, nearest=nearest(column.name.text, self._column_names()))
 
+    def knows(self, column: nodes.Column) -> bool:
+        """Whether `resolve` finds it; to ask is cheap, where an error looks for the nearest name."""
+        wanted, source = key(column.name.text), None if column.table is None else key(column.table.text)
+        return any(
+            len(level.fields_called(wanted, source)) == 1 or (source is None and wanted in level.aliases)
+            for level in self.levels()
+        )
+
     def _qualified(self, table: nodes.Name, column: nodes.Name) -> Expression:
-        fields = self.source(table)
-        wanted = key(column.text)
-        found = [each for each in fields if each.key == wanted]
+        level = self._level_of(table)
+        found = level.fields_called(key(column.text), key(table.text))
         if len(found) == 1:
             return found[0].expression()
         if found:
             raise SqlError("ambiguous_column", name=f"{table.text}.{column.text}", place=column.place)
-        close = nearest(column.text, [each.name for each in fields])
+        close = nearest(column.text, [each.name for each in level.sources[key(table.text)]])
         raise SqlError("unknown_column", name=f"{table.text}.{column.text}", nearest=close, place=column.place)
 
     def source(self, table: nodes.Name) -> tuple[Field, ...]:
         """The fields of the table or alias `table`. Raises unknown_table."""
+        return self._level_of(table).sources[key(table.text)]
+
+    def fields_called(self, wanted: str, source: str | None = None) -> Sequence[Field]:
+        """The fields of this level alone with the key `wanted`: of those that an unqualified name sees, or of the table
+        with the key `source`, none if it has no such table. A level is looked through once, however many names it has.
+        """
+        by_key = self._by_key.get(source)
+        if by_key is None:
+            fields = self.fields if source is None else self.sources.get(source, ())
+            by_key = self._by_key[source] = fields_by_key(fields)
+        return by_key.get(wanted, ())
+
+    def _level_of(self, table: nodes.Name) -> Scope:
+        """The innermost level that has a table or alias `table`. Raises unknown_table."""
         wanted = key(table.text)
         for scope in self.levels():
             if wanted in scope.sources:
-                return scope.sources[wanted]
+                return scope
         known = [name for scope in self.levels() for name in scope.sources]
         raise SqlError("unknown_table", name=table.text, nearest=nearest(table.text, known), place=table.place)
 

@@ -105,11 +105,15 @@ def renamed(before: Table, after: Table) -> tuple[str, ...]:
     """What follows the renaming of a table: its sequence goes by its key."""
     if not before.sequenced:
         return ()
-    return (
-        f"DROP TRIGGER {sql.name(f'{_SEQUENCE}_{before.key}')}",
-        f"UPDATE {_SEQUENCE} SET name = {sql.literal(after.key)} WHERE name = {sql.literal(before.key)}",
-        *followed(after),
-    )
+    return (f"DROP TRIGGER {sql.name(f'{_SEQUENCE}_{before.key}')}", *moved(before, after))
+
+
+def moved(before: Table, after: Table) -> tuple[str, ...]:
+    """What follows the making of a table in another's place, whose triggers went with it."""
+    if not before.sequenced:
+        return ()
+    update = f"UPDATE {_SEQUENCE} SET name = {sql.literal(after.key)} WHERE name = {sql.literal(before.key)}"
+    return (update, *followed(after)) if before.key != after.key else followed(after)
 
 
 def dropped(table: Table) -> tuple[str, ...]:

@@ -27,9 +27,10 @@ def by_scope(core: Core, terms: tuple[nodes.OrderTerm, ...]) -> Ordering:
     """The ordering of a plain select, which sees its FROM as well as its result."""
     assert core.env is not None
     texts = []
+    results = _Results(core)
     for term in terms:
         node, collated = _uncollated(term)
-        number = _result_number(core.env, core, node)
+        number = results.number(core.env, node)
         compiled = Expression(f"{number}{collated}") if number is not None else expression(core.env, term.expr)
         texts.append(order_term(compiled, term))
     return Ordering(core.sql, tuple(texts))
@@ -38,7 +39,8 @@ def by_scope(core: Core, terms: tuple[nodes.OrderTerm, ...]) -> Ordering:
 def by_output(context: Context, core: Core, terms: tuple[nodes.OrderTerm, ...], parent: Scope | None) -> Ordering:
     """The ordering of a compound, which sees its result columns only: numbers where that does, else a subquery."""
     env = Env(context, Scope(parent=parent))
-    places = [_compound_place(env, core, term) for term in terms]
+    whole, operands = _Results(core), [_Results(each) for each in core.operands if each.env is not None]
+    places = [_compound_place(env, whole, operands, term) for term in terms]
     if None not in places:
         texts = [order_term(Expression(place or ""), term) for place, term in zip(places, terms, strict=True)]
         return Ordering(core.sql, tuple(texts))
@@ -55,47 +57,45 @@ def by_output(context: Context, core: Core, terms: tuple[nodes.OrderTerm, ...], 
     return Ordering(f"SELECT * FROM ({core.sql}) AS {alias}", tuple(texts))
 
 
-def _result_number(env: Env, core: Core, node: nodes.Expr) -> int | None:
-    """The number of the result column that a term is: by number or by the name it has there."""
-    number = position(env, node, len(core.columns))
-    if number is not None or not isinstance(node, nodes.Column) or node.table is not None:
-        return number
-    wanted = key(node.name.text)
-    named = (n for n, each in enumerate(core.columns, 1) if each.has_name and key(each.name) == wanted)
-    return next(named, None)
+class _Results:
+    """The result columns of a core, found by number, by name and by what they are computed from."""
+
+    def __init__(self, core: Core) -> None:
+        self.core = core
+        numbered = list(enumerate(core.columns, 1))
+        # Of two columns with one name or one expression, the first.
+        self._by_name = {key(each.name): number for number, each in reversed(numbered) if each.has_name}
+        self._by_text = {each.expression.sql: number for number, each in reversed(numbered) if each.expression}
+
+    def number(self, env: Env, node: nodes.Expr) -> int | None:
+        """The number of the column that a term is: by number or by the name it has there."""
+        number = position(env, node, len(self.core.columns))
+        if number is not None or not isinstance(node, nodes.Column) or node.table is not None:
+            return number
+        return self._by_name.get(key(node.name.text))
+
+    def number_in_operand(self, node: nodes.Expr) -> int | None:
+        """As `number`, for an operand of a compound: an expression of its list counts too."""
+        env = self.core.env
+        assert env is not None
+        number = self.number(env, node)
+        if number is not None or (isinstance(node, nodes.Column) and not env.scope.knows(node)):
+            return number
+        try:
+            return self._by_text.get(expression(env, node).sql)
+        except SqlError:
+            return None
 
 
-def _compound_place(env: Env, core: Core, term: nodes.OrderTerm) -> str | None:
-    """SQLite's text of the result column that a term of a compound is; None when it is none."""
+def _compound_place(env: Env, whole: _Results, operands: list[_Results], term: nodes.OrderTerm) -> str | None:
+    """SQLite's text of the result column that a term of a compound is, in the result or the first operand that knows
+    it; None when it is none."""
     node, collated = _uncollated(term)
-    number = _compound_number(env, core, node)
+    number = whole.number(env, node)
+    if number is None:
+        found = (each.number_in_operand(node) for each in operands)
+        number = next((each for each in found if each is not None), None)
     return None if number is None else f"{number}{collated}"
-
-
-def _compound_number(env: Env, core: Core, node: nodes.Expr) -> int | None:
-    """As `_result_number`; a name or an expression of an operand's list, the first operand's first, counts too."""
-    number = _result_number(env, core, node)
-    if number is not None:
-        return number
-    found = (_number_in(operand, node) for operand in core.operands if operand.env is not None)
-    return next((each for each in found if each is not None), None)
-
-
-def _number_in(operand: Core, node: nodes.Expr) -> int | None:
-    assert operand.env is not None
-    number = _result_number(operand.env, operand, node)
-    if number is not None:
-        return number
-    try:
-        compiled = expression(operand.env, node)
-    except SqlError:
-        return None
-    same = (
-        n
-        for n, each in enumerate(operand.columns, 1)
-        if each.expression is not None and each.expression.sql == compiled.sql
-    )
-    return next(same, None)
 
 
 def _uncollated(term: nodes.OrderTerm) -> tuple[nodes.Expr, str]:

@@ -109,13 +109,11 @@ def _item(env: Env, item: nodes.Item) -> ResultColumn:
 def _column_name(scope: Scope, column: nodes.Column) -> str:
     """The column's name as created (an alias of the same select keeps the name it is written with)."""
     wanted = key(column.name.text)
+    source = None if column.table is None else key(column.table.text)
     for level in scope.levels():
-        fields = level.fields
-        if column.table is not None:
-            fields = level.sources.get(key(column.table.text), ())
-        found = next((each.name for each in fields if each.key == wanted), None)
-        if found is not None:
-            return found
+        found = level.fields_called(wanted, source)
+        if found:
+            return found[0].name
     return column.name.text
 
 

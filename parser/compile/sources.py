@@ -8,7 +8,7 @@ from parser import nodes
 from parser.compile import sql
 from parser.compile.context import Context, Tolerance
 from parser.compile.expressions import Env, condition
-from parser.compile.names import CommonTable, Field, Scope
+from parser.compile.names import CommonTable, Field, FieldsByKey, Scope, fields_by_key
 from parser.compile.sql import ANY_RISK, NO_RISK, Risk
 from parser.domains import is_moment
 from parser.errors import SqlError
@@ -77,6 +77,11 @@ def relation_fields(
         Field(each.name, each.key, prefix + sql.name(each.name), origin, each.is_boolean, is_moment(each.atoms), risk)
         for each in columns
     )
+
+
+def table_scope(columns: tuple[Column, ...], table: str) -> Scope:
+    """The names that a table's own definition sees: its columns, unqualified."""
+    return Scope(fields=relation_fields(columns, "", table))
 
 
 def _compile(context: Context, node: nodes.Source, parent: Scope | None, before: From | None) -> From:
@@ -201,9 +206,10 @@ def _merging(node: nodes.Join, left: From, right: From, text: str, outer: bool) 
     """NATURAL and USING: the common columns once, first, then the others of the left, then of the right. And what makes
     them equal."""
     names = node.using or _common_names(left, right)
-    pairs = [(_one(left, name), _one(right, name)) for name in names]
-    tests = [f"{mine.sql} = {other.sql}" for mine, other in pairs]
-    merged = tuple(_merged(node.kind, mine, other) for mine, other in pairs)
+    mine, others = fields_by_key(left.fields), fields_by_key(right.fields)
+    pairs = [(_one(mine, name), _one(others, name)) for name in names]
+    tests = [f"{one.sql} = {other.sql}" for one, other in pairs]
+    merged = tuple(_merged(node.kind, one, other) for one, other in pairs)
     taken = {each.key for each in merged}
     rest = tuple(each for each in left.fields + right.fields if each.key not in taken)
     return _together(left, right, text, merged + rest, outer), tests
@@ -214,10 +220,10 @@ def _common_names(left: From, right: From) -> tuple[nodes.Name, ...]:
     return tuple(dict.fromkeys(nodes.Name(each.name) for each in left.fields if each.key in shared))
 
 
-def _one(side: From, name: nodes.Name) -> Field:
-    found = [each for each in side.fields if each.key == key(name.text)]
+def _one(side: FieldsByKey, name: nodes.Name) -> Field:
+    found = side.get(key(name.text), ())
     if not found:
-        close = nearest(name.text, [each.name for each in side.fields])
+        close = nearest(name.text, [each.name for same in side.values() for each in same])
         raise SqlError("unknown_column", name=name.text, nearest=close, place=name.place)
     if len(found) > 1:
         raise SqlError("ambiguous_column", name=name.text, place=name.place)

@@ -53,18 +53,14 @@ def linked_tables(schema: Schema, plan: Plan) -> tuple[Table, ...]:
     """The tables that refer to the one a change is about, and those that refer to them; none for other plans."""
     if not isinstance(plan, Change):
         return ()
+    referring = schema.referring()
     found: dict[str, Table] = {}
-    keys = {key(plan.table)}
-    while True:
-        more = {
-            each.key: each
-            for each in schema.tables.values()
-            if each.key not in found and any(reference.table in keys for reference in each.references)
-        }
-        if not more:
-            return tuple(found[name] for name in sorted(found))
+    waiting = [key(plan.table)]
+    while waiting:
+        more = {each.key: each for each in referring.get(waiting.pop(), ()) if each.key not in found}
         found |= more
-        keys |= more.keys()
+        waiting += more
+    return tuple(found[name] for name in sorted(found))
 
 
 def _reads(statement: nodes.Statement) -> bool:

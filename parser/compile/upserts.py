@@ -3,34 +3,42 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from parser import nodes
 from parser.compile.context import Context
 from parser.compile.expressions import Env, condition, expressions, joined
 from parser.compile.names import Scope
-from parser.compile.sources import From, relation_fields
+from parser.compile.sources import From, relation_fields, table_scope
 from parser.schema import Table
 
-
-def _target_text(context: Context, table: Table, upsert: nodes.Upsert) -> str:
-    """What must be unique, in the words that an index of it has: SQLite compares them, values written out."""
-    env = Env(replace(context, written=True, pure=True), Scope(fields=relation_fields(table.columns, "", table.name)))
-    text = f" ({joined(expressions(env, [term.expr for term in upsert.target]))})"
-    return text if upsert.target_where is None else f"{text} WHERE {condition(env, upsert.target_where).sql}"
+if TYPE_CHECKING:
+    from parser.compile.changes import GivenColumns
 
 
-def upsert_text(context: Context, table: Table, source: From, parent: Scope, upsert: nodes.Upsert) -> str:
-    """One ON CONFLICT clause; DO UPDATE sees the row that is there, and the refused one as `excluded`."""
+def upserts_text(
+    context: Context, table: Table, source: From, parent: Scope, upserts: tuple[nodes.Upsert, ...]
+) -> str:
+    """The ON CONFLICT clauses; DO UPDATE sees the row that is there, and the refused one as `excluded`."""
     # Assignments are the same as UPDATE's.
+    from parser.compile.changes import GivenColumns
+
+    # SQLite compares a target with the text of an index, in which values are written out.
+    target = Env(replace(context, written=True, pure=True), table_scope(table.columns, table.name))
+    refused = relation_fields(table.columns, "excluded", table.name)
+    changed = Env(context, Scope(parent, source.fields, {**source.sources, "excluded": refused}))
+    names = GivenColumns(table)
+    return "".join(_upsert_text(each, target, changed, names.afresh()) for each in upserts)
+
+
+def _upsert_text(upsert: nodes.Upsert, target: Env, changed: Env, names: GivenColumns) -> str:
     from parser.compile.changes import assignments
 
     text = " ON CONFLICT"
     if upsert.target:
-        text += _target_text(context, table, upsert)
+        text += f" ({joined(expressions(target, [term.expr for term in upsert.target]))})"
+        text += f" WHERE {condition(target, upsert.target_where).sql}" if upsert.target_where is not None else ""
     if not upsert.assignments:
         return f"{text} DO NOTHING"
-    refused = relation_fields(table.columns, "excluded", table.name)
-    scope = Scope(parent, source.fields, {**source.sources, "excluded": refused})
-    env = Env(context, scope)
-    text += f" DO UPDATE SET {assignments(env, table, upsert.assignments)}"
-    return f"{text} WHERE {condition(env, upsert.where).sql}" if upsert.where is not None else text
+    text += f" DO UPDATE SET {assignments(changed, names, upsert.assignments)}"
+    return f"{text} WHERE {condition(changed, upsert.where).sql}" if upsert.where is not None else text

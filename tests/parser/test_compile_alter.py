@@ -6,11 +6,14 @@ import apsw
 import pytest
 
 from dirk_gevent.engine.failures import statement_failure
+from parser.compile import rebuild
 from tests.parser.small_database import SmallDatabase
 
 
-@pytest.fixture
-def database() -> SmallDatabase:
+@pytest.fixture(params=[rebuild._RENAMED_CHARACTERS, 0], ids=["renamed", "through aside"])
+def database(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> SmallDatabase:
+    """Tables made anew in the one way and in the other, which long definitions go."""
+    monkeypatch.setattr(rebuild, "_RENAMED_CHARACTERS", request.param)
     made = SmallDatabase()
     made.run("create table t (a ISA(0, 9) primary key, b TEXT tsy null sanda fototra 'd', check (a <> 5))")
     made.run("insert into t values (1, 'x'), (2, 'y')")
