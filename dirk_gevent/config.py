@@ -288,6 +288,7 @@ def _limits(section: Section) -> Limits:
         max_long_reads=section.whole("maxLongReads", default.max_long_reads, least=1, most=10_000),
         queue_ms=section.whole("queueMs", default.queue_ms, least=1, most=3_600_000),
         request_bytes=section.whole("requestBytes", default.request_bytes, least=65_536),
+        wal_bytes=section.whole("walBytes", default.wal_bytes, least=1_048_576),
     )
     section.finish()
     return found

@@ -267,7 +267,7 @@ class Follower:
             chain = bytes.fromhex(frame["chain"])
             lane.put(Batch(int(frame["first"]), chain, tuple(protocol.split_entries(frame["body"]))))
         elif kind == "mark":
-            lane.put(Mark(int(frame["index"]), bool(frame["upload"])))
+            lane.put(Mark(int(frame["index"]), bool(frame["upload"]), bool(frame.get("first"))))
         elif kind == "fence":
             lane.put(Fence())
         elif kind == "snapshot":
@@ -344,7 +344,7 @@ class Follower:
                     self._open_lane(log_id).retry()
                     continue
                 self._look_at_file(db)
-                if db.durable_index < db.applied_index and log_id in self.engine.logs():
+                if db.wants_checkpoint and log_id in self.engine.logs():
                     self._guarded(self._checkpoint, db)
                     self.note_file(db)
             known = self.engine.logs()

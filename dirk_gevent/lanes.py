@@ -23,6 +23,7 @@ from dirk_gevent.engine.faults import ForeignHistory, OutOfOrder, PoisonedEntry,
 from dirk_gevent.engine.position import NodeState
 from dirk_gevent.engine.results import Outcome
 from dirk_gevent.engine.snapshot import Pin
+from dirk_gevent.engine.wal import EntriesWait, Overtaken
 from dirk_gevent.log.contract import SnapshotInfo
 from dirk_gevent.log.entry import DROP_DATABASE, SYSTEM_LOG_ID, Entry
 from parser.errors import SqlError
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 BATCH_ENTRIES = 1024
 _RETRY_SECONDS = 2.0
 _SEAL_SECONDS = 2.0
+#: From one look to the next whether what goes before the entries is over.
+_AGAIN_SECONDS = 0.05
 #: In the names of states that were put aside because another was right.
 _FENCED = "fenced"
 #: Entries may come before the system log has made their database.
@@ -52,10 +55,14 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """At exactly `index`, tell the content digest, and make and send the snapshot if `uploads`."""
+    """At exactly `index`, tell the content digest, and make and send the snapshot if `uploads`.
+
+    `is_first`: rather than be overtaken by what is written, the entries wait for it (see `dirk_gevent/engine/wal.py`).
+    """
 
     index: int
     uploads: bool
+    is_first: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +147,9 @@ class Lane:
                 else:
                     self._probe()
                 self._recover()
+            except EntriesWait:
+                self._queue.appendleft(item)
+                gevent.sleep(_AGAIN_SECONDS)
             except StorageFault as fault:
                 if not self._note_damage(fault):
                     self._stall(item, fault)
@@ -217,7 +227,7 @@ class Lane:
             if database.applied_index != mark.index:
                 return
             with self._turn():
-                pin = self._follower.appliers.call(database.pin)
+                pin = self._follower.appliers.call(database.pin, mark.is_first)
         except StorageFault as fault:
             self._cannot_answer(mark, fault)
             raise
@@ -238,6 +248,9 @@ class Lane:
         except StorageFault as fault:
             self._cannot_answer(mark, fault)
             self._note_damage(fault)
+        except Overtaken:
+            follower.logger.info("snapshot_overtaken", log=self.log_id, index=mark.index)
+            follower.send({"t": "undone", "log": self.log_id, "index": mark.index, "overtaken": True})
         except Exception as error:
             follower.logger.exception("snapshot_failed", error, log=self.log_id, index=mark.index)
             follower.send({"t": "undone", "log": self.log_id, "index": mark.index})

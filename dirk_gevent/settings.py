@@ -151,6 +151,8 @@ class Limits:
     A process works on `max_running` requests at one time, a node on `max_long_reads` long reads among them; others wait
     `queue_ms` for their turn and are then turned away (53300). Requests that have not been answered yet take
     `request_bytes` together.
+
+    A database's WAL on a node takes at most `wal_bytes` and the pages of the one entry at work.
     """
 
     max_statement_bytes: int = 16 * _MIB
@@ -166,6 +168,7 @@ class Limits:
     max_long_reads: int = 64
     queue_ms: int = 5_000
     request_bytes: int = 512 * _MIB
+    wal_bytes: int = 256 * _MIB
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,6 +73,16 @@ MESSAGES: dict[str, Texts] = {
         fr="l'instruction a été annulée à la demande",
         en="the statement was cancelled on request",
     ),
+    "read_overtaken": Texts(
+        mg="najanona ny famakiana : be loatra ny voasoratra teo am-pamakiana (limits.walBytes) ; alefaso indray izy",
+        fr="la lecture a été arrêtée : trop d'écritures ont eu lieu en même temps (limits.walBytes) ; relancez-la",
+        en="the read was stopped: too much was written while it lasted (limits.walBytes); run it again",
+    ),
+    "entries_wait": Texts(
+        mg="ny dika voatahirin'ny {name} no atao aloha ; mbola tsy nisy natao, andramo indray rehefa afaka kelikely",
+        fr="un instantané de {name} passe d'abord ; rien n'a été fait, réessayez dans un instant",
+        en="a snapshot of {name} goes first; nothing was done, try again in a moment",
+    ),
     "result_too_large": Texts(
         mg="lehibe loatra ny valiny : mihoatra ny {limit} oktety",
         fr="le résultat est trop grand : plus de {limit} octets",

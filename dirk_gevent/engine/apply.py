@@ -23,6 +23,7 @@ from dirk_gevent.engine.outcomes import decode_outcome, encode_outcome, failed, 
 from dirk_gevent.engine.position import Position
 from dirk_gevent.engine.rehearsal import Rehearsal
 from dirk_gevent.engine.results import Outcome
+from dirk_gevent.engine.room import Room
 from dirk_gevent.engine.steps import StepCounter
 from dirk_gevent.engine.transaction import conflict
 from dirk_gevent.log.entry import BURN_HASH, CREATE_DATABASE, Entry, chain, request_time_ms
@@ -71,9 +72,12 @@ class Applier:
         context: EntryContext,
         compiler: Compiler,
         seen: CommittedState,
+        room: Room,
     ) -> None:
         self.connection = connection
         self._seen = seen
+        #: Asked before each transaction, whoever begins it.
+        self.room = room
         self._steps = StepCounter(connection)
         self._executor = Executor(connection, context, compiler, seen.plans, self._steps)
         #: What transactions run on the connection between batches; to be ended before anything else uses it.
@@ -84,8 +88,8 @@ class Applier:
         """Apply what is new of `work` and commit; the outcomes in order.
 
         Entries applied before give their recorded outcome (none when its record has expired). `expected_chain` is
-        the log's hash after the last entry. Raises StorageFault, OutOfOrder, ForeignHistory: then nothing of the
-        part that failed is applied, and `CommittedState.position` says how far the file is.
+        the log's hash after the last entry. Raises StorageFault, OutOfOrder, ForeignHistory, EntriesWait: then nothing
+        of the part that failed is applied, and `CommittedState.position` says how far the file is.
         """
         start = self._seen.position.index
         fresh = [item for item in work if item.entry.index > start]
@@ -93,14 +97,18 @@ class Applier:
         while fresh:
             try:
                 outcomes += self._commit(fresh, expected_chain)
-                break
+                fresh = self._left(fresh)
             except _StepsReached as reached:
-                if reached.offset:
-                    outcomes += self._commit(fresh[: reached.offset], None)
-                rest = fresh[reached.offset + 1 :]
-                outcomes += self._counted(fresh[reached.offset], None if rest else expected_chain)
-                fresh = rest
+                before, item, fresh = fresh[: reached.offset], fresh[reached.offset], fresh[reached.offset + 1 :]
+                while before:
+                    outcomes += self._commit(before, None)
+                    before = self._left(before)
+                outcomes += self._counted(item, None if fresh else expected_chain)
         return outcomes
+
+    def _left(self, work: list[Work]) -> list[Work]:
+        """What of `work` is not committed: a batch may have ended before its last entry."""
+        return work[self._seen.position.index - work[0].entry.index + 1 :]
 
     def _counted(self, item: Work, expected_chain: bytes | None) -> list[Outcome]:
         """Apply one entry on fresh statements, whose step count is exact; past its limit it does nothing."""
@@ -119,23 +127,27 @@ class Applier:
     def _commit(
         self, work: list[Work], expected: bytes | None, exact: bool = False, refused: SqlError | None = None
     ) -> list[Outcome]:
-        connection, seen = self.connection, self._seen
+        connection, seen, room = self.connection, self._seen, self.room
+        room.before_transaction()
         try:
             connection.execute("BEGIN IMMEDIATE")
             batch = self._run(work, exact, refused)
-            if expected is not None and batch.chain != expected:
+            if expected is not None and batch.index == work[-1].entry.index and batch.chain != expected:
                 raise ForeignHistory(work[-1].entry.log_id, batch.index)
             self._record(batch)
             position = Position(batch.index, batch.chain, batch.time_ms, batch.schema)
+            room.before_commit()
             with seen.lock:
                 connection.execute("COMMIT")
                 seen.tables.update(batch.changed)
                 seen.position = position
         except BaseException as error:
             self._roll_back()
+            room.rolled_back(isinstance(error, (apsw.Error, StorageFault)))
             if isinstance(error, (apsw.Error, OSError, MemoryError)):
                 raise StorageFault(error, f"entry {self._seen.position.index + 1}") from error
             raise
+        room.after_commit()
         return batch.outcomes
 
     def _roll_back(self) -> None:
@@ -159,6 +171,8 @@ class Applier:
                 raise _StepsReached(offset) from None
             batch.index, batch.time_ms = entry.index, entry.time_ms
             batch.chain = chain(batch.chain, item.encoded)
+            if self.room.ends_batch():
+                break
         return batch
 
     def _entry(self, batch: _Batch, entry: Entry, exact: bool, refused: SqlError | None) -> Outcome:

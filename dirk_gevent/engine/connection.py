@@ -10,6 +10,7 @@ from pathlib import Path
 import apsw
 
 from dirk_gevent.engine.functions import EntryContext, register
+from dirk_gevent.engine.shared_memory import vfs_for
 
 #: Prepared statements kept a connection (apsw keys them by text; statements over 16 KiB are not kept).
 _STATEMENTS_KEPT = 200
@@ -111,8 +112,12 @@ def _opened(path: Path, context: EntryContext, first: str) -> apsw.Connection:
 
 
 def _open(path: Path, context: EntryContext) -> apsw.Connection:
-    connection = apsw.Connection(str(path), flags=_OPEN_EXISTING, statementcachesize=_STATEMENTS_KEPT)
+    connection = apsw.Connection(
+        str(path), flags=_OPEN_EXISTING, vfs=vfs_for(path), statementcachesize=_STATEMENTS_KEPT
+    )
     connection.set_busy_timeout(BUSY_MS)
+    # Pages of the file are never mapped: a disk that fails would kill the process.
+    connection.execute("PRAGMA mmap_size = 0").fetchall()
     for option, value in (
         (apsw.SQLITE_DBCONFIG_DQS_DML, 0),
         (apsw.SQLITE_DBCONFIG_DQS_DDL, 0),

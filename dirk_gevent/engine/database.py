@@ -6,9 +6,8 @@ native threads; `checkpoint` runs beside them. A stream belongs to whichever rea
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import apsw
@@ -26,14 +25,14 @@ from dirk_gevent.engine.position import NodeState, Position
 from dirk_gevent.engine.reading import nothing
 from dirk_gevent.engine.results import Outcome
 from dirk_gevent.engine.shared import Shared
-from dirk_gevent.engine.snapshot import Pin, SnapshotInfo, adopt_image, unpack
+from dirk_gevent.engine.snapshot import SnapshotInfo, adopt_image, unpack
 from dirk_gevent.engine.transaction import tables_of
-from dirk_gevent.engine.writing import WriteSide
+from dirk_gevent.engine.upkeep import Upkeep
 from parser.errors import SqlError
 from parser.plan import CatalogChange, Shaped
 
 
-class Database(WriteSide):
+class Database(Upkeep):
     """A database of this node. Made by `Engine`; nothing is on disk before its first entry or read.
 
     `name` is spelt as at its creation. `state` and `reason` say what the node does with it. `heard_head` is the
@@ -43,14 +42,7 @@ class Database(WriteSide):
     def __init__(self, shared: Shared, log_id: int, name: str) -> None:
         super().__init__(shared, log_id, name)
         self.reason = ""
-        # A checkpoint never runs while the file is replaced: it would move one file's WAL into the other.
-        self._checkpoint_lock = threading.Lock()
         self._careful: CarefulApply | None = None
-
-    @property
-    def durable_index(self) -> int:
-        """Index that a power cut cannot take back, as of the last `checkpoint`."""
-        return self._durable
 
     def table_index(self, name: str) -> int:
         """Index of the last entry that changed table `name` or any table's definition; 0 for never."""
@@ -136,7 +128,7 @@ class Database(WriteSide):
         """Apply entries in order, one COMMIT for all; see `Applier.apply`. On a native thread.
 
         Raises StorageFault (the machine; nothing of the failing part applied, try again later), OutOfOrder,
-        ForeignHistory, PoisonedEntry.
+        ForeignHistory, PoisonedEntry, EntriesWait (something goes first: try again soon).
         """
         with self._writer_lock, self._discarding_writer(), storage_faults("open"):
             applier = self._writer()
@@ -202,36 +194,6 @@ class Database(WriteSide):
 
     # --- whole states ----------------------------------------------------------------------------------------
 
-    def pin(self) -> Pin:
-        """A read transaction at exactly the applied index (native thread; between batches). Raises StorageFault."""
-        with self._writer_lock, self._discarding_writer(), storage_faults("pin"):
-            self._writer()
-            connection = open_reader(self._path, EntryContext())
-            try:
-                connection.execute("BEGIN")
-                meta = records.read_meta(connection)
-                assert meta is not None
-                return Pin(connection, meta, self._seen.position.schema)
-            except BaseException:
-                connection.close(True)
-                raise
-
-    def snapshot(self, path: Path) -> SnapshotInfo:
-        """Write a snapshot of the state now (slow thread; writes go on meanwhile). Raises StorageFault."""
-        pin = self.pin()
-        try:
-            return pin.snapshot(path)
-        finally:
-            pin.close()
-
-    def content_digest(self) -> tuple[int, bytes]:
-        """The applied index and the hash of the content there (slow thread). Raises StorageFault."""
-        pin = self.pin()
-        try:
-            return pin.index, pin.content_digest()
-        finally:
-            pin.close()
-
     def restore(self, snapshot: Path) -> SnapshotInfo:
         """Become what a snapshot holds (native thread). The old state goes only when the new one is whole on disk.
 
@@ -279,33 +241,6 @@ class Database(WriteSide):
                 kept = self._shared.directory.set_aside(self.log_id, why)
                 self._begin_empty()
         return kept
-
-    def checkpoint(self) -> int:
-        """Bring the file up to date with its WAL; the durable index (native thread). Raises StorageFault.
-
-        Passive: the writer goes on. Only a WAL past `LARGE_WAL_BYTES` makes it wait and is cut to nothing.
-        """
-        with self._checkpoint_lock, storage_faults("checkpoint"):
-            return self._checkpoint()
-
-    def _checkpoint(self) -> int:
-        if self._dropped or self._durable == self.applied_index or not self._path.exists():
-            return self._durable
-        truncate = checkpoints.wal_bytes(self._path) > checkpoints.LARGE_WAL_BYTES
-        with storage_faults("checkpoint"), self._writer_lock if truncate else nullcontext():
-            if truncate:
-                self._end_rehearsal()
-            index = self.applied_index
-            connection = open_writer(self._path, EntryContext())
-            try:
-                if checkpoints.checkpoint(connection, truncate):
-                    self._durable = max(self._durable, index)
-                reader = self._seen.reader
-                if reader is not None:
-                    reader.expire()
-            finally:
-                connection.close()
-        return self._durable
 
     # --- its end ---------------------------------------------------------------------------------------------
 

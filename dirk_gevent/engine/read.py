@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -68,11 +69,13 @@ class Moved(Exception):
 class HubReader:
     """A database's read-only connection on the hub.
 
-    `recent` and `used` tell the two who look after it that it was used since they last looked.
+    `recent` and `used` tell the two who look after it that it was used since they last looked. `lock` is held for the
+    time of a read, so that the writer's thread can end the transaction that is kept open between two.
     """
 
     def __init__(self, path: Path, watchdog: Watchdog) -> None:
         self.recent = self.used = True
+        self.lock = threading.RLock()
         #: The position whose state the open read transaction sees; None while there is no transaction.
         self.held: object | None = None
         self._context = EntryContext()
@@ -125,9 +128,13 @@ class HubReader:
         if self._connection.in_transaction:
             self._insist("ROLLBACK")
 
-    def expire(self) -> None:
-        """Have the next read begin a new transaction (any thread): one begun before a checkpoint pins the WAL."""
-        self.held = None
+    def let_go(self) -> None:
+        """End the transaction that is kept open, between two reads (any thread): it holds back the WAL.
+
+        A fault of the machine is not this caller's: who reads next meets it.
+        """
+        with self.lock, suppress(StorageFault):
+            self.release()
 
     def rows_at(self, sql: str, bindings: tuple[Value, ...], now_ms: int, version: int) -> tuple[int, list[Row]]:
         """The index of the state read, and the rows; raises `Moved` when its schema is not `version`, and as `rows`."""
@@ -143,7 +150,8 @@ class HubReader:
 
     def close(self) -> None:
         """Close the connection (no checkpoint: that fsyncs), whatever it has met."""
-        self._connection.close(True)
+        with self.lock:
+            self._connection.close(True)
 
     def _insist(self, sql: str) -> list[Row]:
         """Run one statement that is no read of a client's, as `_uninterrupted` does."""

@@ -27,6 +27,7 @@ from dirk_gevent.engine.read import HUB_PAGES, HubReader, Moved, ReadShape
 from dirk_gevent.engine.results import Relation, Row, columns_json, converted
 from dirk_gevent.engine.shared import Shared
 from dirk_gevent.engine.stream import Opened, RelationStream, StreamLimits
+from dirk_gevent.engine.wal import Wal
 from dirk_gevent.log.entry import NO_CHAIN
 from parser.errors import SqlError
 from parser.plan import Args, Plan, Query, Shaped, Value
@@ -71,6 +72,7 @@ class ReadSide:
         self._file_lock = threading.Lock()
         self._hub_rows = HUB_PAGES * shared.limits.page_rows
         self._dropped = False
+        self._wal = Wal(self._path, name, shared.limits.wal_bytes, self.let_go)
         #: False when the machine kept the file from being read at the start: what the state is is not known then.
         self.is_loaded = True
 
@@ -82,6 +84,7 @@ class ReadSide:
         """`state` takes the place of the one there is. The caller holds the file lock, and the file is the state's."""
         before, self._seen = self._seen, state
         self.is_loaded = True
+        self._wal.replaced()
         # A transaction may keep the old state itself for a while, but nothing may read its file any more. The hub may
         # be reading from it at this moment, so it is the hub that closes the connection.
         reader, before.reader = before.reader, None
@@ -145,6 +148,7 @@ class ReadSide:
         reader = state.reader or self._open_reader(state)
         bindings = self._compiler.bind(plan, shaped, args)
         index = position.index
+        reader.lock.acquire()
         try:
             if reader.held is position or reader.hold(position, index):
                 rows = reader.rows(plan.sql, bindings, now_ms)
@@ -158,6 +162,8 @@ class ReadSide:
             raise
         except Moved:
             raise Overrun from None
+        finally:
+            reader.lock.release()
         if len(rows) > self._hub_rows:
             shape.slow = True
             raise Overrun
@@ -188,6 +194,7 @@ class ReadSide:
         position, reader = state.position, state.reader
         if reader is None or settled.schema is not position.schema or shape.slow:
             return None
+        reader.lock.acquire()
         try:
             if reader.held is not position and not reader.hold(position, position.index):
                 return None
@@ -198,6 +205,8 @@ class ReadSide:
         except StorageFault:
             self._discard_reader(state)
             raise
+        finally:
+            reader.lock.release()
         if len(rows) > settled.page_rows:
             return None
         return position.index, converted(rows, shape.booleans)
@@ -243,9 +252,16 @@ class ReadSide:
     def _release(self, reader: HubReader) -> None:
         """End a reader's transaction. A fault of this database's file is nobody else's: whoever reads next meets it."""
         try:
-            reader.release()
+            with reader.lock:
+                reader.release()
         except StorageFault:
             self.close_reader()
+
+    def let_go(self) -> None:
+        """End the hub reader's transaction between two reads (any thread)."""
+        reader = self._seen.reader
+        if reader is not None:
+            reader.let_go()
 
     def _discard_reader(self, state: CommittedState) -> None:
         """A connection that met a fault of the machine may not outlive it: the next read opens another."""
@@ -271,6 +287,7 @@ class ReadSide:
             return self._begin_stream(stream, _Wanted(shape, schema, shaped, args, now_ms))
 
         def finish(stream: RelationStream) -> None:
+            self._wal.leave(stream)
             shape.slow = stream.busy_seconds > _SHORT_SECONDS
             opened = stream.opened
             if opened is not None:
@@ -288,9 +305,10 @@ class ReadSide:
             connection = open_reader(self._path, context)
         try:
             stream.attach(connection)
-            with state.lock:
+            with self._wal.entrance, state.lock:
                 position = state.position
                 connection.execute("BEGIN; SELECT one FROM dirk_meta").fetchall()
+                self._wal.admit(stream)
             # DDL may have come since the hub planned it.
             shaped = wanted.shaped
             plan = _query(state.plans.plan(shaped, position.schema, False))
@@ -299,6 +317,7 @@ class ReadSide:
             if plan.explained is not None:
                 cursor = iter(explanation(plan.explained, cursor))
         except BaseException:
+            self._wal.leave(stream)
             connection.close(True)
             raise
         return Opened(connection, cursor, plan.relation, columns, position.index, plan.tables, plan.repeatable)

@@ -32,6 +32,10 @@ class Limits(Protocol):
     def statement_seconds(self) -> float:
         """Most seconds of one read; 0 = no limit."""
 
+    @property
+    def wal_bytes(self) -> int:
+        """Most bytes of a database's WAL, the pages of the one entry at work aside."""
+
 
 class Closable(Protocol):
     """A connection of the hub's."""

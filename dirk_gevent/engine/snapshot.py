@@ -7,12 +7,14 @@ file is whole or refused.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from contextlib import suppress
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import IO, Any, TypeVar
+from urllib.parse import quote
 
 import apsw
 import orjson
@@ -25,6 +27,8 @@ from dirk_gevent.engine.digest import content_digest
 from dirk_gevent.engine.failures import DATA_ERRORS
 from dirk_gevent.engine.faults import SnapshotDamaged, StorageFault
 from dirk_gevent.engine.files import fsync_directory, remove_file
+from dirk_gevent.engine.functions import EntryContext, register
+from dirk_gevent.engine.wal import Overtaken, Wal
 from dirk_gevent.steady import Pace, SteadyFile
 
 FORMAT = 1
@@ -32,6 +36,8 @@ _CHUNK_BYTES = 1 << 20
 _LEVEL = 3
 _HEADER_BYTES = 4096
 _CHECKSUM_BYTES = 32
+#: How long whoever ends a pin's transaction waits each time for what runs in it.
+_YIELD_SECONDS = 0.005
 #: What an image raises that is no whole database of DirkDB.
 _DAMAGE: tuple[type[Exception], ...] = (*DATA_ERRORS, apsw.CorruptError, apsw.NotADBError)
 State = TypeVar("State")
@@ -62,36 +68,53 @@ class SnapshotInfo:
 
 
 class Pin:
-    """A read transaction at exactly index `index`, for a snapshot and a digest of it at leisure on a slow thread.
+    """A read transaction at exactly index `index`, for a digest or a snapshot of it at leisure on a slow thread.
 
-    It holds back the WAL's reset while it is open: close it. Not shared between threads at one time.
+    It holds back the WAL's reset while it is open: close it; making a snapshot ends it as soon as the pages are copied.
+    When `wal` is full its state is overtaken: whatever is asked of it then raises Overtaken. One that `is_first` is
+    not: the entries wait for it, and it takes no rests.
     """
 
-    def __init__(self, connection: apsw.Connection, meta: records.Meta, schema: Schema) -> None:
+    def __init__(
+        self,
+        connection: apsw.Connection,
+        meta: records.Meta,
+        schema: Schema,
+        wal: Wal | None = None,
+        is_first: bool = False,
+    ) -> None:
         self.index = meta.applied_index
         self.chain = meta.chain
         self.schema = schema
+        self.is_first = is_first
         self._meta = meta
         self._connection = connection
+        self._wal = wal
+        # Held while it works: the writer's thread ends a transaction in which nothing runs.
+        self._lock = threading.Lock()
+        self._is_over = False
 
     def content_digest(self) -> bytes:
-        """Hash of what the database says at this index; raises StorageFault."""
-        try:
+        """Hash of what the database says at this index; raises StorageFault, Overtaken."""
+        with self._at_work("content digest"):
             return content_digest(self._connection)
-        except apsw.Error as error:
-            raise StorageFault(error, "content digest") from error
 
     def snapshot(self, path: Path) -> SnapshotInfo:
-        """Write a snapshot file at `path` (through a temporary file beside it, fsynced). Raises StorageFault."""
+        """Write a snapshot file at `path` (through a temporary file beside it, fsynced), and end.
+
+        Raises StorageFault, Overtaken.
+        """
         image, partial = path.with_name(path.name + ".image.partial"), path.with_name(path.name + ".partial")
         try:
-            _back_up(self._connection, image)
+            with self._at_work(f"snapshot of {self._meta.name}"):
+                self._copy(image)
+            self.close()
             info = SnapshotInfo(
                 log_id=self._meta.log_id,
                 name=self._meta.name,
                 index=self.index,
                 chain=self.chain.hex(),
-                digest=self.content_digest().hex(),
+                digest=_digest_of(image).hex(),
                 image_bytes=image.stat().st_size,
                 checksum="",
             )
@@ -107,9 +130,65 @@ class Pin:
                 remove_file(image)
                 partial.unlink(missing_ok=True)
 
+    def hurry(self) -> None:
+        """Nothing can be done without a loss."""
+
+    def overtake(self) -> None:
+        """End the read transaction (any thread): at once when nothing runs in it, else as soon as it can be stopped."""
+        self._is_over = True
+        with suppress(apsw.ConnectionClosedError):
+            self._connection.interrupt()
+        if self._lock.acquire(timeout=_YIELD_SECONDS):
+            try:
+                self._end()
+            finally:
+                self._lock.release()
+
     def close(self) -> None:
-        """End the read transaction."""
+        """End the read transaction. Safe to call twice; work in another thread is waited for."""
+        with self._lock:
+            self._is_over = True
+            self._end()
+
+    def _end(self) -> None:
         self._connection.close(True)
+        if self._wal is not None:
+            self._wal.leave(self)
+
+    @contextmanager
+    def _at_work(self, what: str) -> Iterator[None]:
+        with self._lock:
+            try:
+                self._check()
+                yield
+            except apsw.Error as error:
+                self._check()
+                raise StorageFault(error, what) from error
+            finally:
+                if self._is_over:
+                    self._end()
+
+    def _check(self) -> None:
+        if self._is_over:
+            raise Overtaken(self._meta.name)
+
+    def _copy(self, image: Path) -> None:
+        """Nobody needs the image after a power cut: it is synced so that not all of it goes to the disk at once."""
+        image.unlink(missing_ok=True)
+        source, target, pace = self._connection, apsw.Connection(str(image)), Pace()
+        try:
+            target.execute("PRAGMA synchronous = OFF")
+            page_bytes: int = source.pragma("page_size")
+            with image.open("rb") as written, target.backup("main", source, "main") as backup:
+                while not backup.done:
+                    backup.step(steady.STEP_BYTES // page_bytes)
+                    if not backup.done:
+                        self._check()
+                        os.fdatasync(written.fileno())
+                        if not self.is_first:
+                            pace.worked(steady.STEP_BYTES)
+        finally:
+            target.close(True)
 
 
 def unpack(snapshot: Path, target: Path) -> SnapshotInfo:
@@ -165,21 +244,15 @@ def _replaced(meta: records.Meta, **fields: Any) -> records.Meta:
     return records.Meta(**{**asdict(meta), **fields})
 
 
-def _back_up(source: apsw.Connection, image: Path) -> None:
-    """Nobody needs the image after a power cut: it is synced so that not all of it goes to the disk at once."""
-    image.unlink(missing_ok=True)
-    target, pace = apsw.Connection(str(image)), Pace()
+def _digest_of(image: Path) -> bytes:
+    """The content digest of a whole file that nobody changes. (Opened as any other it would be given a WAL.)"""
+    flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+    connection = apsw.Connection(f"file:{quote(str(image))}?immutable=1", flags=flags)
     try:
-        target.execute("PRAGMA synchronous = OFF")
-        page_bytes: int = source.pragma("page_size")
-        with image.open("rb") as written, target.backup("main", source, "main") as backup:
-            while not backup.done:
-                backup.step(steady.STEP_BYTES // page_bytes)
-                if not backup.done:
-                    os.fdatasync(written.fileno())
-                    pace.worked(steady.STEP_BYTES)
+        register(connection, EntryContext())
+        return content_digest(connection)
     finally:
-        target.close(True)
+        connection.close(True)
 
 
 def _compress(image: Path, target: Path, info: SnapshotInfo) -> SnapshotInfo:

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 import apsw
 import orjson
@@ -19,6 +19,7 @@ import orjson
 from dirk_gevent.engine.failures import DATA_ERRORS, statement_failure
 from dirk_gevent.engine.faults import StorageFault
 from dirk_gevent.engine.results import Page, Row, boolean_positions, columns_json, converted
+from dirk_gevent.engine.wal import Overtaken
 from parser.errors import SqlError
 from parser.plan import Output
 
@@ -27,7 +28,11 @@ _PRIORITY = 10
 _SPOOL_PAGES = 16
 #: Pages that take so much together are enough for one `fetch`, however many were asked for.
 _FETCH_BYTES = 8 * 1024 * 1024
+#: How long whoever ends its transaction waits each time for what runs in it.
+_YIELD_SECONDS = 0.005
 _thread = threading.local()
+
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +71,13 @@ class RelationStream:
     `columns`, `name`, `index`, `tables`, `repeatable` and `columns_json` mean what they do in `Relation`, after
     `open` (the first `fetch` opens too). `finished` is exact after each `fetch` or `spool` that ended well: no page is
     left. (A failure closes the stream, which finishes it too.) Close it always.
+
+    When the WAL is full (`dirk_gevent/engine/wal.py`) its state is overtaken: it then begins again on the newer one, if
+    no page was given away; `index` is that state's.
     """
+
+    #: Entries never wait for it.
+    is_first = False
 
     def __init__(
         self,
@@ -93,13 +104,20 @@ class RelationStream:
         self._ahead: list[Row] = []
         self._bytes = 0
         self._cancelled = self._timed_out = False
+        self._is_overtaken = self._is_hurried = self._has_given = False
+        # Held while it works: the writer's thread ends a transaction in which nothing runs.
+        self._lock = threading.RLock()
         self._deadline = float("inf")
         self._spool: _Spool | None = None
 
     def open(self) -> None:
         """Plan, begin the transaction and the query. Raises SqlError, StorageFault."""
+        with self._lock:
+            self._again(self._open)
+
+    def _open(self) -> None:
         lower_priority()
-        if self._limits.statement_seconds:
+        if self._limits.statement_seconds and self._deadline == float("inf"):
             self._deadline = time.monotonic() + self._limits.statement_seconds
         with _Failures(self):
             opened = self._opened = self._begin(self)
@@ -112,11 +130,19 @@ class RelationStream:
         """The next pages, at most `pages`, fewer of large rows.
 
         An empty relation is one page without rows, after that none.
-        Raises SqlError (result_too_large, statement_timeout, cancelled, and what the query meets), StorageFault;
-        the stream is then closed.
+        Raises SqlError (result_too_large, statement_timeout, cancelled, read_overtaken, and what the query meets),
+        StorageFault; the stream is then closed.
         """
+        with self._lock:
+            if self._is_hurried and self._has_given:
+                self._again(self._drain)
+            taken = self._again(lambda: self._fetch(pages))
+            self._has_given = True
+            return taken
+
+    def _fetch(self, pages: int) -> list[Page]:
         if self._opened is None and self._spool is None and not self.finished:
-            self.open()
+            self._open()
         if self._spool is not None:
             with _Failures(self):
                 taken = self._spool.take(pages)
@@ -129,10 +155,14 @@ class RelationStream:
 
     def spool(self) -> None:
         """Drain what is left into an unlinked temporary file and end the SQLite transaction. Raises as `fetch`."""
+        with self._lock:
+            self._again(self._drain)
+
+    def _drain(self) -> None:
         if self._spool is not None or self.finished:
             return
         if self._opened is None:
-            self.open()
+            self._open()
         lower_priority()
         with _Failures(self):
             spool = _Spool(self._directory)
@@ -150,22 +180,55 @@ class RelationStream:
     def cancel(self) -> None:
         """Interrupt it from any thread (the client is gone or asked for it): a running `fetch` raises SqlError."""
         self._cancelled = True
-        if self._connection is not None:
+        self._interrupt()
+
+    def _interrupt(self) -> None:
+        connection = self._connection
+        if connection is not None:
             with suppress(apsw.ConnectionClosedError):
-                self._connection.interrupt()
+                connection.interrupt()
+
+    def hurry(self) -> None:
+        """Have the next `fetch` drain what is left (any thread): the transaction is soon to be ended."""
+        self._is_hurried = True
+
+    def overtake(self) -> None:
+        """End the transaction (any thread): at once between two calls, else as soon as the query can be stopped."""
+        self._is_overtaken = True
+        self._interrupt()
+        if self._lock.acquire(timeout=_YIELD_SECONDS):
+            try:
+                self._end()
+            finally:
+                self._lock.release()
 
     def close(self) -> None:
-        """End the transaction and drop the spool. Not while another thread is in `fetch`: `cancel` it first."""
-        self._end()
-        if self._spool is not None:
-            self._spool.close()
-            self._spool = None
-        self.finished = True
+        """End the transaction and drop the spool. A `fetch` in another thread is waited for: `cancel` it first."""
+        with self._lock:
+            self._end()
+            if self._spool is not None:
+                self._spool.close()
+                self._spool = None
+            self.finished = True
 
     def tick(self) -> bool:
         """The progress handler: whether to stop the query now."""
         self._timed_out = time.monotonic() > self._deadline
-        return self._timed_out or self._cancelled
+        return self._timed_out or self._cancelled or self._is_overtaken
+
+    def _again(self, work: Callable[[], Found]) -> Found:
+        """Do `work`; on the newer state when its own was overtaken and nothing of it was given away."""
+        while True:
+            try:
+                if self._is_overtaken and self._opened is None and self._spool is None and not self.finished:
+                    raise Overtaken
+                return work()
+            except Overtaken:
+                if self._has_given:
+                    self.close()
+                    raise SqlError("read_overtaken") from None
+                self._ahead, self._bytes = [], 0
+                self._is_overtaken = self.finished = False
 
     @property
     def running(self) -> bool:
@@ -210,6 +273,8 @@ class RelationStream:
     def failure(self, error: BaseException) -> BaseException:
         """What the caller is to see of an error inside."""
         if isinstance(error, apsw.InterruptError):
+            if self._is_overtaken and not (self._timed_out or self._cancelled):
+                return Overtaken()
             return SqlError("statement_timeout" if self._timed_out else "cancelled")
         if isinstance(error, DATA_ERRORS):
             assert isinstance(error, Exception)

@@ -18,10 +18,13 @@ from dirk_gevent.engine.position import NodeState
 from dirk_gevent.engine.reading import ReadSide
 from dirk_gevent.engine.rehearsal import Rehearsal, Spool
 from dirk_gevent.engine.results import Relation
+from dirk_gevent.engine.room import Room
 from dirk_gevent.engine.shared import Shared
 from dirk_gevent.engine.stream import RelationStream, StreamLimits
 from dirk_gevent.engine.transaction import Transaction, Written
+from dirk_gevent.engine.wal import EntriesWait
 from dirk_gevent.log.entry import NO_CHAIN, LoggedStatement
+from parser.errors import SqlError
 
 
 class WriteSide(ReadSide):
@@ -58,10 +61,11 @@ class WriteSide(ReadSide):
             try:
                 if records.read_meta(connection) is None:
                     records.write_meta(connection, self._fresh_meta())
+                room = Room(connection, self._wal)
             except BaseException:
                 connection.close(True)
                 raise
-            self._applier = Applier(connection, context, self._compiler, self._seen)
+            self._applier = Applier(connection, context, self._compiler, self._seen, room)
         self._shared.writers.touch(self)
         return self._applier
 
@@ -119,7 +123,7 @@ class WriteSide(ReadSide):
     def change_in(self, transaction: Transaction, written: Written) -> Result:
         """Make a transaction's change, for it alone to see (native thread).
 
-        Raises SqlError (40001 when the transaction is lost), StorageFault.
+        Raises SqlError (40001 when the transaction is lost, 53300 while something goes first), StorageFault.
         """
         with self._writer_lock, self._discarding_writer(), storage_faults("transaction"):
             rehearsal = self._rehearsal(transaction)
@@ -145,4 +149,9 @@ class WriteSide(ReadSide):
 
     def _rehearsal(self, transaction: Transaction) -> Rehearsal:
         transaction.renew()
+        if self._applier is None or self._applier.rehearsal.owner is not transaction:
+            try:
+                self._writer().room.before_transaction()
+            except EntriesWait as error:
+                raise SqlError("entries_wait", name=self.name) from error
         return self._lent().rehearsal

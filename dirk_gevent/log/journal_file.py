@@ -16,6 +16,7 @@ from typing import Any
 import apsw
 import orjson
 
+from dirk_gevent.engine.shared_memory import vfs_for
 from dirk_gevent.log.contract import Head, Predecessor, SnapshotInfo
 from dirk_gevent.log.entry import HASH_BYTES, SYSTEM_DATABASE, SYSTEM_LOG_ID, chain
 from dirk_gevent.log.rows import Contents, EntryRow, FoundLog, FoundSnapshot, LogRow, RequestRow
@@ -64,7 +65,8 @@ def position(log_id: int, index: int) -> int:
 
 def connect(directory: Path, vfs: str | None) -> apsw.Connection:
     """A connection to the directory's journal, fsyncing at each commit and leaving checkpoints to us."""
-    connection = apsw.Connection(str(directory / JOURNAL_FILE), vfs=vfs)
+    path = directory / JOURNAL_FILE
+    connection = apsw.Connection(str(path), vfs=vfs or vfs_for(path))
     connection.set_busy_timeout(_BUSY_MS)
     kept = f"journal_size_limit={WAL_KEPT_BYTES}"
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "wal_autocheckpoint=0", kept):

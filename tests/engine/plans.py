@@ -186,6 +186,7 @@ class TestLimits:
     page_rows: int = 200
     result_bytes: int = 1 << 28
     statement_seconds: float = 30.0
+    wal_bytes: int = 1 << 28
 
 
 def open_engine(directory: Path, limits: TestLimits | None = None) -> Engine:
