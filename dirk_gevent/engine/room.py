@@ -8,7 +8,6 @@ their blocks in the database file before it commits; the disk refuses it then, o
 from __future__ import annotations
 
 import ctypes
-from typing import Any
 
 import apsw
 
@@ -32,7 +31,8 @@ class Room:
         self._connection = connection
         self._wal = wal
         self._bounds = wal.bounds
-        self._page_bytes = _number(connection, "page_size")
+        self._cursor = connection.cursor()
+        self._page_bytes = self._number("PRAGMA page_size")
         #: The WAL's size as of the last commit, or (`_must_look`) to be asked of the disk.
         self._wal_bytes = 0
         self._must_look = True
@@ -70,7 +70,7 @@ class Room:
 
     def before_commit(self) -> None:
         """Give every page of the transaction its blocks in the database file. Raises StorageFault on a full disk."""
-        pages = _number(self._connection, "page_count")
+        pages = self._number("PRAGMA page_count")
         if self._reserved != (pages, self._wal.checkpoints):
             self._reserve(pages)
 
@@ -124,7 +124,5 @@ class Room:
     def _spills(self) -> int:
         return self._connection.status(apsw.SQLITE_DBSTATUS_CACHE_SPILL)[0]
 
-
-def _number(connection: apsw.Connection, pragma: str) -> int:
-    rows: list[tuple[Any, ...]] = connection.execute(f"PRAGMA {pragma}").fetchall()
-    return int(rows[0][0])
+    def _number(self, sql: str) -> int:
+        return int(self._cursor.execute(sql).get)
