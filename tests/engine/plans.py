@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import orjson
+
 from dirk_gevent.engine.apply import Work, as_work
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
@@ -206,3 +208,15 @@ def open_database(engine: Engine) -> Database:
 def rows_of(database: Database, sql: str, *literals: Value) -> list[tuple[Value, ...]]:
     """The rows of a short read."""
     return list(database.read(shaped(sql, *literals), (), START_MS).rows)
+
+
+def long_rows_of(database: Database, sql: str) -> list[tuple[Value, ...]]:
+    """The rows of a read that may take its time."""
+    stream = database.stream(shaped(sql), (), START_MS)
+    try:
+        found: list[tuple[Value, ...]] = []
+        while not stream.finished:
+            found += [tuple(row) for page in stream.fetch(1) for row in orjson.loads(page.rows_json)]
+        return found
+    finally:
+        stream.close()

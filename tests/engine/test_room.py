@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster import ROOT
-from tests.engine.plans import LogMaker, open_database, open_engine, rows_of, rows_shaped, work
+from tests.engine.plans import LogMaker, long_rows_of, open_database, open_engine, rows_shaped, work
 
 Mount = Callable[[str], Path]
 #: How a small disk is made: one in memory, and files with two file systems on them.
@@ -92,7 +92,7 @@ def test_pages_have_their_blocks_before_they_are_committed(tmp_path: Path, log: 
     for _ in range(30):
         rows = [(n, "x" * chance.randrange(3000)) for n in range(chance.randrange(200))]
         database.apply(work(log.statement(rows_shaped("insert into t values (?1, ?2)", rows))))
-        pages = int(str(rows_of(database, "select page_count from pragma_page_count")[0][0]))
+        pages = int(str(long_rows_of(database, "select page_count from pragma_page_count")[0][0]))
         found = database.path.stat()
         assert found.st_size >= pages * 4096
         assert found.st_blocks * 512 >= pages * 4096
@@ -106,13 +106,13 @@ def test_a_file_of_its_own_is_read_by_all_connections_of_the_process(disk: Mount
     engine = open_engine(place / "data")
     database = open_database(engine)
     database.apply(work(log.sql("create table t (a)"), log.sql("insert into t values (1)")))
-    assert rows_of(database, "select a from t") == [(1,)]
+    assert long_rows_of(database, "select a from t") == [(1,)]
     digest = database.content_digest()
     info = database.snapshot(place / "shot")
     database.apply(work(log.sql("delete from t")))
     database.restore(place / "shot")
     assert database.content_digest() == digest
-    assert rows_of(database, "select a from t") == [(1,)]
+    assert long_rows_of(database, "select a from t") == [(1,)]
     assert info.index == 2
     assert not list((place / "data").glob("*-shm"))
     engine.close()
