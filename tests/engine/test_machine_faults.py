@@ -129,6 +129,14 @@ def _crowd(world: World) -> None:
     _read(world)
 
 
+def _begin_wal_anew(world: World) -> None:
+    """The writer empties the WAL before its next transaction, beside the hub's reader."""
+    _read(world)
+    world.victim._wal.is_wanted_empty = True
+    world.victim.apply(work(world.entries[5]))
+    _read(world)
+
+
 def _drop(world: World) -> None:
     system = LogMaker(0)
     system.index = world.engine.system.applied_index
@@ -153,6 +161,7 @@ CALLS: dict[str, Callable[[World], object]] = {
     "restore": lambda world: world.victim.restore(world.shot),
     "set aside": lambda world: world.victim.set_aside("fenced"),
     "checkpoint": lambda world: world.victim.checkpoint(),
+    "begin the WAL anew": _begin_wal_anew,
     "make room": lambda world: world.victim.close_writer_if_idle(),
     "crowd": _crowd,
     "drop": _drop,
@@ -166,7 +175,7 @@ def test_every_call_of_a_database_is_in_the_table() -> None:
         "content_digest", "depends_on", "drop", "durable_index", "forget_changes", "forget_heard", "forgive",
         "heard_head", "keep_reader", "load", "path", "pin", "position", "probe", "read", "read_in", "recorded",
         "rest_reader", "restore", "seen", "set_aside", "set_heard", "set_state", "settled", "snapshot", "stream",
-        "again", "is_dropped", "table_index",
+        "again", "is_dropped", "table_index", "let_go", "wants_checkpoint",
     }  # fmt: skip
     assert {name for name in dir(Database) if not name.startswith("_")} == known
 
