@@ -6,6 +6,7 @@ file is whole or refused.
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -245,14 +246,20 @@ def _replaced(meta: records.Meta, **fields: Any) -> records.Meta:
 
 
 def _digest_of(image: Path) -> bytes:
-    """The content digest of a whole file that nobody changes. (Opened as any other it would be given a WAL.)"""
+    """The content digest of a whole file that nobody changes. (Opened as any other it would be given a WAL.)
+
+    Raises apsw errors, OSError; an image that the disk has spoilt says nothing of the database's own file.
+    """
     flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
-    connection = apsw.Connection(f"file:{quote(str(image))}?immutable=1", flags=flags)
     try:
-        register(connection, EntryContext())
-        return content_digest(connection)
-    finally:
-        connection.close(True)
+        connection = apsw.Connection(f"file:{quote(str(image))}?immutable=1", flags=flags)
+        try:
+            register(connection, EntryContext())
+            return content_digest(connection)
+        finally:
+            connection.close(True)
+    except _DAMAGE as error:
+        raise OSError(errno.EIO, f"the copy is damaged: {error}", str(image)) from error
 
 
 def _compress(image: Path, target: Path, info: SnapshotInfo) -> SnapshotInfo:

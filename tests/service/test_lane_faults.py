@@ -179,6 +179,33 @@ def test_a_damaged_snapshot_leaves_no_file(
     assert sorted(path.name for path in engine.directory.path.iterdir()) == before
 
 
+def spoil(image: Path) -> None:
+    """Make a file no database any more."""
+    with image.open("r+b") as file:
+        file.seek(100)
+        file.write(os.urandom(4000))
+
+
+def test_a_copy_that_is_damaged_before_it_is_read_is_no_damage_of_the_database(
+    engine: Engine, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dirk_gevent.engine.snapshot import Pin
+
+    copy = Pin._copy
+
+    def spoilt(pin: Pin, image: Path) -> None:
+        copy(pin, image)
+        spoil(image)
+
+    monkeypatch.setattr(Pin, "_copy", spoilt)
+    before = sorted(path.name for path in engine.directory.path.iterdir())
+    with pytest.raises(StorageFault) as fault:
+        database.snapshot(tmp_path / "shot")
+    assert not fault.value.is_damage
+    assert sorted(path.name for path in engine.directory.path.iterdir()) == before
+    assert rows_of(database, "select a from t") == [(1,)]
+
+
 def test_a_snapshot_with_a_damaged_image_leaves_no_file_and_is_no_damage_of_the_database(
     engine: Engine, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -186,15 +213,13 @@ def test_a_snapshot_with_a_damaged_image_leaves_no_file_and_is_no_damage_of_the_
     from dirk_gevent.engine import snapshot
     from dirk_gevent.engine.faults import SnapshotDamaged
 
-    back_up = snapshot._back_up
+    compress = snapshot._compress
 
-    def spoilt(source: apsw.Connection, image: Path) -> None:
-        back_up(source, image)
-        with image.open("r+b") as file:
-            file.seek(100)
-            file.write(os.urandom(4000))
+    def spoilt(image: Path, target: Path, info: snapshot.SnapshotInfo) -> snapshot.SnapshotInfo:
+        spoil(image)
+        return compress(image, target, info)
 
-    monkeypatch.setattr(snapshot, "_back_up", spoilt)
+    monkeypatch.setattr(snapshot, "_compress", spoilt)
     database.snapshot(tmp_path / "shot")
     before = sorted(path.name for path in engine.directory.path.iterdir())
     with pytest.raises(SnapshotDamaged):
