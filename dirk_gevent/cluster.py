@@ -192,9 +192,9 @@ class Cluster:
             return True
         return view.state(log_id) is NodeState.LIVE and view.applied.get(log_id, 0) >= index
 
-    def masters(self) -> int:
-        """How many masters there are, without those evicted: a majority is counted among these."""
-        return sum(view.is_master and None not in view.evicted for view in self.nodes.values())
+    def masters(self, log_id: int | None = None) -> int:
+        """How many masters a log (None: any) has, without those evicted: a majority is counted among these."""
+        return sum(view.is_master and not view.evicted & {None, log_id} for view in self.nodes.values())
 
     def forget_log(self, log_id: int) -> None:
         """A database is gone from every node's view."""

@@ -1,7 +1,8 @@
 """When masters are compared: pure choices by index and monotonic time, one line of memory a log.
 
-A digest reads the whole database. So a database is compared when there is news (a node came, or it was written and is
-at rest now), else only every so often; and never so often that comparing takes more than a twentieth of the time.
+A digest reads the whole database. So a database is compared when there is news (it was written, or a node came that has
+not been compared): as soon as it is at rest, and when it does not come to rest, after `BUSY_SECONDS` all the same.
+Without news it is compared every so often. Comparing never takes more than a twentieth of the time.
 """
 
 from __future__ import annotations
@@ -11,20 +12,36 @@ from dataclasses import dataclass
 
 #: A database is at rest when nothing was written for so long.
 REST_SECONDS = 1.0
-#: From one comparison to the next at least so many times its duration, and `REST_SECONDS`.
+#: A database that is written all the time is compared so long after there was news.
+BUSY_SECONDS = 10.0
+#: From one comparison to the next at least so many times what its digest took, and `REST_SECONDS`.
 _PAUSE_DURATIONS = 20.0
+#: A comparison that not every node answered is made again after so long, then after twice as long, and so on.
+_AGAIN_SECONDS = 5.0
+_MOST_DOUBLINGS = 10
 
 
 @dataclass(slots=True)
 class _Memory:
-    """One log: its head and since when it is there; the last comparison, and when the next may begin."""
+    """One log: its head and since when it is there; the last comparison, and when the next may begin.
+
+    `news_since`: since when there is something to compare, None when there is nothing. `nodes` were compared last.
+    """
 
     head: int
     moved: float
+    news_since: float | None = None
     compared_index: int = -1
     compared: float = 0.0
+    nodes: frozenset[str] = frozenset()
     not_before: float = 0.0
+    again_at: float = 0.0
+    failures: int = 0
     is_urgent: bool = True
+
+    def has_news(self, able: Collection[str]) -> bool:
+        """Whether a comparison of the nodes `able` would say something that the last one did not."""
+        return self.is_urgent or self.compared_index != self.head or not self.nodes.issuperset(able)
 
 
 class Comparisons:
@@ -34,8 +51,11 @@ class Comparisons:
         self._every_seconds = every_seconds
         self._known: dict[int, _Memory] = {}
 
-    def is_due(self, log_id: int, head: int, now: float) -> bool:
-        """Whether the masters should be compared now; called regularly, since it sees here that a head moves."""
+    def is_due(self, log_id: int, head: int, now: float, able: Collection[str]) -> bool:
+        """Whether the nodes `able`, which can answer, should be compared now.
+
+        Called regularly: it sees here that a head moves.
+        """
         if head == 0:
             return False
         known = self._known.get(log_id)
@@ -43,23 +63,44 @@ class Comparisons:
             known = self._known[log_id] = _Memory(head, now)
         elif head != known.head:
             known.head, known.moved = head, now
-        if now < known.not_before:
+        if not known.has_news(able):
+            known.news_since = None
+        elif known.news_since is None:
+            known.news_since = now
+        if now < max(known.not_before, known.again_at):
             return False
-        if now - known.compared > self._every_seconds and known.compared_index >= 0:
+        if known.compared_index >= 0 and now - known.compared > self._every_seconds:
             return True
-        is_at_rest = now - known.moved >= REST_SECONDS
-        return is_at_rest and (known.is_urgent or known.compared_index != head)
+        if known.news_since is None:
+            return False
+        is_late = now - known.news_since >= BUSY_SECONDS and len(able) > 1
+        return now - known.moved >= REST_SECONDS or is_late
 
-    def ended(self, log_id: int, index: int, took_seconds: float, now: float) -> None:
-        """A comparison at `index` is over."""
+    def ended(self, log_id: int, index: int, took_seconds: float, now: float, nodes: Collection[str]) -> None:
+        """A comparison at `index` is over, and all nodes that were asked have answered: `nodes`."""
+        known = self._note(log_id, index, took_seconds, now)
+        known.compared_index, known.compared, known.nodes = index, now, frozenset(nodes)
+        known.is_urgent, known.failures, known.again_at = False, 0, 0.0
+        known.news_since = None
+
+    def failed(self, log_id: int, index: int, took_seconds: float, now: float) -> None:
+        """A comparison at `index` is over and a node did not answer: what was to be found out still is."""
+        known = self._note(log_id, index, took_seconds, now)
+        known.is_urgent = True
+        pause = _AGAIN_SECONDS * 2 ** min(known.failures, _MOST_DOUBLINGS)
+        known.again_at = now + min(pause, max(self._every_seconds, _AGAIN_SECONDS))
+        known.failures += 1
+
+    def _note(self, log_id: int, index: int, took_seconds: float, now: float) -> _Memory:
         known = self._known.setdefault(log_id, _Memory(index, now))
-        known.compared_index, known.compared, known.is_urgent = index, now, False
         known.not_before = now + max(REST_SECONDS, took_seconds * _PAUSE_DURATIONS)
+        return known
 
     def hurry(self, log_id: int | None) -> None:
-        """Compare a database, or (None) every one, once more as soon as it is at rest."""
+        """Compare a database, or (None) every one, once more: as soon as it is at rest, or after `BUSY_SECONDS`."""
         for one, known in self._known.items():
-            known.is_urgent = known.is_urgent or log_id in (None, one)
+            if log_id in (None, one):
+                known.is_urgent, known.again_at, known.failures = True, 0.0, 0
 
     def keep_only(self, logs: Collection[int]) -> None:
         """Forget the logs of databases that are gone."""

@@ -98,7 +98,7 @@ class Disputes:
         if found.log_id in self._settling:
             return
         winner, count = Counter(found.digests.values()).most_common(1)[0]
-        if count * 2 > self._host.cluster.masters():
+        if count * 2 > self._host.cluster.masters(found.log_id):
             self._decide(found, winner, cause)
         else:
             self._dispute(found, cause)

@@ -46,6 +46,7 @@ class Fences:
             name = self._host.database_name(log_id)
             self._book.add((node, name, log_id, index), cause, Status.FENCED, digests)
         self._host.distrust(node, log_id)
+        self._host.snapshots.shut_out(node, log_id)
         link = self._host.links().get(node)
         if link is not None:
             link.fence(log_id)

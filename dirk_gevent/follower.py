@@ -9,7 +9,6 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import gevent
@@ -25,7 +24,7 @@ from dirk_gevent.engine.position import NodeState
 from dirk_gevent.genesis import followed_log, keep_followed_log
 from dirk_gevent.lanes import Batch, Fence, Lane, Mark, Restore
 from dirk_gevent.logs import Logger
-from dirk_gevent.pieces import Arrivals, send_pieces
+from dirk_gevent.pieces import Arrivals
 from dirk_gevent.progress import Progress
 from dirk_gevent.protocol import FrameSocket
 from dirk_gevent.replication import Hello, Standing, Welcome
@@ -65,6 +64,8 @@ class Follower:
         self._arrivals = Arrivals(engine.directory.path)
         #: Databases dropped since the connection began: what still comes of them is not for anybody.
         self._gone: set[int] = set()
+        #: Logs of which something came on this connection though their database is not here.
+        self.skipped: set[int] = set()
         self._told: dict[int, tuple[int, int]] = {}
         #: Set when the host sends nothing new here and nothing is under way, or when there is no host.
         self._left = Event()
@@ -206,6 +207,7 @@ class Follower:
         self._beat_seconds = welcome.beat_seconds
         self._told.clear()
         self._gone.clear()
+        self.skipped.clear()
         self._hear(dict(welcome.heads))
         self._target = dict(welcome.heads)
         self.progress.welcomed(welcome.heads)
@@ -298,10 +300,14 @@ class Follower:
             lane.stop()
 
     def _open_lane(self, log_id: int) -> Lane:
-        lane = self._lanes.get(log_id)
-        if lane is None:
-            lane = self._lanes[log_id] = Lane(self, log_id)
-        return lane
+        if log_id not in self._lanes:
+            self._lanes[log_id] = Lane(self, log_id)
+        return self._lanes[log_id]
+
+    def check_skipped(self) -> None:
+        """A database is here now of which something was left out: connect again, so that all of it is sent."""
+        if not self.skipped.isdisjoint(self.engine.logs()):
+            self.reconnect()
 
     def lane(self, log_id: int) -> Lane | None:
         """The lane of a log, if anything of it came on this connection or before."""
@@ -380,12 +386,10 @@ class Follower:
             database, fault = self.progress.damage.get()
             self.damaged(database, str(fault))
 
-    def upload(self, log_id: int, path: Path, fields: dict[str, Any]) -> None:
-        """Send a snapshot file to the log. Blocks."""
-        self.send(fields)
-        with path.open("rb") as file:
-            send_pieces(self.send, log_id, file.read)
-        self.send({"t": "upload_end", "log": log_id})
+    def sender(self) -> Callable[..., None]:
+        """`send` over the connection there is now: when that has ended it does nothing."""
+        frames = self._frames
+        return lambda *words: self.send(*words) if self._frames is frames else None
 
     def _guarded(self, work: Callable[..., None], *arguments: Any) -> None:
         try:

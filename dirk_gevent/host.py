@@ -346,7 +346,7 @@ class LogHost:
         known = self._outcomes.get(log_id)
         if known is None:
             known = self._outcomes[log_id] = LogOutcomes(
-                log_id, self._first_heads.get(log_id, 0), self.cluster.masters(), self._kept
+                log_id, self._first_heads.get(log_id, 0), self.cluster.masters(log_id), self._kept
             )
         return known
 

@@ -94,6 +94,8 @@ class NodeLink:
         self._wake = Event()
         self._told_heads: dict[int, int] = {}
         self._uploads: dict[int, Upload] = {}
+        #: Whether it is settled where the node goes on in each log.
+        self.is_open = False
         # A person's rebuild replaced the log that this node followed: what it has beyond is kept aside, not obeyed.
         self._from_predecessor = any(p.genesis == hello.genesis for p in host.log.predecessors)
 
@@ -108,6 +110,7 @@ class NodeLink:
             self._frames.send(welcome.encode())
             for log_id in sorted(heads):
                 self._open_lane(log_id)
+            self.is_open = True
             helpers.append(gevent.spawn(self._guarded, self._listen, watch))
             helpers += [gevent.spawn(self._guarded, one) for one in (self._send_all, self._beat_all)]
             while (frame := self._frames.receive()) is not None:
@@ -133,12 +136,17 @@ class NodeLink:
             self._host.log_failure("link_failed", error)
             self.close()
 
-    def mark(self, log_id: int, index: int, uploads: bool) -> None:
-        """Ask for the content digest at exactly `index` (not below what was sent), and the snapshot itself."""
+    def mark(self, log_id: int, index: int, uploads: bool) -> bool:
+        """Ask for the content digest at exactly `index`, and the snapshot itself if `uploads`.
+
+        False, and nothing is asked, when more than that was sent already, or nothing of this log goes to the node.
+        """
         lane = self._lanes.get(log_id)
-        if lane is not None and lane.sent <= index:
-            lane.mark, lane.mark_uploads = index, uploads
-            self.poke(log_id)
+        if lane is None or lane.sent > index:
+            return False
+        lane.mark, lane.mark_uploads = index, uploads
+        self.poke(log_id)
+        return True
 
     def fence(self, log_id: int) -> None:
         """The node's state of this log is wrong: it keeps it aside and starts from a snapshot."""
@@ -148,6 +156,7 @@ class NodeLink:
             self.close()
         else:
             lane.restart(0)
+            lane.mark = None
             lane.is_seeding = True
             gevent.spawn(self._guarded, self._send_fence, log_id, lane)
 
@@ -232,8 +241,8 @@ class NodeLink:
     def _send_some(self, log_id: int, lane: _Lane) -> bool:
         """Send the next entries or the mark of a log; whether there may be more to send at once."""
         if lane.mark is not None and lane.sent >= lane.mark:
-            self._frames.send({"t": "mark", "log": log_id, "index": lane.mark, "upload": lane.mark_uploads})
-            lane.mark = None
+            asked, lane.mark = lane.mark, None
+            self._frames.send({"t": "mark", "log": log_id, "index": asked, "upload": lane.mark_uploads})
         if lane.is_full:
             return False
         if lane.flying and self._is_full():
@@ -252,6 +261,8 @@ class NodeLink:
             return False
         except SqlError:
             self._lanes.pop(log_id, None)
+            if lane.mark is not None:
+                self._host.snapshots.failed(self.node, log_id, lane.mark)
             return False
         if lane.is_seeding or lane.sent != after:
             # Fenced while the journal was read: what comes next depends on the snapshot.
@@ -309,7 +320,8 @@ class NodeLink:
                 self._advance(log_id, index)
         elif kind == "digest":
             digest = bytes.fromhex(frame["digest"])
-            self._host.snapshots.digest(self.node, int(frame["log"]), int(frame["index"]), digest)
+            worked_seconds = int(frame["ms"]) / 1000 if "ms" in frame else None
+            self._host.snapshots.digest(self.node, int(frame["log"]), int(frame["index"]), digest, worked_seconds)
         elif kind in ("undone", "damaged"):
             self._host.in_trouble(self.node, kind, int(frame["log"]), int(frame["index"]))
         elif kind == "upload":

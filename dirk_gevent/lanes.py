@@ -22,10 +22,9 @@ from dirk_gevent.engine.dump import dump_file
 from dirk_gevent.engine.faults import ForeignHistory, OutOfOrder, PoisonedEntry, SnapshotDamaged, StorageFault
 from dirk_gevent.engine.position import NodeState
 from dirk_gevent.engine.results import Outcome
-from dirk_gevent.engine.snapshot import Pin
-from dirk_gevent.engine.wal import EntriesWait, Overtaken
-from dirk_gevent.log.contract import SnapshotInfo
+from dirk_gevent.engine.wal import EntriesWait
 from dirk_gevent.log.entry import DROP_DATABASE, SYSTEM_LOG_ID, Entry
+from dirk_gevent.mark_answers import MarkAnswers
 from parser.errors import SqlError
 
 if TYPE_CHECKING:
@@ -40,8 +39,8 @@ _SEAL_SECONDS = 2.0
 _AGAIN_SECONDS = 0.05
 #: In the names of states that were put aside because another was right.
 _FENCED = "fenced"
-#: Entries may come before the system log has made their database.
-_DATABASE_MS = 60_000
+#: Entries may come before the system log has made their database; so often it is looked whether they are in vain.
+_LOOK_MS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +84,10 @@ class Probe:
 Item = Batch | Mark | Restore | Fence | Probe
 
 
+class _DroppedError(Exception):
+    """The database of what came was dropped here, or the connection that it came over has ended."""
+
+
 class Lane:
     """The queue of one log and the greenlet that empties it."""
 
@@ -93,6 +96,9 @@ class Lane:
         self._follower = follower
         self._queue: deque[Item] = deque()
         self._worker: gevent.Greenlet[..., None] | None = None
+        #: Connections that have ended. What came over them is not for anybody any more.
+        self._cuts = 0
+        self._answers = MarkAnswers(follower, log_id, self._note_damage)
         self._stopped = False
         #: An entry here can't be applied by this program: the database stays where it is until it is seeded anew.
         self._is_stuck = False
@@ -106,6 +112,7 @@ class Lane:
         if isinstance(item, Fence | Restore):
             self._is_stuck = False
         if self._stopped or self._is_stuck:
+            self._refuse(item)
             return
         self._queue.append(item)
         if not self._worker:
@@ -119,11 +126,19 @@ class Lane:
         self._worker = gevent.spawn(self._drain)
 
     def cut(self) -> None:
-        """The connection is gone: what has not begun will be sent again."""
-        for item in self._queue:
-            if isinstance(item, Restore):
-                item.path.unlink(missing_ok=True)
+        """The connection is gone, or will be: what has not begun will be sent again."""
+        self._cuts += 1
+        waiting = list(self._queue)
         self._queue.clear()
+        for item in waiting:
+            self._refuse(item)
+
+    def _refuse(self, item: Item) -> None:
+        """Nothing is done with an item. Who waits for the answer to it hears so (nobody does without a connection)."""
+        if isinstance(item, Restore):
+            item.path.unlink(missing_ok=True)
+        elif isinstance(item, Mark):
+            self._answers.refuse(item.index)
 
     def stop(self) -> None:
         """Take nothing more."""
@@ -150,6 +165,8 @@ class Lane:
             except EntriesWait:
                 self._queue.appendleft(item)
                 gevent.sleep(_AGAIN_SECONDS)
+            except _DroppedError:
+                self._skip(item)
             except StorageFault as fault:
                 if not self._note_damage(fault):
                     self._stall(item, fault)
@@ -175,10 +192,23 @@ class Lane:
         return Batch(batch.first, batch.chain, tuple(entries))
 
     def _database(self) -> Database:
-        database = self._follower.progress.wait(self.log_id, 0, _DATABASE_MS)
-        if database is None:
-            raise OutOfOrder(self.log_id, 0, 0)
+        """The database, as soon as the system log has made it; raises _DroppedError when that can't be any more.
+
+        A log that lacks the DROP of a database still sends its entries, to nodes that have dropped it.
+        """
+        cuts = self._cuts
+        while (database := self._follower.progress.wait(self.log_id, 0, _LOOK_MS)) is None:
+            if self._stopped or self._cuts != cuts or self.log_id <= self._follower.engine.enacted_index:
+                raise _DroppedError
         return database
+
+    def _skip(self, item: Item) -> None:
+        """Leave out an item whose database is not here. Should it come, the next hello says that it has nothing."""
+        self._refuse(item)
+        self._stalled_from = None
+        if isinstance(item, Fence):
+            self._follower.send({"t": "fenced", "log": self.log_id, "kept": ""})
+        self._follower.skipped.add(self.log_id)
 
     def _apply(self, batch: Batch) -> None:
         database = self._database()
@@ -193,6 +223,7 @@ class Lane:
             if self._stalled_from is None:
                 self._follower.logger.info("resumed", log=self.log_id, index=database.applied_index)
         self._follower.progress.applied(self.log_id)
+        self._follower.check_skipped()
         for part in replication.parts(outcomes):
             index = database.applied_index if not part or part[-1] is outcomes[-1] else part[-1].index
             self._follower.send(replication.acks(self.log_id, index, part))
@@ -225,43 +256,14 @@ class Lane:
             if self._stalled_from is not None:
                 self._probe()
             if database.applied_index != mark.index:
+                self._refuse(mark)
                 return
             with self._turn():
                 pin = self._follower.appliers.call(database.pin, mark.is_first)
         except StorageFault as fault:
-            self._cannot_answer(mark, fault)
+            self._answers.fail(mark.index, fault)
             raise
-        gevent.spawn(self._digest, pin, mark)
-
-    def _digest(self, pin: Pin, mark: Mark) -> None:
-        follower = self._follower
-        path = follower.engine.directory.outgoing(self.log_id)
-        try:
-            if mark.uploads:
-                made = follower.slow.call(pin.snapshot, path)
-                digest = bytes.fromhex(made.digest)
-                info = SnapshotInfo(self.log_id, mark.index, pin.chain, digest, made.file_bytes, b"")
-                follower.upload(self.log_id, path, replication.snapshot_fields("upload", info))
-            else:
-                digest = follower.slow.call(pin.content_digest)
-            follower.send({"t": "digest", "log": self.log_id, "index": mark.index, "digest": digest.hex()})
-        except StorageFault as fault:
-            self._cannot_answer(mark, fault)
-            self._note_damage(fault)
-        except Overtaken:
-            follower.logger.info("snapshot_overtaken", log=self.log_id, index=mark.index)
-            follower.send({"t": "undone", "log": self.log_id, "index": mark.index, "overtaken": True})
-        except Exception as error:
-            follower.logger.exception("snapshot_failed", error, log=self.log_id, index=mark.index)
-            follower.send({"t": "undone", "log": self.log_id, "index": mark.index})
-        finally:
-            pin.close()
-            path.unlink(missing_ok=True)
-
-    def _cannot_answer(self, mark: Mark, fault: StorageFault) -> None:
-        """The disk is full or fails: the round need not wait for this node."""
-        self._follower.logger.error("snapshot_failed", log=self.log_id, index=mark.index, reason=str(fault))
-        self._follower.send({"t": "undone", "log": self.log_id, "index": mark.index})
+        gevent.spawn(self._answers.give, pin, mark.uploads)
 
     def _restore(self, item: Restore) -> None:
         database = self._database()
@@ -273,6 +275,7 @@ class Lane:
             raise
         if self.log_id == SYSTEM_LOG_ID:
             self._follower.appliers.call(self._follower.engine.reload_databases)
+            self._follower.check_skipped()
         item.path.unlink(missing_ok=True)
         self._follower.logger.info("seeded", log=self.log_id, index=info.index, bytes=info.image_bytes)
         self._follower.progress.applied(self.log_id)
@@ -315,16 +318,20 @@ class Lane:
 
     def _note_damage(self, fault: StorageFault) -> bool:
         """Whether the file itself is wrong; then the host answers with a fence, now or when the node is back."""
-        if not fault.is_damage or not self._follower.is_connected:
+        database = self._follower.engine.of_log(self.log_id)
+        if not fault.is_damage or not self._follower.is_connected or database is None:
             return False
         self.cut()
         self._end_stall()
-        self._follower.damaged(self._database(), str(fault))
+        self._follower.damaged(database, str(fault))
         return True
 
     def _stall(self, item: Item, fault: StorageFault) -> None:
         """The machine's fault: say so once, keep the item, try again."""
-        database = self._database()
+        database = self._follower.engine.of_log(self.log_id)
+        if database is None:
+            self._skip(item)
+            return
         if self._stalled_from is None:
             self._stalled_from = database.state
             database.set_state(NodeState.STALLED, str(fault))

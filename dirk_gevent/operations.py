@@ -19,7 +19,7 @@ from dirk_gevent.log.contract import DatabaseInfo, EntriesGoneError
 from dirk_gevent.log.entry import SYSTEM_DATABASE, SYSTEM_LOG_ID
 from dirk_gevent.messages import sentence
 from dirk_gevent.protocol import FrameSocket
-from dirk_gevent.snapshots import Round
+from dirk_gevent.rounds import Round
 from parser.errors import SqlError
 
 if TYPE_CHECKING:
@@ -28,8 +28,10 @@ if TYPE_CHECKING:
 _WAIT_SECONDS = 2.0
 _LOOK_SECONDS = 0.1
 _DRAIN_SECONDS = 60.0
-#: A round that another began is waited for so long; then one of our own.
-_ROUND_SECONDS = 150.0
+#: A round that another began and one of our own may take so long together.
+_ROUND_SECONDS = 300.0
+#: Nodes that are live and take no question (they are being told where to go on) may do so for so long.
+_BEGIN_SECONDS = 10.0
 _EQUAL, _DIFFERS = "equal", "differs"
 
 
@@ -154,21 +156,19 @@ class Operations:
         return error is not None
 
     def _round(self, log_id: int, uploads: bool, author: str | None = None) -> Round:
-        """A round of our own, from its beginning to its end."""
-        with gevent.Timeout(2 * _ROUND_SECONDS, Refused("the nodes took too long: try again when they are level")):
-            while True:
-                running = self._host.snapshots.running(log_id)
-                if running is None and self._host.snapshots.begin(log_id, uploads, author) is not None:
-                    break
-                if running is None and not self._host.cluster.live_masters(log_id):
-                    raise Refused("no master is live: nobody can answer")
-                if running is None:
-                    gevent.sleep(_LOOK_SECONDS)
-                else:
+        """A round of our own, from its beginning to its end. Raises Refused when nobody can answer."""
+        with gevent.Timeout(_ROUND_SECONDS, Refused("the nodes took too long: try again when they are level")):
+            while (running := self._host.snapshots.running(log_id)) is not None:
+                running.ended.wait()
+            deadline = time.monotonic() + _BEGIN_SECONDS
+            while self._host.snapshots.begin(log_id, uploads, author) is None:
+                if (running := self._host.snapshots.running(log_id)) is not None:
                     running.ended.wait()
+                elif not self._host.cluster.live_masters(log_id) or time.monotonic() > deadline:
+                    raise Refused("no master is live: nobody can answer")
+                gevent.sleep(_LOOK_SECONDS)
             mine = self._host.snapshots.running(log_id)
-            if mine is None:
-                raise Refused("the round was over before it began: try again")
+            assert mine is not None
             mine.ended.wait()
         return mine
 

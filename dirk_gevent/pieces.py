@@ -21,6 +21,14 @@ def send_pieces(send: Callable[[dict[str, Any], bytes], None], log_id: int, read
         pace.worked(len(piece))
 
 
+def upload(send: Callable[..., None], log_id: int, path: Path, fields: dict[str, Any]) -> None:
+    """Send a snapshot file to the log; `fields` say what it is. Blocks this greenlet alone. Raises OSError."""
+    send(fields)
+    with path.open("rb") as file:
+        send_pieces(send, log_id, file.read)
+    send({"t": "upload_end", "log": log_id})
+
+
 class Arrivals:
     """The snapshots that a node is being sent, at most one a log, each in a temporary file in `directory`.
 

@@ -1,60 +1,45 @@
 """Rounds: all live nodes are asked for their content's digest at one index, and one of them for a snapshot too.
 
 A snapshot is made when the log has grown; a second master's equal digest confirms it, and only then are the entries
-behind it dropped. Rounds without a snapshot compare the masters: when a node has come, when a database that was
-written is at rest, and every `replication.compareSeconds`, so that a file edited behind DirkDB's back is found though
-no statement touches what was edited.
+behind it dropped. Rounds without a snapshot compare the masters, so that a file edited behind DirkDB's back is found
+though no statement touches what was edited; `compare` says when. The index of a round is the log's head: the question
+stands in the stream of entries, so every node answers for exactly that state, however much is written behind it.
+
+A round ends when all who can answer have: whoever is lost, shut out, stalled or seeded meanwhile is not awaited
+(`rounds`), and what a comparison was to find out is then still to be found out.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import gevent
-from gevent.event import Event
 
+from dirk_gevent.cluster import NodeState
 from dirk_gevent.compare import Comparisons
 from dirk_gevent.config import LogSettings
 from dirk_gevent.conflicts import Cause
 from dirk_gevent.log.contract import Size, SnapshotInfo
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
+from dirk_gevent.rounds import Question, Round
 from parser.errors import SqlError
 
 if TYPE_CHECKING:
     from dirk_gevent.host import LogHost
 
-#: A round that has not ended by then is given up (a node hangs in it; one that dies or fails says so) and may begin
-#: again. Of large databases snapshots are made at a pace: these are some 20 GiB.
+#: A round that has not ended by then is given up (a node is connected and live and hangs in it) and may begin again.
+#: Of large databases snapshots are made at a pace: these are some 20 GiB.
 _ROUND_SECONDS = 600.0
 #: Rounds at one time: each holds a read transaction and a native thread on every node.
 _MOST_ROUNDS = 4
 #: A database whose snapshot could not be made or kept (a full disk) is left alone for so long.
 _AFTER_FAILURE_SECONDS = 10.0
-#: A node further from the head than this is not compared: its digest would be waited for too long.
-_NEAR_ENTRIES = 1000
+#: A node further from the head than this takes no part in comparisons: its digest would be waited for too long.
+_NEAR_ENTRIES = 10_000
 _LOOK_SECONDS = 0.1
-
-
-@dataclass(slots=True)
-class Round:
-    """One round on its way. `author` makes the snapshot (None: only digests are asked for); `asked` are the nodes
-    whose digest is awaited, `digests` what they said; `ended` is set when the round is over, however it ended.
-
-    `is_decisive`: a person takes the author's state for the right one, whatever the others say.
-    """
-
-    index: int
-    author: str | None
-    asked: set[str]
-    started: float
-    is_decisive: bool = False
-    digests: dict[str, bytes] = field(default_factory=dict)
-    stored: SnapshotInfo | None = None
-    ended: Event = field(default_factory=Event)
 
 
 class SnapshotKeeper:
@@ -82,73 +67,102 @@ class SnapshotKeeper:
                 self._look_after(log_id, current, size)
             elif log_id != SYSTEM_LOG_ID and _is_large(size, settings) and self._is_worthwhile(log_id, size):
                 self.begin(log_id)
-            elif self._host.older.is_waiting(log_id):
-                continue
-            elif self._comparisons.is_due(log_id, head.index, now) and self._can_compare(log_id, head.index):
-                self.begin(log_id, uploads=False)
+            elif not self._host.older.is_waiting(log_id):
+                self._compare_if_due(log_id, head.index, now)
         self._comparisons.keep_only(heads.keys())
 
+    def _compare_if_due(self, log_id: int, head: int, now: float) -> None:
+        able = self._able(log_id, head - _NEAR_ENTRIES)
+        if self._comparisons.is_due(log_id, head, now, able) and len(self._rounds) < _MOST_ROUNDS:
+            self.begin(log_id, uploads=False, among=able)
+
     def hurry(self, log_id: int | None = None) -> None:
-        """A file may have been edited: compare one database, or everything, as soon as it is at rest."""
+        """A file may have been edited: compare one database, or everything, soon."""
         self._comparisons.hurry(log_id)
 
     def _look_after(self, log_id: int, current: Round, size: Size) -> None:
-        current.asked &= self._host.links().keys()
+        now = time.monotonic()
+        for node in current.awaited:
+            self._look_after_question(log_id, current, node, now)
+        if self._rounds.get(log_id) is not current:
+            return
         is_over = size.bytes > self._host.config.log.retain_bytes
         if current.stored is not None and (is_over or current.is_decisive):
             self._confirm(log_id, current, current.stored.digest)
-        elif time.monotonic() - current.started > _ROUND_SECONDS:
-            self._give_up(log_id, current)
         else:
             self._try_to_end(log_id, current)
+        if self._rounds.get(log_id) is current and not self._holders and now - current.started > _ROUND_SECONDS:
+            self._give_up(log_id, current)
+
+    def _look_after_question(self, log_id: int, current: Round, node: str, now: float) -> None:
+        """Ask a node again whose connection is another one now; await it no more when it can't answer."""
+        question = current.asked.get(node)
+        if question is None:
+            return
+        link, state = self._host.links().get(node), self._host.cluster.nodes[node].state(log_id)
+        if link is question.link and state is NodeState.LIVE:
+            question.lost_at = None
+            return
+        if state is NodeState.LIVE and link is not None and link.is_open:
+            if link.mark(log_id, current.index, node == current.author):
+                current.asked[node] = Question(link)
+                return
+        elif state in (NodeState.LIVE, NodeState.DOWN) and not question.is_lost_for_good(now):
+            return
+        self._withdraw(log_id, current, node)
 
     def _is_worthwhile(self, log_id: int, size: Size) -> bool:
         """Whether a snapshot begun now can be confirmed: by a second master, or for want of room without one."""
         if len(self._rounds) >= _MOST_ROUNDS or time.monotonic() < self._not_before.get(log_id, 0.0):
             return False
-        needed = min(2, self._host.cluster.masters())
+        needed = min(2, self._host.cluster.masters(log_id))
         is_over = size.bytes > self._host.config.log.retain_bytes
         return is_over or len(self._host.cluster.live_masters(log_id)) >= needed
 
-    def _can_compare(self, log_id: int, head: int) -> bool:
-        """Whether there is room for a round, and no connected node is far from the head."""
-        links = self._host.links()
+    def _able(self, log_id: int, least: int = 0) -> list[str]:
+        """The nodes that can be asked about a log: connected and live with it, and past the index `least`."""
         cluster = self._host.cluster
-        return (
-            len(self._rounds) < _MOST_ROUNDS
-            and bool(cluster.live_masters(log_id))
-            and all(cluster.is_level(name, log_id, head - _NEAR_ENTRIES) for name in links)
-        )
+        return [
+            name
+            for name in self._host.links()
+            if cluster.nodes[name].state(log_id) is NodeState.LIVE
+            and cluster.nodes[name].applied.get(log_id, 0) >= least
+            and not self._host.older.is_behind(name, log_id)
+        ]
 
-    def begin(self, log_id: int, uploads: bool = True, author: str | None = None) -> int | None:
+    def begin(
+        self, log_id: int, uploads: bool = True, author: str | None = None, among: Collection[str] | None = None
+    ) -> int | None:
         """Ask for digests at the log's head, and for a snapshot if `uploads`; the index, None when nobody can answer.
 
-        An `author` that is named decides: its state is taken for the right one.
+        An `author` that is named decides: its state is taken for the right one. Only nodes of `among` are asked.
         """
         links, cluster = self._host.links(), self._host.cluster
-        older = self._host.older
-        masters = [name for name in cluster.live_masters(log_id) if name in links and not older.is_behind(name, log_id)]
+        able = [name for name in self._able(log_id) if among is None or name in among]
+        masters = [name for name in able if cluster.nodes[name].is_master]
         is_held = uploads and self._holders > 0
         if not masters or is_held or log_id in self._rounds or (author is not None and author not in masters):
             return None
         index = self._host.head_index(log_id)
         furthest = max(masters, key=lambda name: cluster.nodes[name].applied.get(log_id, 0))
         chosen = (author or furthest) if uploads else None
-        replicas = [name for name in links if not cluster.nodes[name].is_master and cluster.is_level(name, log_id, 0)]
-        asked = {*masters, *replicas}
-        self._rounds[log_id] = Round(index, chosen, asked, time.monotonic(), author is not None)
-        for name in asked:
-            links[name].mark(log_id, index, uploads=name == chosen)
+        current = Round(index, chosen, time.monotonic(), author is not None)
+        for name in able:
+            if links[name].mark(log_id, index, name == chosen):
+                current.asked[name] = Question(links[name])
+        if not (current.asked.keys() & set(masters)) or (chosen is not None and chosen not in current.asked):
+            return None
+        self._rounds[log_id] = current
         if chosen is not None:
             self._host.log_event("snapshot_begun", log=log_id, index=index, author=chosen)
         return index
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """While the body runs the log forgets nothing: no snapshot is begun, and those on their way are over."""
+        """While the body runs the log forgets nothing: no snapshot is begun, and one on its way is confirmed later."""
         self._holders += 1
         try:
-            while self._ending or any(one.author is not None for one in self._rounds.values()):
+            while self._ending:
                 gevent.sleep(_LOOK_SECONDS)
             yield
         finally:
@@ -158,26 +172,45 @@ class SnapshotKeeper:
         """The round of a log that is on its way."""
         return self._rounds.get(log_id)
 
-    def digest(self, node: str, log_id: int, index: int, digest: bytes) -> None:
-        """A node's content digest at `index`."""
+    def digest(self, node: str, log_id: int, index: int, digest: bytes, worked_seconds: float | None = None) -> None:
+        """A node's content digest at `index`, and how long the node worked on it."""
         if self._host.fences.is_fenced(node, log_id) or not self._host.log.is_open(log_id):
             return
         self._host.cluster.nodes[node].digests[log_id] = index, digest
         current = self._rounds.get(log_id)
         if current is not None and current.index == index:
             current.digests[node] = digest
+            elapsed = time.monotonic() - current.started
+            worked = elapsed if worked_seconds is None else min(worked_seconds, elapsed)
+            current.worked_seconds = max(current.worked_seconds, worked)
             self._try_to_end(log_id, current)
 
     def failed(self, node: str, log_id: int, index: int) -> None:
         """A node can't give what it was asked for at `index`: without it the round may be over."""
         current = self._rounds.get(log_id)
-        if current is None or current.index != index:
+        if current is not None and current.index == index:
+            self._withdraw(log_id, current, node)
+
+    def shut_out(self, node: str, log_id: int) -> None:
+        """Nothing that a node says of a log counts any more: no round awaits its word."""
+        current = self._rounds.get(log_id)
+        if current is None:
             return
-        current.asked.discard(node)
+        current.digests.pop(node, None)
+        if node == current.author:
+            self._failed(log_id, current)
+        else:
+            self._withdraw(log_id, current, node)
+
+    def _withdraw(self, log_id: int, current: Round, node: str) -> None:
+        """Await a node no more. A snapshot that nobody can make, or confirm, any more is given up."""
+        if not current.withdraw(node):
+            return
         nodes = self._host.cluster.nodes
         others = [name for name in current.asked if name != current.author and nodes[name].is_master]
         is_alone = current.author is not None and not others and not current.is_decisive
-        if node == current.author or (is_alone and self._host.cluster.masters() > 1):
+        is_unmade = node == current.author and current.stored is None
+        if is_unmade or (is_alone and self._host.cluster.masters(log_id) > 1):
             self._failed(log_id, current)
         else:
             self._try_to_end(log_id, current)
@@ -190,21 +223,27 @@ class SnapshotKeeper:
     def store(self, node: str, info: SnapshotInfo, chunks: Iterator[bytes]) -> None:
         """Take the snapshot that `node` uploads. Blocks until it is durable."""
         current = self._rounds.get(info.log_id)
+        if current is not None and current.index != info.index:
+            current = None
         try:
             stored = self._host.log.store_snapshot(info, chunks)
         except (SqlError, ConnectionError) as error:
             self._host.log_event("snapshot_refused", node=node, log=info.log_id, index=info.index, reason=str(error))
-            if current is not None:
+            if current is not None and not current.ended.is_set():
                 self._failed(info.log_id, current)
             return
-        current = self._rounds.get(info.log_id)
-        if current is not None and current.index == info.index:
-            current.stored = stored
-            self._try_to_end(info.log_id, current)
+        if current is None:
+            return
+        if current.ended.is_set():
+            # It was given up while this was written.
+            self._host.log.delete_snapshot(info.log_id, info.index)
+            return
+        current.stored = stored
+        self._try_to_end(info.log_id, current)
 
     def _try_to_end(self, log_id: int, current: Round) -> None:
         if current.author is None:
-            if current.asked <= current.digests.keys():
+            if not current.awaited:
                 self._compared(log_id, current)
             return
         if current.stored is None:
@@ -218,12 +257,16 @@ class SnapshotKeeper:
             self._confirm(log_id, current, current.stored.digest)
         elif others:
             self._confirm(log_id, current, others[0])
-        elif self._host.cluster.masters() == 1:
+        elif self._host.cluster.masters(log_id) == 1:
             self._confirm(log_id, current, current.stored.digest)
 
     def _compared(self, log_id: int, current: Round) -> None:
-        """All that were asked have answered: the masters among themselves, the replicas against them."""
-        self._comparisons.ended(log_id, current.index, time.monotonic() - current.started, time.monotonic())
+        """Nobody is awaited any more: compare the masters among themselves, the replicas against them."""
+        now, worked = time.monotonic(), current.worked_seconds
+        if current.withdrawn:
+            self._comparisons.failed(log_id, current.index, worked, now)
+        else:
+            self._comparisons.ended(log_id, current.index, worked, now, current.digests)
         self._over(log_id, current)
         masters = self._of_masters(current)
         found = set(masters.values())
@@ -248,6 +291,9 @@ class SnapshotKeeper:
         current.ended.set()
 
     def _confirm(self, log_id: int, current: Round, digest: bytes) -> None:
+        if self._holders:
+            # Somebody reads what would be forgotten: the next look after that confirms it.
+            return
         # A greenlet of its own: forgetting many entries takes many commits, and what called here reads a node's link.
         self._rounds.pop(log_id, None)
         self._ending.add(log_id)
@@ -274,9 +320,10 @@ class SnapshotKeeper:
 
     def _give_up(self, log_id: int, current: Round) -> None:
         self._over(log_id, current)
-        self._comparisons.ended(log_id, current.index, 0.0, time.monotonic())
+        if current.author is None:
+            self._comparisons.failed(log_id, current.index, current.worked_seconds, time.monotonic())
         self._host.log_event("snapshot_given_up" if current.author else "comparison_given_up", log=log_id,
-                             index=current.index)  # fmt: skip
+                             index=current.index, awaited=",".join(current.awaited))  # fmt: skip
         if current.stored is not None:
             self._host.log.delete_snapshot(log_id, current.index)
 

@@ -15,7 +15,7 @@ from dirk_gevent.engine.position import NodeState
 from dirk_gevent.engine.results import Outcome
 from dirk_gevent.follower import Follower
 from dirk_gevent.genesis import followed_log
-from dirk_gevent.lanes import Batch, Fence, Lane, Restore
+from dirk_gevent.lanes import Batch, Fence, Lane, Mark, Restore
 from dirk_gevent.log.entry import NO_CHAIN, chain
 from dirk_gevent.logs import logger
 from dirk_gevent.progress import Progress
@@ -74,7 +74,7 @@ def test_a_database_made_and_dropped_in_one_batch_leaves_nothing_waiting(
     """Its own entries arrived too: nobody waits for it, and no connection is broken for its sake."""
     broken: list[int] = []
     monkeypatch.setattr(follower, "reconnect", lambda: broken.append(1))
-    monkeypatch.setattr("dirk_gevent.lanes._DATABASE_MS", 300)
+    monkeypatch.setattr("dirk_gevent.lanes._LOOK_MS", 100)
     system, log = LogMaker(0), LogMaker(1)
     made = system.database("create_database", "brief")
     entries = (made, system.database("drop_database", "brief", made.index))
@@ -223,3 +223,75 @@ def test_a_node_without_its_files_does_not_say_that_there_is_no_database(engine:
     progress.applied(1)
     progress.check(1)
     assert not progress.owed
+
+
+@pytest.fixture
+def told(follower: Follower, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
+    """What the follower tells the host, and `broken` for a connection that it breaks."""
+    said: list[dict[str, object]] = []
+    monkeypatch.setattr(follower, "send", lambda content, *_: said.append(content))
+    monkeypatch.setattr(follower, "reconnect", lambda: said.append({"t": "broken"}))
+    monkeypatch.setattr("dirk_gevent.lanes._LOOK_MS", 50)
+    return said
+
+
+def answered(told: list[dict[str, object]], index: int) -> None:
+    """Wait until it has said that it can give no digest at `index`."""
+    with gevent.Timeout(5):
+        while {"t": "undone", "log": 1, "index": index} not in told:
+            gevent.sleep(0.02)
+
+
+def test_a_log_that_lacks_a_drop_is_answered_for_at_once(
+    follower: Follower, engine: Engine, told: list[dict[str, object]]
+) -> None:
+    """The database was dropped here, and its log does not know: its entries are left out, its rounds not held up."""
+    system, log = LogMaker(0), LogMaker(1)
+    made = system.database("create_database", "brief")
+    entries = (made, system.database("drop_database", "brief", made.index))
+    NativeThreads(1).call(engine.apply_system, work(*entries))
+    batch = {"t": "entries", "log": 1, "first": 1, "chain": "00" * 16, "body": log.sql("create table t (a)").encode()}
+    follower._receive(batch)
+    follower._receive({"t": "mark", "log": 1, "index": 1, "upload": False})
+    answered(told, 1)
+    assert {"t": "broken"} not in told and follower.skipped == {1}
+
+
+def test_a_database_that_comes_late_is_waited_for(
+    follower: Follower, engine: Engine, told: list[dict[str, object]]
+) -> None:
+    """Its entries are here before the system log's that makes it, for much longer than it is looked for at a time."""
+    made = LogMaker(0).database("create_database", "late")
+    row = LogMaker(1).sql("create table t (a)")
+    follower._receive({"t": "entries", "log": 1, "first": 1, "chain": "00" * 16, "body": row.encode()})
+    gevent.sleep(0.3)
+    NativeThreads(1).call(engine.apply_system, work(made))
+    with gevent.Timeout(5):
+        while (database := engine.of_log(1)) is None or not database.applied_index:
+            gevent.sleep(0.02)
+    assert {"t": "broken"} not in told
+
+
+def test_a_database_that_was_left_out_and_is_here_after_all_is_asked_for_anew(
+    follower: Follower, engine: Engine, told: list[dict[str, object]]
+) -> None:
+    """The node's system log was another history's, which had dropped it: the log's own makes it again."""
+    follower.skipped.add(1)
+    NativeThreads(1).call(engine.apply_system, work(LogMaker(0).database("create_database", "late")))
+    follower.check_skipped()
+    assert told == [{"t": "broken"}]
+
+
+@pytest.mark.parametrize("what", ["behind", "stuck", "cut"])
+def test_a_question_that_can_not_be_answered_is_answered_so(
+    follower: Follower, engine: Engine, told: list[dict[str, object]], what: str
+) -> None:
+    """The database is at another index, or can't be brought there."""
+    NativeThreads(1).call(engine.apply_system, work(LogMaker(0).database("create_database", "t")))
+    lane = Lane(follower, 1)
+    if what == "stuck":
+        lane._stick(ValueError("an entry that this program can't apply"))
+    lane.put(Mark(7, False))
+    if what == "cut":
+        lane.cut()
+    answered(told, 7)

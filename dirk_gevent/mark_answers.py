@@ -1,0 +1,81 @@
+"""What a node answers to a mark: the content digest of a database at an index, and a snapshot if one was asked for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from gevent.lock import Semaphore
+
+from dirk_gevent import replication
+from dirk_gevent.engine.faults import StorageFault
+from dirk_gevent.engine.snapshot import Pin
+from dirk_gevent.engine.wal import Overtaken
+from dirk_gevent.log.contract import SnapshotInfo
+from dirk_gevent.pieces import upload
+
+if TYPE_CHECKING:
+    from dirk_gevent.follower import Follower
+
+
+class MarkAnswers:
+    """The answers of one database. Every mark gets one: the round of the log's host waits for it.
+
+    `note_damage` is told of a fault met on the way.
+    """
+
+    def __init__(self, follower: Follower, log_id: int, note_damage: Callable[[StorageFault], bool]) -> None:
+        self._follower = follower
+        self._log_id = log_id
+        self._note_damage = note_damage
+        #: One at a time: the same may be asked again over the next connection.
+        self._answering = Semaphore(1)
+
+    def refuse(self, index: int) -> None:
+        """The round need not wait for this node: it is not at `index`, or can't come there."""
+        self._follower.send({"t": "undone", "log": self._log_id, "index": index})
+
+    def fail(self, index: int, fault: StorageFault) -> None:
+        """The disk is full or fails: the round need not wait for this node."""
+        self._follower.logger.error("snapshot_failed", log=self._log_id, index=index, reason=str(fault))
+        self.refuse(index)
+
+    def give(self, pin: Pin, uploads: bool) -> None:
+        """Answer from a pinned state, and end the pin: the top of a greenlet."""
+        try:
+            with self._answering:
+                self._give(pin, uploads)
+        except StorageFault as fault:
+            self.fail(pin.index, fault)
+            self._note_damage(fault)
+        except Overtaken:
+            self._follower.logger.info("snapshot_overtaken", log=self._log_id, index=pin.index)
+            self._follower.send({"t": "undone", "log": self._log_id, "index": pin.index, "overtaken": True})
+        except Exception as error:
+            self._follower.logger.exception("snapshot_failed", error, log=self._log_id, index=pin.index)
+            self.refuse(pin.index)
+        finally:
+            pin.close()
+
+    def _give(self, pin: Pin, uploads: bool) -> None:
+        follower, path, took_ms = self._follower, self._follower.engine.directory.outgoing(self._log_id), 0
+        try:
+            if uploads:
+                made = follower.slow.call(pin.snapshot, path)
+                digest = bytes.fromhex(made.digest)
+                info = SnapshotInfo(self._log_id, pin.index, pin.chain, digest, made.file_bytes, b"")
+                upload(follower.sender(), self._log_id, path, replication.snapshot_fields("upload", info))
+            else:
+                digest, took_ms = follower.slow.call(_timed_digest, pin)
+        finally:
+            path.unlink(missing_ok=True)
+        told = {"t": "digest", "log": self._log_id, "index": pin.index, "digest": digest.hex(), "ms": took_ms}
+        follower.send(told)
+
+
+def _timed_digest(pin: Pin) -> tuple[bytes, int]:
+    """The content digest, and how many ms it took (native thread)."""
+    began = time.monotonic()
+    digest = pin.content_digest()
+    return digest, round((time.monotonic() - began) * 1000)

@@ -1,0 +1,242 @@
+"""Rounds of digests and snapshots when nodes are cut off, shut out or stalled inside one: every round ends."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+import gevent
+import pytest
+
+from dirk_gevent import rounds
+from dirk_gevent.config import Role
+from dirk_gevent.conflicts import Cause
+from dirk_gevent.host import LogHost
+from dirk_gevent.replication import Standing
+from dirk_gevent.rounds import Round
+from tests.service.fake_node import Connect, FakeNode, append, snapshot_at_head, until, upload
+
+LOG_ID = 1
+RECONNECT_SECONDS = 0.4
+
+
+@pytest.fixture(autouse=True)
+def looked_after(host: LogHost, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The host looks after its rounds, as it does when it runs; a lost node is awaited for a moment."""
+    monkeypatch.setattr(rounds, "RECONNECT_SECONDS", RECONNECT_SECONDS)
+
+    def look() -> None:
+        while True:
+            gevent.sleep(0.02)
+            host.guarded(host.snapshots.consider)
+
+    # None is begun by itself.
+    monkeypatch.setattr(host.snapshots._comparisons, "is_due", lambda *_: False)
+    looking = gevent.spawn(look)
+    yield
+    looking.kill()
+
+
+def standing(host: LogHost, index: int) -> dict[int, Standing]:
+    """What a node says that has applied log 1 up to `index`."""
+    chain = host.log.chain_at(LOG_ID, index)
+    assert chain is not None
+    return {LOG_ID: Standing(index, chain, index)}
+
+
+def two(host: LogHost, connect: Connect, entries: int = 1) -> list[FakeNode]:
+    """Two masters that are level."""
+    append(host, entries)
+    made = [connect("m1", standing(host, entries)), connect("m2", standing(host, entries))]
+    until(lambda: all(host.cluster.nodes[name].applied.get(LOG_ID) == entries for name in ("m1", "m2")))
+    return made
+
+
+def begun(host: LogHost, uploads: bool = False, author: str | None = None) -> Round:
+    """A round that begins now."""
+    assert host.snapshots.begin(LOG_ID, uploads, author) is not None
+    current = host.snapshots.running(LOG_ID)
+    assert current is not None
+    return current
+
+
+def tell(node: FakeNode, index: int, digest: bytes) -> None:
+    """Tell a digest."""
+    node.frames.send({"t": "digest", "log": LOG_ID, "index": index, "digest": digest.hex(), "ms": 1})
+
+
+def ends(current: Round) -> None:
+    """Wait for the round's end."""
+    with gevent.Timeout(5):
+        current.ended.wait()
+
+
+def is_urgent(host: LogHost) -> bool:
+    """Whether the database is still to be compared."""
+    return host.snapshots._comparisons._known[LOG_ID].is_urgent
+
+
+@pytest.mark.parametrize("is_marked", [False, True])
+def test_a_node_whose_link_was_cut_and_made_again_is_asked_again(
+    host: LogHost, connect: Connect, is_marked: bool
+) -> None:
+    """Between two looks of the host: it never sees the node away."""
+    first, second = two(host, connect)
+    current = begun(host)
+    if is_marked:
+        second.next("mark")
+    second.end()
+    again = connect("m2", standing(host, 1))
+    assert again.next("mark")["index"] == 1
+    tell(again, 1, b"right")
+    tell(first, 1, b"right")
+    ends(current)
+    assert current.digests == {"m1": b"right", "m2": b"right"} and not is_urgent(host)
+
+
+def test_the_difference_that_a_node_tells_over_its_next_connection_counts(
+    host: LogHost, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[dict[str, bytes]] = []
+    monkeypatch.setattr(host.disputes, "contents_differ", lambda *facts: found.append(dict(facts[2])))
+    first, second = two(host, connect)
+    current = begun(host)
+    tell(first, 1, b"right")
+    second.next("mark")
+    second.end()
+    again = connect("m2", standing(host, 1))
+    tell(again, 1, b"other")
+    ends(current)
+    assert found == [{"m1": b"right", "m2": b"other"}]
+
+
+def test_a_node_that_comes_back_past_the_index_is_not_awaited(host: LogHost, connect: Connect) -> None:
+    first, second = two(host, connect)
+    current = begun(host)
+    second.end()
+    append(host)
+    again = connect("m2", standing(host, 2))
+    again.beat()
+    tell(first, 1, b"right")
+    ends(current)
+    assert current.withdrawn == {"m2"} and is_urgent(host)
+
+
+def test_a_round_ends_when_a_master_dies_in_it(host: LogHost, connect: Connect) -> None:
+    first, second = two(host, connect)
+    current = begun(host)
+    tell(first, 1, b"right")
+    began = time.monotonic()
+    second.end()
+    ends(current)
+    assert time.monotonic() - began >= RECONNECT_SECONDS
+    assert current.withdrawn == {"m2"} and is_urgent(host)
+
+
+@pytest.mark.parametrize("victim", ["author", "other"])
+def test_a_snapshot_round_ends_when_a_master_dies_in_it(host: LogHost, connect: Connect, victim: str) -> None:
+    nodes = two(host, connect)
+    current = begun(host, uploads=True)
+    author, other = sorted(nodes, key=lambda node: node.name != current.author)
+    (author if victim == "author" else other).end()
+    if victim == "other":
+        upload(author, snapshot_at_head(host, LOG_ID))
+        author.frames.send({"t": "upload_end", "log": LOG_ID})
+    ends(current)
+    until(lambda: not host.log.snapshots(LOG_ID))
+    assert host.snapshots.running(LOG_ID) is None
+
+
+def test_a_round_ends_when_a_node_stalls_in_it(host: LogHost, connect: Connect) -> None:
+    """Its disk is full: it is connected and says so, and will not come to the index."""
+    first, second = two(host, connect)
+    current = begun(host)
+    second.beat({LOG_ID: "stalled"})
+    tell(first, 1, b"right")
+    ends(current)
+    assert current.withdrawn == {"m2"} and is_urgent(host)
+
+
+def test_a_round_ends_when_a_node_is_fenced_in_it(host: LogHost, connect: Connect) -> None:
+    first, second = two(host, connect)
+    current = begun(host)
+    host.fence("m2", LOG_ID, 1, Cause.ASKED)
+    second.frames.send({"t": "fenced", "log": LOG_ID})
+    tell(first, 1, b"right")
+    ends(current)
+    assert current.digests == {"m1": b"right"}
+
+
+def test_a_node_that_is_silent_in_a_round_is_not_awaited(host: LogHost, connect: Connect) -> None:
+    """SIGSTOP: the connection stands, and nothing comes over it."""
+    first, _ = two(host, connect)
+    current = begun(host)
+    tell(first, 1, b"right")
+    host.node_lost("m2")
+    ends(current)
+    assert current.withdrawn == {"m2"}
+
+
+@pytest.mark.parametrize("role", [Role.MASTER, Role.REPLICA])
+def test_a_node_evicted_from_one_database_holds_up_none_of_its_rounds(
+    host: LogHost, connect: Connect, role: Role
+) -> None:
+    append(host)
+    view = host.cluster.nodes["m2"]
+    view.instance = replace(view.instance, role=role)
+    first = connect("m1", standing(host, 1))
+    host.fences.evict("m2", LOG_ID)
+    connect("m2", standing(host, 1))
+    until(lambda: host.cluster.nodes["m1"].applied.get(LOG_ID) == 1)
+    current = begun(host)
+    tell(first, 1, b"right")
+    ends(current)
+    assert not is_urgent(host)
+    current = begun(host, uploads=True)
+    upload(first, snapshot_at_head(host, LOG_ID))
+    first.frames.send({"t": "upload_end", "log": LOG_ID})
+    ends(current)
+    assert [one.confirmed for one in host.log.snapshots(LOG_ID)] == [True]
+
+
+def test_a_master_evicted_from_one_database_has_no_vote_there(host: LogHost) -> None:
+    host.fences.evict("m2", LOG_ID)
+    assert (host.cluster.masters(LOG_ID), host.cluster.masters(0), host.cluster.masters()) == (1, 2, 2)
+
+
+def test_a_backup_begins_though_a_snapshot_is_on_its_way(host: LogHost, connect: Connect) -> None:
+    """What the backup reads is forgotten behind no snapshot meanwhile; the snapshot is confirmed afterwards."""
+    nodes = two(host, connect)
+    current = begun(host, uploads=True)
+    author, other = sorted(nodes, key=lambda node: node.name != current.author)
+    with gevent.Timeout(5), host.snapshots.held():
+        upload(author, snapshot_at_head(host, LOG_ID))
+        author.frames.send({"t": "upload_end", "log": LOG_ID})
+        tell(other, 1, b"content")
+        until(lambda: current.stored is not None and "m2" in current.digests)
+        gevent.sleep(0.2)
+        assert not current.ended.is_set() and not host.log.snapshots(LOG_ID)[0].confirmed
+    ends(current)
+    assert host.log.snapshots(LOG_ID)[0].confirmed
+
+
+def test_a_question_is_not_lost_behind_the_one_before(host: LogHost, connect: Connect) -> None:
+    """The first round is given up while its question is being sent; the second one's stands behind it."""
+    two(host, connect)
+    link = host.links()["m1"]
+    asked: list[int] = []
+    send = link._frames.send
+
+    def slow(content: dict[str, object], body: bytes = b"") -> None:
+        if content["t"] == "mark":
+            asked.append(int(str(content["index"])))
+            gevent.sleep(0.2)
+        send(content, body)
+
+    link._frames.send = slow  # type: ignore[method-assign]
+    link.mark(LOG_ID, 1, False)
+    until(lambda: asked)
+    append(host)
+    assert link.mark(LOG_ID, 2, False)
+    until(lambda: asked == [1, 2])
