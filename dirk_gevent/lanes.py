@@ -128,8 +128,7 @@ class Lane:
     def cut(self) -> None:
         """The connection is gone, or will be: what has not begun will be sent again."""
         self._cuts += 1
-        waiting = list(self._queue)
-        self._queue.clear()
+        waiting, self._queue = self._queue, deque()
         for item in waiting:
             self._refuse(item)
 

@@ -117,6 +117,21 @@ class Applier:
         except _StepsReached:
             return self._commit([item], expected_chain, refused=SqlError("step_limit"))
 
+    def try_out(self, item: Work) -> None:
+        """Run the next entry as `apply` would, and undo it: for whoever wants to know whether it can be survived.
+
+        Raises as `apply`.
+        """
+        for exact, refused in ((False, None), (True, None), (False, SqlError("step_limit"))):
+            self.connection.execute("BEGIN IMMEDIATE")
+            try:
+                self._record(self._run([item], exact, refused))
+                return
+            except _StepsReached:
+                continue
+            finally:
+                self._roll_back()
+
     def _recorded(self, entries: list[Entry]) -> list[Outcome]:
         if not entries:
             return []

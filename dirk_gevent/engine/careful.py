@@ -2,32 +2,35 @@
 
 The first entries after an unclean end go in short pieces, each behind a marker that names it. Only when a process died
 inside a piece do that piece's entries go one by one, each behind a marker of its own that also says how many deaths it
-has seen: a kill that no entry is to blame for costs a catch-up next to nothing. Nothing of this is on the path of a
-node that was shut down cleanly. The marker is not fsynced: a process's death leaves it, and a power cut says nothing
-against an entry.
+has seen: a kill that no entry is to blame for costs a catch-up next to nothing. An entry that two processes died in is
+suspected: it is tried out in a process of its own first (`suspects`), which tells an entry that kills from somebody who
+kills. Nothing of this is on the path of a node that was shut down cleanly. The marker is not fsynced: a process's death
+leaves it, and a power cut says nothing against an entry.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from dirk_gevent.engine.faults import PoisonedEntry
+from dirk_gevent.engine import suspects
+from dirk_gevent.log.entry import Entry
 
 #: So many entries of each database are applied carefully after an unclean end: no batch is longer.
 CAREFUL_ENTRIES = 1024
 #: Entries under one marker, and one commit: as many go one by one after a death in between.
 _PIECE_ENTRIES = 256
 _DEATHS = 2
+#: In a marker: the entry was tried out and does not kill. Whoever dies in it now was killed from outside.
+_CLEARED = "cleared"
 
 
 class CarefulApply:
     """The marker of one database after an unclean end. Starts with what the process before left."""
 
-    def __init__(self, log_id: int, marker: Path) -> None:
-        self._log_id = log_id
+    def __init__(self, marker: Path) -> None:
         self._marker = marker
         self._left = CAREFUL_ENTRIES
-        self._first, self._last, self._deaths = _read(marker)
+        self._first, self._last, self._deaths, self._is_cleared = _read(marker)
 
     @property
     def done(self) -> bool:
@@ -40,32 +43,46 @@ class CarefulApply:
             return 1
         return min(_PIECE_ENTRIES, self._first - index) if index < self._first else _PIECE_ENTRIES
 
+    def is_suspected(self, index: int) -> bool:
+        """Whether so many processes died in this entry that it must be tried out first."""
+        return index == self._first == self._last and self._deaths >= _DEATHS and not self._is_cleared
+
+    def try_out(self, path: Path, entry: Entry, encoded: bytes) -> None:
+        """Find out whether a suspected entry kills; raises as `suspects.try_out`, and what is known stays as it was."""
+        suspects.try_out(path, entry, encoded)
+        self._is_cleared = True
+
     def begin(self, first: int, last: int) -> None:
-        """Entries `first` to `last` are next; raises PoisonedEntry for one that two processes died in already."""
+        """Entries `first` to `last` are next. Raises OSError."""
         if first != last:
             self._marker.write_text(f"{first}-{last}\n")
-            return
-        deaths = self._deaths if first == self._first == self._last else 0
-        if deaths >= _DEATHS:
-            raise PoisonedEntry(self._log_id, first)
-        self._marker.write_text(f"{first} {deaths + 1}\n")
+        elif first != self._first or first != self._last:
+            self._marker.write_text(f"{first} 1\n")
+        elif self._is_cleared:
+            self._marker.write_text(f"{first} {self._deaths} {_CLEARED}\n")
+        else:
+            self._marker.write_text(f"{first} {self._deaths + 1}\n")
 
     def survived(self, entries: int) -> None:
         """So many entries were applied, or refused by the machine without a death."""
         self._left -= entries
         self._marker.unlink(missing_ok=True)
 
-    def forgive(self) -> None:
-        """A person decided to try a poisoned entry again."""
-        self._deaths = 0
-        self._marker.unlink(missing_ok=True)
+    def forget_past(self, index: int) -> None:
+        """The database is past `index`: a marker of what is behind says nothing any more. Raises OSError."""
+        if self._last <= index:
+            self._first = self._last = self._deaths = 0
+            self._is_cleared = False
+            self._marker.unlink(missing_ok=True)
 
 
-def _read(marker: Path) -> tuple[int, int, int]:
-    """First and last of the entries that a process died in, and how many deaths the one has seen if it is one."""
+def _read(marker: Path) -> tuple[int, int, int, bool]:
+    """First and last of the entries that a process died in, how many deaths the one has seen if it is one, and
+    whether it has been cleared."""
     try:
-        place, _, deaths = marker.read_text().partition(" ")
+        place, *rest = marker.read_text().split()
         first, _, last = place.partition("-")
-        return int(first), int(last or first), int(deaths or 0)
+        deaths = int(rest[0]) if rest else 0
+        return int(first), int(last or first), deaths, _CLEARED in rest[1:]
     except (FileNotFoundError, ValueError):
-        return 0, 0, 0
+        return 0, 0, 0, False

@@ -87,12 +87,14 @@ class Database(Upkeep):
     def _load_file(self) -> None:
         with storage_faults(self.name):
             marker = self._shared.directory.marker(self.log_id)
-            if not self._path.exists():
+            is_there = self._path.exists()
+            if marker.exists() or (is_there and self._shared.directory.was_unclean):
+                self._careful = CarefulApply(marker)
+            if not is_there:
                 return
-            if self._shared.directory.was_unclean or marker.exists():
-                self._careful = CarefulApply(self.log_id, marker)
             try:
                 self._load()
+                self._forget_markers()
             except (apsw.NotADBError, apsw.CorruptError, apsw.SQLError):
                 self._shared.directory.set_aside(self.log_id, "damaged")
 
@@ -145,6 +147,9 @@ class Database(Upkeep):
             first = work[at].entry.index
             piece = work[at : at + careful.piece(first)]
             if piece[-1].entry.index > self.applied_index:
+                if careful.is_suspected(first):
+                    careful.try_out(self._path, piece[0].entry, piece[0].encoded)
+                    applier.room.rolled_back()
                 careful.begin(first, piece[-1].entry.index)
             try:
                 outcomes += applier.apply(piece, expected_chain if piece[-1] is work[-1] else None)
@@ -155,10 +160,11 @@ class Database(Upkeep):
             self._careful = None
         return outcomes
 
-    def forgive(self) -> None:
-        """Let a poisoned entry be tried again (a person asked for it)."""
+    def _forget_markers(self) -> None:
+        """What killed, or seemed to, lies behind the state there is."""
         if self._careful is not None:
-            self._careful.forgive()
+            with suppress(OSError):
+                self._careful.forget_past(self.applied_index)
 
     # --- transactions ----------------------------------------------------------------------------------------
 
@@ -213,6 +219,7 @@ class Database(Upkeep):
                     self._begin(state)
                     fsync_directory(self._path.parent)
                 self._durable = state.position.index
+                self._forget_markers()
                 self.state, self.reason = NodeState.LIVE, ""
         finally:
             # What can't be unlinked goes at the next start.

@@ -34,10 +34,10 @@ class LostFile(OSError):
 
 
 class PoisonedEntry(Exception):
-    """This process died twice while it applied entry `index` of log `log_id`; it is not tried a third time."""
+    """Entry `index` of log `log_id` kills every process that runs it; `how` is a signal's name, or want of memory."""
 
-    def __init__(self, log_id: int, index: int) -> None:
-        super().__init__(f"died twice in entry {index} of log {log_id}")
+    def __init__(self, log_id: int, index: int, how: str) -> None:
+        super().__init__(f"entry {index} of log {log_id} kills whoever runs it: {how}")
         self.log_id = log_id
         self.index = index
 

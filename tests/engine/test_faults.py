@@ -20,7 +20,7 @@ from dirk_gevent.engine import checkpoints
 from dirk_gevent.engine.apply import Applier
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
-from dirk_gevent.engine.faults import DirectoryInUse, PoisonedEntry, StorageFault
+from dirk_gevent.engine.faults import DirectoryInUse, StorageFault
 from dirk_gevent.engine.results import Outcome
 from tests.engine.plans import LogMaker, open_database, open_engine, rows_of, rows_shaped, work
 
@@ -113,30 +113,6 @@ def die(engine: Engine) -> None:
     assert engine.directory._lock is not None
     os.close(engine.directory._lock)
     engine.directory._lock = None
-
-
-def test_an_entry_that_killed_two_processes_is_not_tried_again(tmp_path: Path, log: LogMaker) -> None:
-    engine = open_engine(tmp_path / "data")
-    database = open_database(engine)
-    database.apply(work(log.sql("create table t (a, b)")))
-    good, bad = log.sql("insert into t values (1, 2)"), log.sql("insert into t values (3, 4)")
-    for deaths in (1, 2):
-        die(engine)
-        engine = open_engine(tmp_path / "data")
-        database = open_database(engine)
-        database.apply(work(good))
-        engine.directory.marker(1).write_text(f"{bad.index} {deaths}\n")
-    die(engine)
-    engine = open_engine(tmp_path / "data")
-    database = open_database(engine)
-    with pytest.raises(PoisonedEntry) as poisoned:
-        database.apply(work(good, bad))
-    assert poisoned.value.index == bad.index
-    assert database.applied_index == good.index
-    database.forgive()
-    assert database.apply(work(bad))[0].rows == 1
-    engine.close()
-    assert not engine.directory.marker(1).exists()
 
 
 def test_after_a_death_inside_a_piece_its_entries_go_one_by_one(
