@@ -52,6 +52,7 @@ class SnapshotKeeper:
         #: When (monotonic s) a snapshot may be tried again, by log id.
         self._not_before: dict[int, float] = {}
         self._holders = 0
+        self._has_strays = True
         self._comparisons = Comparisons(host.config.replication.compare_seconds)
 
     def consider(self) -> None:
@@ -59,6 +60,8 @@ class SnapshotKeeper:
         settings = self._host.config.log
         now = time.monotonic()
         heads = self._host.log.heads()
+        if self._has_strays:
+            self._delete_strays(heads)
         for dropped in self._rounds.keys() - heads.keys():
             self._rounds.pop(dropped).ended.set()
         for log_id, head in heads.items():
@@ -70,6 +73,14 @@ class SnapshotKeeper:
             elif not self._host.older.is_waiting(log_id):
                 self._compare_if_due(log_id, head.index, now)
         self._comparisons.keep_only(heads.keys())
+
+    def _delete_strays(self, logs: Collection[int]) -> None:
+        """Delete the snapshots of rounds that ended with the process before this one: nobody will confirm them."""
+        for log_id in logs:
+            for held in self._host.log.snapshots(log_id):
+                if not held.confirmed and log_id not in self._rounds:
+                    self._host.log.delete_snapshot(log_id, held.index)
+        self._has_strays = False
 
     def _compare_if_due(self, log_id: int, head: int, now: float) -> None:
         able = self._able(log_id, head - _NEAR_ENTRIES)

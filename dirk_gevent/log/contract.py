@@ -262,7 +262,10 @@ class Log(Protocol):
         """
 
     def latest_snapshot(self, log_id: int) -> SnapshotInfo | None:
-        """The newest snapshot whose entries onwards are all held: where a follower with nothing begins."""
+        """The newest confirmed snapshot whose entries onwards are all held: where a follower with nothing begins.
+
+        Never one that a single node vouches for: what is wrong in it would be seeded to those that are right.
+        """
 
     def snapshots(self, log_id: int) -> tuple[SnapshotInfo, ...]:
         """All snapshots held of a log, oldest first; those not confirmed await a second master's digest."""

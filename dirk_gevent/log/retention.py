@@ -46,11 +46,11 @@ class Retention:
 
     def latest(self, log_id: int) -> SnapshotInfo | None:
         """See `contract.Log.latest_snapshot`."""
-        held = self._held.get(log_id)
+        held = [one.info for one in self._held.get(log_id, ()) if one.info.confirmed]
         log = self._state().logs.get(log_id)
-        if not held or log is None or held[-1].info.index < log.row.base.index:
+        if not held or log is None or held[-1].index < log.row.base.index:
             return None
-        return held[-1].info
+        return held[-1]
 
     def all(self, log_id: int) -> tuple[SnapshotInfo, ...]:
         """See `contract.Log.snapshots`."""

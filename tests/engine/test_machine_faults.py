@@ -172,7 +172,7 @@ def test_every_call_of_a_database_is_in_the_table() -> None:
     """A new one needs a line here."""
     known = {
         "applied_index", "apply", "chain", "change_in", "checkpoint", "close", "close_reader", "close_writer_if_idle",
-        "content_digest", "depends_on", "drop", "durable_index", "forget_changes", "forget_heard", "forgive",
+        "content_digest", "depends_on", "drop", "durable_index", "forget_changes", "forget_heard",
         "heard_head", "keep_reader", "load", "path", "pin", "position", "probe", "read", "read_in", "recorded",
         "rest_reader", "restore", "seen", "set_aside", "set_heard", "set_state", "settled", "snapshot", "stream",
         "again", "is_dropped", "table_index", "let_go", "wants_checkpoint",

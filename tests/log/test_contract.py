@@ -191,7 +191,7 @@ def test_snapshots_are_held_until_a_newer_one_is_confirmed(log: Log, place: Plac
     log.append(log_id, draft())
     first = snapshot(log, log_id)
     assert (first.index, first.size_bytes, first.confirmed) == (1, 7, False)
-    assert log.latest_snapshot(log_id) == first
+    assert log.latest_snapshot(log_id) is None, "one node alone vouches for it"
     log.append(log_id, draft())
     second = snapshot(log, log_id, b"other content")
     assert log.confirm_snapshot(log_id, 2, b"another digest") is False

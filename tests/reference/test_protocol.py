@@ -14,7 +14,7 @@ PAGE = (ROOT / "docs/protocol.md").read_text(encoding="utf-8")
 FRAME = re.compile(r'"t": "(\w+)"|snapshot_fields\("(\w+)"')
 FRAME_FILES = (
     "replication.py", "host.py", "host_link.py", "subscriptions.py", "follower.py", "lanes.py", "cache_link.py",
-    "cache/follow.py", "operations.py", "backups.py", "restoring.py", "admin_backup.py",
+    "cache/follow.py", "operations.py", "backups.py", "restoring.py", "admin_backup.py", "mark_answers.py", "pieces.py",
 )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from dirk_gevent import rounds
 from dirk_gevent.config import Role
 from dirk_gevent.conflicts import Cause
 from dirk_gevent.host import LogHost
+from dirk_gevent.logs import logger
 from dirk_gevent.replication import Standing
 from dirk_gevent.rounds import Round
 from tests.service.fake_node import Connect, FakeNode, append, snapshot_at_head, until, upload
@@ -240,3 +241,16 @@ def test_a_question_is_not_lost_behind_the_one_before(host: LogHost, connect: Co
     append(host)
     assert link.mark(LOG_ID, 2, False)
     until(lambda: asked == [1, 2])
+
+
+def test_a_snapshot_that_nobody_confirmed_seeds_nobody_and_goes(host: LogHost, connect: Connect) -> None:
+    """The proxy died between the author's upload and the second master's word: the author may have been edited."""
+    append(host)
+    host.log.store_snapshot(snapshot_at_head(host, LOG_ID), [b"what somebody put into a file"])
+    assert host.log.latest_snapshot(LOG_ID) is None
+    again = LogHost(host.config, host.log, logger("test"))
+    try:
+        again.snapshots.consider()
+        assert not host.log.snapshots(LOG_ID)
+    finally:
+        again.stop()
