@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import gevent
 
 from dirk_gevent.conflicts import Cause, ConflictBook, Status
+from dirk_gevent.engine.faults import StorageFault
 from dirk_gevent.log.contract import EntriesGoneError
 from dirk_gevent.outcomes import Disagreement
 from dirk_gevent.replay import LogSource, Scratch
@@ -24,6 +25,8 @@ from parser.errors import SqlError
 if TYPE_CHECKING:
     from dirk_gevent.host import LogHost
 
+#: A replay that the machine failed (a full disk) is tried again after so long.
+_RETRY_SECONDS = 2.0
 #: Blocks that are about the log, not about the masters.
 _LOG_LACKS = ("log_older_than_node", "log_unknown_to_node", "log_copied")
 
@@ -120,6 +123,9 @@ class Disputes:
                 if self._book.find(node, found.log_id, Status.UNDECIDED) is None:
                     self._book.add((node, name, found.log_id, found.index), cause, Status.UNDECIDED, (digest, b""))
             winner = self._winner(found)
+            if not self._is_disputed(found.log_id):
+                # A person has decided meanwhile.
+                return
             if winner is None:
                 self.block(found.log_id, SqlError("dispute_undecided", index=found.index, name=name))
                 return
@@ -136,7 +142,7 @@ class Disputes:
             self._host.log_event("replay_not_possible", log=found.log_id, index=found.index, reason="older entries")
             return None
         try:
-            right = self._replayed(found)
+            right = self._replayed_at_last(found)
         except EntriesGoneError as error:
             self._host.log_event("replay_not_possible", log=found.log_id, index=found.index, reason=str(error))
             return None
@@ -147,6 +153,24 @@ class Disputes:
         if winner is None:
             self._host.log_event("replay_agrees_with_nobody", log=found.log_id, index=found.index)
         return winner
+
+    def _is_disputed(self, log_id: int) -> bool:
+        """Whether the replay of a log is still waited for."""
+        error = self._blocked.get(log_id)
+        return error is not None and error.key == "masters_disagree"
+
+    def _replayed_at_last(self, found: Disagreement) -> set[bytes]:
+        """What the replay gives, tried again for as long as the machine fails it; nothing once a person decided."""
+        is_told = False
+        while self._is_disputed(found.log_id):
+            try:
+                return self._replayed(found)
+            except (StorageFault, OSError, SqlError) as fault:
+                if not is_told:
+                    self._host.log_event("replay_waits", log=found.log_id, index=found.index, reason=str(fault))
+                is_told = True
+                gevent.sleep(_RETRY_SECONDS)
+        return set()
 
     def _replayed(self, found: Disagreement) -> set[bytes]:
         config = self._host.config

@@ -10,6 +10,7 @@ import pytest
 from dirk_gevent import replication
 from dirk_gevent.config import Role
 from dirk_gevent.conflicts import Cause, Status
+from dirk_gevent.engine.faults import StorageFault
 from dirk_gevent.host import LogHost
 from dirk_gevent.log.entry import new_request_id
 from dirk_gevent.logs import logger
@@ -177,3 +178,26 @@ def test_a_session_begins_at_what_is_known_whatever_its_first_request_is(host: L
     until(lambda: host.sessions.known_index(1) == 2)
     host.sessions.place(session, "t")
     assert session.indexes == {0: 1, 1: 1}, "from then on it goes by what it sees"
+
+
+def test_a_replay_that_the_machine_fails_is_made_again(
+    host: LogHost, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The log's disk is full when the masters disagree: that is no reason to leave the decision to a person."""
+    monkeypatch.setattr("dirk_gevent.disputes._RETRY_SECONDS", 0.05)
+    append(host)
+    connect("m1"), connect("m2")
+    replays: list[int] = []
+
+    def replayed(*_: object) -> set[bytes]:
+        replays.append(1)
+        if len(replays) < 3:
+            raise StorageFault(OSError(28, "No space left on device"))
+        return {b"right"}
+
+    monkeypatch.setattr(host.disputes, "_replayed", replayed)
+    host.disputes.contents_differ(1, 1, {"m1": b"right", "m2": b"other"})
+    assert blocking(host).key == "masters_disagree"
+    until(lambda: host.fences.is_fenced("m2", 1))
+    until(lambda: host.disputes.undecided(1) is None)
+    assert len(replays) == 3
