@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dirk_gevent import protocol
-from dirk_gevent.engine.results import Relation, columns_json
+from dirk_gevent.engine.results import Relation, columns_json, pages_of
 from dirk_gevent.messages import success
 from dirk_gevent.session import Request, Session, spoken
 from parser.errors import SqlError
@@ -14,18 +14,15 @@ from parser.plan import Output
 
 
 def relation(answer: Relation, page_rows: int, meta: Mapping[str, Any] | None) -> bytes:
-    """A whole relation held in memory, in pages of `page_rows`."""
+    """A whole relation held in memory, in pages of `page_rows`, fewer of large rows."""
     name = protocol.json_bytes(answer.name)
-    rows = answer.rows
-    total = max(1, -(-len(rows) // page_rows))
     encoded_meta = protocol.json_bytes(meta) if meta is not None else b""
-    if total == 1:
-        return protocol.page(name, answer.columns_json, rows, 1, 1) + protocol.relation_end(encoded_meta)
-    pages = [
-        protocol.page(name, answer.columns_json, rows[number * page_rows : (number + 1) * page_rows], number + 1, total)
-        for number in range(total)
+    pages = pages_of(answer.rows, page_rows)
+    encoded = [
+        protocol.encoded_page(name, answer.columns_json, page.rows_json, number, len(pages))
+        for number, page in enumerate(pages, 1)
     ]
-    return b"".join(pages) + protocol.relation_end(encoded_meta)
+    return b"".join([*encoded, protocol.relation_end(encoded_meta)])
 
 
 def listing(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Relation:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -202,17 +202,12 @@ def with_metadata(metadata: Mapping[str, Any], statement: bytes) -> bytes:
     return b"/*dirk " + encoded + b"*/" + statement + b"\n;"
 
 
-def page(name: bytes, columns: bytes, rows: Sequence[Any], number: int, total: int) -> bytes:
+def encoded_page(name: bytes, columns: bytes, rows: bytes, number: int, total: int) -> bytes:
     """One page of a relation: the page line and its JSON line.
 
-    `name` and `columns` are JSON already (they are the same for every page of a plan); `total` is 0 for a
-    stream whose end is not known yet. Rows hold numbers, strings, booleans and None only.
+    `name`, `columns` and `rows` are JSON already (the first two are the same for every page of a plan); `total` is 0
+    for a stream whose end is not known yet.
     """
-    return encoded_page(name, columns, orjson.dumps(rows), number, total)
-
-
-def encoded_page(name: bytes, columns: bytes, rows: bytes, number: int, total: int) -> bytes:
-    """`page` for rows that are a JSON array already."""
     return _PAGE % (number, total, name, number, total, columns, rows)
 
 

@@ -17,6 +17,7 @@ from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.faults import StorageFault
 from dirk_gevent.engine.read import ReadShape
 from dirk_gevent.engine.reading import Settled
+from dirk_gevent.engine.results import PAGE_BYTES
 from dirk_gevent.freshness import is_fresh
 from dirk_gevent.session import Request, Session
 from parser.errors import SqlError
@@ -117,8 +118,11 @@ class QuickReads:
         index, rows = found
         if not is_fresh(session, asked, log_id, index, self._engine.enacted_index):
             return None
+        encoded = protocol.json_bytes(rows)
+        if len(encoded) > PAGE_BYTES:
+            return None
         session.saw(log_id, index)
-        return index, protocol.json_bytes(rows), len(rows)
+        return index, encoded, len(rows)
 
     def _forget(self, log_id: int, statement: bytes) -> None:
         """It was not as it was: the long way finds out whether it is to be known again."""

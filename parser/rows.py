@@ -68,7 +68,8 @@ def _flat(pieces: list[bytes]) -> tuple[list[Value], int] | None:
         marks = piece.translate(None, _ALL_BUT_MARKS)
         width = width or marks.find(b")")
         rows = piece.count(b"(")
-        if width < 1 or marks != b",".join([b"(%b)" % (b"," * (width - 1))] * rows):
+        # Their number first: what a text holds is not to be multiplied.
+        if width < 1 or len(marks) != rows * (width + 2) - 1 or marks != _marks(rows, width):
             return None
         try:
             found = orjson.loads(b"[%b]" % piece.translate(_AS_FLAT_JSON))
@@ -78,6 +79,11 @@ def _flat(pieces: list[bytes]) -> tuple[list[Value], int] | None:
             return None
         values += found
     return values, width
+
+
+def _marks(rows: int, width: int) -> bytes:
+    """Parentheses and commas of `rows` rows of `width` values: `rows * (width + 2) - 1` bytes."""
+    return b",".join([b"(%b)" % (b"," * (width - 1))] * rows)
 
 
 def _nested(pieces: list[bytes]) -> tuple[list[Value], int] | None:

@@ -16,6 +16,7 @@ from typing import Final
 
 from parser import literal_text as literals
 from parser.errors import SqlError
+from parser.lexer import MAX_TOKENS
 from parser.plan import Shaped, Value
 from parser.repetition import optional, repeated
 from parser.rows import json_rows
@@ -60,6 +61,8 @@ _SPACE = re.compile(r"(`[^`]*+`)|\s++")
 #: After it a string is a name: `SELECT a AS "b"`.
 _AS = re.compile(r"(?<![\w`])(?:as|antso)\s*+$", re.IGNORECASE)
 _NEWLINES_KEPT = re.compile(r"[^\n]")
+#: Literals and comments that are split off before it is asked whether a statement can have so many.
+_MOST_SPLITS: Final = 2 * MAX_TOKENS
 
 
 def split(text: str) -> Shaped:
@@ -76,6 +79,8 @@ def split(text: str) -> Shaped:
             shaped = _split_rows(text, head.end())
             if shaped is not None:
                 return shaped
+    if len(text) > _MOST_SPLITS:
+        _check_literals(text)
     return _split_plain(text)
 
 
@@ -105,11 +110,17 @@ def _split_plain(text: str) -> Shaped:
     return Shaped(_trimmed("".join(parts)), tuple(values), tuple(texts))
 
 
+def _check_literals(text: str) -> None:
+    """Raise `too_complex` for more literals than a statement may have tokens, before each costs a hundred bytes."""
+    parts = _SPLIT.split(text, maxsplit=_MOST_SPLITS)
+    if len(parts) > 2 * _MOST_SPLITS:
+        literals_there = sum(part[0] not in "`/-[" for part in parts[1::2])
+        if literals_there > MAX_TOKENS:
+            raise SqlError("too_complex", limit=MAX_TOKENS)
+
+
 def _trimmed(shape: str) -> str:
-    shape = shape.strip()
-    while shape.endswith(";"):
-        shape = shape[:-1].rstrip()
-    return shape
+    return shape.strip().rstrip(_ROWS_TAIL)
 
 
 def _must_end(last: str, text: str) -> None:

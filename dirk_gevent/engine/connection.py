@@ -17,6 +17,9 @@ _STATEMENTS_KEPT = 200
 BUSY_MS = 5_000
 #: A WAL file is cut back to this after a checkpoint has emptied it.
 _WAL_KEPT_BYTES = 8 << 20
+#: Longest text or blob that a statement may make, store or answer with. What is longer is `value_too_big` (54000), on
+#: every node alike; `limits.maxStatementBytes` keeps what a client sends below it.
+MOST_VALUE_BYTES = 64 * 1024 * 1024
 _OPEN_EXISTING = apsw.SQLITE_OPEN_READWRITE
 
 _SCHEMA = """
@@ -72,6 +75,14 @@ def open_writer(path: Path, context: EntryContext) -> apsw.Connection:
     """
     first = "PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; PRAGMA wal_autocheckpoint = 0"
     return _opened(path, context, f"{first}; PRAGMA journal_size_limit = {_WAL_KEPT_BYTES}")
+
+
+def limit_values(connection: apsw.Connection) -> None:
+    """Have what clients ask for on `connection` make no value longer than `MOST_VALUE_BYTES`.
+
+    Not for connections that copy or compare whole databases: an earlier release stored longer ones.
+    """
+    connection.limit(apsw.SQLITE_LIMIT_LENGTH, MOST_VALUE_BYTES)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import apsw
 
-from dirk_gevent.engine.connection import open_reader
+from dirk_gevent.engine.connection import limit_values, open_reader
 from dirk_gevent.engine.failures import DATA_ERRORS, statement_failure
 from dirk_gevent.engine.faults import Overrun, StorageFault, storage_faults
 from dirk_gevent.engine.functions import EntryContext
@@ -82,6 +82,7 @@ class HubReader:
         self._watchdog = watchdog
         self._ticks = 0
         self._connection = open_reader(path, self._context)
+        limit_values(self._connection)
         self._connection.set_progress_handler(self._tick, TICK_STEPS)
         # One cursor for all short reads: making one costs as much as binding a value and stepping to a row.
         self._cursor = self._connection.cursor()

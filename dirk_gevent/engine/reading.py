@@ -18,7 +18,7 @@ from pathlib import Path
 
 from dirk_gevent.engine.committed import CommittedState, HotRead
 from dirk_gevent.engine.compiler import Compiler, Schema
-from dirk_gevent.engine.connection import create_file, open_reader
+from dirk_gevent.engine.connection import create_file, limit_values, open_reader
 from dirk_gevent.engine.explain import explanation
 from dirk_gevent.engine.faults import LostFile, Overrun, StorageFault, storage_faults
 from dirk_gevent.engine.functions import EntryContext
@@ -303,6 +303,7 @@ class ReadSide:
             state = self._seen
             self._make_file()
             connection = open_reader(self._path, context)
+            limit_values(connection)
         try:
             stream.attach(connection)
             with self._wal.entrance, state.lock:

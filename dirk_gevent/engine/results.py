@@ -49,12 +49,34 @@ def row_bytes(row: Row) -> int:
     return sum(len(value) if isinstance(value, str | bytes) else 8 for value in row)
 
 
+#: A page that has so much JSON takes no further row, however few it holds.
+PAGE_BYTES = 4 * 1024 * 1024
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """Some rows of a stream, encoded: `rows_json` is a JSON array of `rows` arrays."""
 
     rows_json: bytes
     rows: int
+
+
+def pages_of(rows: Sequence[Row], page_rows: int) -> list[Page]:
+    """Rows that are there already, in pages of `page_rows`, fewer where they weigh more than `PAGE_BYTES`.
+
+    No rows are one page that is empty.
+    """
+    if not rows:
+        return [Page(b"[]", 0)]
+    return [page for at in range(0, len(rows), page_rows) for page in _lighter(rows[at : at + page_rows])]
+
+
+def _lighter(rows: Sequence[Row]) -> list[Page]:
+    encoded = orjson.dumps(rows)
+    if len(encoded) <= PAGE_BYTES or len(rows) == 1:
+        return [Page(encoded, len(rows))]
+    middle = len(rows) // 2
+    return _lighter(rows[:middle]) + _lighter(rows[middle:])
 
 
 @dataclass(slots=True)

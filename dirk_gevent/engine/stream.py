@@ -18,7 +18,7 @@ import orjson
 
 from dirk_gevent.engine.failures import DATA_ERRORS, statement_failure
 from dirk_gevent.engine.faults import StorageFault
-from dirk_gevent.engine.results import Page, Row, boolean_positions, columns_json, converted
+from dirk_gevent.engine.results import PAGE_BYTES, Page, Row, boolean_positions, columns_json, converted
 from dirk_gevent.engine.wal import Overtaken
 from parser.errors import SqlError
 from parser.plan import Output
@@ -30,6 +30,9 @@ _SPOOL_PAGES = 16
 _FETCH_BYTES = 8 * 1024 * 1024
 #: How long whoever ends its transaction waits each time for what runs in it.
 _YIELD_SECONDS = 0.005
+#: Rows taken from SQLite at once while so many are lighter than that together, as JSON.
+_ROWS_AT_ONCE = 8
+_LIGHT_BYTES = 1024 * 1024
 _thread = threading.local()
 
 Found = TypeVar("Found")
@@ -246,7 +249,7 @@ class RelationStream:
         connection.set_progress_handler(self.tick, _TICK_STEPS)
 
     def _encode(self, pages: int) -> list[Page]:
-        opened, size = self._opened, self._limits.page_rows
+        opened = self._opened
         if opened is None:
             return []
         began = time.monotonic()
@@ -254,17 +257,31 @@ class RelationStream:
             encoded: list[Page] = []
             taken_bytes = 0
             while len(encoded) < pages and taken_bytes < _FETCH_BYTES and (self._ahead or not encoded):
-                rows = self._ahead + list(islice(opened.cursor, size + 1 - len(self._ahead)))
-                self._ahead = rows[size:]
+                encoded.append(self._page(opened.cursor))
                 if not self._ahead:
                     self._end()
-                encoded.append(self._page(converted(rows[:size], self._booleans)))
                 taken_bytes += len(encoded[-1].rows_json)
         self.busy_seconds += time.monotonic() - began
         return encoded
 
-    def _page(self, rows: list[Row]) -> Page:
-        encoded = orjson.dumps(rows)
+    def _page(self, cursor: Iterator[Row]) -> Page:
+        """The next page; `_ahead` then holds rows that come after it, none at the end.
+
+        Rows are taken a few at a time, and weighed; one at a time where they are large. No more than that is ever here
+        beside a page's JSON.
+        """
+        rows: list[Row] = []
+        taken_bytes, room = 0, self._limits.page_rows
+        ahead = self._ahead or list(islice(cursor, 1))
+        while ahead and room and taken_bytes < PAGE_BYTES:
+            weight_bytes = len(orjson.dumps(ahead, default=_no_json))
+            taken_bytes += weight_bytes
+            rows += ahead[:room]
+            ahead, room = ahead[room:], self._limits.page_rows - len(rows)
+            if not ahead:
+                ahead = list(islice(cursor, _ROWS_AT_ONCE if weight_bytes < _LIGHT_BYTES else 1))
+        self._ahead = ahead
+        encoded = orjson.dumps(converted(rows, self._booleans))
         self._bytes += len(encoded)
         if self._limits.result_bytes and self._bytes > self._limits.result_bytes:
             raise SqlError("result_too_large", limit=self._limits.result_bytes)
@@ -285,6 +302,11 @@ class RelationStream:
         if self._opened is not None:
             self._finish(self)
         self._opened = self._connection = None
+
+
+def _no_json(value: bytes) -> str:
+    """Stands for a blob while rows are weighed."""
+    return value.decode("latin-1")
 
 
 class _Failures:

@@ -10,7 +10,7 @@ import apsw
 
 from dirk_gevent.engine import checkpoints, records
 from dirk_gevent.engine.apply import Applier
-from dirk_gevent.engine.connection import open_writer
+from dirk_gevent.engine.connection import limit_values, open_writer
 from dirk_gevent.engine.execute import Result
 from dirk_gevent.engine.faults import StorageFault, storage_faults
 from dirk_gevent.engine.functions import EntryContext
@@ -58,6 +58,7 @@ class WriteSide(ReadSide):
                 self._make_file()
             context = EntryContext()
             connection = open_writer(self._path, context)
+            limit_values(connection)
             try:
                 if records.read_meta(connection) is None:
                     records.write_meta(connection, self._fresh_meta())

@@ -139,13 +139,13 @@ class FakeUpstream:
             return b"", meta
         index = self.stale_index if self.stale_index is not None else self.index
         rows = [[f"{rest}@{index}"]]
-        page = protocol.page(b'"t"', COLUMNS, rows, 1, 1)
+        page = protocol.encoded_page(b'"t"', COLUMNS, protocol.json_bytes(rows), 1, 1)
         return page + protocol.relation_end(), meta | {"index": index}
 
     def _huge(self, sock: socket.socket, request: Request, meta: dict[str, Any]) -> bool:
         pages = int(request.text.split()[2])
         for number in range(1, pages + 1):
-            data = protocol.page(b'"t"', COLUMNS, [["x" * 1000]] * 200, number, 0)
+            data = protocol.encoded_page(b'"t"', COLUMNS, protocol.json_bytes([["x" * 1000]] * 200), number, 0)
             sock.sendall(data)
             self.sent_bytes += len(data)
             if self.cut_after_bytes is not None and self.sent_bytes > self.cut_after_bytes:

@@ -96,7 +96,8 @@ def relation(names: list[str], rows: list[list[Any]], meta: dict[str, Any] | Non
     columns = orjson.dumps([{"name": name, "origin": "t"} for name in names])
     pages = [rows[at : at + 200] for at in range(0, len(rows), 200)] or [[]]
     body = b"".join(
-        protocol.page(b'"t"', columns, page, number, len(pages)) for number, page in enumerate(pages, 1)
+        protocol.encoded_page(b'"t"', columns, orjson.dumps(page), number, len(pages))
+        for number, page in enumerate(pages, 1)
     )
     return body + protocol.relation_end(orjson.dumps(meta) if meta else b"")
 

@@ -84,8 +84,8 @@ def test_metadata_that_is_no_object_is_refused(bad: bytes) -> None:
 @given(st.integers(1, 30), st.booleans())
 def test_relay_passes_pages_on_and_holds_the_end(segment: int, with_meta: bool) -> None:
     meta = b'{"node":"m1"}' if with_meta else b""
-    rows = [["RESULT_MESSAGE", 1], ["END\nEND", None]]
-    answer = protocol.page(b'"t"', b"[]", rows, 1, 2) + protocol.page(b'"t"', b"[]", rows, 2, 2)
+    rows = protocol.json_bytes([["RESULT_MESSAGE", 1], ["END\nEND", None]])
+    answer = b"".join(protocol.encoded_page(b'"t"', b"[]", rows, number, 2) for number in (1, 2))
     answer += protocol.relation_end(meta)
     relay, passed = protocol.AnswerRelay(), b""
     for at in range(0, len(answer), segment):
