@@ -23,6 +23,7 @@ from dirk_gevent.logs import Logger, logger
 from dirk_gevent.metrics import HubWatch
 from dirk_gevent.node_stream import LongReads, NodeStream
 from dirk_gevent.node_transactions import NodeTransactions
+from dirk_gevent.open_files import fitted
 from dirk_gevent.progress import Progress
 from dirk_gevent.quick import QuickReads
 from dirk_gevent.service import Answer, Service, TakeOver, wait_for_stop
@@ -218,8 +219,8 @@ def _without_database(error: SqlError, database: Database) -> SqlError:
     return error
 
 
-def _open(config: Config, node: str, log_lines: Logger) -> Engine:
-    engine = Engine(config.instance(node).data_directory, node, config.limits)
+def _open(config: Config, node: str, open_databases: int, log_lines: Logger) -> Engine:
+    engine = Engine(config.instance(node).data_directory, node, config.limits, open_databases=open_databases)
     NativeThreads(1).call(engine.open)
     log_lines.info("opened", directory=str(engine.directory.path), databases=len(engine.logs()) - 1)
     return engine
@@ -239,7 +240,8 @@ def run(config: Config, node: str) -> int:
     for notice in config.notices:
         log_lines.info("config_notice", text=notice)
     instance = config.instance(node)
-    engine = _open(config, node, log_lines)
+    config, shares = fitted(config, log_lines, 1)
+    engine = _open(config, node, shares.databases, log_lines)
     progress = Progress(engine)
     own_log = EmbeddedLog(config.log) if config.load_balancer is None else None
     host = LogHost(config, own_log, log_lines) if own_log is not None else None

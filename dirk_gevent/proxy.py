@@ -22,6 +22,7 @@ from dirk_gevent.log.embedded import EmbeddedLog
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from dirk_gevent.logs import Logger, logger
 from dirk_gevent.metrics import HubWatch
+from dirk_gevent.open_files import fitted
 from dirk_gevent.proxy_transactions import ProxyTransactions
 from dirk_gevent.routing import ReadRouter
 from dirk_gevent.service import Answer, Service, TakeOver, wait_for_stop
@@ -197,12 +198,14 @@ def run(config: Config) -> int:
     if config.load_balancer is None:
         raise ValueError("the config has no loadBalancer")
     log_lines = logger("proxy")
+    place = config.load_balancer
+    # A client's connection may need one to a node beside it.
+    config, _ = fitted(config, log_lines, 2)
     for notice in config.notices:
         log_lines.info("config_notice", text=notice)
     with_log: Log = EmbeddedLog(config.log)
     host = LogHost(config, with_log, log_lines)
     handler = ProxyHandler(config, host, log_lines)
-    place = config.load_balancer
     service = Service(place.listen_host, place.listen_port, handler, config.limits, log_lines)
     service.start()
     helpers = [gevent.spawn(host.run)] + [gevent.spawn(one.watch) for one in handler.backends.values()]

@@ -25,7 +25,7 @@ from dirk_gevent.logs import Logger
 from dirk_gevent.messages import render
 from dirk_gevent.protocol import StatementSplitter
 from dirk_gevent.session import Request, Session, parse_request, spoken
-from dirk_gevent.startup import give_way_to_hub, raise_file_limit
+from dirk_gevent.startup import give_way_to_hub
 from dirk_gevent.threads import NativeThreads
 from dirk_gevent.understand import HUB_CHARACTERS
 from dirk_gevent.wire import Wire
@@ -116,7 +116,6 @@ class Service:
 
     def start(self) -> None:
         """Listen; OSError when the address is taken."""
-        raise_file_limit()
         give_way_to_hub()
         self._server.start()
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import gc
-import resource
 import sys
-from contextlib import suppress
 
 #: How long a native thread that runs Python may keep the interpreter's lock from the hub once the hub wants it.
 _SWITCH_SECONDS = 0.0005
@@ -20,13 +18,6 @@ class CannotStartError(Exception):
 def reachable(host: str) -> str:
     """The address to connect to for a server that listens on `host`: "every address" is reached on this machine."""
     return {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)
-
-
-def raise_file_limit() -> None:
-    """Allow as many open files as the system lets this process have: each connection and database needs some."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def give_way_to_hub() -> None:

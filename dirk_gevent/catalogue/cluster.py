@@ -26,9 +26,9 @@ MESSAGES: dict[str, Texts] = {
         en="the statement is too long: the limit is {limit_bytes} bytes; the connection closes",
     ),
     "too_many_connections": Texts(
-        mg="efa feno ny fifandraisana ({limit}) ; andramo indray rehefa afaka kelikely",
-        fr="trop de connexions ({limit}) ; réessayez dans un instant",
-        en="too many connections ({limit}); try again in a moment",
+        mg="efa feno ny fifandraisana ({limit} : limits.maxConnections na ulimit -n) ; andramo indray afaka kelikely",
+        fr="trop de connexions ({limit} : limits.maxConnections ou ulimit -n) ; réessayez dans un instant",
+        en="too many connections ({limit}: limits.maxConnections or ulimit -n); try again in a moment",
     ),
     "too_many_requests": Texts(
         mg="be loatra ny baiko miara-mandeha ({limit}) ; mbola tsy nisy natao, andramo indray rehefa afaka kelikely",

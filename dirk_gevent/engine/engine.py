@@ -17,7 +17,7 @@ from dirk_gevent.engine.files import DataDirectory
 from dirk_gevent.engine.functions import EntryContext
 from dirk_gevent.engine.position import NodeState
 from dirk_gevent.engine.results import Outcome
-from dirk_gevent.engine.shared import Limits, Shared
+from dirk_gevent.engine.shared import OPEN_DATABASES, Limits, OpenReaders, OpenWriters, Shared
 from dirk_gevent.log.entry import CREATE_DATABASE, SYSTEM_DATABASE, SYSTEM_LOG_ID
 from parser.errors import SqlError
 from parser.suggest import nearest
@@ -28,14 +28,24 @@ _log = logs.logger("engine")
 class Engine:
     """One node's SQLite under `directory`. `node` is its id; `limits` those of the configuration.
 
+    `open_databases`: how many may have their writer, and how many their hub reader, open at one time.
+
     `open` and `close` run on a native thread; look-ups anywhere.
     """
 
-    def __init__(self, directory: Path, node: str, limits: Limits, compiler: Compiler | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        node: str,
+        limits: Limits,
+        compiler: Compiler | None = None,
+        open_databases: int = OPEN_DATABASES,
+    ) -> None:
         self.node = node
         self.directory = DataDirectory(directory)
         self._compiler = compiler or ParserCompiler()
-        self._shared = Shared(self.directory, self._compiler, limits)
+        readers, writers = OpenReaders(open_databases), OpenWriters(open_databases)
+        self._shared = Shared(self.directory, self._compiler, limits, readers=readers, writers=writers)
         self.system = Database(self._shared, SYSTEM_LOG_ID, SYSTEM_DATABASE)
         #: The system log's index up to which databases have been made and dropped here: never ahead of what is known.
         self.enacted_index = 0
