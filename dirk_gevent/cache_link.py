@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import gevent
@@ -18,21 +19,22 @@ SILENCE_SECONDS = 10.0
 
 
 class CacheLink:
-    """A cache's subscription: headers in order, and an echo for each of its pings."""
+    """A cache's subscription: headers in order, and an echo for each of its pings. `log_ms` gives the log's time."""
 
-    def __init__(self, frames: FrameSocket) -> None:
+    def __init__(self, frames: FrameSocket, log_ms: Callable[[], int]) -> None:
         self._frames = frames
+        self._log_ms = log_ms
         self._batches: Queue[dict[str, Any]] = Queue(_CACHE_BATCHES)
         self._waiting_headers = 0
 
     def run(self, released: dict[int, int]) -> None:
         """Serve the cache; `released` says up to which index of each log headers have gone out before it came."""
-        self._frames.send({"t": "heads", "heads": {str(i): at for i, at in released.items()}})
+        self._frames.send({"t": "heads", "heads": {str(i): at for i, at in released.items()}, "clock": self._log_ms()})
         sender = gevent.spawn(self._send_all)
         try:
             while (frame := self._frames.receive()) is not None:
                 if frame.get("t") == "ping":
-                    self._put({"t": "pong", "n": frame.get("n")})
+                    self._put({"t": "pong", "n": frame.get("n"), "clock": self._log_ms()})
         finally:
             sender.kill()
 

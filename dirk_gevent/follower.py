@@ -259,6 +259,7 @@ class Follower:
             self._left.set()
             return
         if kind == "beat":
+            self.progress.log_time.heard(int(frame["clock"]))
             self._hear(replication.indexes_in(frame["heads"]))
             return
         log_id = int(frame["log"])

@@ -16,6 +16,7 @@ from dirk_gevent.config import Config
 from dirk_gevent.engine.database import Database
 from dirk_gevent.freshness import needed_index
 from dirk_gevent.host import LogHost
+from dirk_gevent.log.clock import HeardTime
 from dirk_gevent.log.entry import new_request_id
 from dirk_gevent.logs import Logger
 from dirk_gevent.service import Answer
@@ -39,9 +40,12 @@ _UNKNOWN_CELLS = len(SERVER_COLUMNS) - 3
 class Forward:
     """The way to the log: through the proxy of the config, or `host` when this process hosts the log itself."""
 
-    def __init__(self, config: Config, node: str, host: LogHost | None, log: Logger) -> None:
+    def __init__(
+        self, config: Config, node: str, host: LogHost | None, log: Logger, log_time: HeardTime | None = None
+    ) -> None:
         self.host = host
         self._node = node
+        self._log_time = log_time or HeardTime()
         self._config = config
         self._limits = config.limits
         place = config.load_balancer
@@ -56,7 +60,7 @@ class Forward:
             if route.kind is Kind.WRITE:
                 return self._writes.run(session, request, shaped, route)
             return self._cluster.run(session, request, route)
-        request_id = request.request_id or new_request_id(int(time.time() * 1000))
+        request_id = request.request_id or new_request_id(self._log_time.now_ms())
         try:
             answer = self._ask(session, request, request_id, wire)
         except SqlError:
@@ -74,7 +78,7 @@ class Forward:
         """Have USE or SHOW DATABASES answered where all names are known; raises as `run` does."""
         if self._proxy is None or route.verb != "use":
             return self.run(session, request, shaped, route, wire)
-        metadata = self._metadata(session, request, new_request_id(int(time.time() * 1000)))
+        metadata = self._metadata(session, request, new_request_id(self._log_time.now_ms()))
         message = protocol.with_metadata(metadata, request.raw)
         try:
             # What is chosen there is chosen for this session alone: not over a connection that others use.
@@ -95,7 +99,7 @@ class Forward:
         """Have a transaction's work appended, which `request` carries in its metadata; raises as `run` does."""
         if self._commits is None:
             return self.run(session, request, understood.shaped, understood.route, wire)
-        request_id = request.request_id or new_request_id(int(time.time() * 1000))
+        request_id = request.request_id or new_request_id(self._log_time.now_ms())
         return self._commits.run(session, request, request_id, request.metadata["commit"])
 
     def commit_again(
@@ -129,7 +133,7 @@ class Forward:
             return self.host.sessions.known_index(database.log_id)
         metadata = {"db": database.name, "read": "strong"}
         read = replace(request, raw=_NOTHING, metadata=metadata)
-        answer = self._ask(session, read, new_request_id(int(time.time() * 1000)), wire)
+        answer = self._ask(session, read, new_request_id(self._log_time.now_ms()), wire)
         meta = protocol.split_meta(answer)[0] if isinstance(answer, bytes) else None
         return int(meta["index"]) if meta is not None and meta.get("log") == database.log_id else 0
 

@@ -193,6 +193,7 @@ class LogHost:
         """A node's heartbeat."""
         view = self.cluster.nodes[node]
         self.cluster.beat(node)
+        self.log.clock.heard(node, int(frame["clock"]))
         durable = replication.indexes_in(frame["durable"])
         view.durable.update({one: at for one, at in durable.items() if self.is_known(one)})
         self.cluster.reported(node, frame["states"])
@@ -242,6 +243,7 @@ class LogHost:
     def node_lost(self, node: str) -> None:
         """A node does not follow any more."""
         self.cluster.lost(node)
+        self.log.clock.lost(node)
         if node not in self._reported_down and not self.is_stopping:
             self._reported_down.add(node)
             self._logger.error("replication_down", target=node, text=f"Erreur réplication sur {node}")

@@ -306,7 +306,7 @@ class NodeLink:
         while True:
             heads = {log_id: head.index for log_id, head in self._log.heads().items()}
             changed = {i: at for i, at in heads.items() if self._told_heads.get(i) != at}
-            self._frames.send(replication.host_beat(changed))
+            self._frames.send(replication.host_beat(changed, self._log.time_ms()))
             self._told_heads = heads
             gevent.sleep(self._host.beat_seconds)
 

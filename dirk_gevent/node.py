@@ -143,7 +143,7 @@ class NodeHandler:
     ) -> Answer:
         began = time.perf_counter()
         database = self._database(session, request, route)
-        now_ms = int(time.time() * 1000)
+        now_ms = self._progress.log_time.now_ms()
         try:
             if len(request.text) > HUB_CHARACTERS:
                 raise Overrun
@@ -245,7 +245,7 @@ def run(config: Config, node: str) -> int:
     progress = Progress(engine)
     own_log = EmbeddedLog(config.log) if config.load_balancer is None else None
     host = LogHost(config, own_log, log_lines) if own_log is not None else None
-    forward = Forward(config, engine.node, host, log_lines)
+    forward = Forward(config, engine.node, host, log_lines, progress.log_time)
     handler = NodeHandler(config, engine, progress, forward)
     service = Service(instance.host, instance.port, handler, config.limits, log_lines, handler.quick)
     service.start()

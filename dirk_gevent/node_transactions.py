@@ -159,7 +159,8 @@ class NodeTransactions:
             transaction = Transaction(database, self._limits.transaction_steps, self._limits.max_statement_bytes // 2)
             held = session.transaction = HeldTransaction(transaction, self._forget)
             self._open.add(held)
-            return answers.done("begin", "", 0, self._meta(session, request, transaction, "session"))
+            clock = self._progress.log_time.now_ms()
+            return answers.done("begin", "", 0, self._meta(session, request, transaction, "session", clock=clock))
         if route.verb == "commit" and isinstance(asked := request.metadata.get("outcome"), str):
             return self._recorded(session, replace(request, request_id=asked), route)
         if route.verb == "commit" and request.request_id is not None:
@@ -235,7 +236,7 @@ class NodeTransactions:
             if understood.route.kind is Kind.WRITE:
                 return self._change(session, request, understood, transaction)
             if transaction.written:
-                found = self._on_writer(database, database.read_in, transaction, _statement(request, understood))
+                found = self._on_writer(database, database.read_in, transaction, self._statement(request, understood))
                 return self._answer(session, request, held, found, wire)
             return self._read(session, request, understood, held, wire)
         except StorageFault as fault:
@@ -254,7 +255,7 @@ class NodeTransactions:
         database = transaction.database
         if not database.log_id:
             raise SqlError("no_database" if session.database is None else "system_database")
-        written = transaction.written_as(request.text, _statement(request, understood))
+        written = transaction.written_as(request.text, self._statement(request, understood))
         if self._held_bytes + written.size_bytes > MOST_BYTES:
             raise SqlError("transactions_full")
         result: Result = self._on_writer(database, database.change_in, transaction, written)
@@ -281,7 +282,7 @@ class NodeTransactions:
             raise
 
     def _found(self, request: Request, understood: Understood, database: Database) -> Relation | RelationStream:
-        now_ms = int(time.time() * 1000)
+        now_ms = self._progress.log_time.now_ms()
         if len(request.text) <= HUB_CHARACTERS:
             with suppress(Overrun):
                 return database.read(understood.shaped, request.args, now_ms)
@@ -334,8 +335,7 @@ class NodeTransactions:
         name = database.name if database.log_id else None
         return answers.meta_of(session, request, self._node, kind, db=name, log=database.log_id, **facts)
 
-
-def _statement(request: Request, understood: Understood) -> LoggedStatement:
-    """The statement with the time and the seed that it keeps, here and in the log."""
-    now_ms = int(time.time() * 1000)
-    return LoggedStatement(understood.shaped, request.args, now_ms, secrets.randbits(_SEED_BITS))
+    def _statement(self, request: Request, understood: Understood) -> LoggedStatement:
+        """The statement with the time and the seed that it keeps, here and in the log."""
+        now_ms = self._progress.log_time.now_ms()
+        return LoggedStatement(understood.shaped, request.args, now_ms, secrets.randbits(_SEED_BITS))

@@ -11,6 +11,7 @@ from gevent.queue import SimpleQueue
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.faults import StorageFault
+from dirk_gevent.log.clock import HeardTime
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from dirk_gevent.turns import Turns
 from parser.errors import SqlError
@@ -29,6 +30,8 @@ class Progress:
         #: The heads of the log that this node follows now, as it last told them.
         self.heads: dict[int, int] = {}
         self._has_heard = False
+        #: What time the log's host last said it is.
+        self.log_time = HeardTime()
         #: Databases whose file a read found damaged, for the follower to tell the log's host.
         self.damage: SimpleQueue[tuple[Database, StorageFault]] = SimpleQueue()
 

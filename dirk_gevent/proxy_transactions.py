@@ -127,7 +127,7 @@ class ProxyTransactions:
         if route.verb == "begin":
             return self._begin(session, request, wire)
         if route.verb == "commit" and "commit" in request.metadata:
-            request_id = request.request_id or new_request_id(int(time.time() * 1000))
+            request_id = request.request_id or new_request_id(self._host.log.time_ms())
             return self._commits.run(session, request, request_id, request.metadata["commit"])
         if route.verb == "commit" and (said_again := request.request_id) is not None:
 
@@ -212,7 +212,7 @@ class ProxyTransactions:
         session.transaction = None
         if held.failure is not None:
             raise held.failure
-        request_id = request.request_id or new_request_id(int(time.time() * 1000))
+        request_id = request.request_id or new_request_id(self._host.log.time_ms())
         with self._commits.under_way(request_id):
             answer = self._prepared(session, request, held, wire)
             meta, _ = protocol.split_meta(answer)

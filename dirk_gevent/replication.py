@@ -14,6 +14,7 @@ from typing import Any
 
 from dirk_gevent.engine.results import Outcome, Relation
 from dirk_gevent.engine.results import columns_json as encode_columns
+from dirk_gevent.log.clock import clock_ms
 from dirk_gevent.log.contract import Predecessor, SnapshotInfo
 from parser.plan import Output
 
@@ -116,15 +117,16 @@ def indexes_in(fields: Mapping[str, Any]) -> dict[int, int]:
     return {int(log_id): int(index) for log_id, index in fields.items()}
 
 
-def host_beat(heads: Mapping[int, int]) -> dict[str, Any]:
-    """The host's heartbeat: heads that changed since the last one."""
-    return {"t": "beat", "heads": _indexes_out(heads)}
+def host_beat(heads: Mapping[int, int], log_ms: int) -> dict[str, Any]:
+    """The host's heartbeat: heads that changed since the last one, and the log's time."""
+    return {"t": "beat", "heads": _indexes_out(heads), "clock": log_ms}
 
 
 def node_beat(applied: Mapping[int, int], durable: Mapping[int, int], states: Mapping[int, str]) -> dict[str, Any]:
-    """The node's heartbeat: what changed in its applied and durable indexes, and every state that is not live."""
+    """The node's heartbeat: its clock, changes of its applied and durable indexes, every state that is not live."""
     return {
         "t": "beat",
+        "clock": clock_ms(),
         "applied": _indexes_out(applied),
         "durable": _indexes_out(durable),
         "states": {str(log_id): state for log_id, state in states.items()},

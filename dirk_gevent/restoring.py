@@ -138,13 +138,13 @@ def _restore(host: LogHost, target: str, in_place: bool, deliver: Callable[[Plac
     """Have the log take the state that `deliver` gives for the place it is told; the index of it. Blocks."""
     made = None
     if not in_place:
-        made = host.create_database(target, _request_id(), optional=False).change
+        made = host.create_database(target, _request_id(host), optional=False).change
     info = host.find(target)
     try:
         index = _adopt(host, info, deliver)
     except BaseException:
         if made is not None:
-            host.drop_database(target, _request_id(), optional=True)
+            host.drop_database(target, _request_id(host), optional=True)
         raise
     host.log_event("restored", log=info.log_id, index=index)
     deadline = time.monotonic() + _LEVEL_SECONDS
@@ -171,7 +171,7 @@ def _adopt(host: LogHost, info: DatabaseInfo, deliver: Callable[[Place], Deliver
         while outcomes.arriving and time.monotonic() < deadline:
             gevent.sleep(_LOOK_SECONDS)
         head = host.log.head(log_id)
-        now_ms = max(time.time_ns() // 1_000_000, head.time_ms)
+        now_ms = host.log.time_ms()
         # A hash of its own: no other history leads here.
         place = Place(log_id, info.name, head.index + 1, chain(head.chain, secrets.token_bytes(16)), now_ms)
         digest, chunks = deliver(place)
@@ -182,8 +182,8 @@ def _adopt(host: LogHost, info: DatabaseInfo, deliver: Callable[[Place], Deliver
         host.disputes.unblock(log_id, "restoring")
 
 
-def _request_id() -> str:
-    return new_request_id(time.time_ns() // 1_000_000)
+def _request_id(host: LogHost) -> str:
+    return new_request_id(host.log.time_ms())
 
 
 def _pieces(file: Path, threads: NativeThreads) -> Iterator[bytes]:

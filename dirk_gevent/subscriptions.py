@@ -45,7 +45,7 @@ class Subscriptions:
                 raise TypeError("follow is not an object")
             if fields.get("as") == "cache":
                 sock.settimeout(SILENCE_SECONDS)
-                self._serve_cache(CacheLink(frames))
+                self._serve_cache(CacheLink(frames, self._host.log.time_ms))
             elif fields.get("as") == "admin":
                 serve_admin(self._host, frames, fields)
             else:

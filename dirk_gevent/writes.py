@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from dirk_gevent import answers
 from dirk_gevent.config import Limits
 from dirk_gevent.engine.results import Outcome
@@ -25,7 +23,7 @@ class Writes:
 
     def run(self, session: Session, request: Request, shaped: Shaped, route: Route) -> bytes:
         """Append the statement and answer with how it ended; SqlError for what failed."""
-        request_id = request.request_id or new_request_id(int(time.time() * 1000))
+        request_id = request.request_id or new_request_id(self._host.log.time_ms())
         if route.verb in ("create_database", "drop_database"):
             return self._database(session, request, route, request_id)
         database, log_id = self._host.sessions.place(session, request.database)

@@ -100,6 +100,7 @@ SQLSTATE: dict[str, str] = {
     "later_release": "58030",
     "request_id_invalid": "22023",
     "request_id_expired": "22023",
+    "request_id_ahead": "22023",
     "request_id_reused": "22023",
     "not_loggable": "22P05",
     "log_closed": "57P03",

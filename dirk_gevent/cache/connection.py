@@ -20,9 +20,10 @@ from dirk_gevent.cache.flights import Flight, Flights
 from dirk_gevent.cache.forward import UNSTORED_LIMIT_BYTES, Answer, Forwarded, Forwarder, TransactionLostError
 from dirk_gevent.cache.options import CacheOptions
 from dirk_gevent.cache.store import Entry, HotAnswer, Key, LogHorizon, Store, answer_with_meta, now
-from dirk_gevent.cache.upstream import Upstream, new_request_id
+from dirk_gevent.cache.upstream import Upstream
 from dirk_gevent.freshness import needed_index
-from dirk_gevent.log.entry import SYSTEM_LOG_ID
+from dirk_gevent.log.clock import HeardTime
+from dirk_gevent.log.entry import SYSTEM_LOG_ID, new_request_id
 from dirk_gevent.messages import render
 from dirk_gevent.protocol import StatementSplitter, StatementTooLongError
 from dirk_gevent.session import Request, Session, parse_request, spoken
@@ -69,8 +70,15 @@ class ClientConnection:
     """
 
     def __init__(
-        self, client: Wire, options: CacheOptions, store: Store, flights: Flights, request_bytes: RequestBytes
+        self,
+        client: Wire,
+        options: CacheOptions,
+        store: Store,
+        flights: Flights,
+        request_bytes: RequestBytes,
+        log_time: HeardTime,
     ) -> None:
+        self._log_time = log_time
         self.is_idle = False
         self._request_bytes = request_bytes
         self._held_bytes = 0
@@ -272,7 +280,7 @@ class ClientConnection:
     def _forwarded(self, request: Request, verdict: Verdict) -> Forwarded:
         """The request with what the session knows added to its metadata."""
         session = self._session
-        request_id = request.request_id or new_request_id()
+        request_id = request.request_id or new_request_id(self._log_time.now_ms())
         minimum = dict(request.minimum)
         # Only the logs that the request can be about: a session may have seen thousands of databases.
         for log_id in (SYSTEM_LOG_ID, session.log_id, self._log_ids.get(request.database or "", SYSTEM_LOG_ID)):

@@ -17,6 +17,7 @@ import gevent
 from dirk_gevent import protocol
 from dirk_gevent.cache.store import Store, now
 from dirk_gevent.cache.upstream import Backoff, connect
+from dirk_gevent.log.clock import HeardTime
 from dirk_gevent.logs import Logger
 from dirk_gevent.protocol import FrameSocket
 
@@ -44,6 +45,8 @@ class HeaderFollower:
         self._ping_number = 0
         self._pings: dict[int, float] = {}
         self._heard_at = 0.0
+        #: What time the log's host last said it is.
+        self.log_time = HeardTime()
         self._backoff = Backoff()
 
     def run(self) -> None:
@@ -103,6 +106,8 @@ class HeaderFollower:
 
     def _take(self, frames: FrameSocket, message: dict[str, Any]) -> None:
         kind = message.get("t")
+        if "clock" in message:
+            self.log_time.heard(int(message["clock"]))
         if kind == "headers":
             for log_id, index, tables in message["h"]:
                 if not self._store.header(log_id, index, tables):

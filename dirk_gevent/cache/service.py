@@ -106,7 +106,9 @@ class CacheService:
             wire.close()
 
     def _serve(self, client: Wire) -> None:
-        connection = ClientConnection(client, self._options, self._store, self._flights, self._request_bytes)
+        connection = ClientConnection(
+            client, self._options, self._store, self._flights, self._request_bytes, self._follower.log_time
+        )
         greenlet = gevent.getcurrent()
         assert isinstance(greenlet, gevent.Greenlet)
         self._connections[greenlet] = connection

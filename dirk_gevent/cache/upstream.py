@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import select
 import struct
-import time
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -50,11 +49,6 @@ def is_readable(sock: socket.socket) -> bool:
     poll = select.poll()
     poll.register(sock.fileno(), select.POLLIN)
     return bool(poll.poll(0))
-
-
-def new_request_id() -> str:
-    """``<unix ms>-<64 random bits>``: unique among all requests of all machines."""
-    return f"{time.time_ns() // 1_000_000}-{_random.getrandbits(64):016x}"
 
 
 class Backoff:

@@ -11,9 +11,20 @@ MESSAGES: dict[str, Texts] = {
         en="request id {request_id} is not valid: it must be <Unix ms>-<64 random bits>",
     ),
     "request_id_expired": Texts(
-        mg="efa antitra loatra ny laharan'ny fangatahana {request_id} (mihoatra ny 12 ora)",
-        fr="l'identifiant de requête {request_id} est trop ancien (plus de 12 heures)",
-        en="request id {request_id} is too old (over 12 hours)",
+        mg="efa antitra loatra ny laharan'ny fangatahana {request_id} : tamin'ny {dated}, fa {log_time} no lazain'ny "
+        "famantaranandron'ny diary (12 ora no fetra) ; jereo ny famantaranandron'io milina io",
+        fr="l'identifiant de requête {request_id} est trop ancien : il est daté du {dated}, l'horloge du journal dit "
+        "{log_time} (12 heures au plus) ; l'horloge de cette machine est-elle juste ?",
+        en="request id {request_id} is too old: it is dated {dated}, and the log's clock says {log_time} (12 hours at "
+        "most); is this machine's clock right?",
+    ),
+    "request_id_ahead": Texts(
+        mg="mbola ho avy ny fotoan'ny laharan'ny fangatahana {request_id} : {dated}, fa {log_time} no lazain'ny "
+        "famantaranandron'ny diary (12 ora no fetra) ; jereo ny famantaranandron'io milina io",
+        fr="l'identifiant de requête {request_id} est en avance : il est daté du {dated}, et l'horloge du journal dit "
+        "{log_time} (12 heures au plus) ; l'horloge de cette machine est-elle juste ?",
+        en="request id {request_id} is dated ahead: {dated}, and the log's clock says {log_time} (12 hours at most); "
+        "is this machine's clock right?",
     ),
     "request_id_reused": Texts(
         mg="efa nampiasain'ny fangatahana hafa ny laharana {request_id}",

@@ -57,7 +57,8 @@ class Meta:
     """What an answer says of itself to those that ask; None is what it does not say.
 
     `log_id` and `index` are the session's database's log and the index its state had; `line` and `column`
-    (from 1) are the place of an error in the statement; `is_in_transaction` is the session's state after it.
+    (from 1) are the place of an error in the statement; `is_in_transaction` is the session's state after it;
+    `clock_ms` is the log's time (Unix ms), told where this machine's clock may be another.
     """
 
     node: str | None = None
@@ -69,6 +70,7 @@ class Meta:
     sqlstate: str | None = None
     line: int | None = None
     column: int | None = None
+    clock_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,4 +178,5 @@ def _meta_of(fields: Mapping[str, Any]) -> Meta:
         sqlstate=text("sqlstate"),
         line=whole("line"),
         column=whole("column"),
+        clock_ms=whole("clock"),
     )

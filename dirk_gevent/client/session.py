@@ -85,6 +85,8 @@ class Session:
         self._is_sent = False
         self._gives_meta: bool | None = None
         self._indexes: dict[str, int] = {}
+        #: What the log's clock is ahead of this machine's, once it was told.
+        self._log_ahead_ms = 0
         self._request: Request | None = None
         self._answer: Answer | None = None
 
@@ -101,7 +103,7 @@ class Session:
         if self._answer is not None and not self._answer.is_read:
             _ = self._answer.end
         asked_at_seconds = time.monotonic()
-        request = Request(new_request_id(), statement, args)
+        request = Request(new_request_id(self._log_ahead_ms), statement, args)
         self._request, self._is_sent = request, False
         try:
             first, rest = self._ask(request)
@@ -130,7 +132,7 @@ class Session:
 
     def _ask(self, request: Request) -> tuple[Page | End, Iterator[Page | End]]:
         """Send the request, again where that is right, until its answer begins."""
-        in_doubt = False
+        in_doubt = is_redated = False
         for attempt in range(_ATTEMPTS):
             if attempt:
                 time.sleep(_pause_seconds(attempt))
@@ -146,12 +148,27 @@ class Session:
                 return first, rest
             self._gives_meta = first.meta is not None
             in_doubt = in_doubt or (first.sqlstate == _OUTCOME_UNKNOWN and not request.is_repeatable)
+            if self._is_misdated(first, request) and not is_redated:
+                # Nothing ran under that id, nor ever will: the statement begins anew under one of the log's time.
+                is_redated = True
+                request = self._request = Request(new_request_id(self._log_ahead_ms), request.statement, request.args)
+                continue
             is_settled = not first.sqlstate.startswith(_UNSETTLED_CLASSES)
             if not in_doubt or is_settled or self.is_in_transaction or not self._gives_meta:
                 return first, rest
         if in_doubt:
             raise self._unknown(request)
         raise LostError("client_lost", "08006", address=str(self.address))
+
+    def _is_misdated(self, end: End, request: Request) -> bool:
+        """Whether the log refused the request's id for its date, and it may be given another; learns the log's time."""
+        if end.meta is None or end.meta.clock_ms is None:
+            return False
+        self._learn_clock(end.meta.clock_ms)
+        return not (self.is_in_transaction or request.is_commit)
+
+    def _learn_clock(self, clock_ms: int) -> None:
+        self._log_ahead_ms = clock_ms - time.time_ns() // 1_000_000
 
     def _attempt(self, request: Request, in_doubt: bool) -> tuple[Page | End, Iterator[Page | End]]:
         connection = self._connected()
@@ -217,6 +234,8 @@ class Session:
         self._gives_meta = meta is not None
         if meta is not None and meta.log_id is not None and meta.index is not None:
             self._saw(meta.log_id, meta.index)
+        if meta is not None and meta.clock_ms is not None:
+            self._learn_clock(meta.clock_ms)
         if not end.is_error:
             self._learn_from_message(end.message)
         if meta is not None and meta.is_in_transaction is not None:
@@ -293,9 +312,12 @@ def use_statement(database: str) -> str:
     return f"ampiasao `{doubled}`"
 
 
-def new_request_id() -> str:
-    """`<unix ms>-<96 random bits>`: unique in the world, and its age can be read from it."""
-    return f"{time.time_ns() // 1_000_000}-{os.urandom(12).hex()}"
+def new_request_id(ahead_ms: int = 0) -> str:
+    """`<unix ms>-<96 random bits>`: unique in the world, and its age can be read from it.
+
+    `ahead_ms` is what the log's clock is ahead of this machine's.
+    """
+    return f"{max(0, time.time_ns() // 1_000_000 + ahead_ms):013d}-{os.urandom(12).hex()}"
 
 
 def _pause_seconds(attempt: int) -> float:

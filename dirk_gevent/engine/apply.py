@@ -26,7 +26,7 @@ from dirk_gevent.engine.results import Outcome
 from dirk_gevent.engine.room import Room
 from dirk_gevent.engine.steps import StepCounter
 from dirk_gevent.engine.transaction import conflict
-from dirk_gevent.log.entry import BURN_HASH, CREATE_DATABASE, Entry, chain, request_time_ms
+from dirk_gevent.log.entry import BURN_HASH, CREATE_DATABASE, Entry, chain, check_request_time
 from parser.errors import SqlError
 from parser.plan import CatalogChange
 
@@ -280,10 +280,9 @@ def _known_request(entry: Entry, record: records.Request) -> Outcome:
 
 
 def _unfit_request(entry: Entry) -> Outcome | None:
-    """How an entry ends whose request id is none or too old; None when it may run."""
+    """How an entry ends whose request id is none, or dated too far from log time; None when it may run."""
     try:
-        if request_time_ms(entry.request_id) < entry.time_ms - records.OLDEST_REQUEST_MS:
-            raise SqlError("request_id_expired", request_id=entry.request_id)
+        check_request_time(entry.request_id, entry.index, entry.time_ms, records.KEPT_ENTRIES)
     except SqlError as error:
         return failed(entry, error)
     return None

@@ -12,14 +12,13 @@ from typing import Any
 import apsw
 import orjson
 
+from dirk_gevent.log.entry import KEPT_ENTRIES as KEPT_ENTRIES
+from dirk_gevent.log.entry import REQUEST_AGE_MS
 from parser.compile.numbering import SEQUENCE_TABLE
 from parser.plan import CatalogChange
 
-#: A request record is kept at least this many entries and this long (log time), whichever ends later.
-KEPT_ENTRIES = 1_000_000
-KEPT_MS = 24 * 3600 * 1000
-#: An id this much older than its entry's log time is refused: its record may be gone.
-OLDEST_REQUEST_MS = 12 * 3600 * 1000
+#: A request record is kept at least `KEPT_ENTRIES` entries and this long (log time), whichever ends later.
+KEPT_MS = 2 * REQUEST_AGE_MS
 #: Expired records are looked for each time the log passes a multiple of this, so many rows at a time.
 PRUNE_EVERY_ENTRIES = 1024
 PRUNE_ROWS = 2048

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from dirk_gevent.log.clock import LogClock
 from dirk_gevent.log.entry import DatabaseChange, Draft, Entry
 
 
@@ -168,6 +169,13 @@ class Log(Protocol):
     @property
     def genesis(self) -> bytes:
         """16 random bytes, made with the log and never changed: another genesis is another history."""
+
+    @property
+    def clock(self) -> LogClock:
+        """What time it is; told by the log's host what other parts' clocks say."""
+
+    def time_ms(self) -> int:
+        """What an entry appended now is dated (Unix ms): what `clock` says, and never less than the last entry."""
 
     @property
     def predecessors(self) -> tuple[Predecessor, ...]:

@@ -15,6 +15,7 @@ from gevent.event import Event
 
 from dirk_gevent import logs
 from dirk_gevent.config import LogSettings
+from dirk_gevent.log.clock import LogClock, clock_ms
 from dirk_gevent.log.contract import (
     Appended,
     Chunk,
@@ -48,11 +49,6 @@ from parser.schema import key as name_key
 _HOUSEKEEPING_SECONDS = 1.0
 
 
-def clock_ms() -> int:
-    """Unix time in milliseconds."""
-    return time.time_ns() // 1_000_000
-
-
 class EmbeddedLog:
     """`contract.Log` on a directory of this machine, which it locks for life. See the contract for every
     method.
@@ -64,7 +60,7 @@ class EmbeddedLog:
         SqlError `log_locked` (another process has it), `log_damaged`, `log_unavailable`.
         """
         self._settings = settings
-        self._clock = clock
+        self.clock = LogClock(clock)
         self._logger = logs.logger("log")
         self._lock = DirectoryLock(settings.directory)
         self._threads = JournalThreads(settings.directory, settings.reserve_bytes, vfs)
@@ -93,6 +89,10 @@ class EmbeddedLog:
     def is_in_doubt(self) -> bool:
         """See `contract.Log.is_in_doubt`."""
         return self._threads.is_faulty
+
+    def time_ms(self) -> int:
+        """See `contract.Log.time_ms`."""
+        return max(self.clock.now_ms(), self._state.last_time_ms)
 
     def trust(self) -> None:
         """See `contract.Log.trust`."""
@@ -219,8 +219,7 @@ class EmbeddedLog:
 
     def adopt_snapshot(self, info: SnapshotInfo, chunks: Iterable[bytes]) -> SnapshotInfo:
         """See `contract.Log.adopt_snapshot`."""
-        time_ms = max(self._clock(), self._state.last_time_ms)
-        adopted = self._retention.adopt(info, chunks, time_ms)
+        adopted = self._retention.adopt(info, chunks, self.time_ms())
         self._tail.forget(info.log_id)
         self._bells.ring((info.log_id,))
         self._retention.discard(info.log_id)
@@ -307,7 +306,7 @@ class EmbeddedLog:
             self._commit([waiting for waiting in batch if _frees_space(waiting)], may_use_reserve=True)
 
     def _commit(self, batch: list[Waiting], may_use_reserve: bool = False) -> None:
-        stage = Stage(self._state, max(self._clock(), self._state.last_time_ms))
+        stage = Stage(self._state, self.time_ms())
         planned: list[tuple[Waiting, Appended | DatabaseChanged]] = []
         for waiting in batch:
             item = waiting.item

@@ -20,6 +20,7 @@ from typing import Any
 
 import orjson
 
+from dirk_gevent.messages import moment
 from parser.errors import SqlError
 from parser.plan import Args, Shaped, Value
 
@@ -42,6 +43,10 @@ SYSTEM_DATABASE = "dirk"
 CREATE_DATABASE = "create_database"
 DROP_DATABASE = "drop_database"
 
+#: A request id may be dated so far from log time; records of requests are kept for more than twice as long.
+REQUEST_AGE_MS = 12 * 3600 * 1000
+#: A request's record is kept for so many entries of its log at least.
+KEPT_ENTRIES = 1_000_000
 _REQUEST_ID = re.compile(r"([0-9]{13})-[0-9A-Za-z_-]{11,64}")
 _RANDOM_BYTES = 10
 
@@ -217,6 +222,26 @@ def request_time_ms(request_id: str) -> int:
     if match is None:
         raise SqlError("request_id_invalid", request_id=request_id[:100])
     return int(match[1])
+
+
+def check_request_time(request_id: str, index: int, time_ms: int, kept_entries: int = KEPT_ENTRIES) -> None:
+    """Refuse a request id that an entry at `index`, at log time `time_ms`, can't vouch for.
+
+    Of two entries with one id the second finds the record of the first, which is kept for `kept_entries` entries at
+    least, and for twice `REQUEST_AGE_MS` of log time. So where no record can be gone yet, an id of any age may run;
+    later only one that is younger than the youngest record that may be gone. An id dated far ahead would still look
+    young when its record is gone. By index and log time alone, so alike on all nodes. Raises SqlError:
+    `request_id_invalid`, `request_id_expired`, `request_id_ahead`, with both times.
+    """
+    dated_ms = request_time_ms(request_id)
+    key = ""
+    if dated_ms > time_ms + REQUEST_AGE_MS:
+        key = "request_id_ahead"
+    elif dated_ms < time_ms - REQUEST_AGE_MS and index > kept_entries:
+        key = "request_id_expired"
+    if key:
+        dated, log_time = moment(dated_ms), moment(time_ms)
+        raise SqlError(key, request_id=request_id, dated=dated, log_time=log_time, log_ms=time_ms)
 
 
 def _dumps(value: object) -> bytes:

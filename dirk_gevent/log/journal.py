@@ -184,7 +184,8 @@ class Journal:
             ((row.sealed_at, row.sealed_ms, row.log_id) for row in commit.sealed),
         )
         connection.executemany("INSERT INTO requests VALUES (?,?,?,?,?,?)", map(request_values, commit.requests))
-        connection.execute("DELETE FROM requests WHERE request_id < ?", (commit.expired_before,))
+        if commit.expired_upto > 0:
+            connection.execute("DELETE FROM requests WHERE idx <= ?", (commit.expired_upto,))
 
 
 class JournalView:

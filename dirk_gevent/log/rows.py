@@ -76,13 +76,13 @@ class RequestRow:
 
 @dataclass(slots=True)
 class Commit:
-    """All that one transaction of the journal writes; `expired_before` ends the life of older request ids."""
+    """All that one transaction of the journal writes; requests up to `expired_upto` of the system log are forgotten."""
 
     entries: list[EntryRow] = field(default_factory=list)
     created: list[LogRow] = field(default_factory=list)
     sealed: list[LogRow] = field(default_factory=list)
     requests: list[RequestRow] = field(default_factory=list)
-    expired_before: str = ""
+    expired_upto: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,21 +13,20 @@ from random import SystemRandom
 from dirk_gevent.log.contract import Appended, DatabaseChanged, DatabaseInfo, Head, Size
 from dirk_gevent.log.entry import (
     CREATE_DATABASE,
+    KEPT_ENTRIES,
     SYSTEM_LOG_ID,
     DatabaseChange,
     Draft,
     Entry,
     chain,
+    check_request_time,
     hash_statements,
-    request_time_ms,
 )
 from dirk_gevent.log.journal_file import MAX_LOG_ID
 from dirk_gevent.log.rows import Commit, Contents, EntryRow, LogRow, RequestRow
 from parser.errors import SqlError
 from parser.schema import key as name_key
 
-#: A request id may be this much older than log time, and records of requests are kept twice as long.
-REQUEST_AGE_MS = 12 * 3600 * 1000
 #: System requests remembered in memory; older ones are looked up in the journal.
 _RECENT_REQUESTS = 10_000
 
@@ -141,8 +140,7 @@ class Stage:
         done = self._done(request.request_id) or self.state.requests.get(request.request_id)
         if done is not None:
             return answer_again(request, done)
-        if request_time_ms(request.request_id) < self.time_ms - REQUEST_AGE_MS:
-            raise SqlError("request_id_expired", request_id=request.request_id)
+        check_request_time(request.request_id, self._head(SYSTEM_LOG_ID)[0].index + 1, self.time_ms)
         existing = self._find(request.name)
         creates = request.verb == CREATE_DATABASE
         if (existing is not None) == creates:
@@ -153,7 +151,7 @@ class Stage:
         self._rows[row.log_id] = row
         (self.commit.created if existing is None else self.commit.sealed).append(row)
         self.commit.requests.append(RequestRow(request.request_id, appended.entry.index, change))
-        self.commit.expired_before = f"{self.time_ms - 2 * REQUEST_AGE_MS:013d}"
+        self.commit.expired_upto = appended.entry.index - KEPT_ENTRIES
         return DatabaseChanged(appended.entry.index, change)
 
     def publish(self) -> list[tuple[bytes, Appended]]:

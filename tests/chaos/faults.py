@@ -159,9 +159,9 @@ class Nemesis:
         self._site.control(name, replace(self._site.controls[name], **{field: False}))
 
     def _clock(self, fault: Fault, chance: Random) -> None:
-        """Forward or back by up to an hour, and right again."""
+        """Forward or back by up to a day and an hour, and right again."""
         (name,) = fault.targets
-        ahead = chance.choice([-3600, 3600, chance.randint(-3600, 3600)])
+        ahead = chance.choice([-90_000, -3600, 3600, 90_000, chance.randint(-3600, 3600)])
         self._site.control(name, replace(self._site.controls[name], clock_seconds=ahead))
         gevent.sleep(fault.for_seconds)
         self._site.control(name, replace(self._site.controls[name], clock_seconds=0))

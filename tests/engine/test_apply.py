@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from dirk_gevent.engine import records
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.faults import ForeignHistory, OutOfOrder
@@ -51,13 +52,25 @@ def test_a_request_runs_once_and_another_statement_under_its_id_is_refused(datab
     assert rows_of(database, "select a from t") == [(1,)]
 
 
-def test_a_request_id_of_the_day_before_is_refused(database: Database, log: LogMaker) -> None:
-    request_id = log.request_id()
+def test_a_request_id_whose_record_may_be_gone_is_refused(
+    database: Database, log: LogMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only then: what was never forgotten here vouches for an id of any age."""
+    old, older = log.request_id(), log.request_id()
+    ahead = f"{log.time_ms + 27 * 3600 * 1000:013d}-{'0' * 20}"
     database.apply(work(log.sql("create table t (a, b)")))
     log.time_ms += 13 * 3600 * 1000
-    outcome = database.apply(work(log.statement(shaped(INSERT, 1, "x"), request_id=request_id)))[0]
+    outcomes = database.apply(
+        work(
+            log.statement(shaped(INSERT, 1, "x"), request_id=old),
+            log.statement(shaped(INSERT, 2, "x"), request_id=ahead),
+        )
+    )
+    assert [(outcome.key, outcome.sqlstate) for outcome in outcomes] == [("", ""), ("request_id_ahead", "22023")]
+    monkeypatch.setattr(records, "KEPT_ENTRIES", 3)
+    (outcome,) = database.apply(work(log.statement(shaped(INSERT, 1, "x"), request_id=older)))
     assert (outcome.key, outcome.sqlstate) == ("request_id_expired", "22023")
-    assert rows_of(database, "select a from t") == []
+    assert rows_of(database, "select a from t") == [(1,)]
 
 
 @pytest.mark.parametrize(

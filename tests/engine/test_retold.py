@@ -14,15 +14,14 @@ INSERT = "insert into t values (?1, ?2)"
 
 
 def test_every_kind_of_outcome_is_told_again_at_its_own_index(database: Database, log: LogMaker) -> None:
-    """A first run, its retry, another statement under its id, an id too old: the host counts on each index."""
-    old = log.request_id()
-    log.time_ms += 13 * 3600 * 1000
+    """A first run, its retry, another statement under its id, an id dated ahead: the host counts on each index."""
+    ahead = f"{log.time_ms + 13 * 3600 * 1000:013d}-{'0' * 20}"
     write = log.statement(shaped("create table t (a, b)"))
     entries = work(
         write,
         log.statement(shaped("create table t (a, b)"), request_id=write.request_id),
         log.statement(shaped(INSERT, 2, "x"), request_id=write.request_id),
-        log.statement(shaped(INSERT, 3, "x"), request_id=old),
+        log.statement(shaped(INSERT, 3, "x"), request_id=ahead),
         log.sql(INSERT, 4, "x"),
     )
     first = database.apply(entries)

@@ -105,7 +105,7 @@ class _Stuck:
 def test_a_cache_that_takes_nothing_is_cut_before_much_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cache_link, "_CACHE_HEADERS", 100)
     frames = _Stuck()
-    link = CacheLink(cast(FrameSocket, frames))
+    link = CacheLink(cast(FrameSocket, frames), lambda: 0)
     tables = tuple(f"t{number}" for number in range(30))
     for index in range(1, 4):
         link.headers([Header(1, index, tables)])
@@ -117,7 +117,7 @@ def test_a_cache_that_takes_nothing_is_cut_before_much_waits_for_it(monkeypatch:
 def test_a_cache_that_takes_its_headers_is_never_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cache_link, "_CACHE_HEADERS", 100)
     frames = _Stuck()
-    link = CacheLink(cast(FrameSocket, frames))
+    link = CacheLink(cast(FrameSocket, frames), lambda: 0)
     monkeypatch.setattr(frames, "send", frames.sent.append)
     serving = gevent.spawn(link.run, {})
     for index in range(1, 500):

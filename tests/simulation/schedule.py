@@ -273,5 +273,5 @@ def _amount(chance: Random, kind: Breakage) -> float:
     if kind is Breakage.SLOW:
         return round(chance.choice((0.02, 0.1, 0.6)), 3)
     if kind is Breakage.CLOCK:
-        return chance.choice((-3600.0, -5.0, 5.0, 3600.0))
+        return chance.choice((-90_000.0, -3600.0, -5.0, 5.0, 3600.0, 90_000.0))
     return chance.randrange(3)
