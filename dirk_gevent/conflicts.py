@@ -6,7 +6,6 @@ restarted in between. It is small (ended conflicts past `_KEPT` go), written who
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -16,7 +15,7 @@ from typing import Any
 
 import orjson
 
-from dirk_gevent.log.directory import make_directory, sync_directory
+from dirk_gevent.log.directory import write_durably
 from dirk_gevent.threads import NativeThreads
 from parser.errors import SqlError
 
@@ -168,15 +167,3 @@ def shut_out(directory: Path, node: str) -> list[tuple[str, str]]:
     except (OSError, ValueError, TypeError, KeyError):
         return []
     return [(one.database, one.cause) for one in found if one.node == node and one.status is Status.FENCED]
-
-
-def write_durably(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all; survives a power cut when it returns. Raises OSError."""
-    partial = path.with_suffix(".partial")
-    make_directory(path.parent)
-    with partial.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.rename(path)
-    sync_directory(path.parent)

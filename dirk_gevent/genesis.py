@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
-from dirk_gevent.engine.files import fsync_directory
+from dirk_gevent.log.directory import write_durably
 
 #: Name of the file.
 GENESIS_FILE = "dirk.genesis"
@@ -21,8 +21,4 @@ def followed_log(directory: Path) -> bytes | None:
 def keep_followed_log(directory: Path, genesis: bytes) -> None:
     """Note which log is followed; survives a power cut when it returns. Raises OSError."""
     if followed_log(directory) != genesis:
-        path = directory / GENESIS_FILE
-        partial = path.with_suffix(".partial")
-        partial.write_text(genesis.hex() + "\n")
-        partial.rename(path)
-        fsync_directory(directory)
+        write_durably(directory / GENESIS_FILE, f"{genesis.hex()}\n".encode())

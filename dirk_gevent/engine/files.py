@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from dirk_gevent.engine.faults import DirectoryInUse
-from dirk_gevent.log.directory import make_directory
+from dirk_gevent.log.directory import make_directory, write_durably
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 
 _DATABASE_FILE = re.compile(r"db-([0-9]{8,})\.(?:sqlite|applying).*")
@@ -118,10 +118,7 @@ class DataDirectory:
         """Put a node's name in it; survives a power cut when it returns."""
         if self.owner() == node:
             return
-        partial = self.path / f"{_OWNER}.partial"
-        partial.write_text(f"{node}\n", encoding="utf-8")
-        partial.rename(self.path / _OWNER)
-        fsync_directory(self.path)
+        write_durably(self.path / _OWNER, f"{node}\n".encode())
 
     def put(self, log_id: int, image: Path) -> None:
         """Put a whole database file where the one there has been unlinked; `fsync_directory` makes it last.

@@ -68,3 +68,15 @@ def sync_directory(directory: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def write_durably(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all; survives a power cut when it returns. Raises OSError."""
+    partial = path.with_name(path.name + ".partial")
+    make_directory(path.parent)
+    with partial.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.rename(path)
+    sync_directory(path.parent)

@@ -31,6 +31,7 @@ from dirk_gevent.log.journal_file import (
     request_values,
 )
 from dirk_gevent.log.rows import Commit, Contents, FoundSnapshot, RequestRow
+from parser.errors import SqlError
 
 #: Entries deleted in one transaction, so that appends wait only for a short one.
 STEP_ENTRIES = 500
@@ -126,9 +127,16 @@ class Journal:
         return True
 
     def adopt(self, snapshot: FoundSnapshot, base: Head) -> None:
-        """Records a snapshot as where its log begins from now on, in place of all earlier ones."""
+        """Records a snapshot as where its log begins from now on, in place of all earlier ones.
+
+        SqlError `snapshot_refused` when an entry has that place: one whose writer was told that nobody knows.
+        """
         log_id = snapshot.info.log_id
         with self._transaction() as connection:
+            taken = position(log_id, base.index), position(log_id, MAX_INDEX)
+            if fetch(connection, "SELECT 1 FROM entries WHERE position BETWEEN ? AND ? LIMIT 1", taken):
+                reason = "an entry has that place"
+                raise SqlError("snapshot_refused", log_id=log_id, index=base.index, reason=reason)
             connection.execute(
                 "UPDATE logs SET base_index=?, base_chain=?, base_time_ms=?, base_total_bytes=? WHERE log_id=?",
                 (base.index, base.chain, base.time_ms, snapshot.total_bytes, log_id),
@@ -245,6 +253,15 @@ class JournalView:
             (request_id,),
         )
         return next((RequestRow(request_id, index, DatabaseChange(*rest)) for index, *rest in rows), None)
+
+    def latest_requests(self, most: int) -> list[RequestRow]:
+        """The requests recorded last, at most so many, oldest first."""
+        rows = fetch(
+            self._connection,
+            "SELECT request_id, idx, verb, name, log_id, sealed_at FROM requests ORDER BY idx DESC LIMIT ?",
+            (most,),
+        )
+        return [RequestRow(request_id, index, DatabaseChange(*rest)) for request_id, index, *rest in reversed(rows)]
 
     def checkpoint(self) -> None:
         """Moves what it can of the WAL into the file without standing in the writer's way."""

@@ -83,8 +83,11 @@ class Retention:
             self._write(self._threads.journal.adopt, snapshot, base)
         finally:
             self._storing.discard(info.log_id)
-        log.row = replace(log.row, base=base, base_total_bytes=log.total_bytes)
-        log.head = base
+        # The journal may have been read again while this waited for it: the log's state is another object then.
+        log = self._state().log(info.log_id)
+        if log.row.base.index < base.index:
+            log.row = replace(log.row, base=base, base_total_bytes=snapshot.total_bytes)
+            log.head = base
         before = [one.info for one in self._held.get(info.log_id, ())]
         self._held[info.log_id] = [snapshot]
         self._note_newest(info.log_id)

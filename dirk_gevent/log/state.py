@@ -28,7 +28,7 @@ from parser.errors import SqlError
 from parser.schema import key as name_key
 
 #: System requests remembered in memory; older ones are looked up in the journal.
-_RECENT_REQUESTS = 10_000
+RECENT_REQUESTS = 10_000
 
 _random = SystemRandom()
 
@@ -94,7 +94,7 @@ class State:
     def remember(self, request: RequestRow) -> None:
         """Keeps a system request for its retries."""
         self.requests[request.request_id] = request
-        if len(self.requests) > _RECENT_REQUESTS:
+        if len(self.requests) > RECENT_REQUESTS:
             self.requests.popitem(last=False)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import apsw
@@ -9,6 +10,8 @@ import pytest
 
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
+from dirk_gevent.engine.files import DataDirectory
+from dirk_gevent.genesis import followed_log, keep_followed_log
 from dirk_gevent.log.directory import make_directory
 from tests.engine.plans import LogMaker, work
 
@@ -42,3 +45,30 @@ def test_the_names_of_new_directories_are_synced(tmp_path: Path, monkeypatch: py
     for _ in range(2):
         make_directory(tmp_path / "a" / "b")
     assert synced == [tmp_path / "a", tmp_path, tmp_path / "a"]
+
+
+def test_what_names_a_directory_is_on_the_disk_before_its_name_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A rename that outlives a power cut must not outlive what the file holds."""
+    steps: list[str] = []
+    sync, rename = os.fsync, Path.rename
+
+    def note_sync(descriptor: int) -> None:
+        steps.append(f"sync {Path(f'/proc/self/fd/{descriptor}').readlink().name}")
+        sync(descriptor)
+
+    def note_rename(path: Path, target: Path) -> Path:
+        steps.append(f"rename {path.name}")
+        return rename(path, target)
+
+    monkeypatch.setattr(os, "fsync", note_sync)
+    monkeypatch.setattr(Path, "rename", note_rename)
+    directory = DataDirectory(tmp_path)
+    directory.set_owner("m1")
+    keep_followed_log(tmp_path, b"g" * 16)
+    assert directory.owner() == "m1" and followed_log(tmp_path) == b"g" * 16
+    for name in ("dirk.node.partial", "dirk.genesis.partial"):
+        at = steps.index(f"sync {name}")
+        assert steps[at : at + 3] == [f"sync {name}", f"rename {name}", f"sync {tmp_path.name}"]
+        del steps[: at + 3]
