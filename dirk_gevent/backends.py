@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, Protocol
 
@@ -14,11 +14,9 @@ from gevent import socket
 
 from dirk_gevent import protocol
 from dirk_gevent.logs import Logger
-from dirk_gevent.messages import render
-from dirk_gevent.session import Request, Session, spoken
+from dirk_gevent.peers import Peer
 from dirk_gevent.startup import plain_reason
 from dirk_gevent.wire import Wire
-from parser.errors import SqlError
 
 CONNECT_SECONDS = 2.0
 #: Answers up to this size are collected before anything is passed on, so that a lost node can be replaced unseen.
@@ -103,74 +101,16 @@ class Remote:
             self._wire = None
 
 
-class RelayedAnswer:
-    """A long answer on its way from a backend to the client, whose session learns its index.
-
-    `at_end` is called once, when nothing more of it comes. `pass_on` is told the log and the index before the end goes
-    out; it may wait, or raise SqlError to withhold it.
-    """
-
-    def __init__(
-        self,
-        remote: Remote,
-        session: Session,
-        request: Request,
-        at_end: Callable[[], None] | None = None,
-        pass_on: Callable[[Session, Request, int, int], None] | None = None,
-    ) -> None:
-        self._remote = remote
-        self._session = session
-        self._request = request
-        self._at_end = at_end
-        self._pass_on = pass_on
-
-    def chunks(self) -> Iterator[bytes]:
-        """The answer as it comes; one that is cut ends with an error, which voids its pages."""
-        try:
-            yield from self._remote.pieces()
-        except OSError:
-            error = SqlError("backend_lost", host=self._remote.host, port=self._remote.port)
-            yield protocol.message(render(error, spoken(self._session, self._request)))
-            return
-        end = self._remote.end()
-        meta, stripped = protocol.split_meta(end)
-        try:
-            if meta is not None and "index" in meta:
-                self._learn(int(meta["log"]), int(meta["index"]))
-        except SqlError as error:
-            yield protocol.message(render(error, spoken(self._session, self._request)))
-            return
-        yield end if self._request.has_meta else stripped
-
-    def _learn(self, log_id: int, index: int) -> None:
-        if self._pass_on is not None:
-            self._pass_on(self._session, self._request, log_id, index)
-        else:
-            self._session.saw(log_id, index)
-
-    def stalled(self) -> None:
-        """The node feels the same back-pressure, and spools."""
-
-    def close(self) -> None:
-        """The client is gone, or all is sent."""
-        self._remote.close()
-        at_end, self._at_end = self._at_end, None
-        if at_end is not None:
-            at_end()
-
-
 class Backend:
     """One host:port. Logs `Erreur connexion à host:port` once when it goes down, an event when it is back.
 
-    `is_lost` tells that it is known to be silent while others can be asked: reads then wait there no longer.
+    `peer` knows what its process says elsewhere: requests do not wait for one that is silent.
     """
 
-    def __init__(
-        self, host: str, port: int, logger: Logger, is_lost: Callable[[], bool] = lambda: False
-    ) -> None:
+    def __init__(self, host: str, port: int, logger: Logger, peer: Peer | None = None) -> None:
         self.host = host
         self.port = port
-        self._is_lost = is_lost
+        self._peer = peer or Peer()
         #: Reads under way of which nothing has been passed on: another backend may answer them instead.
         self._movable: set[Wire] = set()
         self.is_up: bool | None = None
@@ -292,7 +232,7 @@ class Backend:
         pause = _RETRY_FIRST_SECONDS
         while True:
             gevent.sleep(pause * random.uniform(0.5, 1.0))
-            self._end_hopeless()
+            self.end_hopeless()
             with suppress(BackendDownError):
                 self._connect().close()
             pause = _CHECK_SECONDS if self.is_up else min(pause * 2, _RETRY_MAX_SECONDS)
@@ -308,10 +248,21 @@ class Backend:
             self._idle.remove(wire)
             wire.close()
 
-    def _end_hopeless(self) -> None:
-        """Cut the requests that took too long, those whose client has gone, and reads that others can answer."""
+    def move(self, port: int) -> None:
+        """It says where it listens (0: it does not say): ask there from now on."""
+        if port not in (0, self.port):
+            self._logger.warning("backend_moved", host=self.host, configured=self.port, listens=port)
+            self.port = port
+            self._drop_idle()
+
+    def end_hopeless(self) -> None:
+        """Cut the requests that took too long, those whose client has gone, and those that wait for a silent peer."""
+        if not self._running:
+            return
         now = time.monotonic()
-        lost = self._movable if self._movable and self._is_lost() else ()
+        lost: Container[Wire] = self._movable if self._movable and self._peer.may_move() else ()
+        if self._peer.is_silent():
+            lost = self._running
         for wire, (deadline, client) in list(self._running.items()):
             if now > deadline or wire in lost or (client is not None and client.is_gone()):
                 del self._running[wire]
@@ -330,6 +281,7 @@ class Backend:
             raise BackendDownError(str(error), was_sent=False) from error
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if not self.is_up:
+            self._peer.reached(True)
             if self.is_up is False:
                 self._logger.info("backend_up", host=self.host, port=self.port)
             self.is_up = True
@@ -339,6 +291,7 @@ class Backend:
         self._drop_idle()
         if self.is_up is not False:
             self.is_up = False
+            self._peer.reached(False)
             text = f"Erreur connexion à {self.host}:{self.port}"
             self._logger.error("backend_down", text=text, reason=plain_reason(error))
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from dirk_gevent.config import Config, Instance, Role
+from dirk_gevent.efforts import Efforts
+from dirk_gevent.engine.at_work import Effort
 from dirk_gevent.pins import Pins
 
 MISSED_BEATS = 3
@@ -33,6 +35,7 @@ class NodeState(StrEnum):
     EVICTED = "evicted"
     DRAINED = "drained"
     BLOCKED = "blocked"
+    UNREACHABLE = "unreachable"
 
 
 @dataclass(slots=True)
@@ -53,6 +56,8 @@ class NodeView:
     evicted: set[int | None] = field(default_factory=set)
     #: No new read goes to it: a person will stop it, or it is about to end.
     is_drained: bool = False
+    #: Whether the proxy can connect to where the config, or the node itself, says that it listens.
+    is_reachable: bool = True
     #: What its process called itself when it came last; another after each start.
     process: str = ""
     #: Transactions of the proxy's sessions that live in its process.
@@ -80,7 +85,11 @@ class NodeView:
 
 @dataclass(frozen=True, slots=True)
 class ServerRow:
-    """One line of SHOW SERVERS: a node and one database on it. `digest` is of its content at `digest_index`."""
+    """One line of SHOW SERVERS: a node and one database on it. `digest` is of its content at `digest_index`.
+
+    `work_index` is the entry that it is at (0: a statement of a transaction), `work_seconds` for how long now,
+    `work_steps` the SQLite steps that took; None for nothing.
+    """
 
     node: str
     role: str
@@ -91,6 +100,9 @@ class ServerRow:
     last_heartbeat: str | None
     digest_index: int | None
     digest: str | None
+    work_index: int | None = None
+    work_seconds: float | None = None
+    work_steps: int | None = None
 
 
 class Cluster:
@@ -100,6 +112,7 @@ class Cluster:
         self.nodes = {instance.id: NodeView(instance) for instance in config.instances}
         #: Reads under way, by node; the router counts them.
         self.running: dict[str, int] = {}
+        self.efforts = Efforts(clock)
         self._clock = clock
         self._beat_seconds = config.replication.interval_seconds
         self._idle_seconds = config.limits.transaction_idle_seconds + _IDLE_SLACK_SECONDS
@@ -142,9 +155,14 @@ class Cluster:
         view.states.update(dict.fromkeys(view.fenced, NodeState.FENCED))
         view.states.update({one: NodeState.EVICTED for one in view.evicted if one is not None})
 
+    def worked(self, node: str, efforts: Mapping[int, Effort]) -> None:
+        """A heartbeat said what the node is at."""
+        self.efforts.told(node, efforts, lambda log_id: self.is_live_master(node, log_id))
+
     def lost(self, node: str) -> None:
         """The node's link is gone."""
         self.nodes[node].is_connected = False
+        self.efforts.forget_node(node)
 
     def is_replaceable(self, node: str) -> bool:
         """Whether a node is down while another is not."""
@@ -160,6 +178,8 @@ class Cluster:
         view = self.nodes[node]
         if index > view.applied.get(log_id, -1):
             view.applied[log_id] = index
+            if self.is_live_master(node, log_id):
+                self.efforts.moved(log_id)
         if index >= head:
             view.level_at[log_id] = self._clock()
 
@@ -202,6 +222,7 @@ class Cluster:
             for table in (view.applied, view.durable, view.states, view.level_at, view.digests):
                 table.pop(log_id, None)
             view.fenced.discard(log_id)
+        self.efforts.forget_log(log_id)
 
     def rows(
         self, databases: Iterable[tuple[int, str]], heads: Mapping[int, int], blocked: Container[int]
@@ -221,11 +242,16 @@ class Cluster:
         state = view.state(log_id)
         if view.is_drained and state is NodeState.LIVE:
             state = NodeState.DRAINED
+        if not view.is_reachable and state is NodeState.LIVE:
+            state = NodeState.UNREACHABLE
         if is_blocked and state in (NodeState.LIVE, NodeState.DRAINED):
             state = NodeState.BLOCKED
         digest_index, digest = view.digests.get(log_id, (None, None))
         shown = digest[:SHOWN_DIGEST_BYTES].hex() if digest is not None else None
         lag = max(0, head - applied)
-        return ServerRow(
-            view.instance.id, view.instance.role, state, name, applied, lag, stamp, digest_index, shown
-        )
+        place = view.instance.id, view.instance.role, state, name, applied, lag, stamp, digest_index, shown
+        effort = self.efforts.of(view.instance.id, log_id)
+        if effort is None or 0 < effort.index <= applied:
+            # Nothing, or what it has acknowledged since its last heartbeat.
+            return ServerRow(*place)
+        return ServerRow(*place, effort.index, effort.ms / 1000, effort.steps)

@@ -16,12 +16,14 @@ from gevent import socket
 from gevent.event import Event
 
 from dirk_gevent import protocol, replication
+from dirk_gevent.beats import heartbeat
 from dirk_gevent.engine.build import build_fingerprint
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.faults import StorageFault
 from dirk_gevent.engine.position import NodeState
 from dirk_gevent.genesis import followed_log, keep_followed_log
+from dirk_gevent.heard import Heard
 from dirk_gevent.lanes import Batch, Fence, Lane, Mark, Restore
 from dirk_gevent.logs import Logger
 from dirk_gevent.pieces import Arrivals
@@ -44,10 +46,12 @@ _MOST_GONE = 4096
 
 
 class Follower:
-    """Keeps one node's engine level with the log at `host`:`port`. `run` blocks until killed."""
+    """Keeps a node, which is asked at `listen_port` (0: unsaid), level with the log at `place`. `run` never ends."""
 
     def __init__(self, engine: Engine, progress: Progress, place: tuple[str, int], logger: Logger) -> None:
         self.engine = engine
+        self.heard = Heard()
+        self.listen_port = 0
         self.progress = progress
         self.logger = logger
         self.appliers = NativeThreads(_APPLIER_THREADS)
@@ -158,6 +162,7 @@ class Follower:
             sock.sendall(protocol.with_metadata(metadata, protocol.FOLLOW_STATEMENT))
             frames = FrameSocket(sock)
             first = frames.receive()
+            self.heard.now()
             if first is None or first["t"] != "welcome":
                 self._refused(first)
                 return
@@ -166,6 +171,7 @@ class Follower:
             self._left.clear()
             beats = gevent.spawn(self._guarded, self._beat_all)
             while (frame := frames.receive()) is not None:
+                self.heard.now()
                 self._receive(frame)
         except (OSError, ValueError, KeyError) as error:
             self.logger.debug("log_connection_lost", reason=str(error))
@@ -191,7 +197,8 @@ class Follower:
             for log_id, db in self.engine.logs().items()
         }
         owner = self.engine.directory.owner()
-        return Hello(self.engine.node, build_fingerprint(), self._genesis(), standings, owner, self._process)
+        mine = owner, self._process, self.listen_port
+        return Hello(self.engine.node, build_fingerprint(), self._genesis(), standings, *mine)
 
     def _refused(self, frame: dict[str, Any] | None) -> None:
         reason = (frame.get("text") or frame.get("key", "unknown")) if frame else "closed"
@@ -205,6 +212,7 @@ class Follower:
         self._new_genesis = welcome.genesis
         self._write_down()
         self._beat_seconds = welcome.beat_seconds
+        self.heard.expect(welcome.beat_seconds)
         self._told.clear()
         self._gone.clear()
         self.skipped.clear()
@@ -318,16 +326,7 @@ class Follower:
 
     def _beat_all(self) -> None:
         while True:
-            applied, durable, states = {}, {}, {}
-            for log_id, db in self.engine.logs().items():
-                now = (db.applied_index, db.durable_index)
-                if self._told.get(log_id) != now:
-                    self._told[log_id] = now
-                    applied[log_id], durable[log_id] = now
-                if db.state != "live":
-                    states[log_id] = str(db.state)
-            states |= self._unwritten_states()
-            self.send(replication.node_beat(applied, durable, states))
+            self.send(heartbeat(self.engine.logs(), self._told, self._unwritten_states()))
             gevent.sleep(self._beat_seconds)
 
     def _unwritten_states(self) -> dict[int, str]:

@@ -10,15 +10,18 @@ from typing import Any
 import gevent
 
 from dirk_gevent import answers, protocol
-from dirk_gevent.backends import Backend, BackendDownError, RelayedAnswer, Remote, leaves_open
+from dirk_gevent.backends import Backend, BackendDownError, Remote, leaves_open
 from dirk_gevent.commits import Commits
 from dirk_gevent.config import Config
 from dirk_gevent.engine.database import Database
 from dirk_gevent.freshness import needed_index
+from dirk_gevent.heard import Heard
 from dirk_gevent.host import LogHost
 from dirk_gevent.log.clock import HeardTime
 from dirk_gevent.log.entry import new_request_id
 from dirk_gevent.logs import Logger
+from dirk_gevent.peers import LogHostPeer
+from dirk_gevent.relayed import RelayedAnswer
 from dirk_gevent.service import Answer
 from dirk_gevent.session import Request, Session, spoken
 from dirk_gevent.startup import reachable
@@ -30,6 +33,7 @@ from parser.errors import SqlError
 from parser.plan import Kind, Route, Shaped
 
 _RETRY_SECONDS = 0.1
+_LOOK_SECONDS = 0.5
 _SLACK_SECONDS = 5.0
 #: A read that costs nothing, for the index of its answer.
 _NOTHING = b"alaivo 1"
@@ -38,21 +42,33 @@ _UNKNOWN_CELLS = len(SERVER_COLUMNS) - 3
 
 
 class Forward:
-    """The way to the log: through the proxy of the config, or `host` when this process hosts the log itself."""
+    """The way to the log: through the proxy of the config, or `host` when this process hosts the log itself.
+
+    `heard`, which the node's follower keeps, says whether the proxy lives: no request waits for one that does not.
+    """
 
     def __init__(
         self, config: Config, node: str, host: LogHost | None, log: Logger, log_time: HeardTime | None = None
     ) -> None:
         self.host = host
+        self.heard = Heard()
         self._node = node
         self._log_time = log_time or HeardTime()
         self._config = config
         self._limits = config.limits
         place = config.load_balancer
-        self._proxy = Backend(reachable(place.listen_host), place.listen_port, log) if place is not None else None
+        self._proxy: Backend | None = None
+        if place is not None:
+            self._proxy = Backend(reachable(place.listen_host), place.listen_port, log, LogHostPeer(self.heard))
         self._writes = Writes(host, config.limits, node) if host is not None else None
         self._cluster = SessionStatements(host, config.limits, node) if host is not None else None
         self._commits = Commits(host, config.limits, Understanding(), node) if host is not None else None
+
+    def watch(self) -> None:
+        """Cut what waits there in vain, until killed. Blocks."""
+        while self._proxy is not None:
+            gevent.sleep(_LOOK_SECONDS)
+            self._proxy.end_hopeless()
 
     def run(self, session: Session, request: Request, shaped: Shaped, route: Route, wire: Wire) -> Answer:
         """Have the statement answered there. SqlError proxy_unreachable, or outcome_unknown for a write cut off."""
@@ -62,7 +78,7 @@ class Forward:
             return self._cluster.run(session, request, route)
         request_id = request.request_id or new_request_id(self._log_time.now_ms())
         try:
-            answer = self._ask(session, request, request_id, wire)
+            answer = self._ask(session, request, request_id, wire, may_change=_may_change(route))
         except SqlError:
             if route.show == "servers":
                 return self._alone(session, request)
@@ -133,14 +149,17 @@ class Forward:
             return self.host.sessions.known_index(database.log_id)
         metadata = {"db": database.name, "read": "strong"}
         read = replace(request, raw=_NOTHING, metadata=metadata)
-        answer = self._ask(session, read, new_request_id(self._log_time.now_ms()), wire)
+        answer = self._ask(session, read, new_request_id(self._log_time.now_ms()), wire, may_change=False)
         meta = protocol.split_meta(answer)[0] if isinstance(answer, bytes) else None
         return int(meta["index"]) if meta is not None and meta.get("log") == database.log_id else 0
 
-    def _ask(self, session: Session, request: Request, request_id: str, wire: Wire) -> bytes | Remote:
+    def _ask(
+        self, session: Session, request: Request, request_id: str, wire: Wire, *, may_change: bool
+    ) -> bytes | Remote:
         """The proxy's answer; a write that was cut off is sent again with its id until it is known how it ended.
 
-        Raises SqlError: outcome_unknown when the time is over first, proxy_unreachable when nothing was sent.
+        Raises SqlError: outcome_unknown when the time is over first, proxy_unreachable when nothing was sent, or
+        nothing that may change anything.
         """
         assert self._proxy is not None
         message = protocol.with_metadata(self._metadata(session, request, request_id), request.raw)
@@ -158,7 +177,7 @@ class Forward:
             if not was_sent or time.monotonic() > deadline:
                 break
             gevent.sleep(_RETRY_SECONDS)
-        if was_sent:
+        if was_sent and may_change:
             raise SqlError("outcome_unknown", request_id=request_id)
         raise SqlError("proxy_unreachable", host=self._proxy.host, port=self._proxy.port)
 
@@ -178,3 +197,8 @@ class Forward:
         ]
         meta = answers.meta_of(session, request, self._node, "admin", rows=len(rows), repeatable=False)
         return answers.relation(answers.listing(SERVER_COLUMNS, rows), self._limits.page_rows, meta)
+
+
+def _may_change(route: Route) -> bool:
+    """Whether it matters how a statement ended that was cut off: it wrote, or committed what was written."""
+    return route.kind is Kind.WRITE or route.verb == "commit"

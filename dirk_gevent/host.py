@@ -71,6 +71,7 @@ class LogHost:
         self._dropped: dict[int, int] = {}
         self._applied = Event()
         self._started = time.monotonic()
+        self.on_node_port: Callable[[str, int], None] = lambda *_: None
         #: Set when the process is about to end: nodes that go away then are no news.
         self.is_stopping = False
         self.evidence = LogEvidence(self)
@@ -81,8 +82,8 @@ class LogHost:
     def write(self, log_id: int, database: str, target: str, draft: Draft) -> Outcome:
         """Append a write and wait for its outcome. Blocks.
 
-        Raises SqlError: no_live_master and the blocks of `Disputes` before the append; outcome_unknown (08007)
-        when no master told how it ended within `limits.waitMs`; whatever `Log.append` raises.
+        Raises SqlError: no_live_master and the blocks of `Disputes` before the append, whatever `Log.append` raises,
+        outcome_unknown (08007) when no master told how it ended, nor got on with it (see `Efforts.patience`).
         """
         self._check_writable(log_id)
         outcomes = self.outcomes_of(log_id)
@@ -137,9 +138,9 @@ class LogHost:
     def _await_outcome(self, outcomes: LogOutcomes, index: int, partition: str, event: Event) -> Outcome | None:
         log_id = outcomes.log_id
         preferred = routing.preferred_master(self.cluster, self.config.routing.writes, log_id, partition, index)
-        deadline = time.monotonic() + self.config.limits.wait_ms / 1000
+        left_seconds = self.cluster.efforts.patience(log_id, self.config.limits)
         try:
-            while (left := deadline - time.monotonic()) > 0:
+            while (left := left_seconds()) > 0:
                 first = outcomes.first(index)
                 if first is not None and (
                     preferred is None
@@ -154,12 +155,12 @@ class LogHost:
             outcomes.unwatch(index)
 
     def _await_applied(self, log_id: int, index: int, request_id: str) -> None:
-        """Wait until a master has applied an entry. Raises SqlError outcome_unknown after `limits.waitMs`."""
-        deadline = time.monotonic() + self.config.limits.wait_ms / 1000
+        """Wait until a master has applied an entry. Raises SqlError outcome_unknown as `write`."""
+        left_seconds = self.cluster.efforts.patience(log_id, self.config.limits)
         while not any(
             self.cluster.nodes[name].applied.get(log_id, 0) >= index for name in self.cluster.live_masters(log_id)
         ):
-            left = deadline - time.monotonic()
+            left = left_seconds()
             if left <= 0:
                 raise SqlError("outcome_unknown", request_id=request_id)
             self._applied.wait(min(left, self.beat_seconds))
@@ -197,6 +198,7 @@ class LogHost:
         durable = replication.indexes_in(frame["durable"])
         view.durable.update({one: at for one, at in durable.items() if self.is_known(one)})
         self.cluster.reported(node, frame["states"])
+        self.cluster.worked(node, replication.efforts_in(frame))
         if node in self._reported_down:
             self._reported_down.discard(node)
             self._logger.info("replication_up", target=node)
@@ -237,6 +239,7 @@ class LogHost:
         """A node follows now."""
         self.cluster.nodes[hello.node].applied.clear()
         self.drains.came(hello)
+        self.on_node_port(hello.node, hello.port)
         self.snapshots.hurry()
         self.evidence.heard_of(hello)
 

@@ -24,6 +24,7 @@ from dirk_gevent.metrics import HubWatch
 from dirk_gevent.node_stream import LongReads, NodeStream
 from dirk_gevent.node_transactions import NodeTransactions
 from dirk_gevent.open_files import fitted
+from dirk_gevent.patience import wait_ms
 from dirk_gevent.progress import Progress
 from dirk_gevent.quick import QuickReads
 from dirk_gevent.service import Answer, Service, TakeOver, wait_for_stop
@@ -194,10 +195,11 @@ class NodeHandler:
         return self._awaited(session, request)
 
     def _awaited(self, session: Session, request: Request) -> Database:
-        """`_database` for a state that may have to be waited for, `limits.waitMs` in all."""
-        deadline = time.monotonic() + self._limits.wait_ms / 1000
+        """`_database` for a state that may have to be waited for, `wait_ms` in all."""
+        patience_ms = wait_ms(self._limits, request)
+        deadline = time.monotonic() + patience_ms / 1000
         # Which database has the name is the system log's to say, once it is as far as the request needs.
-        self._progress.wait(SYSTEM_LOG_ID, needed_index(session, request, SYSTEM_LOG_ID), self._limits.wait_ms)
+        self._progress.wait(SYSTEM_LOG_ID, needed_index(session, request, SYSTEM_LOG_ID), patience_ms)
         name = request.database or session.database
         while True:
             database = self._known(name) if name is not None else self._engine.system
@@ -252,10 +254,10 @@ def run(config: Config, node: str) -> int:
     log_lines.info("listening", listen=f"{instance.host}:{instance.port}")
     place = config.load_balancer
     host_name, port = (place.listen_host, place.listen_port) if place is not None else (instance.host, instance.port)
-    address = reachable(host_name), port
-    follower = Follower(engine, progress, address, log_lines)
-    helpers: list[gevent.Greenlet[..., Any]] = [gevent.spawn(follower.run)]
-    helpers += [gevent.spawn(handler.transactions.watch)]
+    follower = Follower(engine, progress, (reachable(host_name), port), log_lines)
+    follower.heard, follower.listen_port = forward.heard, instance.port
+    helpers: list[gevent.Greenlet[..., Any]]
+    helpers = [gevent.spawn(one) for one in (follower.run, forward.watch, handler.transactions.watch)]
     helpers += [gevent.spawn(_say_ready, follower, log_lines, instance.host, instance.port)]
     if host is not None:
         helpers.append(gevent.spawn(host.run))

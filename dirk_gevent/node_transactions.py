@@ -321,11 +321,27 @@ class NodeTransactions:
     def _on_writer(self, database: Database, work: Callable[..., Any], *arguments: object) -> Any:
         """Run `work` on a native thread in the database's turn; whoever waits for the turn holds no thread.
 
-        Only the first wait is for other sessions; the two after it are for what is bounded by itself.
+        It waits `limits.queueMs` in all, for other sessions and for an entry that is being applied; SqlError
+        too_many_requests when that is over, and nothing was done.
         """
-        log_id, wait_seconds = database.log_id, self._limits.queue_ms / 1000
-        with self._waiting.of(log_id, wait_seconds), self._free, self._turns.of(log_id):
+        log_id = database.log_id
+        deadline = time.monotonic() + self._limits.queue_ms / 1000
+        with (
+            self._waiting.of(log_id, self._limits.queue_ms / 1000),
+            self._thread(deadline),
+            self._turns.of(log_id, max(0.0, deadline - time.monotonic())),
+        ):
             return self._threads.call(work, *arguments)
+
+    @contextmanager
+    def _thread(self, deadline: float) -> Iterator[None]:
+        """One of the threads; SqlError too_many_requests when none is free before `deadline`."""
+        if not self._free.acquire(timeout=max(0.0, deadline - time.monotonic())):
+            raise SqlError("too_many_requests", limit=_THREADS)
+        try:
+            yield
+        finally:
+            self._free.release()
 
     def _meta(
         self, session: Session, request: Request, transaction: Transaction, kind: str, **facts: Any

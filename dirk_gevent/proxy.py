@@ -6,14 +6,12 @@ connection serves any session.
 
 from __future__ import annotations
 
-import time
-from functools import partial
 from typing import Any
 
 import gevent
 
 from dirk_gevent import answers, protocol
-from dirk_gevent.backends import Backend, BackendDownError, RelayedAnswer, Remote
+from dirk_gevent.backends import Backend
 from dirk_gevent.config import Config
 from dirk_gevent.freshness import needed_index
 from dirk_gevent.host import LogHost
@@ -22,7 +20,9 @@ from dirk_gevent.log.embedded import EmbeddedLog
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from dirk_gevent.logs import Logger, logger
 from dirk_gevent.metrics import HubWatch
+from dirk_gevent.node_reads import NODE_WAIT_MS, NodeRead, NodeReads
 from dirk_gevent.open_files import fitted
+from dirk_gevent.peers import NodePeer
 from dirk_gevent.proxy_transactions import ProxyTransactions
 from dirk_gevent.routing import ReadRouter
 from dirk_gevent.service import Answer, Service, TakeOver, wait_for_stop
@@ -35,23 +35,8 @@ from dirk_gevent.writes import Writes
 from parser.errors import SqlError
 from parser.plan import Kind, Route
 
-#: Between two rounds of trying nodes for a read that no node could answer.
-_ROUND_SECONDS = 0.05
-#: With no node live: a node that comes back has found the proxy by then.
-_NOBODY_SECONDS = 3.0
-#: A node may take this much longer than the statement's own limit before its connection is given up.
-_SILENCE_SLACK_SECONDS = 5.0
-#: How an answer ends that a node gave for want of room; one that has no room for a connection has not read META.
-_TURNED_AWAY = b"(53300)" + protocol.END
 #: Fields of a request that a node is told.
 _PASSED_FIELDS = ("args", "trace", "outcome")
-
-
-class NodeFullError(SqlError):
-    """A node has too much under way: another may have less."""
-
-    def __init__(self, node: str) -> None:
-        super().__init__("too_many_requests", limit=node)
 
 
 class ProxyHandler:
@@ -65,11 +50,11 @@ class ProxyHandler:
         self._writes = Writes(host, config.limits, "proxy")
         self._session_statements = SessionStatements(host, config.limits, "proxy")
         self._router = ReadRouter(host.cluster, config.routing.reads)
-        self._silence_seconds = config.limits.statement_seconds + _SILENCE_SLACK_SECONDS
         self.backends = {
-            one.id: Backend(one.host, one.port, log, partial(host.cluster.is_replaceable, one.id))
-            for one in config.instances
+            one.id: Backend(one.host, one.port, log, NodePeer(host.cluster, one.id)) for one in config.instances
         }
+        host.on_node_port = lambda node, port: self.backends[node].move(port)
+        self._node_reads = NodeReads(host, self.backends, self._router, config.limits)
         self._transactions = ProxyTransactions(
             host, self.backends, self._router, self._understanding, self._read, self._minimum
         )
@@ -110,40 +95,8 @@ class ProxyHandler:
         database, log_id = self._host.sessions.place(session, request.database)
         minimum = self._minimum(session, request, log_id)
         message = self._forwarded(session, request, database, log_id, minimum)
-        key = f"{database}.{route.target}"
-        began = time.monotonic()
-        deadline = began + self._config.limits.wait_ms / 1000
-        while True:
-            full: SqlError | None = None
-            candidates = self._router.candidates(log_id, minimum, key)
-            if not candidates:
-                # Nobody is live: one may be back in a moment, but a whole wait for it helps no one.
-                deadline = min(deadline, began + _NOBODY_SECONDS)
-            for name in candidates:
-                try:
-                    answer = self._try_node(session, request, name, log_id, message, wire)
-                except NodeFullError as error:
-                    full = error
-                    continue
-                if answer is not None:
-                    return answer
-                if time.monotonic() > deadline:
-                    break
-            if full is not None:
-                # It has waited for its turn on each: more of that helps nobody.
-                raise full
-            if time.monotonic() > deadline:
-                raise self._unanswered(log_id, minimum, began)
-            gevent.sleep(_ROUND_SECONDS)
-
-    def _unanswered(self, log_id: int, minimum: int, began: float) -> SqlError:
-        """Why no node answered: the one that is furthest is still behind, or there is none."""
-        nodes = self._host.cluster.nodes
-        live = self._router.candidates(log_id, 0, "")
-        best = max(live, key=lambda name: nodes[name].applied.get(log_id, 0), default=None)
-        if best is None or (applied := nodes[best].applied.get(log_id, 0)) >= minimum:
-            return SqlError("no_readable_node", waited_ms=round((time.monotonic() - began) * 1000))
-        return SqlError("stale_read", node=best, applied=applied, minimum=minimum)
+        read = NodeRead(session, request, log_id, minimum, message, f"{database}.{route.target}")
+        return self._node_reads.answer(read, wire)
 
     def _minimum(self, session: Session, request: Request, log_id: int) -> int:
         """The index of the log, which the session is placed in, that the state must have reached."""
@@ -154,43 +107,13 @@ class ProxyHandler:
         self, session: Session, request: Request, database: str | None, log_id: int, minimum: int
     ) -> bytes:
         # What this session needs is said here: what others have seen over the same connection does not count.
-        least = {str(log_id): minimum}
-        metadata: dict[str, Any] = {"lang": spoken(session, request), "min": least, "read": "any"}
+        metadata: dict[str, Any] = {"lang": spoken(session, request), "min": {str(log_id): minimum}}
+        metadata |= {"read": "any", "waitMs": NODE_WAIT_MS}
         if database is not None:
             metadata["db"] = database
         if request.has_meta:
             metadata |= {name: request.metadata[name] for name in _PASSED_FIELDS if name in request.metadata}
         return protocol.with_metadata(metadata, request.raw)
-
-    def _try_node(
-        self, session: Session, request: Request, name: str, log_id: int, message: bytes, wire: Wire
-    ) -> Answer | None:
-        """One node's answer; None when another node should be asked, NodeFullError when it turned the read away."""
-        self._router.began(name)
-        answer: bytes | Remote = b""
-        try:
-            answer = self.backends[name].ask(message, self._silence_seconds, wire)
-        except BackendDownError:
-            return None
-        finally:
-            if not isinstance(answer, Remote):
-                self._router.ended(name)
-        if isinstance(answer, Remote):
-            pass_on = self._host.sessions.pass_on
-            return RelayedAnswer(answer, session, request, lambda: self._router.ended(name), pass_on)
-        meta, stripped = protocol.split_meta(answer)
-        if stripped.endswith(_TURNED_AWAY):
-            raise NodeFullError(name)
-        if meta is not None:
-            if meta.get("sqlstate") == "57P03":
-                return None
-            if meta.get("sqlstate") == "3D000" and log_id != SYSTEM_LOG_ID:
-                # The log has the database, or this says that it has not: the node has lost its files, another knows.
-                self._host.sessions.place(session, request.database)
-                return None
-            if (index := meta.get("index")) is not None:
-                self._host.sessions.pass_on(session, request, meta["log"], index)
-        return answer if request.has_meta else stripped
 
 
 def run(config: Config) -> int:

@@ -16,13 +16,15 @@ from typing import Any
 import gevent
 
 from dirk_gevent import protocol
-from dirk_gevent.backends import Backend, BackendDownError, Lease, RelayedAnswer, Remote
+from dirk_gevent.backends import Backend, BackendDownError, Lease, Remote
 from dirk_gevent.cluster import NodeView
 from dirk_gevent.commits import Commits, ended
 from dirk_gevent.config import Limits
 from dirk_gevent.freshness import needed_index
 from dirk_gevent.host import LogHost
 from dirk_gevent.log.entry import new_request_id
+from dirk_gevent.node_reads import BEHIND_STATES, FAULT_STATES, NODE_WAIT_MS, SILENCE_SLACK_SECONDS
+from dirk_gevent.relayed import RelayedAnswer
 from dirk_gevent.routing import ReadRouter
 from dirk_gevent.service import Answer
 from dirk_gevent.session import Request, Session, spoken
@@ -33,7 +35,6 @@ from parser.plan import Route
 
 _NAME = "proxy"
 _ROUND_SECONDS = 0.05
-_SILENCE_SLACK_SECONDS = 5.0
 
 
 class PinnedTransaction:
@@ -96,7 +97,7 @@ class ProxyTransactions:
         self._commits = Commits(host, self._limits, understanding, _NAME)
         self._read = read
         self._minimum = minimum
-        self._silence_seconds = self._limits.statement_seconds + _SILENCE_SLACK_SECONDS
+        self._silence_seconds = self._limits.statement_seconds + SILENCE_SLACK_SECONDS
         self._turn = 0
 
     def answer(self, session: Session, request: Request, understood: Understood, wire: Wire) -> Answer:
@@ -142,7 +143,8 @@ class ProxyTransactions:
     def _begin(self, session: Session, request: Request, wire: Wire) -> bytes:
         database, log_id = self._host.sessions.place(session, request.database)
         minimum = self._minimum(session, request, log_id)
-        message = protocol.with_metadata(self._metadata(session, request, database, {log_id: minimum}), request.raw)
+        metadata = self._metadata(session, request, database, {log_id: minimum})
+        message = protocol.with_metadata({**metadata, "waitMs": NODE_WAIT_MS}, request.raw)
         began = time.monotonic()
         while True:
             for name in self._choices(log_id, minimum):
@@ -188,7 +190,8 @@ class ProxyTransactions:
         if meta is None or meta.get("sqlstate"):
             held.unpin()
             lease.release()
-            return None if meta is None or meta["sqlstate"] == "57P03" else self._told(session, request, answer)
+            is_for_another = meta is None or meta["sqlstate"] in (*BEHIND_STATES, *FAULT_STATES)
+            return None if is_for_another else self._told(session, request, answer)
         session.transaction = held
         return self._told(session, request, answer)
 
@@ -267,6 +270,11 @@ class ProxyTransactions:
     def _told(self, session: Session, request: Request, answer: bytes) -> bytes:
         """A node's answer as the client gets it; the session learns its index."""
         meta, stripped = protocol.split_meta(answer)
-        if meta is not None and not meta.get("sqlstate") and "index" in meta:
-            self._host.sessions.pass_on(session, request, int(meta["log"]), int(meta["index"]))
+        if meta is not None and "index" in meta:
+            log_id, index = int(meta["log"]), int(meta["index"])
+            if meta.get("sqlstate"):
+                # A conflict with a later state is news of that state: begun again, the transaction must not miss it.
+                self._host.sessions.tell(session, log_id, index)
+            else:
+                self._host.sessions.pass_on(session, request, log_id, index)
         return answer if request.has_meta else stripped

@@ -29,7 +29,7 @@ _MOST_READS = 8192
 _MOST_COMMENTS = 256
 _MOST_FORMS = 1024
 #: Metadata that says where and how fresh; what else there may be belongs to one request alone.
-_LASTING_FIELDS = frozenset(("db", "min", "lang", "read"))
+_LASTING_FIELDS = frozenset(("db", "min", "lang", "read", "waitMs"))
 _NO_READS: dict[bytes, _Read] = {}
 #: What a read without metadata demands.
 _PLAIN = Request(b"", "")

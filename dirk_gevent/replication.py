@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dirk_gevent.engine.at_work import Effort
 from dirk_gevent.engine.results import Outcome, Relation
 from dirk_gevent.engine.results import columns_json as encode_columns
 from dirk_gevent.log.clock import clock_ms
@@ -39,7 +40,7 @@ class Hello:
     """How a node introduces itself. `genesis` is None for a node that never followed a log.
 
     `owner` is the node that its data directory belongs to; None for a directory that does not say. `process` is
-    another text after each start.
+    another text after each start. `port` is where it is asked; 0 when it does not say.
     """
 
     node: str
@@ -48,6 +49,7 @@ class Hello:
     standings: Mapping[int, Standing]
     owner: str | None = None
     process: str = ""
+    port: int = 0
 
     def encode(self) -> dict[str, Any]:
         """The `follow` field of the subscription's metadata."""
@@ -60,6 +62,7 @@ class Hello:
             "logs": logs,
             "owner": self.owner,
             "process": self.process,
+            "port": self.port,
         }
 
     @staticmethod
@@ -74,7 +77,8 @@ class Hello:
         genesis, owner = fields["genesis"], fields.get("owner")
         known = bytes.fromhex(genesis) if genesis else None
         named, process = str(owner) if owner else None, str(fields.get("process") or "")
-        return Hello(str(fields["node"]), str(fields["build"]), known, logs, named, process)
+        port = int(fields.get("port") or 0)
+        return Hello(str(fields["node"]), str(fields["build"]), known, logs, named, process, port)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,15 +126,29 @@ def host_beat(heads: Mapping[int, int], log_ms: int) -> dict[str, Any]:
     return {"t": "beat", "heads": _indexes_out(heads), "clock": log_ms}
 
 
-def node_beat(applied: Mapping[int, int], durable: Mapping[int, int], states: Mapping[int, str]) -> dict[str, Any]:
-    """The node's heartbeat: its clock, changes of its applied and durable indexes, every state that is not live."""
+def node_beat(
+    applied: Mapping[int, int],
+    durable: Mapping[int, int],
+    states: Mapping[int, str],
+    efforts: Mapping[int, Effort | None] | None = None,
+) -> dict[str, Any]:
+    """The node's heartbeat: its clock, changes of its applied and durable indexes, every state that is not live, and
+    what it is at.
+    """
+    at_work = {str(i): [one.index, one.ms, one.steps, one.cpu_ms] for i, one in (efforts or {}).items() if one}
     return {
         "t": "beat",
         "clock": clock_ms(),
         "applied": _indexes_out(applied),
         "durable": _indexes_out(durable),
         "states": {str(log_id): state for log_id, state in states.items()},
+        "work": at_work,
     }
+
+
+def efforts_in(frame: Mapping[str, Any]) -> dict[int, Effort]:
+    """What a node is at, out of its heartbeat."""
+    return {int(log_id): Effort(*map(int, one)) for log_id, one in (frame.get("work") or {}).items()}
 
 
 def acks(log_id: int, applied: int, outcomes: Iterable[Outcome]) -> dict[str, Any]:

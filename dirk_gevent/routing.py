@@ -12,7 +12,8 @@ from dirk_gevent.config import Partition, Reads, ReadStrategy, WriteMode, Writes
 TURN_READS = 256
 #: A busy node that is silent for so long is at slow reads.
 SLOW_SECONDS = 0.003
-_READABLE = (NodeState.LIVE, NodeState.STALLED)
+_LIVE = NodeState.LIVE
+_READABLE = (_LIVE, NodeState.STALLED)
 
 
 def rendezvous(key: str, nodes: list[str]) -> list[str]:
@@ -57,25 +58,34 @@ class ReadRouter:
         self._answered[node] = time.monotonic()
 
     def candidates(self, log_id: int, minimum: int, key: str) -> list[str]:
-        """Nodes to try, best first: live ones that are fresh enough, then live ones that will have to catch up.
+        """Nodes to try, best first: those that are fresh enough, then those that will have to catch up.
 
-        A drained node is for when there is no other. `minimum` is the log index the read needs; `key` is what
-        RENDEZVOUS hashes. Empty when no node is live.
+        Among each, those whose disk makes them stand still come last. A node that is drained or can't be connected to
+        is for when there is no other. `minimum` is the log index the read needs; `key` is what RENDEZVOUS hashes. Empty
+        when no node is live.
         """
         nodes = self._cluster.nodes
         fresh: list[str] = []
+        stalled: list[str] = []
         behind: list[str] = []
-        drained: list[str] = []
+        avoided: list[str] = []
         for name in self._ordered(log_id, key):
             view = nodes[name]
             # Most states are none at all: a node is live unless it says otherwise.
-            if view.is_connected and (not view.states or view.state(log_id) in _READABLE):
-                if view.is_drained:
-                    drained.append(name)
-                    continue
-                # One that has never told of this log may have lost its files: it is not fresh enough for any read.
-                (fresh if view.applied.get(log_id, -1) >= minimum else behind).append(name)
-        return fresh + behind + drained if behind or drained else fresh
+            state = view.state(log_id) if view.states else _LIVE
+            if not view.is_connected or state not in _READABLE:
+                continue
+            if view.is_drained or not view.is_reachable:
+                avoided.append(name)
+            # One that has never told of this log may have lost its files: it is not fresh enough for any read.
+            elif view.applied.get(log_id, -1) < minimum:
+                behind.append(name)
+            else:
+                (fresh if state is _LIVE else stalled).append(name)
+        if stalled or behind or avoided:
+            behind.sort(key=lambda name: (nodes[name].state(log_id) is not _LIVE, -nodes[name].applied.get(log_id, -1)))
+            return fresh + stalled + behind + avoided
+        return fresh
 
     def _in_turn(self, names: list[str]) -> list[str]:
         """Round robin by turns of some reads: a node that is awake costs half of what waking another does.

@@ -13,21 +13,21 @@ from dirk_gevent.host import LogHost
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from dirk_gevent.session import LANGUAGES, Request, Session
 from parser.errors import SqlError
-from parser.plan import Route
+from parser.plan import Route, Value
 
 SERVER_COLUMNS = (
     "fanasehoana", "role", "state", "database", "applied_index", "lag_entries", "last_heartbeat",
-    "digest_index", "digest",
+    "digest_index", "digest", "work_index", "work_seconds", "work_steps",
 )  # fmt: skip
 CONFLICT_COLUMNS = (
     "fanasehoana", "node", "database", "index", "cause", "state", "digest", "right_digest", "kept", "kept_sql",
 )  # fmt: skip
 
 
-def server_cells(row: ServerRow) -> tuple[str | int | None, ...]:
+def server_cells(row: ServerRow) -> tuple[Value, ...]:
     """One line of SHOW SERVERS, in the order of `SERVER_COLUMNS`."""
     place = (row.node, row.role, row.state, row.database, row.applied_index, row.lag_entries, row.last_heartbeat)
-    return (*place, row.digest_index, row.digest)
+    return (*place, row.digest_index, row.digest, row.work_index, row.work_seconds, row.work_steps)
 
 
 def conflict_cells(found: Conflict) -> tuple[str | int | None, ...]:
@@ -86,7 +86,7 @@ class SessionStatements:
         return answers.done("use", info.name, 0, self._meta(session, request, "session"))
 
     def _listing(
-        self, session: Session, request: Request, columns: tuple[str, ...], rows: Sequence[tuple[str | int | None, ...]]
+        self, session: Session, request: Request, columns: tuple[str, ...], rows: Sequence[tuple[Value, ...]]
     ) -> bytes:
         meta = answers.meta_of(session, request, self._name, "admin", rows=len(rows), repeatable=False)
         return answers.relation(answers.listing(columns, rows), self._limits.page_rows, meta)

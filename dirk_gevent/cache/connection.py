@@ -86,7 +86,9 @@ class ClientConnection:
         self._options = options
         self._store = store
         self._flights = flights
-        self._upstream = Upstream(options.upstream_host, options.upstream_port, client.is_gone)
+        self._upstream = Upstream(
+            options.upstream_host, options.upstream_port, client.is_gone, store.upstream_heard.is_silent
+        )
         self._forwarder = Forwarder(self._upstream, store, client)
         self._session = Session(options.language)
         self._log_ids: dict[str, int] = {}

@@ -75,6 +75,7 @@ class HeaderFollower:
             pinger = gevent.spawn(self._ping, frames)
             while (message := frames.receive()) is not None:
                 self._heard_at = now()
+                self._store.upstream_heard.now()
                 self._take(frames, message)
         finally:
             self._is_following = False

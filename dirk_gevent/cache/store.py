@@ -26,6 +26,7 @@ from typing import Any, NamedTuple
 from cachetools import TTLCache
 
 from dirk_gevent import protocol
+from dirk_gevent.heard import Heard
 
 #: Spellings of one request (final newline, spaces, metadata) that the fast path knows for one entry.
 ALIASES_AN_ENTRY = 4
@@ -168,7 +169,7 @@ class Store:
 
     `lease_until` (seconds of `now`): no entry is served at or past it. `collecting_bytes`: what sessions hold of
     answers on their way; it counts against a bound of its own size, so memory is bounded however many arrive.
-    `hits` and `misses` count requests since the start.
+    `hits` and `misses` count requests since the start. `upstream_heard`: when the header stream last brought anything.
     """
 
     def __init__(self, entries: int, ttl_seconds: float, max_bytes: int) -> None:
@@ -178,6 +179,7 @@ class Store:
         # What one entry may take: nothing when no entry is wanted.
         self._room_bytes = 2 * self.answer_limit_bytes if entries > 0 else 0
         self.lease_until = float("-inf")
+        self.upstream_heard = Heard()
         self.collecting_bytes = 0
         self.stored_bytes = 0
         self.hits = 0

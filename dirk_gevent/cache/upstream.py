@@ -73,11 +73,14 @@ class Upstream:
     """A lazily opened connection that carries one request at a time.
 
     `is_abandoned` is asked now and then during a long wait: when nobody wants the answer any more the connection
-    is closed, so that the upstream can end what it runs.
+    is closed, so that the upstream can end what it runs. `is_silent` too: nothing will come from one that stands still.
     """
 
-    def __init__(self, host: str, port: int, is_abandoned: Callable[[], bool]) -> None:
+    def __init__(
+        self, host: str, port: int, is_abandoned: Callable[[], bool], is_silent: Callable[[], bool]
+    ) -> None:
         self._is_abandoned = is_abandoned
+        self._is_silent = is_silent
         self.host = host
         self.port = port
         self._sock: socket.socket | None = None
@@ -134,6 +137,8 @@ class Upstream:
                 except TimeoutError:
                     if self._is_abandoned():
                         raise ConnectionAbortedError("the client is gone") from None
+                    if self._is_silent():
+                        raise TimeoutError("the upstream stands still") from None
         finally:
             sock.settimeout(None)
 

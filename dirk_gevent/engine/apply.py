@@ -13,6 +13,7 @@ import apsw
 
 from dirk_gevent import logs
 from dirk_gevent.engine import records
+from dirk_gevent.engine.at_work import AtWork
 from dirk_gevent.engine.committed import CommittedState
 from dirk_gevent.engine.compiler import Compiler, Schema
 from dirk_gevent.engine.execute import MISTAKES, Executor, Result
@@ -79,6 +80,8 @@ class Applier:
         #: Asked before each transaction, whoever begins it.
         self.room = room
         self._steps = StepCounter(connection)
+        #: What the connection is used for now.
+        self.at_work = AtWork(self._steps)
         self._executor = Executor(connection, context, compiler, seen.plans, self._steps)
         #: What transactions run on the connection between batches; to be ended before anything else uses it.
         self.rehearsal = Rehearsal(connection, context, compiler, seen.plans, self._executor, self._steps)
@@ -178,6 +181,7 @@ class Applier:
             entry = item.entry
             if entry.index != batch.index + 1:
                 raise OutOfOrder(entry.log_id, batch.index + 1, entry.index)
+            self.at_work.entry(entry.index)
             try:
                 batch.outcomes.append(self._entry(batch, entry, exact, refused))
             except apsw.InterruptError:

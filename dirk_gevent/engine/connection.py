@@ -106,9 +106,12 @@ def open_reader(path: Path, context: EntryContext) -> apsw.Connection:
     """A connection that can only read, of a file that DirkDB has made; raises apsw errors.
 
     SQLite opens the WAL by its name at the first read. That is made here: the caller keeps the file from being
-    replaced meanwhile.
+    replaced meanwhile. Inside a transaction the schema is read twice for it at most. Outside SQLite begins again for
+    each definition that comes meanwhile, and ends with "database schema has changed" after fifty: with thousands of
+    tables they come fast enough.
     """
-    return _opened(path, context, "PRAGMA query_only = ON; PRAGMA wal_autocheckpoint = 0; SELECT one FROM dirk_meta")
+    first_read = "BEGIN; SELECT one FROM dirk_meta; COMMIT"
+    return _opened(path, context, f"PRAGMA query_only = ON; PRAGMA wal_autocheckpoint = 0; {first_read}")
 
 
 def _opened(path: Path, context: EntryContext, first: str) -> apsw.Connection:

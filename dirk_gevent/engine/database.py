@@ -134,9 +134,10 @@ class Database(Upkeep):
         """
         with self._writer_lock, self._discarding_writer(), storage_faults("open"):
             applier = self._writer()
-            if self._careful is None:
-                return applier.apply(work, expected_chain)
-            return self._apply_carefully(applier, self._careful, work, expected_chain)
+            with applier.at_work.working():
+                if self._careful is None:
+                    return applier.apply(work, expected_chain)
+                return self._apply_carefully(applier, self._careful, work, expected_chain)
 
     def _apply_carefully(
         self, applier: Applier, careful: CarefulApply, work: Sequence[Work], expected_chain: bytes | None

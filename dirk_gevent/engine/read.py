@@ -23,6 +23,8 @@ from parser.plan import Output, Query, Value
 TICK_STEPS = 10_000
 #: A hub read that ticks more often is too long: some 50,000 steps, about a millisecond.
 _TICKS = 5
+#: So many ticks below nothing are counted off by no piece of work.
+_NO_BUDGET = -(10**12)
 #: Pages of `limits.page_rows` rows that a hub read may return.
 HUB_PAGES = 10
 _SHAPES_KEPT = 4096
@@ -159,15 +161,19 @@ class HubReader:
         return self._uninterrupted(lambda: self._connection.execute(sql).fetchall())
 
     def _uninterrupted(self, work: Callable[[], Found]) -> Found:
-        """Do what is no read of a client's: the watchdog's interrupt may come late, and hit it instead.
+        """Do what is no read of a client's: it has no budget, and the watchdog's interrupt may come late and hit it.
 
-        Raises StorageFault.
+        (Of thousands of tables it may have to read the schema anew, which is more than any read's budget.) Raises
+        StorageFault.
         """
-        self._ticks = 0
-        with storage_faults("read"):
-            while True:
-                with suppress(apsw.InterruptError):
-                    return work()
+        self._ticks = _NO_BUDGET
+        try:
+            with storage_faults("read"):
+                while True:
+                    with suppress(apsw.InterruptError):
+                        return work()
+        finally:
+            self._ticks = 0
 
     def _tick(self) -> bool:
         # A cached statement keeps its step counter, so the first tick may come early: it only shortens the budget.

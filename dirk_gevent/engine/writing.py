@@ -10,13 +10,14 @@ import apsw
 
 from dirk_gevent.engine import checkpoints, records
 from dirk_gevent.engine.apply import Applier
+from dirk_gevent.engine.at_work import Effort
 from dirk_gevent.engine.connection import limit_values, open_writer
 from dirk_gevent.engine.execute import Result
 from dirk_gevent.engine.faults import StorageFault, storage_faults
 from dirk_gevent.engine.functions import EntryContext
 from dirk_gevent.engine.position import NodeState
 from dirk_gevent.engine.reading import ReadSide
-from dirk_gevent.engine.rehearsal import Rehearsal, Spool
+from dirk_gevent.engine.rehearsal import Spool
 from dirk_gevent.engine.results import Relation
 from dirk_gevent.engine.room import Room
 from dirk_gevent.engine.shared import Shared
@@ -127,8 +128,9 @@ class WriteSide(ReadSide):
         Raises SqlError (40001 when the transaction is lost, 53300 while something goes first), StorageFault.
         """
         with self._writer_lock, self._discarding_writer(), storage_faults("transaction"):
-            rehearsal = self._rehearsal(transaction)
-            return rehearsal.change(transaction, written, self._seen.position)
+            applier = self._rehearsing(transaction)
+            with applier.at_work.working():
+                return applier.rehearsal.change(transaction, written, self._seen.position)
 
     def read_in(self, transaction: Transaction, statement: LoggedStatement) -> Relation | RelationStream:
         """Answer a query of a transaction that has made changes (native thread); raises as `change_in`."""
@@ -136,8 +138,9 @@ class WriteSide(ReadSide):
         wanted = StreamLimits(limits.page_rows, limits.result_bytes, 0)
         spool = Spool(self._hub_rows, wanted, self._shared.spool_directory)
         with self._writer_lock, self._discarding_writer(), storage_faults("transaction"):
-            rehearsal = self._rehearsal(transaction)
-            return rehearsal.read(transaction, statement, self._seen.position, spool)
+            applier = self._rehearsing(transaction)
+            with applier.at_work.working():
+                return applier.rehearsal.read(transaction, statement, self._seen.position, spool)
 
     def forget_changes(self, transaction: Transaction) -> None:
         """A transaction is over: what the writer holds of it is undone (native thread; when it is free)."""
@@ -148,11 +151,15 @@ class WriteSide(ReadSide):
             finally:
                 self._writer_lock.release()
 
-    def _rehearsal(self, transaction: Transaction) -> Rehearsal:
+    def _rehearsing(self, transaction: Transaction) -> Applier:
         transaction.renew()
         if self._applier is None or self._applier.rehearsal.owner is not transaction:
             try:
                 self._writer().room.before_transaction()
             except EntriesWait as error:
                 raise SqlError("entries_wait", name=self.name) from error
-        return self._lent().rehearsal
+        return self._lent()
+
+    def effort(self) -> Effort | None:
+        """What its writer is at, None for nothing (any thread)."""
+        return applier.at_work.effort() if (applier := self._applier) is not None else None

@@ -1,0 +1,25 @@
+"""A node's heartbeat: where its databases are, and what they are at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from dirk_gevent import replication
+from dirk_gevent.engine.database import Database
+
+
+def heartbeat(
+    databases: Mapping[int, Database], told: dict[int, tuple[int, int]], more_states: Mapping[int, str]
+) -> dict[str, Any]:
+    """The frame. `told` are the applied and durable indexes that the host has heard of, kept up to date here."""
+    applied, durable, states, efforts = {}, {}, {}, {}
+    for log_id, database in databases.items():
+        now = (database.applied_index, database.durable_index)
+        if told.get(log_id) != now:
+            told[log_id] = now
+            applied[log_id], durable[log_id] = now
+        if database.state != "live":
+            states[log_id] = str(database.state)
+        efforts[log_id] = database.effort()
+    return replication.node_beat(applied, durable, {**states, **more_states}, efforts)

@@ -1,0 +1,48 @@
+"""What is known of the process at the other end of connections, for those who decide how long to wait for it."""
+
+from __future__ import annotations
+
+from dirk_gevent.cluster import Cluster
+from dirk_gevent.heard import Heard
+
+
+class Peer:
+    """One of which nothing is known but what its connections show."""
+
+    def may_move(self) -> bool:
+        """Whether it is known to be away while others can answer reads in its place."""
+        return False
+
+    def is_silent(self) -> bool:
+        """Whether it has said nothing for so long that no request need wait for it."""
+        return False
+
+    def reached(self, is_up: bool) -> None:
+        """A connection to it was made, or could not be made."""
+
+
+class NodePeer(Peer):
+    """A node, as the proxy knows it from its subscription."""
+
+    def __init__(self, cluster: Cluster, node: str) -> None:
+        self._cluster = cluster
+        self._node = node
+
+    def may_move(self) -> bool:
+        """It missed its heartbeats, and another node did not."""
+        return self._cluster.is_replaceable(self._node)
+
+    def reached(self, is_up: bool) -> None:
+        """Reads avoid a node that can't be connected to, though it follows the log."""
+        self._cluster.nodes[self._node].is_reachable = is_up
+
+
+class LogHostPeer(Peer):
+    """The process that hosts the log, as one of its followers hears it."""
+
+    def __init__(self, heard: Heard) -> None:
+        self._heard = heard
+
+    def is_silent(self) -> bool:
+        """Nothing came from it on the subscription for some seconds."""
+        return self._heard.is_silent()

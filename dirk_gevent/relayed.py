@@ -1,0 +1,67 @@
+"""A long answer on its way from a backend to a client."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from dirk_gevent import protocol
+from dirk_gevent.backends import Remote
+from dirk_gevent.messages import render
+from dirk_gevent.session import Request, Session, spoken
+from parser.errors import SqlError
+
+
+class RelayedAnswer:
+    """A long answer on its way from a backend to the client, whose session learns its index.
+
+    `at_end` is called once, when nothing more of it comes. `pass_on` is told the log and the index before the end goes
+    out; it may wait, or raise SqlError to withhold it.
+    """
+
+    def __init__(
+        self,
+        remote: Remote,
+        session: Session,
+        request: Request,
+        at_end: Callable[[], None] | None = None,
+        pass_on: Callable[[Session, Request, int, int], None] | None = None,
+    ) -> None:
+        self._remote = remote
+        self._session = session
+        self._request = request
+        self._at_end = at_end
+        self._pass_on = pass_on
+
+    def chunks(self) -> Iterator[bytes]:
+        """The answer as it comes; one that is cut ends with an error, which voids its pages."""
+        try:
+            yield from self._remote.pieces()
+        except OSError:
+            error = SqlError("backend_lost", host=self._remote.host, port=self._remote.port)
+            yield protocol.message(render(error, spoken(self._session, self._request)))
+            return
+        end = self._remote.end()
+        meta, stripped = protocol.split_meta(end)
+        try:
+            if meta is not None and "index" in meta:
+                self._learn(int(meta["log"]), int(meta["index"]))
+        except SqlError as error:
+            yield protocol.message(render(error, spoken(self._session, self._request)))
+            return
+        yield end if self._request.has_meta else stripped
+
+    def _learn(self, log_id: int, index: int) -> None:
+        if self._pass_on is not None:
+            self._pass_on(self._session, self._request, log_id, index)
+        else:
+            self._session.saw(log_id, index)
+
+    def stalled(self) -> None:
+        """The node feels the same back-pressure, and spools."""
+
+    def close(self) -> None:
+        """The client is gone, or all is sent."""
+        self._remote.close()
+        at_end, self._at_end = self._at_end, None
+        if at_end is not None:
+            at_end()

@@ -1,0 +1,159 @@
+"""Which node answers a read: one that can, whatever the others say, and at once."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import gevent
+import pytest
+from gevent import socket
+
+from dirk_gevent import config, protocol
+from dirk_gevent.backends import Backend, BackendDownError
+from dirk_gevent.cluster import Cluster, NodeState
+from dirk_gevent.config import Limits
+from dirk_gevent.logs import logger
+from dirk_gevent.node_reads import NODE_WAIT_MS, NodeRead, NodeReads
+from dirk_gevent.peers import NodePeer
+from dirk_gevent.routing import ReadRouter
+from dirk_gevent.session import Request, Session
+from parser.errors import SqlError
+from tests.cluster import HOST, free_port
+
+LOG_ID = 4
+WAIT_MS = 400
+#: What a node may say that leaves the read to others.
+REFUSALS = ("57P03", "58030", "XX000", "down")
+
+
+class FakeNode:
+    """Says what `script` says, and then the last of it for ever; counts how often it was asked."""
+
+    def __init__(self, name: str, script: list[str]) -> None:
+        self.name = name
+        self.script = script
+        self.asked = 0
+
+    def ask(self, *_: object) -> bytes:
+        """One read."""
+        self.asked += 1
+        said = self.script.pop(0) if len(self.script) > 1 else self.script[0]
+        if said == "down":
+            raise BackendDownError("gone", was_sent=True)
+        if said == "57P03":
+            # It waited for the index as long as it was told to.
+            gevent.sleep(NODE_WAIT_MS / 1000 / 10)
+        meta: dict[str, Any] = {"node": self.name, "log": LOG_ID, "index": 7}
+        if said != "ok":
+            meta["sqlstate"] = said
+        return protocol.message(f"{said} of {self.name}", protocol.json_bytes(meta))
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Cluster:
+    """Three masters, all live and level."""
+    fields = {
+        "configVersion": 2,
+        "loadBalancer": {"listenPort": 1},
+        "instances": [{"id": f"m{n}", "role": "MASTER", "port": n + 1} for n in (1, 2, 3)],
+    }
+    path = tmp_path / "config.json"
+    path.write_bytes(protocol.json_bytes(fields))
+    found = Cluster(config.load(path))
+    for name in found.nodes:
+        found.beat(name)
+        found.applied(name, LOG_ID, 7, 7)
+    return found
+
+
+def reads(cluster: Cluster, nodes: list[FakeNode], wait_ms: int = 10**9) -> Callable[[], str]:
+    """A read through the nodes: the text of its answer."""
+    sessions = SimpleNamespace(place=lambda *_: None, pass_on=lambda *_: None)
+    host: Any = SimpleNamespace(cluster=cluster, sessions=sessions)
+    backends: Any = {node.name: node for node in nodes}
+    router = ReadRouter(cluster, config.Reads())
+    found = NodeReads(host, backends, router, Limits(wait_ms=wait_ms))
+    wire: Any = None
+
+    def ask() -> str:
+        request = Request(b"alaivo 1;", "alaivo 1", has_meta=True)
+        answer = found.answer(NodeRead(Session("en"), request, LOG_ID, 7, b"", "t.u"), wire)
+        assert isinstance(answer, bytes)
+        assert not any(router.running.values())
+        return answer.decode().split("\n")[1]
+
+    return ask
+
+
+@pytest.mark.parametrize("refusal", REFUSALS)
+def test_another_node_is_asked_at_once(cluster: Cluster, refusal: str) -> None:
+    nodes = [FakeNode("m1", [refusal]), FakeNode("m2", [refusal]), FakeNode("m3", ["ok"])]
+    assert reads(cluster, nodes)() == "ok of m3"
+    assert [node.asked for node in nodes] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("fault", ["58030", "XX000"])
+def test_what_every_node_says_is_the_answer(cluster: Cluster, fault: str) -> None:
+    nodes = [FakeNode(name, [fault]) for name in cluster.nodes]
+    assert reads(cluster, nodes)().startswith(fault)
+    assert [node.asked for node in nodes] == [1, 1, 1]
+
+
+def test_when_no_node_has_the_index_all_wait_one_time_together(cluster: Cluster) -> None:
+    nodes = [FakeNode(name, ["57P03"]) for name in cluster.nodes]
+    with pytest.raises(SqlError) as told:
+        reads(cluster, nodes, WAIT_MS)()
+    assert told.value.sqlstate == "57P03"
+    assert min(node.asked for node in nodes) > 1
+
+
+def test_whatever_the_nodes_say_one_that_can_answer_does(cluster: Cluster) -> None:
+    """Random words; at least one node answers in the end, within the time."""
+    seed = int(os.environ.get("DIRK_TEST_SEED", random.randrange(10**6)))
+    print(f"DIRK_TEST_SEED={seed}")
+    source = random.Random(seed)
+    for _ in range(60):
+        nodes = [FakeNode(name, [source.choice(REFUSALS)]) for name in cluster.nodes]
+        able = source.choice(nodes)
+        able.script = [source.choice(("57P03", "down")) for _ in range(source.randrange(3))] + ["ok"]
+        assert reads(cluster, nodes)() == f"ok of {able.name}"
+
+
+def test_a_node_that_stands_still_or_lags_comes_after_one_that_does_not(cluster: Cluster) -> None:
+    router = ReadRouter(cluster, config.Reads())
+    cluster.reported("m1", {str(LOG_ID): NodeState.STALLED})
+    assert router.candidates(LOG_ID, 7, "") == ["m2", "m3", "m1"]
+    cluster.applied("m3", LOG_ID, 9, 9)
+    assert router.candidates(LOG_ID, 9, "") == ["m3", "m2", "m1"]
+    assert router.candidates(LOG_ID, 10, "") == ["m3", "m2", "m1"]
+
+
+def test_a_node_that_cannot_be_connected_to_is_shown_and_avoided(cluster: Cluster) -> None:
+    """It is live for the log's host all the same: its subscription stands."""
+    backend = Backend(HOST, free_port(), logger("test"), NodePeer(cluster, "m1"))
+    with pytest.raises(BackendDownError):
+        backend.ask(b"one;", 1.0)
+    assert ReadRouter(cluster, config.Reads()).candidates(LOG_ID, 7, "") == ["m2", "m3", "m1"]
+    rows = cluster.rows([(LOG_ID, "t")], {LOG_ID: 7}, ())
+    assert [row.state for row in rows] == ["unreachable", "live", "live"]
+    with closing(socket.socket()) as listening:
+        listening.bind((HOST, 0))
+        listening.listen()
+
+        def answer() -> None:
+            with closing(listening.accept()[0]) as accepted:
+                accepted.sendall(protocol.message("OK"))
+
+        # The node says where it listens.
+        backend.move(listening.getsockname()[1])
+        server = gevent.spawn(answer)
+        assert backend.ask(b"one;", 5.0) == protocol.message("OK")
+        server.get(timeout=5)
+        assert cluster.rows([(LOG_ID, "t")], {LOG_ID: 7}, ())[0].state == "live"
+        backend.close()
