@@ -27,6 +27,7 @@ from dirk_gevent.heard import Heard
 from dirk_gevent.lanes import Batch, Fence, Lane, Mark, Restore
 from dirk_gevent.logs import Logger
 from dirk_gevent.pieces import Arrivals
+from dirk_gevent.precedence import Way
 from dirk_gevent.progress import Progress
 from dirk_gevent.protocol import FrameSocket
 from dirk_gevent.replication import Hello, Standing, Welcome
@@ -278,7 +279,7 @@ class Follower:
             chain = bytes.fromhex(frame["chain"])
             lane.put(Batch(int(frame["first"]), chain, tuple(protocol.split_entries(frame["body"]))))
         elif kind == "mark":
-            lane.put(Mark(int(frame["index"]), bool(frame["upload"]), bool(frame.get("first"))))
+            lane.put(Mark(int(frame["index"]), bool(frame["upload"]), Way(frame.get("way", ""))))
         elif kind == "fence":
             lane.put(Fence())
         elif kind == "snapshot":
@@ -396,5 +397,3 @@ class Follower:
             work(*arguments)
         except Exception as error:
             self.logger.exception("follower_failed", error)
-
-

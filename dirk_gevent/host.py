@@ -262,13 +262,13 @@ class LogHost:
         """Shut out a node's state of one log: kept aside there, then seeded again. See `Fences.fence`."""
         self.fences.fence(node, log_id, index, cause, digests)
 
-    def in_trouble(self, node: str, kind: str, log_id: int, index: int) -> None:
-        """A node's disk failed. `undone`: it can't give what a round asked for at `index`.
+    def in_trouble(self, node: str, kind: str, log_id: int, index: int, is_overtaken: bool = False) -> None:
+        """A node's disk failed. `undone`: it can't give what a round asked for at `index` (or was `is_overtaken`).
 
         `damaged`: it can't read its file of a log any more; it keeps it aside and starts from the log's state.
         """
         if kind == "undone":
-            self.snapshots.failed(node, log_id, index)
+            self.snapshots.failed(node, log_id, index, is_overtaken)
         elif self.log.is_open(log_id):
             self.fence(node, log_id, index, Cause.DAMAGED)
 

@@ -20,6 +20,7 @@ from dirk_gevent import replication
 from dirk_gevent.conflicts import Cause
 from dirk_gevent.log.contract import EntriesGoneError, SnapshotInfo, Watch
 from dirk_gevent.pieces import send_pieces
+from dirk_gevent.precedence import Way
 from dirk_gevent.protocol import FrameSocket
 from dirk_gevent.replication import Hello, Welcome
 from dirk_gevent.uploads import Upload
@@ -47,6 +48,7 @@ class _Lane:
     applied: int
     mark: int | None = None
     mark_uploads: bool = False
+    mark_way: Way = Way.BESIDE
     is_seeding: bool = False
     flying_bytes: int = 0
     flying: deque[tuple[int, int]] = field(default_factory=deque)
@@ -136,7 +138,7 @@ class NodeLink:
             self._host.log_failure("link_failed", error)
             self.close()
 
-    def mark(self, log_id: int, index: int, uploads: bool) -> bool:
+    def mark(self, log_id: int, index: int, uploads: bool, way: Way = Way.BESIDE) -> bool:
         """Ask for the content digest at exactly `index`, and the snapshot itself if `uploads`.
 
         False, and nothing is asked, when more than that was sent already, or nothing of this log goes to the node.
@@ -144,7 +146,7 @@ class NodeLink:
         lane = self._lanes.get(log_id)
         if lane is None or lane.sent > index:
             return False
-        lane.mark, lane.mark_uploads = index, uploads
+        lane.mark, lane.mark_uploads, lane.mark_way = index, uploads, way
         self.poke(log_id)
         return True
 
@@ -242,7 +244,9 @@ class NodeLink:
         """Send the next entries or the mark of a log; whether there may be more to send at once."""
         if lane.mark is not None and lane.sent >= lane.mark:
             asked, lane.mark = lane.mark, None
-            self._frames.send({"t": "mark", "log": log_id, "index": asked, "upload": lane.mark_uploads})
+            self._frames.send(
+                {"t": "mark", "log": log_id, "index": asked, "upload": lane.mark_uploads, "way": lane.mark_way}
+            )
         if lane.is_full:
             return False
         if lane.flying and self._is_full():
@@ -323,7 +327,8 @@ class NodeLink:
             worked_seconds = int(frame["ms"]) / 1000 if "ms" in frame else None
             self._host.snapshots.digest(self.node, int(frame["log"]), int(frame["index"]), digest, worked_seconds)
         elif kind in ("undone", "damaged"):
-            self._host.in_trouble(self.node, kind, int(frame["log"]), int(frame["index"]))
+            is_overtaken = bool(frame.get("overtaken"))
+            self._host.in_trouble(self.node, kind, int(frame["log"]), int(frame["index"]), is_overtaken)
         elif kind == "upload":
             self._begin_upload(replication.snapshot_in(frame))
         elif kind == "chunk" and (upload := self._uploads.get(int(frame["log"]))) is not None:

@@ -25,6 +25,7 @@ from dirk_gevent.engine.results import Outcome
 from dirk_gevent.engine.wal import EntriesWait
 from dirk_gevent.log.entry import DROP_DATABASE, SYSTEM_LOG_ID, Entry
 from dirk_gevent.mark_answers import MarkAnswers
+from dirk_gevent.precedence import Way
 from parser.errors import SqlError
 
 if TYPE_CHECKING:
@@ -54,14 +55,11 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """At exactly `index`, tell the content digest, and make and send the snapshot if `uploads`.
-
-    `is_first`: rather than be overtaken by what is written, the entries wait for it (see `dirk_gevent/engine/wal.py`).
-    """
+    """At exactly `index`, tell the content digest, and make and send the snapshot if `uploads`."""
 
     index: int
     uploads: bool
-    is_first: bool = False
+    way: Way = Way.BESIDE
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,11 +256,11 @@ class Lane:
                 self._refuse(mark)
                 return
             with self._turn():
-                pin = self._follower.appliers.call(database.pin, mark.is_first)
+                pin = self._follower.appliers.call(database.pin, mark.way is Way.FIRST)
         except StorageFault as fault:
             self._answers.fail(mark.index, fault)
             raise
-        gevent.spawn(self._answers.give, pin, mark.uploads)
+        gevent.spawn(self._answers.give, pin, mark.uploads, mark.way)
 
     def _restore(self, item: Restore) -> None:
         database = self._database()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gevent.lock import Semaphore
@@ -14,6 +15,7 @@ from dirk_gevent.engine.snapshot import Pin
 from dirk_gevent.engine.wal import Overtaken
 from dirk_gevent.log.contract import SnapshotInfo
 from dirk_gevent.pieces import upload
+from dirk_gevent.precedence import Way
 
 if TYPE_CHECKING:
     from dirk_gevent.follower import Follower
@@ -32,33 +34,33 @@ class MarkAnswers:
         #: One at a time: the same may be asked again over the next connection.
         self._answering = Semaphore(1)
 
-    def refuse(self, index: int) -> None:
+    def refuse(self, index: int, **why: bool) -> None:
         """The round need not wait for this node: it is not at `index`, or can't come there."""
-        self._follower.send({"t": "undone", "log": self._log_id, "index": index})
+        self._follower.send({"t": "undone", "log": self._log_id, "index": index, **why})
 
     def fail(self, index: int, fault: StorageFault) -> None:
         """The disk is full or fails: the round need not wait for this node."""
         self._follower.logger.error("snapshot_failed", log=self._log_id, index=index, reason=str(fault))
         self.refuse(index)
 
-    def give(self, pin: Pin, uploads: bool) -> None:
+    def give(self, pin: Pin, uploads: bool, way: Way) -> None:
         """Answer from a pinned state, and end the pin: the top of a greenlet."""
         try:
             with self._answering:
-                self._give(pin, uploads)
+                self._give(pin, uploads, way)
+        except Overtaken:
+            self._follower.logger.info("snapshot_overtaken", log=self._log_id, index=pin.index)
+            self.refuse(pin.index, overtaken=True)
         except StorageFault as fault:
             self.fail(pin.index, fault)
             self._note_damage(fault)
-        except Overtaken:
-            self._follower.logger.info("snapshot_overtaken", log=self._log_id, index=pin.index)
-            self._follower.send({"t": "undone", "log": self._log_id, "index": pin.index, "overtaken": True})
         except Exception as error:
             self._follower.logger.exception("snapshot_failed", error, log=self._log_id, index=pin.index)
             self.refuse(pin.index)
         finally:
             pin.close()
 
-    def _give(self, pin: Pin, uploads: bool) -> None:
+    def _give(self, pin: Pin, uploads: bool, way: Way) -> None:
         follower, path, took_ms = self._follower, self._follower.engine.directory.outgoing(self._log_id), 0
         try:
             if uploads:
@@ -67,15 +69,15 @@ class MarkAnswers:
                 info = SnapshotInfo(self._log_id, pin.index, pin.chain, digest, made.file_bytes, b"")
                 upload(follower.sender(), self._log_id, path, replication.snapshot_fields("upload", info))
             else:
-                digest, took_ms = follower.slow.call(_timed_digest, pin)
+                digest, took_ms = follower.slow.call(_timed_digest, pin, path if way else None)
         finally:
             path.unlink(missing_ok=True)
         told = {"t": "digest", "log": self._log_id, "index": pin.index, "digest": digest.hex(), "ms": took_ms}
         follower.send(told)
 
 
-def _timed_digest(pin: Pin) -> tuple[bytes, int]:
-    """The content digest, and how many ms it took (native thread)."""
+def _timed_digest(pin: Pin, copy: Path | None) -> tuple[bytes, int]:
+    """The content digest, through a `copy` if that is told, and how many ms it took (native thread)."""
     began = time.monotonic()
-    digest = pin.content_digest()
+    digest = pin.content_digest() if copy is None else pin.digest_of_copy(copy)
     return digest, round((time.monotonic() - began) * 1000)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from gevent.event import Event
 
 from dirk_gevent.log.contract import SnapshotInfo
+from dirk_gevent.precedence import Way
 
 if TYPE_CHECKING:
     from dirk_gevent.host_link import NodeLink
@@ -47,6 +48,8 @@ class Round:
     author: str | None
     started: float
     is_decisive: bool = False
+    #: The node whose entries wait, when there is one.
+    first: str | None = None
     asked: dict[str, Question] = field(default_factory=dict)
     #: Nodes that were asked and will not answer.
     withdrawn: set[str] = field(default_factory=set)
@@ -54,6 +57,12 @@ class Round:
     worked_seconds: float = 0.0
     stored: SnapshotInfo | None = None
     ended: Event = field(default_factory=Event)
+
+    def way(self, node: str) -> Way:
+        """How a node is to answer."""
+        if self.first is None:
+            return Way.BESIDE
+        return Way.FIRST if node == self.first else Way.COPY
 
     @property
     def awaited(self) -> list[str]:

@@ -24,6 +24,7 @@ from dirk_gevent.config import LogSettings
 from dirk_gevent.conflicts import Cause
 from dirk_gevent.log.contract import Size, SnapshotInfo
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
+from dirk_gevent.precedence import Precedence
 from dirk_gevent.rounds import Question, Round
 from parser.errors import SqlError
 
@@ -37,6 +38,8 @@ _ROUND_SECONDS = 600.0
 _MOST_ROUNDS = 4
 #: A database whose snapshot could not be made or kept (a full disk) is left alone for so long.
 _AFTER_FAILURE_SECONDS = 10.0
+#: One whose state was overtaken by what is written begins again soon.
+_AFTER_OVERTAKEN_SECONDS = 1.0
 #: A node further from the head than this takes no part in comparisons: its digest would be waited for too long.
 _NEAR_ENTRIES = 10_000
 _LOOK_SECONDS = 0.1
@@ -54,6 +57,7 @@ class SnapshotKeeper:
         self._holders = 0
         self._has_strays = True
         self._comparisons = Comparisons(host.config.replication.compare_seconds)
+        self._precedence = Precedence()
 
     def consider(self) -> None:
         """Begin the rounds that are due, and end those that have waited too long."""
@@ -73,6 +77,7 @@ class SnapshotKeeper:
             elif not self._host.older.is_waiting(log_id):
                 self._compare_if_due(log_id, head.index, now)
         self._comparisons.keep_only(heads.keys())
+        self._precedence.keep_only(heads.keys())
 
     def _delete_strays(self, logs: Collection[int]) -> None:
         """Delete the snapshots of rounds that ended with the process before this one: nobody will confirm them."""
@@ -115,7 +120,7 @@ class SnapshotKeeper:
             question.lost_at = None
             return
         if state is NodeState.LIVE and link is not None and link.is_open:
-            if link.mark(log_id, current.index, node == current.author):
+            if link.mark(log_id, current.index, node == current.author, current.way(node)):
                 current.asked[node] = Question(link)
                 return
         elif state in (NodeState.LIVE, NodeState.DOWN) and not question.is_lost_for_good(now):
@@ -156,10 +161,11 @@ class SnapshotKeeper:
             return None
         index = self._host.head_index(log_id)
         furthest = max(masters, key=lambda name: cluster.nodes[name].applied.get(log_id, 0))
-        chosen = (author or furthest) if uploads else None
-        current = Round(index, chosen, time.monotonic(), author is not None)
+        first = self._precedence.first(log_id, masters if uploads else able)
+        chosen = (author or first or furthest) if uploads else None
+        current = Round(index, chosen, time.monotonic(), author is not None, chosen if first and chosen else first)
         for name in able:
-            if links[name].mark(log_id, index, name == chosen):
+            if links[name].mark(log_id, index, name == chosen, current.way(name)):
                 current.asked[name] = Question(links[name])
         if not (current.asked.keys() & set(masters)) or (chosen is not None and chosen not in current.asked):
             return None
@@ -196,8 +202,13 @@ class SnapshotKeeper:
             current.worked_seconds = max(current.worked_seconds, worked)
             self._try_to_end(log_id, current)
 
-    def failed(self, node: str, log_id: int, index: int) -> None:
-        """A node can't give what it was asked for at `index`: without it the round may be over."""
+    def failed(self, node: str, log_id: int, index: int, is_overtaken: bool = False) -> None:
+        """A node can't give what it was asked for at `index`: without it the round may be over.
+
+        `is_overtaken`: too much was written meanwhile, and the round is to begin again.
+        """
+        if is_overtaken:
+            self._precedence.overtaken(log_id, index, node)
         current = self._rounds.get(log_id)
         if current is not None and current.index == index:
             self._withdraw(log_id, current, node)
@@ -228,7 +239,9 @@ class SnapshotKeeper:
 
     def _failed(self, log_id: int, current: Round) -> None:
         """A round that ends without what it was for; the next is not at once."""
-        self._not_before[log_id] = time.monotonic() + _AFTER_FAILURE_SECONDS
+        is_overtaken = self._precedence.was_overtaken(log_id, current.index)
+        pause_seconds = _AFTER_OVERTAKEN_SECONDS if is_overtaken else _AFTER_FAILURE_SECONDS
+        self._not_before[log_id] = time.monotonic() + pause_seconds
         self._give_up(log_id, current)
 
     def store(self, node: str, info: SnapshotInfo, chunks: Iterator[bytes]) -> None:
@@ -278,6 +291,7 @@ class SnapshotKeeper:
             self._comparisons.failed(log_id, current.index, worked, now)
         else:
             self._comparisons.ended(log_id, current.index, worked, now, current.digests)
+            self._precedence.ended(log_id)
         self._over(log_id, current)
         masters = self._of_masters(current)
         found = set(masters.values())
@@ -314,6 +328,7 @@ class SnapshotKeeper:
         try:
             if self._host.log.confirm_snapshot(log_id, current.index, digest):
                 self._host.log_event("snapshot_confirmed", log=log_id, index=current.index)
+                self._precedence.ended(log_id)
                 self._truncate(log_id, current.index)
                 return
             self._host.log.delete_snapshot(log_id, current.index)

@@ -21,6 +21,7 @@ _CACHE_BYTES = 2000 * 1024
 #: After a commit that began the WAL anew without cutting it, at most this part of `limits.walBytes` stays.
 _KEPT_PART = 16
 _KEPT_BYTES = 8 << 20
+_SPILL = apsw.SQLITE_DBSTATUS_CACHE_SPILL
 _FULL_RESULTS = (apsw.FullError, apsw.IOError)
 
 
@@ -38,6 +39,8 @@ class Room:
         self._must_look = True
         #: No try to begin the WAL anew before it has this size.
         self._next_bytes = self._bounds.calm_bytes
+        self._status = connection.status
+        #: Pages that SQLite had written for want of memory when the transaction began; how many more end the batch.
         self._spilled = 0
         self._reserved = 0, -1
         self._wanted = ctypes.c_int64(0)
@@ -46,8 +49,9 @@ class Room:
         connection.file_control("main", apsw.SQLITE_FCNTL_CHUNK_SIZE, ctypes.addressof(chunk))
         kept_bytes = min(_KEPT_BYTES, self._bounds.most_bytes // _KEPT_PART)
         connection.execute(f"PRAGMA journal_size_limit = {kept_bytes}").fetchall()
-        self._cache_bytes = min(_CACHE_BYTES, self._bounds.batch_bytes // 2)
-        connection.execute(f"PRAGMA cache_size = -{self._cache_bytes // 1024}").fetchall()
+        cache_bytes = min(_CACHE_BYTES, self._bounds.batch_bytes // 2)
+        connection.execute(f"PRAGMA cache_size = -{cache_bytes // 1024}").fetchall()
+        self._most_spills = (self._bounds.batch_bytes - cache_bytes) // self._page_bytes
         connection.set_wal_hook(self._committed)
 
     def before_transaction(self) -> bool:
@@ -60,13 +64,12 @@ class Room:
             self._wal_bytes = self._wal.size_bytes
         is_large = self._wal_bytes >= self._next_bytes or (self._wal.is_wanted_empty and self._wal_bytes > 0)
         is_new = is_large and self._made_small()
-        self._spilled = self._spills()
+        self._spilled = self._status(_SPILL)[0]
         return is_new
 
     def ends_batch(self) -> bool:
         """Whether the transaction at work has written so much that no further entry should join it."""
-        spilled_bytes = (self._spills() - self._spilled) * self._page_bytes
-        return spilled_bytes + self._cache_bytes > self._bounds.batch_bytes
+        return self._status(_SPILL)[0] - self._spilled > self._most_spills
 
     def before_commit(self) -> None:
         """Give every page of the transaction its blocks in the database file. Raises StorageFault on a full disk."""
@@ -120,9 +123,6 @@ class Room:
     def _committed(self, _connection: apsw.Connection, _name: str, frames: int) -> int:
         self._wal_bytes = frames * (self._page_bytes + _FRAME_BYTES)
         return apsw.SQLITE_OK
-
-    def _spills(self) -> int:
-        return self._connection.status(apsw.SQLITE_DBSTATUS_CACHE_SPILL)[0]
 
     def _number(self, sql: str) -> int:
         return int(self._cursor.execute(sql).get)

@@ -100,6 +100,19 @@ class Pin:
         with self._at_work("content digest"):
             return content_digest(self._connection)
 
+    def digest_of_copy(self, image: Path) -> bytes:
+        """As `content_digest`, of a copy at `image`, and end: the state is needed for as long as copying takes."""
+        try:
+            with self._at_work("content digest"):
+                self._copy(image, rests=False)
+            self.close()
+            return _digest_of(image)
+        except (apsw.Error, OSError) as error:
+            raise StorageFault(error, "content digest") from error
+        finally:
+            with suppress(OSError):
+                steady.remove(image)
+
     def snapshot(self, path: Path) -> SnapshotInfo:
         """Write a snapshot file at `path` (through a temporary file beside it, fsynced), and end.
 
@@ -108,7 +121,7 @@ class Pin:
         image, partial = path.with_name(path.name + ".image.partial"), path.with_name(path.name + ".partial")
         try:
             with self._at_work(f"snapshot of {self._meta.name}"):
-                self._copy(image)
+                self._copy(image, rests=not self.is_first)
             self.close()
             info = SnapshotInfo(
                 log_id=self._meta.log_id,
@@ -173,7 +186,7 @@ class Pin:
         if self._is_over:
             raise Overtaken(self._meta.name)
 
-    def _copy(self, image: Path) -> None:
+    def _copy(self, image: Path, rests: bool) -> None:
         """Nobody needs the image after a power cut: it is synced so that not all of it goes to the disk at once."""
         image.unlink(missing_ok=True)
         source, target, pace = self._connection, apsw.Connection(str(image)), Pace()
@@ -186,7 +199,7 @@ class Pin:
                     if not backup.done:
                         self._check()
                         os.fdatasync(written.fileno())
-                        if not self.is_first:
+                        if rests:
                             pace.worked(steady.STEP_BYTES)
         finally:
             target.close(True)

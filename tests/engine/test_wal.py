@@ -295,7 +295,7 @@ def test_a_snapshot_begins_again_until_it_is_made(
             while not pin._is_over:
                 database.apply([change(log, chance.randrange(ROWS))])
 
-        def copying(pin: Pin, image: Path) -> None:
+        def copying(pin: Pin, image: Path, rests: bool) -> None:
             tries[pin.is_first] += 1
             for thread in writers:
                 thread.join(30)
@@ -309,7 +309,7 @@ def test_a_snapshot_begins_again_until_it_is_made(
                 while True:
                     pin._check()
                     time.sleep(0.001)
-            copy(pin, image)
+            copy(pin, image, rests)
 
         copy = Pin._copy
         monkeypatch.setattr(Pin, "_copy", copying)

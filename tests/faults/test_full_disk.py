@@ -34,9 +34,9 @@ def small_disk() -> Iterator[Callable[[Path, int], None]]:
         subprocess.run(["umount", "-l", str(directory)], check=True)
 
 
-def fill(directory: Path, leave_bytes: int) -> Path:
+def fill(directory: Path, leave_bytes: int, name: str = "filler") -> Path:
     """A file that leaves so much room on the directory's disk."""
-    path = directory / "filler"
+    path = directory / name
     state = os.statvfs(directory)
     with path.open("wb") as file:
         file.truncate(0)
@@ -98,3 +98,37 @@ def test_a_node_with_a_full_disk_stalls_alone(
     level(cluster, *BOTH)
     assert table(cluster, "m1") == table(cluster, "m2")
     assert cluster.log("m2").count("event=stalled") == 1
+
+
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_a_node_that_is_started_on_a_full_disk_goes_on_when_there_is_room(
+    make_cluster: Callable[..., Cluster], small_disk: Callable[[Path, int], None], is_killed: bool
+) -> None:
+    """It needs no room to come up, answers from what it has, and applies what it missed as soon as it can."""
+    cluster = make_cluster(settings={"limits": {"walBytes": 4 * MIB}})
+    directory = cluster.data_directory("m2")
+    small_disk(directory, 16)
+    cluster.start()
+    prepare(cluster)
+    for n in range(50):
+        assert "(1)" in insert(cluster, n)
+    level(cluster, *BOTH)
+    filler = fill(directory, 0)
+    text = "x" * 100_000
+    cluster.ask("proxy", '/*dirk {"db":"t"}*/ manamboara tabilao lehibe (a LAHATSORATRA(null, null));')
+    for _ in range(100):
+        cluster.ask("proxy", f'/*dirk {{"db":"t"}}*/ manampia ao@ lehibe (a) sanda (\'{text}\');')
+    wait_for(lambda: states(cluster, "t")["m2"] == "stalled", 10, "m2 to be stalled")
+    if is_killed:
+        cluster.kill("m2")
+    else:
+        cluster.stop("m2")
+    more = fill(directory, 0, "more")
+    cluster.start("m2", ready=False)
+    wait_for(lambda: "event=listening" in cluster.log("m2"), 20, "m2 to be up")
+    wait_for(lambda: states(cluster, "t")["m2"] == "stalled", 20, "m2 to be stalled again")
+    assert len(table(cluster, "m2")) == 50
+    filler.unlink()
+    more.unlink()
+    level(cluster, *BOTH)
+    assert table(cluster, "m1") == table(cluster, "m2")

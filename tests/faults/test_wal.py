@@ -128,6 +128,8 @@ def hold(cluster: Cluster, wal_bytes: int, times: int, long_query: str, allowed:
         loops += [saying(cluster, "m2", lambda: long_query, f"{allowed} {BUSY}")]
         failed = stack.enter_context(threads(*loops))
         wait_for(lambda: failed or written(cluster, "m1") * CHARACTERS > times * wal_bytes, 110, "the writes")
+        if "snapshotEntries" in cluster.config.get("log", {}):
+            wait_for(lambda: failed or "event=snapshot_confirmed" in cluster.log("proxy", True), 60, "a snapshot")
     print(f"largest: {largest}")
     assert all(size <= wal_bytes + ENTRY_BYTES for size in largest.values()), largest
     level(cluster, *BOTH)
@@ -146,6 +148,7 @@ def test_wals_stay_small_whoever_reads(make_cluster: Callable[..., Cluster]) -> 
     cluster.start("m1", "m2", "proxy")
     prepare(cluster)
     hold(cluster, 2 * MIB, 3, ENDLESS, "57014")
+    print(*(line for line in cluster.log("proxy", True).splitlines() if "snapshot" in line), sep="\n")
     assert cluster.log("m1").count("Traceback") == cluster.log("m2").count("Traceback") == 0
 
 

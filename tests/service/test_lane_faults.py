@@ -193,8 +193,8 @@ def test_a_copy_that_is_damaged_before_it_is_read_is_no_damage_of_the_database(
 
     copy = Pin._copy
 
-    def spoilt(pin: Pin, image: Path) -> None:
-        copy(pin, image)
+    def spoilt(pin: Pin, image: Path, rests: bool) -> None:
+        copy(pin, image, rests)
         spoil(image)
 
     monkeypatch.setattr(Pin, "_copy", spoilt)
