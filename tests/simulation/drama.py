@@ -16,6 +16,7 @@ from tests.simulation.check_transactions import judge_transactions
 from tests.simulation.checks import Commits, Place, Truth, judge, replay
 from tests.simulation.clients import LOG_ID, Client, History
 from tests.simulation.disk import Image
+from tests.simulation.edits import FOUND_SECONDS, Rounds, edit, is_edited
 from tests.simulation.loop import BEGIN_SECONDS, Lane
 from tests.simulation.machines import PROXY, Machine, SimCluster
 from tests.simulation.schedule import DEADLINE_SECONDS, MENDED_SECONDS, Breakage, Fault, Kind, Operation, Plan
@@ -61,6 +62,7 @@ class Drama:
         self._commits = Commits()
         self._template = template
         self._lane = Lane("client")
+        self._rounds = Rounds(self._world)
 
     def run(self) -> Result:
         """Play it to its end and judge it."""
@@ -77,9 +79,10 @@ class Drama:
 
     def _play(self) -> list[str]:
         world, plan = self._world, self._plan
+        self._rounds.watch()
         self._cluster.start()
         for fault in plan.faults:
-            Faulty(world, self._cluster, fault).arm()
+            Faulty(world, self._cluster, fault, self._rounds).arm()
         running = []
         for number, entry in enumerate(plan.entries):
             client = Client(world, self._lane, f"c{number}", entry, self._history)
@@ -88,6 +91,8 @@ class Drama:
         end = MENDED_SECONDS + max((fault.at_seconds + fault.for_seconds for fault in plan.faults), default=0.0)
         gevent.sleep(end)
         self._mend()
+        if plan.has_edits and not self._within(end + FOUND_SECONDS, lambda: not is_edited(self._cluster)):
+            return ["a row that somebody put into a node's file was not found"]
         if not self._within(DEADLINE_SECONDS, lambda: all(one.dead for one in running) or self._is_for_a_person()):
             return ["stuck: clients still wait for an answer"]
         if self._is_for_a_person():
@@ -96,6 +101,8 @@ class Drama:
         world.as_process(self._lane, probe.perform, _PROBE, self._gives_up)
         if not self._within(DEADLINE_SECONDS, lambda: self._is_level() or self._is_for_a_person()):
             return [f"stuck: {self._standings()}"]
+        if not self._within(DEADLINE_SECONDS, lambda: not self._rounds.last_too_long()):
+            return self._rounds.last_too_long()
         return [] if self._is_for_a_person() else self._judge()
 
     def _gives_up(self) -> bool:
@@ -205,8 +212,9 @@ def _has_all(directory: Path, heads: Mapping[int, Place]) -> bool:
 class Faulty:
     """One fault, at its time, and its end."""
 
-    def __init__(self, world: World, cluster: SimCluster, fault: Fault) -> None:
+    def __init__(self, world: World, cluster: SimCluster, fault: Fault, rounds: Rounds) -> None:
         self._world = world
+        self._rounds = rounds
         self._cluster = cluster
         self._fault = fault
 
@@ -223,9 +231,14 @@ class Faulty:
         if kind in (Breakage.HOLD, Breakage.SLOW, Breakage.CUT):
             self._break_link(*fault.target.split("-"))
             return
+        if kind in (Breakage.CUT_ROUND, Breakage.PAUSE_ROUND):
+            self._rounds.at_next(self._count_steps)
+            return
         machine = self._cluster.machines[fault.target]
         if kind is Breakage.FOREIGN:
             self._make_foreign(machine)
+        elif kind is Breakage.EDIT:
+            edit(machine)
         elif kind is Breakage.PAUSE:
             self._world.loop.pause(machine.lane, fault.for_seconds)
         elif kind is Breakage.CLOCK:
@@ -238,6 +251,28 @@ class Faulty:
             while machine.is_up and kind is Breakage.TERMINATE:
                 gevent.sleep(_LOOK_SECONDS)
             machine.start()
+
+    def _count_steps(self) -> None:
+        """A round has begun: break the link between its machines, or what it leads to, at the segment that is meant."""
+        one, other = self._fault.target.split("-")
+        left = [int(self._fault.amount)]
+
+        def passed(source: str, target: str) -> None:
+            if {source, target} != {one, other}:
+                return
+            left[0] -= 1
+            if left[0] < 0:
+                self._world.network.watchers.remove(passed)
+                self._break_in_round(one, other)
+
+        self._world.network.watchers.append(passed)
+
+    def _break_in_round(self, one: str, other: str) -> None:
+        self._world.say("world", f"-- {self._fault.name}: now")
+        if self._fault.kind is Breakage.CUT_ROUND:
+            self._world.network.cut(one, other)
+        else:
+            self._world.loop.pause(self._cluster.machines[other].lane, self._fault.for_seconds)
 
     def _end(self, machine: Machine) -> None:
         kind = self._fault.kind

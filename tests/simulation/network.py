@@ -43,6 +43,8 @@ class Network:
         self._numbers = itertools.count(_FIRST_DESCRIPTOR)
         self.listeners: dict[int, Listener] = {}
         self.sockets: dict[int, SimSocket] = {}
+        #: Told of every segment that arrives: from which machine, at which.
+        self.watchers: list[Callable[[str, str], None]] = []
         #: Machines without power: they answer nothing at all.
         self.dark: set[str] = set()
 
@@ -223,6 +225,9 @@ class SimSocket:
         """Bytes are here. A peer that is gone answers with a reset; one without power not at all."""
         if self.lane.name in self._network.dark:
             return
+        if self.peer is not None:
+            for told in list(self._network.watchers):
+                told(self.peer.lane.name, self.lane.name)
         if self.closed:
             if self.peer is not None:
                 self._network.later(self.lane.name, self.peer, self.peer.reset)

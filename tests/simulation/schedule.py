@@ -23,6 +23,15 @@ _FEW, _SOME, _MANY = (1, 4), (3, 8), (8, 12)
 _FOREIGN_SHARE = 0.12
 #: Runs with transactions, and with databases that come and go.
 _TRANSACTIONS_SHARE, _LIVES_SHARE, _RACES_SHARE = 0.5, 0.3, 0.15
+#: Runs in which a node's file is edited.
+_EDITS_SHARE = 0.2
+#: Seeds from here on are not drawn: they go through the steps of a round, so many for each way to break it.
+STEP_SEEDS = 10_000_000_000
+STEPS = 12
+STEP_PLANS = STEPS * 2 * 2 * 2 * 2
+#: A node that stands still for so long is down.
+_PAUSE_SECONDS = 1.7
+_BUSY_OPERATIONS, _BUSY_GAP_SECONDS = 80, 0.3
 #: What has several statements begins at multiples of this: so that clients meet.
 _MEETING_SECONDS = 0.5
 #: Everything that is broken is mended so long after the last fault.
@@ -84,6 +93,11 @@ class Breakage(StrEnum):
     SYNC = "sync"
     CLOCK = "clock"
     WIPE = "wipe"
+    #: Not drawn with the others: a row that no statement made gets into a node's file, and when the next round has
+    #: begun the n-th segment between the proxy and a node finds the link cut, or the node standing still.
+    EDIT = "edit"
+    CUT_ROUND = "cut_round"
+    PAUSE_ROUND = "pause_round"
     #: Not drawn with the others: the log is an old backup and one node's state belongs to what was lost.
     FOREIGN = "foreign"
 
@@ -146,6 +160,11 @@ class Plan:
         """Whether acknowledged writes may be gone: an old backup of the log took its place."""
         return any(fault.kind is Breakage.FOREIGN for fault in self.faults)
 
+    @property
+    def has_edits(self) -> bool:
+        """Whether a node's file is edited, so that what is read there may be wrong for a while."""
+        return any(fault.kind is Breakage.EDIT for fault in self.faults)
+
     def parts(self) -> list[str]:
         """The names of everything that may be left out, faults first."""
         return [fault.name for fault in self.faults] + [operation.name for operation in self.operations]
@@ -161,6 +180,8 @@ class Plan:
 
 def draw(seed: int) -> Plan:
     """The plan of a seed."""
+    if seed >= STEP_SEEDS:
+        return _step_plan(seed)
     chance = Random(f"plan {seed}")
     shape = _shape(chance)
     clients = chance.choice((1, 2, 2, MOST_CLIENTS))
@@ -173,6 +194,7 @@ def draw(seed: int) -> Plan:
     else:
         operations = _operations(chance, len(entries), _SOME)
         faults = _faults(chance, shape, entries)
+        faults += _edits(Random(f"edits {seed}"), shape, len(faults))
     # With an old backup of the log some come before it takes its place, some after.
     shifts = (0.0, 3.0) if any(fault.kind is Breakage.FOREIGN for fault in faults) else (0.0,)
     operations += _longer_operations(Random(f"longer {seed}"), len(entries), len(operations), shifts)
@@ -252,6 +274,7 @@ _BREAKAGES = (
     + [Breakage.TERMINATE, Breakage.CLOCK, Breakage.WIPE]
 )
 _ON_LINKS = (Breakage.HOLD, Breakage.SLOW, Breakage.CUT)
+_IN_ROUNDS = (Breakage.CUT_ROUND, Breakage.PAUSE_ROUND)
 
 
 def _faults(chance: Random, shape: Shape, entries: tuple[str, ...]) -> list[Fault]:
@@ -265,6 +288,40 @@ def _faults(chance: Random, shape: Shape, entries: tuple[str, ...]) -> list[Faul
         at = round(0.2 + chance.random() * BUSY_SECONDS, 3)
         found.append(Fault(number, at, kind, target, lasts, _amount(chance, kind)))
     return sorted(found, key=lambda fault: fault.at_seconds)
+
+
+def _edits(chance: Random, shape: Shape, first: int) -> list[Fault]:
+    """An edited file, and links that are cut in the rounds that should find it. Drawn apart from the rest."""
+    if chance.random() > _EDITS_SHARE:
+        return []
+    found = [Fault(first, round(0.2 + chance.random() * BUSY_SECONDS, 3), Breakage.EDIT, chance.choice(shape.nodes), 0)]
+    for number in range(first + 1, first + 1 + chance.choice((0, 1, 1, 2))):
+        kind, target = chance.choice(_IN_ROUNDS), f"{PROXY}-{chance.choice(shape.nodes)}"
+        at = round(0.2 + chance.random() * 2 * BUSY_SECONDS, 3)
+        found.append(Fault(number, at, kind, target, _PAUSE_SECONDS, chance.randrange(STEPS)))
+    return found
+
+
+def _step_plan(seed: int) -> Plan:
+    """One of `STEP_PLANS` plans that go through the steps of a round: at each one the link to one node is cut, or the
+    node stands still until it is down, with snapshots or without, under load or at rest."""
+    number = (seed - STEP_SEEDS) % STEP_PLANS
+    number, step = divmod(number, STEPS)
+    number, kind = divmod(number, len(_IN_ROUNDS))
+    number, node = divmod(number, 2)
+    is_busy, has_snapshots = divmod(number, 2)
+    shape = Shape((Role.MASTER, Role.MASTER), snapshot_entries=4 if has_snapshots else 100_000)
+    count = _BUSY_OPERATIONS if is_busy else 3
+    kinds = (Kind.APPEND, Kind.ADD, Kind.READ_LIST)
+    operations = tuple(
+        Operation(one, 0, round(0.3 + one * _BUSY_GAP_SECONDS, 3), kinds[one % 3], one + 10) for one in range(count)
+    )
+    target = f"{PROXY}-{shape.nodes[node]}"
+    faults = (
+        Fault(0, 0.9, Breakage.EDIT, shape.nodes[-1], 0.0),
+        Fault(1, 0.9, _IN_ROUNDS[kind], target, _PAUSE_SECONDS, step),
+    )
+    return Plan(seed, shape, (PROXY,), operations, faults)
 
 
 def _amount(chance: Random, kind: Breakage) -> float:

@@ -10,6 +10,8 @@ import pytest
 from tests import mutants
 from tests.cluster import ROOT, clean_environ
 
+#: As in `schedule`, which may be imported only where the simulation is installed.
+STEP_SEEDS, STEPS, STEP_PLANS = 10_000_000_000, 12, 192
 #: Every mutant is found within so many schedules; most in the first few.
 MUTANT_SCHEDULES = 600
 
@@ -31,6 +33,12 @@ def test_every_promise_holds_in_a_hundred_schedules() -> None:
     assert ended.returncode == 0, ended.stdout + ended.stderr
 
 
+def test_an_edited_file_is_found_whatever_breaks_at_which_step_of_a_round() -> None:
+    """At rest; see `schedule._step_plan` for what these seeds stand for."""
+    ended = simulate(f"--seed={STEP_SEEDS}", f"--schedules={2 * STEPS}")
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
 def test_a_seed_always_tells_the_same_story() -> None:
     """One after the other in one process, or each in a process of its own."""
     first, second = (simulate("--seed=5000", "--schedules=12", f"--jobs={jobs}") for jobs in (1, 12))
@@ -44,6 +52,14 @@ def test_a_bug_on_purpose_is_found(name: str) -> None:
     ended = simulate("--seed=1000", f"--schedules={MUTANT_SCHEDULES}", f"--mutant={name}")
     assert ended.returncode == 0, ended.stdout + ended.stderr
     print(ended.stdout)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_an_edited_file_is_found_under_load_and_with_snapshots_too() -> None:
+    ended = simulate(f"--seed={STEP_SEEDS + 2 * STEPS}", f"--schedules={STEP_PLANS - 2 * STEPS}")
+    print(ended.stdout)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
 
 
 @pytest.mark.slow
