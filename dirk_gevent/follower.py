@@ -106,6 +106,9 @@ class Follower:
 
     def check_level(self) -> None:
         """Find out whether the heads of the last welcome have all been applied, or are of databases that are gone."""
+        if not self.skipped.isdisjoint(self.engine.logs()):
+            # A database is here now of which something was left out: all of it is to be sent.
+            self.reconnect()
         if self.level.is_set() and self._new_genesis == self._kept_genesis:
             return
         if self.progress.has_all(self._target):
@@ -313,11 +316,6 @@ class Follower:
         if log_id not in self._lanes:
             self._lanes[log_id] = Lane(self, log_id)
         return self._lanes[log_id]
-
-    def check_skipped(self) -> None:
-        """A database is here now of which something was left out: connect again, so that all of it is sent."""
-        if not self.skipped.isdisjoint(self.engine.logs()):
-            self.reconnect()
 
     def lane(self, log_id: int) -> Lane | None:
         """The lane of a log, if anything of it came on this connection or before."""

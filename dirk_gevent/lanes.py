@@ -194,9 +194,10 @@ class Lane:
         A log that lacks the DROP of a database still sends its entries, to nodes that have dropped it.
         """
         cuts = self._cuts
-        while (database := self._follower.progress.wait(self.log_id, 0, _LOOK_MS)) is None:
+        while (database := self._follower.engine.of_log(self.log_id)) is None:
             if self._stopped or self._cuts != cuts or self.log_id <= self._follower.engine.enacted_index:
                 raise _DroppedError
+            self._follower.progress.wait(self.log_id, 0, _LOOK_MS)
         return database
 
     def _skip(self, item: Item) -> None:
@@ -220,7 +221,6 @@ class Lane:
             if self._stalled_from is None:
                 self._follower.logger.info("resumed", log=self.log_id, index=database.applied_index)
         self._follower.progress.applied(self.log_id)
-        self._follower.check_skipped()
         for part in replication.parts(outcomes):
             index = database.applied_index if not part or part[-1] is outcomes[-1] else part[-1].index
             self._follower.send(replication.acks(self.log_id, index, part))
@@ -272,7 +272,6 @@ class Lane:
             raise
         if self.log_id == SYSTEM_LOG_ID:
             self._follower.appliers.call(self._follower.engine.reload_databases)
-            self._follower.check_skipped()
         item.path.unlink(missing_ok=True)
         self._follower.logger.info("seeded", log=self.log_id, index=info.index, bytes=info.image_bytes)
         self._follower.progress.applied(self.log_id)
