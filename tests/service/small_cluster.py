@@ -8,6 +8,7 @@ as a test wants.
 from __future__ import annotations
 
 import json
+import time
 from collections import defaultdict
 from contextlib import suppress
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any
 import gevent
 import orjson
 from gevent import socket
+from gevent.event import Event
 
 from dirk_gevent import config, protocol
 from dirk_gevent.cache.options import CacheOptions
@@ -35,7 +37,7 @@ from dirk_gevent.service import Service
 from parser.errors import SqlError
 from parser.shape import split
 from tests.cluster import HOST, free_port
-from tests.service.fake_node import NOW_MS, until
+from tests.service.fake_node import until
 
 NODES = ("m1", "m2")
 PARTS = ("proxy", "cache", *NODES)
@@ -76,7 +78,7 @@ class SmallCluster:
         self.ports = {part: free_port() for part in PARTS}
         self.settings = self._config(directory, wait_ms)
         lines = logger("proxy")
-        self.log = EmbeddedLog(self.settings.log, clock=lambda: NOW_MS)
+        self.log = EmbeddedLog(self.settings.log)
         self.host = LogHost(self.settings, self.log, lines)
         self._handler = ProxyHandler(self.settings, self.host, lines)
         self.proxy = Service(HOST, self.ports["proxy"], self._handler, self.settings.limits, lines)
@@ -89,6 +91,17 @@ class SmallCluster:
         self.cache.start()
         until(lambda: self.cache.store.horizon(SYSTEM_LOG_ID).head >= 0 and self.cache.store.lease_until > 0)
         self._changes: list[gevent.Greenlet[..., Any]] = []
+        #: Cleared, the cache hears of no write and no drop.
+        self.is_cache_hearing = Event()
+        self.is_cache_hearing.set()
+        (link,) = self.host.subscriptions.caches
+        frames, send = link._frames, link._frames.send
+
+        def gated(*words: Any) -> None:
+            self.is_cache_hearing.wait()
+            send(*words)
+
+        frames.send = gated  # type: ignore[method-assign]
 
     def _config(self, directory: Path, wait_ms: int) -> config.Config:
         written = {
@@ -123,14 +136,14 @@ class SmallCluster:
 
     def append(self, log_id: int, text: str) -> int:
         """Append a write that no node has yet; its index."""
-        draft = Draft(new_request_id(NOW_MS), (LoggedStatement(split(text)),))
+        draft = Draft(new_request_id(int(time.time() * 1000)), (LoggedStatement(split(text)),))
         return self.log.append(log_id, draft).entry.index
 
     def change(self, verb: str, name: str) -> int:
         """CREATE or DROP a database as the proxy does; the entry's index. Whether a master has it is not waited for."""
         before = self.head(SYSTEM_LOG_ID)
         work = self.host.create_database if verb == "create" else self.host.drop_database
-        self._changes.append(gevent.spawn(_quietly, work, name, new_request_id(NOW_MS), False))
+        self._changes.append(gevent.spawn(_quietly, work, name, new_request_id(int(time.time() * 1000)), False))
         until(lambda: self.head(SYSTEM_LOG_ID) > before)
         return before + 1
 
@@ -171,6 +184,7 @@ class SmallCluster:
 
     def stop(self) -> None:
         """End everything."""
+        self.is_cache_hearing.set()
         gevent.killall(self._changes)
         self.cache.stop()
         self.host.is_stopping = True

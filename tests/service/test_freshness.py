@@ -75,6 +75,8 @@ class Play:
             (self.change, 2),
             (self.change_as_session, 1),
             (self.level, 4),
+            (self.deafen, 3),
+            (self.run_ahead, 6),
         ]
         (act,) = self.chance.choices([one for one, _ in acts], [weight for _, weight in acts])
         act()
@@ -136,8 +138,33 @@ class Play:
             self.note(f"{name} has told {outcomes[-1].index} of {log}")
         self.cluster.tell(name, log)
 
+    def deafen(self) -> None:
+        """The cache does not hear of what happens, until all is level again."""
+        self.cluster.is_cache_hearing.clear()
+        self.note("the cache hears nothing")
+
+    def run_ahead(self) -> None:
+        """A session learns of a state that its part does not have, or does not know of, and says again what it said."""
+        visitor, log = self.chance.choice(self.visitors), self.current
+        if log is None or len(self.history.states[log]) <= len(FIRST):
+            return
+        again = self.reading(visitor)
+        for _ in range(2):
+            self.check_read(visitor, again(), is_alone=True)
+        if visitor.part in NODES:
+            self.write_by(visitor, next(one for one in NODES if one != visitor.part))
+        else:
+            self.write()
+            name = self.chance.choice(NODES)
+            self.cluster.deliver(name, log)
+            self.cluster.turn_to(name)
+            self.check_read(visitor, self.reading(visitor)(), is_alone=True)
+        for _ in range(2):
+            self.check_read(visitor, again(), is_alone=True)
+
     def level(self) -> None:
         """All nodes have everything, and have said so."""
+        self.cluster.is_cache_hearing.set()
         for log in (0, *sorted(self.history.states)):
             for name in NODES:
                 self.cluster.deliver(name, log)
@@ -324,14 +351,18 @@ class Play:
     def write_as_session(self) -> None:
         """A session writes, and sees it from then on."""
         log = self.current
-        if log is None or len(self.history.states[log]) <= len(FIRST):
-            return
-        visitor, (text, table, value) = self.chance.choice(self.visitors), self.update()
+        if log is not None and len(self.history.states[log]) > len(FIRST):
+            self.write_by(self.chance.choice(self.visitors), self.chance.choice(NODES))
+
+    def write_by(self, visitor: Visitor, name: str) -> None:
+        """A session writes to the tables that are there, and this node does it."""
+        log, (text, table, value) = self.current, self.update()
+        assert log is not None
         known = self.known.get(log, 0), self.cluster.host.sessions.known_index(log)
         writing = gevent.spawn(visitor.client.ask, text, db="x")
         until(lambda: self.cluster.head(log) == len(self.history.states[log]))
         self.history.wrote(log, table, value)
-        self.carry_out(log)
+        self.carry_out(log, name)
         answer = writing.get(timeout=10)
         if visitor.part in BEGINNING:
             visitor.standing.begins(log, *known)
@@ -347,7 +378,7 @@ class Play:
         changing = gevent.spawn(visitor.client.ask, text, trace="")
         until(lambda: self.cluster.head(0) > before)
         self.changed(before + 1)
-        self.carry_out(0)
+        self.carry_out(0, self.chance.choice(NODES))
         answer = changing.get(timeout=10)
         self.note(f"{visitor.part} said {text}: {answer.sqlstate} {answer.meta.get('index')}")
         visitor.has_chosen = False
@@ -355,9 +386,8 @@ class Play:
             assert (answer.meta["log"], answer.meta["index"]) == (0, before + 1)
             visitor.standing.told(0, before + 1)
 
-    def carry_out(self, log: int) -> None:
-        """One node does what is in a log, and says so."""
-        name = self.chance.choice(NODES)
+    def carry_out(self, log: int, name: str) -> None:
+        """A node does what is in a log, and says so."""
         self.cluster.deliver(name, 0)
         self.cluster.deliver(name, log)
         self.heard(name, log)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,6 @@ from dirk_gevent.log.entry import new_request_id
 from dirk_gevent.logs import logger
 from dirk_gevent.session import Session
 from parser.errors import SqlError
-from tests.service.fake_node import NOW_MS
 from tests.service.small_cluster import PARTS, Answered, SmallClient, SmallCluster
 
 READ = "alaivo n ao@ t"
@@ -49,17 +49,17 @@ def running(cluster: SmallCluster) -> int:
     return log_id
 
 
-@pytest.mark.parametrize("part", PARTS)
-@pytest.mark.parametrize("read", ["any", "session", "strong"])
-def test_an_entry_that_runs_holds_up_no_reader(cluster: SmallCluster, part: str, read: str) -> None:
-    """Neither the first read of a session, nor a strong one, nor a second in the same session."""
+def test_an_entry_that_runs_holds_up_no_reader(cluster: SmallCluster) -> None:
+    """Neither the first read of a session, nor a strong one, nor a second in the same session, nor BEGIN."""
     running(cluster)
-    client = SmallClient(cluster, part)
-    for _ in range(2):
-        answer = client.ask(READ, db="x", read=read)
-        assert (answer.rows, answer.sqlstate) == ([[0]], "")
-    assert asked(cluster, part, "atombohy", read=read).sqlstate == ""
-    client.close()
+    for part in PARTS:
+        for read in ("any", "session", "strong"):
+            client = SmallClient(cluster, part)
+            for _ in range(2):
+                answer = client.ask(READ, db="x", read=read)
+                assert (answer.rows, answer.sqlstate) == ([[0]], ""), (part, read)
+            assert asked(cluster, part, "atombohy", read=read).sqlstate == "", (part, read)
+            client.close()
 
 
 def test_what_one_session_was_told_the_next_one_sees(cluster: SmallCluster) -> None:
@@ -70,29 +70,33 @@ def test_what_one_session_was_told_the_next_one_sees(cluster: SmallCluster) -> N
     assert [one.rows for one in first] == [[[1]]] * 2
     for part in ("proxy", "cache"):
         assert [asked(cluster, part).rows for _ in range(4)] == [[[1]]] * 4, part
+        cluster.turn_to("m2")
+        assert asked(cluster, part).rows != [[0]], f"{part}: it waits for the other node, or is refused"
+        cluster.turn_to("m1")
     assert cluster.host.outcomes_of(log_id).known.outcome_index == 2
 
 
-@pytest.mark.parametrize("part", PARTS)
-def test_a_strong_read_is_told_when_its_state_is_known(cluster: SmallCluster, part: str) -> None:
+def test_a_strong_read_is_told_when_its_state_is_known(cluster: SmallCluster) -> None:
     """Both nodes have the entry, their word of it has not come: until then nobody is told."""
+    for part in PARTS:
+        log_id = running(cluster)
+        for name in cluster.nodes:
+            cluster.deliver(name, log_id)
+        reading = gevent.spawn(asked, cluster, part, read="strong")
+        gevent.sleep(0.1)
+        assert not reading.ready(), part
+        cluster.tell("m2", log_id)
+        assert reading.get(timeout=5).rows == [[1]], part
+        cluster.level(log_id)
+
+
+def test_a_strong_read_whose_state_stays_unknown_is_refused(cluster: SmallCluster) -> None:
     log_id = running(cluster)
     for name in cluster.nodes:
         cluster.deliver(name, log_id)
-    reading = gevent.spawn(asked, cluster, part, read="strong")
-    gevent.sleep(0.1)
-    assert not reading.ready()
-    cluster.tell("m2", log_id)
-    assert reading.get(timeout=5).rows == [[1]]
-
-
-@pytest.mark.parametrize("part", PARTS)
-def test_a_strong_read_whose_state_stays_unknown_is_refused(cluster: SmallCluster, part: str) -> None:
-    log_id = running(cluster)
-    for name in cluster.nodes:
-        cluster.deliver(name, log_id)
-    assert asked(cluster, part, read="strong").sqlstate == "57P03"
-    assert asked(cluster, part).rows == [[1]], "a read that is not strong may be told"
+    for part in PARTS:
+        assert asked(cluster, part, read="strong").sqlstate == "57P03", part
+        assert asked(cluster, part).rows == [[1]], "a read that is not strong may be told"
 
 
 def test_after_a_start_all_that_the_log_holds_is_known(cluster: SmallCluster) -> None:
@@ -110,7 +114,7 @@ def test_a_database_that_no_master_has_made_or_dropped_yet_is_not_acknowledged(
 ) -> None:
     """Its outcome is as unknown as any other write's."""
     work = cluster.host.create_database if verb == "create" else cluster.host.drop_database
-    name, request_id = "y" if verb == "create" else "x", new_request_id(NOW_MS)
+    name, request_id = "y" if verb == "create" else "x", new_request_id(int(time.time() * 1000))
     with pytest.raises(SqlError) as unknown:
         work(name, request_id, False)
     assert (unknown.value.key, unknown.value.sqlstate) == ("outcome_unknown", "08007")
@@ -118,18 +122,56 @@ def test_a_database_that_no_master_has_made_or_dropped_yet_is_not_acknowledged(
     assert work(name, request_id, False).index == cluster.head(0)
 
 
-@pytest.mark.parametrize("part", PARTS)
-def test_strong_holds_for_names_too(cluster: SmallCluster, part: str) -> None:
+@pytest.mark.parametrize("fields", [{}, {"db": "x"}])
+def test_a_strong_transaction_is_in_the_database_that_has_the_name_now(
+    cluster: SmallCluster, fields: dict[str, str]
+) -> None:
+    """Where it is asked for, the one that was before is known still: it begins in the new one, or not at all."""
+    clients = [SmallClient(cluster, part) for part in PARTS]
+    for client in clients:
+        client.ask("ampiasao x")
+    cluster.change("drop", "x")
+    log_id = cluster.change("create", "x")
+    cluster.deliver("m1", 0)
+    cluster.tell("m1", 0)
+    for client in clients:
+        begun = client.ask("atombohy", read="strong", **fields)
+        assert begun.sqlstate == "57P03" or (begun.sqlstate, begun.meta["log"]) == ("", log_id), client.part
+    cluster.level(0)
+    for client in clients:
+        client.ask("avereno")
+        begun = client.ask("atombohy", read="strong", **fields)
+        assert (begun.sqlstate, begun.meta["log"]) == ("", log_id), client.part
+        client.close()
+
+
+@pytest.mark.parametrize("part", ["m1", "m2"])
+def test_a_strong_read_in_a_transaction_is_none_of_a_database_that_is_gone(cluster: SmallCluster, part: str) -> None:
+    client = SmallClient(cluster, part)
+    assert not client.ask("atombohy", db="x").sqlstate
+    cluster.change("drop", "x")
+    cluster.change("create", "x")
+    other = "m2" if part == "m1" else "m1"
+    cluster.deliver(other, 0)
+    cluster.tell(other, 0)
+    assert client.ask(READ).rows == [[0]]
+    assert client.ask(READ, read="strong").sqlstate in ("3D000", "57P03")
+    client.close()
+
+
+def test_strong_holds_for_names_too(cluster: SmallCluster) -> None:
     """A node that lags has not heard of a database, another was dropped: USE and SHOW DATABASES say what is so."""
     cluster.change("drop", "x")
     log_id = cluster.change("create", "y")
     cluster.deliver("m1", 0)
     cluster.tell("m1", 0)
-    assert asked(cluster, part, "asehoy ny tahiry", read="strong", db=None).rows == [["y"]]
-    client = SmallClient(cluster, part)
-    assert client.ask("ampiasao x", read="strong").sqlstate == "3D000"
-    chosen = client.ask("ampiasao y", read="strong")
-    assert (chosen.sqlstate, chosen.meta["db"], chosen.meta["log"]) == ("", "y", log_id)
+    clients = [SmallClient(cluster, part) for part in PARTS]
+    for client in clients:
+        assert client.ask("asehoy ny tahiry", read="strong").rows == [["y"]], client.part
+        assert client.ask("ampiasao x", read="strong").sqlstate == "3D000", client.part
+        chosen = client.ask("ampiasao y", read="strong")
+        assert (chosen.sqlstate, chosen.meta["db"], chosen.meta["log"]) == ("", "y", log_id), client.part
     cluster.level(0)
-    assert client.ask("alaivo 1", trace="").meta["log"] == log_id
-    client.close()
+    for client in clients:
+        assert client.ask("alaivo 1", trace="").meta["log"] == log_id, client.part
+        client.close()
