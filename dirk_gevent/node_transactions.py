@@ -28,6 +28,7 @@ from dirk_gevent.engine.stream import RelationStream
 from dirk_gevent.engine.transaction import Transaction
 from dirk_gevent.forward import Forward
 from dirk_gevent.freshness import needed_index
+from dirk_gevent.learning import learn
 from dirk_gevent.log.entry import LoggedStatement
 from dirk_gevent.node_stream import LongReads, NodeStream
 from dirk_gevent.progress import Progress
@@ -152,10 +153,9 @@ class NodeTransactions:
     def _outside(self, session: Session, request: Request, understood: Understood, wire: Wire) -> Answer:
         route = understood.route
         if route.verb == "begin":
-            database = self._place(session, request, route)
             if request.read == "strong":
-                known_index = self._forward.known_index(session, request, database, wire)
-                self._progress.wait(database.log_id, known_index, self._limits.wait_ms)
+                learn(self._forward, session, request, request.database or session.database, wire)
+            database = self._place(session, request, route)
             transaction = Transaction(database, self._limits.transaction_steps, self._limits.max_statement_bytes // 2)
             held = session.transaction = HeldTransaction(transaction, self._forget)
             self._open.add(held)
@@ -229,6 +229,10 @@ class NodeTransactions:
         self._check_place(request, database)
         is_strong = request.read == "strong"
         known_index = self._forward.known_index(session, request, database, wire) if is_strong else 0
+        # When nothing is known of its log, it may be that another has the name now.
+        is_asked = is_strong and not known_index
+        if is_asked and learn(self._forward, session, request, database.name, wire) != database.log_id:
+            raise SqlError("unknown_database", name=database.name)
         needed = needed_index(session, request, database.log_id, known_index)
         if needed > transaction.base_index:
             self._progress.wait(database.log_id, needed, self._limits.wait_ms)

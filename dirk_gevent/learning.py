@@ -1,0 +1,38 @@
+"""Which log a name stands for now, and what is known of that log: asked where the log is, for a node that may lag."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from dirk_gevent import protocol
+from dirk_gevent.forward import Forward
+from dirk_gevent.log.entry import SYSTEM_DATABASE
+from dirk_gevent.session import Request, Session
+from dirk_gevent.understand import Understanding
+from dirk_gevent.wire import Wire
+from parser.errors import SqlError
+
+#: A read that costs nothing, for what its answer says of the state.
+_NOTHING = Understanding().of("alaivo 1")
+_NOTHING_BYTES = b"alaivo 1"
+
+
+def learn(forward: Forward, session: Session, request: Request, name: str | None, wire: Wire) -> int:
+    """The log of the database that has the name now; the session has seen what is known of it then.
+
+    Raises SqlError: unknown_database, no_readable_node when no node can say, and as `Forward.run` does.
+    """
+    if forward.host is not None:
+        sessions = forward.host.sessions
+        log_id = sessions.place(session, name)[1]
+        session.saw(log_id, sessions.known_index(log_id))
+        return log_id
+    metadata = {"db": name or SYSTEM_DATABASE, "read": "strong"}
+    asked = replace(request, raw=_NOTHING_BYTES, has_meta=True, metadata=metadata)
+    answer = forward.run(session, asked, _NOTHING.shaped, _NOTHING.route, wire)
+    meta = (protocol.split_meta(answer)[0] if isinstance(answer, bytes) else None) or {}
+    if meta.get("sqlstate") == "3D000":
+        raise SqlError("unknown_database", name=metadata["db"])
+    if "sqlstate" in meta or "log" not in meta:
+        raise SqlError("no_readable_node", waited_ms=0)
+    return int(meta["log"])
