@@ -22,6 +22,7 @@ _STATUS, _CONFLICTS = b"asehoy ny mpizara;", b"asehoy ny fifandirana;"
 _NEEDS_YES = {
     "evict": "the node counts for nothing until it is seeded again",
     "reseed": "what the node has is put aside, and it takes the log's state",
+    "skip": "the entry ends with XX000 on every node, now and in every replay, and what it was to write is lost",
     "settle": "what the others have is put aside, and counts no more",
 }
 
@@ -72,7 +73,7 @@ def _restore(settings: Config, options: dict[str, Any]) -> int:
 
 
 def _at_the_proxy(settings: Config, options: dict[str, Any]) -> int:
-    tasks = ("verify", "snapshot", "drain", "undrain", "evict", "reseed", "settle")
+    tasks = ("verify", "snapshot", "drain", "undrain", "evict", "reseed", "settle", "skip")
     task = next(name for name in tasks if options[name])
     if task in _NEEDS_YES and not options["--yes"]:
         consequence = _ACCEPTS_LOG if options["--accept-log"] else _NEEDS_YES[task]
@@ -80,6 +81,8 @@ def _at_the_proxy(settings: Config, options: dict[str, Any]) -> int:
     fields: dict[str, Any] = {"database": options["DATABASE"] or options["--database"], "node": options["NODE"]}
     if task == "settle":
         fields |= {"keep": options["--keep"], "accept_log": options["--accept-log"]}
+    if task == "skip":
+        fields["index"] = int(options["INDEX"])
     return run_task(settings, task, yes=options["--yes"], seconds=int(options["--seconds"]), **fields)
 
 

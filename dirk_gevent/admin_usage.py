@@ -27,6 +27,7 @@ Usage:
   dirk-admin evict NODE [--database NAME] [--yes] [--config FILE]
   dirk-admin reseed NODE [--database NAME] [--yes] [--config FILE]
   dirk-admin settle DATABASE (--keep NODE | --keep-log) [--yes] [--config FILE]
+  dirk-admin skip DATABASE INDEX [--yes] [--config FILE]
   dirk-admin settle --accept-log [--yes] [--config FILE]
   dirk-admin rebuild-log --from NODE [--yes] [--yes-lose N] [--config FILE]
   dirk-admin (-h | --help | --version)
@@ -45,9 +46,11 @@ again by itself. evict counts on a node no more (a machine that will not come ba
 what it has, evicted or not, and take the log's state.
 
 Deciding: settle ends a dispute of masters that the log could not settle, or accepts a copied log although masters are
-missing. rebuild-log makes the log anew from the databases of one node: for when the log's disk was lost, or a backup
-of the log was restored that is older than the nodes. Stop the proxy and that node first. Without --yes it only says
-what it found and what it would do. The old log is kept beside the new one.
+missing. skip gets masters past an entry of the log that none of them can apply: it ended with XX000 and changed
+nothing, on every node, for good; if one master has applied it, the others take its state instead. rebuild-log makes
+the log anew from the databases of one node: for when the log's disk was lost, or a backup of the log was restored that
+is older than the nodes. Stop the proxy and that node first. Without --yes it only says what it found and what it would
+do. The old log is kept beside the new one.
 
 Options:
   --database NAME    One database instead of all.
@@ -69,7 +72,7 @@ Options:
 Exit status: 0 done, 1 not done, 2 wrong arguments, bad settings, or no proxy.
 """
 
-_NUMBERS = ("--to-index", "--yes-lose", "--seconds")
+_NUMBERS = ("--to-index", "--yes-lose", "--seconds", "INDEX")
 
 
 class UsageError(Exception):

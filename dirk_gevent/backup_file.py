@@ -21,6 +21,7 @@ import zstandard
 from dirk_gevent import protocol
 from dirk_gevent.log.contract import EntriesGoneError
 from dirk_gevent.log.directory import sync_directory
+from dirk_gevent.log.skipped import own_bytes
 from dirk_gevent.steady import SteadyFile
 
 MAGIC = b"DIRKDB-BACKUP-1\n"
@@ -215,7 +216,7 @@ class BackupSource:
         index = self.least
         for piece in self._contents.entries:
             for offset, encoded in enumerate(self._entries(piece)):
-                if orjson.loads(encoded)[_TIME_FIELD] > time_ms:
+                if orjson.loads(own_bytes(encoded))[_TIME_FIELD] > time_ms:
                     return index
                 index = piece.first + offset
         return index

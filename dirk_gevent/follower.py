@@ -38,8 +38,7 @@ _CONNECT_SECONDS = 2.0
 _SILENCE_SECONDS = 10.0
 #: A proxy that was away takes writes again once a master has come back to it: that wait is all writers'.
 _RETRY_FIRST_SECONDS, _RETRY_MAX_SECONDS = 0.1, 0.75
-_APPLIER_THREADS = 4
-_SLOW_THREADS = 2
+_APPLIER_THREADS, _SLOW_THREADS = 4, 2
 _CHECKPOINT_SECONDS = 5.0
 _LEAVE_SECONDS = 4.0
 _REST_SECONDS = 1.0
@@ -61,8 +60,7 @@ class Follower:
         #: Set once this node has applied all that the log held when it connected.
         self.level = Event()
         self._target: dict[int, int] = {}
-        self._new_genesis = b""
-        self._kept_genesis = b""
+        self._new_genesis = self._kept_genesis = b""
         self._place = place
         self._frames: FrameSocket | None = None
         self._lanes: dict[int, Lane] = {}
@@ -285,6 +283,8 @@ class Follower:
             lane.put(Mark(int(frame["index"]), bool(frame["upload"]), Way(frame.get("way", ""))))
         elif kind == "fence":
             lane.put(Fence())
+        elif kind == "halt":
+            self.send(replication.halted(log_id, lane.halt()))
         elif kind == "snapshot":
             self._arrivals.begin(log_id)
         elif kind == "chunk":

@@ -7,9 +7,8 @@ behind nobody.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import gevent
@@ -22,59 +21,20 @@ from dirk_gevent.log.contract import EntriesGoneError, SnapshotInfo, Watch
 from dirk_gevent.pieces import send_pieces
 from dirk_gevent.precedence import Way
 from dirk_gevent.protocol import FrameSocket
-from dirk_gevent.replication import Hello, Welcome
+from dirk_gevent.replication import Halted, Hello, Welcome
+from dirk_gevent.send_lane import SendLane
 from dirk_gevent.uploads import Upload
 from parser.errors import SqlError
 
 if TYPE_CHECKING:
     from dirk_gevent.host import LogHost
 
-#: How far a node may be sent ahead of what it has applied, in each log (one entry may always be on its way).
-WINDOW_ENTRIES = 8192
-WINDOW_BYTES = 64 * 1024 * 1024
-#: The same over all logs: past it a log has one message on its way, so that a stalled database stops no other.
+#: What may be on its way over all logs: past it a log has one message on its way, so that a stalled one stops no other.
 LINK_WINDOW_BYTES = 256 * 1024 * 1024
 #: Snapshots on their way to one node at one time: each is an open file and a piece in memory.
 _MOST_SEEDS = 4
 CHUNK_MAX_BYTES = 1024 * 1024
 _LOOK_SECONDS = 0.02
-
-
-@dataclass(slots=True)
-class _Lane:
-    """One log on its way to one node. `mark` is an index after which the node is asked for a digest."""
-
-    sent: int
-    applied: int
-    mark: int | None = None
-    mark_uploads: bool = False
-    mark_way: Way = Way.BESIDE
-    is_seeding: bool = False
-    flying_bytes: int = 0
-    flying: deque[tuple[int, int]] = field(default_factory=deque)
-
-    def restart(self, index: int) -> None:
-        """The node will stand at `index`, whatever was sent before."""
-        self.sent = self.applied = index
-        self.flying.clear()
-        self.flying_bytes = 0
-
-    def took_off(self, count: int, size_bytes: int) -> None:
-        """`count` entries have been sent."""
-        self.sent += count
-        self.flying.append((self.sent, size_bytes))
-        self.flying_bytes += size_bytes
-
-    def landed(self, index: int) -> None:
-        """The node has applied all up to `index`."""
-        self.applied = index
-        while self.flying and self.flying[0][0] <= index:
-            self.flying_bytes -= self.flying.popleft()[1]
-
-    @property
-    def is_full(self) -> bool:
-        """Whether the node must apply something before it is sent more."""
-        return self.sent - self.applied >= WINDOW_ENTRIES or self.flying_bytes >= WINDOW_BYTES
 
 
 class NodeLink:
@@ -86,7 +46,7 @@ class NodeLink:
         self._log = host.log
         self._frames = frames
         self._hello = hello
-        self._lanes: dict[int, _Lane] = {}
+        self._lanes: dict[int, SendLane] = {}
         self._refused: dict[int, int] = {}
         self._pending: set[int] = set()
         #: Logs that have more to send once the node has applied some of what is on its way.
@@ -95,6 +55,7 @@ class NodeLink:
         self._seeds = Semaphore(_MOST_SEEDS)
         self._wake = Event()
         self._told_heads: dict[int, int] = {}
+        self.halt_answers: dict[int, Halted] = {}
         self._uploads: dict[int, Upload] = {}
         #: Whether it is settled where the node goes on in each log.
         self.is_open = False
@@ -162,7 +123,7 @@ class NodeLink:
             lane.is_seeding = True
             gevent.spawn(self._guarded, self._send_fence, log_id, lane)
 
-    def _send_fence(self, log_id: int, lane: _Lane) -> None:
+    def _send_fence(self, log_id: int, lane: SendLane) -> None:
         self._frames.send({"t": "fence", "log": log_id})
         self._send_snapshot(log_id, lane)
 
@@ -175,13 +136,13 @@ class NodeLink:
         if standing is None:
             if self._host.fences.is_fenced(self.node, log_id):
                 self._host.fences.done(self.node, log_id, "")
-            self._lanes[log_id] = lane = _Lane(0, 0)
+            self._lanes[log_id] = lane = SendLane(0, 0)
             self._continue(log_id, lane)
             return
         if max(standing.heard, standing.applied) > head and not self._from_predecessor:
             self._refuse(log_id, head, max(standing.heard, standing.applied))
             return
-        self._lanes[log_id] = lane = _Lane(standing.applied, standing.applied)
+        self._lanes[log_id] = lane = SendLane(standing.applied, standing.applied)
         if self._host.fences.is_fenced(self.node, log_id):
             self.fence(log_id)
             return
@@ -204,7 +165,7 @@ class NodeLink:
         self._host.log_is_older(self.node, log_id, head, heard)
         self._frames.send({"t": "refuse", "log": log_id, "key": "log_older_than_node"})
 
-    def _continue(self, log_id: int, lane: _Lane) -> None:
+    def _continue(self, log_id: int, lane: SendLane) -> None:
         if lane.sent + 1 < self._log.oldest(log_id) or self._host.older.is_seeded(self.node, log_id, lane.sent):
             self._seed(log_id, lane)
         else:
@@ -214,6 +175,11 @@ class NodeLink:
         """There may be more of a log to send."""
         self._pending.add(log_id)
         self._wake.set()
+
+    def halt(self, log_id: int) -> None:
+        """Have the node begin nothing more of a log on this connection; its answer comes into `halt_answers`."""
+        self.halt_answers.pop(log_id, None)
+        self._frames.send({"t": "halt", "log": log_id})
 
     def stands_at(self, log_id: int) -> int | None:
         """Up to which index the node is known to have applied a log; None while a snapshot is on its way there."""
@@ -225,7 +191,7 @@ class NodeLink:
             for log_id in changed:
                 is_evicted = self._host.cluster.nodes[self.node].is_evicted(log_id)
                 if log_id not in self._lanes and log_id not in self._refused and not is_evicted:
-                    self._lanes[log_id] = _Lane(0, 0)
+                    self._lanes[log_id] = SendLane(0, 0)
                 self._pending.add(log_id)
             self._wake.set()
 
@@ -240,7 +206,7 @@ class NodeLink:
                 if lane is not None and not lane.is_seeding and self._send_some(log_id, lane):
                     self.poke(log_id)
 
-    def _send_some(self, log_id: int, lane: _Lane) -> bool:
+    def _send_some(self, log_id: int, lane: SendLane) -> bool:
         """Send the next entries or the mark of a log; whether there may be more to send at once."""
         if lane.mark is not None and lane.sent >= lane.mark:
             asked, lane.mark = lane.mark, None
@@ -281,17 +247,17 @@ class NodeLink:
         self._frames.send_frame(frame.encoded)
         return True
 
-    def _seed(self, log_id: int, lane: _Lane) -> None:
+    def _seed(self, log_id: int, lane: SendLane) -> None:
         lane.is_seeding = True
         gevent.spawn(self._guarded, self._send_snapshot, log_id, lane)
 
-    def _send_snapshot(self, log_id: int, lane: _Lane) -> None:
+    def _send_snapshot(self, log_id: int, lane: SendLane) -> None:
         with self._seeds:
             self._send_latest(log_id, lane)
         lane.is_seeding = False
         self.poke(log_id)
 
-    def _send_latest(self, log_id: int, lane: _Lane) -> None:
+    def _send_latest(self, log_id: int, lane: SendLane) -> None:
         info = self._log.latest_snapshot(log_id)
         if info is None:
             lane.restart(0)
@@ -339,6 +305,8 @@ class NodeLink:
             self._host.fences.done(self.node, int(frame["log"]), str(frame.get("kept") or ""))
         elif kind == "dumped":
             self._host.fences.dumped(self.node, int(frame["log"]), str(frame["kept"]), str(frame["sql"]))
+        elif kind == "halted":
+            self.halt_answers[int(frame["log"])] = replication.halted_in(frame)
         elif kind == "touched":
             self._host.snapshots.hurry(int(frame["log"]))
         elif kind == "leaving":

@@ -13,19 +13,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import apsw
 import gevent
 
 from dirk_gevent import replication
 from dirk_gevent.engine.apply import Work
-from dirk_gevent.engine.dump import dump_file
 from dirk_gevent.engine.faults import ForeignHistory, OutOfOrder, PoisonedEntry, SnapshotDamaged, StorageFault
 from dirk_gevent.engine.position import NodeState
 from dirk_gevent.engine.results import Outcome
 from dirk_gevent.engine.wal import EntriesWait
+from dirk_gevent.kept_states import dump_kept
 from dirk_gevent.log.entry import DROP_DATABASE, SYSTEM_LOG_ID, Entry
+from dirk_gevent.log.skipped import is_skipped
 from dirk_gevent.mark_answers import MarkAnswers
 from dirk_gevent.precedence import Way
+from dirk_gevent.replication import Halted
 from parser.errors import SqlError
 
 if TYPE_CHECKING:
@@ -102,14 +103,16 @@ class Lane:
         self._is_stuck = False
         #: What state the database had when the machine began to fail it; None while it does not.
         self._stalled_from: NodeState | None = None
+        #: The host asks whether an entry may be skipped: nothing is begun until the connection ends.
+        self._is_halted = False
         #: Where the database stood when an error came that nobody foresaw.
         self._failed_at: int | None = None
 
     def put(self, item: Item) -> None:
         """Queue an item; it is worked on at once if nothing else is."""
-        if isinstance(item, Fence | Restore):
+        if isinstance(item, Fence | Restore) or (self._is_stuck and _is_way_out(item)):
             self._is_stuck = False
-        if self._stopped or self._is_stuck:
+        if self._stopped or self._is_stuck or self._is_halted:
             self._refuse(item)
             return
         self._queue.append(item)
@@ -123,9 +126,17 @@ class Lane:
         self._stalled_from = self._stalled_from or NodeState.LIVE
         self._worker = gevent.spawn(self._drain)
 
+    def halt(self) -> Halted:
+        """Begin nothing more on this connection; how this node stands."""
+        self.cut()
+        self._is_halted = True
+        database = self._follower.engine.of_log(self.log_id)
+        return Halted(database.applied_index if database else 0, bool(self._worker), self._is_stuck)
+
     def cut(self) -> None:
         """The connection is gone, or will be: what has not begun will be sent again."""
         self._cuts += 1
+        self._is_halted = False
         waiting, self._queue = self._queue, deque()
         for item in waiting:
             self._refuse(item)
@@ -227,7 +238,7 @@ class Lane:
         self._follower.check_level()
 
     def _apply_on_thread(self, database: Database, batch: Batch) -> list[Outcome]:
-        work = [Work(Entry.decode(encoded), encoded) for encoded in batch.entries]
+        work = [Work.of(told) for told in batch.entries]
         if batch.first == database.applied_index + 1 and batch.chain != database.chain:
             raise ForeignHistory(self.log_id, database.applied_index)
         if self.log_id == SYSTEM_LOG_ID:
@@ -291,26 +302,7 @@ class Lane:
         follower.send({"t": "fenced", "log": self.log_id, "kept": str(kept or "")})
         follower.logger.error("fenced", log=self.log_id, kept=str(kept or ""))
         if kept is not None:
-            gevent.spawn(self._dump, database.name, kept, index)
-
-    def _dump(self, name: str, kept: Path, index: int) -> None:
-        """Write what was put aside as statements, too, beside the file."""
-        follower, target = self._follower, kept.with_suffix(".sql")
-        node = follower.engine.node
-        again = "the databases that it names" if self.log_id == SYSTEM_LOG_ID else "it again under another name"
-        remarks = (
-            f"Database {name} as node {node} had it at index {index} of its log, when it was shut out.",
-            f"dirk-client -f {target.name} makes {again}.",
-        )
-        try:
-            if not target.exists():
-                follower.slow.call(dump_file, kept, target, f"{name}_{node}_{index}", remarks)
-            follower.send({"t": "dumped", "log": self.log_id, "kept": str(kept), "sql": str(target)})
-        except (apsw.Error, OSError, ValueError) as error:
-            # A file that was put aside because it is damaged may have no rows to give.
-            follower.logger.error("dump_failed", log=self.log_id, kept=str(kept), reason=str(error))
-        except Exception as error:
-            follower.logger.exception("dump_failed", error, log=self.log_id, kept=str(kept))
+            gevent.spawn(dump_kept, follower, self.log_id, database.name, kept, index)
 
     def _note_damage(self, fault: StorageFault) -> bool:
         """Whether the file itself is wrong; then the host answers with a fence, now or when the node is back."""
@@ -395,3 +387,8 @@ class Lane:
             reason = f"{type(error).__name__}: {error}"
             database.set_state(NodeState.STALLED, reason)
             self._follower.logger.error("stuck", log=self.log_id, index=database.applied_index, reason=reason)
+
+
+def _is_way_out(item: Item) -> bool:
+    """Whether an item may get a stuck database on: a person had the entry skipped."""
+    return isinstance(item, Batch) and any(map(is_skipped, item.entries))

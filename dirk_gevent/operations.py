@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import gevent
 
-from dirk_gevent import backups, restoring
+from dirk_gevent import backups, restoring, skipping
 from dirk_gevent.cluster import SHOWN_DIGEST_BYTES, NodeState
 from dirk_gevent.conflicts import Cause, Status
 from dirk_gevent.log.contract import DatabaseInfo, EntriesGoneError
@@ -44,7 +44,7 @@ def serve_admin(host: LogHost, frames: FrameSocket, fields: Mapping[str, Any]) -
     waiting = gevent.spawn(_wait, frames)
     try:
         status, text = Operations(host, frames).run(str(fields.get("do")), fields)
-    except (Refused, restoring.RestoreRefused) as error:
+    except (Refused, restoring.RestoreRefused, skipping.SkipRefused) as error:
         status, text = 1, str(error)
     except SqlError as error:
         status, text = 1, sentence(error.key, "en", error.params)
@@ -86,6 +86,7 @@ class Operations:
             "drain": self._drain,
             "undrain": self._undrain,
             "settle": self._settle,
+            "skip": self._skip,
             "backup": lambda fields: backups.stream(self._host, self._frames, fields.get("database")),
             "restore": lambda fields: restoring.from_log(self._host, self._line, fields),
             "receive": lambda fields: restoring.from_program(self._host, self._frames, fields),
@@ -252,6 +253,15 @@ class Operations:
         self._host.disputes.settled_by(info.log_id, str(keep or ""))
         winner = f"{keep}'s state" if keep else "the log's own state"
         return 0, f"{info.name}: {winner} counts; what the others had is kept aside on their machines."
+
+    def _skip(self, fields: Mapping[str, Any]) -> tuple[int, str]:
+        (info,) = self._chosen(fields)
+
+        def take_state(log_id: int, author: str) -> None:
+            if self._round(log_id, uploads=True, author=author).stored is None:
+                raise Refused(f"{author} could not give a snapshot of its state; try again")
+
+        return skipping.skip(self._host, info, int(fields["index"]), take_state)
 
     def _take_state(self, info: DatabaseInfo, keep: str) -> None:
         """Have the log hold the state of the node `keep` at its head; Refused when it does not."""

@@ -169,6 +169,11 @@ class LogOutcomes:
             headers.append(Header(self.log_id, self.released, record.tables))
         return headers
 
+    def is_told(self, index: int) -> bool:
+        """Whether any master that counts has told how entry `index` ended, as far as that is remembered."""
+        record = self._records.get(index)
+        return record is not None and bool(record.digests)
+
     def known_by(self, index: int, node: str) -> bool:
         """Whether `node` has told its outcome of `index`."""
         record = self._records.get(index)

@@ -17,7 +17,7 @@ from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.reissue import Place, reissue
 from dirk_gevent.engine.snapshot import SnapshotInfo
 from dirk_gevent.log.contract import EntriesGoneError, Log
-from dirk_gevent.log.entry import RULES, Entry
+from dirk_gevent.log.entry import RULES
 from dirk_gevent.steady import SteadyFile
 from dirk_gevent.threads import NativeThreads
 
@@ -130,7 +130,7 @@ class Scratch:
             self._threads.call(self._engine.close)
 
     def _apply(self, entries: Sequence[bytes], wanted: int) -> None:
-        work = [Work(Entry.decode(encoded), encoded) for encoded in entries]
+        work = [Work.of(told) for told in entries]
         self.older_entries += sum(item.entry.rules != RULES for item in work)
         for outcome in self.database.apply(work):
             if outcome.index == wanted:

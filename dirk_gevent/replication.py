@@ -1,8 +1,8 @@
 """What the log's host and a node say to each other on a subscription, as JSON and back.
 
-Host to node: welcome, refuse, entries, mark, fence, snapshot (+ chunk, snapshot_end), beat.
+Host to node: welcome, refuse, entries, mark, fence, halt, snapshot (+ chunk, snapshot_end), beat.
 Node to host: acks, beat, digest, upload (+ chunk, upload_end), undone (no digest and no snapshot: its disk failed),
-damaged (its file can't be read).
+damaged (its file can't be read), halted (how it stands in a log of which it begins nothing more).
 Only this file knows the field names; both sides work with the dataclasses.
 """
 
@@ -149,6 +149,25 @@ def node_beat(
 def efforts_in(frame: Mapping[str, Any]) -> dict[int, Effort]:
     """What a node is at, out of its heartbeat."""
     return {int(log_id): Effort(*map(int, one)) for log_id, one in (frame.get("work") or {}).items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Halted:
+    """A node begins nothing more of a log: how far it is, whether it is at work, whether an entry cannot be applied."""
+
+    applied: int
+    is_busy: bool
+    is_stuck: bool
+
+
+def halted(log_id: int, stands: Halted) -> dict[str, Any]:
+    """A node's answer to `halt`."""
+    return {"t": "halted", "log": log_id, "at": stands.applied, "busy": stands.is_busy, "stuck": stands.is_stuck}
+
+
+def halted_in(fields: Mapping[str, Any]) -> Halted:
+    """The inverse of `halted`."""
+    return Halted(int(fields["at"]), bool(fields["busy"]), bool(fields["stuck"]))
 
 
 def acks(log_id: int, applied: int, outcomes: Iterable[Outcome]) -> dict[str, Any]:

@@ -18,7 +18,8 @@ from dirk_gevent.engine import records
 from dirk_gevent.genesis import followed_log
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 
-_FILES = re.compile(r"dirk\.sqlite|db-[0-9]{8,}\.sqlite")
+#: `dirk.sqlite` is the system database's in a directory that no node of this release has taken over yet.
+_FILES = re.compile(r"system\.sqlite|dirk\.sqlite|db-[0-9]{8,}\.sqlite")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ def node_files(node: str, directory: Path) -> NodeFiles:
         return NodeFiles(node, directory, problems=(f"{directory} is not on this machine",))
     found: dict[int, records.Meta] = {}
     problems = []
-    for path in sorted(path for path in directory.iterdir() if _FILES.fullmatch(path.name)):
+    for path in sorted(path for path in directory.iterdir() if _FILES.fullmatch(path.name) and path.is_file()):
         try:
             meta = _read_meta(path)
         except apsw.Error as error:

@@ -10,6 +10,7 @@ from __future__ import annotations
 SQLSTATE: dict[str, str] = {
     "syntax": "42601",
     "ends_early": "42601",
+    "character_unassigned": "42602",
     "parameter_misplaced": "42601",
     "natural_using": "42601",
     "unterminated": "42601",
@@ -97,6 +98,8 @@ SQLSTATE: dict[str, str] = {
     "node_unknown": "57P03",
     "build_differs": "57P03",
     "older_entries": "57P03",
+    "skipping": "57P03",
+    "entry_skipped": "XX000",
     "later_release": "58030",
     "request_id_invalid": "22023",
     "request_id_expired": "22023",

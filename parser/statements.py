@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Final, cast
 
 from parser import depth, tables
+from parser.assigned import check_names
 from parser.errors import SqlError
 from parser.lexer import Lexer, SyntaxFault
 from parser.lr import Machine
@@ -51,9 +52,10 @@ class Statements:
         return None
 
     def route(self, shaped: Shaped) -> Route:
-        """Where the statement goes. Raises what `parse` raises."""
+        """Where the statement goes. Raises what `parse` raises, and `character_unassigned`."""
         found = self._routes.get(shaped.shape)
         if found is None:
+            check_names(shaped.shape)
             found = route_of(self.parse(shaped))
             if len(shaped.shape) <= CACHED_SHAPE_CHARACTERS:
                 if len(self._routes) >= CACHED_SHAPES:

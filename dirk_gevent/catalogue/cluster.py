@@ -115,6 +115,11 @@ MESSAGES: dict[str, Texts] = {
         fr="la base {name} est en cours de restauration ; réessayez dans un instant",
         en="database {name} is being restored; try again in a moment",
     ),
+    "skipping": Texts(
+        mg="misy soratra dinganina ao amin'ny tahiry {name} ; andramo indray rehefa afaka kelikely",
+        fr="une écriture de la base {name} est en train d'être sautée ; réessayez dans un instant",
+        en="an entry of database {name} is being skipped; try again in a moment",
+    ),
     "being_seeded": Texts(
         mg="mbola maka ny angona avy amin'ny diary ny mpizara {node} ; andramo indray rehefa afaka kelikely",
         fr="le serveur {node} reprend encore ses données du journal ; réessayez dans un instant",

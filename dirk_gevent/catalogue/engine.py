@@ -5,6 +5,11 @@ from __future__ import annotations
 from dirk_gevent.catalogue import Texts
 
 MESSAGES: dict[str, Texts] = {
+    "entry_skipped": Texts(
+        mg="tsy nety natao tamin'ny mpizara rehetra io soratra io ka nodinganin'olona : tsy nisy niova",
+        fr="aucun serveur n'a pu exécuter cette écriture et une personne l'a fait sauter : rien n'a changé",
+        en="no node could run this write and a person had it skipped: it changed nothing",
+    ),
     "domain_violation": Texts(
         mg="tsy ao anatin'ny efitra {domain} ny sanda {value}[[ ho an'ny tsanganana {column}]][[ ao amin'ny {table}]]",
         fr="la valeur {value}[[ de la colonne {column}]][[ de {table}]] n'appartient pas au domaine {domain}",

@@ -19,6 +19,11 @@ SYNTAX: dict[str, Texts] = {
         "[[ ; vouliez-vous dire {nearest} ?]]",
         en='syntax error at line {line}, column {column}[[: unexpected "{found}"]][[; did you mean {nearest}?]]',
     ),
+    "character_unassigned": Texts(
+        mg="tsy azo atao anarana ny tarehintsoratra {character} : vaovao loatra ka tsy fantatry ny mpizara rehetra",
+        fr="le caractère {character} ne peut pas être dans un nom : il est trop récent pour tous les serveurs",
+        en="character {character} cannot be in a name: it is too new for every node to know it",
+    ),
     "parameter_misplaced": Texts(
         mg="tsy azo asiana {found} eto, andalana {line}, tsanganana {column} : sanda soratana no ilaina",
         fr="{found} n'a pas sa place ici, ligne {line}, colonne {column} : il faut une valeur écrite",

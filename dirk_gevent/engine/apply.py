@@ -28,6 +28,7 @@ from dirk_gevent.engine.room import Room
 from dirk_gevent.engine.steps import StepCounter
 from dirk_gevent.engine.transaction import conflict
 from dirk_gevent.log.entry import BURN_HASH, CREATE_DATABASE, Entry, chain, check_request_time
+from dirk_gevent.log.skipped import is_skipped, own_bytes
 from parser.errors import SqlError
 from parser.plan import CatalogChange
 
@@ -36,10 +37,20 @@ _log = logs.logger("engine")
 
 @dataclass(slots=True)
 class Work:
-    """An entry and its exact bytes, as they came from the log (the chain is over the bytes)."""
+    """An entry and its exact bytes, as they came from the log (the chain is over the bytes).
+
+    `is_skipped`: a person decided that it ends with XX000 and changes nothing.
+    """
 
     entry: Entry
     encoded: bytes
+    is_skipped: bool = False
+
+    @staticmethod
+    def of(told: bytes) -> Work:
+        """An entry as `Log.read` tells it; raises EntryDamagedError."""
+        encoded = own_bytes(told)
+        return Work(Entry.decode(encoded), encoded, is_skipped(told))
 
 
 @dataclass(slots=True)
@@ -183,7 +194,8 @@ class Applier:
                 raise OutOfOrder(entry.log_id, batch.index + 1, entry.index)
             self.at_work.entry(entry.index)
             try:
-                batch.outcomes.append(self._entry(batch, entry, exact, refused))
+                ends = SqlError("entry_skipped") if item.is_skipped else refused
+                batch.outcomes.append(self._entry(batch, entry, exact, ends))
             except apsw.InterruptError:
                 if not self._steps.reached:
                     raise

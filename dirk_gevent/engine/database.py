@@ -147,7 +147,8 @@ class Database(Upkeep):
         while at < len(work):
             first = work[at].entry.index
             piece = work[at : at + careful.piece(first)]
-            if piece[-1].entry.index > self.applied_index:
+            # A person decided about an entry that is skipped: it kills nobody any more.
+            if piece[-1].entry.index > self.applied_index and not piece[0].is_skipped:
                 if careful.is_suspected(first):
                     careful.try_out(self._path, piece[0].entry, piece[0].encoded)
                     applier.room.rolled_back()

@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from dirk_gevent.engine.faults import DirectoryInUse
+from dirk_gevent.engine.takeover import SYSTEM_FILE, take_over
 from dirk_gevent.log.directory import make_directory, write_durably
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 
@@ -37,7 +38,10 @@ class DataDirectory:
         return (self.path / _RUNNING).exists()
 
     def lock(self) -> None:
-        """Make the directory and take its lock; raises `DirectoryInUse`."""
+        """Make the directory, take its lock, and take over what an earlier release left in it.
+
+        Raises `DirectoryInUse`; StorageFault for what cannot be taken over, or is of a later release.
+        """
         make_directory(self.path)
         descriptor = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
@@ -46,6 +50,12 @@ class DataDirectory:
             os.close(descriptor)
             raise DirectoryInUse(str(self.path)) from None
         self._lock = descriptor
+        try:
+            take_over(self.path)
+        except BaseException:
+            self._lock = None
+            os.close(descriptor)
+            raise
         running = self.path / _RUNNING
         self.was_unclean = running.exists()
         running.touch()
@@ -60,7 +70,7 @@ class DataDirectory:
 
     def database(self, log_id: int) -> Path:
         """The SQLite file of a database."""
-        return self.path / ("dirk.sqlite" if log_id == SYSTEM_LOG_ID else f"db-{log_id:08d}.sqlite")
+        return self.path / (SYSTEM_FILE if log_id == SYSTEM_LOG_ID else f"db-{log_id:08d}.sqlite")
 
     def marker(self, log_id: int) -> Path:
         """Where careful application notes the entry it is in."""

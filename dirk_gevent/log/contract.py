@@ -71,7 +71,7 @@ class DatabaseChanged:
 @dataclass(frozen=True, slots=True)
 class Chunk:
     """Consecutive encoded entries of one log, from `first_index` on; `chain_before` is the hash at
-    first_index - 1.
+    first_index - 1. `Log.read` marks those that are skipped (see `skipped`).
 
     Empty when the log has nothing after the index asked for.
     """
@@ -251,6 +251,12 @@ class Log(Protocol):
 
         Level followers are served from memory. Raises `EntriesGoneError` when the log begins later (also for
         a dropped database that has been forgotten).
+        """
+
+    def skip(self, log_id: int, index: int) -> None:
+        """Records that an entry which no master has applied ends with XX000 and changes nothing. *Blocks.*
+
+        `read` tells so from now on. After SqlError `log_unavailable` nobody knows until the journal is read again.
         """
 
     def chain_at(self, log_id: int, index: int) -> bytes | None:

@@ -39,6 +39,7 @@ from dirk_gevent.log.entry import (
 )
 from dirk_gevent.log.journal_threads import WAL_SOFT_PAGES, CommitFailedError, JournalThreads, NoRoomError
 from dirk_gevent.log.retention import Retention
+from dirk_gevent.log.skipped import marked
 from dirk_gevent.log.state import RECENT_REQUESTS, ChangeRequest, Stage, State, Write, answer_again
 from dirk_gevent.log.tail import Tail
 from dirk_gevent.log.waiting import Waiting, WaitingQueue, refuse
@@ -171,9 +172,14 @@ class EmbeddedLog:
         if after_index < base.index:
             raise EntriesGoneError(log_id, base.index + 1)
         chunk = self._tail.read(log_id, after_index, max_bytes)
-        if chunk is not None:
-            return chunk
-        return self._threads.read(self._threads.reader.chunk, log_id, after_index, base, head.index, max_bytes)
+        if chunk is None:
+            reader = self._threads.reader
+            chunk = self._threads.read(reader.chunk, log_id, after_index, base, head.index, max_bytes)
+        return marked(chunk, log.skips) if log.skips else chunk
+
+    def skip(self, log_id: int, index: int) -> None:
+        """See `contract.Log.skip`."""
+        self._retention.skip(log_id, index)
 
     def chain_at(self, log_id: int, index: int) -> bytes | None:
         """See `contract.Log.chain_at`."""

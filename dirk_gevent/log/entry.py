@@ -158,11 +158,12 @@ class Entry:
     def decode(encoded: bytes) -> Entry:
         """The entry that `encoded` holds; raises `EntryDamagedError`."""
         try:
-            version, log_id, index, time_ms, seed, request_id, digest, *rest = orjson.loads(encoded)
+            fields = orjson.loads(encoded)
+            version = fields[0]
+            rules = fields.pop() if version == FORMAT else 0
             if version not in (FORMAT, _FORMAT_WITHOUT_RULES):
                 raise EntryDamagedError(f"entry format {version!r} is not known, only up to {FORMAT} is")
-            *rest, rules = rest if version == FORMAT else (*rest, 0)
-            steps, base, reads, statements, change = rest
+            _, log_id, index, time_ms, seed, request_id, digest, steps, base, reads, statements, change = fields
             return Entry(
                 log_id,
                 index,
@@ -179,7 +180,7 @@ class Entry:
             )
         except EntryDamagedError:
             raise
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, LookupError) as error:
             raise EntryDamagedError(f"not an entry: {error}") from error
 
 

@@ -123,8 +123,14 @@ class Journal:
             if connection.changes() == STEP_ENTRIES:
                 return False
             connection.execute("DELETE FROM snapshots WHERE log_id=?", (log_id,))
+            connection.execute("DELETE FROM skips WHERE log_id=?", (log_id,))
             connection.execute("DELETE FROM logs WHERE log_id=?", (log_id,))
         return True
+
+    def skip(self, log_id: int, index: int) -> None:
+        """Records durably that an entry is skipped."""
+        with self._transaction() as connection:
+            connection.execute("INSERT OR REPLACE INTO skips VALUES (?,?)", (log_id, index))
 
     def adopt(self, snapshot: FoundSnapshot, base: Head) -> None:
         """Records a snapshot as where its log begins from now on, in place of all earlier ones.

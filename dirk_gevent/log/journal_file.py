@@ -55,6 +55,7 @@ CREATE TABLE IF NOT EXISTS requests (request_id TEXT PRIMARY KEY, idx INTEGER NO
 CREATE TABLE IF NOT EXISTS snapshots (log_id INTEGER, idx INTEGER, chain BLOB NOT NULL, digest BLOB NOT NULL,
   size_bytes INTEGER NOT NULL, checksum BLOB NOT NULL, confirmed INTEGER NOT NULL, total_bytes INTEGER NOT NULL,
   PRIMARY KEY (log_id, idx)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS skips (log_id INTEGER, idx INTEGER, PRIMARY KEY (log_id, idx)) WITHOUT ROWID;
 """
 
 
@@ -177,6 +178,7 @@ def contents(connection: apsw.Connection, directory: Path) -> Contents:
         tuple(_found_log(connection, directory, _log_row(row)) for row in rows),
         tuple(_found_snapshot(row) for row in snapshots),
         fetch(connection, "SELECT value FROM meta WHERE key='inode'") != [(_inode(directory),)],
+        tuple(fetch(connection, "SELECT log_id, idx FROM skips")),
     )
 
 

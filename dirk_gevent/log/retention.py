@@ -154,6 +154,11 @@ class Retention:
         self._state().logs.pop(log_id, None)
         self._files.delete(one.info for one in self._held.pop(log_id, ()))
 
+    def skip(self, log_id: int, index: int) -> None:
+        """See `contract.Log.skip`."""
+        self._write(self._threads.journal.skip, log_id, index)
+        self._state().log(log_id).skips.add(index)
+
     def forget_long_dropped(self) -> None:
         """Forgets the logs of databases that were dropped `KEEP_DROPPED_MS` ago, in log time."""
         state = self._state()

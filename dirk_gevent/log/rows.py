@@ -87,10 +87,14 @@ class Commit:
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What a journal holds besides its entries. `is_copy`: its file is not the one that was written last."""
+    """What a journal holds besides its entries. `is_copy`: its file is not the one that was written last.
+
+    `skips` are log id and index of entries that a person had skipped.
+    """
 
     genesis: bytes
     predecessors: tuple[Predecessor, ...]
     logs: tuple[FoundLog, ...]
     snapshots: tuple[FoundSnapshot, ...]
     is_copy: bool = False
+    skips: tuple[tuple[int, int], ...] = ()

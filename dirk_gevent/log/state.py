@@ -37,13 +37,14 @@ _random = SystemRandom()
 class LogState:
     """Where one log stands; `head` and `total_bytes` are of its last durable entry.
 
-    Entries up to `older_upto` are of earlier rules, as far as they are held.
+    Entries up to `older_upto` are of earlier rules, as far as they are held; those in `skips` are skipped.
     """
 
     row: LogRow
     head: Head
     total_bytes: int
     older_upto: int = 0
+    skips: set[int] = field(default_factory=set)
     snapshot_index: int = 0
     snapshot_total_bytes: int = 0
 
@@ -75,6 +76,9 @@ class State:
         self.names = {name_key(log.row.name): log_id for log_id, log in self.logs.items() if log.is_open}
         self.requests: OrderedDict[str, RequestRow] = OrderedDict()
         self.last_time_ms = max((log.head.time_ms for log in self.logs.values()), default=0)
+        for log_id, index in contents.skips:
+            if log_id in self.logs:
+                self.logs[log_id].skips.add(index)
         for snapshot in contents.snapshots:
             log = self.logs[snapshot.info.log_id]
             log.snapshot_index, log.snapshot_total_bytes = snapshot.info.index, snapshot.total_bytes

@@ -67,7 +67,7 @@ def held(node: str, directory: Path) -> Held:
 
 
 def _system(directory: Path, sql: str) -> list[tuple[Any, ...]]:
-    connection = open_reader(directory / "dirk.sqlite", EntryContext())
+    connection = open_reader(directory / "system.sqlite", EntryContext())
     try:
         return connection.execute(sql).fetchall()
     finally:

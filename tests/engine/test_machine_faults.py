@@ -282,7 +282,7 @@ def _heal(world: World, call: str, digest: bytes) -> None:
 
 def _assert_no_file_left(world: World, call: str) -> None:
     names = {path.name for path in (world.directory / "data").iterdir()}
-    allowed = {"dirk.lock", "dirk.running", "dirk.sqlite", "db-00000002.sqlite", f"{_MARK}-made"}
+    allowed = {"dirk.lock", "dirk.running", "dirk.sqlite", "system.sqlite", "db-00000002.sqlite", f"{_MARK}-made"}
     allowed |= set() if call == "drop" else {f"{_MARK}.sqlite"}
     left = {name for name in names - allowed if not name.startswith("kept-")}
     assert not {name for name in left if name.rpartition("-")[0] not in allowed}, (call, left)

@@ -15,6 +15,7 @@ FRAME = re.compile(r'"t": "(\w+)"|snapshot_fields\("(\w+)"')
 FRAME_FILES = (
     "replication.py", "host.py", "host_link.py", "subscriptions.py", "follower.py", "lanes.py", "cache_link.py",
     "cache/follow.py", "operations.py", "backups.py", "restoring.py", "admin_backup.py", "mark_answers.py", "pieces.py",
+    "kept_states.py",
 )  # fmt: skip
 
 

@@ -95,7 +95,7 @@ def test_a_node_is_sent_no_more_bytes_than_it_can_hold(
     host: LogHost, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Entries of two megabytes each: the window ends long before its number of entries."""
-    monkeypatch.setattr("dirk_gevent.host_link.WINDOW_BYTES", 3_000_000)
+    monkeypatch.setattr("dirk_gevent.send_lane.WINDOW_BYTES", 3_000_000)
     large = LoggedStatement(split(f"fafao u rehefa n = '{'x' * 1_000_000}';"))
     for _ in range(8):
         host.log.append(1, Draft(new_request_id(NOW_MS), (large,)))

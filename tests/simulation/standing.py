@@ -63,7 +63,7 @@ def log_head(directory: Path) -> Place:
 
 def database_file(directory: Path, log_id: int) -> Path:
     """A database's file on a node."""
-    return directory / ("dirk.sqlite" if log_id == SYSTEM_LOG_ID else f"db-{log_id:08d}.sqlite")
+    return directory / ("system.sqlite" if log_id == SYSTEM_LOG_ID else f"db-{log_id:08d}.sqlite")
 
 
 def node_place(directory: Path, log_id: int = LOG_ID) -> Place:

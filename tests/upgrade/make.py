@@ -6,7 +6,7 @@
 The interpreter and the libraries are the release's own, so that all in the archive is what it wrote. Every release
 adds an archive of its own before the next one is begun; `tests/upgrade/test_upgrade.py` starts this build on each.
 
-Two masters and a replica under load, all killed at one instant:
+Two masters and a replica under load, all killed at one instant, and a backup from shortly before:
 
 | database | what is left of it |
 |---|---|
@@ -41,6 +41,8 @@ import zstandard
 from tests.cluster import Cluster, Connection, message, wait_for
 
 HERE = Path(__file__).parent
+#: A backup that the release made before the last of it, beside the directories.
+BACKUP = "before.dirkbackup"
 DATABASES = ("shop", "plain", "torn", "healed", "fenced", "unseen")
 WRITERS = 2
 _LOAD_SECONDS = 1.5
@@ -126,6 +128,7 @@ class Story:
         self._load(("shop", "plain", "healed", "fenced"))
         self._admin("reseed", "r1", "--database", "fenced", "--yes")
         self._tear()
+        self._admin("backup", str(self._cluster.directory / "data" / BACKUP))
         self._begin_load(("shop", "plain"))
         time.sleep(_LOAD_SECONDS)
         self._cluster.kill("m2")

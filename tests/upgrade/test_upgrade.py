@@ -12,6 +12,7 @@ import pytest
 from tests.cluster import Cluster, clean_environ, message, wait_for
 from tests.faults.writing import server_rows
 from tests.upgrade.archives import Record, Rows, archives, cluster_of
+from tests.upgrade.make import BACKUP
 
 WAIT_SECONDS = 60.0
 #: What release 2.0.0 made of an INSERT with UNION ALL VALUES: it took one row of three. Where a master had applied it,
@@ -89,6 +90,7 @@ def test_a_cluster_goes_on_where_the_release_before_stopped(started: tuple[Clust
     _check_ends(cluster, record)
     _check_open(cluster, record)
     _check_writes(cluster, record)
+    _check_backup(cluster, record)
     for database in record.open:
         kept = rows_of(cluster, "m1", database)
         done = admin(cluster, "settle", database, "--keep", "m1", "--yes")
@@ -109,6 +111,17 @@ def _check_ends(cluster: Cluster, record: Record) -> None:
         if record.release == "2.0.0":
             assert copies["shop"] == _FORMER
         assert copies["unseen"] in (_FORMER, _NOW)
+
+
+def _check_backup(cluster: Cluster, record: Record) -> None:
+    """A backup of then comes back as one state for all, and who restores it is told by which rules."""
+    file = str(cluster.directory / "data" / BACKUP)
+    done = admin(cluster, "restore", "--from", file, "--database", "shop", "--as", "then")
+    assert done.returncode == 0, done.stderr
+    assert "entries of an earlier release were ended by the rules of this one" in done.stdout
+    await_level(cluster, ["then"])
+    states = {frozenset(rows_of(cluster, node, "then")) for node in record.nodes}
+    assert len(states) == 1 and states.pop() <= record.rows["shop"]
 
 
 def _check_open(cluster: Cluster, record: Record) -> None:

@@ -1,0 +1,33 @@
+"""A state that was put aside because another counts, written as statements that a person can read and run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import apsw
+
+from dirk_gevent.engine.dump import dump_file
+from dirk_gevent.log.entry import SYSTEM_LOG_ID
+
+if TYPE_CHECKING:
+    from dirk_gevent.follower import Follower
+
+
+def dump_kept(follower: Follower, log_id: int, name: str, kept: Path, index: int) -> None:
+    """Write the file `kept` of a database as statements, too, beside it, and tell the host. The top of a greenlet."""
+    target, node = kept.with_suffix(".sql"), follower.engine.node
+    again = "the databases that it names" if log_id == SYSTEM_LOG_ID else "it again under another name"
+    remarks = (
+        f"Database {name} as node {node} had it at index {index} of its log, when it was shut out.",
+        f"dirk-client -f {target.name} makes {again}.",
+    )
+    try:
+        if not target.exists():
+            follower.slow.call(dump_file, kept, target, f"{name}_{node}_{index}", remarks)
+        follower.send({"t": "dumped", "log": log_id, "kept": str(kept), "sql": str(target)})
+    except (apsw.Error, OSError, ValueError) as error:
+        # A file that was put aside because it is damaged may have no rows to give.
+        follower.logger.error("dump_failed", log=log_id, kept=str(kept), reason=str(error))
+    except Exception as error:
+        follower.logger.exception("dump_failed", error, log=log_id, kept=str(kept))

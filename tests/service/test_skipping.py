@@ -1,0 +1,119 @@
+"""Skipping an entry, against nodes that are sockets: what stands in its way, and what becomes of a replica."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import gevent
+import pytest
+
+from dirk_gevent import config, replication
+from dirk_gevent.host import LogHost
+from dirk_gevent.log.embedded import EmbeddedLog
+from dirk_gevent.log.entry import new_request_id
+from dirk_gevent.log.skipped import is_skipped
+from dirk_gevent.logs import logger
+from dirk_gevent.protocol import split_entries
+from dirk_gevent.replication import Halted, Standing
+from dirk_gevent.skipping import SkipRefused, skip
+from tests.service.fake_node import NOW_MS, Connect, FakeNode, append, until
+
+_ENTRIES = 4
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Iterator[LogHost]:
+    """A host of a master and a replica, whose log 1 has four entries."""
+    written = {
+        "configVersion": 2,
+        "loadBalancer": {"listenHost": "127.0.0.1", "listenPort": 3949},
+        "instances": [
+            {"id": one, "role": role, "host": "127.0.0.1", "port": port, "dataDirectory": one}
+            for one, role, port in (("m1", "MASTER", 3948), ("r1", "REPLICA", 3952))
+        ],
+        "log": {"directory": "log"},
+    }
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(written))
+    found = config.load(path)
+    log = EmbeddedLog(found.log, clock=lambda: NOW_MS)
+    log.create_database("t", new_request_id(NOW_MS))
+    made = LogHost(found, log, logger("test"))
+    append(made, _ENTRIES)
+    yield made
+    made.is_stopping = True
+    made.stop()
+    log.close()
+
+
+def at(host: LogHost, connect: Connect, node: str, index: int) -> FakeNode:
+    """A node that stands at an index of log 1."""
+    standings = {}
+    for log_id, place in ((0, 1), (1, index)):
+        chain = host.log.chain_at(log_id, place)
+        assert chain is not None
+        standings[log_id] = Standing(place, chain, place)
+    return connect(node, standings)
+
+
+def skipping(host: LogHost, index: int) -> Callable[[], tuple[int, str]]:
+    """Begin to skip an entry; the call gives how that ended."""
+
+    def never(log_id: int, author: str) -> None:
+        raise AssertionError(f"nobody has the state of {log_id}: {author} was asked for it")
+
+    asking = gevent.spawn(skip, host, host.find("t"), index, never)
+
+    def ended() -> tuple[int, str]:
+        with gevent.Timeout(10):
+            found: tuple[int, str] = asking.get()
+            return found
+
+    return ended
+
+
+def answer(node: FakeNode, stands: Halted) -> None:
+    """The node tells how it stands when it is asked."""
+    assert node.next("halt")["log"] == 1
+    node.frames.send(replication.halted(1, stands))
+
+
+def test_a_skipped_entry_is_marked_for_all_and_a_replica_past_it_is_seeded(host: LogHost, connect: Connect) -> None:
+    """What a replica made of it counts for nothing: it has no vote."""
+    master, replica = at(host, connect, "m1", 2), at(host, connect, "r1", 4)
+    ended = skipping(host, 3)
+    answer(master, Halted(2, is_busy=False, is_stuck=True))
+    until(lambda: master.frames.receive() is None)
+    again = at(host, connect, "m1", 2)
+    frame = again.next("entries")
+    marked = [index for index, told in enumerate(split_entries(frame["body"]), frame["first"]) if is_skipped(told)]
+    assert marked == [3]
+    again.ack(1, 3)
+    assert ended()[0] == 0
+    host.disputes.check(1)
+    assert host.fences.is_fenced("r1", 1)
+    assert replica.next("fence")["log"] == 1
+
+
+def test_an_outcome_that_was_told_is_not_taken_back(host: LogHost, connect: Connect) -> None:
+    """A client may have heard it, though the master that told it stands before the entry again."""
+    master = at(host, connect, "m1", 2)
+    master.ack(1, 3)
+    until(lambda: host.outcomes_of(1).is_told(3))
+    ended = skipping(host, 3)
+    answer(master, Halted(2, is_busy=False, is_stuck=True))
+    with pytest.raises(SkipRefused, match="has told how entry 3"):
+        ended()
+    host.disputes.check(1)
+    assert not any(map(is_skipped, host.log.read(1, 0, 1 << 20).entries))
+
+
+@pytest.mark.parametrize("stands", [Halted(2, False, False), Halted(1, False, True)])
+def test_only_an_entry_that_a_master_is_stuck_at_is_skipped(host: LogHost, connect: Connect, stands: Halted) -> None:
+    master = at(host, connect, "m1", stands.applied)
+    ended = skipping(host, 3)
+    answer(master, stands)
+    with pytest.raises(SkipRefused, match="no master is stuck at entry 3"):
+        ended()

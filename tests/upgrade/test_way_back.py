@@ -1,0 +1,69 @@
+"""The release before, started on what this one has written: one sentence, and nothing is touched."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from tests.cluster import ROOT, Cluster, clean_environ
+from tests.faults.writing import level, prepare
+
+#: The commit of each release that can't know of this one.
+_RELEASES = {"2.0.0": "cef8a20"}
+
+
+@pytest.fixture(params=_RELEASES)
+def release(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A checkout of the release, from this repository's history or where DIRK_TEST_RELEASE says."""
+    given = os.environ.get("DIRK_TEST_RELEASE")
+    if given:
+        return Path(given)
+    command = ["git", "-C", str(ROOT), "archive", "--format=tar", _RELEASES[request.param], "dirk_gevent", "parser"]
+    try:
+        archive = subprocess.run(command, capture_output=True, check=True, timeout=60).stdout
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("the release is not in this checkout's history")
+    target = tmp_path / "release"
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        tar.extractall(target, filter="data")
+    return target
+
+
+def test_the_release_before_refuses_and_touches_nothing(release: Path, tmp_path: Path) -> None:
+    cluster = Cluster(tmp_path / "site")
+    with cluster:
+        prepare(cluster)
+        level(cluster, "m1", "m2")
+        cluster.stop()
+    before = _files(cluster.directory / "data")
+    for words in (["proxy"], ["server", "m1"]):
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", "dirk_gevent.cli", *words, "--config", str(cluster.config_path)],
+            env=clean_environ() | {"PYTHONPATH": str(release)},
+            cwd=cluster.directory,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        said = [line for line in done.stderr.splitlines() if line.startswith(f"dirk-{words[0]}: ")]
+        assert done.returncode == 2 and len(said) == 1, done.stderr
+        assert "Traceback" not in done.stderr
+    assert _files(cluster.directory / "data") == before
+    with cluster:
+        level(cluster, "m1", "m2")
+
+
+def _files(directory: Path) -> dict[str, bytes]:
+    """What there is, but for locks and SQLite's shared memory, which hold no data."""
+    return {
+        str(path.relative_to(directory)): path.read_bytes()
+        for path in directory.rglob("*")
+        if path.is_file() and path.name not in ("lock", "dirk.lock") and not path.name.endswith(("-shm", "-wal"))
+    }
