@@ -120,7 +120,7 @@ def test_the_grammar_s_sentences_end_alike(part: int, statements: Statements) ->
     ways = TwoWays()
     named_tables(ways)
     for wanted in productions()[part::4]:
-        for attempt in range(6):
+        for attempt in range(4):
             text = GRAMMAR.sentence(choices, wanted, attempt + 3)
             same_tree(statements, text)
             run_all(random, ways, text)
@@ -186,13 +186,13 @@ def test_inserts_of_rows_end_alike(table: str, statements: Statements) -> None:
     print(f"seed {SEED}")
     ways = TwoWays()
     ways.run(table)
-    for _ in range(500):
+    for _ in range(300):
         text = insert(random)
         same_tree(statements, text)
         run_all(random, ways, text)
-        ways.run("delete from t where b > 1")
-        ways.run("delete from t order by a limit 40 offset 5")
-    assert ways.accepted > 1_200
+        # Few rows stay: what adds all rows to themselves doubles them each time.
+        ways.run("delete from t order by a limit 100000 offset 4")
+    assert ways.accepted > 500
 
 
 def test_changes_of_any_form_end_alike() -> None:
