@@ -135,7 +135,8 @@ class NodeHandler:
         if route.show == "databases":
             found = sorted((one.log_id, one.name) for one in self._engine.databases().values() if one.log_id)
             rows = [(name,) for _, name in found]
-            meta = answers.meta_of(session, request, self._engine.node, "admin", rows=len(rows), repeatable=False)
+            facts = {"db": None, "log": SYSTEM_LOG_ID, "rows": len(rows), "repeatable": False}
+            meta = answers.meta_of(session, request, self._engine.node, "admin", **facts)
             return answers.relation(answers.listing(("fanasehoana",), rows), self._limits.page_rows, meta)
         raise SqlError("not_supported", what=request.text.split(maxsplit=1)[0])
 

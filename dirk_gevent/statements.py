@@ -70,7 +70,7 @@ class SessionStatements:
             # All names are known here, and answers about them are of the head.
             self._host.sessions.tell(session, SYSTEM_LOG_ID, self._host.head_index(SYSTEM_LOG_ID))
             rows = [(info.name,) for info in self._host.log.databases()]
-            return self._listing(session, request, ("fanasehoana",), rows)
+            return self._listing(session, request, ("fanasehoana",), rows, db=None, log=SYSTEM_LOG_ID)
         if route.show == "servers":
             return self._listing(session, request, SERVER_COLUMNS, [server_cells(r) for r in self._host.server_rows()])
         if route.show == "conflicts":
@@ -86,9 +86,14 @@ class SessionStatements:
         return answers.done("use", info.name, 0, self._meta(session, request, "session"))
 
     def _listing(
-        self, session: Session, request: Request, columns: tuple[str, ...], rows: Sequence[tuple[Value, ...]]
+        self,
+        session: Session,
+        request: Request,
+        columns: tuple[str, ...],
+        rows: Sequence[tuple[Value, ...]],
+        **place: int | None,
     ) -> bytes:
-        meta = answers.meta_of(session, request, self._name, "admin", rows=len(rows), repeatable=False)
+        meta = answers.meta_of(session, request, self._name, "admin", rows=len(rows), repeatable=False, **place)
         return answers.relation(answers.listing(columns, rows), self._limits.page_rows, meta)
 
     def _meta(self, session: Session, request: Request, kind: str) -> dict[str, object] | None:

@@ -175,3 +175,17 @@ def test_strong_holds_for_names_too(cluster: SmallCluster) -> None:
     for client in clients:
         assert client.ask("alaivo 1", trace="").meta["log"] == log_id, client.part
         client.close()
+
+
+def test_who_was_shown_that_a_database_is_gone_is_served_nothing_of_it(cluster: SmallCluster) -> None:
+    """The cache has not heard of the drop, but its session has: it asked for the list."""
+    client = SmallClient(cluster, "cache")
+    client.ask("ampiasao x")
+    for _ in range(3):
+        assert client.ask(READ).rows == [[0]]
+    cluster.is_cache_hearing.clear()
+    cluster.change("drop", "x")
+    shown = client.ask("asehoy ny tahiry", trace="")
+    assert (shown.rows, shown.meta["db"], shown.meta["log"], shown.meta["index"]) == ([], None, 0, cluster.head(0))
+    assert client.ask(READ).sqlstate == "3D000"
+    client.close()
