@@ -39,4 +39,4 @@ def test_an_abandoned_read_ends(shared_cluster: Cluster, part: str) -> None:
         return len(rounds) > 25 and sum(rounds[-25:]) < QUIET_SECONDS
 
     rounds: list[float] = []
-    wait_for(rests, 15, "the nodes to rest")
+    wait_for(rests, 60, "the nodes to rest")
