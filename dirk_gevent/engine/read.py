@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -14,6 +15,7 @@ from dirk_gevent.engine.connection import limit_values, open_reader
 from dirk_gevent.engine.failures import DATA_ERRORS, statement_failure
 from dirk_gevent.engine.faults import Overrun, StorageFault, storage_faults
 from dirk_gevent.engine.functions import EntryContext
+from dirk_gevent.engine.position import Position
 from dirk_gevent.engine.records import read_meta
 from dirk_gevent.engine.results import Row, boolean_positions, columns_json
 from dirk_gevent.engine.watchdog import Watchdog
@@ -139,13 +141,21 @@ class HubReader:
         with self.lock, suppress(StorageFault):
             self.release()
 
-    def rows_at(self, sql: str, bindings: tuple[Value, ...], now_ms: int, version: int) -> tuple[int, list[Row]]:
-        """The index of the state read, and the rows; raises `Moved` when its schema is not `version`, and as `rows`."""
+    def rows_at(
+        self, sql: str, bindings: tuple[Value, ...], now_ms: int, position: Position
+    ) -> tuple[int, list[Row]]:
+        """The index of the state read, not before `position`'s, and the rows; raises `Moved` and as `rows`.
+
+        `Moved`: another schema than `position`'s. A file behind it is not the database's any more: its disk went and
+        came back as another one, which a connection to the one before does not notice.
+        """
         self.release()
         self._insist("BEGIN")
         try:
             meta = self._uninterrupted(lambda: read_meta(self._connection))
-            if meta is None or meta.schema_version != version:
+            if meta is None or meta.applied_index < position.index:
+                raise StorageFault(OSError(errno.ESTALE, "the file is behind what was committed to it"), "read")
+            if meta.schema_version != position.schema.version:
                 raise Moved
             return meta.applied_index, self.rows(sql, bindings, now_ms)
         finally:

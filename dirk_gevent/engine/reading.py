@@ -85,9 +85,13 @@ class ReadSide:
         before, self._seen = self._seen, state
         self.is_loaded = True
         self._wal.replaced()
-        # A transaction may keep the old state itself for a while, but nothing may read its file any more. The hub may
-        # be reading from it at this moment, so it is the hub that closes the connection.
-        reader, before.reader = before.reader, None
+        # A transaction may keep the old state itself for a while, but nothing may read its file any more.
+        self._retire_reader(before)
+
+    def _retire_reader(self, state: CommittedState) -> None:
+        """Have the next read open another connection (any thread). The hub may be reading from this one, so it is the
+        hub that closes it."""
+        reader, state.reader = state.reader, None
         if reader is not None:
             self._shared.readers.retire(reader)
 
@@ -153,7 +157,7 @@ class ReadSide:
             if reader.held is position or reader.hold(position, index):
                 rows = reader.rows(plan.sql, bindings, now_ms)
             else:
-                index, rows = reader.rows_at(plan.sql, bindings, now_ms, position.schema.version)
+                index, rows = reader.rows_at(plan.sql, bindings, now_ms, position)
         except Overrun:
             shape.slow = True
             raise

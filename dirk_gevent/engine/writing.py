@@ -113,11 +113,12 @@ class WriteSide(ReadSide):
 
     @contextmanager
     def _discarding_writer(self) -> Iterator[None]:
-        """A connection that met a fault of the machine may not outlive it: what follows opens another."""
+        """A connection that met a fault of the machine may not outlive it: what follows opens another, reads too."""
         try:
             yield
         except StorageFault:
             self._close_writer()
+            self._retire_reader(self._seen)
             raise
 
     # --- transactions ---------------------------------------------------------------------------------------------

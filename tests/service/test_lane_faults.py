@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -105,6 +106,20 @@ def test_a_mount_point_without_its_disk_is_not_written_to(
     directory.rmdir()
     away.rename(directory)
     assert database.apply(entry)[0].rows == 1
+
+
+def test_a_read_never_answers_from_a_file_that_is_behind(engine: Engine, database: Database, log: LogMaker) -> None:
+    assert rows_of(database, "select count(*) from t") == [(1,)]
+    directory, reader = engine.directory.path, database.seen.reader
+    shutil.copytree(directory, directory.with_name("mounted"))
+    directory.rename(directory.with_name("away"))
+    directory.with_name("mounted").rename(directory)
+    database.close_writer_if_idle()
+    database.apply(work(log.sql("insert into t values (2)")))
+    assert database.seen.reader is reader is not None
+    with pytest.raises(StorageFault):
+        rows_of(database, "select count(*) from t")
+    assert rows_of(database, "select count(*) from t") == [(2,)]
 
 
 def test_a_file_that_somebody_removed_counts_as_damage(engine: Engine, database: Database, log: LogMaker) -> None:
