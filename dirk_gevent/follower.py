@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import gevent
@@ -285,12 +286,10 @@ class Follower:
             lane.put(Fence())
         elif kind == "halt":
             self.send(replication.halted(log_id, lane.halt()))
-        elif kind == "snapshot":
-            self._arrivals.begin(log_id)
-        elif kind == "chunk":
-            self._arrivals.add(log_id, frame["body"])
-        elif kind == "snapshot_end":
-            lane.put(Restore(self._arrivals.end(log_id)))
+        elif kind in ("snapshot", "chunk", "snapshot_end"):
+            arrived = self._arrivals.take(frame)
+            if arrived is not None:
+                lane.put(Restore(arrived) if isinstance(arrived, Path) else arrived)
         elif kind == "refuse":
             self.logger.error("log_refused", log=log_id, reason=frame["key"])
 

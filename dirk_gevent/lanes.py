@@ -25,6 +25,7 @@ from dirk_gevent.kept_states import dump_kept
 from dirk_gevent.log.entry import DROP_DATABASE, SYSTEM_LOG_ID, Entry
 from dirk_gevent.log.skipped import is_skipped
 from dirk_gevent.mark_answers import MarkAnswers
+from dirk_gevent.pieces import Missed
 from dirk_gevent.precedence import Way
 from dirk_gevent.replication import Halted
 from parser.errors import SqlError
@@ -75,12 +76,7 @@ class Fence:
     """This node's state of the log is wrong: keep it aside, begin anew."""
 
 
-@dataclass(frozen=True, slots=True)
-class Probe:
-    """The machine failed here, and nothing is waiting that would try it again."""
-
-
-Item = Batch | Mark | Restore | Fence | Probe
+Item = Batch | Mark | Restore | Fence | Missed
 
 
 class _DroppedError(Exception):
@@ -141,7 +137,7 @@ class Lane:
         for item in waiting:
             self._refuse(item)
 
-    def _refuse(self, item: Item) -> None:
+    def _refuse(self, item: Item | None) -> None:
         """Nothing is done with an item. Who waits for the answer to it hears so (nobody does without a connection)."""
         if isinstance(item, Restore):
             item.path.unlink(missing_ok=True)
@@ -155,7 +151,7 @@ class Lane:
 
     def _drain(self) -> None:
         while (self._queue or self._stalled_from) and not self._stopped:
-            item = self._queue.popleft() if self._queue else Probe()
+            item = self._queue.popleft() if self._queue else None
             try:
                 if isinstance(item, Batch):
                     # What has joined it stays with it if it must be tried again.
@@ -167,11 +163,14 @@ class Lane:
                     self._restore(item)
                 elif isinstance(item, Fence):
                     self._fence()
+                elif isinstance(item, Missed):
+                    self._ask_again(item)
                 else:
                     self._probe()
                 self._recover()
             except EntriesWait:
-                self._queue.appendleft(item)
+                if item is not None:
+                    self._queue.appendleft(item)
                 gevent.sleep(_AGAIN_SECONDS)
             except _DroppedError:
                 self._skip(item)
@@ -211,7 +210,7 @@ class Lane:
             self._follower.progress.wait(self.log_id, 0, _LOOK_MS)
         return database
 
-    def _skip(self, item: Item) -> None:
+    def _skip(self, item: Item | None) -> None:
         """Leave out an item whose database is not here. Should it come, the next hello says that it has nothing."""
         self._refuse(item)
         self._stalled_from = None
@@ -314,7 +313,7 @@ class Lane:
         self._follower.damaged(database, str(fault))
         return True
 
-    def _stall(self, item: Item, fault: StorageFault) -> None:
+    def _stall(self, item: Item | None, fault: StorageFault) -> None:
         """The machine's fault: say so once, keep the item, try again."""
         database = self._follower.engine.of_log(self.log_id)
         if database is None:
@@ -324,7 +323,7 @@ class Lane:
             self._stalled_from = database.state
             database.set_state(NodeState.STALLED, str(fault))
             self._follower.logger.error("stalled", log=self.log_id, index=database.applied_index, reason=str(fault))
-        if isinstance(item, Batch | Restore | Fence):
+        if isinstance(item, Batch | Restore | Fence | Missed):
             # A mark has been answered already: its round does not wait for this node.
             self._queue.appendleft(item)
         gevent.sleep(_RETRY_SECONDS)
@@ -335,6 +334,13 @@ class Lane:
         with self._turn():
             self._follower.appliers.call(database.probe)
             self._follower.note_file(database)
+
+    def _ask_again(self, missed: Missed) -> None:
+        """Once the disk takes something, connect anew: the host then sends what is lacking. Raises StorageFault."""
+        if self._stalled_from is None:
+            raise StorageFault(missed.cause, "snapshot")
+        self._probe()
+        self._follower.reconnect()
 
     def _recover(self) -> None:
         """An item went well: what the machine failed here is over."""

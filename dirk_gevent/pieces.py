@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -29,10 +31,17 @@ def upload(send: Callable[..., None], log_id: int, path: Path, fields: dict[str,
     send({"t": "upload_end", "log": log_id})
 
 
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """The disk did not take a snapshot that came: it has to be sent again."""
+
+    cause: OSError
+
+
 class Arrivals:
     """The snapshots that a node is being sent, at most one a log, each in a temporary file in `directory`.
 
-    What is whole belongs to whoever `end` gave it to. Raises OSError.
+    What is whole belongs to whoever was given it. `begin`, `add` and `end` raise OSError.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -40,6 +49,30 @@ class Arrivals:
         self._thread = NativeThreads(1)
         self._arriving: dict[int, _Arriving] = {}
         self._begun = 0
+        #: Logs of whose snapshot the disk did not take a piece: the rest of it is passed over.
+        self._missed: set[int] = set()
+
+    def take(self, frame: dict[str, Any]) -> Path | Missed | None:
+        """What a frame of a snapshot leads to: the whole file, the disk's refusal, or nothing yet. KeyError as `add`.
+
+        A disk that refuses is this log's trouble: the connection, and the other logs on it, have nothing to do with it.
+        """
+        kind, log_id = frame["t"], int(frame["log"])
+        if kind != "snapshot" and log_id in self._missed:
+            return None
+        self._missed.discard(log_id)
+        try:
+            if kind == "snapshot":
+                self.begin(log_id)
+            elif kind == "chunk":
+                self.add(log_id, frame["body"])
+            else:
+                return self.end(log_id)
+        except OSError as error:
+            self._missed.add(log_id)
+            self._drop(log_id)
+            return Missed(error)
+        return None
 
     def begin(self, log_id: int) -> None:
         """A snapshot of this log follows; what came of one before is dropped."""
@@ -55,8 +88,9 @@ class Arrivals:
 
     def end(self, log_id: int) -> Path:
         """The file, which is whole; KeyError when none has begun. Nothing of it need survive a power cut."""
-        one = self._arriving.pop(log_id)
+        one = self._arriving[log_id]
         one.file.close()
+        del self._arriving[log_id]
         return one.path
 
     def drop_all(self) -> None:
@@ -67,8 +101,11 @@ class Arrivals:
     def _drop(self, log_id: int) -> None:
         one = self._arriving.pop(log_id, None)
         if one is not None:
-            one.path.unlink(missing_ok=True)
-            one.file.close()
+            with suppress(OSError):
+                one.path.unlink(missing_ok=True)
+            with suppress(OSError):
+                # What is still to be written is of no use to anybody.
+                one.file.close()
 
 
 class _Arriving:

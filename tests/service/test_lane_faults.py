@@ -21,6 +21,7 @@ from dirk_gevent.follower import Follower
 from dirk_gevent.lanes import Fence, Lane, Mark, Restore
 from dirk_gevent.logs import logger
 from dirk_gevent.progress import Progress
+from dirk_gevent.steady import SteadyFile
 from dirk_gevent.threads import NativeThreads
 from tests.engine.plans import LogMaker, open_database, open_engine, rows_of, work
 
@@ -177,6 +178,41 @@ def test_a_seeding_database_is_seeding_again_after_a_stall(
     lane.cut()
     until(lambda: database.state is NodeState.SEEDING)
     lane.stop()
+
+
+def test_a_snapshot_that_finds_no_room_breaks_no_connection(
+    follower: Follower, engine: Engine, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stalls its own database, which asks for it again when the disk takes something."""
+    broken: list[int] = []
+    monkeypatch.setattr(follower, "reconnect", lambda: broken.append(1))
+    before = sorted(path.name for path in engine.directory.path.iterdir())
+    is_full = [True]
+    write, probe = SteadyFile.write, Database.probe
+
+    def written(self: SteadyFile, piece: bytes) -> None:
+        if is_full[0]:
+            raise OSError(28, "No space left on device")
+        write(self, piece)
+
+    def probed(self: Database) -> None:
+        if is_full[0]:
+            raise StorageFault(OSError(28, "No space left on device"), "probe")
+        probe(self)
+
+    monkeypatch.setattr(SteadyFile, "write", written)
+    monkeypatch.setattr(Database, "probe", probed)
+    follower._receive({"t": "snapshot", "log": 1})
+    for _ in range(3):
+        follower._receive({"t": "chunk", "log": 1, "body": b"piece"})
+    follower._receive({"t": "snapshot_end", "log": 1})
+    until(lambda: database.state is NodeState.STALLED)
+    gevent.sleep(0.15)
+    assert not broken
+    assert sorted(path.name for path in engine.directory.path.iterdir()) == before
+    is_full[0] = False
+    until(lambda: bool(broken))
+    assert database.state is NodeState.LIVE
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"no snapshot", b'{"format": 1}\n' + bytes(100)])
