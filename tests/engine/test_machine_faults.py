@@ -20,6 +20,7 @@ from dirk_gevent.engine.apply import Applier
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.faults import Overrun, SnapshotDamaged, StorageFault
+from dirk_gevent.engine.position import NodeState
 from dirk_gevent.engine.transaction import Transaction
 from dirk_gevent.log.entry import Entry, LoggedStatement
 from tests.engine.faulty_machine import FAULTS, Fault, FaultyMachine
@@ -315,6 +316,30 @@ def test_the_first_errors_of_the_disk_stay_and_heal(
     """At each of the first calls: where a neighbour makes room, a read begins its transaction, a file is replaced."""
     for n in range(1, 26, 2):
         run(machine, template, memory_path / "case", call, FAULTS[0], n)
+
+
+@pytest.mark.parametrize("fault", [FAULTS[0], FAULTS[2]], ids=lambda fault: fault.name)
+def test_a_node_starts_without_a_database_that_cannot_be_read(
+    machine: FaultyMachine, template: tuple[Path, list[Entry], int, bytes], memory_path: Path, fault: Fault
+) -> None:
+    """Nothing of it is answered or overwritten meanwhile; the first entry that comes afterwards finds its place."""
+    source, entries, index, digest = template
+    shutil.copytree(source / "data", memory_path / "data")
+    with machine.failing(fault, 1):
+        engine = open_engine(memory_path / "data")
+        world = World(memory_path, engine, entries, LogMaker(2))
+        world.neighbour.index = index
+        _use_neighbour(world)
+        assert (world.victim.state, world.victim.is_loaded) == (NodeState.STALLED, False)
+        for use in (lambda: rows_of(world.victim, "select a from u"), lambda: world.victim.apply(work(*entries))):
+            with pytest.raises(StorageFault):
+                use()
+    with pytest.raises(StorageFault):
+        rows_of(world.victim, "select a from u")
+    world.victim.apply(work(*entries))
+    assert (world.victim.applied_index, world.victim.content_digest()[1]) == (_LAST, digest)
+    assert rows_of(world.victim, "select a from u") == [(5,)]
+    engine.close()
 
 
 def test_a_connection_whose_rollback_failed_is_not_used_again(

@@ -90,6 +90,34 @@ def test_a_mark_that_met_a_directory_gone_leaves_the_database_live_when_it_is_ba
     lane.stop()
 
 
+def test_a_database_that_could_not_be_read_at_the_start_is_tried_without_an_entry(
+    engine: Engine, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lanes, "_RETRY_SECONDS", 0.05)
+    index = database.applied_index
+    engine.close()
+    load_file = Database._load_file
+
+    def failing(self: Database) -> None:
+        if self.log_id:
+            raise StorageFault(apsw.IOError("no"), "test")
+        load_file(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Database, "_load_file", failing)
+        again = open_engine(engine.directory.path)
+        follower = Follower(again, Progress(again), ("127.0.0.1", 1), logger("test"))
+        assert (again.by_log(1).state, again.by_log(1).applied_index) == (NodeState.STALLED, 0)
+        lane = follower._open_lane(1)
+        lane.retry()
+        gevent.sleep(0.15)
+        assert again.by_log(1).state is NodeState.STALLED
+    until(lambda: again.by_log(1).state is NodeState.LIVE)
+    assert again.by_log(1).applied_index == index
+    lane.stop()
+    NativeThreads(1).call(again.close)
+
+
 def test_a_mount_point_without_its_disk_is_not_written_to(
     follower: Follower, engine: Engine, database: Database, log: LogMaker
 ) -> None:
