@@ -90,5 +90,6 @@ class Standing:
         """Its first request in a log, at a part that has it begin with what is known there."""
         if log not in self.begun:
             self.begun.add(log)
-            self.told(log, least)
+            # It need not have been told of the log: a cache may have answered from another, without a word of which.
+            self.low[log] = max(self.low.get(log, 0), least)
             self.perhaps(log, most)
