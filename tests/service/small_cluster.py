@@ -22,6 +22,7 @@ from gevent.event import Event
 from dirk_gevent import config, protocol
 from dirk_gevent.cache.options import CacheOptions
 from dirk_gevent.cache.service import CacheService
+from dirk_gevent.cache.store import now
 from dirk_gevent.engine.apply import Work
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.results import Outcome
@@ -42,6 +43,7 @@ from tests.service.fake_node import until
 NODES = ("m1", "m2")
 PARTS = ("proxy", "cache", *NODES)
 _ALL_BYTES = 1 << 24
+_BEAT_SECONDS = 0.2
 
 
 class SmallNode:
@@ -55,8 +57,8 @@ class SmallNode:
         self.progress = Progress(self.engine)
         self.progress.welcomed({})
         self.untold: dict[int, list[Outcome]] = defaultdict(list)
-        forward = Forward(settings, name, None, lines)
-        handler = NodeHandler(settings, self.engine, self.progress, forward)
+        self.forward = Forward(settings, name, None, lines)
+        handler = NodeHandler(settings, self.engine, self.progress, self.forward)
         self.service = Service(instance.host, instance.port, handler, settings.limits, lines, handler.quick)
         self.service.start()
 
@@ -86,6 +88,7 @@ class SmallCluster:
         self.nodes = {name: SmallNode(self.settings, name) for name in NODES}
         for name in NODES:
             self.host.cluster.beat(name)
+        self._beating = gevent.spawn(self._beat)
         options = CacheOptions(HOST, self.ports["proxy"], port=self.ports["cache"], ttl_seconds=60.0)
         self.cache = CacheService(options, logger("cache"))
         self.cache.start()
@@ -102,6 +105,16 @@ class SmallCluster:
             send(*words)
 
         frames.send = gated  # type: ignore[method-assign]
+
+    def _beat(self) -> None:
+        """Nobody is taken for silent, however long a test runs."""
+        while True:
+            gevent.sleep(_BEAT_SECONDS)
+            for name, node in self.nodes.items():
+                self.host.cluster.beat(name)
+                node.forward.heard.now()
+            self.cache.store.upstream_heard.now()
+            self.cache._follower._heard_at = now()
 
     def _config(self, directory: Path, wait_ms: int) -> config.Config:
         written = {
@@ -185,7 +198,7 @@ class SmallCluster:
     def stop(self) -> None:
         """End everything."""
         self.is_cache_hearing.set()
-        gevent.killall(self._changes)
+        gevent.killall([self._beating, *self._changes])
         self.cache.stop()
         self.host.is_stopping = True
         self.proxy.stop()

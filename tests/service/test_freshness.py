@@ -360,7 +360,10 @@ class Play:
         assert log is not None
         known = self.known.get(log, 0), self.cluster.host.sessions.known_index(log)
         writing = gevent.spawn(visitor.client.ask, text, db="x")
-        until(lambda: self.cluster.head(log) == len(self.history.states[log]))
+        until(lambda: writing.ready() or self.cluster.head(log) == len(self.history.states[log]))
+        if self.cluster.head(log) < len(self.history.states[log]):
+            self.note(f"{visitor.part} could not write: {writing.get().sqlstate}")
+            return
         self.history.wrote(log, table, value)
         self.carry_out(log, name)
         answer = writing.get(timeout=10)
@@ -376,7 +379,10 @@ class Play:
         visitor, before = self.chance.choice(self.visitors), self.cluster.head(0)
         text = "ravao ny tahiry x" if self.current is not None else "manamboara tahiry x"
         changing = gevent.spawn(visitor.client.ask, text, trace="")
-        until(lambda: self.cluster.head(0) > before)
+        until(lambda: changing.ready() or self.cluster.head(0) > before)
+        if self.cluster.head(0) == before:
+            self.note(f"{visitor.part} could not say {text}: {changing.get().sqlstate}")
+            return
         self.changed(before + 1)
         self.carry_out(0, self.chance.choice(NODES))
         answer = changing.get(timeout=10)
