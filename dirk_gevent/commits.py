@@ -85,7 +85,10 @@ class Commits:
         COMMIT ended with: no_transaction when it did not, and never will.
         """
         self._wait(request_id)
-        name, log_id = self._host.sessions.place(session, request.database)
+        try:
+            name, log_id = self._host.sessions.place(session, request.database)
+        except SqlError as error:
+            raise self._left_open(error, request_id) from error
         if log_id == SYSTEM_LOG_ID:
             # Each database has its own log: which of them it was about, only its session knew.
             raise SqlError("no_database")
@@ -116,11 +119,14 @@ class Commits:
             # A log that lacks entries takes none, and neither does one whose end a fault has left open.
             outcome = self._host.write(log_id, str(log_id), "", Draft(request_id, ()))
         except SqlError as error:
-            if error.sqlstate in _NOT_TAKEN:
-                raise SqlError("outcome_unknown", request_id=request_id) from error
-            raise
+            raise self._left_open(error, request_id) from error
         session.saw(log_id, outcome.index)
         return committed(session, request, self._name, log_id, outcome)
+
+    @staticmethod
+    def _left_open(error: SqlError, request_id: str) -> SqlError:
+        """`error`, or outcome_unknown where it says nothing of what became of the request before."""
+        return SqlError("outcome_unknown", request_id=request_id) if error.sqlstate in _NOT_TAKEN else error
 
 
 def committed(session: Session, request: Request, node: str, log_id: int, outcome: Outcome) -> bytes:

@@ -12,6 +12,9 @@ from parser.errors import SqlError
 if TYPE_CHECKING:
     from dirk_gevent.host import LogHost
 
+#: A node that ended one entry otherwise so often will do so again: seeding it anew would only fill its disk.
+MOST_FENCES = 3
+
 
 class Fences:
     """The fences of one host. The conflict book is their memory; the cluster's view follows it."""
@@ -60,8 +63,16 @@ class Fences:
         """The node has put its wrong state aside: what it says from now on is of the new one."""
         self._host.cluster.nodes[node].fenced.discard(log_id)
         found = self._book.find(node, log_id, Status.FENCED)
-        if found is not None:
-            self._book.change(found.number, status=Status.KEPT, kept=kept)
+        if found is None:
+            return
+        self._book.change(found.number, status=Status.KEPT, kept=kept)
+        if found.cause is Cause.OUTCOME and self._times_shut_out(found) >= MOST_FENCES:
+            self.evict(node, log_id)
+
+    def _times_shut_out(self, found: Conflict) -> int:
+        """How often this node ended this entry otherwise than the others, each time from the log's own state."""
+        place = found.node, found.log_id, found.index, found.cause
+        return sum((one.node, one.log_id, one.index, one.cause) == place for one in self._book.all())
 
     def dumped(self, node: str, log_id: int, kept: str, kept_sql: str) -> None:
         """The state that a node kept aside can be read as statements, too."""

@@ -150,8 +150,11 @@ class Forward:
         metadata = {"db": database.name, "read": "strong"}
         read = replace(request, raw=_NOTHING, metadata=metadata)
         answer = self._ask(session, read, new_request_id(self._log_time.now_ms()), wire, may_change=False)
-        meta = protocol.split_meta(answer)[0] if isinstance(answer, bytes) else None
-        return int(meta["index"]) if meta is not None and meta.get("log") == database.log_id else 0
+        meta = (protocol.split_meta(answer)[0] if isinstance(answer, bytes) else None) or {}
+        if "sqlstate" in meta or "log" not in meta:
+            # An error's index is what its session has seen, not what is known.
+            raise SqlError("no_readable_node", waited_ms=0)
+        return int(meta["index"]) if meta["log"] == database.log_id else 0
 
     def _ask(
         self, session: Session, request: Request, request_id: str, wire: Wire, *, may_change: bool

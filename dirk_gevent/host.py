@@ -86,6 +86,8 @@ class LogHost:
         outcome_unknown (08007) when no master told how it ended, nor got on with it (see `Efforts.patience`).
         """
         self._check_writable(log_id)
+        if not self.is_known(log_id):
+            raise SqlError("unknown_database", name=f"#{log_id}")
         outcomes = self.outcomes_of(log_id)
         outcomes.arriving += 1
         try:

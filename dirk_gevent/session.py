@@ -18,6 +18,8 @@ READ_LEVELS = ("any", "session", "strong")
 _NO_MINIMUM: dict[int, int] = {}
 _NO_METADATA: dict[str, Any] = {}
 _MAX_WHOLE = 2**63
+#: Digits of the largest log id there can be, with room.
+_LOG_ID_DIGITS = 18
 
 
 class OpenTransaction(Protocol):
@@ -142,9 +144,13 @@ def _choice(metadata: Mapping[str, Any], name: str, choices: tuple[str, ...], de
 def _minimum(value: Any) -> Mapping[int, int]:
     if not value and (value is None or value == {}):
         return _NO_MINIMUM
-    if isinstance(value, dict) and all(k.isdigit() and type(v) is int for k, v in value.items()):
+    if isinstance(value, dict) and all(_is_log_id(k) and type(v) is int for k, v in value.items()):
         return {int(k): v for k, v in value.items()}
     raise SqlError("argument_invalid", field="min")
+
+
+def _is_log_id(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= _LOG_ID_DIGITS
 
 
 def as_args(value: Any) -> Args:

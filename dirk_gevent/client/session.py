@@ -130,9 +130,9 @@ class Session:
         """End the session. Never raises."""
         self._drop()
 
-    def _ask(self, request: Request) -> tuple[Page | End, Iterator[Page | End]]:
+    def _ask(self, request: Request, is_redated: bool = False) -> tuple[Page | End, Iterator[Page | End]]:
         """Send the request, again where that is right, until its answer begins."""
-        in_doubt = is_redated = False
+        in_doubt = False
         for attempt in range(_ATTEMPTS):
             if attempt:
                 time.sleep(_pause_seconds(attempt))
@@ -148,11 +148,15 @@ class Session:
                 return first, rest
             self._gives_meta = first.meta is not None
             in_doubt = in_doubt or (first.sqlstate == _OUTCOME_UNKNOWN and not request.is_repeatable)
-            if self._is_misdated(first, request) and not is_redated:
-                # Nothing ran under that id, nor ever will: the statement begins anew under one of the log's time.
-                is_redated = True
-                request = self._request = Request(new_request_id(self._log_ahead_ms), request.statement, request.args)
-                continue
+            if self._is_misdated(first, request):
+                if in_doubt:
+                    # An earlier sending may have run, or may run yet.
+                    raise self._unknown(request)
+                if not is_redated:
+                    # Sent once and refused: the statement begins anew under an id of the log's time.
+                    renewed = Request(new_request_id(self._log_ahead_ms), request.statement, request.args)
+                    self._request = renewed
+                    return self._ask(renewed, is_redated=True)
             is_settled = not first.sqlstate.startswith(_UNSETTLED_CLASSES)
             if not in_doubt or is_settled or self.is_in_transaction or not self._gives_meta:
                 return first, rest

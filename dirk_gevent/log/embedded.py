@@ -40,7 +40,7 @@ from dirk_gevent.log.entry import (
 from dirk_gevent.log.journal_threads import WAL_SOFT_PAGES, CommitFailedError, JournalThreads, NoRoomError
 from dirk_gevent.log.retention import Retention
 from dirk_gevent.log.skipped import marked
-from dirk_gevent.log.state import RECENT_REQUESTS, ChangeRequest, Stage, State, Write, answer_again
+from dirk_gevent.log.state import ChangeRequest, Stage, State, Write, answer_again
 from dirk_gevent.log.tail import Tail
 from dirk_gevent.log.waiting import Waiting, WaitingQueue, refuse
 from dirk_gevent.log.watching import Bell, Bells
@@ -355,16 +355,14 @@ class EmbeddedLog:
         """Reads the journal again after a fault; if that fails too, refuses the batch and is False."""
         try:
             contents = self._threads.reopen()
-            requests = self._threads.read(self._threads.reader.latest_requests, RECENT_REQUESTS)
         except SqlError as error:
             reason = error
             self._logger.error("log_unavailable", reason=error)
             refuse(batch, lambda _: reason)
             return False
+        # Nothing may block between the reading and this, and what was written right after it counts.
         self._state = State(contents)
-        # A retry that was queued meanwhile did not find in the journal what it finds now.
-        for request in requests:
-            self._state.remember(request)
+        self._retention.bring_up(self._state)
         self._tail.clear()
         # Entries whose writers were told that nobody knows may be there: followers must look.
         self._bells.ring(self._state.logs)

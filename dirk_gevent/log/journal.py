@@ -199,7 +199,8 @@ class Journal:
         )
         connection.executemany("INSERT INTO requests VALUES (?,?,?,?,?,?)", map(request_values, commit.requests))
         if commit.expired_upto > 0:
-            connection.execute("DELETE FROM requests WHERE idx <= ?", (commit.expired_upto,))
+            expired = commit.expired_upto, commit.expired_before
+            connection.execute("DELETE FROM requests WHERE idx <= ? AND request_id < ?", expired)
 
 
 class JournalView:
@@ -259,15 +260,6 @@ class JournalView:
             (request_id,),
         )
         return next((RequestRow(request_id, index, DatabaseChange(*rest)) for index, *rest in rows), None)
-
-    def latest_requests(self, most: int) -> list[RequestRow]:
-        """The requests recorded last, at most so many, oldest first."""
-        rows = fetch(
-            self._connection,
-            "SELECT request_id, idx, verb, name, log_id, sealed_at FROM requests ORDER BY idx DESC LIMIT ?",
-            (most,),
-        )
-        return [RequestRow(request_id, index, DatabaseChange(*rest)) for request_id, index, *rest in reversed(rows)]
 
     def checkpoint(self) -> None:
         """Moves what it can of the WAL into the file without standing in the writer's way."""

@@ -18,7 +18,7 @@ import orjson
 
 from dirk_gevent.engine.shared_memory import vfs_for
 from dirk_gevent.log.contract import Head, Predecessor, SnapshotInfo
-from dirk_gevent.log.entry import HASH_BYTES, SYSTEM_DATABASE, SYSTEM_LOG_ID, chain
+from dirk_gevent.log.entry import HASH_BYTES, SYSTEM_DATABASE, SYSTEM_LOG_ID, DatabaseChange, chain
 from dirk_gevent.log.rows import Contents, EntryRow, FoundLog, FoundSnapshot, LogRow, RequestRow
 from dirk_gevent.log.rules import older_upto
 from parser.errors import SqlError
@@ -39,6 +39,8 @@ WAL_KEPT_BYTES = 8 << 20
 #: Raised when an earlier release could not read the file: its entries' rules came with format 2. A release refuses a
 #: journal of a later format with a sentence, and takes over one of an earlier format when it opens it.
 _FORMAT, _EARLIER_FORMATS = b"2", (b"1",)
+#: System requests that are kept in memory; older ones are looked up in the journal.
+RECENT_REQUESTS = 10_000
 _BUSY_MS = 10_000
 #: The journal's tables.
 SCHEMA = """
@@ -52,6 +54,7 @@ CREATE TABLE IF NOT EXISTS logs (log_id INTEGER PRIMARY KEY, name TEXT NOT NULL,
   base_total_bytes INTEGER NOT NULL, sealed_at INTEGER, sealed_ms INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS requests (request_id TEXT PRIMARY KEY, idx INTEGER NOT NULL, verb TEXT NOT NULL,
   name TEXT NOT NULL, log_id INTEGER NOT NULL, sealed_at INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS requests_by_index ON requests (idx);
 CREATE TABLE IF NOT EXISTS snapshots (log_id INTEGER, idx INTEGER, chain BLOB NOT NULL, digest BLOB NOT NULL,
   size_bytes INTEGER NOT NULL, checksum BLOB NOT NULL, confirmed INTEGER NOT NULL, total_bytes INTEGER NOT NULL,
   PRIMARY KEY (log_id, idx)) WITHOUT ROWID;
@@ -179,7 +182,17 @@ def contents(connection: apsw.Connection, directory: Path) -> Contents:
         tuple(_found_snapshot(row) for row in snapshots),
         fetch(connection, "SELECT value FROM meta WHERE key='inode'") != [(_inode(directory),)],
         tuple(fetch(connection, "SELECT log_id, idx FROM skips")),
+        _latest_requests(connection),
     )
+
+
+def _latest_requests(connection: apsw.Connection) -> tuple[RequestRow, ...]:
+    rows = fetch(
+        connection,
+        "SELECT request_id, idx, verb, name, log_id, sealed_at FROM requests ORDER BY idx DESC LIMIT ?",
+        (RECENT_REQUESTS,),
+    )
+    return tuple(RequestRow(request_id, index, DatabaseChange(*rest)) for request_id, index, *rest in reversed(rows))
 
 
 def _log_row(row: tuple[Any, ...]) -> LogRow:

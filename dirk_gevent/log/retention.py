@@ -37,6 +37,8 @@ class Retention:
         self._state = state
         self._files = SnapshotFiles(settings.directory, settings.reserve_bytes)
         self._held: dict[int, list[FoundSnapshot]] = {}
+        #: Where a log begins since a state was adopted, and its total bytes there; the last of each log.
+        self._adopted: dict[int, tuple[Head, int]] = {}
         self._storing: set[int] = set()
         for snapshot in contents.snapshots:
             self._held.setdefault(snapshot.info.log_id, []).append(snapshot)
@@ -83,16 +85,23 @@ class Retention:
             self._write(self._threads.journal.adopt, snapshot, base)
         finally:
             self._storing.discard(info.log_id)
-        # The journal may have been read again while this waited for it: the log's state is another object then.
-        log = self._state().log(info.log_id)
-        if log.row.base.index < base.index:
-            log.row = replace(log.row, base=base, base_total_bytes=snapshot.total_bytes)
-            log.head = base
+        # The journal may have been read again while this waited for it, before or after what was written: the log's
+        # state is, or will be, another object then.
+        self._adopted[info.log_id] = base, snapshot.total_bytes
+        self.bring_up(self._state())
         before = [one.info for one in self._held.get(info.log_id, ())]
         self._held[info.log_id] = [snapshot]
         self._note_newest(info.log_id)
         self._files.delete(before)
         return stored
+
+    def bring_up(self, state: State) -> None:
+        """Have a state know of what was adopted, if it was read from the journal before that."""
+        for log_id, (base, total_bytes) in self._adopted.items():
+            log = state.logs.get(log_id)
+            if log is not None and log.row.base.index < base.index:
+                log.row = replace(log.row, base=base, base_total_bytes=total_bytes)
+                log.head = base if log.head.index < base.index else log.head
 
     def discard(self, log_id: int) -> None:
         """Delete the entries that lie before the log's base, in small steps between appends."""

@@ -76,20 +76,25 @@ class RequestRow:
 
 @dataclass(slots=True)
 class Commit:
-    """All that one transaction of the journal writes; requests up to `expired_upto` of the system log are forgotten."""
+    """All that one transaction of the journal writes.
+
+    Requests up to `expired_upto` of the system log are forgotten where their ids are older than `expired_before`.
+    """
 
     entries: list[EntryRow] = field(default_factory=list)
     created: list[LogRow] = field(default_factory=list)
     sealed: list[LogRow] = field(default_factory=list)
     requests: list[RequestRow] = field(default_factory=list)
     expired_upto: int = 0
+    expired_before: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Contents:
     """What a journal holds besides its entries. `is_copy`: its file is not the one that was written last.
 
-    `skips` are log id and index of entries that a person had skipped.
+    `skips` are log id and index of entries that a person had skipped, `requests` the latest that made or dropped a
+    database, oldest first.
     """
 
     genesis: bytes
@@ -98,3 +103,4 @@ class Contents:
     snapshots: tuple[FoundSnapshot, ...]
     is_copy: bool = False
     skips: tuple[tuple[int, int], ...] = ()
+    requests: tuple[RequestRow, ...] = ()

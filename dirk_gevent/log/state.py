@@ -14,6 +14,7 @@ from dirk_gevent.log.contract import Appended, DatabaseChanged, DatabaseInfo, He
 from dirk_gevent.log.entry import (
     CREATE_DATABASE,
     KEPT_ENTRIES,
+    REQUEST_AGE_MS,
     SYSTEM_LOG_ID,
     DatabaseChange,
     Draft,
@@ -22,13 +23,10 @@ from dirk_gevent.log.entry import (
     check_request_time,
     hash_statements,
 )
-from dirk_gevent.log.journal_file import MAX_LOG_ID
+from dirk_gevent.log.journal_file import MAX_LOG_ID, RECENT_REQUESTS
 from dirk_gevent.log.rows import Commit, Contents, EntryRow, LogRow, RequestRow
 from parser.errors import SqlError
 from parser.schema import key as name_key
-
-#: System requests remembered in memory; older ones are looked up in the journal.
-RECENT_REQUESTS = 10_000
 
 _random = SystemRandom()
 
@@ -74,7 +72,7 @@ class State:
             for found in contents.logs
         }
         self.names = {name_key(log.row.name): log_id for log_id, log in self.logs.items() if log.is_open}
-        self.requests: OrderedDict[str, RequestRow] = OrderedDict()
+        self.requests = OrderedDict((request.request_id, request) for request in contents.requests)
         self.last_time_ms = max((log.head.time_ms for log in self.logs.values()), default=0)
         for log_id, index in contents.skips:
             if log_id in self.logs:
@@ -156,6 +154,7 @@ class Stage:
         (self.commit.created if existing is None else self.commit.sealed).append(row)
         self.commit.requests.append(RequestRow(request.request_id, appended.entry.index, change))
         self.commit.expired_upto = appended.entry.index - KEPT_ENTRIES
+        self.commit.expired_before = f"{max(0, self.time_ms - 2 * REQUEST_AGE_MS):013d}"
         return DatabaseChanged(appended.entry.index, change)
 
     def publish(self) -> list[tuple[bytes, Appended]]:

@@ -84,6 +84,24 @@ def test_a_state_that_was_adopted_belongs_to_the_log_that_was_read_again(log: Em
     assert log.append(log_id, draft(2)).entry.index == 3
 
 
+def test_a_state_that_was_adopted_right_after_the_reading_belongs_to_the_log_too(
+    log: EmbeddedLog, draft: MakeDraft
+) -> None:
+    log_id = create(log, "a")
+    log.append(log_id, draft(1))
+    reopen = log._threads.reopen
+
+    def reopen_and_adopt() -> Any:
+        contents = reopen()
+        assert adopted(log, log_id).index == 2
+        return contents
+
+    log._threads.reopen = reopen_and_adopt  # type: ignore[method-assign]
+    assert log._reread([])
+    assert (log.head(log_id).index, log.head(log_id).chain, log.oldest(log_id)) == (2, b"c" * 16, 3)
+    assert log.append(log_id, draft(2)).entry.index == 3
+
+
 def test_a_state_is_not_adopted_in_the_place_of_an_entry_that_nobody_knew_of(
     log: EmbeddedLog, draft: MakeDraft
 ) -> None:

@@ -66,6 +66,34 @@ def test_a_fenced_node_is_not_believed_until_its_state_is_aside(host: LogHost, c
     until(lambda: host.cluster.live_masters(1) == ["m1"])
 
 
+def test_a_commit_of_a_log_that_never_was_leaves_nothing_behind(host: LogHost, connect: Connect) -> None:
+    """A client may send any number of them."""
+    connect("m1").beat()
+    until(lambda: host.cluster.live_masters(7))
+    before = len(host._outcomes)
+    for log_id in range(100, 200):
+        with pytest.raises(SqlError) as refused:
+            host.write(log_id, "x", "", Draft(new_request_id(NOW_MS), ()))
+        assert refused.value.sqlstate == "3D000"
+    assert len(host._outcomes) == before
+
+
+def test_a_node_that_ends_one_entry_wrongly_again_and_again_is_evicted(host: LogHost, connect: Connect) -> None:
+    """Seeded anew it would meet the same entry, and keep one more state aside, without an end."""
+    append(host, 3)
+    node = connect("m1")
+    for index in (1, 2, 2):
+        host.fence("m1", 1, index)
+        node.next("fence")
+        host.fences.done("m1", 1, "kept")
+        assert not host.cluster.nodes["m1"].is_evicted(1)
+    host.fence("m1", 1, 2)
+    host.fences.done("m1", 1, "kept")
+    assert host.cluster.nodes["m1"].is_evicted(1)
+    assert host.book.find("m1", 1, Status.EVICTED) is not None
+    assert not host.cluster.nodes["m2"].is_evicted(1)
+
+
 def test_a_node_fenced_while_it_is_away_hears_of_it_when_it_is_back(host: LogHost, connect: Connect) -> None:
     """The chain of hashes cannot tell that its content is wrong: the host remembers."""
     append(host, 2)
