@@ -262,7 +262,8 @@ def _judge_order(history: History, truth: Truth) -> list[str]:
     for one in history.attempts:
         number = one.operation.number
         began[number] = min(one.began, began.get(number, one.began))
-        if number in truth.places and answers([one]):
+        # A transaction that only read has no entry; saying its COMMIT again burns its id, which orders nothing.
+        if number in truth.places and truth.outcomes[number] != _NO_TRANSACTION and answers([one]):
             ended[number] = min(one.ended, ended.get(number, one.ended))
     return [
         f"o{second} began after o{first} ended and stands before it in the log"
