@@ -13,6 +13,7 @@ import orjson
 from dirk_gevent.engine.apply import Work, as_work
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
+from dirk_gevent.engine.faults import Overrun
 from dirk_gevent.log.entry import DatabaseChange, Draft, Entry, LoggedStatement, request_hash
 from parser.blocks import Blocks
 from parser.errors import SqlError
@@ -206,13 +207,16 @@ def open_database(engine: Engine) -> Database:
 
 
 def rows_of(database: Database, sql: str, *literals: Value) -> list[tuple[Value, ...]]:
-    """The rows of a short read."""
-    return list(database.read(shaped(sql, *literals), (), START_MS).rows)
+    """The rows of a short read, however busy the machine is."""
+    try:
+        return list(database.read(shaped(sql, *literals), (), START_MS).rows)
+    except Overrun:
+        return long_rows_of(database, sql, *literals)
 
 
-def long_rows_of(database: Database, sql: str) -> list[tuple[Value, ...]]:
+def long_rows_of(database: Database, sql: str, *literals: Value) -> list[tuple[Value, ...]]:
     """The rows of a read that may take its time."""
-    stream = database.stream(shaped(sql), (), START_MS)
+    stream = database.stream(shaped(sql, *literals), (), START_MS)
     try:
         found: list[tuple[Value, ...]] = []
         while not stream.finished:

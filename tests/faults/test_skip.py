@@ -83,7 +83,7 @@ def cluster(tmp_path: Path, hook: Hook) -> Iterator[Cluster]:
         found.close()
 
 
-_SETTINGS = {"limits": {"waitMs": 1500}}
+_SETTINGS = {"limits": {"waitMs": 1500, "statementSeconds": 5.0}}
 
 
 def insert(cluster: Cluster, n: int, chosen: str | None = None) -> str:
