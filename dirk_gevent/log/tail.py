@@ -41,14 +41,13 @@ class Tail:
             return None
         taken: list[bytes] = []
         taken_bytes = 0
-        before = after = ring.entries[skipped - 1][1] if skipped else ring.chain_before
-        for encoded, chained in islice(ring.entries, skipped, None):
+        for encoded, _ in islice(ring.entries, skipped, None):
             taken_bytes += len(encoded)
             if taken and taken_bytes > max_bytes:
                 break
             taken.append(encoded)
-            after = chained
-        return Chunk(log_id, after_index + 1, tuple(taken), before, after)
+        before = ring.entries[skipped - 1][1] if skipped else ring.chain_before
+        return Chunk(log_id, after_index + 1, tuple(taken), before)
 
     def chain_at(self, log_id: int, index: int) -> bytes | None:
         """The chain hash at an index that is in memory, or just before what is; else None."""

@@ -28,18 +28,13 @@ class FakeNode:
     """A node's end of a subscription; `frames` is its socket."""
 
     def __init__(
-        self,
-        host: LogHost,
-        node: str,
-        standings: dict[int, Standing] | None = None,
-        process: str = "",
-        epoch: tuple[bytes, bytes] | None = None,
+        self, host: LogHost, node: str, standings: dict[int, Standing] | None = None, process: str = ""
     ) -> None:
         mine, its = socket.socketpair()
         self.name = node
         self.frames = FrameSocket(mine)
         genesis = host.log.genesis if standings else None
-        hello = Hello(node, build_fingerprint(), genesis, standings or {}, process=process, epoch=epoch)
+        hello = Hello(node, build_fingerprint(), genesis, standings or {}, process=process)
         self._serving = gevent.spawn(host.follow, its, json.loads(json.dumps(hello.encode())))
         assert self.next("welcome")["t"] == "welcome"
         self.beat()
