@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from dirk_gevent.admin_link import AdminLink, TaskFailed, proxy_address, run_task
+from dirk_gevent.admin_link import AdminLink, TaskFailed, proxy_address
 from dirk_gevent.admin_usage import UsageError, moment_ms
 from dirk_gevent.backup_file import Backup, BackupDamaged, BackupWriter, Point
 from dirk_gevent.client.answers import Page
 from dirk_gevent.client.connection import Address, Connection
 from dirk_gevent.config import Config
 from dirk_gevent.engine.dump import dump_file
-from dirk_gevent.engine.faults import StorageFault
+from dirk_gevent.engine.faults import ForeignHistory, OutOfOrder, PoisonedEntry, SnapshotDamaged, StorageFault
 from dirk_gevent.engine.reissue import Place
 from dirk_gevent.log.contract import EntriesGoneError
 from dirk_gevent.messages import moment
@@ -29,6 +29,8 @@ from dirk_gevent.threads import NativeThreads
 
 _CHUNK_BYTES = 256 * 1024
 _ANSWER_SECONDS = 10.0
+#: What a replay ends in when the machine or what it is given is at fault.
+_UNFIT = (ForeignHistory, OutOfOrder, PoisonedEntry, SnapshotDamaged, StorageFault)
 
 
 def backup(settings: Config, file: Path, database: str | None) -> int:
@@ -42,12 +44,23 @@ def backup(settings: Config, file: Path, database: str | None) -> int:
 
 
 def check(file: Path) -> int:
-    """Read a backup through and say what is in it."""
+    """Read a backup through and say what is in it; the exit status is 1 when something in it is damaged."""
     with _opened(file) as found:
-        print(f"{file} is whole; it was taken at {moment(found.taken_ms)}.")
+        damaged = 0
+        print(f"{file} was taken at {moment(found.taken_ms)}.")
         for point in found.points:
-            least = found.source(point).least
-            print(f"{point.name}: any index from {least} to {point.index}, the last of {moment(point.time_ms)}")
+            source = found.source(point)
+            try:
+                source.verify()
+            except BackupDamaged as error:
+                damaged += 1
+                print(str(error))
+            else:
+                newest = f"{point.index}, the last of {moment(point.time_ms)}"
+                print(f"{point.name}: any index from {source.least} to {newest}")
+        if damaged:
+            raise TaskFailed(f"{file} is not whole: {damaged} of {len(found.points)} databases in it are damaged")
+        print(f"{file} is whole.")
     return 0
 
 
@@ -76,9 +89,11 @@ def restore_from_log(settings: Config, options: dict[str, Any]) -> int:
         fields["index"] = int(options["--to-index"])
     else:
         fields["ms"] = moment_ms(options["--to-time"])
-    if options["--in-place"]:
-        keep_before(settings, options["DATABASE"])
-    return run_task(settings, "restore", in_place=options["--in-place"], **fields)
+    link = AdminLink(settings, "restore", in_place=options["--in-place"], **fields)
+    try:
+        return link.finish(lambda frame: keep_before(link, frame))
+    finally:
+        link.close()
 
 
 def dump(settings: Config, database: str, file: Path | None) -> int:
@@ -104,13 +119,18 @@ def dump(settings: Config, database: str, file: Path | None) -> int:
     return 0
 
 
-def keep_before(settings: Config, database: str) -> None:
-    """Before a database is replaced: all that the log holds of it goes to a backup in this directory."""
+def keep_before(link: AdminLink, frame: dict[str, Any]) -> None:
+    """Before a database is replaced, and while nothing is written to it: all that its log holds goes to a backup in
+    this directory. Raises TaskFailed: then nothing was replaced.
+    """
+    if frame["t"] != "keep":
+        raise TaskFailed(f"the proxy said {frame['t']}, which this program does not know; nothing was replaced")
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-    file = Path(f"{database}-before-restore-{stamp}.dirkbackup")
-    fetched = _fetch(settings, file, database)
-    print(f"What {database} is now is kept in {file}.")
+    file = Path(f"{frame['database']}-before-restore-{stamp}.dirkbackup")
+    fetched = _receive(link, file)
+    print(f"What {frame['database']} is now is kept in {file}.", flush=True)
     fetched.check("nothing was replaced")
+    link.send({"t": "kept"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,25 +150,40 @@ def _fetch(settings: Config, file: Path, database: str | None) -> _Fetched:
     """Have the proxy send a backup into `file`."""
     link = AdminLink(settings, "backup", database=database)
     try:
+        fetched = _receive(link, file)
+        last = link.receive()
+        if last["t"] != "end" or last["status"]:
+            raise TaskFailed(str(last.get("text")))
+        return fetched
+    finally:
+        link.close()
+
+
+def _receive(link: AdminLink, file: Path) -> _Fetched:
+    """Write the backup that comes on `link` into `file`, and read it back."""
+    try:
         writer = BackupWriter(file)
     except OSError as error:
-        link.close()
         raise UsageError(f"{file} cannot be written: {error.strerror}") from error
     try:
         lacking: list[str] = []
-        while (frame := link.receive())["t"] != "end":
-            if frame["t"] == "lacking":
+        kind = ""
+        while kind != "whole":
+            frame = link.receive()
+            kind = frame["t"]
+            if kind == "end":
+                raise TaskFailed(frame["text"])
+            if kind == "lacking":
                 lacking.append(frame["text"])
             else:
                 writer.add(frame, frame.pop("body", b""))
-        if frame["status"]:
-            raise TaskFailed(frame["text"])
         return _Fetched(writer.finish(), tuple(lacking))
+    except BackupDamaged as error:
+        raise TaskFailed(f"{file} was not made: {error}") from error
     except OSError as error:
         raise TaskFailed(f"{file} cannot be written: {error.strerror}") from error
     finally:
         writer.abandon()
-        link.close()
 
 
 def _check_names(settings: Config, wanted: list[str]) -> None:
@@ -184,13 +219,14 @@ def _wanted_index(found: Backup, point: Point, options: dict[str, Any]) -> int:
 def _restore_one(
     settings: Config, found: Backup, point: Point, index: int, target: str, in_place: bool
 ) -> None:
-    if in_place:
-        keep_before(settings, target)
     with _made(settings, found, point, index) as scratch:
         _tell_older(point, scratch, sys.stdout)
         link = AdminLink(settings, "receive", database=target, in_place=in_place)
         try:
             frame = link.receive()
+            if frame["t"] == "keep":
+                keep_before(link, frame)
+                frame = link.receive()
             if frame["t"] == "place":
                 _send(link, scratch, frame)
                 link.finish()
@@ -224,11 +260,12 @@ def _made(settings: Config, found: Backup, point: Point, index: int) -> Iterator
     with tempfile.TemporaryDirectory(prefix="dirk-restore-") as name:
         scratch = Scratch(Path(name), point.log_id, settings.limits, NativeThreads(1))
         try:
+            found.source(point).verify(index)
             scratch.run(found.source(point), index)
             if index == point.index and scratch.database.chain != point.chain:
                 raise TaskFailed(f"{found.path}: what it holds of {point.name} does not lead to its own end")
             yield scratch
-        except (EntriesGoneError, StorageFault) as error:
+        except (BackupDamaged, EntriesGoneError, OSError, *_UNFIT) as error:
             raise TaskFailed(f"{point.name} cannot be made anew: {error}") from error
         finally:
             scratch.close()
@@ -244,5 +281,7 @@ def _opened(file: Path) -> Iterator[Backup]:
         raise UsageError(f"{file} cannot be read: {error.strerror}") from error
     try:
         yield found
+    except BackupDamaged as error:
+        raise TaskFailed(f"{error}; nothing was changed") from error
     finally:
         found.close()

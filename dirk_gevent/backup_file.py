@@ -2,15 +2,19 @@
 
 A record is a JSON object and a body; on disk: u32 length, JSON, u32 length, body, 16 bytes of checksum (blake2b keyed
 by that of the record before). Records: `points` (the databases, each with log, name, index, chain, time), for each of
-them `snapshot` pieces (a node's snapshot file, compressed already) and `entries` (a line each, under zstd), then
-`whole`.
+them `snapshot` pieces (a node's snapshot file, compressed already) and `entries` (a line each, under zstd; `after` is
+the chain hash behind them, which files of release 2.0.0 do not have), then `whole`.
+
+The checksums say that the file is as it was written; whether what was written is what was once appended say the chain
+hashes of the entries and the snapshot's own checksum (`BackupSource.verify`).
 """
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import IO, Any
@@ -19,8 +23,11 @@ import orjson
 import zstandard
 
 from dirk_gevent import protocol
+from dirk_gevent.engine.faults import SnapshotDamaged
+from dirk_gevent.engine.snapshot import check_pieces
 from dirk_gevent.log.contract import EntriesGoneError
 from dirk_gevent.log.directory import sync_directory
+from dirk_gevent.log.entry import NO_CHAIN, Entry, EntryDamagedError, chain
 from dirk_gevent.log.skipped import own_bytes
 from dirk_gevent.steady import SteadyFile
 
@@ -67,10 +74,13 @@ class BackupWriter:
         self._steady.write(head + body + self._last)
 
     def finish(self) -> int:
-        """The file is whole; its size in bytes."""
+        """The file is whole: read it back, and give it its name; its size in bytes. Raises BackupDamaged too."""
         self._steady.finish()
         size_bytes = self._file.tell()
         self._file.close()
+        with closing(Backup(self._partial)) as written:
+            for point in written.points:
+                written.source(point).verify()
         self._partial.rename(self._path)
         sync_directory(self._path.parent)
         return size_bytes
@@ -83,12 +93,16 @@ class BackupWriter:
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """One record of a database: where its body lies, and which entries it holds (none for a piece of a snapshot)."""
+    """One record of a database: where its body lies, and which entries it holds (none for a piece of a snapshot).
+
+    `after` is the chain hash behind them; b"" when the record does not say.
+    """
 
     offset: int
     size_bytes: int
     first: int = 0
     count: int = 0
+    after: bytes = b""
 
 
 @dataclass(slots=True)
@@ -125,7 +139,7 @@ class Backup:
 
     def source(self, point: Point) -> BackupSource:
         """One database, for a replay."""
-        return BackupSource(self._file, self._contents.get(point.log_id, _Contents()), point)
+        return BackupSource(self._file, self._contents.get(point.log_id, _Contents()), point, self.path)
 
     def _read_through(self) -> None:
         if self._file.read(len(MAGIC)) != MAGIC:
@@ -143,7 +157,10 @@ class Backup:
             last = _checksum(last, encoded, body)
             if checksum != last:
                 raise BackupDamaged(f"{self.path} was altered: the record at byte {start} does not match its checksum")
-            is_whole = self._note(orjson.loads(encoded), _Piece(offset, len(body)))
+            try:
+                is_whole = self._note(orjson.loads(encoded), _Piece(offset, len(body)))
+            except (ValueError, KeyError, TypeError) as error:
+                raise BackupDamaged(f"{self.path}: the record at byte {start} is none of a backup's") from error
         if self._file.read(1):
             raise BackupDamaged(f"{self.path} was altered: something follows its end")
 
@@ -175,17 +192,19 @@ class Backup:
                 contents.snapshot_index = fields["index"]
                 contents.snapshot.append(piece)
             else:
-                contents.entries.append(_Piece(piece.offset, piece.size_bytes, fields["first"], fields["count"]))
+                after = bytes.fromhex(fields.get("after", ""))
+                contents.entries.append(replace(piece, first=fields["first"], count=fields["count"], after=after))
         return bool(kind == "whole")
 
 
 class BackupSource:
     """One database of a backup as the source of a replay (`dirk_gevent.replay.Source`)."""
 
-    def __init__(self, file: IO[bytes], contents: _Contents, point: Point) -> None:
+    def __init__(self, file: IO[bytes], contents: _Contents, point: Point, path: Path) -> None:
         self._file = file
         self._contents = contents
         self._point = point
+        self._path = path
 
     @property
     def least(self) -> int:
@@ -216,21 +235,73 @@ class BackupSource:
         index = self.least
         for piece in self._contents.entries:
             for offset, encoded in enumerate(self._entries(piece)):
-                if orjson.loads(own_bytes(encoded))[_TIME_FIELD] > time_ms:
+                if _entry(self, encoded, piece.first + offset).time_ms > time_ms:
                     return index
                 index = piece.first + offset
         return index
 
+    def verify(self, upto: int | None = None) -> None:
+        """Check that the snapshot and the entries, up to an index or all, are what was once stored and appended.
+
+        Raises BackupDamaged: its sentence says what is not.
+        """
+        upto = self._point.index if upto is None else upto
+        index, reached, is_proven = self.least, self._begin(), self.least == self._point.index
+        for piece in self._contents.entries:
+            if is_proven and piece.first > upto:
+                return
+            if piece.first != index + 1:
+                raise self.damaged(f"the entries from {index + 1} on are missing")
+            for encoded in self._entries(piece):
+                index += 1
+                _entry(self, encoded, index)
+                reached = chain(reached, own_bytes(encoded))
+            if piece.after and reached != piece.after:
+                raise self.damaged(f"the entries from {piece.first} to {index} are not what was appended")
+            is_proven = bool(piece.after)
+        if (index, reached) != (self._point.index, self._point.chain):
+            raise self.damaged(f"what it holds does not lead to its end at index {self._point.index}")
+
+    def damaged(self, reason: str) -> BackupDamaged:
+        """The error for what was stored already, but is not what it should be."""
+        return BackupDamaged(f"{self._path}: {self._point.name} in it is damaged: {reason}")
+
+    def _begin(self) -> bytes:
+        """The chain hash in front of the first entry."""
+        held = self._contents
+        if not held.snapshot:
+            return NO_CHAIN
+        try:
+            info = check_pieces(self._body(piece) for piece in held.snapshot)
+        except SnapshotDamaged as error:
+            raise self.damaged(f"the snapshot at index {held.snapshot_index}: {error}") from error
+        if (info.log_id, info.index) != (self._point.log_id, held.snapshot_index):
+            raise self.damaged(f"the snapshot is of log {info.log_id} at index {info.index}")
+        return bytes.fromhex(info.chain)
+
     def _entries(self, piece: _Piece) -> list[bytes]:
-        return protocol.split_entries(zstandard.ZstdDecompressor().decompress(self._body(piece)))
+        try:
+            found = protocol.split_entries(zstandard.ZstdDecompressor().decompress(self._body(piece)))
+        except (zstandard.ZstdError, ValueError) as error:
+            raise self.damaged(f"the entries from {piece.first} on: {error}") from error
+        if len(found) != piece.count:
+            raise self.damaged(f"the entries from {piece.first} on are {len(found)}, not {piece.count}")
+        return found
 
     def _body(self, piece: _Piece) -> bytes:
         self._file.seek(piece.offset)
         return self._file.read(piece.size_bytes)
 
 
-#: Where an encoded entry has its log time (`dirk_gevent.log.entry.Entry.encode`).
-_TIME_FIELD = 3
+def _entry(source: BackupSource, encoded: bytes, index: int) -> Entry:
+    """An entry of a backup, which must be the one at `index`."""
+    try:
+        found = Entry.decode(own_bytes(encoded))
+    except EntryDamagedError as error:
+        raise source.damaged(f"entry {index}: {error}") from error
+    if found.index != index:
+        raise source.damaged(f"entry {found.index} stands where entry {index} should be")
+    return found
 
 
 def _checksum(before: bytes, encoded: bytes, body: bytes) -> bytes:

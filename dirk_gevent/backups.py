@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import gevent
 
 from dirk_gevent import protocol
-from dirk_gevent.log.contract import DatabaseInfo, Head
+from dirk_gevent.log.contract import DatabaseInfo, Head, chain_through
 from dirk_gevent.log.entry import SYSTEM_DATABASE, SYSTEM_LOG_ID
 from dirk_gevent.messages import sentence
 from dirk_gevent.protocol import FrameSocket
@@ -63,7 +63,9 @@ def _database(host: LogHost, frames: FrameSocket, info: DatabaseInfo, head: Head
         for piece in pieces:
             frames.send({"t": "snapshot", "log": info.log_id, "index": after}, piece)
             pace.worked(len(piece))
+    reached = host.log.chain_at(info.log_id, after) or b""
     for entries in source.entries(after, head.index):
-        header = {"t": "entries", "log": info.log_id, "first": after + 1, "count": len(entries)}
+        reached = chain_through(reached, entries)
+        header = {"t": "entries", "log": info.log_id, "first": after + 1, "count": len(entries), "after": reached.hex()}
         frames.send(header, protocol.join_entries(entries))
         after += len(entries)

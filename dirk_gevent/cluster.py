@@ -54,6 +54,8 @@ class NodeView:
     fenced: set[int] = field(default_factory=set)
     #: Logs that a person shut it out of; None for all of them.
     evicted: set[int | None] = field(default_factory=set)
+    #: Logs that are damaged in front of what the node has: it gets nothing of them until they are whole again.
+    held: set[int] = field(default_factory=set)
     #: No new read goes to it: a person will stop it, or it is about to end.
     is_drained: bool = False
     #: Whether the proxy can connect to where the config, or the node itself, says that it listens.
@@ -152,6 +154,7 @@ class Cluster:
         """What the node says of its databases that are not live; what is shut out stays so."""
         view = self.nodes[node]
         view.states = {int(log_id): NodeState(state) for log_id, state in frame_states.items()}
+        view.states.update(dict.fromkeys(view.held, NodeState.STALLED))
         view.states.update(dict.fromkeys(view.fenced, NodeState.FENCED))
         view.states.update({one: NodeState.EVICTED for one in view.evicted if one is not None})
 
@@ -159,10 +162,22 @@ class Cluster:
         """A heartbeat said what the node is at."""
         self.efforts.told(node, efforts, lambda log_id: self.is_live_master(node, log_id))
 
+    def hold(self, node: str, log_id: int) -> None:
+        """The log cannot give the node what it needs next."""
+        view = self.nodes[node]
+        if log_id not in view.held:
+            view.held.add(log_id)
+            view.states.setdefault(log_id, NodeState.STALLED)
+
+    def let_go(self, node: str, log_id: int) -> None:
+        """The log gives the node what it needs; its next heartbeat says how it is."""
+        self.nodes[node].held.discard(log_id)
+
     def lost(self, node: str) -> None:
         """The node's link is gone."""
         self.nodes[node].is_connected = False
         self.efforts.forget_node(node)
+        self.nodes[node].held.clear()
 
     def is_replaceable(self, node: str) -> bool:
         """Whether a node is down while another is not."""
@@ -222,6 +237,7 @@ class Cluster:
             for table in (view.applied, view.durable, view.states, view.level_at, view.digests):
                 table.pop(log_id, None)
             view.fenced.discard(log_id)
+            view.held.discard(log_id)
         self.efforts.forget_log(log_id)
 
     def rows(

@@ -35,6 +35,8 @@ class Cause(StrEnum):
     OLDER_LOG = "older log"
     OTHER_LOG = "other log"
     COPIED_LOG = "copied log"
+    DAMAGED_LOG = "damaged log"
+    WENT_BACK = "log went back"
     DAMAGED = "damaged file"
     ASKED = "asked"
 

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 #: A replay that the machine failed (a full disk) is tried again after so long.
 _RETRY_SECONDS = 2.0
 #: Blocks that are about the log, not about the masters.
-_LOG_LACKS = ("log_older_than_node", "log_unknown_to_node", "log_copied")
+_LOG_LACKS = ("log_older_than_node", "log_went_back", "log_unknown_to_node", "log_copied")
+#: What a replay can't get over, however often it is tried.
+_NO_WITNESS = ("log_entry_damaged", "snapshot_damaged")
 
 
 class Disputes:
@@ -143,7 +145,8 @@ class Disputes:
             return None
         try:
             right = self._replayed_at_last(found)
-        except EntriesGoneError as error:
+        except (EntriesGoneError, SqlError) as error:
+            # What is gone or damaged is no witness.
             self._host.log_event("replay_not_possible", log=found.log_id, index=found.index, reason=str(error))
             return None
         except Exception as error:
@@ -166,6 +169,8 @@ class Disputes:
             try:
                 return self._replayed(found)
             except (StorageFault, OSError, SqlError) as fault:
+                if isinstance(fault, SqlError) and fault.key in _NO_WITNESS:
+                    raise
                 if not is_told:
                     self._host.log_event("replay_waits", log=found.log_id, index=found.index, reason=str(fault))
                 is_told = True

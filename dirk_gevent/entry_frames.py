@@ -23,18 +23,21 @@ class EntryFrames:
     def __init__(self) -> None:
         self._compressor = protocol.frame_compressor()
         self._chunk: Chunk | None = None
+        self._epoch = b""
         self._frame = EntryFrame(b"", 0)
 
-    def of(self, chunk: Chunk) -> EntryFrame:
-        """The frame of the entries of `chunk`."""
-        if chunk != self._chunk:
+    def of(self, chunk: Chunk, epoch: bytes) -> EntryFrame:
+        """The frame of the entries of `chunk`, sent in an epoch of the log."""
+        if chunk != self._chunk or epoch != self._epoch:
             header = {
                 "t": "entries",
                 "log": chunk.log_id,
                 "first": chunk.first_index,
                 "chain": chunk.chain_before.hex(),
+                "after": chunk.chain_after.hex(),
+                "epoch": epoch.hex(),
             }
             body = protocol.join_entries(chunk.entries)
             self._frame = EntryFrame(protocol.frame_bytes(header, body, self._compressor), len(body))
-            self._chunk = chunk
+            self._chunk, self._epoch = chunk, epoch
         return self._frame

@@ -4,6 +4,10 @@ The journal knows the inode that it lies in. One that was put back from a copy l
 that only some node has seen: it takes no write until every master has told how far it is, in a hello or by its files
 where they are on this machine. A node that knows more blocks the log for a person (`Disputes`); a person may also
 decide that nobody else will come (`dirk-admin settle --accept-log`).
+
+A copy may lie in the same inode, too, and go on from there before a node that knows more comes back. Such a node has
+heard of an epoch (`dirk_gevent.log.epochs`) that the log does not know, or of entries in an epoch behind the log's own
+end of it. It is not shut out for what it has, and nothing is appended, before a person decides.
 """
 
 from __future__ import annotations
@@ -11,9 +15,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from dirk_gevent.conflicts import Cause, Status
+from dirk_gevent import logs
+from dirk_gevent.conflicts import Cause, Conflict, Status
+from dirk_gevent.genesis import heard_epoch
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
-from dirk_gevent.replication import Hello
+from dirk_gevent.replication import Hello, Welcome
 from dirk_gevent.survey import node_files
 from parser.errors import SqlError
 
@@ -21,6 +27,7 @@ if TYPE_CHECKING:
     from dirk_gevent.host import LogHost
 
 _KEY = "log_copied"
+_WENT_BACK = "log_went_back"
 
 
 class LogEvidence:
@@ -28,9 +35,16 @@ class LogEvidence:
 
     def __init__(self, host: LogHost) -> None:
         self._host = host
-        self.is_open = host.log.is_copy and host.head_index(SYSTEM_LOG_ID) > 0
+        self._logger = logs.logger("log")
+        self._is_copy = host.log.is_copy and host.head_index(SYSTEM_LOG_ID) > 0
+        if self._gone_back():
+            self._block_gone_back()
+        for instance in host.config.instances:
+            heard = heard_epoch(instance.data_directory)
+            if heard is not None:
+                self.is_later(instance.id, heard)
         self._missing = {name for name, view in host.cluster.nodes.items() if view.is_master and not view.evicted}
-        if not self.is_open:
+        if not self._is_copy:
             host.log.trust()
             self._end()
             return
@@ -44,19 +58,92 @@ class LogEvidence:
                 heads = {log_id: max(one.applied_index, one.heard_head) for log_id, one in found.databases.items()}
                 self._heard(instance.id, heads)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether writes wait for an answer."""
+        return self._is_copy or bool(self._gone_back())
+
+    def is_later(self, node: str, heard: tuple[bytes, bytes] | None) -> bool:
+        """Whether a node has heard of an epoch (behind its log's genesis) that this log does not know: it went back.
+
+        Then nothing is appended any more. A node that has not ends what was believed of it before.
+        """
+        found = [one for one in self._gone_back() if one.node == node]
+        if heard is None or heard[0] != self._host.log.genesis or self._host.log.epochs.knows(heard[1]):
+            for one in found:
+                self._host.book.change(one.number, status=Status.ENDED)
+            if found and not self._gone_back():
+                self._host.disputes.unblock(None, _WENT_BACK)
+            return False
+        if not found:
+            place = node, "", None, self._host.head_index(SYSTEM_LOG_ID)
+            self._host.book.add(place, Cause.WENT_BACK, Status.UNDECIDED, (heard[1], b""))
+            self._logger.error("log_went_back", target=node, epoch=heard[1].hex())
+        self._block_gone_back()
+        return True
+
+    def is_believed(self, node: str) -> bool:
+        """Whether a node has heard of a later epoch, so that its history is not to be shut out for the log's."""
+        return any(one.node == node for one in self._gone_back())
+
+    def lacks(self, hello: Hello, log_id: int, head: int) -> tuple[int, int] | None:
+        """The last index that a log had when the node left it, and what the node has heard of, if that is more."""
+        standing, end = hello.standings[log_id], None
+        if hello.epoch is not None and hello.epoch[0] == self._host.log.genesis:
+            end = self._host.log.epochs.end(hello.epoch[1], log_id)
+        held, known = head if end is None else min(end, head), max(standing.heard, standing.applied)
+        return (held, known) if known > held else None
+
+    def is_given_up(self, hello: Hello) -> bool:
+        """Whether what a node heard of was of a log that a person gave up: a rebuild's, or one that went back."""
+        log = self._host.log
+        if hello.epoch is not None and hello.epoch[0] == log.genesis and log.epochs.is_disowned(hello.epoch[1]):
+            return True
+        return any(predecessor.genesis == hello.genesis for predecessor in log.predecessors)
+
+    def welcome(self, hello: Hello, heads: Mapping[int, int]) -> Welcome:
+        """The answer to a node that comes."""
+        log, forgets = self._host.log, self.is_given_up(hello)
+        return Welcome(log.genesis, log.predecessors, heads, self._host.beat_seconds, log.epochs.current, forgets)
+
+    def is_older(self, node: str, log_id: int, head: int, heard: int) -> None:
+        """A node has seen more of a log than it held at `head`: no append until a person decides."""
+        host = self._host
+        self._logger.error("log_older_than_node", target=node, log=log_id, head=head, heard=heard)
+        key = _WENT_BACK if head < host.head_index(log_id) else "log_older_than_node"
+        host.disputes.block(log_id, SqlError(key, node=node, head=head, heard=heard))
+        if host.book.find(node, log_id, Status.UNDECIDED) is None:
+            place = node, host.database_name(log_id), log_id, heard
+            host.book.add(place, Cause.OLDER_LOG, Status.UNDECIDED)
+
     def heard_of(self, hello: Hello) -> None:
         """A node told how far it is."""
-        if self.is_open:
+        if self._is_copy:
             heads = {log_id: max(one.applied, one.heard) for log_id, one in hello.standings.items()}
             self._heard(hello.node, heads)
 
     def accept(self) -> None:
         """The log counts from now on: every master has been heard, or a person decided."""
-        self.is_open = False
+        self._is_copy = False
         self._host.log.trust()
-        self._host.disputes.unblock(None, _KEY)
         self._end()
+        for one in self._gone_back():
+            self._host.log.epochs.disown(bytes.fromhex(one.digest))
+            self._host.book.change(one.number, status=Status.ENDED)
+            if (link := self._host.links().get(one.node)) is not None:
+                # When it comes back its history is another one, like any.
+                link.close()
+        for key in (_KEY, _WENT_BACK):
+            self._host.disputes.unblock(None, key)
         self._host.log_event("log_accepted")
+
+    def _gone_back(self) -> list[Conflict]:
+        """The nodes that have heard of later epochs than the log knows, as the book has them."""
+        return [one for one in self._host.book.having(Status.UNDECIDED) if one.cause is Cause.WENT_BACK]
+
+    def _block_gone_back(self) -> None:
+        nodes = ", ".join(sorted({one.node for one in self._gone_back()}))
+        self._host.disputes.block(None, SqlError(_WENT_BACK, node=nodes))
 
     def _end(self) -> None:
         found = self._host.book.find("", None, Status.UNDECIDED)
@@ -67,14 +154,16 @@ class LogEvidence:
         for log_id, heard in heads.items():
             head = self._host.head_index(log_id)
             if heard > head and (log_id > self._host.head_index(SYSTEM_LOG_ID) or self._host.log.is_open(log_id)):
-                self._host.log_is_older(node, log_id, head, heard)
+                self.is_older(node, log_id, head, heard)
                 return
         self._missing.discard(node)
         if self._missing:
             self._block()
-        else:
+        elif not self._gone_back():
             self.accept()
 
     def _block(self) -> None:
+        if self._gone_back():
+            return
         missing = ", ".join(sorted(self._missing))
         self._host.disputes.block(None, SqlError(_KEY, missing=missing))

@@ -18,20 +18,21 @@ from gevent.event import Event
 
 from dirk_gevent import protocol, replication
 from dirk_gevent.beats import heartbeat
-from dirk_gevent.engine.build import build_fingerprint
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.faults import StorageFault
 from dirk_gevent.engine.position import NodeState
-from dirk_gevent.genesis import followed_log, keep_followed_log
+from dirk_gevent.genesis import HeardEpoch, followed_log, keep_followed_log
 from dirk_gevent.heard import Heard
-from dirk_gevent.lanes import Batch, Fence, Lane, Mark, Restore
+from dirk_gevent.introduction import introduce
+from dirk_gevent.lane_items import Batch, Fence, Mark, Restore
+from dirk_gevent.lanes import Lane
 from dirk_gevent.logs import Logger
 from dirk_gevent.pieces import Arrivals
 from dirk_gevent.precedence import Way
 from dirk_gevent.progress import Progress
 from dirk_gevent.protocol import FrameSocket
-from dirk_gevent.replication import Hello, Standing, Welcome
+from dirk_gevent.replication import Hello, Welcome
 from dirk_gevent.startup import plain_reason
 from dirk_gevent.threads import NativeThreads
 
@@ -61,7 +62,8 @@ class Follower:
         #: Set once this node has applied all that the log held when it connected.
         self.level = Event()
         self._target: dict[int, int] = {}
-        self._new_genesis = self._kept_genesis = b""
+        self._new_genesis, self._kept_genesis, self._forgets = b"", b"", False
+        self._epoch = HeardEpoch(engine.directory.path)
         self._place = place
         self._frames: FrameSocket | None = None
         self._lanes: dict[int, Lane] = {}
@@ -75,8 +77,7 @@ class Follower:
         self._left = Event()
         #: What each database's file looked like when DirkDB had written to it last, and its applied index then.
         self._files: dict[int, tuple[int, tuple[int, ...]]] = {}
-        self._beat_seconds = 0.5
-        self._said_waiting = False
+        self._beat_seconds, self._said_waiting = 0.5, False
         self._process = f"{random.getrandbits(64):016x}"
         #: The disk took neither the node's name nor the log's: every database here counts as stalled.
         self._is_unwritten = False
@@ -195,13 +196,8 @@ class Follower:
             self._say_waiting("the connection ended")
 
     def _hello(self) -> Hello:
-        standings = {
-            log_id: Standing(db.applied_index, db.chain, db.heard_head, db.state.value)
-            for log_id, db in self.engine.logs().items()
-        }
-        owner = self.engine.directory.owner()
-        mine = owner, self._process, self.listen_port
-        return Hello(self.engine.node, build_fingerprint(), self._genesis(), standings, *mine)
+        told = self._process, self.listen_port, self._epoch.kept
+        return introduce(self.engine, self._genesis(), *told)
 
     def _refused(self, frame: dict[str, Any] | None) -> None:
         reason = (frame.get("text") or frame.get("key", "unknown")) if frame else "closed"
@@ -212,7 +208,8 @@ class Follower:
     def _accepted(self, welcome: Welcome) -> None:
         # Until all of a log that replaced another is applied here, this node still counts as the other's follower:
         # what it has beyond the new log is then kept aside, not taken for proof that the log is old.
-        self._new_genesis = welcome.genesis
+        self._new_genesis, self._forgets = welcome.genesis, welcome.forgets
+        self._epoch.hear(welcome.genesis, welcome.epoch)
         self._write_down()
         self._beat_seconds = welcome.beat_seconds
         self.heard.expect(welcome.beat_seconds)
@@ -231,13 +228,15 @@ class Follower:
         """Note whose the directory is and which log it follows; a disk that refuses is tried again at each beat."""
         followed = self._genesis()
         try:
-            if followed is not None and followed != self._new_genesis:
+            if self._forgets or (followed is not None and followed != self._new_genesis):
                 for db in self.engine.logs().values():
                     self.slow.call(db.forget_heard)
+            self._forgets = False
             # Now the log remembers what of another node's directory it does not trust.
             self.engine.directory.set_owner(self.engine.node)
             if followed is None:
                 self._keep_genesis(self._new_genesis)
+            self.slow.call(self._epoch.keep)
         except (OSError, StorageFault) as fault:
             self._cannot_write(fault)
         else:
@@ -269,6 +268,8 @@ class Follower:
         if kind == "left":
             self._left.set()
             return
+        if kind in ("beat", "entries") and self._epoch.hear(self._new_genesis, bytes.fromhex(frame["epoch"])):
+            self._write_down()
         if kind == "beat":
             self.progress.log_time.heard(int(frame["clock"]))
             self._hear(replication.indexes_in(frame["heads"]))
@@ -278,8 +279,8 @@ class Follower:
             return
         lane = self._open_lane(log_id)
         if kind == "entries":
-            chain = bytes.fromhex(frame["chain"])
-            lane.put(Batch(int(frame["first"]), chain, tuple(protocol.split_entries(frame["body"]))))
+            before, after = bytes.fromhex(frame["chain"]), bytes.fromhex(frame["after"])
+            lane.put(Batch(int(frame["first"]), before, tuple(protocol.split_entries(frame["body"])), after))
         elif kind == "mark":
             lane.put(Mark(int(frame["index"]), bool(frame["upload"]), Way(frame.get("way", ""))))
         elif kind == "fence":

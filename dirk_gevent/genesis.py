@@ -1,4 +1,4 @@
-"""Which log a node follows: the log's genesis in a file of the node's data directory."""
+"""Which log a node follows: the log's genesis, and the last of its epochs heard, in files of the node's directory."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from dirk_gevent.log.directory import write_durably
 
 #: Name of the file.
 GENESIS_FILE = "dirk.genesis"
+#: Name of the file with the last epoch heard (`dirk_gevent.log.epochs`), behind the genesis of the log whose it is.
+EPOCH_FILE = "dirk.epoch"
 
 
 def followed_log(directory: Path) -> bytes | None:
@@ -22,3 +24,44 @@ def keep_followed_log(directory: Path, genesis: bytes) -> None:
     """Note which log is followed; survives a power cut when it returns. Raises OSError."""
     if followed_log(directory) != genesis:
         write_durably(directory / GENESIS_FILE, f"{genesis.hex()}\n".encode())
+
+
+def heard_epoch(directory: Path) -> tuple[bytes, bytes] | None:
+    """Genesis and epoch that the node with this directory has heard last; None when it has heard none."""
+    with suppress(OSError, ValueError):
+        genesis, epoch = (directory / EPOCH_FILE).read_text().split()
+        return bytes.fromhex(genesis), bytes.fromhex(epoch)
+    return None
+
+
+def keep_heard_epoch(directory: Path, genesis: bytes, epoch: bytes) -> None:
+    """Note the epoch heard last; survives a power cut when it returns. Raises OSError."""
+    if heard_epoch(directory) == (genesis, epoch):
+        return
+    write_durably(directory / EPOCH_FILE, f"{genesis.hex()} {epoch.hex()}\n".encode())
+
+
+class HeardEpoch:
+    """The last epoch that a node with this directory heard of: as it was told, and as it is written down."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._told = self._kept = heard_epoch(directory)
+
+    @property
+    def kept(self) -> tuple[bytes, bytes] | None:
+        """Genesis and epoch as they are written down."""
+        return self._kept
+
+    def hear(self, genesis: bytes, epoch: bytes) -> bool:
+        """Take note of an epoch, b"" for none; whether it is news."""
+        if not epoch or (genesis, epoch) == self._told:
+            return False
+        self._told = genesis, epoch
+        return True
+
+    def keep(self) -> None:
+        """Write down what was told (blocks; a native thread's). Raises OSError."""
+        if self._told is not None and self._told != self._kept:
+            keep_heard_epoch(self._directory, *self._told)
+            self._kept = self._told

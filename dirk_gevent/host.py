@@ -18,7 +18,7 @@ from gevent.event import Event
 from dirk_gevent import replication, routing
 from dirk_gevent.cluster import Cluster, ServerRow
 from dirk_gevent.config import Config
-from dirk_gevent.conflicts import Cause, ConflictBook, Status
+from dirk_gevent.conflicts import Cause, ConflictBook
 from dirk_gevent.disputes import Disputes
 from dirk_gevent.drains import Drains
 from dirk_gevent.engine.results import Outcome
@@ -26,6 +26,7 @@ from dirk_gevent.entry_frames import EntryFrames
 from dirk_gevent.evidence import LogEvidence
 from dirk_gevent.fences import Fences
 from dirk_gevent.host_link import NodeLink
+from dirk_gevent.integrity import LogIntegrity
 from dirk_gevent.known import Known
 from dirk_gevent.log.contract import DatabaseChanged, DatabaseInfo, Log
 from dirk_gevent.log.entry import SYSTEM_DATABASE, SYSTEM_LOG_ID, Draft
@@ -75,7 +76,9 @@ class LogHost:
         #: Set when the process is about to end: nodes that go away then are no news.
         self.is_stopping = False
         self.evidence = LogEvidence(self)
+        self.integrity = LogIntegrity(self)
         self.disputes.resume()
+        self.integrity.look()
 
     # -- writes -----------------------------------------------------------------------------------------------
 
@@ -215,14 +218,6 @@ class LogHost:
         """Whether a log is open, or was dropped so lately that nodes still work on it."""
         return self.log.is_open(log_id) or log_id in self._dropped
 
-    def log_is_older(self, node: str, log_id: int, head: int, heard: int) -> None:
-        """A node has seen more of a log than the log holds: no append until a person decides."""
-        self._logger.error("log_older_than_node", target=node, log=log_id, head=head, heard=heard)
-        self.disputes.block(log_id, SqlError("log_older_than_node", node=node, head=head, heard=heard))
-        if self.book.find(node, log_id, Status.UNDECIDED) is None:
-            place = node, self.database_name(log_id), log_id, heard
-            self.book.add(place, Cause.OLDER_LOG, Status.UNDECIDED)
-
     # -- subscriptions ----------------------------------------------------------------------------------------
 
     def follow(self, sock: socket.socket, fields: object) -> None:
@@ -306,6 +301,7 @@ class LogHost:
             self.guarded(self.snapshots.consider)
             self.guarded(self._forget_dropped)
             self.guarded(self.fences.look)
+            self.guarded(self.integrity.look)
 
     def _watch_nodes(self) -> None:
         for node in self.cluster.silent():

@@ -8,7 +8,6 @@ behind nobody.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import gevent
@@ -17,11 +16,11 @@ from gevent.lock import Semaphore
 
 from dirk_gevent import replication
 from dirk_gevent.conflicts import Cause
-from dirk_gevent.log.contract import EntriesGoneError, SnapshotInfo, Watch
+from dirk_gevent.log.contract import EntriesGoneError, LogDamagedError, SnapshotInfo, Watch
 from dirk_gevent.pieces import send_pieces
 from dirk_gevent.precedence import Way
 from dirk_gevent.protocol import FrameSocket
-from dirk_gevent.replication import Halted, Hello, Welcome
+from dirk_gevent.replication import Halted, Hello
 from dirk_gevent.send_lane import SendLane
 from dirk_gevent.uploads import Upload
 from parser.errors import SqlError
@@ -60,17 +59,16 @@ class NodeLink:
         #: Whether it is settled where the node goes on in each log.
         self.is_open = False
         # A person's rebuild replaced the log that this node followed: what it has beyond is kept aside, not obeyed.
-        self._from_predecessor = any(p.genesis == hello.genesis for p in host.log.predecessors)
+        self._from_predecessor = host.evidence.is_given_up(hello)
 
     def run(self) -> None:
         """Serve the node until either side ends. Raises OSError or ValueError from the connection."""
         # The bell first, so that no log that begins meanwhile is missed.
         watch = self._log.watch()
         heads = {log_id: head.index for log_id, head in self._log.heads().items()}
-        welcome = Welcome(self._log.genesis, self._log.predecessors, heads, self._host.beat_seconds)
         helpers: list[gevent.Greenlet[..., None]] = []
         try:
-            self._frames.send(welcome.encode())
+            self._frames.send(self._host.evidence.welcome(self._hello, heads).encode())
             for log_id in sorted(heads):
                 self._open_lane(log_id)
             self.is_open = True
@@ -139,17 +137,20 @@ class NodeLink:
             self._lanes[log_id] = lane = SendLane(0, 0)
             self._continue(log_id, lane)
             return
-        if max(standing.heard, standing.applied) > head and not self._from_predecessor:
-            self._refuse(log_id, head, max(standing.heard, standing.applied))
+        if not self._from_predecessor and (lacks := self._host.evidence.lacks(self._hello, log_id, head)):
+            self._refuse(log_id, *lacks)
             return
         self._lanes[log_id] = lane = SendLane(standing.applied, standing.applied)
         if self._host.fences.is_fenced(self.node, log_id):
             self.fence(log_id)
             return
+        self._host.integrity.vouch(self.node, log_id, standing)
         chain = self._log.chain_at(log_id, standing.applied)
         if standing.applied > head or (chain is not None and chain != standing.chain):
-            digests = standing.chain, chain or b""
-            self._host.fence(self.node, log_id, standing.applied, Cause.HISTORY, digests)
+            if self._host.evidence.is_believed(self.node):
+                self._refused[log_id] = self._lanes.pop(log_id).applied
+            else:
+                self._host.fence(self.node, log_id, standing.applied, Cause.HISTORY, (standing.chain, chain or b""))
             return
         self._host.fences.follows(self.node, log_id)
         self._host.applied(self.node, log_id, standing.applied)
@@ -162,7 +163,7 @@ class NodeLink:
 
     def _refuse(self, log_id: int, head: int, heard: int) -> None:
         self._refused[log_id] = heard
-        self._host.log_is_older(self.node, log_id, head, heard)
+        self._host.evidence.is_older(self.node, log_id, head, heard)
         self._frames.send({"t": "refuse", "log": log_id, "key": "log_older_than_node"})
 
     def _continue(self, log_id: int, lane: SendLane) -> None:
@@ -229,31 +230,56 @@ class NodeLink:
             if self._host.head_index(log_id) > lane.sent and not lane.is_seeding:
                 self._seed(log_id, lane)
             return False
-        except SqlError:
-            self._lanes.pop(log_id, None)
-            if lane.mark is not None:
-                self._host.snapshots.failed(self.node, log_id, lane.mark)
-            return False
+        except LogDamagedError as error:
+            return self._go_round(error, lane)
+        except SqlError as error:
+            return self._is_read_again(log_id, error)
         if lane.is_seeding or lane.sent != after:
             # Fenced while the journal was read: what comes next depends on the snapshot.
             return False
         if lane.mark is not None:
-            chunk = replace(chunk, entries=chunk.entries[: max(0, lane.mark - lane.sent)])
+            chunk = chunk.cut(max(0, lane.mark - lane.sent))
         if not chunk.entries:
             return lane.mark is not None and lane.sent >= lane.mark
-        frame = self._host.entry_frames.of(chunk)
+        frame = self._host.entry_frames.of(chunk, self._log.epochs.current)
         lane.took_off(len(chunk.entries), frame.body_bytes)
         self._flying_bytes += frame.body_bytes
         self._frames.send_frame(frame.encoded)
         return True
 
+    def _is_read_again(self, log_id: int, error: SqlError) -> bool:
+        """Whether a log that could not be read is tried again: while its journal is opened anew after a fault."""
+        if error.key == "log_unavailable":
+            gevent.sleep(_LOOK_SECONDS)
+            return True
+        lane = self._lanes.pop(log_id, None)
+        if lane is not None and lane.mark is not None:
+            self._host.snapshots.failed(self.node, log_id, lane.mark)
+        return False
+
+    def _go_round(self, error: LogDamagedError, lane: SendLane) -> bool:
+        """What the node needs next is damaged: a snapshot behind it helps, else it waits; whether more can be sent."""
+        if (applied := self._host.integrity.past(self.node, error)) is not None:
+            lane.restart(applied)
+        elif not lane.is_seeding and self._host.integrity.is_covered(error):
+            self._seed(error.log_id, lane)
+        else:
+            self._host.integrity.held(self.node, error.log_id)
+        return applied is not None
+
     def _seed(self, log_id: int, lane: SendLane) -> None:
-        lane.is_seeding = True
-        gevent.spawn(self._guarded, self._send_snapshot, log_id, lane)
+        if self._host.integrity.can_seed(self.node, log_id):
+            lane.is_seeding = True
+            gevent.spawn(self._guarded, self._send_snapshot, log_id, lane)
 
     def _send_snapshot(self, log_id: int, lane: SendLane) -> None:
-        with self._seeds:
-            self._send_latest(log_id, lane)
+        try:
+            with self._seeds:
+                self._send_latest(log_id, lane)
+            self._host.cluster.let_go(self.node, log_id)
+        except SqlError as error:
+            self._host.log_event("seeding_broken", node=self.node, log=log_id, reason=str(error))
+            gevent.sleep(self._host.beat_seconds)
         lane.is_seeding = False
         self.poke(log_id)
 
@@ -276,7 +302,7 @@ class NodeLink:
         while True:
             heads = {log_id: head.index for log_id, head in self._log.heads().items()}
             changed = {i: at for i, at in heads.items() if self._told_heads.get(i) != at}
-            self._frames.send(replication.host_beat(changed, self._log.time_ms()))
+            self._frames.send(replication.host_beat(changed, self._log.time_ms(), self._log.epochs.current))
             self._told_heads = heads
             gevent.sleep(self._host.beat_seconds)
 

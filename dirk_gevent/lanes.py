@@ -9,8 +9,6 @@ from __future__ import annotations
 import time
 from collections import deque
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import gevent
@@ -22,10 +20,11 @@ from dirk_gevent.engine.position import NodeState
 from dirk_gevent.engine.results import Outcome
 from dirk_gevent.engine.wal import EntriesWait
 from dirk_gevent.kept_states import dump_kept
+from dirk_gevent.lane_items import Batch, Fence, Item, Mark, Restore
 from dirk_gevent.log.entry import DROP_DATABASE, SYSTEM_LOG_ID, Entry
 from dirk_gevent.log.skipped import is_skipped
 from dirk_gevent.mark_answers import MarkAnswers
-from dirk_gevent.pieces import Missed
+from dirk_gevent.pieces import Missed, check_entries
 from dirk_gevent.precedence import Way
 from dirk_gevent.replication import Halted
 from parser.errors import SqlError
@@ -44,39 +43,6 @@ _AGAIN_SECONDS = 0.05
 _FENCED = "fenced"
 #: Entries may come before the system log has made their database; so often it is looked whether they are in vain.
 _LOOK_MS = 1_000
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Encoded entries from index `first` on; `chain` is the log's hash before them."""
-
-    first: int
-    chain: bytes
-    entries: tuple[bytes, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """At exactly `index`, tell the content digest, and make and send the snapshot if `uploads`."""
-
-    index: int
-    uploads: bool
-    way: Way = Way.BESIDE
-
-
-@dataclass(frozen=True, slots=True)
-class Restore:
-    """A snapshot file has arrived at `path`."""
-
-    path: Path
-
-
-@dataclass(frozen=True, slots=True)
-class Fence:
-    """This node's state of the log is wrong: keep it aside, begin anew."""
-
-
-Item = Batch | Mark | Restore | Fence | Missed
 
 
 class _DroppedError(Exception):
@@ -190,13 +156,15 @@ class Lane:
     def _joined(self, batch: Batch) -> Batch:
         """The batch with those that wait behind it, so that they share one commit."""
         entries = list(batch.entries)
+        after = batch.chain_after
         while self._queue and len(entries) < BATCH_ENTRIES:
             following = self._queue[0]
             if not isinstance(following, Batch) or following.first != batch.first + len(entries):
                 break
             entries += following.entries
+            after = following.chain_after
             self._queue.popleft()
-        return Batch(batch.first, batch.chain, tuple(entries))
+        return Batch(batch.first, batch.chain, tuple(entries), after)
 
     def _database(self) -> Database:
         """The database, as soon as the system log has made it; raises _DroppedError when that can't be any more.
@@ -237,6 +205,7 @@ class Lane:
         self._follower.check_level()
 
     def _apply_on_thread(self, database: Database, batch: Batch) -> list[Outcome]:
+        check_entries(self.log_id, batch.first, batch.entries, (batch.chain, batch.chain_after))
         work = [Work.of(told) for told in batch.entries]
         if batch.first == database.applied_index + 1 and batch.chain != database.chain:
             raise ForeignHistory(self.log_id, database.applied_index)

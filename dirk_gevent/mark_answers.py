@@ -14,6 +14,7 @@ from dirk_gevent.engine.faults import StorageFault
 from dirk_gevent.engine.snapshot import Pin
 from dirk_gevent.engine.wal import Overtaken
 from dirk_gevent.log.contract import SnapshotInfo
+from dirk_gevent.log.snapshots import file_checksum
 from dirk_gevent.pieces import upload
 from dirk_gevent.precedence import Way
 
@@ -66,7 +67,8 @@ class MarkAnswers:
             if uploads:
                 made = follower.slow.call(pin.snapshot, path)
                 digest = bytes.fromhex(made.digest)
-                info = SnapshotInfo(self._log_id, pin.index, pin.chain, digest, made.file_bytes, b"")
+                size_bytes, checksum = follower.slow.call(file_checksum, path)
+                info = SnapshotInfo(self._log_id, pin.index, pin.chain, digest, size_bytes, checksum)
                 upload(follower.sender(), self._log_id, path, replication.snapshot_fields("upload", info))
             else:
                 digest, took_ms = follower.slow.call(_timed_digest, pin, path if way else None)

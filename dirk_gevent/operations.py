@@ -88,7 +88,7 @@ class Operations:
             "settle": self._settle,
             "skip": self._skip,
             "backup": lambda fields: backups.stream(self._host, self._frames, fields.get("database")),
-            "restore": lambda fields: restoring.from_log(self._host, self._line, fields),
+            "restore": lambda fields: restoring.from_log(self._host, self._frames, self._line, fields),
             "receive": lambda fields: restoring.from_program(self._host, self._frames, fields),
         }
         task = verbs.get(verb)

@@ -1,8 +1,10 @@
-"""Snapshot files on their way between the log's host and a node: in pieces, paced, and slowly enough to the disk."""
+"""What is on its way between the log's host and a node: entries that are checked, and snapshot files in pieces, paced,
+and slowly enough to the disk.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +12,8 @@ from typing import Any, BinaryIO
 
 import gevent
 
+from dirk_gevent.engine.faults import EntriesAltered
+from dirk_gevent.log.contract import chain_through
 from dirk_gevent.replication import CHUNK_BYTES
 from dirk_gevent.steady import Pace, SteadyFile
 from dirk_gevent.threads import NativeThreads
@@ -36,6 +40,17 @@ class Missed:
     """The disk did not take a snapshot that came: it has to be sent again."""
 
     cause: OSError
+
+
+def check_entries(log_id: int, first: int, entries: Sequence[bytes], hashes: tuple[bytes, bytes]) -> None:
+    """Check encoded entries from index `first` on against the log's hashes before and behind them.
+
+    To be done before anything of them is read: bytes that are not the log's may be no entries at all. Raises
+    EntriesAltered.
+    """
+    before, after = hashes
+    if chain_through(before, entries) != after:
+        raise EntriesAltered(log_id, first)
 
 
 class Arrivals:

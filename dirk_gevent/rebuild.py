@@ -23,9 +23,10 @@ from dirk_gevent.log.contract import Head, Predecessor, SnapshotInfo
 from dirk_gevent.log.directory import DirectoryLock, sync_directory
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from dirk_gevent.log.journal_file import JOURNAL_FILE, read_identity, write_rebuilt
-from dirk_gevent.log.rows import FoundSnapshot, LogRow
+from dirk_gevent.log.rows import FoundSnapshot, LogRow, RequestRow
 from dirk_gevent.log.snapshots import SNAPSHOT_FOLDER, file_checksum, snapshot_file
 from dirk_gevent.messages import sentence
+from dirk_gevent.rebuilt_requests import known_requests
 from dirk_gevent.survey import NodeFiles, node_files
 from parser.errors import SqlError
 
@@ -55,8 +56,8 @@ def rebuild(config: Config, chosen: NodeFiles, nodes: tuple[NodeFiles, ...]) -> 
     try:
         before = _identity(directory)
         work = _fresh_work_folder(directory)
-        logs, snapshots = _copy(config, chosen, work)
-        write_rebuilt(work, _predecessors(before, nodes, logs), logs, snapshots)
+        logs, snapshots, requests = _copy(config, chosen, work)
+        write_rebuilt(work, _predecessors(before, nodes, logs), logs, snapshots, requests)
         kept = _swap(directory, work)
     except DirectoryInUse as error:
         raise RebuildRefused(f"{chosen.node} is running: stop it first, its files must not change now") from error
@@ -112,8 +113,12 @@ def _fresh_work_folder(directory: Path) -> Path:
     return work
 
 
-def _copy(config: Config, chosen: NodeFiles, work: Path) -> tuple[list[LogRow], list[FoundSnapshot]]:
-    """A snapshot of each database of the node, and the log that begins behind it."""
+def _copy(
+    config: Config, chosen: NodeFiles, work: Path
+) -> tuple[list[LogRow], list[FoundSnapshot], list[RequestRow]]:
+    """A snapshot of each database of the node, the log that begins behind it, and the requests that made or dropped
+    databases.
+    """
     engine = Engine(chosen.directory, chosen.node, config.limits)
     engine.open()
     try:
@@ -128,7 +133,7 @@ def _copy(config: Config, chosen: NodeFiles, work: Path) -> tuple[list[LogRow], 
                 continue
             logs.append(LogRow(log_id, meta.name, meta.time_ms, Head(meta.applied_index, meta.chain, meta.time_ms)))
             snapshots.append(_snapshot(database, meta, work / SNAPSHOT_FOLDER))
-        return logs, snapshots
+        return logs, snapshots, known_requests(engine.system.path)
     finally:
         engine.close()
 

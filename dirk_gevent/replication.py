@@ -40,7 +40,8 @@ class Hello:
     """How a node introduces itself. `genesis` is None for a node that never followed a log.
 
     `owner` is the node that its data directory belongs to; None for a directory that does not say. `process` is
-    another text after each start. `port` is where it is asked; 0 when it does not say.
+    another text after each start. `port` is where it is asked; 0 when it does not say. `epoch` is the last one that it
+    heard of, behind the genesis of the log whose it was.
     """
 
     node: str
@@ -50,6 +51,7 @@ class Hello:
     owner: str | None = None
     process: str = ""
     port: int = 0
+    epoch: tuple[bytes, bytes] | None = None
 
     def encode(self) -> dict[str, Any]:
         """The `follow` field of the subscription's metadata."""
@@ -63,6 +65,7 @@ class Hello:
             "owner": self.owner,
             "process": self.process,
             "port": self.port,
+            "epoch": [part.hex() for part in self.epoch] if self.epoch else None,
         }
 
     @staticmethod
@@ -77,18 +80,24 @@ class Hello:
         genesis, owner = fields["genesis"], fields.get("owner")
         known = bytes.fromhex(genesis) if genesis else None
         named, process = str(owner) if owner else None, str(fields.get("process") or "")
+        told: list[str] | None = fields.get("epoch")
+        heard = (bytes.fromhex(told[0]), bytes.fromhex(told[1])) if told else None
         port = int(fields.get("port") or 0)
-        return Hello(str(fields["node"]), str(fields["build"]), known, logs, named, process, port)
+        return Hello(str(fields["node"]), str(fields["build"]), known, logs, named, process, port, heard)
 
 
 @dataclass(frozen=True, slots=True)
 class Welcome:
-    """The host's answer: which log this is, where it ends, and which logs it replaced."""
+    """The host's answer: which log this is, where it ends, and which logs it replaced. `epoch` is b"" while the log
+    has appended nothing since it was opened. `forgets`: what the node heard of before was of a log that was given up.
+    """
 
     genesis: bytes
     predecessors: tuple[Predecessor, ...]
     heads: Mapping[int, int]
     beat_seconds: float
+    epoch: bytes = b""
+    forgets: bool = False
 
     def encode(self) -> dict[str, Any]:
         """As a frame."""
@@ -100,6 +109,8 @@ class Welcome:
             ],
             "heads": _indexes_out(self.heads),
             "beat_seconds": self.beat_seconds,
+            "epoch": self.epoch.hex(),
+            "forgets": self.forgets,
         }
 
     @staticmethod
@@ -109,7 +120,8 @@ class Welcome:
             Predecessor(bytes.fromhex(genesis), indexes_in(indexes)) for genesis, indexes in fields["predecessors"]
         )
         heads = indexes_in(fields["heads"])
-        return Welcome(bytes.fromhex(fields["genesis"]), predecessors, heads, float(fields["beat_seconds"]))
+        genesis, epoch = bytes.fromhex(fields["genesis"]), bytes.fromhex(fields["epoch"])
+        return Welcome(genesis, predecessors, heads, float(fields["beat_seconds"]), epoch, bool(fields["forgets"]))
 
 
 def _indexes_out(indexes: Mapping[int, int]) -> dict[str, int]:
@@ -121,9 +133,9 @@ def indexes_in(fields: Mapping[str, Any]) -> dict[int, int]:
     return {int(log_id): int(index) for log_id, index in fields.items()}
 
 
-def host_beat(heads: Mapping[int, int], log_ms: int) -> dict[str, Any]:
-    """The host's heartbeat: heads that changed since the last one, and the log's time."""
-    return {"t": "beat", "heads": _indexes_out(heads), "clock": log_ms}
+def host_beat(heads: Mapping[int, int], log_ms: int, epoch: bytes) -> dict[str, Any]:
+    """The host's heartbeat: heads that changed since the last one, the log's time and its epoch."""
+    return {"t": "beat", "heads": _indexes_out(heads), "clock": log_ms, "epoch": epoch.hex()}
 
 
 def node_beat(

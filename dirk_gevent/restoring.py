@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import gevent
 
+from dirk_gevent import backups
 from dirk_gevent.engine.reissue import Place
 from dirk_gevent.log.contract import DatabaseInfo, EntriesGoneError, SnapshotInfo
 from dirk_gevent.log.entry import SYSTEM_LOG_ID, chain, new_request_id
@@ -31,6 +32,8 @@ _PIECE_BYTES = 256 * 1024
 _LOOK_SECONDS = 0.05
 #: Writes that were on their way when the restore began have so long to end.
 _QUIET_SECONDS = 30.0
+#: So long the program may take to read the backup back that it was sent.
+_PROGRAM_SECONDS = 600.0
 #: So long a restore waits for a master to have the state.
 _LEVEL_SECONDS = 120.0
 
@@ -41,8 +44,10 @@ class RestoreRefused(Exception):  # noqa: N818 (it is the outcome's name, not a 
     """It cannot be restored so; `str()` is a plain sentence. Nothing was changed."""
 
 
-def from_log(host: LogHost, say: Callable[[str], None], fields: Mapping[str, Any]) -> tuple[int, str]:
-    """Restore a database to an index or a moment that its log still holds. Raises RestoreRefused, SqlError."""
+def from_log(
+    host: LogHost, frames: FrameSocket, say: Callable[[str], None], fields: Mapping[str, Any]
+) -> tuple[int, str]:
+    """Restore a database to an index or a moment that its log still holds. Raises RestoreRefused, SqlError, OSError."""
     source = host.find(str(fields["database"]))
     if source.log_id == SYSTEM_LOG_ID:
         raise RestoreRefused("the system database cannot be restored: it says which databases there are")
@@ -67,7 +72,7 @@ def from_log(host: LogHost, say: Callable[[str], None], fields: Mapping[str, Any
                 made = scratch.reissue(place, file)
                 return bytes.fromhex(made.digest), _pieces(file, threads)
 
-            at = _restore(host, target, in_place, deliver)
+            at = _restore(host, frames, target, in_place, deliver)
         finally:
             scratch.close()
     return 0, f"{target} is now what {source.name} was at index {index}; its log goes on behind index {at}."
@@ -93,7 +98,7 @@ def from_program(host: LogHost, frames: FrameSocket, fields: Mapping[str, Any]) 
             raise ConnectionError("the program went away")
         return bytes.fromhex(state["digest"]), _received(frames)
 
-    at = _restore(host, target, in_place, deliver)
+    at = _restore(host, frames, target, in_place, deliver)
     return 0, f"{target} is restored; its log goes on behind index {at}."
 
 
@@ -134,14 +139,16 @@ def _index(host: LogHost, source: DatabaseInfo, fields: Mapping[str, Any]) -> in
     return int(index)
 
 
-def _restore(host: LogHost, target: str, in_place: bool, deliver: Callable[[Place], Delivery]) -> int:
+def _restore(
+    host: LogHost, frames: FrameSocket, target: str, in_place: bool, deliver: Callable[[Place], Delivery]
+) -> int:
     """Have the log take the state that `deliver` gives for the place it is told; the index of it. Blocks."""
     made = None
     if not in_place:
         made = host.create_database(target, _request_id(host), optional=False).change
     info = host.find(target)
     try:
-        index = _adopt(host, info, deliver)
+        index = _adopt(host, info, deliver, (lambda: _keep(host, frames, info)) if in_place else None)
     except BaseException:
         if made is not None:
             host.drop_database(target, _request_id(host), optional=True)
@@ -161,25 +168,51 @@ def _is_everywhere(host: LogHost, log_id: int, index: int) -> bool:
     return bool(cluster.live_masters(log_id)) and all(cluster.is_level(name, log_id, index) for name in host.links())
 
 
-def _adopt(host: LogHost, info: DatabaseInfo, deliver: Callable[[Place], Delivery]) -> int:
+def _adopt(
+    host: LogHost, info: DatabaseInfo, deliver: Callable[[Place], Delivery], keep: Callable[[], None] | None
+) -> int:
+    """Have the log take a state as its next entry, while nothing is appended to it; `keep` first saves what is there.
+
+    First the block, then the copy, then the new state: so whatever was acknowledged is in one of the two.
+    """
     log_id = info.log_id
     host.disputes.check(log_id)
     host.disputes.block(log_id, SqlError("restoring", name=info.name))
     try:
-        outcomes = host.outcomes_of(log_id)
-        deadline = time.monotonic() + _QUIET_SECONDS
-        while outcomes.arriving and time.monotonic() < deadline:
-            gevent.sleep(_LOOK_SECONDS)
+        _await_quiet(host, info)
         head = host.log.head(log_id)
+        if keep is not None:
+            keep()
         now_ms = host.log.time_ms()
         # A hash of its own: no other history leads here.
         place = Place(log_id, info.name, head.index + 1, chain(head.chain, secrets.token_bytes(16)), now_ms)
         digest, chunks = deliver(place)
+        # The log refuses it when anything was appended since.
         host.log.adopt_snapshot(SnapshotInfo(log_id, place.index, place.chain, digest), chunks)
         host.replaced(log_id, place.index)
         return place.index
     finally:
         host.disputes.unblock(log_id, "restoring")
+
+
+def _await_quiet(host: LogHost, info: DatabaseInfo) -> None:
+    """Wait until the writes have their place that were let in before the block. Raises RestoreRefused."""
+    outcomes = host.outcomes_of(info.log_id)
+    deadline = time.monotonic() + _QUIET_SECONDS
+    while outcomes.arriving:
+        if time.monotonic() > deadline:
+            raise RestoreRefused(f"writes to {info.name} are still on their way to the log: try again")
+        gevent.sleep(_LOOK_SECONDS)
+
+
+def _keep(host: LogHost, frames: FrameSocket, info: DatabaseInfo) -> None:
+    """Have the program at the other end keep a backup of a database. Raises RestoreRefused, ConnectionError."""
+    frames.send({"t": "keep", "database": info.name})
+    backups.stream(host, frames, info.name)
+    with gevent.Timeout(_PROGRAM_SECONDS, RestoreRefused("the program does not say that it kept a backup")):
+        answer = frames.receive()
+    if answer is None or answer["t"] != "kept":
+        raise ConnectionError("the program went away")
 
 
 def _request_id(host: LogHost) -> str:

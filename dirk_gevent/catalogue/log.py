@@ -62,6 +62,19 @@ MESSAGES: dict[str, Texts] = {
         "démarrez celle-là",
         en="a later release of DirkDB wrote {path} (format {format}, this one reads {known}); start that one",
     ),
+    "log_entry_damaged": Texts(
+        mg="simba ny diary {log_id} amin'ny laharana {index} : {reason}",
+        fr="le journal {log_id} est abîmé à l'index {index} : {reason}",
+        en="log {log_id} is damaged at index {index}: {reason}",
+    ),
+    "log_cut_by_damage": Texts(
+        mg="simba amin'ny laharana {index} ny diarin'ny tahiry {name} ; tsy asiana soratra raha tsy misy MASTER "
+        "mihoatra azy ka voatahiry amin'ny kapilany izany ; raha tsy hiverina izy : dirk-admin restore, na rebuild-log",
+        fr="le journal de la base {name} est abîmé à l'index {index} ; rien n'y est écrit tant qu'aucun MASTER en vie "
+        "n'a sur son disque un état plus récent ; si aucun ne revient : dirk-admin restore, ou rebuild-log",
+        en="the log of database {name} is damaged at index {index}; it takes no write while no live master has a later "
+        "state on its disk; if none comes back: dirk-admin restore, or rebuild-log",
+    ),
     "disk_full_log": Texts(
         mg="feno ny kapila misy ny diary {path} ; tsy nisy voasoratra",
         fr="le disque du journal {path} est plein ; rien n'a été écrit",
@@ -86,6 +99,11 @@ MESSAGES: dict[str, Texts] = {
         mg="nolavina ny sarin'ny diary {log_id} amin'ny laharana {index} : {reason}",
         fr="l'instantané du journal {log_id} à l'index {index} est refusé : {reason}",
         en="the snapshot of log {log_id} at index {index} is refused: {reason}",
+    ),
+    "snapshot_damaged": Texts(
+        mg="simba ny sarin'ny diary {log_id} amin'ny laharana {index} : {reason}",
+        fr="l'instantané du journal {log_id} à l'index {index} est abîmé : {reason}",
+        en="the snapshot of log {log_id} at index {index} is damaged: {reason}",
     ),
     "snapshot_gone": Texts(
         mg="tsy ao intsony ny sarin'ny diary {log_id} amin'ny laharana {index}",

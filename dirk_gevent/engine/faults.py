@@ -51,6 +51,14 @@ class ForeignHistory(Exception):
         self.index = index
 
 
+class EntriesAltered(ForeignHistory):
+    """Entries that came from the log, `index` and those behind it, are not those that its hashes stand for."""
+
+    def __init__(self, log_id: int, first: int) -> None:
+        super().__init__(log_id, first)
+        self.args = (f"entries of log {log_id} from {first} on do not match the log's hashes",)
+
+
 class OutOfOrder(Exception):
     """A batch leaves a gap: `expected` is the next index this database can apply, `given` what came."""
 

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from hashlib import blake2b
+from io import BytesIO
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any, TypeVar
 from urllib.parse import quote
@@ -223,6 +225,24 @@ def unpack(snapshot: Path, target: Path) -> SnapshotInfo:
         raise SnapshotDamaged(f"{snapshot.name}: {error}") from error
     except OSError as error:
         raise StorageFault(error, "snapshot") from error
+
+
+def check_pieces(pieces: Iterator[bytes]) -> SnapshotInfo:
+    """What a snapshot file that comes in pieces holds, read to its end and found whole; raises SnapshotDamaged."""
+    head = b""
+    while b"\n" not in head and len(head) < _HEADER_BYTES and (piece := next(pieces, b"")):
+        head += piece
+    line, _, rest = head.partition(b"\n")
+    info = _read_header(BytesIO(line + b"\n"))
+    checksum, image = blake2b(digest_size=_CHECKSUM_BYTES), zstandard.ZstdDecompressor().decompressobj()
+    try:
+        for piece in chain((rest,), pieces):
+            checksum.update(image.decompress(piece))
+    except zstandard.ZstdError as error:
+        raise SnapshotDamaged(str(error)) from error
+    if checksum.hexdigest() != info.checksum:
+        raise SnapshotDamaged("the checksum is wrong")
+    return info
 
 
 def adopt_image(

@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from dirk_gevent.log.clock import LogClock
-from dirk_gevent.log.entry import DatabaseChange, Draft, Entry
+from dirk_gevent.log.entry import SKIP_MARK, DatabaseChange, Draft, Entry, chain
+from dirk_gevent.log.epochs import Epochs
+from parser.errors import SqlError
 
 
 class EntriesGoneError(Exception):
@@ -26,6 +28,30 @@ class EntriesGoneError(Exception):
         super().__init__(f"log {log_id} begins at index {oldest}")
         self.log_id = log_id
         self.oldest = oldest
+
+
+class LogDamagedError(SqlError):
+    """What the log holds at `index` is not what was appended there, so it gives neither it nor anything behind it."""
+
+    def __init__(self, log_id: int, index: int, reason: str) -> None:
+        super().__init__("log_entry_damaged", log_id=log_id, index=index, reason=reason)
+        self.log_id = log_id
+        self.index = index
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """What of one log cannot be given any more: a node goes on only with a state of index `last` or later.
+
+    `first` is the first index known to be damaged. `end_in_doubt`: the hash at the head itself is in question, so that
+    nothing can be appended until a node that stands there has told its own (`Log.vouch`).
+    """
+
+    first: int
+    last: int
+    reason: str
+    end_in_doubt: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +97,8 @@ class DatabaseChanged:
 @dataclass(frozen=True, slots=True)
 class Chunk:
     """Consecutive encoded entries of one log, from `first_index` on; `chain_before` is the hash at
-    first_index - 1. `Log.read` marks those that are skipped (see `skipped`).
+    first_index - 1, `chain_after` that at the last of them: they lead from one to the other. `Log.read` marks those
+    that are skipped (see `skipped`).
 
     Empty when the log has nothing after the index asked for.
     """
@@ -80,11 +107,26 @@ class Chunk:
     first_index: int
     entries: tuple[bytes, ...]
     chain_before: bytes
+    chain_after: bytes
 
     @property
     def last_index(self) -> int:
         """Index of the last entry; `first_index` - 1 when there is none."""
         return self.first_index + len(self.entries) - 1
+
+    def cut(self, count: int) -> Chunk:
+        """The first `count` of its entries."""
+        if count >= len(self.entries):
+            return self
+        entries, before = self.entries[:count], self.chain_before
+        return Chunk(self.log_id, self.first_index, entries, before, chain_through(before, entries))
+
+
+def chain_through(before: bytes, entries: Iterable[bytes]) -> bytes:
+    """The chain hash after encoded entries that follow the hash `before`."""
+    for encoded in entries:
+        before = chain(before, encoded.removeprefix(SKIP_MARK))
+    return before
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +179,10 @@ class SnapshotReader(Protocol):
         """What the snapshot is."""
 
     def read(self, max_bytes: int) -> bytes:
-        """The next bytes of the file, b"" at the end; raises OSError. *Blocks.*"""
+        """The next bytes of the file, b"" at the end, when all of it was what was stored. *Blocks.*
+
+        Raises SqlError `snapshot_damaged`: what was read is worth nothing.
+        """
 
     def close(self) -> None:
         """Lets the log delete the file when a newer snapshot has replaced it. Safe to call twice."""
@@ -176,6 +221,10 @@ class Log(Protocol):
 
     def time_ms(self) -> int:
         """What an entry appended now is dated (Unix ms): what `clock` says, and never less than the last entry."""
+
+    @property
+    def epochs(self) -> Epochs:
+        """Which openings of this log have appended to it: by that a log that went back is told."""
 
     @property
     def predecessors(self) -> tuple[Predecessor, ...]:
@@ -249,8 +298,9 @@ class Log(Protocol):
         """Entries after `after_index`, at least one if there is any, else up to `max_bytes`. *Blocks* at
         times.
 
-        Level followers are served from memory. Raises `EntriesGoneError` when the log begins later (also for
-        a dropped database that has been forgotten).
+        Level followers are served from memory; what comes from the disk is checked against its chain hashes. Raises
+        `EntriesGoneError` when the log begins later (also for a dropped database that has been forgotten),
+        `LogDamagedError` when the first of them is damaged.
         """
 
     def skip(self, log_id: int, index: int) -> None:
@@ -260,8 +310,19 @@ class Log(Protocol):
         """
 
     def chain_at(self, log_id: int, index: int) -> bytes | None:
-        """The chain hash at an index from `oldest` - 1 to head; None elsewhere or for an unknown log.
-        *Blocks* at times.
+        """The chain hash at an index from `oldest` - 1 to head; None elsewhere, for an unknown log, and where damage
+        leaves it in doubt. *Blocks* at times.
+        """
+
+    def damage(self, log_id: int) -> Damage | None:
+        """What of a log is known to be damaged and not yet behind its beginning; None when nothing is."""
+
+    def is_scrubbed(self, log_id: int) -> bool:
+        """Whether all of a log was read and checked since it was opened."""
+
+    def vouch(self, log_id: int, index: int, chain: bytes) -> None:
+        """A master stands at `index` with this chain hash: it says which hash is right if that of the head is in
+        doubt. *Blocks.*
         """
 
     def watch(self) -> Watch:

@@ -15,13 +15,14 @@ from gevent.event import Event
 
 from dirk_gevent import logs
 from dirk_gevent.config import LogSettings
+from dirk_gevent.log.checked import CheckedJournal
 from dirk_gevent.log.clock import LogClock, clock_ms
 from dirk_gevent.log.contract import (
     Appended,
     Chunk,
+    Damage,
     DatabaseChanged,
     DatabaseInfo,
-    EntriesGoneError,
     Head,
     Predecessor,
     Size,
@@ -39,7 +40,6 @@ from dirk_gevent.log.entry import (
 )
 from dirk_gevent.log.journal_threads import WAL_SOFT_PAGES, CommitFailedError, JournalThreads, NoRoomError
 from dirk_gevent.log.retention import Retention
-from dirk_gevent.log.skipped import marked
 from dirk_gevent.log.state import ChangeRequest, Stage, State, Write, answer_again
 from dirk_gevent.log.tail import Tail
 from dirk_gevent.log.waiting import Waiting, WaitingQueue, refuse
@@ -68,7 +68,7 @@ class EmbeddedLog:
         try:
             contents = self._threads.open()
             self._state = State(contents)
-            self._retention = Retention(settings, self._threads, contents, lambda: self._state)
+            self._retention = Retention(settings, self._threads, contents, lambda: self._state, self._threads.damage)
         except BaseException:
             self._threads.close()
             self._lock.release()
@@ -76,6 +76,8 @@ class EmbeddedLog:
         self.genesis = contents.genesis
         self.predecessors: tuple[Predecessor, ...] = contents.predecessors
         self.is_copy = contents.is_copy
+        self.epochs = self._threads.epochs
+        self._checked = CheckedJournal(self._threads, lambda: self._state, self._retention, self._threads.damage)
         self._tail = Tail(settings.tail_bytes)
         self._bells = Bells()
         self._waiting = WaitingQueue(settings.max_waiting)
@@ -85,6 +87,7 @@ class EmbeddedLog:
         self._appended_at = 0.0
         self._appender = gevent.spawn(self._append_forever)
         self._housekeeper = gevent.spawn(self._keep_house)
+        self._scrubber = gevent.spawn(self._checked.scrub)
 
     @property
     def is_in_doubt(self) -> bool:
@@ -161,21 +164,7 @@ class EmbeddedLog:
 
     def read(self, log_id: int, after_index: int, max_bytes: int) -> Chunk:
         """See `contract.Log.read`; ValueError for an index beyond the head."""
-        log = self._state.logs.get(log_id)
-        if log is None:
-            raise EntriesGoneError(log_id, after_index + 2)
-        head, base = log.head, log.row.base
-        if after_index > head.index:
-            raise ValueError(f"log {log_id} ends at {head.index}, before {after_index}")
-        if after_index == head.index:
-            return Chunk(log_id, after_index + 1, (), head.chain)
-        if after_index < base.index:
-            raise EntriesGoneError(log_id, base.index + 1)
-        chunk = self._tail.read(log_id, after_index, max_bytes)
-        if chunk is None:
-            reader = self._threads.reader
-            chunk = self._threads.read(reader.chunk, log_id, after_index, base, head.index, max_bytes)
-        return marked(chunk, log.skips) if log.skips else chunk
+        return self._checked.read(self._tail, log_id, after_index, max_bytes)
 
     def skip(self, log_id: int, index: int) -> None:
         """See `contract.Log.skip`."""
@@ -186,14 +175,19 @@ class EmbeddedLog:
         log = self._state.logs.get(log_id)
         if log is None or not log.row.base.index <= index <= log.head.index:
             return None
-        for place in (log.head, log.row.base):
-            if place.index == index:
-                return place.chain
-        found = self._tail.chain_at(log_id, index)
-        if found is None:
-            row = self._threads.read(self._threads.reader.place, log_id, index)
-            found = None if row is None else row[0].chain
-        return found
+        return self._tail.chain_at(log_id, index) or self._checked.chain_at(log_id, index)
+
+    def damage(self, log_id: int) -> Damage | None:
+        """See `contract.Log.damage`."""
+        return self._threads.damage.of(log_id)
+
+    def is_scrubbed(self, log_id: int) -> bool:
+        """See `contract.Log.is_scrubbed`."""
+        return self._threads.damage.is_scrubbed(log_id)
+
+    def vouch(self, log_id: int, index: int, chain: bytes) -> None:
+        """See `contract.Log.vouch`."""
+        self._checked.vouch(log_id, index, chain)
 
     def watch(self) -> Bell:
         """See `contract.Log.watch`."""
@@ -233,11 +227,7 @@ class EmbeddedLog:
 
     def index_at(self, log_id: int, time_ms: int) -> int:
         """See `contract.Log.index_at`."""
-        row = self._state.log(log_id).row
-        found = self._threads.read(self._threads.reader.index_at, log_id, time_ms)
-        if found is None and row.base.index and row.base.time_ms > time_ms:
-            raise EntriesGoneError(log_id, row.base.index + 1)
-        return row.base.index if found is None else found
+        return self._checked.index_at(log_id, time_ms)
 
     def truncate(self, log_id: int, upto: int) -> int:
         """See `contract.Log.truncate`."""
@@ -255,7 +245,8 @@ class EmbeddedLog:
         self._wanted.set()
         self._rouse.set()
         self._bells.close()
-        gevent.joinall([self._appender, self._housekeeper])
+        self._checked.stop()
+        gevent.joinall([self._appender, self._housekeeper, self._scrubber])
         self._retention.close()
         self._threads.close()
         self._lock.release()

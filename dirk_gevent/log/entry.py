@@ -31,6 +31,8 @@ RULES = 1
 FORMAT = 2
 #: The format of release 2.0.0, whose entries do not say their rules: those are rules 0.
 _FORMAT_WITHOUT_RULES = 1
+#: Stands before the bytes of an entry that a person had skipped (see `skipped`); it is no part of them.
+SKIP_MARK = b"-"
 #: Length of a chain hash and of a request hash.
 HASH_BYTES = 16
 #: The chain hash before a log's first entry (index 0 means none).

@@ -6,15 +6,19 @@ Everything here blocks in C and belongs on a native thread. `Journal` is the one
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import secrets
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import apsw
 
-from dirk_gevent.log.contract import Chunk, EntriesGoneError, Head
+from dirk_gevent.log.contract import Chunk, EntriesGoneError, Head, LogDamagedError
 from dirk_gevent.log.entry import DatabaseChange
+from dirk_gevent.log.epochs import DISOWNED, EPOCH_BYTES, heads_text, write_epoch
 from dirk_gevent.log.journal_file import (
+    ALTERED,
     MAX_INDEX,
     SCHEMA,
     checkpoint,
@@ -24,6 +28,7 @@ from dirk_gevent.log.journal_file import (
     damaged,
     entry_values,
     fetch,
+    follows,
     initialise,
     log_values,
     position,
@@ -49,6 +54,11 @@ class Journal:
         self._connection: apsw.Connection | None = None
         #: Pages in the WAL after the last commit.
         self.wal_pages = 0
+        #: This opening's epoch (see `epochs`); written with the first entry that it appends.
+        self.epoch = secrets.token_bytes(EPOCH_BYTES)
+        self._heads_before: str | None = None
+        #: Whether this opening is known to have appended anything, durably.
+        self.has_begun = False
 
     def open(self) -> Contents:
         """Opens or makes the journal and reads it; SqlError `log_damaged` when its entries do not hang
@@ -62,7 +72,11 @@ class Journal:
                 initialise(connection, self._directory)
             # What a failed commit left in the WAL may only be in the kernel's cache: written again, it is on the disk.
             self._move_wal(apsw.SQLITE_CHECKPOINT_TRUNCATE)
-            return contents(connection, self._directory)
+            found = contents(connection, self._directory)
+            is_begun = any(epoch == self.epoch for epoch, _ in found.epochs)
+            self._heads_before = None if is_begun else heads_text(found.heads())
+            self.has_begun = is_begun
+            return found
         except (apsw.NotADBError, apsw.CorruptError) as error:
             self.close()
             raise damaged(self._directory, str(error)) from error
@@ -81,12 +95,23 @@ class Journal:
         with self._transaction() as connection:
             claim(connection, self._directory)
 
+    def _begin_epoch(self, connection: apsw.Connection) -> None:
+        if self._heads_before is not None:
+            write_epoch(connection, self.epoch, self._heads_before)
+
+    def disown_epoch(self, epoch: bytes) -> None:
+        """Notes an epoch that is not this log's, and counts for nothing: a person decided so."""
+        with self._transaction() as connection:
+            write_epoch(connection, epoch, DISOWNED)
+
     def commit(self, commit: Commit) -> None:
         """Writes all of it durably, or raises apsw.Error; only apsw.FullError says that nothing was written."""
         with self._transaction() as connection:
+            self._begin_epoch(connection)
             connection.executemany("INSERT INTO entries VALUES (?,?,?,?,?)", map(entry_values, commit.entries))
             if commit.requests:
                 self._write_changes(connection, commit)
+        self._heads_before, self.has_begun = None, True
 
     def checkpoint(self) -> None:
         """Moves the WAL into the file, so that the next commit begins it anew; leaves the rest for later when a reader
@@ -98,16 +123,19 @@ class Journal:
         if self._connection is not None and checkpoint(self._connection, mode):
             self.wal_pages = 0
 
-    def truncate_step(self, log_id: int, base: Head, base_total_bytes: int) -> None:
-        """Forgets the entries up to `base`, which becomes the log's base. Keep the steps to `STEP_ENTRIES`."""
+    def rebase(self, log_id: int, base: Head, base_total_bytes: int) -> None:
+        """Has a log begin behind `base`; the entries up to there count no more, and `discard_step` deletes them."""
         with self._transaction() as connection:
             connection.execute(
                 "UPDATE logs SET base_index=?, base_chain=?, base_time_ms=?, base_total_bytes=? WHERE log_id=?",
                 (base.index, base.chain, base.time_ms, base_total_bytes, log_id),
             )
+
+    def mend_chain(self, log_id: int, index: int, chained: bytes) -> None:
+        """Puts right the chain hash of an entry whose own was found damaged."""
+        with self._transaction() as connection:
             connection.execute(
-                "DELETE FROM entries WHERE position BETWEEN ? AND ?",
-                (position(log_id, 1), position(log_id, base.index)),
+                "UPDATE entries SET chain=? WHERE position=?", (chained, position(log_id, index))
             )
 
     def forget_step(self, log_id: int) -> bool:
@@ -143,12 +171,14 @@ class Journal:
             if fetch(connection, "SELECT 1 FROM entries WHERE position BETWEEN ? AND ? LIMIT 1", taken):
                 reason = "an entry has that place"
                 raise SqlError("snapshot_refused", log_id=log_id, index=base.index, reason=reason)
+            self._begin_epoch(connection)
             connection.execute(
                 "UPDATE logs SET base_index=?, base_chain=?, base_time_ms=?, base_total_bytes=? WHERE log_id=?",
                 (base.index, base.chain, base.time_ms, snapshot.total_bytes, log_id),
             )
             connection.execute("DELETE FROM snapshots WHERE log_id=?", (log_id,))
             put_snapshot(connection, snapshot)
+        self._heads_before, self.has_begun = None, True
 
     def discard_step(self, log_id: int, upto: int) -> bool:
         """Deletes some of the entries up to `upto`, which lie before their log's base; True when none is left."""
@@ -218,29 +248,57 @@ class JournalView:
             connection.close(True)
 
     def chunk(self, log_id: int, after_index: int, base: Head, upto: int, max_bytes: int) -> Chunk:
-        """Entries after `after_index`, up to index `upto`, at least one, else no more than `max_bytes`.
+        """Entries after `after_index`, up to index `upto`, at least one, else no more than `max_bytes`, each checked.
 
-        `base` is the log's. Raises EntriesGoneError when the first is no longer there, SqlError
-        `log_damaged` on a gap.
+        `base` is the log's. Raises EntriesGoneError when the first is not there, LogDamagedError when it is not what
+        its chain hash stands for. One that is damaged further on ends the chunk.
         """
-        if after_index == base.index:
-            before = base.chain
-        else:
+        before = base.chain
+        if after_index != base.index:
             place = self.place(log_id, after_index)
             if place is None:
                 raise EntriesGoneError(log_id, base.index + 1)
             before = place[0].chain
-        entries = self._entries(log_id, after_index + 1, upto, max_bytes)
-        return Chunk(log_id, after_index + 1, tuple(entries), before)
+        try:
+            entries, after = self._entries(log_id, after_index + 1, upto, max_bytes, before)
+        except (apsw.CorruptError, apsw.NotADBError) as error:
+            raise LogDamagedError(log_id, after_index + 1, str(error)) from error
+        return Chunk(log_id, after_index + 1, tuple(entries), before, after)
 
     def place(self, log_id: int, index: int) -> tuple[Head, int] | None:
-        """Chain, time and total bytes at an entry that is held; None when it is not."""
+        """Chain, time and total bytes as stored at an entry that is held; None when it is not."""
         rows = fetch(
             self._connection,
             "SELECT chain, time_ms, total_bytes FROM entries WHERE position=?",
             (position(log_id, index),),
         )
-        return next(((Head(index, chain, time_ms), total) for chain, time_ms, total in rows), None)
+        return next(((Head(index, chained, time_ms), total) for chained, time_ms, total in rows), None)
+
+    def chain_at(self, log_id: int, index: int, base: Head) -> bytes | None:
+        """The chain hash at an entry, which the entry before it or the one behind it proves; None when neither does."""
+        rows = fetch(
+            self._connection,
+            "SELECT position, chain, encoded FROM entries WHERE position BETWEEN ? AND ? ORDER BY position",
+            (position(log_id, max(index - 1, base.index + 1)), position(log_id, index + 1)),
+        )
+        found = {key & MAX_INDEX: (chained, encoded) for key, chained, encoded in rows}
+        if index not in found:
+            return None
+        stored, encoded = found[index]
+        before = base.chain if index == base.index + 1 else found.get(index - 1, (None,))[0]
+        behind = found.get(index + 1)
+        if before is not None and follows(before, encoded, stored):
+            return bytes(stored)
+        return bytes(stored) if behind is not None and follows(stored, behind[1], behind[0]) else None
+
+    def next_held(self, log_id: int, after_index: int) -> int | None:
+        """The first entry held behind an index; None when there is none."""
+        rows = fetch(
+            self._connection,
+            "SELECT min(position) FROM entries WHERE position BETWEEN ? AND ?",
+            (position(log_id, after_index + 1), position(log_id, MAX_INDEX)),
+        )
+        return None if rows[0][0] is None else rows[0][0] & MAX_INDEX
 
     def index_at(self, log_id: int, time_ms: int) -> int | None:
         """The last entry held whose time is not after `time_ms`; None when there is none."""
@@ -265,29 +323,46 @@ class JournalView:
         """Moves what it can of the WAL into the file without standing in the writer's way."""
         checkpoint(self._connection, apsw.SQLITE_CHECKPOINT_PASSIVE)
 
-    def _entries(self, log_id: int, first_index: int, upto: int, max_bytes: int) -> list[bytes]:
-        found: list[bytes] = []
-        taken_bytes = 0
+    def _entries(
+        self, log_id: int, first_index: int, upto: int, max_bytes: int, before: bytes
+    ) -> tuple[list[bytes], bytes]:
+        """Entries from `first_index` on and the hash behind them, which follows from `before`, that in front."""
         rows = self._connection.execute(
-            "SELECT position, encoded FROM entries WHERE position BETWEEN ? AND ? ORDER BY position",
+            "SELECT position, chain, encoded FROM entries WHERE position BETWEEN ? AND ? ORDER BY position",
             (position(log_id, first_index), position(log_id, upto)),
         )
-        for key, encoded in rows:
-            index = key & MAX_INDEX
-            if index != first_index + len(found):
-                if not found:
-                    raise EntriesGoneError(log_id, index)
-                raise damaged(self._directory, f"log {log_id} has a gap before index {index}")
-            taken_bytes += len(encoded)
-            if found and taken_bytes > max_bytes:
-                break
-            found.append(encoded)
-        if not found:
-            raise EntriesGoneError(log_id, upto + 1)
-        return found
+        # A cursor that an error keeps alive would keep this connection in the past.
+        with closing(rows):
+            return _checked(rows, log_id, first_index, max_bytes, before)
 
     @property
     def _connection(self) -> apsw.Connection:
         if self._opened is None:
             self._opened = connect(self._directory, self._vfs)
         return self._opened
+
+
+def _checked(
+    rows: Iterable[tuple[Any, ...]], log_id: int, first_index: int, max_bytes: int, before: bytes
+) -> tuple[list[bytes], bytes]:
+    """As many of the entries in `rows` (position, chain, bytes) as follow each other, and the hash behind them."""
+    found: list[bytes] = []
+    taken_bytes = 0
+    for key, chained, encoded in rows:
+        index = first_index + len(found)
+        if key & MAX_INDEX != index:
+            if not found:
+                raise EntriesGoneError(log_id, key & MAX_INDEX)
+            break
+        if not follows(before, encoded, chained):
+            if not found:
+                raise LogDamagedError(log_id, index, ALTERED)
+            break
+        taken_bytes += len(encoded)
+        if found and taken_bytes > max_bytes:
+            break
+        found.append(encoded)
+        before = chained
+    if not found:
+        raise EntriesGoneError(log_id, first_index)
+    return found, before

@@ -18,7 +18,7 @@ import orjson
 
 from dirk_gevent.engine.shared_memory import vfs_for
 from dirk_gevent.log.contract import Head, Predecessor, SnapshotInfo
-from dirk_gevent.log.entry import HASH_BYTES, SYSTEM_DATABASE, SYSTEM_LOG_ID, DatabaseChange, chain
+from dirk_gevent.log.entry import HASH_BYTES, NO_CHAIN, SYSTEM_DATABASE, SYSTEM_LOG_ID, DatabaseChange, chain
 from dirk_gevent.log.rows import Contents, EntryRow, FoundLog, FoundSnapshot, LogRow, RequestRow
 from dirk_gevent.log.rules import older_upto
 from parser.errors import SqlError
@@ -41,12 +41,17 @@ WAL_KEPT_BYTES = 8 << 20
 _FORMAT, _EARLIER_FORMATS = b"2", (b"1",)
 #: System requests that are kept in memory; older ones are looked up in the journal.
 RECENT_REQUESTS = 10_000
+#: What is said of an entry that is not what was appended, and of one that is not there.
+ALTERED = "its bytes do not match its chain hash"
+MISSING = "it is not in the journal"
+
 _BUSY_MS = 10_000
 #: The journal's tables.
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS predecessors (
   ordinal INTEGER PRIMARY KEY, genesis BLOB NOT NULL, indexes TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS epochs (ordinal INTEGER PRIMARY KEY, epoch BLOB NOT NULL, heads TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS entries (position INTEGER PRIMARY KEY, time_ms INTEGER NOT NULL,
   total_bytes INTEGER NOT NULL, chain BLOB NOT NULL, encoded BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS logs (log_id INTEGER PRIMARY KEY, name TEXT NOT NULL, created_ms INTEGER NOT NULL,
@@ -78,16 +83,25 @@ def connect(directory: Path, vfs: str | None) -> apsw.Connection:
     return connection
 
 
+def follows(before: bytes, encoded: object, chained: object) -> bool:
+    """Whether an entry as stored has the chain hash that is stored with it, behind the hash `before`."""
+    return isinstance(encoded, bytes) and isinstance(before, bytes) and chain(before, encoded) == chained
+
+
 def fetch(connection: apsw.Connection, sql: str, values: Sequence[int | str] = ()) -> list[tuple[Any, ...]]:
     """All rows of a query whose columns are known to hold what the tables say."""
     return connection.execute(sql, values).fetchall()
 
 
 def write_rebuilt(
-    directory: Path, predecessors: tuple[Predecessor, ...], logs: list[LogRow], snapshots: list[FoundSnapshot]
+    directory: Path,
+    predecessors: tuple[Predecessor, ...],
+    logs: list[LogRow],
+    snapshots: list[FoundSnapshot],
+    requests: list[RequestRow],
 ) -> bytes:
     """Makes a fresh journal whose logs begin behind snapshots, in a directory without one; returns its
-    genesis.
+    genesis. `requests` are those whose retry must not run again.
     """
     connection = connect(directory, None)
     with connection:
@@ -100,6 +114,7 @@ def write_rebuilt(
                 (predecessor.genesis, _index_text(predecessor)),
             )
         connection.executemany("INSERT INTO logs VALUES (?,?,?,?,?,?,?,?,?)", map(log_values, logs))
+        connection.executemany("INSERT INTO requests VALUES (?,?,?,?,?,?)", map(request_values, requests))
         for snapshot in snapshots:
             put_snapshot(connection, snapshot)
     connection.close()
@@ -183,6 +198,7 @@ def contents(connection: apsw.Connection, directory: Path) -> Contents:
         fetch(connection, "SELECT value FROM meta WHERE key='inode'") != [(_inode(directory),)],
         tuple(fetch(connection, "SELECT log_id, idx FROM skips")),
         _latest_requests(connection),
+        tuple(fetch(connection, "SELECT epoch, heads FROM epochs ORDER BY ordinal")),
     )
 
 
@@ -218,33 +234,53 @@ def _identity(connection: apsw.Connection) -> tuple[bytes, tuple[Predecessor, ..
 
 
 def _found_log(connection: apsw.Connection, directory: Path, row: LogRow) -> FoundLog:
-    """The log's end, with the chain of its last entries checked: a file cut or edited by hand is not
-    followed.
-    """
+    """The log's end, with the chain of its first and of its last entries checked."""
+    base, damage = row.base, _damage_at_base(connection, row)
     tail = fetch(
         connection,
         "SELECT position, time_ms, total_bytes, chain, encoded FROM entries WHERE position BETWEEN ? AND ?"
         " ORDER BY position DESC LIMIT ?",
-        (position(row.log_id, row.base.index + 1), position(row.log_id, MAX_INDEX), VERIFIED_ENTRIES + 1),
+        (position(row.log_id, base.index + 1), position(row.log_id, MAX_INDEX), VERIFIED_ENTRIES + 1),
     )
-    head, total_bytes = row.base, row.base_total_bytes
+    head, total_bytes = base, row.base_total_bytes
     if len(tail) > VERIFIED_ENTRIES:
         key, time_ms, total_bytes, chained, _ = tail.pop()
         head = Head(key & MAX_INDEX, chained, time_ms)
+    doubt = b""
     for key, time_ms, total, chained, encoded in reversed(tail):
         index = key & MAX_INDEX
-        if index != head.index + 1 or chained != chain(head.chain, encoded):
-            raise damaged(directory, f"entry {index} of log {row.log_id} does not follow entry {head.index}")
+        gap = index > head.index + 1
+        if gap:
+            damage += tuple((missing, MISSING) for missing in sorted({head.index + 1, index - 1}))
+        # The hash of the entry before may be what is damaged; then the one that was computed leads on.
+        is_right = gap or any(follows(before, encoded, chained) for before in (head.chain, doubt) if before)
+        doubt = b""
+        if not is_right:
+            damage += ((index, ALTERED),)
+            doubt = chain(head.chain, encoded) if isinstance(encoded, bytes) else NO_CHAIN
         head, total_bytes = Head(index, chained, time_ms), total
     if row.sealed_at is not None and head.index != row.sealed_at:
         raise damaged(directory, f"log {row.log_id} ends at {head.index}, but was sealed at {row.sealed_at}")
     older = older_upto(row.log_id, row.base.index + 1, head.index, partial(_encoded, connection, row.log_id))
-    return FoundLog(row, head, total_bytes, older)
+    return FoundLog(row, head, total_bytes, older, damage, doubt)
 
 
 def _encoded(connection: apsw.Connection, log_id: int, index: int) -> bytes:
     found = fetch(connection, "SELECT encoded FROM entries WHERE position = ?", (position(log_id, index),))
-    return found[0][0] if found else b""
+    return found[0][0] if found and isinstance(found[0][0], bytes) else b""
+
+
+def _damage_at_base(connection: apsw.Connection, row: LogRow) -> tuple[tuple[int, str], ...]:
+    """Whether the hash that a log begins behind leads to its first entry, or is that of the snapshot there."""
+    base = row.base
+    where = position(row.log_id, base.index + 1)
+    first = fetch(connection, "SELECT chain, encoded FROM entries WHERE position=?", (where,))
+    if first and not follows(base.chain, first[0][1], first[0][0]):
+        return ((base.index + 1, ALTERED),)
+    held = fetch(connection, "SELECT chain FROM snapshots WHERE log_id=? AND idx=?", (row.log_id, base.index))
+    if not first and held and held[0][0] != base.chain:
+        return ((base.index, ALTERED),)
+    return ()
 
 
 def checkpoint(connection: apsw.Connection, mode: int) -> bool:

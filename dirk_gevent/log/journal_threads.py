@@ -12,7 +12,10 @@ import apsw
 from gevent.event import Event
 from gevent.threadpool import ThreadPool
 
+from dirk_gevent import logs
+from dirk_gevent.log.damage import FoundDamage
 from dirk_gevent.log.directory import free_bytes
+from dirk_gevent.log.epochs import Epochs
 from dirk_gevent.log.journal import Journal, JournalView
 from dirk_gevent.log.rows import Commit, Contents
 from dirk_gevent.log.threads import call
@@ -52,6 +55,13 @@ class JournalThreads:
         self._pools = ThreadPool(1), ThreadPool(1), ThreadPool(1)
         self._readable = Event()
         self.is_faulty = False
+        #: What the last opening found, and what came to light since.
+        self.damage = FoundDamage(logs.logger("log"))
+        self.epochs = Epochs(
+            self._journal.epoch,
+            lambda: self._journal.has_begun,
+            lambda epoch: self.write(self._journal.disown_epoch, epoch),
+        )
 
     @property
     def wal_pages(self) -> int:
@@ -65,6 +75,8 @@ class JournalThreads:
         except (apsw.Error, OSError) as error:
             raise SqlError("log_unavailable", reason=str(error)) from error
         self.is_faulty = False
+        self.damage.opened(contents)
+        self.epochs.opened(contents.epochs, contents.heads())
         self._readable.set()
         return contents
 
@@ -104,6 +116,22 @@ class JournalThreads:
             return call(self._pools[1], function, *args)
         except apsw.Error as error:
             raise SqlError("log_unavailable", reason=str(error)) from error
+
+    def scrub(self, function: Callable[..., _Result], *args: object) -> _Result:
+        """Runs a method of `scrubber` on the checkpoints' thread, in nobody's way; errors as `read`, which it is not
+        made to wait for: while the journal is opened again it is `log_unavailable` at once.
+        """
+        if not self._readable.is_set():
+            raise SqlError("log_unavailable", reason="the journal is being opened again")
+        try:
+            return call(self._pools[2], function, *args)
+        except apsw.Error as error:
+            raise SqlError("log_unavailable", reason=str(error)) from error
+
+    @property
+    def scrubber(self) -> JournalView:
+        """The reader whose methods `scrub` runs."""
+        return self._checkpointer
 
     def checkpoint_beside(self) -> None:
         """Moves what it can of the WAL into the file while appends go on."""

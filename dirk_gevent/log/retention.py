@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import replace
 from typing import TypeVar
 
 from dirk_gevent import logs
 from dirk_gevent.config import LogSettings
 from dirk_gevent.log.contract import Head, SnapshotInfo
-from dirk_gevent.log.journal import STEP_ENTRIES
+from dirk_gevent.log.damage import FoundDamage
 from dirk_gevent.log.journal_threads import CommitFailedError, JournalThreads
 from dirk_gevent.log.rows import Contents, FoundSnapshot
 from dirk_gevent.log.snapshots import OpenSnapshot, SnapshotFiles
@@ -18,6 +20,9 @@ from parser.errors import SqlError
 
 #: A dropped database's entries stay so long (log time) for nodes that still work on them, if nobody says earlier.
 KEEP_DROPPED_MS = 10 * 60 * 1000
+
+#: A stored snapshot is checked in pieces of this size.
+_PIECE_BYTES = 256 * 1024
 
 _Result = TypeVar("_Result")
 
@@ -31,11 +36,18 @@ class Retention:
     """
 
     def __init__(
-        self, settings: LogSettings, threads: JournalThreads, contents: Contents, state: Callable[[], State]
+        self,
+        settings: LogSettings,
+        threads: JournalThreads,
+        contents: Contents,
+        state: Callable[[], State],
+        damage: FoundDamage,
     ) -> None:
         self._threads = threads
         self._state = state
+        self._damage = damage
         self._files = SnapshotFiles(settings.directory, settings.reserve_bytes)
+        self._files.damaged = self.note_rotten
         self._held: dict[int, list[FoundSnapshot]] = {}
         #: Where a log begins since a state was adopted, and its total bytes there; the last of each log.
         self._adopted: dict[int, tuple[Head, int]] = {}
@@ -45,14 +57,43 @@ class Retention:
         for info in self._files.tidy(snapshot.info for snapshot in contents.snapshots):
             logs.logger("log").error("snapshot_lost", log=info.log_id, index=info.index)
             self._remove(info.log_id, [info.index])
+        for log_id, log in self._state().logs.items():
+            if log.row.base.index and log.is_open and self.latest(log_id) is None:
+                damage.note(log_id, log.row.base.index, "the log begins behind a snapshot that is not there")
 
     def latest(self, log_id: int) -> SnapshotInfo | None:
         """See `contract.Log.latest_snapshot`."""
-        held = [one.info for one in self._held.get(log_id, ()) if one.info.confirmed]
         log = self._state().logs.get(log_id)
-        if not held or log is None or held[-1].index < log.row.base.index:
-            return None
-        return held[-1]
+        for one in reversed(self._held.get(log_id, ())):
+            if log is not None and one.info.confirmed and one.info.index >= log.row.base.index:
+                return one.info
+        return None
+
+    def check(self, info: SnapshotInfo, rest: Callable[[float], bool]) -> None:
+        """Read a stored snapshot through, and note it if it is not what was stored.
+
+        `rest` is told how many seconds each piece took, and whether to go on.
+        """
+        with suppress(SqlError):
+            reader = self.open(info.log_id, info.index)
+            try:
+                began = time.monotonic()
+                while reader.read(_PIECE_BYTES) and rest(time.monotonic() - began):
+                    began = time.monotonic()
+            finally:
+                reader.close()
+
+    def note_rotten(self, info: SnapshotInfo, reason: str) -> None:
+        """A snapshot's file is not what was stored: it is one no more. A log that begins with it is damaged there."""
+        log = self._state().logs.get(info.log_id)
+        if log is None or all(one.info != info for one in self._held.get(info.log_id, ())):
+            return
+        logs.logger("log").error("snapshot_damaged", log=info.log_id, index=info.index, reason=reason)
+        with suppress(SqlError):
+            # Else the next reading finds it again.
+            self._remove(info.log_id, [info.index])
+        if log.is_open and info.index <= log.row.base.index and self.latest(info.log_id) is None:
+            self._damage.note(info.log_id, info.index, f"the snapshot that the log begins with: {reason}")
 
     def all(self, log_id: int) -> tuple[SnapshotInfo, ...]:
         """See `contract.Log.snapshots`."""
@@ -93,6 +134,7 @@ class Retention:
         self._held[info.log_id] = [snapshot]
         self._note_newest(info.log_id)
         self._files.delete(before)
+        self._damage.begins_behind(info.log_id, base.index)
         return stored
 
     def bring_up(self, state: State) -> None:
@@ -144,14 +186,31 @@ class Retention:
     def truncate(self, log_id: int, upto: int) -> int:
         """See `contract.Log.truncate`."""
         log = self._state().log(log_id)
-        confirmed = [one.info.index for one in self._held.get(log_id, ()) if one.info.confirmed]
-        upto = min(upto, max(confirmed, default=0))
-        while (base_index := log.row.base.index) < upto:
-            base, total_bytes = self._place(log_id, min(base_index + STEP_ENTRIES, upto))
-            self._write(self._threads.journal.truncate_step, log_id, base, total_bytes)
+        whole = [one for one in self._held.get(log_id, ()) if one.info.confirmed]
+        newest = max((one.info.index for one in whole), default=0)
+        # Entries that are damaged are of use to nobody: they go as soon as a confirmed snapshot lies behind them.
+        damage = self._damage.of(log_id)
+        upto = newest if damage is not None and damage.last <= newest else min(upto, newest)
+        # Where the first kept entry cannot be checked the log does not begin.
+        if upto > log.row.base.index and (base := self._proven(log_id, upto, whole)) is not None:
+            total_bytes = self._place(log_id, upto)[1]
+            self._write(self._threads.journal.rebase, log_id, base, total_bytes)
             log = self._state().log(log_id)
             log.row = replace(log.row, base=base, base_total_bytes=total_bytes)
+            self.discard(log_id)
+        if newest >= log.row.base.index > 0:
+            self._damage.begins_behind(log_id, log.row.base.index)
         return log.row.base.index + 1
+
+    def _proven(self, log_id: int, index: int, whole: list[FoundSnapshot]) -> Head | None:
+        """Where a log can begin: chain and time at an index, the chain that of the snapshot there or proven."""
+        time_ms = self._place(log_id, index)[0].time_ms
+        for one in whole:
+            if one.info.index == index:
+                return Head(index, one.info.chain, time_ms)
+        base = self._state().log(log_id).row.base
+        chained = self._threads.read(self._threads.reader.chain_at, log_id, index, base)
+        return None if chained is None else Head(index, chained, time_ms)
 
     def forget(self, log_id: int) -> None:
         """See `contract.Log.forget`."""
@@ -161,6 +220,7 @@ class Retention:
         while not self._write(self._threads.journal.forget_step, log_id):
             continue
         self._state().logs.pop(log_id, None)
+        self._damage.forget(log_id)
         self._files.delete(one.info for one in self._held.pop(log_id, ()))
 
     def skip(self, log_id: int, index: int) -> None:

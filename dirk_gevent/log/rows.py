@@ -44,15 +44,19 @@ class LogRow:
 
 @dataclass(frozen=True, slots=True)
 class FoundLog:
-    """A log as a reading of the journal finds it: its row and its verified end.
+    """A log as a reading of the journal finds it: its row and its end.
 
-    `older_upto` is the last entry of earlier rules that it holds (`rules.older_upto`).
+    `older_upto` is the last entry of earlier rules that it holds (`rules.older_upto`). `damage` are indexes whose
+    entries were found damaged, with the reason. `doubt` is b"" unless the last entry is one of them: then it is the
+    other chain hash that may be the right one at the head.
     """
 
     row: LogRow
     head: Head
     total_bytes: int
     older_upto: int = 0
+    damage: tuple[tuple[int, str], ...] = ()
+    doubt: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +99,8 @@ class Contents:
 
     `skips` are log id and index of entries that a person had skipped, `requests` the latest that made or dropped a
     database, oldest first.
+
+    `epochs` are those of the openings that appended, oldest first, each with the heads before it as JSON.
     """
 
     genesis: bytes
@@ -104,3 +110,8 @@ class Contents:
     is_copy: bool = False
     skips: tuple[tuple[int, int], ...] = ()
     requests: tuple[RequestRow, ...] = ()
+    epochs: tuple[tuple[bytes, str], ...] = ()
+
+    def heads(self) -> dict[int, int]:
+        """The last index of each log."""
+        return {log.row.log_id: log.head.index for log in self.logs}

@@ -11,24 +11,23 @@ from collections.abc import Container
 from dataclasses import replace
 
 from dirk_gevent.log.contract import Chunk
-
-_MARK = b"-"
+from dirk_gevent.log.entry import SKIP_MARK
 
 
 def is_skipped(told: bytes) -> bool:
     """Whether an entry, as it is told, is marked as skipped."""
-    return told.startswith(_MARK)
+    return told.startswith(SKIP_MARK)
 
 
 def own_bytes(told: bytes) -> bytes:
     """The entry's own bytes: what the chain hash is over."""
-    return told.removeprefix(_MARK)
+    return told.removeprefix(SKIP_MARK)
 
 
 def marked(chunk: Chunk, skipped: Container[int]) -> Chunk:
     """The chunk as it is told: those of its entries marked whose index is in `skipped`."""
     entries = tuple(
-        _MARK + encoded if index in skipped else encoded
+        SKIP_MARK + encoded if index in skipped else encoded
         for index, encoded in enumerate(chunk.entries, chunk.first_index)
     )
     return replace(chunk, entries=entries)

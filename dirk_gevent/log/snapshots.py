@@ -8,11 +8,10 @@ a file that it does not name is left over from a crash and goes at start-up.
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
-from typing import BinaryIO
 
 from gevent.threadpool import ThreadPool
 
@@ -37,6 +36,8 @@ class SnapshotFiles:
         self._folder = directory / SNAPSHOT_FOLDER
         self._reserve_bytes = reserve_bytes
         self._pool = ThreadPool(_THREADS)
+        #: Told of a snapshot whose file is not what was stored, with the reason.
+        self.damaged: Callable[[SnapshotInfo, str], None] = lambda _info, _reason: None
         self._readers: dict[Path, int] = {}
         self._unwanted: set[Path] = set()
 
@@ -72,15 +73,21 @@ class SnapshotFiles:
         """A reader of a stored snapshot; SqlError `snapshot_gone` when the file is not there."""
         path = snapshot_file(self._folder, info.log_id, info.index)
         try:
-            file = call(self._pool, _open, path)
+            file = call(self._pool, _Checked, path, info)
         except FileNotFoundError as error:
             raise SqlError("snapshot_gone", log_id=info.log_id, index=info.index) from error
         self._readers[path] = self._readers.get(path, 0) + 1
         return OpenSnapshot(self, info, path, file)
 
-    def read(self, file: BinaryIO, max_bytes: int) -> bytes:
-        """The next bytes of an open file, read on a native thread."""
-        return call(self._pool, file.read, max_bytes)
+    def read(self, file: _Checked, max_bytes: int) -> bytes:
+        """The next bytes of an open file, read on a native thread; SqlError `snapshot_damaged`."""
+        info = file.info
+        try:
+            return call(self._pool, file.read, max_bytes)
+        except OSError as error:
+            if not call(self._pool, file.is_whole):
+                self.damaged(info, str(error))
+            raise SqlError("snapshot_damaged", log_id=info.log_id, index=info.index, reason=str(error)) from error
 
     def delete(self, infos: Iterable[SnapshotInfo]) -> None:
         """Deletes files that the journal no longer names, now or when their last reader closes."""
@@ -109,11 +116,11 @@ class SnapshotFiles:
 class OpenSnapshot:
     """A `contract.SnapshotReader` on a file of `SnapshotFiles`."""
 
-    def __init__(self, files: SnapshotFiles, info: SnapshotInfo, path: Path, file: BinaryIO) -> None:
+    def __init__(self, files: SnapshotFiles, info: SnapshotInfo, path: Path, file: _Checked) -> None:
         self._files = files
         self._info = info
         self._path = path
-        self._file: BinaryIO | None = file
+        self._file: _Checked | None = file
 
     @property
     def info(self) -> SnapshotInfo:
@@ -132,6 +139,40 @@ class OpenSnapshot:
         if file is not None:
             file.close()
             self._files.closed(self._path)
+
+
+class _Checked:
+    """A stored snapshot being read; at its end it must have been what was stored. Runs on native threads."""
+
+    def __init__(self, path: Path, info: SnapshotInfo) -> None:
+        self.info = info
+        self._file = path.open("rb")
+        self._hash = blake2b(digest_size=HASH_BYTES)
+        self._size_bytes = 0
+
+    def read(self, max_bytes: int) -> bytes:
+        """The next bytes; OSError, also for a file that was altered."""
+        piece = self._file.read(max_bytes)
+        self._hash.update(piece)
+        self._size_bytes += len(piece)
+        if not piece and (self._size_bytes, self._hash.digest()) != (self.info.size_bytes, self.info.checksum):
+            raise OSError(errno.EBADMSG, "its bytes do not match its checksum")
+        return piece
+
+    def is_whole(self) -> bool:
+        """Whether a second reading finds what was stored: then the first met a disk that only hesitated."""
+        self._file.seek(0)
+        self._hash, self._size_bytes = blake2b(digest_size=HASH_BYTES), 0
+        try:
+            while self.read(_PIECE_BYTES):
+                continue
+        except OSError:
+            return False
+        return True
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
 
 
 class _Writer:
@@ -188,9 +229,3 @@ def file_checksum(path: Path) -> tuple[int, bytes]:
         while piece := file.read(_PIECE_BYTES):
             checksum.update(piece)
         return file.tell(), checksum.digest()
-
-
-def _open(path: Path) -> BinaryIO:
-    return path.open("rb")
-
-

@@ -41,13 +41,14 @@ class Tail:
             return None
         taken: list[bytes] = []
         taken_bytes = 0
-        for encoded, _ in islice(ring.entries, skipped, None):
+        before = after = ring.entries[skipped - 1][1] if skipped else ring.chain_before
+        for encoded, chained in islice(ring.entries, skipped, None):
             taken_bytes += len(encoded)
             if taken and taken_bytes > max_bytes:
                 break
             taken.append(encoded)
-        before = ring.entries[skipped - 1][1] if skipped else ring.chain_before
-        return Chunk(log_id, after_index + 1, tuple(taken), before)
+            after = chained
+        return Chunk(log_id, after_index + 1, tuple(taken), before, after)
 
     def chain_at(self, log_id: int, index: int) -> bytes | None:
         """The chain hash at an index that is in memory, or just before what is; else None."""

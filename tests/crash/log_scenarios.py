@@ -10,7 +10,7 @@ from typing import Any
 import gevent
 
 from dirk_gevent.config import LogSettings
-from dirk_gevent.log import retention
+from dirk_gevent.log import journal
 from dirk_gevent.log.contract import SnapshotInfo
 from dirk_gevent.log.embedded import EmbeddedLog, clock_ms
 from dirk_gevent.log.entry import SYSTEM_LOG_ID, Draft, Entry, LoggedStatement, chain, new_request_id
@@ -202,7 +202,7 @@ class Truncate:
 
     def act(self, root: Path, ack: Ack) -> None:
         """Truncate, append, truncate beyond what is allowed."""
-        vars(retention)["STEP_ENTRIES"] = _STEP_ENTRIES
+        vars(journal)["STEP_ENTRIES"] = _STEP_ENTRIES
         with opened(root) as log:
             ack("oldest", log.truncate(1, 6))
             append(log, 1, 14, ack)

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from tests.cluster import Cluster, clean_environ, free_port, message, wait_for
 from tests.faults.writing import level, prepare, states, table
 
@@ -181,3 +183,47 @@ def test_a_port_in_use_is_one_sentence(make_cluster: Callable[..., Cluster]) -> 
         assert status == 2, said
         assert str(cluster.ports[name]) in said
         assert "Traceback" not in said
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_near", [True, False], ids=["this machine", "another machine"])
+def test_an_old_copy_over_the_log_s_own_file_does_not_win_over_who_knows_more(cluster: Cluster, is_near: bool) -> None:
+    """`cp old/journal* log/` while the one master that knows the last writes is away: nothing of them is put aside."""
+    prepare(cluster)
+    insert(cluster, range(5))
+    level(cluster, *BOTH)
+    cluster.stop("proxy", "m2")
+    log, old = cluster.directory / "data" / "log", cluster.directory / "old"
+    shutil.copytree(log, old)
+    cluster.start("proxy")
+    wait_for(lambda: "(1)" in cluster.ask("proxy", f'/*dirk {{"db":"t"}}*/ {INSERT.format(1, 5)}'), 10, "m1 to be back")
+    insert(cluster, range(6, 30))
+    cluster.stop("m1", "proxy")
+    away = cluster.directory / "away"
+    if not is_near:
+        cluster.data_directory("m1").rename(away)
+    for path in log.glob("journal*"):
+        path.write_bytes((old / path.name).read_bytes()) if (old / path.name).exists() else path.unlink()
+    cluster.start("proxy", "m2")
+    if not is_near:
+        # Nobody can know; the log goes on, and past what m1 has.
+        insert_slowly(cluster, range(100, 140))
+        away.rename(cluster.data_directory("m1"))
+    cluster.start("m1", ready=False)
+    write = f'/*dirk {{"db":"t"}}*/ {INSERT.format(2, 1)}'
+    said = wait_for(lambda: found if "rebuild-log" in (found := message(cluster.ask("proxy", write))) else "", 15)
+    assert said.endswith("(57P03)") and "m1" in said
+    assert ("m1", "log went back", "undecided") in conflicts(cluster)
+    assert not kept_aside(cluster, "m1")
+    wait_for(lambda: sorted(_rows(cluster, "m1")) == [(1, n) for n in range(30)], 15, "m1 with all")
+    assert run_again(cluster, ["admin", "settle", "--accept-log", "--yes"], cluster.config_path)[0] == 0
+    level(cluster, *BOTH)
+    assert sorted(table(cluster, "m1")) == sorted(table(cluster, "m2"))
+    assert kept_aside(cluster, "m1"), "a person gave it up, and it is not gone"
+    wait_for(lambda: "(1)" in cluster.ask("proxy", write), 15, "a write")
+
+
+def insert_slowly(cluster: Cluster, numbers: Iterable[int]) -> None:
+    """Insert (1, n) for each n, each again until it is taken."""
+    for n in numbers:
+        wait_for(lambda n=n: "(1)" in cluster.ask("proxy", f'/*dirk {{"db":"t"}}*/ {INSERT.format(1, n)}'), 10)  # type: ignore[misc]

@@ -124,6 +124,32 @@ def test_an_earlier_index_comes_back_beside_and_in_place(cluster: Cluster) -> No
     assert "does not reach back" in admin(cluster, "restore", "p", "--to-time", "2001-01-01", status=1)
 
 
+def test_a_restore_in_place_under_load_leaves_no_write_in_neither(cluster: Cluster, tmp_path: Path) -> None:
+    """What was acknowledged before is in the copy that was kept, what came after in the restored database."""
+    for statement in ("manamboara tahiry busy;", '/*dirk {"db":"busy"}*/ manamboara tabilao u (w ISA, n ISA);'):
+        assert "Hadisoana" not in cluster.ask("proxy", statement)
+    insert(cluster, range(2), "busy")
+    with Writers(cluster, 4, database="busy") as writers:
+        writers.await_more(40)
+        admin(cluster, "restore", "busy", "--to-index", "2", "--in-place", "--yes")
+        writers.await_more(40)
+    (kept,) = cluster.directory.glob("busy-before-restore-*.dirkbackup")
+    admin(cluster, "restore", "--from", str(kept), "--database", "busy", "--as", "busy_before")
+    level(cluster, *BOTH)
+    now, before = set(table(cluster, "m1", "busy")), set(table(cluster, "m1", "busy_before"))
+    told = {(number, n) for number, client in enumerate(writers.clients) for n in client.acknowledged}
+    assert len(told) >= 80 and now - before and before - now
+    assert told <= now | before, sorted(told - now - before)
+    file = tmp_path / "busy.dirkbackup"
+    admin(cluster, "backup", str(file), "--database", "busy")
+    with Writers(cluster, 2, database="busy") as writers:
+        writers.await_more(20)
+        admin(cluster, "restore", "--from", str(file), "--database", "busy", "--in-place", "--yes")
+        writers.await_more(20)
+    assert len(list(cluster.directory.glob("busy-before-restore-*.dirkbackup"))) == 2
+    level(cluster, *BOTH)
+
+
 def test_a_dump_runs_again(cluster: Cluster) -> None:
     text = admin(cluster, "dump", "t")
     assert text.startswith("-- Database t at index ")

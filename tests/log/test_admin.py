@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import secrets
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.cluster import Cluster, clean_environ, wait_for
+from tests.cluster import Cluster, clean_environ, message, wait_for
 
 PARTS = ("m1", "m2", "proxy")
 WAIT_SECONDS = 20
@@ -91,6 +93,31 @@ def test_a_lost_log_is_rebuilt_and_both_masters_go_on(cluster: Cluster) -> None:
     cluster.start(*PARTS)
     for node in PARTS:
         wait_for(lambda node=node: rows(cluster, node) == 21, WAIT_SECONDS, f"the rows on {node} again")
+
+
+def test_a_drop_said_again_to_a_rebuilt_log_drops_no_newer_database(cluster: Cluster) -> None:
+    """The log that is lost knew the request; the one that is made from a node knows it, too."""
+    ids = [f"{int(time.time() * 1000)}-{secrets.token_hex(8)}" for _ in range(2)]
+    made, dropped = (
+        f'/*dirk {{"id":"{request_id}"}}*/ {verb} tahiry d2;'
+        for request_id, verb in zip(ids, ("manamboara", "ravao"), strict=True)
+    )
+    first = [cluster.ask("proxy", statement) for statement in (made, dropped)]
+    assert not any("Hadisoana" in answer for answer in first), first
+    shown = '/*dirk {"db":"d2"}*/ asehoy ny tabilao;'
+    cluster.ask("proxy", "manamboara tahiry d2;")
+    cluster.ask("proxy", '/*dirk {"db":"d2"}*/ manamboara tabilao newer (a ISA);')
+    for node in ("m1", "m2"):
+        wait_for(lambda node=node: "newer" in cluster.ask(node, shown), WAIT_SECONDS, f"d2 on {node}")
+    cluster.stop(*PARTS)
+    shutil.rmtree(log_directory(cluster))
+    assert admin(cluster, "rebuild-log", "--from", "m1", "--yes").returncode == 0
+    cluster.start(*PARTS)
+    wait_for(lambda: rows(cluster, "proxy") == 20, WAIT_SECONDS, "the rows through the new log")
+    assert message(cluster.ask("proxy", dropped)) == message(first[1])
+    assert "newer" in cluster.ask("proxy", shown), "the newer d2 is gone"
+    assert message(cluster.ask("proxy", made)) == message(first[0])
+    assert "(1)" in cluster.ask("proxy", '/*dirk {"db":"d2"}*/ manampia ao@ newer (a) sanda (1);')
 
 
 def test_a_log_in_use_is_left_alone(cluster: Cluster) -> None:

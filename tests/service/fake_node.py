@@ -28,13 +28,18 @@ class FakeNode:
     """A node's end of a subscription; `frames` is its socket."""
 
     def __init__(
-        self, host: LogHost, node: str, standings: dict[int, Standing] | None = None, process: str = ""
+        self,
+        host: LogHost,
+        node: str,
+        standings: dict[int, Standing] | None = None,
+        process: str = "",
+        epoch: tuple[bytes, bytes] | None = None,
     ) -> None:
         mine, its = socket.socketpair()
         self.name = node
         self.frames = FrameSocket(mine)
         genesis = host.log.genesis if standings else None
-        hello = Hello(node, build_fingerprint(), genesis, standings or {}, process=process)
+        hello = Hello(node, build_fingerprint(), genesis, standings or {}, process=process, epoch=epoch)
         self._serving = gevent.spawn(host.follow, its, json.loads(json.dumps(hello.encode())))
         assert self.next("welcome")["t"] == "welcome"
         self.beat()

@@ -13,22 +13,23 @@ from dirk_gevent.protocol import FrameSocket, split_entries
 
 def test_nodes_that_ask_for_the_same_share_a_frame_and_others_do_not() -> None:
     frames = EntryFrames()
-    chunk = Chunk(1, 5, (b'["one"]', b'["two"]'), b"\x01" * 16)
-    shared = frames.of(chunk)
-    assert frames.of(replace(chunk, entries=(b'["one"]', b'["two"]'))) is shared
+    chunk = Chunk(1, 5, (b'["one"]', b'["two"]'), b"\x01" * 16, b"\x09" * 16)
+    shared = frames.of(chunk, b"e")
+    assert frames.of(replace(chunk, entries=(b'["one"]', b'["two"]')), b"e") is shared
     for other in (
         replace(chunk, entries=chunk.entries[:1]),
         replace(chunk, entries=(b'["one"]', b'["2"]')),
         replace(chunk, log_id=2),
         replace(chunk, chain_before=b"\x02" * 16),
     ):
-        assert frames.of(other).encoded != shared.encoded
+        assert frames.of(other, b"e").encoded != shared.encoded
+    assert frames.of(chunk, b"f").encoded != shared.encoded
 
 
 def test_a_frame_reads_as_its_entries() -> None:
     here, there = socket.socketpair()
-    chunk = Chunk(3, 7, (b"[" + b"1" * 5000 + b"]", b'["two"]'), b"\x01" * 16)
-    frame = EntryFrames().of(chunk)
+    chunk = Chunk(3, 7, (b"[" + b"1" * 5000 + b"]", b'["two"]'), b"\x01" * 16, b"\x09" * 16)
+    frame = EntryFrames().of(chunk, b"e")
     FrameSocket(here).send_frame(frame.encoded)
     received = FrameSocket(there).receive()
     assert received is not None

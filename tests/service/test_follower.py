@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import gevent
 import pytest
@@ -15,11 +17,13 @@ from dirk_gevent.engine.position import NodeState
 from dirk_gevent.engine.results import Outcome
 from dirk_gevent.follower import Follower
 from dirk_gevent.genesis import followed_log
-from dirk_gevent.lanes import Batch, Fence, Lane, Mark, Restore
+from dirk_gevent.lane_items import Batch, Fence, Mark, Restore
+from dirk_gevent.lanes import Lane
+from dirk_gevent.log.contract import chain_through
 from dirk_gevent.log.entry import NO_CHAIN, chain
 from dirk_gevent.logs import logger
 from dirk_gevent.progress import Progress
-from dirk_gevent.replication import Welcome
+from dirk_gevent.replication import Hello, Welcome
 from dirk_gevent.threads import NativeThreads
 from parser.errors import SqlError
 from tests.engine.plans import LogMaker, open_engine, work
@@ -31,6 +35,13 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
     found = open_engine(tmp_path / "data")
     yield found
     NativeThreads(1).call(found.close)
+
+
+def entries(log_id: int, *encoded: bytes, first: int = 1, before: bytes = NO_CHAIN) -> dict[str, Any]:
+    """Entries as the host sends them."""
+    after = chain_through(before, encoded).hex()
+    frame = {"t": "entries", "log": log_id, "first": first, "chain": before.hex(), "after": after}
+    return {**frame, "epoch": "", "body": b"\n".join(encoded)}
 
 
 @pytest.fixture
@@ -77,16 +88,15 @@ def test_a_database_made_and_dropped_in_one_batch_leaves_nothing_waiting(
     monkeypatch.setattr("dirk_gevent.lanes._LOOK_MS", 100)
     system, log = LogMaker(0), LogMaker(1)
     made = system.database("create_database", "brief")
-    entries = (made, system.database("drop_database", "brief", made.index))
+    changes = (made, system.database("drop_database", "brief", made.index))
     row = log.sql("create table t (a)")
-    batch = {"t": "entries", "first": 1, "chain": "00" * 16}
-    follower._receive(batch | {"log": 1, "body": row.encode()})
+    follower._receive(entries(1, row.encode()))
     gevent.sleep(0.05)
-    follower._receive(batch | {"log": 0, "body": b"\n".join(entry.encode() for entry in entries)})
+    follower._receive(entries(0, *(entry.encode() for entry in changes)))
     with gevent.Timeout(5):
         while engine.system.applied_index < 2:
             gevent.sleep(0.02)
-    follower._receive(batch | {"log": 1, "body": row.encode()})
+    follower._receive(entries(1, row.encode()))
     assert follower.lane(1) is None
     gevent.sleep(0.6)
     assert not broken
@@ -96,11 +106,11 @@ def test_what_a_broken_connection_leaves_waiting_goes_with_its_files(follower: F
     """Items that had not begun are dropped, a snapshot's file among them."""
     path = tmp_path / "incoming.partial"
     path.write_bytes(b"x")
-    follower._receive({"t": "entries", "log": 9, "first": 1, "chain": "00" * 16, "body": b"x"})
+    follower._receive(entries(9, b"x"))
     lane = follower.lane(9)
     assert lane is not None
     lane.put(Restore(path))
-    lane.put(Batch(1, b"", ()))
+    lane.put(Batch(1, b"", (), b""))
     lane.cut()
     assert not path.exists()
     lane.stop()
@@ -113,8 +123,7 @@ def test_an_error_that_nobody_foresaw_stops_one_database_alone(
     broken: list[int] = []
     monkeypatch.setattr(follower, "reconnect", lambda: broken.append(1))
     system = LogMaker(0)
-    batch = {"t": "entries", "first": 1, "chain": "00" * 16}
-    follower._receive(batch | {"log": 0, "body": system.database("create_database", "odd").encode()})
+    follower._receive(entries(0, system.database("create_database", "odd").encode()))
     with gevent.Timeout(5):
         while engine.of_log(1) is None:
             gevent.sleep(0.02)
@@ -128,7 +137,7 @@ def test_an_error_that_nobody_foresaw_stops_one_database_alone(
         while_odd.setattr(database, "apply", odd)
         row = LogMaker(1).sql("create table t (a)").encode()
         for _ in range(4):
-            follower._receive(batch | {"log": 1, "body": row})
+            follower._receive(entries(1, row))
             gevent.sleep(0.1)
     assert len(broken) == 1, "the others are not kept waiting for ever"
     assert database.state is NodeState.STALLED and "odd" in database.reason
@@ -136,10 +145,50 @@ def test_an_error_that_nobody_foresaw_stops_one_database_alone(
     lane = follower.lane(1)
     assert lane is not None
     lane.put(Fence())
-    follower._receive(batch | {"log": 1, "body": row})
+    follower._receive(entries(1, row))
     with gevent.Timeout(5):
         while database.applied_index < 1 or database.state is not NodeState.LIVE:
             gevent.sleep(0.02)
+
+
+@pytest.mark.parametrize("change", [(b"odd", b"ode"), (b"[", b"{")], ids=["valid", "broken"])
+def test_entries_that_are_not_the_logs_are_not_applied_but_asked_for_again(
+    follower: Follower, engine: Engine, monkeypatch: pytest.MonkeyPatch, change: tuple[bytes, bytes]
+) -> None:
+    """Bytes that changed on the way, or in the log, make no database; the right ones that follow do."""
+    broken: list[int] = []
+    monkeypatch.setattr(follower, "reconnect", lambda: broken.append(1))
+    right = entries(0, LogMaker(0).database("create_database", "odd").encode())
+    follower._receive({**right, "body": right["body"].replace(*change)})
+    with gevent.Timeout(5):
+        while not broken:
+            gevent.sleep(0.01)
+    assert engine.system.applied_index == 0
+    follower._receive(right)
+    with gevent.Timeout(5):
+        while set(engine.databases()) != {"dirk", "odd"}:
+            gevent.sleep(0.01)
+
+
+def test_the_last_epoch_heard_is_written_down_before_its_entries_are_applied(
+    follower: Follower, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It comes with the welcome, with beats and with entries; the hello after a restart tells it."""
+    monkeypatch.setattr(follower, "send", lambda *_: None)
+    epochs = [bytes([number]) * 16 for number in range(3)]
+    follower._accepted(Welcome(b"g" * 16, (), {0: 0}, 0.5, epochs[0]))
+    assert follower._hello().epoch == (b"g" * 16, epochs[0])
+    follower._receive({"t": "beat", "heads": {}, "clock": 1, "epoch": epochs[1].hex()})
+    follower._receive({"t": "beat", "heads": {}, "clock": 1, "epoch": ""})
+    assert follower._hello().epoch == (b"g" * 16, epochs[1])
+    seen: list[object] = []
+    monkeypatch.setattr(Lane, "put", lambda *_: seen.append(follower._hello().epoch))
+    follower._receive({**entries(0, b"x"), "epoch": epochs[2].hex()})
+    assert seen == [(b"g" * 16, epochs[2])]
+    again = Follower(engine, Progress(engine), ("127.0.0.1", 1), logger("test"))
+    hello = again._hello()
+    assert hello.epoch == (b"g" * 16, epochs[2])
+    assert Hello.decode(json.loads(json.dumps(hello.encode()))) == hello
 
 
 def test_a_full_disk_before_the_first_entry_is_told_and_recovers(
@@ -165,11 +214,10 @@ def test_a_database_that_is_dropped_while_a_node_comes_is_not_waited_for(followe
     """The log told its head, and then that it is gone: the node is level without it."""
     system = LogMaker(0)
     made = system.database("create_database", "brief")
-    entries = (made, system.database("drop_database", "brief", made.index))
+    changes = (made, system.database("drop_database", "brief", made.index))
     follower._accepted(Welcome(b"g" * 16, (), {0: 1, 1: 3}, 0.5))
     assert not follower.level.is_set()
-    body = b"\n".join(entry.encode() for entry in entries)
-    follower._receive({"t": "entries", "log": 0, "first": 1, "chain": NO_CHAIN.hex(), "body": body})
+    follower._receive(entries(0, *(entry.encode() for entry in changes)))
     assert follower.level.wait(5)
     assert not engine.of_log(1)
 
@@ -192,7 +240,7 @@ def test_entries_that_joined_a_stalled_batch_are_tried_again_with_it(
     system, at = LogMaker(0), NO_CHAIN
     for index in (1, 2):
         body = system.database("create_database", f"d{index}").encode()
-        follower._receive({"t": "entries", "log": 0, "first": index, "chain": at.hex(), "body": body})
+        follower._receive(entries(0, body, first=index, before=at))
         at = chain(at, body)
         with gevent.Timeout(5):
             while faults < index:
@@ -248,11 +296,10 @@ def test_a_log_that_lacks_a_drop_is_answered_for_at_once(
     """The database was dropped here, and its log does not know: its entries are left out, its rounds not held up."""
     system, log = LogMaker(0), LogMaker(1)
     made = system.database("create_database", "brief")
-    entries = (made, system.database("drop_database", "brief", made.index))
-    NativeThreads(1).call(engine.apply_system, work(*entries))
+    changes = (made, system.database("drop_database", "brief", made.index))
+    NativeThreads(1).call(engine.apply_system, work(*changes))
     for first in range(1, 200, 2):
-        body = log.sql("create table t (a)").encode()
-        follower._receive({"t": "entries", "log": 1, "first": first, "chain": "00" * 16, "body": body})
+        follower._receive(entries(1, log.sql("create table t (a)").encode(), first=first))
     follower._receive({"t": "mark", "log": 1, "index": 1, "upload": False})
     with gevent.Timeout(1):
         answered(told, 1)
@@ -265,7 +312,7 @@ def test_a_database_that_comes_late_is_waited_for(
     """Its entries are here before the system log's that makes it, for much longer than it is looked for at a time."""
     made = LogMaker(0).database("create_database", "late")
     row = LogMaker(1).sql("create table t (a)")
-    follower._receive({"t": "entries", "log": 1, "first": 1, "chain": "00" * 16, "body": row.encode()})
+    follower._receive(entries(1, row.encode()))
     gevent.sleep(0.3)
     NativeThreads(1).call(engine.apply_system, work(made))
     with gevent.Timeout(5):

@@ -18,7 +18,9 @@ from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.faults import StorageFault
 from dirk_gevent.engine.position import NodeState
 from dirk_gevent.follower import Follower
-from dirk_gevent.lanes import Fence, Lane, Mark, Restore
+from dirk_gevent.lane_items import Batch, Fence, Mark, Restore
+from dirk_gevent.lanes import Lane
+from dirk_gevent.log.entry import chain
 from dirk_gevent.logs import logger
 from dirk_gevent.progress import Progress
 from dirk_gevent.steady import SteadyFile
@@ -181,7 +183,8 @@ def test_a_stall_goes_on_being_tried_when_the_connection_takes_its_entry_away(
     monkeypatch.setattr(Database, "probe", failing(probe))
     lane = Lane(follower, 1)
     entry = log.sql("insert into t values (2)")
-    lane.put(lanes.Batch(entry.index, database.chain, (entry.encode(),)))
+    encoded = entry.encode()
+    lane.put(Batch(entry.index, database.chain, (encoded,), chain(database.chain, encoded)))
     until(lambda: database.state is NodeState.STALLED)
     lane.cut()
     gevent.sleep(0.15)

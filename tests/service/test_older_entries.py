@@ -9,6 +9,7 @@ from typing import Any
 
 import gevent
 import pytest
+from gevent import socket
 
 from dirk_gevent import config, restoring
 from dirk_gevent.conflicts import Status
@@ -17,7 +18,7 @@ from dirk_gevent.host import LogHost
 from dirk_gevent.log.embedded import EmbeddedLog
 from dirk_gevent.log.entry import Entry, new_request_id
 from dirk_gevent.logs import logger
-from dirk_gevent.protocol import split_entries
+from dirk_gevent.protocol import FrameSocket, split_entries
 from dirk_gevent.replication import Standing
 from tests.log.older import earlier_rules
 from tests.service.fake_node import NOW_MS, Connect, FakeNode, append, blocking, snapshot_at_head, until, upload
@@ -188,5 +189,7 @@ def test_a_restore_says_that_entries_ran_by_other_rules(host: LogHost, monkeypat
     """One state for all comes out of it, but it need not be the one that was there."""
     said: list[str] = []
     monkeypatch.setattr(restoring, "_restore", lambda *_: HEAD + 1)
-    restoring.from_log(host, said.append, {"database": "t", "index": 3})
+    here, there = socket.socketpair()
+    with here, there:
+        restoring.from_log(host, FrameSocket(here), said.append, {"database": "t", "index": 3})
     assert any("3 entries of an earlier release" in line for line in said)

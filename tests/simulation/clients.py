@@ -250,6 +250,18 @@ class Client:
         log, index = int(meta.get("log", 0)), int(meta.get("index", 0))
         return Answer(text, rows, meta.get("sqlstate", ""), log, index, str(meta.get("node", "")))
 
+    def accept_log(self) -> None:
+        """What a person has dirk-admin ask for when a log that went back shall count: `settle --accept-log`."""
+        sock = self.world.network.connect(self._address, 2.0)
+        sock.settimeout(_ANSWER_SECONDS)
+        metadata = {"follow": {"as": "admin", "do": "settle", "accept_log": True}}
+        sock.sendall(protocol.with_metadata(metadata, protocol.FOLLOW_STATEMENT))
+        frames = protocol.FrameSocket(sock)
+        while (frame := frames.receive()) is not None and frame["t"] != "end":
+            continue
+        self.world.say(self.name, f"settle --accept-log -> {frame and frame['text']}")
+        frames.close()
+
     def leave(self) -> None:
         """End the connection, and the session with it; the next statement makes another."""
         if self._sock is not None:

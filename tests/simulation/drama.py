@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import gevent
@@ -20,12 +21,14 @@ from tests.simulation.edits import FOUND_SECONDS, Rounds, edit, is_edited
 from tests.simulation.loop import BEGIN_SECONDS, Lane
 from tests.simulation.machines import PROXY, Machine, SimCluster
 from tests.simulation.schedule import DEADLINE_SECONDS, MENDED_SECONDS, Breakage, Fault, Kind, Operation, Plan
-from tests.simulation.standing import log_heads, node_files, node_place, node_standing
+from tests.simulation.standing import log_heads, node_files, node_place, node_standing, rot_entry
 from tests.simulation.world import World
 
 _LOOK_SECONDS = 0.25
 #: What an error says of a log that is older than a node.
 _OLDER = re.compile(r"ends at index (?P<head>\d+) and node \w+ has heard of (?P<heard>\d+)")
+#: What it says of one that went back and was written to since.
+_WENT_BACK = "the log is an old copy"
 _PROBE = Operation(99_999, 0, 0.0, Kind.ADD, 0)
 
 
@@ -83,6 +86,8 @@ class Drama:
         self._cluster.start()
         for fault in plan.faults:
             Faulty(world, self._cluster, fault, self._rounds).arm()
+        if plan.loses_history:
+            world.as_process(self._lane, self._accept_log)
         running = []
         for number, entry in enumerate(plan.entries):
             client = Client(world, self._lane, f"c{number}", entry, self._history)
@@ -104,6 +109,18 @@ class Drama:
         if not self._within(DEADLINE_SECONDS, lambda: not self._rounds.last_too_long()):
             return self._rounds.last_too_long()
         return [] if self._is_for_a_person() else self._judge()
+
+    def _accept_log(self) -> None:
+        """A person takes the log as it is when a node knows what it has lost: then that node's history is another."""
+        person = Client(self._world, self._lane, "person", PROXY, self._history)
+        while not self._gives_up():
+            gevent.sleep(_LOOK_SECONDS)
+            if self._history.last is not None and _WENT_BACK in self._history.last.text:
+                try:
+                    person.accept_log()
+                    return
+                except OSError as error:
+                    self._world.say("person", f"settle --accept-log -> {error}")
 
     def _gives_up(self) -> bool:
         return self._world.loop.time - BEGIN_SECONDS > DEADLINE_SECONDS - 10
@@ -239,6 +256,8 @@ class Faulty:
             self._make_foreign(machine)
         elif kind is Breakage.EDIT:
             edit(machine)
+        elif kind is Breakage.ROT:
+            self._rot(machine)
         elif kind is Breakage.PAUSE:
             self._world.loop.pause(machine.lane, fault.for_seconds)
         elif kind is Breakage.CLOCK:
@@ -319,3 +338,14 @@ class Faulty:
             one.start()
         gevent.sleep(self._fault.for_seconds)
         machine.start()
+
+    def _rot(self, machine: Machine) -> None:
+        """The log is killed and an old entry changes on its disk; `machine` has an empty one, the others go on."""
+        proxy = self._cluster.proxy
+        for one in (proxy, machine):
+            one.kill(power=False)
+        machine.wipe()
+        proxy.spoil = partial(rot_entry, share=self._fault.amount)
+        gevent.sleep(self._fault.for_seconds)
+        for one in (proxy, machine):
+            one.start()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,6 +66,8 @@ class Machine:
         self.disk: Disk | None = None
         #: What the next life finds on the disk, when it is not what the last life left.
         self._instead: Image | None = template
+        #: What happens to the next life's files before it begins; once.
+        self.spoil: Callable[[Path], None] | None = None
 
     @property
     def directory(self) -> Path:
@@ -84,6 +86,9 @@ class Machine:
         elif before is not None:
             before.copy_to(directory, world.chance if self._power_lost else None)
         self._instead, self._power_lost = None, False
+        if self.spoil is not None:
+            self.spoil(directory)
+            self.spoil = None
         self.disk = Disk(directory, f"{self.name} {self._copies}")
         world.disks.add(self.disk)
         world.network.dark.discard(self.name)

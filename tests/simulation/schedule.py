@@ -21,6 +21,8 @@ MOST_CLIENTS = 3
 _FEW, _SOME, _MANY = (1, 4), (3, 8), (8, 12)
 #: Runs in which an old backup of the log takes its place.
 _FOREIGN_SHARE = 0.12
+#: Runs in which the log rots.
+_ROT_SHARE = 0.06
 #: Runs with transactions, and with databases that come and go.
 _TRANSACTIONS_SHARE, _LIVES_SHARE, _RACES_SHARE = 0.5, 0.3, 0.15
 #: Runs in which a node's file is edited.
@@ -100,6 +102,8 @@ class Breakage(StrEnum):
     PAUSE_ROUND = "pause_round"
     #: Not drawn with the others: the log is an old backup and one node's state belongs to what was lost.
     FOREIGN = "foreign"
+    #: Nor this: a byte of an old entry changes on the log's disk, and one node loses its own.
+    ROT = "rot"
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +133,7 @@ class Operation:
 @dataclass(frozen=True, slots=True)
 class Fault:
     """Something that breaks at `at_seconds` for `for_seconds`. `amount` is the breakage's own: operations of a disk,
-    seconds of latency or of a clock, which direction, whether a backup's files were copied.
+    seconds of latency or of a clock, which direction, whether a backup's files were copied, how far into the log.
     """
 
     number: int
@@ -195,6 +199,9 @@ def draw(seed: int) -> Plan:
         operations = _operations(chance, len(entries), _SOME)
         faults = _faults(chance, shape, entries)
         faults += _edits(Random(f"edits {seed}"), shape, len(faults))
+        rot = Random(f"rot {seed}")
+        if rot.random() < _ROT_SHARE:
+            faults = [Fault(0, 2.0, Breakage.ROT, shape.nodes[-1], 1.0, round(rot.random(), 3))]
     # With an old backup of the log some come before it takes its place, some after.
     shifts = (0.0, 3.0) if any(fault.kind is Breakage.FOREIGN for fault in faults) else (0.0,)
     operations += _longer_operations(Random(f"longer {seed}"), len(entries), len(operations), shifts)

@@ -61,6 +61,20 @@ def log_head(directory: Path) -> Place:
     return log_heads(directory).get(LOG_ID, BEGINNING)
 
 
+def rot_entry(directory: Path, share: float) -> None:
+    """Change a byte in the older half of the shared database's log, `share` (0 … 1) of the way into that."""
+    with _opened(directory / JOURNAL_FILE) as connection:
+        rows: list[tuple[int, bytes]] = connection.execute(
+            "SELECT position, encoded FROM entries WHERE position BETWEEN ? AND ? ORDER BY position",
+            (position(LOG_ID, 0), position(LOG_ID, MAX_INDEX)),
+        ).fetchall()  # type: ignore[assignment]
+        if len(rows) > 1:
+            where, encoded = rows[int(share * (len(rows) // 2))]
+            at = int(share * len(encoded))
+            other = encoded[:at] + bytes([encoded[at] ^ 1]) + encoded[at + 1 :]
+            connection.execute("UPDATE entries SET encoded = ? WHERE position = ?", (other, where))
+
+
 def database_file(directory: Path, log_id: int) -> Path:
     """A database's file on a node."""
     return directory / ("system.sqlite" if log_id == SYSTEM_LOG_ID else f"db-{log_id:08d}.sqlite")

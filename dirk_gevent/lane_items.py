@@ -1,0 +1,43 @@
+"""What a lane of a node works on, in the order in which the log's host sent it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from dirk_gevent.pieces import Missed
+from dirk_gevent.precedence import Way
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Encoded entries from index `first` on; `chain` is the log's hash before them, `chain_after` that behind them."""
+
+    first: int
+    chain: bytes
+    entries: tuple[bytes, ...]
+    chain_after: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """At exactly `index`, tell the content digest, and make and send the snapshot if `uploads`."""
+
+    index: int
+    uploads: bool
+    way: Way = Way.BESIDE
+
+
+@dataclass(frozen=True, slots=True)
+class Restore:
+    """A snapshot file has arrived at `path`."""
+
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """This node's state of the log is wrong: keep it aside, begin anew."""
+
+
+Item = Batch | Mark | Restore | Fence | Missed

@@ -1,0 +1,86 @@
+"""The epochs of a log: by which a node that comes tells whether the log went back since it was here.
+
+Each opening of the log has an epoch, 16 random bytes. It is written into the journal in one commit with the first entry
+that the opening appends, with the heads that all logs had before, and told to the nodes with that entry. So an epoch
+that a node has heard of stands in the journal, unless somebody has put an older journal in its place; and what a node
+heard of in an epoch lies before the heads at which the next one began.
+
+A journal of release 2.0.0 has no epochs: it gets its first with the next entry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import apsw
+import orjson
+
+#: Length of an epoch.
+EPOCH_BYTES = 16
+#: Stands for the heads before an epoch that is not the log's own: what nodes heard in it counts for nothing.
+DISOWNED = "disowned"
+#: The heads are kept of so many epochs; an older one is still known, without an end.
+_KEPT_HEADS = 1000
+
+
+def heads_text(heads: Mapping[int, int]) -> str:
+    """The heads of all logs, as a row of table epochs has them."""
+    return orjson.dumps({str(log_id): index for log_id, index in heads.items()}).decode()
+
+
+def write_epoch(connection: apsw.Connection, epoch: bytes, heads: str) -> None:
+    """Writes an epoch's row, in the caller's transaction; `heads` are those before its first entry, or `DISOWNED`."""
+    connection.execute("INSERT INTO epochs (epoch, heads) VALUES (?, ?)", (epoch, heads))
+    connection.execute(
+        "UPDATE epochs SET heads = '' WHERE heads NOT IN ('', ?) AND ordinal <= (SELECT max(ordinal) FROM epochs) - ?",
+        (DISOWNED, _KEPT_HEADS),
+    )
+
+
+class Epochs:
+    """The epochs of one open log. `own` is this opening's; `has_begun` says whether it has appended anything."""
+
+    def __init__(self, own: bytes, has_begun: Callable[[], bool], disown: Callable[[bytes], None]) -> None:
+        self._own = own
+        self._has_begun = has_begun
+        self._disown = disown
+        self._heads_after: dict[bytes, str] = {}
+        self._disowned: set[bytes] = set()
+
+    def opened(self, rows: Sequence[tuple[bytes, str]], heads_now: Mapping[int, int]) -> None:
+        """Takes what a reading of the journal has found: its rows of epochs, in order, and the heads of all logs."""
+        self._heads_after.clear()
+        self._disowned = {epoch for epoch, heads in rows if heads == DISOWNED}
+        following = heads_text(heads_now)
+        for epoch, heads in reversed(rows):
+            is_known = heads not in ("", DISOWNED)
+            self._heads_after[epoch] = following if is_known else ""
+            following = heads if is_known else following
+
+    @property
+    def current(self) -> bytes:
+        """The epoch to tell to nodes: b"" while this opening has appended nothing."""
+        return self._own if self._has_begun() else b""
+
+    def knows(self, epoch: bytes) -> bool:
+        """Whether an epoch that a node has heard of is one of this log's."""
+        return epoch in self._heads_after or epoch == self._own
+
+    def end(self, epoch: bytes, log_id: int) -> int | None:
+        """The last index that a log had in an epoch; None when that is not known, or not over."""
+        text = self._heads_after.get(epoch, "")
+        if not text or epoch == self._own:
+            return None
+        found: dict[str, int] = orjson.loads(text)
+        return found.get(str(log_id))
+
+    def is_disowned(self, epoch: bytes) -> bool:
+        """Whether a person decided that what was written in an epoch, which is not this log's, does not count."""
+        return epoch in self._disowned
+
+    def disown(self, epoch: bytes) -> None:
+        """Have an epoch that this log does not know count for nothing, because a person decided so. *Blocks.*"""
+        if not self.knows(epoch):
+            self._disown(epoch)
+            self._heads_after[epoch] = ""
+            self._disowned.add(epoch)

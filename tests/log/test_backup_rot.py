@@ -1,0 +1,186 @@
+"""A backup that was rotten when it was taken, or rots in its file: found by check, restore and backup."""
+
+from __future__ import annotations
+
+import os
+import random
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+import pytest
+
+from dirk_gevent import admin_backup
+from dirk_gevent.admin import main
+from dirk_gevent.admin_link import TaskFailed
+from dirk_gevent.admin_usage import parse
+from dirk_gevent.backup_file import Backup, BackupDamaged, BackupWriter
+from dirk_gevent.config import Limits
+from dirk_gevent.engine.engine import Engine
+from dirk_gevent.log.entry import NO_CHAIN, chain
+from dirk_gevent.threads import NativeThreads
+from tests.engine.plans import LogMaker, open_engine, work
+
+ENTRIES, PIECE = 40, 10
+SEEDS = range(8) if "DIRK_TEST_SEED" not in os.environ else (int(os.environ["DIRK_TEST_SEED"]),)
+
+Records = list[tuple[dict[str, object], bytes]]
+
+
+@dataclass
+class Made:
+    """What a backup of one database is made of: its entries, the hash behind each, and a snapshot at `begins`."""
+
+    entries: list[bytes]
+    chains: list[bytes]
+    snapshot: bytes
+    begins: int
+
+    def records(self, has_hashes: bool = True) -> Records:
+        """As a proxy sends them; release 2.0.0 sent no hash behind the entries."""
+        point = {"name": "t", "log": 1, "index": ENTRIES, "chain": self.chains[ENTRIES].hex(), "ms": 1}
+        found: Records = [({"t": "points", "ms": 1, "genesis": "", "databases": [point]}, b"")]
+        for at in range(0, len(self.snapshot), 1000):
+            found.append(({"t": "snapshot", "log": 1, "index": self.begins}, self.snapshot[at : at + 1000]))
+        for at in range(self.begins, ENTRIES, PIECE):
+            after = {"after": self.chains[at + PIECE].hex()} if has_hashes else {}
+            header = {"t": "entries", "log": 1, "first": at + 1, "count": PIECE, **after}
+            found.append((header, b"\n".join(self.entries[at : at + PIECE])))
+        return [*found, ({"t": "whole"}, b"")]
+
+
+@pytest.fixture(params=[0, 20], ids=["entries", "snapshot"])
+def made(request: pytest.FixtureRequest, tmp_path: Path) -> Made:
+    """Entries that make a table and fill it."""
+    log = LogMaker(1)
+    entries = [log.sql("create table t (a)"), *(log.sql("insert into t values (?)", n) for n in range(1, ENTRIES))]
+    encoded = [entry.encode() for entry in entries]
+    chains = [NO_CHAIN]
+    for one in encoded:
+        chains.append(chain(chains[-1], one))
+    snapshot = b""
+    if request.param:
+        engine: Engine = open_engine(tmp_path / "engine")
+        threads = NativeThreads(1)
+        database = threads.call(engine.create, 1, "t")
+        threads.call(database.apply, work(*entries[: request.param]))
+        threads.call(database.snapshot, tmp_path / "state.zst")
+        snapshot = (tmp_path / "state.zst").read_bytes()
+        threads.call(engine.close)
+    return Made(encoded, chains, snapshot, request.param)
+
+
+def written(path: Path, records: Records) -> Path:
+    """A file of these records, without the look that `BackupWriter.finish` takes at it."""
+    writer = BackupWriter(path)
+    for fields, body in records:
+        writer.add(dict(fields), body)
+    writer._steady.finish()
+    writer._file.close()
+    writer._partial.rename(path)
+    return path
+
+
+def rotten(source: random.Random, records: Records, kind: str) -> Records:
+    """The records with a byte of one body changed."""
+    at = source.choice([place for place, (fields, _) in enumerate(records) if fields["t"] == kind])
+    fields, body = records[at]
+    other = bytearray(body)
+    digits = [place for place, byte in enumerate(body) if 0x31 <= byte <= 0x38]
+    if digits and source.random() < 0.5:
+        other[source.choice(digits)] += 1
+    else:
+        other[source.randrange(len(other))] ^= 1 << source.randrange(8)
+    return [*records[:at], (fields, bytes(other)), *records[at + 1 :]]
+
+
+def verify(path: Path, upto: int | None = None) -> None:
+    with closing(Backup(path)) as found:
+        found.source(found.points[0]).verify(upto)
+
+
+@pytest.mark.parametrize("has_hashes", [True, False], ids=["hashes", "2.0.0"])
+def test_a_whole_backup_is_whole(made: Made, tmp_path: Path, has_hashes: bool) -> None:
+    path = written(tmp_path / "file", made.records(has_hashes))
+    for upto in (None, made.begins, ENTRIES - 1, ENTRIES):
+        verify(path, upto)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("has_hashes", [True, False], ids=["hashes", "2.0.0"])
+def test_what_was_rotten_when_it_was_taken_is_found(
+    made: Made, tmp_path: Path, has_hashes: bool, seed: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The file's own checksums are right: they say only that it is as it was written."""
+    source = random.Random(seed)
+    kind = source.choice(["entries", "snapshot"]) if made.snapshot else "entries"
+    print(f"seed {seed}: {kind}")
+    path = written(tmp_path / "file", rotten(source, made.records(has_hashes), kind))
+    with pytest.raises(BackupDamaged, match="t in it is damaged"):
+        verify(path)
+    assert main(parse(["check", str(path)])) == 1
+    said = capsys.readouterr()
+    assert "is whole" not in said.out and "t in it is damaged" in said.out
+    assert said.err.count("\n") == 1 and "1 of 1 databases in it are damaged" in said.err
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_backup_is_not_made_of_what_is_rotten(made: Made, tmp_path: Path, seed: int) -> None:
+    path = tmp_path / "file"
+    writer = BackupWriter(path)
+    for fields, body in rotten(random.Random(seed), made.records(), "entries"):
+        writer.add(dict(fields), body)
+    with pytest.raises(BackupDamaged):
+        writer.finish()
+    writer.abandon()
+    assert not list(tmp_path.glob("file*"))
+
+
+def test_what_lies_before_the_damage_can_be_restored(made: Made, tmp_path: Path) -> None:
+    records = made.records()
+    fields, body = records[-2]
+    records[-2] = fields, body.replace(b"insert", b"inzert", 1)
+    path = written(tmp_path / "file", records)
+    verify(path, ENTRIES - PIECE)
+    with pytest.raises(BackupDamaged, match="not what was appended"):
+        verify(path, ENTRIES - PIECE + 1)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_byte_of_the_file_ends_in_a_traceback(made: Made, tmp_path: Path, seed: int) -> None:
+    """Whatever is changed or cut: restoring raises a sentence, or makes what was backed up."""
+    source = random.Random(seed)
+    data = bytearray(written(tmp_path / "file", made.records()).read_bytes())
+    data[source.randrange(len(data))] ^= 1 << source.randrange(8)
+    (tmp_path / "file").write_bytes(data[: source.choice([len(data), source.randrange(len(data))])])
+    with pytest.raises(TaskFailed) as failed, admin_backup._opened(tmp_path / "file"):
+        pass
+    assert str(tmp_path / "file") in str(failed.value)
+
+
+def test_records_of_another_kind_are_refused(made: Made, tmp_path: Path) -> None:
+    records: Records = [({"t": "points", "databases": 7}, b""), ({"t": "whole"}, b"")]
+    with pytest.raises(TaskFailed, match="none of a backup's"), admin_backup._opened(written(tmp_path / "x", records)):
+        pass
+
+
+def test_a_state_is_made_only_of_what_is_right(
+    made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Settings:
+        limits = Limits()
+
+    records = made.records(has_hashes=False)
+    fields, body = records[-2]
+    lines = body.split(b"\n")
+    changed = orjson.loads(lines[3])
+    changed[4] += 1
+    lines[3] = orjson.dumps(changed)
+    path = written(tmp_path / "file", [*records[:-2], (fields, b"\n".join(lines)), records[-1]])
+    with (
+        admin_backup._opened(path) as found,
+        pytest.raises(TaskFailed, match="does not lead to its end"),
+        admin_backup._made(Settings(), found, found.points[0], ENTRIES),  # type: ignore[arg-type]
+    ):
+        raise AssertionError("it was made")

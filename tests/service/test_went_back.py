@@ -1,0 +1,127 @@
+"""A log that an older copy took the place of, in its own file: told by the first node that knows what came after."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from dirk_gevent.conflicts import Cause, Status
+from dirk_gevent.genesis import keep_heard_epoch
+from dirk_gevent.host import LogHost
+from dirk_gevent.log.embedded import EmbeddedLog
+from dirk_gevent.logs import logger
+from dirk_gevent.messages import sentence
+from dirk_gevent.replication import Standing
+from tests.service.fake_node import NOW_MS, FakeNode, append, blocking
+
+LATER = b"\x07" * 16
+
+
+def grown(host: LogHost) -> dict[int, Standing]:
+    """The log holds four entries by now, and a node comes that had another second one."""
+    append(host, 4)
+    return {1: Standing(2, b"\x05" * 16, 2)}
+
+
+@pytest.fixture
+def opened_again(host: LogHost) -> Iterator[LogHost]:
+    """The same log after a restart, one entry in it, and one more from this opening."""
+    append(host)
+    host.stop()
+    host.log.close()
+    log = EmbeddedLog(host.config.log, clock=lambda: NOW_MS)
+    again = LogHost(host.config, log, logger("test"))
+    append(again)
+    yield again
+    again.is_stopping = True
+    again.stop()
+    log.close()
+
+
+def test_a_node_that_knows_a_later_epoch_is_not_shut_out_but_believed(host: LogHost) -> None:
+    node = FakeNode(host, "m1", grown(host), epoch=(host.log.genesis, LATER))
+    error = blocking(host)
+    assert (error.key, error.sqlstate) == ("log_went_back", "57P03")
+    texts = {sentence(error.key, language, error.params) for language in ("mg", "fr", "en")}
+    assert len(texts) == 3 and all("m1" in text and "rebuild-log" in text for text in texts)
+    (found,) = host.book.all()
+    assert (found.node, found.cause, found.status) == ("m1", Cause.WENT_BACK, Status.UNDECIDED)
+    append(host)
+    beats = [node.next("beat", "fence", "entries") for _ in range(6)]
+    assert not [frame for frame in beats if frame["t"] == "fence" or frame.get("log") == 1]
+    assert not host.cluster.nodes["m1"].fenced
+    node.end()
+    again = LogHost(host.config, host.log, logger("test"))
+    assert blocking(again).key == "log_went_back", "a restart forgets nothing"
+    again.stop()
+
+
+def test_a_person_may_take_the_log_as_it_is(host: LogHost) -> None:
+    """Then the node's history is another: it is kept aside, and the node takes the log's."""
+    standings = grown(host)
+    node = FakeNode(host, "m1", standings, epoch=(host.log.genesis, LATER))
+    assert host.evidence.is_open
+    host.evidence.accept()
+    host.disputes.check(1)
+    node.end()
+    node = FakeNode(host, "m1", standings, epoch=(host.log.genesis, LATER))
+    node.next("fence")
+    node.end()
+
+
+def test_the_right_log_put_back_ends_it(host: LogHost) -> None:
+    FakeNode(host, "m1", grown(host), epoch=(host.log.genesis, LATER)).end()
+    chain = host.log.chain_at(1, 2)
+    assert chain is not None
+    node = FakeNode(host, "m1", {1: Standing(2, chain, 2)}, epoch=(host.log.genesis, host.log.epochs.current))
+    host.disputes.check(1)
+    assert host.book.all()[-1].status is Status.ENDED
+    node.end()
+
+
+def test_a_node_that_heard_of_more_in_a_past_epoch_is_believed(opened_again: LogHost) -> None:
+    """The copy has the epoch, but not all that was written in it; the log has grown past that since."""
+    host = opened_again
+    append(host, 3)
+    first = next(iter(host.log.epochs._heads_after))
+    assert host.log.epochs.end(first, 1) == 1
+    node = FakeNode(host, "m1", {1: Standing(2, b"\x05" * 16, 3)}, epoch=(host.log.genesis, first))
+    assert node.next("refuse", "fence") == {"t": "refuse", "log": 1, "key": "log_older_than_node"}
+    error = blocking(host)
+    assert (error.key, error.params) == ("log_went_back", {"node": "m1", "head": 1, "heard": 3})
+    assert not host.cluster.nodes["m1"].fenced
+    node.end()
+
+
+def test_a_node_that_heard_no_more_follows(opened_again: LogHost) -> None:
+    host = opened_again
+    first = next(iter(host.log.epochs._heads_after))
+    chain = host.log.chain_at(1, 1)
+    assert chain is not None
+    node = FakeNode(host, "m1", {1: Standing(1, chain, 1)}, epoch=(host.log.genesis, first))
+    while (frame := node.next("entries", "refuse", "fence"))["log"] != 1:
+        continue
+    assert (frame["t"], frame["first"], frame["epoch"]) == ("entries", 2, host.log.epochs.current.hex())
+    host.disputes.check(1)
+    node.end()
+
+
+def test_another_log_s_epoch_says_nothing(host: LogHost) -> None:
+    append(host)
+    chain = host.log.chain_at(1, 1)
+    assert chain is not None
+    node = FakeNode(host, "m1", {1: Standing(1, chain, 1)}, epoch=(b"o" * 16, LATER))
+    host.disputes.check(1)
+    node.end()
+
+
+def test_what_a_node_on_this_machine_wrote_down_is_read_at_once(host: LogHost) -> None:
+    """It need not come."""
+    append(host)
+    directory = host.config.instances[0].data_directory
+    directory.mkdir(parents=True)
+    keep_heard_epoch(directory, host.log.genesis, LATER)
+    again = LogHost(host.config, host.log, logger("test"))
+    assert blocking(again).params == {"node": "m1"}
+    again.stop()
