@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -125,8 +126,11 @@ def keep_before(link: AdminLink, frame: dict[str, Any]) -> None:
     """
     if frame["t"] != "keep":
         raise TaskFailed(f"the proxy said {frame['t']}, which this program does not know; nothing was replaced")
-    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-    file = Path(f"{frame['database']}-before-restore-{stamp}.dirkbackup")
+    stem = f"{frame['database']}-before-restore-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
+    # Two restores may begin in one second, and a backup is never written over.
+    suffixes = chain(("",), (f"-{number}" for number in count(2)))
+    names = (f"{stem}{suffix}.dirkbackup" for suffix in suffixes)
+    file = next(path for path in map(Path, names) if not path.exists())
     fetched = _receive(link, file)
     print(f"What {frame['database']} is now is kept in {file}.", flush=True)
     fetched.check("nothing was replaced")

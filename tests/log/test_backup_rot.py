@@ -184,3 +184,35 @@ def test_a_state_is_made_only_of_what_is_right(
         admin_backup._made(Settings(), found, found.points[0], ENTRIES),  # type: ignore[arg-type]
     ):
         raise AssertionError("it was made")
+
+
+def test_two_backups_of_one_second_have_a_file_each(
+    made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a restore replaces is kept before it, and is not written over by what the next one keeps."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("dirk_gevent.admin_backup.time.strftime", lambda *_: "20261129T195551Z")
+
+    class Link:
+        """The proxy, which sends a backup."""
+
+        def __init__(self) -> None:
+            self._frames = iter(made.records())
+            self.said: list[dict[str, object]] = []
+
+        def receive(self) -> dict[str, object]:
+            fields, body = next(self._frames)
+            return {**fields, "body": body}
+
+        def send(self, content: dict[str, object]) -> None:
+            self.said.append(content)
+
+    for _ in range(3):
+        link = Link()
+        admin_backup.keep_before(link, {"t": "keep", "database": "t"})  # type: ignore[arg-type]
+        assert link.said == [{"t": "kept"}]
+    assert sorted(path.name for path in tmp_path.glob("*.dirkbackup")) == [
+        "t-before-restore-20261129T195551Z-2.dirkbackup",
+        "t-before-restore-20261129T195551Z-3.dirkbackup",
+        "t-before-restore-20261129T195551Z.dirkbackup",
+    ]
