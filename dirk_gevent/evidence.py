@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from dirk_gevent.host import LogHost
 
 _KEY = "log_copied"
-_WENT_BACK = "log_went_back"
+_OLDER, _WENT_BACK = "log_older_than_node", "log_went_back"
 
 
 class LogEvidence:
@@ -56,12 +56,17 @@ class LogEvidence:
             found = node_files(instance.id, instance.data_directory)
             if found.genesis == host.log.genesis and not found.problems:
                 heads = {log_id: max(one.applied_index, one.heard_head) for log_id, one in found.databases.items()}
-                self._heard(instance.id, heads)
+                self._heard(instance.id, heads, heard_epoch(instance.data_directory))
 
     @property
     def is_open(self) -> bool:
-        """Whether writes wait for an answer."""
-        return self._is_copy or bool(self._gone_back())
+        """Whether writes wait for an answer that `accept` can be."""
+        return self._is_copy or bool(self._doubts())
+
+    def undecidable(self) -> Conflict | None:
+        """A node that knows more than the log, and does not say in which epoch: the log can't be told to do without."""
+        older = [one for one in self._host.book.having(Status.UNDECIDED) if one.cause is Cause.OLDER_LOG]
+        return next((one for one in older if not one.digest), None)
 
     def is_later(self, node: str, heard: tuple[bytes, bytes] | None) -> bool:
         """Whether a node has heard of an epoch (behind its log's genesis) that this log does not know: it went back.
@@ -106,36 +111,50 @@ class LogEvidence:
         log, forgets = self._host.log, self.is_given_up(hello)
         return Welcome(log.genesis, log.predecessors, heads, self._host.beat_seconds, log.epochs.current, forgets)
 
-    def is_older(self, node: str, log_id: int, head: int, heard: int) -> None:
-        """A node has seen more of a log than it held at `head`: no append until a person decides."""
-        host = self._host
-        self._logger.error("log_older_than_node", target=node, log=log_id, head=head, heard=heard)
-        key = _WENT_BACK if head < host.head_index(log_id) else "log_older_than_node"
-        host.disputes.block(log_id, SqlError(key, node=node, head=head, heard=heard))
+    def is_older(self, node: str, log_id: int, lacks: tuple[int, int], epoch: tuple[bytes, bytes] | None) -> None:
+        """A node has heard of more of a log than that held when it left (see `lacks`): no append until a person
+        decides. `epoch` is the last that the node heard of.
+        """
+        host, (held, heard) = self._host, lacks
+        self._logger.error(_OLDER, target=node, log=log_id, head=held, heard=heard)
+        key = _WENT_BACK if held < host.head_index(log_id) else _OLDER
+        host.disputes.block(log_id, SqlError(key, node=node, head=held, heard=heard))
         if host.book.find(node, log_id, Status.UNDECIDED) is None:
             place = node, host.database_name(log_id), log_id, heard
-            host.book.add(place, Cause.OLDER_LOG, Status.UNDECIDED)
+            host.book.add(place, Cause.OLDER_LOG, Status.UNDECIDED, (self._past(epoch), b""))
+
+    def _past(self, epoch: tuple[bytes, bytes] | None) -> bytes:
+        """An epoch of this log that is over, or that it does not know; b"" for any other."""
+        log = self._host.log
+        return epoch[1] if epoch is not None and epoch[0] == log.genesis and epoch[1] != log.epochs.current else b""
 
     def heard_of(self, hello: Hello) -> None:
         """A node told how far it is."""
         if self._is_copy:
             heads = {log_id: max(one.applied, one.heard) for log_id, one in hello.standings.items()}
-            self._heard(hello.node, heads)
+            self._heard(hello.node, heads, hello.epoch)
 
     def accept(self) -> None:
         """The log counts from now on: every master has been heard, or a person decided."""
         self._is_copy = False
         self._host.log.trust()
         self._end()
-        for one in self._gone_back():
+        doubts = self._doubts()
+        for one in doubts:
             self._host.log.epochs.disown(bytes.fromhex(one.digest))
             self._host.book.change(one.number, status=Status.ENDED)
-            if (link := self._host.links().get(one.node)) is not None:
-                # When it comes back its history is another one, like any.
-                link.close()
-        for key in (_KEY, _WENT_BACK):
-            self._host.disputes.unblock(None, key)
+        for log_id in {None, *(one.log_id for one in doubts)}:
+            for key in (_KEY, _OLDER, _WENT_BACK):
+                self._host.disputes.unblock(log_id, key)
+        for node in {one.node for one in doubts} & self._host.links().keys():
+            # When it comes back its history is another one, like any.
+            self._host.links()[node].close()
         self._host.log_event("log_accepted")
+
+    def _doubts(self) -> list[Conflict]:
+        """What speaks against the log and can be decided by `accept`: nodes with later epochs, or with more of one."""
+        older = [one for one in self._host.book.having(Status.UNDECIDED) if one.cause is Cause.OLDER_LOG and one.digest]
+        return [*self._gone_back(), *older]
 
     def _gone_back(self) -> list[Conflict]:
         """The nodes that have heard of later epochs than the log knows, as the book has them."""
@@ -150,16 +169,16 @@ class LogEvidence:
         if found is not None:
             self._host.book.change(found.number, status=Status.ENDED)
 
-    def _heard(self, node: str, heads: Mapping[int, int]) -> None:
+    def _heard(self, node: str, heads: Mapping[int, int], epoch: tuple[bytes, bytes] | None) -> None:
         for log_id, heard in heads.items():
             head = self._host.head_index(log_id)
             if heard > head and (log_id > self._host.head_index(SYSTEM_LOG_ID) or self._host.log.is_open(log_id)):
-                self.is_older(node, log_id, head, heard)
+                self.is_older(node, log_id, (head, heard), epoch)
                 return
         self._missing.discard(node)
         if self._missing:
             self._block()
-        elif not self._gone_back():
+        elif not self._doubts():
             self.accept()
 
     def _block(self) -> None:

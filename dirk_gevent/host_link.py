@@ -138,7 +138,7 @@ class NodeLink:
             self._continue(log_id, lane)
             return
         if not self._from_predecessor and (lacks := self._host.evidence.lacks(self._hello, log_id, head)):
-            self._refuse(log_id, *lacks)
+            self._refuse(log_id, lacks)
             return
         self._lanes[log_id] = lane = SendLane(standing.applied, standing.applied)
         if self._host.fences.is_fenced(self.node, log_id):
@@ -161,9 +161,9 @@ class NodeLink:
             lane.restart(untold)
         self._continue(log_id, lane)
 
-    def _refuse(self, log_id: int, head: int, heard: int) -> None:
-        self._refused[log_id] = heard
-        self._host.evidence.is_older(self.node, log_id, head, heard)
+    def _refuse(self, log_id: int, lacks: tuple[int, int]) -> None:
+        self._refused[log_id] = lacks[1]
+        self._host.evidence.is_older(self.node, log_id, lacks, self._hello.epoch)
         self._frames.send({"t": "refuse", "log": log_id, "key": "log_older_than_node"})
 
     def _continue(self, log_id: int, lane: SendLane) -> None:

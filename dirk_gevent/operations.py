@@ -278,9 +278,9 @@ class Operations:
         raise Refused(f"{keep} could not give a snapshot of its state; nothing was decided")
 
     def _accept_log(self) -> tuple[int, str]:
-        older = [one for one in self._host.book.having(Status.UNDECIDED) if one.cause is Cause.OLDER_LOG]
-        if older:
-            raise Refused(f"{older[0].node} knows entries that this log lacks: dirk-admin rebuild-log decides that")
+        older = self._host.evidence.undecidable()
+        if older is not None:
+            raise Refused(f"{older.node} knows entries that this log lacks: dirk-admin rebuild-log decides that")
         if not self._host.evidence.is_open:
             raise Refused("there is nothing to accept: the log is in use")
         self._host.evidence.accept()

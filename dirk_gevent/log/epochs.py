@@ -17,7 +17,7 @@ import orjson
 
 #: Length of an epoch.
 EPOCH_BYTES = 16
-#: Stands for the heads before an epoch that is not the log's own: what nodes heard in it counts for nothing.
+#: Stands for the heads before an epoch, in a row of its own: what nodes heard in it beyond the log counts for nothing.
 DISOWNED = "disowned"
 #: The heads are kept of so many epochs; an older one is still known, without an end.
 _KEPT_HEADS = 1000
@@ -69,18 +69,18 @@ class Epochs:
     def end(self, epoch: bytes, log_id: int) -> int | None:
         """The last index that a log had in an epoch; None when that is not known, or not over."""
         text = self._heads_after.get(epoch, "")
-        if not text or epoch == self._own:
+        if not text or epoch == self._own or epoch in self._disowned:
             return None
         found: dict[str, int] = orjson.loads(text)
         return found.get(str(log_id))
 
     def is_disowned(self, epoch: bytes) -> bool:
-        """Whether a person decided that what was written in an epoch, which is not this log's, does not count."""
+        """Whether a person decided that what nodes heard in an epoch beyond this log does not count."""
         return epoch in self._disowned
 
     def disown(self, epoch: bytes) -> None:
-        """Have an epoch that this log does not know count for nothing, because a person decided so. *Blocks.*"""
-        if not self.knows(epoch):
+        """Have what nodes heard in an epoch beyond this log count for nothing: a person decided so. *Blocks.*"""
+        if epoch not in self._disowned:
             self._disown(epoch)
-            self._heads_after[epoch] = ""
+            self._heads_after.setdefault(epoch, "")
             self._disowned.add(epoch)

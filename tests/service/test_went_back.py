@@ -125,3 +125,40 @@ def test_what_a_node_on_this_machine_wrote_down_is_read_at_once(host: LogHost) -
     again = LogHost(host.config, host.log, logger("test"))
     assert blocking(again).params == {"node": "m1"}
     again.stop()
+
+
+def test_accepting_it_does_not_hang_on_who_came_first(opened_again: LogHost) -> None:
+    """One node knows a later epoch and more entries, one more of an epoch that is over; each order ends the same."""
+    host = opened_again
+    append(host, 2)
+    first = next(iter(host.log.epochs._heads_after))
+    chain = host.log.chain_at(1, 1)
+    assert chain is not None
+    later = {1: Standing(9, b"\x05" * 16, 9)}
+    more = {1: Standing(2, b"\x06" * 16, 3)}
+    nodes = [("m1", later, LATER), ("m2", more, first)]
+    for name, standings, epoch in nodes:
+        FakeNode(host, name, standings, epoch=(host.log.genesis, epoch)).end()
+    causes = {(one.node, one.cause) for one in host.book.having(Status.UNDECIDED)}
+    assert causes == {("m1", Cause.WENT_BACK), ("m1", Cause.OLDER_LOG), ("m2", Cause.OLDER_LOG)}
+    assert host.evidence.undecidable() is None and host.evidence.is_open
+    host.evidence.accept()
+    host.disputes.check(1)
+    assert not host.book.having(Status.UNDECIDED) and not host.evidence.is_open
+    again = LogHost(host.config, host.log, logger("test"))
+    again.disputes.check(1)
+    for name, standings, epoch in reversed(nodes):
+        node = FakeNode(again, name, standings, epoch=(host.log.genesis, epoch))
+        assert node.next("fence", "refuse")["t"] == "fence"
+        again.disputes.check(1)
+        node.end()
+    again.is_stopping = True
+    again.stop()
+
+
+def test_a_node_that_says_no_epoch_is_for_a_rebuild(host: LogHost) -> None:
+    """As one of release 2.0.0 does not: what it knows cannot be told from what the log has."""
+    append(host)
+    FakeNode(host, "m1", {1: Standing(5, b"\x05" * 16, 5)}).end()
+    undecidable = host.evidence.undecidable()
+    assert undecidable is not None and undecidable.node == "m1"
