@@ -94,7 +94,7 @@ def test_a_database_made_and_dropped_in_one_batch_leaves_nothing_waiting(
     gevent.sleep(0.05)
     follower._receive(entries(0, *(entry.encode() for entry in changes)))
     with gevent.Timeout(5):
-        while engine.system.applied_index < 2:
+        while engine.enacted_index < 2:
             gevent.sleep(0.02)
     follower._receive(entries(1, row.encode()))
     assert follower.lane(1) is None
@@ -246,7 +246,7 @@ def test_entries_that_joined_a_stalled_batch_are_tried_again_with_it(
             while faults < index:
                 gevent.sleep(0.005)
     with gevent.Timeout(5):
-        while engine.system.applied_index < 2:
+        while engine.enacted_index < 2:
             gevent.sleep(0.01)
     assert set(engine.databases()) == {"dirk", "d1", "d2"}
 
