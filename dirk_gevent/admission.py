@@ -19,7 +19,8 @@ from parser.errors import SqlError
 class Places:
     """`most` places for work of one kind, given in the order in which they were asked for.
 
-    Who finds none free waits for `wait_ms` at most.
+    Who finds none free waits for `wait_ms` at most. `_free` is below 0 while more are at work because they came back
+    from `lent`.
     """
 
     def __init__(self, most: int, wait_ms: int) -> None:
@@ -30,7 +31,7 @@ class Places:
 
     def take(self) -> None:
         """Have a place until `give_back`. Blocks this greenlet; SqlError too_many_requests when the wait is over."""
-        if self._free:
+        if self._free > 0:
             # A place is free only while nobody waits: one that is given back goes to the first who does.
             self._free -= 1
             return
@@ -47,7 +48,7 @@ class Places:
 
     def give_back(self) -> None:
         """The work has ended."""
-        if self._waiting:
+        if self._waiting and self._free >= 0:
             self._waiting.popleft().set()
         else:
             self._free += 1
@@ -61,12 +62,52 @@ class Places:
         finally:
             self.give_back()
 
+    @contextmanager
+    def lent(self) -> Iterator[None]:
+        """Others have the place of whoever runs this while the body waits for something else than its own work.
+
+        It is had again at once, before all who wait for one: what has happened meanwhile can't be turned away any more.
+        """
+        self.give_back()
+        try:
+            yield
+        finally:
+            self._free -= 1
+
+    @property
+    def is_unused(self) -> bool:
+        """Whether nobody has a place."""
+        return self._free == self._most
+
     def _leave(self, turn: Event) -> None:
         """Wait no more; a place that came at the last moment goes on to the next."""
         if turn.is_set():
             self.give_back()
         else:
             self._waiting.remove(turn)
+
+
+class PlacesByLog:
+    """`Places` of each log's own: who waits in one log keeps nobody from another. Only those in use are kept."""
+
+    def __init__(self, most: int, wait_ms: int) -> None:
+        self._most = most
+        self._wait_ms = wait_ms
+        self._places: dict[int, Places] = {}
+
+    @contextmanager
+    def taken(self, log_id: int) -> Iterator[None]:
+        """A place in a log for as long as the body runs; raises as `Places.take`."""
+        places = self._places.get(log_id)
+        if places is None:
+            places = self._places[log_id] = Places(self._most, self._wait_ms)
+        places.take()
+        try:
+            yield
+        finally:
+            places.give_back()
+            if places.is_unused:
+                self._places.pop(log_id, None)
 
 
 class RequestBytes:

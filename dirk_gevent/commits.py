@@ -69,7 +69,7 @@ class Commits:
         log_id, draft = draft_of(fields, request_id, self._limits.write_steps, self._understanding.of)
         if (draft.base_index or 0) > self._host.head_index(log_id) and self._host.log.is_open(log_id):
             raise SqlError("argument_invalid", field="commit")
-        with self.under_way(request_id):
+        with self.under_way(request_id), session.place_lent(self._host.waiting.taken(log_id)):
             outcome = self._host.write(log_id, str(log_id), "", draft)
         session.saw(log_id, outcome.index)
         return committed(session, request, self._name, log_id, outcome)
@@ -117,7 +117,8 @@ class Commits:
         """Nobody has a record: see to it that nothing can run under the id any more, and say what did."""
         try:
             # A log that lacks entries takes none, and neither does one whose end a fault has left open.
-            outcome = self._host.write(log_id, str(log_id), "", Draft(request_id, ()))
+            with session.place_lent(self._host.waiting.taken(log_id)):
+                outcome = self._host.write(log_id, str(log_id), "", Draft(request_id, ()))
         except SqlError as error:
             raise self._left_open(error, request_id) from error
         session.saw(log_id, outcome.index)

@@ -10,6 +10,7 @@ from typing import Any
 import gevent
 
 from dirk_gevent import answers, protocol
+from dirk_gevent.admission import Places
 from dirk_gevent.backends import Backend, BackendDownError, Remote, leaves_open
 from dirk_gevent.commits import Commits
 from dirk_gevent.config import Config
@@ -56,6 +57,8 @@ class Forward:
         self._log_time = log_time or HeardTime()
         self._config = config
         self._limits = config.limits
+        #: Writers of this node that wait at the proxy.
+        self._waiting = Places(config.limits.max_running, config.limits.queue_ms)
         place = config.load_balancer
         self._proxy: Backend | None = None
         if place is not None:
@@ -78,7 +81,7 @@ class Forward:
             return self._cluster.run(session, request, route)
         request_id = request.request_id or new_request_id(self._log_time.now_ms())
         try:
-            answer = self._ask(session, request, request_id, wire, may_change=_may_change(route))
+            answer = self._asked(session, request, request_id, wire, route)
         except SqlError:
             if route.show == "servers":
                 return self._alone(session, request)
@@ -89,6 +92,13 @@ class Forward:
         if meta is not None and "index" in meta:
             session.saw(int(meta["log"]), int(meta["index"]))
         return answer if request.has_meta else stripped
+
+    def _asked(self, session: Session, request: Request, request_id: str, wire: Wire, route: Route) -> bytes | Remote:
+        """As `_ask`; what changes something may wait there for as long as the entries before it take."""
+        if not _may_change(route):
+            return self._ask(session, request, request_id, wire, may_change=False)
+        with session.place_lent(self._waiting.taken()):
+            return self._ask(session, request, request_id, wire, may_change=True)
 
     def names(self, session: Session, request: Request, shaped: Shaped, route: Route, wire: Wire) -> Answer:
         """Have USE or SHOW DATABASES answered where all names are known; raises as `run` does."""

@@ -16,6 +16,7 @@ from gevent import socket
 from gevent.event import Event
 
 from dirk_gevent import replication, routing
+from dirk_gevent.admission import PlacesByLog
 from dirk_gevent.cluster import Cluster, ServerRow
 from dirk_gevent.config import Config
 from dirk_gevent.conflicts import Cause, ConflictBook
@@ -65,6 +66,8 @@ class LogHost:
         #: Where those who ask stand in the logs.
         self.sessions = Sessions(self)
         self._logger = logger
+        #: Requests that wait for an outcome, in each log (see `Session.place_lent`).
+        self.waiting = PlacesByLog(config.limits.max_running, config.limits.queue_ms)
         self._outcomes: dict[int, LogOutcomes] = {}
         self._kept = Kept()
         self._first_heads = {log_id: head.index for log_id, head in log.heads().items()}

@@ -253,9 +253,11 @@ class Service:
         if session.transaction is not None or request.raw == protocol.FOLLOW_STATEMENT:
             return self._handler.answer(session, request, wire)
         self._places.take()
+        session.places = self._places
         try:
             return self._handler.answer(session, request, wire)
         finally:
+            session.places = None
             self._places.give_back()
 
     def _error(self, session: Session, request: Request | None, error: SqlError) -> bytes:

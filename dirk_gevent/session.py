@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from dirk_gevent import protocol
+from dirk_gevent.admission import Places
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from parser.errors import SqlError
 from parser.plan import Args, Value
@@ -35,7 +37,8 @@ class Session:
 
     `indexes` maps a log id to the highest index this session has read or written; it never goes down.
     `log_id` is that of `database`, 0 (the system database) while none is chosen. `transaction` is there from BEGIN
-    until COMMIT or ROLLBACK, also while it is aborted.
+    until COMMIT or ROLLBACK, also while it is aborted. `places` is where its running request has its place, if it has
+    one.
     """
 
     language: str
@@ -44,6 +47,20 @@ class Session:
     indexes: dict[int, int] = field(default_factory=dict)
     most_indexes: int = FEW_INDEXES
     transaction: OpenTransaction | None = None
+    places: Places | None = None
+
+    @contextmanager
+    def place_lent(self, waiting: AbstractContextManager[None]) -> Iterator[None]:
+        """The time in which its request waits for the log: others have its place, and it has one of `waiting`.
+
+        Raises what entering that raises, too_many_requests. One inside a transaction has no place: what was begun goes
+        on in any case.
+        """
+        if self.places is None:
+            yield
+            return
+        with self.places.lent(), waiting:
+            yield
 
     def saw(self, log_id: int, index: int) -> None:
         """Remember that the session has seen a log's state at `index`, and with it that the log was made."""

@@ -33,7 +33,8 @@ class Writes:
             raise SqlError("system_database")
         statement = LoggedStatement(shaped, request.args)
         draft = Draft(request_id, (statement,), self._limits.write_steps)
-        outcome = self._host.write(log_id, database, route.target or "", draft)
+        with session.place_lent(self._host.waiting.taken(log_id)):
+            outcome = self._host.write(log_id, database, route.target or "", draft)
         session.saw(log_id, outcome.index)
         return self._answer(session, request, database, log_id, outcome)
 
@@ -51,7 +52,8 @@ class Writes:
     def _database(self, session: Session, request: Request, route: Route, request_id: str) -> bytes:
         name = route.target or ""
         facts: dict[str, int] = {}
-        changed = self._changed(route, name, request_id)
+        with session.place_lent(self._host.waiting.taken(SYSTEM_LOG_ID)):
+            changed = self._changed(route, name, request_id)
         if route.verb == "drop_database" and changed.change is not None:
             _leave(session, changed.change)
             facts["dropped"] = changed.change.log_id

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import time
 from collections import defaultdict
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -74,11 +75,11 @@ class SmallNode:
 
 
 class SmallCluster:
-    """Two masters, a proxy and a cache; a read waits `wait_ms` for a state."""
+    """Two masters, a proxy and a cache; a read waits `wait_ms` for a state. `limits`: others than the usual ones."""
 
-    def __init__(self, directory: Path, wait_ms: int) -> None:
+    def __init__(self, directory: Path, wait_ms: int, limits: Mapping[str, int] | None = None) -> None:
         self.ports = {part: free_port() for part in PARTS}
-        self.settings = self._config(directory, wait_ms)
+        self.settings = self._config(directory, {"waitMs": wait_ms, **(limits or {})})
         lines = logger("proxy")
         self.log = EmbeddedLog(self.settings.log)
         self.host = LogHost(self.settings, self.log, lines)
@@ -116,7 +117,7 @@ class SmallCluster:
             self.cache.store.upstream_heard.now()
             self.cache._follower._heard_at = now()
 
-    def _config(self, directory: Path, wait_ms: int) -> config.Config:
+    def _config(self, directory: Path, limits: Mapping[str, int]) -> config.Config:
         written = {
             "configVersion": 2,
             "language": "en",
@@ -126,7 +127,7 @@ class SmallCluster:
                 for one in NODES
             ],
             "log": {"directory": "log"},
-            "limits": {"waitMs": wait_ms},
+            "limits": dict(limits),
         }
         path = directory / "config.json"
         path.write_text(json.dumps(written))

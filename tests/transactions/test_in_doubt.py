@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from dirk_gevent.admission import PlacesByLog
 from dirk_gevent.commits import Commits
 from dirk_gevent.config import Limits
 from dirk_gevent.engine.results import Outcome
@@ -25,7 +26,8 @@ WAIT_MS = 700
 
 def _again(write: Callable[..., Outcome], recorded: Callable[..., Any]) -> bytes:
     sessions = SimpleNamespace(place=lambda *_: ("t", 1))
-    host: Any = SimpleNamespace(write=write, sessions=sessions, head_index=lambda _: 7)
+    waiting = PlacesByLog(8, 1000)
+    host: Any = SimpleNamespace(write=write, sessions=sessions, head_index=lambda _: 7, waiting=waiting)
     commits = Commits(host, Limits(), Understanding(), "proxy")
     answer = commits.again(Session("en"), Request(b"", ""), REQUEST_ID, recorded)
     assert isinstance(answer, bytes)
