@@ -10,9 +10,13 @@ from dirk_gevent.engine.database import Database
 
 
 def heartbeat(
-    databases: Mapping[int, Database], told: dict[int, tuple[int, int]], more_states: Mapping[int, str]
+    databases: Mapping[int, Database],
+    told: dict[int, tuple[int, int]],
+    more_states: Mapping[int, str],
+    answers: Mapping[int, int],
 ) -> dict[str, Any]:
-    """The frame. `told` are the applied and durable indexes that the host has heard of, kept up to date here."""
+    """The frame. `told` are the applied and durable indexes that the host has heard of, kept up to date
+    here; `answers`: how far the answers to marks are."""
     applied, durable, states, efforts = {}, {}, {}, {}
     for log_id, database in databases.items():
         now = (database.applied_index, database.durable_index)
@@ -22,4 +26,4 @@ def heartbeat(
         if database.state != "live":
             states[log_id] = str(database.state)
         efforts[log_id] = database.effort()
-    return replication.node_beat(applied, durable, {**states, **more_states}, efforts)
+    return replication.node_beat(applied, durable, {**states, **more_states}, efforts, answers)

@@ -17,6 +17,7 @@ from gevent import socket
 from gevent.event import Event
 
 from dirk_gevent import protocol, replication
+from dirk_gevent.answer_work import AnswersUnderWay
 from dirk_gevent.beats import heartbeat
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
@@ -58,6 +59,7 @@ class Follower:
         self.logger = logger
         self.appliers = NativeThreads(_APPLIER_THREADS)
         self.slow = NativeThreads(_SLOW_THREADS)
+        self.answers = AnswersUnderWay()
         self.is_connected = False
         #: Set once this node has applied all that the log held when it connected.
         self.level = Event()
@@ -325,7 +327,8 @@ class Follower:
 
     def _beat_all(self) -> None:
         while True:
-            self.send(heartbeat(self.engine.logs(), self._told, self._unwritten_states()))
+            states, answers = self._unwritten_states(), self.answers.counts()
+            self.send(heartbeat(self.engine.logs(), self._told, states, answers))
             gevent.sleep(self._beat_seconds)
 
     def _unwritten_states(self) -> dict[int, str]:

@@ -207,6 +207,7 @@ class LogHost:
         view.durable.update({one: at for one, at in durable.items() if self.is_known(one)})
         self.cluster.reported(node, frame["states"])
         self.cluster.worked(node, replication.efforts_in(frame))
+        self.snapshots.answering.told(node, replication.indexes_in(frame.get("answers") or {}))
         if node in self._reported_down:
             self._reported_down.discard(node)
             self._logger.info("replication_up", target=node)

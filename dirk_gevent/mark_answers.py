@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gevent.lock import Semaphore
 
 from dirk_gevent import replication
+from dirk_gevent.answer_work import AnswerWork
 from dirk_gevent.engine.faults import StorageFault
 from dirk_gevent.engine.snapshot import Pin
 from dirk_gevent.engine.wal import Overtaken
@@ -47,8 +48,8 @@ class MarkAnswers:
     def give(self, pin: Pin, uploads: bool, way: Way) -> None:
         """Answer from a pinned state, and end the pin: the top of a greenlet."""
         try:
-            with self._answering:
-                self._give(pin, uploads, way)
+            with self._answering, self._follower.answers.of(self._log_id) as work:
+                self._give(pin, uploads, way, work)
         except Overtaken:
             self._follower.logger.info("snapshot_overtaken", log=self._log_id, index=pin.index)
             self.refuse(pin.index, overtaken=True)
@@ -61,21 +62,32 @@ class MarkAnswers:
         finally:
             pin.close()
 
-    def _give(self, pin: Pin, uploads: bool, way: Way) -> None:
+    def _give(self, pin: Pin, uploads: bool, way: Way, work: AnswerWork) -> None:
         follower, path, took_ms = self._follower, self._follower.engine.directory.outgoing(self._log_id), 0
         try:
             if uploads:
-                made = follower.slow.call(pin.snapshot, path)
+                made = follower.slow.call(work.timed, pin.snapshot, path)
                 digest = bytes.fromhex(made.digest)
-                size_bytes, checksum = follower.slow.call(file_checksum, path)
+                size_bytes, checksum = follower.slow.call(work.timed, file_checksum, path)
                 info = SnapshotInfo(self._log_id, pin.index, pin.chain, digest, size_bytes, checksum)
-                upload(follower.sender(), self._log_id, path, replication.snapshot_fields("upload", info))
+                send, fields = _counted(follower.sender(), work), replication.snapshot_fields("upload", info)
+                upload(send, self._log_id, path, fields)
             else:
-                digest, took_ms = follower.slow.call(_timed_digest, pin, path if way else None)
+                digest, took_ms = follower.slow.call(work.timed, _timed_digest, pin, path if way else None)
         finally:
             path.unlink(missing_ok=True)
         told = {"t": "digest", "log": self._log_id, "index": pin.index, "digest": digest.hex(), "ms": took_ms}
         follower.send(told)
+
+
+def _counted(send: Callable[..., None], work: AnswerWork) -> Callable[..., None]:
+    """`send`, after which one piece more has gone out."""
+
+    def one(*words: Any) -> None:
+        send(*words)
+        work.sent()
+
+    return one
 
 
 def _timed_digest(pin: Pin, copy: Path | None) -> tuple[bytes, int]:

@@ -143,9 +143,10 @@ def node_beat(
     durable: Mapping[int, int],
     states: Mapping[int, str],
     efforts: Mapping[int, Effort | None] | None = None,
+    answers: Mapping[int, int] | None = None,
 ) -> dict[str, Any]:
-    """The node's heartbeat: its clock, changes of its applied and durable indexes, every state that is not live, and
-    what it is at.
+    """The node's heartbeat: its clock, changes of its applied and durable indexes, every state that is not live, what
+    it is at, and how far its answers to marks are.
     """
     at_work = {str(i): [one.index, one.ms, one.steps, one.cpu_ms] for i, one in (efforts or {}).items() if one}
     return {
@@ -155,6 +156,7 @@ def node_beat(
         "durable": _indexes_out(durable),
         "states": {str(log_id): state for log_id, state in states.items()},
         "work": at_work,
+        "answers": _indexes_out(answers or {}),
     }
 
 

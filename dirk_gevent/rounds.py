@@ -23,10 +23,15 @@ RECONNECT_SECONDS = 2.0
 
 @dataclass(slots=True)
 class Question:
-    """What one node was asked over `link`; `lost_at` (monotonic s): since when that is gone, None while it stands."""
+    """What one node was asked over `link`; `lost_at` (monotonic s): since when that is gone, None while it stands.
+
+    `progress` is how far the node was with the answer when that changed last, at `moved_at` (monotonic s).
+    """
 
     link: NodeLink
     lost_at: float | None = None
+    progress: object = None
+    moved_at: float | None = None
 
     def is_lost_for_good(self, now: float) -> bool:
         """Whether the connection has been gone for too long, as of `now`."""

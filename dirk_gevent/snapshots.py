@@ -5,8 +5,8 @@ behind it dropped. Rounds without a snapshot compare the masters, so that a file
 though no statement touches what was edited; `compare` says when. The index of a round is the log's head: the question
 stands in the stream of entries, so every node answers for exactly that state, however much is written behind it.
 
-A round ends when all who can answer have: whoever is lost, shut out, stalled or seeded meanwhile is not awaited
-(`rounds`), and what a comparison was to find out is then still to be found out.
+A round ends when all who can answer have: whoever is lost, shut out, stalled or seeded meanwhile, or hangs in its
+answer, is not awaited (`rounds`), and what a comparison was to find out is then still to be found out.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import gevent
 
+from dirk_gevent.answering import Answering
 from dirk_gevent.cluster import NodeState
 from dirk_gevent.compare import Comparisons
 from dirk_gevent.config import LogSettings
@@ -31,8 +32,8 @@ from parser.errors import SqlError
 if TYPE_CHECKING:
     from dirk_gevent.host import LogHost
 
-#: A round that has not ended by then is given up (a node is connected and live and hangs in it) and may begin again.
-#: Of large databases snapshots are made at a pace: these are some 20 GiB.
+#: A round that has not ended by then is given up, though all who are awaited get on, and may begin again. Of large
+#: databases snapshots are made at a pace: these are some 20 GiB.
 _ROUND_SECONDS = 600.0
 #: Rounds at one time: each holds a read transaction and a native thread on every node.
 _MOST_ROUNDS = 4
@@ -54,6 +55,7 @@ class SnapshotKeeper:
         self._ending: set[int] = set()
         #: When (monotonic s) a snapshot may be tried again, by log id.
         self._not_before: dict[int, float] = {}
+        self.answering = Answering(host.cluster)
         self._holders = 0
         self._has_strays = True
         self._comparisons = Comparisons(host.config.replication.compare_seconds)
@@ -100,8 +102,8 @@ class SnapshotKeeper:
         now = time.monotonic()
         for node in current.awaited:
             self._look_after_question(log_id, current, node, now)
-        if self._rounds.get(log_id) is not current:
-            return
+            if self._rounds.get(log_id) is not current:
+                return
         is_over = size.bytes > self._host.config.log.retain_bytes
         if current.stored is not None and (is_over or current.is_decisive):
             self._confirm(log_id, current, current.stored.digest)
@@ -118,6 +120,13 @@ class SnapshotKeeper:
         link, state = self._host.links().get(node), self._host.cluster.nodes[node].state(log_id)
         if link is question.link and state is NodeState.LIVE:
             question.lost_at = None
+            # What the author has sent to its end is for the host to store.
+            if node in current.digests or not self.answering.stands_still(
+                question, node, log_id, current.index, now
+            ):
+                return
+            self._host.log_event("round_left", node=node, log=log_id, index=current.index, reason="no progress")
+            self._withdraw(log_id, current, node)
             return
         if state is NodeState.LIVE and link is not None and link.is_open:
             if link.mark(log_id, current.index, node == current.author, current.way(node)):
@@ -133,17 +142,20 @@ class SnapshotKeeper:
             return False
         needed = min(2, self._host.cluster.masters(log_id))
         is_over = size.bytes > self._host.config.log.retain_bytes
-        return is_over or len(self._host.cluster.live_masters(log_id)) >= needed
+        nodes = self._host.cluster.nodes
+        return is_over or sum(nodes[name].is_master for name in self._able(log_id)) >= needed
 
     def _able(self, log_id: int, least: int = 0) -> list[str]:
-        """The nodes that can be asked about a log: connected and live with it, and past the index `least`."""
-        cluster = self._host.cluster
+        """The nodes that can be asked about a log: connected and live with it, past the index `least`, hanging in no
+        answer about it."""
+        cluster, now = self._host.cluster, time.monotonic()
         return [
             name
-            for name in self._host.links()
+            for name, link in self._host.links().items()
             if cluster.nodes[name].state(log_id) is NodeState.LIVE
             and cluster.nodes[name].applied.get(log_id, 0) >= least
             and not self._host.older.is_behind(name, log_id)
+            and not self.answering.hangs(name, log_id, link, now)
         ]
 
     def begin(

@@ -9,9 +9,10 @@ from dataclasses import replace
 import gevent
 import pytest
 
-from dirk_gevent import rounds
+from dirk_gevent import replication, rounds
 from dirk_gevent.config import Role
 from dirk_gevent.conflicts import Cause
+from dirk_gevent.engine.at_work import Effort
 from dirk_gevent.host import LogHost
 from dirk_gevent.logs import logger
 from dirk_gevent.replication import Standing
@@ -254,3 +255,87 @@ def test_a_snapshot_that_nobody_confirmed_seeds_nobody_and_goes(host: LogHost, c
         assert not host.log.snapshots(LOG_ID)
     finally:
         again.stop()
+
+
+def answering(node: FakeNode, count: int) -> None:
+    """A heartbeat of a node that has come so far with its answer about log 1."""
+    node.frames.send(replication.node_beat({}, {}, {}, answers={LOG_ID: count}))
+
+
+@pytest.fixture
+def still_seconds(monkeypatch: pytest.MonkeyPatch) -> float:
+    """How long a node that does not get on with its answer is awaited: a moment."""
+    monkeypatch.setattr("dirk_gevent.answering.STILL_SECONDS", 0.4)
+    return 0.4
+
+
+def test_a_round_ends_without_a_node_that_hangs_in_its_digest(
+    host: LogHost, connect: Connect, still_seconds: float
+) -> None:
+    """It is connected and its heartbeats come. The next rounds do not wait for it until it gets on."""
+    first, second = two(host, connect)
+    current = begun(host)
+    second.next("mark")
+    tell(first, 1, b"right")
+    began = time.monotonic()
+    while not current.ended.is_set():
+        answering(second, 7)
+        gevent.sleep(0.02)
+        assert time.monotonic() - began < 5
+    assert time.monotonic() - began >= still_seconds
+    assert current.withdrawn == {"m2"} and is_urgent(host)
+    current = begun(host)
+    assert set(current.asked) == {"m1"}
+    tell(first, 1, b"right")
+    ends(current)
+    answering(second, 8)
+    until(lambda: set(host.snapshots._able(LOG_ID)) == {"m1", "m2"})
+
+
+def test_a_node_that_gets_on_with_its_digest_is_awaited(host: LogHost, connect: Connect, still_seconds: float) -> None:
+    """However long it takes: until it stands still."""
+    first, second = two(host, connect)
+    current = begun(host)
+    tell(first, 1, b"right")
+    for count in range(60):
+        answering(second, count)
+        gevent.sleep(still_seconds / 20)
+        assert not current.ended.is_set()
+    tell(second, 1, b"right")
+    ends(current)
+    assert set(current.digests) == {"m1", "m2"} and not is_urgent(host)
+
+
+def test_a_node_that_works_at_entries_before_the_question_is_awaited(
+    host: LogHost, connect: Connect, still_seconds: float
+) -> None:
+    append(host)
+    first, second = connect("m1", standing(host, 1)), connect("m2")
+    until(lambda: host.cluster.nodes["m1"].applied.get(LOG_ID) == 1)
+    current = begun(host)
+    tell(first, 1, b"right")
+    for beat in range(60):
+        effort = Effort(1, 20 * beat, 0, 20 * beat)
+        second.frames.send(replication.node_beat({}, {}, {}, {LOG_ID: effort}))
+        gevent.sleep(still_seconds / 20)
+        assert not current.ended.is_set()
+    ends(current)
+    assert current.withdrawn == {"m2"}
+
+
+def test_the_next_snapshot_is_not_asked_of_a_node_that_hangs(
+    host: LogHost, connect: Connect, still_seconds: float
+) -> None:
+    """Its author hangs: the round is given up. The other is asked next, but only when it could be confirmed."""
+    nodes = {node.name: node for node in two(host, connect)}
+    current = begun(host, uploads=True)
+    author, given_up_at = str(current.author), time.monotonic()
+    (other,) = nodes.keys() - {author}
+    tell(nodes[other], 1, b"right")
+    ends(current)
+    assert time.monotonic() - given_up_at >= still_seconds
+    host.snapshots._not_before.clear()
+    assert host.snapshots._able(LOG_ID) == [other]
+    assert not host.snapshots._is_worthwhile(LOG_ID, host.log.size(LOG_ID))
+    answering(nodes[author], 1)
+    until(lambda: host.snapshots._is_worthwhile(LOG_ID, host.log.size(LOG_ID)))
