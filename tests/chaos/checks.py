@@ -37,6 +37,16 @@ class _Model:
     registers: dict[int, list[tuple[int, int]]] = field(default_factory=lambda: defaultdict(lambda: [(0, 0)]))
     counters: dict[int, list[tuple[int, int]]] = field(default_factory=lambda: defaultdict(lambda: [(0, 0)]))
     elements: dict[int, list[tuple[int, int]]] = field(default_factory=lambda: defaultdict(list))
+    #: All balances together, since each read is of all.
+    accounts: list[tuple[int, list[int]]] = field(default_factory=lambda: [(0, [FIRST_BALANCE] * ACCOUNTS)])
+
+    def transfer(self, operation: Operation, index: int) -> None:
+        """Move the money of a transfer that happened at `index`."""
+        source, target, amount, _ = operation.value
+        balances = self.accounts[-1][1].copy()
+        balances[source] -= amount
+        balances[target] += amount
+        self.accounts.append((index, balances))
 
     def run(self, operation: Operation, index: int) -> int:
         """Run one operation at `index`; rows changed."""
@@ -122,7 +132,12 @@ class Checker:
         """Run the model, and compare how many rows each write said it changed."""
         for request_id, index in sorted(self._index.items(), key=lambda item: item[1]):
             operation = self._by_request.get(request_id)
-            if operation is None or operation.kind in ("transfer", "lists"):
+            if operation is None or operation.kind == "lists":
+                continue
+            if operation.kind == "transfer":
+                # One that lost against another has its place in the log too.
+                if operation.value[-1] in self._found[0].transfers:
+                    self._model.transfer(operation, index)
                 continue
             changed = self._model.run(operation, index)
             if operation.status == "ok" and operation.result != changed:
@@ -147,7 +162,11 @@ class Checker:
                     yield Violation(what, self._of_key("elements", key))
 
     def _of_key(self, kind: str, key: int) -> tuple[Operation, ...]:
-        kinds = {"register": ("write", "cas", "register"), "counter": ("add", "counter")}.get(kind, ("insert", kind))
+        kinds = {
+            "register": ("write", "cas", "register"),
+            "counter": ("add", "counter"),
+            "accounts": ("transfer", "accounts"),
+        }.get(kind, ("insert", kind))
         return tuple(one for one in self._operations if one.key == key and one.kind in kinds)[-12:]
 
     # -- reads ------------------------------------------------------------------------------------------------
@@ -166,7 +185,7 @@ class Checker:
             if operation.level == "strong" and (count := bisect_left(ends, operation.begun)):
                 least = max(least, highest[count - 1])
             reached = self._index.get(operation.request_id, 0)
-            if operation.kind in ("register", "counter", "elements"):
+            if operation.kind in ("register", "counter", "elements", "accounts"):
                 span = self._span(operation)
                 if span is None:
                     others = self._of_key(operation.kind, operation.key)
@@ -183,6 +202,8 @@ class Checker:
 
     def _span(self, operation: Operation) -> tuple[int, float] | None:
         """From which index to before which the key had the value that was read; None for never."""
+        if operation.kind == "accounts":
+            return self._span_of_accounts(operation)
         if operation.kind == "elements":
             versions = self._model.elements[operation.key]
             read = operation.result
@@ -196,6 +217,14 @@ class Checker:
             if [value] == operation.result:
                 return index, versions[place + 1][0] if place + 1 < len(versions) else math.inf
         return None
+
+    def _span_of_accounts(self, operation: Operation) -> tuple[int, float] | None:
+        """The span of the state that META names if that is what was read, else the last of those that are."""
+        versions = self._model.accounts
+        ends = [index for index, _ in versions[1:]] + [math.inf]
+        spans = [(index, end) for (index, held), end in zip(versions, ends, strict=True) if held == operation.result]
+        named = [span for span in spans if span[0] <= operation.index < span[1]]
+        return next(iter(named or spans[::-1]), None)
 
     def _registers(self) -> Iterator[Violation]:
         """Strong reads and writes of each register are linearizable, from what clients saw alone."""
