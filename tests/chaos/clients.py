@@ -29,6 +29,8 @@ _NO_TABLE = "42P01"
 _NEEDS_A_PERSON = "rebuild-log"
 #: A conflict of transactions, a step that was refused because its transaction is gone.
 _ABORTED = {"40001", "25P01", "25P02", "57P03", "53300", "53100", "08006", "58030"}
+#: Requests whose `min` is below what their session has seen, of its database's log and of the log of databases.
+_LESS_SHARE = 0.4
 PAUSE_SECONDS = 0.03
 _AGAIN_SECONDS = 0.08
 
@@ -162,6 +164,8 @@ class Client:
     def _ask_until(self, operation: Operation, text: str, **metadata: Any) -> Answer:
         # "any" takes any state, after a power cut one from before the tables were made.
         early = {_NO_DATABASE, _NO_TABLE} if operation.level == "any" else self._lost
+        if self._chance.random() < _LESS_SHARE and (least := self._speaker.less(self._chance)):
+            metadata["min"] = least
         return ask_until(self._speaker, operation, text, early, **metadata)
 
     # -- transactions -----------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from dataclasses import dataclass
+from random import Random
 from typing import Any
 
 from gevent import socket
@@ -71,11 +72,16 @@ class Speaker:
         """Take over what another has seen, as whoever hands work on to another client would."""
         self._seen |= other._seen
 
+    def less(self, chance: Random) -> dict[str, int]:
+        """A `min` that demands no more than the session has seen: it changes nothing of what it may be told."""
+        logs = [log for log in sorted(self._seen) if chance.random() < 0.5]
+        return {log: max(0, self._seen[log] - chance.choice((0, 1, 5, 100))) for log in logs}
+
     def ask(self, text: str, seconds: float = ANSWER_SECONDS, **metadata: Any) -> Answer:
         """One statement; NoAnswerError when there is none."""
         fields = {"db": DATABASE, "lang": "en", **metadata}
         if self._carries and self._is_new and self._seen:
-            fields["min"] = self._seen
+            fields["min"] = {**metadata.get("min", {}), **self._seen}
         try:
             sock = self._connected()
             sock.settimeout(seconds)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from random import Random
 from typing import Any
 
 import gevent
 import orjson
 
 from dirk_gevent import protocol
+from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from tests.simulation.loop import BEGIN_SECONDS, Lane
 from tests.simulation.machines import PROXY, PROXY_PORT, node_port
 from tests.simulation.schedule import Kind, Operation
@@ -35,6 +37,8 @@ SCHEMA = (
 AGAIN = ("57P03", "08007", "53300", "53100", "58030", "08006")
 _RETRY_FIRST_SECONDS, _RETRY_MOST_SECONDS = 0.1, 1.0
 _ANSWER_SECONDS = 6.0
+#: Reads whose `min` is below what their session has seen, of its database's log; and so many of the log of databases.
+_LESS_SHARE = 0.3
 
 GiveUp = Callable[[], bool]
 
@@ -154,6 +158,8 @@ class Client:
         self.name = name
         self.lane = lane
         self.floor = 0
+        #: What it has seen of the log of databases.
+        self.names_floor = LOG_ID
         self.world = world
         self.history = history
         self._address = "127.0.0.1", PROXY_PORT if entry == PROXY else node_port(entry)
@@ -198,7 +204,17 @@ class Client:
     def _asked(self, operation: Operation) -> Answer | None:
         if operation.kind.is_write:
             return self.say(operation.name, statement(operation), {"id": request_id(operation)})
-        return self.say(operation.name, statement(operation), {"read": operation.level})
+        return self.say(operation.name, statement(operation), {"read": operation.level} | self._less(operation))
+
+    def _less(self, operation: Operation) -> dict[str, Any]:
+        """Sometimes a `min` that demands no more than the session has seen: it may not be told less for it."""
+        chance = Random(f"min {operation}")
+        least: dict[str, int] = {}
+        if self._is_told and chance.random() < _LESS_SHARE:
+            least[str(LOG_ID)] = max(0, self.floor - chance.choice((0, 1, 3, 100)))
+        if self.names_floor and chance.random() < _LESS_SHARE:
+            least[str(SYSTEM_LOG_ID)] = chance.randint(1, self.names_floor)
+        return {"min": self._unknown().get("min", {}) | least} if least else {}
 
     def say(self, name: str, text: str, metadata: dict[str, Any]) -> Answer | None:
         """One statement in the shared database, unless `metadata` names another; None when nothing came.
@@ -216,6 +232,8 @@ class Client:
         self.history.last = answer
         told = answer.rows if answer.rows is not None else answer.text
         self.world.say(self.name, f"{name} -> {told} @{answer.index} {answer.node}")
+        if not answer.sqlstate and answer.log == SYSTEM_LOG_ID:
+            self.names_floor = max(self.names_floor, answer.index)
         if answer.sqlstate not in AGAIN:
             self.floor = max(self.floor, answer.seen)
             self._is_told = self._is_told or answer.seen >= self.floor
