@@ -172,6 +172,16 @@ def _keep_dropped_files(patches: _Patches) -> None:
     patches.set(DataDirectory, "remove_orphans", lambda _: lambda *_: [])
 
 
+def _ignore_notices(patches: _Patches) -> None:
+    """A cache hears how far the logs are, and drops nothing of what they have changed."""
+    from dirk_gevent.cache.store import Store
+
+    def deaf(header: Callable[..., bool]) -> Callable[..., bool]:
+        return lambda self, log_id, index, _: header(self, log_id, index, ())
+
+    patches.set(Store, "header", deaf)
+
+
 _MUTANTS: dict[str, Callable[[_Patches], None]] = {
     "skip_fsync": _skip_fsync,
     "drop_request_id_check": _drop_request_id_check,
@@ -181,6 +191,7 @@ _MUTANTS: dict[str, Callable[[_Patches], None]] = {
     "skip_chain_check": _skip_chain_check,
     "skip_conflict_check": _skip_conflict_check,
     "keep_dropped_files": _keep_dropped_files,
+    "ignore_notices": _ignore_notices,
 }
 
 #: Every mutant there is.

@@ -14,7 +14,7 @@ from tests.chaos import found
 from tests.chaos.check_databases import held, logged
 from tests.chaos.check_databases import violations as violations_of_databases
 from tests.chaos.checks import Checker, Violation
-from tests.chaos.clients import SCHEMA, Client
+from tests.chaos.clients import SCHEMA, Client, Unexpected
 from tests.chaos.databases import KINDS as DATABASE_KINDS
 from tests.chaos.databases import Maker
 from tests.chaos.faults import GAP_SECONDS, KINDS, LINK_KINDS, Fault, Nemesis, schedule
@@ -25,6 +25,8 @@ from tests.chaos.speaking import DATABASE, Speaker
 
 #: How long the cluster may take to be whole again once the faults are over: what is slower counts as stuck.
 RECOVERY_SECONDS = 60.0
+#: How a violation begins that is no checker's: a process that ended, a wait that was too long, an exception.
+BROKE_OFF = "the run broke off: "
 #: The links of those that make databases break so much more seldom than all others together.
 _MAKERS_GAP = 4
 _SHOWN_VIOLATIONS = 5
@@ -91,8 +93,10 @@ class Run:
         """Everything, from the start of the processes to the verdict."""
         try:
             violations = self._violations()
+        except Unexpected as answer:
+            violations = [Violation(f"an answer that no fault explains: {answer}")]
         except Exception as error:
-            violations = [Violation("".join(traceback.format_exception(error)[-3:]))]
+            violations = [Violation(BROKE_OFF + "".join(traceback.format_exception(error)[-3:]))]
         finally:
             self._site.close()
             self._history.close()

@@ -6,7 +6,7 @@ import gc
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from random import SystemRandom
 
@@ -14,6 +14,7 @@ from docopt import docopt
 
 from tests import mutants
 from tests.simulation.drama import Result
+from tests.simulation.evidence import named
 from tests.simulation.runner import BATCH, Job, Theatre, shrink
 from tests.simulation.schedule import Plan
 
@@ -75,11 +76,11 @@ class _Run:
         for result in self._theatre.play_all(self._jobs(), options.jobs, options.verbose, batch):
             played, steps = played + 1, steps + result.steps
             traces.append(f"{result.seed} {result.digest}")
-            if result.wrong:
-                failed.append(result)
+            if wrong := self._counting(result):
+                failed.append(replace(result, wrong=wrong))
                 if not options.keeps_going:
                     break
-                print(f"seed {result.seed}: {result.wrong[0].splitlines()[0]}", flush=True)
+                print(f"seed {result.seed}: {wrong[0].splitlines()[0]}", flush=True)
         seconds = time.monotonic() - self._began
         print(f"{played} schedules in {seconds:.1f} s ({played * 60 / seconds:.0f} a minute), {steps} steps")
         print(f"trace {blake2b(' '.join(sorted(traces)).encode(), digest_size=12).hexdigest()}")
@@ -88,6 +89,11 @@ class _Run:
         if failed and not options.keeps_going:
             self._show(failed[0])
         return 1 if failed else 0
+
+    def _counting(self, result: Result) -> tuple[str, ...]:
+        """What counts of what went wrong: with a mutant only what names the promise that it breaks."""
+        mutant = self._options.mutant
+        return tuple(named(mutant, result.wrong)) if mutant else result.wrong
 
     def _jobs(self) -> Iterator[Job]:
         options = self._options

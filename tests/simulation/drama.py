@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -105,7 +105,7 @@ class Drama:
         probe = Client(world, self._lane, "probe", PROXY, self._history)
         world.as_process(self._lane, probe.perform, _PROBE, self._gives_up)
         if not self._within(DEADLINE_SECONDS, lambda: self._is_level() or self._is_for_a_person()):
-            return [f"stuck: {self._standings()}"]
+            return [*self._broken_for_good(), f"stuck: {self._standings()}"]
         if not self._within(DEADLINE_SECONDS, lambda: not self._rounds.last_too_long()):
             return self._rounds.last_too_long()
         return [] if self._is_for_a_person() else self._judge()
@@ -168,6 +168,19 @@ class Drama:
             return SYSTEM_LOG_ID in are_behind
         told = _OLDER.search(answer.text)
         return bool(are_behind) or (told is not None and int(told["head"]) < int(told["heard"]))
+
+    def _broken_for_good(self) -> Iterator[str]:
+        """What is wrong with a cluster that does not come to rest, where a promise can be named."""
+        heads = log_heads(self._cluster.proxy.directory)
+        head, known = heads[LOG_ID].index, self._history.known
+        if known > head and not self._plan.loses_history:
+            yield f"an acknowledged write is lost: it was told index {known}, the log ends at {head}"
+        for machine in self._cluster.nodes:
+            if left := node_files(machine.directory) - set(heads):
+                yield f"{machine.name} has files of {sorted(left)}, which were dropped"
+            place = node_place(machine.directory)
+            if place.index == head and place != heads[LOG_ID]:
+                yield f"{machine.name} has another history: {place} where the log has {heads[LOG_ID]}"
 
     def _places(self, log_id: int) -> list[Place]:
         return [node_place(machine.directory, log_id) for machine in self._cluster.nodes]
