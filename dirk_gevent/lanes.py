@@ -146,8 +146,9 @@ class Lane:
             except (ForeignHistory, OutOfOrder, PoisonedEntry, SnapshotDamaged) as error:
                 self._give_up(error)
             except Exception as error:
-                self._follower.logger.exception("apply_failed", error, log=self.log_id)
-                self._meet(error)
+                if not self._is_dropped(item, error):
+                    self._follower.logger.exception("apply_failed", error, log=self.log_id)
+                    self._meet(error)
 
     def _turn(self) -> AbstractContextManager[None]:
         """The turn at the database's writer: while a transaction has it, this greenlet waits and no thread does."""
@@ -338,9 +339,14 @@ class Lane:
         if isinstance(error, PoisonedEntry):
             self._stick(error)
             return
-        if isinstance(error, SqlError) and error.key == "unknown_database":
-            return
         self._follower.reconnect()
+
+    def _is_dropped(self, item: Item | None, error: Exception) -> bool:
+        """Whether `error` is that the database was dropped while `item` was at work; then the item is left out."""
+        if not (isinstance(error, SqlError) and error.key == "unknown_database"):
+            return False
+        self._skip(item)
+        return True
 
     def _meet(self, error: Exception) -> None:
         """An error that nobody foresaw: begin anew once; the same again would only keep all other databases waiting."""

@@ -344,3 +344,20 @@ def test_a_question_that_can_not_be_answered_is_answered_so(
     if what == "cut":
         lane.cut()
     answered(told, 7)
+
+
+def test_a_database_that_is_dropped_while_a_mark_is_at_work_is_no_failure(
+    follower: Follower, engine: Engine, told: list[dict[str, object]], capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The mark waits for its turn at the writer; when that comes nothing is left to look at."""
+    system = LogMaker(0)
+    made = system.database("create_database", "brief")
+    NativeThreads(1).call(engine.apply_system, work(made))
+    lane = Lane(follower, 1)
+    with follower.progress.turns.of(1):
+        lane.put(Mark(0, False))
+        gevent.sleep(0.05)
+        NativeThreads(1).call(engine.apply_system, work(system.database("drop_database", "brief", made.index)))
+    answered(told, 0)
+    assert "apply_failed" not in capfd.readouterr().err
+    assert told == [told[-1]], "the connection is kept"
