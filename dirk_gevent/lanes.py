@@ -194,6 +194,7 @@ class Lane:
         with self._turn():
             outcomes = self._follower.appliers.call(self._apply_on_thread, database, batch)
             self._follower.note_file(database)
+        self._settle_catalog()
         if database.state in (NodeState.STALLED, NodeState.SEEDING):
             # Seeding: a snapshot proved damaged and the log's entries alone were enough.
             database.set_state(NodeState.LIVE)
@@ -212,7 +213,9 @@ class Lane:
             raise ForeignHistory(self.log_id, database.applied_index)
         if self.log_id == SYSTEM_LOG_ID:
             return self._follower.engine.apply_system(work)
-        return database.apply(work)
+        outcomes = database.apply(work)
+        self._follower.engine.confirm(self.log_id)
+        return outcomes
 
     def _await_seals(self, batch: Batch) -> None:
         """Before a DROP: let the database's last entries be applied, so that their writers get their outcome."""
@@ -250,8 +253,10 @@ class Lane:
         except SnapshotDamaged:
             item.path.unlink(missing_ok=True)
             raise
+        self._follower.engine.confirm(self.log_id)
         if self.log_id == SYSTEM_LOG_ID:
             self._follower.appliers.call(self._follower.engine.reload_databases)
+            self._settle_catalog()
         item.path.unlink(missing_ok=True)
         self._follower.logger.info("seeded", log=self.log_id, index=info.index, bytes=info.image_bytes)
         self._follower.progress.applied(self.log_id)
@@ -262,16 +267,31 @@ class Lane:
         follower, database = self._follower, self._database()
         index = database.applied_index
         follower.progress.owe(self.log_id)
+        if self.log_id == SYSTEM_LOG_ID:
+            follower.engine.catalog_replaced()
         with self._turn():
             kept = follower.appliers.call(database.set_aside, _FENCED)
         if kept is None:
             # It was put aside before and the word of it was lost.
             kept = follower.slow.call(follower.engine.directory.newest_kept, self.log_id, _FENCED)
         database.set_state(NodeState.SEEDING)
+        self._settle_catalog()
         follower.send({"t": "fenced", "log": self.log_id, "kept": str(kept or "")})
         follower.logger.error("fenced", log=self.log_id, kept=str(kept or ""))
         if kept is not None:
             gevent.spawn(dump_kept, follower, self.log_id, database.name, kept, index)
+
+    def _settle_catalog(self) -> None:
+        """Before a read is answered: once the system database is whole, what only a former one listed is set aside."""
+        engine, owed = self._follower.engine, self._follower.progress.owed
+        if self.log_id != SYSTEM_LOG_ID:
+            return
+        if not engine.is_settled and engine.enacted_index >= owed.get(SYSTEM_LOG_ID, 0):
+            self._follower.appliers.call(engine.settle)
+        unlisted = engine.unlisted
+        while unlisted:
+            one = unlisted.pop()
+            gevent.spawn(dump_kept, self._follower, one.log_id, one.name, one.kept, one.index)
 
     def _note_damage(self, fault: StorageFault) -> bool:
         """Whether the file itself is wrong; then the host answers with a fence, now or when the node is back."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from dirk_gevent import logs
@@ -23,6 +24,18 @@ from parser.errors import SqlError
 from parser.suggest import nearest
 
 _log = logs.logger("engine")
+
+_UNLISTED = "unlisted"
+
+
+@dataclass(frozen=True, slots=True)
+class Unlisted:
+    """The state of a database, at an index of its log, that was set aside because the catalog does not list it."""
+
+    log_id: int
+    name: str
+    index: int
+    kept: Path
 
 
 class Engine:
@@ -49,6 +62,11 @@ class Engine:
         self.system = Database(self._shared, SYSTEM_LOG_ID, SYSTEM_DATABASE)
         #: The system log's index up to which databases have been made and dropped here: never ahead of what is known.
         self.enacted_index = 0
+        #: States that were set aside since these were last taken: no catalog lists them any more.
+        self.unlisted: list[Unlisted] = []
+        #: Logs that a catalog which was replaced listed, or whose files none listed, until `confirm`: what goes of them
+        #: is set aside, never unlinked.
+        self._former: set[int] = set()
         self._by_key: dict[str, Database] = {}
         self._by_log: dict[int, Database] = {}
 
@@ -62,6 +80,7 @@ class Engine:
                 self.create(log_id, name)
             self.enacted_index = self.system.applied_index
             self.directory.remove_orphans(set(self._by_log), self.enacted_index)
+            self._former = self.directory.logs() - set(self._by_log)
         except BaseException:
             self.directory.unlock()
             raise
@@ -139,6 +158,7 @@ class Engine:
                 self.create(entry.change.log_id, entry.change.name)
             else:
                 self.drop(entry.change.log_id)
+        self._set_aside_former(self.system.applied_index)
         self.enacted_index = self.system.applied_index
         return outcomes
 
@@ -148,6 +168,9 @@ class Engine:
         One whose file the machine does not let be read is stalled until it does.
         """
         known = self._by_log.get(log_id)
+        if known is not None and log_id in self._former and known.name != name:
+            self.drop(log_id)
+            known = None
         if known is not None:
             # Replayed from its beginning, the system log made an earlier one of this name, and dropped it.
             self._enter(known)
@@ -163,10 +186,15 @@ class Engine:
         return database
 
     def drop(self, log_id: int) -> None:
-        """Forget a database and unlink its files (native thread); nothing when it is not known. Raises StorageFault."""
+        """Forget a database and unlink its files (native thread); nothing when it is not known. Raises StorageFault.
+
+        Those of a catalog that was replaced are set aside instead: this log may never have heard of them.
+        """
         database = self._by_log.get(log_id)
         if database is None:
             return
+        if log_id in self._former:
+            self._set_aside(database)
         key = self._compiler.key(database.name)
         if self._by_key.get(key) is database:
             del self._by_key[key]
@@ -181,7 +209,43 @@ class Engine:
             self.drop(log_id)
         for log_id, name in listed.items():
             self.create(log_id, name)
+        self._set_aside_former(self.system.applied_index)
         self.enacted_index = self.system.applied_index
+
+    def catalog_replaced(self) -> None:
+        """The system database begins anew, with another history: what that does not list is not of the log."""
+        self._former |= set(self._by_log) - {SYSTEM_LOG_ID}
+
+    def confirm(self, log_id: int) -> None:
+        """A database has taken what the log holds: it is the log's, whatever listed it."""
+        self._former.discard(log_id)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing is left of what a catalog that was replaced listed."""
+        return not self._former
+
+    def settle(self) -> None:
+        """The system database has all that the log has: what its catalog does not list is set aside (native thread).
+
+        Raises StorageFault; called again it goes on.
+        """
+        self._set_aside_former(max(self._former, default=0))
+
+    def _set_aside_former(self, last: int) -> None:
+        passed = {log_id for log_id in self._former if log_id <= last}
+        for log_id in sorted(passed.difference(log_id for log_id, _ in self._listed() if passed)):
+            if log_id not in self._by_log:
+                # Left by a process that died: nothing tells its name any more.
+                self.create(log_id, f"db{log_id}")
+            self.drop(log_id)
+
+    def _set_aside(self, database: Database) -> None:
+        index, kept = database.applied_index, database.set_aside(_UNLISTED)
+        self._former.discard(database.log_id)
+        if kept is not None:
+            _log.error("set_aside", log=database.log_id, database=database.name, index=index, kept=str(kept))
+            self.unlisted.append(Unlisted(database.log_id, database.name, index, kept))
 
     def _enter(self, database: Database) -> None:
         self._by_log[database.log_id] = database

@@ -141,6 +141,11 @@ class DataDirectory:
             name.unlink(missing_ok=True)
         image.rename(path)
 
+    def logs(self) -> set[int]:
+        """The logs of the databases that have a file here, the system database's left out."""
+        found = (_DATABASE_FILE.fullmatch(path.name) for path in self.path.iterdir())
+        return {int(match[1]) for match in found if match}
+
     def remove_orphans(self, known: set[int], up_to: int) -> list[str]:
         """Unlink files of databases that are gone, and unfinished temporary files; their names.
 

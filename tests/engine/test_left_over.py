@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import random
 from pathlib import Path
 
+import apsw
+import pytest
+
+from dirk_gevent.log.entry import CREATE_DATABASE, DROP_DATABASE, Entry
 from tests.engine.plans import LogMaker, open_engine, work
 
 
@@ -23,3 +29,80 @@ def test_a_snapshot_that_was_on_its_way_and_the_files_of_what_was_dropped_are_re
     again.close()
     assert [path.exists() for path in left] == [False, False]
     assert later.exists()
+
+
+@pytest.mark.parametrize("round_number", range(12))
+def test_what_a_replaced_catalog_listed_is_set_aside_and_never_unlinked(tmp_path: Path, round_number: int) -> None:
+    """Two histories of databases made and dropped that part; processes that die; batches of any size."""
+    seed = int(os.environ.get("DIRK_TEST_SEED", random.randrange(10**6)))
+    print(f"DIRK_TEST_SEED={seed}")
+    source = random.Random(f"{seed} {round_number}")
+    common = source.randint(0, 3)
+    former, latter = _history(random.Random(seed), source, common), _history(random.Random(seed), source, common)
+    engine = open_engine(tmp_path)
+    engine.apply_system(work(*former))
+    for log_id, database in engine.logs().items():
+        if log_id:
+            database.apply(work(*_rows(log_id)))
+    had = {log_id: database.name for log_id, database in engine.logs().items() if log_id}
+    engine.catalog_replaced()
+    engine.system.set_aside("fenced")
+    at, doubtful = 0, set[int]()
+    while at < len(latter):
+        if source.random() < 0.3:
+            # Made in both histories under one name, in the second dropped: who died between cannot tell them apart.
+            doubtful = {entry.index for entry in latter[:at]}
+            engine.close()
+            engine = open_engine(tmp_path)
+        size = source.randint(1, 4)
+        engine.apply_system(work(*latter[at : at + size]))
+        at += size
+    engine.settle()
+    listed = {log_id: database.name for log_id, database in engine.logs().items() if log_id}
+    assert listed == _listed(latter)
+    engine.close()
+    files = {int(path.name[3:11]) for path in tmp_path.glob("db-*.sqlite")}
+    assert files <= set(listed)
+    for log_id in had.keys() - doubtful:
+        kept = [tmp_path / f"db-{log_id:08d}.sqlite", *tmp_path.glob(f"kept-db-{log_id:08d}-*.sqlite")]
+        assert [7] in [_first_row(path) for path in kept if path.exists()]
+
+
+def _history(common: random.Random, own: random.Random, common_entries: int) -> list[Entry]:
+    """Entries of a system log; those after the first `common_entries` are drawn from `own`."""
+    system, listed, entries = LogMaker(0), dict[str, int](), list[Entry]()
+    for number in range(own.randint(common_entries, 12)):
+        source = common if number < common_entries else own
+        name = source.choice("abcdef")
+        log_id = listed.pop(name, 0)
+        made = system.database(DROP_DATABASE if log_id else CREATE_DATABASE, name, log_id)
+        if not log_id:
+            listed[name] = made.index
+        entries.append(made)
+    return entries
+
+
+def _listed(entries: list[Entry]) -> dict[int, str]:
+    found: dict[int, str] = {}
+    for change in (entry.change for entry in entries):
+        assert change is not None
+        if change.verb == CREATE_DATABASE:
+            found[change.log_id] = change.name
+        else:
+            del found[change.log_id]
+    return found
+
+
+def _rows(log_id: int) -> list[Entry]:
+    log = LogMaker(log_id)
+    return [log.sql("create table t (a)"), log.sql("insert into t values (7)")]
+
+
+def _first_row(path: Path) -> list[object]:
+    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+    try:
+        if not connection.execute("select 1 from sqlite_schema where name = 't'").fetchall():
+            return []
+        return [row[0] for row in connection.execute("select a from t")]
+    finally:
+        connection.close()
