@@ -28,7 +28,7 @@ _LOOK_SECONDS = 0.25
 #: What an error says of a log that is older than a node.
 _OLDER = re.compile(r"ends at index (?P<head>\d+) and node \w+ has heard of (?P<heard>\d+)")
 #: What it says of one that went back and was written to since.
-_WENT_BACK = "the log is an old copy"
+_WENT_BACK = "log_went_back"
 _PROBE = Operation(99_999, 0, 0.0, Kind.ADD, 0)
 
 
@@ -115,7 +115,7 @@ class Drama:
         person = Client(self._world, self._lane, "person", PROXY, self._history)
         while not self._gives_up():
             gevent.sleep(_LOOK_SECONDS)
-            if self._history.last is not None and _WENT_BACK in self._history.last.text:
+            if _WENT_BACK in self._world.events:
                 try:
                     person.accept_log()
                     return

@@ -64,6 +64,8 @@ class World:
         self.chance = Random(f"world {seed}")
         self.offsets: dict[Lane, float] = {}
         self.lines: list[str] = []
+        #: What DirkDB's logs told, by event.
+        self.events: set[str] = set()
         #: Exceptions that reached the top of a greenlet, and failures that the code under test logged as unexpected.
         self.failures: list[str] = []
         self._hash = blake2b(digest_size=12)
@@ -119,6 +121,7 @@ class World:
     def logged(self, level: str, head: str, event: str, facts: dict[str, object]) -> None:
         """A log line of DirkDB's; one with a traceback is a failure."""
         trace = facts.pop("traceback", None)
+        self.events.add(event)
         self.loop.current.is_ready |= event == "ready"
         shown = " ".join(f"{name}={fact}" for name, fact in facts.items() if name != "directory")
         self.say(self.loop.current.name, f"{event} {shown}")
