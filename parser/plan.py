@@ -123,6 +123,9 @@ class Change:
     with `parser.bind.bind`. `reads` and `writes`: base tables, as created. `table` as created. `row_at`: where in `sql`
     its one row stands, to the end, if a statement with more of them does the same (`parser.blocks`); else -1.
 
+    `rows_sql`, which takes the first `row_binds` of the values, gives rows for `sql`, which takes all values and those
+    of one row; '' when `sql` stands by itself.
+
     For errors: `cells` are (column, position among the bound values) of what one row is given as it stands;
     `parents` the table's foreign keys, `children` the tables that refer to it, unless nothing of it goes.
     """
@@ -140,6 +143,8 @@ class Change:
     parents: tuple[Foreign, ...] = ()
     children: tuple[str, ...] = ()
     row_at: int = -1
+    rows_sql: str = ""
+    row_binds: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,7 +127,8 @@ class Executor:
 
     def _change(self, plan: Change, statement: LoggedStatement, index: int, exact: bool) -> Result:
         self.table = plan.table
-        if not plan.returning and (not plan.per_row or statement.shaped.rows == 1):
+        is_one = not plan.rows_sql and (not plan.per_row or statement.shaped.rows == 1)
+        if is_one and not plan.returning:
             rows, _ = self._run_change(plan, statement, exact)
             return Result(plan.verb, plan.table, rows, plan.writes if rows else ())
         blocks = self._compiler.blocks(plan, statement.shaped)
@@ -155,6 +156,8 @@ class Executor:
     def _run_change(self, plan: Change, statement: LoggedStatement, exact: bool) -> tuple[int, list[Row]]:
         """Rows changed and rows returned."""
         shaped, args, connection = statement.shaped, statement.args, self._connection
+        if plan.rows_sql:
+            return self._run_one_by_one(plan, self._compiler.bind(plan, shaped, args), exact)
         if not plan.per_row:
             bound = self._compiler.bind(plan, shaped, args)
             try:
@@ -162,10 +165,21 @@ class Executor:
             except apsw.ConstraintError as error:
                 raise self._violation(error, plan, bound) from error
             return connection.changes(), returned
-        run = RowRun(connection, self._compiler.rows(plan, shaped, args))
+        return self._run_rows(plan, self._compiler.rows(plan, shaped, args), exact)
+
+    def _run_one_by_one(self, plan: Change, bound: tuple[Value, ...], exact: bool) -> tuple[int, list[Row]]:
+        """As `_run_change` for rows that a query of the plan gives."""
+        rows = self._connection.execute(plan.rows_sql, bound[: plan.row_binds], can_cache=not exact)
+        try:
+            return self._run_rows(plan, (bound + row for row in rows), exact)
+        finally:
+            rows.close(True)
+
+    def _run_rows(self, plan: Change, rows: Iterable[Sequence[Value]], exact: bool) -> tuple[int, list[Row]]:
+        run = RowRun(self._connection, rows)
         try:
             # What is not kept is prepared again for every row.
-            returned = _taken(connection.executemany(plan.sql, run, can_cache=not exact))
+            returned = _taken(self._connection.executemany(plan.sql, run, can_cache=not exact))
         except apsw.ConstraintError as error:
             raise self._violation(error, plan, run.given) from error
         return run.changed_rows, returned

@@ -10,7 +10,7 @@ from parser.bind import in_order
 from parser.compile import numbering, sql
 from parser.compile.context import Context
 from parser.compile.expressions import Env, condition, expression, expressions
-from parser.compile.inserted import note_cells, query_cells, row_offset, rows_text, stored
+from parser.compile.inserted import RowByRow, note_cells, query_cells, row_by_row, row_offset, rows_text, stored
 from parser.compile.limited import kept_text
 from parser.compile.names import Scope
 from parser.compile.query import compile_query, with_clause
@@ -103,17 +103,35 @@ def insert(context: Context, node: nodes.Insert) -> Change:
     text = f"{prefix}INSERT{_conflict(node.conflict)} INTO {goal.source.text}"
     per_row = node.source is not None and _is_plain(node.source)
     row_at = len(text) + row_offset(columns)
-    text += rows_text(Env(context, scope), node, goal.table, columns)
+    one_by_one = _one_by_one(context, node, scope, goal.table, columns)
+    row_binds = len(context.binds())
+    rows = rows_text(Env(context, scope), node, goal.table, columns) if one_by_one is None else ""
     if node.upserts or node.conflict not in ("", "abort") or not _is_one_row(node.source):
         # Which row failed is not known.
         context.cells.clear()
-    if node.upserts:
-        text += upserts_text(context, goal.table, goal.source, scope, node.upserts)
+    rest = upserts_text(context, goal.table, goal.source, scope, node.upserts) if node.upserts else ""
     returning, outputs = _returning(context, goal, node.returning)
+    if one_by_one is not None:
+        rows = one_by_one.text(len(context.binds()))
+    text += rows + rest
     reads = [goal.table.name] if node.upserts or node.conflict == "replace" else []
     change = _change(context, text + returning, "insert", goal.table, outputs, reads, per_row)
+    if one_by_one is not None:
+        return replace(change, rows_sql=prefix + one_by_one.query, row_binds=row_binds)
     is_alone = len(change.binds) == len(columns) and change.binds == in_order(len(columns))
     return replace(change, row_at=row_at) if per_row and is_alone and _may_repeat(node, goal.table) else change
+
+
+def _one_by_one(
+    context: Context, node: nodes.Insert, scope: Scope, table: Table, columns: Sequence[Column]
+) -> RowByRow | None:
+    """The rows of an INSERT each of which gets its number from what became of those before it: a row may be refused, or
+    change another, without the statement's end. None where they can go together, or must, for a foreign key."""
+    source = node.source
+    may_differ = bool(node.upserts) or node.conflict in ("replace", "ignore")
+    if source is None or not may_differ or _is_one_row(source) or stand_together(context.schema, node):
+        return None
+    return row_by_row(context, source, scope, table, columns)
 
 
 def _may_repeat(node: nodes.Insert, table: Table) -> bool:

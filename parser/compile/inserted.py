@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from parser import domains, nodes
 from parser.compile import numbering, sound, sql
@@ -17,6 +18,7 @@ from parser.errors import SqlError
 from parser.schema import Column, Table
 
 _VALUES = "VALUES "
+_ROWS = "dirk_rows"
 
 
 def stored(column: Column, value: Expression, row: str = "") -> str:
@@ -50,9 +52,50 @@ def kept_rows(columns: Sequence[Column], query: Compiled) -> str:
     return _reworked(query, query_cells(columns, query.columns))
 
 
-def _reworked(query: Compiled, cells: Sequence[str]) -> str:
+def _reworked(query: Compiled, cells: Sequence[str], source: str = _ROWS, keyword: str = "") -> str:
+    """The rows of `query`, the common table `_ROWS`, through `source`, which is `v` in `cells`."""
     heads = ", ".join(f"c{number}" for number in range(1, len(query.columns) + 1))
-    return f"WITH dirk_rows({heads}) AS ({query.sql}) SELECT {', '.join(cells)} FROM dirk_rows AS v WHERE TRUE"
+    rows = f"WITH {_ROWS}({heads}) AS {keyword}({query.sql})"
+    return f"{rows} SELECT {', '.join(cells)} FROM {source} AS v WHERE TRUE"
+
+
+@dataclass(frozen=True, slots=True)
+class RowByRow:
+    """An INSERT whose rows are to see what became of those before them: `query` gives all rows, before the first is
+    inserted; `text` inserts one of them."""
+
+    query: str
+    columns: tuple[Column, ...]
+    numbers: Column
+    table: Table
+
+    def text(self, taken: int) -> str:
+        """What follows INSERT INTO t, when the statement has `taken` parameters before the row's own."""
+        cells = [f"?{number}" for number in range(taken + 1, taken + len(self.columns) + 1)]
+        cells = _numbered(cells, self.columns, self.numbers, lambda given: numbering.one(self.table, given))
+        heads = [column.name for column in self.columns]
+        if self.numbers not in self.columns:
+            heads.append(self.numbers.name)
+        return f"{_heading(heads)}{_VALUES}({', '.join(cells)})"
+
+
+def row_by_row(
+    context: Context, source: nodes.Query, scope: Scope, table: Table, columns: Sequence[Column]
+) -> RowByRow | None:
+    """The rows of `source` for a table that numbers a column, one by one; None where it numbers none. Raises
+    column_count and what the rows raise."""
+    numbers = numbering.column(table)
+    if numbers is None:
+        return None
+    compiled = compile_query(context, source, scope)
+    _check_count(source, compiled, columns)
+    query = _reworked(compiled, query_cells(columns, compiled.columns), keyword="MATERIALIZED ")
+    return RowByRow(f"SELECT * FROM ({query})", tuple(columns), numbers, table)
+
+
+def _check_count(source: nodes.Query, compiled: Compiled, columns: Sequence[Column]) -> None:
+    if len(compiled.columns) != len(columns):
+        raise SqlError("column_count", expected=len(columns), found=len(compiled.columns), place=source.place)
 
 
 def rows_text(env: Env, node: nodes.Insert, table: Table, columns: Sequence[Column]) -> str:
@@ -123,11 +166,15 @@ def _selected(
 ) -> str:
     numbers = numbering.column(table)
     compiled = compile_query(context, source, scope)
-    if len(compiled.columns) != len(columns):
-        raise SqlError("column_count", expected=len(columns), found=len(compiled.columns), place=source.place)
+    _check_count(source, compiled, columns)
     if numbers is None:
         rows = kept_rows(columns, compiled)
         # Without a WHERE, SQLite reads the ON of a later ON CONFLICT as a join's.
         return f"SELECT * FROM ({rows}) WHERE TRUE" if node.upserts and rows == compiled.sql else rows
     cells = query_cells(columns, compiled.columns)
-    return _reworked(compiled, _numbered(cells, columns, numbers, lambda given: numbering.each_row(table, given)))
+    if numbers not in columns:
+        return _reworked(compiled, [*cells, numbering.all_rows(table)])
+    at = columns.index(numbers)
+    given = f"c{at + 1}"
+    cells[at] = numbering.each_row(table, _ROWS, given)
+    return _reworked(compiled, cells, numbering.counted(_ROWS, given), "MATERIALIZED ")

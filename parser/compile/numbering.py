@@ -54,13 +54,17 @@ def column(table: Table) -> Column | None:
 
 def highest(table: Table) -> str:
     """SQLite's text of the highest number so far; 0 in an empty table."""
-    name = next(each.name for each in table.columns if each.key == table.numbered)
-    found = f"(SELECT coalesce(max({sql.name(name)}), 0) FROM {sql.name(table.name)})"
+    found = f"coalesce({_highest_there(table)}, 0)"
     if not table.sequenced:
         return found
     # A table that an earlier build made has no row: it numbers as one without AUTOINCREMENT, alike on all nodes.
     noted = f"(SELECT value FROM {_SEQUENCE} WHERE name = {sql.literal(table.key)})"
     return f"max({found}, coalesce({noted}, 0))"
+
+
+def _highest_there(table: Table) -> str:
+    name = next(each.name for each in table.columns if each.key == table.numbered)
+    return f"(SELECT max({sql.name(name)}) FROM {sql.name(table.name)})"
 
 
 def one(table: Table, given: str | None) -> str:
@@ -69,11 +73,38 @@ def one(table: Table, given: str | None) -> str:
     return following if given is None else f"coalesce({given}, {following})"
 
 
-def each_row(table: Table, given: str | None) -> str:
-    """As `one` for a row of a query: rows without a number get those after the highest, the query's own included."""
-    if given is None:
-        return f"{highest(table)} + row_number() OVER ()"
-    return f"coalesce({given}, max({highest(table)}, coalesce(max({given}) OVER (), 0)) + row_number() OVER ())"
+#: Columns that `each_row` counts with: the rows without a number so far, and what the highest number so far would be
+#: without them; and the window that both are counted in.
+_BLANKS, _PAST, _SO_FAR = "dirk_blanks", "dirk_past", "ROWS UNBOUNDED PRECEDING"
+_LEAST = "-9223372036854775808"
+
+
+def counted(rows: str, given: str) -> str:
+    """The rows of the common table `rows`, with what `each_row` needs to know of those before each; `given` is their
+    column that may hold a number.
+
+    Each number that was given counts less the blanks before it: so the highest of them, and the blanks so far, make
+    the number of the next blank. What is below any number there is counts for nothing, and must not become a real.
+    """
+    blanks = f"SELECT *, sum({given} IS NULL) OVER ({_SO_FAR}) AS {_BLANKS} FROM {rows}"
+    past = f"max(max({given}, {_LEAST} + {_BLANKS}) - {_BLANKS}) OVER ({_SO_FAR})"
+    return f"(SELECT *, {past} AS {_PAST} FROM ({blanks}))"
+
+
+def each_row(table: Table, rows: str, given: str) -> str:
+    """As `one` for a row of `counted(rows, given)`, where each sees those before it: one without a number gets that
+    after the highest in the table and among the rows so far. `rows` is materialized, so that it has a first row."""
+    before = highest(table)
+    if not table.sequenced:
+        # In an empty table a blank that comes first is 1; one behind a number below 0 is the one after that.
+        begins = f"CASE WHEN (SELECT {given} IS NULL FROM {rows} LIMIT 1) THEN 0 END"
+        before = f"coalesce({_highest_there(table)}, {begins})"
+    return f"coalesce({given}, {_BLANKS} + coalesce(max({before}, {_PAST}), {before}, {_PAST}))"
+
+
+def all_rows(table: Table) -> str:
+    """As `each_row` for the rows of a query that gives none a number."""
+    return f"{highest(table)} + row_number() OVER ()"
 
 
 # --- the sequence --------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import apsw
 from dirk_gevent.engine.functions import EntryContext, register
 from parser.bind import bind, columns, rows
 from parser.errors import SqlError
-from parser.plan import Args, CatalogChange, Change, Ddl, Query
+from parser.plan import Args, CatalogChange, Change, Ddl, Query, Value
 from parser.plans import Plans, Statements
 from parser.schema import Schema, load
 from parser.shape import split
@@ -43,7 +43,9 @@ class SmallDatabase:
         with self.connection:
             if isinstance(plan, Ddl):
                 return self._define(plan)
-            if isinstance(plan, Change) and plan.per_row:
+            if isinstance(plan, Change) and plan.rows_sql:
+                found = one_by_one(self.connection, plan, bind(plan.binds, shaped, args))
+            elif isinstance(plan, Change) and plan.per_row:
                 found = [row for each in rows(plan, shaped, args) for row in self.connection.execute(plan.sql, each)]
             else:
                 found = self.connection.execute(plan.sql, bind(plan.binds, shaped, args)).fetchall()
@@ -86,3 +88,9 @@ class SmallDatabase:
         assert load([CatalogChange(*row) for row in all_rows], changed.version) == changed
         self.schema = changed
         return []
+
+
+def one_by_one(connection: apsw.Connection, plan: Change, bound: tuple[Value, ...]) -> list[tuple[Any, ...]]:
+    """What a change returns whose rows a query of its plan gives."""
+    given = connection.execute(plan.rows_sql, bound[: plan.row_binds]).fetchall()
+    return list(connection.executemany(plan.sql, [bound + row for row in given]))

@@ -23,7 +23,7 @@ from parser.literals import Literals
 from parser.plan import Args, Change, Ddl, Plan, Query, Shaped, Value
 from parser.schema import key
 from parser.shape import split
-from tests.parser.small_database import STATEMENTS, SmallDatabase
+from tests.parser.small_database import STATEMENTS, SmallDatabase, one_by_one
 
 _SPACE = " \t\r\n\f\v"
 
@@ -243,6 +243,8 @@ def _executed(database: SmallDatabase, plan: Plan, shaped: Shaped, args: Args) -
 
 
 def _changed(connection: apsw.Connection, plan: Change, shaped: Shaped, args: Args) -> list[tuple[Any, ...]]:
+    if plan.rows_sql:
+        return one_by_one(connection, plan, bind(plan.binds, shaped, args))
     if not plan.per_row:
         return connection.execute(plan.sql, bind(plan.binds, shaped, args)).fetchall()
     together = blocks(plan, shaped)
