@@ -182,6 +182,54 @@ def _ignore_notices(patches: _Patches) -> None:
     patches.set(Store, "header", deaf)
 
 
+def _ignore_fences(patches: _Patches) -> None:
+    """A state that was shut out still has its say."""
+    from dirk_gevent.fences import Fences
+
+    patches.set(Fences, "is_fenced", lambda _: lambda *_: False)
+
+
+def _skip_renewal(patches: _Patches) -> None:
+    """A transaction does not look whether what it has read is still so when it reads on."""
+    from dirk_gevent.engine.transaction import Transaction
+
+    patches.set(Transaction, "renew", lambda _: lambda _: None)
+
+
+def _truncate_past_confirmed(patches: _Patches) -> None:
+    """The log forgets entries that no confirmed snapshot holds."""
+    from dirk_gevent.log.retention import Retention
+
+    def to_the_head(_: Callable[..., int]) -> Callable[..., int]:
+        def truncated(self: Any, log_id: int, _: int) -> int:
+            log = self._state().log(log_id)
+            base, total_bytes = self._place(log_id, log.head.index)
+            self._write(self._threads.journal.rebase, log_id, base, total_bytes)
+            log.row = replace(log.row, base=base, base_total_bytes=total_bytes)
+            self.discard(log_id)
+            return int(base.index) + 1
+
+        return truncated
+
+    patches.set(Retention, "truncate", to_the_head)
+
+
+def _answer_disputed(patches: _Patches) -> None:
+    """Writes are taken, and their writers told, while masters disagree."""
+    from dirk_gevent.disputes import Disputes
+    from dirk_gevent.outcomes import LogOutcomes
+
+    patches.set(Disputes, "check", lambda _: lambda *_: None)
+    patches.set(LogOutcomes, "dispute", lambda _: lambda *_: None)
+
+
+def _drain_at_once(patches: _Patches) -> None:
+    """A node counts as drained whatever still runs there."""
+    from dirk_gevent.cluster import Cluster
+
+    patches.set(Cluster, "under_way", lambda _: lambda *_: (0, 0))
+
+
 _MUTANTS: dict[str, Callable[[_Patches], None]] = {
     "skip_fsync": _skip_fsync,
     "drop_request_id_check": _drop_request_id_check,
@@ -192,6 +240,11 @@ _MUTANTS: dict[str, Callable[[_Patches], None]] = {
     "skip_conflict_check": _skip_conflict_check,
     "keep_dropped_files": _keep_dropped_files,
     "ignore_notices": _ignore_notices,
+    "ignore_fences": _ignore_fences,
+    "skip_renewal": _skip_renewal,
+    "truncate_past_confirmed": _truncate_past_confirmed,
+    "answer_disputed": _answer_disputed,
+    "drain_at_once": _drain_at_once,
 }
 
 #: Every mutant there is.

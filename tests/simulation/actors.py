@@ -10,11 +10,15 @@ from tests.simulation.machines import PROXY
 from tests.simulation.schedule import Kind, Operation
 from tests.simulation.transacting import Transacting
 
+_AWAIT_SECONDS = 15.0
+
 
 def run(client: Client, operations: list[Operation], give_up: GiveUp) -> None:
     """Do the operations of a client at their times."""
     for operation in operations:
         gevent.sleep(max(0.0, operation.at_seconds - client.elapsed))
+        if operation.awaits:
+            client.world.await_line(operation.awaits, _AWAIT_SECONDS)
         if operation.kind.is_transaction:
             Transacting(client, operation, give_up).perform()
         elif operation.kind is Kind.LIFE:

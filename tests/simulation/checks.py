@@ -27,7 +27,12 @@ _CONFLICT = "40001"
 #: How a request ends whose id was burnt before it came.
 _NO_TRANSACTION = "25P01"
 #: What a transaction reads or writes.
-TOUCHED = {Kind.TRANSFER: ("banky",), Kind.BUMP: ("isany",), Kind.SIGHT: ("isany", "banky")}
+TOUCHED = {
+    Kind.TRANSFER: ("banky",),
+    Kind.BUMP: ("isany",),
+    Kind.SIGHT: ("isany", "banky"),
+    Kind.GLANCE: ("isany", "banky"),
+}
 _CHANGED = {
     Kind.APPEND: "lisitra",
     Kind.ADD: "isany",
@@ -35,6 +40,7 @@ _CHANGED = {
     Kind.CLAIM: "anjara",
     Kind.TRANSFER: "banky",
     Kind.BUMP: "isany",
+    Kind.GLANCE: "isany",
 }
 
 
@@ -121,6 +127,8 @@ class Tables:
             self.lisitra.append((operation.client, operation.value))
         elif operation.kind in (Kind.ADD, Kind.BUMP):
             self.isany[1] += 1
+        elif operation.kind is Kind.GLANCE:
+            self.isany = {k: n + 1 for k, n in self.isany.items()}
         elif operation.kind is Kind.TRANSFER:
             source, target = accounts(operation)
             self.banky[source] -= operation.value

@@ -90,15 +90,16 @@ class Sight:
 
 @dataclass(slots=True)
 class Trial:
-    """One run of a transaction. `sqlstate` is what ended it before COMMIT; its COMMITs are attempts of the history.
+    """One run of a transaction. `sqlstate` and `text` are what ended it before COMMIT.
 
-    `is_handed_over`: COMMIT was sent.
+    Its COMMITs are attempts of the history. `is_handed_over`: COMMIT was sent.
     """
 
     operation: Operation
     floor: int
     sights: list[Sight] = field(default_factory=list)
     sqlstate: str = ""
+    text: str = ""
     is_handed_over: bool = False
 
 

@@ -13,15 +13,24 @@ import gevent
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from tests.simulation import actors, clients
 from tests.simulation.check_databases import fold, judge_node, judge_race, judge_steps
+from tests.simulation.check_disputes import judge_disputes
 from tests.simulation.check_transactions import judge_transactions
 from tests.simulation.checks import Commits, Place, Truth, judge, replay
 from tests.simulation.clients import LOG_ID, Client, History
 from tests.simulation.disk import Image
+from tests.simulation.drains import is_drained, judge_drains
 from tests.simulation.edits import FOUND_SECONDS, Rounds, edit, is_edited
 from tests.simulation.loop import BEGIN_SECONDS, Lane
 from tests.simulation.machines import PROXY, Machine, SimCluster
 from tests.simulation.schedule import DEADLINE_SECONDS, MENDED_SECONDS, Breakage, Fault, Kind, Operation, Plan
-from tests.simulation.standing import log_heads, node_files, node_place, node_standing, rot_entry
+from tests.simulation.standing import (
+    log_heads,
+    logs_without_beginning,
+    node_files,
+    node_place,
+    node_standing,
+    rot_entry,
+)
 from tests.simulation.world import World
 
 _LOOK_SECONDS = 0.25
@@ -71,6 +80,8 @@ class Drama:
         """Play it to its end and judge it."""
         with self._commits.watch():
             wrong = self._play()
+        # Whatever happened, and however far the run came.
+        wrong += logs_without_beginning(self._cluster.proxy.directory)
         world = self._world
         wrong += [f"an unexpected failure: {text}" for text in world.failures]
         for text in wrong:
@@ -204,6 +215,8 @@ class Drama:
         truth = replay(plan, template.head.index, entries, head.index)
         wrong = judge(plan, self._history, truth)
         wrong += judge_transactions(plan, self._history, truth)
+        wrong += judge_disputes(plan, self._history, entries, self._commits, self._world.logged_lines)
+        wrong += judge_drains(plan, self._history)
         for machine in self._cluster.nodes:
             wrong += self._judge_node(machine, head, truth)
         times = [entries[index].time_ms for index in sorted(entries)]
@@ -277,7 +290,7 @@ class Faulty:
             machine.move_clock(fault.amount)
         elif kind in (Breakage.FULL, Breakage.SYNC):
             self._break_disk(machine)
-        else:
+        elif kind is not Breakage.DRAIN or is_drained(self._world, machine.name):
             self._end(machine)
             gevent.sleep(fault.for_seconds)
             while machine.is_up and kind is Breakage.TERMINATE:
@@ -313,7 +326,7 @@ class Faulty:
         elif kind is Breakage.TERMINATE:
             machine.terminate()
         else:
-            machine.kill(power=kind is not Breakage.KILL)
+            machine.kill(power=kind not in (Breakage.KILL, Breakage.DRAIN))
         if kind is Breakage.WIPE:
             machine.wipe()
 

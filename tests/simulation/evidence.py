@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from tests.simulation.families import Family
+
 #: How sentences begin that name no promise.
 _UNNAMED = ("stuck", "an unexpected failure", "the simulation ")
 
@@ -23,7 +25,19 @@ EVIDENCE: dict[str, tuple[str, ...]] = {
     "ignore_min": ("must not be older than",),
     "skip_chain_check": _HISTORY,
     "skip_conflict_check": _TWICE,
+    "skip_renewal": ("and committed at",),
+    "ignore_fences": ("was not found",),
+    "truncate_past_confirmed": ("has forgotten",),
+    "answer_disputed": ("while masters disagreed",),
+    "drain_at_once": ("with a drained node",),
     "keep_dropped_files": ("has files of",),
+}
+
+#: The seeds at which the hunt for a mutant begins, where plans of a family lead to what it breaks.
+FIRST_SEEDS: dict[str, int] = {
+    "ignore_fences": Family.ROUND_STEPS,
+    "answer_disputed": Family.DISPUTE,
+    "drain_at_once": Family.DRAIN,
 }
 
 

@@ -29,13 +29,14 @@ from dirk_gevent.settings import Role
 from parser.plans import Statements
 from parser.shape import split
 from tests.simulation.clients import LOG_ID, SCHEMA, Client, History, statement
+from tests.simulation.directed import draw
 from tests.simulation.disk import Image
 from tests.simulation.drama import Drama, Result, Template
 from tests.simulation.lives import SHARED, name_of, texts
 from tests.simulation.machines import PROXY, Shape, SimCluster
-from tests.simulation.schedule import MOST_CLIENTS, Kind, Operation, Plan, draw
+from tests.simulation.schedule import MOST_CLIENTS, Kind, Operation, Plan
 from tests.simulation.standing import log_heads, node_place
-from tests.simulation.transacting import BEGIN, COMMIT, ROLLBACK, balance_text
+from tests.simulation.transacting import BEGIN, COMMIT, RAISE, ROLLBACK, balance_text
 from tests.simulation.world import World
 
 _REAL_SECONDS = 60
@@ -196,7 +197,8 @@ def _parse_ahead() -> None:
     """Parse every statement that clients send, once for all runs."""
     parser = Statements()
     alone = [kind for kind in Kind if not kind.is_transaction and not kind.is_of_databases]
-    said = [BEGIN, COMMIT, ROLLBACK, balance_text(1, 1), *(statement(Operation(0, 0, 0.0, kind, 1)) for kind in alone)]
+    said = [BEGIN, COMMIT, ROLLBACK, RAISE, balance_text(1, 1)]
+    said += [statement(Operation(0, 0, 0.0, kind, 1)) for kind in alone]
     for client in range(MOST_CLIENTS):
         life = Operation(0, client, 0.0, Kind.LIFE, 1)
         said += [*texts(name_of(life), life).values(), *texts(SHARED, life).values()]

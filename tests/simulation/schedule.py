@@ -12,6 +12,7 @@ from enum import StrEnum
 from random import Random
 
 from dirk_gevent.settings import ReadStrategy, Role, WriteMode
+from tests.simulation.families import Family
 from tests.simulation.machines import PROXY, Shape
 
 #: Operations and faults begin within so many virtual seconds.
@@ -27,8 +28,7 @@ _ROT_SHARE = 0.06
 _TRANSACTIONS_SHARE, _LIVES_SHARE, _RACES_SHARE = 0.5, 0.3, 0.15
 #: Runs in which a node's file is edited.
 _EDITS_SHARE = 0.2
-#: Seeds from here on are not drawn: they go through the steps of a round, so many for each way to break it.
-STEP_SEEDS = 10_000_000_000
+#: The steps of a round that are gone through, and the plans for all ways to break it.
 STEPS = 12
 STEP_PLANS = STEPS * 2 * 2 * 2 * 2
 #: A node that stands still for so long is down.
@@ -53,10 +53,12 @@ class Kind(StrEnum):
     READ_NUMBERS = "read_numbers"
     READ_CLAIMS = "read_claims"
     READ_BANK = "read_bank"
-    #: Transactions: money moves, a number is read and written back, two tables are read.
+    #: Transactions: money moves, a number is read and written back, two tables are read; numbers are read, changed,
+    #: and what the change tells is taken back.
     TRANSFER = "transfer"
     BUMP = "bump"
     SIGHT = "sight"
+    GLANCE = "glance"
     #: A database is made, filled, read, dropped.
     LIFE = "life"
     #: A database whose name all share is made or dropped: whoever comes second is refused.
@@ -76,7 +78,7 @@ class Kind(StrEnum):
     @property
     def is_transaction(self) -> bool:
         """Whether it is several statements between BEGIN and COMMIT."""
-        return self in (Kind.TRANSFER, Kind.BUMP, Kind.SIGHT)
+        return self in (Kind.TRANSFER, Kind.BUMP, Kind.SIGHT, Kind.GLANCE)
 
 
 class Breakage(StrEnum):
@@ -100,6 +102,8 @@ class Breakage(StrEnum):
     EDIT = "edit"
     CUT_ROUND = "cut_round"
     PAUSE_ROUND = "pause_round"
+    #: Not drawn with the others: a node is drained, and killed as soon as it is.
+    DRAIN = "drain"
     #: Not drawn with the others: the log is an old backup and one node's state belongs to what was lost.
     FOREIGN = "foreign"
     #: Nor this: a byte of an old entry changes on the log's disk, and one node loses its own.
@@ -111,7 +115,8 @@ class Operation:
     """What one client does at a time: one statement, a transaction, a database's life.
 
     `again`: sent once more after its answer, with the same request id; `twice`: sent at the same time on another
-    connection too. `level` is a read's; `pause_seconds` lies between the statements of what has several.
+    connection too. `level` is a read's; `pause_seconds` lies between the statements of what has several. It begins when
+    a line called `awaits` is logged, or much later.
     """
 
     number: int
@@ -123,6 +128,7 @@ class Operation:
     again: bool = False
     twice: bool = False
     pause_seconds: float = 0.0
+    awaits: str = ""
 
     @property
     def name(self) -> str:
@@ -183,9 +189,7 @@ class Plan:
 
 
 def draw(seed: int) -> Plan:
-    """The plan of a seed."""
-    if seed >= STEP_SEEDS:
-        return _step_plan(seed)
+    """The plan of a seed below `Family.ROUND_STEPS`."""
     chance = Random(f"plan {seed}")
     shape = _shape(chance)
     clients = chance.choice((1, 2, 2, MOST_CLIENTS))
@@ -247,7 +251,7 @@ def _longer_operations(chance: Random, clients: int, first: int, shifts: tuple[f
     """What has several statements, numbered from `first`. Drawn apart from the rest, and not for every plan."""
     kinds: list[Kind] = []
     if chance.random() < _TRANSACTIONS_SHARE:
-        kinds += chance.choices((Kind.TRANSFER, Kind.BUMP, Kind.SIGHT), (4, 3, 1), k=clients * chance.randint(1, 2))
+        kinds += chance.choices(_TRANSACTIONS, (4, 3, 1, 2), k=clients * chance.randint(1, 2))
     if chance.random() < _LIVES_SHARE:
         kinds += [Kind.LIFE] * chance.randint(1, 3)
     if chance.random() < _RACES_SHARE:
@@ -264,12 +268,15 @@ def _longer_operations(chance: Random, clients: int, first: int, shifts: tuple[f
                 chance.randint(1, 15),
                 level=chance.choice(("session", "strong")),
                 again=chance.random() < 0.15,
-                pause_seconds=chance.choice((0.0, 0.0, 0.0, 0.02, 0.2)),
+                pause_seconds=chance.choice(_GLANCE_PAUSES if kind is Kind.GLANCE else _PAUSES),
             )
         )
     return found
 
 
+#: Seconds between the statements of what has several.
+_PAUSES, _GLANCE_PAUSES = (0.0, 0.0, 0.0, 0.02, 0.2), (0.02, 0.2, 0.4)
+_TRANSACTIONS = (Kind.TRANSFER, Kind.BUMP, Kind.SIGHT, Kind.GLANCE)
 _KINDS = (
     [Kind.APPEND] * 4 + [Kind.ADD] * 3 + [Kind.SET] * 2 + [Kind.CLAIM] * 2
     + [Kind.READ_LIST] * 4 + [Kind.READ_NUMBERS] * 4 + [Kind.READ_CLAIMS]
@@ -309,10 +316,10 @@ def _edits(chance: Random, shape: Shape, first: int) -> list[Fault]:
     return found
 
 
-def _step_plan(seed: int) -> Plan:
+def step_plan(seed: int) -> Plan:
     """One of `STEP_PLANS` plans that go through the steps of a round: at each one the link to one node is cut, or the
     node stands still until it is down, with snapshots or without, under load or at rest."""
-    number = (seed - STEP_SEEDS) % STEP_PLANS
+    number = (seed - Family.ROUND_STEPS) % STEP_PLANS
     number, step = divmod(number, STEPS)
     number, kind = divmod(number, len(_IN_ROUNDS))
     number, node = divmod(number, 2)

@@ -48,6 +48,17 @@ def log_heads(directory: Path) -> dict[int, Place]:
         return {log_id: _end(connection, log_id, [tuple(base)]) for log_id, *base in logs}
 
 
+def logs_without_beginning(directory: Path) -> Iterator[str]:
+    """Open logs that have forgotten entries which no confirmed snapshot holds: no new node could be brought up."""
+    with _opened(directory / JOURNAL_FILE) as connection:
+        bases = connection.execute("SELECT log_id, base_index FROM logs WHERE sealed_at IS NULL").fetchall()
+        held = dict(connection.execute("SELECT log_id, max(idx) FROM snapshots WHERE confirmed GROUP BY log_id"))
+        for log_id, base_index in bases:
+            if base_index > held.get(log_id, 0):
+                kept = f"the newest confirmed snapshot is of {held.get(log_id, 'none')}"
+                yield f"log {log_id} has forgotten what lies up to index {base_index}, and {kept}"
+
+
 def _end(connection: apsw.Connection, log_id: int, base: list[Any]) -> Place:
     rows = connection.execute(
         "SELECT position & ?, chain FROM entries WHERE position BETWEEN ? AND ? ORDER BY position DESC LIMIT 1",

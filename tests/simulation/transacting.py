@@ -14,14 +14,17 @@ from tests.simulation.schedule import Kind, Operation
 NO_TRANSACTION = "25P01"
 ACCOUNTS = 3
 BEGIN, COMMIT, ROLLBACK = "atombohy;", "tehirizo;", "avereno;"
+#: A change that tells what it leaves.
+RAISE = "UPDATE isany SET n = n + 1 RETURNING k, n;"
 
 
 class _EndedError(Exception):
     """A statement failed, with this SQLSTATE, or nothing came (empty): the transaction is over."""
 
-    def __init__(self, sqlstate: str) -> None:
-        super().__init__(sqlstate)
+    def __init__(self, sqlstate: str, text: str) -> None:
+        super().__init__(sqlstate, text)
         self.sqlstate = sqlstate
+        self.text = text
 
 
 def accounts(operation: Operation) -> tuple[int, int]:
@@ -51,6 +54,7 @@ class Transacting:
             Kind.TRANSFER: self._transfer,
             Kind.BUMP: self._bump,
             Kind.SIGHT: self._sight,
+            Kind.GLANCE: self._glance,
         }
         try:
             self._step(BEGIN)
@@ -58,7 +62,7 @@ class Transacting:
                 self._step(ROLLBACK)
                 return
         except _EndedError as ended:
-            self._trial.sqlstate = ended.sqlstate
+            self._trial.sqlstate, self._trial.text = ended.sqlstate, ended.text
             if ended.sqlstate:
                 # What was aborted stays until its session ends it.
                 self._client.say(self._operation.name, ROLLBACK, {})
@@ -89,17 +93,26 @@ class Transacting:
         self._read(Kind.READ_BANK)
         return True
 
+    def _glance(self) -> bool:
+        self._read(Kind.READ_NUMBERS)
+        self._saw(Kind.READ_NUMBERS, self._step(RAISE), is_own=True)
+        self._read(Kind.READ_BANK, is_own=True)
+        return False
+
     def _read(self, kind: Kind, is_own: bool = False) -> list[list[Any]]:
-        answer = self._step(statement(Operation(0, 0, 0.0, kind, 0)))
+        rows = self._saw(kind, self._step(statement(Operation(0, 0, 0.0, kind, 0))), is_own)
+        gevent.sleep(self._operation.pause_seconds)
+        return rows
+
+    def _saw(self, kind: Kind, answer: Answer, is_own: bool) -> list[list[Any]]:
         assert answer.rows is not None, answer
         self._trial.sights.append(Sight(kind, answer.rows, answer.index, is_own))
-        gevent.sleep(self._operation.pause_seconds)
         return answer.rows
 
     def _step(self, text: str) -> Answer:
         answer = self._client.say(self._operation.name, text, {})
         if answer is None or answer.sqlstate:
-            raise _EndedError("" if answer is None else answer.sqlstate)
+            raise _EndedError(*("", "no answer") if answer is None else (answer.sqlstate, answer.text))
         return answer
 
     def _commit(self) -> Answer | None:

@@ -12,6 +12,7 @@ import select
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
@@ -25,6 +26,7 @@ import gevent.server
 import gevent.socket
 import gevent.threadpool
 from gevent._hub_local import set_hub
+from gevent.event import Event
 from gevent.hub import Hub
 
 from tests.simulation.disk import SimDisks
@@ -35,6 +37,8 @@ from tests.simulation.threads import SimThreadPool
 #: Unix time at virtual second 0.
 EPOCH_SECONDS = 1_800_000_000.0
 _MOST_LINES = 5_000
+#: Log lines that checks look at, and that operations wait for.
+_NOTED = ("masters_disagree", "node_fenced")
 #: Exceptions that a full disk, a failed fsync or a lost connection ends in.
 _MACHINE_TROUBLES = (
     "dirk_gevent.engine.faults.StorageFault",
@@ -46,6 +50,15 @@ _MACHINE_TROUBLES = (
     "TimeoutError",
     "apsw.",
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """A log line of DirkDB's, `at_seconds` after the world began."""
+
+    at_seconds: float
+    event: str
+    facts: dict[str, object]
 
 
 class World:
@@ -68,6 +81,9 @@ class World:
         self.events: set[str] = set()
         #: Exceptions that reached the top of a greenlet, and failures that the code under test logged as unexpected.
         self.failures: list[str] = []
+        #: The lines among DirkDB's that are noted, in order, and who waits for which.
+        self.logged_lines: list[Logged] = []
+        self._awaiting: list[tuple[str, Lane, Event]] = []
         self._hash = blake2b(digest_size=12)
         self._verbose = verbose
         self._entropy = Random(f"entropy {seed}")
@@ -125,8 +141,22 @@ class World:
         self.loop.current.is_ready |= event == "ready"
         shown = " ".join(f"{name}={fact}" for name, fact in facts.items() if name != "directory")
         self.say(self.loop.current.name, f"{event} {shown}")
+        if event in _NOTED:
+            self._note(event, facts)
         if trace is not None and not self.loop.current.is_dead and not _is_the_machines(str(trace)):
             self.failures.append(f"{head} {event}\n{trace}")
+
+    def _note(self, event: str, facts: dict[str, object]) -> None:
+        self.logged_lines.append(Logged(self.loop.time - BEGIN_SECONDS, event, facts))
+        for name, lane, told in self._awaiting:
+            if name == event:
+                self.loop.call(lane, told.set)
+
+    def await_line(self, event: str, most_seconds: float) -> None:
+        """Wait until DirkDB logs it, or until it has not for so long (part of the process whose code runs)."""
+        told = Event()
+        self._awaiting.append((event, self.loop.current, told))
+        told.wait(most_seconds)
 
     def _failed(self, _context: object, kind: Any, error: Any, at: Any) -> None:
         if kind is not None and issubclass(kind, (KeyboardInterrupt, SystemExit, SystemError)):

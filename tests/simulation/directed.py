@@ -1,0 +1,53 @@
+"""Plans that are not drawn at large but lead to one thing: each family of seeds to its own.
+
+The seeds of each family are numbers of their own (`families`); what a family leaves open is drawn from the seed.
+"""
+
+from __future__ import annotations
+
+from random import Random
+
+from dirk_gevent.settings import Role
+from tests.simulation import schedule
+from tests.simulation.families import Family
+from tests.simulation.machines import PROXY, Shape
+from tests.simulation.schedule import Breakage, Fault, Kind, Operation, Plan
+
+_TWO_MASTERS = Shape((Role.MASTER, Role.MASTER))
+_RUSHES, _TRANSACTIONS = 4, 5
+#: Seconds that lie between the statements of a transaction while nodes are drained.
+_LONG_PAUSES = (0.1, 0.3, 0.5)
+
+
+def draw(seed: int) -> Plan:
+    """The plan of a seed."""
+    if seed < Family.ROUND_STEPS:
+        return schedule.draw(seed)
+    if seed < Family.DISPUTE:
+        return schedule.step_plan(seed)
+    return (_dispute if seed < Family.DRAIN else _drain)(seed, Random(f"directed {seed}"))
+
+
+def _dispute(seed: int, chance: Random) -> Plan:
+    """One write before the edit, some when the masters disagree."""
+    entries = tuple(PROXY if chance.random() < 0.7 else chance.choice(_TWO_MASTERS.nodes) for _ in range(_RUSHES))
+    first = Operation(0, 0, 0.2, Kind.APPEND, 10)
+    rushes = tuple(
+        Operation(one + 1, one, 0.9, chance.choice((Kind.APPEND, Kind.ADD)), one + 11, awaits="masters_disagree")
+        for one in range(_RUSHES)
+    )
+    edit = Fault(0, 0.9, Breakage.EDIT, chance.choice(_TWO_MASTERS.nodes), 0.0)
+    return Plan(seed, _TWO_MASTERS, entries, (first, *rushes), (edit,))
+
+
+def _drain(seed: int, chance: Random) -> Plan:
+    """Transactions that take their time, and reads, one after the other; the drain comes in the middle."""
+    operations = []
+    for client in range(schedule.MOST_CLIENTS):
+        for number in range(_TRANSACTIONS):
+            kind = chance.choice((Kind.TRANSFER, Kind.SIGHT, Kind.GLANCE, Kind.READ_LIST))
+            at, pause = 0.2 + number * 0.4 + chance.random() * 0.3, chance.choice(_LONG_PAUSES)
+            place = len(operations)
+            operations.append(Operation(place, client, round(at, 3), kind, chance.randint(1, 15), pause_seconds=pause))
+    drain = Fault(0, round(0.4 + chance.random(), 3), Breakage.DRAIN, chance.choice(_TWO_MASTERS.nodes), 1.0)
+    return Plan(seed, _TWO_MASTERS, (PROXY,) * schedule.MOST_CLIENTS, tuple(operations), (drain,))
