@@ -7,7 +7,9 @@ decide that nobody else will come (`dirk-admin settle --accept-log`).
 
 A copy may lie in the same inode, too, and go on from there before a node that knows more comes back. Such a node has
 heard of an epoch (`dirk_gevent.log.epochs`) that the log does not know, or of entries in an epoch behind the log's own
-end of it. It is not shut out for what it has, and nothing is appended, before a person decides.
+end of it. It is not shut out for what it has, and nothing is appended, before a person decides; nor is it told this
+log's epoch, in the place of which it would forget the one that speaks for it. What was found is in the conflict book,
+behind the genesis of the log that it speaks against (`Conflict.right`), and holds across restarts.
 """
 
 from __future__ import annotations
@@ -37,12 +39,11 @@ class LogEvidence:
         self._host = host
         self._logger = logs.logger("log")
         self._is_copy = host.log.is_copy and host.head_index(SYSTEM_LOG_ID) > 0
-        if self._gone_back():
-            self._block_gone_back()
+        self._resume()
         for instance in host.config.instances:
             heard = heard_epoch(instance.data_directory)
             if heard is not None:
-                self.is_later(instance.id, heard)
+                self._heard_epoch(instance.id, heard)
         self._missing = {name for name, view in host.cluster.nodes.items() if view.is_master and not view.evicted}
         if not self._is_copy:
             host.log.trust()
@@ -65,39 +66,82 @@ class LogEvidence:
 
     def undecidable(self) -> Conflict | None:
         """A node that knows more than the log, and does not say in which epoch: the log can't be told to do without."""
-        older = [one for one in self._host.book.having(Status.UNDECIDED) if one.cause is Cause.OLDER_LOG]
-        return next((one for one in older if not one.digest), None)
+        return next((one for one in self._older() if not one.digest), None)
 
-    def is_later(self, node: str, heard: tuple[bytes, bytes] | None) -> bool:
-        """Whether a node has heard of an epoch (behind its log's genesis) that this log does not know: it went back.
-
-        Then nothing is appended any more. A node that has not ends what was believed of it before.
+    def came(self, hello: Hello) -> None:
+        """A node comes. If it has heard of an epoch that this log does not know, nothing is appended any more; one that
+        has not ends what was believed of it before.
         """
+        if hello.epoch is not None or not any(one.applied for one in hello.standings.values()):
+            self._heard_epoch(hello.node, hello.epoch)
+
+    def _heard_epoch(self, node: str, heard: tuple[bytes, bytes] | None) -> None:
         found = [one for one in self._gone_back() if one.node == node]
         if heard is None or heard[0] != self._host.log.genesis or self._host.log.epochs.knows(heard[1]):
             for one in found:
                 self._host.book.change(one.number, status=Status.ENDED)
             if found and not self._gone_back():
                 self._host.disputes.unblock(None, _WENT_BACK)
-            return False
+            return
         if not found:
             place = node, "", None, self._host.head_index(SYSTEM_LOG_ID)
-            self._host.book.add(place, Cause.WENT_BACK, Status.UNDECIDED, (heard[1], b""))
+            self._add(place, Cause.WENT_BACK, heard[1])
             self._logger.error("log_went_back", target=node, epoch=heard[1].hex())
         self._block_gone_back()
-        return True
+
+    def _add(self, place: tuple[str, str, int | None, int], cause: Cause, epoch: bytes) -> None:
+        self._host.book.add(place, cause, Status.UNDECIDED, (epoch, self._host.log.genesis))
+
+    def _resume(self) -> None:
+        """Take up what earlier processes found of this very log; what they found of another is over."""
+        genesis = self._host.log.genesis.hex()
+        for one in self._host.book.having(Status.UNDECIDED):
+            if one.cause not in (Cause.WENT_BACK, Cause.OLDER_LOG) or not one.right:
+                continue
+            log_id = one.log_id
+            if one.right != genesis or (log_id is not None and not self._host.log.is_open(log_id)):
+                self._host.book.change(one.number, status=Status.ENDED)
+            elif log_id is not None:
+                head = self._host.head_index(log_id)
+                key = _OLDER if head < one.index else _WENT_BACK
+                self._host.disputes.block(log_id, SqlError(key, node=one.node, head=head, heard=one.index))
+        if self._gone_back():
+            self._block_gone_back()
 
     def is_believed(self, node: str) -> bool:
         """Whether a node has heard of a later epoch, so that its history is not to be shut out for the log's."""
         return any(one.node == node for one in self._gone_back())
 
     def lacks(self, hello: Hello, log_id: int, head: int) -> tuple[int, int] | None:
-        """The last index that a log had when the node left it, and what the node has heard of, if that is more."""
-        standing, end = hello.standings[log_id], None
-        if hello.epoch is not None and hello.epoch[0] == self._host.log.genesis:
-            end = self._host.log.epochs.end(hello.epoch[1], log_id)
-        held, known = head if end is None else min(end, head), max(standing.heard, standing.applied)
+        """The last index that a log had when the node left it, and what the node has heard of, if that is more.
+
+        A node that has applied more of this very log than the log had then has only not written down a later epoch.
+        """
+        standing, end, log = hello.standings[log_id], None, self._host.log
+        if hello.epoch is not None and hello.epoch[0] == log.genesis:
+            end = log.epochs.end(hello.epoch[1], log_id)
+        known = max(standing.heard, standing.applied)
+        if end is not None and known > end and head >= standing.applied > end:
+            end = None if log.chain_at(log_id, standing.applied) == standing.chain else end
+        held = head if end is None else min(end, head)
         return (held, known) if known > held else None
+
+    def speaks_against(self, hello: Hello) -> bool:
+        """Whether a node that comes may know more than this log, so that it must not forget in which epoch."""
+        if self.is_believed(hello.node) or self.is_given_up(hello):
+            return True
+        heads, is_fenced = self._host.log.heads(), self._host.fences.is_fenced
+        counting = [one for one in hello.standings if one in heads and not is_fenced(hello.node, one)]
+        return hello.epoch is not None and any(self.lacks(hello, one, heads[one].index) for one in counting)
+
+    def follows(self, node: str, log_id: int) -> None:
+        """What a node has of a log is the log's, or nothing: what it has said against it is over."""
+        for one in self._older(log_id):
+            if one.node == node:
+                self._host.book.change(one.number, status=Status.ENDED)
+        if not self._older(log_id):
+            for key in (_OLDER, _WENT_BACK):
+                self._host.disputes.unblock(log_id, key)
 
     def is_given_up(self, hello: Hello) -> bool:
         """Whether what a node heard of was of a log that a person gave up: a rebuild's, or one that went back."""
@@ -106,10 +150,10 @@ class LogEvidence:
             return True
         return any(predecessor.genesis == hello.genesis for predecessor in log.predecessors)
 
-    def welcome(self, hello: Hello, heads: Mapping[int, int]) -> Welcome:
-        """The answer to a node that comes."""
+    def welcome(self, hello: Hello, heads: Mapping[int, int], epoch: bytes) -> Welcome:
+        """The answer to a node that comes, which is told `epoch`."""
         log, forgets = self._host.log, self.is_given_up(hello)
-        return Welcome(log.genesis, log.predecessors, heads, self._host.beat_seconds, log.epochs.current, forgets)
+        return Welcome(log.genesis, log.predecessors, heads, self._host.beat_seconds, epoch, forgets)
 
     def is_older(self, node: str, log_id: int, lacks: tuple[int, int], epoch: tuple[bytes, bytes] | None) -> None:
         """A node has heard of more of a log than that held when it left (see `lacks`): no append until a person
@@ -120,8 +164,7 @@ class LogEvidence:
         key = _WENT_BACK if held < host.head_index(log_id) else _OLDER
         host.disputes.block(log_id, SqlError(key, node=node, head=held, heard=heard))
         if host.book.find(node, log_id, Status.UNDECIDED) is None:
-            place = node, host.database_name(log_id), log_id, heard
-            host.book.add(place, Cause.OLDER_LOG, Status.UNDECIDED, (self._past(epoch), b""))
+            self._add((node, host.database_name(log_id), log_id, heard), Cause.OLDER_LOG, self._past(epoch))
 
     def _past(self, epoch: tuple[bytes, bytes] | None) -> bytes:
         """An epoch of this log that is over, or that it does not know; b"" for any other."""
@@ -153,8 +196,12 @@ class LogEvidence:
 
     def _doubts(self) -> list[Conflict]:
         """What speaks against the log and can be decided by `accept`: nodes with later epochs, or with more of one."""
-        older = [one for one in self._host.book.having(Status.UNDECIDED) if one.cause is Cause.OLDER_LOG and one.digest]
-        return [*self._gone_back(), *older]
+        return [*self._gone_back(), *(one for one in self._older() if one.digest)]
+
+    def _older(self, log_id: int | None = None) -> list[Conflict]:
+        """The nodes that know more of one log, or of any, than it holds, as the book has them."""
+        found = [one for one in self._host.book.having(Status.UNDECIDED) if one.cause is Cause.OLDER_LOG]
+        return [one for one in found if log_id in (None, one.log_id)]
 
     def _gone_back(self) -> list[Conflict]:
         """The nodes that have heard of later epochs than the log knows, as the book has them."""

@@ -117,9 +117,9 @@ class Fences:
     def follows(self, node: str, log_id: int) -> None:
         """A node's history is the log's: what stood between them is over."""
         for found in self._book.having(Status.UNDECIDED):
-            is_over = found.cause is Cause.OTHER_LOG or (found.cause is Cause.OLDER_LOG and found.log_id == log_id)
-            if found.node == node and is_over:
+            if found.node == node and found.cause is Cause.OTHER_LOG:
                 self._book.change(found.number, status=Status.ENDED)
+        self._host.evidence.follows(node, log_id)
 
     def look(self) -> None:
         """Note which nodes are healed, and what has become pointless because its database is gone."""

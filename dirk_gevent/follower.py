@@ -52,11 +52,9 @@ class Follower:
     """Keeps a node, which is asked at `listen_port` (0: unsaid), level with the log at `place`. `run` never ends."""
 
     def __init__(self, engine: Engine, progress: Progress, place: tuple[str, int], logger: Logger) -> None:
-        self.engine = engine
+        self.engine, self.progress, self.logger = engine, progress, logger
         self.heard = Heard()
         self.listen_port = 0
-        self.progress = progress
-        self.logger = logger
         self.appliers = NativeThreads(_APPLIER_THREADS)
         self.slow = NativeThreads(_SLOW_THREADS)
         self.answers = AnswersUnderWay()
@@ -100,8 +98,7 @@ class Follower:
 
     def stop(self) -> None:
         """End the connection, let what is being applied be finished."""
-        if self._frames is not None:
-            self._frames.close()
+        self.reconnect()
         for lane in self._lanes.values():
             lane.stop()
         self.appliers.join()
@@ -238,13 +235,14 @@ class Follower:
             self.engine.directory.set_owner(self.engine.node)
             if followed is None:
                 self._keep_genesis(self._new_genesis)
-            self.slow.call(self._epoch.keep)
+            self._epoch.keep()
         except (OSError, StorageFault) as fault:
             self._cannot_write(fault)
         else:
-            if self._is_unwritten:
+            was_unwritten, self._is_unwritten = self._is_unwritten, False
+            if was_unwritten:
                 self.logger.info("resumed", directory=str(self.engine.directory.path))
-            self._is_unwritten = False
+                self._hear(dict(self.progress.heads))
 
     def _cannot_write(self, fault: OSError | StorageFault) -> None:
         if not self._is_unwritten:
@@ -270,7 +268,8 @@ class Follower:
         if kind == "left":
             self._left.set()
             return
-        if kind in ("beat", "entries") and self._epoch.hear(self._new_genesis, bytes.fromhex(frame["epoch"])):
+        # Before what it leads to is applied here: else this would seem to know more of an earlier epoch than there was.
+        if self._epoch.hear(self._new_genesis, bytes.fromhex(frame.get("epoch", ""))):
             self._write_down()
         if kind == "beat":
             self.progress.log_time.heard(int(frame["clock"]))
@@ -297,7 +296,8 @@ class Follower:
             self.logger.error("log_refused", log=log_id, reason=frame["key"])
 
     def _hear(self, heads: dict[int, int]) -> None:
-        logs = self.engine.logs()
+        # An epoch that is not kept: heard of in the one before, they would speak against a log that is right.
+        logs = {} if self._is_unwritten else self.engine.logs()
         self.progress.heads.update(heads)
         for log_id, head in heads.items():
             if log_id in logs:

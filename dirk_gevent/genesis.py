@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from dirk_gevent.log.directory import write_durably
+from dirk_gevent.threads import NativeThreads
 
 #: Name of the file.
 GENESIS_FILE = "dirk.genesis"
@@ -46,6 +47,8 @@ class HeardEpoch:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
+        # Of its own: the node takes nothing from the log meanwhile, and others are busy for minutes at times.
+        self._thread = NativeThreads(1)
         self._told = self._kept = heard_epoch(directory)
 
     @property
@@ -61,7 +64,8 @@ class HeardEpoch:
         return True
 
     def keep(self) -> None:
-        """Write down what was told (blocks; a native thread's). Raises OSError."""
-        if self._told is not None and self._told != self._kept:
-            keep_heard_epoch(self._directory, *self._told)
-            self._kept = self._told
+        """Write down what was told. Blocks this greenlet alone. Raises OSError."""
+        told = self._told
+        if told is not None and told != self._kept:
+            self._thread.call(keep_heard_epoch, self._directory, *told)
+            self._kept = told

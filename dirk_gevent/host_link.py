@@ -17,7 +17,7 @@ from gevent.lock import Semaphore
 from dirk_gevent import replication
 from dirk_gevent.conflicts import Cause
 from dirk_gevent.log.contract import EntriesGoneError, LogDamagedError, SnapshotInfo, Watch
-from dirk_gevent.pieces import send_pieces
+from dirk_gevent.pieces import send_file
 from dirk_gevent.precedence import Way
 from dirk_gevent.protocol import FrameSocket
 from dirk_gevent.replication import Halted, Hello
@@ -59,16 +59,17 @@ class NodeLink:
         #: Whether it is settled where the node goes on in each log.
         self.is_open = False
         # A person's rebuild replaced the log that this node followed: what it has beyond is kept aside, not obeyed.
-        self._from_predecessor = host.evidence.is_given_up(hello)
+        self._from_predecessor, self._speaks_against = host.evidence.is_given_up(hello), False
 
     def run(self) -> None:
         """Serve the node until either side ends. Raises OSError or ValueError from the connection."""
         # The bell first, so that no log that begins meanwhile is missed.
         watch = self._log.watch()
+        self._speaks_against = self._host.evidence.speaks_against(self._hello)
         heads = {log_id: head.index for log_id, head in self._log.heads().items()}
         helpers: list[gevent.Greenlet[..., None]] = []
         try:
-            self._frames.send(self._host.evidence.welcome(self._hello, heads).encode())
+            self._frames.send(self._host.evidence.welcome(self._hello, heads, self._epoch).encode())
             for log_id in sorted(heads):
                 self._open_lane(log_id)
             self.is_open = True
@@ -134,16 +135,19 @@ class NodeLink:
         if standing is None:
             if self._host.fences.is_fenced(self.node, log_id):
                 self._host.fences.done(self.node, log_id, "")
+            self._host.evidence.follows(self.node, log_id)
             self._lanes[log_id] = lane = SendLane(0, 0)
             self._continue(log_id, lane)
+            return
+        if self._host.fences.is_fenced(self.node, log_id):
+            # What is shut out does not speak against the log either.
+            self._lanes[log_id] = SendLane(standing.applied, standing.applied)
+            self.fence(log_id)
             return
         if not self._from_predecessor and (lacks := self._host.evidence.lacks(self._hello, log_id, head)):
             self._refuse(log_id, lacks)
             return
         self._lanes[log_id] = lane = SendLane(standing.applied, standing.applied)
-        if self._host.fences.is_fenced(self.node, log_id):
-            self.fence(log_id)
-            return
         self._host.integrity.vouch(self.node, log_id, standing)
         chain = self._log.chain_at(log_id, standing.applied)
         if standing.applied > head or (chain is not None and chain != standing.chain):
@@ -160,6 +164,12 @@ class NodeLink:
         if self._log.oldest(log_id) <= untold + 1 <= standing.applied:
             lane.restart(untold)
         self._continue(log_id, lane)
+
+    @property
+    def _epoch(self) -> bytes:
+        """The epoch as this node is told it: none as long as what it has from another may still have to speak."""
+        is_given_up = self._from_predecessor and self.is_open and not self._host.cluster.nodes[self.node].fenced
+        return b"" if self._speaks_against and not is_given_up else self._log.epochs.current
 
     def _refuse(self, log_id: int, lacks: tuple[int, int]) -> None:
         self._refused[log_id] = lacks[1]
@@ -241,7 +251,7 @@ class NodeLink:
             chunk = chunk.cut(max(0, lane.mark - lane.sent))
         if not chunk.entries:
             return lane.mark is not None and lane.sent >= lane.mark
-        frame = self._host.entry_frames.of(chunk, self._log.epochs.current)
+        frame = self._host.entry_frames.of(chunk, self._epoch)
         lane.took_off(len(chunk.entries), frame.body_bytes)
         self._flying_bytes += frame.body_bytes
         self._frames.send_frame(frame.encoded)
@@ -291,9 +301,8 @@ class NodeLink:
             self._host.log_event("seeding", node=self.node, log=log_id, index=info.index, bytes=info.size_bytes)
             reader = self._log.open_snapshot(log_id, info.index)
             try:
-                self._frames.send(replication.snapshot_fields("snapshot", info))
-                send_pieces(self._frames.send, log_id, reader.read)
-                self._frames.send({"t": "snapshot_end", "log": log_id})
+                fields = {**replication.snapshot_fields("snapshot", info), "epoch": self._epoch.hex()}
+                send_file(self._frames.send, fields, reader.read, {"t": "snapshot_end", "log": log_id})
             finally:
                 reader.close()
             lane.restart(info.index)
@@ -302,7 +311,7 @@ class NodeLink:
         while True:
             heads = {log_id: head.index for log_id, head in self._log.heads().items()}
             changed = {i: at for i, at in heads.items() if self._told_heads.get(i) != at}
-            self._frames.send(replication.host_beat(changed, self._log.time_ms(), self._log.epochs.current))
+            self._frames.send(replication.host_beat(changed, self._log.time_ms(), self._epoch))
             self._told_heads = heads
             gevent.sleep(self._host.beat_seconds)
 

@@ -71,7 +71,7 @@ class MarkAnswers:
                 size_bytes, checksum = follower.slow.call(work.timed, file_checksum, path)
                 info = SnapshotInfo(self._log_id, pin.index, pin.chain, digest, size_bytes, checksum)
                 send, fields = _counted(follower.sender(), work), replication.snapshot_fields("upload", info)
-                upload(send, self._log_id, path, fields)
+                upload(send, path, fields)
             else:
                 digest, took_ms = follower.slow.call(work.timed, _timed_digest, pin, path if way else None)
         finally:

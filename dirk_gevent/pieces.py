@@ -27,12 +27,21 @@ def send_pieces(send: Callable[[dict[str, Any], bytes], None], log_id: int, read
         pace.worked(len(piece))
 
 
-def upload(send: Callable[..., None], log_id: int, path: Path, fields: dict[str, Any]) -> None:
-    """Send a snapshot file to the log; `fields` say what it is. Blocks this greenlet alone. Raises OSError."""
+def send_file(
+    send: Callable[..., None], fields: dict[str, Any], read: Callable[[int], bytes], end: dict[str, Any]
+) -> None:
+    """Send a snapshot file that `read` gives between the frames `fields`, which says what it is, and `end`. Blocks and
+    raises as `send_pieces`.
+    """
     send(fields)
+    send_pieces(send, fields["log"], read)
+    send(end)
+
+
+def upload(send: Callable[..., None], path: Path, fields: dict[str, Any]) -> None:
+    """Send a snapshot file at `path` to the log. Blocks this greenlet alone. Raises OSError."""
     with path.open("rb") as file:
-        send_pieces(send, log_id, file.read)
-    send({"t": "upload_end", "log": log_id})
+        send_file(send, fields, file.read, {"t": "upload_end", "log": fields["log"]})
 
 
 @dataclass(frozen=True, slots=True)

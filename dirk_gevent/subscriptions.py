@@ -96,7 +96,7 @@ class Subscriptions:
             return
         if hello.owner not in (None, hello.node):
             self._host.fences.copied_node(hello)
-        self._host.evidence.is_later(hello.node, hello.epoch)
+        self._host.evidence.came(hello)
         previous = self.links.pop(hello.node, None)
         if previous is not None:
             previous.close()

@@ -213,6 +213,11 @@ def test_an_old_copy_over_the_log_s_own_file_does_not_win_over_who_knows_more(cl
     write = f'/*dirk {{"db":"t"}}*/ {INSERT.format(2, 1)}'
     said = wait_for(lambda: found if "rebuild-log" in (found := message(cluster.ask("proxy", write))) else "", 15)
     assert said.endswith("(57P03)") and "m1" in said
+    # What speaks for it outlives the connection, and all processes.
+    cluster.kill("m1", "proxy")
+    cluster.start("proxy")
+    cluster.start("m1", ready=False)
+    wait_for(lambda: dict(states(cluster, "t")).get("m1") == "blocked", 20, "m1 to be back")
     assert ("m1", "log went back", "undecided") in conflicts(cluster)
     assert not kept_aside(cluster, "m1")
     wait_for(lambda: sorted(_rows(cluster, "m1")) == [(1, n) for n in range(30)], 15, "m1 with all")

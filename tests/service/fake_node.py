@@ -41,7 +41,7 @@ class FakeNode:
         genesis = host.log.genesis if standings else None
         hello = Hello(node, build_fingerprint(), genesis, standings or {}, process=process, epoch=epoch)
         self._serving = gevent.spawn(host.follow, its, json.loads(json.dumps(hello.encode())))
-        assert self.next("welcome")["t"] == "welcome"
+        self.welcome = self.next("welcome")
         self.beat()
         until(lambda: host.cluster.nodes[node].is_connected)
 
