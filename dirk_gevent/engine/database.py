@@ -146,9 +146,11 @@ class Database(Upkeep):
         at = 0
         while at < len(work):
             first = work[at].entry.index
-            piece = work[at : at + careful.piece(first)]
-            # A person decided about an entry that is skipped: it kills nobody any more.
-            if piece[-1].entry.index > self.applied_index and not piece[0].is_skipped:
+            # A person decided about an entry that is skipped: it is not run, and needs no marker. It goes alone, for
+            # those behind it need one.
+            is_skipped = work[at].is_skipped
+            piece = work[at : at + (1 if is_skipped else careful.piece(first))]
+            if piece[-1].entry.index > self.applied_index and not is_skipped:
                 if careful.is_suspected(first):
                     careful.try_out(self._path, piece[0].entry, piece[0].encoded)
                     applier.room.rolled_back()

@@ -6,19 +6,20 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
 
 import pytest
 
 from dirk_gevent.engine import suspects
-from dirk_gevent.engine.apply import Applier, as_work
+from dirk_gevent.engine.apply import Applier, Work, as_work
 from dirk_gevent.engine.careful import CarefulApply
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.faults import PoisonedEntry, StorageFault
-from dirk_gevent.log.entry import Entry
+from dirk_gevent.engine.results import Outcome
+from dirk_gevent.log.entry import SKIP_MARK, Entry
 from parser.shape import split
 from tests.cluster import ROOT
 from tests.engine.plans import LogMaker, TestLimits, open_database
@@ -259,6 +260,38 @@ def test_a_state_that_is_replaced_takes_the_marker_with_it(tmp_path: Path) -> No
     open_database(engine).restore(tmp_path / "state.zst")
     assert not engine.directory.marker(1).exists()
     assert not careful(open_database(engine)).is_suspected(2)
+    engine.close()
+
+
+@pytest.mark.parametrize("deaths", [0, 3])
+def test_what_a_person_had_skipped_is_not_tried_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, deaths: int
+) -> None:
+    """Processes died in it, then it was skipped: it is not run at all. What comes behind it has a marker of its own."""
+    engine = opened(tmp_path / "data")
+    first, second = entries()
+    apply(engine, first)
+    for _ in range(deaths):
+        killed_in(second, engine, monkeypatch)
+        engine = again(engine)
+    engine = again(engine)
+    assert careful(open_database(engine)).is_suspected(2) is (deaths == 3)
+    monkeypatch.setattr(suspects, "try_out", lambda *_: pytest.fail("it was tried out"))
+    log = LogMaker(1)
+    log.index = 2
+    behind = [log.statement(split("manampia ao@ t sanda (3)")) for _ in range(3)]
+    run, named = Applier.apply, dict[int, str]()
+
+    def noted(self: Applier, work: Sequence[Work], expected: bytes | None = None) -> list[Outcome]:
+        marker = engine.directory.marker(1)
+        named.update((item.entry.index, marker.read_text() if marker.exists() else "") for item in work)
+        return run(self, work, expected)
+
+    monkeypatch.setattr(Applier, "apply", noted)
+    outcomes = open_database(engine).apply([Work.of(SKIP_MARK + second.encode()), *as_work(behind)])
+    assert [outcome.sqlstate for outcome in outcomes] == ["XX000", "", "", ""]
+    assert all(named[index].startswith("3-") for index in (3, 4, 5)), named
+    assert not engine.directory.marker(1).exists()
     engine.close()
 
 

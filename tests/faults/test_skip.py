@@ -199,3 +199,49 @@ def test_an_entry_that_kills_whoever_tries_it_is_skipped_too(cluster: Cluster, h
     assert "(1)" in insert(cluster, 7)
     level(cluster, *BOTH)
     assert [numbers(cluster, node) for node in BOTH] == [[0, 1, 7], [0, 1, 7]]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("chosen", BOTH)
+def test_a_rebuilt_log_keeps_an_entry_skipped(cluster: Cluster, hook: Hook, chosen: str) -> None:
+    """The log is lost after the skip, while m2 is not past it. Whichever node it is made from, nobody ever runs the
+    entry: its writer, who says it again, hears XX000 where its end is known, and all nodes end equal."""
+    request = request_id()
+    hook.set(stuck=BOTH)
+    assert "(08007)" in insert(cluster, 666, request)
+    await_stuck(cluster, *BOTH)
+    admin(cluster, "skip", "t", "4", "--yes")
+    assert "(1)" in insert(cluster, 7)
+    level(cluster, *BOTH)
+    cluster.stop("m2")
+    assert "(1)" in insert(cluster, 8)
+    hook.set()
+    cluster.stop("m1", "proxy")
+    shutil.rmtree(cluster.directory / "data" / "log")
+    rows, words = ([0, 1, 7, 8], ("--yes",)) if chosen == "m1" else ([0, 1, 7], ("--yes-lose", "1"))
+    admin(cluster, "rebuild-log", "--from", chosen, *words)
+    cluster.start(*BOTH, "proxy")
+    wait_for(lambda: "(XX000)" in insert(cluster, 666, request), WAIT_SECONDS, "the recorded end")
+    assert "(1)" in insert(cluster, 9)
+    level(cluster, *BOTH)
+    assert [numbers(cluster, node) for node in BOTH] == [[*rows, 9], [*rows, 9]]
+    assert "All" in admin(cluster, "verify")
+
+
+@pytest.mark.slow
+def test_a_log_rebuilt_before_a_skipped_entry_does_not_skip_what_comes_in_its_place(
+    cluster: Cluster, hook: Hook
+) -> None:
+    """No node has got past the entry when the log is lost: it is gone with it, and its index is another entry's."""
+    hook.set(stuck=BOTH)
+    assert "(08007)" in poison(cluster)
+    await_stuck(cluster, *BOTH)
+    cluster.stop(*BOTH, "proxy")
+    shutil.rmtree(cluster.directory / "data" / "log")
+    admin(cluster, "rebuild-log", "--from", "m1", "--yes")
+    hook.set()
+    cluster.start(*BOTH, "proxy")
+    wait_for(lambda: "(1)" in insert(cluster, 7), WAIT_SECONDS, "the new log to take a write")
+    level(cluster, *BOTH)
+    assert [numbers(cluster, node) for node in BOTH] == [[0, 1, 7], [0, 1, 7]]
+    assert "All" in admin(cluster, "verify")
