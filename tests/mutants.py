@@ -230,6 +230,24 @@ def _drain_at_once(patches: _Patches) -> None:
     patches.set(Cluster, "under_way", lambda _: lambda *_: (0, 0))
 
 
+def _keep_plans(patches: _Patches) -> None:
+    """A state that takes another's place has its plans, and definitions of one index count as the same."""
+    from dirk_gevent.engine.reading import ReadSide
+    from parser.schema import Schema
+
+    def heir(state_at: Callable[..., Any]) -> Callable[..., Any]:
+        def made(self: Any, *words: Any) -> Any:
+            state, before = state_at(self, *words), self.__dict__.get("_seen")
+            if before is not None:
+                state.plans, state.shapes = before.plans, before.shapes
+            return state
+
+        return made
+
+    patches.set(ReadSide, "_state_at", heir)
+    patches.set(Schema, "serial", lambda _: property(lambda schema: schema.version, lambda *_: None))
+
+
 _MUTANTS: dict[str, Callable[[_Patches], None]] = {
     "skip_fsync": _skip_fsync,
     "drop_request_id_check": _drop_request_id_check,
@@ -245,6 +263,7 @@ _MUTANTS: dict[str, Callable[[_Patches], None]] = {
     "truncate_past_confirmed": _truncate_past_confirmed,
     "answer_disputed": _answer_disputed,
     "drain_at_once": _drain_at_once,
+    "keep_plans": _keep_plans,
 }
 
 #: Every mutant there is.

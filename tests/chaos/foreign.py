@@ -1,4 +1,7 @@
-"""A node with another history under the same log: entries that its log never had, at indexes that the log has too."""
+"""A node with another history under the same log: entries that its log never had, at indexes that the log has too.
+
+Both histories begin with a definition of the same table at the same index.
+"""
 
 from __future__ import annotations
 
@@ -28,6 +31,7 @@ def leave_a_foreign_history(site: Site) -> None:
     site.await_level()
     site.end(stray)
     shutil.rmtree(site.directory / "undo" / stray)
+    _write(site, "ALTER TABLE foreigners ADD COLUMN own TEXT DEFAULT 'own'")
     for number in range(_OWN_WRITES):
         _write(site, f"INSERT INTO foreigners (n, w) VALUES ({number}, 'own')")
     _apply_foreign_entries(site, stray)
@@ -41,7 +45,8 @@ def _apply_foreign_entries(site: Site, node: str) -> None:
         database = engine.by_log(LOG_ID)
         log = LogMaker(LOG_ID)
         log.index, log.time_ms = database.applied_index, int(time.time() * 1000)
-        texts = [f"INSERT INTO foreigners (n, w) VALUES ({number}, 'foreign')" for number in range(_FOREIGN_WRITES)]
+        texts = ["ALTER TABLE foreigners ADD COLUMN stray INTEGER DEFAULT 7", "CREATE TABLE strays (n INTEGER)"]
+        texts += [f"INSERT INTO foreigners (n, w) VALUES ({number}, 'foreign')" for number in range(_FOREIGN_WRITES)]
         outcomes = database.apply(as_work([log.statement(split(text)) for text in texts]))
         assert all(not outcome.sqlstate for outcome in outcomes), outcomes
     finally:

@@ -24,6 +24,8 @@ EDITED_ROW = (99, 1)
 NOT_APPENDED = ("57P03", "53300", "53100")
 _UNIQUE = "23505"
 _CONFLICT = "40001"
+#: Stands for all tables: their definitions have changed.
+_EVERY_TABLE = "*"
 #: How a request ends whose id was burnt before it came.
 _NO_TRANSACTION = "25P01"
 #: What a transaction reads or writes.
@@ -41,6 +43,7 @@ _CHANGED = {
     Kind.TRANSFER: "banky",
     Kind.BUMP: "isany",
     Kind.GLANCE: "isany",
+    Kind.DEFINE: _EVERY_TABLE,
 }
 
 
@@ -120,6 +123,8 @@ class Tables:
     isany: dict[int, int] = field(default_factory=lambda: {1: 0, 2: 0})
     anjara: set[int] = field(default_factory=set)
     banky: dict[int, int] = field(default_factory=lambda: dict.fromkeys(range(1, ACCOUNTS + 1), FIRST_BALANCE))
+    #: The one row of a table that gets more and more columns.
+    endrika: list[int] = field(default_factory=lambda: [1])
 
     def apply(self, operation: Operation) -> str:
         """Do what it asks; its SQLSTATE."""
@@ -133,6 +138,8 @@ class Tables:
             source, target = accounts(operation)
             self.banky[source] -= operation.value
             self.banky[target] += operation.value
+        elif operation.kind is Kind.DEFINE:
+            self.endrika.append(operation.number)
         elif operation.kind is Kind.SET:
             self.isany[2] = operation.value
         elif operation.value in self.anjara:
@@ -143,7 +150,8 @@ class Tables:
 
     def copy(self) -> Tables:
         """The same content, which no later change reaches."""
-        return Tables(self.lisitra.copy(), self.isany.copy(), self.anjara.copy(), self.banky.copy())
+        endrika = self.endrika.copy()
+        return Tables(self.lisitra.copy(), self.isany.copy(), self.anjara.copy(), self.banky.copy(), endrika)
 
     def rows(self, kind: Kind) -> list[list[int]]:
         """What a read of that kind answers."""
@@ -151,6 +159,8 @@ class Tables:
             return [list(row) for row in self.lisitra]
         if kind is Kind.READ_NUMBERS:
             return [[k, self.isany[k]] for k in sorted(self.isany)]
+        if kind is Kind.READ_SHAPE:
+            return [self.endrika]
         if kind is Kind.READ_BANK:
             return [[k, self.banky[k]] for k in sorted(self.banky)]
         return [[k] for k in sorted(self.anjara)]
@@ -159,7 +169,8 @@ class Tables:
         """Equal, whatever the order of the list's rows on the disk."""
         if sorted(self.lisitra) != sorted(other.lisitra):
             return False
-        return (self.isany, self.anjara, self.banky) == (other.isany, other.anjara, other.banky)
+        mine, others = ((one.isany, one.anjara, one.banky, one.endrika) for one in (self, other))
+        return mine == others
 
 
 @dataclass(slots=True)
@@ -201,7 +212,7 @@ def _conflict(operation: Operation, entry: Entry, changed: dict[str, int], base:
     """The SQLSTATE of a transaction that touched a table which has changed since: the first to commit wins."""
     if not operation.kind.is_transaction:
         return ""
-    touched = TOUCHED[operation.kind]
+    touched = (*TOUCHED[operation.kind], _EVERY_TABLE)
     return _CONFLICT if any(changed.get(table, base) > (entry.base_index or 0) for table in touched) else ""
 
 

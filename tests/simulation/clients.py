@@ -30,7 +30,9 @@ SCHEMA = (
     "manamboara tabilao isany (k ISA fanalahidy, n ISA);",
     "manamboara tabilao anjara (k ISA fanalahidy);",
     "manamboara tabilao banky (k ISA fanalahidy, n ISA);",
+    "manamboara tabilao endrika (k ISA fanalahidy);",
     "manampia ao@ isany (k, n) sanda (1, 0), (2, 0);",
+    "manampia ao@ endrika (k) sanda (1);",
     f"manampia ao@ banky (k, n) sanda (1, {FIRST_BALANCE}), (2, {FIRST_BALANCE}), (3, {FIRST_BALANCE});",
 )
 #: SQLSTATEs after which the same request may be sent again with the same id.
@@ -149,6 +151,8 @@ def statement(operation: Operation) -> str:
         Kind.READ_NUMBERS: "alaivo k, n ao@ isany alaharo k;",
         Kind.READ_CLAIMS: "alaivo k ao@ anjara alaharo k;",
         Kind.READ_BANK: "alaivo k, n ao@ banky alaharo k;",
+        Kind.DEFINE: f"ALTER TABLE endrika ADD COLUMN n{operation.number} INTEGER DEFAULT {operation.number};",
+        Kind.READ_SHAPE: "alaivo * ao@ endrika;",
     }[operation.kind]
 
 

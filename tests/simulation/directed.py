@@ -25,7 +25,10 @@ def draw(seed: int) -> Plan:
         return schedule.draw(seed)
     if seed < Family.DISPUTE:
         return schedule.step_plan(seed)
-    return (_dispute if seed < Family.DRAIN else _drain)(seed, Random(f"directed {seed}"))
+    chance = Random(f"directed {seed}")
+    if seed < Family.DRAIN:
+        return _dispute(seed, chance)
+    return _drain(seed, chance) if seed < Family.FOREIGN else _foreign(seed, chance)
 
 
 def _dispute(seed: int, chance: Random) -> Plan:
@@ -51,3 +54,21 @@ def _drain(seed: int, chance: Random) -> Plan:
             operations.append(Operation(place, client, round(at, 3), kind, chance.randint(1, 15), pause_seconds=pause))
     drain = Fault(0, round(0.4 + chance.random(), 3), Breakage.DRAIN, chance.choice(_TWO_MASTERS.nodes), 1.0)
     return Plan(seed, _TWO_MASTERS, (PROXY,) * schedule.MOST_CLIENTS, tuple(operations), (drain,))
+
+
+def _foreign(seed: int, chance: Random) -> Plan:
+    """Definitions and writes of two histories, read at the node that has the other one before, meanwhile and after."""
+    stray = _TWO_MASTERS.nodes[-1]
+    before = [Kind.DEFINE, *chance.choices((Kind.DEFINE, Kind.APPEND, Kind.ADD), k=chance.randint(0, 2))]
+    after = [Kind.DEFINE, *chance.choices((Kind.DEFINE, Kind.APPEND, Kind.ADD), k=len(before) + chance.randint(2, 4))]
+    # Another client goes on: the first has seen what was lost.
+    times = [(0, 0.2 + 0.2 * at, kind) for at, kind in enumerate(before)]
+    times += [(1, 2.6 + 0.2 * at, kind) for at, kind in enumerate(after)]
+    times += [(2, 1.0 + 0.4 * at, chance.choice((Kind.READ_SHAPE, Kind.READ_NUMBERS))) for at in range(10)]
+    operations = tuple(
+        Operation(number, client, round(at, 3), kind, number + 10, level="any")
+        for number, (client, at, kind) in enumerate(times)
+    )
+    # Twice of three times while it runs.
+    fault = Fault(0, 2.0, Breakage.FOREIGN, stray, 3.0, chance.choice((0, 2, 2)))
+    return Plan(seed, _TWO_MASTERS, (PROXY, PROXY, stray), operations, (fault,))

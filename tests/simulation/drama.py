@@ -20,6 +20,7 @@ from tests.simulation.clients import LOG_ID, Client, History
 from tests.simulation.disk import Image
 from tests.simulation.drains import is_drained, judge_drains
 from tests.simulation.edits import FOUND_SECONDS, Rounds, edit, is_edited
+from tests.simulation.looks import Look, judge_looks, look
 from tests.simulation.loop import BEGIN_SECONDS, Lane
 from tests.simulation.machines import PROXY, Machine, SimCluster
 from tests.simulation.schedule import DEADLINE_SECONDS, MENDED_SECONDS, Breakage, Fault, Kind, Operation, Plan
@@ -75,6 +76,7 @@ class Drama:
         self._template = template
         self._lane = Lane("client")
         self._rounds = Rounds(self._world)
+        self._looks: list[Look] = []
 
     def run(self) -> Result:
         """Play it to its end and judge it."""
@@ -119,7 +121,16 @@ class Drama:
             return [*self._broken_for_good(), f"stuck: {self._standings()}"]
         if not self._within(DEADLINE_SECONDS, lambda: not self._rounds.last_too_long()):
             return self._rounds.last_too_long()
+        if plan.loses_history and not self._look_at_nodes():
+            return ["stuck: a node does not answer"]
         return [] if self._is_for_a_person() else self._judge()
+
+    def _look_at_nodes(self) -> bool:
+        """Ask each node what it holds; whether all have answered in time."""
+        looking = self._world.as_process(
+            self._lane, look, self._world, self._lane, self._cluster.shape.nodes, self._looks, self._gives_up
+        )
+        return self._within(DEADLINE_SECONDS, lambda: looking.dead or self._is_for_a_person())
 
     def _accept_log(self) -> None:
         """A person takes the log as it is when a node knows what it has lost: then that node's history is another."""
@@ -217,6 +228,7 @@ class Drama:
         wrong += judge_transactions(plan, self._history, truth)
         wrong += judge_disputes(plan, self._history, entries, self._commits, self._world.logged_lines)
         wrong += judge_drains(plan, self._history)
+        wrong += judge_looks(self._looks, head.index, truth)
         for machine in self._cluster.nodes:
             wrong += self._judge_node(machine, head, truth)
         times = [entries[index].time_ms for index in sorted(entries)]
@@ -345,17 +357,28 @@ class Faulty:
         if fault.kind is Breakage.CUT:
             network.cut(one, other)
         elif fault.kind is Breakage.HOLD:
-            for pair in both if fault.amount == 0 else [both[int(fault.amount) - 1]]:
-                network.link(*pair).held_until = self._world.loop.time + fault.for_seconds
+            self._hold(*(both[0] if fault.amount < 2 else both[1]), is_one_way=fault.amount > 0)
         else:
             for pair in both:
                 network.link(*pair).spread_seconds += fault.amount
             gevent.sleep(fault.for_seconds)
             network.mend(one, other)
 
+    def _hold(self, source: str, target: str, is_one_way: bool = False) -> None:
+        """Nothing arrives until the fault is over."""
+        for pair in [(source, target)] if is_one_way else [(source, target), (target, source)]:
+            self._world.network.link(*pair).held_until = self._world.loop.time + self._fault.for_seconds
+
     def _make_foreign(self, machine: Machine) -> None:
-        """Everything but `machine` goes back to the beginning; it comes back when the log has grown past it."""
-        machine.kill(power=False)
+        """Everything but `machine` goes back to the beginning; it comes back when the log has grown past it.
+
+        Or it was there all the time (amount 2), only out of reach of the others.
+        """
+        is_live = self._fault.amount == 2
+        if is_live:
+            self._hold(PROXY, machine.name)
+        else:
+            machine.kill(power=False)
         rest = [one for one in self._cluster.machines.values() if one is not machine]
         for one in rest:
             one.kill(power=False)

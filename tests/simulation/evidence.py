@@ -30,6 +30,7 @@ EVIDENCE: dict[str, tuple[str, ...]] = {
     "truncate_past_confirmed": ("has forgotten",),
     "answer_disputed": ("while masters disagreed",),
     "drain_at_once": ("with a drained node",),
+    "keep_plans": ("answers read_shape with",),
     "keep_dropped_files": ("has files of",),
 }
 
@@ -38,6 +39,7 @@ FIRST_SEEDS: dict[str, int] = {
     "ignore_fences": Family.ROUND_STEPS,
     "answer_disputed": Family.DISPUTE,
     "drain_at_once": Family.DRAIN,
+    "keep_plans": Family.FOREIGN,
 }
 
 

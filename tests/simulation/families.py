@@ -16,3 +16,5 @@ class Family(IntEnum):
     DISPUTE = 2 * _FAMILY_SEEDS
     #: A node is drained and, as soon as it is told to be, killed, while transactions live on the nodes.
     DRAIN = 3 * _FAMILY_SEEDS
+    #: The log goes back and a node does not; definitions of both histories have the same indexes.
+    FOREIGN = 4 * _FAMILY_SEEDS

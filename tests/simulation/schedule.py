@@ -53,6 +53,9 @@ class Kind(StrEnum):
     READ_NUMBERS = "read_numbers"
     READ_CLAIMS = "read_claims"
     READ_BANK = "read_bank"
+    #: A table gets one more column; all its columns are read.
+    DEFINE = "define"
+    READ_SHAPE = "read_shape"
     #: Transactions: money moves, a number is read and written back, two tables are read; numbers are read, changed,
     #: and what the change tells is taken back.
     TRANSFER = "transfer"

@@ -111,7 +111,8 @@ def node_standing(directory: Path) -> Standing:
         isany = {int(k): int(n) for k, n in connection.execute("SELECT k, n FROM isany")}
         anjara = {int(k) for (k,) in connection.execute("SELECT k FROM anjara")}
         banky = {int(k): int(n) for k, n in connection.execute("SELECT k, n FROM banky")}
-        return Standing(place, Tables(lisitra, isany, anjara, banky))
+        endrika = [int(one) for one in connection.execute("SELECT * FROM endrika").fetchall()[0]]
+        return Standing(place, Tables(lisitra, isany, anjara, banky, endrika))
 
 
 def node_databases(directory: Path) -> dict[int, str]:
