@@ -58,7 +58,8 @@ def test_an_empty_log_never_overwrites_data(cluster: Cluster) -> None:
     for node in BOTH:
         wait_for(lambda node=node: len(_rows(cluster, node)) == 10, 20, f"the rows of {node}")  # type: ignore[misc]
     assert refusal(cluster, "manamboara tahiry vaovao;").endswith("(57P03)")
-    assert conflicts(cluster) >= {("m1", "other log", "undecided"), ("m2", "other log", "undecided")}
+    told = {("m1", "other log", "undecided"), ("m2", "other log", "undecided")}
+    wait_for(lambda: conflicts(cluster) >= told, 20, "what both nodes tell")
 
 
 def conflicts(cluster: Cluster) -> set[tuple[object, ...]]:

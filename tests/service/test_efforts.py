@@ -73,17 +73,17 @@ def test_progress_of_another_log_is_not_this_one_s() -> None:
 
 def test_a_writer_waits_past_waitms_and_is_answered(host: LogHost, connect: Connect) -> None:
     """The master tells in each heartbeat how far it is; SHOW SERVERS shows it."""
-    object.__setattr__(host.config.limits, "wait_ms", 300)
+    object.__setattr__(host.config.limits, "wait_ms", 2000)
     node = connect("m1")
     writing = gevent.spawn(_write, host)
     until(lambda: host.head_index(1) == 1)
-    for beat in range(12):
+    for beat in range(26):
         node.frames.send(replication.node_beat({}, {}, {}, {1: Effort(1, 100 * beat, 10_000 * beat, 100 * beat)}))
         gevent.sleep(0.1)
     assert not writing.ready()
     (row,) = (row for row in host.server_rows() if (row.node, row.database) == ("m1", "t"))
-    assert (row.work_index, row.work_steps) == (1, 110_000)
-    assert row.work_seconds == pytest.approx(1.1)
+    assert (row.work_index, row.work_steps) == (1, 250_000)
+    assert row.work_seconds == pytest.approx(2.5)
     node.ack(1, 1)
     assert writing.get(timeout=5) == ""
 
