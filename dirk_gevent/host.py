@@ -134,6 +134,9 @@ class LogHost:
         if info is None:
             # A log that waits for a person's decision knows fewer databases than the nodes: that is the news.
             self.disputes.check(SYSTEM_LOG_ID)
+            if self.head_index(SYSTEM_LOG_ID) == 0 and not self.cluster.live_masters(SYSTEM_LOG_ID):
+                # A log that is new: whether it is the nodes', or theirs is away, none of them has said yet.
+                raise SqlError("no_live_master")
             known = [database.name for database in self.log.databases()]
             raise SqlError("unknown_database", name=name, nearest=nearest(name, known), place=place)
         return info

@@ -201,3 +201,18 @@ def test_a_replay_that_the_machine_fails_is_made_again(
     until(lambda: host.fences.is_fenced("m2", 1))
     until(lambda: host.disputes.undecided(1) is None)
     assert len(replays) == 3
+
+
+def test_a_new_log_denies_no_database_before_a_node_has_come(
+    host: LogHost, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its directory may be away, and the nodes know of another log: 57P03 then, not 3D000."""
+    monkeypatch.setattr(host, "head_index", lambda _: 0)
+    with pytest.raises(SqlError) as refused:
+        host.find("gone")
+    assert refused.value.sqlstate == "57P03"
+    connect("m1").beat()
+    until(lambda: host.cluster.live_masters(0))
+    with pytest.raises(SqlError) as refused:
+        host.find("gone")
+    assert refused.value.sqlstate == "3D000"
