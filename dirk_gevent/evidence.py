@@ -122,7 +122,7 @@ class LogEvidence:
             end = log.epochs.end(hello.epoch[1], log_id)
         known = max(standing.heard, standing.applied)
         if end is not None and known > end and head >= standing.applied > end:
-            end = None if log.chain_at(log_id, standing.applied) == standing.chain else end
+            end = None if self._host.integrity.chain_at(log_id, standing.applied) == standing.chain else end
         held = head if end is None else min(end, head)
         return (held, known) if known > held else None
 

@@ -149,7 +149,7 @@ class NodeLink:
             return
         self._lanes[log_id] = lane = SendLane(standing.applied, standing.applied)
         self._host.integrity.vouch(self.node, log_id, standing)
-        chain = self._log.chain_at(log_id, standing.applied)
+        chain = self._host.integrity.chain_at(log_id, standing.applied)
         if standing.applied > head or (chain is not None and chain != standing.chain):
             if self._host.evidence.is_believed(self.node):
                 self._refused[log_id] = self._lanes.pop(log_id).applied
@@ -260,8 +260,8 @@ class NodeLink:
     def _is_read_again(self, log_id: int, error: SqlError) -> bool:
         """Whether a log that could not be read is tried again: while its journal is opened anew after a fault."""
         if error.key == "log_unavailable":
-            gevent.sleep(_LOOK_SECONDS)
-            return True
+            gevent.spawn_later(_LOOK_SECONDS, self.poke, log_id)
+            return False
         lane = self._lanes.pop(log_id, None)
         if lane is not None and lane.mark is not None:
             self._host.snapshots.failed(self.node, log_id, lane.mark)

@@ -15,6 +15,7 @@ damaged is no witness in it (`replay` meets the damage, too).
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from dirk_gevent.conflicts import Cause, Status
@@ -45,7 +46,8 @@ class LogIntegrity:
         for log_id in self._host.log.heads():
             damage = self._host.log.damage(log_id)
             if damage is not None:
-                self._look_after(log_id, damage)
+                # What one log can't do now keeps no other waiting.
+                self._host.guarded(self._look_after, log_id, damage)
             elif log_id in self._since:
                 self._healed(log_id)
         self._end_told_before()
@@ -65,6 +67,12 @@ class LogIntegrity:
         """Whether the log has a snapshot behind what is damaged."""
         latest = self._host.log.latest_snapshot(error.log_id)
         return latest is not None and latest.index >= error.index
+
+    def chain_at(self, log_id: int, index: int) -> bytes | None:
+        """As `Log.chain_at`; None, too, while it cannot be read: one log's trouble is no other's."""
+        with suppress(SqlError):
+            return self._host.log.chain_at(log_id, index)
+        return None
 
     def can_seed(self, node: str, log_id: int) -> bool:
         """Whether the log has what a node begins with: a snapshot, or all entries; else the node waits."""

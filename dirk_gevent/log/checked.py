@@ -14,7 +14,7 @@ from gevent.event import Event
 from dirk_gevent import logs
 from dirk_gevent.log.contract import Chunk, EntriesGoneError, Head, LogDamagedError
 from dirk_gevent.log.damage import FoundDamage
-from dirk_gevent.log.journal_file import MISSING
+from dirk_gevent.log.journal_file import ALTERED, MISSING
 from dirk_gevent.log.journal_threads import JournalThreads
 from dirk_gevent.log.retention import Retention
 from dirk_gevent.log.skipped import marked
@@ -26,6 +26,8 @@ from parser.errors import SqlError
 _PIECE_BYTES = 256 * 1024
 _REST_DURATIONS = 19.0
 _LEAST_REST_SECONDS = 0.02
+#: So many entries of what cannot be read at all are passed over at a time.
+_UNREADABLE_ENTRIES = 64
 #: From the end of one scrub to the beginning of the next.
 SCRUB_PAUSE_SECONDS = 600.0
 
@@ -82,7 +84,11 @@ class CheckedJournal:
         if index == base.index:
             # Entry base + 1 damaged may mean that it is the hash before it which is wrong.
             return None if damage is not None and damage.first <= base.index + 1 else base.chain
-        return self._threads.read(self._threads.reader.chain_at, log_id, index, base)
+        try:
+            return self._threads.read(self._threads.reader.chain_at, log_id, index, base)
+        except LogDamagedError as error:
+            self._damage.note(log_id, error.index, error.reason)
+            return None
 
     def index_at(self, log_id: int, time_ms: int) -> int:
         """See `contract.Log.index_at`."""
@@ -147,12 +153,19 @@ class CheckedJournal:
             return chunk.last_index
         except EntriesGoneError:
             self._check_missing(log_id, after, base)
-            following = self._threads.scrub(self._threads.scrubber.next_held, log_id, after + 1)
-            return head.index if following is None else following
+            return self._next_held(log_id, after + 1, head)
         except LogDamagedError as error:
             if self._is_held(log_id, after):
                 self._damage.note(log_id, error.index, error.reason)
-            return error.index
+            # A page of the file that cannot be read holds many entries.
+            return error.index if error.reason == ALTERED else min(head.index, error.index + _UNREADABLE_ENTRIES)
+
+    def _next_held(self, log_id: int, after: int, head: Head) -> int:
+        try:
+            following = self._threads.scrub(self._threads.scrubber.next_held, log_id, after)
+        except LogDamagedError:
+            following = after + _UNREADABLE_ENTRIES
+        return head.index if following is None else min(head.index, following)
 
     def _check_missing(self, log_id: int, after: int, base: Head) -> None:
         if after >= base.index and self._is_held(log_id, after):

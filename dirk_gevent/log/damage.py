@@ -6,6 +6,9 @@ from dirk_gevent.log.contract import Damage
 from dirk_gevent.log.rows import Contents
 from dirk_gevent.logs import Logger
 
+#: So many damaged entries of a log are remembered, and told.
+_MOST_KEPT = 1000
+
 
 class FoundDamage:
     """The damage known of one journal, by log.
@@ -30,8 +33,14 @@ class FoundDamage:
     def note(self, log_id: int, index: int, reason: str) -> None:
         """Remembers damage, and says so if it is news."""
         found = self._found.setdefault(log_id, {})
-        if index not in found:
-            found[index] = reason
+        if index in found:
+            return
+        is_told = len(found) < _MOST_KEPT
+        if not is_told:
+            # The first and the last are what counts.
+            del found[sorted(found)[1]]
+        found[index] = reason
+        if is_told:
             self._logger.error("log_entry_damaged", log=log_id, index=index, reason=reason)
 
     def of(self, log_id: int) -> Damage | None:

@@ -19,8 +19,10 @@ import orjson
 EPOCH_BYTES = 16
 #: Stands for the heads before an epoch, in a row of its own: what nodes heard in it beyond the log counts for nothing.
 DISOWNED = "disowned"
-#: The heads are kept of so many epochs; an older one is still known, without an end.
+#: The heads are kept of so many of the latest epochs, as long as they take so much together; an older one is still
+#: known, without an end.
 _KEPT_HEADS = 1000
+_KEPT_BYTES = 4 * 1024 * 1024
 
 
 def heads_text(heads: Mapping[int, int]) -> str:
@@ -32,8 +34,10 @@ def write_epoch(connection: apsw.Connection, epoch: bytes, heads: str) -> None:
     """Writes an epoch's row, in the caller's transaction; `heads` are those before its first entry, or `DISOWNED`."""
     connection.execute("INSERT INTO epochs (epoch, heads) VALUES (?, ?)", (epoch, heads))
     connection.execute(
-        "UPDATE epochs SET heads = '' WHERE heads NOT IN ('', ?) AND ordinal <= (SELECT max(ordinal) FROM epochs) - ?",
-        (DISOWNED, _KEPT_HEADS),
+        "UPDATE epochs SET heads = '' WHERE heads NOT IN ('', ?1) AND ordinal IN ("
+        "SELECT ordinal FROM (SELECT ordinal, sum(length(heads)) OVER latest AS size, row_number() OVER latest AS place"
+        " FROM epochs WINDOW latest AS (ORDER BY ordinal DESC)) WHERE place > ?2 OR (size > ?3 AND place > 1))",
+        (DISOWNED, _KEPT_HEADS, _KEPT_BYTES),
     )
 
 
@@ -71,8 +75,12 @@ class Epochs:
         text = self._heads_after.get(epoch, "")
         if not text or epoch == self._own or epoch in self._disowned:
             return None
-        found: dict[str, int] = orjson.loads(text)
-        return found.get(str(log_id))
+        try:
+            found = orjson.loads(text).get(str(log_id))
+        except (ValueError, AttributeError):
+            # It has rotted: nobody knows any more.
+            return None
+        return found if isinstance(found, int) else None
 
     def is_disowned(self, epoch: bytes) -> bool:
         """Whether a person decided that what nodes heard in an epoch beyond this log does not count."""

@@ -254,15 +254,13 @@ class JournalView:
         its chain hash stands for. One that is damaged further on ends the chunk.
         """
         before = base.chain
-        if after_index != base.index:
-            place = self.place(log_id, after_index)
-            if place is None:
-                raise EntriesGoneError(log_id, base.index + 1)
-            before = place[0].chain
-        try:
+        with _damage(log_id, after_index + 1):
+            if after_index != base.index:
+                place = self.place(log_id, after_index)
+                if place is None:
+                    raise EntriesGoneError(log_id, base.index + 1)
+                before = place[0].chain
             entries, after = self._entries(log_id, after_index + 1, upto, max_bytes, before)
-        except (apsw.CorruptError, apsw.NotADBError) as error:
-            raise LogDamagedError(log_id, after_index + 1, str(error)) from error
         return Chunk(log_id, after_index + 1, tuple(entries), before, after)
 
     def place(self, log_id: int, index: int) -> tuple[Head, int] | None:
@@ -275,12 +273,16 @@ class JournalView:
         return next(((Head(index, chained, time_ms), total) for chained, time_ms, total in rows), None)
 
     def chain_at(self, log_id: int, index: int, base: Head) -> bytes | None:
-        """The chain hash at an entry, which the entry before it or the one behind it proves; None when neither does."""
-        rows = fetch(
-            self._connection,
-            "SELECT position, chain, encoded FROM entries WHERE position BETWEEN ? AND ? ORDER BY position",
-            (position(log_id, max(index - 1, base.index + 1)), position(log_id, index + 1)),
-        )
+        """The chain hash at an entry, which the entry before it or the one behind it proves; None when neither does.
+
+        Raises LogDamagedError when they cannot be read.
+        """
+        with _damage(log_id, index):
+            rows = fetch(
+                self._connection,
+                "SELECT position, chain, encoded FROM entries WHERE position BETWEEN ? AND ? ORDER BY position",
+                (position(log_id, max(index - 1, base.index + 1)), position(log_id, index + 1)),
+            )
         found = {key & MAX_INDEX: (chained, encoded) for key, chained, encoded in rows}
         if index not in found:
             return None
@@ -292,12 +294,13 @@ class JournalView:
         return bytes(stored) if behind is not None and follows(stored, behind[1], behind[0]) else None
 
     def next_held(self, log_id: int, after_index: int) -> int | None:
-        """The first entry held behind an index; None when there is none."""
-        rows = fetch(
-            self._connection,
-            "SELECT min(position) FROM entries WHERE position BETWEEN ? AND ?",
-            (position(log_id, after_index + 1), position(log_id, MAX_INDEX)),
-        )
+        """The first entry held behind an index; None when there is none. Raises LogDamagedError."""
+        with _damage(log_id, after_index + 1):
+            rows = fetch(
+                self._connection,
+                "SELECT min(position) FROM entries WHERE position BETWEEN ? AND ?",
+                (position(log_id, after_index + 1), position(log_id, MAX_INDEX)),
+            )
         return None if rows[0][0] is None else rows[0][0] & MAX_INDEX
 
     def index_at(self, log_id: int, time_ms: int) -> int | None:
@@ -340,6 +343,15 @@ class JournalView:
         if self._opened is None:
             self._opened = connect(self._directory, self._vfs)
         return self._opened
+
+
+@contextmanager
+def _damage(log_id: int, index: int) -> Iterator[None]:
+    """Where SQLite finds its own pages damaged, what the log holds at `index` is."""
+    try:
+        yield
+    except (apsw.CorruptError, apsw.NotADBError) as error:
+        raise LogDamagedError(log_id, index, str(error)) from error
 
 
 def _checked(

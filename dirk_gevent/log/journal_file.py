@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -85,7 +87,13 @@ def connect(directory: Path, vfs: str | None) -> apsw.Connection:
 
 def follows(before: bytes, encoded: object, chained: object) -> bool:
     """Whether an entry as stored has the chain hash that is stored with it, behind the hash `before`."""
-    return isinstance(encoded, bytes) and isinstance(before, bytes) and chain(before, encoded) == chained
+    return _computed(before, encoded) == chained
+
+
+def _computed(before: object, encoded: object) -> bytes:
+    """The chain hash at an entry that is stored behind a stored hash; `NO_CHAIN` when either can be none."""
+    is_whole = isinstance(encoded, bytes) and isinstance(before, bytes) and len(before) == HASH_BYTES
+    return chain(before, encoded) if is_whole else NO_CHAIN  # type: ignore[arg-type]
 
 
 def fetch(connection: apsw.Connection, sql: str, values: Sequence[int | str] = ()) -> list[tuple[Any, ...]]:
@@ -184,6 +192,14 @@ def initialise(connection: apsw.Connection, directory: Path) -> None:
 
 def contents(connection: apsw.Connection, directory: Path) -> Contents:
     """All that the journal says besides its entries, each log's end verified; SqlError `log_damaged`."""
+    try:
+        return _contents(connection, directory)
+    except (ValueError, TypeError, LookupError) as error:
+        # A column holds what this program writes nowhere.
+        raise damaged(directory, f"{type(error).__name__}: {error}") from error
+
+
+def _contents(connection: apsw.Connection, directory: Path) -> Contents:
     version = fetch(connection, "SELECT value FROM meta WHERE key='format'")
     if version != [(_FORMAT,)]:
         raise _of_another_format(directory, version[0][0] if version else b"")
@@ -193,7 +209,7 @@ def contents(connection: apsw.Connection, directory: Path) -> Contents:
     return Contents(
         genesis,
         predecessors,
-        tuple(_found_log(connection, directory, _log_row(row)) for row in rows),
+        tuple(_found_log(connection, _log_row(row)) for row in rows),
         tuple(_found_snapshot(row) for row in snapshots),
         fetch(connection, "SELECT value FROM meta WHERE key='inode'") != [(_inode(directory),)],
         tuple(fetch(connection, "SELECT log_id, idx FROM skips")),
@@ -214,6 +230,8 @@ def _latest_requests(connection: apsw.Connection) -> tuple[RequestRow, ...]:
 def _log_row(row: tuple[Any, ...]) -> LogRow:
     log_id, name, created_ms, index, chained, time_ms, total_bytes, sealed_at, sealed_ms = row
     base = Head(index, chained, time_ms)
+    if not isinstance(name, str):
+        raise TypeError(f"the name of log {log_id} is {name!r}")
     return LogRow(log_id, name, created_ms, base, total_bytes, sealed_at, sealed_ms)
 
 
@@ -233,17 +251,17 @@ def _identity(connection: apsw.Connection) -> tuple[bytes, tuple[Predecessor, ..
     return (genesis[0][0] if genesis else b""), predecessors
 
 
-def _found_log(connection: apsw.Connection, directory: Path, row: LogRow) -> FoundLog:
-    """The log's end, with the chain of its first and of its last entries checked."""
+def _found_log(connection: apsw.Connection, row: LogRow) -> FoundLog:
+    """The log's end, with the chain of its first and of its last entries checked.
+
+    A dropped database's log ends where it was sealed, whatever of it is forgotten already or damaged.
+    """
     base, damage = row.base, _damage_at_base(connection, row)
-    tail = fetch(
-        connection,
-        "SELECT position, time_ms, total_bytes, chain, encoded FROM entries WHERE position BETWEEN ? AND ?"
-        " ORDER BY position DESC LIMIT ?",
-        (position(row.log_id, base.index + 1), position(row.log_id, MAX_INDEX), VERIFIED_ENTRIES + 1),
-    )
+    tail, unreadable = _newest(connection, row)
     head, total_bytes = base, row.base_total_bytes
-    if len(tail) > VERIFIED_ENTRIES:
+    if unreadable:
+        damage += (((tail[-1][0] & MAX_INDEX) - 1, unreadable),)
+    if unreadable or len(tail) > VERIFIED_ENTRIES:
         key, time_ms, total_bytes, chained, _ = tail.pop()
         head = Head(key & MAX_INDEX, chained, time_ms)
     doubt = b""
@@ -257,16 +275,40 @@ def _found_log(connection: apsw.Connection, directory: Path, row: LogRow) -> Fou
         doubt = b""
         if not is_right:
             damage += ((index, ALTERED),)
-            doubt = chain(head.chain, encoded) if isinstance(encoded, bytes) else NO_CHAIN
+            doubt = _computed(head.chain, encoded)
         head, total_bytes = Head(index, chained, time_ms), total
-    if row.sealed_at is not None and head.index != row.sealed_at:
-        raise damaged(directory, f"log {row.log_id} ends at {head.index}, but was sealed at {row.sealed_at}")
+    if row.sealed_at is not None:
+        head, damage, doubt = replace(head, index=row.sealed_at), (), b""
     older = older_upto(row.log_id, row.base.index + 1, head.index, partial(_encoded, connection, row.log_id))
     return FoundLog(row, head, total_bytes, older, damage, doubt)
 
 
+def _newest(connection: apsw.Connection, row: LogRow) -> tuple[list[tuple[Any, ...]], str]:
+    """The last entries of a log, the newest first, and why SQLite could not read more of them, if so.
+
+    Raises apsw errors when it can't read the very last.
+    """
+    found: list[tuple[Any, ...]] = []
+    rows = connection.execute(
+        "SELECT position, time_ms, total_bytes, chain, encoded FROM entries WHERE position BETWEEN ? AND ?"
+        " ORDER BY position DESC LIMIT ?",
+        (position(row.log_id, row.base.index + 1), position(row.log_id, MAX_INDEX), VERIFIED_ENTRIES + 1),
+    )
+    with closing(rows):
+        try:
+            found.extend(rows)
+        except apsw.CorruptError as error:
+            if not found:
+                raise
+            return found, str(error)
+    return found, ""
+
+
 def _encoded(connection: apsw.Connection, log_id: int, index: int) -> bytes:
-    found = fetch(connection, "SELECT encoded FROM entries WHERE position = ?", (position(log_id, index),))
+    try:
+        found = fetch(connection, "SELECT encoded FROM entries WHERE position = ?", (position(log_id, index),))
+    except apsw.CorruptError:
+        return b""
     return found[0][0] if found and isinstance(found[0][0], bytes) else b""
 
 
@@ -274,7 +316,10 @@ def _damage_at_base(connection: apsw.Connection, row: LogRow) -> tuple[tuple[int
     """Whether the hash that a log begins behind leads to its first entry, or is that of the snapshot there."""
     base = row.base
     where = position(row.log_id, base.index + 1)
-    first = fetch(connection, "SELECT chain, encoded FROM entries WHERE position=?", (where,))
+    try:
+        first = fetch(connection, "SELECT chain, encoded FROM entries WHERE position=?", (where,))
+    except apsw.CorruptError as error:
+        return ((base.index + 1, str(error)),)
     if first and not follows(base.chain, first[0][1], first[0][0]):
         return ((base.index + 1, ALTERED),)
     held = fetch(connection, "SELECT chain FROM snapshots WHERE log_id=? AND idx=?", (row.log_id, base.index))

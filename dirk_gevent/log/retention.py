@@ -12,6 +12,7 @@ from dirk_gevent import logs
 from dirk_gevent.config import LogSettings
 from dirk_gevent.log.contract import Head, SnapshotInfo
 from dirk_gevent.log.damage import FoundDamage
+from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from dirk_gevent.log.journal_threads import CommitFailedError, JournalThreads
 from dirk_gevent.log.rows import Contents, FoundSnapshot
 from dirk_gevent.log.snapshots import OpenSnapshot, SnapshotFiles
@@ -54,12 +55,24 @@ class Retention:
         self._storing: set[int] = set()
         for snapshot in contents.snapshots:
             self._held.setdefault(snapshot.info.log_id, []).append(snapshot)
-        for info in self._files.tidy(snapshot.info for snapshot in contents.snapshots):
+        for info in self._files.tidy([snapshot.info for snapshot in contents.snapshots], self._is_over):
             logs.logger("log").error("snapshot_lost", log=info.log_id, index=info.index)
             self._remove(info.log_id, [info.index])
         for log_id, log in self._state().logs.items():
             if log.row.base.index and log.is_open and self.latest(log_id) is None:
                 damage.note(log_id, log.row.base.index, "the log begins behind a snapshot that is not there")
+
+    def _is_over(self, log_id: int, index: int) -> bool:
+        """Whether a snapshot's file that this journal does not name is of no use to any other journal of this log.
+
+        This may be an old one that somebody has put in the place of a later, which a person puts back: what that names
+        lies past what this one knows.
+        """
+        log, system = self._state().logs.get(log_id), self._state().logs[SYSTEM_LOG_ID]
+        if log is None:
+            return log_id <= system.head.index
+        confirmed = (one.info.index for one in self._held.get(log_id, ()) if one.info.confirmed)
+        return index <= max(log.row.base.index, *confirmed, 0)
 
     def latest(self, log_id: int) -> SnapshotInfo | None:
         """See `contract.Log.latest_snapshot`."""
@@ -105,7 +118,10 @@ class Retention:
         self._storing.add(info.log_id)
         try:
             stored = self._files.store(info, chunks)
-            snapshot = FoundSnapshot(stored, self._place(info.log_id, info.index)[1])
+            log = self._state().log(info.log_id)
+            is_newest = info.index == log.head.index
+            total_bytes = log.total_bytes if is_newest else self._place(info.log_id, info.index)[1]
+            snapshot = FoundSnapshot(stored, total_bytes)
             self._write(self._threads.journal.put_snapshot, snapshot)
         finally:
             self._storing.discard(info.log_id)
@@ -192,8 +208,8 @@ class Retention:
         damage = self._damage.of(log_id)
         upto = newest if damage is not None and damage.last <= newest else min(upto, newest)
         # Where the first kept entry cannot be checked the log does not begin.
-        if upto > log.row.base.index and (base := self._proven(log_id, upto, whole)) is not None:
-            total_bytes = self._place(log_id, upto)[1]
+        if upto > log.row.base.index and (proven := self._proven(log_id, upto, whole)) is not None:
+            base, total_bytes = proven
             self._write(self._threads.journal.rebase, log_id, base, total_bytes)
             log = self._state().log(log_id)
             log.row = replace(log.row, base=base, base_total_bytes=total_bytes)
@@ -202,15 +218,19 @@ class Retention:
             self._damage.begins_behind(log_id, log.row.base.index)
         return log.row.base.index + 1
 
-    def _proven(self, log_id: int, index: int, whole: list[FoundSnapshot]) -> Head | None:
-        """Where a log can begin: chain and time at an index, the chain that of the snapshot there or proven."""
-        time_ms = self._place(log_id, index)[0].time_ms
+    def _proven(self, log_id: int, index: int, whole: list[FoundSnapshot]) -> tuple[Head, int] | None:
+        """Where a log can begin: head and total bytes at an index, the chain that of the snapshot there or proven."""
+        log = self._state().log(log_id)
         for one in whole:
             if one.info.index == index:
-                return Head(index, one.info.chain, time_ms)
-        base = self._state().log(log_id).row.base
-        chained = self._threads.read(self._threads.reader.chain_at, log_id, index, base)
-        return None if chained is None else Head(index, chained, time_ms)
+                # The entry itself may be what is damaged; its time then was not later than the head's.
+                time_ms = log.head.time_ms
+                with suppress(SqlError):
+                    time_ms = self._place(log_id, index)[0].time_ms
+                return Head(index, one.info.chain, time_ms), one.total_bytes
+        place, total_bytes = self._place(log_id, index)
+        chained = self._threads.read(self._threads.reader.chain_at, log_id, index, log.row.base)
+        return None if chained is None else (replace(place, chain=chained), total_bytes)
 
     def forget(self, log_id: int) -> None:
         """See `contract.Log.forget`."""

@@ -2,12 +2,13 @@
 reads.
 
 A file is what a node's engine made, compressed; the log does not look inside. The journal names those that count;
-a file that it does not name is left over from a crash and goes at start-up.
+a file that it does not name is left over from a crash, and goes at a start-up from which on nobody can miss it.
 """
 
 from __future__ import annotations
 
 import errno
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from hashlib import blake2b
@@ -25,6 +26,8 @@ from parser.errors import SqlError
 #: Name of the folder in the log's directory.
 SNAPSHOT_FOLDER = "snapshots"
 
+#: A snapshot's file: log and index.
+_NAME = re.compile(r"([0-9]+)-([0-9]+)\.zst")
 _THREADS = 2
 _PIECE_BYTES = 1024 * 1024
 
@@ -41,12 +44,15 @@ class SnapshotFiles:
         self._readers: dict[Path, int] = {}
         self._unwanted: set[Path] = set()
 
-    def tidy(self, wanted: Iterable[SnapshotInfo]) -> list[SnapshotInfo]:
-        """Deletes files that are none of `wanted`; returns those of `wanted` that have no whole file."""
+    def tidy(self, wanted: Iterable[SnapshotInfo], is_over: Callable[[int, int], bool]) -> list[SnapshotInfo]:
+        """Deletes files that are none of `wanted`, snapshots only if they are over (by log and index); returns those of
+        `wanted` that have no whole file.
+        """
         make_directory(self._folder)
         expected = {snapshot_file(self._folder, info.log_id, info.index): info for info in wanted}
         for path in self._folder.iterdir():
-            if path not in expected:
+            named = _NAME.fullmatch(path.name)
+            if path not in expected and (named is None or is_over(int(named[1]), int(named[2]))):
                 path.unlink()
         return [info for path, info in expected.items() if not path.exists() or path.stat().st_size != info.size_bytes]
 
