@@ -187,12 +187,25 @@ def _adopt(
         # A hash of its own: no other history leads here.
         place = Place(log_id, info.name, head.index + 1, chain(head.chain, secrets.token_bytes(16)), now_ms)
         digest, chunks = deliver(place)
-        # The log refuses it when anything was appended since.
-        host.log.adopt_snapshot(SnapshotInfo(log_id, place.index, place.chain, digest), chunks)
+        try:
+            # The log refuses it when anything was appended since.
+            host.log.adopt_snapshot(SnapshotInfo(log_id, place.index, place.chain, digest), chunks)
+        except SqlError as error:
+            if error.key != "log_unavailable" or not _was_taken(host, place):
+                raise
         host.replaced(log_id, place.index)
         return place.index
     finally:
         host.disputes.unblock(log_id, "restoring")
+
+
+def _was_taken(host: LogHost, place: Place) -> bool:
+    """Whether the log has a state all the same, after a fault that left that open until the journal is read again."""
+    deadline = time.monotonic() + _QUIET_SECONDS
+    while host.log.is_in_doubt and time.monotonic() < deadline:
+        gevent.sleep(_LOOK_SECONDS)
+    head = host.log.head(place.log_id)
+    return (head.index, head.chain) == (place.index, place.chain)
 
 
 def _await_quiet(host: LogHost, info: DatabaseInfo) -> None:

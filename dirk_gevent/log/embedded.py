@@ -354,6 +354,7 @@ class EmbeddedLog:
         # Nothing may block between the reading and this, and what was written right after it counts.
         self._state = State(contents)
         self._retention.bring_up(self._state)
+        self._retention.reread(contents)
         self._tail.clear()
         # Entries whose writers were told that nobody knows may be there: followers must look.
         self._bells.ring(self._state.logs)

@@ -161,6 +161,15 @@ class Retention:
                 log.row = replace(log.row, base=base, base_total_bytes=total_bytes)
                 log.head = base if log.head.index < base.index else log.head
 
+    def reread(self, contents: Contents) -> None:
+        """The journal was read again after a fault: a log may begin behind a state of which nobody knew that it was
+        adopted.
+        """
+        for log_id, log in self._state().logs.items():
+            if log.row.base.index and log.is_open and self.latest(log_id) is None:
+                self._held[log_id] = [one for one in contents.snapshots if one.info.log_id == log_id]
+                self._note_newest(log_id)
+
     def discard(self, log_id: int) -> None:
         """Delete the entries that lie before the log's base, in small steps between appends."""
         while not self._write(self._threads.journal.discard_step, log_id, self._state().log(log_id).row.base.index):

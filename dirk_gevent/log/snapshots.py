@@ -81,6 +81,8 @@ class SnapshotFiles:
         try:
             file = call(self._pool, _Checked, path, info)
         except FileNotFoundError as error:
+            if call(self._pool, self._folder.exists):
+                self.damaged(info, "its file is gone")
             raise SqlError("snapshot_gone", log_id=info.log_id, index=info.index) from error
         self._readers[path] = self._readers.get(path, 0) + 1
         return OpenSnapshot(self, info, path, file)

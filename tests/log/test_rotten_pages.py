@@ -197,6 +197,27 @@ def test_an_old_journal_in_the_log_s_place_costs_no_snapshot_of_the_right_one(
         assert rotting.log.damage(one) is None and rotting.log.latest_snapshot(one) is not None
 
 
+@pytest.mark.parametrize("is_away", [False, True], ids=["gone", "folder away"])
+def test_a_snapshot_whose_file_is_gone_counts_no_more(rotting: Rotting, is_away: bool) -> None:
+    """While the log runs, too; but not when its whole folder is away, which may come back."""
+    made = snapshot(rotting.log, rotting.log_id)
+    assert rotting.log.confirm_snapshot(rotting.log_id, made.index, made.digest)
+    assert rotting.log.truncate(rotting.log_id, made.index) == made.index + 1
+    folder = rotting.settings.directory / "snapshots"
+    if is_away:
+        folder.rename(folder.with_name("away"))
+    else:
+        (folder / f"{rotting.log_id}-{made.index}.zst").unlink()
+    with pytest.raises(SqlError) as gone:
+        rotting.log.open_snapshot(rotting.log_id, made.index)
+    assert gone.value.key == "snapshot_gone"
+    assert (rotting.log.latest_snapshot(rotting.log_id) is None) != is_away
+    assert (rotting.log.damage(rotting.log_id) is None) == is_away
+    if is_away:
+        folder.with_name("away").rename(folder)
+        rotting.log.open_snapshot(rotting.log_id, made.index).close()
+
+
 def test_files_that_nobody_can_miss_go(rotting: Rotting) -> None:
     """What a crash left: a part, a snapshot older than the confirmed one, one of a database that is gone."""
     made = snapshot(rotting.log, rotting.log_id)

@@ -1,0 +1,79 @@
+"""A state that the log takes while its disk fails: whether it was taken is found out, and the log goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import gevent
+import pytest
+
+from dirk_gevent import restoring
+from dirk_gevent.config import LogSettings
+from dirk_gevent.engine.reissue import Place
+from dirk_gevent.host import LogHost
+from dirk_gevent.log.contract import SnapshotInfo
+from dirk_gevent.log.embedded import EmbeddedLog
+from dirk_gevent.log.entry import Draft
+from parser.errors import SqlError
+from tests.log.conftest import NOW_MS
+from tests.log.faulty_disk import NAME, FaultyDisk
+from tests.log.test_contract import create, error_of
+from tests.service.conftest import host as host
+
+
+@pytest.fixture
+def disk() -> Iterator[FaultyDisk]:
+    found = FaultyDisk()
+    yield found
+    found.unregister()
+
+
+def test_a_log_whose_state_came_through_a_fault_has_its_snapshot(
+    tmp_path: Path, disk: FaultyDisk, draft: Callable[..., Draft]
+) -> None:
+    """Else nodes have nothing to begin with before the process is started again."""
+    log = EmbeddedLog(LogSettings(directory=tmp_path / "log"), clock=lambda: NOW_MS, vfs=NAME)
+    log_id = create(log, "a")
+    log.append(log_id, draft())
+    with disk.failing_sync():
+        info = SnapshotInfo(log_id, 2, b"c" * 16, b"digest")
+        assert error_of(log.adopt_snapshot, info, [b"state"]) == "log_unavailable"
+        seen = disk.failures
+        with gevent.Timeout(10):
+            # It is tried to be read again meanwhile, which leaves the WAL as it is.
+            while disk.failures == seen:
+                gevent.sleep(0.01)
+    with gevent.Timeout(10):
+        while log.is_in_doubt:
+            gevent.sleep(0.01)
+    latest = log.latest_snapshot(log_id)
+    assert (log.oldest(log_id) > 1) == (latest is not None)
+    log.append(log_id, draft())
+    log.close()
+
+
+@pytest.mark.parametrize("is_taken", [True, False])
+def test_a_restore_finds_out_whether_its_state_was_taken(
+    host: LogHost, monkeypatch: pytest.MonkeyPatch, is_taken: bool
+) -> None:
+    """It was: then caches are told, and the restore ends as any. It was not: nothing is changed."""
+    info, adopt = host.find("t"), host.log.adopt_snapshot
+
+    def failing(info: SnapshotInfo, chunks: Iterable[bytes]) -> SnapshotInfo:
+        if is_taken:
+            adopt(info, chunks)
+        raise SqlError("log_unavailable", reason="disk I/O error")
+
+    def deliver(_: Place) -> restoring.Delivery:
+        return b"digest", iter([b"state"])
+
+    monkeypatch.setattr(host.log, "adopt_snapshot", failing)
+    if is_taken:
+        assert restoring._adopt(host, info, deliver, None) == 1
+        assert host.released()[info.log_id] == 1
+    else:
+        with pytest.raises(SqlError):
+            restoring._adopt(host, info, deliver, None)
+        assert host.released()[info.log_id] == 0
+    host.disputes.check(info.log_id)
