@@ -118,8 +118,8 @@ class LogEvidence:
         A node that has applied more of this very log than the log had then has only not written down a later epoch.
         """
         standing, end, log = hello.standings[log_id], None, self._host.log
-        if hello.epoch is not None and hello.epoch[0] == log.genesis:
-            end = log.epochs.end(hello.epoch[1], log_id)
+        if hello.epoch is None or hello.epoch[0] == log.genesis:
+            end = log.epochs.end(hello.epoch[1] if hello.epoch else None, log_id)
         known = max(standing.heard, standing.applied)
         if end is not None and known > end and head >= standing.applied > end:
             end = None if self._host.integrity.chain_at(log_id, standing.applied) == standing.chain else end
@@ -132,7 +132,7 @@ class LogEvidence:
             return True
         heads, is_fenced = self._host.log.heads(), self._host.fences.is_fenced
         counting = [one for one in hello.standings if one in heads and not is_fenced(hello.node, one)]
-        return hello.epoch is not None and any(self.lacks(hello, one, heads[one].index) for one in counting)
+        return any(self.lacks(hello, one, heads[one].index) for one in counting)
 
     def follows(self, node: str, log_id: int) -> None:
         """What a node has of a log is the log's, or nothing: what it has said against it is over."""

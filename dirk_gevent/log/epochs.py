@@ -5,7 +5,8 @@ that the opening appends, with the heads that all logs had before, and told to t
 that a node has heard of stands in the journal, unless somebody has put an older journal in its place; and what a node
 heard of in an epoch lies before the heads at which the next one began.
 
-A journal of release 2.0.0 has no epochs: it gets its first with the next entry.
+A journal of release 2.0.0 has no epochs: it gets its first with the next entry. A node that has heard of none has seen
+nothing behind the heads before the first.
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ class Epochs:
         self._has_begun = has_begun
         self._disown = disown
         self._heads_after: dict[bytes, str] = {}
+        self._first_heads = ""
         self._disowned: set[bytes] = set()
 
     def opened(self, rows: Sequence[tuple[bytes, str]], heads_now: Mapping[int, int]) -> None:
@@ -56,6 +58,8 @@ class Epochs:
         self._heads_after.clear()
         self._disowned = {epoch for epoch, heads in rows if heads == DISOWNED}
         following = heads_text(heads_now)
+        # Without rows this opening begins the first, if it appends anything.
+        self._first_heads = rows[0][1] if rows else following
         for epoch, heads in reversed(rows):
             is_known = heads not in ("", DISOWNED)
             self._heads_after[epoch] = following if is_known else ""
@@ -70,9 +74,11 @@ class Epochs:
         """Whether an epoch that a node has heard of is one of this log's."""
         return epoch in self._heads_after or epoch == self._own
 
-    def end(self, epoch: bytes, log_id: int) -> int | None:
-        """The last index that a log had in an epoch; None when that is not known, or not over."""
-        text = self._heads_after.get(epoch, "")
+    def end(self, epoch: bytes | None, log_id: int) -> int | None:
+        """The last index that a log had in an epoch, or (None) before the first; None when that is not known, or not
+        over.
+        """
+        text = self._first_heads if epoch is None else self._heads_after.get(epoch, "")
         if not text or epoch == self._own or epoch in self._disowned:
             return None
         try:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 
+import apsw
 import gevent
 import pytest
 
@@ -175,6 +177,33 @@ def test_a_hello_without_an_epoch_takes_nothing_back(opened: Opened) -> None:
     gevent.sleep(0.05)
     assert blocking(opened.host).key == "log_went_back"
     assert not opened.host.cluster.nodes["m1"].fenced
+    node.end()
+
+
+def test_a_log_of_an_earlier_release_that_went_back_is_told_too(opened: Opened) -> None:
+    """An old journal without epochs took the place of a later one, and grew since; the node has heard of no epoch."""
+    opened.stop()
+    opened.log.close()
+    with closing(apsw.Connection(str(opened.host.config.log.directory / "journal.sqlite"))) as connection:
+        connection.execute("DELETE FROM epochs")
+    opened.log = EmbeddedLog(opened.host.config.log, clock=lambda: NOW_MS)
+    opened.restart()
+    append(opened.host, 9)
+    for _ in range(2):
+        node = opened.node("m1", Standing(5, OTHER, 5), None)
+        assert node.next("refuse", "fence")["t"] == "refuse"
+        assert told_epochs(node) == {""}
+        node.end()
+        assert not opened.host.cluster.nodes["m1"].fenced
+        assert blocking(opened.host).key == "log_went_back"
+        opened.stop()
+        opened.log.close()
+        opened.log = EmbeddedLog(opened.host.config.log, clock=lambda: NOW_MS)
+        opened.restart()
+    node = opened.node("m2", opened.right(BEFORE, BEFORE), None)
+    while (frame := node.next("entries", "refuse"))["log"] != 1:
+        continue
+    assert frame["t"] == "entries"
     node.end()
 
 
