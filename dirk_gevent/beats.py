@@ -11,19 +11,18 @@ from dirk_gevent.engine.database import Database
 
 def heartbeat(
     databases: Mapping[int, Database],
-    told: dict[int, tuple[int, int]],
+    told: dict[int, int],
     more_states: Mapping[int, str],
     answers: Mapping[int, int],
 ) -> dict[str, Any]:
-    """The frame. `told` are the applied and durable indexes that the host has heard of, kept up to date
-    here; `answers`: how far the answers to marks are."""
-    applied, durable, states, efforts = {}, {}, {}, {}
+    """The frame. `told` are the durable indexes that the host has heard of, kept up to date here; `answers`: how far
+    the answers to marks are.
+    """
+    durable, states, efforts = {}, {}, {}
     for log_id, database in databases.items():
-        now = (database.applied_index, database.durable_index)
-        if told.get(log_id) != now:
-            told[log_id] = now
-            applied[log_id], durable[log_id] = now
+        if told.get(log_id) != (now := database.durable_index):
+            told[log_id] = durable[log_id] = now
         if database.state != "live":
             states[log_id] = str(database.state)
         efforts[log_id] = database.effort()
-    return replication.node_beat(applied, durable, {**states, **more_states}, efforts, answers)
+    return replication.node_beat(durable, {**states, **more_states}, efforts, answers)

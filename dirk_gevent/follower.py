@@ -23,6 +23,7 @@ from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.faults import StorageFault
 from dirk_gevent.engine.position import NodeState
+from dirk_gevent.file_watch import FileWatch
 from dirk_gevent.genesis import HeardEpoch, followed_log, keep_followed_log
 from dirk_gevent.heard import Heard
 from dirk_gevent.introduction import introduce
@@ -34,6 +35,7 @@ from dirk_gevent.precedence import Way
 from dirk_gevent.progress import Progress
 from dirk_gevent.protocol import FrameSocket
 from dirk_gevent.replication import Hello, Welcome
+from dirk_gevent.sender import Sender
 from dirk_gevent.startup import plain_reason
 from dirk_gevent.threads import NativeThreads
 
@@ -72,11 +74,10 @@ class Follower:
         self._gone: set[int] = set()
         #: Logs of which something came on this connection though their database is not here.
         self.skipped: set[int] = set()
-        self._told: dict[int, tuple[int, int]] = {}
+        self._told: dict[int, int] = {}
         #: Set when the host sends nothing new here and nothing is under way, or when there is no host.
         self._left = Event()
-        #: What each database's file looked like when DirkDB had written to it last, and its applied index then.
-        self._files: dict[int, tuple[int, tuple[int, ...]]] = {}
+        self.files = FileWatch(engine)
         self._beat_seconds, self._said_waiting = 0.5, False
         self._process = f"{random.getrandbits(64):016x}"
         #: The disk took neither the node's name nor the log's: every database here counts as stalled.
@@ -131,12 +132,12 @@ class Follower:
 
     def send(self, content: dict[str, Any], body: bytes = b"") -> None:
         """Tell the host something; nothing happens while there is no host."""
-        if self._frames is not None:
+        if (frames := self._frames) is not None:
             try:
-                self._frames.send(content, body)
+                frames.send(content, body)
             except OSError:
                 # Part of a frame may be out: nothing more can be said on this connection.
-                self.reconnect()
+                frames.close()
 
     def damaged(self, database: Database, reason: str) -> None:
         """A file can't be read any more: say so once, and have the host shut it out. Nothing happens without a host."""
@@ -161,7 +162,8 @@ class Follower:
             # The host is heard at every beat: one that is silent for so long is gone, whatever TCP still believes.
             sock.settimeout(_SILENCE_SECONDS)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            metadata = {"follow": self._hello().encode()}
+            hello = self._hello()
+            metadata = {"follow": hello.encode()}
             sock.sendall(protocol.with_metadata(metadata, protocol.FOLLOW_STATEMENT))
             frames = FrameSocket(sock)
             first = frames.receive()
@@ -172,7 +174,8 @@ class Follower:
             self._accepted(Welcome.decode(first))
             self._frames = frames
             self._left.clear()
-            beats = gevent.spawn(self._guarded, self._beat_all)
+            self._tell_moved(hello)
+            beats = gevent.spawn(self._guarded, self._beat_all, frames)
             while (frame := frames.receive()) is not None:
                 self.heard.now()
                 self._receive(frame)
@@ -182,6 +185,13 @@ class Follower:
             if beats is not None:
                 beats.kill()
             self._disconnected(sock)
+
+    def _tell_moved(self, hello: Hello) -> None:
+        """Say where databases are that what came on the connection before has moved since the hello was made."""
+        for log_id, database in self.engine.logs().items():
+            said, at = hello.standings.get(log_id), database.position
+            if at.index if said is None else (said.applied, said.chain) != (at.index, at.chain):
+                self.send(replication.stands(log_id, at.index, at.chain))
 
     def _disconnected(self, sock: socket.socket) -> None:
         self._frames = None
@@ -283,7 +293,7 @@ class Follower:
             before, after = bytes.fromhex(frame["chain"]), bytes.fromhex(frame["after"])
             lane.put(Batch(int(frame["first"]), before, tuple(protocol.split_entries(frame["body"])), after))
         elif kind == "mark":
-            lane.put(Mark(int(frame["index"]), bool(frame["upload"]), Way(frame.get("way", ""))))
+            lane.put(Mark(int(frame["index"]), bool(frame["upload"]), Way(frame["way"]), int(frame["ask"])))
         elif kind == "fence":
             lane.put(Fence())
         elif kind == "halt":
@@ -325,10 +335,11 @@ class Follower:
 
     # -- beats and checkpoints --------------------------------------------------------------------------------
 
-    def _beat_all(self) -> None:
+    def _beat_all(self, frames: FrameSocket) -> None:
         while True:
-            states, answers = self._unwritten_states(), self.answers.counts()
-            self.send(heartbeat(self.engine.logs(), self._told, states, answers))
+            unwritten = self._unwritten_states()
+            with frames.turn():
+                self.send(heartbeat(self.engine.logs(), self._told, unwritten, self.answers.counts()))
             gevent.sleep(self._beat_seconds)
 
     def _unwritten_states(self) -> dict[int, str]:
@@ -351,27 +362,12 @@ class Follower:
                 if not db.is_loaded:
                     self._open_lane(log_id).retry()
                     continue
-                self._look_at_file(db)
+                if self.files.is_touched(db):
+                    self.send({"t": "touched", "log": log_id})
                 if db.wants_checkpoint and log_id in self.engine.logs():
                     self._guarded(self._checkpoint, db)
-                    self.note_file(db)
-            known = self.engine.logs()
-            self._files = {one: seen for one, seen in self._files.items() if one in known}
-
-    def note_file(self, database: Database) -> None:
-        """Remember what a database's file looks like, now that DirkDB has written to it."""
-        self._files[database.log_id] = database.applied_index, self.engine.directory.signature(database.log_id)
-
-    def _look_at_file(self, database: Database) -> None:
-        """Tell the host of a file that changed though nothing was applied: another program may have written to it.
-
-        What DirkDB writes besides (a WAL cut, a large transaction rolled back) looks alike, and costs a comparison.
-        """
-        before = self._files.get(database.log_id)
-        self.note_file(database)
-        after = self._files[database.log_id]
-        if before is not None and before != after and before[0] == after[0]:
-            self.send({"t": "touched", "log": database.log_id})
+                    self.files.note(db)
+            self.files.keep_only(self.engine.logs())
 
     def _checkpoint(self, database: Database) -> None:
         try:
@@ -388,10 +384,10 @@ class Follower:
             database, fault = self.progress.damage.get()
             self.damaged(database, str(fault))
 
-    def sender(self) -> Callable[..., None]:
-        """`send` over the connection there is now: when that has ended it does nothing."""
+    def sender(self) -> Sender:
+        """`send` over the connection there is now."""
         frames = self._frames
-        return lambda *words: self.send(*words) if self._frames is frames else None
+        return Sender(lambda *words: self.send(*words), lambda: self._frames is frames)
 
     def _guarded(self, work: Callable[..., None], *arguments: Any) -> None:
         try:

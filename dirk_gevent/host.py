@@ -7,7 +7,7 @@ whose config names no `loadBalancer`.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -104,6 +104,10 @@ class LogHost:
         outcome = self._await_outcome(outcomes, index, f"{database}.{target}", event)
         if outcome is None:
             raise SqlError("outcome_unknown", request_id=draft.request_id)
+        if outcome.request_id != draft.request_id:
+            # Whoever told it means another entry: what is known of this one is nothing.
+            self._logger.error("outcome_of_another", log=log_id, index=index, request=outcome.request_id)
+            raise SqlError("outcome_unknown", request_id=draft.request_id)
         return outcome
 
     def create_database(self, name: str, request_id: str, optional: bool) -> DatabaseChanged:
@@ -180,7 +184,7 @@ class LogHost:
 
     # -- what followers tell ----------------------------------------------------------------------------------
 
-    def outcomes_came(self, node: str, log_id: int, outcomes: list[Outcome]) -> None:
+    def outcomes_came(self, node: str, log_id: int, outcomes: Sequence[Outcome]) -> None:
         """A node told how entries ended. Replicas have no vote: theirs only show how far they are."""
         if not self.cluster.nodes[node].is_master or not self.is_known(log_id):
             return
@@ -266,14 +270,9 @@ class LogHost:
         """Shut out a node's state of one log: kept aside there, then seeded again. See `Fences.fence`."""
         self.fences.fence(node, log_id, index, cause, digests)
 
-    def in_trouble(self, node: str, kind: str, log_id: int, index: int, is_overtaken: bool = False) -> None:
-        """A node's disk failed. `undone`: it can't give what a round asked for at `index` (or was `is_overtaken`).
-
-        `damaged`: it can't read its file of a log any more; it keeps it aside and starts from the log's state.
-        """
-        if kind == "undone":
-            self.snapshots.failed(node, log_id, index, is_overtaken)
-        elif self.log.is_open(log_id):
+    def damaged(self, node: str, log_id: int, index: int) -> None:
+        """A node can't read its file of a log any more: it keeps it aside and starts from the log's state."""
+        if self.log.is_open(log_id):
             self.fence(node, log_id, index, Cause.DAMAGED)
 
     def replaced(self, log_id: int, index: int) -> None:

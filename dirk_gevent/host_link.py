@@ -16,13 +16,13 @@ from gevent.lock import Semaphore
 
 from dirk_gevent import replication
 from dirk_gevent.conflicts import Cause
-from dirk_gevent.log.contract import EntriesGoneError, LogDamagedError, SnapshotInfo, Watch
-from dirk_gevent.pieces import send_file
+from dirk_gevent.log.contract import EntriesGoneError, LogDamagedError, Watch
+from dirk_gevent.mark_replies import MarkReplies
+from dirk_gevent.pieces import and_then, send_file
 from dirk_gevent.precedence import Way
 from dirk_gevent.protocol import FrameSocket
-from dirk_gevent.replication import Halted, Hello
+from dirk_gevent.replication import Acks, Halted, Hello
 from dirk_gevent.send_lane import SendLane
-from dirk_gevent.uploads import Upload
 from parser.errors import SqlError
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class NodeLink:
         self._wake = Event()
         self._told_heads: dict[int, int] = {}
         self.halt_answers: dict[int, Halted] = {}
-        self._uploads: dict[int, Upload] = {}
+        self._replies = MarkReplies(host, self.node, self._lanes, lambda *work: gevent.spawn(self._guarded, *work))
         #: Whether it is settled where the node goes on in each log.
         self.is_open = False
         # A person's rebuild replaced the log that this node followed: what it has beyond is kept aside, not obeyed.
@@ -80,8 +80,7 @@ class NodeLink:
         finally:
             watch.close()
             gevent.killall(helpers)
-            for upload in self._uploads.values():
-                upload.put(None)
+            self._replies.uploads.cut_all()
 
     def close(self) -> None:
         """End the connection; `run` returns."""
@@ -107,6 +106,7 @@ class NodeLink:
         if lane is None or lane.sent > index:
             return False
         lane.mark, lane.mark_uploads, lane.mark_way = index, uploads, way
+        lane.ask_number()
         self.poke(log_id)
         return True
 
@@ -119,7 +119,8 @@ class NodeLink:
         else:
             lane.restart(0)
             lane.mark = None
-            lane.is_seeding = True
+            lane.ask_number()
+            lane.is_seeding = lane.is_fencing = True
             gevent.spawn(self._guarded, self._send_fence, log_id, lane)
 
     def _send_fence(self, log_id: int, lane: SendLane) -> None:
@@ -221,9 +222,8 @@ class NodeLink:
         """Send the next entries or the mark of a log; whether there may be more to send at once."""
         if lane.mark is not None and lane.sent >= lane.mark:
             asked, lane.mark = lane.mark, None
-            self._frames.send(
-                {"t": "mark", "log": log_id, "index": asked, "upload": lane.mark_uploads, "way": lane.mark_way}
-            )
+            how = {"upload": lane.mark_uploads, "way": lane.mark_way, "ask": lane.ask}
+            self._frames.send({"t": "mark", "log": log_id, "index": asked, **how})
         if lane.is_full:
             return False
         if lane.flying and self._is_full():
@@ -252,7 +252,7 @@ class NodeLink:
         if not chunk.entries:
             return lane.mark is not None and lane.sent >= lane.mark
         frame = self._host.entry_frames.of(chunk, self._epoch)
-        lane.took_off(len(chunk.entries), frame.body_bytes)
+        lane.took_off(len(chunk.entries), frame.body_bytes, chunk.chain_after)
         self._flying_bytes += frame.body_bytes
         self._frames.send_frame(frame.encoded)
         return True
@@ -270,7 +270,7 @@ class NodeLink:
     def _go_round(self, error: LogDamagedError, lane: SendLane) -> bool:
         """What the node needs next is damaged: a snapshot behind it helps, else it waits; whether more can be sent."""
         if (applied := self._host.integrity.past(self.node, error)) is not None:
-            lane.restart(applied)
+            lane.jump(applied, self._log.chain_at(error.log_id, applied) or b"")
         elif not lane.is_seeding and self._host.integrity.is_covered(error):
             self._seed(error.log_id, lane)
         else:
@@ -302,10 +302,11 @@ class NodeLink:
             reader = self._log.open_snapshot(log_id, info.index)
             try:
                 fields = {**replication.snapshot_fields("snapshot", info), "epoch": self._epoch.hex()}
-                send_file(self._frames.send, fields, reader.read, {"t": "snapshot_end", "log": log_id})
+                # Before the end is sent: the node may have it, and say so, before this goes on.
+                read = and_then(reader.read, lambda: lane.jump(info.index, info.chain))
+                send_file(self._frames.send, fields, read, {"t": "snapshot_end", "log": log_id})
             finally:
                 reader.close()
-            lane.restart(info.index)
 
     def _beat_all(self) -> None:
         while True:
@@ -318,25 +319,21 @@ class NodeLink:
     def _receive(self, frame: dict[str, Any]) -> None:
         kind = frame["t"]
         if kind == "acks":
-            self._receive_acks(int(frame["log"]), frame)
+            self._receive_acks(Acks.decode(frame))
+        elif kind == "stands":
+            self._receive_standing(int(frame["log"]), int(frame["at"]), bytes.fromhex(frame["chain"]))
         elif kind == "beat":
             self._host.node_beat(self.node, frame)
-            for log_id, index in replication.indexes_in(frame["applied"]).items():
-                self._advance(log_id, index)
-        elif kind == "digest":
-            digest = bytes.fromhex(frame["digest"])
-            worked_seconds = int(frame["ms"]) / 1000 if "ms" in frame else None
-            self._host.snapshots.digest(self.node, int(frame["log"]), int(frame["index"]), digest, worked_seconds)
-        elif kind in ("undone", "damaged"):
-            is_overtaken = bool(frame.get("overtaken"))
-            self._host.in_trouble(self.node, kind, int(frame["log"]), int(frame["index"]), is_overtaken)
-        elif kind == "upload":
-            self._begin_upload(replication.snapshot_in(frame))
-        elif kind == "chunk" and (upload := self._uploads.get(int(frame["log"]))) is not None:
-            upload.put(frame["body"])
-        elif kind == "upload_end" and (upload := self._uploads.pop(int(frame["log"]), None)) is not None:
-            upload.put(b"")
-        elif kind == "fenced":
+        elif kind in ("digest", "undone", "upload"):
+            self._replies.receive(kind, frame)
+        elif kind == "damaged":
+            self._host.damaged(self.node, int(frame["log"]), int(frame["index"]))
+        elif kind == "chunk":
+            self._replies.uploads.piece(int(frame["log"]), frame["body"])
+        elif kind == "upload_end":
+            self._replies.uploads.end(int(frame["log"]))
+        elif kind == "fenced" and (lane := self._lanes.get(int(frame["log"]))) is not None and lane.is_fencing:
+            lane.is_fencing = False
             self._host.fences.done(self.node, int(frame["log"]), str(frame.get("kept") or ""))
         elif kind == "dumped":
             self._host.fences.dumped(self.node, int(frame["log"]), str(frame["kept"]), str(frame["sql"]))
@@ -355,27 +352,41 @@ class NodeLink:
             gevent.sleep(_LOOK_SECONDS)
         self._frames.send({"t": "left"})
 
-    def _receive_acks(self, log_id: int, frame: dict[str, Any]) -> None:
-        if self._host.fences.is_fenced(self.node, log_id):
-            return
-        self._host.outcomes_came(self.node, log_id, replication.outcomes_in(frame))
-        self._advance(log_id, int(frame["applied"]))
-
-    def _advance(self, log_id: int, index: int) -> None:
-        if self._host.fences.is_fenced(self.node, log_id):
-            return
-        self._host.applied(self.node, log_id, index)
+    def _receive_standing(self, log_id: int, index: int, chain: bytes) -> None:
+        """What came on the connection before moved the node behind its hello: the hello is made anew if it must be."""
         lane = self._lanes.get(log_id)
-        if lane is not None and index > lane.applied:
-            self._flying_bytes -= lane.flying_bytes
-            lane.landed(index)
-            self._flying_bytes += lane.flying_bytes
-            if self._held_back and not self._is_full():
-                self._pending |= self._held_back
-                self._held_back.clear()
-                self._wake.set()
-            if lane.sent < self._host.head_index(log_id):
-                self.poke(log_id)
+        if lane is None or self._host.fences.is_fenced(self.node, log_id):
+            return
+        if index < lane.began or self._log.chain_at(log_id, index) != chain:
+            self._host.log_event("hello_overtaken", node=self.node, log=log_id, index=index)
+            self.close()
+        else:
+            self._host.applied(self.node, log_id, index)
+
+    def _receive_acks(self, acks: Acks) -> None:
+        lane = self._lanes.get(acks.log_id)
+        if lane is None or self._host.fences.is_fenced(self.node, acks.log_id):
+            return
+        if not lane.is_answer(acks, self._log.chain_at):
+            # The node comes again, and says where it stands.
+            self._host.log_event("acks_refused", node=self.node, log=acks.log_id, index=acks.upto)
+            self.close()
+            return
+        self._host.outcomes_came(self.node, acks.log_id, acks.outcomes)
+        if not self._host.fences.is_fenced(self.node, acks.log_id):
+            self._advance(acks.log_id, acks.applied, lane)
+
+    def _advance(self, log_id: int, index: int, lane: SendLane) -> None:
+        self._host.applied(self.node, log_id, index)
+        self._flying_bytes -= lane.flying_bytes
+        lane.landed(index)
+        self._flying_bytes += lane.flying_bytes
+        if self._held_back and not self._is_full():
+            self._pending |= self._held_back
+            self._held_back.clear()
+            self._wake.set()
+        if lane.sent < self._host.head_index(log_id):
+            self.poke(log_id)
 
     def _is_full(self) -> bool:
         """Whether as much is on its way as may be; what lanes that began anew had sent is found out only here."""
@@ -386,15 +397,3 @@ class NodeLink:
     def forget(self, log_id: int) -> None:
         """A database was dropped, and the node knows it."""
         self._lanes.pop(log_id, None)
-
-    def _begin_upload(self, info: SnapshotInfo) -> None:
-        if (before := self._uploads.get(info.log_id)) is not None:
-            before.put(None)
-        self._uploads[info.log_id] = upload = Upload(info)
-        gevent.spawn(self._guarded, self._store, upload)
-
-    def _store(self, upload: Upload) -> None:
-        try:
-            self._host.snapshots.store(self.node, upload.info, upload.chunks())
-        finally:
-            upload.end()

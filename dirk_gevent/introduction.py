@@ -11,9 +11,10 @@ def introduce(
     engine: Engine, genesis: bytes | None, process: str, port: int, epoch: tuple[bytes, bytes] | None
 ) -> Hello:
     """Where the node stands in each log; `genesis` is that of the log it follows, `epoch` the last it heard."""
-    standings = {
-        log_id: Standing(db.applied_index, db.chain, db.heard_head, db.state.value)
-        for log_id, db in engine.logs().items()
-    }
+    standings = {}
+    for log_id, db in engine.logs().items():
+        # One read of the position: a batch of the connection before may be ending on its thread.
+        at = db.position
+        standings[log_id] = Standing(at.index, at.chain, max(db.heard_head, at.index), db.state.value)
     owner = engine.directory.owner()
     return Hello(engine.node, build_fingerprint(), genesis, standings, owner, process, port, epoch)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import apsw
+import gevent
 
 from dirk_gevent.engine.dump import dump_file
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
@@ -31,3 +32,16 @@ def dump_kept(follower: Follower, log_id: int, name: str, kept: Path, index: int
         follower.logger.error("dump_failed", log=log_id, kept=str(kept), reason=str(error))
     except Exception as error:
         follower.logger.exception("dump_failed", error, log=log_id, kept=str(kept))
+
+
+def settle_catalog(follower: Follower, log_id: int) -> None:
+    """Before a read is answered: once the system database is whole, what only a former one listed is set aside."""
+    engine, owed = follower.engine, follower.progress.owed
+    if log_id != SYSTEM_LOG_ID:
+        return
+    if not engine.is_settled and engine.enacted_index >= owed.get(SYSTEM_LOG_ID, 0):
+        follower.appliers.call(engine.settle)
+    unlisted = engine.unlisted
+    while unlisted:
+        one = unlisted.pop()
+        gevent.spawn(dump_kept, follower, one.log_id, one.name, one.kept, one.index)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from dirk_gevent.log.skipped import is_skipped
 from dirk_gevent.pieces import Missed
 from dirk_gevent.precedence import Way
 
@@ -21,11 +22,12 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """At exactly `index`, tell the content digest, and make and send the snapshot if `uploads`."""
+    """At exactly `index`, tell the content digest, and make and send the snapshot if `uploads`; `ask` is its number."""
 
     index: int
     uploads: bool
     way: Way = Way.BESIDE
+    ask: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +43,8 @@ class Fence:
 
 
 Item = Batch | Mark | Restore | Fence | Missed
+
+
+def is_way_out(item: Item) -> bool:
+    """Whether an item may get a stuck database on: a person had the entry skipped."""
+    return isinstance(item, Batch) and any(map(is_skipped, item.entries))

@@ -16,22 +16,22 @@ import gevent
 from dirk_gevent import replication
 from dirk_gevent.engine.apply import Work
 from dirk_gevent.engine.faults import ForeignHistory, OutOfOrder, PoisonedEntry, SnapshotDamaged, StorageFault
-from dirk_gevent.engine.position import NodeState
+from dirk_gevent.engine.position import NodeState, Position
 from dirk_gevent.engine.results import Outcome
 from dirk_gevent.engine.wal import EntriesWait
-from dirk_gevent.kept_states import dump_kept
-from dirk_gevent.lane_items import Batch, Fence, Item, Mark, Restore
+from dirk_gevent.kept_states import dump_kept, settle_catalog
+from dirk_gevent.lane_items import Batch, Fence, Item, Mark, Restore, is_way_out
 from dirk_gevent.log.entry import DROP_DATABASE, SYSTEM_LOG_ID, Entry
-from dirk_gevent.log.skipped import is_skipped
 from dirk_gevent.mark_answers import MarkAnswers
 from dirk_gevent.pieces import Missed, check_entries
 from dirk_gevent.precedence import Way
-from dirk_gevent.replication import Halted
+from dirk_gevent.replication import Acks, Halted
 from parser.errors import SqlError
 
 if TYPE_CHECKING:
     from dirk_gevent.engine.database import Database
     from dirk_gevent.follower import Follower
+    from dirk_gevent.sender import Sender
 
 #: Entries applied under one COMMIT at most.
 BATCH_ENTRIES = 1024
@@ -60,6 +60,8 @@ class Lane:
         #: Connections that have ended. What came over them is not for anybody any more.
         self._cuts = 0
         self._answers = MarkAnswers(follower, log_id, self._note_damage)
+        #: Sends over the connection that the item at work came over. What waits came over the one there is.
+        self._sender = follower.sender()
         self._stopped = False
         #: An entry here can't be applied by this program: the database stays where it is until it is seeded anew.
         self._is_stuck = False
@@ -72,7 +74,7 @@ class Lane:
 
     def put(self, item: Item) -> None:
         """Queue an item; it is worked on at once if nothing else is."""
-        if isinstance(item, Fence | Restore) or (self._is_stuck and _is_way_out(item)):
+        if isinstance(item, Fence | Restore) or (self._is_stuck and is_way_out(item)):
             self._is_stuck = False
         if self._stopped or self._is_stuck or self._is_halted:
             self._refuse(item)
@@ -103,12 +105,19 @@ class Lane:
         for item in waiting:
             self._refuse(item)
 
-    def _refuse(self, item: Item | None) -> None:
+    def _refuse(self, item: Item | None, sender: Sender | None = None) -> None:
         """Nothing is done with an item. Who waits for the answer to it hears so (nobody does without a connection)."""
         if isinstance(item, Restore):
             item.path.unlink(missing_ok=True)
         elif isinstance(item, Mark):
-            self._answers.refuse(item.index)
+            self._answers.refuse(item, sender or self._follower.sender())
+
+    def _put_back(self, item: Item) -> None:
+        """Have an item tried again, unless its connection has ended: then it will be sent again, if it still holds."""
+        if self._sender.is_open:
+            self._queue.appendleft(item)
+        else:
+            self._refuse(item, self._sender)
 
     def stop(self) -> None:
         """Take nothing more."""
@@ -118,6 +127,7 @@ class Lane:
     def _drain(self) -> None:
         while (self._queue or self._stalled_from) and not self._stopped:
             item = self._queue.popleft() if self._queue else None
+            self._sender, before = self._follower.sender(), self._stands()
             try:
                 if isinstance(item, Batch):
                     # What has joined it stays with it if it must be tried again.
@@ -136,7 +146,7 @@ class Lane:
                 self._recover()
             except EntriesWait:
                 if item is not None:
-                    self._queue.appendleft(item)
+                    self._put_back(item)
                 gevent.sleep(_AGAIN_SECONDS)
             except _DroppedError:
                 self._skip(item)
@@ -149,6 +159,13 @@ class Lane:
                 if not self._is_dropped(item, error):
                     self._follower.logger.exception("apply_failed", error, log=self.log_id)
                     self._meet(error)
+            if not self._sender.is_open and (at := self._stands()) != before and at is not None:
+                # The hello of the connection there is may have been made before.
+                self._follower.send(replication.stands(self.log_id, at.index, at.chain))
+
+    def _stands(self) -> Position | None:
+        database = self._follower.engine.of_log(self.log_id)
+        return database.position if database is not None and database.is_loaded else None
 
     def _turn(self) -> AbstractContextManager[None]:
         """The turn at the database's writer: while a transaction has it, this greenlet waits and no thread does."""
@@ -181,10 +198,10 @@ class Lane:
 
     def _skip(self, item: Item | None) -> None:
         """Leave out an item whose database is not here. Should it come, the next hello says that it has nothing."""
-        self._refuse(item)
+        self._refuse(item, self._sender)
         self._stalled_from = None
         if isinstance(item, Fence):
-            self._follower.send({"t": "fenced", "log": self.log_id, "kept": ""})
+            self._sender({"t": "fenced", "log": self.log_id, "kept": ""})
         self._follower.skipped.add(self.log_id)
 
     def _apply(self, batch: Batch) -> None:
@@ -193,17 +210,18 @@ class Lane:
             self._await_seals(batch)
         with self._turn():
             outcomes = self._follower.appliers.call(self._apply_on_thread, database, batch)
-            self._follower.note_file(database)
-        self._settle_catalog()
+            self._follower.files.note(database)
+        settle_catalog(self._follower, self.log_id)
         if database.state in (NodeState.STALLED, NodeState.SEEDING):
             # Seeding: a snapshot proved damaged and the log's entries alone were enough.
             database.set_state(NodeState.LIVE)
             if self._stalled_from is None:
                 self._follower.logger.info("resumed", log=self.log_id, index=database.applied_index)
         self._follower.progress.applied(self.log_id)
+        upto = batch.first + len(batch.entries) - 1
         for part in replication.parts(outcomes):
-            index = database.applied_index if not part or part[-1] is outcomes[-1] else part[-1].index
-            self._follower.send(replication.acks(self.log_id, index, part))
+            index = upto if not part or part[-1] is outcomes[-1] else part[-1].index
+            self._sender(Acks(self.log_id, index, upto, batch.chain_after, part).encode())
         self._follower.check_level()
 
     def _apply_on_thread(self, database: Database, batch: Batch) -> list[Outcome]:
@@ -236,14 +254,14 @@ class Lane:
             if self._stalled_from is not None:
                 self._probe()
             if database.applied_index != mark.index:
-                self._refuse(mark)
+                self._refuse(mark, self._sender)
                 return
             with self._turn():
                 pin = self._follower.appliers.call(database.pin, mark.way is Way.FIRST)
         except StorageFault as fault:
-            self._answers.fail(mark.index, fault)
+            self._answers.fail(mark, fault, self._sender)
             raise
-        gevent.spawn(self._answers.give, pin, mark.uploads, mark.way)
+        gevent.spawn(self._answers.give, pin, mark, self._sender)
 
     def _restore(self, item: Restore) -> None:
         database = self._database()
@@ -256,11 +274,11 @@ class Lane:
         self._follower.engine.confirm(self.log_id)
         if self.log_id == SYSTEM_LOG_ID:
             self._follower.appliers.call(self._follower.engine.reload_databases)
-            self._settle_catalog()
+            settle_catalog(self._follower, self.log_id)
         item.path.unlink(missing_ok=True)
         self._follower.logger.info("seeded", log=self.log_id, index=info.index, bytes=info.image_bytes)
         self._follower.progress.applied(self.log_id)
-        self._follower.send(replication.acks(self.log_id, database.applied_index, ()))
+        self._sender(Acks(self.log_id, info.index, info.index, database.chain, ()).encode())
         self._follower.check_level()
 
     def _fence(self) -> None:
@@ -275,23 +293,11 @@ class Lane:
             # It was put aside before and the word of it was lost.
             kept = follower.slow.call(follower.engine.directory.newest_kept, self.log_id, _FENCED)
         database.set_state(NodeState.SEEDING)
-        self._settle_catalog()
-        follower.send({"t": "fenced", "log": self.log_id, "kept": str(kept or "")})
+        settle_catalog(self._follower, self.log_id)
+        self._sender({"t": "fenced", "log": self.log_id, "kept": str(kept or "")})
         follower.logger.error("fenced", log=self.log_id, kept=str(kept or ""))
         if kept is not None:
             gevent.spawn(dump_kept, follower, self.log_id, database.name, kept, index)
-
-    def _settle_catalog(self) -> None:
-        """Before a read is answered: once the system database is whole, what only a former one listed is set aside."""
-        engine, owed = self._follower.engine, self._follower.progress.owed
-        if self.log_id != SYSTEM_LOG_ID:
-            return
-        if not engine.is_settled and engine.enacted_index >= owed.get(SYSTEM_LOG_ID, 0):
-            self._follower.appliers.call(engine.settle)
-        unlisted = engine.unlisted
-        while unlisted:
-            one = unlisted.pop()
-            gevent.spawn(dump_kept, self._follower, one.log_id, one.name, one.kept, one.index)
 
     def _note_damage(self, fault: StorageFault) -> bool:
         """Whether the file itself is wrong; then the host answers with a fence, now or when the node is back."""
@@ -315,7 +321,7 @@ class Lane:
             self._follower.logger.error("stalled", log=self.log_id, index=database.applied_index, reason=str(fault))
         if isinstance(item, Batch | Restore | Fence | Missed):
             # A mark has been answered already: its round does not wait for this node.
-            self._queue.appendleft(item)
+            self._put_back(item)
         gevent.sleep(_RETRY_SECONDS)
 
     def _probe(self) -> None:
@@ -323,7 +329,7 @@ class Lane:
         database = self._database()
         with self._turn():
             self._follower.appliers.call(database.probe)
-            self._follower.note_file(database)
+            self._follower.files.note(database)
 
     def _ask_again(self, missed: Missed) -> None:
         """Once the disk takes something, connect anew: the host then sends what is lacking. Raises StorageFault."""
@@ -388,8 +394,3 @@ class Lane:
             reason = f"{type(error).__name__}: {error}"
             database.set_state(NodeState.STALLED, reason)
             self._follower.logger.error("stuck", log=self.log_id, index=database.applied_index, reason=reason)
-
-
-def _is_way_out(item: Item) -> bool:
-    """Whether an item may get a stuck database on: a person had the entry skipped."""
-    return isinstance(item, Batch) and any(map(is_skipped, item.entries))

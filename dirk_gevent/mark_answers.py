@@ -14,13 +14,14 @@ from dirk_gevent.answer_work import AnswerWork
 from dirk_gevent.engine.faults import StorageFault
 from dirk_gevent.engine.snapshot import Pin
 from dirk_gevent.engine.wal import Overtaken
+from dirk_gevent.lane_items import Mark
 from dirk_gevent.log.contract import SnapshotInfo
 from dirk_gevent.log.snapshots import file_checksum
 from dirk_gevent.pieces import upload
-from dirk_gevent.precedence import Way
 
 if TYPE_CHECKING:
     from dirk_gevent.follower import Follower
+    from dirk_gevent.sender import Sender
 
 
 class MarkAnswers:
@@ -36,48 +37,49 @@ class MarkAnswers:
         #: One at a time: the same may be asked again over the next connection.
         self._answering = Semaphore(1)
 
-    def refuse(self, index: int, **why: bool) -> None:
-        """The round need not wait for this node: it is not at `index`, or can't come there."""
-        self._follower.send({"t": "undone", "log": self._log_id, "index": index, **why})
+    def refuse(self, mark: Mark, sender: Sender, **why: bool) -> None:
+        """The round need not wait for this node: it is not at the mark's index, or can't come there."""
+        sender({"t": "undone", "log": self._log_id, "index": mark.index, "ask": mark.ask, **why})
 
-    def fail(self, index: int, fault: StorageFault) -> None:
+    def fail(self, mark: Mark, fault: StorageFault, sender: Sender) -> None:
         """The disk is full or fails: the round need not wait for this node."""
-        self._follower.logger.error("snapshot_failed", log=self._log_id, index=index, reason=str(fault))
-        self.refuse(index)
+        self._follower.logger.error("snapshot_failed", log=self._log_id, index=mark.index, reason=str(fault))
+        self.refuse(mark, sender)
 
-    def give(self, pin: Pin, uploads: bool, way: Way) -> None:
-        """Answer from a pinned state, and end the pin: the top of a greenlet."""
+    def give(self, pin: Pin, mark: Mark, sender: Sender) -> None:
+        """Answer a mark from a pinned state, over the connection it came on, and end the pin: a greenlet's top."""
         try:
             with self._answering, self._follower.answers.of(self._log_id) as work:
-                self._give(pin, uploads, way, work)
+                if sender.is_open:
+                    self._give(pin, mark, sender, work)
         except Overtaken:
             self._follower.logger.info("snapshot_overtaken", log=self._log_id, index=pin.index)
-            self.refuse(pin.index, overtaken=True)
+            self.refuse(mark, sender, overtaken=True)
         except StorageFault as fault:
-            self.fail(pin.index, fault)
+            self.fail(mark, fault, sender)
             self._note_damage(fault)
         except Exception as error:
             self._follower.logger.exception("snapshot_failed", error, log=self._log_id, index=pin.index)
-            self.refuse(pin.index)
+            self.refuse(mark, sender)
         finally:
             pin.close()
 
-    def _give(self, pin: Pin, uploads: bool, way: Way, work: AnswerWork) -> None:
+    def _give(self, pin: Pin, mark: Mark, sender: Sender, work: AnswerWork) -> None:
         follower, path, took_ms = self._follower, self._follower.engine.directory.outgoing(self._log_id), 0
         try:
-            if uploads:
+            if mark.uploads:
                 made = follower.slow.call(work.timed, pin.snapshot, path)
                 digest = bytes.fromhex(made.digest)
                 size_bytes, checksum = follower.slow.call(work.timed, file_checksum, path)
                 info = SnapshotInfo(self._log_id, pin.index, pin.chain, digest, size_bytes, checksum)
-                send, fields = _counted(follower.sender(), work), replication.snapshot_fields("upload", info)
-                upload(send, path, fields)
+                fields = {**replication.snapshot_fields("upload", info), "ask": mark.ask}
+                upload(_counted(sender, work), path, fields)
             else:
-                digest, took_ms = follower.slow.call(work.timed, _timed_digest, pin, path if way else None)
+                digest, took_ms = follower.slow.call(work.timed, _timed_digest, pin, path if mark.way else None)
         finally:
             path.unlink(missing_ok=True)
-        told = {"t": "digest", "log": self._log_id, "index": pin.index, "digest": digest.hex(), "ms": took_ms}
-        follower.send(told)
+        place = {"log": self._log_id, "index": pin.index, "ask": mark.ask}
+        sender({"t": "digest", **place, "digest": digest.hex(), "ms": took_ms})
 
 
 def _counted(send: Callable[..., None], work: AnswerWork) -> Callable[..., None]:

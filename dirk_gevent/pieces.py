@@ -38,6 +38,17 @@ def send_file(
     send(end)
 
 
+def and_then(read: Callable[[int], bytes], at_end: Callable[[], None]) -> Callable[[int], bytes]:
+    """`read`, which calls `at_end` when there is no more."""
+
+    def one(size_bytes: int) -> bytes:
+        if not (piece := read(size_bytes)):
+            at_end()
+        return piece
+
+    return one
+
+
 def upload(send: Callable[..., None], path: Path, fields: dict[str, Any]) -> None:
     """Send a snapshot file at `path` to the log. Blocks this greenlet alone. Raises OSError."""
     with path.open("rb") as file:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from typing import Any
 
 import orjson
@@ -329,6 +329,10 @@ class FrameSocket:
     def send(self, content: Mapping[str, Any], body: bytes = b"") -> None:
         """Send one object, with `body` as its raw ``body`` bytes."""
         self.send_frame(frame_bytes(content, body, self._compressor))
+
+    def turn(self) -> AbstractContextManager[object]:
+        """While the body runs nobody else sends: what it finds to say is as true as what was sent before it."""
+        return self._lock
 
     def send_frame(self, frame: bytes) -> None:
         """Send what `frame_bytes` made."""

@@ -1,14 +1,15 @@
 """What the log's host and a node say to each other on a subscription, as JSON and back.
 
 Host to node: welcome, refuse, entries, mark, fence, halt, snapshot (+ chunk, snapshot_end), beat.
-Node to host: acks, beat, digest, upload (+ chunk, upload_end), undone (no digest and no snapshot: its disk failed),
-damaged (its file can't be read), halted (how it stands in a log of which it begins nothing more).
+Node to host: acks, stands (where it is, when the hello was overtaken), beat, digest, upload (+ chunk, upload_end),
+undone (no digest and no snapshot: its disk failed), damaged (its file can't be read), halted (how it stands in a log of
+which it begins nothing more). What answers a mark names its `ask`, a number of this connection.
 Only this file knows the field names; both sides work with the dataclasses.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -139,20 +140,18 @@ def host_beat(heads: Mapping[int, int], log_ms: int, epoch: bytes) -> dict[str, 
 
 
 def node_beat(
-    applied: Mapping[int, int],
     durable: Mapping[int, int],
     states: Mapping[int, str],
     efforts: Mapping[int, Effort | None] | None = None,
     answers: Mapping[int, int] | None = None,
 ) -> dict[str, Any]:
-    """The node's heartbeat: its clock, changes of its applied and durable indexes, every state that is not live, what
-    it is at, and how far its answers to marks are.
+    """The node's heartbeat: its clock, durable indexes that changed, states that are not live, what it is at, and how
+    far its answers to marks are.
     """
     at_work = {str(i): [one.index, one.ms, one.steps, one.cpu_ms] for i, one in (efforts or {}).items() if one}
     return {
         "t": "beat",
         "clock": clock_ms(),
-        "applied": _indexes_out(applied),
         "durable": _indexes_out(durable),
         "states": {str(log_id): state for log_id, state in states.items()},
         "work": at_work,
@@ -184,9 +183,35 @@ def halted_in(fields: Mapping[str, Any]) -> Halted:
     return Halted(int(fields["at"]), bool(fields["busy"]), bool(fields["stuck"]))
 
 
-def acks(log_id: int, applied: int, outcomes: Iterable[Outcome]) -> dict[str, Any]:
-    """The outcomes of entries just applied, and the index they lead to."""
-    return {"t": "acks", "log": log_id, "applied": applied, "o": [_outcome_out(outcome) for outcome in outcomes]}
+@dataclass(frozen=True, slots=True)
+class Acks:
+    """How entries that were sent ended on a node, up to `applied`: all or a part of those up to `upto`.
+
+    `chain` is the log's hash at `upto`: it names the entries that are meant.
+    """
+
+    log_id: int
+    applied: int
+    upto: int
+    chain: bytes
+    outcomes: Sequence[Outcome]
+
+    def encode(self) -> dict[str, Any]:
+        """As a frame."""
+        told = [_outcome_out(outcome) for outcome in self.outcomes]
+        place = {"log": self.log_id, "applied": self.applied, "upto": self.upto, "chain": self.chain.hex()}
+        return {"t": "acks", **place, "o": told}
+
+    @staticmethod
+    def decode(fields: Mapping[str, Any]) -> Acks:
+        """The inverse."""
+        log_id, applied, upto = int(fields["log"]), int(fields["applied"]), int(fields["upto"])
+        return Acks(log_id, applied, upto, bytes.fromhex(fields["chain"]), [_outcome_in(*one) for one in fields["o"]])
+
+
+def stands(log_id: int, index: int, chain: bytes) -> dict[str, Any]:
+    """Where a node stands in a log by now: otherwise than its hello says, by what came on the connection before."""
+    return {"t": "stands", "log": log_id, "at": index, "chain": chain.hex()}
 
 
 def parts(outcomes: Sequence[Outcome]) -> Iterator[Sequence[Outcome]]:
@@ -220,11 +245,6 @@ def _outcome_out(outcome: Outcome) -> list[Any]:
         columns = [[c.name, c.origin, c.is_boolean] for c in relation.columns]
         fields.append([relation.name, columns, relation.rows])
     return fields
-
-
-def outcomes_in(fields: Mapping[str, Any]) -> list[Outcome]:
-    """The outcomes of an `acks` frame."""
-    return [_outcome_in(*one) for one in fields["o"]]
 
 
 def _outcome_in(

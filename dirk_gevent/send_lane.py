@@ -1,47 +1,87 @@
-"""How far a node may be sent ahead of what it has applied of one log."""
+"""What one node was sent of one log over one connection: how far ahead it may be sent, and what it may answer."""
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from dirk_gevent.precedence import Way
+from dirk_gevent.replication import Acks
 
 #: One entry may always be on its way.
 WINDOW_ENTRIES = 8192
 WINDOW_BYTES = 64 * 1024 * 1024
 
 
+@dataclass(frozen=True, slots=True)
+class Flown:
+    """What was sent last when all up to `index` had been: its size, and the log's hash behind it."""
+
+    index: int
+    size_bytes: int
+    chain: bytes
+
+
 @dataclass(slots=True)
 class SendLane:
-    """One log on its way to one node. `mark` is an index after which the node is asked for a digest."""
+    """One log on its way to one node: what lies behind `began` up to `sent` was sent, the node has `applied`.
+
+    `mark` is an index after which the node is asked for a digest, `ask` the number of the last question.
+    """
 
     sent: int
     applied: int
+    began: int = field(init=False)
     mark: int | None = None
     mark_uploads: bool = False
     mark_way: Way = Way.BESIDE
+    ask: int = 0
     is_seeding: bool = False
+    #: The node was told to put its state aside, and has not answered.
+    is_fencing: bool = False
     flying_bytes: int = 0
-    flying: deque[tuple[int, int]] = field(default_factory=deque)
+    flying: deque[Flown] = field(default_factory=deque)
+
+    def __post_init__(self) -> None:
+        """It begins where it stands."""
+        self.began = self.sent
 
     def restart(self, index: int) -> None:
-        """The node will stand at `index`, whatever was sent before."""
-        self.sent = self.applied = index
+        """The node stands at `index`: nothing that was sent before counts."""
+        self.began = self.sent = self.applied = index
         self.flying.clear()
         self.flying_bytes = 0
 
-    def took_off(self, count: int, size_bytes: int) -> None:
-        """`count` entries have been sent."""
+    def jump(self, index: int, chain: bytes) -> None:
+        """The node will stand at `index`, where the log's hash is `chain`, once it has what was sent."""
+        self.sent = self.applied = index
+        self.flying.append(Flown(index, 0, chain))
+
+    def took_off(self, count: int, size_bytes: int, chain: bytes) -> None:
+        """`count` entries have been sent, which lead to the hash `chain`."""
         self.sent += count
-        self.flying.append((self.sent, size_bytes))
+        self.flying.append(Flown(self.sent, size_bytes, chain))
         self.flying_bytes += size_bytes
 
     def landed(self, index: int) -> None:
         """The node has applied all up to `index`."""
-        self.applied = index
-        while self.flying and self.flying[0][0] <= index:
-            self.flying_bytes -= self.flying.popleft()[1]
+        self.applied = max(self.applied, index)
+        while self.flying and self.flying[0].index <= index:
+            self.flying_bytes -= self.flying.popleft().size_bytes
+
+    def is_answer(self, acks: Acks, chain_at: Callable[[int, int], bytes | None]) -> bool:
+        """Whether acknowledgements are of what was sent here. `chain_at` gives the log's hash at an index."""
+        ends = next((one for one in self.flying if one.index >= acks.upto), None)
+        chain = ends.chain if ends is not None and ends.index == acks.upto else b""
+        if (chain or chain_at(acks.log_id, acks.upto)) != acks.chain or not acks.applied <= acks.upto <= self.sent:
+            return False
+        return all(self.began < outcome.index <= acks.applied for outcome in acks.outcomes)
+
+    def ask_number(self) -> int:
+        """The number of the next question: an answer to one before counts no more."""
+        self.ask += 1
+        return self.ask
 
     @property
     def is_full(self) -> bool:

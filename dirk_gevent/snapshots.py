@@ -368,7 +368,8 @@ class SnapshotKeeper:
     def _truncate(self, log_id: int, index: int) -> None:
         """Drop entries that every node has in its file for good; all behind the snapshot past `retainBytes`."""
         nodes = [view for view in self._host.cluster.nodes.values() if not view.is_evicted(log_id)]
-        needed = min((view.durable.get(log_id, 0) for view in nodes), default=index)
+        # What a node said of a state that it has no more is not counted.
+        needed = min((min(view.durable.get(log_id, 0), view.applied.get(log_id, 0)) for view in nodes), default=index)
         is_over = self._host.log.size(log_id).bytes > self._host.config.log.retain_bytes
         oldest = self._host.log.truncate(log_id, index if is_over else min(index, needed))
         self._host.log_event("log_truncated", log=log_id, oldest=oldest)

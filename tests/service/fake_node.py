@@ -15,9 +15,11 @@ from dirk_gevent.engine.build import build_fingerprint
 from dirk_gevent.engine.results import Outcome
 from dirk_gevent.host import LogHost
 from dirk_gevent.log.contract import SnapshotInfo
-from dirk_gevent.log.entry import Draft, LoggedStatement, new_request_id
+from dirk_gevent.log.entry import Draft, Entry, LoggedStatement, new_request_id
+from dirk_gevent.log.skipped import own_bytes
 from dirk_gevent.protocol import FrameSocket
-from dirk_gevent.replication import Hello, Standing
+from dirk_gevent.replication import Acks, Hello, Standing
+from dirk_gevent.send_lane import SendLane
 from parser.errors import SqlError
 from parser.shape import split
 
@@ -35,6 +37,7 @@ class FakeNode:
         process: str = "",
         epoch: tuple[bytes, bytes] | None = None,
     ) -> None:
+        self.host = host
         mine, its = socket.socketpair()
         self.name = node
         self.frames = FrameSocket(mine)
@@ -45,9 +48,9 @@ class FakeNode:
         self.beat()
         until(lambda: host.cluster.nodes[node].is_connected)
 
-    def beat(self, states: dict[int, str] | None = None) -> None:
+    def beat(self, states: dict[int, str] | None = None, durable: dict[int, int] | None = None) -> None:
         """A heartbeat."""
-        self.frames.send(replication.node_beat({}, {}, states or {}))
+        self.frames.send(replication.node_beat(durable or {}, states or {}))
 
     def next(self, *kinds: str) -> dict[str, Any]:
         """The next frame of one of these kinds."""
@@ -59,9 +62,32 @@ class FakeNode:
                     return frame
 
     def ack(self, log_id: int, index: int, digest: bytes = b"d", tables: tuple[str, ...] = ("u",)) -> None:
-        """Tell how one entry ended."""
-        outcome = Outcome(index, "", "", {}, 1, tables, "insert", "u", "r", digest)
-        self.frames.send(replication.acks(log_id, index, [outcome]))
+        """Tell how one entry ended, as soon as it was sent."""
+        self._wait_for(log_id, index)
+        encoded = own_bytes(self.host.log.read(log_id, index - 1, 1).entries[0])
+        request_id = Entry.decode(encoded).request_id
+        outcome = Outcome(index, "", "", {}, 1, tables, "insert", "u", request_id, digest)
+        self.frames.send(Acks(log_id, index, index, self._chain(log_id, index), [outcome]).encode())
+
+    def reach(self, log_id: int, index: int) -> None:
+        """Say that all up to `index` is applied, and not how it ended."""
+        self._wait_for(log_id, index)
+        self.frames.send(Acks(log_id, index, index, self._chain(log_id, index), ()).encode())
+
+    def reply(self, log_id: int, index: int, digest: bytes | None, **more: object) -> None:
+        """Reply to the last mark: with a digest, or (None) that there is none."""
+        place = {"log": log_id, "index": index, "ask": self._lane(log_id).ask, **more}
+        told = {"t": "undone"} if digest is None else {"t": "digest", "digest": digest.hex(), "ms": 1}
+        self.frames.send({**told, **place})
+
+    def _lane(self, log_id: int) -> SendLane:
+        return self.host.links()[self.name]._lanes[log_id]
+
+    def _chain(self, log_id: int, index: int) -> bytes:
+        return self.host.log.chain_at(log_id, index) or b""
+
+    def _wait_for(self, log_id: int, index: int) -> None:
+        until(lambda: (lane := self.host.links()[self.name]._lanes.get(log_id)) is not None and lane.sent >= index)
 
     def end(self) -> None:
         """Break the connection and wait until the host has seen it. Safe to call twice."""
@@ -87,8 +113,9 @@ def append(host: LogHost, count: int = 1) -> None:
 
 
 def upload(node: FakeNode, info: SnapshotInfo) -> None:
-    """Begin to send a snapshot."""
-    node.frames.send(replication.snapshot_fields("upload", info))
+    """Begin to send a snapshot, as the last mark asks."""
+    ask = {"ask": node._lane(info.log_id).ask}
+    node.frames.send({**replication.snapshot_fields("upload", info), **ask})
 
 
 def snapshot_at_head(host: LogHost, log_id: int) -> SnapshotInfo:

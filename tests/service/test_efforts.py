@@ -78,7 +78,7 @@ def test_a_writer_waits_past_waitms_and_is_answered(host: LogHost, connect: Conn
     writing = gevent.spawn(_write, host)
     until(lambda: host.head_index(1) == 1)
     for beat in range(26):
-        node.frames.send(replication.node_beat({}, {}, {}, {1: Effort(1, 100 * beat, 10_000 * beat, 100 * beat)}))
+        node.frames.send(replication.node_beat({}, {}, {1: Effort(1, 100 * beat, 10_000 * beat, 100 * beat)}))
         gevent.sleep(0.1)
     assert not writing.ready()
     (row,) = (row for row in host.server_rows() if (row.node, row.database) == ("m1", "t"))
@@ -94,7 +94,7 @@ def test_a_writer_is_told_that_nobody_knows_when_nothing_moves(host: LogHost, co
     writing = gevent.spawn(_write, host)
     until(lambda: host.head_index(1) == 1)
     while not writing.ready():
-        node.frames.send(replication.node_beat({}, {}, {}, {1: Effort(1, 5, 10_000, 70)}))
+        node.frames.send(replication.node_beat({}, {}, {1: Effort(1, 5, 10_000, 70)}))
         gevent.sleep(0.1)
     assert writing.get() == "08007"
 
@@ -108,7 +108,7 @@ def test_databases_are_made_when_a_master_has_made_them(host: LogHost, connect: 
     assert told.value.sqlstate == "08007"
     making = gevent.spawn(host.create_database, "third", new_request_id(NOW_MS), False)
     until(lambda: host.log.find("third") is not None)
-    node.frames.send(replication.acks(0, host.head_index(0), ()))
+    node.reach(0, host.head_index(0))
     assert making.get(timeout=5).change.name == "third"
 
 

@@ -9,7 +9,6 @@ import apsw
 import gevent
 import pytest
 
-from dirk_gevent import replication
 from dirk_gevent.conflicts import Cause, Conflict, Status
 from dirk_gevent.host import LogHost
 from dirk_gevent.log.embedded import EmbeddedLog
@@ -218,6 +217,6 @@ def test_a_snapshot_says_in_which_epoch_it_is_sent(opened: Opened) -> None:
     while (frame := node.next("snapshot"))["log"] != 1:
         continue
     assert frame["epoch"] == opened.log.epochs.current.hex()
-    node.frames.send(replication.acks(1, info.index, []))
+    node.reach(1, info.index)
     until(lambda: opened.host.cluster.nodes["m1"].applied.get(1) == info.index)
     node.end()

@@ -286,7 +286,7 @@ def told(follower: Follower, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, 
 def answered(told: list[dict[str, object]], index: int) -> None:
     """Wait until it has said that it can give no digest at `index`."""
     with gevent.Timeout(5):
-        while {"t": "undone", "log": 1, "index": index} not in told:
+        while {"t": "undone", "log": 1, "index": index, "ask": 0} not in told:
             gevent.sleep(0.02)
 
 
@@ -300,7 +300,7 @@ def test_a_log_that_lacks_a_drop_is_answered_for_at_once(
     NativeThreads(1).call(engine.apply_system, work(*changes))
     for first in range(1, 200, 2):
         follower._receive(entries(1, log.sql("create table t (a)").encode(), first=first))
-    follower._receive({"t": "mark", "log": 1, "index": 1, "upload": False})
+    follower._receive({"t": "mark", "log": 1, "index": 1, "upload": False, "way": "", "ask": 0})
     with gevent.Timeout(1):
         answered(told, 1)
     assert {"t": "broken"} not in told and follower.skipped == {1}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dirk_gevent import protocol, replication
+from dirk_gevent import protocol
 from dirk_gevent.conflicts import Cause, Status
 from dirk_gevent.host import LogHost
 from dirk_gevent.host_link import NodeLink
@@ -60,7 +60,7 @@ def test_a_fenced_node_is_not_believed_until_its_state_is_aside(host: LogHost, c
     node.beat()
     node.ack(1, 2, b"wrong")
     node.frames.send({"t": "fenced", "log": 1})
-    node.frames.send(replication.node_beat({}, {1: 7}, {}))
+    node.beat(durable={1: 7})
     until(lambda: host.cluster.nodes["m1"].durable.get(1) == 7)
     assert host.outcomes_of(1).first(2) is None
     until(lambda: host.cluster.live_masters(1) == ["m1"])
@@ -151,7 +151,7 @@ def test_a_second_masters_digest_that_differs_names_the_author_too(
     author.ack(1, 1)
     until(lambda: host.cluster.nodes["m1"].applied.get(1) == 1)
     assert host.snapshots.begin(1) == 1
-    other.frames.send({"t": "digest", "log": 1, "index": 1, "digest": b"another".hex()})
+    other.reply(1, 1, b"another")
     upload(author, snapshot_at_head(host, 1))
     author.frames.send({"t": "upload_end", "log": 1})
     until(lambda: found)

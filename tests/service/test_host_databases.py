@@ -7,14 +7,13 @@ from dataclasses import replace
 import gevent
 import pytest
 
-from dirk_gevent import replication
 from dirk_gevent.config import Role
 from dirk_gevent.conflicts import Cause, Status
 from dirk_gevent.engine.faults import StorageFault
 from dirk_gevent.host import LogHost
 from dirk_gevent.log.entry import new_request_id
 from dirk_gevent.logs import logger
-from dirk_gevent.replication import Standing
+from dirk_gevent.replication import Acks, Standing
 from dirk_gevent.session import Session
 from parser.errors import SqlError
 from tests.service.fake_node import NOW_MS, Connect, FakeNode, append, blocking, snapshot_at_head, until, upload
@@ -30,13 +29,13 @@ def test_what_comes_late_of_a_dropped_database_is_not_kept(host: LogHost, connec
     dropping = gevent.spawn(host.drop_database, "t", new_request_id(NOW_MS), False)
     until(lambda: host.head_index(0) > before)
     head = host.head_index(0)
-    node.frames.send(replication.node_beat({0: head}, {}, {}))
+    node.reach(0, head)
     until(lambda: host.cluster.nodes["m1"].applied.get(0) == head)
     dropping.join()
     host._forget_dropped()
-    node.ack(1, 2)
-    node.frames.send(replication.node_beat({1: 2}, {1: 2}, {}))
-    node.frames.send(replication.node_beat({}, {0: head}, {}))
+    node.frames.send(Acks(1, 2, 2, b"", ()).encode())
+    node.beat(durable={1: 2})
+    node.beat(durable={0: head})
     until(lambda: host.cluster.nodes["m1"].durable.get(0) == head)
     assert 1 not in host._outcomes
     assert 1 not in host.cluster.nodes["m1"].applied and 1 not in host.cluster.nodes["m1"].durable
@@ -90,7 +89,7 @@ def test_a_replica_that_differs_is_fenced_by_what_the_masters_agree_on(host: Log
     assert host.snapshots.begin(1, uploads=False) == 1
     for node, digest in ((replica, b"other"), (master, b"right")):
         node.next("mark")
-        node.frames.send({"t": "digest", "log": 1, "index": 1, "digest": digest.hex()})
+        node.reply(1, 1, digest)
     replica.next("fence")
     (found,) = host.book.all()
     assert (found.node, found.cause, found.right) == ("m2", Cause.CONTENT, b"right".hex())
@@ -109,7 +108,7 @@ def test_a_round_ends_at_once_when_its_author_can_give_nothing(host: LogHost, co
     assert current is not None
     author = next(node for node in nodes if node.name == current.author)
     author.next("mark")
-    author.frames.send({"t": "undone", "log": 1, "index": 1})
+    author.reply(1, 1, None)
     with gevent.Timeout(5):
         current.ended.wait()
     assert host.snapshots.running(1) is None

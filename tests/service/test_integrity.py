@@ -11,7 +11,6 @@ import apsw
 import gevent
 import pytest
 
-from dirk_gevent import replication
 from dirk_gevent.conflicts import Cause, Status
 from dirk_gevent.host import LogHost
 from dirk_gevent.log.contract import LogDamagedError
@@ -66,7 +65,7 @@ def come(rotten: Rotten) -> Iterator[Callable[[str, int], FakeNode]]:
 
     def one(node: str, index: int) -> FakeNode:
         made.append(FakeNode(rotten.host, node, rotten.standing(index)))
-        made[-1].frames.send(replication.node_beat({1: index}, {1: index}, {}))
+        made[-1].beat(durable={1: index})
         until(lambda: rotten.host.cluster.nodes[node].durable.get(1) == index)
         return made[-1]
 
@@ -95,7 +94,7 @@ def test_who_is_behind_waits_and_who_is_past_it_goes_on(
     behind, level = come("m1", 2), come("m2", HEAD)
     frame = of_log(behind, "entries")
     assert (frame["first"], len(frame["body"].split(b"\n"))) == (3, DAMAGED - 3)
-    behind.frames.send(replication.acks(1, DAMAGED - 1, []))
+    behind.reach(1, DAMAGED - 1)
     until(lambda: state(rotten, "m1") == "stalled")
     until(lambda: state(rotten, "m2") == "live")
     rotten.host.disputes.check(1)
@@ -122,9 +121,9 @@ def test_a_master_that_has_it_only_in_memory_does_not_make_writes_durable(
 ) -> None:
     """It applied the entry, but a power cut takes its file back behind the damage."""
     node = FakeNode(rotten.host, "m2", rotten.standing(HEAD))
-    node.frames.send(replication.node_beat({1: HEAD}, {1: DAMAGED - 1}, {}))
+    node.beat(durable={1: DAMAGED - 1})
     until(lambda: rotten.host.disputes.undecided(1) is not None)
-    node.frames.send(replication.node_beat({}, {1: DAMAGED}, {}))
+    node.beat(durable={1: DAMAGED})
     until(lambda: rotten.host.disputes.undecided(1) is None)
     node.end()
 
@@ -136,7 +135,7 @@ def heal(rotten: Rotten, author: FakeNode, digest: bytes = b"content") -> None:
     upload(author, snapshot_at_head(rotten.host, 1))
     author.frames.send({"t": "chunk", "log": 1}, b"state")
     author.frames.send({"t": "upload_end", "log": 1})
-    author.frames.send({"t": "digest", "log": 1, "index": HEAD, "digest": digest.hex()})
+    author.reply(1, HEAD, digest)
 
 
 def test_it_heals_from_the_only_master_that_is_past_it(rotten: Rotten, come: Callable[[str, int], FakeNode]) -> None:
@@ -158,7 +157,7 @@ def test_two_masters_that_are_past_it_must_agree(rotten: Rotten, come: Callable[
     current = rotten.host.snapshots.running(1)
     assert current is not None
     for node, digest in zip(nodes, (b"content", b"other"), strict=True):
-        node.frames.send({"t": "digest", "log": 1, "index": HEAD, "digest": digest.hex()})
+        node.reply(1, HEAD, digest)
         if node.name == current.author:
             heal(rotten, node, digest)
     until(lambda: (error := rotten.host.disputes.undecided(1)) is not None and error.key == "dispute_undecided")

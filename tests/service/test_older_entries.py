@@ -166,8 +166,7 @@ def test_a_snapshot_of_two_that_are_past_has_both_words(host: LogHost, connect: 
     give_snapshot(host, first)
     until(lambda: host.log.snapshots(1))
     assert not host.log.snapshots(1)[0].confirmed
-    digest = snapshot_at_head(host, 1).digest.hex()
-    second.frames.send({"t": "digest", "log": 1, "index": HEAD, "digest": digest})
+    second.reply(1, HEAD, snapshot_at_head(host, 1).digest)
     until(lambda: host.log.snapshots(1)[0].confirmed)
 
 

@@ -17,7 +17,7 @@ __all__ = ["looked_after"]
 
 def overtaken(node: FakeNode, index: int = 1) -> None:
     """Say that the state at an index was given up."""
-    node.frames.send({"t": "undone", "log": LOG_ID, "index": index, "overtaken": True})
+    node.reply(LOG_ID, index, None, overtaken=True)
 
 
 def ways(*nodes: FakeNode) -> list[str]:
@@ -54,7 +54,7 @@ def test_a_snapshot_begins_again_and_the_third_time_entries_wait_on_its_author_a
         if index == 1:
             append(host, 1)
             for node in (first, second):
-                node.frames.send({"t": "acks", "log": LOG_ID, "applied": 2, "o": []})
+                node.reach(LOG_ID, 2)
     current = begun(host, uploads=True)
     found = dict(zip(("m1", "m2"), ways(first, second), strict=True))
     assert current.author is not None

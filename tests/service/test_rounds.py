@@ -65,7 +65,7 @@ def begun(host: LogHost, uploads: bool = False, author: str | None = None) -> Ro
 
 def tell(node: FakeNode, index: int, digest: bytes) -> None:
     """Tell a digest."""
-    node.frames.send({"t": "digest", "log": LOG_ID, "index": index, "digest": digest.hex(), "ms": 1})
+    node.reply(LOG_ID, index, digest)
 
 
 def ends(current: Round) -> None:
@@ -108,6 +108,7 @@ def test_the_difference_that_a_node_tells_over_its_next_connection_counts(
     second.next("mark")
     second.end()
     again = connect("m2", standing(host, 1))
+    again.next("mark")
     tell(again, 1, b"other")
     ends(current)
     assert found == [{"m1": b"right", "m2": b"other"}]
@@ -259,7 +260,7 @@ def test_a_snapshot_that_nobody_confirmed_seeds_nobody_and_goes(host: LogHost, c
 
 def answering(node: FakeNode, count: int) -> None:
     """A heartbeat of a node that has come so far with its answer about log 1."""
-    node.frames.send(replication.node_beat({}, {}, {}, answers={LOG_ID: count}))
+    node.frames.send(replication.node_beat({}, {}, answers={LOG_ID: count}))
 
 
 @pytest.fixture
@@ -316,7 +317,7 @@ def test_a_node_that_works_at_entries_before_the_question_is_awaited(
     tell(first, 1, b"right")
     for beat in range(60):
         effort = Effort(1, 20 * beat, 0, 20 * beat)
-        second.frames.send(replication.node_beat({}, {}, {}, {LOG_ID: effort}))
+        second.frames.send(replication.node_beat({}, {}, {LOG_ID: effort}))
         gevent.sleep(still_seconds / 20)
         assert not current.ended.is_set()
     ends(current)

@@ -1,0 +1,51 @@
+"""What one node replies to marks over one connection: digests, snapshots, and that it can give none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from dirk_gevent import replication
+from dirk_gevent.send_lane import SendLane
+from dirk_gevent.uploads import Upload, Uploads
+
+if TYPE_CHECKING:
+    from dirk_gevent.host import LogHost
+
+
+class MarkReplies:
+    """Passes on what `node` replies to the last mark that `lanes` say it was sent, by log id, and nothing else.
+
+    `spawn` runs a function in a greenlet that ends with the connection.
+    """
+
+    def __init__(
+        self, host: LogHost, node: str, lanes: Mapping[int, SendLane], spawn: Callable[..., object]
+    ) -> None:
+        self._host = host
+        self._node = node
+        self._lanes = lanes
+        self.uploads = Uploads(lambda upload: spawn(self._store, upload))
+
+    def receive(self, kind: str, frame: dict[str, Any]) -> None:
+        """A `digest`, `undone` or `upload` frame."""
+        log_id, index = int(frame["log"]), int(frame["index"])
+        lane = self._lanes.get(log_id)
+        if kind == "upload":
+            # The pieces that follow are of no other.
+            self.uploads.cut(log_id)
+        if lane is None or int(frame["ask"]) != lane.ask:
+            self._host.log_event("answer_refused", node=self._node, log=log_id, index=index, kind=kind)
+        elif kind == "upload":
+            self.uploads.begin(replication.snapshot_in(frame))
+        elif kind == "undone":
+            self._host.snapshots.failed(self._node, log_id, index, bool(frame.get("overtaken")))
+        else:
+            digest, worked_seconds = bytes.fromhex(frame["digest"]), int(frame["ms"]) / 1000
+            self._host.snapshots.digest(self._node, log_id, index, digest, worked_seconds)
+
+    def _store(self, upload: Upload) -> None:
+        try:
+            self._host.snapshots.store(self._node, upload.info, upload.chunks())
+        finally:
+            upload.end()
