@@ -23,6 +23,8 @@ CONNECT_SECONDS = 2.0
 COLLECT_BYTES = 256 * 1024
 _RECEIVE_BYTES = 65536
 _CHECK_SECONDS = 1.0
+#: From one look for requests that are hopeless to the next.
+_CUT_SECONDS = 0.25
 _MAX_IDLE = 128
 _RETRY_FIRST_SECONDS, _RETRY_MAX_SECONDS = 0.1, 2.0
 
@@ -229,13 +231,22 @@ class Backend:
 
         It asks by connecting, so that a backend that died is reported though nobody reads from it.
         """
+        # At its own pace: a connection to a machine that says nothing is tried for seconds.
+        cutting = gevent.spawn(self._cut_hopeless)
         pause = _RETRY_FIRST_SECONDS
+        try:
+            while True:
+                gevent.sleep(pause * random.uniform(0.5, 1.0))
+                with suppress(BackendDownError):
+                    self._connect().close()
+                pause = _CHECK_SECONDS if self.is_up else min(pause * 2, _RETRY_MAX_SECONDS)
+        finally:
+            cutting.kill()
+
+    def _cut_hopeless(self) -> None:
         while True:
-            gevent.sleep(pause * random.uniform(0.5, 1.0))
+            gevent.sleep(_CUT_SECONDS)
             self.end_hopeless()
-            with suppress(BackendDownError):
-                self._connect().close()
-            pause = _CHECK_SECONDS if self.is_up else min(pause * 2, _RETRY_MAX_SECONDS)
 
     def close(self) -> None:
         """Close the pooled connections."""

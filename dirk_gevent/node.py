@@ -39,6 +39,9 @@ from parser.errors import SqlError
 from parser.plan import Kind, Route, Shaped
 
 _READER_THREADS = 8
+#: How long a strong read waits before it looks again which database its name means.
+_LOOK_MS = 100
+_AGAIN_SECONDS = 0.01
 
 
 class NodeHandler:
@@ -108,17 +111,41 @@ class NodeHandler:
         self, host: LogHost, session: Session, request: Request, shaped: Shaped, route: Route, wire: Wire
     ) -> Answer:
         """A read of all that the log, which is here, knows of, told when its own state is among that."""
-        name, log_id = host.sessions.place(session, request.database)
-        needed = needed_index(session, request, log_id, host.sessions.known_index(log_id))
-        asked = replace(request, database=name, minimum={**request.minimum, log_id: needed})
-        answer = self._read(session, asked, shaped, route, wire)
+        asked, database = self._strong_state(host, session, request, route)
+        answer = self._read_from(database, session, asked, shaped, wire)
         try:
-            host.sessions.hold(log_id, session.indexes[log_id])
+            host.sessions.hold(database.log_id, session.indexes[database.log_id])
         except SqlError:
             if not isinstance(answer, bytes):
                 answer.close()
             raise
         return answer
+
+    def _strong_state(
+        self, host: LogHost, session: Session, request: Request, route: Route
+    ) -> tuple[Request, Database]:
+        """The request as it is to be answered, and the database that the log says it means, fresh enough.
+
+        The log is asked again while that is waited for: the name may come to mean another, or none. Raises SqlError.
+        """
+        patience_ms = wait_ms(self._limits, request)
+        deadline = time.monotonic() + patience_ms / 1000
+        while True:
+            name, log_id = host.sessions.place(session, request.database)
+            needed = needed_index(session, request, log_id, host.sessions.known_index(log_id))
+            left_ms = max(0, round((deadline - time.monotonic()) * 1000))
+            asked = replace(request, database=name, minimum={**request.minimum, log_id: needed})
+            try:
+                metadata = {**request.metadata, "waitMs": min(left_ms, _LOOK_MS)}
+                database = self._database(session, replace(asked, metadata=metadata), route)
+                if database.log_id == log_id:
+                    return asked, database
+            except SqlError as error:
+                if left_ms == 0 or error.key not in ("stale_read", "unknown_database"):
+                    raise
+            if left_ms == 0:
+                raise SqlError("stale_read", node=self._engine.node, applied=self._engine.enacted_index, minimum=log_id)
+            gevent.sleep(_AGAIN_SECONDS)
 
     def _session(self, session: Session, request: Request, route: Route) -> bytes:
         if route.verb == "set_language":
@@ -143,8 +170,13 @@ class NodeHandler:
     def _read(
         self, session: Session, request: Request, shaped: Shaped, route: Route, wire: Wire
     ) -> Answer:
+        return self._read_from(self._database(session, request, route), session, request, shaped, wire)
+
+    def _read_from(
+        self, database: Database, session: Session, request: Request, shaped: Shaped, wire: Wire
+    ) -> Answer:
+        """Read a state of a database that is fresh enough."""
         began = time.perf_counter()
-        database = self._database(session, request, route)
         now_ms = self._progress.log_time.now_ms()
         try:
             if len(request.text) > HUB_CHARACTERS:

@@ -102,6 +102,8 @@ class NodeReads:
                 return last
             if is_over:
                 raise self._unanswered(read, began)
+            # Raises when the database has been dropped for good: a node that lags would go on waiting for its index.
+            self._host.sessions.place(read.session, read.request.database)
             gevent.sleep(_ROUND_SECONDS)
 
     def _last_word(self, refusals: list[_Refusal], is_over: bool) -> bytes | None:

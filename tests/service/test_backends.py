@@ -10,6 +10,7 @@ from pathlib import Path
 import gevent
 import pytest
 from gevent import socket
+from gevent.event import Event
 
 from dirk_gevent import protocol
 from dirk_gevent.backends import Backend, BackendDownError
@@ -139,3 +140,34 @@ def test_a_write_that_finds_the_proxy_gone_was_not_sent(tmp_path: Path) -> None:
             forward.run(Session("en"), request, understood.shaped, understood.route, wire)
         wire.close()
         theirs.close()
+
+
+def test_requests_are_ended_while_a_connection_is_being_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The backend's machine says nothing: a new connection to it hangs, and who waits for an answer is let go."""
+    with closing(socket.socket()) as listening:
+        listening.bind((HOST, 0))
+        listening.listen()
+        backend = Backend(HOST, listening.getsockname()[1], logger("test"))
+        asking = gevent.spawn(_unanswered, backend)
+        accepted, _ = listening.accept()
+        tried, hanging = Event(), Event()
+
+        def hang(*_: object, **__: object) -> None:
+            tried.set()
+            hanging.wait()
+            raise OSError("nothing was heard")
+
+        monkeypatch.setattr("dirk_gevent.backends.socket.create_connection", hang)
+        watching = gevent.spawn(backend.watch)
+        assert tried.wait(5)
+        assert "did not answer in time" in asking.get(timeout=5)
+        watching.kill()
+        accepted.close()
+
+
+def _unanswered(backend: Backend) -> str:
+    try:
+        backend.ask(b"one;", 0.3)
+    except BackendDownError as error:
+        return str(error)
+    return ""

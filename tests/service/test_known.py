@@ -189,3 +189,57 @@ def test_who_was_shown_that_a_database_is_gone_is_served_nothing_of_it(cluster: 
     assert (shown.rows, shown.meta["db"], shown.meta["log"], shown.meta["index"]) == ([], None, 0, cluster.head(0))
     assert client.ask(READ).sqlstate == "3D000"
     client.close()
+
+
+@pytest.fixture
+def at_the_log(tmp_path: Path) -> Iterator[SmallCluster]:
+    """A cluster as `cluster`, whose node m1 hosts the log itself; a read waits for two seconds."""
+    made = SmallCluster(tmp_path, wait_ms=2000)
+    log_id = made.change("create", "x")
+    made.level(0)
+    for text in ("manamboara tabilao t (n ISA)", "manampia ao@ t sanda (0)"):
+        made.append(log_id, text)
+    made.level(log_id)
+    made.nodes["m1"].forward.host = made.host
+    yield made
+    made.nodes["m1"].forward.host = None
+    made.stop()
+
+
+def waiting_at_m1(cluster: SmallCluster) -> gevent.Greenlet[..., Answered]:
+    """A strong read that waits at m1 for an entry of x that m2 has told of."""
+    log_id = running(cluster)
+    cluster.deliver("m2", log_id)
+    cluster.tell("m2", log_id)
+    reading = gevent.spawn(asked, cluster, "m1", read="strong")
+    gevent.sleep(0.2)
+    assert not reading.ready()
+    return reading
+
+
+def test_a_strong_read_that_waits_hears_that_its_database_is_dropped(at_the_log: SmallCluster) -> None:
+    """The log's host knows; the node does not yet."""
+    reading = waiting_at_m1(at_the_log)
+    at_the_log.change("drop", "x")
+    assert reading.get(timeout=5).sqlstate == "3D000"
+
+
+def test_a_strong_read_that_waits_goes_on_in_the_database_that_has_the_name_now(
+    at_the_log: SmallCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All that is promised of a strong read holds there: it is told when its state is known."""
+    # It does not look while the name means nothing.
+    monkeypatch.setattr("dirk_gevent.node._LOOK_MS", 1_500)
+    cluster = at_the_log
+    reading = waiting_at_m1(cluster)
+    cluster.change("drop", "x")
+    log_id = cluster.change("create", "x")
+    for text in ("manamboara tabilao t (n ISA)", "manampia ao@ t sanda (7)"):
+        cluster.append(log_id, text)
+    for name in cluster.nodes:
+        cluster.deliver(name, 0)
+        cluster.deliver(name, log_id)
+    gevent.sleep(0.3)
+    assert not reading.ready(), "nobody knows yet how the entries ended that it would be told of"
+    cluster.tell("m2", log_id)
+    assert reading.get(timeout=5).rows == [[7]]
