@@ -81,12 +81,13 @@ class Commits:
 
         `recorded` asks a node for its record: of the database of a name and a log, at an index.
 
-        Raises SqlError: no_database when no database is named, outcome_unknown while nobody can know, and what the
-        COMMIT ended with: no_transaction when it did not, and never will.
+        Raises SqlError: no_database when no database is named, unknown_database when the one whose log is named was
+        dropped, outcome_unknown while nobody can know, and what the COMMIT ended with: no_transaction when it did not,
+        and never will.
         """
         self._wait(request_id)
         try:
-            name, log_id = self._host.sessions.place(session, request.database)
+            name, log_id = self._place(session, request)
         except SqlError as error:
             raise self._left_open(error, request_id) from error
         if log_id == SYSTEM_LOG_ID:
@@ -94,6 +95,15 @@ class Commits:
             raise SqlError("no_database")
         answer = self._recorded(recorded, name, log_id)
         return answer if answer is not None else self._burnt(session, request, request_id, log_id)
+
+    def _place(self, session: Session, request: Request) -> tuple[str | None, int]:
+        """The database that the transaction was in: by its log if that is told, else the one that has the name now."""
+        log_id = request.metadata.get("log")
+        if log_id is None:
+            return self._host.sessions.place(session, request.database)
+        if type(log_id) is not int or log_id < 0:
+            raise SqlError("argument_invalid", field="log")
+        return self._host.sessions.place_in(session, request.database, log_id)
 
     def _wait(self, request_id: str) -> None:
         """If a commit with this id is under way, wait a while until it has ended."""

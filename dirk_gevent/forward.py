@@ -148,7 +148,8 @@ class Forward:
                 raise
 
         def here(name: str | None, log_id: int, index: int) -> bytes:
-            found = replace(request, database=name, read="session", minimum={log_id: index})
+            metadata = {**request.metadata, "log": log_id}
+            found = replace(request, database=name, read="session", minimum={log_id: index}, metadata=metadata)
             return recorded(session, found, understood.route)
 
         return self._commits.again(session, request, request.request_id, here)

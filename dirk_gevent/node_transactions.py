@@ -170,6 +170,9 @@ class NodeTransactions:
     def _recorded(self, session: Session, request: Request, route: Route) -> bytes:
         """How the COMMIT with this request id ended, if there was one."""
         database = self._place(session, request, route)
+        if request.metadata.get("log", database.log_id) != database.log_id:
+            # Another database has the name: nothing is recorded here of the one that is meant.
+            raise SqlError("no_transaction")
         try:
             outcome = self._readers.threads.call(database.recorded, request.request_id)
         except StorageFault as fault:

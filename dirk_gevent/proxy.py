@@ -36,7 +36,7 @@ from parser.errors import SqlError
 from parser.plan import Kind, Route
 
 #: Fields of a request that a node is told.
-_PASSED_FIELDS = ("args", "trace", "outcome")
+_PASSED_FIELDS = ("args", "trace", "outcome", "log")
 
 
 class ProxyHandler:

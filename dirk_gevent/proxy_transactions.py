@@ -133,7 +133,7 @@ class ProxyTransactions:
         if route.verb == "commit" and (said_again := request.request_id) is not None:
 
             def recorded(name: str | None, log_id: int, index: int) -> Answer:
-                asked, minimum = {**request.metadata, "outcome": said_again}, {log_id: index}
+                asked, minimum = {**request.metadata, "outcome": said_again, "log": log_id}, {log_id: index}
                 read = replace(request, database=name, read="session", minimum=minimum, metadata=asked)
                 return self._read(session, read, route, wire)
 

@@ -29,6 +29,22 @@ class Sessions:
         self.begin(session, log_id)
         return name, log_id
 
+    def place_in(self, session: Session, named: str | None, log_id: int) -> tuple[str, int]:
+        """As `place`, of the database with this log, whatever bears its name now.
+
+        Raises SqlError: unknown_database when it was dropped, stale_read or what blocks the log of databases while it
+        may be that this one only lacks it.
+        """
+        host = self._host
+        if not host.log.is_open(log_id):
+            host.disputes.check(SYSTEM_LOG_ID)
+            head = host.head_index(SYSTEM_LOG_ID)
+            if log_id > head:
+                raise SqlError("stale_read", node="proxy", applied=head, minimum=log_id)
+            raise SqlError("unknown_database", name=named or session.database or f"#{log_id}")
+        self.begin(session, log_id)
+        return host.database_name(log_id), log_id
+
     def begin(self, session: Session, log_id: int) -> None:
         """Have the session begin in a log where that is known to be, whatever its first request there is: an answer
         from an older state, which "any" may give, is not where it stands.

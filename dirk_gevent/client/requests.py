@@ -43,11 +43,15 @@ class LostError(SessionError):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One statement under its request id: what is sent again is this, the same bytes each time."""
+    """One statement under its request id: what is sent again is this, the same bytes each time.
+
+    `log_id` is the log of the database whose transaction it is said in, None outside one.
+    """
 
     request_id: str
     statement: str
     args: Args | None
+    log_id: int | None = None
 
     @property
     def first_word(self) -> str:
@@ -66,6 +70,11 @@ class Request:
     def is_commit(self) -> bool:
         """Whether it ends a transaction for good."""
         return self.first_word in _COMMIT_WORDS
+
+    @property
+    def is_settled_by_id(self) -> bool:
+        """Whether it is a COMMIT that may be said again outside its transaction, to learn how it ended."""
+        return self.is_commit and self.log_id is not None
 
 
 class Answer:

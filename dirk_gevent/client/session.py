@@ -87,6 +87,8 @@ class Session:
         self._indexes: dict[str, int] = {}
         #: What the log's clock is ahead of this machine's, once it was told.
         self._log_ahead_ms = 0
+        #: The log of the database that the transaction is in, as its answers tell.
+        self._transaction_log: int | None = None
         self._request: Request | None = None
         self._answer: Answer | None = None
 
@@ -103,7 +105,8 @@ class Session:
         if self._answer is not None and not self._answer.is_read:
             _ = self._answer.end
         asked_at_seconds = time.monotonic()
-        request = Request(new_request_id(self._log_ahead_ms), statement, args)
+        log_id = self._transaction_log if self.is_in_transaction else None
+        request = Request(new_request_id(self._log_ahead_ms), statement, args, log_id)
         self._request, self._is_sent = request, False
         try:
             first, rest = self._ask(request)
@@ -157,6 +160,9 @@ class Session:
                     renewed = Request(new_request_id(self._log_ahead_ms), request.statement, request.args)
                     self._request = renewed
                     return self._ask(renewed, is_redated=True)
+            if in_doubt and request.is_settled_by_id:
+                # The transaction is over, however it ended.
+                self.is_in_transaction = False
             is_settled = not first.sqlstate.startswith(_UNSETTLED_CLASSES)
             if not in_doubt or is_settled or self.is_in_transaction or not self._gives_meta:
                 return first, rest
@@ -190,7 +196,8 @@ class Session:
         was_in_transaction, self.is_in_transaction = self.is_in_transaction, False
         if was_in_transaction and not request.is_commit:
             raise LostError("client_transaction_lost", "08006", address=str(self.address)) from error
-        if was_in_transaction or (_is_timeout(error) and not request.is_repeatable):
+        is_asked_again = request.is_settled_by_id and bool(self._gives_meta) and not _is_timeout(error)
+        if (was_in_transaction and not is_asked_again) or (_is_timeout(error) and not request.is_repeatable):
             raise self._unknown(request) from error
         if _is_timeout(error):
             raise LostError("client_timeout", "57014", address=str(self.address)) from error
@@ -216,6 +223,9 @@ class Session:
             metadata["min"] = self._indexes
         if request.args is not None:
             metadata["args"] = request.args
+        if request.is_settled_by_id:
+            # Said again it is about this database, though another may have the name by then.
+            metadata["log"] = request.log_id
         return metadata
 
     def _parts(self, first: Page | End, rest: Iterator[Page | End]) -> Iterator[Page | End]:
@@ -244,6 +254,8 @@ class Session:
             self._learn_from_message(end.message)
         if meta is not None and meta.is_in_transaction is not None:
             self.is_in_transaction = meta.is_in_transaction
+            if self.is_in_transaction and not end.is_error:
+                self._transaction_log = int(meta.log_id) if meta.log_id and meta.log_id.isdecimal() else None
 
     def _learn_from_message(self, message: str) -> None:
         if found := _USE.match(message):

@@ -297,3 +297,22 @@ def test_indexes_of_many_databases_stay_few(serve: Serve) -> None:
         session.run("alaivo 1").end  # noqa: B018
     indexes = (server.asked[-1].metadata or {})["min"]
     assert len(indexes) == 16 and "0" in indexes and "58" in indexes
+
+
+def test_a_commit_says_which_database_it_is_about(serve: Serve) -> None:
+    """Its log, as BEGIN's answer told it. Lost, or of unknown outcome, it is said again so, to learn how it ended."""
+    lost = iter([DROP, message(UNKNOWN, {"sqlstate": "08007", "log": 7, "index": 3, "tx": False})])
+
+    def answer(asked: Asked) -> bytes:
+        if asked.statement == "tehirizo" and (unknown := next(lost, None)) is not None:
+            return unknown
+        return message("OK", {"log": 7, "index": 3, "tx": asked.statement == "atombohy"})
+
+    server = serve(answer)
+    session = session_with(server)
+    assert not session.run("atombohy").end.is_error
+    assert not session.run("tehirizo").end.is_error and not session.is_in_transaction
+    assert not session.run("tehirizo").end.is_error
+    said = [asked.metadata for asked in server.asked if asked.statement == "tehirizo" and asked.metadata]
+    assert [one.get("log") for one in said] == [7, 7, 7, None]
+    assert len({one["id"] for one in said[:3]}) == 1
