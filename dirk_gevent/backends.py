@@ -113,7 +113,8 @@ class Backend:
         self.host = host
         self.port = port
         self._peer = peer or Peer()
-        #: Reads under way of which nothing has been passed on: another backend may answer them instead.
+        #: What is under way and need not be waited for when another backend can take it up: reads of which nothing has
+        #: been passed on, and transactions, which begin anew there.
         self._movable: set[Wire] = set()
         self.is_up: bool | None = None
         self._logger = logger
@@ -130,21 +131,22 @@ class Backend:
         """
         if self._idle:
             try:
-                return self._ask_movable(self._idle.pop(), request, silence_seconds, client)
+                return self.ask_movable(self._idle.pop(), request, silence_seconds, client, self)
             except _BrokenError:
                 self._drop_idle()
         try:
-            return self._ask_movable(self._connect(), request, silence_seconds, client)
+            return self.ask_movable(self._connect(), request, silence_seconds, client, self)
         except _BrokenError as error:
             self._down(error)
             raise BackendDownError(str(error), was_sent=True) from error
 
-    def _ask_movable(
-        self, wire: Wire, request: bytes, silence_seconds: float, client: Wire | None
+    def ask_movable(
+        self, wire: Wire, request: bytes, silence_seconds: float, client: Wire | None, owner: Owner
     ) -> bytes | Remote:
+        """`exchange` that ends when the backend has gone silent while another can be asked instead."""
         self._movable.add(wire)
         try:
-            return self.exchange(wire, request, silence_seconds, client, self)
+            return self.exchange(wire, request, silence_seconds, client, owner)
         finally:
             self._movable.discard(wire)
 
@@ -321,12 +323,14 @@ class Lease:
         self._wire: Wire | None = wire
 
     def ask(self, request: bytes, silence_seconds: float, client: Wire | None) -> bytes | Remote:
-        """As `Backend.ask`, but sent once and over this connection alone. Raises BackendDownError when it is gone."""
+        """As `Backend.ask`, but sent once and over this connection alone. Raises BackendDownError when it is gone, or
+        its backend silent while another is not.
+        """
         wire = self._wire
         if wire is None:
             raise BackendDownError("the connection is gone", was_sent=False)
         try:
-            return self._backend.exchange(wire, request, silence_seconds, client, self)
+            return self._backend.ask_movable(wire, request, silence_seconds, client, self)
         except _BrokenError as error:
             self._wire = None
             raise BackendDownError(str(error), was_sent=True) from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 
 import pytest
 
@@ -32,6 +33,33 @@ def test_a_read_leaves_a_node_that_stands_still(make_cluster: Callable[..., Clus
             assert [rows(session.receive()) for session in (one, other)] == [[[0]], [[0]]]
         finally:
             cluster.resume(node)
+
+
+def test_a_transaction_leaves_a_node_that_stands_still(make_cluster: Callable[..., Cluster]) -> None:
+    """A statement and a COMMIT that wait for it are told 40001 when it counts as down; begun anew, it is elsewhere."""
+    cluster = make_cluster()
+    cluster.start()
+    prepare(cluster)
+    level(cluster, *BOTH)
+    with ExitStack() as stack:
+        sessions = [stack.enter_context(cluster.connect("proxy")) for _ in range(4)]
+        homes = []
+        for session in sessions:
+            ok(session, "ampiasao t")
+            homes.append(meta(session.ask("/*dirk {}*/ atombohy;"))["node"])
+            ok(session, "manampia ao@ u (w, n) sanda (7, 7)")
+        node = homes[0]
+        there = [session for session, home in zip(sessions, homes, strict=True) if home == node]
+        assert len(there) >= 2
+        cluster.pause(node)
+        try:
+            there[0].send("alaivo isaina(*) ao@ u;")
+            there[1].send("tehirizo;")
+            assert [sqlstate(session.receive()) for session in there[:2]] == ["40001", "40001"]
+            ok(there[0], "avereno", "atombohy", "manampia ao@ u (w, n) sanda (8, 8)", "tehirizo")
+        finally:
+            cluster.resume(node)
+        assert rows(there[1].ask("alaivo w ao@ u;")) == [[8]]
 
 
 def test_a_proxy_that_stands_still_keeps_nobody_waiting(make_cluster: Callable[..., Cluster]) -> None:
