@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import tempfile
 import threading
 import time
@@ -68,6 +69,29 @@ def lower_priority() -> None:
     _thread.lowered = True
 
 
+class _Worked:
+    """How long this thread has worked since this was made.
+
+    Reader threads give way to all others: beside a long write a read that takes a moment takes many of them. Counted in
+    real time it would look slow as long as the write lasts, and so never come back to the hub.
+    """
+
+    def __init__(self) -> None:
+        self._cpu_seconds, self._real_seconds, self._disk_reads = _clocks()
+
+    @property
+    def seconds(self) -> float:
+        """Processor time; real time when the thread has read from the disk."""
+        cpu_seconds, real_seconds, disk_reads = _clocks()
+        if disk_reads != self._disk_reads:
+            return real_seconds - self._real_seconds
+        return cpu_seconds - self._cpu_seconds
+
+
+def _clocks() -> tuple[float, float, int]:
+    return time.thread_time(), time.monotonic(), resource.getrusage(resource.RUSAGE_THREAD).ru_inblock
+
+
 class RelationStream:
     """An answer of any length. `open`, `fetch` and `spool` block: call them on a reader thread, one at a time.
 
@@ -96,7 +120,7 @@ class RelationStream:
         self.index = 0
         self.tables: tuple[str, ...] = ()
         self.repeatable = True
-        #: Seconds that SQLite worked for it, all told.
+        #: Seconds that SQLite worked for it, all told; waiting for a processor is no work, waiting for the disk is.
         self.busy_seconds = 0.0
         self._begin, self._finish = begin, finish
         self._limits = limits
@@ -252,16 +276,17 @@ class RelationStream:
         opened = self._opened
         if opened is None:
             return []
-        began = time.monotonic()
+        began = _Worked()
         with _Failures(self):
             encoded: list[Page] = []
             taken_bytes = 0
             while len(encoded) < pages and taken_bytes < _FETCH_BYTES and (self._ahead or not encoded):
                 encoded.append(self._page(opened.cursor))
-                if not self._ahead:
-                    self._end()
                 taken_bytes += len(encoded[-1].rows_json)
-        self.busy_seconds += time.monotonic() - began
+            # Before its end, at which it is judged.
+            self.busy_seconds += began.seconds
+            if not self._ahead:
+                self._end()
         return encoded
 
     def _page(self, cursor: Iterator[Row]) -> Page:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.faults import Overrun, StorageFault
 from dirk_gevent.engine.functions import EntryContext
 from dirk_gevent.engine.read import HubReader
+from dirk_gevent.engine.results import Page, Row
 from dirk_gevent.engine.stream import RelationStream
 from dirk_gevent.engine.watchdog import Watchdog
 from parser.errors import SqlError
@@ -239,6 +241,38 @@ def test_a_slow_shape_that_turned_quick_comes_back_to_the_hub(filled: Database, 
     filled.apply(work(log.sql("delete from t where a > 5")))
     everything(filled.stream(query, (), START_MS))
     assert len(filled.read(query, (), START_MS).rows) == 6
+
+
+@pytest.mark.parametrize("is_work", [False, True])
+def test_waiting_for_a_processor_makes_no_shape_slow(
+    filled: Database, monkeypatch: pytest.MonkeyPatch, is_work: bool
+) -> None:
+    """A read that overran once, and whose stream then stands in line beside a long write, comes back to the hub; one
+    whose stream works for as long does not."""
+    query = shaped("select a from t where a = 7")
+    filled.read(query, (), START_MS)
+    for hot in filled.seen.hot.values():
+        hot.shape.slow = True
+    with pytest.raises(Overrun):
+        filled.read(query, (), START_MS)
+    page = RelationStream._page
+
+    def late(self: RelationStream, cursor: Iterator[Row]) -> Page:
+        end = time.thread_time() + 0.02
+        while is_work and time.thread_time() < end:
+            pass
+        time.sleep(0.02)
+        return page(self, cursor)
+
+    monkeypatch.setattr(RelationStream, "_page", late)
+    stream = filled.stream(query, (), START_MS)
+    stream.fetch(1)
+    stream.close()
+    if is_work:
+        with pytest.raises(Overrun):
+            filled.read(query, (), START_MS)
+    else:
+        assert filled.read(query, (), START_MS).rows == [(7,)]
 
 
 def test_many_databases_share_few_connections(engine: Engine) -> None:
