@@ -318,7 +318,10 @@ class ReadSide:
             shaped = wanted.shaped
             plan = _query(state.plans.plan(shaped, position.schema, False))
             columns = plan.columns if plan.static_names else self._compiler.columns(plan, shaped)
-            cursor: Iterator[Row] = connection.execute(plan.sql, self._compiler.bind(plan, shaped, wanted.args))
+            bindings = self._compiler.bind(plan, shaped, wanted.args)
+            # The first row is looked for here, which may be all the work there is.
+            with stream.working():
+                cursor: Iterator[Row] = connection.execute(plan.sql, bindings)
             if plan.explained is not None:
                 cursor = iter(explanation(plan.explained, cursor))
         except BaseException:

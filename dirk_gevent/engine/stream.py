@@ -8,7 +8,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -272,19 +272,27 @@ class RelationStream:
         self._connection = connection
         connection.set_progress_handler(self.tick, _TICK_STEPS)
 
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """The time in which SQLite works for it, in this thread."""
+        began = _Worked()
+        try:
+            yield
+        finally:
+            self.busy_seconds += began.seconds
+
     def _encode(self, pages: int) -> list[Page]:
         opened = self._opened
         if opened is None:
             return []
-        began = _Worked()
         with _Failures(self):
             encoded: list[Page] = []
             taken_bytes = 0
-            while len(encoded) < pages and taken_bytes < _FETCH_BYTES and (self._ahead or not encoded):
-                encoded.append(self._page(opened.cursor))
-                taken_bytes += len(encoded[-1].rows_json)
-            # Before its end, at which it is judged.
-            self.busy_seconds += began.seconds
+            # Counted before its end, at which it is judged.
+            with self.working():
+                while len(encoded) < pages and taken_bytes < _FETCH_BYTES and (self._ahead or not encoded):
+                    encoded.append(self._page(opened.cursor))
+                    taken_bytes += len(encoded[-1].rows_json)
             if not self._ahead:
                 self._end()
         return encoded

@@ -243,6 +243,17 @@ def test_a_slow_shape_that_turned_quick_comes_back_to_the_hub(filled: Database, 
     assert len(filled.read(query, (), START_MS).rows) == 6
 
 
+def test_a_long_read_of_one_row_is_remembered(filled: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All its work is done before its first row is there; after its stream it does not begin on the hub again."""
+    query = shaped("select sum(x.a + y.a) from t x, t y where x.a < 300")
+    with pytest.raises(Overrun):
+        filled.read(query, (), START_MS)
+    everything(filled.stream(query, (), START_MS))
+    monkeypatch.setattr(HubReader, "rows", lambda *_: pytest.fail("it began on the hub"))
+    with pytest.raises(Overrun):
+        filled.read(query, (), START_MS)
+
+
 @pytest.mark.parametrize("is_work", [False, True])
 def test_waiting_for_a_processor_makes_no_shape_slow(
     filled: Database, monkeypatch: pytest.MonkeyPatch, is_work: bool
