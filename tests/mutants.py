@@ -182,6 +182,20 @@ def _ignore_notices(patches: _Patches) -> None:
     patches.set(Store, "header", deaf)
 
 
+def _ignore_lease(patches: _Patches) -> None:
+    """A cache serves what it has however long it has not heard of the log's host."""
+    from dirk_gevent.cache.store import Store
+
+    def endless(begin: Callable[..., None]) -> Callable[..., None]:
+        def begun(self: Store, entries: int, _: float, max_bytes: int) -> None:
+            begin(self, entries, 86_400.0, max_bytes)
+            self.lease_until = float("inf")
+
+        return begun
+
+    patches.set(Store, "__init__", endless)
+
+
 def _ignore_fences(patches: _Patches) -> None:
     """A state that was shut out still has its say."""
     from dirk_gevent.fences import Fences
@@ -258,6 +272,7 @@ _MUTANTS: dict[str, Callable[[_Patches], None]] = {
     "skip_conflict_check": _skip_conflict_check,
     "keep_dropped_files": _keep_dropped_files,
     "ignore_notices": _ignore_notices,
+    "ignore_lease": _ignore_lease,
     "ignore_fences": _ignore_fences,
     "skip_renewal": _skip_renewal,
     "truncate_past_confirmed": _truncate_past_confirmed,

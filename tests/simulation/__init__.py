@@ -1,4 +1,4 @@
-"""DirkDB under simulation: log, nodes, proxy and clients in one process, on a clock, a network and disks of our own.
+"""DirkDB under simulation: log, nodes, proxy, cache and clients in one process, on clock, network and disks of our own.
 
 What runs is the real code, from `proxy.run` and `node.run` down to SQLite. What is not real is what the operating
 system would give it: gevent's event loop (`loop`), sockets (`network`), native threads (`threads`), the disk under

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from dirk_gevent.log.entry import NO_CHAIN, Entry, chain
 from dirk_gevent.log.journal import Journal
@@ -254,21 +255,31 @@ def _judge_write(plan: Plan, operation: Operation, attempts: list[Attempt], trut
     return wrong
 
 
+def least_index(attempt: Attempt) -> int:
+    """What a read must not be older than."""
+    known = {"any": 0, "session": attempt.floor, "strong": max(attempt.floor, attempt.known)}
+    return known[attempt.operation.level]
+
+
+def unedited(rows: list[list[Any]], has_edits: bool) -> list[list[Any]]:
+    """Rows that were read, less what somebody put into a file: it is answered until it is found."""
+    return [row for row in rows if not has_edits or row != list(EDITED_ROW)]
+
+
 def _judge_read(attempt: Attempt, truth: Truth, has_edits: bool) -> list[str]:
     answer, operation = attempt.answer, attempt.operation
-    if answer is None or answer.sqlstate:
+    if answer is None or answer.sqlstate or answer.is_hit:
         return []
     name = f"{operation.name} ({operation.level} read at {attempt.began:.6f})"
     if answer.rows is None:
         return [f"{name} was answered with {answer.text}"]
-    least = {"any": 0, "session": attempt.floor, "strong": max(attempt.floor, attempt.known)}[operation.level]
+    least = least_index(attempt)
     if answer.index < least:
         return [f"{name} saw index {answer.index} and must not be older than {least}"]
     state = truth.states.get(answer.index)
     if state is None:
         return [f"{name} saw index {answer.index}, which the log does not have"]
-    # What somebody put into a file is answered until it is found.
-    rows = [row for row in answer.rows if not has_edits or row != list(EDITED_ROW)]
+    rows = unedited(answer.rows, has_edits)
     if sorted(rows) != sorted(state.rows(operation.kind)):
         return [f"{name} saw {answer.rows} at index {answer.index}, where the log says {state.rows(operation.kind)}"]
     return []

@@ -14,7 +14,7 @@ import orjson
 from dirk_gevent import protocol
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from tests.simulation.loop import BEGIN_SECONDS, Lane
-from tests.simulation.machines import PROXY, PROXY_PORT, node_port
+from tests.simulation.machines import port_of
 from tests.simulation.schedule import Kind, Operation
 from tests.simulation.world import World
 
@@ -47,7 +47,10 @@ GiveUp = Callable[[], bool]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back: a message or rows, the SQLSTATE of an error, the log and the index there that META names."""
+    """What came back: a message or rows, the SQLSTATE of an error, the log and the index there that META names.
+
+    `is_hit`: a cache had it.
+    """
 
     text: str
     rows: list[list[Any]] | None
@@ -55,6 +58,7 @@ class Answer:
     log: int
     index: int
     node: str
+    is_hit: bool = False
 
     @property
     def seen(self) -> int:
@@ -167,7 +171,7 @@ class Client:
         self.names_floor = LOG_ID
         self.world = world
         self.history = history
-        self._address = "127.0.0.1", PROXY_PORT if entry == PROXY else node_port(entry)
+        self._address = "127.0.0.1", port_of(entry)
         self._sock: Any = None
         #: Whether the session on this connection knows what the client has seen.
         self._is_told = True
@@ -271,7 +275,8 @@ class Client:
             rows = [row for line in lines if line.startswith("{") for row in orjson.loads(line)["rows"]]
         text = "\n".join(lines[lines.index("RESULT_MESSAGE") + 1 : -2])
         log, index = int(meta.get("log", 0)), int(meta.get("index", 0))
-        return Answer(text, rows, meta.get("sqlstate", ""), log, index, str(meta.get("node", "")))
+        is_hit = meta.get("cache") == "hit"
+        return Answer(text, rows, meta.get("sqlstate", ""), log, index, str(meta.get("node", "")), is_hit)
 
     def accept_log(self) -> None:
         """What a person has dirk-admin ask for when a log that went back shall count: `settle --accept-log`."""

@@ -5,12 +5,13 @@ The seeds of each family are numbers of their own (`families`); what a family le
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 
 from dirk_gevent.settings import Role
 from tests.simulation import schedule
 from tests.simulation.families import Family
-from tests.simulation.machines import PROXY, Shape
+from tests.simulation.machines import CACHE, PROXY, Shape
 from tests.simulation.schedule import Breakage, Fault, Kind, Operation, Plan
 
 _TWO_MASTERS = Shape((Role.MASTER, Role.MASTER))
@@ -28,7 +29,9 @@ def draw(seed: int) -> Plan:
     chance = Random(f"directed {seed}")
     if seed < Family.DRAIN:
         return _dispute(seed, chance)
-    return _drain(seed, chance) if seed < Family.FOREIGN else _foreign(seed, chance)
+    if seed < Family.CACHE:
+        return _drain(seed, chance) if seed < Family.FOREIGN else _foreign(seed, chance)
+    return _cached(seed, chance)
 
 
 def _dispute(seed: int, chance: Random) -> Plan:
@@ -72,3 +75,18 @@ def _foreign(seed: int, chance: Random) -> Plan:
     # Twice of three times while it runs.
     fault = Fault(0, 2.0, Breakage.FOREIGN, stray, 3.0, chance.choice((0, 2, 2)))
     return Plan(seed, _TWO_MASTERS, (PROXY, PROXY, stray), operations, (fault,))
+
+
+def _cached(seed: int, chance: Random) -> Plan:
+    """One client writes at the proxy, two read at the cache, one of which writes there, too."""
+    reads, writes = (Kind.READ_LIST, Kind.READ_NUMBERS), (Kind.APPEND, Kind.ADD)
+    times = [(0, 0.3 + 0.3 * at, chance.choice(writes)) for at in range(10)]
+    times += [(1, 0.3 + 0.1 * at, chance.choice(reads)) for at in range(40)]
+    times += [(2, 0.3 + 0.2 * at, chance.choice((*reads, *reads, *writes))) for at in range(16)]
+    operations = tuple(
+        Operation(number, client, round(at + 0.1 * chance.random(), 3), kind, number + 10)
+        for number, (client, at, kind) in enumerate(times)
+    )
+    lasts, direction = chance.choice((0.5, 1.5, 2.5)), chance.randrange(3)
+    fault = Fault(0, round(0.6 + chance.random(), 3), Breakage.HOLD, f"{PROXY}-{CACHE}", lasts, direction)
+    return Plan(seed, replace(_TWO_MASTERS, has_cache=True), (PROXY, CACHE, CACHE), operations, (fault,))

@@ -30,6 +30,8 @@ EVIDENCE: dict[str, tuple[str, ...]] = {
     "truncate_past_confirmed": ("has forgotten",),
     "answer_disputed": ("while masters disagreed",),
     "drain_at_once": ("with a drained node",),
+    "ignore_lease": ("past the cache's lease",),
+    "ignore_notices": ("must not be older than",),
     "keep_plans": ("answers read_shape with",),
     "keep_dropped_files": ("has files of",),
 }
@@ -39,7 +41,10 @@ FIRST_SEEDS: dict[str, int] = {
     "ignore_fences": Family.ROUND_STEPS,
     "answer_disputed": Family.DISPUTE,
     "drain_at_once": Family.DRAIN,
+    "skip_chain_check": Family.FOREIGN,
     "keep_plans": Family.FOREIGN,
+    "ignore_lease": Family.CACHE,
+    "ignore_notices": Family.CACHE,
 }
 
 

@@ -18,3 +18,5 @@ class Family(IntEnum):
     DRAIN = 3 * _FAMILY_SEEDS
     #: The log goes back and a node does not; definitions of both histories have the same indexes.
     FOREIGN = 4 * _FAMILY_SEEDS
+    #: A cache is out of reach of the log's host while others write what it serves.
+    CACHE = 5 * _FAMILY_SEEDS

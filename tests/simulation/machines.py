@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dirk_gevent import node, proxy
+from dirk_gevent.cache import service as cache
 from dirk_gevent.config import Config
 from dirk_gevent.engine.faults import StorageFault
 from dirk_gevent.settings import (
@@ -30,6 +31,11 @@ from tests.simulation.world import World, fresh_directory
 
 PROXY = "proxy"
 PROXY_PORT = 3949
+CACHE = "cache"
+CACHE_PORT = 3951
+#: How long the cache may serve an answer without word of the log's host, and how many it keeps.
+CACHE_SECONDS = 0.6
+_CACHE_ENTRIES = 200
 _FIRST_NODE_PORT = 4000
 _BEAT_SECONDS = 0.5
 _WAIT_MS = 1_500
@@ -43,6 +49,7 @@ class Shape:
     reads: ReadStrategy = ReadStrategy.ROUND_ROBIN
     writes: WriteMode = WriteMode.PRIMARY
     snapshot_entries: int = 100_000
+    has_cache: bool = False
 
     @property
     def nodes(self) -> tuple[str, ...]:
@@ -102,7 +109,7 @@ class Machine:
         config = self._cluster.config(self)
         world, lane = self._cluster.world, self.lane
         try:
-            status = proxy.run(config) if self.name == PROXY else node.run(config, self.name)
+            status = self._serve(config)
             world.say(self.name, f"-- ended with status {status}")
         except (SqlError, StorageFault, OSError) as error:
             # The machine would not let it begin or end well: the process is over all the same.
@@ -110,6 +117,15 @@ class Machine:
         self.is_up = False
         world.network.ended(lane, silently=False)
         world.loop.kill(lane)
+
+    def _serve(self, config: Config) -> int:
+        """The program, until it ends; its exit status."""
+        if self.name == PROXY:
+            return proxy.run(config)
+        if self.name != CACHE:
+            return node.run(config, self.name)
+        cache.run(config, "127.0.0.1", PROXY_PORT, CACHE_PORT, round(CACHE_SECONDS * 1000), _CACHE_ENTRIES)
+        return 0
 
     def kill(self, power: bool) -> None:
         """`kill -9`, or with `power` the machine's power is cut: what was not fsynced may be gone."""
@@ -166,7 +182,7 @@ class SimCluster:
         self.world = world
         self.root = root
         self.shape = shape
-        names = (PROXY, *shape.nodes)
+        names = (PROXY, *shape.nodes, *([CACHE] if shape.has_cache else []))
         self.machines = {name: Machine(self, name, template.get(name, Image())) for name in names}
 
     @property
@@ -177,7 +193,7 @@ class SimCluster:
     @property
     def nodes(self) -> list[Machine]:
         """The machines that apply it."""
-        return [machine for name, machine in self.machines.items() if name != PROXY]
+        return [machine for name, machine in self.machines.items() if name not in (PROXY, CACHE)]
 
     def config(self, machine: Machine) -> Config:
         """The configuration as one machine reads it: its own directory is this life's."""
@@ -205,6 +221,11 @@ class SimCluster:
         """Start everything that is down."""
         for machine in self.machines.values():
             machine.start()
+
+
+def port_of(name: str) -> int:
+    """Where a machine listens."""
+    return {PROXY: PROXY_PORT, CACHE: CACHE_PORT}.get(name) or node_port(name)
 
 
 def node_port(name: str) -> int:

@@ -328,6 +328,11 @@ class Listener:
         finally:
             sock.close()
 
+    @property
+    def server_port(self) -> int:
+        """The port it listens on."""
+        return self._port
+
     def close(self) -> None:
         """Listen no more."""
         if self._network.listeners.get(self._port) is self:

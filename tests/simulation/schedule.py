@@ -13,7 +13,7 @@ from random import Random
 
 from dirk_gevent.settings import ReadStrategy, Role, WriteMode
 from tests.simulation.families import Family
-from tests.simulation.machines import PROXY, Shape
+from tests.simulation.machines import CACHE, PROXY, Shape
 
 #: Operations and faults begin within so many virtual seconds.
 BUSY_SECONDS = 2.0
@@ -28,6 +28,8 @@ _ROT_SHARE = 0.06
 _TRANSACTIONS_SHARE, _LIVES_SHARE, _RACES_SHARE = 0.5, 0.3, 0.15
 #: Runs in which a node's file is edited.
 _EDITS_SHARE = 0.2
+#: Runs with a cache, through which one client speaks.
+_CACHE_SHARE = 0.3
 #: The steps of a round that are gone through, and the plans for all ways to break it.
 STEPS = 12
 STEP_PLANS = STEPS * 2 * 2 * 2 * 2
@@ -209,11 +211,29 @@ def draw(seed: int) -> Plan:
         rot = Random(f"rot {seed}")
         if rot.random() < _ROT_SHARE:
             faults = [Fault(0, 2.0, Breakage.ROT, shape.nodes[-1], 1.0, round(rot.random(), 3))]
+    if not any(fault.kind is Breakage.FOREIGN for fault in faults):
+        shape, entries = _with_cache(Random(f"cache {seed}"), shape, entries, faults)
     # With an old backup of the log some come before it takes its place, some after.
     shifts = (0.0, 3.0) if any(fault.kind is Breakage.FOREIGN for fault in faults) else (0.0,)
     operations += _longer_operations(Random(f"longer {seed}"), len(entries), len(operations), shifts)
     operations.sort(key=lambda one: one.at_seconds)
     return Plan(seed, shape, entries, tuple(operations), tuple(faults))
+
+
+def _with_cache(
+    chance: Random, shape: Shape, entries: tuple[str, ...], faults: list[Fault]
+) -> tuple[Shape, tuple[str, ...]]:
+    """Perhaps a cache, one client that speaks through it, and what breaks there (put into `faults`)."""
+    if chance.random() > _CACHE_SHARE:
+        return shape, entries
+    there = chance.randrange(len(entries))
+    for number in range(len(faults), len(faults) + chance.choice((0, 1, 1))):
+        kind = chance.choice((*_ON_LINKS, Breakage.KILL, Breakage.PAUSE, Breakage.TERMINATE))
+        target = f"{PROXY}-{CACHE}" if kind in _ON_LINKS else CACHE
+        lasts = round(chance.choice((0.1, 0.5, 1.0, 2.0)) * (0.5 + chance.random()), 3)
+        at = round(0.2 + chance.random() * BUSY_SECONDS, 3)
+        faults.append(Fault(number, at, kind, target, lasts, _amount(chance, kind)))
+    return replace(shape, has_cache=True), (*entries[:there], CACHE, *entries[there + 1 :])
 
 
 def _shape(chance: Random) -> Shape:

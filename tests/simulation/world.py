@@ -191,6 +191,8 @@ def install() -> None:
     monotonic, unix, urandom, poll = time.monotonic, time.time, os.urandom, select.poll
     time.monotonic = lambda: World.now.loop.time if World.now else monotonic()
     time.perf_counter = time.monotonic
+    boot_time = time.clock_gettime
+    time.clock_gettime = lambda clock: World.now.loop.time if World.now else boot_time(clock)
     time.time = lambda: World.now.unix_seconds() if World.now else unix()
     time.time_ns = lambda: int(time.time() * 1_000_000_000)
     random._urandom = lambda count: World.now.entropy(count) if World.now else urandom(count)  # type: ignore[attr-defined]
@@ -216,6 +218,7 @@ def _listener(address: tuple[str, int], handle: Any, spawn: Any, backlog: int) -
 def _quiet_dirk() -> None:
     """What measures real time has nothing to measure; log lines go into the trace."""
     from dirk_gevent import logs, metrics, service
+    from dirk_gevent.cache import service as cache_service
     from dirk_gevent.engine import suspects, watchdog
     from dirk_gevent.log import journal_file
 
@@ -230,7 +233,8 @@ def _quiet_dirk() -> None:
     put(metrics, "_LOOK_SECONDS", 1e6)
     # A process of its own would be a real one; no entry here kills.
     put(suspects, "try_out", lambda *_: None)
-    put(service, "give_way_to_hub", lambda: None)
+    for one in (service, cache_service):
+        put(one, "give_way_to_hub", lambda: None)
     put(journal_file, "_inode", identity)
     for name in ("start", "stop"):
         put(watchdog.Watchdog, name, lambda _: None)
