@@ -9,6 +9,7 @@ from typing import Any
 import gevent
 
 from dirk_gevent import answers, protocol
+from dirk_gevent.admission import Places
 from dirk_gevent.config import Config
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
@@ -23,7 +24,7 @@ from dirk_gevent.logs import Logger, logger
 from dirk_gevent.metrics import HubWatch
 from dirk_gevent.node_stream import LongReads, NodeStream
 from dirk_gevent.node_transactions import NodeTransactions
-from dirk_gevent.open_files import fitted
+from dirk_gevent.open_files import NODE_FILES_A_CONNECTION, fitted
 from dirk_gevent.patience import wait_ms
 from dirk_gevent.progress import Progress
 from dirk_gevent.quick import QuickReads
@@ -55,8 +56,9 @@ class NodeHandler:
         self._forward = writes
         self._understanding = Understanding()
         self._quick = QuickReads(engine)
-        self._readers = LongReads(_READER_THREADS, config.limits, progress)
-        self.transactions = NodeTransactions(config.limits, engine, progress, writes, self._database)
+        places = Places(config.limits.max_long_reads, config.limits.queue_ms)
+        self._readers = LongReads(_READER_THREADS, places, progress)
+        self.transactions = NodeTransactions(config.limits, engine, progress, writes, self._database, places)
 
     def open_session(self) -> Session:
         """A session in the configured language, in no database."""
@@ -275,7 +277,7 @@ def run(config: Config, node: str) -> int:
     for notice in config.notices:
         log_lines.info("config_notice", text=notice)
     instance = config.instance(node)
-    config, shares = fitted(config, log_lines, 1)
+    config, shares = fitted(config, log_lines, NODE_FILES_A_CONNECTION)
     engine = _open(config, node, shares.databases, log_lines)
     progress = Progress(engine)
     own_log = EmbeddedLog(config.log) if config.load_balancer is None else None

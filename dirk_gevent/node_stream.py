@@ -9,7 +9,6 @@ import gevent
 
 from dirk_gevent import answers, protocol
 from dirk_gevent.admission import Places
-from dirk_gevent.config import Limits
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.faults import StorageFault
 from dirk_gevent.engine.read import HUB_PAGES
@@ -31,12 +30,14 @@ _Result = TypeVar("_Result")
 
 
 class LongReads:
-    """The native threads for long reads, and the places of those that hold a connection and a read transaction."""
+    """Native threads for long reads. The `places` of those that hold a connection and a read transaction are the whole
+    node's: they are as many as it has files for.
+    """
 
-    def __init__(self, threads: int, limits: Limits, progress: Progress) -> None:
+    def __init__(self, threads: int, places: Places, progress: Progress) -> None:
         self.progress = progress
         self.threads = NativeThreads(threads)
-        self.places = Places(limits.max_long_reads, limits.queue_ms)
+        self.places = places
 
 
 class NodeStream:

@@ -17,6 +17,7 @@ import gevent
 from gevent.lock import Semaphore
 
 from dirk_gevent import answers
+from dirk_gevent.admission import Places
 from dirk_gevent.commits import committed, ended
 from dirk_gevent.config import Limits
 from dirk_gevent.engine.database import Database
@@ -95,7 +96,9 @@ class HeldTransaction:
 
 
 class NodeTransactions:
-    """The transactions of a node's sessions. `place` finds the database of a request, fresh enough for it."""
+    """The transactions of a node's sessions. `place` finds the database of a request, fresh enough for it; their long
+    reads have places among the node's `long_reads`.
+    """
 
     def __init__(
         self,
@@ -104,6 +107,7 @@ class NodeTransactions:
         progress: Progress,
         forward: Forward,
         place: Callable[[Session, Request, Route], Database],
+        long_reads: Places,
     ) -> None:
         self._limits = limits
         self._engine = engine
@@ -115,7 +119,7 @@ class NodeTransactions:
         self._waiting = Turns()
         self._free = Semaphore(_THREADS)
         self._threads = NativeThreads(_THREADS)
-        self._readers = LongReads(_THREADS, limits, progress)
+        self._readers = LongReads(_THREADS, long_reads, progress)
         self._open: set[HeldTransaction] = set()
         self._held_bytes = 0
 

@@ -22,8 +22,13 @@ LEAST_FILES = 160
 _MOST_DATABASES = 64
 #: A database with writer and hub reader open: two of the file, two of its WAL, one of the WAL's index.
 _FILES_A_DATABASE = 5
-#: A long read: the file, its WAL, what is spooled.
+#: A long read: the file, its WAL, and one more for what SQLite sorts in a file.
 _FILES_A_LONG_READ = 3
+#: A client of a proxy or a cache: its own connection, and the one that its answer comes over.
+RELAY_FILES_A_CONNECTION = 2
+#: A client of a node: its connection, the file of a result that it takes slowly, and for every second one a connection
+#: to where writes go (who waits for the one has no use for the other).
+NODE_FILES_A_CONNECTION = 2.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +49,7 @@ def raise_file_limit() -> int:
     return soft
 
 
-def share_out(files: int, files_a_connection: int) -> OpenFiles:
+def share_out(files: int, files_a_connection: float) -> OpenFiles:
     """The shares of `files` descriptors; a connection takes `files_a_connection` of them.
 
     Raises CannotStartError when they are fewer than `LEAST_FILES`.
@@ -57,10 +62,10 @@ def share_out(files: int, files_a_connection: int) -> OpenFiles:
     half = (files - _OWN_FILES) // 2
     databases = min(_MOST_DATABASES, half * 2 // 3 // _FILES_A_DATABASE)
     long_reads = (half - databases * _FILES_A_DATABASE) // _FILES_A_LONG_READ
-    return OpenFiles(half // files_a_connection, databases, long_reads)
+    return OpenFiles(int(half / files_a_connection), databases, long_reads)
 
 
-def fitted(config: Config, logger: Logger, files_a_connection: int) -> tuple[Config, OpenFiles]:
+def fitted(config: Config, logger: Logger, files_a_connection: float) -> tuple[Config, OpenFiles]:
     """The config with limits that this process has files for, and the shares; a line of the log when they are lower.
 
     Raises CannotStartError as `share_out`.

@@ -21,7 +21,7 @@ from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from dirk_gevent.logs import Logger, logger
 from dirk_gevent.metrics import HubWatch
 from dirk_gevent.node_reads import NODE_WAIT_MS, NodeRead, NodeReads
-from dirk_gevent.open_files import fitted
+from dirk_gevent.open_files import RELAY_FILES_A_CONNECTION, fitted
 from dirk_gevent.peers import NodePeer
 from dirk_gevent.proxy_transactions import ProxyTransactions
 from dirk_gevent.routing import ReadRouter
@@ -123,7 +123,7 @@ def run(config: Config) -> int:
     log_lines = logger("proxy")
     place = config.load_balancer
     # A client's connection may need one to a node beside it.
-    config, _ = fitted(config, log_lines, 2)
+    config, _ = fitted(config, log_lines, RELAY_FILES_A_CONNECTION)
     for notice in config.notices:
         log_lines.info("config_notice", text=notice)
     with_log: Log = EmbeddedLog(config.log)

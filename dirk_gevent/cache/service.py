@@ -20,7 +20,7 @@ from dirk_gevent.cache.store import Store
 from dirk_gevent.config import Config
 from dirk_gevent.logs import Logger, logger
 from dirk_gevent.messages import render
-from dirk_gevent.open_files import fitted
+from dirk_gevent.open_files import RELAY_FILES_A_CONNECTION, fitted
 from dirk_gevent.service import wait_for_stop
 from dirk_gevent.startup import give_way_to_hub
 from dirk_gevent.wire import Wire
@@ -147,7 +147,7 @@ def options_from(
 def run(config: Config, upstream_host: str, upstream_port: int, port: int, ttl_ms: int, entries: int) -> None:
     """The cache program: blocks until SIGTERM or SIGINT, then drains. OSError when `port` is taken."""
     log = logger("cache")
-    config, _ = fitted(config, log, 2)
+    config, _ = fitted(config, log, RELAY_FILES_A_CONNECTION)
     service = CacheService(options_from(config, upstream_host, upstream_port, port, ttl_ms, entries), log)
     service.start()
     wait_for_stop()

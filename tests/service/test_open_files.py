@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -12,19 +13,20 @@ from typing import Any
 import pytest
 
 import tests.cluster
-from dirk_gevent.open_files import LEAST_FILES, share_out
+from dirk_gevent.open_files import LEAST_FILES, NODE_FILES_A_CONNECTION, RELAY_FILES_A_CONNECTION, share_out
 from dirk_gevent.startup import CannotStartError
-from tests.cluster import Cluster, message, rows
+from tests.cluster import HOST, Cluster, message, rows, wait_for
+from tests.transactions.test_lives import ok
 
 FEW = 200
 DATABASES = 60
 
 
 @pytest.mark.parametrize("files", [LEAST_FILES, 200, 256, 1024, 4096, 1 << 20])
-@pytest.mark.parametrize("files_a_connection", [1, 2])
-def test_the_shares_fit_and_none_is_empty(files: int, files_a_connection: int) -> None:
+@pytest.mark.parametrize("files_a_connection", [RELAY_FILES_A_CONNECTION, NODE_FILES_A_CONNECTION])
+def test_the_shares_fit_and_none_is_empty(files: int, files_a_connection: float) -> None:
     shares = share_out(files, files_a_connection)
-    assert shares.connections >= 20 and shares.databases >= 4 and shares.long_reads >= 2
+    assert shares.connections >= 19 and shares.databases >= 4 and shares.long_reads >= 2
     taken = files_a_connection * shares.connections + 5 * shares.databases + 3 * shares.long_reads
     assert taken + 60 <= files
 
@@ -75,3 +77,82 @@ def test_more_databases_and_clients_than_files(few_files: None, make_cluster: Ca
         log = cluster.log(name, whole=True)
         assert "Too many open files" not in log and "Traceback" not in log, log
         assert "event=few_open_files" in log
+
+
+#: A result of 3 MB, a page a row, which no buffer of a connection holds.
+SLOW_ROWS, ROW_BYTES = 30, 100_000
+
+
+@pytest.mark.slow
+def test_clients_that_take_their_results_slowly(few_files: None, make_cluster: Callable[..., Cluster]) -> None:
+    """Each has a file of its own on the node, and every second is in a transaction: there is room for all of them."""
+    cluster = make_cluster(settings={"limits": {"pageRows": 1, "queueMs": 30_000}})
+    cluster.start("m1", "m2", "proxy")
+    with ExitStack() as stack:
+        writer = stack.enter_context(cluster.connect("proxy"))
+        wait_for(lambda: "Hadisoana" not in writer.ask("CREATE DATABASE IF NOT EXISTS t;"), 20)
+        ok(writer, "USE t", "CREATE TABLE u (w TEXT)")
+        for _ in range(SLOW_ROWS):
+            ok(writer, f"INSERT INTO u VALUES ('{'w' * ROW_BYTES}')")
+        for number in range(12):
+            # Databases whose files are open, too.
+            ok(writer, f"CREATE DATABASE d{number}", f"USE d{number}", "CREATE TABLE t (a)", "INSERT INTO t VALUES (0)")
+        ok(writer, "USE t")
+        wait_for(lambda: rows(cluster.ask("m1", '/*dirk {"db":"t"}*/ SELECT count(*) FROM u;')) == [[SLOW_ROWS]], 20)
+        slow = [stack.enter_context(_slow(cluster.ports["m1"])) for _ in range(FEW // 2)]
+        for number, client in enumerate(slow):
+            begin = "" if number % 2 else "BEGIN;"
+            client.sendall(f'/*dirk {{"db":"t"}}*/ SELECT 1; USE t;{begin} SELECT w FROM u;'.encode())
+        most = 0
+
+        def all_are_in_files() -> bool:
+            nonlocal most
+            opened = _open_files(cluster, "m1")
+            spooled = sum("(deleted)" in name for name in opened)
+            most = max(most, spooled)
+            assert len(opened) < FEW
+            return spooled >= _let_in(slow)
+
+        wait_for(all_are_in_files, 60)
+        assert most >= 20
+        # Each has its connection and its file: together no more than the half that is for connections.
+        assert 2 * most <= (FEW - 64) // 2
+        ok(writer, "INSERT INTO u VALUES ('x')", "SELECT count(*) FROM u")
+        for client in slow:
+            answer = _rest(client)
+            assert "RELATION_JSON_END" in answer.rpartition("RELATION_JSON_PAGE")[2] or "(53300)" in answer
+    log = cluster.log("m1", whole=True)
+    assert "Too many open files" not in log and "Traceback" not in log, log
+
+
+def _slow(port: int) -> socket.socket:
+    """A client that takes hardly anything."""
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.settimeout(30)
+    client.connect((HOST, port))
+    return client
+
+
+def _open_files(cluster: Cluster, name: str) -> list[str]:
+    found = []
+    for path in Path(f"/proc/{cluster.processes[name].pid}/fd").iterdir():
+        try:
+            found.append(str(path.readlink()))
+        except FileNotFoundError:
+            continue
+    return found
+
+
+def _let_in(clients: list[socket.socket]) -> int:
+    """How many were not turned away, as far as they have been told."""
+    return sum(b"(53300)" not in client.recv(4096, socket.MSG_PEEK) for client in clients)
+
+
+def _rest(client: socket.socket) -> str:
+    """All that comes until the last answer's end, or the connection's."""
+    data = b""
+    client.shutdown(socket.SHUT_WR)
+    while more := client.recv(1 << 16):
+        data += more
+    return data.decode()
