@@ -169,7 +169,7 @@ class LogEvidence:
     def _past(self, epoch: tuple[bytes, bytes] | None) -> bytes:
         """An epoch of this log that is over, or that it does not know; b"" for any other."""
         log = self._host.log
-        return epoch[1] if epoch is not None and epoch[0] == log.genesis and epoch[1] != log.epochs.current else b""
+        return epoch[1] if epoch is not None and epoch[0] == log.genesis and not log.epochs.is_own(epoch[1]) else b""
 
     def heard_of(self, hello: Hello) -> None:
         """A node told how far it is."""

@@ -1,8 +1,7 @@
 """The host's side of one node's subscription.
 
-It runs three greenlets: the receiver (acknowledgements, heartbeats, uploads), the sender (entries,
-marks, snapshots, never more than a window ahead of what the node applied), and the heartbeat, which waits
-behind nobody.
+It runs three greenlets: the receiver (acknowledgements, heartbeats, uploads), the sender (entries, marks, snapshots,
+never more than a window ahead of what the node applied), and the heartbeat, which waits behind nobody.
 """
 
 from __future__ import annotations
@@ -96,6 +95,10 @@ class NodeLink:
         except Exception as error:
             self._host.log_failure("link_failed", error)
             self.close()
+
+    def carries(self, log_id: int) -> bool:
+        """Whether entries of a log go to the node: not while what it has speaks against the log."""
+        return log_id in self._lanes
 
     def mark(self, log_id: int, index: int, uploads: bool, way: Way = Way.BESIDE) -> bool:
         """Ask for the content digest at exactly `index`, and the snapshot itself if `uploads`.
@@ -258,12 +261,10 @@ class NodeLink:
         return True
 
     def _is_read_again(self, log_id: int, error: SqlError) -> bool:
-        """Whether a log that could not be read is tried again: while its journal is opened anew after a fault."""
+        """Whether a log that could not be read can be at once: later, if its journal is opened anew after a fault."""
         if error.key == "log_unavailable":
             gevent.spawn_later(_LOOK_SECONDS, self.poke, log_id)
-            return False
-        lane = self._lanes.pop(log_id, None)
-        if lane is not None and lane.mark is not None:
+        elif (lane := self._lanes.pop(log_id, None)) is not None and lane.mark is not None:
             self._host.snapshots.failed(self.node, log_id, lane.mark)
         return False
 

@@ -109,8 +109,13 @@ class SnapshotKeeper:
             self._confirm(log_id, current, current.stored.digest)
         else:
             self._try_to_end(log_id, current)
-        if self._rounds.get(log_id) is current and not self._holders and now - current.started > _ROUND_SECONDS:
+        if self._rounds.get(log_id) is not current or self._holders:
+            return
+        if now - current.started > _ROUND_SECONDS:
             self._give_up(log_id, current)
+        elif not current.awaited:
+            # All have said what they were asked for, and nobody can confirm the snapshot.
+            self._failed(log_id, current)
 
     def _look_after_question(self, log_id: int, current: Round, node: str, now: float) -> None:
         """Ask a node again whose connection is another one now; await it no more when it can't answer."""
@@ -146,13 +151,14 @@ class SnapshotKeeper:
         return is_over or sum(nodes[name].is_master for name in self._able(log_id)) >= needed
 
     def _able(self, log_id: int, least: int = 0) -> list[str]:
-        """The nodes that can be asked about a log: connected and live with it, past the index `least`, hanging in no
-        answer about it."""
+        """The nodes that can be asked about a log: live with it, following it over their connection, past the index
+        `least`, hanging in no answer about it."""
         cluster, now = self._host.cluster, time.monotonic()
         return [
             name
             for name, link in self._host.links().items()
             if cluster.nodes[name].state(log_id) is NodeState.LIVE
+            and link.carries(log_id)
             and cluster.nodes[name].applied.get(log_id, 0) >= least
             and not self._host.older.is_behind(name, log_id)
             and not self.answering.hangs(name, log_id, link, now)
@@ -259,16 +265,15 @@ class SnapshotKeeper:
     def store(self, node: str, info: SnapshotInfo, chunks: Iterator[bytes]) -> None:
         """Take the snapshot that `node` uploads. Blocks until it is durable."""
         current = self._rounds.get(info.log_id)
-        if current is not None and current.index != info.index:
-            current = None
+        if current is None or current.index != info.index:
+            # Its round has been given up: nobody would confirm it.
+            return
         try:
             stored = self._host.log.store_snapshot(info, chunks)
         except (SqlError, ConnectionError) as error:
             self._host.log_event("snapshot_refused", node=node, log=info.log_id, index=info.index, reason=str(error))
-            if current is not None and not current.ended.is_set():
+            if not current.ended.is_set():
                 self._failed(info.log_id, current)
-            return
-        if current is None:
             return
         if current.ended.is_set():
             # It was given up while this was written.

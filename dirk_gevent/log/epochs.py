@@ -1,9 +1,10 @@
 """The epochs of a log: by which a node that comes tells whether the log went back since it was here.
 
 Each opening of the log has an epoch, 16 random bytes. It is written into the journal in one commit with the first entry
-that the opening appends, with the heads that all logs had before, and told to the nodes with that entry. So an epoch
-that a node has heard of stands in the journal, unless somebody has put an older journal in its place; and what a node
-heard of in an epoch lies before the heads at which the next one began.
+that the opening appends (or with a person's decision that another epoch counts for nothing), with the heads that all
+logs had before, and told to the nodes from then on; until then they are told the one before. So an epoch that a node
+has heard of stands in the journal, unless somebody has put an older journal in its place; and what a node heard of in
+an epoch lies before the heads at which the next one began.
 
 A journal of release 2.0.0 has no epochs: it gets its first with the next entry. A node that has heard of none has seen
 nothing behind the heads before the first.
@@ -51,12 +52,14 @@ class Epochs:
         self._disown = disown
         self._heads_after: dict[bytes, str] = {}
         self._first_heads = ""
+        self._last = b""
         self._disowned: set[bytes] = set()
 
     def opened(self, rows: Sequence[tuple[bytes, str]], heads_now: Mapping[int, int]) -> None:
         """Takes what a reading of the journal has found: its rows of epochs, in order, and the heads of all logs."""
         self._heads_after.clear()
         self._disowned = {epoch for epoch, heads in rows if heads == DISOWNED}
+        self._last = next((epoch for epoch, heads in reversed(rows) if heads != DISOWNED), b"")
         following = heads_text(heads_now)
         # Without rows this opening begins the first, if it appends anything.
         self._first_heads = rows[0][1] if rows else following
@@ -67,8 +70,18 @@ class Epochs:
 
     @property
     def current(self) -> bytes:
-        """The epoch to tell to nodes: b"" while this opening has appended nothing."""
-        return self._own if self._has_begun() else b""
+        """The epoch to tell to nodes, in which the heads are: b"" for none.
+
+        While this opening has appended nothing that is the one before. A node that heard of the heads without an epoch,
+        or kept an earlier one, would pass for one that knows more than the log had then.
+        """
+        if self._has_begun():
+            return self._own
+        return b"" if self._last in self._disowned else self._last
+
+    def is_own(self, epoch: bytes) -> bool:
+        """Whether an epoch is this opening's."""
+        return epoch == self._own
 
     def knows(self, epoch: bytes) -> bool:
         """Whether an epoch that a node has heard of is one of this log's."""

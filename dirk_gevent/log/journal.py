@@ -102,7 +102,10 @@ class Journal:
     def disown_epoch(self, epoch: bytes) -> None:
         """Notes an epoch that is not this log's, and counts for nothing: a person decided so."""
         with self._transaction() as connection:
+            # That one may be the log's last, in which no node may be told of heads any more.
+            self._begin_epoch(connection)
             write_epoch(connection, epoch, DISOWNED)
+        self._heads_before, self.has_begun = None, True
 
     def commit(self, commit: Commit) -> None:
         """Writes all of it durably, or raises apsw.Error; only apsw.FullError says that nothing was written."""

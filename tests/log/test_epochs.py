@@ -51,7 +51,7 @@ def again(settings: LogSettings) -> Iterator[Open]:
         log.close()
 
 
-def test_an_opening_that_appends_nothing_has_no_epoch(again: Open, draft: MakeDraft) -> None:
+def test_an_opening_that_appends_nothing_tells_of_the_epoch_before(again: Open, draft: MakeDraft) -> None:
     assert again().epochs.current == b""
     log = again()
     log_id = create(log, "a")
@@ -60,11 +60,16 @@ def test_an_opening_that_appends_nothing_has_no_epoch(again: Open, draft: MakeDr
     log.append(log_id, draft())
     assert log.epochs.current == first and log.epochs.end(first, log_id) is None
     log = again()
-    assert log.epochs.current == b"" and log.epochs.knows(first)
+    assert log.epochs.current == first, "the heads are those of the opening before"
     assert log.epochs.end(first, log_id) == 1
     log.append(log_id, draft())
     assert log.epochs.current not in (b"", first)
+    second = log.epochs.current
     assert log.epochs.end(first, log_id) == 1, "what came in the next epoch is no part of it"
+    log = again()
+    log.epochs.disown(second)
+    for known in (log.epochs, again().epochs):
+        assert known.current not in (b"", first, second), "no node is told of one that counts for nothing"
 
 
 def test_a_restore_begins_an_epoch_too(again: Open) -> None:

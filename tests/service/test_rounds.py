@@ -10,6 +10,7 @@ import gevent
 import pytest
 
 from dirk_gevent import replication, rounds
+from dirk_gevent.cluster import NodeState
 from dirk_gevent.config import Role
 from dirk_gevent.conflicts import Cause
 from dirk_gevent.engine.at_work import Effort
@@ -256,6 +257,41 @@ def test_a_snapshot_that_nobody_confirmed_seeds_nobody_and_goes(host: LogHost, c
         assert not host.log.snapshots(LOG_ID)
     finally:
         again.stop()
+
+
+def test_a_snapshot_that_no_other_can_confirm_is_given_up(host: LogHost, connect: Connect) -> None:
+    """Nobody is awaited and nobody was asked but its author: another round may begin when there is a second master."""
+    append(host)
+    author = connect("m1", standing(host, 1))
+    until(lambda: host.cluster.nodes["m1"].applied.get(LOG_ID) == 1)
+    current = begun(host, uploads=True)
+    upload(author, snapshot_at_head(host, LOG_ID))
+    author.frames.send({"t": "upload_end", "log": LOG_ID})
+    tell(author, 1, b"right")
+    ends(current)
+    until(lambda: not host.log.snapshots(LOG_ID))
+
+
+def test_no_snapshot_is_begun_with_a_master_that_does_not_follow_the_log(host: LogHost, connect: Connect) -> None:
+    append(host)
+    connect("m1", standing(host, 1))
+    until(lambda: host.cluster.nodes["m1"].applied.get(LOG_ID) == 1)
+    other = connect("m2", {LOG_ID: Standing(1, b"\x05" * 16, 7)})
+    until(lambda: host.cluster.nodes["m2"].state(LOG_ID) is NodeState.LIVE)
+    assert host.snapshots._able(LOG_ID) == ["m1"]
+    other.end()
+
+
+def test_what_is_uploaded_for_a_round_that_was_given_up_is_not_kept(host: LogHost, connect: Connect) -> None:
+    nodes = two(host, connect)
+    current = begun(host, uploads=True)
+    author = next(node for node in nodes if node.name == current.author)
+    host.snapshots._give_up(LOG_ID, current)
+    upload(author, snapshot_at_head(host, LOG_ID))
+    author.frames.send({"t": "upload_end", "log": LOG_ID})
+    tell(author, 1, b"right")
+    until(lambda: host.cluster.nodes[author.name].digests.get(LOG_ID) == (1, b"right"))
+    assert not host.log.snapshots(LOG_ID)
 
 
 def answering(node: FakeNode, count: int) -> None:

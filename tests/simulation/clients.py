@@ -175,6 +175,7 @@ class Client:
         self._sock: Any = None
         #: Whether the session on this connection knows what the client has seen.
         self._is_told = True
+        self._has_begun_anew = False
 
     @property
     def elapsed(self) -> float:
@@ -206,6 +207,10 @@ class Client:
 
     def attempt(self, operation: Operation) -> Attempt:
         """A new line of the history."""
+        if self.world.has_lost and not self._has_begun_anew:
+            # What its session has seen is in no log any more, and it would wait for it for ever.
+            self._has_begun_anew, self.floor, self.names_floor = True, 0, LOG_ID
+            self.leave()
         made = Attempt(operation, self.elapsed, self.floor, self.history.known)
         self.history.attempts.append(made)
         return made

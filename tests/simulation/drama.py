@@ -140,6 +140,7 @@ class Drama:
             if _WENT_BACK in self._world.events:
                 try:
                     person.accept_log()
+                    self._world.has_lost = True
                     return
                 except OSError as error:
                     self._world.say("person", f"settle --accept-log -> {error}")

@@ -79,6 +79,8 @@ class World:
         self.lines: list[str] = []
         #: What DirkDB's logs told, by event.
         self.events: set[str] = set()
+        #: Whether a person has decided that a log which lost entries counts.
+        self.has_lost = False
         #: Exceptions that reached the top of a greenlet, and failures that the code under test logged as unexpected.
         self.failures: list[str] = []
         #: The lines among DirkDB's that are noted, in order, and who waits for which.
