@@ -76,10 +76,13 @@ class Sessions:
         self.tell(session, log_id, index)
 
     def tell(self, session: Session, log_id: int, index: int) -> None:
-        """The session is told of a log at `index`: neither it nor one that begins later goes behind."""
+        """The session is told of a log at `index`: neither it nor one that begins later goes behind.
+
+        What lies past the log's end is another history, of a node that will be shut out: nobody else waits for it.
+        """
         session.saw(log_id, index)
         if (known := self._host.known(log_id)) is not None:
-            known.pass_on(index)
+            known.pass_on(min(index, self._host.head_index(log_id)))
 
     def hold(self, log_id: int, index: int) -> None:
         """Wait until it is known here, too, how the entry at `index` ended, which a node has answered from already.

@@ -99,6 +99,21 @@ def test_a_strong_read_whose_state_stays_unknown_is_refused(cluster: SmallCluste
         assert asked(cluster, part).rows == [[1]], "a read that is not strong may be told"
 
 
+def test_an_answer_from_another_history_demands_nothing_of_others(cluster: SmallCluster) -> None:
+    """A node that knows more than the log answers until it is shut out: only who was shown that stays there."""
+    log_id = cluster.log_of("x")
+    assert log_id is not None
+    head = cluster.host.head_index(log_id)
+    shown = Session("mg")
+    cluster.host.sessions.tell(shown, log_id, head + 5)
+    assert shown.indexes[log_id] == head + 5
+    assert cluster.host.sessions.known_index(log_id) == head
+    assert asked(cluster, "proxy").rows == [[0]]
+    for number in range(6):
+        cluster.append(log_id, f"havaozy t ova n = {number}")
+    assert cluster.host.sessions.known_index(log_id) == head
+
+
 def test_after_a_start_all_that_the_log_holds_is_known(cluster: SmallCluster) -> None:
     """Somebody may have been told of it before."""
     log_id = running(cluster)

@@ -175,7 +175,7 @@ class Client:
         self._sock: Any = None
         #: Whether the session on this connection knows what the client has seen.
         self._is_told = True
-        self._has_begun_anew = False
+        self._is_refused = False
 
     @property
     def elapsed(self) -> float:
@@ -207,9 +207,9 @@ class Client:
 
     def attempt(self, operation: Operation) -> Attempt:
         """A new line of the history."""
-        if self.world.has_lost and not self._has_begun_anew:
-            # What its session has seen is in no log any more, and it would wait for it for ever.
-            self._has_begun_anew, self.floor, self.names_floor = True, 0, LOG_ID
+        if self.world.has_lost and self._is_refused:
+            # What its session has seen may be in no log any more, and it would wait for it for ever.
+            self._is_refused, self.floor, self.names_floor = False, 0, LOG_ID
             self.leave()
         made = Attempt(operation, self.elapsed, self.floor, self.history.known)
         self.history.attempts.append(made)
@@ -243,7 +243,7 @@ class Client:
             self.world.say(self.name, f"{name} -> {type(error).__name__}: {error}")
             self.leave()
             return None
-        self.history.last = answer
+        self.history.last, self._is_refused = answer, answer.sqlstate in AGAIN
         told = answer.rows if answer.rows is not None else answer.text
         self.world.say(self.name, f"{name} -> {told} @{answer.index} {answer.node}")
         if not answer.sqlstate and answer.log == SYSTEM_LOG_ID:
