@@ -20,7 +20,7 @@ def judge_transactions(plan: Plan, history: History, truth: Truth) -> list[str]:
     wrong: list[str] = []
     for trial in history.trials:
         attempts = history.of(trial.operation)
-        wrong += _judge_words(trial, attempts)
+        wrong += _judge_words(plan, trial, attempts)
         if plan.loses_history:
             continue
         wrong += _judge_sights(trial, truth)
@@ -28,15 +28,16 @@ def judge_transactions(plan: Plan, history: History, truth: Truth) -> list[str]:
     return wrong
 
 
-def _judge_words(trial: Trial, attempts: list[Attempt]) -> Iterator[str]:
+def _judge_words(plan: Plan, trial: Trial, attempts: list[Attempt]) -> Iterator[str]:
     name = trial.operation.name
     if trial.sqlstate not in _MAY_END:
         yield f"{name} was ended by {trial.sqlstate}"
     told = {answer.sqlstate for answer in answers(attempts)}
     if not told.issubset(_MAY_COMMIT):
         yield f"the COMMIT of {name} was told {sorted(told)}"
-    # One that only read leaves nothing to be found when its COMMIT is said again.
-    if len(told - ({NO_TRANSACTION} if trial.operation.kind is Kind.SIGHT else set())) > 1:
+    # One that only read, or that went with the log, leaves nothing to be found when its COMMIT is said again.
+    leaves_nothing = plan.loses_history or trial.operation.kind is Kind.SIGHT
+    if len(told - ({NO_TRANSACTION} if leaves_nothing else set())) > 1:
         yield f"the COMMIT of {name} was told two outcomes: {sorted(told)}"
 
 
