@@ -24,6 +24,7 @@ def test_snapshots_of_two_databases_do_not_mix_on_their_way(host: LogHost, conne
     host.log.append(2, Draft(new_request_id(NOW_MS), (LoggedStatement(split("fafao u;")),)))
     node = connect("m1")
     for log_id in (1, 2):
+        until(lambda log_id=log_id: host.snapshots.begin(log_id) is not None)  # type: ignore[misc]
         upload(node, snapshot_at_head(host, log_id))
     for piece in (b"a", b"b"):
         for log_id in (1, 2):
@@ -41,6 +42,7 @@ def test_a_refused_snapshot_stops_nothing_else_of_its_node(host: LogHost, connec
     """More of it comes than the host would hold: acknowledgements behind it arrive all the same."""
     append(host)
     node = connect("m1")
+    until(lambda: host.snapshots.begin(1) is not None)
     wrong = SnapshotInfo(1, 1, b"another history!", b"content")
     upload(node, wrong)
     for _ in range(200):
