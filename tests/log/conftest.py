@@ -12,6 +12,7 @@ from dirk_gevent.log.contract import Log
 from dirk_gevent.log.embedded import EmbeddedLog
 from dirk_gevent.log.entry import Draft, LoggedStatement, new_request_id
 from parser.plan import Shaped
+from tests.log.faulty_disk import FaultyDisk
 
 #: What the tests' drafts carry as the time of their request ids.
 NOW_MS = 1_790_000_000_000
@@ -40,6 +41,20 @@ class Place:
         log, self._log = self._log, None
         if log is not None:
             log.close()
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> LogSettings:
+    """Those of a log of its own."""
+    return LogSettings(directory=tmp_path / "log")
+
+
+@pytest.fixture
+def disk() -> Iterator[FaultyDisk]:
+    """A disk that fails when it is told to."""
+    found = FaultyDisk()
+    yield found
+    found.unregister()
 
 
 @pytest.fixture(params=sorted(IMPLEMENTATIONS))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import gevent
@@ -20,13 +20,6 @@ from tests.log.conftest import NOW_MS
 from tests.log.faulty_disk import NAME, FaultyDisk
 from tests.log.test_contract import create, error_of
 from tests.service.conftest import host as host
-
-
-@pytest.fixture
-def disk() -> Iterator[FaultyDisk]:
-    found = FaultyDisk()
-    yield found
-    found.unregister()
 
 
 def test_a_log_whose_state_came_through_a_fault_has_its_snapshot(

@@ -31,18 +31,6 @@ def opened(settings: LogSettings, **options: Any) -> EmbeddedLog:
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> LogSettings:
-    return LogSettings(directory=tmp_path / "log")
-
-
-@pytest.fixture
-def disk() -> Iterator[FaultyDisk]:
-    found = FaultyDisk()
-    yield found
-    found.unregister()
-
-
-@pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 12 MiB."""
     path = tmp_path / "small"

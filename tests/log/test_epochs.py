@@ -24,18 +24,6 @@ Open = Callable[[], EmbeddedLog]
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> LogSettings:
-    return LogSettings(directory=tmp_path / "log")
-
-
-@pytest.fixture
-def disk() -> Iterator[FaultyDisk]:
-    found = FaultyDisk()
-    yield found
-    found.unregister()
-
-
-@pytest.fixture
 def again(settings: LogSettings) -> Iterator[Open]:
     """Opens the log anew, as a restart does."""
     logs: list[EmbeddedLog] = []
