@@ -26,7 +26,7 @@ _NEEDS_YES = {
     "settle": "what the others have is put aside, and counts no more",
 }
 
-_ACCEPTS_LOG = "the log takes writes again, and what only a master that has not come back knows is not in it"
+_ACCEPTS_LOG = "the log takes writes again as it is; what nodes know beyond it is kept aside on their machines"
 
 
 def main(options: dict[str, Any]) -> int:

@@ -135,8 +135,10 @@ class Fences:
                 self._host.snapshots.hurry(found.log_id)
 
     def _is_healed(self, found: Conflict) -> bool:
-        """Whether the node has taken the log's state and everything after it."""
+        """Whether the node has taken the log's state and everything after it.
+
+        (Where its own state was shut out says nothing: that may have been another history, and longer.)
+        """
         if found.log_id is None or self.is_fenced(found.node, found.log_id):
             return False
-        needed = max(found.index, self._host.head_index(found.log_id))
-        return self._host.cluster.is_level(found.node, found.log_id, needed)
+        return self._host.cluster.is_level(found.node, found.log_id, self._host.head_index(found.log_id))

@@ -62,20 +62,23 @@ MESSAGES: dict[str, Texts] = {
     ),
     "log_older_than_node": Texts(
         mg="tranainy kokoa noho ny angona ny diary : index {head} no farany nefa efa nahita {heard} ny {node} ; "
-        "tsy asiana soratra mandra-panapahan'olona : dirk-admin rebuild-log",
+        "tsy asiana soratra mandra-panapahan'olona : avereno ny diary marina, "
+        "na dirk-admin rebuild-log, na settle --accept-log",
         fr="le journal est plus vieux que les données : il s'arrête à l'index {head} et {node} a vu {heard} ; "
-        "rien n'y sera écrit avant une décision humaine : dirk-admin rebuild-log",
+        "rien n'y sera écrit avant une décision humaine : remettez le bon journal, "
+        "ou dirk-admin rebuild-log, ou settle --accept-log",
         en="the log is older than the data: it ends at index {head} and node {node} has heard of {heard}; "
-        "it takes no write until a person decides: dirk-admin rebuild-log",
+        "it takes no write until a person decides: put the right log back, "
+        "or dirk-admin rebuild-log, or settle --accept-log",
     ),
     "log_went_back": Texts(
         mg="kopia taloha ny diary[[, nitohy avy amin'ny index {head}]], fa efa nahita izay nanaraka ny {node}"
         "[[, hatramin'ny {heard}]] ; tsy asiana soratra mandra-panapahan'olona : avereno ny diary marina, "
         "na dirk-admin rebuild-log, na settle --accept-log",
-        fr="le journal est une ancienne copie[[, qui a repris à l'index {head}]], et {node} connaît la suite"
+        fr="le journal est une ancienne copie[[, qui a repris à l'index {head}]], et la suite est connue de {node}"
         "[[, jusqu'à {heard}]] ; rien n'y sera écrit avant une décision humaine : remettez le bon journal, "
         "ou dirk-admin rebuild-log, ou settle --accept-log",
-        en="the log is an old copy[[, which went on from index {head}]], and node {node} knows what came then"
+        en="the log is an old copy[[, which went on from index {head}]], and what came then is known to {node}"
         "[[, up to {heard}]]; it takes no write until a person decides: put the right log back, "
         "or dirk-admin rebuild-log, or settle --accept-log",
     ),

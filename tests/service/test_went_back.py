@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from dirk_gevent import replication
 from dirk_gevent.conflicts import Cause, Status
 from dirk_gevent.genesis import keep_heard_epoch
 from dirk_gevent.host import LogHost
@@ -13,7 +14,7 @@ from dirk_gevent.log.embedded import EmbeddedLog
 from dirk_gevent.logs import logger
 from dirk_gevent.messages import sentence
 from dirk_gevent.replication import Standing
-from tests.service.fake_node import NOW_MS, FakeNode, append, blocking
+from tests.service.fake_node import NOW_MS, FakeNode, append, blocking, until
 
 LATER = b"\x07" * 16
 
@@ -67,6 +68,28 @@ def test_a_person_may_take_the_log_as_it_is(host: LogHost) -> None:
     node.end()
     node = FakeNode(host, "m1", standings, epoch=(host.log.genesis, LATER))
     node.next("fence")
+    node.end()
+
+
+def test_a_longer_history_that_was_kept_aside_is_healed_where_the_log_is(host: LogHost) -> None:
+    """Not only when the log is as long as what was lost: a database at rest never is."""
+    standings = grown(host)
+    FakeNode(host, "m1", standings, epoch=(host.log.genesis, LATER)).end()
+    host.evidence.accept()
+    node = FakeNode(host, "m1", standings, epoch=(host.log.genesis, LATER))
+    node.next("fence")
+    host.fences.look()
+    assert host.book.all()[-1].status is Status.FENCED
+    node.frames.send({"t": "fenced", "log": 1, "kept": "kept.sqlite"})
+    until(lambda: host.book.all()[-1].status is Status.KEPT)
+    host.fences.look()
+    assert host.book.all()[-1].status is Status.KEPT
+    node.next("entries")
+    node.ack(1, host.head_index(1))
+    node.frames.send(replication.node_beat({}, {}))
+    until(lambda: host.cluster.is_level("m1", 1, host.head_index(1)))
+    host.fences.look()
+    assert host.book.all()[-1].status is Status.HEALED
     node.end()
 
 
