@@ -213,8 +213,12 @@ class Engine:
         self.enacted_index = self.system.applied_index
 
     def catalog_replaced(self) -> None:
-        """The system database begins anew, with another history: what that does not list is not of the log."""
+        """The system database begins anew, with another history: what that does not list is not of the log.
+
+        Nothing of that has been enacted here: how far the former one was says nothing of which databases there are.
+        """
         self._former |= set(self._by_log) - {SYSTEM_LOG_ID}
+        self.enacted_index = 0
 
     def confirm(self, log_id: int) -> None:
         """A database has taken what the log holds: it is the log's, whatever listed it."""
