@@ -285,9 +285,9 @@ class Lane:
         follower, database = self._follower, self._database()
         index = database.applied_index
         follower.progress.owe(self.log_id)
-        if self.log_id == SYSTEM_LOG_ID:
-            follower.engine.catalog_replaced()
         with self._turn():
+            if self.log_id == SYSTEM_LOG_ID:
+                follower.appliers.call(follower.engine.catalog_replaced)
             kept = follower.appliers.call(database.set_aside, _FENCED)
         if kept is None:
             # It was put aside before and the word of it was lost.

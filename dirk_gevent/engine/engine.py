@@ -13,7 +13,7 @@ from dirk_gevent.engine.compiled import ParserCompiler
 from dirk_gevent.engine.compiler import Compiler
 from dirk_gevent.engine.connection import open_reader
 from dirk_gevent.engine.database import Database
-from dirk_gevent.engine.faults import StorageFault
+from dirk_gevent.engine.faults import StorageFault, storage_faults
 from dirk_gevent.engine.files import DataDirectory
 from dirk_gevent.engine.functions import EntryContext
 from dirk_gevent.engine.position import NodeState
@@ -67,6 +67,8 @@ class Engine:
         #: Logs that a catalog which was replaced listed, or whose files none listed, until `confirm`: what goes of them
         #: is set aside, never unlinked.
         self._former: set[int] = set()
+        #: A catalog was replaced, and what only that listed has not been set aside yet: known across processes.
+        self._is_replaced = False
         self._by_key: dict[str, Database] = {}
         self._by_log: dict[int, Database] = {}
 
@@ -79,8 +81,10 @@ class Engine:
             for log_id, name in self._listed():
                 self.create(log_id, name)
             self.enacted_index = self.system.applied_index
-            self.directory.remove_orphans(set(self._by_log), self.enacted_index)
-            self._former = self.directory.logs() - set(self._by_log)
+            # Who died before all of a catalog that was replaced had been set aside unlinks nothing of it now.
+            self._is_replaced = self.directory.is_catalog_replaced
+            self.directory.remove_orphans(set(self._by_log), 0 if self._is_replaced else self.enacted_index)
+            self._former = self.directory.logs() - (set() if self._is_replaced else set(self._by_log))
         except BaseException:
             self.directory.unlock()
             raise
@@ -213,12 +217,15 @@ class Engine:
         self.enacted_index = self.system.applied_index
 
     def catalog_replaced(self) -> None:
-        """The system database begins anew, with another history: what that does not list is not of the log.
+        """The system database begins anew, with another history: what that does not list is not of the log (native
+        thread). Raises StorageFault.
 
         Nothing of that has been enacted here: how far the former one was says nothing of which databases there are.
         """
+        with storage_faults("set aside"):
+            self.directory.note_catalog(is_replaced=True)
         self._former |= set(self._by_log) - {SYSTEM_LOG_ID}
-        self.enacted_index = 0
+        self._is_replaced, self.enacted_index = True, 0
 
     def confirm(self, log_id: int) -> None:
         """A database has taken what the log holds: it is the log's, whatever listed it."""
@@ -227,7 +234,7 @@ class Engine:
     @property
     def is_settled(self) -> bool:
         """Whether nothing is left of what a catalog that was replaced listed."""
-        return not self._former
+        return not self._former and not self._is_replaced
 
     def settle(self) -> None:
         """The system database has all that the log has: what its catalog does not list is set aside (native thread).
@@ -235,6 +242,10 @@ class Engine:
         Raises StorageFault; called again it goes on.
         """
         self._set_aside_former(max(self._former, default=0))
+        if self._is_replaced:
+            with storage_faults("settle"):
+                self.directory.note_catalog(is_replaced=False)
+            self._is_replaced = False
 
     def _set_aside_former(self, last: int) -> None:
         passed = {log_id for log_id in self._former if log_id <= last}

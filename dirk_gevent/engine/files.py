@@ -20,6 +20,7 @@ _DATABASE_FILE = re.compile(r"db-([0-9]{8,})\.(?:sqlite|applying).*")
 _LOCK = "dirk.lock"
 _RUNNING = "dirk.running"
 _OWNER = "dirk.node"
+_REPLACED = "dirk.replaced"
 
 
 class DataDirectory:
@@ -129,6 +130,18 @@ class DataDirectory:
         if self.owner() == node:
             return
         write_durably(self.path / _OWNER, f"{node}\n".encode())
+
+    @property
+    def is_catalog_replaced(self) -> bool:
+        """Whether files of databases may be another history's than that of the catalog here."""
+        return (self.path / _REPLACED).exists()
+
+    def note_catalog(self, *, is_replaced: bool) -> None:
+        """Note that they may be, or are not any more; survives a power cut when it returns. Raises OSError."""
+        if is_replaced and not self.is_catalog_replaced:
+            write_durably(self.path / _REPLACED, b"")
+        elif not is_replaced:
+            (self.path / _REPLACED).unlink(missing_ok=True)
 
     def put(self, log_id: int, image: Path) -> None:
         """Put a whole database file where the one there has been unlinked; `fsync_directory` makes it last.

@@ -106,3 +106,29 @@ def _first_row(path: Path) -> list[object]:
         return [row[0] for row in connection.execute("select a from t")]
     finally:
         connection.close()
+
+
+def test_a_death_before_the_new_catalog_is_acted_upon_unlinks_nothing(tmp_path: Path) -> None:
+    """The new history's entries are committed, and the process dies before what they do not list was set aside."""
+    former, latter = LogMaker(0), LogMaker(0)
+    engine = open_engine(tmp_path)
+    engine.apply_system(work(former.database(CREATE_DATABASE, "a"), former.database(CREATE_DATABASE, "b")))
+    for log_id in (1, 2):
+        engine.by_log(log_id).apply(work(*_rows(log_id)))
+    engine.catalog_replaced()
+    engine.system.set_aside("fenced")
+    made = latter.database(CREATE_DATABASE, "c")
+    engine.system.apply(work(made, latter.database(DROP_DATABASE, "c", made.index)))
+    engine.close()
+    engine = open_engine(tmp_path)
+    assert not engine.is_settled
+    engine.settle()
+    assert engine.is_settled
+    engine.close()
+    for log_id in (1, 2):
+        (kept,) = tmp_path.glob(f"kept-db-{log_id:08d}-*.sqlite")
+        assert _first_row(kept) == [7]
+    # What is left of a database later, the log's own history has dropped.
+    (tmp_path / "db-00000001.sqlite").touch()
+    open_engine(tmp_path).close()
+    assert not (tmp_path / "db-00000001.sqlite").exists()
