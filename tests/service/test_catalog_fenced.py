@@ -1,4 +1,4 @@
-"""A node's system database is shut out: what the log lists too stays, and nothing is denied while the catalog is gone."""
+"""A node's system database is shut out: what the log lists too stays, and is denied to nobody meanwhile."""
 
 from __future__ import annotations
 
