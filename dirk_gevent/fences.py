@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Container
 from typing import TYPE_CHECKING
 
 from dirk_gevent.conflicts import Cause, Conflict, ConflictBook, Status
+from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from dirk_gevent.logs import Logger
 from dirk_gevent.replication import Hello
 from parser.errors import SqlError
@@ -87,6 +89,20 @@ class Fences:
             if standing.applied:
                 ours = self._host.log.chain_at(log_id, standing.applied) or b""
                 self.fence(hello.node, log_id, standing.applied, Cause.COPIED_NODE, (standing.chain, ours))
+
+    def taken_places(self, hello: Hello, changed: Collection[int], known: Container[int]) -> set[int]:
+        """The logs that have begun since a node came, if it came with something in their places; not those `known`."""
+        if SYSTEM_LOG_ID not in changed:
+            return set()
+        return {one for one in hello.standings if one not in known and self._host.log.is_open(one)}
+
+    def begun(self, hello: Hello, log_id: int) -> None:
+        """A log begins while a node is connected. What that came with under the same number is of another history,
+        which went on past the log: taken for the log's own, the first entries would count as applied.
+        """
+        standing = hello.standings.get(log_id)
+        if standing is not None and standing.applied:
+            self.fence(hello.node, log_id, standing.applied, Cause.HISTORY, (standing.chain, b""))
 
     def evict(self, node: str, log_id: int | None) -> None:
         """Shut a node out, of one log or (None) of all, until it is seeded again by a person."""

@@ -162,8 +162,7 @@ class NodeLink:
             return
         self._host.fences.follows(self.node, log_id)
         self._host.applied(self.node, log_id, standing.applied)
-        # What was applied here while no connection stood is sent again: the node gives its recorded outcomes, for
-        # writers that still wait and for the headers, which go out in order or not at all.
+        # What was applied while no connection stood is sent again: writers and headers wait for the recorded outcomes.
         untold = self._host.untold_index(self.node, log_id, standing.applied)
         if self._log.oldest(log_id) <= untold + 1 <= standing.applied:
             lane.restart(untold)
@@ -202,11 +201,12 @@ class NodeLink:
         return None if lane is None or lane.is_seeding else lane.applied
 
     def _listen(self, watch: Watch) -> None:
+        fences, is_evicted = self._host.fences, self._host.cluster.nodes[self.node].is_evicted
         while changed := watch.wait():
-            for log_id in changed:
-                is_evicted = self._host.cluster.nodes[self.node].is_evicted(log_id)
-                if log_id not in self._lanes and log_id not in self._refused and not is_evicted:
+            for log_id in changed | fences.taken_places(self._hello, changed, self._lanes):
+                if log_id not in self._lanes and log_id not in self._refused and not is_evicted(log_id):
                     self._lanes[log_id] = SendLane(0, 0)
+                    fences.begun(self._hello, log_id)
                 self._pending.add(log_id)
             self._wake.set()
 

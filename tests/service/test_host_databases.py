@@ -215,3 +215,14 @@ def test_a_new_log_denies_no_database_before_a_node_has_come(
     with pytest.raises(SqlError) as refused:
         host.find("gone")
     assert refused.value.sqlstate == "3D000"
+
+
+def test_a_log_that_begins_where_a_node_has_another_one_shuts_that_out(host: LogHost, connect: Connect) -> None:
+    """The history that the node came with had a database in the same place: its entries are not the log's."""
+    node = connect("m1", {2: Standing(10, b"\x05" * 16, 10)})
+    host.log.create_database("b", new_request_id(NOW_MS))
+    while (frame := node.next("entries", "fence"))["log"] != 2:
+        pass
+    assert frame["t"] == "fence"
+    (found,) = host.book.all()
+    assert (found.node, found.log_id, found.cause) == ("m1", 2, Cause.HISTORY)
