@@ -101,8 +101,11 @@ class Fences:
         which went on past the log: taken for the log's own, the first entries would count as applied.
         """
         standing = hello.standings.get(log_id)
-        if standing is not None and standing.applied:
-            self.fence(hello.node, log_id, standing.applied, Cause.HISTORY, (standing.chain, b""))
+        if standing is None or not standing.applied:
+            return
+        chain = self._host.integrity.chain_at(log_id, standing.applied)
+        if standing.applied > self._host.head_index(log_id) or (chain is not None and chain != standing.chain):
+            self.fence(hello.node, log_id, standing.applied, Cause.HISTORY, (standing.chain, chain or b""))
 
     def evict(self, node: str, log_id: int | None) -> None:
         """Shut a node out, of one log or (None) of all, until it is seeded again by a person."""
