@@ -13,6 +13,7 @@ nothing behind the heads before the first.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 
 import apsw
 import orjson
@@ -30,6 +31,16 @@ _KEPT_BYTES = 4 * 1024 * 1024
 def heads_text(heads: Mapping[int, int]) -> str:
     """The heads of all logs, as a row of table epochs has them."""
     return orjson.dumps({str(log_id): index for log_id, index in heads.items()}).decode()
+
+
+@lru_cache(maxsize=4)
+def _heads_in(text: str) -> Mapping[str, object]:
+    """The inverse of `heads_text`; nothing where it has rotted. Kept, for a node that comes asks of every log."""
+    try:
+        found = orjson.loads(text)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def write_epoch(connection: apsw.Connection, epoch: bytes, heads: str) -> None:
@@ -94,11 +105,7 @@ class Epochs:
         text = self._first_heads if epoch is None else self._heads_after.get(epoch, "")
         if not text or epoch == self._own or epoch in self._disowned:
             return None
-        try:
-            found = orjson.loads(text).get(str(log_id))
-        except (ValueError, AttributeError):
-            # It has rotted: nobody knows any more.
-            return None
+        found = _heads_in(text).get(str(log_id))
         return found if isinstance(found, int) else None
 
     def is_disowned(self, epoch: bytes) -> bool:

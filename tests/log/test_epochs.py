@@ -136,3 +136,16 @@ def test_the_heads_of_old_epochs_go_and_the_epochs_stay(
     log = again()
     assert all(log.epochs.knows(epoch) for epoch in made)
     assert [log.epochs.end(epoch, log_id) for epoch in made] == [None, None, None, 3, 4]
+
+
+def test_a_node_of_many_databases_asks_of_each_without_reading_all_heads_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """All of it is work between two turns of the hub."""
+    read: list[int] = []
+    loads = epochs.orjson.loads
+    monkeypatch.setattr(epochs.orjson, "loads", lambda text: read.append(1) or loads(text))
+    found = epochs.Epochs(b"own", lambda: False, lambda _: None)
+    found.opened([(b"first", epochs.heads_text({0: 1}))], {log_id: 7000 + log_id for log_id in range(500)})
+    assert [found.end(b"first", log_id) for log_id in range(500)] == [7000 + log_id for log_id in range(500)]
+    assert len(read) <= 1
