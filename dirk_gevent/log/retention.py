@@ -66,10 +66,13 @@ class Retention:
         """Whether a snapshot's file that this journal does not name is of no use to any other journal of this log.
 
         This may be an old one that somebody has put in the place of a later, which a person puts back: what that names
-        lies past what this one knows. What a crash has left lies before that.
+        lies past what this one has confirmed, but not always past its end. What a crash has left stays until then, too.
         """
         log, system = self._state().logs.get(log_id), self._state().logs[SYSTEM_LOG_ID]
-        return log_id <= system.head.index if log is None else index <= log.head.index
+        if log is None:
+            return log_id <= system.head.index
+        confirmed = (one.info.index for one in self._held.get(log_id, ()) if one.info.confirmed)
+        return index <= max(log.row.base.index, *confirmed, 0)
 
     def latest(self, log_id: int) -> SnapshotInfo | None:
         """See `contract.Log.latest_snapshot`."""

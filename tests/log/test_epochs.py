@@ -15,9 +15,10 @@ from dirk_gevent.log import epochs
 from dirk_gevent.log.contract import SnapshotInfo
 from dirk_gevent.log.embedded import EmbeddedLog
 from dirk_gevent.log.entry import Draft
+from dirk_gevent.log.journal_file import JOURNAL_FILE
 from tests.log.conftest import NOW_MS
 from tests.log.faulty_disk import NAME, FaultyDisk
-from tests.log.test_contract import create, error_of
+from tests.log.test_contract import create, error_of, snapshot
 
 MakeDraft = Callable[..., Draft]
 Open = Callable[[], EmbeddedLog]
@@ -149,3 +150,26 @@ def test_a_node_of_many_databases_asks_of_each_without_reading_all_heads_again(
     found.opened([(b"first", epochs.heads_text({0: 1}))], {log_id: 7000 + log_id for log_id in range(500)})
     assert [found.end(b"first", log_id) for log_id in range(500)] == [7000 + log_id for log_id in range(500)]
     assert len(read) <= 1
+
+
+def test_an_old_journal_of_the_same_length_takes_no_snapshot_from_the_right_one(
+    again: Open, draft: MakeDraft, settings: LogSettings
+) -> None:
+    """A snapshot made and confirmed after the copy, with nothing written meanwhile; then a person puts all right."""
+    log = again()
+    log_id = create(log, "a")
+    log.append(log_id, draft())
+    log.close()
+    journal = settings.directory / JOURNAL_FILE
+    old = journal.read_bytes()
+    log = again()
+    info = snapshot(log, log_id)
+    assert log.confirm_snapshot(log_id, info.index, info.digest)
+    log.truncate(log_id, info.index)
+    log.close()
+    right = journal.read_bytes()
+    journal.write_bytes(old)
+    again().close()
+    journal.write_bytes(right)
+    log = again()
+    assert log.latest_snapshot(log_id) is not None and log.damage(log_id) is None
