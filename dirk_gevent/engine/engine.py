@@ -248,7 +248,7 @@ class Engine:
             self._is_replaced = False
 
     def _set_aside_former(self, last: int) -> None:
-        passed = {log_id for log_id in self._former if log_id <= last}
+        passed = {log_id for log_id in self._former.copy() if log_id <= last}
         for log_id in sorted(passed.difference(log_id for log_id, _ in self._listed() if passed)):
             if log_id not in self._by_log:
                 # Left by a process that died: nothing tells its name any more.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import random
+import sys
+import threading
 from pathlib import Path
 
 import apsw
@@ -132,3 +134,29 @@ def test_a_death_before_the_new_catalog_is_acted_upon_unlinks_nothing(tmp_path: 
     (tmp_path / "db-00000001.sqlite").touch()
     open_engine(tmp_path).close()
     assert not (tmp_path / "db-00000001.sqlite").exists()
+
+
+def test_a_database_is_confirmed_while_the_catalog_is_settled(tmp_path: Path) -> None:
+    """Each on a thread of its own: the databases' entries are applied beside those of the system log."""
+    engine = open_engine(tmp_path)
+    interval, is_over = sys.getswitchinterval(), threading.Event()
+
+    def confirm() -> None:
+        while not is_over.is_set():
+            for log_id in range(10, 20_000):
+                engine.confirm(log_id)
+
+    engine._former = set(range(10, 20_000))
+    confirming = threading.Thread(target=confirm)
+    sys.setswitchinterval(1e-6)
+    confirming.start()
+    try:
+        for _ in range(300):
+            engine._former.update(range(10, 20_000))
+            engine._set_aside_former(0)
+    finally:
+        is_over.set()
+        confirming.join()
+        sys.setswitchinterval(interval)
+    engine._former.clear()
+    engine.close()
