@@ -176,6 +176,7 @@ class Engine:
             self.drop(log_id)
             known = None
         if known is not None:
+            self._rename(known, name)
             # Replayed from its beginning, the system log made an earlier one of this name, and dropped it.
             self._enter(known)
             return known
@@ -261,6 +262,14 @@ class Engine:
         if kept is not None:
             _log.error("set_aside", log=database.log_id, database=database.name, index=index, kept=str(kept))
             self.unlisted.append(Unlisted(database.log_id, database.name, index, kept))
+
+    def _rename(self, database: Database, name: str) -> None:
+        """Its state was replaced before the log of databases told what it is called there."""
+        if database.name == name:
+            return
+        if self._by_key.get(self._compiler.key(database.name)) is database:
+            del self._by_key[self._compiler.key(database.name)]
+        database.name = name
 
     def _enter(self, database: Database) -> None:
         self._by_log[database.log_id] = database

@@ -12,7 +12,7 @@ import apsw
 import pytest
 
 from dirk_gevent.log.entry import CREATE_DATABASE, DROP_DATABASE, Entry
-from tests.engine.plans import LogMaker, open_engine, work
+from tests.engine.plans import LogMaker, open_engine, rows_of, work
 
 
 def test_a_snapshot_that_was_on_its_way_and_the_files_of_what_was_dropped_are_removed(tmp_path: Path) -> None:
@@ -68,6 +68,23 @@ def test_what_a_replaced_catalog_listed_is_set_aside_and_never_unlinked(tmp_path
     for log_id in had.keys() - doubtful:
         kept = [tmp_path / f"db-{log_id:08d}.sqlite", *tmp_path.glob(f"kept-db-{log_id:08d}-*.sqlite")]
         assert [7] in [_first_row(path) for path in kept if path.exists()]
+
+
+def test_a_state_that_was_replaced_has_the_name_that_the_new_catalog_gives_it(tmp_path: Path) -> None:
+    """Seeded before the log of databases is whole again: it is the log's own, and was made under another name there."""
+    engine = open_engine(tmp_path)
+    engine.apply_system(work(LogMaker(0).database(CREATE_DATABASE, "former")))
+    engine.catalog_replaced()
+    engine.system.set_aside("fenced")
+    seeded = engine.by_log(1)
+    seeded.set_aside("fenced")
+    seeded.apply(work(*_rows(1)))
+    engine.confirm(1)
+    engine.apply_system(work(LogMaker(0).database(CREATE_DATABASE, "latter")))
+    engine.settle()
+    assert set(engine.databases()) == {"dirk", "latter"}
+    assert rows_of(engine.get("latter"), "select a from t") == [(7,)]
+    engine.close()
 
 
 def _history(common: random.Random, own: random.Random, common_entries: int) -> list[Entry]:

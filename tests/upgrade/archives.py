@@ -42,6 +42,13 @@ def archives() -> list[Path]:
     return sorted(HERE.glob("*.tar.zst"))
 
 
+def extract(tar: tarfile.TarFile, target: Path) -> None:
+    """Write an archive's files into `target`."""
+    # Python 3.11.2 has no filters yet; later ones warn without one.
+    tar.extraction_filter = getattr(tarfile, "data_filter", None)
+    tar.extractall(target)
+
+
 def unpack(archive: Path, target: Path) -> Record:
     """Write the archive's directories into `target`."""
     with (
@@ -49,7 +56,7 @@ def unpack(archive: Path, target: Path) -> Record:
         zstandard.ZstdDecompressor().stream_reader(file) as plain,
         tarfile.open(fileobj=plain, mode="r|") as tar,
     ):
-        tar.extractall(target, filter="data")
+        extract(tar, target)
     found = json.loads((target / "record.json").read_text(encoding="utf-8"))
     rows, unsure = (
         {name: {(writer, number) for writer, number in listed} for name, listed in found[key].items()}

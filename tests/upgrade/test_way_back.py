@@ -13,6 +13,7 @@ import pytest
 
 from tests.cluster import ROOT, Cluster, clean_environ
 from tests.faults.writing import level, prepare
+from tests.upgrade.archives import extract
 
 #: The commit of each release that can't know of this one.
 _RELEASES = {"2.0.0": "cef8a20"}
@@ -31,7 +32,7 @@ def release(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
         pytest.skip("the release is not in this checkout's history")
     target = tmp_path / "release"
     with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
-        tar.extractall(target, filter="data")
+        extract(tar, target)
     return target
 
 
