@@ -12,6 +12,7 @@ import time
 from dataclasses import dataclass
 
 from dirk_gevent import protocol
+from dirk_gevent.engine.compiler import Schema
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.faults import StorageFault
@@ -68,6 +69,8 @@ class QuickReads:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._reads: dict[int, dict[bytes, _Read]] = {}
+        #: The schema under which those of a log are known: under another one none of them is answered again.
+        self._schemas: dict[int, Schema] = {}
         self._count = 0
         self._comments: dict[bytes, _Comment] = {}
         self._forms: dict[ReadShape, _Form] = {}
@@ -133,6 +136,15 @@ class QuickReads:
         """Let go of what is known of databases that are gone, before another one is known."""
         for log_id in [one for one in self._reads if self._engine.of_log(one) is None]:
             self._count -= len(self._reads.pop(log_id))
+            del self._schemas[log_id]
+
+    def _reads_under(self, schema: Schema, log_id: int) -> dict[bytes, _Read]:
+        """What is known of a database; what was known under another schema, and kept that alive, goes."""
+        if self._schemas.get(log_id) is not schema:
+            self._count -= len(self._reads.pop(log_id, ()))
+            self._forget_dropped()
+            self._reads[log_id], self._schemas[log_id] = {}, schema
+        return self._reads[log_id]
 
     def remember(self, request: Request, database: Database, shaped: Shaped) -> None:
         """`request` was just answered from `database` by one page: know it the next time, if it may come again."""
@@ -149,12 +161,10 @@ class QuickReads:
             segment = segment[at:]
         if self._count >= _MOST_READS:
             self._reads.clear()
+            self._schemas.clear()
             self._count = 0
         form = self._forms.get(settled.shape) or self._form(settled, database)
-        reads = self._reads.get(database.log_id)
-        if reads is None:
-            self._forget_dropped()
-            reads = self._reads[database.log_id] = {}
+        reads = self._reads_under(settled.schema, database.log_id)
         self._count += segment not in reads
         reads[segment] = _Read(settled, form, form.after + protocol.relation_end())
 

@@ -1,0 +1,28 @@
+"""What a node knows by heart of a database goes with the definitions it was known under."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dirk_gevent.engine.engine import Engine
+from dirk_gevent.quick import QuickReads
+from dirk_gevent.session import Request
+from parser.shape import split
+from tests.engine.plans import START_MS, LogMaker, TestLimits, open_database, work
+
+
+def test_no_read_of_an_earlier_schema_is_kept(tmp_path: Path) -> None:
+    """None is ever answered again, and each would keep the whole schema of its time alive."""
+    engine = Engine(tmp_path / "data", "m1", TestLimits())
+    engine.open()
+    database, log, quick = open_database(engine), LogMaker(1), QuickReads(engine)
+    database.apply(work(log.statement(split("manamboara tabilao t (n ISA)"))))
+    for number in range(5):
+        for text in (f"alaivo n ao@ t #rehefa n = {number}", f"alaivo n ao@ t #rehefa n > {number}"):
+            for _ in range(3):
+                database.read(split(text), (), START_MS)
+                quick.remember(Request(b"", text, segment=text.encode()), database, split(text))
+        assert set(quick._schemas) == set(quick._reads) == {1}
+        assert quick._count == len(quick._reads[1]) == 2
+        database.apply(work(log.statement(split(f"manamboara tabilao t{number} (n ISA)"))))
+    engine.close()
