@@ -95,26 +95,27 @@ class Journal:
         with self._transaction() as connection:
             claim(connection, self._directory)
 
-    def _begin_epoch(self, connection: apsw.Connection) -> None:
-        if self._heads_before is not None:
-            write_epoch(connection, self.epoch, self._heads_before)
+    @contextmanager
+    def _appending(self) -> Iterator[apsw.Connection]:
+        """A transaction of what nodes may hear of in this opening's epoch, which begins with the first of them."""
+        with self._transaction() as connection:
+            if self._heads_before is not None:
+                write_epoch(connection, self.epoch, self._heads_before)
+            yield connection
+        self._heads_before, self.has_begun = None, True
 
     def disown_epoch(self, epoch: bytes) -> None:
         """Notes an epoch that is not this log's, and counts for nothing: a person decided so."""
-        with self._transaction() as connection:
+        with self._appending() as connection:
             # That one may be the log's last, in which no node may be told of heads any more.
-            self._begin_epoch(connection)
             write_epoch(connection, epoch, DISOWNED)
-        self._heads_before, self.has_begun = None, True
 
     def commit(self, commit: Commit) -> None:
         """Writes all of it durably, or raises apsw.Error; only apsw.FullError says that nothing was written."""
-        with self._transaction() as connection:
-            self._begin_epoch(connection)
+        with self._appending() as connection:
             connection.executemany("INSERT INTO entries VALUES (?,?,?,?,?)", map(entry_values, commit.entries))
             if commit.requests:
                 self._write_changes(connection, commit)
-        self._heads_before, self.has_begun = None, True
 
     def checkpoint(self) -> None:
         """Moves the WAL into the file, so that the next commit begins it anew; leaves the rest for later when a reader
@@ -169,19 +170,17 @@ class Journal:
         SqlError `snapshot_refused` when an entry has that place: one whose writer was told that nobody knows.
         """
         log_id = snapshot.info.log_id
-        with self._transaction() as connection:
+        with self._appending() as connection:
             taken = position(log_id, base.index), position(log_id, MAX_INDEX)
             if fetch(connection, "SELECT 1 FROM entries WHERE position BETWEEN ? AND ? LIMIT 1", taken):
                 reason = "an entry has that place"
                 raise SqlError("snapshot_refused", log_id=log_id, index=base.index, reason=reason)
-            self._begin_epoch(connection)
             connection.execute(
                 "UPDATE logs SET base_index=?, base_chain=?, base_time_ms=?, base_total_bytes=? WHERE log_id=?",
                 (base.index, base.chain, base.time_ms, snapshot.total_bytes, log_id),
             )
             connection.execute("DELETE FROM snapshots WHERE log_id=?", (log_id,))
             put_snapshot(connection, snapshot)
-        self._heads_before, self.has_begun = None, True
 
     def discard_step(self, log_id: int, upto: int) -> bool:
         """Deletes some of the entries up to `upto`, which lie before their log's base; True when none is left."""
