@@ -9,12 +9,23 @@ from pathlib import Path
 import pytest
 
 from dirk_gevent import config
+from dirk_gevent.engine.engine import Engine
 from dirk_gevent.host import LogHost
 from dirk_gevent.log.embedded import EmbeddedLog
 from dirk_gevent.log.entry import new_request_id
 from dirk_gevent.logs import logger
 from dirk_gevent.replication import Standing
+from dirk_gevent.threads import NativeThreads
+from tests.engine.plans import open_engine
 from tests.service.fake_node import NOW_MS, Connect, FakeNode
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    """A node's engine, open, on hand-written plans."""
+    found = open_engine(tmp_path / "data")
+    yield found
+    NativeThreads(1).call(found.close)
 
 
 @pytest.fixture

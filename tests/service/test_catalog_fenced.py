@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import gevent
@@ -16,17 +14,8 @@ from dirk_gevent.log.contract import chain_through
 from dirk_gevent.log.entry import NO_CHAIN
 from dirk_gevent.logs import logger
 from dirk_gevent.progress import Progress
-from dirk_gevent.threads import NativeThreads
 from parser.errors import SqlError
-from tests.engine.plans import LogMaker, open_engine, rows_of, work
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    """An open engine."""
-    found = open_engine(tmp_path / "data")
-    yield found
-    NativeThreads(1).call(found.close)
+from tests.engine.plans import LogMaker, rows_of, work
 
 
 def test_databases_that_the_log_lists_too_stay_when_the_catalog_is_shut_out(

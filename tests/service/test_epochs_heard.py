@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from threading import Event
 from typing import Any
 
@@ -17,18 +15,10 @@ from dirk_gevent.log.entry import CREATE_DATABASE
 from dirk_gevent.logs import logger
 from dirk_gevent.progress import Progress
 from dirk_gevent.replication import Welcome
-from dirk_gevent.threads import NativeThreads
-from tests.engine.plans import LogMaker, open_engine
+from tests.engine.plans import LogMaker
 from tests.service.test_follower import entries
 
 GENESIS, FIRST, SECOND = b"g" * 16, b"1" * 16, b"2" * 16
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    found = open_engine(tmp_path / "data")
-    yield found
-    NativeThreads(1).call(found.close)
 
 
 @pytest.fixture

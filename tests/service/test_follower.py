@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,15 +25,7 @@ from dirk_gevent.progress import Progress
 from dirk_gevent.replication import Hello, Welcome
 from dirk_gevent.threads import NativeThreads
 from parser.errors import SqlError
-from tests.engine.plans import LogMaker, open_engine, work
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    """An open engine."""
-    found = open_engine(tmp_path / "data")
-    yield found
-    NativeThreads(1).call(found.close)
+from tests.engine.plans import LogMaker, work
 
 
 def entries(log_id: int, *encoded: bytes, first: int = 1, before: bytes = NO_CHAIN) -> dict[str, Any]:

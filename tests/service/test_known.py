@@ -22,14 +22,19 @@ READ = "alaivo n ao@ t"
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[SmallCluster]:
     """One whose database `x` holds one row, level everywhere; nothing is waited for long."""
-    made = SmallCluster(tmp_path, wait_ms=300)
+    made = _of_one_row(tmp_path, wait_ms=300)
+    yield made
+    made.stop()
+
+
+def _of_one_row(directory: Path, wait_ms: int) -> SmallCluster:
+    made = SmallCluster(directory, wait_ms=wait_ms)
     log_id = made.change("create", "x")
     made.level(0)
     for text in ("manamboara tabilao t (n ISA)", "manampia ao@ t sanda (0)"):
         made.append(log_id, text)
     made.level(log_id)
-    yield made
-    made.stop()
+    return made
 
 
 def asked(cluster: SmallCluster, part: str, text: str = READ, **fields: object) -> Answered:
@@ -209,12 +214,7 @@ def test_who_was_shown_that_a_database_is_gone_is_served_nothing_of_it(cluster: 
 @pytest.fixture
 def at_the_log(tmp_path: Path) -> Iterator[SmallCluster]:
     """A cluster as `cluster`, whose node m1 hosts the log itself; a read waits for two seconds."""
-    made = SmallCluster(tmp_path, wait_ms=2000)
-    log_id = made.change("create", "x")
-    made.level(0)
-    for text in ("manamboara tabilao t (n ISA)", "manampia ao@ t sanda (0)"):
-        made.append(log_id, text)
-    made.level(log_id)
+    made = _of_one_row(tmp_path, wait_ms=2000)
     made.nodes["m1"].forward.host = made.host
     yield made
     made.nodes["m1"].forward.host = None

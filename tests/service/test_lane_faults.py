@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +26,6 @@ from dirk_gevent.progress import Progress
 from dirk_gevent.steady import SteadyFile
 from dirk_gevent.threads import NativeThreads
 from tests.engine.plans import LogMaker, open_database, open_engine, rows_of, work
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    """An open engine."""
-    found = open_engine(tmp_path / "data")
-    yield found
-    NativeThreads(1).call(found.close)
 
 
 @pytest.fixture

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import random
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import gevent
@@ -25,10 +24,9 @@ from dirk_gevent.log.entry import NO_CHAIN, Draft, Entry, LoggedStatement, chain
 from dirk_gevent.logs import logger
 from dirk_gevent.progress import Progress
 from dirk_gevent.replication import Acks, Hello, Standing
-from dirk_gevent.threads import NativeThreads
 from parser.errors import SqlError
 from parser.shape import split
-from tests.engine.plans import LogMaker, open_database, open_engine
+from tests.engine.plans import LogMaker, open_database
 from tests.service.fake_node import NOW_MS, Connect, append, until
 from tests.service.test_follower import entries
 
@@ -253,14 +251,6 @@ class Schedule:
 class _Closed:
     def close(self) -> None:
         """As a socket."""
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    """An open engine."""
-    found = open_engine(tmp_path / "data")
-    yield found
-    NativeThreads(1).call(found.close)
 
 
 @pytest.mark.parametrize("seed", _SEEDS)
