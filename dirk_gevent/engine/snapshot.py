@@ -149,8 +149,11 @@ class Pin:
     def hurry(self) -> None:
         """Nothing can be done without a loss."""
 
-    def overtake(self) -> None:
-        """End the read transaction (any thread): at once when nothing runs in it, else as soon as it can be stopped."""
+    def overtake(self, _at_any_price: bool) -> None:
+        """End the read transaction (any thread): at once when nothing runs in it, else as soon as it can be stopped.
+
+        Its state can be taken anew: nothing is lost by it.
+        """
         self._is_over = True
         with suppress(apsw.ConnectionClosedError):
             self._connection.interrupt()

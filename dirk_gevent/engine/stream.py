@@ -134,6 +134,8 @@ class RelationStream:
         self._is_overtaken = self._is_hurried = self._has_given = False
         # Held while it works: the writer's thread ends a transaction in which nothing runs.
         self._lock = threading.RLock()
+        # Held while it is settled which comes first, that pages are given away or that the state is overtaken.
+        self._giving = threading.Lock()
         self._deadline = float("inf")
         self._spool: _Spool | None = None
 
@@ -163,9 +165,17 @@ class RelationStream:
         with self._lock:
             if self._is_hurried and self._has_given:
                 self._again(self._drain)
-            taken = self._again(lambda: self._fetch(pages))
-            self._has_given = True
-            return taken
+            return self._again(lambda: self._given(pages))
+
+    def _given(self, pages: int) -> list[Page]:
+        taken = self._fetch(pages)
+        with self._giving:
+            is_lost = self._is_overtaken and self._opened is not None and not self._has_given
+            self._has_given = not is_lost
+        if is_lost:
+            self._end()
+            raise Overtaken
+        return taken
 
     def _fetch(self, pages: int) -> list[Page]:
         if self._opened is None and self._spool is None and not self.finished:
@@ -219,9 +229,16 @@ class RelationStream:
         """Have the next `fetch` drain what is left (any thread): the transaction is soon to be ended."""
         self._is_hurried = True
 
-    def overtake(self) -> None:
-        """End the transaction (any thread): at once between two calls, else as soon as the query can be stopped."""
-        self._is_overtaken = True
+    def overtake(self, at_any_price: bool, /) -> None:
+        """End the transaction (any thread): at once between two calls, else as soon as the query can be stopped.
+
+        One that has given pages away can't begin again: unless `at_any_price` it is hurried.
+        """
+        with self._giving:
+            if self._has_given and not at_any_price:
+                self.hurry()
+                return
+            self._is_overtaken = True
         self._interrupt()
         if self._lock.acquire(timeout=_YIELD_SECONDS):
             try:

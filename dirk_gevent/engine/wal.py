@@ -7,8 +7,8 @@ writer that stands still while the readers, one after the other, end what they b
 - past `Bounds.calm_bytes` the writer tries, for a moment, before each of its transactions: the hub's reader ends its
   own between two reads, long readers are let be;
 - past `Bounds.middle_bytes` streams of which the client has a part already are drained to a file (`hurry`);
-- past `Bounds.last_bytes` the writer goes no further: long readers are ended (`overtake`), and none begins until the
-  WAL is empty.
+- past `Bounds.last_bytes` the writer goes no further, and no long reader begins until the WAL is empty: long readers
+  are ended (`overtake`), those of which the client has a part after half a second in which they may be drained.
 
 A batch adds at most `Bounds.batch_bytes` and its last entry. So the file never takes more than `Bounds.most_bytes` and
 the pages of the one entry at work.
@@ -35,6 +35,8 @@ _CALM_PART, _MIDDLE_PART, _BATCH_PART = 4, 2, 16
 #: Waits between two tries: a moment for readers that are let be, some two seconds for those that are ended.
 _MOMENT_PAUSES = (0.001, 0.002, 0.005, 0.01, 0.01, 0.02)
 _LAST_PAUSES = (*_MOMENT_PAUSES, *(0.02,) * 100)
+#: For so long of it no reader is ended that can only be ended with a loss.
+_DRAIN_SECONDS = 0.5
 
 
 class EntriesWait(Exception):
@@ -59,8 +61,11 @@ class LongReader(Protocol):
     def hurry(self) -> None:
         """End the transaction soon, if that can be done without a loss."""
 
-    def overtake(self) -> None:
-        """End the transaction: at once when nothing runs in it, else as soon as that can be interrupted."""
+    def overtake(self, at_any_price: bool, /) -> None:
+        """End the transaction: at once when nothing runs in it, else as soon as that can be interrupted.
+
+        If that would lose something, only `at_any_price`; else `hurry`.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +159,8 @@ class Wal:
         Raises EntriesWait, StorageFault (readers of another process don't end), apsw errors.
         """
         with self.entrance:
-            if not self._tried(connection, _LAST_PAUSES, self._overtake_all):
+            until = time.monotonic() + _DRAIN_SECONDS
+            if not self._tried(connection, _LAST_PAUSES, lambda: self._overtake_all(time.monotonic() > until)):
                 raise StorageFault(WalHeld(self._held_by()), self._name)
 
     def _passed(self, connection: apsw.Connection) -> bool:
@@ -201,12 +207,12 @@ class Wal:
         except (apsw.BusyError, apsw.LockedError):
             return None
 
-    def _overtake_all(self) -> None:
+    def _overtake_all(self, at_any_price: bool) -> None:
         readers = self._known()
         if any(reader.is_first for reader in readers):
             raise EntriesWait(self._name)
         for reader in readers:
-            reader.overtake()
+            reader.overtake(at_any_price)
 
     def _known(self) -> list[LongReader]:
         with self._lock:

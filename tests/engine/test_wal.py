@@ -14,9 +14,11 @@ from pathlib import Path
 
 import pytest
 
+from dirk_gevent.engine import wal
 from dirk_gevent.engine.apply import Work
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.faults import StorageFault
+from dirk_gevent.engine.results import Page
 from dirk_gevent.engine.snapshot import Pin
 from dirk_gevent.engine.transaction import Transaction
 from dirk_gevent.engine.wal import EntriesWait, Overtaken
@@ -161,8 +163,11 @@ def pin_all(database: Database, chance: random.Random, is_over: Callable[[], boo
             pin.close()
 
 
-def test_readers_that_never_pause_do_not_make_the_wal_grow(tmp_path: Path, log: LogMaker, seed: int) -> None:
+def test_readers_that_never_pause_do_not_make_the_wal_grow(
+    tmp_path: Path, log: LogMaker, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """On the hub, on threads, in pins, in another process: twenty times the bound is written."""
+    monkeypatch.setattr(wal, "_DRAIN_SECONDS", 0.05)
     chance = random.Random(seed)
     with small(tmp_path / "data", log) as database, foreign(database, "loop"):
         entry_bytes = 40 * 4120
@@ -254,6 +259,48 @@ def test_a_read_that_is_nearly_over_is_drained_before_it_must_end(tmp_path: Path
             database.apply([change(log, chance.randrange(ROWS))])
         pages += stream.fetch(1)
         write_much(database, log, chance, 3 * MOST_BYTES)
+        while not stream.finished:
+            pages += stream.fetch(1)
+        assert sum(page.rows for page in pages) == ROWS
+        stream.close()
+
+
+def test_the_writer_waits_for_a_read_that_can_be_drained(
+    tmp_path: Path, log: LogMaker, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even when the WAL is full: a read of a moment is not ended because it came at the wrong one."""
+    monkeypatch.setattr(wal, "_DRAIN_SECONDS", 60)
+    monkeypatch.setattr(wal, "_LAST_PAUSES", (0.02,) * 3000)
+    with small(tmp_path / "data", log) as database:
+        stream = database.stream(shaped("select a from t"), (), START_MS)
+        pages = stream.fetch(1)
+        with threads(lambda _: write_much(database, log, random.Random(seed), 3 * MOST_BYTES)):
+            while not database._wal.entrance.locked():
+                time.sleep(0.001)
+            while not stream.finished:
+                pages += stream.fetch(1)
+        assert sum(page.rows for page in pages) == ROWS
+        stream.close()
+
+
+def test_a_first_page_that_comes_while_its_state_is_overtaken_is_read_anew(tmp_path: Path, log: LogMaker) -> None:
+    """Whichever comes first, the page or the end of its state: nothing is given of a read that can't go on."""
+    with small(tmp_path / "data", log) as database:
+        stream = database.stream(shaped("select a from t"), (), START_MS)
+        encode, overtaken = stream._encode, list[bool]()
+
+        def encode_late(pages: int) -> list[Page]:
+            encoded = encode(pages)
+            if not overtaken:
+                overtaken.append(True)
+                with threads(lambda _: stream.overtake(False)):
+                    pass
+                database.apply([change(log, 0)])
+            return encoded
+
+        stream._encode = encode_late  # type: ignore[method-assign]
+        pages = stream.fetch(1)
+        assert stream.index == database.applied_index
         while not stream.finished:
             pages += stream.fetch(1)
         assert sum(page.rows for page in pages) == ROWS
