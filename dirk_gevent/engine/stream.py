@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import resource
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,7 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import TypeVar
 
 import apsw
 import orjson
@@ -20,6 +19,7 @@ import orjson
 from dirk_gevent.engine.failures import DATA_ERRORS, statement_failure
 from dirk_gevent.engine.faults import StorageFault
 from dirk_gevent.engine.results import PAGE_BYTES, Page, Row, boolean_positions, columns_json, converted
+from dirk_gevent.engine.spool import Spool
 from dirk_gevent.engine.wal import Overtaken
 from parser.errors import SqlError
 from parser.plan import Output
@@ -137,7 +137,7 @@ class RelationStream:
         # Held while it is settled which comes first, that pages are given away or that the state is overtaken.
         self._giving = threading.Lock()
         self._deadline = float("inf")
-        self._spool: _Spool | None = None
+        self._spool: Spool | None = None
 
     def open(self) -> None:
         """Plan, begin the transaction and the query. Raises SqlError, StorageFault."""
@@ -202,7 +202,7 @@ class RelationStream:
             self._open()
         lower_priority()
         with _Failures(self):
-            spool = _Spool(self._directory)
+            spool = Spool(self._directory)
             try:
                 is_over = False
                 while not is_over:
@@ -375,37 +375,3 @@ class _Failures:
         seen = self._stream.failure(error)
         if seen is not error:
             raise seen from error
-
-
-class _Spool:
-    """Pages in a temporary file without a name, read back in order."""
-
-    def __init__(self, directory: Path) -> None:
-        self._file: BinaryIO = tempfile.TemporaryFile(dir=directory)  # noqa: SIM115 - lives as long as the stream
-        self._waiting: list[tuple[int, int]] = []
-        self._next = 0
-
-    @property
-    def empty(self) -> bool:
-        """Whether every page has been taken."""
-        return self._next >= len(self._waiting)
-
-    def add(self, pages: list[Page]) -> None:
-        """Write pages at the end."""
-        for page in pages:
-            self._file.write(page.rows_json)
-            self._waiting.append((len(page.rows_json), page.rows))
-
-    def take(self, pages: int) -> list[Page]:
-        """The next pages, at most `pages`."""
-        if self._next == 0:
-            self._file.seek(0)
-        sizes = self._waiting[self._next : self._next + pages]
-        self._next += len(sizes)
-        return [Page(self._file.read(size), rows) for size, rows in sizes]
-
-    def close(self) -> None:
-        """Give the disk space back."""
-        with suppress(OSError):
-            # What could not be written is of no use to anybody.
-            self._file.close()
