@@ -12,7 +12,7 @@ from dirk_gevent.engine import reading
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.watchdog import Watchdog
-from tests.engine.plans import LogMaker, open_database, open_engine
+from tests.engine.plans import LogMaker, open_compiled, open_database, open_engine
 
 
 @pytest.fixture
@@ -33,6 +33,14 @@ def unwatched(monkeypatch: pytest.MonkeyPatch) -> None:
 def engine(tmp_path: Path) -> Iterator[Engine]:
     """An open engine."""
     found = open_engine(tmp_path / "data")
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def compiled_engine(tmp_path: Path) -> Iterator[Engine]:
+    """An open engine on the real compiler."""
+    found = open_compiled(tmp_path / "data")
     yield found
     found.close()
 

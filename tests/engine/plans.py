@@ -199,6 +199,13 @@ def open_engine(directory: Path, limits: TestLimits | None = None) -> Engine:
     return engine
 
 
+def open_compiled(directory: Path) -> Engine:
+    """An engine on the real compiler, open."""
+    engine = Engine(directory, "m1", TestLimits())
+    engine.open()
+    return engine
+
+
 def open_database(engine: Engine) -> Database:
     """The database of log 1, made by the system log if it is not there."""
     if 1 not in engine.logs():

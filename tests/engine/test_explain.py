@@ -7,17 +7,15 @@ from pathlib import Path
 import orjson
 import pytest
 
-from dirk_gevent.engine.engine import Engine
 from parser.errors import SqlError
 from parser.shape import split
-from tests.engine.plans import START_MS, LogMaker, TestLimits, open_database, work
+from tests.engine.plans import START_MS, LogMaker, open_compiled, open_database, work
 
 _TEXT = "hazavao alaivo a ao@ t rehefa a / 0 = ?"
 
 
 def test_a_plan_is_the_same_on_the_hub_and_on_a_reader_thread(tmp_path: Path) -> None:
-    engine = Engine(tmp_path / "data", "m1", TestLimits())
-    engine.open()
+    engine = open_compiled(tmp_path / "data")
     try:
         database = open_database(engine)
         log = LogMaker(1)

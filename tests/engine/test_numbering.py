@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Iterator
-from pathlib import Path
 
 import apsw
 import pytest
@@ -16,7 +14,7 @@ import pytest
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
 from parser.shape import split
-from tests.engine.plans import LogMaker, TestLimits, open_database, rows_of, work
+from tests.engine.plans import LogMaker, open_database, rows_of, work
 
 ROUNDS = 30
 STATEMENTS = 6
@@ -31,15 +29,6 @@ CONFLICTS = (
     ("", " ON CONFLICT (v) DO UPDATE SET id = excluded.id + 3, v = excluded.v + 100"),
     ("", " ON CONFLICT (v) DO UPDATE SET v = excluded.v + 7 WHERE excluded.id > 3"),
 )
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    """An engine on the real compiler."""
-    found = Engine(tmp_path / "data", "m1", TestLimits())
-    found.open()
-    yield found
-    found.close()
 
 
 class Both:
@@ -136,12 +125,12 @@ class Chance:
 
 
 @pytest.mark.parametrize("word", ["", " AUTOINCREMENT"])
-def test_rows_are_numbered_as_sqlite_numbers_them(engine: Engine, word: str) -> None:
+def test_rows_are_numbered_as_sqlite_numbers_them(compiled_engine: Engine, word: str) -> None:
     """Empty tables and others; with AUTOINCREMENT SQLite gives numbers away to rows that it passes over."""
     seed = int(os.environ.get("DIRK_TEST_SEED") or random.randrange(10**6))
     print("DIRK_TEST_SEED", seed)
     chance = Chance(random.Random(seed))
-    both = Both(engine)
+    both = Both(compiled_engine)
     for _ in range(ROUNDS):
         both.afresh(word)
         for _ in range(STATEMENTS):
@@ -151,25 +140,25 @@ def test_rows_are_numbered_as_sqlite_numbers_them(engine: Engine, word: str) -> 
             both.agree(last)
 
 
-def test_rows_are_stored_in_the_order_they_were_given_in(engine: Engine) -> None:
-    both = Both(engine)
+def test_rows_are_stored_in_the_order_they_were_given_in(compiled_engine: Engine) -> None:
+    both = Both(compiled_engine)
     both.agree("INSERT INTO t (id, v) VALUES (NULL, 1), (40 + 0, 2), (NULL, 3), (-7, 4), (NULL, 5 + 0)")
     assert both.rows() == [(-7, 4), (1, 1), (40, 2), (41, 3), (42, 5)]
     assert [row[0] for row in rows_of(both.database, "SELECT v FROM t")] == [1, 2, 3, 4, 5]
 
 
-def test_nothing_comes_after_the_largest_number(engine: Engine) -> None:
+def test_nothing_comes_after_the_largest_number(compiled_engine: Engine) -> None:
     """SQLite looks for a number by chance then; here the statement is refused, on every node alike."""
-    both = Both(engine)
+    both = Both(compiled_engine)
     assert both.dirk(f"INSERT INTO t (id, v) VALUES ({LARGEST} - 1, 1), (NULL, 2)") == 2
     for rows in ("(NULL, 3)", "(NULL, 3), (4 + 0, 4)", "(4 + 0, 4), (NULL, 3) ON CONFLICT DO NOTHING"):
         assert both.dirk(f"INSERT INTO t (id, v) VALUES {rows}") is None
     assert both.rows() == [(LARGEST - 1, 1), (LARGEST, 2)]
 
 
-def test_what_a_row_by_row_insert_returns_and_refuses(engine: Engine) -> None:
+def test_what_a_row_by_row_insert_returns_and_refuses(compiled_engine: Engine) -> None:
     """All or nothing, with RETURNING, literals in each clause, and a WITH that two clauses see."""
-    both = Both(engine)
+    both = Both(compiled_engine)
     both.agree("INSERT INTO t (id, v) VALUES (NULL, 1), (NULL, 2)")
     text = "WITH c(x) AS (SELECT 10) INSERT INTO t (v) SELECT x + 1 FROM c UNION ALL SELECT 2 FROM c WHERE x = 10"
     both.agree(text + " ON CONFLICT (v) DO UPDATE SET v = excluded.v + (SELECT x FROM c) + 100 RETURNING id + 5, v")

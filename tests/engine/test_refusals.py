@@ -15,7 +15,7 @@ from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.results import Outcome
 from dirk_gevent.messages import render
 from parser.shape import split
-from tests.engine.plans import START_MS, LogMaker, TestLimits, open_database, work
+from tests.engine.plans import START_MS, LogMaker, TestLimits, open_compiled, open_database, work
 
 pytestmark = pytest.mark.usefixtures("unwatched")
 
@@ -23,8 +23,7 @@ pytestmark = pytest.mark.usefixtures("unwatched")
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
     """A database on the real compiler."""
-    engine = Engine(tmp_path / "data", "m1", TestLimits())
-    engine.open()
+    engine = open_compiled(tmp_path / "data")
     yield open_database(engine)
     engine.close()
 

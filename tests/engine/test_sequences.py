@@ -3,11 +3,9 @@ not note numbers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import apsw
-import pytest
 
 from dirk_gevent.engine.connection import open_reader
 from dirk_gevent.engine.database import Database
@@ -16,7 +14,7 @@ from dirk_gevent.engine.dump import statements
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.functions import EntryContext
 from parser.shape import split
-from tests.engine.plans import LogMaker, TestLimits, open_database, rows_of, work
+from tests.engine.plans import LogMaker, open_compiled, open_database, rows_of, work
 
 MADE = (
     "create table t (id integer primary key autoincrement, a text not null unique)",
@@ -25,15 +23,6 @@ MADE = (
     "insert into bare (b) values ('x')",
     "delete from bare where id = 1",
 )
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    """An engine on the real compiler."""
-    found = Engine(tmp_path / "data", "m1", TestLimits())
-    found.open()
-    yield found
-    found.close()
 
 
 def run(database: Database, *texts: str) -> None:
@@ -54,9 +43,9 @@ def dumped(database: Database) -> list[str]:
         connection.close()
 
 
-def test_a_dump_gives_no_number_twice(engine: Engine) -> None:
+def test_a_dump_gives_no_number_twice(compiled_engine: Engine) -> None:
     """The last row's number, and those of a table that is empty now, are over for good in the copy, too."""
-    database, copy = open_database(engine), engine.create(2, "copy")
+    database, copy = open_database(compiled_engine), compiled_engine.create(2, "copy")
     run(database, *MADE, "delete from t where id = 3")
     run(copy, *dumped(database))
     for one in (database, copy):
@@ -65,8 +54,8 @@ def test_a_dump_gives_no_number_twice(engine: Engine) -> None:
         assert rows_of(one, "select id from bare") == [(2,)]
 
 
-def test_masters_that_would_number_differently_differ_in_their_digests(engine: Engine) -> None:
-    database = open_database(engine)
+def test_masters_that_would_number_differently_differ_in_their_digests(compiled_engine: Engine) -> None:
+    database = open_database(compiled_engine)
     run(database, *MADE)
     before = database.content_digest()[1]
     with apsw.Connection(str(database.path)) as connection:
@@ -75,25 +64,24 @@ def test_masters_that_would_number_differently_differ_in_their_digests(engine: E
     connection.close()
 
 
-def test_a_table_of_a_build_that_noted_no_numbers_goes_on(engine: Engine, tmp_path: Path) -> None:
+def test_a_table_of_a_build_that_noted_no_numbers_goes_on(compiled_engine: Engine, tmp_path: Path) -> None:
     """Without its row, and without the table of the rows, it numbers after the highest that is there."""
-    database = open_database(engine)
+    database = open_database(compiled_engine)
     run(database, *MADE)
     path = database.path
-    engine.close()
+    compiled_engine.close()
     with apsw.Connection(str(path)) as connection:
         connection.execute("drop trigger dirk_sequence_t; drop trigger dirk_sequence_bare; drop table dirk_sequence")
     connection.close()
-    with_it = Engine(tmp_path / "data", "m1", TestLimits())
-    with_it.open()
+    with_it = open_compiled(tmp_path / "data")
     again = with_it.create(1, "t")
     run(again, "insert into t (a) values ('w')")
     assert rows_of(again, "select max(id) from t") == [(4,)]
     with_it.close()
 
 
-def test_what_is_computed_is_not_given_again_by_a_dump(engine: Engine) -> None:
-    database, copy = open_database(engine), engine.create(2, "copy")
+def test_what_is_computed_is_not_given_again_by_a_dump(compiled_engine: Engine) -> None:
+    database, copy = open_database(compiled_engine), compiled_engine.create(2, "copy")
     run(
         database,
         "create table c (n ISA, half as (n / 4) stored, t TEXT, l LAHATSORATRA generated always as (t || n) unique)",

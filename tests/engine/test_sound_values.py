@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 
 from dirk_gevent.engine.database import Database
-from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.results import Outcome
 from parser.shape import split
-from tests.engine.plans import START_MS, LogMaker, TestLimits, open_database, work
+from tests.engine.plans import START_MS, LogMaker, open_compiled, open_database, work
 
 #: What SQLite makes of blobs, lone surrogates and NUL: texts, all of them.
 UNSOUND = (
@@ -89,8 +88,7 @@ VALID = (
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
     """A few tables, on the real compiler."""
-    engine = Engine(tmp_path / "data", "m1", TestLimits())
-    engine.open()
+    engine = open_compiled(tmp_path / "data")
     found = open_database(engine)
     assert not [outcome.sqlstate for outcome in run(found, *SETUP) if outcome.sqlstate]
     yield found

@@ -22,7 +22,7 @@ from dirk_gevent.engine.results import Outcome
 from dirk_gevent.log.entry import SKIP_MARK, Entry
 from parser.shape import split
 from tests.cluster import ROOT
-from tests.engine.plans import LogMaker, TestLimits, open_database
+from tests.engine.plans import LogMaker, open_compiled, open_database
 
 #: What a process that tries an entry out does when it comes to run it; written into its start-up.
 _AT_THE_ENTRY = """
@@ -32,13 +32,6 @@ def run(*_):
     {what}
 Executor.run = run
 """
-
-
-def opened(directory: Path) -> Engine:
-    """An engine on the real compiler, open: a process of its own has no other."""
-    engine = Engine(directory, "m1", TestLimits())
-    engine.open()
-    return engine
 
 
 def entries() -> tuple[Entry, Entry]:
@@ -55,7 +48,7 @@ def apply(engine: Engine, entry: Entry) -> int:
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     """The file of a database at index 1 of `entries`."""
-    engine = opened(tmp_path / "data")
+    engine = open_compiled(tmp_path / "data")
     apply(engine, entries()[0])
     engine.close()
     return open_database(engine).path
@@ -81,7 +74,7 @@ def tried(path: Path) -> None:
 def test_an_entry_that_ends_is_cleared_and_has_changed_nothing(path: Path) -> None:
     """The trial's outcome is nobody's: the file is as it was, and takes the entry afterwards."""
     tried(path)
-    engine = opened(path.parent)
+    engine = open_compiled(path.parent)
     assert open_database(engine).applied_index == 1
     assert apply(engine, entries()[1]) == 2
     engine.close()
@@ -164,7 +157,7 @@ def die(engine: Engine) -> None:
 def again(engine: Engine) -> Engine:
     """The next process, after a death."""
     die(engine)
-    return opened(engine.directory.path)
+    return open_compiled(engine.directory.path)
 
 
 def killed(*_: object) -> None:
@@ -184,7 +177,7 @@ def test_an_entry_that_kills_stops_its_database_until_it_does_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_the_entry: Callable[[str], None]
 ) -> None:
     """The process does not die once more; when the reason is gone the database goes on by itself."""
-    engine = opened(tmp_path / "data")
+    engine = open_compiled(tmp_path / "data")
     first, second = entries()
     apply(engine, first)
     for _ in range(3):
@@ -196,7 +189,7 @@ def test_an_entry_that_kills_stops_its_database_until_it_does_not(
             apply(engine, second)
         assert (poisoned.value.index, open_database(engine).applied_index) == (2, 1)
         engine.close()
-        engine = opened(engine.directory.path)
+        engine = open_compiled(engine.directory.path)
     (tmp_path / "sitecustomize.py").unlink()
     assert apply(engine, second) == 2
     assert not engine.directory.marker(1).exists()
@@ -209,7 +202,7 @@ def test_kills_from_outside_however_many_leave_nothing_behind(
 ) -> None:
     """Of the node while the entry runs, while it is tried out, while it runs after that; of the trial alone."""
     chance, tries = Random(seed), []
-    engine = opened(tmp_path / "data")
+    engine = open_compiled(tmp_path / "data")
     first, second = entries()
     apply(engine, first)
 
@@ -233,12 +226,12 @@ def test_kills_from_outside_however_many_leave_nothing_behind(
     assert apply(engine, second) == 2
     assert not engine.directory.marker(1).exists()
     engine.close()
-    assert opened(engine.directory.path).by_log(1)._careful is None
+    assert open_compiled(engine.directory.path).by_log(1)._careful is None
 
 
 def test_a_marker_of_what_is_behind_goes(tmp_path: Path) -> None:
     """A death between the commit and the marker's removal."""
-    engine = opened(tmp_path / "data")
+    engine = open_compiled(tmp_path / "data")
     apply(engine, entries()[0])
     engine.directory.marker(1).write_text("1 2\n")
     engine = again(engine)
@@ -249,7 +242,7 @@ def test_a_marker_of_what_is_behind_goes(tmp_path: Path) -> None:
 
 def test_a_state_that_is_replaced_takes_the_marker_with_it(tmp_path: Path) -> None:
     """The way out for an entry that kills: a state that lies past it."""
-    engine = opened(tmp_path / "data")
+    engine = open_compiled(tmp_path / "data")
     for entry in entries():
         apply(engine, entry)
     open_database(engine).snapshot(tmp_path / "state.zst")
@@ -268,7 +261,7 @@ def test_what_a_person_had_skipped_is_not_tried_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, deaths: int
 ) -> None:
     """Processes died in it, then it was skipped: it is not run at all. What comes behind it has a marker of its own."""
-    engine = opened(tmp_path / "data")
+    engine = open_compiled(tmp_path / "data")
     first, second = entries()
     apply(engine, first)
     for _ in range(deaths):

@@ -9,7 +9,7 @@ import pytest
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.faults import StorageFault
 from dirk_gevent.engine.takeover import FORMAT, FORMER_FILE, SYSTEM_FILE, take_over
-from tests.engine.plans import LogMaker, TestLimits, open_database
+from tests.engine.plans import LogMaker, TestLimits, open_compiled, open_database
 
 
 def files(directory: Path) -> dict[str, bytes]:
@@ -65,8 +65,7 @@ def _dying(call, left: list[int]):  # type: ignore[no-untyped-def]
 
 
 def test_what_a_later_release_wrote_is_refused_untouched(tmp_path: Path, log: LogMaker) -> None:
-    engine = Engine(tmp_path, "m1", TestLimits())
-    engine.open()
+    engine = open_compiled(tmp_path)
     open_database(engine)
     engine.close()
     (tmp_path / FORMER_FILE / "format").write_text(f"{FORMAT + 1}\n")

@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 
 from dirk_gevent.engine.database import Database
-from dirk_gevent.engine.engine import Engine
 from parser.errors import SqlError
 from parser.shape import split
-from tests.engine.plans import START_MS, LogMaker, TestLimits, open_database, work
+from tests.engine.plans import START_MS, LogMaker, open_compiled, open_database, work
 
 #: What SQLite makes such texts of.
 SOURCES = (
@@ -26,8 +25,7 @@ SOURCES = (
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
     """A table of small numbers and one of texts, on the real compiler."""
-    engine = Engine(tmp_path / "data", "m1", TestLimits())
-    engine.open()
+    engine = open_compiled(tmp_path / "data")
     found = open_database(engine)
     log = LogMaker(1)
     for text in ("CREATE TABLE n (a ISA(0, 9))", "CREATE TABLE t (a LAHATSORATRA(1, 3))", "INSERT INTO t VALUES ('x')"):

@@ -8,11 +8,10 @@ from pathlib import Path
 import pytest
 
 from dirk_gevent.engine.database import Database
-from dirk_gevent.engine.engine import Engine
 from dirk_gevent.messages import render
 from parser.plan import Args
 from parser.shape import split
-from tests.engine.plans import LogMaker, TestLimits, open_database, work
+from tests.engine.plans import LogMaker, open_compiled, open_database, work
 
 _SETUP = (
     "manamboara tabilao kilasy (kaody text fanalahidy)",
@@ -26,8 +25,7 @@ _SETUP = (
 @pytest.fixture(scope="module")
 def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Database, LogMaker]]:
     """The tables that the violations are of."""
-    engine = Engine(Path(tmp_path_factory.mktemp("violations")), "m1", TestLimits())
-    engine.open()
+    engine = open_compiled(Path(tmp_path_factory.mktemp("violations")))
     log, opened = LogMaker(1), open_database(engine)
     outcomes = opened.apply(work(*(log.statement(split(text)) for text in _SETUP)))
     assert [each.key for each in outcomes] == [""] * len(_SETUP)

@@ -11,7 +11,7 @@ from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.results import Outcome
 from parser.shape import split
-from tests.engine.plans import START_MS, LogMaker, TestLimits, open_database, work
+from tests.engine.plans import START_MS, LogMaker, open_compiled, open_database, work
 
 SETUP = """manamboara efitra naoty (ISA(0,20));
 manamboara tabilao etudiant (id LAHATSORATRA(null,5) fanalahidy, anarana LAHATSORATRA, n naoty, ok BOOLEAN);
@@ -21,8 +21,7 @@ manampia ao@ etudiant sanda ('E1','Rabe',12,marina),('E2','Soa',12.50,diso),('E3
 @pytest.fixture
 def school(tmp_path: Path) -> Iterator[Engine]:
     """An engine on the real compiler whose database holds three students."""
-    engine = Engine(tmp_path / "data", "m1", TestLimits())
-    engine.open()
+    engine = open_compiled(tmp_path / "data")
     run(open_database(engine), LogMaker(1), *SETUP.split(";\n"))
     yield engine
     engine.close()
@@ -68,8 +67,7 @@ def test_definitions_last_and_bring_their_plans_up_to_date(school: Engine, log: 
     assert [outcome.sqlstate for outcome in outcomes] == ["", "", ""]
     assert answer(database, "alaivo * ao@ etudiant") == [(7,)]
     school.close()
-    again = Engine(school.directory.path, "m1", TestLimits())
-    again.open()
+    again = open_compiled(school.directory.path)
     try:
         assert answer(again.by_log(1), "asehoy ny tabilao") == [("etudiant",)]
         assert run(again.by_log(1), log, "ravao ny tabilao nisy")[0].sqlstate == "42P01"

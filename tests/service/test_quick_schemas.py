@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dirk_gevent.engine.engine import Engine
 from dirk_gevent.quick import QuickReads
 from dirk_gevent.session import Request
 from parser.shape import split
-from tests.engine.plans import START_MS, LogMaker, TestLimits, open_database, work
+from tests.engine.plans import START_MS, LogMaker, open_compiled, open_database, work
 
 
 def test_no_read_of_an_earlier_schema_is_kept(tmp_path: Path) -> None:
     """None is ever answered again, and each would keep the whole schema of its time alive."""
-    engine = Engine(tmp_path / "data", "m1", TestLimits())
-    engine.open()
+    engine = open_compiled(tmp_path / "data")
     database, log, quick = open_database(engine), LogMaker(1), QuickReads(engine)
     database.apply(work(log.statement(split("manamboara tabilao t (n ISA)"))))
     for number in range(5):

@@ -17,7 +17,7 @@ from dirk_gevent.engine.transaction import Transaction, conflict
 from dirk_gevent.log.entry import Draft, Entry, LoggedStatement, request_hash
 from parser.errors import SqlError
 from parser.shape import split
-from tests.engine.plans import START_MS, LogMaker, TestLimits, open_database, work
+from tests.engine.plans import START_MS, LogMaker, open_compiled, open_database, work
 
 _STEPS = 5_000_000
 _BYTES = 1 << 20
@@ -26,8 +26,7 @@ _BYTES = 1 << 20
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Engine]:
     """An engine on the real compiler with a database of one table: (1, 10), (2, 20)."""
-    found = Engine(tmp_path / "data", "m1", TestLimits())
-    found.open()
+    found = open_compiled(tmp_path / "data")
     apply(open_database(found), "manamboara tabilao t (id ISA fanalahidy, v ISA)")
     apply(found.by_log(1), "manampia ao@ t sanda (1, 10), (2, 20)", "manamboara tabilao other (a ISA)")
     yield found
