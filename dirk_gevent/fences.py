@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from dirk_gevent.conflicts import Cause, Conflict, ConflictBook, Status
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from dirk_gevent.logs import Logger
-from dirk_gevent.replication import Hello
+from dirk_gevent.replication import Hello, Standing
 from parser.errors import SqlError
 
 if TYPE_CHECKING:
@@ -103,9 +103,18 @@ class Fences:
         standing = hello.standings.get(log_id)
         if standing is None or not standing.applied:
             return
-        chain = self._host.integrity.chain_at(log_id, standing.applied)
-        if standing.applied > self._host.head_index(log_id) or (chain is not None and chain != standing.chain):
-            self.fence(hello.node, log_id, standing.applied, Cause.HISTORY, (standing.chain, chain or b""))
+        if (hashes := self.apart(log_id, standing)) is not None:
+            self.fence(hello.node, log_id, standing.applied, Cause.HISTORY, hashes)
+
+    def apart(self, log_id: int, standing: Standing) -> tuple[bytes, bytes] | None:
+        """A node's hash and the log's (b"" for none) where the node stands, if that is in another history than the
+        log's: past its end, or at an entry of which it has another hash. None where nothing says so.
+        """
+        # The end first: the log may go on while the hash is read.
+        head = self._host.head_index(log_id)
+        ours = self._host.integrity.chain_at(log_id, standing.applied)
+        is_apart = standing.applied > head or (ours is not None and ours != standing.chain)
+        return (standing.chain, ours or b"") if is_apart else None
 
     def evict(self, node: str, log_id: int | None) -> None:
         """Shut a node out, of one log or (None) of all, until it is seeded again by a person."""

@@ -387,7 +387,7 @@ class Follower:
     def sender(self) -> Sender:
         """`send` over the connection there is now."""
         frames = self._frames
-        return Sender(lambda *words: self.send(*words), lambda: self._frames is frames)
+        return Sender(self.send, lambda: self._frames is frames)
 
     def _guarded(self, work: Callable[..., None], *arguments: Any) -> None:
         try:

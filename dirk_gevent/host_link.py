@@ -109,7 +109,7 @@ class NodeLink:
         if lane is None or lane.sent > index:
             return False
         lane.mark, lane.mark_uploads, lane.mark_way = index, uploads, way
-        lane.ask_number()
+        lane.ask_anew()
         self.poke(log_id)
         return True
 
@@ -122,7 +122,7 @@ class NodeLink:
         else:
             lane.restart(0)
             lane.mark = None
-            lane.ask_number()
+            lane.ask_anew()
             lane.is_seeding = lane.is_fencing = True
             gevent.spawn(self._guarded, self._send_fence, log_id, lane)
 
@@ -153,12 +153,11 @@ class NodeLink:
             return
         self._lanes[log_id] = lane = SendLane(standing.applied, standing.applied)
         self._host.integrity.vouch(self.node, log_id, standing)
-        chain = self._host.integrity.chain_at(log_id, standing.applied)
-        if standing.applied > head or (chain is not None and chain != standing.chain):
+        if (hashes := self._host.fences.apart(log_id, standing)) is not None:
             if self._host.evidence.is_believed(self.node):
                 self._refused[log_id] = self._lanes.pop(log_id).applied
             else:
-                self._host.fence(self.node, log_id, standing.applied, Cause.HISTORY, (standing.chain, chain or b""))
+                self._host.fence(self.node, log_id, standing.applied, Cause.HISTORY, hashes)
             return
         self._host.fences.follows(self.node, log_id)
         self._host.applied(self.node, log_id, standing.applied)

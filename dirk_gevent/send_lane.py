@@ -78,10 +78,9 @@ class SendLane:
             return False
         return all(self.began < outcome.index <= acks.applied for outcome in acks.outcomes)
 
-    def ask_number(self) -> int:
-        """The number of the next question: an answer to one before counts no more."""
+    def ask_anew(self) -> None:
+        """Give the next question a number of its own: an answer to one before counts no more."""
         self.ask += 1
-        return self.ask
 
     @property
     def is_full(self) -> bool:

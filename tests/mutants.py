@@ -169,7 +169,7 @@ def _keep_dropped_files(patches: _Patches) -> None:
     from dirk_gevent.engine.files import DataDirectory
 
     patches.set(DataDirectory, "remove", lambda _: lambda *_: None)
-    patches.set(DataDirectory, "remove_orphans", lambda _: lambda *_: [])
+    patches.set(DataDirectory, "remove_orphans", lambda _: lambda *_: set())
 
 
 def _ignore_notices(patches: _Patches) -> None:

@@ -83,8 +83,8 @@ class Engine:
             self.enacted_index = self.system.applied_index
             # Who died before all of a catalog that was replaced had been set aside unlinks nothing of it now.
             self._is_replaced = self.directory.is_catalog_replaced
-            self.directory.remove_orphans(set(self._by_log), 0 if self._is_replaced else self.enacted_index)
-            self._former = self.directory.logs() - (set() if self._is_replaced else set(self._by_log))
+            left = self.directory.remove_orphans(set(self._by_log), 0 if self._is_replaced else self.enacted_index)
+            self._former = left if self._is_replaced else left - set(self._by_log)
         except BaseException:
             self.directory.unlock()
             raise

@@ -154,25 +154,22 @@ class DataDirectory:
             name.unlink(missing_ok=True)
         image.rename(path)
 
-    def logs(self) -> set[int]:
-        """The logs of the databases that have a file here, the system database's left out."""
-        found = (_DATABASE_FILE.fullmatch(path.name) for path in self.path.iterdir())
-        return {int(match[1]) for match in found if match}
-
-    def remove_orphans(self, known: set[int], up_to: int) -> list[str]:
-        """Unlink files of databases that are gone, and unfinished temporary files; their names.
+    def remove_orphans(self, known: set[int], up_to: int) -> set[int]:
+        """Unlink files of databases that are gone, and unfinished temporary files; the logs of the databases whose
+        files stay.
 
         Gone: not in `known` though the system log, applied up to `up_to`, is past their creation. A file of a later
         one is kept: the system database may have lost its last entries in a power cut, and will get them again.
         """
-        removed = []
+        left = set()
         for path in self.path.iterdir():
             match = _DATABASE_FILE.fullmatch(path.name)
             gone = match and int(match[1]) not in known and int(match[1]) <= up_to
             if gone or path.suffix.startswith(".partial"):
                 path.unlink(missing_ok=True)
-                removed.append(path.name)
-        return removed
+            elif match:
+                left.add(int(match[1]))
+        return left
 
 
 def remove_file(path: Path) -> None:

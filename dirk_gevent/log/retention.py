@@ -58,9 +58,13 @@ class Retention:
         for info in self._files.tidy([snapshot.info for snapshot in contents.snapshots], self._is_over):
             logs.logger("log").error("snapshot_lost", log=info.log_id, index=info.index)
             self._remove(info.log_id, [info.index])
-        for log_id, log in self._state().logs.items():
-            if log.row.base.index and log.is_open and self.latest(log_id) is None:
-                damage.note(log_id, log.row.base.index, "the log begins behind a snapshot that is not there")
+        for log_id, base in self._without_beginning():
+            damage.note(log_id, base, "the log begins behind a snapshot that is not there")
+
+    def _without_beginning(self) -> list[tuple[int, int]]:
+        """The open logs that begin behind an index at which no snapshot is known, with that."""
+        bases = {log_id: log.row.base.index for log_id, log in self._state().logs.items() if log.is_open}
+        return [(log_id, base) for log_id, base in bases.items() if base and self.latest(log_id) is None]
 
     def _is_over(self, log_id: int, index: int) -> bool:
         """Whether a snapshot's file that this journal does not name is of no use to any other journal of this log.
@@ -165,10 +169,9 @@ class Retention:
         """The journal was read again after a fault: a log may begin behind a state of which nobody knew that it was
         adopted.
         """
-        for log_id, log in self._state().logs.items():
-            if log.row.base.index and log.is_open and self.latest(log_id) is None:
-                self._held[log_id] = [one for one in contents.snapshots if one.info.log_id == log_id]
-                self._note_newest(log_id)
+        for log_id, _ in self._without_beginning():
+            self._held[log_id] = [one for one in contents.snapshots if one.info.log_id == log_id]
+            self._note_newest(log_id)
 
     def discard(self, log_id: int) -> None:
         """Delete the entries that lie before the log's base, in small steps between appends."""
