@@ -141,12 +141,13 @@ def _let_go(host: LogHost, log_id: int) -> None:
 
 
 def _await_back(host: LogHost, info: DatabaseInfo, name: str) -> None:
-    """Wait until a node that was let go is here on a new connection."""
+    """Wait until a node that was let go is here on a new connection and has said there that it is live."""
     deadline = time.monotonic() + _BACK_SECONDS
     while (
         (link := host.links().get(name)) is None
         or info.log_id in link.halt_answers
         or not link.stands_at(info.log_id)
+        or not host.cluster.is_live_master(name, info.log_id)
     ):
         if time.monotonic() > deadline:
             raise SkipRefused(f"{name}, which has applied the entry, has not come back: try again when it is here")

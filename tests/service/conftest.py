@@ -33,8 +33,13 @@ def connect(host: LogHost) -> Iterator[Connect]:
     """Connects fake nodes to the host; their connections end with the test."""
     made: list[FakeNode] = []
 
-    def one(node: str, standings: dict[int, Standing] | None = None, process: str = "") -> FakeNode:
-        made.append(FakeNode(host, node, standings, process))
+    def one(
+        node: str,
+        standings: dict[int, Standing] | None = None,
+        process: str = "",
+        states: dict[int, str] | None = None,
+    ) -> FakeNode:
+        made.append(FakeNode(host, node, standings, process, states=states))
         return made[-1]
 
     yield one

@@ -36,6 +36,7 @@ class FakeNode:
         standings: dict[int, Standing] | None = None,
         process: str = "",
         epoch: tuple[bytes, bytes] | None = None,
+        states: dict[int, str] | None = None,
     ) -> None:
         self.host = host
         mine, its = socket.socketpair()
@@ -45,7 +46,7 @@ class FakeNode:
         hello = Hello(node, build_fingerprint(), genesis, standings or {}, process=process, epoch=epoch)
         self._serving = gevent.spawn(host.follow, its, json.loads(json.dumps(hello.encode())))
         self.welcome = self.next("welcome")
-        self.beat()
+        self.beat(states)
         until(lambda: host.cluster.nodes[node].is_connected)
 
     def beat(self, states: dict[int, str] | None = None, durable: dict[int, int] | None = None) -> None:

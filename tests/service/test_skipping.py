@@ -24,14 +24,20 @@ _ENTRIES = 4
 
 
 @pytest.fixture
-def host(tmp_path: Path) -> Iterator[LogHost]:
-    """A host of a master and a replica, whose log 1 has four entries."""
+def other_role() -> str:
+    """The role of the node `r1`."""
+    return "REPLICA"
+
+
+@pytest.fixture
+def host(tmp_path: Path, other_role: str) -> Iterator[LogHost]:
+    """A host of a master and another node, whose log 1 has four entries."""
     written = {
         "configVersion": 2,
         "loadBalancer": {"listenHost": "127.0.0.1", "listenPort": 3949},
         "instances": [
             {"id": one, "role": role, "host": "127.0.0.1", "port": port, "dataDirectory": one}
-            for one, role, port in (("m1", "MASTER", 3948), ("r1", "REPLICA", 3952))
+            for one, role, port in (("m1", "MASTER", 3948), ("r1", other_role, 3952))
         ],
         "log": {"directory": "log"},
     }
@@ -48,23 +54,26 @@ def host(tmp_path: Path) -> Iterator[LogHost]:
     log.close()
 
 
-def at(host: LogHost, connect: Connect, node: str, index: int) -> FakeNode:
-    """A node that stands at an index of log 1."""
+def at(host: LogHost, connect: Connect, node: str, index: int, states: dict[int, str] | None = None) -> FakeNode:
+    """A node that stands at an index of log 1; `states` are those that its first heartbeat tells."""
     standings = {}
     for log_id, place in ((0, 1), (1, index)):
         chain = host.log.chain_at(log_id, place)
         assert chain is not None
         standings[log_id] = Standing(place, chain, place)
-    return connect(node, standings)
+    return connect(node, standings, states=states)
 
 
-def skipping(host: LogHost, index: int) -> Callable[[], tuple[int, str]]:
+def never(log_id: int, author: str) -> None:
+    """Whoever is asked for a state of its own."""
+    raise AssertionError(f"nobody has the state of {log_id}: {author} was asked for it")
+
+
+def skipping(
+    host: LogHost, index: int, take_state: Callable[[int, str], None] = never
+) -> Callable[[], tuple[int, str]]:
     """Begin to skip an entry; the call gives how that ended."""
-
-    def never(log_id: int, author: str) -> None:
-        raise AssertionError(f"nobody has the state of {log_id}: {author} was asked for it")
-
-    asking = gevent.spawn(skip, host, host.find("t"), index, never)
+    asking = gevent.spawn(skip, host, host.find("t"), index, take_state)
 
     def ended() -> tuple[int, str]:
         with gevent.Timeout(10):
@@ -117,3 +126,27 @@ def test_only_an_entry_that_a_master_is_stuck_at_is_skipped(host: LogHost, conne
     answer(master, stands)
     with pytest.raises(SkipRefused, match="no master is stuck at entry 3"):
         ended()
+
+
+@pytest.mark.parametrize("other_role", ["MASTER"])
+def test_a_state_is_taken_from_a_master_that_is_live_again(host: LogHost, connect: Connect) -> None:
+    """It was sent away, and is here before it says how it is: until then nobody could give a snapshot."""
+    taken: list[str] = []
+
+    def take_state(log_id: int, author: str) -> None:
+        assert host.cluster.is_live_master(author, log_id)
+        taken.append(author)
+
+    stuck, past = at(host, connect, "m1", 2), at(host, connect, "r1", 3)
+    ended = skipping(host, 3, take_state)
+    answer(stuck, Halted(2, is_busy=False, is_stuck=True))
+    answer(past, Halted(3, is_busy=False, is_stuck=False))
+    until(lambda: past.frames.receive() is None)
+    again = at(host, connect, "r1", 3, states={1: "stalled"})
+    again.reach(1, 3)
+    until(lambda: host.links()["r1"].stands_at(1) == 3)
+    gevent.sleep(0.2)
+    assert not taken
+    again.beat()
+    assert "r1 has applied entry 3" in ended()[1]
+    assert taken == ["r1"]
