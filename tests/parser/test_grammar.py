@@ -256,7 +256,9 @@ def test_tables_are_kept_and_damage_is_harmless(
     whole = kept.read_bytes()
     kept.write_bytes(whole[: len(whole) // 2])
     Statements().parse(split("alaivo 1"))
-    assert kept.read_bytes() == whole
+    assert building.call_count == 2
+    # Read again, not compared by bytes: equal tables marshal to other bytes when other references to them live.
+    Statements().parse(split("alaivo 1"))
     assert building.call_count == 2
 
 
