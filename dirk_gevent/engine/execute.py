@@ -207,15 +207,22 @@ class Executor:
 
 
 def _taken(cursor: apsw.Cursor) -> list[Row]:
-    """All that a statement returns; SqlError result_too_large when that is more than travels in one message."""
+    """All that a statement returns; SqlError result_too_large when that is more than travels in one message.
+
+    A statement that is left in its middle, for that or for a row that cannot be taken, is ended: while it is under way
+    nothing that it did can be undone.
+    """
     taken: list[Row] = []
     size_bytes = 0
-    for row in cursor:
-        size_bytes += row_bytes(row)
-        if size_bytes > RETURNED_BYTES:
-            cursor.close(True)
-            raise SqlError("result_too_large", limit=RETURNED_BYTES)
-        taken.append(row)
+    try:
+        for row in cursor:
+            size_bytes += row_bytes(row)
+            if size_bytes > RETURNED_BYTES:
+                raise SqlError("result_too_large", limit=RETURNED_BYTES)
+            taken.append(row)
+    except BaseException:
+        cursor.close(True)
+        raise
     return taken
 
 

@@ -68,3 +68,41 @@ def test_of_a_long_refused_value_the_beginning_is_kept(database: Database) -> No
     assert shown.startswith('"xxx') and shown.endswith("…") and len(shown) < 300
     rows = database.read(split("SELECT count(*) FROM t"), (), START_MS).rows
     assert rows == [(1,)]
+
+
+#: Changes that return it at once, at the second row, or for rows that are changed one by one.
+RETURNING = (
+    "INSERT INTO u VALUES (5, 1) RETURNING {}",
+    "INSERT INTO u VALUES (5, 1), (6, 2), (7, 3) RETURNING CASE WHEN k > 5 THEN {} END",
+    "INSERT INTO u SELECT k + 10, v FROM u ORDER BY k RETURNING CASE WHEN k > 11 THEN {} END",
+    "INSERT OR REPLACE INTO u SELECT k, v FROM u RETURNING CASE WHEN k > 1 THEN {} END",
+    "INSERT INTO u VALUES (1, 9) ON CONFLICT (k) DO UPDATE SET v = 8 RETURNING {}",
+    "UPDATE u SET v = v + 1 RETURNING CASE WHEN k > 1 THEN {} END",
+    "UPDATE u SET k = k + 100 RETURNING CASE WHEN k > 101 THEN {} END",
+    "DELETE FROM u RETURNING CASE WHEN k > 1 THEN {} END",
+)
+
+
+@pytest.fixture
+def unique(database: Database) -> Database:
+    """The database with a table of keys, too."""
+    log = LogMaker(1)
+    log.index = database.applied_index
+    made = ("CREATE TABLE u (k INTEGER PRIMARY KEY, v ISA)", "INSERT INTO u VALUES (1, 1), (2, 2), (3, 3)")
+    for text in made:
+        assert not database.apply(work(log.statement(split(text))))[0].sqlstate
+    return database
+
+
+@pytest.mark.parametrize("change", RETURNING)
+@pytest.mark.parametrize("source", [*SOURCES, "1e308 * 10"])
+def test_a_change_that_returns_it_is_refused_and_the_next_goes_on(unique: Database, change: str, source: str) -> None:
+    """One entry that no node could end would keep all of them before it."""
+    log = LogMaker(1)
+    log.index = unique.applied_index
+    bad, good = split(change.format(source)), split("INSERT INTO u VALUES (99, 1)")
+    refused, both, after = unique.apply(work(log.statement(bad), log.statement(good, bad), log.statement(good)))
+    sqlstate = "22003" if source == "1e308 * 10" else "22021"
+    assert (refused.sqlstate, refused.tables, after.sqlstate) == (sqlstate, (), "")
+    assert (both.sqlstate, both.tables) == (sqlstate, ())
+    assert unique.read(split("SELECT k, v FROM u"), (), START_MS).rows == [(1, 1), (2, 2), (3, 3), (99, 1)]
