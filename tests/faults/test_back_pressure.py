@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import json
+import os
 import select
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import pytest
 
 from tests.cluster import Cluster, Connection, message, rows, wait_for
 from tests.faults.soaking import sample
 from tests.faults.test_absence import insert_many
-from tests.faults.test_life import cpu_seconds
 from tests.faults.writing import level, prepare, request_id, table
 
 BOTH = ("m1", "m2")
 #: Far below what the writes and answers of these tests take together, were they kept.
 MOST_BYTES = 64 * 1024 * 1024
-LONG = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < {}) SELECT count(*) FROM c;"
-ENDLESS, SHORT_FOR_A_THREAD = LONG.format(10**9), LONG.format(200_000)
+ENDLESS = f"WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < {10**9}) SELECT count(*) FROM c;"
+#: A text too long for the hub: however fast the machine is, it takes a place.
+SHORT_FOR_A_THREAD = f"SELECT 1 /* {'x' * 20_000} */;"
 #: Requests are turned away at once, nodes are silent for long before they count as down.
 FEW = {"limits": {"maxRunning": 2, "queueMs": 100, "waitMs": 60_000}, "replication": {"intervalSeconds": 5.0}}
 
@@ -27,6 +29,12 @@ FEW = {"limits": {"maxRunning": 2, "queueMs": 100, "waitMs": 60_000}, "replicati
 def memory(cluster: Cluster, name: str) -> int:
     """What a process takes."""
     return sample(cluster.processes[name].pid).memory_bytes
+
+
+def cpu_seconds(pid: int) -> float:
+    """The processor time a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager

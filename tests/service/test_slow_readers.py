@@ -4,14 +4,41 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from tests.cluster import Cluster, Connection, message, rows, wait_for
+from tests.cluster import ROOT, Cluster, Connection, message, rows, wait_for
 
-#: Longer than a stalled client is given before its result is put into a file.
-STALL_SECONDS = 2.0
+STATEMENT_SECONDS = 12.0
+#: A node says when it has put all that it may into a file, the client being slow.
+TELLING = """
+import os
+from dirk_gevent.engine.stream import RelationStream
+ran = RelationStream.spool
+def spool(self):
+    try:
+        ran(self)
+    finally:
+        open(os.environ["SPOOLED"], "a").close()
+RelationStream.spool = spool
+"""
 SQUARE = "alaivo a.n antso x, b.n antso y, a.w antso w ao@ u antso a, u antso b;"
+
+
+@pytest.fixture
+def spooled(tmp_path: Path) -> Path:
+    """The file is there when a node has put a result into one, or as much of it as was allowed."""
+    (tmp_path / "sitecustomize.py").write_text(TELLING)
+    return tmp_path / "spooled"
+
+
+def started(make_cluster: Callable[..., Cluster], spooled: Path, limits: dict[str, float]) -> Cluster:
+    """Two masters and a proxy."""
+    environ = {"PYTHONPATH": f"{ROOT}:{spooled.parent}", "SPOOLED": str(spooled)}
+    cluster = make_cluster(settings={"limits": limits}, environ=environ)
+    cluster.start("m1", "m2", "proxy")
+    return cluster
 
 
 def fill(cluster: Cluster, count: int) -> None:
@@ -26,7 +53,7 @@ def fill(cluster: Cluster, count: int) -> None:
         ):
             assert "Hadisoana" not in connection.ask(text), text[:80]
     for node in ("m1", "m2"):
-        wait_for(lambda node=node: _count(cluster, node) == count, 10)  # type: ignore[misc]
+        wait_for(lambda node=node: _count(cluster, node) == count, 20)  # type: ignore[misc]
 
 
 def _count(cluster: Cluster, node: str) -> int:
@@ -37,17 +64,16 @@ def _count(cluster: Cluster, node: str) -> int:
 
 @pytest.mark.parametrize("part", [pytest.param("m1", marks=pytest.mark.slow), "proxy"])
 def test_a_result_too_large_for_its_file_is_an_error_and_not_a_shorter_result(
-    make_cluster: Callable[..., Cluster], part: str
+    make_cluster: Callable[..., Cluster], spooled: Path, part: str
 ) -> None:
     """The limit is met while the client reads nothing: what it has read must not look like all there is."""
-    cluster = make_cluster(settings={"limits": {"resultBytes": 16 * 1024 * 1024}})
-    cluster.start("m1", "m2", "proxy")
+    cluster = started(make_cluster, spooled, {"resultBytes": 16 * 1024 * 1024})
     fill(cluster, 600)
     with Connection(cluster.ports[part], 30) as connection:
         connection.send("ampiasao t;")
         connection.receive()
         connection.send(SQUARE)
-        time.sleep(STALL_SECONDS + 2)
+        wait_for(spooled.exists, 60, "the limit to be met")
         answer = connection.receive()
     assert "RELATION_JSON_END" not in answer
     assert message(answer).endswith("(54000)")
@@ -56,15 +82,15 @@ def test_a_result_too_large_for_its_file_is_an_error_and_not_a_shorter_result(
 @pytest.mark.slow
 @pytest.mark.parametrize("part", ["m1", "proxy"])
 def test_a_slow_reader_gets_all_rows_though_it_takes_longer_than_a_statement_may(
-    make_cluster: Callable[..., Cluster], part: str
+    make_cluster: Callable[..., Cluster], spooled: Path, part: str
 ) -> None:
     """The limit is for the work; a client may read what came of it at its own pace, through the proxy too."""
-    cluster = make_cluster(settings={"limits": {"statementSeconds": 3.0}})
-    cluster.start("m1", "m2", "proxy")
+    cluster = started(make_cluster, spooled, {"statementSeconds": STATEMENT_SECONDS})
     fill(cluster, 300)
     with Connection(cluster.ports[part], 30) as connection:
         connection.send("ampiasao t;")
         connection.receive()
         connection.send(SQUARE)
-        time.sleep(10)
+        wait_for(spooled.exists, 60, "the work to be done")
+        time.sleep(STATEMENT_SECONDS + 1)
         assert len(rows(connection.receive())) == 300 * 300
