@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.cluster import Cluster, meta, wait_for
+from tests.cluster import Cluster, Connection, meta, wait_for
 
 READ = "alaivo n ao@ t;"
 
@@ -15,6 +15,11 @@ def prepared(cluster: Cluster) -> None:
         proxy.ask("ampiasao x;")
         proxy.ask("manamboara tabilao t (n ISA);")
         proxy.ask("manampia ao@ t (n) sanda (0);")
+
+
+def is_hit(session: Connection) -> bool:
+    """Whether the cache answers by itself."""
+    return bool(meta(session.ask("/*dirk {}*/" + READ))["cache"] == "hit")
 
 
 def test_sessions_see_their_own_writes_and_never_go_back(cluster: Cluster) -> None:
@@ -32,17 +37,18 @@ def test_sessions_see_their_own_writes_and_never_go_back(cluster: Cluster) -> No
                     found = reader.ask_rows(READ)[0][0]
                     assert found >= seen
                     seen = found
-        wait_for(lambda: reader.ask_rows(READ) == [[written]], 3, "the header of the last write")
-        assert meta(reader.ask("/*dirk {}*/" + READ))["cache"] == "hit"
+        wait_for(lambda: reader.ask_rows(READ) == [[written]], 20, "the header of the last write")
+        wait_for(lambda: is_hit(reader), 20, "a hit")
 
 
 def test_the_proxy_dies_and_comes_back(make_cluster: Callable[..., Cluster]) -> None:
-    cluster = make_cluster(cache_words=("1500", "200"))
+    cluster = make_cluster(cache_words=("6000", "200"))
     cluster.start()
     prepared(cluster)
     with cluster.connect("cache") as session:
         session.ask("ampiasao x;")
         assert session.ask_rows(READ) == session.ask_rows(READ) == [[0]]
+        wait_for(lambda: is_hit(session), 20, "a hit")
         cluster.kill("proxy")
         assert session.ask_rows(READ) == [[0]], "within the lease"
         refused = session.ask("/*dirk {}*/ fafao ao@ t;")
@@ -50,6 +56,6 @@ def test_the_proxy_dies_and_comes_back(make_cluster: Callable[..., Cluster]) -> 
         told = meta(refused)
         assert (told["node"], told["db"], told["kind"], told["lang"]) == ("cache", "x", "error", "mg")
         assert told["log"] > 0 and told["index"] == 2, told
-        wait_for(lambda: "(57P03)" in session.ask(READ), 5, "the end of the lease")
+        wait_for(lambda: "(57P03)" in session.ask(READ), 20, "the end of the lease")
         cluster.start("proxy")
-        wait_for(lambda: '"rows":[[7]]' in session.ask("havaozy t ova n = 7;") + session.ask(READ), 10, "the write")
+        wait_for(lambda: '"rows":[[7]]' in session.ask("havaozy t ova n = 7;") + session.ask(READ), 20, "the write")

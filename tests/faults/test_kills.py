@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tests.cluster import Cluster, message, rows, wait_for
+from tests.cluster import Cluster, message, meta, rows, wait_for
 from tests.faults.writing import Writers, level, prepare, seeded, states, table
 
 BOTH = ("m1", "m2")
@@ -137,14 +137,16 @@ def test_without_the_proxy_nodes_read_and_writes_are_refused(ready: Cluster) -> 
         one.ask("ampiasao t;")
         cached.ask("ampiasao t;")
         assert cached.ask_rows("alaivo count(*) antso c ao@ u;") == [[count]]
+        hit = "/*dirk {}*/ alaivo count(*) antso c ao@ u;"
+        wait_for(lambda: meta(cached.ask(hit))["cache"] == "hit", 20, "a hit")
         ready.kill("proxy")
+        assert cached.ask_rows("alaivo count(*) antso c ao@ u;") == [[count]], "within the lease"
         assert one.ask_rows("alaivo count(*) ao@ u;") == [[count]]
         assert one.ask("manampia ao@ u (w, n) sanda (99, 1);").endswith("(57P03)\nEND\n")
-        assert cached.ask_rows("alaivo count(*) antso c ao@ u;") == [[count]]
         wait_for(
-            lambda: message(cached.ask("alaivo count(*) antso c ao@ u;")).endswith("(57P03)"), 10, "the lease to end"
+            lambda: message(cached.ask("alaivo count(*) antso c ao@ u;")).endswith("(57P03)"), 20, "the lease to end"
         )
         ready.start("proxy")
-        wait_for(lambda: "(1)" in one.ask("manampia ao@ u (w, n) sanda (99, 2);"), 10)
+        wait_for(lambda: "(1)" in one.ask("manampia ao@ u (w, n) sanda (99, 2);"), 20)
         assert one.ask_rows("alaivo count(*) ao@ u;") == [[count + 1]]
         assert cached.ask_rows("alaivo count(*) antso c ao@ u;") == [[count + 1]]
