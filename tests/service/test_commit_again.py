@@ -17,7 +17,7 @@ from tests.service.small_cluster import PARTS, SmallClient, SmallCluster
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[SmallCluster]:
     """One whose database `x` holds an empty table, level everywhere."""
-    made = SmallCluster(tmp_path, wait_ms=1000)
+    made = SmallCluster(tmp_path, wait_ms=5000)
     log_id = made.change("create", "x")
     made.level(0)
     made.append(log_id, "manamboara tabilao t (n ISA)")

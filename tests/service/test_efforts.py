@@ -8,6 +8,7 @@ import gevent
 import pytest
 
 from dirk_gevent import replication
+from dirk_gevent.cluster import ServerRow
 from dirk_gevent.config import Limits
 from dirk_gevent.efforts import Efforts
 from dirk_gevent.engine.at_work import Effort
@@ -80,10 +81,10 @@ def test_a_writer_waits_past_waitms_and_is_answered(host: LogHost, connect: Conn
     for beat in range(26):
         node.frames.send(replication.node_beat({}, {}, {1: Effort(1, 100 * beat, 10_000 * beat, 100 * beat)}))
         gevent.sleep(0.1)
+    until(lambda: _row(host).work_steps == 250_000)
     assert not writing.ready()
-    (row,) = (row for row in host.server_rows() if (row.node, row.database) == ("m1", "t"))
-    assert (row.work_index, row.work_steps) == (1, 250_000)
-    assert row.work_seconds == pytest.approx(2.5)
+    row = _row(host)
+    assert row.work_index == 1 and row.work_seconds == pytest.approx(2.5)
     node.ack(1, 1)
     assert writing.get(timeout=5) == ""
 
@@ -106,10 +107,17 @@ def test_databases_are_made_when_a_master_has_made_them(host: LogHost, connect: 
     with pytest.raises(SqlError) as told:
         host.create_database("other", new_request_id(NOW_MS), False)
     assert told.value.sqlstate == "08007"
+    object.__setattr__(host.config.limits, "wait_ms", 5000)
     making = gevent.spawn(host.create_database, "third", new_request_id(NOW_MS), False)
     until(lambda: host.log.find("third") is not None)
     node.reach(0, host.head_index(0))
     assert making.get(timeout=5).change.name == "third"
+
+
+def _row(host: LogHost) -> ServerRow:
+    """What SHOW SERVERS says of m1 and the database."""
+    (row,) = (row for row in host.server_rows() if (row.node, row.database) == ("m1", "t"))
+    return row
 
 
 def _write(host: LogHost) -> str:

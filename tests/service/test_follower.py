@@ -26,6 +26,7 @@ from dirk_gevent.replication import Hello, Welcome
 from dirk_gevent.threads import NativeThreads
 from parser.errors import SqlError
 from tests.engine.plans import LogMaker, work
+from tests.service.fake_node import until
 
 
 def entries(log_id: int, *encoded: bytes, first: int = 1, before: bytes = NO_CHAIN) -> dict[str, Any]:
@@ -127,7 +128,11 @@ def test_an_error_that_nobody_foresaw_stops_one_database_alone(
     with monkeypatch.context() as while_odd:
         while_odd.setattr(database, "apply", odd)
         row = LogMaker(1).sql("create table t (a)").encode()
-        for _ in range(4):
+        follower._receive(entries(1, row))
+        until(lambda: broken)
+        follower._receive(entries(1, row))
+        until(lambda: database.state is NodeState.STALLED)
+        for _ in range(2):
             follower._receive(entries(1, row))
             gevent.sleep(0.1)
     assert len(broken) == 1, "the others are not kept waiting for ever"
@@ -292,7 +297,8 @@ def test_a_log_that_lacks_a_drop_is_answered_for_at_once(
     for first in range(1, 200, 2):
         follower._receive(entries(1, log.sql("create table t (a)").encode(), first=first))
     follower._receive({"t": "mark", "log": 1, "index": 1, "upload": False, "way": "", "ask": 0})
-    with gevent.Timeout(1):
+    # A look's time for each of the batches would be five.
+    with gevent.Timeout(3):
         answered(told, 1)
     assert {"t": "broken"} not in told and follower.skipped == {1}
 

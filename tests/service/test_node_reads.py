@@ -27,7 +27,7 @@ from parser.errors import SqlError
 from tests.cluster import HOST, free_port
 
 LOG_ID = 4
-WAIT_MS = 400
+WAIT_MS = 2000
 #: What a node may say that leaves the read to others.
 REFUSALS = ("57P03", "58030", "XX000", "down")
 
