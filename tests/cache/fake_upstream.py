@@ -21,6 +21,7 @@ from dirk_gevent.cache.service import CacheService
 from dirk_gevent.logs import logger
 from dirk_gevent.protocol import FrameSocket, StatementSplitter
 from dirk_gevent.session import Request, parse_request
+from tests.cluster import free_port
 
 LOG_ID = 7
 COLUMNS = b'[{"name":"n","origin":"t"}]'
@@ -51,14 +52,14 @@ class FakeUpstream:
         self.stale_index: int | None = None
         self.streams: list[FrameSocket] = []
         self.connections: list[socket.socket] = []
-        self.port = 0
+        #: Not one that somebody's outgoing connection may have while this does not listen.
+        self.port = free_port()
         self._server: StreamServer | None = None
         self._pool = Pool()
 
     def start(self) -> None:
         self._server = StreamServer(("127.0.0.1", self.port), self._connection, spawn=self._pool)
         self._server.start()
-        self.port = self._server.server_port or 0
 
     def stop(self) -> None:
         if self._server is not None:

@@ -17,6 +17,7 @@ import pytest
 from gevent import socket
 
 from tests.cache.fake_upstream import LOG_ID, Bench, Client, FakeUpstream, wait_for
+from tests.cluster import free_port
 
 MIB = 1024 * 1024
 
@@ -245,9 +246,7 @@ class CacheProcess:
     """The cache as a process of its own; its log lines are in `log`."""
 
     def __init__(self, directory: Path, upstream_port: int) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.log = directory / "cache.log"
         program = (
             "from pathlib import Path\nfrom dirk_gevent.cache import run\nfrom dirk_gevent.settings import Config\n"
@@ -262,8 +261,6 @@ class CacheProcess:
 
 def test_start_order_drain_and_log_lines(tmp_path: Path) -> None:
     upstream = FakeUpstream()
-    upstream.start()
-    upstream.stop()
     cache = CacheProcess(tmp_path, upstream.port)
     try:
         wait_for(lambda: cache.has_logged("event=waiting for=proxy"), 10)

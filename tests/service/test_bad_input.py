@@ -224,28 +224,46 @@ def test_a_thousand_idle_connections(shared_cluster: Cluster, part: str) -> None
                 assert "[[1]]" in working.ask("alaivo 1;")
 
 
+class Greedy(threading.Thread):
+    """A client that pipelines statements, thousands in a piece, without end: half a piece always waits at the least."""
+
+    PIECE = 6_000
+
+    def __init__(self, cluster: Cluster, part: str) -> None:
+        super().__init__(daemon=True)
+        self.sent = self.answered = 0
+        self.is_enough = threading.Event()
+        self._connection = cluster.connect(part, 60)
+
+    def run(self) -> None:
+        """Send and receive until it is enough and all is answered."""
+        sender = threading.Thread()
+        with self._connection as connection:
+            while not self.is_enough.is_set() or self.answered < self.sent:
+                is_due = self.sent - self.answered < self.PIECE / 2 and not sender.is_alive()
+                if is_due and not self.is_enough.is_set():
+                    sender = threading.Thread(target=connection.send, args=("alaivo 1;" * self.PIECE,))
+                    sender.start()
+                    self.sent += self.PIECE
+                if self.answered < self.sent:
+                    connection.receive()
+                    self.answered += 1
+
+
 @pytest.mark.parametrize("part", PARTS)
 def test_a_greedy_client_does_not_starve_the_others(shared_cluster: Cluster, part: str) -> None:
-    """One pipelines thousands of statements; another's single ones are answered in between."""
-    count = 6_000
-    answered = 0
-
-    def greedy() -> None:
-        nonlocal answered
-        with shared_cluster.connect(part, 60) as connection:
-            sender = threading.Thread(target=connection.send, args=("alaivo 1;" * count,))
-            sender.start()
-            for _ in range(count):
-                connection.receive()
-                answered += 1
-            sender.join()
-
-    thread = threading.Thread(target=greedy)
-    thread.start()
-    wait_for(lambda: answered > 100, 20, "the greedy client's first answers")
-    with shared_cluster.connect(part) as polite:
-        for _ in range(50):
-            assert "[[1]]" in polite.ask("alaivo 1;")
-        assert answered < count, "the greedy client had all of its answers first"
-    thread.join(60)
-    assert answered == count
+    """One pipelines thousands of statements; another's single ones are answered in between, and not after a piece."""
+    greedy, asked = Greedy(shared_cluster, part), 50
+    greedy.start()
+    try:
+        wait_for(lambda: greedy.answered > 100, 20, "the greedy client's first answers")
+        with shared_cluster.connect(part) as polite:
+            before = greedy.answered
+            for _ in range(asked):
+                assert "[[1]]" in polite.ask("alaivo 1;")
+            passed = greedy.answered - before
+    finally:
+        greedy.is_enough.set()
+        greedy.join(60)
+    assert passed < asked * greedy.PIECE / 2, "the greedy client has had a piece of its answers before each"
+    assert greedy.answered == greedy.sent
