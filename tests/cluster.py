@@ -12,6 +12,7 @@ Processes are named by node id, "proxy" and "cache". Nothing here imports DirkDB
 from __future__ import annotations
 
 import atexit
+import fcntl
 import json
 import os
 import random
@@ -20,19 +21,22 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
 ROOT = Path(__file__).resolve().parent.parent
 HOST = "127.0.0.1"
 
-#: How long a process may take to say that it is ready, on a busy machine.
-READY_SECONDS = 20.0
-#: How long one answer may take.
-ANSWER_SECONDS = 20.0
+#: How long a process may take to be ready, an answer to come, a process to end: no promises, only so short that a test
+#: which waits in vain says for what before pytest ends it.
+READY_SECONDS = 45.0
+ANSWER_SECONDS = 45.0
+STOP_SECONDS = 30.0
 
 Found = TypeVar("Found")
 
@@ -53,16 +57,32 @@ def wait_for(condition: Callable[[], Found], deadline_seconds: float, what: str 
 
 
 def free_port() -> int:
-    """A port nobody listens on, outside the range that outgoing connections take; never the same twice."""
+    """A port nobody listens on, outside the range that outgoing connections take; never the same twice.
+
+    It stays this process's until its end: one that is not bound, as before the start or after a kill, is no other
+    test run's either.
+    """
     source = random.SystemRandom()
     while True:
         port = source.randrange(15_000, 32_000)
         if port in _given_ports:
             continue
         with socket.socket() as probe, suppress(OSError):
+            fcntl.lockf(_port_claims(), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
             probe.bind((HOST, port))
             _given_ports.add(port)
             return port
+
+
+@cache
+def _port_claims() -> int:
+    """A file whose byte number `port` is locked by the process that took the port.
+
+    Record locks: no child has them, they end with their process, and one descriptor is enough for all. Of several
+    users each has a file.
+    """
+    path = Path(tempfile.gettempdir()) / f"dirk-test-ports-{os.getuid()}"
+    return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
 
 
 def is_listening(port: int) -> bool:
@@ -233,7 +253,7 @@ class Process:
             self._child.kill()
             self._child.wait()
 
-    def stop(self, deadline_seconds: float = 10.0) -> int:
+    def stop(self, deadline_seconds: float = STOP_SECONDS) -> int:
         """SIGTERM, and its exit status; AssertionError when it still runs after the deadline."""
         assert self._child is not None
         self._child.send_signal(signal.SIGCONT)
