@@ -23,9 +23,14 @@ def memory_path() -> Iterator[Path]:
 
 
 @pytest.fixture
-def unwatched(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No read is interrupted, or kept from the hub, for the time it takes: on a busy machine that hangs on others."""
+def no_watchdog(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No read is interrupted for the time it takes: on a busy machine that hangs on others."""
     monkeypatch.setattr(Watchdog, "start", lambda _: None)
+
+
+@pytest.fixture
+def unwatched(no_watchdog: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor is one kept from the hub for the time that the one before it took."""
     monkeypatch.setattr(reading, "_SHORT_SECONDS", float("inf"))
 
 

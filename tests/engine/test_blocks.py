@@ -19,6 +19,8 @@ from parser.plan import Change, Shaped
 from parser.shape import split
 from tests.engine.plans import LogMaker, TestLimits, open_database, work
 
+pytestmark = pytest.mark.usefixtures("unwatched")
+
 _SETUP = (
     "create table parents (p TEXT primary key)",
     "insert into parents values ('a'), ('b')",

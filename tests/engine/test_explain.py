@@ -11,6 +11,8 @@ from parser.errors import SqlError
 from parser.shape import split
 from tests.engine.plans import START_MS, LogMaker, open_compiled, open_database, work
 
+pytestmark = pytest.mark.usefixtures("unwatched")
+
 _TEXT = "hazavao alaivo a ao@ t rehefa a / 0 = ?"
 
 

@@ -14,6 +14,8 @@ from dirk_gevent.engine.results import PAGE_BYTES, Relation, pages_of
 from parser.errors import SqlError
 from tests.engine.plans import START_MS, LogMaker, TestLimits, shaped, work
 
+pytestmark = pytest.mark.usefixtures("unwatched")
+
 MIB = 1024 * 1024
 #: `a` characters long each.
 TEXTS = "with s(a) as (values {}) select replace(hex(zeroblob(a / 2)), '0', 'é') from s"

@@ -6,7 +6,6 @@ import os
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import apsw
@@ -59,6 +58,7 @@ def everything(stream: RelationStream, pages: int = 3) -> list[list[object]]:
     return rows
 
 
+@pytest.mark.usefixtures("no_watchdog")
 def test_values_come_out_as_the_protocol_has_them(database: Database) -> None:
     sql = "select 2.0 as a, 2.5 as b, 1e300 as c, null as d, 'x' as e, 1 as is_f, null as is_g, 9007199254740993.0 as h"
     relation = database.read(shaped(sql), (), START_MS)
@@ -74,12 +74,14 @@ def test_many_rows_convert_like_one(database: Database) -> None:
     assert rows_of(database, sql) == [(1,), (2,), (2.5,), ("x",), (None,)]
 
 
+@pytest.mark.usefixtures("no_watchdog")
 def test_a_read_names_the_index_it_saw(filled: Database, log: LogMaker) -> None:
     relation = filled.read(shaped("select a, b from t where a = ?1", 7), (), START_MS)
     assert (relation.rows, relation.index, relation.name) == ([(7, "name 7")], filled.applied_index, "t")
     assert orjson.loads(relation.columns_json) == [{"name": "a", "origin": "t"}, {"name": "b", "origin": "t"}]
 
 
+@pytest.mark.usefixtures("no_watchdog")
 def test_the_index_is_exact_while_writes_go_on(filled: Database, log: LogMaker) -> None:
     """Each entry sets a to its own index, so rows and index must agree in every answer."""
     filled.apply(work(log.sql("create table one (a)"), log.sql("insert into one values (0)")))
@@ -94,16 +96,16 @@ def test_the_index_is_exact_while_writes_go_on(filled: Database, log: LogMaker) 
     writer.start()
     try:
         while writer.is_alive():
-            with suppress(Overrun):
-                relation = filled.read(shaped("select a from one"), (), START_MS)
-                assert relation.rows[0][0] == relation.index
-                seen.add(relation.index)
+            relation = filled.read(shaped("select a from one"), (), START_MS)
+            assert relation.rows[0][0] == relation.index
+            seen.add(relation.index)
     finally:
         # After a failure the writer ends too.
         seen.update(range(-50, 0))
         writer.join()
 
 
+@pytest.mark.usefixtures("no_watchdog")
 def test_no_read_can_write(filled: Database) -> None:
     reader = filled.read(shaped("select 1 as a"), (), START_MS)
     assert reader.rows == [(1,)]
@@ -234,6 +236,7 @@ def test_a_stream_can_be_cancelled_from_another_thread(filled: Database) -> None
     assert [error.key for error in errors] == ["cancelled"]
 
 
+@pytest.mark.usefixtures("no_watchdog")
 def test_a_slow_shape_that_turned_quick_comes_back_to_the_hub(filled: Database, log: LogMaker) -> None:
     query = shaped("select a from t where b > 'name'")
     with pytest.raises(Overrun):
@@ -254,6 +257,7 @@ def test_a_long_read_of_one_row_is_remembered(filled: Database, monkeypatch: pyt
         filled.read(query, (), START_MS)
 
 
+@pytest.mark.usefixtures("no_watchdog")
 @pytest.mark.parametrize("is_work", [False, True])
 def test_waiting_for_a_processor_makes_no_shape_slow(
     filled: Database, monkeypatch: pytest.MonkeyPatch, is_work: bool

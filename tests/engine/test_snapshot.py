@@ -16,6 +16,8 @@ from dirk_gevent.engine.snapshot import SnapshotInfo
 from dirk_gevent.log.entry import Entry
 from tests.engine.plans import LogMaker, open_database, open_engine, rows_of, rows_shaped, shaped, work
 
+pytestmark = pytest.mark.usefixtures("unwatched")
+
 
 def some_entries(seed: int, count: int = 400) -> list[Entry]:
     """Inserts, updates, deletes, refusals and retries on two tables."""

@@ -12,6 +12,8 @@ from dirk_gevent.engine.results import Outcome
 from parser.shape import split
 from tests.engine.plans import START_MS, LogMaker, open_compiled, open_database, work
 
+pytestmark = pytest.mark.usefixtures("unwatched")
+
 #: What SQLite makes of blobs, lone surrogates and NUL: texts, all of them.
 UNSOUND = (
     "x'ff' || ''",

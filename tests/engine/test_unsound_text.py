@@ -12,6 +12,8 @@ from parser.errors import SqlError
 from parser.shape import split
 from tests.engine.plans import START_MS, LogMaker, open_compiled, open_database, work
 
+pytestmark = pytest.mark.usefixtures("unwatched")
+
 #: What SQLite makes such texts of.
 SOURCES = (
     "x'ff' || ''",

@@ -46,12 +46,10 @@ ROWS = 1000
 ENDLESS = "select count(*) from t a, t b, t c, t d where length(a.b) + length(d.b) > 0"
 
 
-class CountingMaker(LogMaker):
-    """The same entries each time, to the byte."""
-
-    def request_id(self) -> str:
-        """One that is told by its place."""
-        return f"{self.time_ms:013d}-{self.index:020x}"
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The writer waits for readers that are ended until they are, however late they come to a processor."""
+    monkeypatch.setattr(wal, "_LAST_PAUSES", (0.02,) * 1500)
 
 
 @pytest.fixture
@@ -163,6 +161,7 @@ def pin_all(database: Database, chance: random.Random, is_over: Callable[[], boo
             pin.close()
 
 
+@pytest.mark.usefixtures("patient")
 def test_readers_that_never_pause_do_not_make_the_wal_grow(
     tmp_path: Path, log: LogMaker, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -222,6 +221,7 @@ def test_a_long_query_runs_again_on_the_newer_state(tmp_path: Path, log: LogMake
         stream.close()
 
 
+@pytest.mark.usefixtures("patient")
 def test_a_query_under_way_for_long_lets_the_writer_go_on(tmp_path: Path, log: LogMaker, seed: int) -> None:
     with small(tmp_path / "data", log) as database:
         stream = database.stream(shaped(ENDLESS), (), START_MS)

@@ -13,6 +13,8 @@ from dirk_gevent.engine.results import Outcome
 from parser.shape import split
 from tests.engine.plans import START_MS, LogMaker, open_compiled, open_database, work
 
+pytestmark = pytest.mark.usefixtures("unwatched")
+
 SETUP = """manamboara efitra naoty (ISA(0,20));
 manamboara tabilao etudiant (id LAHATSORATRA(null,5) fanalahidy, anarana LAHATSORATRA, n naoty, ok BOOLEAN);
 manampia ao@ etudiant sanda ('E1','Rabe',12,marina),('E2','Soa',12.50,diso),('E3','Be',null,null)"""

@@ -19,6 +19,8 @@ from parser.errors import SqlError
 from parser.shape import split
 from tests.engine.plans import START_MS, LogMaker, open_compiled, open_database, work
 
+pytestmark = pytest.mark.usefixtures("unwatched")
+
 _STEPS = 5_000_000
 _BYTES = 1 << 20
 
