@@ -21,7 +21,7 @@ from tests.cluster import Cluster, Connection, meta, rows, wait_for
 from tests.transactions.test_lives import in_table, ok, prepared, state, used
 
 REQUEST_ID = "1800000000000-0123456789abcdef"
-WAIT_MS = 700
+WAIT_MS = 2000
 
 
 def _again(write: Callable[..., Outcome], recorded: Callable[..., Any]) -> bytes:
@@ -72,7 +72,7 @@ def test_a_commit_that_is_held_up_by_its_node_does_not_come_after_its_denial(
     """Its node is stopped; the other connection waits a while, then gets a word that holds for both."""
     cluster = make_cluster(settings={"limits": {"waitMs": WAIT_MS}})
     cluster.start()
-    prepared(cluster, "proxy", "mihantona")
+    prepared(cluster, door, "mihantona")
     with used(cluster, "proxy", "mihantona") as first, used(cluster, door, "mihantona") as second:
         node = wait_for(lambda: _began_beside(first, door), 20)
         ok(first, "manampia ao@ t sanda (1)")
@@ -86,11 +86,14 @@ def test_a_commit_that_is_held_up_by_its_node_does_not_come_after_its_denial(
         assert told in ("25P01", "08007")
         first_told = "" if "Hadisoana" not in (late := first.receive()) else late.rpartition("(")[2][:5]
         settled = wait_for(lambda: _settled(second, commit), 20)
-        # 40001: its node was silent for so long that it was given up before anything of it was appended.
-        assert first_told == settled or (first_told, settled) == ("40001", "25P01")
+        # 08007: it was asked about for so long as one waits. 40001: its node was silent for so long that it was given
+        # up before anything of it was appended.
+        assert first_told in (settled, "08007") or (first_told, settled) == ("40001", "25P01")
         assert told in ("08007", settled)
         assert in_table(cluster, "proxy", "mihantona") == ([] if settled else [[1]])
-        assert rows(first.ask("alaivo isaina(*) ao@ t;")) == [[0 if settled else 1]]
+        # Who was not told of the commit has not seen it either: its reads may come before it.
+        strong = '/*dirk {"read":"strong"}*/' if first_told == "08007" else ""
+        assert rows(first.ask(f"{strong}alaivo isaina(*) ao@ t;")) == [[0 if settled else 1]]
 
 
 def _began_beside(session: Connection, door: str) -> str:

@@ -13,7 +13,7 @@ from tests.checkers.sessions import sqlstate
 from tests.cluster import Cluster, Connection, message, meta, rows, wait_for
 
 #: Long enough for a busy machine to say two statements.
-IDLE_SECONDS = 2.0
+IDLE_SECONDS = 5.0
 #: Never ends by itself.
 ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) INSERT INTO t SELECT i FROM n WHERE i < 0"
 ENDS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000) SELECT max(i) FROM n"
