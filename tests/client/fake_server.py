@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 
 from dirk_gevent import protocol
+from tests.cluster import free_port
 
 #: Answers instead of bytes: close without a word; close after the bytes that follow.
 DROP = b"\0drop"
@@ -47,8 +48,9 @@ class FakeServer:
         """Listen (again, on the same port)."""
         self._connections: list[socket.socket] = []
         self._count = getattr(self, "_count", 0)
+        # Not the system's choice: between two lives of the server that would be anybody's.
+        self.port = self.port or free_port()
         self._listener = socket.create_server(("127.0.0.1", self.port))
-        self.port = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
 
     def stop(self) -> None:

@@ -26,6 +26,8 @@ class Terminal:
         self.pid, self._fd = pty.fork()
         if self.pid == 0:
             variables = {**os.environ, "TERM": term, **environment}
+            # A shell has what it runs in the background ignore the key, and so all that this begins.
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
             command = [sys.executable, "-m", "dirk_gevent.cli", "client", *arguments]
             os.execve(command[0], command, variables)
         fcntl.ioctl(self._fd, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))

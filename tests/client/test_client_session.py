@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import pytest
 
+from dirk_gevent.client import session as client_session
 from dirk_gevent.client.answers import NotDirkError
 from dirk_gevent.client.connection import Address
 from dirk_gevent.client.requests import LostError, Request, UnreachableError
@@ -84,16 +85,23 @@ def test_server_restart_is_noticed_before_the_next_statement(serve: Serve) -> No
     assert notices == ["client_connected"]
 
 
-def test_away_for_a_while_says_so_once_and_waits(serve: Serve) -> None:
-    notices: list[str] = []
+def test_away_for_a_while_says_so_once_and_waits(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    notices, pauses = list[str](), list[int]()
     server = serve()
-    session = session_with(server, notify=lambda key, _: notices.append(key))
+    session = session_with(server, again_seconds=60.0, notify=lambda key, _: notices.append(key))
     session.run("alaivo 1").end  # noqa: B018
     server.stop()
-    back = threading.Timer(0.6, server.start)
-    back.start()
+
+    def pause(attempt: int) -> float:
+        pauses.append(attempt)
+        if len(pauses) == 3:
+            server.start()
+        return 0.01
+
+    monkeypatch.setattr(client_session, "_pause_seconds", pause)
     assert not session.run("alaivo 2").end.is_error
     assert notices == ["client_reconnecting", "client_connected"]
+    assert len(pauses) == 3
 
 
 def test_lost_write_is_sent_again_with_its_id(serve: Serve) -> None:
@@ -223,6 +231,15 @@ def test_server_that_never_comes_back(serve: Serve) -> None:
         session.run("alaivo 1")
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """SIGINT interrupts here, also where a shell has what it runs in the background ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_cancel_closes_the_connection_and_names_a_write(serve: Serve) -> None:
     entered, leave = threading.Event(), threading.Event()
 
@@ -272,9 +289,16 @@ def test_something_else_that_listens_is_told_apart() -> None:
         _opened.append(session)
         session.connect()
         peer, _ = listener.accept()
-        threading.Timer(0.1, peer.sendall, (b"HTTP/1.1 400 Bad Request\r\n\r\n",)).start()
+
+        def answer() -> None:
+            peer.recv(65536)
+            peer.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+        answering = threading.Thread(target=answer)
+        answering.start()
         with pytest.raises(NotDirkError):
             session.run("alaivo 1")
+        answering.join()
         peer.close()
 
 
