@@ -187,7 +187,7 @@ def test_a_part_that_dies_later_is_reported_and_the_rest_goes_on(up: Callable[..
     one.wait_shown("up    | ready: ")
     (pid,) = [pid for pid in one.pids() if b"m2" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")]
     os.kill(pid, signal.SIGKILL)
-    one.wait_shown("m2 was ended by SIGKILL; bin/dirk-server m2 starts it again", 5)
+    one.wait_shown("m2 was ended by SIGKILL; bin/dirk-server m2 starts it again")
     assert message(ask(one.cluster.ports["proxy"], "manamboara tahiry vao;")).endswith("soamantsara")
 
 
@@ -198,7 +198,7 @@ def test_no_part_outlives_a_killed_dirk_up(up: Callable[..., Up]) -> None:
     assert len(pids) == 4
     one.process.kill()
     one.process.wait()
-    wait_for(lambda: all(is_gone(pid) for pid in pids), 8, f"the end of {pids}")
+    wait_for(lambda: all(is_gone(pid) for pid in pids), 30, f"the end of {pids}")
     assert nothing_listens(one.cluster)
 
 
@@ -262,4 +262,4 @@ def test_a_closed_terminal_stops_all(up: Callable[..., Up]) -> None:
     pids = one.pids()
     os.killpg(one.process.pid, signal.SIGHUP)
     one.end()
-    wait_for(lambda: all(is_gone(pid) for pid in pids), 8, f"the end of {pids}")
+    wait_for(lambda: all(is_gone(pid) for pid in pids), 30, f"the end of {pids}")

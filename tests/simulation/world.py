@@ -193,8 +193,10 @@ def install() -> None:
     monotonic, unix, urandom, poll = time.monotonic, time.time, os.urandom, select.poll
     time.monotonic = lambda: World.now.loop.time if World.now else monotonic()
     time.perf_counter = time.monotonic
-    boot_time = time.clock_gettime
+    boot_time, thread_time = time.clock_gettime, time.thread_time
     time.clock_gettime = lambda clock: World.now.loop.time if World.now else boot_time(clock)
+    # A job happens at one instant: how long the machine needs for it decides nothing.
+    time.thread_time = lambda: World.now.loop.time if World.now else thread_time()
     time.time = lambda: World.now.unix_seconds() if World.now else unix()
     time.time_ns = lambda: int(time.time() * 1_000_000_000)
     random._urandom = lambda count: World.now.entropy(count) if World.now else urandom(count)  # type: ignore[attr-defined]
