@@ -179,8 +179,13 @@ class LogEvidence:
 
     def accept(self) -> None:
         """The log counts from now on: every master has been heard, or a person decided."""
-        self._is_copy = False
-        self._host.log.trust()
+        was_copy, self._is_copy = self._is_copy, False
+        try:
+            self._host.log.trust()
+        except SqlError:
+            # The disk failed: the next node that comes, or the person, tries again.
+            self._is_copy = was_copy
+            raise
         self._end()
         doubts = self._doubts()
         for one in doubts:

@@ -52,6 +52,9 @@ class Subscriptions:
                 self._serve_node(frames, Hello.decode(fields))
         except (OSError, ValueError, KeyError, TypeError) as error:
             self._logger.debug("subscription_ended", reason=str(error))
+        except SqlError as error:
+            # The log can't be read or written now: who follows comes again.
+            self._logger.error("subscription_failed", reason=sentence(error.key, "en", error.params))
         finally:
             frames.close()
 
@@ -101,8 +104,8 @@ class Subscriptions:
         if previous is not None:
             previous.close()
         link = self.links[hello.node] = NodeLink(self._host, frames, hello)
-        self._host.node_came(hello)
         try:
+            self._host.node_came(hello)
             link.run()
         finally:
             if self.links.get(hello.node) is link:

@@ -11,7 +11,7 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
-from dirk_gevent.engine.faults import DirectoryInUse
+from dirk_gevent.engine.faults import DirectoryInUse, storage_faults
 from dirk_gevent.engine.takeover import SYSTEM_FILE, take_over
 from dirk_gevent.log.directory import make_directory, write_durably
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
@@ -38,10 +38,12 @@ class DataDirectory:
         """Whether the directory is the one that was locked, and not what is left where its disk was."""
         return (self.path / _RUNNING).exists()
 
+    @storage_faults("lock")
     def lock(self) -> None:
         """Make the directory, take its lock, and take over what an earlier release left in it.
 
-        Raises `DirectoryInUse`; StorageFault for what cannot be taken over, or is of a later release.
+        Raises `DirectoryInUse`; StorageFault for what cannot be taken over or is of a later release, and when
+        the disk fails.
         """
         make_directory(self.path)
         descriptor = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)

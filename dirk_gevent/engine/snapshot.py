@@ -31,6 +31,7 @@ from dirk_gevent.engine.failures import DATA_ERRORS
 from dirk_gevent.engine.faults import SnapshotDamaged, StorageFault
 from dirk_gevent.engine.files import fsync_directory, remove_file
 from dirk_gevent.engine.functions import EntryContext, register
+from dirk_gevent.engine.journal_mode import set_journal_mode
 from dirk_gevent.engine.wal import Overtaken, Wal
 from dirk_gevent.steady import Pace, SteadyFile
 
@@ -259,7 +260,7 @@ def adopt_image(
     try:
         connection = apsw.Connection(str(image), flags=apsw.SQLITE_OPEN_READWRITE)
         try:
-            connection.execute("PRAGMA journal_mode = DELETE")
+            set_journal_mode(connection, "delete")
             meta = records.read_meta(connection)
             if meta is None:
                 raise SnapshotDamaged(f"{image.name} is no database of DirkDB")
@@ -267,7 +268,7 @@ def adopt_image(
             records.write_meta(connection, meta)
             state = state_in(connection)
             assert state is not None
-            connection.execute("PRAGMA journal_mode = WAL")
+            set_journal_mode(connection, "wal")
             return state
         finally:
             connection.close(True)

@@ -109,7 +109,7 @@ class CheckedJournal:
         if chain == log.head.chain:
             self._damage.settled(log_id)
         elif chain == other:
-            self._threads.write(self._threads.journal.mend_chain, log_id, index, chain)
+            self._threads.alter(self._threads.journal.mend_chain, log_id, index, chain)
             log.head = replace(log.head, chain=chain)
             self._damage.settled(log_id, mended=index)
             self._logger.info("log_mended", log=log_id, index=index)

@@ -8,7 +8,8 @@ shares the next.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 
 import gevent
 from gevent.event import Event
@@ -50,6 +51,14 @@ from parser.schema import key as name_key
 _HOUSEKEEPING_SECONDS = 1.0
 
 
+@contextmanager
+def _unavailable() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise SqlError("log_unavailable", reason=str(error)) from error
+
+
 class EmbeddedLog:
     """`contract.Log` on a directory of this machine, which it locks for life. See the contract for every
     method.
@@ -63,12 +72,16 @@ class EmbeddedLog:
         self._settings = settings
         self.clock = LogClock(clock)
         self._logger = logs.logger("log")
-        self._lock = DirectoryLock(settings.directory)
+        with _unavailable():
+            self._lock = DirectoryLock(settings.directory)
         self._threads = JournalThreads(settings.directory, settings.reserve_bytes, vfs)
         try:
             contents = self._threads.open()
             self._state = State(contents)
-            self._retention = Retention(settings, self._threads, contents, lambda: self._state, self._threads.damage)
+            with _unavailable():
+                self._retention = Retention(
+                    settings, self._threads, contents, lambda: self._state, self._threads.damage
+                )
         except BaseException:
             self._threads.close()
             self._lock.release()
@@ -101,7 +114,7 @@ class EmbeddedLog:
     def trust(self) -> None:
         """See `contract.Log.trust`."""
         if self.is_copy:
-            self._threads.write(self._threads.journal.claim)
+            self._threads.alter(self._threads.journal.claim)
             self.is_copy = False
 
     def databases(self) -> tuple[DatabaseInfo, ...]:

@@ -18,6 +18,7 @@ from typing import Any
 import apsw
 import orjson
 
+from dirk_gevent.engine.journal_mode import set_journal_mode
 from dirk_gevent.engine.shared_memory import vfs_for
 from dirk_gevent.log.contract import Head, Predecessor, SnapshotInfo
 from dirk_gevent.log.entry import HASH_BYTES, NO_CHAIN, SYSTEM_DATABASE, SYSTEM_LOG_ID, DatabaseChange, chain
@@ -75,12 +76,15 @@ def position(log_id: int, index: int) -> int:
 
 
 def connect(directory: Path, vfs: str | None) -> apsw.Connection:
-    """A connection to the directory's journal, fsyncing at each commit and leaving checkpoints to us."""
+    """A connection to the directory's journal, fsyncing at each commit and leaving checkpoints to us. Raises apsw
+    errors.
+    """
     path = directory / JOURNAL_FILE
     connection = apsw.Connection(str(path), vfs=vfs or vfs_for(path))
     connection.set_busy_timeout(_BUSY_MS)
     kept = f"journal_size_limit={WAL_KEPT_BYTES}"
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "wal_autocheckpoint=0", kept):
+    set_journal_mode(connection, "wal")
+    for pragma in ("synchronous=FULL", "wal_autocheckpoint=0", kept):
         connection.execute(f"PRAGMA {pragma}")
     return connection
 

@@ -60,7 +60,7 @@ class JournalThreads:
         self.epochs = Epochs(
             self._journal.epoch,
             lambda: self._journal.has_begun,
-            lambda epoch: self.write(self._journal.disown_epoch, epoch),
+            lambda epoch: self.alter(self._journal.disown_epoch, epoch),
         )
 
     @property
@@ -97,9 +97,18 @@ class JournalThreads:
             self.is_faulty = True
             raise CommitFailedError(str(error)) from error
 
+    def alter(self, function: Callable[..., _Result], *args: object) -> _Result:
+        """Runs a method of `journal` that appends nothing. SqlError `disk_full_log`: nothing was written;
+        `log_unavailable`: nobody knows, and `is_faulty` is set.
+        """
+        try:
+            return self.write(function, *args)
+        except CommitFailedError as error:
+            raise SqlError("log_unavailable", reason=str(error)) from error
+
     @property
     def journal(self) -> Journal:
-        """The writer, whose methods `write` runs."""
+        """The writer, whose methods `write` and `alter` run."""
         return self._journal
 
     @property

@@ -6,14 +6,13 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
-from typing import TypeVar
 
 from dirk_gevent import logs
 from dirk_gevent.config import LogSettings
 from dirk_gevent.log.contract import Head, SnapshotInfo
 from dirk_gevent.log.damage import FoundDamage
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
-from dirk_gevent.log.journal_threads import CommitFailedError, JournalThreads
+from dirk_gevent.log.journal_threads import JournalThreads
 from dirk_gevent.log.rows import Contents, FoundSnapshot
 from dirk_gevent.log.snapshots import OpenSnapshot, SnapshotFiles
 from dirk_gevent.log.state import LogState, State
@@ -24,8 +23,6 @@ KEEP_DROPPED_MS = 10 * 60 * 1000
 
 #: A stored snapshot is checked in pieces of this size.
 _PIECE_BYTES = 256 * 1024
-
-_Result = TypeVar("_Result")
 
 
 class Retention:
@@ -126,7 +123,7 @@ class Retention:
             is_newest = info.index == log.head.index
             total_bytes = log.total_bytes if is_newest else self._place(info.log_id, info.index)[1]
             snapshot = FoundSnapshot(stored, total_bytes)
-            self._write(self._threads.journal.put_snapshot, snapshot)
+            self._threads.alter(self._threads.journal.put_snapshot, snapshot)
         finally:
             self._storing.discard(info.log_id)
         self._held.setdefault(info.log_id, []).append(snapshot)
@@ -143,7 +140,7 @@ class Retention:
             log = self._state().log(info.log_id)
             base = Head(info.index, info.chain, time_ms)
             snapshot = FoundSnapshot(stored, log.total_bytes)
-            self._write(self._threads.journal.adopt, snapshot, base)
+            self._threads.alter(self._threads.journal.adopt, snapshot, base)
         finally:
             self._storing.discard(info.log_id)
         # The journal may have been read again while this waited for it, before or after what was written: the log's
@@ -175,7 +172,8 @@ class Retention:
 
     def discard(self, log_id: int) -> None:
         """Delete the entries that lie before the log's base, in small steps between appends."""
-        while not self._write(self._threads.journal.discard_step, log_id, self._state().log(log_id).row.base.index):
+        step = self._threads.journal.discard_step
+        while not self._threads.alter(step, log_id, self._state().log(log_id).row.base.index):
             continue
 
     def _check_next(self, info: SnapshotInfo, is_storing: bool = False) -> None:
@@ -200,7 +198,7 @@ class Retention:
         if snapshot.info.digest != digest:
             return False
         confirmed = replace(snapshot, info=replace(snapshot.info, confirmed=True))
-        self._write(self._threads.journal.put_snapshot, confirmed)
+        self._threads.alter(self._threads.journal.put_snapshot, confirmed)
         held = self._held[log_id]
         held[:] = [confirmed if one.info.index == index else one for one in held]
         self._remove(log_id, [one.info.index for one in held if one.info.index < index])
@@ -222,7 +220,7 @@ class Retention:
         # Where the first kept entry cannot be checked the log does not begin.
         if upto > log.row.base.index and (proven := self._proven(log_id, upto, whole)) is not None:
             base, total_bytes = proven
-            self._write(self._threads.journal.rebase, log_id, base, total_bytes)
+            self._threads.alter(self._threads.journal.rebase, log_id, base, total_bytes)
             log = self._state().log(log_id)
             log.row = replace(log.row, base=base, base_total_bytes=total_bytes)
             self.discard(log_id)
@@ -249,7 +247,7 @@ class Retention:
         log = self._state().logs.get(log_id)
         if log is None or log.is_open:
             return
-        while not self._write(self._threads.journal.forget_step, log_id):
+        while not self._threads.alter(self._threads.journal.forget_step, log_id):
             continue
         self._state().logs.pop(log_id, None)
         self._damage.forget(log_id)
@@ -257,7 +255,7 @@ class Retention:
 
     def skip(self, log_id: int, index: int) -> None:
         """See `contract.Log.skip`."""
-        self._write(self._threads.journal.skip, log_id, index)
+        self._threads.alter(self._threads.journal.skip, log_id, index)
         self._state().log(log_id).skips.add(index)
 
     def forget_long_dropped(self) -> None:
@@ -304,7 +302,7 @@ class Retention:
     def _remove(self, log_id: int, indexes: list[int]) -> None:
         if not indexes:
             return
-        self._write(self._threads.journal.delete_snapshots, log_id, indexes)
+        self._threads.alter(self._threads.journal.delete_snapshots, log_id, indexes)
         held = self._held[log_id]
         gone = [one.info for one in held if one.info.index in indexes]
         held[:] = [one for one in held if one.info.index not in indexes]
@@ -317,9 +315,3 @@ class Retention:
         if log is not None:
             log.snapshot_index = held[-1].info.index if held else 0
             log.snapshot_total_bytes = held[-1].total_bytes if held else 0
-
-    def _write(self, function: Callable[..., _Result], *args: object) -> _Result:
-        try:
-            return self._threads.write(function, *args)
-        except CommitFailedError as error:
-            raise SqlError("log_unavailable", reason=str(error)) from error

@@ -1,9 +1,10 @@
 """Starts one of DirkDB's programs on a disk and a clock that a test has in its hand.
 
-    python -P tests/disk/launch.py --root DIR --undo DIR [--control FILE] [--mutant NAME] -- server m1 --config FILE
+    python -P tests/disk/launch.py --root DIR --undo DIR [--control FILE] [--mutant NAME] [--fails-at STEP] -- \
+        server m1 --config FILE
 
 `--control` is a JSON file, read again whenever it changes: `{"is_full": …, "fails_sync": …, "clock_seconds": …}`.
-What it says holds across restarts.
+What it says holds across restarts. How many steps the disk took is in DIR.steps, beside the undo notes, at the end.
 """
 
 from __future__ import annotations
@@ -90,9 +91,10 @@ def main() -> int:
     parser.add_argument("--undo", type=Path, required=True)
     parser.add_argument("--control", type=Path)
     parser.add_argument("--mutant", choices=mutants.NAMES)
+    parser.add_argument("--fails-at", type=int, default=0)
     parser.add_argument("words", nargs="+")
     options = parser.parse_args()
-    disk, clock = Disk(options.root, UndoNotes(options.undo)), _Clock()
+    disk, clock = Disk(options.root, UndoNotes(options.undo), fails_at=options.fails_at), _Clock()
     if options.control is not None:
         _obey(options.control, disk, clock)
         threading.Thread(target=_watch, args=(options.control, disk, clock), daemon=True).start()
@@ -102,6 +104,7 @@ def main() -> int:
     from dirk_gevent import cli
 
     status = cli.main(options.words)
+    options.undo.with_suffix(".steps").write_text(str(disk.steps))
     del shim
     return status
 

@@ -29,12 +29,13 @@ _NAME = "shim"
 
 
 class Disk:
-    """What the disk of this process does. `stop_at` is the step (counted from 1) at which the process ends, unrun.
+    """What the disk of this process does. `stop_at` is the step (counted from 1) at which the process ends, unrun;
+    `fails_at` the one that fails with EIO, alone.
 
     Steps are writes, truncations, syncs, and changes of directories. `before_stop` is called when it comes to that.
     """
 
-    def __init__(self, root: Path, notes: UndoNotes, stop_at: int = 0) -> None:
+    def __init__(self, root: Path, notes: UndoNotes, stop_at: int = 0, fails_at: int = 0) -> None:
         self.root = root.resolve()
         self.notes = notes
         self.is_full = False
@@ -43,6 +44,7 @@ class Disk:
         self.before_stop: Callable[[str], None] = lambda _: None
         self.lock = threading.RLock()
         self._stop_at = stop_at
+        self._fails_at = fails_at
 
     def holds(self, path: Any) -> bool:
         """Whether the disk looks after `path`."""
@@ -52,8 +54,10 @@ class Disk:
         return found.is_relative_to(self.root) and not found.name.endswith(_UNTRACKED) and found.name != "lock"
 
     def step(self, what: str) -> None:
-        """One change of the disk is about to happen."""
+        """One change of the disk is about to happen. OSError EIO when it is the one that fails."""
         self.steps += 1
+        if self.steps == self._fails_at:
+            raise OSError(errno.EIO, "the disk failed", what)
         if self.steps == self._stop_at:
             self.before_stop(what)
             os._exit(STOPPED)
@@ -111,6 +115,9 @@ class _SqliteDisk(apsw.VFS):
         super().__init__(_NAME, "unix", makedefault=True)
         self._disk = disk
 
+    def excepthook(self, *_: object) -> None:
+        """What SQLite hides from Python, as it does an error at a close, apsw would print."""
+
     def xOpen(self, name: Any, flags: list[int]) -> apsw.VFSFile:  # noqa: N802
         path = name.filename() if isinstance(name, apsw.URIFilename) else name
         if not self._disk.holds(path):
@@ -125,7 +132,7 @@ class _SqliteDisk(apsw.VFS):
             super().xDelete(filename, syncdir)
             return
         path = Path(filename)
-        self._disk.remove(path, lambda: super(_SqliteDisk, self).xDelete(filename, False))
+        _as_sqlite(self._disk.remove, path, lambda: super(_SqliteDisk, self).xDelete(filename, False))
         if syncdir:
             _as_sqlite(self._disk.sync_directory, path.parent)
 
@@ -139,10 +146,13 @@ class _SqliteFile(apsw.VFSFile):
         # As SQLite itself does: a journal's first sync through a connection is one of the directory too.
         self._has_new_entry = bool(flags[0] & (apsw.SQLITE_OPEN_WAL | apsw.SQLITE_OPEN_MAIN_JOURNAL))
 
+    def excepthook(self, *_: object) -> None:
+        """As the disk's."""
+
     def xWrite(self, data: Any, offset: int) -> None:  # noqa: N802
         disk = self._disk
         with disk.lock:
-            disk.step(f"write {self._path.name} {offset}+{len(data)}")
+            _as_sqlite(disk.step, f"write {self._path.name} {offset}+{len(data)}")
             _as_sqlite(disk.check_room)
             size = super().xFileSize()
             old = super().xRead(min(len(data), size - offset), offset) if offset < size else b""
@@ -154,7 +164,7 @@ class _SqliteFile(apsw.VFSFile):
         with disk.lock:
             size = super().xFileSize()
             if newsize < size:
-                disk.step(f"truncate {self._path.name} {newsize}")
+                _as_sqlite(disk.step, f"truncate {self._path.name} {newsize}")
                 old = bytes(super().xRead(size - newsize, newsize))
                 disk.notes.add(Note(Kind.TRUNCATE, self._inode, newsize, size, size - newsize, old))
             super().xTruncate(newsize)

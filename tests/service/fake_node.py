@@ -45,7 +45,11 @@ class FakeNode:
         genesis = host.log.genesis if standings else None
         hello = Hello(node, build_fingerprint(), genesis, standings or {}, process=process, epoch=epoch)
         self._serving = gevent.spawn(host.follow, its, json.loads(json.dumps(hello.encode())))
-        self.welcome = self.next("welcome")
+        try:
+            self.welcome = self.next("welcome")
+        except AssertionError:
+            self.frames.close()
+            raise
         self.beat(states)
         until(lambda: host.cluster.nodes[node].is_connected)
 

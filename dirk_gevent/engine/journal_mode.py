@@ -1,0 +1,16 @@
+"""How SQLite journals a file. The statement that sets it hides a disk's fault: it goes on in the mode that was."""
+
+from __future__ import annotations
+
+import apsw
+
+
+def set_journal_mode(connection: apsw.Connection, mode: str) -> None:
+    """Have the connection's file journalled in `mode` (`wal`, `delete`) from now on.
+
+    Raises apsw errors, among them IOError when the file stays in the mode that it has
+    (https://www.sqlite.org/pragma.html#pragma_journal_mode: "the original journaling mode will be returned").
+    """
+    found = str(connection.execute(f"PRAGMA journal_mode={mode}").fetchall()[0][0])
+    if found != mode:
+        raise apsw.IOError(f"the journal mode of the file stays {found}: it could not be made {mode}")
