@@ -95,6 +95,8 @@ class ConflictBook:
             self._found: dict[int, Conflict] = {one.number: one for one in _read(self._path)}
         except (ValueError, TypeError, KeyError) as error:
             raise SqlError("log_damaged", path=str(self._path), reason=str(error)) from error
+        except OSError as error:
+            raise SqlError("log_unavailable", reason=str(error)) from error
         self._next = max(self._found, default=0) + 1
 
     def all(self) -> list[Conflict]:

@@ -14,8 +14,10 @@ behind the genesis of the log that it speaks against (`Conflict.right`), and hol
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
+
+from gevent.lock import BoundedSemaphore
 
 from dirk_gevent import logs
 from dirk_gevent.conflicts import Cause, Conflict, Status
@@ -39,6 +41,7 @@ class LogEvidence:
         self._host = host
         self._logger = logs.logger("log")
         self._is_copy = host.log.is_copy and host.head_index(SYSTEM_LOG_ID) > 0
+        self._accepting = BoundedSemaphore(1)
         self._resume()
         for instance in host.config.instances:
             heard = heard_epoch(instance.data_directory)
@@ -178,26 +181,37 @@ class LogEvidence:
             self._heard(hello.node, heads, hello.epoch)
 
     def accept(self) -> None:
-        """The log counts from now on: every master has been heard, or a person decided."""
-        was_copy, self._is_copy = self._is_copy, False
-        try:
-            self._host.log.trust()
-        except SqlError:
-            # The disk failed: the next node that comes, or the person, tries again.
-            self._is_copy = was_copy
-            raise
-        self._end()
+        """The log counts from now on: every master has been heard, or a person decided. *Blocks.*
+
+        SqlError when the disk fails: the next node that comes, or the person, tries again.
+        """
+        # What comes while this waits for the disk was not decided: it blocks the log behind this.
         doubts = self._doubts()
+        with self._accepting:
+            if not self._is_copy and not doubts:
+                return
+            self._host.log.trust()
+            for one in doubts:
+                self._host.log.epochs.disown(bytes.fromhex(one.digest))
+        self._is_copy = False
+        self._end()
         for one in doubts:
-            self._host.log.epochs.disown(bytes.fromhex(one.digest))
             self._host.book.change(one.number, status=Status.ENDED)
-        for log_id in {None, *(one.log_id for one in doubts)}:
-            for key in (_KEY, _OLDER, _WENT_BACK):
-                self._host.disputes.unblock(log_id, key)
+        self._unblock(one.log_id for one in doubts)
         for node in {one.node for one in doubts} & self._host.links().keys():
             # When it comes back its history is another one, like any.
             self._host.links()[node].close()
         self._host.log_event("log_accepted")
+
+    def _unblock(self, logs: Iterable[int | None]) -> None:
+        """Let writes go on where nothing speaks against the log any more."""
+        self._host.disputes.unblock(None, _KEY)
+        if not self._gone_back():
+            self._host.disputes.unblock(None, _WENT_BACK)
+        for log_id in {log_id for log_id in logs if log_id is not None}:
+            if not self._older(log_id):
+                self._host.disputes.unblock(log_id, _OLDER)
+                self._host.disputes.unblock(log_id, _WENT_BACK)
 
     def _doubts(self) -> list[Conflict]:
         """What speaks against the log and can be decided by `accept`: nodes with later epochs, or with more of one."""

@@ -83,6 +83,8 @@ def _locked(directory: Path) -> DirectoryLock:
         return DirectoryLock(directory)
     except SqlError as error:
         raise RebuildRefused(sentence(error.key, "en", error.params)) from error
+    except OSError as error:
+        raise RebuildRefused(f"the log's directory cannot be used: {error}") from error
 
 
 def _identity(directory: Path) -> tuple[bytes, tuple[Predecessor, ...]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,7 +87,9 @@ class Engine:
             left = self.directory.remove_orphans(set(self._by_log), 0 if self._is_replaced else self.enacted_index)
             self._former = left if self._is_replaced else left - set(self._by_log)
         except BaseException:
-            self.directory.unlock()
+            # What the disk says then is not what this fails of.
+            with suppress(StorageFault):
+                self.directory.unlock(is_clean=not self.directory.was_unclean)
             raise
         self._shared.watchdog.start()
 

@@ -63,13 +63,20 @@ class DataDirectory:
         self.was_unclean = running.exists()
         running.touch()
 
-    def unlock(self) -> None:
-        """Give the lock back and note that the end was clean; does nothing when the lock is not held."""
+    @storage_faults("unlock")
+    def unlock(self, is_clean: bool = True) -> None:
+        """Give the lock back and note that the end was clean; does nothing when the lock is not held.
+
+        StorageFault when the disk fails: the next start takes it for one after a death.
+        """
         if self._lock is None:
             return
-        (self.path / _RUNNING).unlink(missing_ok=True)
-        os.close(self._lock)
-        self._lock = None
+        lock, self._lock = self._lock, None
+        try:
+            if is_clean:
+                (self.path / _RUNNING).unlink(missing_ok=True)
+        finally:
+            os.close(lock)
 
     def database(self, log_id: int) -> Path:
         """The SQLite file of a database."""
@@ -156,12 +163,14 @@ class DataDirectory:
             name.unlink(missing_ok=True)
         image.rename(path)
 
+    @storage_faults("unlink")
     def remove_orphans(self, known: set[int], up_to: int) -> set[int]:
         """Unlink files of databases that are gone, and unfinished temporary files; the logs of the databases whose
         files stay.
 
         Gone: not in `known` though the system log, applied up to `up_to`, is past their creation. A file of a later
         one is kept: the system database may have lost its last entries in a power cut, and will get them again.
+        Raises StorageFault.
         """
         left = set()
         for path in self.path.iterdir():

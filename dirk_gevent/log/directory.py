@@ -22,18 +22,21 @@ class DirectoryLock:
 
     def __init__(self, directory: Path) -> None:
         """Takes the lock; SqlError `log_locked` naming the directory and the holder's process id when it is
-        taken.
+        taken. OSError when the disk fails.
         """
         make_directory(directory)
         self._descriptor = os.open(directory / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o644)
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.ftruncate(self._descriptor, 0)
+            os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
         except BlockingIOError as error:
             holder = os.pread(self._descriptor, 20, 0).decode(errors="replace").strip()
-            os.close(self._descriptor)
+            self.release()
             raise SqlError("log_locked", path=str(directory), process=holder) from error
-        os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
+        except OSError:
+            self.release()
+            raise
 
     def release(self) -> None:
         """Lets the lock go. Safe to call twice."""

@@ -384,6 +384,8 @@ class EmbeddedLog:
             try:
                 self._checkpoint()
                 self._retention.forget_long_dropped()
+            except (CommitFailedError, SqlError) as error:
+                self._logger.error("housekeeping_failed", reason=error)
             except Exception as error:
                 self._logger.exception("housekeeping_failed", error)
 

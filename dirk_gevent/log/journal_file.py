@@ -83,9 +83,13 @@ def connect(directory: Path, vfs: str | None) -> apsw.Connection:
     connection = apsw.Connection(str(path), vfs=vfs or vfs_for(path))
     connection.set_busy_timeout(_BUSY_MS)
     kept = f"journal_size_limit={WAL_KEPT_BYTES}"
-    set_journal_mode(connection, "wal")
-    for pragma in ("synchronous=FULL", "wal_autocheckpoint=0", kept):
-        connection.execute(f"PRAGMA {pragma}")
+    try:
+        set_journal_mode(connection, "wal")
+        for pragma in ("synchronous=FULL", "wal_autocheckpoint=0", kept):
+            connection.execute(f"PRAGMA {pragma}")
+    except BaseException:
+        connection.close(True)
+        raise
     return connection
 
 

@@ -99,11 +99,14 @@ class JournalThreads:
 
     def alter(self, function: Callable[..., _Result], *args: object) -> _Result:
         """Runs a method of `journal` that appends nothing. SqlError `disk_full_log`: nothing was written;
-        `log_unavailable`: nobody knows, and `is_faulty` is set.
+        `log_unavailable`: nothing was, as the journal must be opened again first, or nobody knows, and `is_faulty` is
+        set.
         """
+        if self.is_faulty:
+            raise SqlError("log_unavailable", reason="the journal is being opened again")
         try:
             return self.write(function, *args)
-        except CommitFailedError as error:
+        except (CommitFailedError, OSError) as error:
             raise SqlError("log_unavailable", reason=str(error)) from error
 
     @property

@@ -24,6 +24,8 @@ from tests.disk.undo import Kind, Note, UndoNotes
 STOPPED = 137
 #: Markers and locks are not part of what must survive: their loss says nothing.
 _UNTRACKED = (".applying", ".lock", ".running")
+#: They count as steps all the same, where they are made and taken away.
+_MARKERS = (".running",)
 _WRITES = set("wax+")
 _NAME = "shim"
 
@@ -52,6 +54,12 @@ class Disk:
             return False
         found = Path(os.fsdecode(path)).absolute()
         return found.is_relative_to(self.root) and not found.name.endswith(_UNTRACKED) and found.name != "lock"
+
+    def mark(self, path: Any) -> None:
+        """A marker is about to be made or taken away."""
+        if isinstance(path, str | Path) and str(path).endswith(_MARKERS) and Path(path).is_relative_to(self.root):
+            with self.lock:
+                self.step(f"mark {Path(path).name}")
 
     def step(self, what: str) -> None:
         """One change of the disk is about to happen. OSError EIO when it is the one that fails."""
@@ -242,6 +250,8 @@ def _install_open(disk: Disk) -> None:
         if flags & os.O_CREAT and disk.holds(path) and "dir_fd" not in named:
             with disk.lock:
                 disk.add_entry(Path(os.fsdecode(path)).absolute())
+        elif flags & os.O_CREAT:
+            disk.mark(path)
         return plain_os_open(path, flags, *rest, **named)
 
     builtins.open = io.open = opened
@@ -270,6 +280,7 @@ def _remover(disk: Disk, plain: Callable[..., None]) -> Callable[..., None]:
         if disk.holds(path):
             disk.remove(Path(path).absolute(), lambda: plain(path, **named))
         else:
+            disk.mark(path)
             plain(path, **named)
 
     return removed

@@ -53,6 +53,8 @@ class Site:
             for text in ("manamboara tahiry t;", '/*dirk {"db":"t"}*/ manamboara tabilao a (n ISA);'):
                 assert "Hadisoana" not in message(ask(self.port, text))
         process.kill()
+        for node in (self.root / "data").glob("m*"):
+            (node / "outgoing-1.partial").touch()
 
 
 def outcome(site: Site, step: int) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import apsw
 import gevent
 import pytest
 
@@ -62,35 +61,6 @@ def test_a_copied_log_waits_for_every_master(host: LogHost) -> None:
         for node_end in made:
             node_end.end()
         again.stop()
-
-
-def test_a_copied_log_counts_once_the_disk_takes_it(host: LogHost, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The disk fails when the last master has come: that one is let go, and what it says when it comes again counts."""
-    append(host, 2)
-    chain = host.log.chain_at(1, 1)
-    assert chain is not None
-    standing = Standing(1, chain, 1)
-    host.log.is_copy = True  # type: ignore[misc]
-    again = LogHost(host.config, host.log, logger("test"))
-    made = [FakeNode(again, "m1", {1: standing})]
-    try:
-        with monkeypatch.context() as patched:
-            patched.setattr("dirk_gevent.log.journal.Journal.claim", _refuse)
-            with pytest.raises(AssertionError, match="closed the link"):
-                FakeNode(again, "m2", {1: standing})
-        assert host.log.is_copy and blocking(again).key == "log_copied"
-        assert "m2" not in again.links() and not again.cluster.nodes["m2"].is_connected
-        made.append(FakeNode(again, "m2", {1: standing}))
-        again.disputes.check(1)
-        assert not host.log.is_copy
-    finally:
-        for node_end in made:
-            node_end.end()
-        again.stop()
-
-
-def _refuse(_: object) -> None:
-    raise apsw.IOError("the disk failed")
 
 
 def test_a_copied_log_that_lacks_entries_is_for_a_person(host: LogHost) -> None:
