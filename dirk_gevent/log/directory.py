@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from parser.errors import SqlError
@@ -43,6 +44,15 @@ class DirectoryLock:
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
             os.close(descriptor)
+
+
+@contextmanager
+def said_unavailable() -> Iterator[None]:
+    """The system's errors in the block become SqlError `log_unavailable`."""
+    try:
+        yield
+    except OSError as error:
+        raise SqlError("log_unavailable", reason=str(error)) from error
 
 
 def make_directory(directory: Path) -> None:

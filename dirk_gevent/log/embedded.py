@@ -8,8 +8,7 @@ shares the next.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 
 import gevent
 from gevent.event import Event
@@ -30,7 +29,7 @@ from dirk_gevent.log.contract import (
     SnapshotInfo,
     SnapshotReader,
 )
-from dirk_gevent.log.directory import DirectoryLock
+from dirk_gevent.log.directory import DirectoryLock, said_unavailable
 from dirk_gevent.log.entry import (
     CREATE_DATABASE,
     DROP_DATABASE,
@@ -51,14 +50,6 @@ from parser.schema import key as name_key
 _HOUSEKEEPING_SECONDS = 1.0
 
 
-@contextmanager
-def _unavailable() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise SqlError("log_unavailable", reason=str(error)) from error
-
-
 class EmbeddedLog:
     """`contract.Log` on a directory of this machine, which it locks for life. See the contract for every
     method.
@@ -72,13 +63,13 @@ class EmbeddedLog:
         self._settings = settings
         self.clock = LogClock(clock)
         self._logger = logs.logger("log")
-        with _unavailable():
+        with said_unavailable():
             self._lock = DirectoryLock(settings.directory)
         self._threads = JournalThreads(settings.directory, settings.reserve_bytes, vfs)
         try:
             contents = self._threads.open()
             self._state = State(contents)
-            with _unavailable():
+            with said_unavailable():
                 self._retention = Retention(
                     settings, self._threads, contents, lambda: self._state, self._threads.damage
                 )
