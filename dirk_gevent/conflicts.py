@@ -15,7 +15,7 @@ from typing import Any
 
 import orjson
 
-from dirk_gevent.log.directory import write_durably
+from dirk_gevent.log.directory import said_unavailable, write_durably
 from dirk_gevent.threads import NativeThreads
 from parser.errors import SqlError
 
@@ -82,7 +82,7 @@ class Conflict:
 class ConflictBook:
     """All conflicts of one log, oldest first. `add` and `change` return once it is on the disk (they block).
 
-    SqlError `log_damaged` when its file is not what this program writes.
+    SqlError `log_damaged` when its file is not what this program writes, `log_unavailable` when it cannot be read.
 
     `failed` is told of an error of the disk; the conflict is then remembered in memory, and written with the next.
     """
@@ -92,11 +92,10 @@ class ConflictBook:
         self._failed = failed
         self._threads = NativeThreads(1)
         try:
-            self._found: dict[int, Conflict] = {one.number: one for one in _read(self._path)}
+            with said_unavailable():
+                self._found: dict[int, Conflict] = {one.number: one for one in _read(self._path)}
         except (ValueError, TypeError, KeyError) as error:
             raise SqlError("log_damaged", path=str(self._path), reason=str(error)) from error
-        except OSError as error:
-            raise SqlError("log_unavailable", reason=str(error)) from error
         self._next = max(self._found, default=0) + 1
 
     def all(self) -> list[Conflict]:

@@ -197,18 +197,18 @@ class LogEvidence:
         self._end()
         for one in doubts:
             self._host.book.change(one.number, status=Status.ENDED)
-        self._unblock(one.log_id for one in doubts)
+        self._unblock(doubts)
         for node in {one.node for one in doubts} & self._host.links().keys():
             # When it comes back its history is another one, like any.
             self._host.links()[node].close()
         self._host.log_event("log_accepted")
 
-    def _unblock(self, logs: Iterable[int | None]) -> None:
-        """Let writes go on where nothing speaks against the log any more."""
+    def _unblock(self, doubts: Iterable[Conflict]) -> None:
+        """Let writes go on where nothing but these spoke against the log."""
         self._host.disputes.unblock(None, _KEY)
         if not self._gone_back():
             self._host.disputes.unblock(None, _WENT_BACK)
-        for log_id in {log_id for log_id in logs if log_id is not None}:
+        for log_id in {one.log_id for one in doubts if one.log_id is not None}:
             if not self._older(log_id):
                 self._host.disputes.unblock(log_id, _OLDER)
                 self._host.disputes.unblock(log_id, _WENT_BACK)
