@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import ROOT, Cluster, Connection, is_listening, wait_for
+from tests.cluster import Cluster, Connection, is_listening, wait_for
 from tests.faults.writing import Writers, level, prepare
+from tests.hooks import hooked
 
 BOTH = ("m1", "m2")
 #: Hardly any work, but too long a text for the hub: it runs on a thread.
@@ -35,14 +36,13 @@ RelationStream._encode = encode
 @pytest.fixture
 def held(tmp_path: Path) -> Path:
     """While this file is there reads on threads do not end; when one is there, a file of the same name `.met` is."""
-    (tmp_path / "sitecustomize.py").write_text(HOLDING)
     return tmp_path / "held"
 
 
 @pytest.fixture
 def filled(make_cluster: Callable[..., Cluster], held: Path) -> Cluster:
     """A cluster with the rows that `LONG` reads."""
-    cluster = make_cluster(environ={"PYTHONPATH": f"{ROOT}:{held.parent}", "HELD": str(held)})
+    cluster = make_cluster(environ=hooked(held.parent, HOLDING, HELD=str(held)))
     cluster.start()
     prepare(cluster)
     values = ", ".join(f"(1, {n})" for n in range(ROWS))

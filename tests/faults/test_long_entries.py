@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import ROOT, Cluster, message, wait_for
+from tests.cluster import Cluster, message, wait_for
 from tests.faults.writing import level, prepare, request_id, seeded, server_rows, states, table
+from tests.hooks import hooked
 
 BOTH = ("m1", "m2")
 PARTS = (*BOTH, "proxy")
@@ -89,11 +90,10 @@ def await_entry(cluster: Cluster, node: str, at: str) -> None:
 @pytest.mark.timeout(300)
 def test_kills_in_a_long_entry_leave_nothing_behind(make_cluster: Callable[..., Cluster], tmp_path: Path) -> None:
     """Both masters: more often than it takes to suspect the entry, while it is tried out, and after that."""
-    (tmp_path / "sitecustomize.py").write_text(HOLDING)
     held, held_trial = tmp_path / "held", tmp_path / "held.trial"
     held.touch()
     held_trial.touch()
-    cluster = make_cluster(environ={"PYTHONPATH": f"{ROOT}:{tmp_path}", "HELD": str(held)})
+    cluster = make_cluster(environ=hooked(tmp_path, HOLDING, HELD=str(held)))
     chance = seeded()
     prepared(cluster)
     send(cluster, LONG)
@@ -119,9 +119,7 @@ def test_kills_in_a_long_entry_leave_nothing_behind(make_cluster: Callable[..., 
 @pytest.mark.timeout(300)
 def test_an_entry_that_kills_stops_its_database_alone(make_cluster: Callable[..., Cluster], tmp_path: Path) -> None:
     """Its index is named, other databases take writes, and it goes on by itself when the reason is gone."""
-    deadly = tmp_path / "sitecustomize.py"
-    deadly.write_text(DEADLY)
-    cluster = make_cluster(environ={"PYTHONPATH": f"{ROOT}:{tmp_path}"})
+    cluster = make_cluster(environ=hooked(tmp_path, DEADLY))
     cluster.start(*PARTS)
     prepare(cluster)
     prepare(cluster, "other")
@@ -136,7 +134,7 @@ def test_an_entry_that_kills_stops_its_database_alone(make_cluster: Callable[...
         answer = connection.ask('/*dirk {"db":"other"}*/ manampia ao@ u (w, n) sanda (1, 1);')
         assert "(1)" in message(answer), answer
     wait_for(lambda: set(states(cluster, "t").values()) == {"stalled"}, WAIT_SECONDS, "both to say so")
-    deadly.unlink()
+    (tmp_path / "sitecustomize.py").unlink()
     cluster.stop(*BOTH)
     cluster.start(*BOTH)
     level(cluster, *BOTH)

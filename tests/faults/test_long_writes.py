@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.checkers.sessions import sqlstate
-from tests.cluster import ROOT, Cluster, Connection, wait_for
+from tests.cluster import Cluster, Connection, wait_for
 from tests.faults.writing import level, prepare, server_rows
+from tests.hooks import hooked
 from tests.transactions.test_lives import ok, state, used
 
 WAIT_SECONDS = 60.0
@@ -59,9 +60,8 @@ class Held:
 def made(directory: Path) -> Held:
     """Two masters whose clients do not wait long for what stands still."""
     directory.mkdir(exist_ok=True)
-    (directory / "sitecustomize.py").write_text(HOLDING)
     held = directory / "held"
-    environ = {"PYTHONPATH": f"{ROOT}:{directory}", "HELD": str(held)}
+    environ = hooked(directory, HOLDING, HELD=str(held))
     return Held(Cluster(directory / "cluster", settings=SETTINGS, environ=environ), held)
 
 

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import ROOT, Cluster, message, wait_for
+from tests.cluster import Cluster, message, wait_for
 from tests.faults.test_operations import admin
 from tests.faults.writing import level, prepare, request_id, states, table
+from tests.hooks import hooked
 
 BOTH = ("m1", "m2")
 WAIT_SECONDS = 30.0
@@ -52,7 +53,7 @@ class Hook:
         self._stuck, self._slow, self._deadly = (directory / name for name in ("stuck", "slow", "deadly"))
         directory.mkdir()
         text = _HOOK.format(stuck=str(self._stuck), slow=str(self._slow), deadly=str(self._deadly))
-        (directory / "sitecustomize.py").write_text(text, encoding="utf-8")
+        self.environ = hooked(directory, text)
         self.set()
 
     def set(self, stuck: tuple[str, ...] = (), slow: tuple[str, ...] = (), deadly: tuple[str, ...] = ()) -> None:
@@ -71,7 +72,7 @@ def hook(tmp_path: Path) -> Hook:
 @pytest.fixture
 def cluster(tmp_path: Path, hook: Hook) -> Iterator[Cluster]:
     """Two masters and a proxy, with the rows (1, 0) and (1, 1) in `u` of `t`: entries 2 and 3 of its log."""
-    found = Cluster(tmp_path / "site", environ={"PYTHONPATH": f"{hook.directory}:{ROOT}"}, settings=_SETTINGS)
+    found = Cluster(tmp_path / "site", environ=hook.environ, settings=_SETTINGS)
     try:
         found.start(*BOTH, "proxy")
         prepare(found)

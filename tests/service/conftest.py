@@ -16,8 +16,11 @@ from dirk_gevent.log.entry import new_request_id
 from dirk_gevent.logs import logger
 from dirk_gevent.replication import Standing
 from dirk_gevent.threads import NativeThreads
+from tests.engine.conftest import no_watchdog, unwatched
 from tests.engine.plans import open_engine
 from tests.service.fake_node import NOW_MS, Connect, FakeNode
+
+__all__ = ["no_watchdog", "unwatched"]
 
 
 @pytest.fixture

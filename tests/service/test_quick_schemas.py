@@ -6,19 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from dirk_gevent.engine import reading
-from dirk_gevent.engine.watchdog import Watchdog
 from dirk_gevent.quick import QuickReads
 from dirk_gevent.session import Request
 from parser.shape import split
 from tests.engine.plans import START_MS, LogMaker, open_compiled, open_database, work
 
 
-def test_no_read_of_an_earlier_schema_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("unwatched")
+def test_no_read_of_an_earlier_schema_is_kept(tmp_path: Path) -> None:
     """None is ever answered again, and each would keep the whole schema of its time alive."""
-    # However long a read takes on a busy machine, it is one for the hub.
-    monkeypatch.setattr(Watchdog, "start", lambda _: None)
-    monkeypatch.setattr(reading, "_SHORT_SECONDS", float("inf"))
     engine = open_compiled(tmp_path / "data")
     database, log, quick = open_database(engine), LogMaker(1), QuickReads(engine)
     database.apply(work(log.statement(split("manamboara tabilao t (n ISA)"))))

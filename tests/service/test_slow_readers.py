@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import ROOT, Cluster, Connection, message, rows, wait_for
+from tests.cluster import Cluster, Connection, message, rows, wait_for
+from tests.hooks import hooked
 
 STATEMENT_SECONDS = 12.0
 #: A node says when it has put all that it may into a file, the client being slow.
@@ -29,13 +30,12 @@ SQUARE = "alaivo a.n antso x, b.n antso y, a.w antso w ao@ u antso a, u antso b;
 @pytest.fixture
 def spooled(tmp_path: Path) -> Path:
     """The file is there when a node has put a result into one, or as much of it as was allowed."""
-    (tmp_path / "sitecustomize.py").write_text(TELLING)
     return tmp_path / "spooled"
 
 
 def started(make_cluster: Callable[..., Cluster], spooled: Path, limits: dict[str, float]) -> Cluster:
     """Two masters and a proxy."""
-    environ = {"PYTHONPATH": f"{ROOT}:{spooled.parent}", "SPOOLED": str(spooled)}
+    environ = hooked(spooled.parent, TELLING, SPOOLED=str(spooled))
     cluster = make_cluster(settings={"limits": limits}, environ=environ)
     cluster.start("m1", "m2", "proxy")
     return cluster
