@@ -186,7 +186,7 @@ class NodeHandler:
             relation = database.read(shaped, request.args, now_ms)
         except Overrun:
             stream = self._readers.threads.call(database.stream, shaped, request.args, now_ms)
-            return NodeStream(stream, self._readers, self._engine.node, session, request, database, wire)
+            return NodeStream(stream, self._readers, self._engine.node, session, request, database, wire, began)
         except StorageFault as fault:
             raise self._progress.failed(database, fault) from fault
         except SqlError as error:

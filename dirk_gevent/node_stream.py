@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import TypeVar
 
@@ -56,7 +57,9 @@ class NodeStream:
         request: Request,
         database: Database,
         wire: Wire,
+        began: float | None = None,
     ) -> None:
+        """`began`: when it was asked (`time.perf_counter`), for the META's `ms`; without it there is none."""
         self._stream = stream
         self._threads = reads.threads
         self._places = reads.places
@@ -66,6 +69,7 @@ class NodeStream:
         self._request = request
         self._database = database
         self._wire = wire
+        self._began = began
         self._spooling: Call[None] | None = None
         self._closed = False
         self._places.take()
@@ -170,6 +174,7 @@ class NodeStream:
         if not self._has_meta:
             return b""
         stream, log_id = self._stream, self._database.log_id
+        took = {} if self._began is None else {"ms": round((time.perf_counter() - self._began) * 1000, 3)}
         return protocol.json_bytes(
             {
                 "node": self._node,
@@ -179,6 +184,7 @@ class NodeStream:
                 "kind": "read",
                 "tables": stream.tables,
                 "rows": rows,
+                **took,
                 "repeatable": stream.repeatable,
                 "lang": spoken(self._session, self._request),
                 **answers.in_transaction(self._session),

@@ -14,11 +14,11 @@ from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.snapshot import SnapshotInfo
 from dirk_gevent.log.entry import NO_CHAIN, Entry, chain
-from parser.plan import Shaped
 from tests.crash.points import Ack, Scenario
-from tests.engine.plans import START_MS, LogMaker, open_engine, rows_of, work
+from tests.engine.plans import LogMaker, open_engine, rows_of, work
 
 _ENTRIES = 12
+_COUNT = "select count(*) as n from dirk_meta"
 #: Of a large file, so that these small ones are written in several.
 _STEP_BYTES = 16 * 1024
 #: Which history a made entry belongs to is in its rows.
@@ -237,7 +237,7 @@ class Databases:
             engine.apply_system(entries[:last])
             ack("enacted", last)
             for database in engine.logs().values():
-                database.read(_count(), (), START_MS)
+                rows_of(database, _COUNT)
                 database.checkpoint()
         engine.close()
 
@@ -251,10 +251,6 @@ class Databases:
                     standing = standing | {log_id} if verb == "create_database" else standing - {log_id}
                 assert set(engine.logs()) == standing | {0}
                 check_files(root, engine)
-
-
-def _count() -> Shaped:
-    return Shaped("select count(*) as n from dirk_meta", ())
 
 
 NODE_SCENARIOS: dict[str, Scenario] = {

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from dirk_gevent.understand import HUB_CHARACTERS
 from tests.cluster import ROOT, Cluster, Connection, meta
 
 PAGE = (ROOT / "docs/protocol.md").read_text(encoding="utf-8")
@@ -74,6 +75,14 @@ def test_the_answer_fields_are_those_that_are_sent(shared_cluster: Cluster) -> N
     assert set.union(*sent) == first_cells("answer")
     everywhere = {row.split("`")[1] for row in section("answer").splitlines() if "| all |" in row}
     assert everywhere == set.intersection(*sent) - {"cache"}
+
+
+@pytest.mark.parametrize("part", ["cache", "proxy", "m1"])
+def test_a_long_read_tells_what_a_short_one_does(shared_cluster: Cluster, part: str) -> None:
+    """Which of the two it becomes hangs on how busy the node is; a text as long as this one is never short."""
+    with shared_cluster.connect(part) as connection:
+        short, long = (asked(connection, f"alaivo '{'x' * length}'") for length in (1, HUB_CHARACTERS))
+    assert short == long >= {"ms", "rows", "index"}
 
 
 def test_the_frames_are_those_that_are_sent() -> None:
