@@ -21,6 +21,9 @@ EXPECTED = re.compile(r"\((40001|57P03|53300|08007|25P03)\)$")
 ROWS = 1000
 #: More than any part knows by heart.
 SHAPES = 9000
+#: Different tables that are defined, with an index and a view each. Definitions are remembered too, 20,000 of them: of
+#: these few all are soon.
+DEFINITIONS = 200
 _WORD = "'word'"
 _RESET = struct.pack("ii", 1, 0)
 _MIB = 1024 * 1024
@@ -154,7 +157,7 @@ class Clients:
                     return
 
     def _define(self, chance: random.Random) -> None:
-        n = chance.randrange(10**9)
+        n = chance.randrange(DEFINITIONS)
         with self._cluster.connect("proxy") as connection:
             self._say(
                 connection,

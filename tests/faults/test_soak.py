@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.cluster import Cluster
-from tests.faults.soaking import fill_caches, keep_busy
+from tests.faults.soaking import Sample, fill_caches, keep_busy
 from tests.faults.writing import level
 
 SECONDS = float(os.environ.get("DIRK_SOAK_SECONDS", "600"))
@@ -26,7 +26,7 @@ SETTINGS = {
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(SECONDS + 600)
+@pytest.mark.timeout(2 * SECONDS + 600)
 def test_nothing_grows(make_cluster: Callable[..., Cluster]) -> None:
     """Reads, writes, transactions, definitions, databases that come and go, clients that come and go."""
     seed = secrets.randbits(32)
@@ -34,13 +34,25 @@ def test_nothing_grows(make_cluster: Callable[..., Cluster]) -> None:
     cluster = make_cluster(settings=SETTINGS)
     cluster.start()
     fill_caches(cluster)
+    grown = _grown(cluster, seed)
+    if grown:
+        # The cache holds now large answers, now small ones. What leaks goes on with it.
+        grown = {name: one for name, one in _grown(cluster, seed + 1).items() if name in grown}
+    assert grown == {}
+
+
+def _grown(cluster: Cluster, seed: int) -> dict[str, Sample]:
+    """Keep the cluster busy: what has grown meanwhile, and by how much."""
     curves, clients = keep_busy(cluster, SECONDS, seed)
     print(f"done {clients.done}")
     print(f"MiB/descriptors over {SECONDS:g} s\n{curves.show()}")
     assert not clients.failures, clients.failures
     assert len(clients.done) == 7
     level(cluster, "m1", "m2")
-    grown = {name: curves.growth(name) for name in curves.taken}
-    print(grown)
-    assert {name: one for name, one in grown.items() if one.memory_bytes > MOST_BYTES} == {}
-    assert {name: one for name, one in grown.items() if one.descriptors > MOST_DESCRIPTORS} == {}
+    growth = {name: curves.growth(name) for name in curves.taken}
+    print(growth)
+    return {
+        name: one
+        for name, one in growth.items()
+        if one.memory_bytes > MOST_BYTES or one.descriptors > MOST_DESCRIPTORS
+    }
