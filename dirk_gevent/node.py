@@ -28,7 +28,7 @@ from dirk_gevent.open_files import NODE_FILES_A_CONNECTION, fitted
 from dirk_gevent.patience import wait_ms
 from dirk_gevent.progress import Progress
 from dirk_gevent.quick import QuickReads
-from dirk_gevent.service import Answer, Service, TakeOver, wait_for_stop
+from dirk_gevent.service import Answer, Service, StopRequest, TakeOver
 from dirk_gevent.session import Request, Session, spoken
 from dirk_gevent.startup import reachable
 from dirk_gevent.statements import choose_language
@@ -285,20 +285,20 @@ def run(config: Config, node: str) -> int:
     forward = Forward(config, engine.node, host, log_lines, progress.log_time)
     handler = NodeHandler(config, engine, progress, forward)
     service = Service(instance.host, instance.port, handler, config.limits, log_lines, handler.quick)
+    stop = StopRequest()
     service.start()
     log_lines.info("listening", listen=f"{instance.host}:{instance.port}")
     place = config.load_balancer
     host_name, port = (place.listen_host, place.listen_port) if place is not None else (instance.host, instance.port)
     follower = Follower(engine, progress, (reachable(host_name), port), log_lines)
     follower.heard, follower.listen_port = forward.heard, instance.port
+    hub = HubWatch()
     helpers: list[gevent.Greenlet[..., Any]]
-    helpers = [gevent.spawn(one) for one in (follower.run, forward.watch, handler.transactions.watch)]
+    helpers = [gevent.spawn(one) for one in (follower.run, forward.watch, handler.transactions.watch, hub.run)]
     helpers += [gevent.spawn(_say_ready, follower, log_lines, instance.host, instance.port)]
     if host is not None:
         helpers.append(gevent.spawn(host.run))
-    hub = HubWatch()
-    helpers.append(gevent.spawn(hub.run))
-    wait_for_stop()
+    stop.wait()
     log_lines.info("stopping", connections=service.connections)
     follower.leave()
     if host is not None:

@@ -25,7 +25,7 @@ from dirk_gevent.open_files import RELAY_FILES_A_CONNECTION, fitted
 from dirk_gevent.peers import NodePeer
 from dirk_gevent.proxy_transactions import ProxyTransactions
 from dirk_gevent.routing import ReadRouter
-from dirk_gevent.service import Answer, Service, TakeOver, wait_for_stop
+from dirk_gevent.service import Answer, Service, StopRequest, TakeOver
 from dirk_gevent.session import Request, Session, spoken
 from dirk_gevent.statements import SessionStatements
 from dirk_gevent.transactions import VERBS, is_apart
@@ -130,12 +130,13 @@ def run(config: Config) -> int:
     host = LogHost(config, with_log, log_lines)
     handler = ProxyHandler(config, host, log_lines)
     service = Service(place.listen_host, place.listen_port, handler, config.limits, log_lines)
+    stop = StopRequest()
     service.start()
     helpers = [gevent.spawn(host.run)] + [gevent.spawn(one.watch) for one in handler.backends.values()]
     log_lines.info("ready", listen=f"{place.listen_host}:{place.listen_port}", head=host.head_index(SYSTEM_LOG_ID))
     hub = HubWatch()
     helpers.append(gevent.spawn(hub.run))
-    wait_for_stop()
+    stop.wait()
     log_lines.info("stopping", connections=service.connections)
     host.is_stopping = True
     gevent.killall(helpers)

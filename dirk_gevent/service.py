@@ -301,10 +301,17 @@ def _send_streamed(wire: Wire, answer: Streamed) -> None:
         answer.close()
 
 
-def wait_for_stop() -> None:
-    """Block until SIGTERM or SIGINT."""
-    stopped = Event()
-    watchers = [gevent.signal_handler(number, stopped.set) for number in (signal.SIGTERM, signal.SIGINT)]
-    stopped.wait()
-    for watcher in watchers:
-        watcher.cancel()
+class StopRequest:
+    """SIGTERM or SIGINT, from when this is made on: before anybody is told that the program is there, so that none who
+    was ends it without its stop.
+    """
+
+    def __init__(self) -> None:
+        self._came = Event()
+        self._watchers = [gevent.signal_handler(number, self._came.set) for number in (signal.SIGTERM, signal.SIGINT)]
+
+    def wait(self) -> None:
+        """Block until one has come. The next ends the program at once."""
+        self._came.wait()
+        for watcher in self._watchers:
+            watcher.cancel()

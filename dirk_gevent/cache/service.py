@@ -21,7 +21,7 @@ from dirk_gevent.config import Config
 from dirk_gevent.logs import Logger, logger
 from dirk_gevent.messages import render
 from dirk_gevent.open_files import RELAY_FILES_A_CONNECTION, fitted
-from dirk_gevent.service import wait_for_stop
+from dirk_gevent.service import StopRequest
 from dirk_gevent.startup import give_way_to_hub
 from dirk_gevent.wire import Wire
 from parser.errors import SqlError
@@ -149,6 +149,7 @@ def run(config: Config, upstream_host: str, upstream_port: int, port: int, ttl_m
     log = logger("cache")
     config, _ = fitted(config, log, RELAY_FILES_A_CONNECTION)
     service = CacheService(options_from(config, upstream_host, upstream_port, port, ttl_ms, entries), log)
+    stop = StopRequest()
     service.start()
-    wait_for_stop()
+    stop.wait()
     service.stop()
