@@ -284,8 +284,7 @@ class Lane:
     def _fence(self) -> None:
         follower, database = self._follower, self._database()
         index = database.applied_index
-        follower.progress.owe(self.log_id)
-        with self._turn():
+        with follower.progress.replacing(self.log_id), self._turn():
             if self.log_id == SYSTEM_LOG_ID:
                 follower.appliers.call(follower.engine.catalog_replaced)
             kept = follower.appliers.call(database.set_aside, _FENCED)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from gevent.event import Event
 from gevent.queue import SimpleQueue
@@ -27,6 +28,8 @@ class Progress:
         self.turns = Turns()
         #: Up to which index this node must come before it answers from a log, by log id; empty as a rule.
         self.owed: dict[int, int] = {}
+        #: Logs whose state is being put aside.
+        self._replaced: set[int] = set()
         #: The heads of the log that this node follows now, as it last told them.
         self.heads: dict[int, int] = {}
         self._has_heard = False
@@ -51,12 +54,19 @@ class Progress:
                 self.owed[log_id] = max(head, self.owed.get(log_id, 0))
         self._settle()
 
-    def owe(self, log_id: int) -> None:
-        """What this node had of a log was put aside: it has a part only, until it is where the log is now.
+    @contextmanager
+    def replacing(self, log_id: int) -> Iterator[None]:
+        """What this node had of a log is being put aside: that counts for nothing any more, whatever else moves on
+        meanwhile, and then the node has a part only, until it is where the log is now.
 
         (Not where its own state was: that may have been another history, and longer.)
         """
+        self._replaced.add(log_id)
         self.owed[log_id] = self.heads.get(log_id, 0)
+        try:
+            yield
+        finally:
+            self._replaced.discard(log_id)
 
     def check(self, log_id: int) -> None:
         """Raises SqlError being_seeded while this node has only a part of what it should have of a log."""
@@ -69,6 +79,8 @@ class Progress:
         return not any(self._lacks(log_id, index) for log_id, index in heads.items())
 
     def _lacks(self, log_id: int, owed: int) -> bool:
+        if log_id in self._replaced:
+            return True
         database = self._engine.of_log(log_id)
         if database is None:
             # One that was made, and dropped again, is owed to nobody.
