@@ -46,4 +46,5 @@ def settle_catalog(follower: Follower, log_id: int) -> None:
         one = unlisted.pop()
         # Should it be listed after all, its log is to be sent anew: what came of it has gone with its state.
         follower.skipped.add(one.log_id)
+        follower.progress.owe(one.log_id)
         gevent.spawn(dump_kept, follower, one.log_id, one.name, one.kept, one.index)

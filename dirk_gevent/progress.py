@@ -54,6 +54,10 @@ class Progress:
                 self.owed[log_id] = max(head, self.owed.get(log_id, 0))
         self._settle()
 
+    def owe(self, log_id: int) -> None:
+        """The state of a log is gone: this node has not what its clients may ask for until it is where the log is."""
+        self.owed[log_id] = self.heads.get(log_id, 0)
+
     @contextmanager
     def replacing(self, log_id: int) -> Iterator[None]:
         """What this node had of a log is being put aside: that counts for nothing any more, whatever else moves on
@@ -62,7 +66,7 @@ class Progress:
         (Not where its own state was: that may have been another history, and longer.)
         """
         self._replaced.add(log_id)
-        self.owed[log_id] = self.heads.get(log_id, 0)
+        self.owe(log_id)
         try:
             yield
         finally:

@@ -10,6 +10,7 @@ import pytest
 
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
+from dirk_gevent.engine.position import NodeState
 from dirk_gevent.follower import Follower
 from dirk_gevent.kept_states import settle_catalog
 from dirk_gevent.log.contract import chain_through
@@ -21,7 +22,9 @@ from parser.errors import SqlError
 from tests.engine.plans import LogMaker, rows_of, work
 from tests.service.fake_node import until
 
-MADE = LogMaker(0).database("create_database", "t")
+SYSTEM = LogMaker(0)
+MADE = SYSTEM.database("create_database", "t")
+EMPTY = SYSTEM.database("create_database", "empty")
 
 
 def _rows() -> list[Any]:
@@ -120,4 +123,25 @@ def test_a_database_that_went_with_a_catalog_and_is_listed_again_is_asked_for(
     assert not engine.logs().keys() - {0}
     come(follower, 0, MADE)
     until(lambda: bool(broken))
-    assert engine.by_log(1).applied_index == 0
+    assert engine.by_log(1).applied_index == 0 and not is_answered(follower, 1)
+
+
+def test_a_database_without_an_entry_is_whole_again_at_once(
+    follower: Follower, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing comes of its log; what else the node waits for may have come while the state went."""
+    NativeThreads(1).call(engine.apply_system, work(EMPTY))
+    follower._target = {0: 2, 1: 2, 2: 0}
+    follower.progress.welcomed(follower._target)
+    put_aside = Database.set_aside
+
+    def slowly(self: Database, why: str) -> Path | None:
+        follower.progress.applied(1)
+        follower.check_level()
+        return put_aside(self, why)
+
+    monkeypatch.setattr(Database, "set_aside", slowly)
+    follower._receive({"t": "fence", "log": 2, "epoch": ""})
+    until(follower.level.is_set)
+    assert engine.by_log(2).state is NodeState.LIVE
+    assert is_answered(follower, 2) and not follower.progress.owed
