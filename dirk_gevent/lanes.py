@@ -293,8 +293,8 @@ class Lane:
             kept = follower.slow.call(follower.engine.directory.newest_kept, self.log_id, _FENCED)
         # Of a log that is empty nothing comes: its state is whole.
         database.set_state(NodeState.SEEDING if follower.progress.heads.get(self.log_id) else NodeState.LIVE)
-        follower.progress.applied(self.log_id)
         settle_catalog(self._follower, self.log_id)
+        follower.progress.applied(self.log_id)
         follower.check_level()
         self._sender({"t": "fenced", "log": self.log_id, "kept": str(kept or "")})
         follower.logger.error("fenced", log=self.log_id, kept=str(kept or ""))

@@ -55,15 +55,16 @@ class Progress:
         self._settle()
 
     def owe(self, log_id: int) -> None:
-        """The state of a log is gone: this node has not what its clients may ask for until it is where the log is."""
+        """What this node had of a log is gone: it has a part only, until it is where the log is now.
+
+        (Not where its own state was: that may have been another history, and longer.)
+        """
         self.owed[log_id] = self.heads.get(log_id, 0)
 
     @contextmanager
     def replacing(self, log_id: int) -> Iterator[None]:
         """What this node had of a log is being put aside: that counts for nothing any more, whatever else moves on
-        meanwhile, and then the node has a part only, until it is where the log is now.
-
-        (Not where its own state was: that may have been another history, and longer.)
+        meanwhile. Then it is owed.
         """
         self._replaced.add(log_id)
         self.owe(log_id)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
 
 import gevent
 import pytest
@@ -13,21 +12,21 @@ from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.position import NodeState
 from dirk_gevent.follower import Follower
 from dirk_gevent.kept_states import settle_catalog
-from dirk_gevent.log.contract import chain_through
-from dirk_gevent.log.entry import NO_CHAIN
+from dirk_gevent.log.entry import Entry
 from dirk_gevent.logs import logger
 from dirk_gevent.progress import Progress
 from dirk_gevent.threads import NativeThreads
 from parser.errors import SqlError
 from tests.engine.plans import LogMaker, rows_of, work
 from tests.service.fake_node import until
+from tests.service.test_follower import entries
 
 SYSTEM = LogMaker(0)
 MADE = SYSTEM.database("create_database", "t")
 EMPTY = SYSTEM.database("create_database", "empty")
 
 
-def _rows() -> list[Any]:
+def _rows() -> list[Entry]:
     log = LogMaker(1)
     return [log.sql("create table t (a)"), log.sql("insert into t values (7)")]
 
@@ -50,12 +49,9 @@ def follower(engine: Engine, monkeypatch: pytest.MonkeyPatch, broken: list[int])
     return found
 
 
-def come(follower: Follower, log_id: int, *made: Any) -> None:
+def come(follower: Follower, log_id: int, *made: Entry) -> None:
     """The log's entries come, from its first."""
-    encoded = [one.encode() for one in made]
-    after = chain_through(NO_CHAIN, encoded).hex()
-    frame = {"t": "entries", "log": log_id, "first": 1, "chain": NO_CHAIN.hex(), "after": after, "epoch": ""}
-    follower._receive({**frame, "body": b"\n".join(encoded)})
+    follower._receive(entries(log_id, *(one.encode() for one in made)))
 
 
 def is_answered(follower: Follower, log_id: int) -> bool:
@@ -68,17 +64,26 @@ def is_answered(follower: Follower, log_id: int) -> bool:
     return True
 
 
+def before(monkeypatch: pytest.MonkeyPatch, method: tuple[type, str], act: Callable[[], None]) -> None:
+    """Something happens each time just before this method of a class does its work."""
+    does: Callable[..., object] = getattr(*method)
+
+    def late(*arguments: object) -> object:
+        act()
+        return does(*arguments)
+
+    monkeypatch.setattr(*method, late)
+
+
 def test_no_part_of_a_database_is_answered_from(follower: Follower, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another log moves on just while the state goes."""
     seen: list[bool] = []
-    put_aside = Database.set_aside
 
-    def slowly(self: Database, why: str) -> Path | None:
+    def move_on() -> None:
         follower.progress.applied(0)
         seen.append(is_answered(follower, 1))
-        return put_aside(self, why)
 
-    monkeypatch.setattr(Database, "set_aside", slowly)
+    before(monkeypatch, (Database, "set_aside"), move_on)
     follower._receive({"t": "fence", "log": 1, "epoch": ""})
     until(lambda: follower.engine.by_log(1).applied_index == 0)
     gevent.sleep(0.05)
@@ -95,13 +100,7 @@ def test_a_database_that_came_before_the_catalog_stays(
     follower._receive({"t": "fence", "log": 1, "epoch": ""})
     come(follower, 1, *_rows())
     until(lambda: follower.engine.by_log(1).applied_index == 2 and is_answered(follower, 1))
-    replaced = Engine.catalog_replaced
-
-    def slowly(self: Engine) -> None:
-        follower.progress.applied(1)
-        replaced(self)
-
-    monkeypatch.setattr(Engine, "catalog_replaced", slowly)
+    before(monkeypatch, (Engine, "catalog_replaced"), lambda: follower.progress.applied(1))
     follower._receive({"t": "fence", "log": 0, "epoch": ""})
     until(lambda: follower.engine.system.applied_index == 0)
     gevent.sleep(0.05)
@@ -133,14 +132,12 @@ def test_a_database_without_an_entry_is_whole_again_at_once(
     NativeThreads(1).call(engine.apply_system, work(EMPTY))
     follower._target = {0: 2, 1: 2, 2: 0}
     follower.progress.welcomed(follower._target)
-    put_aside = Database.set_aside
 
-    def slowly(self: Database, why: str) -> Path | None:
+    def move_on() -> None:
         follower.progress.applied(1)
         follower.check_level()
-        return put_aside(self, why)
 
-    monkeypatch.setattr(Database, "set_aside", slowly)
+    before(monkeypatch, (Database, "set_aside"), move_on)
     follower._receive({"t": "fence", "log": 2, "epoch": ""})
     until(follower.level.is_set)
     assert engine.by_log(2).state is NodeState.LIVE
