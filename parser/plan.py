@@ -107,6 +107,12 @@ class Query:
     static_names: bool = True
     explained: Explained | None = None
 
+    @property
+    def may_stay_prepared(self) -> bool:
+        """Whether SQLite's prepared form of it may serve again. SQLite prepares it anew by itself when the schema has
+        changed, but for EXPLAIN, whose prepared form is the plan of then."""
+        return self.explained is None
+
 
 @dataclass(frozen=True, slots=True)
 class Foreign:

@@ -91,7 +91,7 @@ class HubReader:
         # One cursor for all short reads: making one costs as much as binding a value and stepping to a row.
         self._cursor = self._connection.cursor()
 
-    def rows(self, sql: str, bindings: tuple[Value, ...], now_ms: int) -> list[Row]:
+    def rows(self, plan: Query, bindings: tuple[Value, ...], now_ms: int) -> list[Row]:
         """All rows of a query. Raises Overrun, SqlError, StorageFault."""
         connection, watchdog = self._connection, self._watchdog
         self.recent = self.used = True
@@ -99,7 +99,9 @@ class HubReader:
         self._ticks = 0
         watchdog.begin(connection)
         try:
-            rows: list[Row] = self._cursor.execute(sql, bindings).fetchall()
+            rows: list[Row] = self._cursor.execute(
+                plan.sql, bindings, can_cache=plan.may_stay_prepared
+            ).fetchall()
             return rows
         except apsw.InterruptError:
             self._cursor = connection.cursor()
@@ -142,7 +144,7 @@ class HubReader:
             self.release()
 
     def rows_at(
-        self, sql: str, bindings: tuple[Value, ...], now_ms: int, position: Position
+        self, plan: Query, bindings: tuple[Value, ...], now_ms: int, position: Position
     ) -> tuple[int, list[Row]]:
         """The index of the state read, not before `position`'s, and the rows; raises `Moved` and as `rows`.
 
@@ -157,7 +159,7 @@ class HubReader:
                 raise StorageFault(OSError(errno.ESTALE, "the file is behind what was committed to it"), "read")
             if meta.schema_version != position.schema.version:
                 raise Moved
-            return meta.applied_index, self.rows(sql, bindings, now_ms)
+            return meta.applied_index, self.rows(plan, bindings, now_ms)
         finally:
             self.release()
 

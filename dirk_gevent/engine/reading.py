@@ -155,9 +155,9 @@ class ReadSide:
         reader.lock.acquire()
         try:
             if reader.held is position or reader.hold(position, index):
-                rows = reader.rows(plan.sql, bindings, now_ms)
+                rows = reader.rows(plan, bindings, now_ms)
             else:
-                index, rows = reader.rows_at(plan.sql, bindings, now_ms, position)
+                index, rows = reader.rows_at(plan, bindings, now_ms, position)
         except Overrun:
             shape.slow = True
             raise
@@ -202,7 +202,7 @@ class ReadSide:
         try:
             if reader.held is not position and not reader.hold(position, position.index):
                 return None
-            rows = reader.rows(shape.plan.sql, settled.bindings, 0)
+            rows = reader.rows(shape.plan, settled.bindings, 0)
         except Overrun:
             shape.slow = True
             return None

@@ -100,7 +100,8 @@ class Rehearsal:
         shaped, compiler = statement.shaped, self._compiler
         self._context.begin(statement.time_ms or 0, statement.seed or 0)
         columns = plan.columns if plan.static_names else compiler.columns(plan, shaped)
-        cursor: Iterator[Row] = self._connection.execute(plan.sql, compiler.bind(plan, shaped, statement.args))
+        bindings = compiler.bind(plan, shaped, statement.args)
+        cursor: Iterator[Row] = self._connection.execute(plan.sql, bindings, can_cache=plan.may_stay_prepared)
         if plan.explained is not None:
             cursor = iter(explanation(plan.explained, cursor))
         rows = list(islice(cursor, spool.most_rows + 1))
