@@ -42,7 +42,7 @@ def main(options: dict[str, Any]) -> int:
 def _run(options: dict[str, Any]) -> int:
     if options["check"]:
         return admin_backup.check(Path(options["BACKUP"]))
-    settings = _settings(config.find(options["--config"]))
+    settings = _settings(options["--config"])
     if options["rebuild-log"]:
         return rebuild_log(settings, options)
     if options["status"] or options["conflicts"]:
@@ -57,11 +57,11 @@ def _run(options: dict[str, Any]) -> int:
     return _at_the_proxy(settings, options)
 
 
-def _settings(path: Path) -> Config:
+def _settings(option: str | None) -> Config:
     try:
-        return config.load(path)
+        return config.load_named(option)
     except ConfigError as error:
-        raise UsageError(f"{path}: {error}") from error
+        raise UsageError(str(error)) from error
 
 
 def _restore(settings: Config, options: dict[str, Any]) -> int:

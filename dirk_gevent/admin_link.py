@@ -12,7 +12,7 @@ from dirk_gevent import protocol
 from dirk_gevent.admin_usage import UsageError
 from dirk_gevent.config import Config
 from dirk_gevent.protocol import FrameSocket
-from dirk_gevent.startup import plain_reason, reachable
+from dirk_gevent.startup import plain_reason
 
 _CONNECT_SECONDS = 5.0
 #: The proxy is heard every two seconds while it works.
@@ -89,8 +89,8 @@ def proxy_address(settings: Config) -> tuple[str, int]:
     """Where the log is hosted: the proxy, or the one node of a database without a proxy."""
     place = settings.load_balancer
     if place is not None:
-        return reachable(place.listen_host), place.listen_port
-    return reachable(settings.instances[0].host), settings.instances[0].port
+        return place.reached_at, place.listen_port
+    return settings.instances[0].reached_at, settings.instances[0].port
 
 
 def print_table(names: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

@@ -9,16 +9,17 @@ from __future__ import annotations
 import errno
 import os
 import shlex
-import socket
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dirk_gevent import __version__
+from dirk_gevent.config_json import printable
+from dirk_gevent.hosts import fault_of, reachable
 from dirk_gevent.log.directory import make_directory
 from dirk_gevent.messages import sentence
-from dirk_gevent.startup import CannotStartError, plain_reason, reachable
+from dirk_gevent.startup import CannotStartError, plain_reason
 from parser.errors import SqlError
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ Options:
 """
 
 _MAX_PORT = 65_535
+_MOST_DIGITS = 100
 #: What a write to the standard output fails with; files name themselves, and connections fail otherwise.
 _OUTPUT_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EPIPE)
 
@@ -194,12 +196,10 @@ def _guarded(name: str, usage: str, argv: Sequence[str] | None, body: Callable[[
         return _refuse(name, sentence(error.key, "en", error.params))
     except KeyboardInterrupt:
         return 130
-    except socket.gaierror as error:
-        return _refuse(name, f"a host name of the config can't be resolved: {plain_reason(error)}")
     except OSError as error:
-        if error.errno not in _ADDRESS_ERRORS:
+        if error.filename is None:
             raise
-        return _refuse(name, _address_sentence(error))
+        return _refuse(name, f"{printable(str(error.filename))}: {plain_reason(error)}")
 
 
 def _arguments(name: str, usage: str, words: list[str]) -> dict[str, Any]:
@@ -216,20 +216,6 @@ def _arguments(name: str, usage: str, words: list[str]) -> dict[str, Any]:
 def _refuse(name: str, sentence: str) -> int:
     print(f"{name}: {sentence}", file=sys.stderr)
     return 2
-
-
-_ADDRESS_ERRORS = {
-    errno.EADDRINUSE: "is in use, another program listens there",
-    errno.EADDRNOTAVAIL: "is not an address of this machine",
-    errno.EACCES: "may not be used by this user",
-}
-
-
-def _address_sentence(error: OSError) -> str:
-    """`127.0.0.1:3948 is in use, …` from what gevent says: its text ends with the address as a tuple."""
-    reason = _ADDRESS_ERRORS.get(error.errno or 0, "can't be used")
-    address = (error.strerror or "").rpartition("('")[2].rstrip(")").replace("', ", ":")
-    return f"{address or error.filename or 'an address'} {reason}"
 
 
 def _server(arguments: dict[str, Any]) -> int:
@@ -280,13 +266,15 @@ def _make_directory(config: Config, key: str, directory: Path) -> None:
 def _cache(arguments: dict[str, Any]) -> int:
     config = _config_or_defaults(arguments)
     upstream = config.load_balancer
-    host = arguments["HOST"] or (upstream.listen_host if upstream else "127.0.0.1")
+    host = arguments["HOST"] or (upstream.reached_at if upstream else "127.0.0.1")
     port = _whole(arguments, "PORT", upstream.listen_port if upstream else 3949, 1, _MAX_PORT)
     listen_port = _whole(arguments, "LISTEN_PORT", 3951, 1, _MAX_PORT)
     ttl_ms = _whole(arguments, "TTL_MS", 3000, 1, 86_400_000)
     entries = _whole(arguments, "ENTRIES", 200, 0, 100_000_000)
     from dirk_gevent.cache import run
 
+    if fault := fault_of(host):
+        raise CannotStartError(f"HOST: {printable(host)} {fault}")
     run(config, reachable(host), port, listen_port, ttl_ms, entries)
     return 0
 
@@ -304,7 +292,8 @@ def _whole(arguments: dict[str, Any], name: str, default: int, least: int, most:
         return default
     if not value.isascii() or not value.removeprefix("-").isdigit():
         raise CannotStartError(f"{name}: {value} is not a whole number")
-    number = int(value)
+    # Longer ones than Python reads are out of every range, too.
+    number = int(value[:_MOST_DIGITS])
     if number < least:
         raise CannotStartError(f"{name}: {value} is below {least}")
     if number > most:
@@ -315,11 +304,10 @@ def _whole(arguments: dict[str, Any], name: str, default: int, least: int, most:
 def _config(arguments: dict[str, Any]) -> Config:
     from dirk_gevent import config
 
-    path = config.find(arguments["--config"])
     try:
-        return config.load(path)
+        return config.load_named(arguments["--config"])
     except config.ConfigError as error:
-        raise CannotStartError(f"{path}: {error}") from None
+        raise CannotStartError(str(error)) from None
 
 
 def _config_or_defaults(arguments: dict[str, Any]) -> Config:

@@ -10,10 +10,12 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from enum import StrEnum
 from pathlib import Path
 
-from dirk_gevent import config_json
+from dirk_gevent import config_check, config_json, hosts
 from dirk_gevent.catalogue import LANGUAGES
+from dirk_gevent.config_fields import ReadChoice, read, read_whole
 from dirk_gevent.config_json import Choice, ConfigError, Section
 from dirk_gevent.settings import (
     CacheSettings,
@@ -56,10 +58,10 @@ __all__ = [
     "Writes",
     "find",
     "load",
+    "load_named",
 ]
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
-_GIB = 1024**3
 
 
 def load(path: Path, environ: Mapping[str, str] | None = None) -> Config:
@@ -75,21 +77,33 @@ def load(path: Path, environ: Mapping[str, str] | None = None) -> Config:
     if given.get("DIRK_LANG"):
         language = _language(given["DIRK_LANG"], "DIRK_LANG")
     old = _Version1() if version == 1 else None
+    replication = root.section("replication")
     config = Config(
         path=path.resolve(),
         version=version,
         language=language,
         load_balancer=_load_balancer(root),
         instances=tuple(_instance(section, base) for section in root.sections("instances")),
-        routing=_routing(root.section("routing"), old),
-        replication=_replication(root.section("replication"), old),
+        routing=_routing(root.section("routing"), _lenient(old) if old else _strict),
+        replication=old.replication(replication) if old else read(replication, Replication, _strict),
         log=_log(root.section("log"), base),
-        limits=_limits(root.section("limits")),
-        cache=_cache(root.section("cache")),
+        limits=read(root.section("limits"), Limits, _strict),
+        cache=read(root.section("cache"), CacheSettings, _strict),
     )
     root.finish()
-    _check(config)
-    return replace(config, notices=old.notices(config)) if old else config
+    config_check.check(config)
+    return replace(config, notices=(*(old.notices(config) if old else ()), *config_check.notices(config)))
+
+
+def load_named(option: str | None) -> Config:
+    """The config that `--config`, the environment or this directory names; a ConfigError's sentence names the file."""
+    path = find(option)
+    try:
+        return load(path)
+    except ConfigError as error:
+        is_searched = not option and not os.environ.get("DIRK_CONFIG_PATH") and not path.exists()
+        hint = f" in {Path.cwd()}; name one with --config FILE or in DIRK_CONFIG_PATH" if is_searched else ""
+        raise ConfigError(f"{config_json.printable(str(path))}: {error}{hint}") from None
 
 
 def find(option: str | None, environ: Mapping[str, str] | None = None) -> Path:
@@ -156,18 +170,15 @@ def _language(value: str, path: str) -> str:
     return value
 
 
-def _port(section: Section, key: str, default: int | None) -> int:
-    return section.whole(key, default, least=1, most=65_535)
-
-
 def _load_balancer(root: Section) -> LoadBalancer | None:
     if not root.has("loadBalancer") or root.raw("loadBalancer") is None:
         return None
     section = root.section("loadBalancer")
     default = LoadBalancer()
     found = LoadBalancer(
-        listen_host=section.text("listenHost", default.listen_host),
-        listen_port=_port(section, "listenPort", default.listen_port),
+        listen_host=_host(section, "listenHost", default.listen_host),
+        listen_port=read_whole(section, LoadBalancer, "listen_port", default.listen_port),
+        host=_reached_host(section),
     )
     section.finish()
     return found
@@ -179,43 +190,69 @@ def _instance(section: Section, base: Path) -> Instance:
         raise ConfigError(
             f"{section.path('id')}: {config_json.shown(name)} is not 1 to 64 letters, digits, '_', '.' or '-'"
         )
+    is_apart = section.has("listenHost")
     found = Instance(
         id=name,
         role=section.choice("role", Role, Role.MASTER),
-        host=section.text("host", "127.0.0.1"),
-        port=_port(section, "port", None),
-        data_directory=_directory(section.text("dataDirectory", f"data/{name}"), base),
+        host=(is_apart and _reached_host(section)) or _host(section, "host", "127.0.0.1"),
+        port=read_whole(section, Instance, "port"),
+        data_directory=_directory(section, "dataDirectory", f"data/{name}", base),
+        listen_host=_host(section, "listenHost", "127.0.0.1") if is_apart else "",
     )
     section.finish()
     return found
 
 
-def _directory(value: str, base: Path) -> Path:
-    return (base / Path(value).expanduser()).resolve()
+def _host(section: Section, key: str, default: str) -> str:
+    """A host as `dirk_gevent.hosts` takes it."""
+    value = section.text(key, default)
+    if fault := hosts.fault_of(value):
+        raise ConfigError(f"{section.path(key)}: {config_json.shown(value)} {fault}")
+    return value
 
 
-def _choice(section: Section, key: str, default: Choice, old: _Version1 | None) -> Choice:
-    """The enumeration's member under `key`; an unknown one is the default in a version 1 file, else an error."""
-    choices = type(default)
-    if old and section.has(key) and not old.knows(section, key, choices):
-        return default
-    return section.choice(key, choices, default)
+def _reached_host(section: Section) -> str:
+    """The `host` beside a `listenHost`: where others connect to; empty when it is not given."""
+    if not section.has("host"):
+        return ""
+    value = _host(section, "host", "")
+    if hosts.is_every(value):
+        shown = config_json.shown(value)
+        raise ConfigError(f"{section.path('host')}: {shown} is no address to connect to; it belongs in listenHost")
+    return value
 
 
-def _routing(section: Section, old: _Version1 | None) -> Routing:
+def _directory(section: Section, key: str, default: str, base: Path) -> Path:
+    value = section.text(key, default)
+    try:
+        return (base / Path(value).expanduser()).resolve()
+    except (RuntimeError, OSError) as error:
+        # A user without a home directory, links that go in a circle: the reason names them.
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise ConfigError(f"{section.path(key)}: {config_json.shown(value)}: {(reason or '').lower()}") from None
+
+
+def _strict(section: Section, key: str, default: Choice) -> Choice:
+    """The enumeration's member under `key`."""
+    return section.choice(key, type(default), default)
+
+
+def _lenient(old: _Version1) -> ReadChoice:
+    """`_strict`, but the default with a notice for an unknown one: a version 1 file loads as it is."""
+
+    def choice(section: Section, key: str, default: StrEnum) -> StrEnum:
+        is_known = not section.has(key) or old.knows(section, key, type(default))
+        return section.choice(key, type(default), default) if is_known else default
+
+    return choice
+
+
+def _routing(section: Section, choice: ReadChoice) -> Routing:
+    reads = section.section("reads")
+    roles = _roles(reads) if reads.has("includeRoles") else Reads().include_roles
     found = Routing(
-        reads=_reads(section.section("reads"), old),
-        writes=_writes(section.section("writes"), old),
-    )
-    section.finish()
-    return found
-
-
-def _reads(section: Section, old: _Version1 | None) -> Reads:
-    default = Reads()
-    found = Reads(
-        strategy=_choice(section, "strategy", default.strategy, old),
-        include_roles=_roles(section) if section.has("includeRoles") else default.include_roles,
+        reads=read(reads, Reads, choice, include_roles=roles),
+        writes=read(section.section("writes"), Writes, choice),
     )
     section.finish()
     return found
@@ -229,94 +266,6 @@ def _roles(section: Section) -> tuple[Role, ...]:
     return tuple(dict.fromkeys(roles))
 
 
-def _writes(section: Section, old: _Version1 | None) -> Writes:
-    default = Writes()
-    found = Writes(
-        mode=_choice(section, "mode", default.mode, old),
-        partition=_choice(section, "partition", default.partition, old),
-        hash=_choice(section, "hash", default.hash, old),
-    )
-    section.finish()
-    return found
-
-
-def _replication(section: Section, old: _Version1 | None) -> Replication:
-    if old:
-        return old.replication(section)
-    default = Replication()
-    found = Replication(
-        type=section.choice("type", ReplicationType, default.type),
-        interval_seconds=section.number("intervalSeconds", default.interval_seconds, least=0.05, most=60.0),
-        compare_seconds=section.number("compareSeconds", default.compare_seconds, least=0.1, most=86_400.0),
-    )
-    section.finish()
-    return found
-
-
 def _log(section: Section, base: Path) -> LogSettings:
-    default = LogSettings()
-    found = LogSettings(
-        type=section.choice("type", LogType, default.type),
-        directory=_directory(section.text("directory", str(default.directory)), base),
-        retain_bytes=section.whole("retainBytes", default.retain_bytes, least=1_048_576),
-        snapshot_entries=section.whole("snapshotEntries", default.snapshot_entries, least=1),
-        snapshot_bytes=section.whole("snapshotBytes", default.snapshot_bytes, least=65_536),
-        reserve_bytes=section.whole("reserveBytes", default.reserve_bytes, least=0),
-        max_waiting=section.whole("maxWaiting", default.max_waiting, least=1, most=1_000_000),
-        max_wait_ms=section.whole("maxWaitMs", default.max_wait_ms, least=1, most=3_600_000),
-        tail_bytes=section.whole("tailBytes", default.tail_bytes, least=65_536),
-    )
-    section.finish()
-    return found
-
-
-def _limits(section: Section) -> Limits:
-    default = Limits()
-    found = Limits(
-        max_statement_bytes=section.whole("maxStatementBytes", default.max_statement_bytes, least=1024, most=_GIB),
-        page_rows=section.whole("pageRows", default.page_rows, least=1, most=100_000),
-        result_bytes=section.whole("resultBytes", default.result_bytes, least=65_536),
-        statement_seconds=section.number("statementSeconds", default.statement_seconds, least=0.1, most=86_400.0),
-        write_steps=section.whole("writeSteps", default.write_steps, least=1000),
-        wait_ms=section.whole("waitMs", default.wait_ms, least=1, most=3_600_000),
-        transaction_idle_seconds=section.number(
-            "transactionIdleSeconds", default.transaction_idle_seconds, least=0.1, most=86_400.0
-        ),
-        transaction_steps=section.whole("transactionSteps", default.transaction_steps, least=20_000),
-        max_connections=section.whole("maxConnections", default.max_connections, least=1, most=100_000),
-        max_running=section.whole("maxRunning", default.max_running, least=1, most=100_000),
-        max_long_reads=section.whole("maxLongReads", default.max_long_reads, least=1, most=10_000),
-        queue_ms=section.whole("queueMs", default.queue_ms, least=1, most=3_600_000),
-        request_bytes=section.whole("requestBytes", default.request_bytes, least=65_536),
-        wal_bytes=section.whole("walBytes", default.wal_bytes, least=1_048_576),
-    )
-    section.finish()
-    return found
-
-
-def _cache(section: Section) -> CacheSettings:
-    found = CacheSettings(max_bytes=section.whole("maxBytes", CacheSettings().max_bytes, least=0))
-    section.finish()
-    return found
-
-
-def _check(config: Config) -> None:
-    """What no section alone can see: duplicates, and a cluster that could never write."""
-    if not any(one.role is Role.MASTER for one in config.instances):
-        raise ConfigError("instances: none of them is a MASTER, nothing could be written")
-    if config.load_balancer is None and len(config.instances) > 1:
-        raise ConfigError("loadBalancer: is missing, and more than one instance needs it to share the log")
-    taken: dict[object, str] = {config.log.directory: "log.directory"}
-    if config.load_balancer:
-        taken[(config.load_balancer.listen_host, config.load_balancer.listen_port)] = "loadBalancer.listenPort"
-    for place, one in enumerate(config.instances):
-        at = f"instances[{place}]"
-        _claim(taken, one.id, f"{at}.id", config_json.shown(one.id))
-        _claim(taken, (one.host, one.port), f"{at}.port", f"{one.host}:{one.port}")
-        _claim(taken, one.data_directory, f"{at}.dataDirectory", str(one.data_directory))
-
-
-def _claim(taken: dict[object, str], value: object, path: str, shown: str) -> None:
-    first = taken.setdefault(value, path)
-    if first != path:
-        raise ConfigError(f"{path}: {shown} is already that of {first}")
+    directory = _directory(section, "directory", str(LogSettings().directory), base)
+    return read(section, LogSettings, _strict, directory=directory)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
@@ -16,6 +17,11 @@ Choice = TypeVar("Choice", bound=StrEnum)
 
 #: Largest whole number that JSON's common readers keep exactly (2^53 - 1).
 MAX_WHOLE = 9_007_199_254_740_991
+#: Of a longer file it is not read what it says: it is another program's.
+_MOST_BYTES = 16 * 1024 * 1024
+_MOST_DIGITS = 1000
+_SHOWN_CHARACTERS = 60
+_HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 
 
 class ConfigError(Exception):
@@ -25,24 +31,33 @@ class ConfigError(Exception):
 def parse(path: Path) -> object:
     """The JSON value in the file at `path`; ConfigError when it can't be read, is not JSON or repeats a key."""
     try:
-        text = path.read_text(encoding="utf-8")
+        with path.open("rb") as file:
+            encoded = file.read(_MOST_BYTES + 1)
+        text = encoded.decode("utf-8")
     except UnicodeDecodeError:
         raise ConfigError("is not UTF-8 text") from None
     except OSError as error:
         raise ConfigError((error.strerror or str(error)).lower()) from None
+    if len(encoded) > _MOST_BYTES:
+        raise ConfigError(f"is longer than {_MOST_BYTES} bytes")
     try:
-        return json.loads(text, object_pairs_hook=_once)
+        return json.loads(text, object_pairs_hook=_once, parse_int=_whole_number)
     except json.JSONDecodeError as error:
         raise ConfigError(f"line {error.lineno}, column {error.colno}: {error.msg}") from None
     except RecursionError:
         raise ConfigError("the JSON is nested too deep") from None
 
 
+def _whole_number(text: str) -> int:
+    """The number; of more digits than Python reads, one with the first of them: that is out of every range, too."""
+    return int(text[:_MOST_DIGITS])
+
+
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found: dict[str, object] = {}
     for key, value in pairs:
         if key in found:
-            raise ConfigError(f"{key}: is given twice in one object")
+            raise ConfigError(f"{printable(key)}: is given twice in one object")
         found[key] = value
     return found
 
@@ -62,7 +77,7 @@ class Section:
 
     def path(self, key: str) -> str:
         """The path of `key` in this object, as errors name it."""
-        return f"{self.at}.{key}" if self.at else key
+        return f"{self.at}.{printable(key)}" if self.at else printable(key)
 
     def has(self, key: str) -> bool:
         """Whether the file gives `key`; asks for it, too."""
@@ -88,12 +103,16 @@ class Section:
             yield Section(item, f"{self.path(key)}[{place}]")
 
     def text(self, key: str, default: str | None = None) -> str:
-        """A string that is not empty."""
+        """A string that is not empty, of whole characters."""
         value = default if default is not None and not self.has(key) else self.raw(key)
         if not isinstance(value, str):
             raise ConfigError(f"{self.path(key)}: {shown(value)} is not a string")
-        if not value.strip() or "\x00" in value:
+        if not value.strip():
             raise ConfigError(f"{self.path(key)}: is empty")
+        if "\x00" in value:
+            raise ConfigError(f"{self.path(key)}: {shown(value)} holds a character 0")
+        if _HALF_CHARACTER.search(value):
+            raise ConfigError(f"{self.path(key)}: {shown(value)} holds half a character (one surrogate alone)")
         return value
 
     def whole(self, key: str, default: int | None, least: int, most: int = MAX_WHOLE) -> int:
@@ -141,6 +160,15 @@ def member(value: object, choices: type[Choice], path: str) -> Choice:
 
 
 def shown(value: object) -> str:
-    """A JSON value as an error shows it, at most 60 characters of it."""
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= 60 else text[:57] + "…"
+    """A JSON value as an error shows it, at most 60 characters of it, all of them printable."""
+    text = printable(json.dumps(value, ensure_ascii=False, default=str))
+    return text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 3] + "…"
+
+
+def printable(text: str) -> str:
+    """A text with an escape for each character that would end its line, move the cursor or not show at all."""
+    return "".join(one if one.isprintable() else _escaped(one) for one in text)
+
+
+def _escaped(character: str) -> str:
+    return json.dumps(character)[1:-1] if ord(character) != 0x7F else "\\u007f"

@@ -25,7 +25,6 @@ from dirk_gevent.peers import LogHostPeer
 from dirk_gevent.relayed import RelayedAnswer
 from dirk_gevent.service import Answer
 from dirk_gevent.session import Request, Session, spoken
-from dirk_gevent.startup import reachable
 from dirk_gevent.statements import SERVER_COLUMNS, SessionStatements
 from dirk_gevent.understand import Understanding, Understood
 from dirk_gevent.wire import Wire
@@ -62,7 +61,7 @@ class Forward:
         place = config.load_balancer
         self._proxy: Backend | None = None
         if place is not None:
-            self._proxy = Backend(reachable(place.listen_host), place.listen_port, log, LogHostPeer(self.heard))
+            self._proxy = Backend(place.reached_at, place.listen_port, log, LogHostPeer(self.heard))
         self._writes = Writes(host, config.limits, node) if host is not None else None
         self._cluster = SessionStatements(host, config.limits, node) if host is not None else None
         self._commits = Commits(host, config.limits, Understanding(), node) if host is not None else None

@@ -10,7 +10,7 @@ import gevent
 
 from dirk_gevent import answers, protocol
 from dirk_gevent.admission import Places
-from dirk_gevent.config import Config
+from dirk_gevent.config import Config, Instance
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.faults import DirectoryInUse, Overrun, StorageFault
@@ -18,6 +18,7 @@ from dirk_gevent.follower import Follower
 from dirk_gevent.forward import Forward
 from dirk_gevent.freshness import is_fresh, needed_index
 from dirk_gevent.host import LogHost
+from dirk_gevent.hosts import reachable
 from dirk_gevent.log.embedded import EmbeddedLog
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from dirk_gevent.logs import Logger, logger
@@ -30,7 +31,7 @@ from dirk_gevent.progress import Progress
 from dirk_gevent.quick import QuickReads
 from dirk_gevent.service import Answer, Service, StopRequest, TakeOver
 from dirk_gevent.session import Request, Session, spoken
-from dirk_gevent.startup import reachable
+from dirk_gevent.startup import CannotStartError
 from dirk_gevent.statements import choose_language
 from dirk_gevent.threads import NativeThreads
 from dirk_gevent.transactions import VERBS, is_apart
@@ -271,8 +272,18 @@ def _close(engine: Engine, log_lines: Logger) -> None:
         log_lines.error("close_failed", reason=str(fault))
 
 
+def _listen(service: Service, instance: Instance, engine: Engine, log_lines: Logger) -> None:
+    try:
+        service.start()
+    except CannotStartError:
+        # What was opened was not in use yet: the next start has nothing to be careful of.
+        _close(engine, log_lines)
+        raise
+    log_lines.info("listening", listen=f"{instance.listens_on}:{instance.port}")
+
+
 def run(config: Config, node: str) -> int:
-    """Run a node until SIGTERM; its exit status. Raises OSError (address taken), DirectoryInUse."""
+    """Run a node until SIGTERM; its exit status. Raises CannotStartError (address taken), DirectoryInUse."""
     log_lines = logger("node", node)
     for notice in config.notices:
         log_lines.info("config_notice", text=notice)
@@ -284,18 +295,17 @@ def run(config: Config, node: str) -> int:
     host = LogHost(config, own_log, log_lines) if own_log is not None else None
     forward = Forward(config, engine.node, host, log_lines, progress.log_time)
     handler = NodeHandler(config, engine, progress, forward)
-    service = Service(instance.host, instance.port, handler, config.limits, log_lines, handler.quick)
+    service = Service(instance.listens_on, instance.port, handler, config.limits, log_lines, handler.quick)
     stop = StopRequest()
-    service.start()
-    log_lines.info("listening", listen=f"{instance.host}:{instance.port}")
+    _listen(service, instance, engine, log_lines)
     place = config.load_balancer
-    host_name, port = (place.listen_host, place.listen_port) if place is not None else (instance.host, instance.port)
-    follower = Follower(engine, progress, (reachable(host_name), port), log_lines)
+    own = (reachable(instance.listens_on), instance.port)
+    follower = Follower(engine, progress, (place.reached_at, place.listen_port) if place else own, log_lines)
     follower.heard, follower.listen_port = forward.heard, instance.port
     hub = HubWatch()
     helpers: list[gevent.Greenlet[..., Any]]
     helpers = [gevent.spawn(one) for one in (follower.run, forward.watch, handler.transactions.watch, hub.run)]
-    helpers += [gevent.spawn(_say_ready, follower, log_lines, instance.host, instance.port)]
+    helpers += [gevent.spawn(_say_ready, follower, log_lines, instance.listens_on, instance.port)]
     if host is not None:
         helpers.append(gevent.spawn(host.run))
     stop.wait()

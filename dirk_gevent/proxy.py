@@ -51,7 +51,7 @@ class ProxyHandler:
         self._session_statements = SessionStatements(host, config.limits, "proxy")
         self._router = ReadRouter(host.cluster, config.routing.reads)
         self.backends = {
-            one.id: Backend(one.host, one.port, log, NodePeer(host.cluster, one.id)) for one in config.instances
+            one.id: Backend(one.reached_at, one.port, log, NodePeer(host.cluster, one.id)) for one in config.instances
         }
         host.on_node_port = lambda node, port: self.backends[node].move(port)
         self._node_reads = NodeReads(host, self.backends, self._router, config.limits)
@@ -117,7 +117,7 @@ class ProxyHandler:
 
 
 def run(config: Config) -> int:
-    """Run the proxy until SIGTERM; its exit status. OSError when the address is taken, SqlError for the log."""
+    """Run the proxy until SIGTERM; its exit status. CannotStartError: the address is taken; SqlError: the log's."""
     if config.load_balancer is None:
         raise ValueError("the config has no loadBalancer")
     log_lines = logger("proxy")

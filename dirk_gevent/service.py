@@ -21,6 +21,7 @@ from gevent.server import StreamServer
 from dirk_gevent import protocol
 from dirk_gevent.admission import Places, RequestBytes
 from dirk_gevent.config import Limits
+from dirk_gevent.listening import listen
 from dirk_gevent.logs import Logger
 from dirk_gevent.messages import render
 from dirk_gevent.protocol import StatementSplitter
@@ -112,12 +113,13 @@ class Service:
         self._threads = NativeThreads(1)
         self._places = Places(limits.max_running, limits.queue_ms)
         self._request_bytes = RequestBytes(limits.request_bytes)
+        self._place = host, port
         self._server = StreamServer((host, port), self._connection, spawn=self._pool, backlog=1024)
 
     def start(self) -> None:
-        """Listen; OSError when the address is taken."""
+        """Listen; CannotStartError when that can't be done at the address."""
         give_way_to_hub()
-        self._server.start()
+        listen(self._server, *self._place)
 
     @property
     def connections(self) -> int:

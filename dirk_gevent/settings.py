@@ -1,6 +1,7 @@
 """What config.json says, as frozen dataclasses: the settings every part is built from.
 
-Names carry their unit. The defaults are the file's: `Limits()` is what a file without `limits` gives.
+Names carry their unit. The defaults are the file's: `Limits()` is what a file without `limits` gives. The bounds of
+each number stand beside its default (`dirk_gevent.config_fields`).
 `dirk_gevent.config` reads and checks the file, and gives these names on.
 """
 
@@ -9,10 +10,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import Annotated
 
+from dirk_gevent.config_fields import Bounds
 from dirk_gevent.config_json import ConfigError
+from dirk_gevent.hosts import reachable
 
 _MIB = 1024 * 1024
+_HOUR_MS = 3_600_000
+_DAY_SECONDS = 86_400.0
+_MOST_PORT = 65_535
 
 
 class Role(StrEnum):
@@ -65,21 +72,41 @@ class LogType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LoadBalancer:
-    """Where the proxy listens, and so where nodes find the log."""
+    """Where the proxy listens, and where nodes and caches of all machines reach it; empty: `host` is not given."""
 
     listen_host: str = "127.0.0.1"
-    listen_port: int = 3949
+    listen_port: Annotated[int, Bounds(1, _MOST_PORT)] = 3949
+    host: str = ""
+
+    @property
+    def reached_at(self) -> str:
+        """The host to connect to."""
+        return self.host or reachable(self.listen_host)
 
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """One node. `port` is unique with `host`, `id` and `data_directory` (absolute) among all instances."""
+    """One node. `port` is unique with `host`, `id` and `data_directory` (absolute) among all instances.
+
+    It is reached at `host` and listens on `listen_host`; empty: on `host`.
+    """
 
     id: str
     role: Role
     host: str
-    port: int
+    port: Annotated[int, Bounds(1, _MOST_PORT)]
     data_directory: Path
+    listen_host: str = ""
+
+    @property
+    def listens_on(self) -> str:
+        """The host that its socket is bound to."""
+        return self.listen_host or self.host
+
+    @property
+    def reached_at(self) -> str:
+        """The host to connect to."""
+        return reachable(self.host)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +142,8 @@ class Replication:
     """
 
     type: ReplicationType = ReplicationType.LOG
-    interval_seconds: float = 0.5
-    compare_seconds: float = 600.0
+    interval_seconds: Annotated[float, Bounds(0.05, 60.0)] = 0.5
+    compare_seconds: Annotated[float, Bounds(0.1, _DAY_SECONDS)] = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,13 +158,13 @@ class LogSettings:
 
     type: LogType = LogType.EMBEDDED
     directory: Path = Path("data/log")
-    retain_bytes: int = 4096 * _MIB
-    snapshot_entries: int = 100_000
-    snapshot_bytes: int = 256 * _MIB
-    reserve_bytes: int = 64 * _MIB
-    max_waiting: int = 10_000
-    max_wait_ms: int = 5_000
-    tail_bytes: int = 64 * _MIB
+    retain_bytes: Annotated[int, Bounds(_MIB)] = 4096 * _MIB
+    snapshot_entries: Annotated[int, Bounds(1)] = 100_000
+    snapshot_bytes: Annotated[int, Bounds(65_536)] = 256 * _MIB
+    reserve_bytes: Annotated[int, Bounds(0)] = 64 * _MIB
+    max_waiting: Annotated[int, Bounds(1, 1_000_000)] = 10_000
+    max_wait_ms: Annotated[int, Bounds(1, _HOUR_MS)] = 5_000
+    tail_bytes: Annotated[int, Bounds(65_536)] = 64 * _MIB
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,34 +182,35 @@ class Limits:
     A database's WAL on a node takes at most `wal_bytes` and the pages of the one entry at work.
     """
 
-    max_statement_bytes: int = 16 * _MIB
-    page_rows: int = 200
-    result_bytes: int = 1024 * _MIB
-    statement_seconds: float = 60.0
-    write_steps: int = 2_000_000_000
-    wait_ms: int = 5_000
-    transaction_idle_seconds: float = 60.0
-    transaction_steps: int = 50_000_000
-    max_connections: int = 2_000
-    max_running: int = 512
-    max_long_reads: int = 64
-    queue_ms: int = 5_000
-    request_bytes: int = 512 * _MIB
-    wal_bytes: int = 256 * _MIB
+    max_statement_bytes: Annotated[int, Bounds(1024, 1024 * _MIB)] = 16 * _MIB
+    page_rows: Annotated[int, Bounds(1, 100_000)] = 200
+    result_bytes: Annotated[int, Bounds(65_536)] = 1024 * _MIB
+    statement_seconds: Annotated[float, Bounds(0.1, _DAY_SECONDS)] = 60.0
+    write_steps: Annotated[int, Bounds(1000)] = 2_000_000_000
+    wait_ms: Annotated[int, Bounds(1, _HOUR_MS)] = 5_000
+    transaction_idle_seconds: Annotated[float, Bounds(0.1, _DAY_SECONDS)] = 60.0
+    transaction_steps: Annotated[int, Bounds(20_000)] = 50_000_000
+    max_connections: Annotated[int, Bounds(1, 100_000)] = 2_000
+    max_running: Annotated[int, Bounds(1, 100_000)] = 512
+    max_long_reads: Annotated[int, Bounds(1, 10_000)] = 64
+    queue_ms: Annotated[int, Bounds(1, _HOUR_MS)] = 5_000
+    request_bytes: Annotated[int, Bounds(65_536)] = 512 * _MIB
+    wal_bytes: Annotated[int, Bounds(_MIB)] = 256 * _MIB
 
 
 @dataclass(frozen=True, slots=True)
 class CacheSettings:
     """`max_bytes`: what the answers that the cache holds may take together."""
 
-    max_bytes: int = 64 * _MIB
+    max_bytes: Annotated[int, Bounds(0)] = 64 * _MIB
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
     """A checked config file. `load_balancer` is None for a single node that holds the log itself.
 
-    `notices` are sentences that the program logs at its start: how a version 1 file was read.
+    `notices` are sentences that the program logs at its start: how a version 1 file was read, and what is taken but
+    hardly meant.
     """
 
     path: Path

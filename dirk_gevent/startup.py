@@ -1,4 +1,4 @@
-"""What every program needs before it begins: a way to say that it can't, and where others reach a listener."""
+"""What every program needs before it begins: a way to say that it can't."""
 
 from __future__ import annotations
 
@@ -13,11 +13,6 @@ _COLLECT_AFTER_OBJECTS = 2_000
 
 class CannotStartError(Exception):
     """The program can't begin: `str()` is the one sentence for stderr, the exit status is 2."""
-
-
-def reachable(host: str) -> str:
-    """The address to connect to for a server that listens on `host`: "every address" is reached on this machine."""
-    return {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)
 
 
 def give_way_to_hub() -> None:

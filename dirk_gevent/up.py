@@ -16,12 +16,13 @@ import sys
 import termios
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from types import FrameType
 
+from dirk_gevent.hosts import reachable
 from dirk_gevent.settings import Config
-from dirk_gevent.startup import CannotStartError, reachable
+from dirk_gevent.startup import CannotStartError
 from dirk_gevent.up_parts import LOG_NAME, LogStream, OneAtATime, Part, Parts
 
 #: How long all parts together may take to be ready (a node may have many entries to replay).
@@ -54,8 +55,7 @@ def run(config: Config, cache_port: int) -> int:
     """
     planned = _plan(config, cache_port)
     with OneAtATime(config.log.directory, config.path):
-        for one in planned:
-            _must_be_free(one)
+        _must_be_free(planned)
         is_terminal = sys.stdin.isatty() and sys.stdout.isatty()
         with LogStream(config.log.directory / LOG_NAME, [one.name for one in planned]) as stream:
             return _Run(config, planned, stream, is_terminal).run()
@@ -64,20 +64,27 @@ def run(config: Config, cache_port: int) -> int:
 def _plan(config: Config, cache_port: int) -> list[_Planned]:
     option = ("--config", str(config.path))
     planned = [
-        _Planned(one.id, ("server", one.id, *option), one.host, one.port) for one in config.instances
+        _Planned(one.id, ("server", one.id, *option), one.listens_on, one.port) for one in config.instances
     ]
     front = config.load_balancer
     if front is not None:
-        upstream = (reachable(front.listen_host), str(front.listen_port))
+        upstream = (front.reached_at, str(front.listen_port))
         planned.append(_Planned("proxy", ("proxy", *option), front.listen_host, front.listen_port))
         planned.append(_Planned("cache", ("cache", *upstream, str(cache_port), *option), "127.0.0.1", cache_port))
     return planned
 
 
-def _must_be_free(one: _Planned) -> None:
+def _must_be_free(planned: Sequence[_Planned]) -> None:
+    """CannotStartError for the first part that can't listen at its address beside those before it."""
+    with ExitStack() as listeners:
+        for one in planned:
+            listeners.enter_context(_listener(one))
+
+
+def _listener(one: _Planned) -> socket.socket:
     try:
         family, _, _, _, address = socket.getaddrinfo(one.host, one.port, type=socket.SOCK_STREAM)[0]
-        socket.create_server(address[:2], family=family).close()
+        return socket.create_server(address[:2], family=family)
     except socket.gaierror:
         raise CannotStartError(f"{one.name} can't listen on {one.host}: no machine has that name") from None
     except OSError as error:

@@ -18,6 +18,7 @@ from dirk_gevent.cache.follow import HeaderFollower
 from dirk_gevent.cache.options import CacheOptions
 from dirk_gevent.cache.store import Store
 from dirk_gevent.config import Config
+from dirk_gevent.listening import listen
 from dirk_gevent.logs import Logger, logger
 from dirk_gevent.messages import render
 from dirk_gevent.open_files import RELAY_FILES_A_CONNECTION, fitted
@@ -64,9 +65,9 @@ class CacheService:
         return self._store
 
     def start(self) -> None:
-        """Listen and begin to follow. OSError when the address is taken."""
+        """Listen and begin to follow; CannotStartError when that can't be done at the address."""
         give_way_to_hub()
-        self._server.start()
+        listen(self._server, self._options.host, self._options.port)
         self._greenlets = [gevent.spawn(self._follower.run), gevent.spawn(self._announce)]
 
     def stop(self) -> None:
@@ -145,7 +146,7 @@ def options_from(
 
 
 def run(config: Config, upstream_host: str, upstream_port: int, port: int, ttl_ms: int, entries: int) -> None:
-    """The cache program: blocks until SIGTERM or SIGINT, then drains. OSError when `port` is taken."""
+    """The cache program: blocks until SIGTERM or SIGINT, then drains. CannotStartError when `port` is taken."""
     log = logger("cache")
     config, _ = fitted(config, log, RELAY_FILES_A_CONNECTION)
     service = CacheService(options_from(config, upstream_host, upstream_port, port, ttl_ms, entries), log)

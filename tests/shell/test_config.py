@@ -161,6 +161,18 @@ WRONG: list[tuple[object, str]] = [
     (minimal(limits={"pageRows": -1}), "limits.pageRows: -1 is below 1"),
     (minimal(cache={"maxBytes": -1}), "cache.maxBytes: -1 is below 0"),
     (minimal(cache=[]), "cache: [] is not an object"),
+    (
+        minimal(routing={"reads": {"includeRoles": ["REPLICA"]}}),
+        "routing.reads.includeRoles: no instance is a REPLICA, nothing could be read",
+    ),
+    (
+        minimal(loadBalancer={"host": "0.0.0.0"}),
+        'loadBalancer.host: "0.0.0.0" is no address to connect to; it belongs in listenHost',
+    ),
+    (
+        minimal(instances=[{"id": "m1", "port": 1, "host": "::", "listenHost": "::"}]),
+        'instances[0].host: "::" is no address to connect to; it belongs in listenHost',
+    ),
 ]
 
 
@@ -175,6 +187,100 @@ def test_directories_of_two_parts_differ(tmp_path: Path) -> None:
     shared = [{"id": "m1", "port": 4048, "dataDirectory": "d"}, {"id": "m2", "port": 4050, "dataDirectory": "./d"}]
     said = refusal(tmp_path, minimal(instances=shared))
     assert said == f"instances[1].dataDirectory: {tmp_path}/d is already that of instances[0].dataDirectory"
+
+
+#: Spellings of hosts of which two parts on one port would meet, and those that are two machines or addresses.
+ONE_ADDRESS = [
+    ("127.0.0.1", "localhost"),
+    ("LocalHost.", "127.1"),
+    ("0.0.0.0", "127.0.0.1"),
+    ("127.0.0.1", "0.0.0.0"),
+    ("::", "127.0.0.1"),
+    ("::1", "0:0:0:0:0:0:0:1"),
+    ("::ffff:10.0.0.1", "10.0.0.1"),
+    ("db.example.org", "DB.example.org."),
+    ("2130706433", "0x7f.0.0.1"),
+]
+TWO_ADDRESSES = [("127.0.0.1", "127.0.0.2"), ("10.0.0.1", "10.0.0.2"), ("a.example.org", "b.example.org"), ("a", "a.b")]
+
+
+@pytest.mark.parametrize(("first", "second"), ONE_ADDRESS)
+def test_one_port_under_two_spellings_of_a_host_is_refused(tmp_path: Path, first: str, second: str) -> None:
+    said = refusal(
+        tmp_path,
+        minimal(instances=[{"id": "m1", "port": 1, "host": first}, {"id": "m2", "port": 1, "host": second}]),
+    )
+    assert said == (
+        f'instances[1].port: {second}:1 is already that of instances[0].port ("{first}", the same machine)'
+    )
+    said = refusal(
+        tmp_path,
+        minimal(loadBalancer={"listenHost": first}, instances=[{"id": "m1", "port": 3949, "host": second}]),
+    )
+    assert said.startswith(f"instances[0].port: {second}:3949 is already that of loadBalancer.listenPort")
+
+
+@pytest.mark.parametrize(("first", "second"), TWO_ADDRESSES)
+def test_one_port_at_two_addresses_is_taken(tmp_path: Path, first: str, second: str) -> None:
+    for listen in ({}, {"listenHost": "0.0.0.0"} if first[0] != "1" or first[1] != "2" else {}):
+        two = [{"id": "m1", "port": 1, "host": first, **listen}, {"id": "m2", "port": 1, "host": second, **listen}]
+        found = load(tmp_path, minimal(instances=two))
+        assert [one.reached_at for one in found.instances] == [first, second]
+
+
+@pytest.mark.parametrize(
+    ("log", "node", "sentence"),
+    [
+        ("data", "data/m1", "instances[0].dataDirectory: {}/data/m1 is inside that of log.directory"),
+        ("data/m1/log", "data/m1", "instances[0].dataDirectory: that of log.directory is inside {}/data/m1"),
+        ("journal", ".", "instances[0].dataDirectory: that of log.directory is inside {}"),
+        ("link/log", "data/m1", "instances[0].dataDirectory: that of log.directory is inside {}/data/m1"),
+    ],
+)
+def test_directories_inside_each_other_are_refused(tmp_path: Path, log: str, node: str, sentence: str) -> None:
+    (tmp_path / "link").symlink_to("data/m1")
+    wanted = minimal(log={"directory": log}, instances=[{"id": "m1", "port": 4048, "dataDirectory": node}])
+    assert refusal(tmp_path, wanted).startswith(sentence.format(tmp_path))
+
+
+def test_links_in_a_circle_and_other_programs_files_are_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    assert refusal(tmp_path, minimal(log={"directory": "a/log"})).startswith('log.directory: "a/log": ')
+    with pytest.raises(ConfigError, match="is longer than 16777216 bytes"):
+        config.load(Path("/dev/zero"))
+
+
+def test_who_listens_on_every_address_is_reached_at_its_host(tmp_path: Path) -> None:
+    (tmp_path / "old").mkdir()
+    nodes = [
+        {"id": "m1", "port": 4048, "host": "10.0.0.1"},
+        {"id": "m2", "port": 4048, "host": "10.0.0.2", "listenHost": "0.0.0.0"},
+    ]
+    found = load(tmp_path, minimal(loadBalancer={"host": "db.example.org", "listenHost": "0.0.0.0"}, instances=nodes))
+    assert found.load_balancer is not None
+    assert (found.load_balancer.reached_at, found.load_balancer.listen_host) == ("db.example.org", "0.0.0.0")
+    assert [(one.reached_at, one.listens_on) for one in found.instances] == [
+        ("10.0.0.1", "10.0.0.1"),
+        ("10.0.0.2", "0.0.0.0"),
+    ]
+    assert found.notices == ()
+
+
+def test_a_file_without_host_beside_every_address_works_as_before_and_says_what_it_means(tmp_path: Path) -> None:
+    one_machine = [{"id": "m1", "port": 4048, "host": "0.0.0.0"}, {"id": "m2", "port": 4049}]
+    found = load(tmp_path, minimal(loadBalancer={"listenHost": "0.0.0.0"}, instances=one_machine))
+    assert found.load_balancer is not None
+    assert found.load_balancer.reached_at == "127.0.0.1"
+    assert [(one.reached_at, one.listens_on) for one in found.instances] == [
+        ("127.0.0.1", "0.0.0.0"),
+        ("127.0.0.1", "127.0.0.1"),
+    ]
+    assert found.notices == ()
+    two_machines = [one_machine[0], {"id": "m2", "port": 4049, "host": "10.0.0.2"}]
+    said = load(tmp_path, minimal(loadBalancer={"listenHost": "0.0.0.0"}, instances=two_machines)).notices
+    assert [one.partition(":")[0] for one in said] == ["loadBalancer.host", "instances[0].host"]
+    assert "looks for the proxy on its own machine (127.0.0.1)" in said[0]
 
 
 def test_files_that_can_t_be_read(tmp_path: Path) -> None:

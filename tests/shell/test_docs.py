@@ -121,6 +121,12 @@ def test_the_config_in_each_readme_loads(readme: Path, tmp_path: Path) -> None:
     assert json.loads(block) == json.loads(text(ROOT / "config.json"))
 
 
+def test_the_config_of_several_machines_in_the_reference_loads_without_notice(tmp_path: Path) -> None:
+    section = text(ROOT / "docs/configuration.md").split("<!-- several machines -->\n```json\n")[1].split("```")[0]
+    (tmp_path / "config.json").write_text(section, encoding="utf-8")
+    assert load(tmp_path / "config.json", {}).notices == ()
+
+
 def test_environment_variables_are_documented() -> None:
     used = {found for path in files() for found in re.findall(r"[\"'](DIRK_[A-Z_]+)[\"']", text(path))}
     used -= {"DIRK_FOLLOW"}  # a statement between DirkDB's own parts

@@ -93,6 +93,8 @@ def test_wrong_arguments_are_one_sentence_with_the_usage(tmp_path: Path) -> None
     assert said == "dirk-client: --nope 'x y' does not fit; dirk-client --help says what does"
     assert refused(typed("dirk-cache", HOST, "70000", cwd=tmp_path)) == "dirk-cache: PORT: 70000 is above 65535"
     assert "LISTEN_PORT: x is not a whole number" in refused(typed("dirk-cache", HOST, "1", "x", cwd=tmp_path))
+    assert "is above 65535" in refused(typed("dirk-cache", HOST, "1" * 5000, cwd=tmp_path))
+    assert "is not a host name" in refused(typed("dirk-cache", "a" * 64, cwd=tmp_path))
 
 
 def test_the_server_s_id_comes_from_the_argument_or_the_environment(tmp_path: Path) -> None:
@@ -111,7 +113,11 @@ def test_the_server_s_id_comes_from_the_argument_or_the_environment(tmp_path: Pa
 def test_the_config_is_found_by_option_then_environment_then_here(tmp_path: Path) -> None:
     named = tmp_path / "named.json"
     named.write_text("{}", encoding="utf-8")
-    assert refused(typed("dirk-proxy", cwd=tmp_path)) == "dirk-proxy: config.json: no such file or directory"
+    for words in (("dirk-proxy",), ("dirk-server", "m1"), ("dirk-admin", "status")):
+        assert refused(typed(*words, cwd=tmp_path)) == (
+            f"{words[0]}: config.json: no such file or directory in {tmp_path}; "
+            "name one with --config FILE or in DIRK_CONFIG_PATH"
+        )
     environ = {"DIRK_CONFIG_PATH": str(tmp_path / "missing.json")}
     assert "missing.json: no such file" in refused(typed("dirk-proxy", cwd=tmp_path, environ=environ))
     said = refused(typed("dirk-proxy", "--config", "named.json", cwd=tmp_path, environ=environ))
@@ -126,6 +132,25 @@ def test_a_bad_config_stops_every_program_with_the_key(words: tuple[str, ...], t
     assert refused(typed(*words, cwd=tmp_path)) == (
         f"{words[0]}: config.json: instances[1].port: 70000 is above 65535"
     )
+
+
+@pytest.mark.parametrize(
+    ("host", "reason"),
+    [
+        ("192.0.2.1", "is not an address of this machine"),
+        ("127.255.255.255", "is an address of many machines: nobody can connect to it"),
+        ("fe80::1", "can't be listened on: invalid argument"),
+        ("nobody.invalid", "can't be listened on: "),
+    ],
+)
+def test_an_address_that_can_t_be_listened_on_is_one_sentence(host: str, reason: str, tmp_path: Path) -> None:
+    port = free_port()
+    config_file(tmp_path, instances=[{"id": "m1", "host": host, "port": port}])
+    found = typed("dirk-server", "m1", cwd=tmp_path)
+    assert found.returncode == 2, found
+    assert found.stderr.splitlines()[-1].startswith(f"dirk-server: {host}:{port} {reason}")
+    assert "Traceback" not in found.stderr
+    assert not (tmp_path / "data/m1/dirk.running").exists(), "the next start is no careful one"
 
 
 @pytest.mark.parametrize("part", ["server", "proxy", "cache"])
