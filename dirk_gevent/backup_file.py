@@ -31,7 +31,9 @@ from dirk_gevent.log.entry import NO_CHAIN, Entry, EntryDamagedError, chain
 from dirk_gevent.log.skipped import own_bytes
 from dirk_gevent.steady import SteadyFile
 
-MAGIC = b"DIRKDB-BACKUP-1\n"
+_ANY_MAGIC = b"DIRKDB-BACKUP-"
+MAGIC = _ANY_MAGIC + b"1\n"
+_LATER = "a later release of DirkDB wrote it: use the dirk-admin of that one"
 _CHECKSUM_BYTES = 16
 _MOST_BYTES = 1 << 30
 _LEVEL = 3
@@ -142,8 +144,10 @@ class Backup:
         return BackupSource(self._file, self._contents.get(point.log_id, _Contents()), point, self.path)
 
     def _read_through(self) -> None:
-        if self._file.read(len(MAGIC)) != MAGIC:
-            raise BackupDamaged(f"{self.path} is no backup of DirkDB")
+        begins = self._file.read(len(MAGIC))
+        if begins != MAGIC:
+            is_other = begins.startswith(_ANY_MAGIC)
+            raise BackupDamaged(f"{self.path}: {_LATER}" if is_other else f"{self.path} is no backup of DirkDB")
         last = bytes(_CHECKSUM_BYTES)
         is_whole = False
         while not is_whole:

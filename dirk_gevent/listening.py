@@ -28,12 +28,12 @@ def listen(server: StreamServer, host: str, port: int) -> None:
         # `strerror` would do, but gevent puts the address into it.
         reason = _REASONS.get(error.errno or 0) or f"can't be listened on: {os.strerror(error.errno or 0).lower()}"
         raise CannotStartError(f"{host}:{port} {reason}") from None
-    if _is_broadcast(server):
+    if is_broadcast(server):
         server.stop()
         raise CannotStartError(f"{host}:{port} is an address of many machines: nobody can connect to it")
 
 
-def _is_broadcast(server: StreamServer) -> bool:
+def is_broadcast(server: StreamServer) -> bool:
     """Whether the address is a network's broadcast address, which can be bound to but never connected to.
 
     A datagram socket is told so at once; nothing is sent.

@@ -88,9 +88,16 @@ def _locked(directory: Path) -> DirectoryLock:
 
 
 def _identity(directory: Path) -> tuple[bytes, tuple[Predecessor, ...]]:
-    """Genesis and predecessors of the journal that is there; nothing when there is none or it cannot be read."""
+    """Genesis and predecessors of the journal that is there; nothing when there is none or it cannot be read.
+
+    One of a later release is whole, and refused.
+    """
     try:
         return read_identity(directory)
+    except SqlError as error:
+        if error.key != "later_release":
+            return b"", ()
+        raise RebuildRefused(f"{sentence(error.key, 'en', error.params)}; nothing was changed") from error
     except apsw.Error:
         return b"", ()
 

@@ -15,6 +15,8 @@ import apsw
 
 from dirk_gevent.config import Config
 from dirk_gevent.engine import records
+from dirk_gevent.engine.faults import StorageFault
+from dirk_gevent.engine.file_format import check_format
 from dirk_gevent.genesis import followed_log
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 
@@ -66,7 +68,7 @@ def node_files(node: str, directory: Path) -> NodeFiles:
     for path in sorted(path for path in directory.iterdir() if _FILES.fullmatch(path.name) and path.is_file()):
         try:
             meta = _read_meta(path)
-        except apsw.Error as error:
+        except (apsw.Error, StorageFault) as error:
             problems.append(f"{path} cannot be read: {error}")
         else:
             if meta is not None:
@@ -106,6 +108,7 @@ def entries_lost(found: list[Loss]) -> int:
 def _read_meta(path: Path) -> records.Meta | None:
     connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
     try:
+        check_format(connection, path.name)
         return records.read_meta(connection)
     finally:
         connection.close(True)

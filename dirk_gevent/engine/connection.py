@@ -9,6 +9,7 @@ from pathlib import Path
 
 import apsw
 
+from dirk_gevent.engine.file_format import FORMAT
 from dirk_gevent.engine.functions import EntryContext, register
 from dirk_gevent.engine.shared_memory import vfs_for
 
@@ -45,6 +46,7 @@ def _empty_image() -> bytes:
     """
     with apsw.Connection(":memory:") as memory:
         memory.execute(_SCHEMA)
+        memory.pragma("user_version", FORMAT)
         image = bytearray(memory.serialize("main"))
     memory.close()
     image[18] = image[19] = 2  # the file format's "read and write through a WAL"

@@ -18,6 +18,7 @@ from dirk_gevent.engine.careful import CarefulApply
 from dirk_gevent.engine.committed import CommittedState
 from dirk_gevent.engine.connection import open_reader, open_writer
 from dirk_gevent.engine.faults import SnapshotDamaged, storage_faults
+from dirk_gevent.engine.file_format import check_format
 from dirk_gevent.engine.files import fsync_directory, remove_file
 from dirk_gevent.engine.functions import EntryContext
 from dirk_gevent.engine.outcomes import decode_outcome
@@ -114,7 +115,8 @@ class Database(Upkeep):
             connection.close()
 
     def _state_in(self, connection: apsw.Connection) -> CommittedState | None:
-        """The state that a whole file holds, None when it is new. Raises apsw errors, SqlError."""
+        """The state that a whole file holds, None when it is new. Raises apsw errors, SqlError, StorageFault."""
+        check_format(connection, self._path.name)
         records.check_tables(connection)
         meta = records.read_meta(connection)
         if meta is None:

@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from dirk_gevent.engine.faults import DirectoryInUse, storage_faults
+from dirk_gevent.engine.first_files import look_for_first_files
 from dirk_gevent.engine.takeover import SYSTEM_FILE, take_over
 from dirk_gevent.log.directory import make_directory, write_durably
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
@@ -45,6 +46,7 @@ class DataDirectory:
         Raises `DirectoryInUse`; StorageFault for what cannot be taken over or is of a later release, and when
         the disk fails.
         """
+        look_for_first_files(self.path)
         make_directory(self.path)
         descriptor = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:

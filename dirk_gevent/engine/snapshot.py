@@ -29,6 +29,7 @@ from dirk_gevent.engine.compiler import Schema
 from dirk_gevent.engine.digest import content_digest
 from dirk_gevent.engine.failures import DATA_ERRORS
 from dirk_gevent.engine.faults import SnapshotDamaged, StorageFault
+from dirk_gevent.engine.file_format import check_format, later_release
 from dirk_gevent.engine.files import fsync_directory, remove_file
 from dirk_gevent.engine.functions import EntryContext, register
 from dirk_gevent.engine.journal_mode import set_journal_mode
@@ -260,6 +261,7 @@ def adopt_image(
     try:
         connection = apsw.Connection(str(image), flags=apsw.SQLITE_OPEN_READWRITE)
         try:
+            check_format(connection, image.name)
             set_journal_mode(connection, "delete")
             meta = records.read_meta(connection)
             if meta is None:
@@ -325,8 +327,9 @@ def _header(info: SnapshotInfo) -> bytes:
 def _read_header(file: IO[bytes]) -> SnapshotInfo:
     try:
         fields = orjson.loads(file.readline(_HEADER_BYTES))
-        if fields.pop("format") != FORMAT:
-            raise SnapshotDamaged("the snapshot's format is not known")
+        if (found := fields.pop("format")) != FORMAT:
+            is_later = isinstance(found, int) and found > FORMAT
+            raise SnapshotDamaged(later_release(found, FORMAT) if is_later else "the snapshot's format is not known")
         return SnapshotInfo(**fields)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise SnapshotDamaged(f"no snapshot: {error}") from error

@@ -12,10 +12,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from dirk_gevent.engine.faults import StorageFault
+from dirk_gevent.engine.file_format import FORMAT, later_release
 from dirk_gevent.log.directory import sync_directory
 
-#: Raised when an earlier release could not use a node's directory.
-FORMAT = 2
 #: The system database's file.
 SYSTEM_FILE = "system.sqlite"
 #: Where 2.0.0 has that file; a folder now.
@@ -46,8 +45,7 @@ def take_over(directory: Path) -> None:
         raise StorageFault(error, f"{FORMER_FILE} cannot be renamed") from error
     found = _format(former)
     if found > FORMAT:
-        reason = f"a later release of DirkDB wrote it (format {found}, this one reads {FORMAT}): start that one"
-        raise StorageFault(ValueError(reason))
+        raise StorageFault(ValueError(later_release(found)))
     if found < FORMAT:
         _mark(former)
 

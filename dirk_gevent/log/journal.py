@@ -21,6 +21,7 @@ from dirk_gevent.log.journal_file import (
     ALTERED,
     MAX_INDEX,
     SCHEMA,
+    check_format,
     checkpoint,
     claim,
     connect,
@@ -67,6 +68,7 @@ class Journal:
         try:
             connection = self._connection = connect(self._directory, self._vfs)
             connection.set_wal_hook(self._note_wal)
+            check_format(connection, self._directory)
             with self._transaction():
                 connection.execute(SCHEMA)
                 initialise(connection, self._directory)

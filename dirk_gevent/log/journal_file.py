@@ -138,9 +138,13 @@ def write_rebuilt(
 
 
 def read_identity(directory: Path) -> tuple[bytes, tuple[Predecessor, ...]]:
-    """Genesis and predecessors of a journal that may be of no other use; apsw.Error when it cannot be read."""
+    """Genesis and predecessors of a journal that may be of no other use; apsw.Error when it cannot be read.
+
+    Raises SqlError as `check_format`: a later release can read it.
+    """
     connection = apsw.Connection(str(directory / JOURNAL_FILE), flags=apsw.SQLITE_OPEN_READWRITE)
     try:
+        check_format(connection, directory)
         return _identity(connection)
     finally:
         connection.close(True)
@@ -149,6 +153,15 @@ def read_identity(directory: Path) -> tuple[bytes, tuple[Predecessor, ...]]:
 def damaged(directory: Path, reason: str) -> SqlError:
     """The error for a journal that cannot be what this program wrote."""
     return SqlError("log_damaged", path=str(directory / JOURNAL_FILE), reason=reason)
+
+
+def check_format(connection: apsw.Connection, directory: Path) -> None:
+    """SqlError `later_release` when a later release has written the journal: nothing else of it is to be read."""
+    if not fetch(connection, "SELECT 1 FROM sqlite_schema WHERE name='meta'"):
+        return
+    for (version,) in fetch(connection, "SELECT value FROM meta WHERE key='format'"):
+        if version not in (_FORMAT, *_EARLIER_FORMATS):
+            raise _of_another_format(directory, version)
 
 
 def _of_another_format(directory: Path, version: object) -> SqlError:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import re
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.faults import StorageFault
-from dirk_gevent.engine.takeover import FORMAT, FORMER_FILE, SYSTEM_FILE, take_over
-from tests.engine.plans import LogMaker, TestLimits, open_compiled, open_database
+from dirk_gevent.engine.file_format import FORMAT
+from dirk_gevent.engine.position import NodeState
+from dirk_gevent.engine.takeover import FORMER_FILE, SYSTEM_FILE, take_over
+from dirk_gevent.survey import node_files
+from tests.engine.plans import LogMaker, TestLimits, open_compiled, open_database, work
 
 
 def files(directory: Path) -> dict[str, bytes]:
@@ -73,3 +79,49 @@ def test_what_a_later_release_wrote_is_refused_untouched(tmp_path: Path, log: Lo
     with pytest.raises(StorageFault, match="a later release of DirkDB wrote it"):
         Engine(tmp_path, "m1", TestLimits()).open()
     assert files(tmp_path) == before
+
+
+@pytest.mark.parametrize("log_id", [0, 1])
+def test_a_file_of_a_later_release_is_refused_and_never_set_aside(log_id: int, tmp_path: Path, log: LogMaker) -> None:
+    """Its tables are whatever that release made them: nothing but its format's number is read."""
+    engine = open_compiled(tmp_path)
+    database = open_database(engine)
+    database.apply(work(log.sql("create table t (a)")))
+    path = engine.directory.database(log_id)
+    engine.close()
+    with closing(sqlite3.connect(path)) as connection, connection:
+        assert connection.execute("PRAGMA user_version").fetchall() == [(FORMAT,)]
+        connection.executescript(f"DROP TABLE dirk_requests; DROP TABLE dirk_meta; PRAGMA user_version = {FORMAT + 1}")
+    sentence = f"a later release of DirkDB wrote it \\(format {FORMAT + 1}, this one reads {FORMAT}\\): start that one"
+    again = Engine(tmp_path, "m1", TestLimits())
+    if log_id == 0:
+        with pytest.raises(StorageFault, match=sentence):
+            again.open()
+    else:
+        again.open()
+        stalled = again.by_log(1)
+        assert stalled.state is NodeState.STALLED
+        assert re.search(sentence, stalled.reason)
+        with pytest.raises(StorageFault, match=sentence):
+            stalled.apply(work(log.sql("insert into t values (1)")))
+        again.close()
+    assert list(tmp_path.glob("kept-*")) == []
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchall() == [(FORMAT + 1,)]
+    (problem,) = node_files("m1", tmp_path).problems
+    assert re.search(sentence, problem)
+
+
+def test_a_file_of_the_release_before_carries_no_format_and_opens(tmp_path: Path, log: LogMaker) -> None:
+    engine = open_compiled(tmp_path)
+    open_database(engine).apply(work(log.sql("create table t (a)")))
+    paths = [engine.directory.database(log_id) for log_id in (0, 1)]
+    engine.close()
+    for path in paths:
+        with closing(sqlite3.connect(path)) as connection, connection:
+            connection.execute("PRAGMA user_version = 0")
+    again = Engine(tmp_path, "m1", TestLimits())
+    again.open()
+    assert again.by_log(1).applied_index == 1
+    again.by_log(1).apply(work(log.sql("insert into t values (1)")))
+    again.close()

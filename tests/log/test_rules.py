@@ -12,8 +12,9 @@ import pytest
 from dirk_gevent.config import LogSettings
 from dirk_gevent.log.embedded import EmbeddedLog
 from dirk_gevent.log.entry import RULES, Draft, Entry, EntryDamagedError, LoggedStatement, new_request_id
-from dirk_gevent.log.journal_file import JOURNAL_FILE
+from dirk_gevent.log.journal_file import JOURNAL_FILE, read_identity
 from dirk_gevent.log.rules import older_upto
+from dirk_gevent.messages import sentence
 from parser.errors import SqlError
 from parser.shape import split
 from tests.log.older import earlier_rules
@@ -107,6 +108,29 @@ def test_a_journal_of_the_release_before_is_taken_over_and_of_a_later_one_refuse
     with pytest.raises(SqlError) as refused:
         opened(tmp_path)
     assert refused.value.key == "later_release"
+    assert (tmp_path / JOURNAL_FILE).read_bytes() == before
+
+
+def test_a_journal_whose_tables_a_later_release_changed_is_that_release_s_and_not_damaged(tmp_path: Path) -> None:
+    """What tables it has is that release's own: those of this one are not looked for, nor made."""
+    log = opened(tmp_path)
+    log.create_database("t", new_request_id(NOW_MS))
+    log.close()
+    with closing(sqlite3.connect(tmp_path / JOURNAL_FILE)) as connection, connection:
+        connection.executescript(
+            "DROP INDEX requests_by_index; ALTER TABLE requests DROP COLUMN idx; DROP TABLE logs; DROP TABLE epochs;"
+            "ALTER TABLE entries RENAME TO entries_3"
+        )
+    _set_format(tmp_path, b"3")
+    before = (tmp_path / JOURNAL_FILE).read_bytes()
+    with pytest.raises(SqlError) as refused:
+        opened(tmp_path)
+    said = sentence(refused.value.key, "en", refused.value.params)
+    assert said == (
+        f"a later release of DirkDB wrote {tmp_path / JOURNAL_FILE} (format 3, this one reads 2); start that one"
+    )
+    with pytest.raises(SqlError, match="later_release"):
+        read_identity(tmp_path)
     assert (tmp_path / JOURNAL_FILE).read_bytes() == before
 
 

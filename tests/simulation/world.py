@@ -223,7 +223,7 @@ def _listener(address: tuple[str, int], handle: Any, spawn: Any, backlog: int) -
 
 def _quiet_dirk() -> None:
     """What measures real time has nothing to measure; log lines go into the trace."""
-    from dirk_gevent import logs, metrics, service
+    from dirk_gevent import listening, logs, metrics, service
     from dirk_gevent.cache import service as cache_service
     from dirk_gevent.engine import suspects, watchdog
     from dirk_gevent.log import journal_file
@@ -241,6 +241,7 @@ def _quiet_dirk() -> None:
     put(suspects, "try_out", lambda *_: None)
     for one in (service, cache_service):
         put(one, "give_way_to_hub", lambda: None)
+    put(listening, "is_broadcast", lambda _: False)
     put(journal_file, "_inode", identity)
     for name in ("start", "stop"):
         put(watchdog.Watchdog, name, lambda _: None)
