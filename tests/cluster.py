@@ -29,6 +29,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
+from tests import leftovers
+
 ROOT = Path(__file__).resolve().parent.parent
 HOST = "127.0.0.1"
 
@@ -210,6 +212,7 @@ class Process:
     def start(self) -> None:
         """Start it, without waiting until it is ready."""
         assert not self.is_running(), f"{self.name} runs already"
+        leftovers.watch()
         self.log_path.parent.mkdir(parents=True, exist_ok=True)
         self._log_start = self.log_path.stat().st_size if self.log_path.exists() else 0
         with self.log_path.open("ab") as log:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests import leftovers
 from tests.cluster import Cluster
 
 # A busy machine is no failure, and a change is judged by what it changed: the same examples each time.
@@ -19,6 +20,16 @@ settings.load_profile("dirk")
 
 #: A test that may take longer than this is one of those that others run beside.
 LONG_SECONDS = 1000
+
+
+def pytest_configure() -> None:
+    """What this run, or this worker's share of it, starts ends with it."""
+    leftovers.watch()
+
+
+def pytest_unconfigure() -> None:
+    """Whatever a test has forgotten ends now."""
+    leftovers.end()
 
 
 @pytest.hookimpl(trylast=True)

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster import HOST, ROOT, Cluster, ask, clean_environ, is_listening, message, wait_for
+from tests.leftovers import parents
 
 PARTS = ("m1", "m2", "proxy", "cache")
 
@@ -73,9 +74,7 @@ class Up:
 
     def pids(self) -> list[int]:
         """Its children and theirs, parts all."""
-        listed = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
-        parents = dict(tuple(map(int, line.split())) for line in listed.splitlines())
-        return [pid for pid, parent in parents.items() if parent == self.process.pid]
+        return [pid for pid, parent in parents().items() if parent == self.process.pid]
 
     def close(self) -> None:
         """Nothing of it is left after a test, whatever happened in it."""
