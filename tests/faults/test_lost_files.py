@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Callable
 
 from tests.cluster import Cluster, is_listening, message, wait_for
@@ -11,13 +10,11 @@ from tests.faults.writing import level, prepare
 
 IN_T = '/*dirk {"db":"t"}*/'
 READ = "alaivo count(*) ao@ u;"
-#: Long enough to tell that a request did not wait for it.
-WAIT_SECONDS = 15
 
 
 def test_an_empty_node_knows_that_it_knows_nothing(make_cluster: Callable[..., Cluster]) -> None:
     """USE, BEGIN and reads are 57P03 until it has what the log holds; what was dropped is 3D000 then, at once."""
-    cluster = make_cluster(settings={"limits": {"waitMs": WAIT_SECONDS * 1000}})
+    cluster = make_cluster(settings={"limits": {"waitMs": 600_000}})
     cluster.start("m1", "m2", "proxy")
     prepare(cluster)
     level(cluster, "m1", "m2")
@@ -31,7 +28,6 @@ def test_an_empty_node_knows_that_it_knows_nothing(make_cluster: Callable[..., C
     wait_for(lambda: "RELATION" in cluster.ask("m2", f"{IN_T} {READ}"), 20, "m2 to have its data again")
     assert "Hadisoana" not in cluster.ask("proxy", "ravao ny tahiry t;")
     wait_for(lambda: message(cluster.ask("m2", f"{IN_T} {READ}")).endswith("(3D000)"), 20, "m2 to know of the DROP")
-    began = time.monotonic()
-    answer = cluster.ask("m2", f'/*dirk {{"db":"t","min":{{"1":1}}}}*/ {READ}', 2 * WAIT_SECONDS)
+    # An answer that waited for the database to come would be 57P03, and long after the end of this test's patience.
+    answer = cluster.ask("m2", f'/*dirk {{"db":"t","min":{{"1":1}}}}*/ {READ}')
     assert message(answer).endswith("(3D000)")
-    assert time.monotonic() - began < WAIT_SECONDS

@@ -336,7 +336,7 @@ def test_a_round_ends_without_a_node_that_hangs_in_its_digest(
     while not current.ended.is_set():
         answering(second, 7)
         gevent.sleep(0.02)
-        assert time.monotonic() - began < 20
+        assert time.monotonic() - began < 60
     assert time.monotonic() - began >= still_seconds
     assert current.withdrawn == {"m2"} and is_urgent(host)
     current = begun(host)
