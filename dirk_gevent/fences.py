@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 #: A node that ended one entry otherwise so often will do so again: seeding it anew would only fill its disk.
 MOST_FENCES = 3
+#: What is known against a node's state while its conflict stands so.
+_OPEN = (Status.UNDECIDED, Status.FENCED, Status.EVICTED)
 
 
 class Fences:
@@ -25,6 +27,8 @@ class Fences:
         self._host = host
         self._book = book
         self._logger = logger
+        #: The id that each renamed node came back with, by the id that it had.
+        self._renamed: dict[str, str] = {}
         for found in book.having(Status.FENCED, Status.EVICTED):
             view = host.cluster.nodes.get(found.node)
             if view is None:
@@ -82,13 +86,31 @@ class Fences:
             if (found.node, found.log_id, found.kept) == (node, log_id, kept):
                 self._book.change(found.number, kept_sql=kept_sql)
 
-    def copied_node(self, hello: Hello) -> None:
-        """A node came with another node's directory: it stands aside whole, and the node is seeded anew."""
-        self._logger.error("copied_node", target=hello.node, owner=hello.owner)
+    def check_owner(self, hello: Hello) -> None:
+        """A node comes with a directory: another node's stands aside whole, and the node is seeded anew.
+
+        Two nodes with copies of one directory would be two witnesses for what one of them has seen.
+        """
+        owner = hello.owner
+        if owner is None or owner == hello.node:
+            return
+        if self._is_renamed(owner, hello.node):
+            self._renamed[owner] = hello.node
+            self._logger.info("node_renamed", target=hello.node, before=owner)
+            return
+        self._logger.error("copied_node", target=hello.node, owner=owner)
         for log_id, standing in hello.standings.items():
             if standing.applied:
                 ours = self._host.log.chain_at(log_id, standing.applied) or b""
                 self.fence(hello.node, log_id, standing.applied, Cause.COPIED_NODE, (standing.chain, ours))
+
+    def _is_renamed(self, owner: str, node: str) -> bool:
+        """Whether `node` is the one that was `owner`: the cluster has no such id any more, no other node came with
+        its directory, and nothing is open about the state in it (the book knows that under the old id alone).
+        """
+        is_gone = owner not in self._host.cluster.nodes and self._renamed.get(owner, node) == node
+        is_open = any(one.node == owner for one in self._book.having(*_OPEN))
+        return is_gone and not is_open
 
     def taken_places(self, hello: Hello, changed: Collection[int], known: Container[int]) -> set[int]:
         """The logs that have begun since a node came, if it came with something in their places; not those `known`."""

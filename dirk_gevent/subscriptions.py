@@ -97,8 +97,7 @@ class Subscriptions:
         if reason is not None:
             frames.send({"t": "refuse", "log": None, "key": reason, "text": text})
             return
-        if hello.owner not in (None, hello.node):
-            self._host.fences.copied_node(hello)
+        self._host.fences.check_owner(hello)
         self._host.evidence.came(hello)
         previous = self.links.pop(hello.node, None)
         if previous is not None:

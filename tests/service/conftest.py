@@ -41,8 +41,9 @@ def connect(host: LogHost) -> Iterator[Connect]:
         standings: dict[int, Standing] | None = None,
         process: str = "",
         states: dict[int, str] | None = None,
+        owner: str | None = None,
     ) -> FakeNode:
-        made.append(FakeNode(host, node, standings, process, states=states))
+        made.append(FakeNode(host, node, standings, process, states=states, owner=owner))
         return made[-1]
 
     yield one
