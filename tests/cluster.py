@@ -99,8 +99,8 @@ def is_listening(port: int) -> bool:
 class Connection:
     """One session, spoken as an old client would: text out, text in up to the line END."""
 
-    def __init__(self, port: int, timeout_seconds: float = ANSWER_SECONDS) -> None:
-        self.socket = socket.create_connection((HOST, port), timeout=timeout_seconds)
+    def __init__(self, port: int, timeout_seconds: float = ANSWER_SECONDS, host: str = HOST) -> None:
+        self.socket = socket.create_connection((host, port), timeout=timeout_seconds)
         self._waiting = b""
 
     def ask(self, text: str) -> str:
