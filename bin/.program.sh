@@ -1,6 +1,12 @@
 # Sourced by the programs in this directory, which set `here` to it: find the checkout, set it up, run from it.
 # shellcheck shell=sh disable=SC2154
 
+# A standard stream that is closed would be taken by the first file that is opened. Writing to an output that was closed
+# stays an error.
+(: <&0) 2>/dev/null || exec 0</dev/null
+(: >&1) 2>/dev/null || exec 1</dev/null
+(: >&2) 2>/dev/null || exec 2>/dev/null
+
 root=$(dirname "$here")
 program=$(basename "$(readlink -f "$0")")
 venv_python="$root/.venv/bin/python"

@@ -11,6 +11,7 @@ import os
 import shlex
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from dirk_gevent.hosts import fault_of, reachable
 from dirk_gevent.log.directory import make_directory
 from dirk_gevent.messages import sentence
 from dirk_gevent.startup import CannotStartError, plain_reason
+from dirk_gevent.streams import open_closed_streams, serve_signals
 from parser.errors import SqlError
 
 if TYPE_CHECKING:
@@ -81,8 +83,10 @@ Options:
 
 _MAX_PORT = 65_535
 _MOST_DIGITS = 100
+#: What shells say of a program that Ctrl-C ended.
+_INTERRUPTED = 130
 #: What a write to the standard output fails with; files name themselves, and connections fail otherwise.
-_OUTPUT_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EPIPE)
+_OUTPUT_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EPIPE, errno.EBADF)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -96,22 +100,22 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def server(argv: Sequence[str] | None = None) -> int:
     """`dirk-server`."""
-    return _guarded("dirk-server", SERVER_USAGE, argv, _server)
+    return _guarded("dirk-server", SERVER_USAGE, argv, _serving(_server))
 
 
 def proxy(argv: Sequence[str] | None = None) -> int:
     """`dirk-proxy`."""
-    return _guarded("dirk-proxy", PROXY_USAGE, argv, _proxy)
+    return _guarded("dirk-proxy", PROXY_USAGE, argv, _serving(_proxy))
 
 
 def cache(argv: Sequence[str] | None = None) -> int:
     """`dirk-cache`."""
-    return _guarded("dirk-cache", CACHE_USAGE, argv, _cache)
+    return _guarded("dirk-cache", CACHE_USAGE, argv, _serving(_cache))
 
 
 def up(argv: Sequence[str] | None = None) -> int:
     """`dirk-up`."""
-    return _guarded("dirk-up", UP_USAGE, argv, _up)
+    return _guarded("dirk-up", UP_USAGE, argv, _serving(_up))
 
 
 def client(argv: Sequence[str] | None = None) -> int:
@@ -159,17 +163,20 @@ def _words(argv: Sequence[str] | None) -> list[str]:
 
 def _written(name: str, body: Callable[[], int]) -> int:
     """Run `body`; its exit status, or 1 when the standard output takes nothing (a full disk, a reader that left)."""
+    open_closed_streams()
     try:
         try:
             status = body()
         except SystemExit as leaving:
             status = leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
         sys.stdout.flush()
+    except KeyboardInterrupt:
+        return _INTERRUPTED
     except OSError as error:
         if error.errno not in _OUTPUT_ERRORS or error.filename is not None:
             raise
         if not isinstance(error, BrokenPipeError):
-            print(f"{name}: the standard output cannot be written: {plain_reason(error)}", file=sys.stderr)
+            _complain(f"{name}: the standard output cannot be written: {plain_reason(error)}")
         # Python would complain again when it flushes at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
@@ -195,11 +202,21 @@ def _guarded(name: str, usage: str, argv: Sequence[str] | None, body: Callable[[
     except SqlError as error:
         return _refuse(name, sentence(error.key, "en", error.params))
     except KeyboardInterrupt:
-        return 130
+        return _INTERRUPTED
     except OSError as error:
         if error.filename is None:
             raise
         return _refuse(name, f"{printable(str(error.filename))}: {plain_reason(error)}")
+
+
+def _serving(body: Callable[[dict[str, Any]], int]) -> Callable[[dict[str, Any]], int]:
+    """`body` with the meaning that signals have to a server."""
+
+    def served(arguments: dict[str, Any]) -> int:
+        serve_signals()
+        return body(arguments)
+
+    return served
 
 
 def _arguments(name: str, usage: str, words: list[str]) -> dict[str, Any]:
@@ -214,8 +231,14 @@ def _arguments(name: str, usage: str, words: list[str]) -> dict[str, Any]:
 
 
 def _refuse(name: str, sentence: str) -> int:
-    print(f"{name}: {sentence}", file=sys.stderr)
+    _complain(f"{name}: {sentence}")
     return 2
+
+
+def _complain(line: str) -> None:
+    # The exit status tells it, too, where nothing can be written.
+    with suppress(OSError):
+        print(line, file=sys.stderr)
 
 
 def _server(arguments: dict[str, Any]) -> int:

@@ -23,6 +23,7 @@ from types import FrameType
 from dirk_gevent.hosts import reachable
 from dirk_gevent.settings import Config
 from dirk_gevent.startup import CannotStartError
+from dirk_gevent.streams import HangUp
 from dirk_gevent.up_parts import LOG_NAME, LogStream, OneAtATime, Part, Parts
 
 #: How long all parts together may take to be ready (a node may have many entries to replay).
@@ -35,6 +36,8 @@ _TELL_EVERY_SECONDS = 3.0
 #: How long nodes may take to listen before the proxy is started all the same.
 _LISTEN_SECONDS = 5.0
 _PUMP_SECONDS = 0.1
+#: The client's exit status after a Ctrl-C before its prompt was there.
+_INTERRUPTED = 130
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +108,8 @@ class _Run:
         self._stop_wanted = False
         self._is_hurried = False
         self._told_dead: set[str] = set()
+        self._hang_up = HangUp()
+        self._reopen_wanted = False
 
     def run(self) -> int:
         """Start, wait, serve, stop."""
@@ -122,6 +127,9 @@ class _Run:
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         if number == signal.SIGINT and self._client is not None:
             return  # the terminal sent it to the client too, which knows what it means
+        if number == signal.SIGHUP and not self._hang_up.is_terminal_gone():
+            self._reopen_wanted = True
+            return
         self._is_hurried = self._stop_wanted
         self._stop_wanted = True
 
@@ -150,7 +158,7 @@ class _Run:
         """Pump until all started parts are done, or the deadline; False when a part died or a signal came."""
         begun = told = time.monotonic()
         while not self._stop_wanted:
-            self._parts.pump(_PUMP_SECONDS)
+            self._pump()
             dead = next((part for part in self._parts if part.has_ended()), None)
             if dead is not None:
                 self._tell_death_at_start(dead)
@@ -175,7 +183,7 @@ class _Run:
     def _serve(self) -> int:
         """Without a terminal: until a signal, or until nothing runs any more."""
         while not self._stop_wanted:
-            self._parts.pump(_PUMP_SECONDS)
+            self._pump()
             self._tell_deaths()
             if all(part.has_ended() for part in self._parts):
                 self._stream.say("every part has ended")
@@ -192,10 +200,10 @@ class _Run:
         self._client = self._parts.open_client(reachable(front.host), front.port)
         try:
             while self._client.poll() is None and not self._stop_wanted:
-                self._parts.pump(_PUMP_SECONDS)
+                self._pump()
                 self._tell_deaths()
             status = self._client.poll()
-            return 0 if status is None or status < 0 else status
+            return 0 if status is None or status < 0 or status == _INTERRUPTED else status
         finally:
             self._end_client(self._client)
             self._client = None
@@ -242,6 +250,14 @@ class _Run:
             if all(part.has_ended() for part in parts):
                 return
             self._parts.pump(_PUMP_SECONDS)
+
+    def _pump(self) -> None:
+        """Move log lines for a moment; those to come into a new file when the one there was moved away."""
+        if self._reopen_wanted:
+            self._reopen_wanted = False
+            self._hang_up.reopen()
+            self._stream.reopen()
+        self._parts.pump(_PUMP_SECONDS)
 
 
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)

@@ -78,6 +78,13 @@ class LogStream:
     def __exit__(self, *_: object) -> None:
         self._file.close()
 
+    def reopen(self) -> None:
+        """Go on in a new file at the path: the one there may have been moved away. Where that fails, in the old one."""
+        with suppress(OSError):
+            file = self._path.open("ab", buffering=0)
+            self._file.close()
+            self._file = file
+
     def line(self, name: str, text: str, aloud: bool = False) -> None:
         """One line of the part `name`; `aloud` shows it even while quiet."""
         prefix = f"{name:<{self._width}} | "
@@ -183,9 +190,16 @@ class Parts:
         self._selector.register(child.stdout, selectors.EVENT_READ, part)
 
     def open_client(self, host: str, port: int) -> subprocess.Popen[bytes]:
-        """Start the client on this process's own terminal."""
+        """Start the client on this process's own terminal. A Ctrl-C before it can take one waits until it can."""
         words = ["client", "--interrupt-leaves", host, str(port)]
-        return subprocess.Popen(_command(words), preexec_fn=_tied_to_this_process())
+        tie = _tied_to_this_process()
+
+        def prepare() -> None:
+            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+            if tie is not None:
+                tie()
+
+        return subprocess.Popen(_command(words), preexec_fn=prepare)
 
     def pump(self, timeout_seconds: float) -> None:
         """Move the lines that have come; wait for some at most `timeout_seconds`."""

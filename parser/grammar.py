@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from types import SimpleNamespace
+import ast
+import inspect
+from collections.abc import Callable, Mapping
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 from parser import (
@@ -48,8 +50,20 @@ p_name_word.__doc__ = "name_word : " + "\n | ".join(NAME_TOKENS)
 
 def rules() -> dict[str, Callable[[P], None]]:
     """Every grammar rule by its function's name."""
-    found = {name: rule for module in _MODULES for name, rule in vars(module).items() if name.startswith("p_")}
+    found: dict[str, Callable[[P], None]] = {}
+    for module in _MODULES:
+        own = {name: rule for name, rule in vars(module).items() if name.startswith("p_")}
+        if any(rule.__doc__ is None for rule in own.values()):
+            _take_text_from_source(module, own)
+        found |= own
     return {**found, "p_name_word": p_name_word}
+
+
+def _take_text_from_source(module: ModuleType, own: Mapping[str, Callable[[P], None]]) -> None:
+    """Give rules the text that Python has dropped with all docstrings, as it is told to (-OO, PYTHONOPTIMIZE=2)."""
+    for node in ast.parse(inspect.getsource(module)).body:
+        if isinstance(node, ast.FunctionDef) and node.name in own:
+            own[node.name].__doc__ = ast.get_docstring(node, clean=False)
 
 
 def for_ply(on_error: Callable[[Any], None]) -> SimpleNamespace:

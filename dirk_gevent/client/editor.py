@@ -151,18 +151,28 @@ class FullEditor:
     def read(self, prompt: str, *, is_pending: bool) -> str:
         """One text, complete unless the person forced it with Alt-Enter."""
         message = CONTINUATION if is_pending else prompt
-        if self._session is None:
-            sys.stdout.write(message)
-            sys.stdout.flush()
-            self._session = _prompt_session()
-            sys.stdout.write("\r")
-            sys.stdout.flush()
         try:
+            if self._session is None:
+                self._session = _first_session(message)
             return self._session.prompt([(_PROMPT_STYLE, message)])
         except KeyboardInterrupt:
-            if self._interrupt_leaves and not is_pending and not self._session.default_buffer.text:
+            typed = self._session.default_buffer.text if self._session is not None else ""
+            if self._interrupt_leaves and not is_pending and not typed:
                 raise EOFError from None
             raise
+
+
+def _first_session(message: str) -> PromptSession[str]:
+    """Load what reads from the terminal, with the prompt there already: a Ctrl-C meanwhile counts after it."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        sys.stdout.write(message)
+        sys.stdout.flush()
+        return _prompt_session()
+    finally:
+        sys.stdout.write("\r")
+        sys.stdout.flush()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
 
 
 def _prompt_session() -> PromptSession[str]:

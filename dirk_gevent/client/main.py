@@ -19,7 +19,13 @@ _TERMINATED = 143
 
 
 def main(options: ClientOptions) -> int:
-    """Run the client; its exit status (see `usage.USAGE`). A failure of its own raises, which is status 1."""
+    """Run the client; its exit status (see `usage.USAGE`). A failure of its own raises, which is status 1.
+
+    KeyboardInterrupt: a Ctrl-C before the prompt, or the script, was there to take it.
+    """
+    if options.interrupt_leaves:
+        # Whoever started it so had a Ctrl-C wait for this moment.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
     is_interactive = not (options.statements or options.files) and sys.stdin.isatty() and sys.stdout.isatty()
     for stream in (sys.stdout, sys.stderr):
         _never_fail_to_encode(stream)

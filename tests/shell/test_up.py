@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import pty
+import random
 import re
 import select
 import signal
 import socket
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,13 +27,13 @@ PARTS = ("m1", "m2", "proxy", "cache")
 class Up:
     """One dirk-up of a cluster's config, on a pseudo-terminal or without one."""
 
-    def __init__(self, cluster: Cluster, on_terminal: bool = False) -> None:
+    def __init__(self, cluster: Cluster, on_terminal: bool = False, terminal: str = "dumb") -> None:
         self.cluster = cluster
         self._shown = b""
         words = [str(ROOT / "bin/dirk-up"), "--config", str(cluster.config_path)]
         words += ["--cache-port", str(cluster.ports["cache"])]
-        environ = clean_environ() | {"TERM": "dumb", "XDG_STATE_HOME": str(cluster.directory / "state")}
-        self._terminal, other = pty.openpty() if on_terminal else os.pipe()
+        environ = clean_environ() | {"TERM": terminal, "XDG_STATE_HOME": str(cluster.directory / "state")}
+        self.terminal, other = pty.openpty() if on_terminal else os.pipe()
         self.process = subprocess.Popen(
             words,
             stdin=other if on_terminal else subprocess.DEVNULL,
@@ -45,9 +48,9 @@ class Up:
 
     def shown(self) -> str:
         """All that it has written so far."""
-        while select.select([self._terminal], [], [], 0)[0]:
+        while select.select([self.terminal], [], [], 0)[0]:
             try:
-                data = os.read(self._terminal, 65_536)
+                data = os.read(self.terminal, 65_536)
             except OSError:  # the other side of the terminal is closed
                 break
             if not data:
@@ -65,7 +68,7 @@ class Up:
 
     def type(self, text: str) -> None:
         """Type at the terminal."""
-        os.write(self._terminal, text.encode())
+        os.write(self.terminal, text.encode())
 
     def end(self, deadline_seconds: float = 15.0) -> int:
         """Wait for its end while reading what it writes; its exit status."""
@@ -84,7 +87,7 @@ class Up:
         with suppress(ProcessLookupError):
             self.process.kill()
         self.process.wait()
-        os.close(self._terminal)
+        os.close(self.terminal)
 
 
 def _take_terminal() -> None:
@@ -99,7 +102,7 @@ def up(make_cluster: Callable[..., Cluster]) -> Iterator[Callable[..., Up]]:
     """Starts dirk-ups."""
     begun: list[Up] = []
 
-    def start(cluster: Cluster | None = None, **options: bool) -> Up:
+    def start(cluster: Cluster | None = None, **options: Any) -> Up:
         begun.append(Up(cluster or make_cluster(), **options))
         return begun[-1]
 
@@ -253,6 +256,56 @@ def test_ctrl_c_while_starting_stops_all(up: Callable[..., Up]) -> None:
     one.type("\x03")
     assert one.end() == 0
     assert nothing_listens(one.cluster)
+
+
+@pytest.mark.parametrize("terminal", ["dumb", "xterm"])
+def test_ctrl_c_in_the_instant_when_the_prompt_appears_stops_all(up: Callable[..., Up], terminal: str) -> None:
+    """What reads the keys is still being loaded then."""
+    one = up(on_terminal=True, terminal=terminal)
+    one.wait_shown("|DirkDB> ")
+    one.type("\x03")
+    assert one.end() == 0
+    assert "Traceback" not in one.shown()
+    assert nothing_listens(one.cluster)
+
+
+def test_ctrl_c_while_the_prompt_is_being_started_stops_all(up: Callable[..., Up]) -> None:
+    """At any moment from the last line before the prompt on."""
+    seed = random.randrange(1 << 32)
+    print("seed", seed)
+    one = up(on_terminal=True, terminal="xterm")
+    one.wait_shown("miala or Ctrl-C at the prompt leaves")
+    time.sleep(random.Random(seed).uniform(0.0, 0.6))
+    one.type("\x03")
+    assert one.end() == 0
+    assert "Traceback" not in one.shown()
+
+
+def test_sighup_goes_on_in_a_new_log_file_and_other_signals_do_nothing(up: Callable[..., Up]) -> None:
+    one = up()
+    one.wait_shown("up    | ready: ")
+    path = one.cluster.directory / "data/log/dirk-up.log"
+    path.rename(path.with_name("moved.log"))
+    for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP):
+        one.process.send_signal(number)
+    wait_for(path.exists, 10, "a new log file")
+    ask(one.cluster.ports["cache"], "manamboara tahiry vao;")
+    one.process.send_signal(signal.SIGTERM)
+    assert one.end() == 0
+    assert "up    | stopping " in path.read_text(encoding="utf-8")
+    assert "up    | stopping " not in path.with_name("moved.log").read_text(encoding="utf-8")
+
+
+def test_a_terminal_that_goes_away_stops_all(up: Callable[..., Up]) -> None:
+    """Before the prompt is there, too: then there is nobody but dirk-up that could tell."""
+    for shown in ("m1    | ", "|DirkDB> "):
+        one = up(on_terminal=True)
+        one.wait_shown(shown)
+        pids = one.pids()
+        os.close(one.terminal)
+        one.terminal = os.open(os.devnull, os.O_RDWR)
+        wait_for(lambda one=one: one.process.poll() is not None, 15, "the end of dirk-up")
+        wait_for(lambda pids=pids: all(is_gone(pid) for pid in pids), 8, f"the end of {pids}")
 
 
 def test_a_closed_terminal_stops_all(up: Callable[..., Up]) -> None:
