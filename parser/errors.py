@@ -64,6 +64,7 @@ SQLSTATE: dict[str, str] = {
     "column_twice": "42701",
     "reserved_name": "42939",
     "in_use": "2BP01",
+    "change_in_use": "2BP01",
     "unknown_view": "42P01",
     "unknown_index": "42704",
     "unknown_constraint": "42704",

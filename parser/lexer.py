@@ -61,6 +61,13 @@ class Token:
     endlexpos: int
 
 
+def name_end(shape: str, place: int) -> int:
+    """Where the name ends that begins at `place` of a shape."""
+    found = _TOKEN.match(shape, place)
+    assert found is not None
+    return found.end()
+
+
 class SyntaxFault(Exception):  # noqa: N818 — it never reaches a user: `statements` makes the SqlError of it
     """A shape that is no statement: where (places in the shape) and, from the grammar, which tokens could follow."""
 

@@ -171,6 +171,8 @@ class Ddl:
     """CREATE, DROP or ALTER inside a database: SQLite statements and catalog changes, all or nothing.
 
     With `sql` empty and no `catalog`, nothing is to be done (IF EXISTS / IF NOT EXISTS); it still succeeds.
+    `rebuilds`: a table is made anew, so foreign keys are not looked at, nor their actions taken, while `sql` runs.
+    `checks`: the table whose rows must fulfil its foreign keys afterwards; '' for none.
     """
 
     sql: tuple[str, ...]
@@ -178,6 +180,8 @@ class Ddl:
     verb: str
     kind: str
     name: str
+    rebuilds: bool = False
+    checks: str = ""
 
 
 Plan = Query | Change | Ddl

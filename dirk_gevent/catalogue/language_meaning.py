@@ -86,6 +86,11 @@ _NAMES: dict[str, Texts] = {
         fr="{name} ne peut pas être supprimé : {user} l'utilise",
         en="{name} cannot be dropped: {user} uses it",
     ),
+    "change_in_use": Texts(
+        mg="tsy azo ovaina toy izany ny {name} fa hiova hevitra ny {user}, na tsy hisy dikany intsony",
+        fr="{name} ne peut pas être changé ainsi : {user} n'aurait plus le même sens, ou n'en aurait plus aucun",
+        en="{name} cannot be changed in this way: {user} would mean something else, or nothing any more",
+    ),
 }
 
 _EXPRESSIONS: dict[str, Texts] = {

@@ -11,6 +11,7 @@ from dirk_gevent import logs
 from dirk_gevent.engine import records
 from dirk_gevent.engine.compiler import Compiler, PlanSource, Schema
 from dirk_gevent.engine.connection import savepoint
+from dirk_gevent.engine.definitions import define
 from dirk_gevent.engine.failures import DATA_ERRORS
 from dirk_gevent.engine.functions import EntryContext
 from dirk_gevent.engine.results import Relation, Row, boolean_positions, columns_json, converted, row_bytes
@@ -197,8 +198,7 @@ class Executor:
     def _ddl(self, plan: Ddl, schema: Schema, version: int) -> Result:
         self.table = plan.name
         with savepoint(self._connection):
-            for sql in plan.sql:
-                self._connection.execute(sql, can_cache=False).fetchall()
+            define(self._connection, plan)
             records.write_catalog(self._connection, plan.catalog)
             # Here, so that a definition which can't be read back undoes what it did.
             after = self._compiler.change_schema(schema, plan.catalog, version) if plan.catalog else None

@@ -1,18 +1,18 @@
-"""ALTER TABLE: the table's definition is rewritten as a tree and printed; what depends on it is defined again."""
+"""ALTER TABLE: the table's definition is rewritten, and so is what refers to it; what hangs on it is defined again."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
 from parser import nodes
-from parser.compile import sql
+from parser.compile import follow, sql
 from parser.compile.changes import column_of
 from parser.compile.constraints import adding_constraint, column_rewrite, dropping_constraint
 from parser.compile.context import Context, Tolerance
 from parser.compile.ddl import check_name
-from parser.compile.define import check_text, column_sql, define_column
+from parser.compile.define import check_text, column_sql, define_column, is_good
 from parser.compile.generated import resolved_column
 from parser.compile.kept import default_expression
 from parser.compile.load import load_schema, parsed
@@ -23,40 +23,50 @@ from parser.plan import CatalogChange, Ddl, Shaped
 from parser.printer import write
 from parser.schema import Schema, Table, View, key
 
-#: What takes away or changes a name that others may use.
-_NAMING = (nodes.DropColumn, nodes.RenameTable, nodes.RenameColumn)
-#: Errors of a definition that no longer finds what it names.
+_RENAMES = (nodes.RenameTable, nodes.RenameColumn)
+#: What a definition's own column or constraint that goes leaves behind where something else of it needs it.
 _BROKEN = frozenset(("unknown_column", "unknown_table", "foreign_key_invalid", "column_count", "ambiguous_column"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Alteration:
+    """One ALTER TABLE on its way: the schema as it was, the table, the action, the views that read the table."""
+
+    context: Context
+    schema: Schema
+    table: Table
+    action: nodes.Alteration
+    views: tuple[View, ...]
+
+    def refusal(self, user: str) -> SqlError:
+        """The error for an action that `user` stands in the way of."""
+        if isinstance(self.action, nodes.DropColumn | nodes.DropConstraint):
+            gone = self.action.name
+            return SqlError("in_use", name=gone.text, user=user, place=gone.place)
+        return SqlError("change_in_use", name=self.table.name, user=user)
 
 
 def alter_table(context: Context, node: nodes.AlterTable) -> Ddl:
     """ADD, DROP and ALTER of columns and constraints, RENAME TO and RENAME COLUMN.
 
-    Raises in_use (2BP01) when a view, an index or a foreign key needs what would go.
+    Raises in_use and change_in_use (2BP01) when something needs what would go, or would come to mean something else.
     """
-    table = context.table(node.table)
-    shaped, create = parsed(table.source)
-    assert isinstance(create, nodes.CreateTable)
+    table, schema = context.table(node.table), context.schema
+    work = _Alteration(context, schema, table, node.action, tuple(_dependents(schema, table)))
     simple = isinstance(node.action, nodes.AddColumn) and _is_simple(node.action.column)
     if isinstance(node.action, nodes.AddColumn):
         # Told here, an error of the new column has its place in this statement.
         define_column(replace(context, inline=True, for_write=True), node.action.column)
-    if not simple:
-        _check_unreferenced(context.schema, table, not isinstance(node.action, _NAMING))
-    rewrite = _rewriting(context, table, node.action, len(shaped.literals))
-    merged = Shaped("", shaped.literals + context.literals.shaped.literals)
-    source = write(rewrite(create), merged)
     for position in range(len(context.literals.shaped.literals)):
         context.literals.value(position)
-    changes = [*_table_changes(table, node.action, source), *_index_changes(context.schema, table, rewrite)]
-    views = _dependents(context.schema, table)
-    changes += [CatalogChange("view", view.key, view.name, view.source) for view in views]
-    after = _after(context.schema, table, changes, node.action)
+    changes, after = _renamed(work) if isinstance(node.action, _RENAMES) else _rewritten(work)
+    _check_children(work, after)
     _check_kept(replace(context, schema=after, inline=True, for_write=True), table, node.action)
-    texts = [f"DROP VIEW {sql.name(view.name)}" for view in reversed(views)]
-    texts += table_statements(after, table, node.action, simple)
-    texts += [view_sql(after, view) for view in views]
-    return Ddl(tuple(texts), tuple(changes), "alter_table", "table", table.name)
+    texts = [f"DROP VIEW {sql.name(view.name)}" for view in reversed(work.views)]
+    texts += table_statements(schema, after, table, node.action, simple)
+    texts += [view_sql(after, after.views[view.key]) for view in work.views]
+    checked = table.name if _refers(node.action) else ""
+    return Ddl(tuple(texts), tuple(changes), "alter_table", "table", table.name, rebuilds=not simple, checks=checked)
 
 
 def _is_simple(column: nodes.ColumnDef) -> bool:
@@ -78,107 +88,11 @@ def _is_constant(value: nodes.Expr) -> bool:
     return isinstance(found, nodes.Literal | nodes.Constant)
 
 
-def _check_unreferenced(schema: Schema, table: Table, rebuilt_only: bool) -> None:
-    """The old table is dropped or renamed: no foreign key may hold on to it, its own included."""
-    for other in schema.tables.values():
-        if any(each.table == table.key for each in other.references) and (other is not table or not rebuilt_only):
-            raise SqlError("in_use", name=table.name, user=other.name)
-
-
-# --- the definition, rewritten -------------------------------------------------------------------------------
-
-_Rewrite = Callable[[Any], Any]
-
-
-def _rewriting(
-    context: Context,
-    table: Table,
-    action: nodes.Alteration,
-    literals: int,
-) -> _Rewrite:
-    """What turns the old definition of the table, or of an index on it, into the new one."""
-    match action:
-        case nodes.AddColumn():
-            return _adding(_mapped(action.column, lambda each: _shifted(each, literals)))
-        case nodes.DropColumn():
-            gone = column_of(table, action.name).key
-            if len(table.columns) == 1:
-                raise SqlError("in_use", name=action.name.text, user=table.name)
-            return lambda tree: _without(tree, gone)
-        case nodes.RenameTable():
-            _check_free(context, table, action.name)
-            return lambda tree: _renamed_table(tree, action.name)
-        case nodes.RenameColumn():
-            old = column_of(table, action.old).key
-            return lambda tree: _mapped(tree, lambda each: _renamed_column(each, old, action.new))
-        case nodes.AlterColumn():
-            shifted = _mapped(action, lambda each: _shifted(each, literals))
-            return column_rewrite(shifted, column_of(table, action.name).key)
-        case nodes.AddConstraint():
-            return adding_constraint(_mapped(action.constraint, lambda each: _shifted(each, literals)))
-        case nodes.DropConstraint():
-            return dropping_constraint(action.name)
-
-
-def _check_free(context: Context, table: Table, name: nodes.Name) -> None:
-    check_name(name)
-    if key(name.text) != table.key and context.relation(name.text) is not None:
-        raise SqlError("duplicate_table", name=name.text, place=name.place)
-
-
-def _adding(column: nodes.ColumnDef) -> _Rewrite:
-    def rewrite(tree: Any) -> Any:
-        return replace(tree, columns=(*tree.columns, column)) if isinstance(tree, nodes.CreateTable) else tree
-
-    return rewrite
-
-
-def _without(tree: Any, gone: str) -> Any:
-    if not isinstance(tree, nodes.CreateTable):
-        return tree
-    return replace(tree, columns=tuple(each for each in tree.columns if key(each.name.text) != gone))
-
-
-def _renamed_table(tree: Any, name: nodes.Name) -> Any:
-    return replace(tree, name=name) if isinstance(tree, nodes.CreateTable) else replace(tree, table=name)
-
-
-def _shifted(node: Any, by: int) -> Any:
-    return replace(node, index=node.index + by) if isinstance(node, nodes.Literal) else node
-
-
-def _renamed_column(node: Any, old: str, new: nodes.Name) -> Any:
-    if isinstance(node, nodes.Column | nodes.ColumnDef) and key(node.name.text) == old:
-        return replace(node, name=new)
-    if isinstance(node, nodes.ForeignKey):
-        return replace(node, columns=tuple(new if key(each.text) == old else each for each in node.columns))
-    return node
-
-
-def _mapped(node: Any, change: _Rewrite) -> Any:
-    """A tree with `change` applied to every node, leaves first."""
-    if isinstance(node, tuple):
-        return tuple(_mapped(each, change) for each in node)
-    if not is_dataclass(node) or isinstance(node, type):
-        return node
-    parts = {each.name: _mapped(getattr(node, each.name), change) for each in fields(node)}
-    return change(replace(node, **parts))
-
-
-# --- what changes in the catalog -----------------------------------------------------------------------------
-
-
-def _table_changes(table: Table, action: object, source: str) -> Iterable[CatalogChange]:
-    name = action.name.text if isinstance(action, nodes.RenameTable) else table.name
-    if key(name) != table.key:
-        yield CatalogChange("table", table.key, table.name, None)
-    yield CatalogChange("table", key(name), name, source)
-
-
-def _index_changes(schema: Schema, table: Table, rewrite: _Rewrite) -> Iterable[CatalogChange]:
-    for index in indexes_of(schema, table.key):
-        shaped, create = parsed(index.source)
-        yield CatalogChange("index", index.key, index.name, write(rewrite(create), shaped))
+def _refers(action: nodes.Alteration) -> bool:
+    """Whether the action adds a foreign key, which the rows that are there must fulfil."""
+    if isinstance(action, nodes.AddColumn):
+        return any(isinstance(each, nodes.ForeignKey) for each in action.column.constraints)
+    return isinstance(action, nodes.AddConstraint) and isinstance(action.constraint, nodes.ForeignKey)
 
 
 def _dependents(schema: Schema, table: Table) -> list[View]:
@@ -196,23 +110,147 @@ def _dependents(schema: Schema, table: Table) -> list[View]:
     return sorted(found.values(), key=lambda view: (len(view.tables), view.key))
 
 
-def _after(schema: Schema, table: Table, changes: list[CatalogChange], action: object) -> Schema:
-    """The schema with `changes`. What is not found any more was taken away by the action."""
+def _check_children(work: _Alteration, after: Schema) -> None:
+    """Foreign keys that refer to the table must find in it what they need; so must those that waited for its name.
+
+    Raises in_use or change_in_use, and foreign_key_invalid (42830).
+    """
+    action = work.action
+    made = after.tables[key(action.name.text) if isinstance(action, nodes.RenameTable) else work.table.key]
+    for child in after.tables.values():
+        references = [each for each in child.references if each.table == made.key]
+        if all(is_good(after, each, made) for each in references):
+            continue
+        before = work.schema.tables.get(child.key)
+        if before is None or any(each.table == work.table.key for each in before.references):
+            raise work.refusal(child.name)
+        raise SqlError("foreign_key_invalid", table=made.name)
+
+
+# --- names ---------------------------------------------------------------------------------------------------
+
+
+def _renamed(work: _Alteration) -> tuple[list[CatalogChange], Schema]:
+    """What a RENAME changes in the catalog, and the schema it leads to."""
+    schema, table, action = work.schema, work.table, work.action
+    assert isinstance(action, nodes.RenameTable | nodes.RenameColumn)
+    _check_new_name(work.context, table, action)
+    name = action.name.text if isinstance(action, nodes.RenameTable) else table.name
+    changes = [CatalogChange("table", table.key, table.name, None)] if key(name) != table.key else []
+    changes.append(CatalogChange("table", key(name), name, follow.own_text(table, table.source, action)))
+    for other in schema.tables.values():
+        if other is not table and any(each.table == table.key for each in other.references):
+            source = follow.reference_text(table, other.source, action)
+            changes.append(CatalogChange("table", other.key, other.name, source))
+    for index in indexes_of(schema, table.key):
+        source = follow.own_text(table, index.source, action)
+        changes.append(CatalogChange("index", index.key, index.name, source))
+    followers = follow.followers(schema, table, work.views, action)
+    changes += followers.changes()
+    after = _after(work, changes, name)
+    stranger = followers.stranger(after)
+    if stranger:
+        raise work.refusal(stranger)
+    return changes, after
+
+
+def _check_new_name(context: Context, table: Table, action: nodes.RenameTable | nodes.RenameColumn) -> None:
+    """Raises reserved_name, duplicate_table, unknown_column and duplicate_column."""
+    if isinstance(action, nodes.RenameTable):
+        name = action.name
+        check_name(name)
+        is_taken = context.relation(name.text) is not None or key(name.text) in context.schema.indexes
+        if key(name.text) != table.key and is_taken:
+            raise SqlError("duplicate_table", name=name.text, place=name.place)
+        return
+    old, new = column_of(table, action.old), action.new
+    if any(each.key == key(new.text) and each is not old for each in table.columns):
+        raise SqlError("duplicate_column", name=new.text, place=new.place)
+
+
+# --- everything else -----------------------------------------------------------------------------------------
+
+
+def _rewritten(work: _Alteration) -> tuple[list[CatalogChange], Schema]:
+    """What an action other than RENAME changes in the catalog, and the schema it leads to."""
+    schema, table, action = work.schema, work.table, work.action
+    shaped, create = parsed(table.source)
+    assert isinstance(create, nodes.CreateTable)
+    rewrite = _rewriting(table, action, len(shaped.literals))
+    merged = Shaped("", shaped.literals + work.context.literals.shaped.literals)
+    changes = [CatalogChange("table", table.key, table.name, write(rewrite(create), merged))]
+    changes += [CatalogChange("index", each.key, each.name, each.source) for each in indexes_of(schema, table.key)]
+    changes += [CatalogChange("view", each.key, each.name, each.source) for each in work.views]
+    after = _after(work, changes, table.name)
+    if isinstance(action, nodes.AddColumn | nodes.DropColumn):
+        stranger = follow.reworded(schema, after, work.views)
+        if stranger:
+            raise work.refusal(stranger)
+    return changes, after
+
+
+_Rewrite = Callable[[nodes.CreateTable], nodes.CreateTable]
+
+
+def _rewriting(table: Table, action: nodes.Alteration, literals: int) -> _Rewrite:
+    """What turns the old definition of the table into the new one."""
+    match action:
+        case nodes.AddColumn():
+            column = _mapped(action.column, lambda each: _shifted(each, literals))
+            return lambda tree: replace(tree, columns=(*tree.columns, column))
+        case nodes.DropColumn():
+            gone = column_of(table, action.name).key
+            if len(table.columns) == 1:
+                raise SqlError("in_use", name=action.name.text, user=table.name)
+            return lambda tree: _without(tree, gone)
+        case nodes.AlterColumn():
+            shifted = _mapped(action, lambda each: _shifted(each, literals))
+            return column_rewrite(shifted, column_of(table, action.name).key)
+        case nodes.AddConstraint():
+            return adding_constraint(_mapped(action.constraint, lambda each: _shifted(each, literals)))
+        case nodes.DropConstraint():
+            return dropping_constraint(action.name)
+    raise SqlError("internal")
+
+
+def _without(tree: nodes.CreateTable, gone: str) -> nodes.CreateTable:
+    return replace(tree, columns=tuple(each for each in tree.columns if key(each.name.text) != gone))
+
+
+def _shifted(node: Any, by: int) -> Any:
+    return replace(node, index=node.index + by) if isinstance(node, nodes.Literal) else node
+
+
+def _mapped(node: Any, change: Callable[[Any], Any]) -> Any:
+    """A tree with `change` applied to every node, leaves first."""
+    if isinstance(node, tuple):
+        return tuple(_mapped(each, change) for each in node)
+    if not is_dataclass(node) or isinstance(node, type):
+        return node
+    parts = {each.name: _mapped(getattr(node, each.name), change) for each in fields(node)}
+    return change(replace(node, **parts))
+
+
+# --- the schema afterwards -----------------------------------------------------------------------------------
+
+
+def _after(work: _Alteration, changes: list[CatalogChange], name: str) -> Schema:
+    """The schema with `changes`; `name` is what the table is called there.
+
+    Raises what the table's own definition raises; in_use or change_in_use when it is another one that can't be read.
+    """
     try:
-        return load_schema(schema, changes, schema.version, Tolerance.RULES)
+        return load_schema(work.schema, changes, work.schema.version, Tolerance.RULES)
     except SqlError as error:
-        user = _broken(schema, changes)
-        takes_away = isinstance(action, (*_NAMING, nodes.DropConstraint))
-        if error.key in _BROKEN and (takes_away or key(user) != table.key):
-            gone = nodes.Name(table.name)
-            if isinstance(action, nodes.DropColumn | nodes.DropConstraint):
-                gone = action.name
-            raise SqlError("in_use", name=gone.text, user=user, place=gone.place) from None
+        user = _broken(work.schema, changes)
+        takes_away = isinstance(work.action, nodes.DropColumn | nodes.DropConstraint)
+        if key(user) != key(name) or (takes_away and error.key in _BROKEN):
+            raise work.refusal(user) from None
         error.nowhere()
         raise
 
 
-def _broken(schema: Schema, changes: list[CatalogChange]) -> str:
+def _broken(schema: Schema, changes: Iterable[CatalogChange]) -> str:
     """The name of the first object that can't be defined any more."""
     for change in changes:
         try:

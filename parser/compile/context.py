@@ -8,6 +8,7 @@ from enum import IntEnum
 from parser import nodes
 from parser.bind import in_order
 from parser.compile import sql
+from parser.compile.trace import Trace
 from parser.domains import Named, built_in_names
 from parser.errors import SqlError
 from parser.literals import Literals
@@ -41,7 +42,8 @@ class Context:
     it stands in, where SQLite takes no subquery; `kept`: what it comes to is kept, so it may not change with time.
     `is_blind`: a name was let pass (`Tolerance.NAMES`).
     `reusable`: the plan is good for other requests of its shape. `shown`: what tables are called in the
-    statement, by the alias that the SQL gives them. `cells`: as `plan.Change` has them.
+    statement, by the alias that the SQL gives them. `cells`: as `plan.Change` has them. `trace`: what each name of the
+    text was found as, for those that ask.
     """
 
     schema: Schema
@@ -62,6 +64,7 @@ class Context:
     found: dict[tuple[str, str], Thing | None] = field(default_factory=dict)
     shown: dict[str, str] = field(default_factory=dict)
     cells: dict[str, int] = field(default_factory=dict)
+    trace: Trace | None = None
     _aliases: int = 0
     _arguments: dict[Bind, int] = field(default_factory=dict)
     _highest: int = 0

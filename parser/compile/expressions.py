@@ -103,7 +103,10 @@ def _parameter(env: Env, node: nodes.Parameter) -> Expression:
 
 
 def _column(env: Env, node: nodes.Column) -> Expression:
-    return env.scope.resolve(node)
+    found = env.scope.resolve(node)
+    if env.context.trace is not None:
+        env.context.trace.column(node, found)
+    return found
 
 
 def _unary(env: Env, node: nodes.Unary) -> Expression:

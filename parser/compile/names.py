@@ -30,7 +30,12 @@ class Field:
     def expression(self) -> Expression:
         """The reference to this column."""
         return Expression(
-            self.sql, is_boolean=self.is_boolean, origin=self.origin, is_moment=self.is_moment, risk=self.risk
+            self.sql,
+            is_boolean=self.is_boolean,
+            origin=self.origin,
+            is_moment=self.is_moment,
+            risk=self.risk,
+            column=self.name,
         )
 
 

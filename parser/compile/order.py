@@ -72,7 +72,10 @@ class _Results:
         number = position(env, node, len(self.core.columns))
         if number is not None or not isinstance(node, nodes.Column) or node.table is not None:
             return number
-        return self._by_name.get(key(node.name.text))
+        number = self._by_name.get(key(node.name.text))
+        if number is not None and env.context.trace is not None:
+            env.context.trace.result(node, self.core.columns[number - 1].name)
+        return number
 
     def number_in_operand(self, node: nodes.Expr) -> int | None:
         """As `number`, for an operand of a compound: an expression of its list counts too."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from itertools import pairwise
 
 from parser import nodes
 from parser.compile import numbering, sql
@@ -28,51 +29,89 @@ _ASIDE = "dirk_aside"
 _RENAMED_CHARACTERS = 64 * 1024
 
 
-def table_statements(after: Schema, table: Table, action: nodes.Alteration, simple: bool) -> list[str]:
-    """What makes `table` what it is in `after`. `simple`: SQLite's own ADD COLUMN does it. The views on it are gone."""
-    is_new_name = isinstance(action, nodes.RenameTable)
+def table_statements(before: Schema, after: Schema, table: Table, action: nodes.Alteration, simple: bool) -> list[str]:
+    """What makes `table` of the schema `before` what it is in `after`; `simple`: SQLite's own ADD COLUMN does it.
+
+    The views on it are gone, and foreign keys are not looked at meanwhile.
+    """
     made = after.tables[key(action.name.text) if isinstance(action, nodes.RenameTable) else table.key]
-    shaped, create = parsed(made.source)
-    assert isinstance(create, nodes.CreateTable)
-    context = _reading(after, shaped)
     if simple:
-        column = column_sql(context, create.columns[-1], made.columns[-1], table_scope(made.columns, made.name))
+        shaped, create = _definition(made)
+        scope = table_scope(made.columns, made.name)
+        column = column_sql(_reading(after, shaped), create.columns[-1], made.columns[-1], scope)
         return [f"ALTER TABLE {sql.name(table.name)} ADD COLUMN {column}"]
-    text = table_sql(context, create, made)
     pairs = list(_kept(table, made, action))
+    text = _text(after, made, made.name)
+    # Other tables' foreign keys follow SQLite's own RENAME alone.
+    is_referenced = any(each is not table for each in before.referring().get(table.key, ()))
+    if isinstance(action, nodes.RenameTable) and (is_referenced or len(text) <= _RENAMED_CHARACTERS):
+        renames = _renamed(table.name, made.name)
+        if text == _text(before, table, made.name):
+            return [*renames, *numbering.renamed(table, made)]
+        # A check without a name is called by its text, in which the table may be named.
+        return renames + _made_anew(after, made.name, table, made, pairs)
+    if isinstance(action, nodes.RenameColumn) and is_referenced:
+        old = next(each.name for each in table.columns if each.key == key(action.old.text))
+        rename = f"RENAME COLUMN {sql.name(old)} TO {sql.name(action.new.text)}"
+        renamed = [(new, new) for _, new in pairs]
+        return [f"ALTER TABLE {sql.name(table.name)} {rename}", *_made_anew(after, table.name, table, made, renamed)]
+    return _made_anew(after, table.name, table, made, pairs)
+
+
+def _renamed(old: str, new: str) -> list[str]:
+    """A table's RENAME, in two steps where SQLite sees no other name in the new one."""
+    names = (old, _REBUILT, new) if old.lower() == new.lower() else (old, new)
+    return [f"ALTER TABLE {sql.name(one)} RENAME TO {sql.name(to)}" for one, to in pairwise(names)]
+
+
+def _made_anew(after: Schema, current: str, table: Table, made: Table, pairs: list[tuple[str, str]]) -> list[str]:
+    """`made` in the place of `table`, which is called `current` now. `pairs`: the columns that keep their values, as
+    they are called now and then."""
+    text = _text(after, made, made.name)
     if len(text) > _RENAMED_CHARACTERS:
-        return _through_aside(after, table, made, text, pairs)
-    if is_new_name:
-        rename = f"ALTER TABLE {sql.name(table.name)} RENAME TO {sql.name(made.name)}"
-        return [rename, *numbering.renamed(table, made)]
+        return _through_aside(after, current, table, made, text, pairs)
     return [
-        table_sql(_reading(after, shaped), replace(create, name=nodes.Name(_REBUILT)), replace(made, name=_REBUILT)),
-        _moved(_REBUILT, [new for _, new in pairs], sql.name(table.name), [old for old, _ in pairs]),
-        f"DROP TABLE {sql.name(table.name)}",
-        f"ALTER TABLE {_REBUILT} RENAME TO {sql.name(table.name)}",
-        *numbering.followed(made),
+        _text(after, made, _REBUILT),
+        _moved(_REBUILT, [new for _, new in pairs], current, [old for old, _ in pairs]),
+        f"DROP TABLE {sql.name(current)}",
+        f"ALTER TABLE {_REBUILT} RENAME TO {sql.name(made.name)}",
+        *numbering.moved(table, made),
         *_indexes_sql(after, made),
     ]
 
 
 def _through_aside(
-    after: Schema, table: Table, made: Table, text: str, pairs: list[tuple[str, str]]
+    after: Schema, current: str, table: Table, made: Table, text: str, pairs: list[tuple[str, str]]
 ) -> list[str]:
-    """As `table_statements`, without a RENAME."""
+    """As `_made_anew`, without a RENAME."""
     old, new = [name for name, _ in pairs], [name for _, name in pairs]
     return [
-        f"CREATE TABLE {_ASIDE} AS SELECT {sql.names(old)} FROM {sql.name(table.name)}",
-        f"DROP TABLE {sql.name(table.name)}",
+        f"CREATE TABLE {_ASIDE} AS SELECT {sql.names(old)} FROM {sql.name(current)} NOT INDEXED",
+        f"DROP TABLE {sql.name(current)}",
         text,
-        _moved(sql.name(made.name), new, _ASIDE, old),
+        _moved(made.name, new, _ASIDE, old),
         f"DROP TABLE {_ASIDE}",
         *numbering.moved(table, made),
         *_indexes_sql(after, made),
     ]
 
 
+def _definition(table: Table) -> tuple[Shaped, nodes.CreateTable]:
+    shaped, create = parsed(table.source)
+    assert isinstance(create, nodes.CreateTable)
+    return shaped, create
+
+
+def _text(schema: Schema, table: Table, name: str) -> str:
+    """SQLite's CREATE of `table`, called `name`."""
+    shaped, create = _definition(table)
+    return table_sql(_reading(schema, shaped), replace(create, name=nodes.Name(name)), replace(table, name=name))
+
+
 def _moved(into: str, new: list[str], rows_of: str, old: list[str]) -> str:
-    return f"INSERT INTO {into} ({sql.names(new)}) SELECT {sql.names(old)} FROM {rows_of}"
+    """The rows in the order that they have: an index that holds all columns would give them in its own."""
+    rows = f"SELECT {sql.names(old)} FROM {sql.name(rows_of)} NOT INDEXED"
+    return f"INSERT INTO {sql.name(into)} ({sql.names(new)}) {rows}"
 
 
 def _kept(before: Table, after: Table, action: nodes.Alteration) -> Iterable[tuple[str, str]]:

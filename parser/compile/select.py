@@ -87,7 +87,10 @@ def result_columns(env: Env, items: tuple[nodes.Item | nodes.Star, ...], source:
 
 def _expanded(env: Env, star: nodes.Star, source: From | None) -> tuple[Field, ...]:
     if star.table is not None:
-        return env.scope.source(star.table)
+        found = env.scope.source(star.table)
+        if env.context.trace is not None:
+            env.context.trace.qualifier(star.table, found[0].sql)
+        return found
     if source is None:
         raise SqlError("star_without_from", place=star.place)
     return source.fields

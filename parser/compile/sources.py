@@ -106,6 +106,8 @@ def _table(context: Context, node: nodes.TableRef, parent: Scope | None) -> From
     if found is None:
         raise context.unknown_table(node.name)
     context.read(found)
+    if context.trace is not None:
+        context.trace.relation(node, alias, found.key)
     risk = ANY_RISK if isinstance(found, View) else NO_RISK
     fields = relation_fields(found.columns, alias, found.name, risk)
     return From(f"{sql.name(found.name)} AS {alias}", fields, {key(shown): fields}, found.name)
@@ -165,7 +167,7 @@ def _join(context: Context, node: nodes.Join, parent: Scope | None, before: From
         # Both say which columns are equal: neither SQLite nor the standard has a meaning for the two together.
         context.refuse(SqlError("natural_using", place=node.place))
     if node.natural or node.using:
-        whole, tests = _merging(node, left, right, text, outer)
+        whole, tests = _merging(context, node, left, right, text, outer)
     else:
         whole, tests = _together(left, right, text, left.fields + right.fields, outer), []
     if node.on is not None:
@@ -202,12 +204,16 @@ def _together(left: From, right: From, text: str, fields: tuple[Field, ...], out
     )
 
 
-def _merging(node: nodes.Join, left: From, right: From, text: str, outer: bool) -> tuple[From, list[str]]:
+def _merging(
+    context: Context, node: nodes.Join, left: From, right: From, text: str, outer: bool
+) -> tuple[From, list[str]]:
     """NATURAL and USING: the common columns once, first, then the others of the left, then of the right. And what makes
     them equal."""
     names = node.using or _common_names(left, right)
     mine, others = fields_by_key(left.fields), fields_by_key(right.fields)
     pairs = [(_one(mine, name), _one(others, name)) for name in names]
+    if context.trace is not None:
+        context.trace.join(node, [(one.name, other.name) for one, other in pairs])
     tests = [f"{one.sql} = {other.sql}" for one, other in pairs]
     merged = tuple(_merged(node.kind, one, other) for one, other in pairs)
     taken = {each.key for each in merged}

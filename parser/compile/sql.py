@@ -29,7 +29,8 @@ class Expression:
 
     `is_boolean`: 1 and 0 mean true and false. `repeatable`: evaluating it twice in one row gives the same value
     cheaply enough (no subquery, no random), so the text may be written twice. `aggregate`: it holds an aggregate
-    of the query it stands in, `windowed` a window function. `origin`: the table or view of a plain column.
+    of the query it stands in, `windowed` a window function. `origin`: the table or view of a plain column, `column` the
+    name of that column.
     `is_moment`: a date or null, never a word such as 'now'. `risk`: what it must be looked at for before it is stored.
     """
 
@@ -42,6 +43,7 @@ class Expression:
     origin: str = ""
     is_moment: bool = False
     risk: Risk = ANY_RISK
+    column: str = ""
 
 
 def combine(

@@ -6,6 +6,7 @@ from typing import Any
 
 import apsw
 
+from dirk_gevent.engine.definitions import define
 from dirk_gevent.engine.functions import EntryContext, register
 from parser.bind import bind, columns, rows
 from parser.errors import SqlError
@@ -76,8 +77,7 @@ class SmallDatabase:
         raise AssertionError(f"no error: {text}")
 
     def _define(self, plan: Ddl) -> list[tuple[Any, ...]]:
-        for sql in plan.sql:
-            self.connection.execute(sql)
+        define(self.connection, plan)
         for change in plan.catalog:
             self.connection.execute("DELETE FROM dirk_catalog WHERE kind=? AND key=?", (change.kind, change.key))
             if change.source is not None:

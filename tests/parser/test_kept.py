@@ -250,7 +250,7 @@ def test_it_goes_as_any_other(older: SmallDatabase) -> None:
 
 def test_its_table_may_change_while_the_names_are_known(older: SmallDatabase) -> None:
     error = older.error("alter table t add column c")
-    assert (error.key, error.params["user"]) == ("in_use", "v")
+    assert (error.key, error.params["user"]) == ("change_in_use", "v")
     older.run("drop view v")
     older.run("alter table t add column c")
     older.run("alter table t rename column c to d")
