@@ -104,6 +104,21 @@ MESSAGES: dict[str, Texts] = {
         fr="le texte finit alors que {inside} est encore ouvert ; l'instruction n'a pas été envoyée",
         en="the input ends while {inside} is still open; the statement was not sent",
     ),
+    "client_several": Texts(
+        mg="baiko iray ihany no azo alefa isaky ny antso ; tsy nisy nalefa",
+        fr="une seule instruction à la fois : rien n'a été envoyé",
+        en="one statement at a time: nothing was sent",
+    ),
+    "client_interrupted": Texts(
+        mg="tapaka teo am-pamakiana ny valiny ; tsy manan-kery ny andalana efa voaray",
+        fr="la lecture de la réponse a été interrompue ; les lignes déjà reçues ne valent rien",
+        en="reading the answer was interrupted; the rows that came are void",
+    ),
+    "client_in_transaction": Texts(
+        mg="tsy azo ovaina ny autocommit raha mbola misokatra ny asa ; antsoy aloha ny commit() na ny rollback()",
+        fr="autocommit ne change pas tant qu'une transaction est ouverte : appelez d'abord commit() ou rollback()",
+        en="autocommit cannot change while a transaction is open: call commit() or rollback() first",
+    ),
     "client_not_utf8": Texts(
         mg="tsy UTF-8 ny soratra",
         fr="le texte n'est pas en UTF-8",

@@ -11,6 +11,7 @@ import contextlib
 import io
 import select
 import socket
+import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,7 @@ from dirk_gevent.client.answers import End, Page, read_answer
 
 _CONNECT_TIMEOUT_SECONDS = 5.0
 _READ_BUFFER_BYTES = 128 * 1024
+_RESET = struct.pack("ii", 1, 0)
 # A peer that vanished without a word (power cut, cable) is found after 30 + 3 x 10 seconds.
 _KEEPALIVE = (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3))
 
@@ -35,7 +37,12 @@ class Address:
 
 
 class Connection:
-    """An open connection. Any OSError from it means that it is of no more use: close it and open another."""
+    """An open connection. Any OSError from it means that it is of no more use: close it and open another.
+
+    `owes_answer` is true from before a request is sent until `settled` says that its answer was read to the end, so
+    also after an exception has come between (a signal's, at any instruction): what comes over the connection then
+    belongs to that request, and the connection can serve no other. Nor can one that `is_given_up`.
+    """
 
     def __init__(self, address: Address, timeout_seconds: float | None = None) -> None:
         """Connect; `timeout_seconds` bounds each later wait for bytes (None waits as long as it takes)."""
@@ -47,14 +54,26 @@ class Connection:
             if hasattr(socket, name):
                 self._socket.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
         self._stream = io.BufferedReader(socket.SocketIO(self._socket, "r"), _READ_BUFFER_BYTES)
+        self.owes_answer = False
+        self.is_given_up = False
 
     def ask(self, request: bytes, asks_meta: bool) -> Iterator[Page | End]:
         """Send one whole request and give the parts of its answer as they come.
 
         The iterator must be used up before the next `ask`. Raises OSError when the connection ends.
         """
+        self.owes_answer = True
         self._socket.sendall(request)
-        return read_answer(self._stream, asks_meta)
+        return self._answer(asks_meta)
+
+    def settled(self) -> None:
+        """The answer to the last request was read to its end: the connection is ready for another."""
+        self.owes_answer = False
+
+    @property
+    def is_free(self) -> bool:
+        """Whether it may serve another request."""
+        return not (self.owes_answer or self.is_given_up)
 
     def has_ended(self) -> bool:
         """Whether this idle connection is of no more use: nothing was asked, so what is readable is its end."""
@@ -66,11 +85,24 @@ class Connection:
             return True
 
     def close(self) -> None:
-        """Close it; the server drops what it was doing for it. Never raises."""
+        """Close it; the server ends what it was doing for it. Never raises.
+
+        While an answer is owed it is reset: an ordinary end would not tell the server from one that only stopped
+        sending and still reads.
+        """
+        if self.owes_answer:
+            with contextlib.suppress(OSError):
+                self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         with contextlib.suppress(OSError):
             self._stream.close()
         with contextlib.suppress(OSError):
             self._socket.close()
+
+    def _answer(self, asks_meta: bool) -> Iterator[Page | End]:
+        try:
+            yield from read_answer(self._stream, asks_meta)
+        except ValueError as error:
+            raise ConnectionResetError("the connection was closed here") from error
 
 
 def encode(statement: str, metadata: Mapping[str, Any]) -> bytes:

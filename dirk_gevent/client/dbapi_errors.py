@@ -51,6 +51,7 @@ class NotSupportedError(DatabaseError):
 
 
 _CLASSES: dict[str, type[DatabaseError]] = {
+    "07": ProgrammingError,
     "08": OperationalError,
     "0A": NotSupportedError,
     "21": ProgrammingError,

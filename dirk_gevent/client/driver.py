@@ -1,6 +1,8 @@
 """A PEP 249 driver: ``connect(…).cursor().execute("alaivo * ao@ t rehefa id = ?", (7,))``.
 
-Parameters travel beside the statement, never as part of its text. A lost connection is opened again and what may
+Parameters travel beside the statement, never as part of its text, and are kept exactly or refused. An answer belongs to
+its request, or the connection ends: whatever exception leaves `execute`, and wherever, the next statement gets its own
+answer. A lost connection is opened again and what may
 run twice is sent again, as `client.session` says. Unlike PEP 249's default a statement is committed by itself, as in
 DirkDB everywhere; ``connect(autocommit=False)`` begins a transaction with the first statement after each commit.
 Sockets block: a gevent program calls the driver from a native thread.
@@ -9,13 +11,13 @@ Sockets block: a gevent program calls the driver from a native thread.
 from __future__ import annotations
 
 import contextlib
-from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
 
-from dirk_gevent.client.answers import Cell, End, NotDirkError, Page
+from dirk_gevent.client.answers import End, NotDirkError, Page
 from dirk_gevent.client.connection import Address
+from dirk_gevent.client.cursor import Cursor
 from dirk_gevent.client.dbapi_errors import (
     DatabaseError,
     DataError,
@@ -35,12 +37,10 @@ from dirk_gevent.client.dbapi_types import (
     NUMBER,
     ROWID,
     STRING,
+    Binary,
     Date,
-    Parameters,
     Time,
     Timestamp,
-    encoded,
-    type_code,
 )
 from dirk_gevent.client.dbapi_types import date_from_ticks as DateFromTicks  # noqa: N812 (PEP 249's names)
 from dirk_gevent.client.dbapi_types import time_from_ticks as TimeFromTicks  # noqa: N812
@@ -55,6 +55,7 @@ __all__ = [
     "NUMBER",
     "ROWID",
     "STRING",
+    "Binary",
     "Connection",
     "Cursor",
     "DataError",
@@ -83,10 +84,8 @@ apilevel = "2.0"
 #: Threads may share the module, not connections.
 threadsafety = 1
 paramstyle = "qmark"
-
-#: One column of `Cursor.description`: name, type code, and five fields that DirkDB has no values for.
-Described = tuple[str, str | None, None, None, None, None, None]
-Row = tuple[Cell, ...]
+#: SQLSTATEs of a transaction that went with its connection, and of a COMMIT that may have been carried out.
+_LOST, _UNKNOWN = "08006", "08007"
 
 
 def connect(
@@ -116,7 +115,11 @@ def connect(
 
 
 class Connection:
-    """A session with a server. As a context manager it commits (or rolls back on an exception) and closes."""
+    """A session with a server. As a context manager it commits (or rolls back on an exception) and closes.
+
+    An exception that breaks off a call (Ctrl-C, a time limit) ends the connection at the server; the next call opens
+    another. A transaction is lost with it: every call says so then, until `rollback` or `commit`.
+    """
 
     Warning = Warning
     Error = Error
@@ -130,10 +133,26 @@ class Connection:
     NotSupportedError = NotSupportedError
 
     def __init__(self, session: Session, *, autocommit: bool) -> None:
-        self.autocommit = autocommit
+        self._autocommit = autocommit
         self._session = session
         self._is_closed = False
+        #: commit() has begun and not told yet how it ended.
+        self._is_committing = False
         self._reading: Cursor | None = None
+
+    @property
+    def autocommit(self) -> bool:
+        """Whether each statement is committed by itself. Setting it inside a transaction raises ProgrammingError."""
+        return self._autocommit
+
+    @autocommit.setter
+    def autocommit(self, value: bool) -> None:
+        self.must_be_usable()
+        if value == self._autocommit:
+            return
+        if self.in_transaction:
+            raise ProgrammingError(f"{self.own('client_in_transaction')} (25001)", "25001")
+        self._autocommit = bool(value)
 
     @property
     def database(self) -> str | None:
@@ -152,20 +171,27 @@ class Connection:
         except SessionError as error:
             raise self._error_of(error) from error
         if database is not None:
-            self._must_end_well(self.ask(use_statement(database), None, None).end)
+            self._run(use_statement(database))
 
     def cursor(self) -> Cursor:
         """A new cursor."""
-        self._must_be_open()
+        self.must_be_open()
         return Cursor(self)
 
     def commit(self) -> None:
-        """Commit the open transaction; nothing without one."""
-        self._finish("tehirizo")
+        """Commit the open transaction; nothing without one. Raises OperationalError when it was lost."""
+        self._end("tehirizo")
 
     def rollback(self) -> None:
-        """Undo the open transaction; nothing without one."""
-        self._finish("avereno")
+        """Undo the open transaction; nothing without one, and when it was lost.
+
+        Raises OperationalError 08007 after a COMMIT that was broken off: it may have been carried out.
+        """
+        try:
+            self._end("avereno")
+        except OperationalError as error:
+            if error.sqlstate != _LOST:
+                raise
 
     def close(self) -> None:
         """Close it; an open transaction is lost. Closing again does nothing."""
@@ -174,14 +200,14 @@ class Connection:
         self._session.close()
 
     def __enter__(self) -> Self:
-        self._must_be_open()
+        self.must_be_open()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            if kind is None:
+            if kind is None and not self._is_closed:
                 self.commit()
         finally:
             self.close()
@@ -191,40 +217,84 @@ class Connection:
 
         Raises InterfaceError when closed, OperationalError when the server can't be asked.
         """
-        self._must_be_open()
-        if self._reading is not None:
-            self._reading.read_ahead()
+        self.must_be_usable(cursor)
         self._reading = cursor
-        try:
+        with self._errors():
             return self._session.run(statement, args)
+
+    def take(self, answer: Answer) -> Page | None:
+        """An answer's next page, None at its end. Raises OperationalError when it is cut off, and the server's error
+        at its end.
+        """
+        with self._errors():
+            page = answer.take()
+        if page is None:
+            self._must_end_well(answer.end)
+        return page
+
+    def begin_if_needed(self) -> None:
+        """Open the transaction that a statement without autocommit belongs to."""
+        if not self._autocommit and not self.in_transaction:
+            self._run("atombohy")
+
+    def must_be_open(self) -> None:
+        """Raises InterfaceError when it is closed."""
+        if self._is_closed:
+            raise InterfaceError("the connection is closed")
+
+    def must_be_usable(self, cursor: Cursor | None = None) -> None:
+        """Make the connection free for a statement of `cursor`: what another has not fetched is read into its memory.
+
+        Raises InterfaceError when it is closed; while a transaction that was lost has not been ended, OperationalError:
+        08006, or 08007 when that was in its COMMIT.
+        """
+        self.must_be_open()
+        reading, self._reading = self._reading, None
+        if reading is not None and reading is not cursor:
+            reading.read_ahead()
+        self._session.settle()
+        if self._is_committing and not self.in_transaction:
+            text = self.own("client_outcome_unknown", id=self._session.commit_id)
+            raise OperationalError(f"{text} ({_UNKNOWN})", _UNKNOWN)
+        if self._session.has_lost_transaction:
+            text = self.own("client_transaction_lost", address=str(self._session.address))
+            raise OperationalError(f"{text} ({_LOST})", _LOST)
+
+    def own(self, key: str, **params: str) -> str:
+        """One of the client's own sentences, in the session's language."""
+        return sentence(key, self._session.language, params)
+
+    def _end(self, statement: str) -> None:
+        """End the transaction, if there is one. What is told of it here, by an Error, is not told again."""
+        try:
+            self.must_be_usable()
+            if self.in_transaction:
+                self._is_committing = statement == "tehirizo"
+                self._run(statement)
+        except Error:
+            self._is_committing = self._session.has_lost_transaction = False
+            raise
+        self._is_committing = False
+
+    def _run(self, statement: str) -> None:
+        """Run a statement that answers with no relation. Raises Error."""
+        answer = self.ask(statement, None, None)
+        while self.take(answer) is not None:
+            pass
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Whatever goes wrong on the way to the server, as PEP 249's errors."""
+        try:
+            yield
         except SessionError as error:
             raise self._error_of(error) from error
         except NotDirkError as error:
             raise InterfaceError(f"what answers at {self._session.address} is not DirkDB: {error.line}") from error
         except UnicodeEncodeError as error:
             raise DataError(f"the statement is not Unicode text: {error}", "22021") from error
-
-    def begin_if_needed(self) -> None:
-        """Open the transaction that a statement without autocommit belongs to."""
-        if not self.autocommit and not self.in_transaction:
-            self._must_end_well(self.ask("atombohy", None, None).end)
-
-    def pages(self, answer: Answer) -> Iterator[Page]:
-        """An answer's pages. Raises OperationalError when they are cut off, and the server's error at their end."""
-        try:
-            yield from answer
-        except SessionError as error:
-            raise self._error_of(error) from error
-        self._must_end_well(answer.end)
-
-    def _finish(self, statement: str) -> None:
-        self._must_be_open()
-        if self.in_transaction:
-            self._must_end_well(self.ask(statement, None, None).end)
-
-    def _must_be_open(self) -> None:
-        if self._is_closed:
-            raise InterfaceError("the connection is closed")
+        except OSError as error:
+            raise OperationalError(f"{error} (08006)", "08006") from error
 
     def _must_end_well(self, end: End) -> None:
         if end.is_error:
@@ -232,164 +302,4 @@ class Connection:
             raise error_class(end.sqlstate)(end.message, end.sqlstate, end.line, column)
 
     def _error_of(self, error: SessionError) -> Exception:
-        text = sentence(error.key, self._session.language, error.params)
-        return OperationalError(f"{text} ({error.sqlstate})", error.sqlstate)
-
-
-class Cursor:
-    """Runs statements on its connection and gives their rows; pages are read when they are fetched."""
-
-    def __init__(self, connection: Connection) -> None:
-        self.connection = connection
-        self.arraysize = 1
-        self.description: Sequence[Described] | None = None
-        self.rowcount = -1
-        #: The server's message of the last statement that was not a relation.
-        self.message = ""
-        self._rows: deque[Row] = deque()
-        self._pages: Iterator[Page] | None = None
-        self._answer: Answer | None = None
-        self._read_rows = 0
-        self._is_closed = False
-
-    def execute(self, statement: str, parameters: Parameters | None = None) -> Self:
-        """Run one statement, with or without its ``;``. Returns the cursor, so that it can be iterated."""
-        self._must_be_open()
-        self._reset()
-        try:
-            args = None if parameters is None else encoded(parameters)
-        except (TypeError, ValueError) as error:
-            raise DataError(str(error), "22023") from error
-        self.connection.begin_if_needed()
-        self._answer = self.connection.ask(statement.strip().removesuffix(";"), args, self)
-        self._pages = self.connection.pages(self._answer)
-        first = self._next_page()
-        if first is not None:
-            self.description = _described(first)
-            if first.total == 1:
-                self.read_ahead()
-        return self
-
-    def executemany(self, statement: str, many: Iterable[Parameters]) -> Self:
-        """Run one statement once for each set of parameters; `rowcount` is the sum. Relations are dropped."""
-        changed = 0
-        for parameters in many:
-            self.execute(statement, parameters)
-            self.read_ahead()
-            changed += max(self.rowcount, 0)
-        self._reset()
-        self.rowcount = changed
-        return self
-
-    def fetchone(self) -> Row | None:
-        """The next row; None after the last. Raises InterfaceError when there is no relation."""
-        self._must_have_relation()
-        while not self._rows:
-            if self._next_page() is None:
-                return None
-        return self._rows.popleft()
-
-    def fetchmany(self, size: int | None = None) -> list[Row]:
-        """The next `size` rows (default `arraysize`), fewer at the end."""
-        rows: list[Row] = []
-        while len(rows) < (self.arraysize if size is None else size) and (row := self.fetchone()) is not None:
-            rows.append(row)
-        return rows
-
-    def fetchall(self) -> list[Row]:
-        """All rows that are left."""
-        self._must_have_relation()
-        self.read_ahead()
-        rows = list(self._rows)
-        self._rows.clear()
-        return rows
-
-    def read_ahead(self) -> None:
-        """Read the rest of the answer into memory, so that the connection is free. Raises the server's error."""
-        while self._next_page() is not None:
-            pass
-
-    def close(self) -> None:
-        """Close the cursor; rows not fetched are dropped."""
-        self._reset()
-        self._is_closed = True
-
-    def setinputsizes(self, sizes: Sequence[object]) -> None:
-        """Nothing: sizes need no announcement (PEP 249 allows it)."""
-
-    def setoutputsize(self, size: int, column: int | None = None) -> None:
-        """Nothing, likewise."""
-
-    def __iter__(self) -> Iterator[Row]:
-        while (row := self.fetchone()) is not None:
-            yield row
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def _next_page(self) -> Page | None:
-        """Take the next page's rows; at the answer's end note how it ended."""
-        if self._pages is None:
-            return None
-        try:
-            page = next(self._pages, None)
-        except Error:
-            self._pages, self._answer = None, None
-            raise
-        if page is None:
-            self._pages = None
-            self._ended()
-            return None
-        self._read_rows += len(page.rows)
-        self._rows.extend(map(tuple, page.rows))
-        return page
-
-    def _ended(self) -> None:
-        if self._answer is None:
-            return
-        end = self._answer.end
-        if self.description is not None or self._read_rows:
-            self.rowcount = self._read_rows
-            return
-        self.message = end.message
-        if end.meta is not None and end.meta.rows is not None:
-            self.rowcount = end.meta.rows
-        else:
-            self.rowcount = _rows_in(end.message)
-
-    def _reset(self) -> None:
-        """Forget the last statement, reading what the server still sends of it."""
-        if self._pages is not None and self._answer is not None:
-            with contextlib.suppress(Error):
-                self.read_ahead()
-        self._pages, self._answer = None, None
-        self._rows.clear()
-        self.description, self.rowcount, self.message, self._read_rows = None, -1, "", 0
-
-    def _must_be_open(self) -> None:
-        if self._is_closed:
-            raise InterfaceError("the cursor is closed")
-
-    def _must_have_relation(self) -> None:
-        self._must_be_open()
-        if self.description is None:
-            raise InterfaceError("the last statement gave no relation")
-
-
-def _described(page: Page) -> Sequence[Described]:
-    described: list[Described] = []
-    for at, column in enumerate(page.columns):
-        first = next((row[at] for row in page.rows if row[at] is not None), None)
-        described.append((column.name, type_code(first), None, None, None, None, None))
-    return described
-
-
-def _rows_in(message: str) -> int:
-    """The number in ``… (N)`` of a message of change; -1 in any other."""
-    count = message.rpartition("(")[2].removesuffix(")")
-    return int(count) if message.endswith(")") and count.isdecimal() else -1
+        return OperationalError(f"{self.own(error.key, **error.params)} ({error.sqlstate})", error.sqlstate)

@@ -80,20 +80,48 @@ class Request:
 class Answer:
     """A statement's answer: iterate for the pages, then `end` says how it ended.
 
-    `asked_at_seconds` is when the statement was given to the session, on the monotonic clock.
+    `asked_at_seconds` is when the statement was given to the session, on the monotonic clock. An exception that came
+    while a part was taken (a signal's) may have lost that part: the answer then gives nothing more but LostError.
     """
 
     def __init__(self, parts: Iterator[Page | End], asked_at_seconds: float) -> None:
         self.asked_at_seconds = asked_at_seconds
         self._parts = parts
         self._end: End | None = None
+        self._is_taking = False
+        self._is_dropped = False
 
     def __iter__(self) -> Iterator[Page]:
-        for part in self._parts:
-            if isinstance(part, End):
-                self._end = part
-                return
-            yield part
+        while (page := self.take()) is not None:
+            yield page
+
+    def take(self) -> Page | None:
+        """The next page; None when all have come. Raises LostError: those that came are void."""
+        if self._is_dropped:
+            raise LostError("client_interrupted", "57014")
+        return self._next()
+
+    def drop(self) -> None:
+        """Read it to its end for nobody: who takes more of it gets LostError. Raises LostError."""
+        if self._end is None:
+            self._is_dropped = True
+            while self._next() is not None:
+                pass
+
+    def _next(self) -> Page | None:
+        if self._end is not None:
+            return None
+        if self._is_taking:
+            raise LostError("client_interrupted", "57014")
+        self._is_taking = True
+        part = next(self._parts, None)
+        if part is None:
+            raise LostError("client_interrupted", "57014")
+        if isinstance(part, End):
+            self._end = part
+            return None
+        self._is_taking = False
+        return part
 
     @property
     def is_read(self) -> bool:
@@ -102,12 +130,9 @@ class Answer:
 
     @property
     def end(self) -> End:
-        """How it ended; reads past the pages that were not asked for."""
-        if self._end is None:
-            for _ in self:
-                pass
-        if self._end is None:
-            raise ConnectionResetError("the answer was cut off")
+        """How it ended; reads past the pages that were not asked for. Raises LostError."""
+        while self._end is None:
+            self.take()
         return self._end
 
 

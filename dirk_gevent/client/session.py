@@ -20,10 +20,11 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from dirk_gevent.client.answers import End, Page
+from dirk_gevent.client.answers import End, NotDirkError, Page
 from dirk_gevent.client.connection import Address, Connection, encode
 from dirk_gevent.client.requests import (
     Answer,
@@ -77,6 +78,10 @@ class Session:
         self.language = language
         self.database: str | None = None
         self.is_in_transaction = False
+        #: A transaction ended with its connection; stays until the user of the session has taken note.
+        self.has_lost_transaction = False
+        #: The id of the last COMMIT.
+        self.commit_id = ""
         self._patience = patience or Patience()
         self._notify = notify
         self._connection: Connection | None = None
@@ -100,14 +105,19 @@ class Session:
         """Run one statement (without ``;``); an error of the server is an Answer too.
 
         Raises UnreachableError, LostError, and NotDirkError when the server is none. Lost after the first page
-        was given, iterating raises LostError: those rows are void. An earlier answer is read to its end first.
+        was given, iterating raises LostError: those rows are void. An earlier answer is read to its end first; one that
+        an exception broke off ends its connection, and with it a transaction (LostError): nothing is run then.
         """
-        if self._answer is not None and not self._answer.is_read:
-            _ = self._answer.end
+        was_in_transaction = self.is_in_transaction
+        self.settle()
+        if was_in_transaction and self.has_lost_transaction:
+            raise LostError("client_transaction_lost", "08006", address=str(self.address))
         asked_at_seconds = time.monotonic()
         log_id = self._transaction_log if self.is_in_transaction else None
         request = Request(new_request_id(self._log_ahead_ms), statement, args, log_id)
         self._request, self._is_sent = request, False
+        if request.is_commit:
+            self.commit_id = request.request_id
         try:
             first, rest = self._ask(request)
         except SessionError:
@@ -115,6 +125,20 @@ class Session:
             raise
         self._answer = Answer(self._parts(first, rest), asked_at_seconds)
         return self._answer
+
+    def settle(self) -> None:
+        """Make the connection free for a request: nothing of an earlier answer is to come over it any more.
+
+        What is left of one is read for nobody. One that was broken off ends its connection, as does a COMMIT whose
+        answer nobody has seen; then `has_lost_transaction` says whether a transaction went with it.
+        """
+        left = self._request
+        if self._answer is not None and not (left is not None and left.is_commit):
+            with suppress(LostError, NotDirkError):
+                self._answer.drop()
+        if self._connection is not None and not self._connection.is_free:
+            self._drop()
+        self._request = self._answer = None
 
     def cancel(self) -> Cancelled | None:
         """Give up the running statement (None: there is none): its connection is closed, the next opens another.
@@ -124,8 +148,7 @@ class Session:
         request, self._request = self._request, None
         if request is None:
             return None
-        self._drop()
-        lost_transaction, self.is_in_transaction = self.is_in_transaction, False
+        lost_transaction = self._drop()
         harmless = not self._is_sent or request.is_repeatable or (lost_transaction and not request.is_commit)
         return Cancelled(request, not harmless, lost_transaction)
 
@@ -191,9 +214,8 @@ class Session:
 
     def _after_loss(self, request: Request, error: OSError) -> None:
         """The connection failed under a request: raises LostError when it must not be sent again."""
-        self._drop()
+        was_in_transaction = self._drop()
         self._is_lost = True
-        was_in_transaction, self.is_in_transaction = self.is_in_transaction, False
         if was_in_transaction and not request.is_commit:
             raise LostError("client_transaction_lost", "08006", address=str(self.address)) from error
         is_asked_again = request.is_settled_by_id and bool(self._gives_meta) and not _is_timeout(error)
@@ -208,6 +230,7 @@ class Session:
             for part in connection.ask(encode("alaivo 1 antso x", {"id": new_request_id()}), asks_meta=True):
                 if isinstance(part, End):
                     self._gives_meta = part.meta is not None
+            connection.settled()
         return bool(self._gives_meta)
 
     def _unknown(self, request: Request) -> LostError:
@@ -234,11 +257,14 @@ class Session:
             while part is not None:
                 if isinstance(part, End):
                     self._learn(part)
+                    if self._connection is not None:
+                        # Last: what an exception keeps from being learned is not to be built upon.
+                        self._connection.settled()
                 yield part
                 part = next(rest, None)
         except OSError as error:
             self._drop()
-            self._request, self._is_lost, self.is_in_transaction = None, True, False
+            self._request, self._is_lost = None, True
             raise LostError("client_lost_midway", "08006", address=str(self.address)) from error
 
     def _learn(self, end: End) -> None:
@@ -255,6 +281,7 @@ class Session:
         if meta is not None and meta.is_in_transaction is not None:
             self.is_in_transaction = meta.is_in_transaction
             if self.is_in_transaction and not end.is_error:
+                self.has_lost_transaction = False
                 self._transaction_log = int(meta.log_id) if meta.log_id and meta.log_id.isdecimal() else None
 
     def _learn_from_message(self, message: str) -> None:
@@ -276,21 +303,22 @@ class Session:
     def _connected(self) -> Connection:
         """The connection, a new one when there is none or the server closed it while it was idle."""
         if self._connection is not None and self._connection.has_ended():
-            self._drop()
+            was_in_transaction = self._drop()
             self._is_lost = True
-            if self.is_in_transaction:
-                self.is_in_transaction = False
+            if was_in_transaction:
                 raise LostError("client_transaction_lost", "08006", address=str(self.address))
         if self._connection is None:
-            self._connection = self._open()
+            connection = self._open()
             if self.database is not None and not self._gives_meta:
-                self._restore_by_statement(self._connection, self.database)
+                self._restore_by_statement(connection, self.database)
+            self._connection = connection
         return self._connection
 
     def _restore_by_statement(self, connection: Connection, database: str) -> None:
         """Tell a server that knows no metadata which database the session is in, in its own words."""
         for _ in connection.ask(encode(use_statement(database), {}), asks_meta=False):
             pass
+        connection.settled()
 
     def _open(self) -> Connection:
         """Connect, trying again with jittered back-off; the user is told once that it takes time."""
@@ -302,6 +330,9 @@ class Session:
             try:
                 connection = Connection(self.address, self._patience.answer_timeout_seconds)
                 break
+            except (ValueError, OverflowError) as error:
+                # No name of a machine, no number of a port: waiting changes nothing.
+                raise UnreachableError("client_unreachable", "08001", **params, reason=str(error)) from error
             except OSError as error:
                 pause_seconds = _pause_seconds(attempt)
                 if time.monotonic() + pause_seconds > deadline:
@@ -315,11 +346,21 @@ class Session:
         self._was_connected, self._is_lost = True, False
         return connection
 
-    def _drop(self) -> None:
-        connection, self._connection = self._connection, None
-        self._answer = None
+    def _drop(self) -> bool:
+        """End the connection, and whatever was under way; whether a transaction ended with it.
+
+        The order holds against an exception that comes between: what is not done yet is done by the next statement.
+        """
+        connection, was_in_transaction = self._connection, self.is_in_transaction
+        if connection is not None:
+            connection.is_given_up = True
+        if was_in_transaction:
+            self.has_lost_transaction = True
+            self.is_in_transaction = False
         if connection is not None:
             connection.close()
+        self._connection = self._answer = None
+        return was_in_transaction
 
 
 def use_statement(database: str) -> str:

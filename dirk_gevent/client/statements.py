@@ -20,17 +20,18 @@ CLEAR_WORDS = frozenset({"diovy", "!"})
 #: Words that ask for a short help, with or without ``;``.
 HELP_WORDS = frozenset({"fanampiana", "help"})
 
-# ``#-`` comes before ``--``: in ``#--1`` the set operator comes first and a minus follows it.
-_NEXT = re.compile(r"[;'\"`]|#-|--|//|/\*")
-# The same before a statement has begun, when any visible character begins it.
-_FIRST = re.compile(r"[;'\"`]|#-|--|//|/\*|\S")
-# With no way back, so that a long string that is still open is looked at once only.
-_CLOSERS = {
+#: ``#-`` comes before ``--``: in ``#--1`` the set operator comes first and a minus follows it.
+NEXT = re.compile(r"[;'\"`]|#-|--|//|/\*")
+#: The same before a statement has begun, when any visible character begins it.
+FIRST = re.compile(r"[;'\"`]|#-|--|//|/\*|\S")
+#: What closes a quote. With no way back, so that a long string that is still open is looked at once only.
+CLOSERS = {
     "'": re.compile(r"[^\\']*+" + repeated(r"\\.[^\\']*+") + "'", re.DOTALL),
     '"': re.compile(r'[^\\"]*+' + repeated(r'\\.[^\\"]*+') + '"', re.DOTALL),
     "`": re.compile(r"[^`]*+`"),
 }
-_LINE_COMMENTS = ("--", "//")
+#: What opens a comment up to the end of its line.
+LINE_COMMENTS = ("--", "//")
 
 
 class Word(Enum):
@@ -109,7 +110,7 @@ class StatementReader:
         if self._inside:
             at = self._close(line, 0)
         while at < len(line):
-            found = (_NEXT if self._parts else _FIRST).search(line, at)
+            found = (NEXT if self._parts else FIRST).search(line, at)
             if found is None:
                 break
             token, at = found.group(), found.end()
@@ -120,7 +121,7 @@ class StatementReader:
                 self._parts.clear()
                 kept_from = at
                 continue
-            if token in _LINE_COMMENTS or token == "/*":
+            if token in LINE_COMMENTS or token == "/*":
                 at = self._comment(line, token, at)
                 if not self._parts:
                     kept_from = at
@@ -129,14 +130,14 @@ class StatementReader:
                 self._started_at = self._line + line.count("\n", 0, found.start())
                 kept_from = found.start()
                 self._parts.append("")
-            if token in _CLOSERS:
+            if token in CLOSERS:
                 self._inside = token
                 at = self._close(line, at)
         if self._parts:
             self._parts.append(line[kept_from:])
 
     def _comment(self, line: str, token: str, at: int) -> int:
-        if token in _LINE_COMMENTS:
+        if token in LINE_COMMENTS:
             end = line.find("\n", at)
             return len(line) if end < 0 else end
         self._inside = token
@@ -149,7 +150,7 @@ class StatementReader:
             if end < 2:
                 return len(line)
         else:
-            found = _CLOSERS[self._inside].match(line, at)
+            found = CLOSERS[self._inside].match(line, at)
             if found is None:
                 return len(line)
             end = found.end()
