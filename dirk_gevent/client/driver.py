@@ -147,6 +147,7 @@ class Connection:
 
     @autocommit.setter
     def autocommit(self, value: bool) -> None:
+        """Change it. Raises ProgrammingError inside a transaction, InterfaceError when closed."""
         self.must_be_usable()
         if value == self._autocommit:
             return
