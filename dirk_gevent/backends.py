@@ -13,6 +13,7 @@ import gevent
 from gevent import socket
 
 from dirk_gevent import protocol
+from dirk_gevent.answer_relay import AnswerRelay
 from dirk_gevent.logs import Logger
 from dirk_gevent.peers import Peer
 from dirk_gevent.startup import plain_reason
@@ -75,7 +76,7 @@ class Remote:
         self._wire: Wire | None = wire
         self._data = data
         self._silence_seconds = silence_seconds
-        self._relay = protocol.AnswerRelay()
+        self._relay = AnswerRelay()
 
     def pieces(self) -> Iterator[bytes]:
         """The answer as it comes, without its result lines; raises BackendDownError when it is cut."""
@@ -195,7 +196,7 @@ class Backend:
         """A connection for one session alone. Raises BackendDownError."""
         while self._idle:
             wire = self._idle.pop()
-            if not wire.is_gone():
+            if not wire.has_ended():
                 return Lease(self, wire)
             wire.close()
         return Lease(self, self._connect())
@@ -256,7 +257,7 @@ class Backend:
 
     def drop_ended(self) -> None:
         """Close the pooled connections that the other side has closed: nothing was sent over them in vain yet."""
-        ended = [wire for wire in self._idle if wire.is_gone()]
+        ended = [wire for wire in self._idle if wire.has_ended()]
         for wire in ended:
             self._idle.remove(wire)
             wire.close()

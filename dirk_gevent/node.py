@@ -50,6 +50,7 @@ class NodeHandler:
     """What a node does with each statement. `writes` is where writes go: a proxy, or this process's own log."""
 
     def __init__(self, config: Config, engine: Engine, progress: Progress, writes: Forward) -> None:
+        self.name = engine.node
         self._config = config
         self._limits = config.limits
         self._engine = engine

@@ -25,7 +25,8 @@ FOLLOW_STATEMENT = b"DIRK_FOLLOW"
 END = b"\nEND\n"
 #: How a metadata comment begins.
 METADATA_OPEN = b"/*dirk "
-_RESULT = b"RESULT_MESSAGE\n"
+#: The line before an answer's message.
+RESULT_LINE = b"RESULT_MESSAGE\n"
 _META_LINE = b"\nMETA "
 
 _SPECIAL = re.compile(rb"['\"`]|--|//|/\*")
@@ -64,8 +65,8 @@ class StatementSplitter:
     """Cuts a byte stream into statements at each ``;`` that stands outside strings, back-quotes and comments.
 
     `feed` is linear in the bytes it is given whatever the segments are: the scan resumes where it stopped.
-    Statements come without their ``;`` and without surrounding white space; blank ones (also comments alone)
-    are dropped, since they get no answer. Bytes are not decoded: every delimiter is ASCII.
+    Statements come without their ``;`` and without surrounding white space; those of white space alone are dropped,
+    since they get no answer (those of comments alone get one). Bytes are not decoded: every delimiter is ASCII.
     """
 
     __slots__ = ("_buffer", "_max_bytes", "_mode", "_scan", "_start")
@@ -94,7 +95,7 @@ class StatementSplitter:
                 statement = data[:-1].strip()
                 if len(statement) > self._max_bytes:
                     raise StatementTooLongError
-                return [statement] if len(statement) > start else []
+                return [statement] if statement else []
         self._buffer += data
         if b";" not in data and len(self._buffer) <= _LOOKED_AT_LATER_BYTES:
             statements = []
@@ -114,6 +115,18 @@ class StatementSplitter:
             raise StatementTooLongError
         return statements
 
+    def missing(self) -> str:
+        """What the statement lacks that is held in part: the sign that closes a string, name or comment, ``;``, or the
+        line feed behind a comment that a ``;`` stands in. Empty when none has begun: white space, comments.
+        """
+        self._cut()
+        if self._mode not in (0, _LINE):
+            return "*/" if self._mode == _BLOCK else chr(self._mode)
+        held = bytes(self._buffer).strip() if len(self._buffer) <= _LOOKED_AT_LATER_BYTES else b"a"
+        if held.endswith(b";"):
+            return "\n"
+        return "" if is_blank(held) else ";"
+
     def _cut(self) -> list[bytes]:
         statements: list[bytes] = []
         buffer = self._buffer
@@ -132,7 +145,7 @@ class StatementSplitter:
                 statement = bytes(buffer[self._start : found.start()]).strip()
                 if len(statement) > self._max_bytes:
                     raise StatementTooLongError
-                if statement and not is_blank(statement):
+                if statement:
                     statements.append(statement)
                 self._start = self._scan
             elif token != b"#-":
@@ -175,7 +188,7 @@ def _is_one_plain(data: bytearray) -> bool:
 
 
 def is_blank(statement: bytes) -> bool:
-    """Whether a statement is nothing but white space and comments (it gets no answer)."""
+    """Whether a statement is nothing but white space and comments."""
     return statement[:1] in b"-/" and _BLANK.match(statement) is not None
 
 
@@ -256,42 +269,6 @@ def split_meta(answer: bytes) -> tuple[dict[str, Any] | None, bytes]:
     except orjson.JSONDecodeError:
         return None, answer
     return (meta, answer[:at] + END) if isinstance(meta, dict) else (None, answer)
-
-
-class AnswerRelay:
-    """Cuts a long answer, as its bytes arrive, into what can be passed on and the end that holds META.
-
-    `feed` returns what may be sent on; when `done`, `tail` is the rest (from the result lines on, META
-    included). Only the result lines are ever held, so memory stays at one segment whatever the answer's size.
-    """
-
-    __slots__ = ("_held", "_in_tail", "done")
-
-    def __init__(self) -> None:
-        self._held = b""
-        self._in_tail = False
-        self.done = False
-
-    def feed(self, data: bytes) -> bytes:
-        """Take a segment; give the bytes that can go on to the client now."""
-        held = self._held + data
-        passed = b""
-        if not self._in_tail:
-            at = 0 if held.startswith(_RESULT) else held.find(b"\n" + _RESULT) + 1
-            if at or held.startswith(_RESULT):
-                self._in_tail = True
-                passed, held = held[:at], held[at:]
-            else:
-                keep = min(len(held), len(_RESULT))
-                passed, held = held[: len(held) - keep], held[len(held) - keep :]
-        self._held = held
-        self.done = self._in_tail and is_complete(held)
-        return passed
-
-    @property
-    def tail(self) -> bytes:
-        """The held end of the answer."""
-        return self._held
 
 
 def frame_compressor() -> zstandard.ZstdCompressor:

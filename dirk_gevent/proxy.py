@@ -42,6 +42,8 @@ _PASSED_FIELDS = ("args", "trace", "outcome", "log")
 class ProxyHandler:
     """What the proxy does with each statement."""
 
+    name = "proxy"
+
     def __init__(self, config: Config, host: LogHost, log: Logger) -> None:
         self._config = config
         self._host = host

@@ -18,13 +18,14 @@ from gevent.event import Event
 from gevent.pool import Pool
 from gevent.server import StreamServer
 
-from dirk_gevent import protocol
+from dirk_gevent import answers, protocol
 from dirk_gevent.admission import Places, RequestBytes
 from dirk_gevent.config import Limits
 from dirk_gevent.listening import listen
 from dirk_gevent.logs import Logger
 from dirk_gevent.messages import render
 from dirk_gevent.protocol import StatementSplitter
+from dirk_gevent.rest_of_statement import receive_rest
 from dirk_gevent.session import Request, Session, parse_request, spoken
 from dirk_gevent.startup import give_way_to_hub
 from dirk_gevent.threads import NativeThreads
@@ -74,7 +75,9 @@ class TakeOver(Exception):  # noqa: N818 - not an error: it leaves the statement
 
 
 class Handler(Protocol):
-    """What a service does with a statement."""
+    """What a service does with a statement. `name` is who answers, in META."""
+
+    name: str
 
     def open_session(self) -> Session:
         """The session of a new connection."""
@@ -179,7 +182,7 @@ class Service:
             while not self._draining:
                 idle.add(wire)
                 has_begun = splitter.pending_bytes
-                data = wire.receive_watched(_LARGE_RECEIVE_BYTES if has_begun else _RECEIVE_BYTES)
+                data = self._rest(wire, splitter) if has_begun else wire.receive_watched(_RECEIVE_BYTES)
                 idle.discard(wire)
                 if not data:
                     return
@@ -209,6 +212,9 @@ class Service:
             self._end(wire, session, error)
         finally:
             self._request_bytes.change(held_bytes, 0)
+
+    def _rest(self, wire: Wire, splitter: StatementSplitter) -> bytes:
+        return receive_rest(wire, splitter, _LARGE_RECEIVE_BYTES, self._limits.idle_statement_seconds)
 
     def _end(self, wire: Wire, session: Session, error: SqlError) -> None:
         """Say why the connection can't go on, and end it."""
@@ -252,6 +258,9 @@ class Service:
         What was begun goes on in any case: the end of a transaction frees more than it takes, and the parts of the
         cluster must find each other under any load.
         """
+        if request.is_empty:
+            meta = answers.meta_of(session, request, self._handler.name, "session")
+            return protocol.message("OK", protocol.json_bytes(meta) if meta is not None else b"")
         if session.transaction is not None or request.raw == protocol.FOLLOW_STATEMENT:
             return self._handler.answer(session, request, wire)
         self._places.take()

@@ -89,7 +89,8 @@ class Request:
     (it is not frozen because a frozen dataclass costs three times as much to make, and every request makes one).
 
     `raw` is the statement's own bytes without the comment; `has_meta` says that the answer gains a META line;
-    `segment` is all that came with it from the network, when that was this statement and nothing else.
+    `segment` is all that came with it from the network, when that was this statement and nothing else. `is_empty`: it
+    holds no statement, but comments.
     """
 
     raw: bytes
@@ -104,6 +105,7 @@ class Request:
     language: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=lambda: _NO_METADATA)
     segment: bytes | None = None
+    is_empty: bool = False
 
 
 def spoken(session: Session, request: Request | None) -> str:
@@ -128,7 +130,7 @@ def parse_request(statement: bytes) -> Request:
     if "\0" in text:
         raise SqlError("encoding_invalid", offset=text.index("\0"))
     if metadata is None:
-        return Request(raw, text, minimum=_NO_MINIMUM, metadata=_NO_METADATA)
+        return Request(raw, text, minimum=_NO_MINIMUM, metadata=_NO_METADATA, is_empty=protocol.is_blank(raw))
     return Request(
         raw,
         text,
@@ -141,6 +143,7 @@ def parse_request(statement: bytes) -> Request:
         trace=_string(metadata, "trace"),
         language=_choice(metadata, "lang", LANGUAGES, None),
         metadata=metadata,
+        is_empty=protocol.is_blank(raw),
     )
 
 

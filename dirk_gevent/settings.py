@@ -177,12 +177,13 @@ class Limits:
 
     A process works on `max_running` requests at one time, a node on `max_long_reads` long reads among them; others wait
     `queue_ms` for their turn and are then turned away (53300). Requests that have not been answered yet take
-    `request_bytes` together.
+    `request_bytes` together. A statement of which nothing more comes for `idle_statement_seconds` is given up.
 
     A database's WAL on a node takes at most `wal_bytes` and the pages of the one entry at work.
     """
 
     max_statement_bytes: Annotated[int, Bounds(1024, 1024 * _MIB)] = 16 * _MIB
+    idle_statement_seconds: Annotated[float, Bounds(0.1, _DAY_SECONDS)] = 30.0
     page_rows: Annotated[int, Bounds(1, 100_000)] = 200
     result_bytes: Annotated[int, Bounds(65_536)] = 1024 * _MIB
     statement_seconds: Annotated[float, Bounds(0.1, _DAY_SECONDS)] = 60.0

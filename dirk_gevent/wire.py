@@ -15,6 +15,9 @@ import gevent
 from gevent import socket
 
 _READ, _WRITE = 1, 2
+#: A connection that was reset, and one of which one side at least has ended.
+_BREAKS = select.POLLERR | select.POLLNVAL
+_ENDS = _BREAKS | select.POLLHUP | select.POLLRDHUP
 _DROPPED_BYTES = 1024 * 1024
 _LINGER_SECONDS = 2.0
 _ABORT = struct.pack("ii", 1, 0)
@@ -23,7 +26,7 @@ _ABORT = struct.pack("ii", 1, 0)
 class Wire:
     """One connection, read by one greenlet at a time. Close it exactly once; `shut` may come from any greenlet."""
 
-    __slots__ = ("_hub", "_is_watched", "_raw", "_readable", "_writable", "sock")
+    __slots__ = ("_has_all", "_hub", "_is_watched", "_raw", "_readable", "_was_looked_at", "_writable", "sock")
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
@@ -32,9 +35,11 @@ class Wire:
         self._readable = self._hub.loop.io(sock.fileno(), _READ)
         self._writable = self._hub.loop.io(sock.fileno(), _WRITE)
         self._is_watched = False
+        self._was_looked_at = self._has_all = False
 
     def receive(self, most_bytes: int) -> bytes:
         """The next bytes, b"" at the end of the connection; raises OSError. Always lets others run first."""
+        self._was_looked_at = False
         while True:
             self._hub.wait(self._readable)
             try:
@@ -49,6 +54,7 @@ class Wire:
         That spares each round starting and stopping the watcher. Before it waits for anything else the greenlet must
         `unwatch`, else what the peer sends would wake it there.
         """
+        self._was_looked_at = False
         if not self._is_watched:
             self._is_watched = True
             self._readable.start(gevent.getcurrent().switch)
@@ -81,15 +87,32 @@ class Wire:
         """
         self._hub.wait(self._writable)
 
-    def is_gone(self) -> bool:
-        """Whether the peer has closed the connection, so that a long statement for it can end.
+    def has_ended(self) -> bool:
+        """Whether the peer has closed the connection, or its sending side."""
+        return bool(self._polled(select.POLLRDHUP) & _ENDS)
 
-        The kernel does not tell a peer that closed from one that only closed its sending side, so both count as gone
-        (as PostgreSQL's `client_connection_check_interval` has it): a client keeps its side open until it is answered.
+    def is_readable(self) -> bool:
+        """Whether `receive` would give something at once."""
+        return bool(self._polled(select.POLLIN))
+
+    def is_gone(self) -> bool:
+        """Whether nobody waits for an answer any more, so that a long statement can end. Whoever waits looks at least
+        once a second.
+
+        The kernel does not tell a peer that closed the connection from one that closed its sending side only. One that
+        has done so by the first look has sent all it had (`printf … | nc -N`) and reads its answers. One whose end
+        comes while it waits has given up, as has one that reset the connection.
         """
+        found = self._polled(select.POLLRDHUP)
+        if not self._was_looked_at:
+            self._was_looked_at = True
+            self._has_all = bool(found & select.POLLRDHUP)
+        return bool(found & _BREAKS) or (bool(found & select.POLLRDHUP) and not self._has_all)
+
+    def _polled(self, wanted: int) -> int:
         poll = select.poll()
-        poll.register(self._raw.fileno(), select.POLLRDHUP)
-        return bool(poll.poll(0))
+        poll.register(self._raw.fileno(), wanted)
+        return sum(events for _, events in poll.poll(0))
 
     def shut(self, how: int = socket.SHUT_RDWR) -> None:
         """Wake whoever reads it with the end of the connection."""

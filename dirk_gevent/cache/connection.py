@@ -8,11 +8,7 @@ by a timer would save 0.1 µs and could be far behind after the process was stop
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-from typing import Any
-
-import orjson
+from typing import Any, NoReturn
 
 from dirk_gevent import answers, protocol
 from dirk_gevent.admission import RequestBytes
@@ -21,11 +17,13 @@ from dirk_gevent.cache.forward import UNSTORED_LIMIT_BYTES, Answer, Forwarded, F
 from dirk_gevent.cache.options import CacheOptions
 from dirk_gevent.cache.store import Entry, HotAnswer, Key, LogHorizon, Store, answer_with_meta, now
 from dirk_gevent.cache.upstream import Upstream
+from dirk_gevent.cache.verdicts import Verdict, canonical_args, is_read, may_be_commit
 from dirk_gevent.freshness import needed_index
 from dirk_gevent.log.clock import HeardTime
 from dirk_gevent.log.entry import SYSTEM_LOG_ID, new_request_id
 from dirk_gevent.messages import render
 from dirk_gevent.protocol import StatementSplitter, StatementTooLongError
+from dirk_gevent.rest_of_statement import receive_rest
 from dirk_gevent.session import Request, Session, parse_request, spoken
 from dirk_gevent.wire import Wire
 from parser.errors import SqlError
@@ -41,25 +39,10 @@ _LARGE_RECEIVE_BYTES = 1024 * 1024
 #: Who answers, in META, when it is the cache alone.
 _NAME = "cache"
 _ERROR_START = b"RESULT_MESSAGE\nHadisoana : "
-#: What a read that may be shared begins with. A guess that costs only time when it is wrong.
-_READ = re.compile(rb"(?:alaivo|select|asehoy|show|lazao|describe|hazavao|explain|adikao|translate)\b", re.IGNORECASE)
-
-
-#: What may end a transaction; a guess that is wrong only says less than it could.
-_COMMIT = re.compile(rb"(?:tehirizo|commit|end)\b|[/\-]", re.IGNORECASE)
 
 
 class SessionEndedError(Exception):
     """The connection can't go on: its last answer is out."""
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """Where a request may be looked up, or (`bypass`, for META's `cache`) why it may not."""
-
-    key: Key | None
-    need: int
-    bypass: str = ""
 
 
 class ClientConnection:
@@ -111,7 +94,7 @@ class ClientConnection:
         pending_bytes = 0
         while True:
             self.is_idle = True
-            data = receive(_LARGE_RECEIVE_BYTES if pending_bytes else _RECEIVE_BYTES)
+            data = self._receive_rest(splitter) if pending_bytes else receive(_RECEIVE_BYTES)
             self.is_idle = False
             if not data:
                 return
@@ -119,6 +102,13 @@ class ClientConnection:
                 continue
             self._take(splitter, data, pending_bytes)
             pending_bytes = splitter.pending_bytes
+
+    def _receive_rest(self, splitter: StatementSplitter) -> bytes:
+        """More of a statement; one that never ends is answered, and ends the session."""
+        try:
+            return receive_rest(self._client, splitter, _LARGE_RECEIVE_BYTES, self._options.idle_statement_seconds)
+        except SqlError as error:
+            self._end(error, error)
 
     def _serve(self, hot: HotAnswer) -> bool:
         """Send `hot` if the lease, its age and the session's index allow it."""
@@ -169,7 +159,10 @@ class ClientConnection:
         request = None
         try:
             request = parse_request(statement)
-            self._answer(request, segment)
+            if request.is_empty:
+                self._client.send(protocol.message("OK", self._meta(request)))
+            else:
+                self._answer(request, segment)
         except SqlError as error:
             self._client.send(self._error(request, error))
         except TransactionLostError as lost:
@@ -187,7 +180,7 @@ class ClientConnection:
             self._send_entry(request, entry, segment)
             return
         flight = None
-        if _is_read(request.raw):
+        if is_read(request.raw):
             flight = self._flights.take_off(verdict.key, verdict.need)
         try:
             stored = self._forward(request, verdict, flight)
@@ -228,7 +221,7 @@ class ClientConnection:
             return Verdict(None, 0, "databases")
         need = needed_index(session, request, log_id)
         language = spoken(session, request)
-        return Verdict(Key(log_id, language, request.raw, _canonical(request)), need)
+        return Verdict(Key(log_id, language, request.raw, canonical_args(request)), need)
 
     def _named_index(self, log_id: int) -> int:
         """Up to which index of the log of databases it is known here that a name stands for this log: up to the entry
@@ -293,14 +286,14 @@ class ClientConnection:
             added["lang"] = spoken(session, request)
         if (database := request.database or session.database) is not None:
             added["db"] = database
-        is_read = _is_read(request.raw)
-        if not is_read:
+        is_shared = is_read(request.raw)
+        if not is_shared:
             added["id"] = request_id
         # A statement may end in a line comment: the line feed keeps the closing `;` out of it.
         wire = protocol.with_metadata({**request.metadata, **added}, request.raw)
         limit = self._store.answer_limit_bytes if verdict.key is not None else UNSTORED_LIMIT_BYTES
-        is_commit = _COMMIT.match(request.raw) is not None
-        return Forwarded(wire, request_id, is_read, self._in_transaction, is_commit, limit)
+        is_commit = may_be_commit(request.raw)
+        return Forwarded(wire, request_id, is_shared, self._in_transaction, is_commit, limit)
 
     def _store_answer(self, verdict: Verdict, answer: Answer) -> tuple[str, Entry | None]:
         """Store the answer when it may be; META's `cache` says why not."""
@@ -383,16 +376,13 @@ class ClientConnection:
             meta = protocol.json_bytes({**told, "tx": self._in_transaction, "cache": "error"})
         return protocol.message(render(error, spoken(self._session, request)), meta)
 
-    def _end(self, error: SqlError, cause: Exception, request: Request | None = None) -> None:
+    def _meta(self, request: Request) -> bytes:
+        """META of an answer that is about the session alone."""
+        meta = answers.meta_of(self._session, request, _NAME, "session", cache="session")
+        return protocol.json_bytes({**meta, "tx": self._in_transaction}) if meta is not None else b""
+
+    def _end(self, error: SqlError, cause: Exception, request: Request | None = None) -> NoReturn:
         """Send a last answer and end the session, so that no reset overtakes the answer."""
         self._client.send(self._error(request, error))
         self._client.linger()
         raise SessionEndedError from cause
-
-
-def _is_read(statement: bytes) -> bool:
-    return _READ.match(statement) is not None
-
-
-def _canonical(request: Request) -> bytes:
-    return orjson.dumps(request.args, option=orjson.OPT_SORT_KEYS) if request.args else b""

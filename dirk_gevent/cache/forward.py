@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dirk_gevent import protocol
+from dirk_gevent.answer_relay import AnswerRelay
 from dirk_gevent.backends import leaves_open
 from dirk_gevent.cache.store import Store, answer_with_meta, now
 from dirk_gevent.cache.upstream import (
@@ -124,7 +125,7 @@ class Forwarder:
 
     def _stream(self, held: bytes, with_meta: bool, failed: Callable[[SqlError], bytes]) -> Answer:
         """Pass an answer on as it comes. A cut can't be healed any more: it ends the answer with an error."""
-        relay = protocol.AnswerRelay()
+        relay = AnswerRelay()
         passed = relay.feed(held)
         del held
         last = b"\n"

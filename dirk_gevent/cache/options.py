@@ -8,7 +8,8 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True)
 class CacheOptions:
     """The settings of one cache process. `entries` bounds the answers held, `max_bytes` their memory, `request_bytes`
-    what large requests that are not answered yet take together.
+    what large requests that are not answered yet take together. A statement of which nothing more comes for
+    `idle_statement_seconds` is given up.
 
     `language` is what errors are told in until a session has its own. A `port` of 0 takes a free one.
     """
@@ -23,4 +24,5 @@ class CacheOptions:
     max_connections: int = 2_000
     max_statement_bytes: int = 16 * 1024 * 1024
     request_bytes: int = 512 * 1024 * 1024
+    idle_statement_seconds: float = 30.0
     language: str = "mg"

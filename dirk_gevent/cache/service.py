@@ -141,6 +141,7 @@ def options_from(
         max_connections=config.limits.max_connections,
         max_statement_bytes=config.limits.max_statement_bytes,
         request_bytes=config.limits.request_bytes,
+        idle_statement_seconds=config.limits.idle_statement_seconds,
         language=config.language,
     )
 

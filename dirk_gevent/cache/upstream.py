@@ -15,7 +15,7 @@ CONNECT_SECONDS = 2.0
 #: How long a request that was cut after it had been sent is tried again on fresh connections.
 RETRY_SECONDS = 5.0
 #: How often a long wait looks whether its client is still there.
-ABANDONED_SECONDS = 1.0
+ABANDONED_SECONDS = 0.25
 RECEIVE_BYTES = 256 * 1024
 #: TCP's own probing finds a machine that vanished: first probe, between probes, probes.
 _KEEPALIVE = ((socket.TCP_KEEPIDLE, 5), (socket.TCP_KEEPINTVL, 2), (socket.TCP_KEEPCNT, 3))

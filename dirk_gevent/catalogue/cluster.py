@@ -25,6 +25,46 @@ MESSAGES: dict[str, Texts] = {
         fr="la requête est trop longue : la limite est de {limit_bytes} octets ; la connexion se ferme",
         en="the statement is too long: the limit is {limit_bytes} bytes; the connection closes",
     ),
+    "unfinished_string": Texts(
+        mg="mbola misokatra ny soratra nanomboka tamin'ny {mark}"
+        ", {seconds} segondra taorian'ny oktety farany ; tsy nisy natao, ary hikatona ny fifandraisana",
+        fr="le texte ouvert par {mark} n'est pas fermé"
+        ", {seconds} s après le dernier octet ; rien n'a été exécuté et la connexion se ferme",
+        en="the string opened by {mark} is not closed"
+        ", {seconds} s after the last byte; nothing was run and the connection closes",
+    ),
+    "unfinished_name": Texts(
+        mg="mbola misokatra ny anarana nanomboka tamin'ny {mark}"
+        ", {seconds} segondra taorian'ny oktety farany ; tsy nisy natao, ary hikatona ny fifandraisana",
+        fr="le nom ouvert par {mark} n'est pas fermé"
+        ", {seconds} s après le dernier octet ; rien n'a été exécuté et la connexion se ferme",
+        en="the name opened by {mark} is not closed"
+        ", {seconds} s after the last byte; nothing was run and the connection closes",
+    ),
+    "unfinished_comment": Texts(
+        mg="tsy ampy ny {mark} mamarana ny fanamarihana"
+        ", {seconds} segondra taorian'ny oktety farany ; tsy nisy natao, ary hikatona ny fifandraisana",
+        fr="il manque le {mark} qui ferme le commentaire"
+        ", {seconds} s après le dernier octet ; rien n'a été exécuté et la connexion se ferme",
+        en="the {mark} that closes the comment is missing"
+        ", {seconds} s after the last byte; nothing was run and the connection closes",
+    ),
+    "unfinished_line": Texts(
+        mg="ao anaty fanamarihana ny ';', ka tsy mamarana ny fanambarana"
+        ", {seconds} segondra taorian'ny oktety farany ; tsy nisy natao, ary hikatona ny fifandraisana",
+        fr="le ';' est dans un commentaire et ne termine pas l'instruction"
+        ", {seconds} s après le dernier octet ; rien n'a été exécuté et la connexion se ferme",
+        en="the ';' stands in a comment, so it does not end the statement"
+        ", {seconds} s after the last byte; nothing was run and the connection closes",
+    ),
+    "unfinished_statement": Texts(
+        mg="tsy ampy ny ';' mamarana ny fanambarana"
+        ", {seconds} segondra taorian'ny oktety farany ; tsy nisy natao, ary hikatona ny fifandraisana",
+        fr="il manque le ';' qui termine l'instruction"
+        ", {seconds} s après le dernier octet ; rien n'a été exécuté et la connexion se ferme",
+        en="the ';' that ends the statement is missing"
+        ", {seconds} s after the last byte; nothing was run and the connection closes",
+    ),
     "too_many_connections": Texts(
         mg="efa feno ny fifandraisana ({limit} : limits.maxConnections na ulimit -n) ; andramo indray afaka kelikely",
         fr="trop de connexions ({limit} : limits.maxConnections ou ulimit -n) ; réessayez dans un instant",

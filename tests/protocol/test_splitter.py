@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dirk_gevent import protocol
+from dirk_gevent.answer_relay import AnswerRelay
 from dirk_gevent.protocol import StatementSplitter
 
 CASES = [
@@ -18,12 +19,12 @@ CASES = [
     (rb"alaivo 'it\';s';x;", [rb"alaivo 'it\';s'", b"x"]),
     (b"alaivo `a;b`;x;", [b"alaivo `a;b`", b"x"]),
     (b"a -- b;c\n d;e // ;\n;", [b"a -- b;c\n d", b"e // ;"]),
-    (b"a /* ; */ b;/* only ; a comment */;c;", [b"a /* ; */ b", b"c"]),
+    (b"a /* ; */ b;/* only ; a comment */;c;", [b"a /* ; */ b", b"/* only ; a comment */", b"c"]),
     (b"alaivo a #--1;b;", [b"alaivo a #--1", b"b"]),
     (b";;  ;\n;", []),
-    (b"-- ; nothing\n;x;", [b"x"]),
+    (b"-- ; nothing\n;x;", [b"-- ; nothing", b"x"]),
     (b'/*dirk {"a":"\';"}*/ x;', [b'/*dirk {"a":"\';"}*/ x']),
-    (b'/*dirk {"a":1}*/;x;', [b"x"]),
+    (b'/*dirk {"a":1}*/;x;', [b'/*dirk {"a":1}*/', b"x"]),
     (b"/*dirk {} /* x;", []),
     (b'/*dirk {"a":"*\\/;"}*/ x;', [b'/*dirk {"a":"*\\/;"}*/ x']),
     (b"sanda ('a', 'it''s'), ('-', '/');", [b"sanda ('a', 'it''s'), ('-', '/')"]),
@@ -32,7 +33,8 @@ CASES = [
     (b"sanda ('a') 'b;", []),
     (b"sanda (';') -- '\n;", [b"sanda (';') -- '"]),
     (b"/*dirk {}*/ sanda ('a');", [b"/*dirk {}*/ sanda ('a')"]),
-    (b"/*dirk {}*/ ;", []),
+    (b"/*dirk {}*/ ;", [b"/*dirk {}*/"]),
+    (b" -- x\n; /* y */;;", [b"-- x", b"/* y */"]),
     ("alaivo 'Éric;' antso é;".encode(), ["alaivo 'Éric;' antso é".encode()]),
 ]
 
@@ -57,6 +59,52 @@ def test_segments_do_not_matter(pieces: list[bytes], cuts: list[int]) -> None:
     splitter = StatementSplitter()
     parts = [s for a, b in pairwise(edges) if b > a for s in splitter.feed(data[a:b])]
     assert parts == whole
+
+
+@pytest.mark.parametrize(
+    ("data", "missing"),
+    [
+        (b"", ""),
+        (b" \n", ""),
+        (b"alaivo 1; -- note", ""),
+        (b"alaivo 1;\n/* note */ // more\n", ""),
+        (b"/*dirk {}*/", ""),
+        (b"'abc;", "'"),
+        (b"x 'abc\\';", "'"),
+        (b'"abc;', '"'),
+        (b"`abc", "`"),
+        (b"/* abc;", "*/"),
+        (b"/*dirk {;", "*/"),
+        (b"-- abc;", "\n"),
+        (b"-- abc;\n", "\n"),
+        (b"alaivo 1 -- abc;", "\n"),
+        (b"alaivo 1 -- abc\n", ";"),
+        (b"alaivo 1", ";"),
+        (b"/*dirk {}*/ alaivo", ";"),
+        (b"x" * 200_000, ";"),
+        (b"'" + b"x" * 200_000, "'"),
+    ],
+)
+def test_what_an_unfinished_statement_lacks(data: bytes, missing: str) -> None:
+    for segment in (1000, 70_000, len(data) or 1):
+        splitter = StatementSplitter()
+        for at in range(0, len(data), segment):
+            splitter.feed(data[at : at + segment])
+        assert splitter.missing() == missing
+
+
+@given(_PIECES)
+def test_what_is_missing_ends_it(pieces: list[bytes]) -> None:
+    """With what it lacks, and a `;` behind, it is complete; when it lacks nothing only comments were there."""
+    splitter = StatementSplitter()
+    # A backslash at the end would hide the sign.
+    splitter.feed(b"".join(pieces).rstrip(b"\\"))
+    held = splitter.pending_bytes
+    missing = splitter.missing()
+    found = splitter.feed(missing.encode() + b"\n;")
+    assert not splitter.pending_bytes and len(found) == (1 if missing or held else 0)
+    if not missing:
+        assert all(protocol.is_blank(one) for one in found)
 
 
 def test_statement_over_the_limit_is_refused_whole_or_in_segments() -> None:
@@ -87,7 +135,7 @@ def test_relay_passes_pages_on_and_holds_the_end(segment: int, with_meta: bool) 
     rows = protocol.json_bytes([["RESULT_MESSAGE", 1], ["END\nEND", None]])
     answer = b"".join(protocol.encoded_page(b'"t"', b"[]", rows, number, 2) for number in (1, 2))
     answer += protocol.relation_end(meta)
-    relay, passed = protocol.AnswerRelay(), b""
+    relay, passed = AnswerRelay(), b""
     for at in range(0, len(answer), segment):
         assert not relay.done
         passed += relay.feed(answer[at : at + segment])

@@ -88,9 +88,22 @@ def test_a_statement_may_come_byte_by_byte(client: OldClient) -> None:
 
 
 def test_empty_statements_get_no_answer(client: OldClient) -> None:
-    """`;` alone, white space and comments are no statements."""
-    client.send(b";; \n;/* ; */;-- ;\n;alaivo 1 antso x;;;")
+    """`;` alone, and behind white space."""
+    client.send(b";; \n;alaivo 1 antso x;;;")
     assert client.answer() == ONE
+    assert client.rest() == b""
+
+
+def test_comments_are_answered(client: OldClient) -> None:
+    """Whoever sent them waits; and with META for who asks. Inside a transaction they change nothing."""
+    client.send(b"/* ; */;-- ;\n; // x\n/* y */ ;;alaivo 1 antso x;")
+    for _ in range(3):
+        assert client.answer() == b"RESULT_MESSAGE\nOK\nEND\n"
+    assert client.answer() == ONE
+    for text in (b"/*dirk {}*/;", b"/*dirk {}*/ -- x\n;"):
+        client.send(text)
+        answer = client.answer()
+        assert answer.startswith(b"RESULT_MESSAGE\nOK\nMETA {") and b'"kind":"session"' in answer
     assert client.rest() == b""
 
 

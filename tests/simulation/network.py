@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import itertools
+import select
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
@@ -353,4 +354,4 @@ class Poll:
     def poll(self, _timeout_ms: float) -> list[tuple[int, int]]:
         """Those that are gone."""
         found = [(fd, self.network.sockets.get(fd)) for fd in self._fds]
-        return [(fd, 0) for fd, sock in found if sock is None or sock.is_gone]
+        return [(fd, select.POLLRDHUP) for fd, sock in found if sock is None or sock.is_gone]
