@@ -7,6 +7,7 @@ passes through without being held.
 from __future__ import annotations
 
 import re
+from base64 import b64decode
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, BinaryIO
@@ -19,10 +20,12 @@ _RELATION_END = b"RELATION_JSON_END\n"
 _RESULT_LINE = b"RESULT_MESSAGE\n"
 _END_LINE = b"END\n"
 _META_PREFIX = "META "
+# What a page with a blob holds, and none without: quotes in a text have a backslash before them.
+_BLOB = b'{"blob":'
 _SQLSTATE = re.compile(r"\(([0-9A-Z]{5})\)\s*\Z")
 
-#: What a cell holds; JSON's own kinds.
-Cell = None | bool | int | float | str
+#: What a cell holds: JSON's own kinds, and a blob.
+Cell = None | bool | int | float | str | bytes
 
 
 class NotDirkError(Exception):
@@ -131,9 +134,20 @@ def _page(line: bytes) -> Page:
     try:
         page = orjson.loads(line)
         columns = tuple(Column(column["name"], column.get("origin", "")) for column in page["columns"])
-        return Page(page["page"], page["totalPages"], page["name"], columns, page["rows"])
+        rows = page["rows"]
+        if _BLOB in line:
+            rows = [[_cell(value) for value in row] for row in rows]
+        return Page(page["page"], page["totalPages"], page["name"], columns, rows)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise NotDirkError(line[:80].decode("utf-8", "replace").rstrip("\n")) from error
+
+
+def _cell(value: Any) -> Cell:
+    """A value of a row; raises ValueError for an object that is no blob."""
+    if isinstance(value, dict):
+        return b64decode(value["blob"], validate=True)
+    cell: Cell = value
+    return cell
 
 
 def _end(stream: BinaryIO, asks_meta: bool) -> End:

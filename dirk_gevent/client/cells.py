@@ -23,14 +23,16 @@ def shown(cell: Cell) -> str:
 
 
 def plain(cell: Cell) -> str:
-    """A value as itself: text unchanged, ``true``/``false``, numbers as JSON writes them, NULL as nothing."""
+    """A value as itself: text unchanged, ``true``/``false``, numbers as JSON writes them, NULL as nothing, a blob as it
+    is written in a statement.
+    """
     if isinstance(cell, str):
         return cell
     if cell is None:
         return ""
     if isinstance(cell, bool):
         return "true" if cell else "false"
-    return repr(cell)
+    return f"x'{cell.hex()}'" if isinstance(cell, bytes) else repr(cell)
 
 
 def is_number(cell: Cell) -> bool:

@@ -7,6 +7,7 @@ first page; a later page that needs more gets a new rule with wider columns from
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TextIO
@@ -174,7 +175,8 @@ class Json:
             self._keys = _unique([column.name for column in page.columns])
             self._out.write("[")
         for row in page.rows:
-            self._out.write(self._separator + orjson.dumps(dict(zip(self._keys, row, strict=True))).decode())
+            encoded = orjson.dumps(dict(zip(self._keys, row, strict=True)), default=_as_blob)
+            self._out.write(self._separator + encoded.decode())
             self._separator = ",\n"
 
     def finish(self) -> None:
@@ -223,6 +225,11 @@ def _is_numeric(rows: Sequence[Sequence[Cell]], at: int) -> bool:
 def _pad(text: str, width: int, *, at_right: bool) -> str:
     blank = " " * (width - width_columns(text))
     return blank + text if at_right else text + blank
+
+
+def _as_blob(value: bytes) -> dict[str, str]:
+    """A blob as the protocol has it, so that what is read from the output is what was stored."""
+    return {"blob": b64encode(value).decode("ascii")}
 
 
 def _unique(names: Sequence[str]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -13,9 +14,11 @@ import orjson
 from parser.errors import SqlError
 from parser.plan import Output
 
-#: One row as JSON can carry it: None, bool, int, float (never whole below 2**53), str.
+#: One row as JSON can carry it: None, bool, int, float (never whole below 2**53), str, and a dict for a blob.
 Row = tuple[Any, ...]
 DIGEST_BYTES = 16
+#: The one key of the object that a blob is in an answer; its value is the bytes in base64.
+BLOB = "blob"
 #: Whole floats below this print as whole numbers; past it a float is no longer exact and stays what it is.
 _EXACT_LIMIT = float(2**53)
 _ODD_TYPES = frozenset((float, bytes))
@@ -46,7 +49,18 @@ class Relation:
 
 def row_bytes(row: Row) -> int:
     """What a row takes as JSON, roughly: a character counts as one."""
-    return sum(len(value) if isinstance(value, str | bytes) else 8 for value in row)
+    return sum(map(_value_bytes, row))
+
+
+def _value_bytes(value: Any) -> int:
+    if isinstance(value, dict):
+        value = value[BLOB]
+    return len(value) if isinstance(value, str | bytes) else 8
+
+
+def as_blob(value: bytes) -> dict[str, str]:
+    """Bytes as JSON carries them: an object, which no other value is."""
+    return {BLOB: b64encode(value).decode("ascii")}
 
 
 #: A page that has so much JSON takes no further row, however few it holds.
@@ -125,8 +139,8 @@ def boolean_positions(columns: tuple[Output, ...]) -> tuple[int, ...]:
 def converted(rows: list[Row], booleans: tuple[int, ...]) -> list[Row]:
     """SQLite's rows as the protocol's values; the list itself when nothing in it needs a change.
 
-    1/0 of boolean columns become true/false, whole floats whole numbers. Raises SqlError `out_of_range` for an
-    infinite number, which JSON cannot hold. Rows are looked at by column: one C call finds a column's types.
+    1/0 of boolean columns become true/false, whole floats whole numbers, blobs objects. Raises SqlError `out_of_range`
+    for an infinite number, which JSON cannot hold. Rows are looked at by column: one C call finds a column's types.
     """
     if not rows:
         return rows
@@ -149,9 +163,9 @@ def _converted_row(row: Row, booleans: tuple[int, ...]) -> Row:
     return tuple(values)
 
 
-def _number(value: float | bytes) -> float | int | str:
+def _number(value: float | bytes) -> float | int | dict[str, str]:
     if isinstance(value, bytes):
-        return value.decode("utf-8", "replace")
+        return as_blob(value)
     if isinf(value):
         raise SqlError("out_of_range")
     return int(value) if value.is_integer() and abs(value) < _EXACT_LIMIT else value

@@ -90,3 +90,13 @@ def test_tsv_escapes() -> None:
 @pytest.mark.parametrize("name", FORMATS)
 def test_every_format_takes_pages_without_rows(name: str) -> None:
     written(name, [], [])
+
+
+def test_a_blob_is_written_as_in_a_statement_and_to_programs_as_on_the_wire() -> None:
+    rows = [[1, b"\x89P\xff"], [2, b""]]
+    assert [line.split("|")[2].strip() for line in written("table", rows).splitlines()[3:5]] == ["x'8950ff'", "x''"]
+    for name in ("csv", "tsv"):
+        assert [line[2:] for line in written(name, rows).splitlines()[1:]] == ["x'8950ff'", "x''"]
+    assert json.loads(written("json", rows)) == [
+        {"id": 1, "anarana": {"blob": "iVD/"}}, {"id": 2, "anarana": {"blob": ""}},
+    ]  # fmt: skip
