@@ -13,6 +13,7 @@ from contextlib import contextmanager
 
 import apsw
 
+from dirk_gevent.engine.failing_row import quoted
 from parser.domains import shown_value
 from parser.errors import SqlError
 from parser.plan import Ddl, Value
@@ -49,7 +50,6 @@ def _foreign_keys_ignored(connection: apsw.Connection) -> Iterator[None]:
 
 def _check(connection: apsw.Connection, table: str) -> None:
     """Raises foreign_key_violation for the first row that has no parent."""
-    quoted = _quoted(table)
     broken = connection.execute(f"SELECT rowid, parent, fkid FROM pragma_foreign_key_check({_text(table)}) LIMIT 1")
     found = broken.fetchall()
     if not found:
@@ -58,7 +58,7 @@ def _check(connection: apsw.Connection, table: str) -> None:
     listed = f"SELECT \"from\" FROM pragma_foreign_key_list({_text(table)}) WHERE id = ? ORDER BY seq"
     columns = [str(name) for (name,) in connection.execute(listed, (number,))]
     values: list[tuple[Value, ...]] = connection.execute(
-        f"SELECT {', '.join(map(_quoted, columns))} FROM {quoted} WHERE {_rowid(connection, table)} = ?", (rowid,)
+        f"SELECT {', '.join(map(quoted, columns))} FROM {quoted(table)} WHERE {_rowid(connection, table)} = ?", (rowid,)
     ).fetchall()
     raise SqlError(
         "foreign_key_violation",
@@ -74,10 +74,6 @@ def _rowid(connection: apsw.Connection, table: str) -> str:
     named = connection.execute(f"SELECT name FROM pragma_table_xinfo({_text(table)})")
     taken = {str(name).lower() for (name,) in named}
     return next(name for name in ("rowid", "_rowid_", "oid") if name not in taken)
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _text(value: str) -> str:

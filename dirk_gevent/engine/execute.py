@@ -12,12 +12,13 @@ from dirk_gevent.engine import records
 from dirk_gevent.engine.compiler import Compiler, PlanSource, Schema
 from dirk_gevent.engine.connection import savepoint
 from dirk_gevent.engine.definitions import define
+from dirk_gevent.engine.failing_row import failing_row
 from dirk_gevent.engine.failures import DATA_ERRORS
 from dirk_gevent.engine.functions import EntryContext
 from dirk_gevent.engine.results import Relation, Row, boolean_positions, columns_json, converted, row_bytes
 from dirk_gevent.engine.rowruns import RowRun
 from dirk_gevent.engine.steps import StepCounter
-from dirk_gevent.engine.violations import violation
+from dirk_gevent.engine.violations import definition_violation, violation
 from dirk_gevent.log.entry import Entry, LoggedStatement
 from parser.blocks import Blocks
 from parser.errors import SqlError
@@ -187,8 +188,13 @@ class Executor:
 
     def _violation(self, error: apsw.ConstraintError, plan: Change, bound: Sequence[Value]) -> SqlError:
         """The refusal, with what can be told of it; the looking costs the entry no steps."""
+
+        def look(table: str, columns: Sequence[str]) -> dict[str, Value]:
+            self._context.begin_again()
+            return failing_row(self._connection, table, columns, plan, bound)
+
         with self._steps.paused():
-            return violation(self._connection, error, plan, bound)
+            return violation(self._connection, error, plan, bound, look)
 
     def _returned(self, plan: Change, statement: LoggedStatement, rows: list[Row], index: int) -> Relation:
         columns = self._compiler.columns(plan, statement.shaped)
@@ -197,11 +203,15 @@ class Executor:
 
     def _ddl(self, plan: Ddl, schema: Schema, version: int) -> Result:
         self.table = plan.name
-        with savepoint(self._connection):
-            define(self._connection, plan)
-            records.write_catalog(self._connection, plan.catalog)
-            # Here, so that a definition which can't be read back undoes what it did.
-            after = self._compiler.change_schema(schema, plan.catalog, version) if plan.catalog else None
+        try:
+            with savepoint(self._connection):
+                define(self._connection, plan)
+                records.write_catalog(self._connection, plan.catalog)
+                # Here, so that a definition which can't be read back undoes what it did.
+                after = self._compiler.change_schema(schema, plan.catalog, version) if plan.catalog else None
+        except apsw.ConstraintError as error:
+            with self._steps.paused():
+                raise definition_violation(self._connection, error, plan) from error
         changed = bool(plan.catalog or plan.sql)
         return Result(plan.verb, plan.name, 0, _DDL if changed else (), plan.catalog, schema=after)
 

@@ -1,30 +1,38 @@
 """A broken constraint told in full: which columns, which values, which table at the other end of a foreign key.
 
-SQLite names columns at most. The rest is found only once a statement has failed, from its plan and what it bound;
-what the plan does not know of one row (INSERT … SELECT, expressions) stays unsaid, and so does what may be another
-table's, where the change reaches several through foreign key actions.
+SQLite names columns at most. The rest is found only once a statement has failed: from its plan and what it bound, and
+where that does not say what the row was to hold (INSERT … SELECT, expressions, upserts), by asking the statement itself
+(`failing_row`). What may be another table's, where the change reaches several through foreign key actions, stays unsaid
+of checks, which SQLite names without their table.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import apsw
 
 from dirk_gevent import logs
+from dirk_gevent.engine.failing_row import index_parts, quoted
 from dirk_gevent.engine.failures import statement_failure
 from parser.domains import shown_value
 from parser.errors import SqlError
-from parser.plan import Change, Foreign, Value
+from parser.plan import Change, Ddl, Foreign, Value
 
 #: A word of a condition, quoted names without their quotes.
 _WORD = re.compile(r"\w+")
+#: What SQLite calls an index on expressions whose uniqueness was broken.
+_INDEX = re.compile("index '(.*)'")
 _log = logs.logger("engine")
 
 
+#: What columns of a table were to hold in the row that failed (`failing_row`).
+Look = Callable[[str, Sequence[str]], Mapping[str, Value]]
+
+
 def violation(
-    connection: apsw.Connection, error: apsw.ConstraintError, plan: Change, bound: Sequence[Value]
+    connection: apsw.Connection, error: apsw.ConstraintError, plan: Change, bound: Sequence[Value], look: Look
 ) -> SqlError:
     """The error of a change that broke a constraint. `bound` is what the failed row's run was given.
 
@@ -32,7 +40,7 @@ def violation(
     """
     found = statement_failure(error, plan.table)
     try:
-        found.params.update(_details(connection, found, plan, bound))
+        found.params.update(_details(connection, found, plan, bound, look))
     except Exception as problem:
         # A mistake in the details may cost the refusal the details, never the database its replay.
         _log.exception("details_failed", problem, key=found.key, table=plan.table)
@@ -40,22 +48,58 @@ def violation(
 
 
 def _details(
-    connection: apsw.Connection, found: SqlError, plan: Change, bound: Sequence[Value]
+    connection: apsw.Connection, found: SqlError, plan: Change, bound: Sequence[Value], look: Look
 ) -> dict[str, str | int]:
     known = {column: bound[number] for column, number in plan.cells}
     if found.key == "unique_violation":
-        names = str(found.params.get("columns", "")).split(", ")
-        if found.params.get("table") == plan.table and all(name in known for name in names):
-            return {"values": ", ".join(shown_value(known[name]) for name in names)}
-    elif found.key == "check_violation":
+        return _unique(connection, found, plan, known, look)
+    if found.key == "check_violation":
         if plan.writes != (plan.table,):
             return {"table": ""}
         words = set(_WORD.findall(str(found.params.get("check", ""))))
-        values = ", ".join(f"{name} = {shown_value(known[name])}" for name in known if name in words)
+        names = [name for name in columns_of(connection, plan.table) if name in words]
+        row = _row(plan.table, names, known, look)
+        values = ", ".join(f"{name} = {shown_value(row[name])}" for name in names if name in row)
         return {"values": values} if values else {}
-    elif found.key == "foreign_key_violation":
+    if found.key == "foreign_key_violation":
         return _foreign(connection, plan, known)
     return {}
+
+
+def _unique(
+    connection: apsw.Connection, found: SqlError, plan: Change, known: Mapping[str, Value], look: Look
+) -> dict[str, str | int]:
+    """The values that are there already, of an index on expressions what they come to."""
+    index = _INDEX.fullmatch(str(found.params.get("columns", "")))
+    if index is not None:
+        return _indexed(connection, index[1], look)
+    table, names = str(found.params.get("table", "")), str(found.params.get("columns", "")).split(", ")
+    if not set(names) <= set(columns_of(connection, table)):
+        return {}
+    row = _row(table, names, known if table == plan.table else {}, look)
+    return {"values": ", ".join(shown_value(row[name]) for name in names)} if row else {}
+
+
+def _row(table: str, names: Sequence[str], known: Mapping[str, Value], look: Look) -> Mapping[str, Value]:
+    """What the refused row was to hold in the columns `names`; without those that nobody can tell."""
+    if not names or all(name in known for name in names):
+        return known
+    return {**known, **look(table, names)}
+
+
+def _indexed(connection: apsw.Connection, index: str, look: Look) -> dict[str, str | int]:
+    """An index on expressions: what it is called, and what its terms come to for the refused row."""
+    defined = "SELECT tbl_name, sql FROM sqlite_schema WHERE type = 'index' AND name = ?"
+    table, definition = map(str, connection.execute(defined, (index,)).fetchall()[0])
+    columns = columns_of(connection, table)
+    told: dict[str, str | int] = {"table": table, "columns": index}
+    row = look(table, columns)
+    if row:
+        named = ", ".join(f"? AS {quoted(column)}" for column in columns)
+        terms = f"SELECT {', '.join(index_parts(definition).terms)} FROM (SELECT {named})"
+        values = connection.execute(terms, [row[column] for column in columns], can_cache=False).fetchall()[0]
+        told["values"] = ", ".join(map(shown_value, values))
+    return told
 
 
 def _foreign(connection: apsw.Connection, plan: Change, known: Mapping[str, Value]) -> dict[str, str | int]:
@@ -76,10 +120,46 @@ def _lacks_parent(connection: apsw.Connection, foreign: Foreign, known: Mapping[
     values = [known.get(column) for column in foreign.columns]
     if None in values:
         return False
-    tests = " AND ".join(f"{_quoted(column)} = ?" for column in foreign.parent_columns)
-    text = f"SELECT 1 FROM {_quoted(foreign.parent)} WHERE {tests}"
+    tests = " AND ".join(f"{quoted(column)} = ?" for column in foreign.parent_columns)
+    text = f"SELECT 1 FROM {quoted(foreign.parent)} WHERE {tests}"
     return not connection.execute(text, values, can_cache=False).fetchall()
 
 
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
+# --- definitions -------------------------------------------------------------------------------------------------
+
+
+def definition_violation(connection: apsw.Connection, error: apsw.ConstraintError, plan: Ddl) -> SqlError:
+    """The error of a definition that the rows of its table don't allow, with the first value that is there twice."""
+    found = statement_failure(error, plan.name)
+    if found.key == "unique_violation":
+        try:
+            found.params.update(_twice(connection, plan, found))
+        except Exception as problem:
+            _log.exception("details_failed", problem, key=found.key, table=plan.name)
+    return found
+
+
+def _twice(connection: apsw.Connection, plan: Ddl, found: SqlError) -> dict[str, str | int]:
+    """The first value that the rows would have twice; what a new column was to hold is not looked for."""
+    told: dict[str, str | int] = {}
+    if plan.kind == "index":
+        parts = index_parts(plan.sql[0])
+        table, terms, where = parts.table, parts.terms, parts.where
+        told["columns"] = plan.name if _INDEX.fullmatch(str(found.params["columns"])) else found.params["columns"]
+        told["table"] = table[1:-1].replace('""', '"')
+    else:
+        names = str(found.params.get("columns", "")).split(", ")
+        if not set(names) <= set(columns_of(connection, plan.name)):
+            return told
+        table, terms, where = quoted(plan.name), tuple(map(quoted, names)), ""
+    tests = " AND ".join([f"{term} IS NOT NULL" for term in terms] + ([f"({where[7:]})"] if where else []))
+    numbers = ", ".join(str(number) for number in range(1, len(terms) + 1))
+    twice = f"SELECT {', '.join(terms)} FROM {table} WHERE {tests} GROUP BY {numbers} HAVING count(*) > 1 LIMIT 1"
+    rows = connection.execute(twice, can_cache=False).fetchall()
+    return {**told, "values": ", ".join(map(shown_value, rows[0]))} if rows else told
+
+
+def columns_of(connection: apsw.Connection, table: str) -> list[str]:
+    """The columns of a table, computed ones too."""
+    named = connection.execute("SELECT name FROM pragma_table_xinfo(?)", (table,))
+    return [str(name) for (name,) in named]

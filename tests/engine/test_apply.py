@@ -76,9 +76,11 @@ def test_a_request_id_whose_record_may_be_gone_is_refused(
 @pytest.mark.parametrize(
     ("table", "statement", "key", "params"),
     [
-        ("(a primary key, b)", "insert into t values (1, 9)", "unique_violation", {"table": "t", "columns": "a"}),
+        ("(a primary key, b)", "insert into t values (1, 9)", "unique_violation",
+         {"table": "t", "columns": "a", "values": "1"}),
         ("(a not null, b)", "insert into t values (null, 9)", "not_null_violation", {"table": "t", "columns": "a"}),
-        ("(a check (a < 5), b)", "insert into t values (7, 9)", "check_violation", {"table": "t", "check": "a < 5"}),
+        ("(a check (a < 5), b)", "insert into t values (7, 9)", "check_violation",
+         {"table": "t", "check": "a < 5", "values": "a = 7"}),
         (
             "(a, b check (b < 5 or dirk_refuse('b', b, 'ISA(null,5)')))",
             "insert into t values (7, 9)",

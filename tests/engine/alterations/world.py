@@ -116,7 +116,9 @@ class Changes:
     def alter(self, schema: Schema) -> tuple[str, str, str]:
         """An ALTER TABLE: its kind, the table's key and the text."""
         rng, table = self._rng, self._table(schema)
-        column = quoted(rng.choice(table.columns).name)
+        # Keys are what others refer to.
+        keys = {each for group in table.unique for each in group} if rng.random() < 0.5 else set()
+        column = quoted(rng.choice([each.name for each in table.columns if not keys or each.key in keys]))
         plain = quoted(rng.choice([each.name for each in table.columns if each.generated is None]))
         other = self._table(schema)
         foreign = f"{quoted(other.name)} ({quoted(rng.choice(other.columns).name)}){rng.choice(ACTIONS)}"
