@@ -16,12 +16,9 @@ import pytest
 from dirk_gevent.client import driver
 from tests.client.fake_server import Asked, FakeServer, message, relation, wait_for
 from tests.client.interruptions import Interruption, interrupted_at
+from tests.client.program import Program, rows_of
 
 Serve = Callable[..., FakeServer]
-#: More instructions than any call of the driver takes here.
-_INSTRUCTIONS = 1500
-_LONG = 450
-
 pytestmark = pytest.mark.filterwarnings(
     "ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning"
 )
@@ -55,7 +52,7 @@ class Shop:
             del self._open[asked.connection]
             text = "Voatahiry ny asa" if word == "tehirizo" else "Naverina ny asa"
         elif word == "manampia":
-            number = int(rest.rpartition(" ")[2])
+            number = int(rest.rpartition(" ")[2].strip("()"))
             if open_ is None:
                 self.kept.add(number)
             else:
@@ -63,7 +60,7 @@ class Shop:
             text = "Tafinditra ny fiovana ny tabilao (1)"
         else:
             number = int(rest)
-            rows = [[number, row] for row in range(_LONG if number % 3 == 0 else 1)]
+            rows = [[number, row] for row in range(rows_of(number))]
             return relation(["n", "row"], rows, self._meta(asked))
         return self._message(asked, text)
 
@@ -74,105 +71,16 @@ class Shop:
         return {"node": "m1", "log": 7, "index": 1, "tx": asked.connection in self._open}
 
 
-class Program:
-    """A program that catches what is raised and goes on, and knows what it was promised.
-
-    `must` was committed for all that commit() said; `may` may have been.
-    """
-
-    def __init__(self, server: FakeServer, chance: random.Random, *, autocommit: bool) -> None:
-        self.connection = driver.connect("127.0.0.1", server.port, autocommit=autocommit)
-        self.chance = chance
-        self.must: set[int] = set()
-        self.may: set[int] = set()
-        self._pending: set[int] = set()
-        self._next = 0
-        self.interruptions = 0
-
-    def step(self) -> None:
-        """One call, which may be left at any instruction; every answer must be its own."""
-        name = self.chance.choice(("read", "read", "two", "insert", "insert", "commit", "rollback"))
-        instruction = self.chance.randrange(_INSTRUCTIONS) if self.chance.random() < 0.5 else 0
-        try:
-            with interrupted_at(instruction):
-                getattr(self, f"_{name}")()
-        except Interruption:
-            self.interruptions += 1
-            if name in ("commit", "rollback"):
-                self._forget()
-        except driver.OperationalError:
-            # The transaction is lost: it is begun anew.
-            self._forget()
-            with suppress(driver.OperationalError):
-                self.connection.rollback()
-
-    def _forget(self) -> None:
-        self.may |= self._pending
-        self._pending.clear()
-
-    def _read(self) -> None:
-        self._next += 1
-        cursor = self.connection.cursor()
-        cursor.execute(f"alaivo {self._next}")
-        rows = self._fetched(cursor)
-        assert rows == [(self._next, row) for row in range(len(rows))]
-        assert len(rows) == (_LONG if self._next % 3 == 0 else 1)
-
-    def _two(self) -> None:
-        """Two cursors by turns; one of them is never read to its end."""
-        self._next += 3 - self._next % 3
-        one, two = self.connection.cursor(), self.connection.cursor()
-        number = self._next
-        one.execute(f"alaivo {number}")
-        two.execute(f"alaivo {number + 1}")
-        self._next += 1
-        assert self._fetched(one) == [(number, row) for row in range(_LONG)]
-        assert two.fetchone() == (number + 1, 0)
-
-    def _fetched(self, cursor: driver.Cursor) -> list[Any]:
-        """All rows, also when a call that fetches was left and is made again."""
-        rows: list[Any] = []
-        while True:
-            try:
-                more = cursor.fetchmany(self.chance.randrange(1, 300))
-            except Interruption:
-                # What that call had taken is gone: the driver must not go on as if it were not.
-                self.interruptions += 1
-                more = cursor.fetchall()
-            if not more:
-                return rows
-            rows += more
-
-    def _insert(self) -> None:
-        self._next += 1
-        number = self._next
-        self.may.add(number)
-        self.connection.cursor().execute(f"manampia ao@ t sanda {number}")
-        if self.connection.autocommit:
-            self.must.add(number)
-        else:
-            self._pending.add(number)
-
-    def _commit(self) -> None:
-        self.connection.commit()
-        self.must |= self._pending
-        self._pending.clear()
-
-    def _rollback(self) -> None:
-        self.connection.rollback()
-        self.may -= self._pending
-        self._pending.clear()
-
-
 def run(serve: Serve, seed: int, *, autocommit: bool, steps: int = 60) -> int:
     """A random program; how often it was interrupted."""
     shop = Shop()
-    program = Program(serve(shop), random.Random(seed), autocommit=autocommit)
+    connection = driver.connect("127.0.0.1", serve(shop).port, autocommit=autocommit)
+    program = Program(connection, random.Random(seed), "alaivo {}".format)
     for _ in range(steps):
         program.step()
     with suppress(driver.OperationalError):
-        program._commit()
-    program.connection.close()
+        program.commit()
+    connection.close()
     assert program.must <= shop.kept <= program.must | program.may, f"seed {seed}"
     return program.interruptions
 
@@ -189,7 +97,7 @@ def test_every_answer_is_that_of_its_request_and_what_is_committed_is_kept(serve
 def test_the_same_for_longer(serve: Serve, autocommit: bool) -> None:
     seed = random.randrange(1 << 30)
     print(f"seed {seed}")
-    for number in range(60):
+    for number in range(20):
         run(serve, seed + number, autocommit=autocommit, steps=100)
 
 
@@ -244,18 +152,18 @@ def test_the_next_statement_gets_its_own_answer(serve: Serve) -> None:
 def test_a_transaction_that_lost_its_connection_says_so_until_it_is_ended(serve: Serve, end: str) -> None:
     waiting = Waiting(serve)
     with driver.connect("127.0.0.1", waiting.server.port, autocommit=False) as connection:
-        connection.cursor().execute("manampia ao@ t sanda 1")
+        connection.cursor().execute("manampia ao@ t sanda (1)")
         waiting.give_up(connection)
         for _ in range(2):
             with pytest.raises(driver.OperationalError) as raised:
-                connection.cursor().execute("manampia ao@ t sanda 2")
+                connection.cursor().execute("manampia ao@ t sanda (2)")
             assert raised.value.sqlstate == "08006"
         if end == "commit":
             with pytest.raises(driver.OperationalError):
                 connection.commit()
         else:
             connection.rollback()
-        connection.cursor().execute("manampia ao@ t sanda 3")
+        connection.cursor().execute("manampia ao@ t sanda (3)")
         connection.commit()
     assert waiting.shop.kept == {3}
 
@@ -263,7 +171,7 @@ def test_a_transaction_that_lost_its_connection_says_so_until_it_is_ended(serve:
 def test_commit_right_after_an_interruption_does_not_pass_for_done(serve: Serve) -> None:
     waiting = Waiting(serve)
     with driver.connect("127.0.0.1", waiting.server.port, autocommit=False) as connection:
-        connection.cursor().execute("manampia ao@ t sanda 1")
+        connection.cursor().execute("manampia ao@ t sanda (1)")
         waiting.give_up(connection)
         with pytest.raises(driver.OperationalError):
             connection.commit()
@@ -276,7 +184,7 @@ def test_a_commit_that_was_left_is_not_known(serve: Serve) -> None:
     waiting = Waiting(serve)
 
     def left_in_commit(connection: driver.Connection) -> None:
-        connection.cursor().execute("manampia ao@ t sanda 1")
+        connection.cursor().execute("manampia ao@ t sanda (1)")
         instruction = 1
         while True:
             try:
@@ -286,7 +194,7 @@ def test_a_commit_that_was_left_is_not_known(serve: Serve) -> None:
                 if connection._session._connection is not None and connection._session._connection.owes_answer:
                     return
             else:
-                connection.cursor().execute("manampia ao@ t sanda 1")
+                connection.cursor().execute("manampia ao@ t sanda (1)")
             instruction += 40
 
     for name in ("rollback", "execute", "commit"):
