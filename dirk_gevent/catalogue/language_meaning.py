@@ -67,9 +67,9 @@ _NAMES: dict[str, Texts] = {
         en="column {name} is defined twice",
     ),
     "duplicate_alias": Texts(
-        mg="indroa ny anarana {name} ao amin'ny FROM ; omeo solon'anarana ny iray",
-        fr="le nom {name} figure deux fois dans FROM ; donnez un alias à l'un des deux",
-        en="the name {name} is in FROM twice; give one of them an alias",
+        mg="tabilao roa no atao hoe {name} eto ; omeo solon'anarana ny iray",
+        fr="deux tables s'appellent {name} ici ; donnez un alias à l'une des deux",
+        en="two tables are called {name} here; give one of them an alias",
     ),
     "reserved_name": Texts(
         mg="natokana ho an'ny DirkDB ny anarana {name}",

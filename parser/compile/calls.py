@@ -8,6 +8,7 @@ from parser import nodes
 from parser.compile import windows
 from parser.compile.expressions import Env, all_boolean, condition, expression, expressions, joined
 from parser.compile.functions import FUNCTIONS, Function, Sort
+from parser.compile.names import Scope
 from parser.compile.sql import Expression, Risk, combine, joint_risk
 from parser.errors import SqlError
 from parser.suggest import nearest
@@ -28,11 +29,12 @@ def call(env: Env, node: nodes.Call) -> Expression:
         return _clock(env, node, function)
     if function.sort is Sort.MOMENT:
         return _moment(env, node, function)
+    before = len(env.context.named), len(env.context.gathered)
     arguments = expressions(env, node.arguments)
     if function.sort is Sort.SCALAR or _is_scalar_extreme(node, function):
         is_boolean, risk = _is_boolean(function, arguments), _risk(function, arguments)
         return combine(f"{function.sql}({joined(arguments)})", *arguments, is_boolean=is_boolean, risk=risk)
-    return _aggregate(env, node, function, arguments)
+    return _aggregate(env, node, function, arguments, before)
 
 
 def _check_form(node: nodes.Call, function: Function) -> None:
@@ -121,7 +123,10 @@ def _word(env: Env, node: nodes.Expr) -> str | None:
 # --- aggregates ----------------------------------------------------------------------------------------------
 
 
-def _aggregate(env: Env, node: nodes.Call, function: Function, arguments: list[Expression]) -> Expression:
+def _aggregate(
+    env: Env, node: nodes.Call, function: Function, arguments: list[Expression], before: tuple[int, int]
+) -> Expression:
+    """An aggregate or a window function; `before`: how much the context knew of when its arguments began."""
     windowed = node.over is not None
     if any(part.windowed or (part.aggregate and not windowed) for part in arguments):
         raise SqlError("aggregate_misplaced")
@@ -139,13 +144,28 @@ def _aggregate(env: Env, node: nodes.Call, function: Function, arguments: list[E
     compiled = combine(f"({text})" if windowed else text, *parts, is_boolean=is_boolean, risk=risk)
     if windowed:
         return replace(compiled, windowed=True, repeatable=False)
-    return replace(compiled, aggregate=True)
+    outer = _outer_level(env, before[0])
+    if outer is None:
+        return replace(compiled, aggregate=True)
+    if any(each is outer for each in env.context.gathered[before[1] :]):
+        raise SqlError("aggregate_misplaced")
+    env.context.gathered.append(outer)
+    # SQLite takes no aggregate in the WHERE of a query that has none of its own, but one alone in a subquery.
+    return replace(compiled, sql=f"(SELECT {compiled.sql})", repeatable=False)
+
+
+def _outer_level(env: Env, before: int) -> Scope | None:
+    """The level of the query around that an aggregate belongs to, since all columns in it are of queries around; None
+    where it belongs to its own."""
+    named = {id(each) for each in env.context.named[before:]}
+    innermost = next((level for level in env.scope.levels() if id(level) in named), None)
+    return None if any(innermost is level for level in env.scope.own_levels()) else innermost
 
 
 def _argument_order(env: Env, node: nodes.Call, function: Function, arguments: list[Expression]) -> str:
     """ORDER BY inside an aggregate; in a write, texts are put together in an order that is the same everywhere."""
     if node.order_by:
-        terms = [windows.order_term(expression(env, term.expr), term) for term in node.order_by]
+        terms = [windows.order_term(expression(env, term.expr).sql, term) for term in node.order_by]
         return f" ORDER BY {', '.join(terms)}"
     if not env.context.for_write or function.sql not in _CONCATENATIONS or node.over is not None:
         return ""

@@ -9,11 +9,12 @@ from parser import nodes
 from parser.bind import in_order
 from parser.compile import numbering, sql
 from parser.compile.context import Context
-from parser.compile.expressions import Env, condition, expression, expressions
+from parser.compile.ctes import with_clause
+from parser.compile.expressions import Env, condition, expression, expressions, gathers_here
 from parser.compile.inserted import RowByRow, note_cells, query_cells, row_by_row, row_offset, rows_text, stored
 from parser.compile.limited import kept_text
 from parser.compile.names import Scope
-from parser.compile.query import compile_query, with_clause
+from parser.compile.query import compile_query
 from parser.compile.select import ResultColumn, result_columns
 from parser.compile.sources import From, compile_sources, relation_fields
 from parser.compile.together import stand_together, together
@@ -180,6 +181,9 @@ def update(context: Context, node: nodes.Update) -> Change:
     names = goal.source.scope(scope)
     extra = compile_sources(context, node.sources, scope) if node.sources else None
     if extra is not None:
+        twice = min(extra.sources.keys() & goal.source.sources.keys(), default="")
+        if twice:
+            raise SqlError("duplicate_alias", name=twice, place=node.table.place)
         names = Scope(scope, goal.source.fields + extra.fields, {**extra.sources, **goal.source.sources})
     env = Env(context, names)
     text = f"{prefix}UPDATE{_conflict(node.conflict)} {goal.source.text}"
@@ -217,7 +221,10 @@ def _assigned(env: Env, columns: list[Column], value: nodes.Expr) -> list[str]:
         return [f"{sql.name(columns[0].name)} = {stored(columns[0], compiled, row)}"]
     if not isinstance(value, nodes.ScalarQuery):
         raise SqlError("column_count", expected=len(columns), found=1, place=value.place)
+    before = len(env.context.gathered)
     inner = compile_query(env.context, value.query, env.scope, first_row=True, named=True)
+    if gathers_here(env, before):
+        raise SqlError("aggregate_misplaced", place=value.place)
     if len(inner.columns) != len(columns):
         raise SqlError("column_count", expected=len(columns), found=len(inner.columns), place=value.place)
     texts = query_cells(columns, inner.columns)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
 from parser import nodes
 from parser.bind import in_order
@@ -15,6 +16,9 @@ from parser.literals import Literals
 from parser.plan import Bind, Value
 from parser.schema import Domain, Schema, Table, Thing, View, key
 from parser.suggest import nearest
+
+if TYPE_CHECKING:
+    from parser.compile.names import Scope
 
 #: SQLite takes 32,766 variables; literals past this position are written into the SQL.
 MAX_BOUND_LITERALS = 32_000
@@ -42,8 +46,9 @@ class Context:
     it stands in, where SQLite takes no subquery; `kept`: what it comes to is kept, so it may not change with time.
     `is_blind`: a name was let pass (`Tolerance.NAMES`).
     `reusable`: the plan is good for other requests of its shape. `shown`: what tables are called in the
-    statement, by the alias that the SQL gives them. `cells`: as `plan.Change` has them. `trace`: what each name of the
-    text was found as, for those that ask.
+    statement, by the alias that the SQL gives them. `cells`: as `plan.Change` has them. `named`: where each column was
+    found that was looked up so far; `gathered`: the levels that an aggregate in a query inside them belongs to.
+    `trace`: what each name of the text was found as, for those that ask.
     """
 
     schema: Schema
@@ -65,6 +70,8 @@ class Context:
     shown: dict[str, str] = field(default_factory=dict)
     cells: dict[str, int] = field(default_factory=dict)
     trace: Trace | None = None
+    named: list[Scope] = field(default_factory=list)
+    gathered: list[Scope] = field(default_factory=list)
     _aliases: int = 0
     _arguments: dict[Bind, int] = field(default_factory=dict)
     _highest: int = 0

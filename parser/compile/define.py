@@ -193,7 +193,8 @@ def _is_unique(schema: Schema, parent: Table, columns: tuple[str, ...]) -> bool:
 
 def table_sql(context: Context, node: nodes.CreateTable, table: Table) -> str:
     """SQLite's CREATE TABLE: no declared types, each domain as a CHECK."""
-    scope = table_scope(table.columns, table.name)
+    # By its key: under construction beside the old one, a table has another name than its definition says.
+    scope = table_scope(table.columns, table.key)
     pairs = zip(node.columns, table.columns, strict=True)
     parts = [column_sql(context, each, column, scope) for each, column in pairs]
     names = _Names()

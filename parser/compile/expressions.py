@@ -103,7 +103,8 @@ def _parameter(env: Env, node: nodes.Parameter) -> Expression:
 
 
 def _column(env: Env, node: nodes.Column) -> Expression:
-    found = env.scope.resolve(node)
+    found, level = env.scope.resolve(node)
+    env.context.named.append(level)
     if env.context.trace is not None:
         env.context.trace.column(node, found)
     return found
@@ -206,12 +207,13 @@ def _in_query(env: Env, node: nodes.InQuery) -> Expression:
     word = "NOT IN" if node.negated else "IN"
     inner = _subquery(env, node.query, width)
     compiled = combine(f"({operand.sql} {word} ({inner.sql}))", operand, is_boolean=True)
-    return replace(compiled, repeatable=False)
+    return replace(compiled, repeatable=False, aggregate=compiled.aggregate or inner.aggregate)
 
 
 def _exists(env: Env, node: nodes.Exists) -> Expression:
-    text = f"(EXISTS ({_subquery(env, node.query).sql}))"
-    return Expression(text, is_boolean=True, repeatable=False, risk=NO_RISK)
+    inner = _subquery(env, node.query)
+    text = f"(EXISTS ({inner.sql}))"
+    return Expression(text, is_boolean=True, repeatable=False, aggregate=inner.aggregate, risk=NO_RISK)
 
 
 def _scalar_query(env: Env, node: nodes.ScalarQuery) -> Expression:
@@ -225,11 +227,19 @@ def _subquery(env: Env, query: nodes.Query, width: int | None = None, first_row:
 
     if env.context.clause:
         raise SqlError("not_supported", what=f"{env.context.clause} (SELECT …)", place=query.place)
+    before = len(env.context.gathered)
     compiled = compile_query(env.context, query, env.scope, first_row=first_row)
     if width is not None and len(compiled.columns) != width:
         raise SqlError("subquery_columns", expected=width, found=len(compiled.columns), place=query.place)
     text, first = f"({compiled.sql})" if first_row else compiled.sql, compiled.columns[0]
-    return Expression(text, is_boolean=first.is_boolean, repeatable=False, risk=first.risk)
+    aggregate = gathers_here(env, before)
+    return Expression(text, is_boolean=first.is_boolean, repeatable=False, aggregate=aggregate, risk=first.risk)
+
+
+def gathers_here(env: Env, before: int) -> bool:
+    """Whether an aggregate of this very query was found in one inside it, since `before` were found of any query."""
+    found = env.context.gathered[before:]
+    return any(each is level for each in found for level in env.scope.own_levels())
 
 
 def _case(env: Env, node: nodes.Case) -> Expression:

@@ -8,6 +8,7 @@ from parser.compile.expressions import Env, condition, expression
 from parser.compile.limits import limit_text
 from parser.compile.names import Scope
 from parser.compile.sources import From
+from parser.compile.sql import by_value
 from parser.compile.windows import order_term
 from parser.errors import SqlError
 from parser.schema import Table
@@ -33,6 +34,6 @@ def kept_text(context: Context, node: nodes.Update | nodes.Delete, table: Table,
         raise SqlError("not_supported", what=f"{verb} … LIMIT", place=node.place)
     env = Env(context, scope)
     where = f" WHERE {condition(env, node.where).sql}" if node.where is not None else ""
-    terms = [order_term(expression(env, term.expr), term) for term in node.order_by]
+    terms = [order_term(by_value(expression(env, term.expr).sql), term) for term in node.order_by]
     order = ", ".join([*terms, number])
     return f"{number} IN (SELECT {number} FROM {inner.text}{where} ORDER BY {order}{limit_text(context, node.limit)})"

@@ -65,14 +65,16 @@ class Scope:
 
     `fields`: what an unqualified name or `*` sees, merged columns once. `sources`: fields by the key of the
     table's name or alias. `aliases`: result columns that a later clause may name; None when it is ambiguous.
+    `is_part`: its parent holds names of the same query (what stands left in FROM), not of one around it.
     """
 
     parent: Scope | None = None
     fields: tuple[Field, ...] = ()
     sources: dict[str, tuple[Field, ...]] = field(default_factory=dict)
-    aliases: dict[str, Expression] = field(default_factory=dict)
+    aliases: dict[str, Expression | None] = field(default_factory=dict)
     common: dict[str, CommonTable] = field(default_factory=dict)
     windows: dict[str, nodes.Window] = field(default_factory=dict)
+    is_part: bool = False
     _by_key: dict[str | None, FieldsByKey] = field(default_factory=dict)
 
     def levels(self) -> Iterator[Scope]:
@@ -82,13 +84,22 @@ class Scope:
             yield scope
             scope = scope.parent
 
+    def own_levels(self) -> Iterator[Scope]:
+        """This scope and those of the same query."""
+        scope = self
+        yield scope
+        while scope.is_part and scope.parent is not None:
+            scope = scope.parent
+            yield scope
+
     def common_table(self, name: str) -> CommonTable | None:
         """The common table expression called `name`, if one is in reach."""
         name_key = key(name)
         return next((scope.common[name_key] for scope in self.levels() if name_key in scope.common), None)
 
-    def resolve(self, column: nodes.Column) -> Expression:
-        """What `column` means. Raises unknown_table, unknown_column or ambiguous_column."""
+    def resolve(self, column: nodes.Column) -> tuple[Expression, Scope]:
+        """What `column` means, and the level that it was found at. Raises unknown_table, unknown_column or
+        ambiguous_column."""
         if column.table is not None:
             return self._qualified(column.table, column.name)
         wanted = key(column.name.text)
@@ -97,9 +108,12 @@ class Scope:
             if len(found) > 1:
                 raise SqlError("ambiguous_column", name=column.name.text, place=column.place)
             if found:
-                return found[0].expression()
+                return found[0].expression(), scope
             if wanted in scope.aliases:
-                return scope.aliases[wanted]
+                named = scope.aliases[wanted]
+                if named is None:
+                    raise SqlError("ambiguous_column", name=column.name.text, place=column.place)
+                return named, scope
         raise SqlError("unknown_column", name=column.name.text, nearest=nearest(column.name.text, self._column_names()))
 
     def knows(self, column: nodes.Column) -> bool:
@@ -110,11 +124,11 @@ class Scope:
             for level in self.levels()
         )
 
-    def _qualified(self, table: nodes.Name, column: nodes.Name) -> Expression:
+    def _qualified(self, table: nodes.Name, column: nodes.Name) -> tuple[Expression, Scope]:
         level = self._level_of(table)
         found = level.fields_called(key(column.text), key(table.text))
         if len(found) == 1:
-            return found[0].expression()
+            return found[0].expression(), level
         if found:
             raise SqlError("ambiguous_column", name=f"{table.text}.{column.text}", place=column.place)
         close = nearest(column.text, [each.name for each in level.sources[key(table.text)]])

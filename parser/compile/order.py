@@ -9,7 +9,7 @@ from parser.compile.context import Context
 from parser.compile.expressions import Env, collation, expression
 from parser.compile.names import Field, Scope
 from parser.compile.select import Core, position
-from parser.compile.sql import Expression
+from parser.compile.sql import by_value
 from parser.compile.windows import order_term
 from parser.errors import SqlError
 from parser.schema import key
@@ -31,8 +31,8 @@ def by_scope(core: Core, terms: tuple[nodes.OrderTerm, ...]) -> Ordering:
     for term in terms:
         node, collated = _uncollated(term)
         number = results.number(core.env, node)
-        compiled = Expression(f"{number}{collated}") if number is not None else expression(core.env, term.expr)
-        texts.append(order_term(compiled, term))
+        text = f"{number}{collated}" if number is not None else by_value(expression(core.env, term.expr).sql)
+        texts.append(order_term(text, term))
     return Ordering(core.sql, tuple(texts))
 
 
@@ -42,7 +42,7 @@ def by_output(context: Context, core: Core, terms: tuple[nodes.OrderTerm, ...], 
     whole, operands = _Results(core), [_Results(each) for each in core.operands if each.env is not None]
     places = [_compound_place(env, whole, operands, term) for term in terms]
     if None not in places:
-        texts = [order_term(Expression(place or ""), term) for place, term in zip(places, terms, strict=True)]
+        texts = [order_term(place or "", term) for place, term in zip(places, terms, strict=True)]
         return Ordering(core.sql, tuple(texts))
     alias = context.alias()
     fields = tuple(
@@ -51,7 +51,7 @@ def by_output(context: Context, core: Core, terms: tuple[nodes.OrderTerm, ...], 
     )
     outer = Env(context, Scope(parent=parent, fields=fields))
     texts = [
-        order_term(expression(outer, term.expr) if place is None else Expression(place), term)
+        order_term(by_value(expression(outer, term.expr).sql) if place is None else place, term)
         for place, term in zip(places, terms, strict=True)
     ]
     return Ordering(f"SELECT * FROM ({core.sql}) AS {alias}", tuple(texts))
@@ -63,16 +63,24 @@ class _Results:
     def __init__(self, core: Core) -> None:
         self.core = core
         numbered = list(enumerate(core.columns, 1))
-        # Of two columns with one name or one expression, the first.
-        self._by_name = {key(each.name): number for number, each in reversed(numbered) if each.has_name}
+        # Of two columns with one expression, whatever they are called, the first.
+        self._by_name: dict[str, dict[str, int]] = {}
+        for number, each in numbered:
+            if each.has_name:
+                computed = each.expression.sql if each.expression is not None else str(number)
+                self._by_name.setdefault(key(each.name), {}).setdefault(computed, number)
         self._by_text = {each.expression.sql: number for number, each in reversed(numbered) if each.expression}
 
     def number(self, env: Env, node: nodes.Expr) -> int | None:
-        """The number of the column that a term is: by number or by the name it has there."""
+        """The number of the column that a term is: by number or by the name it has there. Raises ambiguous_column
+        (42702), but of what an earlier build took."""
         number = position(env, node, len(self.core.columns))
         if number is not None or not isinstance(node, nodes.Column) or node.table is not None:
             return number
-        number = self._by_name.get(key(node.name.text))
+        found = self._by_name.get(key(node.name.text), {})
+        if len(found) > 1:
+            env.context.refuse(SqlError("ambiguous_column", name=node.name.text, place=node.place))
+        number = next(iter(found.values()), None)
         if number is not None and env.context.trace is not None:
             env.context.trace.result(node, self.core.columns[number - 1].name)
         return number

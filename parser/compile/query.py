@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 
 from parser import nodes
 from parser.compile.context import Context
-from parser.compile.expressions import Env, all_boolean, expressions, joined
+from parser.compile.ctes import with_clause
+from parser.compile.expressions import Env, all_boolean, condition, joined
 from parser.compile.limits import limit_text
-from parser.compile.names import CommonTable, Field, Scope
+from parser.compile.names import Field, Scope
 from parser.compile.order import Ordering, by_output, by_scope
 from parser.compile.select import Core, ResultColumn, compile_select
-from parser.compile.sql import ANY_RISK, Expression, joint_risk
-from parser.compile.walk import every
+from parser.compile.sql import Expression, joint_risk
 from parser.errors import SqlError
 from parser.schema import key
 from parser.shape import source_text
@@ -118,7 +118,7 @@ def _values(context: Context, body: nodes.Values, parent: Scope | None, named: b
     for row in body.rows:
         if len(row) != width:
             raise SqlError("values_width", expected=width, found=len(row), place=row[0].place)
-        rows.append(expressions(env, row))
+        rows.append([condition(env, cell) for cell in row])
     columns = [
         ResultColumn(f"column{n}", "", all_boolean(cells), risk=joint_risk(cells))
         for n, cells in enumerate(zip(*rows, strict=True), 1)
@@ -177,67 +177,3 @@ def _joint(mine: ResultColumn, other: ResultColumn) -> ResultColumn:
 
 def _is_null(column: ResultColumn) -> bool:
     return column.expression is not None and column.expression.sql == "NULL"
-
-
-# --- common table expressions --------------------------------------------------------------------------------
-
-
-def with_clause(context: Context, with_: nodes.With | None, scope: Scope) -> str:
-    """The WITH clause ('' without one); each table is put into `scope` for those after it."""
-    if with_ is None:
-        return ""
-    texts = []
-    for cte in with_.ctes:
-        # Of DirkDB's own: `WITH t1 AS (SELECT … FROM "t1")` would read itself where a table is called so.
-        sql_name = f"dirk_{context.alias()}"
-        context.shown[sql_name] = cte.name.text
-        recursive = _recursive_start(cte) if with_.recursive or _names_itself(context, cte, scope) else None
-        if recursive is not None:
-            start = compile_query(_apart(context), nodes.Query(recursive), scope, named=True)
-            scope.common[key(cte.name.text)] = _unknown(_common(context, cte, start, sql_name))
-        compiled = compile_query(context, cte.query, scope, named=True)
-        common = _common(context, cte, compiled, sql_name)
-        scope.common[key(cte.name.text)] = common
-        hint = {None: "", True: "MATERIALIZED ", False: "NOT MATERIALIZED "}[cte.materialized]
-        heads = ", ".join(each.sql for each in common.columns)
-        texts.append(f"{sql_name}({heads}) AS {hint}({compiled.sql})")
-    return f"WITH {'RECURSIVE ' if with_.recursive else ''}{', '.join(texts)} "
-
-
-def _names_itself(context: Context, cte: nodes.Cte, scope: Scope) -> bool:
-    """Whether a query names its own table and nothing else is called so: without the word, SQLite has it recursive."""
-    wanted = key(cte.name.text)
-    if scope.common_table(cte.name.text) is not None or context.relation(cte.name.text) is not None:
-        return False
-    return any(key(each.name.text) == wanted for each in every(cte.query, nodes.TableRef))
-
-
-def _apart(context: Context) -> Context:
-    """A context for a first look at a query: what it gathers is gathered again by the real compilation."""
-    return replace(context, tables={}, uses=set(), domains=set())
-
-
-def _recursive_start(cte: nodes.Cte) -> nodes.Body | None:
-    """The leftmost operand of a compound: what a recursive query starts from, and takes its columns from."""
-    body = cte.query.body
-    if not isinstance(body, nodes.Compound):
-        return None
-    while isinstance(body, nodes.Compound):
-        body = body.left
-    return body
-
-
-def _unknown(common: CommonTable) -> CommonTable:
-    """A table that its own query reads: what the rows after the first hold is not known from the first."""
-    return replace(common, columns=tuple(replace(each, risk=ANY_RISK) for each in common.columns))
-
-
-def _common(context: Context, cte: nodes.Cte, compiled: Compiled, sql_name: str) -> CommonTable:
-    fields: Sequence[Field] = fields_of(context, compiled, "", cte.name.text)
-    if cte.columns:
-        if len(cte.columns) != len(fields):
-            raise SqlError("column_count", expected=len(cte.columns), found=len(fields), place=cte.name.place)
-        fields = [
-            replace(each, name=name.text, key=key(name.text)) for each, name in zip(fields, cte.columns, strict=True)
-        ]
-    return CommonTable(sql_name, cte.name.text, tuple(fields))

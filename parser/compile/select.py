@@ -6,11 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from parser import nodes
-from parser.compile.context import Context
+from parser.compile.context import Context, Tolerance
 from parser.compile.expressions import Env, condition, expression
 from parser.compile.names import Field, Scope
 from parser.compile.sources import From, compile_sources
-from parser.compile.sql import ANY_RISK, Expression, Risk
+from parser.compile.sql import ANY_RISK, Expression, Risk, by_value
+from parser.compile.windows import define_windows
 from parser.errors import SqlError
 from parser.plan import Output
 from parser.schema import key
@@ -55,10 +56,10 @@ def compile_select(context: Context, select: nodes.Select, parent: Scope | None,
     """`select` in SQLite's SQL; `named` gives its columns the SQL names c1, c2 …"""
     source = compile_sources(context, select.sources, parent) if select.sources else None
     scope = source.scope(parent) if source else Scope(parent=parent)
-    scope.windows = {key(each.name.text): each.window for each in select.windows}
     env = Env(context, scope)
+    define_windows(env, select.windows)
     columns = tuple(result_columns(env, select.items, source))
-    scope.aliases = _aliases(columns)
+    scope.aliases = _aliases(context, columns)
     text = "SELECT DISTINCT " if select.distinct else "SELECT "
     text += _list(columns, named)
     text += f" FROM {source.text}" if source else ""
@@ -120,12 +121,14 @@ def _column_name(scope: Scope, column: nodes.Column) -> str:
     return column.name.text
 
 
-def _aliases(columns: tuple[ResultColumn, ...]) -> dict[str, Expression]:
-    """What later clauses may call the columns; of two with one name, the first."""
-    aliases: dict[str, Expression] = {}
+def _aliases(context: Context, columns: tuple[ResultColumn, ...]) -> dict[str, Expression | None]:
+    """What later clauses may call the columns; None for a name of two that differ (an earlier build took the first)."""
+    aliases: dict[str, Expression | None] = {}
     for column in columns:
         if column.has_name and column.expression is not None:
-            aliases.setdefault(key(column.name), column.expression)
+            found = aliases.setdefault(key(column.name), column.expression)
+            if found is not None and found.sql != column.expression.sql and context.tolerance is Tolerance.NONE:
+                aliases[key(column.name)] = None
     return aliases
 
 
@@ -157,7 +160,7 @@ def _group_term(env: Env, node: nodes.Expr, columns: tuple[ResultColumn, ...]) -
         raise SqlError("aggregate_misplaced", place=node.place)
     if compiled.windowed:
         raise SqlError("window_misplaced", place=node.place)
-    return compiled.sql
+    return by_value(compiled.sql)
 
 
 def _having(env: Env, select: nodes.Select, aggregate: bool) -> str:

@@ -47,9 +47,9 @@ class From:
     count: int = 1
     outer: bool = False
 
-    def scope(self, parent: Scope | None) -> Scope:
-        """The names that it brings into reach."""
-        return Scope(parent=parent, fields=self.fields, sources=self.sources)
+    def scope(self, parent: Scope | None, is_part: bool = False) -> Scope:
+        """The names that it brings into reach. `is_part`: those of `parent` are of the same query."""
+        return Scope(parent=parent, fields=self.fields, sources=self.sources, is_part=is_part)
 
 
 def compile_sources(context: Context, items: tuple[nodes.Source, ...], parent: Scope | None) -> From:
@@ -80,8 +80,9 @@ def relation_fields(
 
 
 def table_scope(columns: tuple[Column, ...], table: str) -> Scope:
-    """The names that a table's own definition sees: its columns, unqualified."""
-    return Scope(fields=relation_fields(columns, "", table))
+    """The names that a table's own definition sees: its columns, alone or behind the table's name."""
+    fields = relation_fields(columns, "", table)
+    return Scope(fields=fields, sources={key(table): fields})
 
 
 def _compile(context: Context, node: nodes.Source, parent: Scope | None, before: From | None) -> From:
@@ -91,7 +92,7 @@ def _compile(context: Context, node: nodes.Source, parent: Scope | None, before:
     if isinstance(node, nodes.Derived):
         return _derived(context, node, parent)
     if isinstance(node, nodes.TableCall):
-        return _table_call(context, node, parent if before is None else before.scope(parent))
+        return _table_call(context, node, Scope(parent) if before is None else before.scope(parent))
     return _join(context, node, parent, before)
 
 
@@ -136,7 +137,7 @@ def _derived(context: Context, node: nodes.Derived, parent: Scope | None) -> Fro
     return From(f"({inner.sql}) AS {alias}", fields, sources, shown or inner.relation)
 
 
-def _table_call(context: Context, node: nodes.TableCall, around: Scope | None) -> From:
+def _table_call(context: Context, node: nodes.TableCall, around: Scope) -> From:
     """A function that gives rows; `around` holds what its arguments may name. Raises unknown_function (42883) and
     argument_count (42883)."""
     name = node.name.text.lower()
@@ -145,7 +146,7 @@ def _table_call(context: Context, node: nodes.TableCall, around: Scope | None) -
         raise SqlError("unknown_function", name=node.name.text, nearest=close, place=node.name.place)
     if len(node.arguments) > _MOST_ARGUMENTS:
         raise SqlError("argument_count", name=name, found=len(node.arguments), place=node.name.place)
-    env = Env(context, Scope(parent=around))
+    env = Env(context, around)
     arguments = ", ".join(condition(env, argument).sql for argument in node.arguments)
     alias, shown = context.alias(), (node.alias or node.name).text
     context.shown[alias] = shown
@@ -172,7 +173,7 @@ def _join(context: Context, node: nodes.Join, parent: Scope | None, before: From
         whole, tests = _together(left, right, text, left.fields + right.fields, outer), []
     if node.on is not None:
         around = parent if before is None else before.scope(parent)
-        tests += _on(context, node, node.on, whole.scope(around))
+        tests += _on(context, node, node.on, whole.scope(around, is_part=before is not None))
     if not tests and node.kind in ("inner", "cross"):
         return whole
     return replace(whole, text=f"{text} ON {' AND '.join(tests) or 'TRUE'}")

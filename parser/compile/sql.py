@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, TypeAlias
@@ -62,6 +63,16 @@ def combine(
         depth=depth,
         risk=NO_RISK if is_boolean else risk,
     )
+
+
+#: What SQLite takes for the number of a column, alone in ORDER BY or GROUP BY: signs, parentheses, a collation and
+#: `likely` change nothing of that.
+_ORDINAL = re.compile(r"(?:[\s(+-]|likely\(|unlikely\()*+[0-9]++(?:[\s)]|COLLATE\s\w++)*+")
+
+
+def by_value(text: str) -> str:
+    """`text`, an expression, as a term of ORDER BY or GROUP BY: a constant stays one."""
+    return "NULL" if _ORDINAL.fullmatch(text) else text
 
 
 def joint_risk(parts: Iterable[Expression]) -> Risk:

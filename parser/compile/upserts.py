@@ -9,7 +9,7 @@ from parser import nodes
 from parser.compile.context import Context
 from parser.compile.expressions import Env, condition, expressions, joined
 from parser.compile.names import Scope
-from parser.compile.sources import From, relation_fields, table_scope
+from parser.compile.sources import From, relation_fields
 from parser.schema import Table
 
 if TYPE_CHECKING:
@@ -24,7 +24,9 @@ def upserts_text(
     from parser.compile.changes import GivenColumns
 
     # SQLite compares a target with the text of an index, in which values are written out.
-    target = Env(replace(context, written=True, pure=True), table_scope(table.columns, table.name))
+    plain = relation_fields(table.columns, "", table.name)
+    scope = Scope(fields=plain, sources=dict.fromkeys(source.sources, plain))
+    target = Env(replace(context, written=True, pure=True), scope)
     refused = relation_fields(table.columns, "excluded", table.name)
     changed = Env(context, Scope(parent, source.fields, {**source.sources, "excluded": refused}))
     names = GivenColumns(table)

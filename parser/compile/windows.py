@@ -2,20 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from parser import nodes
-from parser.compile.expressions import Env, expression, expressions, joined
-from parser.compile.sql import Expression
+from parser.compile.context import Tolerance
+from parser.compile.expressions import Env, expression
 from parser.errors import SqlError
 from parser.schema import key
 from parser.suggest import nearest
 
 
-def order_term(compiled: Expression, term: nodes.OrderTerm) -> str:
-    """One key of an ORDER BY whose expression is `compiled`."""
-    text = compiled.sql + (" DESC" if term.descending else "")
+def order_term(compiled: str, term: nodes.OrderTerm) -> str:
+    """One key of an ORDER BY whose expression is `compiled`, as SQLite's text."""
+    text = compiled + (" DESC" if term.descending else "")
     if term.nulls_first is None:
         return text
     return text + (" NULLS FIRST" if term.nulls_first else " NULLS LAST")
+
+
+#: The ends of a frame in the order of the rows they stand at.
+_ENDS = ("unbounded preceding", "preceding", "current row", "following", "unbounded following")
+
+
+def define_windows(env: Env, windows: Sequence[nodes.NamedWindow]) -> None:
+    """Puts the windows of a WINDOW clause into the scope, each known to those behind it. Raises duplicate_window
+    (42P20) and what they raise where they are used; that one is not used does not make it right."""
+    context, known = env.context, env.scope.windows
+    for each in windows:
+        if context.tolerance is Tolerance.NONE:
+            if key(each.name.text) in known:
+                raise SqlError("duplicate_window", name=each.name.text, place=each.name.place)
+            # Its text is written where it is used: what this one gathers is no part of the statement.
+            apart = replace(context, tables={}, uses=set(), _arguments=dict(context._arguments))
+            try:
+                over(Env(apart, env.scope), each.window)
+            except SqlError as error:
+                raise error.at(each.name.place) from None
+        known[key(each.name.text)] = each.window
 
 
 def over(env: Env, window: nodes.Window | nodes.Name) -> str:
@@ -23,13 +47,32 @@ def over(env: Env, window: nodes.Window | nodes.Name) -> str:
     window = _refined(env, _named(env, window) if isinstance(window, nodes.Name) else window)
     parts = []
     if window.partition_by:
-        parts.append(f"PARTITION BY {joined(expressions(env, window.partition_by))}")
+        parts.append(f"PARTITION BY {', '.join(_own(env, each) for each in window.partition_by)}")
     if window.order_by:
-        terms = [order_term(expression(env, term.expr), term) for term in window.order_by]
+        terms = [order_term(_own(env, term.expr), term) for term in window.order_by]
         parts.append(f"ORDER BY {', '.join(terms)}")
     if window.frame is not None:
+        _check_frame(env, window, window.frame)
         parts.append(_frame(env, window.frame))
     return f"({' '.join(parts)})"
+
+
+def _own(env: Env, node: nodes.Expr) -> str:
+    """An expression of a window: it looks at rows, not at other windows."""
+    compiled = expression(env, node)
+    if compiled.windowed:
+        env.context.refuse(SqlError("window_misplaced", place=node.place))
+    return compiled.sql
+
+
+def _check_frame(env: Env, window: nodes.Window, frame: nodes.Frame) -> None:
+    """Raises frame_invalid (42P20): it ends before it begins, or counts from the values of no one column."""
+    first, last = frame.start, frame.end or nodes.Bound("current row")
+    is_backward = _ENDS.index(first.kind) > _ENDS.index(last.kind)
+    is_boundless = first.kind == _ENDS[-1] or last.kind == _ENDS[0]
+    counts = first.value is not None or last.value is not None
+    if is_backward or is_boundless or (counts and frame.unit == "range" and len(window.order_by) != 1):
+        env.context.refuse(SqlError("frame_invalid"))
 
 
 def _named(env: Env, name: nodes.Name) -> nodes.Window:

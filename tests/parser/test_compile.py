@@ -69,7 +69,7 @@ ROWS = [
     # ordering, limits, grouping
     ("select a + 1 as z from t order by z desc limit 1", [(4,)]),
     ("select a as c from t order by c limit 2 offset 1", [(1,), (2,)]),
-    ("select b c1, a c1 from t where a > 1 order by c1", [("7", 3), ("y", 2)]),
+    ("select a c1, a c1 from t where a > 1 order by c1 desc", [(3, 3), (2, 2)]),
     ("select a from t order by 1 desc fetra 1 3", [(2,), (1,)]),
     ("select a from t fetra 3 1", []),
     ("select a % 2 m, count(*) from t where a is not null group by m order by m", [(0, 1), (1, 2)]),
