@@ -57,6 +57,11 @@ def check_names(shape: str) -> None:
         raise SqlError("character_unassigned", character=f"U+{ord(found[0]):04X}", place=found.start())
 
 
+def is_assigned(name: str) -> bool:
+    """Whether all characters of a name are such."""
+    return name.isascii() or _unassigned().search(name) is None
+
+
 @lru_cache(maxsize=1)
 def _unassigned() -> re.Pattern[str]:
     return re.compile("[" + "".join(f"{re.escape(chr(a))}-{re.escape(chr(b))}" for a, b in unassigned()) + "]")

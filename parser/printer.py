@@ -23,8 +23,8 @@ _CONTEXT_WORDS: Final = frozenset(("if", "conflict"))
 
 
 def write(statement: Statement, shaped: Shaped, malagasy: bool = False) -> str:
-    """The statement as text on one line, with the request's literals in place."""
-    return Writer(shaped, malagasy).node(statement)
+    """The statement as text on one line, with the request's literals in place, and the names of its columns."""
+    return Writer(shaped, malagasy, keeps_names=True).node(statement)
 
 
 def write_node(node: object, literals: Sequence[Value], malagasy: bool = False) -> str:
@@ -32,12 +32,12 @@ def write_node(node: object, literals: Sequence[Value], malagasy: bool = False) 
     return Writer(Shaped("", tuple(literals)), malagasy).node(node)
 
 
-def translate(statement: Statement, literals: Sequence[Value], malagasy: bool) -> str:
+def translate(statement: Statement, shaped: Shaped, malagasy: bool) -> str:
     """A statement as text for a reader; in standard SQL, what only DirkDB's own words have is said by others.
 
     Raises limit_invalid (2201W), not_supported (0A000) when there are no others (`fetra ? ?`).
     """
-    return Writer(Shaped("", tuple(literals)), malagasy, portable=not malagasy).node(statement)
+    return Writer(shaped, malagasy, portable=not malagasy, keeps_names=True).node(statement)
 
 
 def quoted(name: str) -> str:
@@ -51,17 +51,31 @@ class Writer:
     """One statement on its way to text: the vocabulary and the literals.
 
     `portable`: forms that standard SQL lacks are written as it says them, which gives another tree of the same meaning.
+    `keeps_names`: a column that is called by its text gets AS with what it was called, where the new text is another.
+    `named`: whether it matters now what the columns of a query are called. `given`: keys of the names given so.
     """
 
-    def __init__(self, shaped: Shaped, malagasy: bool, portable: bool = False) -> None:
+    def __init__(
+        self, shaped: Shaped, malagasy: bool, portable: bool = False, keeps_names: bool = False
+    ) -> None:
         self.malagasy = malagasy
         self.portable = portable
         self.shaped = shaped
+        self.named = keeps_names
+        self.given: set[str] = set()
+        self._keeps_names = keeps_names
         self._row = 0
 
     def node(self, node: object) -> str:
         """The text of a node."""
         return WRITERS[type(node)](self, node)
+
+    def query(self, node: object, named: bool) -> str:
+        """The text of a query, or of a part of one, whose columns are `named`: somebody may call them so."""
+        before, self.named = self.named, named and self._keeps_names
+        text = self.node(node)
+        self.named = before
+        return text
 
     def quoted(self, name: Name) -> str:
         """A name where the grammar takes no keyword for one."""

@@ -150,17 +150,17 @@ def _in_list(writer: Writer, node: InList) -> str:
 @writes(InQuery)
 def _in_query(writer: Writer, node: InQuery) -> str:
     words = _negatable(writer, node.negated, "IN")
-    return f"{_at(writer, node.operand, _COMPARE)} {words} ({writer.node(node.query)})"
+    return f"{_at(writer, node.operand, _COMPARE)} {words} ({writer.query(node.query, named=False)})"
 
 
 @writes(Exists)
 def _exists(writer: Writer, node: Exists) -> str:
-    return f"{writer.words('EXISTS')} ({writer.node(node.query)})"
+    return f"{writer.words('EXISTS')} ({writer.query(node.query, named=False)})"
 
 
 @writes(ScalarQuery)
 def _scalar_query(writer: Writer, node: ScalarQuery) -> str:
-    return f"({writer.node(node.query)})"
+    return f"({writer.query(node.query, named=False)})"
 
 
 @writes(Row)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from parser.assigned import is_assigned
 from parser.errors import SqlError
 from parser.nodes import (
+    Column,
     Compound,
     Cte,
     Derived,
@@ -12,6 +16,8 @@ from parser.nodes import (
     Join,
     Limit,
     Literal,
+    Name,
+    OrderTerm,
     Parameter,
     Query,
     RowRange,
@@ -20,10 +26,13 @@ from parser.nodes import (
     Star,
     TableCall,
     TableRef,
+    Unary,
     Values,
     With,
 )
 from parser.printer import Writer, writes
+from parser.schema import key
+from parser.shape import column_name
 
 _SIDES = {"inner": "SIDE_INNER", "left": "SIDE_LEFT", "right": "SIDE_RIGHT", "full": "SIDE_FULL"}
 
@@ -31,9 +40,19 @@ _SIDES = {"inner": "SIDE_INNER", "left": "SIDE_LEFT", "right": "SIDE_RIGHT", "fu
 @writes(Query)
 def _query(writer: Writer, node: Query) -> str:
     start = f"{writer.node(node.with_)} " if node.with_ else ""
+    before, writer.given = writer.given, set()
     body = f"({writer.node(node.body)})" if isinstance(node.body, Query) else writer.node(node.body)
-    order = writer.clause("ORDER" if writer.malagasy else "ORDER BY", node.order_by)
+    terms = tuple(_own(writer, term) for term in node.order_by)
+    writer.given = before
+    order = writer.clause("ORDER" if writer.malagasy else "ORDER BY", terms)
     return start + body + order + (f" {writer.node(node.limit)}" if node.limit else "")
+
+
+def _own(writer: Writer, term: OrderTerm) -> OrderTerm:
+    """A term that names a column of a table, not the result column that was given the same name just now."""
+    expr = term.expr
+    is_taken = isinstance(expr, Column) and expr.table is None and key(expr.name.text) in writer.given
+    return replace(term, expr=Unary("+", expr)) if is_taken else term
 
 
 @writes(Select)
@@ -64,14 +83,20 @@ def _compound(writer: Writer, node: Compound) -> str:
     left = writer.node(node.left)
     parts = [f"({left})" if isinstance(node.left, Query) else left]
     for each in reversed(spine):
-        right = writer.node(each.right)
+        right = writer.query(each.right, named=False)
         parts.append(f"{writer.say(each.op)} {f'({right})' if isinstance(each.right, Query | Compound) else right}")
     return " ".join(parts)
 
 
 @writes(Item)
 def _item(writer: Writer, node: Item) -> str:
-    return writer.node(node.expr) + writer.clause("AS", node.alias)
+    text = writer.node(node.expr)
+    if node.alias is None and writer.named and not isinstance(node.expr, Column):
+        name = column_name(node.source, node.first_literal, writer.shaped)
+        if name != text and is_assigned(name):
+            writer.given.add(key(name))
+            return text + writer.clause("AS", Name(name))
+    return text + writer.clause("AS", node.alias)
 
 
 @writes(Star)
@@ -91,7 +116,7 @@ def _table_call(writer: Writer, node: TableCall) -> str:
 
 @writes(Derived)
 def _derived(writer: Writer, node: Derived) -> str:
-    return f"({writer.node(node.query)})" + writer.clause("AS", node.alias)
+    return f"({writer.query(node.query, named=True)})" + writer.clause("AS", node.alias)
 
 
 @writes(Join)
@@ -151,5 +176,6 @@ def _with(writer: Writer, node: With) -> str:
 @writes(Cte)
 def _cte(writer: Writer, node: Cte) -> str:
     columns = f" ({writer.list(node.columns)})" if node.columns else ""
+    query = writer.query(node.query, named=not node.columns)
     hint = {None: (), True: ("MATERIALIZED",), False: ("NOT", "MATERIALIZED")}[node.materialized]
-    return f"{writer.node(node.name)}{columns} {writer.words('AS', *hint)} ({writer.node(node.query)})"
+    return f"{writer.node(node.name)}{columns} {writer.words('AS', *hint)} ({query})"

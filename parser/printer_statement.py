@@ -71,7 +71,7 @@ def _insert(writer: Writer, node: Insert) -> str:
     into = writer.words("FROM" if writer.malagasy else "INTO")
     target = writer.node(node.table) + writer.clause("AS", node.alias) + _columns(writer, node.columns)
     default = writer.words("VALUES", "FOTOTRA") if writer.malagasy else writer.words("DEFAULT", "VALUES")
-    source = writer.node(node.source) if node.source else default
+    source = writer.query(node.source, named=False) if node.source else default
     upserts = "".join(f" {writer.node(upsert)}" for upsert in node.upserts)
     return f"{_with(writer, node)}{start} {into} {target} {source}{upserts}{_returning(writer, node.returning)}"
 
@@ -135,7 +135,8 @@ def _create_domain(writer: Writer, node: CreateDomain) -> str:
 @writes(CreateView)
 def _create_view(writer: Writer, node: CreateView) -> str:
     name = writer.node(node.name) + _columns(writer, node.columns)
-    return f"{_create(writer, node.optional, 'VIEW')} {name}{writer.clause('AS', node.query)}"
+    query = writer.query(node.query, named=not node.columns)
+    return f"{_create(writer, node.optional, 'VIEW')} {name} {writer.words('AS')} {query}"
 
 
 @writes(CreateIndex)

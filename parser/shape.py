@@ -284,6 +284,16 @@ def fill(shape: str, texts: Sequence[str]) -> str:
     return _MARKER.sub(lambda match: match[0] if match[0][0] == "`" else next(following), shape)
 
 
+def column_name(source: str, first_literal: int, shaped: Shaped) -> str:
+    """What an unaliased column is called in this request. `source` and `first_literal` are an `Item`'s."""
+    return source_text(source, first_literal, shaped) if "'" in source else plain_name(source)
+
+
+def plain_name(source: str) -> str:
+    """What an unaliased column is called whose text `source` holds no literal."""
+    return source if "`" in source else " ".join(source.split())
+
+
 def source_text(source: str, first_literal: int, shaped: Shaped) -> str:
     """The name of an unaliased column: its text in this request, white space collapsed.
 

@@ -15,6 +15,7 @@ from parser.compile.windows import define_windows
 from parser.errors import SqlError
 from parser.plan import Output
 from parser.schema import key
+from parser.shape import plain_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,7 @@ def _item(env: Env, item: nodes.Item) -> ResultColumn:
         return ResultColumn(_column_name(env.scope, item.expr), origin, is_boolean, expression=compiled, risk=risk)
     name, first = item.source, item.first_literal if "'" in item.source else -1
     if first < 0:
-        name = " ".join(name.split()) if "`" not in name else name
+        name = plain_name(name)
     return ResultColumn(name, origin, is_boolean, first, compiled, has_name=False, risk=risk)
 
 

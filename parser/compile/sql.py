@@ -10,6 +10,7 @@ from typing import Final, TypeAlias
 from parser.errors import SqlError
 from parser.literal_text import WHOLE_MAX, WHOLE_MIN
 from parser.plan import Value
+from parser.repetition import repeated
 
 #: SQLite refuses expression trees deeper than 1,000; what we add around a node stays under the rest.
 MAX_DEPTH = 900
@@ -67,7 +68,9 @@ def combine(
 
 #: What SQLite takes for the number of a column, alone in ORDER BY or GROUP BY: signs, parentheses, a collation and
 #: `likely` change nothing of that.
-_ORDINAL = re.compile(r"(?:[\s(+-]|likely\(|unlikely\()*+[0-9]++(?:[\s)]|COLLATE\s\w++)*+")
+_ORDINAL = re.compile(
+    repeated(r"[\s(+-] | likely\( | unlikely\(") + "[0-9]++" + repeated(r"[\s)] | COLLATE\s\w++"), re.VERBOSE
+)
 
 
 def by_value(text: str) -> str:

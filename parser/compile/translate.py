@@ -22,6 +22,10 @@ def translate(context: Context, node: nodes.Translate) -> Query:
     malagasy = _TARGETS.get(node.to)
     if malagasy is None:
         raise SqlError("unknown_language", name=node.to, known="SQL, gasy", place=node.place)
-    literals = [context.literals.value(position) for position in range(context.literals.count())]
-    text = printer.translate(node.statement, literals, malagasy)
+    literals = context.literals
+    for position in range(literals.count()):
+        literals.value(position)
+    # Columns may be called by how a literal is written.
+    literals.look_at_texts(range(literals.count()))
+    text = printer.translate(node.statement, literals.shaped, malagasy)
     return Query(f"SELECT {sql.literal(text)}", (), (Output(_RELATION, _RELATION),), _RELATION, ())

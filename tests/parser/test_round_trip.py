@@ -14,6 +14,7 @@ from parser.errors import SqlError
 from parser.plan import Shaped
 from parser.shape import split
 from parser.statements import Statements
+from tests.parser.names_kept import as_it_was
 from tests.parser.sentences import Grammar, Production, productions
 from tests.parser.twin_text import Choices
 
@@ -43,7 +44,8 @@ def there_and_back(statements: Statements, text: str) -> nodes.Statement | None:
         printed = printer.write(tree, shaped, malagasy)
         again = parsed(statements, printed)
         assert again is not None, f"{text}\n{printed}"
-        assert again[0] == tree, f"{text}\n{printed}\n{tree}\n{again[0]}"
+        back = as_it_was(tree, again[0], shaped)
+        assert back == tree, f"{text}\n{printed}\n{tree}\n{back}"
         assert again[1].literals == shaped.literals, f"{text}\n{printed}"
     return tree
 

@@ -65,9 +65,10 @@ class Queries(Sources):
         start = choices.below(width)
         ours_terms, theirs_terms = [], []
         for position in numbers[start:] + numbers[:start]:
-            name = body.columns[position - 1].ours
+            column = body.columns[position - 1]
             mark = choices.pick(("", "ASC", "DESC", "DESC"))
-            ours = (name if choices.chance(30) else str(position)) + (f" {choices.word(mark)}" if mark else "")
+            ours = column.ours if column.has_name and choices.chance(30) else str(position)
+            ours += f" {choices.word(mark)}" if mark else ""
             theirs = f"{position} {mark}"
             nulls = choices.pick(("", "", "", " NULLS FIRST", " NULLS LAST"))
             ours_terms.append(ours + nulls)
@@ -153,21 +154,32 @@ class Queries(Sources):
     def _finish(self, quantifier: str, items: list[Twin], ours: str, theirs: str) -> TwinQuery:
         choices = self.choices
         aliases = [choices.fresh("x") for _ in items]
+        names = [self._text_as_name(item, items) if choices.chance(25) else "" for item in items]
         ours_items = [
-            item.ours + (f" {choices.word('AS')} " if choices.chance(50) else " ") + self._spelt(alias)
-            for item, alias in zip(items, aliases, strict=True)
+            item.ours
+            if name
+            else item.ours + (f" {choices.word('AS')} " if choices.chance(50) else " ") + self._spelt(alias)
+            for item, alias, name in zip(items, aliases, names, strict=True)
         ]
         theirs_items = [f"{item.theirs} AS {alias}" for item, alias in zip(items, aliases, strict=True)]
         word = f" {choices.word(quantifier)}" if quantifier else ""
         columns = tuple(
-            Column(alias, alias, TRUTH if item.truth else UNION, item.truth)
-            for item, alias in zip(items, aliases, strict=True)
+            Column(name or alias, alias, TRUTH if item.truth else UNION, item.truth, not name)
+            for item, alias, name in zip(items, aliases, names, strict=True)
         )
         return TwinQuery(
             f"{choices.clause('SELECT')}{word} {', '.join(ours_items)}{ours}",
             f"SELECT {quantifier} {', '.join(theirs_items)}{theirs}",
             columns,
         )
+
+    def _text_as_name(self, item: Twin, items: list[Twin]) -> str:
+        """What an item is called that has no name, as others may write it; '' where it can't be told from here."""
+        text = item.ours
+        is_plain = not any(mark in text for mark in "`\\\"[\n") and " ".join(text.split()) == text
+        is_alone = sum(each.ours.lower() == text.lower() for each in items) == 1
+        # A column of a table has its own name, whatever its text; a call or an operator is none.
+        return f"`{text}`" if is_plain and is_alone and "(" in text else ""
 
     def _spelt(self, name: str) -> str:
         return f"`{name}`" if self.choices.chance(10) else name

@@ -29,12 +29,13 @@ _MERGING = (
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a relation: what both languages call it there."""
+    """A column of a relation: what both languages call it there. `has_name`: more than its text."""
 
     ours: str
     theirs: str
     kind: str = UNION
     truth: bool | None = False
+    has_name: bool = True
 
 
 @dataclass(frozen=True, slots=True)

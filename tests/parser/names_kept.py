@@ -1,0 +1,27 @@
+"""The names that printing gives to columns which had only their text for one."""
+
+from __future__ import annotations
+
+from dataclasses import fields, is_dataclass, replace
+from typing import Any
+
+from parser import nodes
+from parser.plan import Shaped
+from parser.shape import column_name
+
+
+def as_it_was(tree: Any, again: Any, shaped: Shaped) -> Any:
+    """`again`, what `tree` was printed as, without the names it got on the way. Fails for one that is another than the
+    column had."""
+    is_item = isinstance(tree, nodes.Item) and isinstance(again, nodes.Item)
+    if is_item and tree.alias is None and again.alias is not None:
+        assert again.alias.text == column_name(tree.source, tree.first_literal, shaped)
+        assert not isinstance(tree.expr, nodes.Column)
+        again = replace(again, alias=None)
+    if isinstance(tree, tuple) and isinstance(again, tuple) and len(tree) == len(again):
+        return tuple(as_it_was(mine, other, shaped) for mine, other in zip(tree, again, strict=True))
+    if not is_dataclass(tree) or isinstance(tree, type) or type(tree) is not type(again):
+        return again
+    names = [each.name for each in fields(tree)]
+    parts = {name: as_it_was(getattr(tree, name), getattr(again, name), shaped) for name in names}
+    return replace(again, **parts)
