@@ -20,8 +20,10 @@ def p_change(p: P) -> None:
 
 
 def p_insert(p: P) -> None:
-    """insert : inserting into object_name insert_alias insert_source upserts returning_opt"""
-    p[0] = Insert(p[3], (), p[5], p[4], p[1], p[6], p[7], place=p.lexpos(1))
+    """insert : inserting into object_name insert_alias insert_source upserts returning_opt
+              | inserting into object_name insert_alias LPAREN RPAREN insert_source upserts returning_opt"""
+    source, upserts, returning = p[len(p) - 3], p[len(p) - 2], p[len(p) - 1]
+    p[0] = Insert(p[3], (), source, p[4], p[1], upserts, returning, place=p.lexpos(1))
 
 
 def p_insert_columns(p: P) -> None:

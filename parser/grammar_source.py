@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from parser.grammar_base import P, append, growing, passing
-from parser.nodes import Derived, Join, TableCall, TableRef
+from parser.nodes import Derived, Join, Query, Select, Star, TableCall, TableRef
 
 
 @growing
@@ -43,6 +45,17 @@ def p_several_sources(p: P) -> None:
     """several_sources : source COMMA source
                        | several_sources COMMA source"""
     p[0] = Join(p[1], p[3], "cross", place=p.lexpos(2))
+
+
+def p_plain_table_alias(p: P) -> None:
+    """plain_table : LPAREN plain_source RPAREN alias
+                   | LPAREN several_sources RPAREN alias"""
+    source = p[2]
+    if isinstance(source, Join):
+        everything = Select((Star(None, p.lexpos(1)),), (source,), place=p.lexpos(1))
+        p[0] = Derived(Query(everything, place=p.lexpos(1)), p[4], p.lexpos(1))
+    else:
+        p[0] = replace(source, alias=p[4])
 
 
 def p_plain_table_query(p: P) -> None:

@@ -7,6 +7,7 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Final
 
+from parser import set_operators
 from parser.errors import SqlError
 from parser.keywords import NAME_TOKENS, RESERVED, TOKENS
 from parser.repetition import repeated
@@ -26,7 +27,7 @@ _TOKEN = re.compile(
     | (?P<param> \? | \$[^\W\d]\w*+ )
     | (?P<setop> \#[-+^] )
     | (?P<noise> \#\s*+ (?=[^\W\d]) )
-    | (?P<sign>  ->>? | <> | <= | >= | << | >> | == | != | \|\| | [-+*/%(),.;:=<>!~&|@] )
+    | (?P<sign>  ->>? | <> | <= | >= | << | >> | == | != | \|\| | [-+*/%(),.;:=<>!~&|@^] )
     )""",
     re.VERBOSE,
 )
@@ -44,7 +45,7 @@ SIGNS: Final = {
     "SEMICOLON": ";", "COLON": ":", "EQ": "=", "LT": "<", "GT": ">", "BANG": "!", "TILDE": "~", "AMPERSAND": "&",
     "BAR": "|", "AT": "@", "ARROW": "->", "LONG_ARROW": "->>",
 }  # fmt: skip
-_SIGN_TOKENS: Final = {sign: token for token, sign in SIGNS.items()} | {"==": "EQ", "!=": "NE"}
+_SIGN_TOKENS: Final = {sign: token for token, sign in SIGNS.items()} | {"==": "EQ", "!=": "NE", "^": "INTERSECT"}
 
 
 @dataclass(slots=True)
@@ -92,9 +93,12 @@ class Lexer:
         self._parameters = 0
         self._depth = 0
         self._hash_place = -1
+        self._has_signs = False
         self.tokens: list[Token] = []
         self._scan()
         self._settle_context()
+        if self._has_signs:
+            set_operators.settle(self.tokens)
 
     def _scan(self) -> None:
         shape, match_at, end, position = self.shape, _TOKEN.match, len(self.shape), 0
@@ -185,6 +189,8 @@ class Lexer:
                 raise SqlError("too_deep", limit=MAX_NESTING)
         elif text == ")":
             self._depth -= 1
+        elif text in ("+", "-"):
+            self._has_signs = True
         self.tokens.append(Token(_SIGN_TOKENS[text], text, start, end))
 
     def _is_noise(self) -> bool:

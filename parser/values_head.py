@@ -1,7 +1,7 @@
 """The head of `INSERT … VALUES`, up to its first row: the grammar's own productions, written as one regular expression.
 
 Only here a statement is recognised before the grammar has read it. So the expression says no more than the grammar
-does: `insert : inserting into object_name insert_alias [( names )] VALUES rows`, with the noise that the lexer drops
+does: `insert : inserting into object_name insert_alias [( [names] )] VALUES rows`, with the noise that the lexer drops
 between the words. A head that is not of this form (a WITH, a comment, a string for a name) takes the long way.
 """
 
@@ -11,7 +11,7 @@ import re
 from typing import Final
 
 from parser.keywords import KEYWORDS
-from parser.repetition import repeated
+from parser.repetition import optional, repeated
 
 #: What the lexer's words are made of past their first letter: a class, for a group costs memory each time it repeats.
 _LETTER: Final = r"[^\x00-\x2f\x3a-\x40\x5b-\x5e\x60\x7b-\x7f\s]"
@@ -41,7 +41,8 @@ _RESOLUTION: Final = rf"{_word('OR')}{_BETWEEN_WORDS}{_word('REPLACE', 'IGNORE',
 _INSERTING: Final = rf"(?:{_word('INSERT')}(?:{_BETWEEN_WORDS}{_RESOLUTION})?|{_word('REPLACE')})"
 _TABLE: Final = rf"{_NAME}(?:{_NOISE}\.{_NOISE}{_NAME})?"
 _ALIAS: Final = rf"{_BEFORE_WORD}{_word('AS')}{_AFTER_WORD}{_NAME}"
-_COLUMNS: Final = rf"{_NOISE}\({_NOISE}{_NAME}{_NOISE}{repeated(f',{_NOISE}{_NAME}{_NOISE}')}\)"
+_NAMES: Final = optional(rf"{_NAME}{_NOISE}{repeated(f',{_NOISE}{_NAME}{_NOISE}')}")
+_COLUMNS: Final = rf"{_NOISE}\({_NOISE}{_NAMES}\)"
 
 #: Matches from the first word up to the parenthesis of the first row. What stands where a name may is not looked at: a
 #: reserved word there is no statement of any kind.

@@ -16,6 +16,7 @@ _SET_OPERATORS = (
     (("analana", "#-", "EXCEPT"), "EXCEPT"),
     (("atifitra", "#^", "INTERSECT"), "INTERSECT"),
 )
+_BARE_SIGNS = {"UNION": "+", "EXCEPT": "-", "INTERSECT": "^"}
 _WINDOWED = ("rank", "dense_rank", "percent_rank", "cume_dist")
 _TOTAL_WINDOWED = ("row_number()", "lag({})", "lead({}, 1)", "first_value({})", "last_value({})", "ntile(3)")
 
@@ -45,7 +46,10 @@ class Queries(Sources):
                 replace(mine, truth=joint_truth([Twin("", "", truth=mine.truth), Twin("", "", truth=other.truth)]))
                 for mine, other in zip(whole.columns, right.columns, strict=True)
             )
-            ours = f"{whole.ours} {self.choices.pick(spellings)} {right.ours}"
+            # Before a parenthesis a bare sign may belong to an expression.
+            bare = _BARE_SIGNS.get(op, "") if op == "INTERSECT" or not right.ours.startswith("(") else ""
+            said = bare if bare and self.choices.chance(30) else self.choices.pick(spellings)
+            ours = f"{whole.ours} {said} {right.ours}"
             whole = TwinQuery(ours, f"{whole.theirs} {op} {right.theirs}", columns, compound=True)
         return whole
 
