@@ -66,7 +66,8 @@ class Commits:
 
         Raises SqlError: what `draft_of` and `LogHost.write` raise, and what the entry ended with: 40001.
         """
-        log_id, draft = draft_of(fields, request_id, self._limits.write_steps, self._understanding.of)
+        steps, understand = self._limits.write_steps, self._understanding.of
+        log_id, draft = draft_of(fields, request_id, steps, understand, self._host.database_name)
         if (draft.base_index or 0) > self._host.head_index(log_id) and self._host.log.is_open(log_id):
             raise SqlError("argument_invalid", field="commit")
         with self.under_way(request_id), session.place_lent(self._host.waiting.taken(log_id)):

@@ -39,6 +39,7 @@ from dirk_gevent.understand import HUB_CHARACTERS, Understanding
 from dirk_gevent.wire import Wire
 from parser.errors import SqlError
 from parser.plan import Kind, Route, Shaped
+from parser.routes import check_databases
 
 _READER_THREADS = 8
 #: How long a strong read waits before it looks again which database its name means.
@@ -93,6 +94,9 @@ class NodeHandler:
         session.forget_gone(self._is_there)
         understood = self._understanding.of(request.text, request.args)
         shaped, route = understood.shaped, understood.route
+        if route.databases:
+            held = self.transactions.database_of(session)
+            check_databases(route, held.name if held is not None else request.database or session.database)
         if (session.transaction is not None and not is_apart(route)) or route.verb in VERBS:
             return self.transactions.answer(session, request, understood, wire)
         if route.kind is Kind.READ and route.show != "databases":

@@ -34,6 +34,7 @@ from dirk_gevent.wire import Wire
 from dirk_gevent.writes import Writes
 from parser.errors import SqlError
 from parser.plan import Kind, Route
+from parser.routes import check_databases
 
 #: Fields of a request that a node is told.
 _PASSED_FIELDS = ("args", "trace", "outcome", "log")
@@ -84,6 +85,9 @@ class ProxyHandler:
         session.forget_gone(self._host.log.is_open)
         understood = self._understanding.of(request.text, request.args)
         shaped, route = understood.shaped, understood.route
+        if route.databases and session.transaction is None:
+            # A transaction's node knows the database that it is in.
+            check_databases(route, request.database or session.database)
         if (session.transaction is not None and not is_apart(route)) or route.verb in VERBS:
             return self._transactions.answer(session, request, understood, wire)
         if route.kind is Kind.WRITE:

@@ -18,6 +18,7 @@ from dirk_gevent.session import Request, as_args
 from dirk_gevent.understand import Understood
 from parser.errors import SqlError
 from parser.plan import Kind, Route
+from parser.routes import check_databases
 
 VERBS = frozenset(("begin", "commit", "rollback"))
 _DATABASE_VERBS = frozenset(("create_database", "drop_database"))
@@ -61,9 +62,13 @@ def work_fields(work: Work) -> dict[str, Any] | None:
 
 
 def draft_of(
-    fields: object, request_id: str, step_limit: int, understand: Callable[[str], Understood]
+    fields: object,
+    request_id: str,
+    step_limit: int,
+    understand: Callable[[str], Understood],
+    name_of: Callable[[int], str],
 ) -> tuple[int, Draft]:
-    """The log and the draft that `work_fields` speak of.
+    """The log and the draft that `work_fields` speak of; `name_of` gives the name of a log's database.
 
     Raises SqlError: argument_invalid for what is no such thing, and what a statement's text raises.
     """
@@ -73,7 +78,8 @@ def draft_of(
         ):
             names = tuple(table for table in tables if isinstance(table, str))
             if len(names) == len(tables):
-                return log_id, Draft(request_id, tuple(_understood(statements, understand)), step_limit, base, names)
+                known = tuple(_understood(statements, understand, lambda: name_of(log_id)))
+                return log_id, Draft(request_id, known, step_limit, base, names)
     raise SqlError("argument_invalid", field="commit")
 
 
@@ -82,20 +88,26 @@ def _plain(statement: LoggedStatement) -> object:
     return args if isinstance(args, Mapping) else list(args)
 
 
-def _understood(statements: list[object], understand: Callable[[str], Understood]) -> Iterator[LoggedStatement]:
+def _understood(
+    statements: list[object], understand: Callable[[str], Understood], name: Callable[[], str]
+) -> Iterator[LoggedStatement]:
     """The statements, read anew; others have their turn in between."""
     for place, fields in enumerate(statements):
         if place % _TURN_STATEMENTS == _TURN_STATEMENTS - 1:
             gevent.sleep(0)
-        yield _statement(fields, understand)
+        yield _statement(fields, understand, name)
 
 
-def _statement(fields: object, understand: Callable[[str], Understood]) -> LoggedStatement:
+def _statement(
+    fields: object, understand: Callable[[str], Understood], name: Callable[[], str]
+) -> LoggedStatement:
     match fields:
         case [str(text), args, int(time_ms), int(seed)] if (
             "\0" not in text and 0 <= seed < _SEEDS and 0 <= time_ms < _MOST_MS
         ):
             understood = understand(text)
+            if understood.route.databases:
+                check_databases(understood.route, name())
             if understood.route.kind is Kind.WRITE and not is_database_change(understood.route):
                 return LoggedStatement(understood.shaped, as_args(args), time_ms, seed)
     raise SqlError("argument_invalid", field="commit")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol, TypeAlias, TypeVar
 
-from parser.errors import SqlError
 from parser.lexer import Lexer
 from parser.nodes import Name
+from parser.plan import InDatabase
 
 #: What SQLite calls the database in use, and the one of its temporary tables, which are tables like any here.
 _OWN_SCHEMAS = frozenset(("main", "temp"))
@@ -72,13 +72,14 @@ def p_name(p: P) -> None:
 def p_object_name(p: P) -> None:
     """object_name : name
                    | name DOT name"""
-    p[0] = p[1] if len(p) == 2 else in_own_schema(p[1], p[3])
+    p[0] = p[1] if len(p) == 2 else in_database(p, p[1], p[3])
 
 
-def in_own_schema(schema: Name, name: Name) -> Name:
-    """`main.t` is t. Raises other_database (0A000) for what lies in another database than the one in use."""
-    if schema.text.lower() not in _OWN_SCHEMAS:
-        raise SqlError("other_database", database=schema.text, name=name.text, place=schema.place)
+def in_database(p: P, database: Name, name: Name) -> Name:
+    """`main.t` is t, and so is `sekoly.t` in the database sekoly: which that is, only the session knows, so the lexer
+    keeps what was named (`parser.routes.check_databases`)."""
+    if database.text.lower() not in _OWN_SCHEMAS:
+        p.lexer.databases.append(InDatabase(database.text, name.text, database.place))
     return name
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from parser.depth import MAX_OPERANDS
 from parser.errors import SqlError
-from parser.grammar_base import P, append, growing, in_own_schema, passing
+from parser.grammar_base import P, append, growing, in_database, passing
 from parser.nodes import (
     Between,
     Binary,
@@ -285,7 +285,7 @@ def p_column(p: P) -> None:
     if len(p) < 6:
         p[0] = Column(p[len(p) - 1], p[1] if len(p) > 2 else None, p.lexpos(1))
     else:
-        p[0] = Column(p[5], in_own_schema(p[1], p[3]), p.lexpos(1))
+        p[0] = Column(p[5], in_database(p, p[1], p[3]), p.lexpos(1))
 
 
 def p_case(p: P) -> None:

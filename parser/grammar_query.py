@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import replace
 
-from parser.grammar_base import P, append, growing, in_own_schema, passing
+from parser.grammar_base import P, append, growing, in_database, passing
 from parser.nodes import (
     Compound,
     Cte,
@@ -132,7 +132,7 @@ def p_item_star(p: P) -> None:
     """item : STAR
             | name DOT STAR
             | name DOT name DOT STAR"""
-    table = in_own_schema(p[1], p[3]) if len(p) > 4 else p[1] if len(p) > 2 else None
+    table = in_database(p, p[1], p[3]) if len(p) > 4 else p[1] if len(p) > 2 else None
     p[0] = Star(table, p.lexpos(1))
 
 

@@ -10,6 +10,7 @@ from typing import Final
 from parser import set_operators
 from parser.errors import SqlError
 from parser.keywords import NAME_TOKENS, RESERVED, TOKENS
+from parser.plan import InDatabase
 from parser.repetition import repeated
 
 #: Deepest nesting of parentheses in a statement.
@@ -90,6 +91,8 @@ class Lexer:
         self.shape = shape
         self.literal_places: list[int] = []
         self.words: list[str] = []
+        #: What the grammar found to be named in a database.
+        self.databases: list[InDatabase] = []
         self._parameters = 0
         self._depth = 0
         self._hash_place = -1

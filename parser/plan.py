@@ -47,6 +47,15 @@ class Shaped:
 
 
 @dataclass(frozen=True, slots=True)
+class InDatabase:
+    """`database.name` in a statement, for a table, a view, an index or a domain; `place` is where the shape says it."""
+
+    database: str
+    name: str
+    place: int = field(default=-1, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
     """What can be known of a statement without a schema: enough for a proxy to send it on its way.
 
@@ -55,6 +64,7 @@ class Route:
     domain or index it is about, or the language of set_language; None when there is none.
     `optional` is IF EXISTS / IF NOT EXISTS. `show` names what SHOW lists (databases, tables, servers, ...).
     `place` is where the shape names a database or a language (-1: it names none), for errors about that.
+    `databases`: what it says to be in a database, which must be the one that it is run in (`check_databases`).
     """
 
     kind: Kind
@@ -63,6 +73,7 @@ class Route:
     optional: bool = False
     show: str | None = None
     place: int = field(default=-1, compare=False)
+    databases: tuple[InDatabase, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from parser.errors import SqlError
 from parser.nodes import (
     AlterTable,
     Begin,
@@ -29,6 +30,7 @@ from parser.nodes import (
     Use,
 )
 from parser.plan import Kind, Route
+from parser.schema import key
 
 _CREATES = {
     CreateTable: "create_table", CreateDomain: "create_domain", CreateView: "create_view",
@@ -47,6 +49,15 @@ def route_of(statement: Statement) -> Route:
         verb = "update" if isinstance(statement, Update) else "delete"
         return Route(Kind.WRITE, verb, statement.table.name.text)
     return _definition(statement) or _session(statement) or _question(statement)
+
+
+def check_databases(route: Route, database: str | None) -> None:
+    """Raises other_database (0A000) for what a statement names in another database than `database`, the one that it is
+    run in (None: in none). Whoever takes a statement in asks: behind that, `sekoly.t` is t."""
+    own = None if database is None else key(database)
+    for named in route.databases:
+        if key(named.database) != own:
+            raise SqlError("other_database", database=named.database, name=named.name, place=named.place)
 
 
 def _definition(statement: Statement) -> Route | None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from functools import lru_cache
-from typing import Final, cast
+from typing import Final, TypeAlias, cast
 
 from parser import depth, tables
 from parser.assigned import check_names
@@ -12,13 +13,17 @@ from parser.errors import SqlError
 from parser.lexer import Lexer, SyntaxFault
 from parser.lr import Machine
 from parser.nodes import Statement
-from parser.plan import Route, Shaped
+from parser.plan import InDatabase, Route, Shaped
 from parser.routes import route_of
 from parser.syntax_errors import syntax_error
 
 #: Parsed statements kept; longer shapes than this are parsed each time, so that they can't fill the memory.
 CACHED_SHAPES: Final = 1024
 CACHED_SHAPE_CHARACTERS: Final = 8192
+
+
+#: A statement, and what it says to be in a database.
+_Parsed: TypeAlias = tuple[Statement, tuple[InDatabase, ...]]
 
 
 class Statements:
@@ -38,9 +43,17 @@ class Statements:
         """
         shape = shaped.shape
         try:
-            return self._cached(shape) if len(shape) <= CACHED_SHAPE_CHARACTERS else self._parse(shape)
+            return self._found(shape)[0]
         except SyntaxFault as fault:
             raise syntax_error(shaped, fault, self._fault_of) from None
+
+    def databases(self, shaped: Shaped) -> tuple[InDatabase, ...]:
+        """What a statement says to be in a database. Raises what `parse` raises."""
+        self.parse(shaped)
+        return self._found(shaped.shape)[1]
+
+    def _found(self, shape: str) -> _Parsed:
+        return self._cached(shape) if len(shape) <= CACHED_SHAPE_CHARACTERS else self._parse(shape)
 
     def _fault_of(self, shape: str) -> int | None:
         try:
@@ -57,18 +70,20 @@ class Statements:
         if found is None:
             check_names(shaped.shape)
             found = route_of(self.parse(shaped))
+            if "." in shaped.shape and (databases := self.databases(shaped)):
+                found = replace(found, databases=databases)
             if len(shaped.shape) <= CACHED_SHAPE_CHARACTERS:
                 if len(self._routes) >= CACHED_SHAPES:
                     self._routes.clear()
                 self._routes[shaped.shape] = found
         return found
 
-    def _parse(self, shape: str) -> Statement:
+    def _parse(self, shape: str) -> _Parsed:
         lexer = Lexer(shape)
         statement = cast(Statement, self._parser().parse(lexer))
         if len(lexer.tokens) >= depth.FREE_TOKENS:
             depth.check(statement)
-        return statement
+        return statement, tuple(lexer.databases)
 
     def _parser(self) -> Machine:
         try:

@@ -9,13 +9,12 @@ from parser.compile import numbering, sql
 from parser.compile.context import Context
 from parser.compile.define import define_domain, define_index, define_table, define_view, is_good, table_sql
 from parser.compile.inserted import kept_rows
-from parser.compile.load import parsed
+from parser.compile.load import parsed, source_of
 from parser.compile.query import compile_query, fixed_name
 from parser.errors import SqlError
 from parser.literals import Literals
 from parser.plan import CatalogChange, Ddl
 from parser.schema import Domain, Index, Schema, Table, Thing, key
-from parser.shape import text as statement_text
 from parser.suggest import nearest
 
 _RESERVED_PREFIXES = ("dirk_", "sqlite_")
@@ -37,8 +36,8 @@ def _made(kind: str, name: str, source: str) -> tuple[CatalogChange, ...]:
     return (CatalogChange(kind, key(name), name, source),)
 
 
-def _source(context: Context) -> str:
-    return statement_text(context.literals.shaped)
+def _source(context: Context, node: _Create) -> str:
+    return source_of(context.literals.shaped, node)
 
 
 # --- CREATE --------------------------------------------------------------------------------------------------
@@ -53,7 +52,7 @@ def create_table(context: Context, node: nodes.CreateTable) -> Ddl:
     if node.query is not None:
         return _create_as(context, node, node.query)
     numbering.check(node)
-    table = define_table(context, node, _source(context))
+    table = define_table(context, node, _source(context, node))
     _check_children(context.schema, table)
     texts = (table_sql(context, node, table), *numbering.created(table))
     return Ddl(texts, _made("table", name, table.source), "create_table", "table", name)
@@ -112,7 +111,7 @@ def create_domain(context: Context, node: nodes.CreateDomain) -> Ddl:
         raise SqlError("duplicate_domain", name=name, place=node.name.place)
     if key(name) in context.schema.domains:
         return _taken(node, "domain")
-    domain = define_domain(context, node, _source(context))
+    domain = define_domain(context, node, _source(context, node))
     return Ddl((), _made("domain", name, domain.source), "create_domain", "domain", name)
 
 
@@ -122,7 +121,7 @@ def create_view(context: Context, node: nodes.CreateView) -> Ddl:
     check_name(node.name)
     if context.schema.relation(key(name)) is not None:
         return _taken(node, "view")
-    view, text = define_view(context, node, _source(context))
+    view, text = define_view(context, node, _source(context, node))
     heads = sql.names([column.name for column in view.columns])
     create = f"CREATE VIEW {sql.name(name)} ({heads}) AS {text}"
     return Ddl((create,), _made("view", name, view.source), "create_view", "view", name)
@@ -136,7 +135,7 @@ def create_index(context: Context, node: nodes.CreateIndex) -> Ddl:
         return _taken(node, "index")
     if context.schema.relation(key(name)) is not None:
         raise SqlError("duplicate_table", name=name, place=node.name.place)
-    index, text = define_index(context, node, _source(context))
+    index, text = define_index(context, node, _source(context, node))
     return Ddl((text,), _made("index", name, index.source), "create_index", "index", name)
 
 

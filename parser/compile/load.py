@@ -17,8 +17,9 @@ from parser.compile.walk import every
 from parser.errors import SqlError
 from parser.literals import Literals
 from parser.plan import CatalogChange, Shaped
+from parser.printer import write
 from parser.schema import Schema, Thing, key
-from parser.shape import split
+from parser.shape import split, text
 from parser.statements import Statements
 
 _ORDER = ("domain", "table", "index", "view")
@@ -132,6 +133,14 @@ def parsed(source: str) -> tuple[Shaped, nodes.Statement]:
     """A definition's text as the catalog keeps it, split and parsed."""
     shaped = split(source)
     return shaped, _statements().parse(shaped)
+
+
+def source_of(shaped: Shaped, statement: nodes.Statement) -> str:
+    """A definition's text as the catalog is to keep it: as it was written, but for the names of databases, since the
+    database may come to have another name (a dump that is loaded elsewhere)."""
+    if "." in shaped.shape and _statements().databases(shaped):
+        return write(statement, shaped)
+    return text(shaped)
 
 
 #: What each source was defined as last and what names were found as then; apart where a name was let pass.

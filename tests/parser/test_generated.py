@@ -8,7 +8,9 @@ import pytest
 
 from dirk_gevent.engine.failures import statement_failure
 from parser.errors import SqlError
-from tests.parser.small_database import SmallDatabase
+from parser.routes import check_databases
+from parser.shape import split
+from tests.parser.small_database import STATEMENTS, SmallDatabase
 
 
 @pytest.fixture
@@ -140,8 +142,16 @@ def test_the_limit_of_a_change_is_a_total_order() -> None:
         assert database.error(text).key == "not_supported"
 
 
+#: Statements that name a database before a table.
+IN_HAFA = ("select * from hafa.t", "select a from t where hafa.t.a = 1", "select hafa.t.* from t", "drop table hafa.t")
+
+
 def test_another_database_is_out_of_reach(database: SmallDatabase) -> None:
-    with pytest.raises(SqlError) as refused:
-        database.run("select * from hafa.t")
-    assert (refused.value.key, refused.value.params["database"]) == ("other_database", "hafa")
+    for text in IN_HAFA:
+        route = STATEMENTS.route(split(text))
+        for own in (None, "t", "haf"):
+            with pytest.raises(SqlError) as refused:
+                check_databases(route, own)
+            assert (refused.value.key, refused.value.params["database"]) == ("other_database", "hafa")
+        check_databases(route, "HAFA")
     assert database.run("select main.t.s, x.h from temp.t, main.t as x where x.a = t.a and t.a = 7") == [(9, 3.5)]

@@ -207,6 +207,8 @@ def test_changes_of_any_form_end_alike() -> None:
     for _ in range(150):
         choices.arguments.clear()
         ways.run(change(choices, relations)[0], dict(choices.arguments))
+        # Few rows stay: what joins the table to itself multiplies them each time.
+        ways.run("delete from anything order by p, q limit 100000 offset 6")
 
 
 def test_definitions_and_constraints_end_alike() -> None:

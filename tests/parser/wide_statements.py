@@ -159,7 +159,7 @@ def definitions(texts: tuple[str, ...], n: int) -> list[str]:
 def compiled(text: str, schema: Schema) -> Plan:
     """The plan of `text`, as it is when nobody has said it before."""
     shaped = split(text)
-    return compile_statement(_STATEMENTS._parse(shaped.shape), shaped, schema, True).plan
+    return compile_statement(_STATEMENTS._parse(shaped.shape)[0], shaped, schema, True).plan
 
 
 def defined(texts: list[str]) -> Schema:
