@@ -140,6 +140,8 @@ class Change:
     with `parser.bind.bind`. `reads` and `writes`: base tables, as created. `table` as created. `row_at`: where in `sql`
     its one row stands, to the end, if a statement with more of them does the same (`parser.blocks`); else -1.
 
+    `cascades`: foreign keys may pass it on from row to row, without a bound; SQLite does not undo it where that ends.
+
     `rows_sql`, which takes the first `row_binds` of the values, gives rows for `sql`, which takes all values and those
     of one row; '' when `sql` stands by itself.
 
@@ -160,6 +162,7 @@ class Change:
     parents: tuple[Foreign, ...] = ()
     children: tuple[str, ...] = ()
     row_at: int = -1
+    cascades: bool = False
     rows_sql: str = ""
     row_binds: int = 0
 

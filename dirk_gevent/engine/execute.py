@@ -130,7 +130,7 @@ class Executor:
     def _change(self, plan: Change, statement: LoggedStatement, index: int, exact: bool) -> Result:
         self.table = plan.table
         is_one = not plan.rows_sql and (not plan.per_row or statement.shaped.rows == 1)
-        if is_one and not plan.returning:
+        if is_one and not plan.returning and not plan.cascades:
             rows, _ = self._run_change(plan, statement, exact)
             return Result(plan.verb, plan.table, rows, plan.writes if rows else ())
         blocks = self._compiler.blocks(plan, statement.shaped)

@@ -6,6 +6,7 @@ import re
 
 import apsw
 
+from dirk_gevent.engine.mistakes import mistake
 from parser.errors import SqlError
 
 #: What depends on the data alone: the same on every node, so it may be an outcome.
@@ -53,7 +54,7 @@ def statement_failure(error: Exception, table: str = "") -> SqlError:
     moment = _KEPT_MOMENT.search(str(error))
     if moment is not None:
         return SqlError("moment_not_kept", name=moment[1])
-    return SqlError("execution_failed", reason=_reason(error))
+    return mistake(_reason(error)) or SqlError("execution_failed", reason=_reason(error))
 
 
 def _constraint(error: apsw.ConstraintError, table: str) -> SqlError:

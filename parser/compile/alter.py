@@ -11,13 +11,15 @@ from parser.compile import follow, sql
 from parser.compile.changes import column_of
 from parser.compile.constraints import adding_constraint, column_rewrite, dropping_constraint
 from parser.compile.context import Context, Tolerance
-from parser.compile.ddl import check_name
+from parser.compile.ddl import check_index_name, check_name
 from parser.compile.define import check_text, column_sql, define_column, is_good
 from parser.compile.generated import resolved_column
 from parser.compile.kept import default_expression
+from parser.compile.limited import ROW_NUMBERS
 from parser.compile.load import load_schema, parsed
 from parser.compile.rebuild import indexes_of, table_statements, view_sql
 from parser.compile.sources import table_scope
+from parser.compile.walk import every
 from parser.errors import SqlError
 from parser.plan import CatalogChange, Ddl, Shaped
 from parser.printer import write
@@ -57,6 +59,10 @@ def alter_table(context: Context, node: nodes.AlterTable) -> Ddl:
     if isinstance(node.action, nodes.AddColumn):
         # Told here, an error of the new column has its place in this statement.
         define_column(replace(context, inline=True, for_write=True), node.action.column)
+    for foreign in every(node.action, nodes.ForeignKey):
+        if key(foreign.table.text) in schema.views:
+            # Views are gone while their tables change, so nobody else would see that it is one.
+            raise SqlError("not_a_table", name=foreign.table.text, place=foreign.table.place)
     for position in range(len(context.literals.shaped.literals)):
         context.literals.value(position)
     changes, after = _renamed(work) if isinstance(node.action, _RENAMES) else _rewritten(work)
@@ -72,7 +78,7 @@ def alter_table(context: Context, node: nodes.AlterTable) -> Ddl:
 def _is_simple(column: nodes.ColumnDef) -> bool:
     """Whether SQLite's own ADD COLUMN can do it: no key, and what rows that are there already get is a constant."""
     given = [each.value for each in column.constraints if isinstance(each, nodes.Default)]
-    if not all(_is_constant(each) for each in given):
+    if not all(_is_constant(each) for each in given) or key(column.name.text) in ROW_NUMBERS:
         return False
     filled = any(not isinstance(each, nodes.Constant) or each.value is not None for each in given)
     return all(
@@ -159,8 +165,8 @@ def _check_new_name(context: Context, table: Table, action: nodes.RenameTable | 
     if isinstance(action, nodes.RenameTable):
         name = action.name
         check_name(name)
-        is_taken = context.relation(name.text) is not None or key(name.text) in context.schema.indexes
-        if key(name.text) != table.key and is_taken:
+        check_index_name(context.schema, name)
+        if key(name.text) != table.key and context.relation(name.text) is not None:
             raise SqlError("duplicate_table", name=name.text, place=name.place)
         return
     old, new = column_of(table, action.old), action.new

@@ -14,6 +14,8 @@ from parser.errors import SqlError
 from parser.suggest import nearest
 
 _CONCATENATIONS = frozenset(("group_concat", "string_agg", "json_group_array", "json_group_object"))
+#: Functions whose arguments go in pairs: what is left over from them.
+_PAIRED = {"json_object": 0, "json_insert": 1, "json_replace": 1, "json_set": 1}
 #: What a time argument may say for the time now.
 _NOW_WORDS = frozenset(("now", "subsec", "subsecond"))
 
@@ -24,7 +26,7 @@ def call(env: Env, node: nodes.Call) -> Expression:
     if function is None:
         close = nearest(node.name.text, FUNCTIONS)
         raise SqlError("unknown_function", name=node.name.text, nearest=close, place=node.name.place)
-    _check_form(node, function)
+    _check_form(env, node, function)
     if function.clock:
         return _clock(env, node, function)
     if function.sort is Sort.MOMENT:
@@ -37,7 +39,7 @@ def call(env: Env, node: nodes.Call) -> Expression:
     return _aggregate(env, node, function, arguments, before)
 
 
-def _check_form(node: nodes.Call, function: Function) -> None:
+def _check_form(env: Env, node: nodes.Call, function: Function) -> None:
     name = node.name.text
     count = len(node.arguments)
     if node.star:
@@ -46,6 +48,8 @@ def _check_form(node: nodes.Call, function: Function) -> None:
         return
     if not function.low <= count <= function.high or (node.distinct and count != 1):
         raise SqlError("argument_count", name=name, found=count)
+    if count % 2 != _PAIRED.get(function.sql, count % 2):
+        env.context.refuse(SqlError("argument_count", name=name, found=count))
     gathers = function.sort in (Sort.AGGREGATE, Sort.WINDOW) and not _is_scalar_extreme(node, function)
     if not gathers and (node.distinct or node.filter or node.over or node.order_by):
         raise SqlError("not_an_aggregate", name=name)
@@ -128,6 +132,9 @@ def _aggregate(
 ) -> Expression:
     """An aggregate or a window function; `before`: how much the context knew of when its arguments began."""
     windowed = node.over is not None
+    if windowed and (node.distinct or node.order_by):
+        what = f"{node.name.text}({'DISTINCT …' if node.distinct else '… ORDER BY …'}) OVER"
+        env.context.refuse(SqlError("not_supported", what=what))
     if any(part.windowed or (part.aggregate and not windowed) for part in arguments):
         raise SqlError("aggregate_misplaced")
     inside = "*" if node.star else ("DISTINCT " if node.distinct else "") + joined(arguments)

@@ -283,7 +283,8 @@ def _change(
     base = {table.name for table in context.schema.tables.values()}
     read = dict.fromkeys([*reads, *(name for name in context.tables if name in base)])
     # An INSERT that reads its table may change or delete rows that were there, and other tables with them.
-    written, checked = _reached(context.schema, table, only_adds=verb == "insert" and not reads)
+    only_adds = verb == "insert" and not reads
+    written, checked = _reached(context.schema, table, only_adds)
     return Change(
         sql=text,
         binds=context.binds(),
@@ -297,6 +298,7 @@ def _change(
         cells=tuple(context.cells.items()),
         parents=tuple(_parents(context.schema, table)),
         children=_children(context.schema, table) if verb != "insert" else (),
+        cascades=not only_adds and _cascades(context.schema, table),
     )
 
 
@@ -313,6 +315,11 @@ def _parents(schema: Schema, table: Table) -> Iterable[Foreign]:
 
 def _children(schema: Schema, table: Table) -> tuple[str, ...]:
     return tuple(each.name for each in schema.tables.values() if any(r.table == table.key for r in each.references))
+
+
+def _cascades(schema: Schema, table: Table) -> bool:
+    references = (each for other in schema.referring().get(table.key, ()) for each in other.references)
+    return any(each.table == table.key and each.cascades for each in references)
 
 
 def _reached(schema: Schema, table: Table, only_adds: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -32,6 +32,12 @@ def check_name(name: nodes.Name) -> None:
         raise SqlError("reserved_name", name=name.text, place=name.place)
 
 
+def check_index_name(schema: Schema, name: nodes.Name) -> None:
+    """Raises name_of_index (42P07) for a table's or view's name that is an index's: SQLite tells them apart by it."""
+    if key(name.text) in schema.indexes:
+        raise SqlError("name_of_index", name=name.text, place=name.place)
+
+
 def _made(kind: str, name: str, source: str) -> tuple[CatalogChange, ...]:
     return (CatalogChange(kind, key(name), name, source),)
 
@@ -49,6 +55,7 @@ def create_table(context: Context, node: nodes.CreateTable) -> Ddl:
     check_name(node.name)
     if context.schema.relation(key(name)) is not None:
         return _taken(node, "table")
+    check_index_name(context.schema, node.name)
     if node.query is not None:
         return _create_as(context, node, node.query)
     numbering.check(node)
@@ -121,6 +128,7 @@ def create_view(context: Context, node: nodes.CreateView) -> Ddl:
     check_name(node.name)
     if context.schema.relation(key(name)) is not None:
         return _taken(node, "view")
+    check_index_name(context.schema, node.name)
     view, text = define_view(context, node, _source(context, node))
     heads = sql.names([column.name for column in view.columns])
     create = f"CREATE VIEW {sql.name(name)} ({heads}) AS {text}"

@@ -315,7 +315,7 @@ def define_index(context: Context, node: nodes.CreateIndex, source: str) -> tupl
     terms = []
     for term in node.terms:
         compiled = pure_expression(context, INDEX, scope, term.expr)
-        terms.append(compiled.sql + (" DESC" if term.descending else ""))
+        terms.append(sql.index_term(compiled.sql) + (" DESC" if term.descending else ""))
     where = f" WHERE {pure_expression(context, INDEX, scope, node.where).sql}" if node.where is not None else ""
     text = f"CREATE {'UNIQUE ' if node.unique else ''}INDEX {sql.name(node.name.text)}"
     text += f" ON {sql.name(table.name)} ({', '.join(terms)}){where}"

@@ -14,7 +14,7 @@ from parser.errors import SqlError
 from parser.schema import Table
 
 #: What SQLite calls the number of a row; a column of that name hides it.
-_ROW_NUMBERS = ("rowid", "_rowid_", "oid")
+ROW_NUMBERS = ("rowid", "_rowid_", "oid")
 
 
 def kept_text(context: Context, node: nodes.Update | nodes.Delete, table: Table, inner: From, scope: Scope) -> str:
@@ -29,7 +29,7 @@ def kept_text(context: Context, node: nodes.Update | nodes.Delete, table: Table,
     if isinstance(node, nodes.Update) and node.sources:
         raise SqlError("not_supported", what="UPDATE … FROM … LIMIT", place=node.place)
     taken = {column.key for column in table.columns}
-    number = next((each for each in _ROW_NUMBERS if each not in taken), None)
+    number = next((each for each in ROW_NUMBERS if each not in taken), None)
     if number is None:
         raise SqlError("not_supported", what=f"{verb} … LIMIT", place=node.place)
     env = Env(context, scope)

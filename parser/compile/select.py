@@ -61,16 +61,17 @@ def compile_select(context: Context, select: nodes.Select, parent: Scope | None,
     define_windows(env, select.windows)
     columns = tuple(result_columns(env, select.items, source))
     scope.aliases = _aliases(context, columns)
-    text = "SELECT DISTINCT " if select.distinct else "SELECT "
-    text += _list(columns, named)
-    text += f" FROM {source.text}" if source else ""
     aggregate = any(each.expression is not None and each.expression.aggregate for each in columns)
+    having = _having(env, select, aggregate) if select.having is not None else ""
+    is_group = bool(having) and not select.group_by and not aggregate
+    text = "SELECT DISTINCT " if select.distinct else "SELECT "
+    text += _list(columns, named, is_group)
+    text += f" FROM {source.text}" if source else ""
     if select.where is not None:
         text += f" WHERE {condition(env, select.where).sql}"
     if select.group_by:
         text += f" GROUP BY {', '.join(_group_term(env, each, columns) for each in select.group_by)}"
-    if select.having is not None:
-        text += _having(env, select, aggregate)
+    text += having
     one_row = not select.group_by and (aggregate or select.having is not None)
     return Core(text, columns, source.relation if source else "", env, one_row)
 
@@ -133,8 +134,11 @@ def _aliases(context: Context, columns: tuple[ResultColumn, ...]) -> dict[str, E
     return aliases
 
 
-def _list(columns: tuple[ResultColumn, ...], named: bool) -> str:
+def _list(columns: tuple[ResultColumn, ...], named: bool, is_group: bool) -> str:
+    """The select list. `is_group`: only HAVING says that all rows are one group, which SQLite does not see there."""
     texts = [each.expression.sql for each in columns if each.expression is not None]
+    if is_group:
+        texts[0] = f"CASE WHEN count(*) IS NULL THEN NULL ELSE {texts[0]} END"
     if named:
         texts = [f"{text} AS c{number}" for number, text in enumerate(texts, 1)]
     return ", ".join(texts)

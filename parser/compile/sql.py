@@ -78,6 +78,11 @@ def by_value(text: str) -> str:
     return "NULL" if _ORDINAL.fullmatch(text) else text
 
 
+def index_term(text: str) -> str:
+    """`text`, an expression, as a term of an index: SQLite takes a text alone for the name of a column."""
+    return f"({text} || '')" if text.startswith("'") else text
+
+
 def joint_risk(parts: Iterable[Expression]) -> Risk:
     """The risk of a value that one of `parts` gives."""
     joint = NO_RISK

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from parser import nodes
 from parser.compile.context import Context
-from parser.compile.expressions import Env, condition, expressions, joined
+from parser.compile.expressions import Env, condition, expression
 from parser.compile.names import Scope
 from parser.compile.sources import From, relation_fields
+from parser.compile.sql import index_term
 from parser.schema import Table
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def _upsert_text(upsert: nodes.Upsert, target: Env, changed: Env, names: GivenCo
 
     text = " ON CONFLICT"
     if upsert.target:
-        text += f" ({joined(expressions(target, [term.expr for term in upsert.target]))})"
+        text += f" ({', '.join(index_term(expression(target, term.expr).sql) for term in upsert.target)})"
         text += f" WHERE {condition(target, upsert.target_where).sql}" if upsert.target_where is not None else ""
     if not upsert.assignments:
         return f"{text} DO NOTHING"

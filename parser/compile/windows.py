@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from parser import nodes
-from parser.compile.context import Tolerance
 from parser.compile.expressions import Env, expression
 from parser.errors import SqlError
 from parser.schema import key
@@ -30,15 +29,14 @@ def define_windows(env: Env, windows: Sequence[nodes.NamedWindow]) -> None:
     (42P20) and what they raise where they are used; that one is not used does not make it right."""
     context, known = env.context, env.scope.windows
     for each in windows:
-        if context.tolerance is Tolerance.NONE:
+        # Its text is written where it is used: what this one gathers is no part of the statement.
+        apart = replace(context, tables={}, uses=set(), _arguments=dict(context._arguments))
+        try:
             if key(each.name.text) in known:
                 raise SqlError("duplicate_window", name=each.name.text, place=each.name.place)
-            # Its text is written where it is used: what this one gathers is no part of the statement.
-            apart = replace(context, tables={}, uses=set(), _arguments=dict(context._arguments))
-            try:
-                over(Env(apart, env.scope), each.window)
-            except SqlError as error:
-                raise error.at(each.name.place) from None
+            over(Env(apart, env.scope), each.window)
+        except SqlError as error:
+            context.refuse(error.at(each.name.place))
         known[key(each.name.text)] = each.window
 
 

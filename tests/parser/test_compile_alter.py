@@ -222,7 +222,7 @@ def test_names_that_differ_in_capitals_only(database: SmallDatabase) -> None:
     database.run("alter table t rename to T")
     assert database.run("select * from t") == [(1, "x"), (2, "y")]
     assert database.run("show create table kid") == [("CREATE TABLE kid (p ISA REFERENCES T (A))",)]
-    assert database.error("alter table t rename to i").key == "duplicate_table"
+    assert database.error("alter table t rename to i").key == "name_of_index"
     error = database.error("alter table t rename column A to B")
     assert (error.key, error.place) == ("duplicate_column", len("alter table t rename column A to "))
 

@@ -1,0 +1,51 @@
+"""What SQLite says of a user's mistakes, and the error that each is: whatever is not here is XX000.
+
+SQLite has one code for them all, so its words are read; a fuzzer of mistakes holds that none is missing
+(`tests/engine/test_mistakes.py`). They depend on the data and the statement alone, the same on every node.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from parser.errors import SqlError
+
+#: A pattern of SQLite's sentence, the error, and what the error says: groups of the pattern by their names.
+_MISTAKES: Final = tuple(
+    (re.compile(pattern), key)
+    for pattern, key in (
+        (r"malformed JSON|JSON cannot hold BLOB values|JSON string too big", "json_invalid"),
+        (r"bad JSON path: '?(?P<path>.*?)'?$", "json_path_invalid"),
+        (r"json\w*\(\) labels must be TEXT", "json_label_invalid"),
+        (r"FLAGS parameter to json_valid", "json_flags_invalid"),
+        (r"ESCAPE expression must be a single character", "escape_invalid"),
+        (r"LIKE or GLOB pattern too complex", "pattern_too_long"),
+        (r"argument of ntile must be", "ntile_invalid"),
+        (r"second argument to nth_value must be", "nth_value_invalid"),
+        (r"frame (starting|ending) offset must be", "frame_offset_invalid"),
+        (r"unsupported frame specification|RANGE with offset PRECEDING/FOLLOWING requires", "frame_invalid"),
+        (r"row value misused|IN\(\.\.\.\) element has|sub-select returns", "row_misplaced"),
+        (r"circular reference|recursive reference|references to recursive|recursive aggregate|recursive queries",
+         "recursion_unclear"),
+        (r"too many levels of trigger recursion|triggers nested too deep", "cascade_too_deep"),
+        (r'foreign key mismatch - ".*" referencing "(?P<table>.*)"', "foreign_key_invalid"),
+        (r"cannot (?:rename to|add) rowid alias: (?P<name>.*)", "reserved_name"),
+        (r"HAVING clause on a non-aggregate query", "having_without_group"),
+        (r"too many SQL variables", "too_many_values"),
+        (r"no such table: (?:main\.)?(?P<name>.*)", "unknown_table"),
+        (r"Expression tree is too large|parser stack overflow|too many (?:terms|columns|arguments|FROM clause terms)"
+         r"|at most \d+ tables in a join|too many references to|too many result columns", "too_complex"),
+    )
+)  # fmt: skip
+#: As long a piece of a text as a message shows.
+_SHOWN_CHARACTERS = 100
+
+
+def mistake(reason: str) -> SqlError | None:
+    """The error that SQLite's sentence `reason` is; None for one that says of no mistake that is known."""
+    for pattern, key in _MISTAKES:
+        found = pattern.search(reason)
+        if found is not None:
+            return SqlError(key, **{name: text[:_SHOWN_CHARACTERS] for name, text in found.groupdict().items()})
+    return None
