@@ -90,7 +90,7 @@ def test_a_request_id_whose_record_may_be_gone_is_refused(
         ("(a, b)", "update t set a = case when b = 2 then dirk_fail('division_by_zero') else 8 end",
          "division_by_zero", {}),
         ("(a, b references t2 (x))", "insert into t values (7, 9)", "foreign_key_violation", {"table": "t"}),
-        ("(a, b)", "insert into nowhere values (1)", "execution_failed", {"reason": "no such table: nowhere"}),
+        ("(a, b)", "insert into nowhere values (1)", "unknown_table", {"name": "nowhere"}),
     ],
 )  # fmt: skip
 def test_a_refusal_is_a_result_and_leaves_nothing(
