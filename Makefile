@@ -22,8 +22,8 @@ simulate: setup
 	PYTHONPATH=. .venv/bin/python -P -m tests.simulation --schedules=$(or $(SCHEDULES),1000) $(if $(SEED),--seed=$(SEED))
 
 lint: setup
-	.venv/bin/ruff check .
-	.venv/bin/mypy
+	.venv/bin/python -m ruff check .
+	.venv/bin/python -m mypy
 
 bench: setup
 	PYTHONPATH=. .venv/bin/python -m benchmarks

@@ -22,7 +22,7 @@ tell_version() {
 
 # Run `python -m dirk_gevent.cli "$@"` from the checkout's own environment, in this process.
 run() {
-    if [ ! -x "$venv_python" ]; then
+    if ! is_set_up run; then
         say "not set up yet: type $root/bin/dirk-up (sets up and starts everything) or $root/bin/dirk-setup"
         exit 2
     fi
@@ -31,29 +31,61 @@ run() {
     exec "$venv_python" -P -m dirk_gevent.cli "$@"
 }
 
+# Whether .venv holds what this setup.py asks for. $1: run, or test (the suite's, too). Where the checkout lies makes no
+# difference: programs find its code themselves, so one that was moved or copied needs nothing.
+is_set_up() {
+    [ -x "$venv_python" ] && [ -e "$root/setup.py" ] || return 1
+    # Earlier releases wrote the checkout's path before the sum.
+    case $(cat "$root/.venv/.dirk-$1" 2>/dev/null) in
+        *"$(cksum < "$root/setup.py")") return 0 ;;
+    esac
+    "$venv_python" "$here/.installed.py" "$root/setup.py" "$1" 2>/dev/null
+}
+
 # Make .venv and install DirkDB with its dependencies into it, unless that is done. $1: run, or test (the suite's, too).
 set_up() {
-    wanted="$root $(cksum < "$root/setup.py")"
-    if [ -x "$venv_python" ] && [ "$(cat "$root/.venv/.dirk-$1" 2>/dev/null)" = "$wanted" ]; then
-        return
-    fi
+    is_set_up "$1" && return
+    wanted=$(cksum < "$root/setup.py")
     if ! works "$venv_python"; then
         find_python
         say "making $root/.venv with $python"
-        "$python" -m venv --clear "$root/.venv" || fail "python -m venv failed, see above"
+        said=$("$python" -m venv --clear "$root/.venv" 2>&1) ||
+            fail "$(why_not "could not make $root/.venv" "$said" "$(printf '%s' "$said" | tail -n 1)")"
     fi
+    rm -f "$root/.venv/.dirk-run" "$root/.venv/.dirk-test"
     extras=""
     [ "$1" = test ] && extras="[test]"
     say "installing into .venv, once: a minute or so"
     # Its retries are dozens of lines: they go to a file, which stays only when it fails.
     pip_log="$root/.venv/pip.log"
+    (: > "$pip_log") 2>/dev/null || fail "$(why_not "could not write into $root/.venv" "" "is its disk there?")"
     PIP_RETRIES=2 PIP_TIMEOUT=10 "$venv_python" -m pip install -qq --disable-pip-version-check --no-input \
         -e "$root$extras" > "$pip_log" 2>&1 ||
-        fail "could not install what DirkDB needs: is there a network? pip's own words are in $pip_log"
+        fail "$(why_not "could not install what DirkDB needs" "$(cat "$pip_log")" "is there a network?") pip's own words are in $pip_log"
     rm -f "$pip_log"
     cuts_statements || fail "this Python cuts statements wrongly ($("$venv_python" -VV)): remove $root/.venv, install another Python 3.11 or later, and try again"
     [ "$1" = test ] && printf '%s\n' "$wanted" > "$root/.venv/.dirk-test"
     printf '%s\n' "$wanted" > "$root/.venv/.dirk-run"
+}
+
+# A sentence: $1, what failed, and why, by $2, what was said of it, and by what can be written now; else $3.
+why_not() {
+    case $2 in
+        *"No space left on device"* | *"quota exceeded"*) is_full=yes ;;
+        *) is_full=no ;;
+    esac
+    if ! (mkdir -p "$root/.venv" && [ -w "$root/.venv" ]) 2>/dev/null && [ $is_full = no ]; then
+        printf '%s' "$1: $root/.venv may not be written by this user."
+        return
+    fi
+    # A line or two fit on many a full disk.
+    dd if=/dev/zero of="$root/.venv/.room" bs=65536 count=16 2>/dev/null || is_full=yes
+    rm -f "$root/.venv/.room"
+    if [ $is_full = yes ]; then
+        printf '%s' "$1: the disk of $root/.venv is full, or that of ${TMPDIR:-/tmp}."
+    else
+        printf '%s' "$1: $3"
+    fi
 }
 
 # Whether what was installed cuts statements as it should. Regular expressions were wrong in some releases of Python: a
