@@ -10,7 +10,7 @@ from dirk_gevent import admin_backup, config
 from dirk_gevent.admin_link import TaskFailed, print_table, proxy_address, run_task
 from dirk_gevent.admin_log import rebuild_log
 from dirk_gevent.admin_usage import UsageError
-from dirk_gevent.client.answers import Page
+from dirk_gevent.client.answers import NotDirkError, Page
 from dirk_gevent.client.connection import Address, Connection
 from dirk_gevent.config import Config, ConfigError
 from dirk_gevent.rebuild import RebuildRefused
@@ -96,6 +96,8 @@ def _show(settings: Config, statement: bytes) -> int:
             connection.close()
     except OSError as error:
         raise UsageError(f"the proxy at {address} does not answer: {plain_reason(error)}") from error
+    except NotDirkError as error:
+        raise UsageError(f"what listens at {address} is not DirkDB's proxy: it answers in another way") from error
     for part in parts:
         if isinstance(part, Page):
             print_table([column.name for column in part.columns], part.rows)

@@ -17,6 +17,8 @@ from dirk_gevent.startup import plain_reason
 _CONNECT_SECONDS = 5.0
 #: The proxy is heard every two seconds while it works.
 _SILENCE_SECONDS = 30.0
+#: So long it may take to say anything at all.
+_FIRST_WORD_SECONDS = 10.0
 
 
 class TaskFailed(Exception):  # noqa: N818 (it is the outcome's name, not a fault)
@@ -28,9 +30,11 @@ class AdminLink:
 
     def __init__(self, settings: Config, task: str, **fields: Any) -> None:
         host, port = proxy_address(settings)
+        self._address = f"{host}:{port}"
+        self._has_answered = False
         try:
             self._socket = socket.create_connection((host, port), timeout=_CONNECT_SECONDS)
-            self._socket.settimeout(_SILENCE_SECONDS)
+            self._socket.settimeout(_FIRST_WORD_SECONDS)
             metadata = {"follow": {"as": "admin", "do": task, **fields}}
             self._socket.sendall(protocol.with_metadata(metadata, protocol.FOLLOW_STATEMENT))
         except OSError as error:
@@ -40,18 +44,38 @@ class AdminLink:
     def receive(self) -> dict[str, Any]:
         """The next frame that is news; `line` and `table` frames are printed meanwhile."""
         while True:
-            try:
-                frame = self._frames.receive()
-            except (OSError, ValueError) as error:
-                raise TaskFailed(f"the proxy went away in the middle: {error}") from error
-            if frame is None:
-                raise TaskFailed("the proxy went away in the middle: look at its log")
+            frame = self._next_frame()
             if frame["t"] == "line":
                 print(frame["text"], flush=True)
             elif frame["t"] == "table":
                 print_table(frame["names"], frame["rows"])
             elif frame["t"] != "wait":
                 return frame
+
+    def _next_frame(self) -> dict[str, Any]:
+        try:
+            frame = self._frames.receive()
+        except (OSError, ValueError) as error:
+            raise self._failure(error) from error
+        if frame is None:
+            if not self._has_answered:
+                raise self._failure(ConnectionResetError("it closed the connection"))
+            raise TaskFailed("the proxy went away in the middle: look at its log")
+        if not isinstance(frame.get("t"), str):
+            raise self._failure(ValueError("an answer of another kind"))
+        if not self._has_answered:
+            self._has_answered = True
+            self._socket.settimeout(_SILENCE_SECONDS)
+        return frame
+
+    def _failure(self, error: OSError | ValueError) -> Exception:
+        """What a broken answer means: in the middle of a task, or from whoever has the proxy's port."""
+        if self._has_answered:
+            return TaskFailed(f"the proxy went away in the middle: {error}")
+        who = f"what listens at {self._address}"
+        if isinstance(error, OSError):
+            return UsageError(f"{who} does not answer ({plain_reason(error)}): is it DirkDB's proxy?")
+        return UsageError(f"{who} is not DirkDB's proxy: it answers in another way")
 
     def send(self, content: dict[str, Any], body: bytes = b"") -> None:
         """Tell the proxy something."""

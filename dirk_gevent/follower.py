@@ -181,6 +181,8 @@ class Follower:
                 self._receive(frame)
         except (OSError, ValueError, KeyError) as error:
             self.logger.debug("log_connection_lost", reason=str(error))
+            if not self.is_connected:
+                self._say_waiting(f"what listens there does not answer as DirkDB: {error}")
         finally:
             if beats is not None:
                 beats.kill()

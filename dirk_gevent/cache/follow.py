@@ -20,6 +20,7 @@ from dirk_gevent.cache.upstream import Backoff, connect
 from dirk_gevent.log.clock import HeardTime
 from dirk_gevent.logs import Logger
 from dirk_gevent.protocol import FrameSocket
+from dirk_gevent.startup import plain_reason
 
 MIN_PING_SECONDS = 0.01
 MAX_PING_SECONDS = 0.5
@@ -55,8 +56,10 @@ class HeaderFollower:
             reason = "closed by the other side"
             try:
                 self._follow_once()
-            except (OSError, ValueError) as error:
-                reason = str(error)
+            except OSError as error:
+                reason = plain_reason(error)
+            except ValueError as error:
+                reason = f"what listens there does not answer as DirkDB: {error}"
             except Exception as error:
                 self._log.exception("follow_failed", error)
                 reason = type(error).__name__
@@ -149,11 +152,12 @@ class HeaderFollower:
         self._store.renew_lease(sent_at + self._store.ttl_seconds)
 
     def _went_down(self, reason: str) -> None:
-        """Log the change of state, once."""
+        """Log the change of state, once. Before the first time it is an ordinary wait: programs start in any order."""
         if self._is_down:
             return
         self._is_down = True
+        if not self._was_welcome:
+            self._log.info("waiting", **{"for": "proxy"}, upstream=f"{self._host}:{self._port}", reason=reason)
+            return
         text = f"Erreur connexion à {self._host}:{self._port}"
         self._log.error("upstream_down", text=text, reason=reason)
-        if not self._was_welcome:
-            self._log.info("waiting", **{"for": "proxy"}, upstream=f"{self._host}:{self._port}")

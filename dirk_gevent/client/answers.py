@@ -22,6 +22,8 @@ _END_LINE = b"END\n"
 _META_PREFIX = "META "
 # What a page with a blob holds, and none without: quotes in a text have a backslash before them.
 _BLOB = b'{"blob":'
+#: No line that says what follows it is as long: another program may never end its own.
+_MOST_HEAD_BYTES = 1024
 _SQLSTATE = re.compile(r"\(([0-9A-Z]{5})\)\s*\Z")
 
 #: What a cell holds: JSON's own kinds, and a blob.
@@ -111,7 +113,7 @@ def read_answer(stream: BinaryIO, asks_meta: bool) -> Iterator[Page | End]:
     Raises ConnectionError when the connection ends inside the answer, NotDirkError for other bytes.
     """
     while True:
-        line = _line(stream)
+        line = _line(stream, _MOST_HEAD_BYTES)
         if line.startswith(_PAGE_LINE):
             yield _page(_line(stream))
         elif line == _RESULT_LINE:
@@ -121,9 +123,12 @@ def read_answer(stream: BinaryIO, asks_meta: bool) -> Iterator[Page | End]:
             raise NotDirkError(line.decode("utf-8", "replace").rstrip("\n")[:80])
 
 
-def _line(stream: BinaryIO) -> bytes:
-    line = stream.readline()
+def _line(stream: BinaryIO, most_bytes: int = -1) -> bytes:
+    """The next line; of one that is longer than `most_bytes` the beginning, which is no line of an answer."""
+    line = stream.readline(most_bytes)
     if not line.endswith(b"\n"):
+        if len(line) == most_bytes:
+            return line
         raise ConnectionResetError("the connection ended inside an answer")
     return line
 
