@@ -72,6 +72,8 @@ Options:
 Exit status: 0 done, 1 not done, 2 wrong arguments, bad settings, or no proxy.
 """
 
+#: What a number of the log may have; Python reads no number of thousands of digits.
+_MOST_DIGITS = 15
 _NUMBERS = ("--to-index", "--yes-lose", "--seconds", "INDEX")
 
 
@@ -91,8 +93,10 @@ def parse(argv: Sequence[str]) -> dict[str, Any]:
         raise UsageError(f"{given}; dirk-admin --help says what does") from None
     for name in _NUMBERS:
         value = options[name]
-        if value is None or (value.isascii() and value.isdecimal()):
+        if value is None or (value.isascii() and value.isdecimal() and len(value) <= _MOST_DIGITS):
             continue
+        if value.isascii() and value.isdecimal():
+            raise UsageError(f"{name}: {value[:_MOST_DIGITS]}… has more than {_MOST_DIGITS} digits")
         is_negative = value.isascii() and value.removeprefix("-").isdecimal()
         raise UsageError(f"{name}: {value} is {'below 0' if is_negative else 'not a whole number'}")
     if options["--to-time"] is not None:

@@ -317,10 +317,11 @@ def _whole(arguments: dict[str, Any], name: str, default: int, least: int, most:
         raise CannotStartError(f"{name}: {value} is not a whole number")
     # Longer ones than Python reads are out of every range, too.
     number = int(value[:_MOST_DIGITS])
+    shown = value if len(value) <= _MOST_DIGITS else f"{value[:_MOST_DIGITS]}…"
     if number < least:
-        raise CannotStartError(f"{name}: {value} is below {least}")
+        raise CannotStartError(f"{name}: {shown} is below {least}")
     if number > most:
-        raise CannotStartError(f"{name}: {value} is above {most}")
+        raise CannotStartError(f"{name}: {shown} is above {most}")
     return number
 
 

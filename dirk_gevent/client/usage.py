@@ -16,6 +16,8 @@ from dirk_gevent.client.texts import asked_language, environment_language, sente
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 3949
 
+_MOST_DIGITS = 100
+
 #: Exit statuses.
 EXIT_OK, EXIT_OWN_ERROR, EXIT_USAGE, EXIT_STATEMENT_FAILED = 0, 1, 2, 3
 
@@ -106,7 +108,8 @@ def _options(given: Mapping[str, Any]) -> ClientOptions:
 
 
 def _port(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= 65535:
+    # Before it is read: Python reads no number of thousands of digits.
+    if not text.isdecimal() or len(text) > _MOST_DIGITS or not 1 <= int(text) <= 65535:
         _refuse("client_bad_port", port=text)
     return int(text)
 

@@ -184,6 +184,30 @@ def test_signals_of_other_servers_end_none_of_ours_and_sighup_reopens_the_log(
     assert "event=ready" in moved.read_text(encoding="utf-8")
 
 
+def test_log_files_are_rotated_as_the_page_says(tmp_path: Path) -> None:
+    page = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
+    start, *steps = page.split("\n## Rotate log files\n")[1].split("```sh\n")[1].split("```")[0].splitlines()
+    content = {"configVersion": 2, "instances": [{"id": "m1", "port": free_port()}]}
+    (tmp_path / "config.json").write_text(json.dumps(content), encoding="utf-8")
+    (tmp_path / "bin").symlink_to(ROOT / "bin")
+    # The shell waits for a word between the first line and the rest.
+    script = "\n".join([start, "read _", *steps, "read _", "kill $!", "wait $!"])
+    shell = subprocess.Popen(["sh", "-c", script], cwd=tmp_path, env=clean_environ(), stdin=subprocess.PIPE, text=True)
+    assert shell.stdin is not None
+    log, moved = tmp_path / "m1.log", tmp_path / "m1.log.1"
+    try:
+        wait_for(lambda: log.exists() and "event=ready" in log.read_text(encoding="utf-8"), 30, "the node")
+        print("go on", file=shell.stdin, flush=True)
+        wait_for(lambda: moved.exists() and log.exists(), 10, "a new log file")
+        print("end", file=shell.stdin, flush=True)
+        assert shell.wait(30) == 0
+        assert "event=stopped" in log.read_text(encoding="utf-8")
+    finally:
+        shell.stdin.close()
+        shell.kill()
+        shell.wait()
+
+
 def test_a_single_node_at_a_terminal_drains_when_the_terminal_goes_away(tmp_path: Path) -> None:
     import pty
 

@@ -94,6 +94,9 @@ def test_wrong_arguments_are_one_sentence_with_the_usage(tmp_path: Path) -> None
     assert refused(typed("dirk-cache", HOST, "70000", cwd=tmp_path)) == "dirk-cache: PORT: 70000 is above 65535"
     assert "LISTEN_PORT: x is not a whole number" in refused(typed("dirk-cache", HOST, "1", "x", cwd=tmp_path))
     assert "is above 65535" in refused(typed("dirk-cache", HOST, "1" * 5000, cwd=tmp_path))
+    assert "1" * 5000 in refused(typed("dirk-client", HOST, "1" * 5000, cwd=tmp_path))
+    said = refused(typed("dirk-admin", "skip", "t", "1" * 5000, cwd=tmp_path))
+    assert said == f"dirk-admin: INDEX: {'1' * 15}… has more than 15 digits"
     assert "is not a host name" in refused(typed("dirk-cache", "a" * 64, cwd=tmp_path))
 
 
