@@ -58,6 +58,11 @@ MESSAGES: dict[str, Texts] = {
         fr="ce qui répond à {address} n'est pas DirkDB : {line}",
         en="what answers at {address} is not DirkDB: {line}",
     ),
+    "client_silent": Texts(
+        mg="tsy miteny na inona na inona ny ao {address} : DirkDB ve io ?",
+        fr="ce qui écoute à {address} ne dit rien : est-ce DirkDB ?",
+        en="what listens at {address} says nothing: is it DirkDB?",
+    ),
     "client_lost": Texts(
         mg="tapaka isaky ny andrana ny fifandraisana tamin'ny {address} ; tsy voavaly ny baiko",
         fr="la connexion à {address} se perd à chaque essai ; l'instruction reste sans réponse",

@@ -123,6 +123,11 @@ def read_answer(stream: BinaryIO, asks_meta: bool) -> Iterator[Page | End]:
             raise NotDirkError(line.decode("utf-8", "replace").rstrip("\n")[:80])
 
 
+def may_begin_answer(data: bytes) -> bool:
+    """Whether `data`, which may be cut anywhere, can be the beginning of an answer."""
+    return any(data.startswith(line[: len(data)]) for line in (_PAGE_LINE, _RESULT_LINE, _RELATION_END))
+
+
 def _line(stream: BinaryIO, most_bytes: int = -1) -> bytes:
     """The next line; of one that is longer than `most_bytes` the beginning, which is no line of an answer."""
     line = stream.readline(most_bytes)

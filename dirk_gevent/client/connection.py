@@ -16,10 +16,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dirk_gevent.client.answers import End, Page, read_answer
+from dirk_gevent.client.answers import End, NotDirkError, Page, may_begin_answer, read_answer
 
 _CONNECT_TIMEOUT_SECONDS = 5.0
 _READ_BUFFER_BYTES = 128 * 1024
+_BEGINNING_BYTES = 80
 _RESET = struct.pack("ii", 1, 0)
 # A peer that vanished without a word (power cut, cable) is found after 30 + 3 x 10 seconds.
 _KEEPALIVE = (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3))
@@ -46,7 +47,11 @@ class Connection:
 
     def __init__(self, address: Address, timeout_seconds: float | None = None) -> None:
         """Connect; `timeout_seconds` bounds each later wait for bytes (None waits as long as it takes)."""
-        self._socket = socket.create_connection((address.host, address.port), _CONNECT_TIMEOUT_SECONDS)
+        try:
+            self._socket = socket.create_connection((address.host, address.port), _CONNECT_TIMEOUT_SECONDS)
+        except UnicodeError:
+            # What cannot even be written as a host name.
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known") from None
         self._socket.settimeout(timeout_seconds)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -65,6 +70,24 @@ class Connection:
         self.owes_answer = True
         self._socket.sendall(request)
         return self._answer(asks_meta)
+
+    def is_answering(self, seconds: float) -> bool:
+        """Whether something of an answer that is owed has come, or the connection's end; waits at most `seconds`.
+
+        Of no meaning once anything has been read. A connection with a shorter limit of its own does not wait here.
+        Raises NotDirkError for bytes that begin no answer: their line may never end.
+        """
+        own_seconds = self._socket.gettimeout()
+        if own_seconds is not None and own_seconds <= seconds:
+            return True
+        poll = select.poll()
+        poll.register(self._socket, select.POLLIN)
+        if not poll.poll(seconds * 1000):
+            return False
+        beginning = self._socket.recv(_BEGINNING_BYTES, socket.MSG_PEEK)
+        if not may_begin_answer(beginning):
+            raise NotDirkError(beginning.decode("utf-8", "replace").partition("\n")[0].rstrip("\r"))
+        return True
 
     def settled(self) -> None:
         """The answer to the last request was read to its end: the connection is ready for another."""

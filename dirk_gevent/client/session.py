@@ -35,6 +35,7 @@ from dirk_gevent.client.requests import (
     SessionError,
     UnreachableError,
 )
+from dirk_gevent.client.silence import wait_for_first_word
 
 _USE = re.compile(r"Ny tahiry : (.+) dia miasa ankehitriny\Z")
 _DROP = re.compile(r"Ny tahiry : (.+) dia voarava\Z")
@@ -85,7 +86,7 @@ class Session:
         self._patience = patience or Patience()
         self._notify = notify
         self._connection: Connection | None = None
-        self._was_connected = False
+        self._was_connected = self._has_heard = False
         self._is_lost = False
         self._is_sent = False
         self._gives_meta: bool | None = None
@@ -210,7 +211,11 @@ class Session:
         encoded = encode(request.statement, self._metadata(request))
         self._is_sent = True
         rest = connection.ask(encoded, asks_meta=True)
-        return next(rest), rest
+        if not self._has_heard:
+            wait_for_first_word(connection, self.address, self._notify)
+        first = next(rest)
+        self._has_heard = True
+        return first, rest
 
     def _after_loss(self, request: Request, error: OSError) -> None:
         """The connection failed under a request: raises LostError when it must not be sent again."""

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
+import threading
 from collections.abc import Callable
+from contextlib import closing as closing_at_end
+from pathlib import Path
 
 import pytest
 
-from tests.cluster import HOST, ROOT, Cluster, ask, clean_environ, message, wait_for
+from dirk_gevent.client import driver
+from tests.cluster import HOST, ROOT, Cluster, ask, clean_environ, free_port, message, wait_for
 from tests.shell.other_programs import ALL, Behaviour, OtherProgram, closing, endless, http, noise, silent
 
 
@@ -45,6 +50,7 @@ def test_dirk_admin_says_that_it_is_not_the_proxy(
         assert said == f"dirk-admin: what listens at {place} is not DirkDB's proxy: it answers in another way"
 
 
+@pytest.mark.slow
 def test_dirk_admin_does_not_wait_for_one_that_is_silent(make_cluster: Callable[..., Cluster]) -> None:
     cluster = make_cluster()
     with OtherProgram(cluster.ports["proxy"], [silent]):
@@ -56,13 +62,85 @@ def test_dirk_admin_does_not_wait_for_one_that_is_silent(make_cluster: Callable[
     )
 
 
+TALKING = [one for one in ALL if one is not closing]
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [pytest.param(silent, marks=pytest.mark.slow), *TALKING],
+    ids=lambda one: one.__name__,
+)
+def test_the_client_and_the_driver_do_not_wait_for_ever(behaviour: Behaviour, tmp_path: Path) -> None:
+    port = free_port()
+    with OtherProgram(port, [behaviour]):
+        found = subprocess.run(
+            [str(ROOT / "bin/dirk-client"), HOST, str(port), "--lang", "en", "-e", "alaivo 1 antso x"],
+            env=clean_environ(),
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert (found.returncode != 0, found.stdout) == (True, "")
+        assert "Traceback" not in found.stderr
+        if behaviour is silent:
+            assert f"what listens at {HOST}:{port} says nothing: is it DirkDB?" in found.stderr
+            assert f"{HOST}:{port} did not answer in time" in found.stderr
+            return
+        assert f"what answers at {HOST}:{port} is not DirkDB" in found.stderr
+        with (
+            closing_at_end(driver.connect(HOST, port)) as connection,
+            pytest.raises(driver.InterfaceError, match="is not DirkDB"),
+        ):
+            connection.cursor().execute("alaivo 1 antso x")
+
+
+def test_a_first_answer_that_takes_long_is_waited_for_where_another_question_is_answered(tmp_path: Path) -> None:
+    """A busy DirkDB: the first connection gets its answer late, the second, on which it is asked, at once."""
+    answer = b"RESULT_MESSAGE\nOK\nEND\n"
+
+    def busy(peer: socket.socket) -> None:
+        peer.recv(65536)
+        asked.wait(30)
+        peer.sendall(answer)
+        peer.recv(65536)
+
+    def ready(peer: socket.socket) -> None:
+        peer.recv(65536)
+        peer.sendall(answer)
+        asked.set()
+        peer.recv(65536)
+
+    asked, port = threading.Event(), free_port()
+    with OtherProgram(port, [busy, ready]), closing_at_end(driver.connect(HOST, port)) as connection:
+        assert connection.cursor().execute("safidio ny fiteny en").message == "OK"
+    assert asked.is_set()
+
+
+def test_a_host_that_is_no_name_is_one_sentence(tmp_path: Path) -> None:
+    for host in ("a" * 64, "a..b"):
+        found = subprocess.run(
+            [str(ROOT / "bin/dirk-client"), host, "--lang", "en", "-e", "alaivo 1 antso x"],
+            env=clean_environ(),
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert (found.returncode, found.stdout) == (2, "")
+        assert found.stderr.startswith(f"dirk-client: nothing answers at {host}:3949 (")
+        with pytest.raises(driver.OperationalError, match="nothing answers at"):
+            driver.connect(host, language="en")
+
+
+@pytest.mark.slow
 def test_a_node_and_a_cache_tell_what_they_found_and_go_on_once_the_proxy_is_there(
     make_cluster: Callable[..., Cluster],
 ) -> None:
     cluster = make_cluster(masters=("m1",))
     with OtherProgram(cluster.ports["proxy"], ALL) as other:
         cluster.start("m1", "cache", ready=False)
-        wait_for(lambda: other.served > 6 * len(ALL), 60, "many connections")
+        wait_for(lambda: other.served > 3 * len(ALL), 60, "many connections")
         wait_for(lambda: "event=waiting for=log" in cluster.log("m1"), 60, "the node's word")
         wait_for(lambda: "event=waiting for=proxy" in cluster.log("cache"), 60, "the cache's word")
         for part in ("m1", "cache"):
