@@ -112,13 +112,13 @@ def test_dirk_up_serves_with_all_streams_closed(make_cluster: Callable[..., Clus
     cluster = make_cluster()
     words = ["--config", str(cluster.config_path), "--cache-port", str(cluster.ports["cache"])]
     one = with_streams(ALL_CLOSED, words_of("up", words, "bin"), cluster.directory)
+    log = cluster.directory / "data/log/dirk-up.log"
     try:
-        wait_for(lambda: is_listening(cluster.ports["cache"]), 30, "the cache")
+        wait_for(lambda: log.exists() and "up    | ready: " in log.read_text(encoding="utf-8"), 60, "all parts")
         wait_for(lambda: is_written(cluster), 30, "a write")
     finally:
         one.terminate()
     assert ended(one)[0] == 0
-    assert "up    | ready: " in (cluster.directory / "data/log/dirk-up.log").read_text(encoding="utf-8")
 
 
 def test_the_client_works_without_an_input_and_tells_of_a_closed_output(shared_cluster: Cluster) -> None:
