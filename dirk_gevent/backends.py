@@ -175,6 +175,8 @@ class Backend:
         try:
             wire.send(request)
             data = wire.receive(_RECEIVE_BYTES)
+            if not protocol.may_begin_answer(data):
+                raise ConnectionResetError("what listens there does not answer as DirkDB")
             while not data.endswith(protocol.END):
                 if len(data) > COLLECT_BYTES:
                     self._running[wire] = (math.inf, client)

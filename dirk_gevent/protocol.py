@@ -27,6 +27,7 @@ END = b"\nEND\n"
 METADATA_OPEN = b"/*dirk "
 #: The line before an answer's message.
 RESULT_LINE = b"RESULT_MESSAGE\n"
+_BEGINNINGS = (RESULT_LINE, b"RELATION_JSON_PAGE ", b"RELATION_JSON_END\n")
 _META_LINE = b"\nMETA "
 
 _SPECIAL = re.compile(rb"['\"`]|--|//|/\*")
@@ -284,6 +285,11 @@ def frame_bytes(content: Mapping[str, Any], body: bytes, compressor: zstandard.Z
     if len(payload) >= _COMPRESS_FROM_BYTES:
         payload, kind = compressor.compress(payload), 2
     return struct.pack(">IB", len(payload) + 1, kind) + payload
+
+
+def may_begin_answer(data: bytes) -> bool:
+    """Whether `data`, which may be cut anywhere, can begin an answer: what listens may be another program."""
+    return data.startswith(_BEGINNINGS) or any(one.startswith(data) for one in _BEGINNINGS)
 
 
 class FrameSocket:

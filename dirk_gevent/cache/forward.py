@@ -118,6 +118,9 @@ class Forwarder:
                 streaming()
                 return self._stream(bytes(held), with_meta, failed)
             data = self._upstream.receive()
+            if not held and not protocol.may_begin_answer(data):
+                self._upstream.close(abort=True)
+                raise UpstreamLostError("what listens there does not answer as DirkDB")
             self._hold(len(data))
             held += data
         meta, body = protocol.split_meta(bytes(held))
