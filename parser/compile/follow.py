@@ -17,6 +17,7 @@ from parser.compile import sql
 from parser.compile.context import Context, Tolerance
 from parser.compile.define import define_view
 from parser.compile.load import parsed
+from parser.compile.select import text_name
 from parser.compile.trace import Followed, Trace
 from parser.compile.walk import every
 from parser.errors import SqlError
@@ -25,8 +26,13 @@ from parser.literals import Literals
 from parser.plan import CatalogChange, Shaped
 from parser.printer import quoted
 from parser.schema import Schema, Table, View, key
+from parser.shape import source_text
 from parser.shape import text as statement_text
 
+#: Queries in expressions: nobody asks for the names of their columns.
+_VALUES: tuple[type[nodes.ScalarQuery | nodes.InQuery | nodes.Exists], ...] = (
+    nodes.ScalarQuery, nodes.InQuery, nodes.Exists
+)  # fmt: skip
 Renaming = nodes.RenameTable | nodes.RenameColumn
 
 
@@ -76,11 +82,14 @@ def _column_edits(names: Iterable[nodes.Name], action: nodes.RenameColumn) -> It
     return ((name.place, action.new.text) for name in names if key(name.text) == old)
 
 
-def _edited(shaped: Shaped, edits: Mapping[int, str]) -> str:
-    """The statement's text with other names at those places of its shape."""
+def _edited(shaped: Shaped, edits: Mapping[int, str], aliases: Mapping[int, str] = MappingProxyType({})) -> str:
+    """The statement's text with other names at those places of its shape; `aliases` are put in at theirs."""
     shape = shaped.shape
-    for place in sorted(edits, reverse=True):
-        shape = shape[:place] + quoted(edits[place]) + shape[name_end(shape, place) :]
+    for place in sorted({**edits, **aliases}, reverse=True):
+        if place in edits:
+            shape = shape[:place] + quoted(edits[place]) + shape[name_end(shape, place) :]
+        else:
+            shape = f"{shape[:place]} AS {quoted(aliases[place])}{shape[place:]}"
     return statement_text(replace(shaped, shape=shape))
 
 
@@ -152,7 +161,8 @@ def followers(schema: Schema, table: Table, views: Iterable[View], action: Renam
         except SqlError:
             raise SqlError("change_in_use", name=table.name, user=view.name) from None
         edits = dict(_view_edits(trace, table, action))
-        found.append(FollowedView(view, _edited(parsed(view.source)[0], edits), text))
+        shaped, create = parsed(view.source)
+        found.append(FollowedView(view, _edited(shaped, edits, dict(_text_names(shaped, create, edits))), text))
         columns[view.key] = {each.name.new: each.name for each in made.columns if isinstance(each.name, Followed)}
         schema = replace(schema, views=MappingProxyType({**schema.views, view.key: made}))
     return Followers(tuple(found), columns, table, new_table)
@@ -176,6 +186,21 @@ def _view_edits(trace: Trace, table: Table, action: Renaming) -> Iterable[tuple[
     yield from ((place, action.name.text) for place in meant)
     bare = {each.alias for each in meant.values() if each.is_bare}
     yield from ((place, action.name.text) for place, alias in trace.qualifiers.items() if alias in bare)
+
+
+def _text_names(shaped: Shaped, create: nodes.Statement, edits: Mapping[int, str]) -> Iterable[tuple[int, str]]:
+    """Where AS must say the name of a column that was called by its text, which is to be another; and that name."""
+    values = [each.query.body for kind in _VALUES for each in every(create, kind)]
+    nameless = {id(item) for body in values if isinstance(body, nodes.Select) for item in body.items}
+    for item in every(create, nodes.Item):
+        if item.alias is not None or isinstance(item.expr, nodes.Column) or id(item) in nameless:
+            continue
+        first = min((name.place for name in every(item.expr, nodes.Name) if name.place >= 0), default=-1)
+        start = shaped.shape.rfind(item.source, 0, first + len(item.source))
+        end = start + len(item.source)
+        if first >= 0 and any(start <= place < end for place in edits):
+            name, literal = text_name(item)
+            yield end, name if literal < 0 else source_text(name, literal, shaped)
 
 
 def compiled(schema: Schema, source: str, trace: Trace) -> tuple[View, str]:

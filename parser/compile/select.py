@@ -106,10 +106,15 @@ def _item(env: Env, item: nodes.Item) -> ResultColumn:
         return ResultColumn(item.alias.text, origin, is_boolean, expression=compiled, risk=risk)
     if isinstance(item.expr, nodes.Column):
         return ResultColumn(_column_name(env.scope, item.expr), origin, is_boolean, expression=compiled, risk=risk)
-    name, first = item.source, item.first_literal if "'" in item.source else -1
-    if first < 0:
-        name = plain_name(name)
+    name, first = text_name(item)
     return ResultColumn(name, origin, is_boolean, first, compiled, has_name=False, risk=risk)
+
+
+def text_name(item: nodes.Item) -> tuple[str, int]:
+    """The name of a column that is called by its text, and the index of the first literal in that; -1 without one."""
+    if "'" in item.source:
+        return item.source, item.first_literal
+    return plain_name(item.source), -1
 
 
 def _column_name(scope: Scope, column: nodes.Column) -> str:

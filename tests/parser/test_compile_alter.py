@@ -216,6 +216,16 @@ def test_views_of_views_follow(database: SmallDatabase) -> None:
     assert database.run("select k, c from v") == [(1, "x"), (2, "y")]
 
 
+def test_a_column_that_is_called_by_its_text_keeps_that_name(database: SmallDatabase) -> None:
+    database.run("create view v as select a  +  1, max( t.b ), (select max(a) || 'x' from t) from t where a + 1 > 0")
+    names = database.names("select * from v")
+    database.run("create view w as select `a + 1` as z from v")
+    database.run("alter table t rename column a to k")
+    database.run("alter table t rename to `the one`")
+    assert database.names("select * from v") == names == ["a + 1", "max( t.b )", "(select max(a) || 'x' from t)"]
+    assert database.run("select z from w") == [(3,)]
+
+
 def test_names_that_differ_in_capitals_only(database: SmallDatabase) -> None:
     database.run("create table kid (p ISA references t(a))")
     database.run("alter table t rename column a to A")
