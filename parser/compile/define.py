@@ -188,7 +188,8 @@ def is_good(schema: Schema, reference: Reference, parent: Table) -> bool:
 def _is_unique(schema: Schema, parent: Table, columns: tuple[str, ...]) -> bool:
     """A primary key, UNIQUE, or a unique index on just these columns."""
     indexes = (each.key_columns for each in schema.indexes.values() if each.table == parent.key)
-    return any(set(group) == set(columns) for group in (*parent.unique, *indexes))
+    # UNIQUE (a, a) is no key of `a` to SQLite.
+    return any(sorted(group) == sorted(columns) for group in (*parent.unique, *indexes))
 
 
 def table_sql(context: Context, node: nodes.CreateTable, table: Table) -> str:

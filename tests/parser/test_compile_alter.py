@@ -249,6 +249,11 @@ def test_numbers_are_never_given_twice(database: SmallDatabase) -> None:
     assert database.run("select k from m where u = 4") == [(4,)]
 
 
+def test_a_column_twice_in_a_key_is_no_key_of_that_column(database: SmallDatabase) -> None:
+    database.run("create table twice (a ISA, unique (a, a))")
+    assert database.error("create table kid (p ISA references twice(a))").key == "foreign_key_invalid"
+
+
 def test_rows_keep_their_order(database: SmallDatabase) -> None:
     database.run("create table z (x ISA, y ISA unique)")
     database.run("insert into z values (1, 9), (2, 3), (3, 5)")
