@@ -89,8 +89,8 @@ def parse(argv: Sequence[str]) -> dict[str, Any]:
     try:
         options = dict(docopt(USAGE, words, version=f"dirk-admin {__version__}"))
     except DocoptExit:
-        given = f"{shlex.join(words)} does not fit" if words else "say what to do"
-        raise UsageError(f"{given}; dirk-admin --help says what does") from None
+        given = f"unknown option or argument: {shlex.join(words)}" if words else "a command is missing"
+        raise UsageError(f"{given}; see dirk-admin --help") from None
     for name in _NUMBERS:
         value = options[name]
         if value is None or (value.isascii() and value.isdecimal() and len(value) <= _MOST_DIGITS):

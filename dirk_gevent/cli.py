@@ -226,7 +226,7 @@ def _arguments(name: str, usage: str, words: list[str]) -> dict[str, Any]:
         return dict(docopt(usage, words, version=f"{name} {__version__}"))
     except DocoptExit:
         synopsis = usage.split("Usage:\n", 1)[1].splitlines()[0].strip()
-        given = f"{shlex.join(words)} does not fit" if words else "an argument is missing"
+        given = f"unknown option or argument: {shlex.join(words)}" if words else "an argument is missing"
         raise CannotStartError(f"{given}; usage: {synopsis}") from None
 
 

@@ -14,7 +14,9 @@ from collections.abc import Mapping
 
 from dirk_gevent.catalogue import LANGUAGES, Texts, messages
 from dirk_gevent.catalogue.language_text import MARKS
+from dirk_gevent.catalogue.reasons import reason_in
 from parser.errors import SqlError
+from parser.keywords import KEYWORDS, words_of
 
 __all__ = ["LANGUAGES", "render", "sentence", "success"]
 
@@ -28,12 +30,16 @@ _SOURCE_COLUMNS = 100
 _PARAMETER_CHARACTERS = 400
 
 _OPTIONAL = re.compile(r"\[\[(.*?)\]\]", re.DOTALL)
-_FIELD = re.compile(r"\{(\w+)")
+_CAPITALS = re.compile(r"\b[A-Z]+\b")
+_FIELD = re.compile(r"\{([a-z]\w*)")
+
+#: The parameter `speaks` of an error that has a place in a statement: which vocabulary that is written in.
+_SPEAKS = {"malagasy": True, "standard": False, "both": None}
 
 _WHERE = Texts(
-    mg=" (andalana {line}, tsanganana {column})",
-    fr=" (ligne {line}, colonne {column})",
-    en=" (line {line}, column {column})",
+    mg=" (andalana faha-{line}, tarehintsoratra faha-{column})",
+    fr=" (ligne {line}, caractère {column})",
+    en=" (line {line}, character {column})",
 )
 _EXPECTED = Texts(mg="andrasana : {words}", fr="attendu : {words}", en="expected: {words}")
 
@@ -75,15 +81,18 @@ def _where(error: SqlError, language: str) -> str:
     texts = messages().get(error.key)
     if texts is None or "{line}" in texts.mg:
         return ""
-    return _fill(_WHERE.in_language(language), error.params)
+    return _fill(_WHERE.in_language(language), error.params, language)
 
 
 def sentence(key: str, language: str, params: Mapping[str, object]) -> str:
-    """The sentence of `key` in `language` with its parameters, without prefix or SQLSTATE. Never raises."""
+    """The sentence of `key` in `language` with its parameters, without prefix or SQLSTATE. Never raises.
+
+    It names keywords in the vocabulary of the statement it is about, or else in that of its language.
+    """
     texts = messages().get(key)
     if texts is None:
         return key
-    return _fill(texts.in_language(language), params)
+    return _fill(texts.in_language(language), params, language)
 
 
 def success(verb: str, name: str = "", rows: int = 0) -> str:
@@ -112,18 +121,31 @@ def success(verb: str, name: str = "", rows: int = 0) -> str:
 
 
 class _Shown(dict[str, str]):
-    """Parameters as text, `?` for those that are missing."""
+    """Parameters as text, `?` for those that are missing; a field in capitals names keywords by their tokens."""
+
+    def __init__(self, params: Mapping[str, object], malagasy: bool | None) -> None:
+        super().__init__({name: _short(str(value)) for name, value in params.items()})
+        self._malagasy = malagasy
+        if params.get("speaks") == "malagasy" and "what" in self:
+            self["what"] = _CAPITALS.sub(lambda each: self._keyword(each[0]) or each[0], self["what"])
 
     def __missing__(self, key: str) -> str:
-        return "?"
+        return self._keyword(key) or "?"
+
+    def _keyword(self, key: str) -> str:
+        """The words of one token, or of several (`GROUP_BY`); empty for what is none."""
+        tokens = (key,) if key in KEYWORDS else tuple(key.split("_"))
+        return words_of(tokens, self._malagasy) if KEYWORDS.keys() >= set(tokens) else ""
 
 
-def _fill(template: str, params: Mapping[str, object]) -> str:
+def _fill(template: str, params: Mapping[str, object], language: str) -> str:
     def keep(part: re.Match[str]) -> str:
         inner = part.group(1)
         return inner if all(params.get(field) for field in _FIELD.findall(inner)) else ""
 
-    shown = _Shown({name: _short(str(value)) for name, value in params.items()})
+    if "reason" in params:
+        params = {**params, "reason": reason_in(language, str(params["reason"]))}
+    shown = _Shown(params, _SPEAKS.get(str(params.get("speaks")), language == "mg"))
     return _OPTIONAL.sub(keep, template).format_map(shown)
 
 

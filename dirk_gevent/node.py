@@ -32,7 +32,7 @@ from dirk_gevent.quick import QuickReads
 from dirk_gevent.service import Answer, Service, StopRequest, TakeOver
 from dirk_gevent.session import Request, Session, spoken
 from dirk_gevent.startup import CannotStartError
-from dirk_gevent.statements import choose_language
+from dirk_gevent.statements import check_usable, choose_language
 from dirk_gevent.threads import NativeThreads
 from dirk_gevent.transactions import VERBS, is_apart
 from dirk_gevent.understand import HUB_CHARACTERS, Understanding
@@ -164,6 +164,7 @@ class NodeHandler:
         session.saw(SYSTEM_LOG_ID, self._engine.enacted_index)
         if route.verb == "use":
             database = self._known(route.target or "", route.place)
+            check_usable(database.log_id, route)
             session.use(database.name, database.log_id)
             meta = answers.meta_of(session, request, self._engine.node, "session")
             return answers.done("use", database.name, 0, meta)

@@ -48,6 +48,12 @@ def choose_language(session: Session, route: Route) -> str:
     return language
 
 
+def check_usable(log_id: int, route: Route) -> None:
+    """Raise system_database (42501) when USE names DirkDB's own database, in which every statement is refused."""
+    if log_id == SYSTEM_LOG_ID:
+        raise SqlError("system_database", place=route.place)
+
+
 class SessionStatements:
     """Those statements, answered where the log is hosted. `name` is the process's, for META."""
 
@@ -81,6 +87,7 @@ class SessionStatements:
     def _use(self, session: Session, request: Request, route: Route) -> bytes:
         self._host.sessions.check_names(session, request)
         info = self._host.find(route.target or "", route.place)
+        check_usable(info.log_id, route)
         session.use(info.name, info.log_id)
         self._host.sessions.begin(session, info.log_id)
         return answers.done("use", info.name, 0, self._meta(session, request, "session"))

@@ -74,7 +74,7 @@ def p_explain(p: P) -> None:
 def p_translate(p: P) -> None:
     """command : TRANSLATE command
                | TRANSLATE TO name command"""
-    p[0] = Translate(p[len(p) - 1], p[3].text.lower() if len(p) > 3 else "sql", p.lexpos(1))
+    p[0] = Translate(p[len(p) - 1], p[3].text.lower() if len(p) > 3 else "sql", p.lexpos(3 if len(p) > 3 else 1))
 
 
 def p_use(p: P) -> None:

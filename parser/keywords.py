@@ -6,6 +6,7 @@ bare name; the reserved words are one closed list, `RESERVED`. All other words o
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 
@@ -243,6 +244,27 @@ MALAGASY_FUNCTIONS: dict[str, str] = {
     "current_date": "androany",
     "current_timestamp": "izao",
 }
+
+
+def speaks_malagasy(words: Collection[str]) -> bool | None:
+    """Whether a statement of these words (lower case) is written in the Malagasy vocabulary, or has no keyword; None
+    when it has words of both."""
+    malagasy, standard = not MALAGASY_ONLY.isdisjoint(words), not STANDARD_ONLY.isdisjoint(words)
+    return None if malagasy and standard else not standard
+
+
+def words_of(tokens: Sequence[str], malagasy: bool | None) -> str:
+    """Keywords as a person is told of them: in one vocabulary, or (None) in both, `rehefa/WHERE`.
+
+    Of several, those that the Malagasy vocabulary has no word for are left out of it: `vondrona` is GROUP BY.
+    """
+    said = (True, False) if malagasy is None else (malagasy,)
+    return "/".join(dict.fromkeys(_phrase(tokens, each) for each in said))
+
+
+def _phrase(tokens: Sequence[str], malagasy: bool) -> str:
+    kept = [token for token in tokens if not malagasy or len(tokens) == 1 or KEYWORDS[token].malagasy]
+    return " ".join(word(token, malagasy) for token in kept)
 
 
 def word(token: str, malagasy: bool) -> str:

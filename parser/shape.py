@@ -16,6 +16,7 @@ from typing import Final
 
 from parser import literal_text as literals
 from parser.errors import SqlError
+from parser.keywords import speaks_malagasy
 from parser.lexer import MAX_TOKENS
 from parser.plan import Shaped, Value
 from parser.repetition import optional, repeated
@@ -57,6 +58,7 @@ _ROW_LITERAL = re.compile(
     rf"(['\"0-9.\-nNmMdDtTfF](?:{_NUMBER}|{_QUOTED}|{_WORD}|{_MINUS}|{_BROKEN_STRING}))", re.VERBOSE | re.DOTALL
 )
 _MARKER = re.compile(rf"` {_BACK} ` | '[sirv]'", re.VERBOSE)
+_KEYWORD = re.compile(r"[^\W\d]\w*+")
 _SPACE = re.compile(r"(`[^`]*+`)|\s++")
 #: After it a string is a name: `SELECT a AS "b"`.
 _AS = re.compile(r"(?<![\w`])(?:as|antso)\s*+$", re.IGNORECASE)
@@ -324,4 +326,11 @@ def placed(error: SqlError, text: str) -> SqlError:
     past_rows = markers >= shaped.row_start + shaped.row_width > shaped.row_start
     offset = len(plain.shape) - len(shaped.shape) + error.place if past_rows else error.place
     before = fill(plain.shape[:offset], plain.texts)
-    return SqlError(error.key, **{**error.params, **place(text, len(before))})
+    told = {**error.params, **place(text, len(before)), "speaks": _vocabulary(shaped.shape)}
+    return SqlError(error.key, **told)
+
+
+def _vocabulary(shape: str) -> str:
+    """Which words a statement is written in, as its errors' parameter `speaks`: `malagasy`, `standard` or `both`."""
+    malagasy = speaks_malagasy(frozenset(_KEYWORD.findall(_MARKER.sub(" ", shape).lower())))
+    return "both" if malagasy is None else "malagasy" if malagasy else "standard"

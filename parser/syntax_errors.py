@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from parser.errors import SqlError
-from parser.keywords import KEYWORDS, MALAGASY_ONLY, NAME_TOKENS, STANDARD_ONLY, TOKENS, word
+from parser.keywords import KEYWORDS, MALAGASY_ONLY, NAME_TOKENS, TOKENS, speaks_malagasy, words_of
 from parser.lexer import SIGNS, SyntaxFault, Token
 from parser.plan import Shaped
 from parser.shape import fill, literal_texts, text_place
@@ -110,9 +110,7 @@ def _near(name: str) -> list[str]:
 
 def _voice(fault: SyntaxFault, meant: _Meant | None) -> bool | None:
     """Whether the statement's keywords are Malagasy (or there are none); None when it has some of each."""
-    words = {*fault.lexer.words, *([meant.keyword.lower()] if meant is not None else [])}
-    malagasy, standard = not words.isdisjoint(MALAGASY_ONLY), not words.isdisjoint(STANDARD_ONLY)
-    return None if malagasy and standard else not standard
+    return speaks_malagasy({*fault.lexer.words, *([meant.keyword.lower()] if meant is not None else [])})
 
 
 def _possible(fault: SyntaxFault) -> tuple[str, ...]:
@@ -131,10 +129,7 @@ def expected_words(tokens: tuple[str, ...], malagasy: bool | None) -> list[str]:
     wanted = frozenset(tokens)
     words = [mark for token, mark in _CLASSES.items() if token in wanted]
     as_names = frozenset(NAME_TOKENS) if "ID" in wanted else frozenset()
-    for token in KEYWORDS:
-        if token in wanted and token not in as_names:
-            said = (True, False) if malagasy is None else (malagasy,)
-            words.append("/".join(dict.fromkeys(word(token, each) for each in said)))
+    words += [words_of((token,), malagasy) for token in KEYWORDS if token in wanted and token not in as_names]
     words += [f"'{SIGNS[token]}'" for token in _PUNCTUATION if token in wanted]
     return list(dict.fromkeys(words))
 

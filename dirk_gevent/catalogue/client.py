@@ -6,32 +6,34 @@ from dirk_gevent.catalogue import Texts
 
 MESSAGES: dict[str, Texts] = {
     "client_welcome": Texts(
-        mg="DirkDB {version}, tafiditra ao {address}. Farano amin'ny ; ny baiko ; miala no ivoahana.",
-        fr="DirkDB {version}, connecté à {address}. Terminez chaque instruction par ; — miala pour quitter.",
-        en="DirkDB {version}, connected to {address}. End each statement with ; and type miala to leave.",
+        mg="DirkDB {version}, mifandray amin'ny {address}. Farano amin'ny « ; » ny baiko tsirairay. Soraty hoe miala "
+        "raha hivoaka.",
+        fr="DirkDB {version}, connecté à {address}. Terminez chaque instruction par « ; ». Tapez miala pour quitter.",
+        en="DirkDB {version}, connected to {address}. End each statement with “;”. Type miala to leave.",
     ),
     "client_help": Texts(
-        mg="Farano amin'ny ; ny baiko, na teny malagasy na SQL, ary azo atao andalana maro :\n"
+        mg="Farano amin'ny « ; » ny baiko, na teny malagasy na SQL, ary azo atao andalana maro :\n"
         "  asehoy ny tahiry;   ampiasao sekoly;   asehoy ny tabilao;   alaivo * ao@ mpianatra;\n"
         "  manamboara tahiry sekoly;   manamboara tabilao mpianatra (id ISA, anarana LAHATSORATRA);\n"
         "  manampia ao@ mpianatra sanda (1, 'Rakoto');   safidio ny fiteny mg;   (na fr, en)\n"
-        "Tsy mila ; : miala (quit) no ivoahana, diovy (!) mamafa ny efijery, fanampiana (help) mampiseho ity.\n"
+        "Tsy mila « ; » : miala (quit) hivoahana, diovy (!) hamafana ny efijery, fanampiana (help) hampisehoana ity "
+        "toromarika ity.\n"
         "Ctrl-C manafoana izay mandeha. Ny fiteny manontolo : docs/language.md ; ny mpizara : docs/operations.md.",
-        fr="Chaque instruction finit par ; et peut prendre plusieurs lignes, en mots malgaches ou en SQL :\n"
+        fr="Chaque instruction finit par « ; » et peut prendre plusieurs lignes, en mots malgaches ou en SQL :\n"
         "  asehoy ny tahiry;   ampiasao sekoly;   asehoy ny tabilao;   alaivo * ao@ mpianatra;\n"
         "  manamboara tahiry sekoly;   manamboara tabilao mpianatra (id ISA, anarana LAHATSORATRA);\n"
         "  manampia ao@ mpianatra sanda (1, 'Rakoto');   safidio ny fiteny fr;   (ou mg, en)\n"
-        "Sans ; : miala (quit) quitte, diovy (!) efface l'écran, fanampiana (help) montre ceci.\n"
+        "Sans « ; » : miala (quit) quitte, diovy (!) efface l'écran, fanampiana (help) montre ceci.\n"
         "Ctrl-C annule ce qui est en cours. Tout le langage : docs/language.md ; les serveurs : docs/operations.md.",
-        en="Each statement ends with ; and may take several lines, in Malagasy words or in SQL:\n"
+        en="Each statement ends with “;” and may take several lines, in Malagasy words or in SQL:\n"
         "  asehoy ny tahiry;   ampiasao sekoly;   asehoy ny tabilao;   alaivo * ao@ mpianatra;\n"
         "  manamboara tahiry sekoly;   manamboara tabilao mpianatra (id ISA, anarana LAHATSORATRA);\n"
         "  manampia ao@ mpianatra sanda (1, 'Rakoto');   safidio ny fiteny en;   (or mg, fr)\n"
-        "Without ;: miala (quit) leaves, diovy (!) clears the screen, fanampiana (help) shows this.\n"
+        "Without “;”: miala (quit) leaves, diovy (!) clears the screen, fanampiana (help) shows this.\n"
         "Ctrl-C cancels what is running. The whole language: docs/language.md; the servers: docs/operations.md.",
     ),
-    "client_row_one": Texts(mg="andalana {count}", fr="{count} ligne", en="{count} row"),
-    "client_rows": Texts(mg="andalana {count}", fr="{count} lignes", en="{count} rows"),
+    "client_row_one": Texts(mg="isan'ny andalana : {count}", fr="{count} ligne", en="{count} row"),
+    "client_rows": Texts(mg="isan'ny andalana : {count}", fr="{count} lignes", en="{count} rows"),
     "client_waiting": Texts(
         mg="miandry ny mpizara ao {address}…",
         fr="en attente d'un serveur à {address}…",
@@ -43,13 +45,13 @@ MESSAGES: dict[str, Texts] = {
         en="the connection to {address} was lost; trying again…",
     ),
     "client_connected": Texts(
-        mg="tafiditra indray ao {address}",
+        mg="mifandray indray amin'ny {address}",
         fr="connecté de nouveau à {address}",
         en="connected again to {address}",
     ),
     "client_unreachable": Texts(
-        mg="tsy misy mamaly ao {address} ({reason}) ; alefaso bin/dirk-up, na bin/dirk-proxy miaraka amin'ny "
-        "bin/dirk-server m1",
+        mg="tsy misy mamaly ao {address} ({reason}) ; alefaso ny bin/dirk-up, na ny bin/dirk-proxy miaraka "
+        "amin'ny bin/dirk-server m1",
         fr="rien ne répond à {address} ({reason}) ; lancez bin/dirk-up, ou bin/dirk-proxy avec bin/dirk-server m1",
         en="nothing answers at {address} ({reason}); start bin/dirk-up, or bin/dirk-proxy with bin/dirk-server m1",
     ),
@@ -70,13 +72,13 @@ MESSAGES: dict[str, Texts] = {
     ),
     "client_lost_midway": Texts(
         mg="tapaka teo am-pamaliana ny fifandraisana tamin'ny {address} ; tsy manan-kery ny andalana eo ambony",
-        fr="connexion à {address} perdue au milieu de la réponse ; les lignes ci-dessus ne valent rien",
+        fr="connexion à {address} perdue au milieu de la réponse ; les lignes ci-dessus sont à ignorer",
         en="the connection to {address} was lost in the middle of the answer; the rows above are void",
     ),
     "client_transaction_lost": Texts(
         mg="tapaka ny fifandraisana tamin'ny {address} ka foana ny asa natomboka ; tsy nisy voatahiry",
-        fr="connexion à {address} perdue, et avec elle la transaction : rien n'en a été gardé",
-        en="the connection to {address} was lost and the transaction with it: nothing of it was kept",
+        fr="connexion à {address} perdue, et avec elle la transaction : rien n'a été enregistré",
+        en="the connection to {address} was lost and the transaction with it: none of it was kept",
     ),
     "client_timeout": Texts(
         mg="tsy namaly ara-potoana ny {address}",
@@ -84,30 +86,31 @@ MESSAGES: dict[str, Texts] = {
         en="{address} did not answer in time",
     ),
     "client_outcome_unknown": Texts(
-        mg="tsy fantatra na tanteraka ny fanovana na tsia ; jereo ny angona alohan'ny hamerenana azy (laharana {id})",
+        mg="tsy fantatra na vita na tsia ny fanovana ; jereo ny angona alohan'ny handefasana azy indray (laharana "
+        "{id})",
         fr="on ne sait pas si l'écriture a eu lieu ; vérifiez les données avant de la refaire (requête {id})",
         en="it is not known whether the write happened; look at the data before repeating it (request {id})",
     ),
     "client_cancelled": Texts(mg="nofoanana ny baiko", fr="instruction annulée", en="statement cancelled"),
     "client_cancelled_write": Texts(
-        mg="nofoanana ny fiandrasana, fa tsy fantatra na tanteraka ny fanovana na tsia (laharana {id})",
+        mg="nofoanana ny fiandrasana, fa tsy fantatra na vita na tsia ny fanovana (laharana {id})",
         fr="attente annulée, mais on ne sait pas si l'écriture a eu lieu (requête {id})",
         en="stopped waiting, but it is not known whether the write happened (request {id})",
     ),
     "client_cancelled_transaction": Texts(
         mg="nofoanana ny baiko sy ny asa natomboka ; tsy nisy voatahiry",
-        fr="instruction annulée, et la transaction avec elle : rien n'en a été gardé",
-        en="the statement was cancelled and the transaction with it: nothing of it was kept",
+        fr="instruction annulée, et la transaction avec elle : rien n'a été enregistré",
+        en="the statement was cancelled and the transaction with it: none of it was kept",
     ),
     "client_unfinished": Texts(
-        mg="tapitra ny soratra nefa tsy voafaran'ny ; ny baiko ; tsy nalefa izy",
-        fr="le texte finit sans que ; termine l'instruction ; elle n'a pas été envoyée",
-        en="the input ends before a ; ends the statement; it was not sent",
+        mg="tapitra ny lahatsoratra nefa tsy voafaran'ny « ; » ny baiko, ka tsy nalefa izy",
+        fr="le texte finit sans que « ; » termine l'instruction : elle n'a pas été envoyée",
+        en="the input ends before a “;” ends the statement: it was not sent",
     ),
     "client_unclosed": Texts(
-        mg="tapitra ny soratra nefa mbola misokatra ny {inside} ; tsy nalefa ny baiko",
-        fr="le texte finit alors que {inside} est encore ouvert ; l'instruction n'a pas été envoyée",
-        en="the input ends while {inside} is still open; the statement was not sent",
+        mg="tapitra ny lahatsoratra nefa mbola misokatra ny « {inside} », ka tsy nalefa ny baiko",
+        fr="le texte finit alors que « {inside} » est encore ouvert : l'instruction n'a pas été envoyée",
+        en="the input ends while “{inside}” is still open: the statement was not sent",
     ),
     "client_several": Texts(
         mg="baiko iray ihany no azo alefa isaky ny antso ; tsy nisy nalefa",
@@ -125,7 +128,7 @@ MESSAGES: dict[str, Texts] = {
         en="autocommit cannot change while a transaction is open: call commit() or rollback() first",
     ),
     "client_not_utf8": Texts(
-        mg="tsy UTF-8 ny soratra",
+        mg="tsy UTF-8 ny lahatsoratra",
         fr="le texte n'est pas en UTF-8",
         en="the text is not UTF-8",
     ),
@@ -135,17 +138,17 @@ MESSAGES: dict[str, Texts] = {
         en="cannot read {file}: {reason}",
     ),
     "client_bad_arguments": Texts(
-        mg="tsy mety ny {words} ; jereo ny dirk-client --help",
-        fr="{words} ne convient pas ; voir dirk-client --help",
-        en="{words} does not fit; dirk-client --help says what does",
+        mg="tsy fantatra ny {words} ; jereo ny dirk-client --help",
+        fr="argument non valable : {words} ; voir dirk-client --help",
+        en="unknown option or argument: {words}; see dirk-client --help",
     ),
     "client_bad_port": Texts(
-        mg="{port} : tsy laharana seranana (1 hatramin'ny 65535)",
+        mg="{port} : tsy laharan'ny port (1 ka hatramin'ny 65535)",
         fr="{port} n'est pas un port (1 à 65535)",
         en="{port} is not a port (1 to 65535)",
     ),
     "client_bad_choice": Texts(
-        mg="{option} : tsy fantatra ny {value} ; safidio amin'ny {choices}",
+        mg="{option} : tsy fantatra ny {value} ; misafidiana iray amin'ireto : {choices}",
         fr="{option} : {value} est inconnu ; choisissez parmi {choices}",
         en="{option}: {value} is not known; choose from {choices}",
     ),

@@ -6,9 +6,9 @@ from dirk_gevent.catalogue import Texts
 
 MESSAGES: dict[str, Texts] = {
     "no_database": Texts(
-        mg="tsy misy tahiry voafidy ; soraty aloha : ampiasao <tahiry>",
-        fr="aucune base n'est choisie ; tapez d'abord : ampiasao <base>",
-        en="no database is chosen; type first: ampiasao <database>",
+        mg="tsy misy tahiry voafidy ; soraty aloha : « ampiasao <tahiry>; »",
+        fr="aucune base n'est choisie ; tapez d'abord : « USE <base>; » (ou « ampiasao »)",
+        en="no database is selected; type first: “USE <database>;” (or “ampiasao”)",
     ),
     "unknown_database": Texts(
         mg="tsy misy ny tahiry {name}[[ ; {nearest} angaha ?]]",
@@ -18,7 +18,7 @@ MESSAGES: dict[str, Texts] = {
     "duplicate_database": Texts(
         mg="efa misy ny tahiry {name}",
         fr="la base {name} existe déjà",
-        en="database {name} exists already",
+        en="database {name} already exists",
     ),
     "metadata_invalid": Texts(
         mg="tsy JSON mety ny fanamarihana /*dirk …*/[[ : {detail}]] ; tsy nisy natao",
@@ -26,7 +26,7 @@ MESSAGES: dict[str, Texts] = {
         en="the /*dirk …*/ comment is not valid JSON[[: {detail}]]; nothing was run",
     ),
     "internal": Texts(
-        mg="hadisoana anatiny tao amin'ny DirkDB[[ : {detail}]]; jereo ny diarin'ny mpizara",
+        mg="hadisoana anatiny tao amin'i DirkDB[[ : {detail}]] ; jereo ny diarin'ny mpizara",
         fr="erreur interne de DirkDB[[ : {detail}]] ; voir le journal du serveur",
         en="internal error of DirkDB[[: {detail}]]; see the server's log",
     ),

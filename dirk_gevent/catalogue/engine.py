@@ -6,8 +6,8 @@ from dirk_gevent.catalogue import Texts
 
 MESSAGES: dict[str, Texts] = {
     "entry_skipped": Texts(
-        mg="tsy nety natao tamin'ny mpizara rehetra io soratra io ka nodinganin'olona : tsy nisy niova",
-        fr="aucun serveur n'a pu exécuter cette écriture et une personne l'a fait sauter : rien n'a changé",
+        mg="tsy nety natao tamin'ny mpizara rehetra io fanoratana io ka nodinganin'olona : tsy nisy niova",
+        fr="aucun nœud n'a pu exécuter cette écriture et une personne l'a fait sauter : rien n'a changé",
         en="no node could run this write and a person had it skipped: it changed nothing",
     ),
     "domain_violation": Texts(
@@ -28,12 +28,19 @@ MESSAGES: dict[str, Texts] = {
     "unique_violation": Texts(
         mg="efa misy io sanda io[[ ao amin'ny {table}]][[ ({columns})]][[ : {values}]]",
         fr="cette valeur existe déjà[[ dans {table}]][[ ({columns})]][[ : {values}]]",
-        en="this value is already there[[ in {table}]][[ ({columns})]][[: {values}]]",
+        en="duplicate value[[ in {table}]][[ ({columns})]][[: {values}]]",
     ),
     "not_null_violation": Texts(
-        mg="tsy azo atao null ny tsanganana {columns}[[ ao amin'ny {table}]]",
-        fr="la colonne {columns}[[ de {table}]] ne peut pas être nulle",
+        mg="tsy maintsy omena sanda ny tsanganana {columns}[[ ao amin'ny {table}]] (tsy azo atao null)",
+        fr="la colonne {columns}[[ de {table}]] ne peut pas valoir NULL",
         en="column {columns}[[ of {table}]] cannot be null",
+    ),
+    "rows_have_null": Texts(
+        mg="misy andalana tsy manana sanda ho an'ny tsanganana {columns}[[ ao amin'ny {table}]] ; omeo sanda "
+        "fototra (DEFAULT) izy, na fenoy aloha ireo andalana ireo",
+        fr="des lignes[[ de {table}]] n'ont pas de valeur pour la colonne {columns} ; donnez-lui une valeur par défaut "
+        "(DEFAULT), ou remplissez-la d'abord",
+        en="rows[[ of {table}]] have no value for column {columns}; give it a default (DEFAULT), or fill it first",
     ),
     "check_violation": Texts(
         mg="tsy mahafeno ny fepetra[[ {check}]][[ ao amin'ny {table}]] ny andalana[[ : {values}]]",
@@ -41,15 +48,19 @@ MESSAGES: dict[str, Texts] = {
         en="the row does not satisfy the check[[ {check}]][[ of {table}]][[: {values}]]",
     ),
     "foreign_key_violation": Texts(
-        mg="tapaka ny fifandraisan'ny fanalahidy vahiny[[ ao amin'ny {table}]][[ ({columns})]][[ : {values}]]"
-        "[[ ; tsy ao amin'ny {parent}]][[ ; manondro azy ny {child}]]",
-        fr="une clé étrangère[[ de {table}]][[ ({columns})]] ne serait plus respectée[[ : {values}]]"
-        "[[ ; absent de {parent}]][[ ; {child} la désigne]]",
-        en="a foreign key[[ of {table}]][[ ({columns})]] would be broken[[: {values}]]"
-        "[[; not in {parent}]][[; {child} refers to it]]",
+        mg="ho tapaka ny fanalahidy vahiny[[ an'ny {table}]][[ ({columns})]][[ mankany amin'ny {parent}]]"
+        "[[ : tsy misy ao ny sanda {values}]]",
+        fr="une clé étrangère[[ de {table}]][[ ({columns})]][[ vers {parent}]] ne serait plus respectée"
+        "[[ : {values} n'y existe pas]]",
+        en="a foreign key[[ of {table}]][[ ({columns})]][[ to {parent}]] would be broken[[: {values} is not there]]",
+    ),
+    "foreign_key_in_use": Texts(
+        mg="mbola manondro io andalana io[[ ao amin'ny {table}]] ny {child} ; tsy azo fafana na ovaina izy",
+        fr="des lignes de {child} font encore référence à cette ligne[[ de {table}]]",
+        en="rows of {child} still refer to this row[[ of {table}]]",
     ),
     "division_by_zero": Texts(
-        mg="fizarana amin'ny aotra",
+        mg="tsy azo atao ny fizarana amin'ny aotra",
         fr="division par zéro",
         en="division by zero",
     ),
@@ -64,17 +75,17 @@ MESSAGES: dict[str, Texts] = {
         en="SQLite could not run the statement: {reason}",
     ),
     "step_limit": Texts(
-        mg="nihoatra ny fetran'ny asa ny fanovana ka naato ; tsy nisy niova",
-        fr="l'écriture a dépassé sa limite de travail et a été arrêtée ; rien n'a changé",
-        en="the write passed its limit of work and was stopped; nothing was changed",
+        mg="nihoatra ny fetran'ny dingana ny fanovana ka najanona ; tsy nisy niova",
+        fr="l'écriture a dépassé le nombre d'étapes permis et a été arrêtée ; rien n'a changé",
+        en="the write exceeded its work limit and was stopped; nothing was changed",
     ),
     "statement_timeout": Texts(
-        mg="ela loatra ny baiko ka naato",
+        mg="ela loatra ny baiko ka najanona",
         fr="l'instruction a duré trop longtemps et a été arrêtée",
         en="the statement took too long and was stopped",
     ),
     "cancelled": Texts(
-        mg="naato ny baiko araka ny fangatahana",
+        mg="nofoanana ny baiko araka ny nangatahina",
         fr="l'instruction a été annulée à la demande",
         en="the statement was cancelled on request",
     ),
@@ -84,18 +95,18 @@ MESSAGES: dict[str, Texts] = {
         en="the read was stopped: too much was written while it lasted (limits.walBytes); run it again",
     ),
     "entries_wait": Texts(
-        mg="ny dika voatahirin'ny {name} no atao aloha ; mbola tsy nisy natao, andramo indray rehefa afaka kelikely",
+        mg="ny sary (snapshot) an'ny {name} no atao aloha ; mbola tsy nisy natao, andramo indray rehefa afaka kelikely",
         fr="un instantané de {name} passe d'abord ; rien n'a été fait, réessayez dans un instant",
         en="a snapshot of {name} goes first; nothing was done, try again in a moment",
     ),
     "result_too_large": Texts(
-        mg="lehibe loatra ny valiny : mihoatra ny {limit} oktety",
+        mg="lehibe loatra ny valiny : mihoatra ny octet {limit}",
         fr="le résultat est trop grand : plus de {limit} octets",
         en="the result is too large: more than {limit} bytes",
     ),
     "storage_fault": Texts(
         mg="tsy nety ny fitahirizana ao amin'ny mpizara {node} : {reason}",
-        fr="le stockage du serveur {node} a échoué : {reason}",
-        en="the storage of node {node} failed: {reason}",
+        fr="le stockage du nœud {node} a échoué : {reason}",
+        en="storage failed on node {node}: {reason}",
     ),
 }

@@ -26,23 +26,23 @@ _NAMES: dict[str, Texts] = {
         "tsy misy ny tsanganana {name}", "la colonne {name} n'existe pas", "column {name} does not exist"
     ),
     "unknown_function": _unknown(
-        "tsy misy ny asa {name}", "la fonction {name} n'existe pas", "function {name} does not exist"
+        "tsy misy ny fonction {name}", "la fonction {name} n'existe pas", "function {name} does not exist"
     ),
     "unknown_domain": _unknown(
         "tsy misy ny efitra {name}", "le domaine {name} n'existe pas", "domain {name} does not exist"
     ),
     "unknown_collation": Texts(
-        mg="tsy misy ny filaharana {name} (NOCASE, BINARY na RTRIM ihany)",
-        fr="le classement {name} n'existe pas (NOCASE, BINARY ou RTRIM)",
+        mg="tsy misy ny COLLATE {name} (NOCASE, BINARY na RTRIM ihany)",
+        fr="la collation {name} n'existe pas (NOCASE, BINARY ou RTRIM)",
         en="collation {name} does not exist (NOCASE, BINARY or RTRIM)",
     ),
     "unknown_constraint": Texts(
-        mg="tsy misy ny fepetra {name}",
+        mg="tsy misy ny CONSTRAINT {name}",
         fr="la contrainte {name} n'existe pas",
         en="constraint {name} does not exist",
     ),
     "unknown_window": Texts(
-        mg="tsy misy ny varavarankely {name}",
+        mg="tsy misy ny WINDOW {name}",
         fr="la fenêtre {name} n'existe pas",
         en="window {name} does not exist",
     ),
@@ -62,9 +62,9 @@ _NAMES: dict[str, Texts] = {
         en="a domain or index {name} already exists",
     ),
     "duplicate_column": Texts(
-        mg="indroa ny tsanganana {name}",
-        fr="la colonne {name} est définie deux fois",
-        en="column {name} is defined twice",
+        mg="efa misy ny tsanganana {name}",
+        fr="la colonne {name} existe déjà",
+        en="column {name} already exists",
     ),
     "duplicate_alias": Texts(
         mg="tabilao roa no atao hoe {name} eto ; omeo solon'anarana ny iray",
@@ -72,7 +72,7 @@ _NAMES: dict[str, Texts] = {
         en="two tables are called {name} here; give one of them an alias",
     ),
     "reserved_name": Texts(
-        mg="natokana ho an'ny DirkDB ny anarana {name}",
+        mg="natokana ho an'i DirkDB ny anarana {name}",
         fr="le nom {name} est réservé à DirkDB",
         en="the name {name} is reserved for DirkDB",
     ),
@@ -95,69 +95,69 @@ _NAMES: dict[str, Texts] = {
 
 _EXPRESSIONS: dict[str, Texts] = {
     "argument_count": Texts(
-        mg="tsy mety ny isan'ny sanda omena ny asa {name} ({found})",
-        fr="nombre d'arguments incorrect pour la fonction {name} ({found})",
-        en="wrong number of arguments for function {name} ({found})",
+        mg="tsy mety ny isan'ny sanda omena ny fonction {name} (nahazo {found})",
+        fr="nombre d'arguments incorrect pour la fonction {name} (reçus : {found})",
+        en="wrong number of arguments for function {name} (got {found})",
     ),
     "aggregate_misplaced": Texts(
-        mg="tsy azo atao eto ny asa manangona (count, sum, …)",
-        fr="une fonction d'agrégation (count, sum, …) n'a pas sa place ici",
-        en="an aggregate function (count, sum, …) has no place here",
+        mg="tsy azo atao eto ny fonction manangona (count, sum, …)",
+        fr="une fonction d'agrégation (count, sum, …) n'est pas permise ici",
+        en="an aggregate function (count, sum, …) is not allowed here",
     ),
     "window_misplaced": Texts(
-        mg="tsy azo atao eto ny asa misy OVER",
-        fr="une fonction de fenêtre (OVER) n'a pas sa place ici",
-        en="a window function (OVER) has no place here",
+        mg="tsy azo atao eto ny fonction misy OVER",
+        fr="une fonction de fenêtre (OVER) n'est pas permise ici",
+        en="a window function (OVER) is not allowed here",
     ),
     "window_needed": Texts(
-        mg="mila OVER ( … ) ny asa {name}",
-        fr="la fonction {name} demande OVER ( … )",
+        mg="mila OVER ( … ) ny fonction {name}",
+        fr="la fonction {name} exige OVER ( … )",
         en="function {name} needs OVER ( … )",
     ),
     "not_an_aggregate": Texts(
-        mg="tsy asa manangona ny {name} ka tsy mandray DISTINCT, FILTER na OVER",
-        fr="{name} n'est pas une fonction d'agrégation : ni DISTINCT, ni FILTER, ni OVER",
-        en="{name} is no aggregate function: it takes no DISTINCT, FILTER or OVER",
+        mg="tsy fonction manangona ny {name} ka tsy mandray {DISTINCT}, FILTER na OVER",
+        fr="{name} n'est pas une fonction d'agrégation et n'accepte ni {DISTINCT}, ni FILTER, ni OVER",
+        en="{name} is not an aggregate function, so it cannot take {DISTINCT}, FILTER or OVER",
     ),
     "having_without_group": Texts(
-        mg="mila VONDRONA na asa manangona ny MANANA",
-        fr="HAVING demande GROUP BY ou une fonction d'agrégation",
-        en="HAVING needs GROUP BY or an aggregate function",
+        mg="mila {GROUP_BY} na fonction manangona ny {HAVING}",
+        fr="{HAVING} exige {GROUP_BY} ou une fonction d'agrégation",
+        en="{HAVING} needs {GROUP_BY} or an aggregate function",
     ),
     "star_without_from": Texts(
-        mg="mila AO@ ny *",
-        fr="* demande FROM",
-        en="* needs a FROM",
+        mg="mila « {FROM} » ny « * »",
+        fr="« * » exige une clause {FROM}",
+        en="“*” needs a {FROM} clause",
     ),
     "position_out_of_range": Texts(
-        mg="tsy misy ny tsanganana faha-{position} : {count} ny tsanganana",
+        mg="tsy misy ny tsanganana faha-{position} : {count} ihany ny isan'ny tsanganana",
         fr="il n'y a pas de colonne numéro {position} : le résultat en a {count}",
         en="there is no column number {position}: the result has {count}",
     ),
     "limit_invalid": Texts(
-        mg="isa feno tsy latsaky ny 0 no ilain'ny fetra sy ny dingano",
-        fr="LIMIT et OFFSET demandent un nombre entier à partir de 0",
-        en="LIMIT and OFFSET need a whole number from 0",
+        mg="isa manontolo tsy latsaky ny 0 no ilain'ny {LIMIT} sy ny {OFFSET}",
+        fr="{LIMIT} et {OFFSET} exigent un nombre entier à partir de 0",
+        en="{LIMIT} and {OFFSET} need a whole number from 0",
     ),
     "subquery_columns": Texts(
-        mg="tokony hanana tsanganana {expected} ny fangatahana anatiny fa {found} no azo",
-        fr="la sous-requête doit avoir {expected} colonne(s), elle en a {found}",
-        en="the subquery must have {expected} column(s), it has {found}",
+        mg="tokony ho {wanted} ny isan'ny tsanganan'ny fangatahana anatiny fa {found} no azo",
+        fr="la sous-requête doit avoir {wanted} colonne(s), elle en a {found}",
+        en="the subquery must have {wanted} column(s), it has {found}",
     ),
     "set_columns": Texts(
-        mg="tsy mitovy ny isan'ny tsanganana atambatra : {expected} sy {found}",
-        fr="les requêtes réunies n'ont pas le même nombre de colonnes : {expected} et {found}",
-        en="the combined queries differ in their number of columns: {expected} and {found}",
+        mg="tsy mitovy ny isan'ny tsanganan'ireo fangatahana atambatra : {wanted} sy {found}",
+        fr="les requêtes réunies n'ont pas le même nombre de colonnes : {wanted} et {found}",
+        en="the combined queries differ in their number of columns: {wanted} and {found}",
     ),
     "values_width": Texts(
-        mg="tsy mitovy ny halavan'ny andalana : {expected} sy {found}",
-        fr="les lignes de VALUES n'ont pas la même longueur : {expected} et {found}",
-        en="the rows of VALUES differ in length: {expected} and {found}",
+        mg="tsy mitovy ny isan'ny sanda isaky ny andalana : {wanted} sy {found}",
+        fr="les lignes n'ont pas le même nombre de valeurs : {wanted} et {found}",
+        en="the rows differ in their number of values: {wanted} and {found}",
     ),
     "column_count": Texts(
-        mg="sanda {found} no omena nefa tsanganana {expected} no andrasana",
-        fr="{found} valeur(s) pour {expected} colonne(s)",
-        en="{found} value(s) for {expected} column(s)",
+        mg="{found} ny isan'ny sanda omena nefa {wanted} ny isan'ny tsanganana",
+        fr="{found} valeur(s) pour {wanted} colonne(s)",
+        en="{found} value(s) for {wanted} column(s)",
     ),
     "column_twice": Texts(
         mg="indroa no omena sanda ny tsanganana {name}",
@@ -173,14 +173,26 @@ _EXPRESSIONS: dict[str, Texts] = {
 
 _DEFINITIONS: dict[str, Texts] = {
     "not_supported": Texts(
-        mg="tsy mbola hain'ny DirkDB[[ : {what}]]",
-        fr="DirkDB ne sait pas faire cela[[ : {what}]]",
-        en="DirkDB does not do this[[: {what}]]",
+        mg="tsy hain'i DirkDB izany[[ : {what}]]",
+        fr="DirkDB ne prend pas cela en charge[[ : {what}]]",
+        en="DirkDB does not support this[[: {what}]]",
+    ),
+    "unknown_vocabulary": Texts(
+        mg="tsy azo adika ho {name} ny baiko ; misafidiana iray amin'ireto : {known}",
+        fr="une instruction ne se traduit pas en {name} ; choisissez parmi : {known}",
+        en="a statement cannot be translated to {name}; choose one of: {known}",
+    ),
+    "limit_missing": Texts(
+        mg="mila {LIMIT} ny {ORDER_BY} eto",
+        fr="{ORDER_BY} exige {LIMIT} ici",
+        en="{ORDER_BY} needs {LIMIT} here",
     ),
     "other_database": Texts(
-        mg="ny tahiry ampiasaina ihany no azo lazaina : ampiasao {database} aloha, dia {name} irery",
-        fr="une instruction n'atteint que la base en usage : USE {database} d'abord, puis {name} seul",
-        en="a statement reaches only the database in use: USE {database} first, then {name} alone",
+        mg="ny tahiry ampiasaina ihany no azon'ny baiko idirana ; soraty aloha : « {USE} {database}; », dia {name} "
+        "fotsiny",
+        fr="une instruction n'accède qu'à la base courante : tapez d'abord « {USE} {database}; », puis {name} sans "
+        "préfixe",
+        en="a statement reaches only the current database: type “{USE} {database};” first, then {name} alone",
     ),
     "generated_given": Texts(
         mg="kajiana ny tsanganana {name} ; tsy azo omena sanda",
@@ -188,17 +200,19 @@ _DEFINITIONS: dict[str, Texts] = {
         en="column {name} is computed; it can't be given a value",
     ),
     "generated_invalid": Texts(
-        mg="ny tsanganana kajiana {name} dia avy amin'ny tsanganan'ny andalany ihany, ary tsy miova ny valiny",
+        mg="ny tsanganana kajiana {name} tsy maintsy avy amin'ny tsanganan'ny andalany ihany, ary tsy tokony hiova ny "
+        "valiny",
         fr="la colonne calculée {name} ne peut dépendre que des colonnes de sa ligne, et toujours de la même façon",
         en="the computed column {name} can only depend on the columns of its own row, and always in the same way",
     ),
     "moment_not_kept": Texts(
-        mg="tsy azo tehirizina ny valin'ny {name} raha ny ora izao no omena azy (tsanganana kajiana, tondro)",
-        fr="{name} ne peut recevoir l'heure qu'il est là où la réponse est gardée (colonne calculée, index)",
-        en="{name} can't be given the time now where the answer is kept (a computed column, an index)",
+        mg="tsy azo raketina ny valin'ny {name} raha ny ora amin'izao fotoana izao no omena azy (tsanganana kajiana, "
+        "tondro)",
+        fr="{name} ne peut pas utiliser l'heure courante quand son résultat est conservé (colonne calculée, index)",
+        en="{name} cannot use the current time where its result is stored (a computed column, an index)",
     ),
     "not_repeatable": Texts(
-        mg="miova isaky ny antsoina ny {name}, nefa tehirizin'ny {what} ny valiny",
+        mg="miova isaky ny antsoina ny {name}, nefa raketin'ny {what} ny valiny",
         fr="{name} change d'une fois à l'autre, or {what} garde ce qui est calculé",
         en="{name} changes from one time to the next, and {what} keeps what it comes to",
     ),
@@ -213,9 +227,12 @@ _DEFINITIONS: dict[str, Texts] = {
         en="AUTOINCREMENT goes with INTEGER PRIMARY KEY only, which {name} is not",
     ),
     "not_explainable": Texts(
-        mg="tsy azo hazavaina ny {what} : fangatahana (ALAIVO, SANDA, MIARAKA), MANAMPIA, HAVAOZY sy FAFAO ihany",
-        fr="{what} ne s'explique pas : seulement une requête (SELECT, VALUES, WITH), INSERT, UPDATE et DELETE",
-        en="{what} cannot be explained: only a query (SELECT, VALUES, WITH), INSERT, UPDATE and DELETE",
+        mg="tsy azo atao amin'ny {EXPLAIN} ny {what} : fangatahana ({SELECT}, {VALUES}, {WITH}), {INSERT}, {UPDATE} sy "
+        "{DELETE} ihany",
+        fr="{EXPLAIN} ne s'applique pas à {what}, seulement à une requête ({SELECT}, {VALUES}, {WITH}), à {INSERT}, "
+        "{UPDATE} ou {DELETE}",
+        en="{EXPLAIN} does not work on {what}, only on a query ({SELECT}, {VALUES}, {WITH}), {INSERT}, {UPDATE} or "
+        "{DELETE}",
     ),
     "invalid_domain": Texts(
         mg="tsy mety ny fetran'ny efitra {name}",
@@ -228,7 +245,7 @@ _DEFINITIONS: dict[str, Texts] = {
         en="{name} can have one primary key only",
     ),
     "foreign_key_invalid": Texts(
-        mg="tsy fanalahidy na tokana ao amin'ny {table} ny tsanganana tondroina",
+        mg="tokony ho fanalahidy na tokana ao amin'ny {table} ny tsanganana tondroina",
         fr="la clé étrangère doit désigner une clé primaire ou unique de {table}",
         en="a foreign key must refer to a primary key or unique columns of {table}",
     ),
@@ -239,13 +256,13 @@ _DEFINITIONS: dict[str, Texts] = {
     ),
     "surplus_argument": Texts(
         mg="nomena sanda ny {name} nefa tsy ao amin'ny baiko izany",
-        fr="une valeur est donnée pour {name}, que l'instruction n'a pas",
-        en="a value is given for {name}, which the statement does not have",
+        fr="l'instruction n'a pas de paramètre {name}",
+        en="the statement has no parameter {name}",
     ),
     "argument_not_allowed": Texts(
-        mg="tsy azo atao eto ny ? sy ny $anarana",
-        fr="ni ? ni $nom n'ont de place dans une définition",
-        en="neither ? nor $name has a place in a definition",
+        mg="tsy azo atao ao amin'ny famaritana ny « ? » sy ny « $anarana »",
+        fr="ni « ? » ni « $nom » ne sont permis dans une définition",
+        en="neither “?” nor “$name” is allowed in a definition",
     ),
     "too_many_values": Texts(
         mg="be loatra ny sanda omena (32 766 no fetra)",

@@ -11,7 +11,7 @@ MESSAGES: dict[str, Texts] = {
         en="request id {request_id} is not valid: it must be <Unix ms>-<64 random bits>",
     ),
     "request_id_expired": Texts(
-        mg="efa antitra loatra ny laharan'ny fangatahana {request_id} : tamin'ny {dated}, fa {log_time} no lazain'ny "
+        mg="efa ela loatra ny laharan'ny fangatahana {request_id} : tamin'ny {dated}, fa {log_time} no lazain'ny "
         "famantaranandron'ny diary (12 ora no fetra) ; jereo ny famantaranandron'io milina io",
         fr="l'identifiant de requête {request_id} est trop ancien : il est daté du {dated}, l'horloge du journal dit "
         "{log_time} (12 heures au plus) ; l'horloge de cette machine est-elle juste ?",
@@ -47,12 +47,13 @@ MESSAGES: dict[str, Texts] = {
         en="the log cannot be used now: {reason}",
     ),
     "log_locked": Texts(
-        mg="efa ampiasain'ny fandaharana hafa[[ (laharana {process})]] ny diary {path} ; ajanony aloha izy",
+        mg="efa ampiasain'ny programa hafa[[ (laharana {process})]] ny diary {path} ; ajanony aloha izy",
         fr="un autre programme[[ (processus {process})]] utilise le journal {path} ; arrêtez-le d'abord",
         en="another program[[ (process {process})]] uses the log {path}; stop it first",
     ),
     "log_damaged": Texts(
-        mg="simba ny diary {path} : {reason} ; avereno avy amin'ny tahiry, na ampiasao dirk-admin rebuild-log",
+        mg="simba ny diary {path} : {reason} ; apetraho ny dika voatahiry (backup), na alefaso ny dirk-admin "
+        "rebuild-log",
         fr="le journal {path} est abîmé : {reason} ; restaurez-le, ou utilisez dirk-admin rebuild-log",
         en="the log {path} is damaged: {reason}; restore it, or use dirk-admin rebuild-log",
     ),
@@ -63,17 +64,20 @@ MESSAGES: dict[str, Texts] = {
         en="a later release of DirkDB wrote {path} (format {format}, this one reads {known}); start that one",
     ),
     "log_entry_damaged": Texts(
-        mg="simba ny diary {log_id} amin'ny laharana {index} : {reason}",
-        fr="le journal {log_id} est abîmé à l'index {index} : {reason}",
-        en="log {log_id} is damaged at index {index}: {reason}",
+        mg="simba ny diary {log_id} ao amin'ny laharana {index} : {reason}",
+        fr="le journal {log_id} est abîmé à l'entrée {index} : {reason}",
+        en="log {log_id} is damaged at entry {index}: {reason}",
     ),
     "log_cut_by_damage": Texts(
-        mg="simba amin'ny laharana {index} ny diarin'ny tahiry {name} ; tsy asiana soratra raha tsy misy MASTER "
+        mg="simba ao amin'ny laharana {index} ny diarin'ny tahiry {name} ; tsy misy fanoratana raha tsy misy MASTER "
+        "mandeha "
         "mihoatra azy ka voatahiry amin'ny kapilany izany ; raha tsy hiverina izy : dirk-admin restore, na rebuild-log",
-        fr="le journal de la base {name} est abîmé à l'index {index} ; rien n'y est écrit tant qu'aucun MASTER en vie "
+        fr="le journal de la base {name} est abîmé à l'entrée {index} ; rien n'y est écrit tant qu'aucun maître en "
+        "service "
         "n'a sur son disque un état plus récent ; si aucun ne revient : dirk-admin restore, ou rebuild-log",
-        en="the log of database {name} is damaged at index {index}; it takes no write while no live master has a later "
-        "state on its disk; if none comes back: dirk-admin restore, or rebuild-log",
+        en="the log of database {name} is damaged at entry {index}; it takes no write until a master with a later "
+        "state "
+        "on its disk is running; if none comes back: dirk-admin restore, or rebuild-log",
     ),
     "disk_full_log": Texts(
         mg="feno ny kapila misy ny diary {path} ; tsy nisy voasoratra",
@@ -81,12 +85,12 @@ MESSAGES: dict[str, Texts] = {
         en="the disk of the log {path} is full; nothing was written",
     ),
     "outcome_unknown": Texts(
-        mg="tsy fantatra raha vita ny fangatahana[[ {request_id}]] ; avereno amin'io laharana io ihany",
+        mg="tsy fantatra na vita na tsia ny fangatahana[[ {request_id}]] ; alefaso indray amin'io laharana io ihany",
         fr="on ne sait pas si la requête[[ {request_id}]] a abouti ; renvoyez-la avec le même identifiant",
-        en="nobody knows whether request[[ {request_id}]] was done; send it again with the same id",
+        en="it is not known whether request[[ {request_id}]] was done; send it again with the same id",
     ),
     "overloaded": Texts(
-        mg="be loatra ny asa miandry[[ ({waiting})]] ; andramo indray rehefa avy eo",
+        mg="be loatra ny fanoratana miandry[[ ({waiting})]] ; andramo indray rehefa avy eo",
         fr="trop d'écritures en attente[[ ({waiting})]] ; réessayez plus tard",
         en="too many writes are waiting[[ ({waiting})]]; try again later",
     ),
@@ -96,18 +100,18 @@ MESSAGES: dict[str, Texts] = {
         en="database {name} cannot be dropped: it belongs to the system",
     ),
     "snapshot_refused": Texts(
-        mg="nolavina ny sarin'ny diary {log_id} amin'ny laharana {index} : {reason}",
-        fr="l'instantané du journal {log_id} à l'index {index} est refusé : {reason}",
-        en="the snapshot of log {log_id} at index {index} is refused: {reason}",
+        mg="nolavina ny sary (snapshot) an'ny diary {log_id} ao amin'ny laharana {index} : {reason}",
+        fr="l'instantané du journal {log_id} à l'entrée {index} est refusé : {reason}",
+        en="the snapshot of log {log_id} at entry {index} is refused: {reason}",
     ),
     "snapshot_damaged": Texts(
-        mg="simba ny sarin'ny diary {log_id} amin'ny laharana {index} : {reason}",
-        fr="l'instantané du journal {log_id} à l'index {index} est abîmé : {reason}",
-        en="the snapshot of log {log_id} at index {index} is damaged: {reason}",
+        mg="simba ny sary (snapshot) an'ny diary {log_id} ao amin'ny laharana {index} : {reason}",
+        fr="l'instantané du journal {log_id} à l'entrée {index} est abîmé : {reason}",
+        en="the snapshot of log {log_id} at entry {index} is damaged: {reason}",
     ),
     "snapshot_gone": Texts(
-        mg="tsy ao intsony ny sarin'ny diary {log_id} amin'ny laharana {index}",
-        fr="l'instantané du journal {log_id} à l'index {index} n'existe plus",
-        en="the snapshot of log {log_id} at index {index} is no longer there",
+        mg="tsy ao intsony ny sary (snapshot) an'ny diary {log_id} ao amin'ny laharana {index}",
+        fr="l'instantané du journal {log_id} à l'entrée {index} n'existe plus",
+        en="the snapshot of log {log_id} at entry {index} is no longer there",
     ),
 }

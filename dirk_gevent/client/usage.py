@@ -6,7 +6,8 @@ import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from itertools import pairwise
+from typing import Any
 
 from dirk_gevent.catalogue import LANGUAGES
 from dirk_gevent.client.connection import Address
@@ -31,7 +32,7 @@ HOST and PORT are those of the proxy, a cache or a node ({DEFAULT_HOST} {DEFAULT
 HOST may be left out: dirk-client 3951.
 
 Options:
-  -e, --execute STATEMENT  Run STATEMENT and leave; may be given several times. Its last ; may be missing.
+  -e, --execute STATEMENT  Run STATEMENT and leave; may be given several times. Its last ";" may be missing.
   -f, --file FILE          Run the statements of FILE (- is the standard input) after those of -e, and leave.
   -d, --database NAME      Begin with NAME as the current database.
   --format FORMAT          How relations are written: {', '.join(FORMATS)} [default: table].
@@ -42,7 +43,7 @@ Options:
   -h, --help               Show this.
   --version                Show the version.
 
-At the prompt, a statement ends with ; and may take several lines. miala (or exit, Ctrl-D) leaves, diovy (or !)
+At the prompt, a statement ends with ";" and may take several lines. miala (or exit, Ctrl-D) leaves, diovy (or !)
 clears the screen, fanampiana (or help) shows a short help, Ctrl-C clears the line, or cancels the statement that is
 running. The history is kept in $XDG_STATE_HOME/dirkdb/history (~/.local/state/dirkdb/history).
 
@@ -78,10 +79,31 @@ def parse(argv: Sequence[str]) -> ClientOptions:
     from dirk_gevent import __version__
 
     try:
-        given = docopt.docopt(USAGE, list(argv), version=f"dirk-client {__version__}")
-    except docopt.DocoptExit:
-        _refuse("client_bad_arguments", words=shlex.join(argv))
-    return _options(given)
+        try:
+            given = docopt.docopt(USAGE, list(argv), version=f"dirk-client {__version__}")
+        except docopt.DocoptExit:
+            raise _Mistake("client_bad_arguments", words=shlex.join(argv)) from None
+        return _options(given)
+    except _Mistake as mistake:
+        language = _said_language(argv) or environment_language()
+        print(f"dirk-client: {sentence(mistake.key, language, mistake.params)}", file=sys.stderr)
+        raise SystemExit(EXIT_USAGE) from None
+
+
+class _Mistake(Exception):  # noqa: N818 (the user's, not a fault)
+    """A wrong argument: the key of its sentence, and what that names."""
+
+    def __init__(self, key: str, **params: str) -> None:
+        super().__init__(key)
+        self.key = key
+        self.params = params
+
+
+def _said_language(argv: Sequence[str]) -> str | None:
+    """The language that --lang asks for, also among arguments that are wrong."""
+    found = [word.removeprefix("--lang=") for word in argv if word.startswith("--lang=")]
+    found += [after for word, after in pairwise(argv) if word == "--lang"]
+    return next((one for one in found if one in LANGUAGES), None)
 
 
 def _options(given: Mapping[str, Any]) -> ClientOptions:
@@ -110,7 +132,7 @@ def _options(given: Mapping[str, Any]) -> ClientOptions:
 def _port(text: str) -> int:
     # Before it is read: Python reads no number of thousands of digits.
     if not text.isdecimal() or len(text) > _MOST_DIGITS or not 1 <= int(text) <= 65535:
-        _refuse("client_bad_port", port=text)
+        raise _Mistake("client_bad_port", port=text)
     return int(text)
 
 
@@ -120,15 +142,10 @@ def _seconds(text: str) -> float:
     except ValueError:
         seconds = -1.0
     if not 0 <= seconds < float("inf"):
-        _refuse("client_bad_seconds", option="--wait", value=text)
+        raise _Mistake("client_bad_seconds", option="--wait", value=text)
     return seconds
 
 
 def _must_be_one_of(option: str, value: str, choices: Sequence[str]) -> None:
     if value not in choices:
-        _refuse("client_bad_choice", option=option, value=value, choices=", ".join(choices))
-
-
-def _refuse(key: str, **params: str) -> NoReturn:
-    print(f"dirk-client: {sentence(key, environment_language(), params)}", file=sys.stderr)
-    raise SystemExit(EXIT_USAGE)
+        raise _Mistake("client_bad_choice", option=option, value=value, choices=", ".join(choices))

@@ -40,7 +40,10 @@ def violation(
     """
     found = statement_failure(error, plan.table)
     try:
-        found.params.update(_details(connection, found, plan, bound, look))
+        details = _details(connection, found, plan, bound, look)
+        if "child" in details:
+            return SqlError("foreign_key_in_use", table=plan.table, **details)
+        found.params.update(details)
     except Exception as problem:
         # A mistake in the details may cost the refusal the details, never the database its replay.
         _log.exception("details_failed", problem, key=found.key, table=plan.table)
@@ -113,7 +116,10 @@ def _foreign(connection: apsw.Connection, plan: Change, known: Mapping[str, Valu
         if all(column in known for column in broken.columns):
             told["values"] = ", ".join(shown_value(known[column]) for column in broken.columns)
         return told
-    return {"child": plan.children[0]} if len(plan.children) == 1 and plan.writes == (plan.table,) else {}
+    if len(plan.children) == 1 and plan.writes == (plan.table,):
+        return {"child": plan.children[0]}
+    # Whose foreign key it is cannot be told: that of the table itself, or of one that refers to it.
+    return {} if only_adds else {"table": ""}
 
 
 def _lacks_parent(connection: apsw.Connection, foreign: Foreign, known: Mapping[str, Value]) -> bool:
@@ -131,6 +137,8 @@ def _lacks_parent(connection: apsw.Connection, foreign: Foreign, known: Mapping[
 def definition_violation(connection: apsw.Connection, error: apsw.ConstraintError, plan: Ddl) -> SqlError:
     """The error of a definition that the rows of its table don't allow, with the first value that is there twice."""
     found = statement_failure(error, plan.name)
+    if found.key == "not_null_violation":
+        return SqlError("rows_have_null", **found.params)
     if found.key == "unique_violation":
         try:
             found.params.update(_twice(connection, plan, found))

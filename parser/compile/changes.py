@@ -208,7 +208,7 @@ def _assigned(env: Env, columns: list[Column], value: nodes.Expr) -> list[str]:
     row = env.scope.fields[0].sql
     if isinstance(value, nodes.Row):
         if len(value.items) != len(columns):
-            raise SqlError("column_count", expected=len(columns), found=len(value.items), place=value.place)
+            raise SqlError("column_count", wanted=len(columns), found=len(value.items), place=value.place)
         cells = expressions(env, value.items)
         note_cells(env.context, columns, cells)
         pairs = zip(columns, cells, strict=True)
@@ -220,13 +220,13 @@ def _assigned(env: Env, columns: list[Column], value: nodes.Expr) -> list[str]:
         note_cells(env.context, columns, [compiled])
         return [f"{sql.name(columns[0].name)} = {stored(columns[0], compiled, row)}"]
     if not isinstance(value, nodes.ScalarQuery):
-        raise SqlError("column_count", expected=len(columns), found=1, place=value.place)
+        raise SqlError("column_count", wanted=len(columns), found=1, place=value.place)
     before = len(env.context.gathered)
     inner = compile_query(env.context, value.query, env.scope, first_row=True, named=True)
     if gathers_here(env, before):
         raise SqlError("aggregate_misplaced", place=value.place)
     if len(inner.columns) != len(columns):
-        raise SqlError("column_count", expected=len(columns), found=len(inner.columns), place=value.place)
+        raise SqlError("column_count", wanted=len(columns), found=len(inner.columns), place=value.place)
     texts = query_cells(columns, inner.columns)
     heads = sql.names([column.name for column in columns])
     return [f"({heads}) = (SELECT {', '.join(texts)} FROM ({inner.sql}) AS v)"]

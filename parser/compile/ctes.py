@@ -145,7 +145,7 @@ def _common(context: Context, cte: nodes.Cte, compiled: Compiled, sql_name: str)
     fields: Sequence[Field] = fields_of(context, compiled, "", cte.name.text)
     if cte.columns:
         if len(cte.columns) != len(fields):
-            raise SqlError("column_count", expected=len(cte.columns), found=len(fields), place=cte.name.place)
+            raise SqlError("column_count", wanted=len(cte.columns), found=len(fields), place=cte.name.place)
         fields = [
             replace(each, name=name.text, key=key(name.text)) for each, name in zip(fields, cte.columns, strict=True)
         ]

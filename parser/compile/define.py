@@ -290,7 +290,7 @@ def define_view(context: Context, node: nodes.CreateView, source: str) -> tuple[
     names = [fixed_name(context, each) for each in compiled.columns]
     if node.columns:
         if len(node.columns) != len(names):
-            raise SqlError("column_count", expected=len(node.columns), found=len(names), place=node.name.place)
+            raise SqlError("column_count", wanted=len(node.columns), found=len(names), place=node.name.place)
         names = [name.text for name in node.columns]
     _check_columns(names, [each.place for each in node.columns] or [node.name.place] * len(names))
     columns = tuple(

@@ -230,7 +230,7 @@ def _subquery(env: Env, query: nodes.Query, width: int | None = None, first_row:
     before = len(env.context.gathered)
     compiled = compile_query(env.context, query, env.scope, first_row=first_row)
     if width is not None and len(compiled.columns) != width:
-        raise SqlError("subquery_columns", expected=width, found=len(compiled.columns), place=query.place)
+        raise SqlError("subquery_columns", wanted=width, found=len(compiled.columns), place=query.place)
     text, first = f"({compiled.sql})" if first_row else compiled.sql, compiled.columns[0]
     aggregate = gathers_here(env, before)
     return Expression(text, is_boolean=first.is_boolean, repeatable=False, aggregate=aggregate, risk=first.risk)

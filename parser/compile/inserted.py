@@ -95,7 +95,7 @@ def row_by_row(
 
 def _check_count(source: nodes.Query, compiled: Compiled, columns: Sequence[Column]) -> None:
     if len(compiled.columns) != len(columns):
-        raise SqlError("column_count", expected=len(columns), found=len(compiled.columns), place=source.place)
+        raise SqlError("column_count", wanted=len(columns), found=len(compiled.columns), place=source.place)
 
 
 def rows_text(env: Env, node: nodes.Insert, table: Table, columns: Sequence[Column]) -> str:
@@ -130,7 +130,7 @@ def _values(env: Env, body: nodes.Values, table: Table, columns: Sequence[Column
     rows = []
     for row in body.rows:
         if len(row) != len(columns):
-            raise SqlError("column_count", expected=len(columns), found=len(row), place=body.place)
+            raise SqlError("column_count", wanted=len(columns), found=len(row), place=body.place)
         cells = expressions(env, row)
         note_cells(env.context, columns, cells)
         texts = [stored(column, cell) for column, cell in zip(columns, cells, strict=True)]

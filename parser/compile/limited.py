@@ -21,11 +21,11 @@ def kept_text(context: Context, node: nodes.Update | nodes.Delete, table: Table,
     """The condition that only the first rows meet, in the statement's order and then that of the rows' numbers, which
     are the same on every node. `inner` is the table once more, in whose scope `node`'s own condition is compiled.
 
-    Raises not_supported (0A000) for an ORDER BY that no LIMIT follows, and beside UPDATE's FROM.
+    Raises limit_missing (0A000) for an ORDER BY that no LIMIT follows, and not_supported beside UPDATE's FROM.
     """
     verb = type(node).__name__.upper()
     if node.limit is None:
-        raise SqlError("not_supported", what=f"{verb} … ORDER BY without LIMIT", place=node.order_by[0].expr.place)
+        raise SqlError("limit_missing", place=node.order_by[0].expr.place)
     if isinstance(node, nodes.Update) and node.sources:
         raise SqlError("not_supported", what="UPDATE … FROM … LIMIT", place=node.place)
     taken = {column.key for column in table.columns}

@@ -117,7 +117,7 @@ def _values(context: Context, body: nodes.Values, parent: Scope | None, named: b
     rows = []
     for row in body.rows:
         if len(row) != width:
-            raise SqlError("values_width", expected=width, found=len(row), place=row[0].place)
+            raise SqlError("values_width", wanted=width, found=len(row), place=row[0].place)
         rows.append([condition(env, cell) for cell in row])
     columns = [
         ResultColumn(f"column{n}", "", all_boolean(cells), risk=joint_risk(cells))
@@ -153,7 +153,7 @@ def _compound(context: Context, body: nodes.Compound, parent: Scope | None, name
     for each in reversed(spine):
         operand = _operand(context, each.right, parent, False)
         if len(operand.columns) != len(columns):
-            raise SqlError("set_columns", expected=len(columns), found=len(operand.columns), place=each.right.place)
+            raise SqlError("set_columns", wanted=len(columns), found=len(operand.columns), place=each.right.place)
         text.append(f"{_WORDS[each.op]} {operand.sql}")
         operands.append(operand)
         columns = [_joint(mine, other) for mine, other in zip(columns, operand.columns, strict=True)]

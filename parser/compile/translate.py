@@ -10,18 +10,18 @@ from parser.plan import Output, Query
 
 _RELATION = "fanasehoana"
 #: Word after TO -> whether that is the Malagasy vocabulary.
-_TARGETS = {"sql": False, "gasy": True}
+_TARGETS = {"sql": False, "gasy": True, "malagasy": True, "mg": True}
 
 
 def translate(context: Context, node: nodes.Translate) -> Query:
     """The statement as text; no name in it is looked up, so it needs no schema.
 
-    The text is part of the plan, and the plan's key holds every literal. Raises unknown_language (22023) for a
+    The text is part of the plan, and the plan's key holds every literal. Raises unknown_vocabulary (22023) for a
     target that there is not, limit_invalid (2201W), not_supported (0A000) for what standard SQL can't say.
     """
     malagasy = _TARGETS.get(node.to)
     if malagasy is None:
-        raise SqlError("unknown_language", name=node.to, known="SQL, gasy", place=node.place)
+        raise SqlError("unknown_vocabulary", name=node.to, known="SQL, malagasy", place=node.place)
     literals = context.literals
     for position in range(literals.count()):
         literals.value(position)

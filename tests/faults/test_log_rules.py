@@ -100,12 +100,12 @@ def test_an_older_copy_of_the_log_is_not_followed(cluster: Cluster) -> None:
     wait_for(lambda: states(cluster, "t") == blocked, 20, "both masters to be back, and blocked")
     for verb in ("verify", "snapshot"):
         status, said = run_again(cluster, ["admin", verb, "t"], cluster.config_path)
-        assert status == 1 and "t: the log is older than the data: it ends at index" in said, said
+        assert status == 1 and "t: the log is older than the data: it ends at entry" in said, said
     file = cluster.directory / "short.dirkbackup"
     status, said = run_again(cluster, ["admin", "backup", str(file)], cluster.config_path)
     assert status == 1 and file.exists()
     assert "which is not all that was written" in said, said
-    assert "t: the log is older than the data: it ends at index 6 and node" in said, said
+    assert "t: the log is older than the data: it ends at entry 6 and node" in said, said
 
 
 def change_behind(cluster: Cluster, node: str, statement: str) -> None:

@@ -27,7 +27,7 @@ ANSWERS: dict[str, list[list[tuple[Any, ...]] | str]] = {
     ],
     "sekoly": [
         [("fanadinana",), ("mpianatra",), ("taranja",)],
-        [("kilasy_efitra",), ("naoty_efitra",)],
+        [("efitra_kilasy",), ("efitra_naoty",)],
         [
             ("M01", "FIZ", "S1", 11, "Fizika", "OBLIG", "Andry", "Terminale", "2008-03-14", 7),
             ("M01", "MAT", "S1", 14, "Matematika", "OBLIG", "Andry", "Terminale", "2008-03-14", 7),

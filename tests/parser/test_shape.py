@@ -121,7 +121,7 @@ def test_source_text_has_this_request_literals() -> None:
 def test_text_place_counts_literals_as_written() -> None:
     shaped = split("alaivo 'abc',\n 12345 x y")
     at = shape.text_place(shaped, shaped.shape.index("y"))
-    assert at == {"line": 2, "column": 10, "source": " 12345 x y"}
+    assert at == {"line": 2, "column": 10, "source": " 12345 x y", "speaks": "malagasy"}
 
 
 _MARKS = ("'", '"', "`", "\\", "--", "//", "/*", "*/", "#", "#-", "-", ".", "(", ")", ",", ";", "@", "?", " ", "\n")

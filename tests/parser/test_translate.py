@@ -82,7 +82,7 @@ def test_it_is_a_read_of_nothing_with_one_column(statements: Statements) -> None
 @pytest.mark.parametrize(
     ("text", "key", "params"),
     [
-        ("adikao ho frantsay alaivo 1", "unknown_language", {"name": "frantsay", "known": "SQL, gasy"}),
+        ("adikao ho frantsay alaivo 1", "unknown_vocabulary", {"name": "frantsay", "known": "SQL, malagasy"}),
         ("adikao alaivo 1 fetra ? ?", "not_supported", {"what": "fetra ? ?"}),
         ("adikao alaivo 1 fetra -1 5", "limit_invalid", {}),
         ("adikao alaivo 1 fetra 0.5 5", "limit_invalid", {}),

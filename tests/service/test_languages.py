@@ -90,5 +90,5 @@ def test_an_error_of_meaning_points_to_its_place(
         said, source, caret, *_ = message(answer).split("\n")
         found = meta(answer)
         assert (found["line"], found["column"]) == (line, column), answer
-        assert words in said and f"andalana {line}, tsanganana {column}" in said
+        assert words in said and f"andalana faha-{line}, tarehintsoratra faha-{column}" in said
         assert source.strip() and caret.index("^") == column + 1

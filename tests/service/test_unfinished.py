@@ -18,13 +18,13 @@ from tests.service.test_old_clients import ONE, OldClient
 IDLE_SECONDS = 1.0
 PARTS = ("m1", "proxy", "cache")
 LACKING = {
-    b"alaivo 'abc;": "the string opened by ' is not closed",
-    b'alaivo "abc; alaivo 1;': 'the string opened by " is not closed',
-    b"alaivo `abc;": "the name opened by ` is not closed",
-    b"/* abc; alaivo 1;": "the */ that closes the comment is missing",
-    b"alaivo 1 -- abc;": "the ';' stands in a comment, so it does not end the statement",
-    b"-- abc;\n": "the ';' stands in a comment, so it does not end the statement",
-    b"alaivo 1": "the ';' that ends the statement is missing",
+    b"alaivo 'abc;": "the string opened by “'” is not closed",
+    b'alaivo "abc; alaivo 1;': 'the string opened by “"” is not closed',
+    b"alaivo `abc;": "the name opened by “`” is not closed",
+    b"/* abc; alaivo 1;": "the “*/” that closes the comment is missing",
+    b"alaivo 1 -- abc;": "the “;” stands in a comment, so it does not end the statement",
+    b"-- abc;\n": "the “;” stands in a comment, so it does not end the statement",
+    b"alaivo 1": "the “;” that ends the statement is missing",
 }
 #: Long enough that every part has looked whether its client is still there.
 SLOW = b"WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 2500000) SELECT count(*) FROM c;"

@@ -85,12 +85,13 @@ def test_a_full_output_is_one_sentence(words: tuple[str, ...], unbuffered: str, 
 def test_wrong_arguments_are_one_sentence_with_the_usage(tmp_path: Path) -> None:
     config_file(tmp_path)
     assert refused(typed("dirk-server", "m1", "m2", cwd=tmp_path)) == (
-        "dirk-server: m1 m2 does not fit; usage: dirk-server [ID] [--config FILE]"
+        "dirk-server: unknown option or argument: m1 m2; usage: dirk-server [ID] [--config FILE]"
     )
-    assert "--nope does not fit" in refused(typed("dirk-proxy", "--nope", cwd=tmp_path))
-    assert refused(typed("dirk-setup", "--nope", cwd=tmp_path)) == "dirk-setup: --nope does not fit; usage: dirk-setup"
+    assert "unknown option or argument: --nope" in refused(typed("dirk-proxy", "--nope", cwd=tmp_path))
+    said = refused(typed("dirk-setup", "--nope", cwd=tmp_path))
+    assert said == "dirk-setup: unknown option or argument: --nope; usage: dirk-setup"
     said = refused(typed("dirk-client", "--nope", "x y", cwd=tmp_path, environ={"DIRK_LANG": "en"}))
-    assert said == "dirk-client: --nope 'x y' does not fit; dirk-client --help says what does"
+    assert said == "dirk-client: unknown option or argument: --nope 'x y'; see dirk-client --help"
     assert refused(typed("dirk-cache", HOST, "70000", cwd=tmp_path)) == "dirk-cache: PORT: 70000 is above 65535"
     assert "LISTEN_PORT: x is not a whole number" in refused(typed("dirk-cache", HOST, "1", "x", cwd=tmp_path))
     assert "is above 65535" in refused(typed("dirk-cache", HOST, "1" * 5000, cwd=tmp_path))
@@ -98,6 +99,22 @@ def test_wrong_arguments_are_one_sentence_with_the_usage(tmp_path: Path) -> None
     said = refused(typed("dirk-admin", "skip", "t", "1" * 5000, cwd=tmp_path))
     assert said == f"dirk-admin: INDEX: {'1' * 15}… has more than 15 digits"
     assert "is not a host name" in refused(typed("dirk-cache", "a" * 64, cwd=tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("words", "mistake"),
+    [
+        (("--nope",), "argument non valable : --nope --lang fr"),
+        (("--format", "x"), "--format : x est inconnu"),
+        (("--wait", "x"), "--wait : x n'est pas un nombre de secondes"),
+        (("127.0.0.1", "70000"), "70000 n'est pas un port"),
+    ],
+)
+def test_a_wrong_argument_is_told_in_the_language_asked_for(
+    words: tuple[str, ...], mistake: str, tmp_path: Path
+) -> None:
+    said = refused(typed("dirk-client", *words, "--lang", "fr", cwd=tmp_path, environ={"DIRK_LANG": "mg"}))
+    assert said.startswith(f"dirk-client: {mistake}")
 
 
 def test_the_server_s_id_comes_from_the_argument_or_the_environment(tmp_path: Path) -> None:
@@ -275,7 +292,7 @@ def test_set_up_without_a_network_is_one_sentence(tmp_path: Path) -> None:
 def test_an_environment_variable_with_an_unknown_language_is_refused(tmp_path: Path) -> None:
     config_file(tmp_path)
     said = refused(typed("dirk-client", "-e", "alaivo 1", cwd=tmp_path, environ={"DIRK_LANG": "de"}))
-    assert said == "dirk-client: DIRK_LANG : tsy fantatra ny de ; safidio amin'ny mg, fr, en"
+    assert said == "dirk-client: DIRK_LANG : tsy fantatra ny de ; misafidiana iray amin'ireto : mg, fr, en"
     said = refused(typed("dirk-proxy", cwd=tmp_path, environ={"DIRK_LANG": "de"}))
     assert said == 'dirk-proxy: config.json: DIRK_LANG: "de" is not one of mg, fr, en'
 

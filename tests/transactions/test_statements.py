@@ -116,7 +116,7 @@ def test_what_can_not_stand_inside_is_refused(opened: Callable[[str], Connection
         assert state(mine, inside) == "25001", inside
     assert [database] in rows(mine.ask("asehoy ny tahiry;"))
     assert "fiteny" in says(mine, "safidio ny fiteny en")
-    assert "open already" in says(mine, "atombohy")
+    assert "already open" in says(mine, "atombohy")
     assert says(mine, "avereno") == UNDONE
 
 
