@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dirk_gevent import admin_backup, config
-from dirk_gevent.admin_link import TaskFailed, print_table, proxy_address, run_task
+from dirk_gevent.admin_link import TaskFailed, print_table, proxy_address, run_task, say
 from dirk_gevent.admin_log import rebuild_log
 from dirk_gevent.admin_usage import UsageError
 from dirk_gevent.client.answers import NotDirkError, Page
@@ -51,7 +51,8 @@ def _run(options: dict[str, Any]) -> int:
         return admin_backup.backup(settings, Path(options["BACKUP"]), options["--database"])
     if options["dump"]:
         script = options["SCRIPT"]
-        return admin_backup.dump(settings, options["DATABASE"], Path(script) if script else None)
+        file = Path(script) if script not in (None, "-") else None
+        return admin_backup.dump(settings, options["DATABASE"], file, options["--table"])
     if options["restore"]:
         return _restore(settings, options)
     return _at_the_proxy(settings, options)
@@ -107,5 +108,5 @@ def _show(settings: Config, statement: bytes) -> int:
 
 
 def _refuse(sentence: str, status: int) -> int:
-    print(f"dirk-admin: {sentence}", file=sys.stderr)
+    say(f"dirk-admin: {sentence}", sys.stderr)
     return status

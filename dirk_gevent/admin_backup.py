@@ -12,7 +12,7 @@ from itertools import chain, count
 from pathlib import Path
 from typing import Any, TextIO
 
-from dirk_gevent.admin_link import AdminLink, TaskFailed, proxy_address
+from dirk_gevent.admin_link import AdminLink, TaskFailed, proxy_address, say
 from dirk_gevent.admin_usage import UsageError, moment_ms
 from dirk_gevent.backup_file import Backup, BackupDamaged, BackupWriter, Point
 from dirk_gevent.client.answers import Page
@@ -22,11 +22,13 @@ from dirk_gevent.engine.dump import dump_file
 from dirk_gevent.engine.faults import ForeignHistory, OutOfOrder, PoisonedEntry, SnapshotDamaged, StorageFault
 from dirk_gevent.engine.reissue import Place
 from dirk_gevent.log.contract import EntriesGoneError
-from dirk_gevent.messages import moment
+from dirk_gevent.messages import moment, sentence
+from dirk_gevent.printable import file_stem
 from dirk_gevent.replay import Scratch
 from dirk_gevent.restoring import index_by_time
 from dirk_gevent.startup import plain_reason
 from dirk_gevent.threads import NativeThreads
+from parser.errors import SqlError
 
 _CHUNK_BYTES = 256 * 1024
 _ANSWER_SECONDS = 10.0
@@ -55,10 +57,12 @@ def check(file: Path) -> int:
                 source.verify()
             except BackupDamaged as error:
                 damaged += 1
-                print(str(error))
+                say(str(error))
             else:
                 newest = f"{point.index}, the last of {moment(point.time_ms)}"
-                print(f"{point.name}: any index from {source.least} to {newest}")
+                is_new = point.index == 0
+                said = "nothing was written to it yet" if is_new else f"any index from {source.least} to {newest}"
+                say(f"{point.name}: {said}")
         if damaged:
             raise TaskFailed(f"{file} is not whole: {damaged} of {len(found.points)} databases in it are damaged")
         print(f"{file} is whole.")
@@ -79,7 +83,7 @@ def restore_file(settings: Config, file: Path, options: dict[str, Any]) -> int:
             _check_names(settings, [target or point.name for point in points])
         for point in points:
             index = _wanted_index(found, point, options)
-            _restore_one(settings, found, point, index, target or point.name, options["--in-place"])
+            _restore_one(settings, found, point, index, target or point.name, options)
     return 0
 
 
@@ -97,8 +101,8 @@ def restore_from_log(settings: Config, options: dict[str, Any]) -> int:
         link.close()
 
 
-def dump(settings: Config, database: str, file: Path | None) -> int:
-    """Write a database as statements to `file`, or to the standard output; the exit status."""
+def dump(settings: Config, database: str, file: Path | None, table: str | None) -> int:
+    """Write a database, or one table of it, as statements to `file`, or to the standard output; the exit status."""
     if file is not None and file.exists():
         raise UsageError(f"{file} exists already: choose another name")
     with tempfile.TemporaryDirectory(prefix="dirk-dump-") as name:
@@ -111,13 +115,21 @@ def dump(settings: Config, database: str, file: Path | None) -> int:
                 # The statements may be on their way to the standard output.
                 _tell_older(point, scratch, sys.stderr)
                 scratch.close()
-                remark = f"Database {point.name} at index {point.index}, {moment(point.time_ms)}."
-                dump_file(scratch.database.path, target, point.name, (remark,))
+                _dump(scratch.database.path, target, point, table)
             if file is None:
-                with target.open(encoding="utf-8") as lines:
+                with target.open(encoding="utf-8", newline="") as lines:
                     sys.stdout.writelines(lines)
     fetched.check("these statements are what the log holds, which is not all that was written")
     return 0
+
+
+def _dump(database: Path, target: Path, point: Point, table: str | None) -> None:
+    what = f"Database {point.name}" if table is None else f"Table {table} of database {point.name}"
+    at = f"at index {point.index}, {moment(point.time_ms)}" if point.index else "to which nothing was written yet"
+    try:
+        dump_file(database, target, point.name, (f"{what} {at}.",), table)
+    except SqlError as error:
+        raise TaskFailed(sentence(error.key, "en", error.params)) from error
 
 
 def keep_before(link: AdminLink, frame: dict[str, Any]) -> None:
@@ -126,13 +138,13 @@ def keep_before(link: AdminLink, frame: dict[str, Any]) -> None:
     """
     if frame["t"] != "keep":
         raise TaskFailed(f"the proxy said {frame['t']}, which this program does not know; nothing was replaced")
-    stem = f"{frame['database']}-before-restore-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
+    stem = f"{file_stem(frame['database'])}-before-restore-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
     # Two restores may begin in one second, and a backup is never written over.
     suffixes = chain(("",), (f"-{number}" for number in count(2)))
     names = (f"{stem}{suffix}.dirkbackup" for suffix in suffixes)
     file = next(path for path in map(Path, names) if not path.exists())
     fetched = _receive(link, file)
-    print(f"What {frame['database']} is now is kept in {file}.", flush=True)
+    say(f"What {frame['database']} is now is kept in {file}.")
     fetched.check("nothing was replaced")
     link.send({"t": "kept"})
 
@@ -213,17 +225,23 @@ def _wanted_index(found: Backup, point: Point, options: dict[str, Any]) -> int:
         index = int(options["--to-index"])
     elif options["--to-time"] is not None:
         time_ms = moment_ms(options["--to-time"])
-        index = source.index_at(time_ms)
-        print(f"{point.name}: {index_by_time(index, time_ms)}")
+        found_index = source.index_at(time_ms)
+        if found_index is None:
+            first = moment(source.first_ms())
+            raise UsageError(f"{found.path} has no state of {point.name} before {first}")
+        index = found_index
     if not source.least <= index <= point.index:
         raise UsageError(f"{found.path} holds {point.name} from index {source.least} to {point.index}, not at {index}")
     return index
 
 
 def _restore_one(
-    settings: Config, found: Backup, point: Point, index: int, target: str, in_place: bool
+    settings: Config, found: Backup, point: Point, index: int, target: str, options: dict[str, Any]
 ) -> None:
+    in_place = options["--in-place"]
     with _made(settings, found, point, index) as scratch:
+        if options["--to-time"] is not None:
+            _check_moment(found, point, scratch, moment_ms(options["--to-time"]))
         _tell_older(point, scratch, sys.stdout)
         link = AdminLink(settings, "receive", database=target, in_place=in_place)
         try:
@@ -240,10 +258,18 @@ def _restore_one(
             link.close()
 
 
+def _check_moment(found: Backup, point: Point, scratch: Scratch, time_ms: int) -> None:
+    """Say which index a moment was taken for. Raises UsageError when the first state held is a later one's."""
+    reached_ms = scratch.database.position.time_ms
+    if reached_ms > time_ms:
+        raise UsageError(f"{found.path} has no state of {point.name} before {moment(reached_ms)}")
+    say(f"{point.name}: {index_by_time(scratch.database.applied_index, time_ms)}")
+
+
 def _tell_older(point: Point, scratch: Scratch, stream: TextIO) -> None:
     """Say when entries were run by other rules than they were appended under: the state may differ from what it was."""
     if remark := scratch.older_remark():
-        print(f"{point.name}: {remark}", file=stream)
+        say(f"{point.name}: {remark}", stream)
 
 
 def _send(link: AdminLink, scratch: Scratch, frame: dict[str, Any]) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, TextIO
 
 from gevent import socket
 
 from dirk_gevent import protocol
 from dirk_gevent.admin_usage import UsageError
 from dirk_gevent.config import Config
+from dirk_gevent.printable import one_line
 from dirk_gevent.protocol import FrameSocket
 from dirk_gevent.startup import plain_reason
 
@@ -46,7 +47,7 @@ class AdminLink:
         while True:
             frame = self._next_frame()
             if frame["t"] == "line":
-                print(frame["text"], flush=True)
+                say(frame["text"])
             elif frame["t"] == "table":
                 print_table(frame["names"], frame["rows"])
             elif frame["t"] != "wait":
@@ -91,7 +92,7 @@ class AdminLink:
                 take(frame)
         if frame["status"]:
             raise TaskFailed(frame["text"])
-        print(frame["text"])
+        say(frame["text"])
         return 0
 
     def close(self) -> None:
@@ -117,9 +118,14 @@ def proxy_address(settings: Config) -> tuple[str, int]:
     return settings.instances[0].reached_at, settings.instances[0].port
 
 
+def say(text: str, stream: TextIO | None = None) -> None:
+    """Print one line, at once: a name in it does not end it."""
+    print(one_line(text), file=stream, flush=True)
+
+
 def print_table(names: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Columns as wide as their widest cell."""
-    lines = [list(names), *([("" if cell is None else str(cell)) for cell in row] for row in rows)]
+    lines = [list(names), *([("" if cell is None else one_line(str(cell))) for cell in row] for row in rows)]
     widths = [max(len(line[at]) for line in lines) for at in range(len(names))]
     for line in lines:
         print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dirk_gevent.admin_link import print_table
+from dirk_gevent.admin_link import print_table, say
 from dirk_gevent.admin_usage import UsageError
 from dirk_gevent.config import Config
 from dirk_gevent.rebuild import RebuildRefused, rebuild
@@ -40,7 +40,7 @@ def _check_losses(chosen: str, lost: list[Loss], accepted: str | None) -> None:
     if not count or (accepted is not None and int(accepted) == count):
         return
     for loss in lost:
-        print(f"{loss.node} has {loss.entries} entries of {loss.database} that {chosen} has not.")
+        say(f"{loss.node} has {loss.entries} entries of {loss.database} that {chosen} has not.")
     raise RebuildRefused(
         f"{count} entries that other nodes have applied would be lost: choose the node that is furthest, "
         f"or say --yes-lose {count}; nothing was changed"
@@ -49,7 +49,7 @@ def _check_losses(chosen: str, lost: list[Loss], accepted: str | None) -> None:
 
 def _plan(directory: Path, chosen: NodeFiles) -> str:
     return (
-        f"The log in {directory} would be made anew from {chosen.node}, with {_databases(len(chosen.databases) - 1)};\n"
+        f"The log in {directory} would be made anew from {chosen.node}, with {_databases(len(chosen.listed))};\n"
         "the old log would be kept beside it. Nothing was changed. Add --yes to do it."
     )
 
@@ -64,8 +64,14 @@ def _print_findings(nodes: tuple[NodeFiles, ...]) -> None:
         for node in nodes
         for log_id, meta in sorted(node.databases.items())
     ]
+    rows += [
+        [node.node, name, log_id, 0, 0]
+        for node in nodes
+        for log_id, name in sorted(node.listed.items())
+        if log_id not in node.databases
+    ]
     print_table(["node", "database", "log", "applied", "heard of"], rows)
     for node in nodes:
         for problem in node.problems:
-            print(f"{node.node}: {problem}")
+            say(f"{node.node}: {problem}")
     print()

@@ -21,7 +21,7 @@ Usage:
   dirk-admin restore --from BACKUP [--database NAME [--to-index N | --to-time TIME] [--as NAME | --in-place]]
                      [--yes] [--config FILE]
   dirk-admin restore DATABASE (--to-index N | --to-time TIME) [--as NAME | --in-place] [--yes] [--config FILE]
-  dirk-admin dump DATABASE [SCRIPT] [--config FILE]
+  dirk-admin dump DATABASE [SCRIPT] [--table NAME] [--config FILE]
   dirk-admin drain NODE [--seconds N] [--config FILE]
   dirk-admin undrain NODE [--config FILE]
   dirk-admin evict NODE [--database NAME] [--yes] [--config FILE]
@@ -39,7 +39,8 @@ Keeping: snapshot has the log hold each database's state now; when a second mast
 go, and restore reaches back no further than that state. backup writes all databases, as of one instant, while
 writes go on; check reads a backup through. restore makes new databases of a backup, or an earlier state of a database
 a new one (its name and index, or --as); --in-place replaces the database, and keeps a backup of what it was. dump
-writes a database as statements that dirk-client runs.
+writes a database, or one table of it, as statements that dirk-client runs; without SCRIPT, or with -, to the standard
+output.
 
 Nodes: drain sends a node nothing new and waits until what runs there has ended: stop it then, and start it; it serves
 again by itself. evict counts on a node no more (a machine that will not come back soon). reseed has a node put aside
@@ -55,6 +56,7 @@ do. The old log is kept beside the new one.
 Options:
   --database NAME    One database instead of all.
   --from WHAT        A backup's file; for rebuild-log the node whose databases become the truth: the furthest one.
+  --table NAME       One table, with its indexes and domains, instead of the database.
   --to-index N       The state behind entry N of the database's log.
   --to-time TIME     The state at a moment, like 2026-11-23T08:30:00 (UTC, or with a zone: +03:00).
   --as NAME          The name of the restored database.

@@ -234,8 +234,13 @@ class BackupSource:
             yield found[max(0, after + 1 - piece.first) : upto + 1 - piece.first]
             after = min(last, upto)
 
-    def index_at(self, time_ms: int) -> int:
-        """The last index whose log time is not after `time_ms`; `least` when none is."""
+    def index_at(self, time_ms: int) -> int | None:
+        """The last index whose log time is not after `time_ms`; `least` when no entry's is, None when that is 0.
+
+        How old the snapshot at `least` is, says what it holds alone.
+        """
+        if time_ms < self.first_ms() and not self.least:
+            return None
         index = self.least
         for piece in self._contents.entries:
             for offset, encoded in enumerate(self._entries(piece)):
@@ -243,6 +248,11 @@ class BackupSource:
                     return index
                 index = piece.first + offset
         return index
+
+    def first_ms(self) -> int:
+        """The log time (Unix) of the first entry held; that of the end where none is."""
+        first = next(iter(self._contents.entries), None)
+        return self._point.time_ms if first is None else _entry(self, self._entries(first)[0], first.first).time_ms
 
     def verify(self, upto: int | None = None) -> None:
         """Check that the snapshot and the entries, up to an index or all, are what was once stored and appended.

@@ -36,6 +36,8 @@ class NodeState(StrEnum):
     DRAINED = "drained"
     BLOCKED = "blocked"
     UNREACHABLE = "unreachable"
+    #: Of the other nodes, while the proxy does not answer the node that is asked.
+    UNKNOWN = "unknown"
 
 
 @dataclass(slots=True)

@@ -43,6 +43,10 @@ class Drains:
         self._drained[node] = view.process
         self._save()
 
+    def is_drained(self, node: str) -> bool:
+        """Whether the node is sent nothing new."""
+        return self._nodes[node].is_drained
+
     def undrain(self, node: str) -> None:
         """The node serves again. Blocks until it is remembered."""
         self._nodes[node].is_drained = False

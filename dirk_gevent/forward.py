@@ -12,6 +12,7 @@ import gevent
 from dirk_gevent import answers, protocol
 from dirk_gevent.admission import Places
 from dirk_gevent.backends import Backend, BackendDownError, Remote, leaves_open
+from dirk_gevent.cluster import NodeState
 from dirk_gevent.commits import Commits
 from dirk_gevent.config import Config
 from dirk_gevent.engine.database import Database
@@ -204,8 +205,9 @@ class Forward:
 
     def _alone(self, session: Session, request: Request) -> bytes:
         """SHOW SERVERS while the proxy is away: what this node knows of the others is nothing."""
+        live, unknown = NodeState.LIVE, NodeState.UNKNOWN
         rows = [
-            (one.id, str(one.role), "live" if one.id == self._node else "unknown", *[None] * _UNKNOWN_CELLS)
+            (one.id, str(one.role), str(live if one.id == self._node else unknown), *[None] * _UNKNOWN_CELLS)
             for one in self._config.instances
         ]
         meta = answers.meta_of(session, request, self._node, "admin", rows=len(rows), repeatable=False)

@@ -103,6 +103,8 @@ class Operations:
         blocked = 0
         for info in self._chosen(fields, with_system=True):
             if self._host.head_index(info.log_id) == 0 and self._host.disputes.undecided(info.log_id) is None:
+                if info.log_id != SYSTEM_LOG_ID:
+                    self._line(f"{info.name}: nothing was written to it yet, so there is nothing to compare")
                 continue
             if self._tell_blocked(info):
                 blocked += 1
@@ -137,7 +139,8 @@ class Operations:
             head = self._host.head_index(info.log_id)
             latest = self._host.log.latest_snapshot(info.log_id)
             if head == 0 or (latest is not None and latest.index == head):
-                self._line(f"{info.name}: nothing has changed since index {head}")
+                said = f"nothing has changed since index {head}" if head else "nothing was written to it yet"
+                self._line(f"{info.name}: {said}")
                 continue
             current = self._round(info.log_id, uploads=True)
             latest = self._host.log.latest_snapshot(info.log_id)
@@ -223,6 +226,8 @@ class Operations:
 
     def _undrain(self, fields: Mapping[str, Any]) -> tuple[int, str]:
         node = self._node(fields)
+        if not self._host.drains.is_drained(node):
+            return 0, f"{node} was not drained: nothing was changed."
         self._host.drains.undrain(node)
         self._host.log_event("node_undrained", target=node)
         return 0, f"{node} serves again."
@@ -323,4 +328,6 @@ def _verified(verdicts: list[str], blocked: int) -> tuple[int, str]:
         said.append(f"databases that wait for a decision: {blocked}, not compared")
     if said:
         return 1, "; ".join(said)
+    if not verdicts:
+        return 0, "There was nothing to compare."
     return 0, f"All {len(verdicts)} digests are equal, each database's at one index."

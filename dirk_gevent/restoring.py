@@ -129,8 +129,13 @@ def _index(host: LogHost, source: DatabaseInfo, fields: Mapping[str, Any]) -> in
             index = host.log.index_at(source.log_id, int(fields["ms"]))
         except EntriesGoneError as error:
             raise RestoreRefused(f"the log of {source.name} does not reach back so far: it begins later") from error
+    if head == 0:
+        raise RestoreRefused(f"nothing was written to {source.name} yet: there is no earlier state of it")
+    if int(index) == 0 and "ms" in fields:
+        shown = moment(int(fields["ms"]))
+        raise RestoreRefused(f"{source.name} has no state of {shown}: nothing was written to it before")
     if not 0 < int(index) <= head:
-        raise RestoreRefused(f"{source.name} has no state at index {index}: its log ends at {head}")
+        raise RestoreRefused(f"{source.name} has no state at index {index}: its log begins at 1 and ends at {head}")
     oldest = host.log.oldest(source.log_id)
     held = [one.index for one in host.log.snapshots(source.log_id) if one.confirmed]
     least = min((one for one in held if one >= oldest - 1), default=None) if oldest > 1 else 0

@@ -66,6 +66,9 @@ def _check_entry(host: LogHost, info: DatabaseInfo, index: int) -> None:
     if info.log_id == SYSTEM_LOG_ID:
         raise SkipRefused("entries of the system database cannot be skipped: they say which databases there are")
     oldest, head = host.log.oldest(info.log_id), host.head_index(info.log_id)
+    if oldest > head:
+        held = f"ends at {head}, and a snapshot holds all of it" if head else "holds no entry yet"
+        raise SkipRefused(f"the log of {info.name} {held}: there is no entry {index} to skip")
     if not oldest <= index <= head:
         raise SkipRefused(f"the log of {info.name} holds the entries {oldest} to {head}, not {index}")
 

@@ -28,7 +28,9 @@ _FILES = re.compile(r"system\.sqlite|dirk\.sqlite|db-[0-9]{8,}\.sqlite")
 class NodeFiles:
     """What one node has on its disk: its databases by log id, the genesis it follows, and what could not be read.
 
-    `problems` are sentences. A directory that is not there (another machine's, say) has no databases and one problem.
+    `listed` are the names, by log id, of those that its system database lists: one that was never written to may have
+    no file that says so. `problems` are sentences. A directory that is not there (another machine's, say) has no
+    databases and one problem.
     """
 
     node: str
@@ -36,6 +38,7 @@ class NodeFiles:
     databases: Mapping[int, records.Meta] = field(default_factory=dict)
     genesis: bytes | None = None
     problems: tuple[str, ...] = ()
+    listed: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def system_index(self) -> int:
@@ -64,19 +67,21 @@ def node_files(node: str, directory: Path) -> NodeFiles:
     if not directory.is_dir():
         return NodeFiles(node, directory, problems=(f"{directory} is not on this machine",))
     found: dict[int, records.Meta] = {}
+    listed: dict[int, str] = {}
     problems = []
     for path in sorted(path for path in directory.iterdir() if _FILES.fullmatch(path.name) and path.is_file()):
         try:
-            meta = _read_meta(path)
+            meta, names = _read(path)
         except (apsw.Error, StorageFault) as error:
             problems.append(f"{path} cannot be read: {error}")
         else:
             if meta is not None:
                 found[meta.log_id] = meta
+                listed |= names
     genesis = None
     with suppress(OSError):
         genesis = followed_log(directory)
-    return NodeFiles(node, directory, found, genesis, tuple(problems))
+    return NodeFiles(node, directory, found, genesis, tuple(problems), listed)
 
 
 def losses(chosen: NodeFiles, nodes: tuple[NodeFiles, ...]) -> list[Loss]:
@@ -105,10 +110,15 @@ def entries_lost(found: list[Loss]) -> int:
     return sum(most.values())
 
 
-def _read_meta(path: Path) -> records.Meta | None:
+def _read(path: Path) -> tuple[records.Meta | None, dict[int, str]]:
+    """What a file says of itself, and the databases that it lists, if it is the system database's."""
     connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
     try:
         check_format(connection, path.name)
-        return records.read_meta(connection)
+        meta = records.read_meta(connection)
+        if meta is None or meta.log_id != SYSTEM_LOG_ID:
+            return meta, {}
+        rows = (one for one in records.read_catalog(connection) if one.kind == records.DATABASE_KIND)
+        return meta, {int(one.source or 0): one.name for one in rows}
     finally:
         connection.close(True)

@@ -44,6 +44,7 @@ SQLSTATE: dict[str, str] = {
     "not_repeatable": "42P17",
     "moment_not_kept": "0A000",
     "autoincrement_misplaced": "42P16",
+    "not_numbered": "55000",
     "not_explainable": "0A000",
     "not_a_table": "42809",
     "missing_argument": "07001",

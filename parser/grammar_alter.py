@@ -17,6 +17,7 @@ from parser.nodes import (
     NotNull,
     RenameColumn,
     RenameTable,
+    RestartNumbers,
 )
 
 
@@ -77,3 +78,8 @@ def p_add_constraint(p: P) -> None:
 def p_drop_constraint(p: P) -> None:
     """alteration : DROP CONSTRAINT name"""
     p[0] = DropConstraint(p[3])
+
+
+def p_restart_numbers(p: P) -> None:
+    """alteration : AUTOINCREMENT EQ number"""
+    p[0] = RestartNumbers(p[3])

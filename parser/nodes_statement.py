@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from parser.nodes_expression import Domain, Expr, Name, OrderTerm, unplaced
+from parser.nodes_expression import Domain, Expr, Literal, Name, OrderTerm, unplaced
 from parser.nodes_query import Item, Limit, Query, RowRange, Source, Star, TableRef, With
 
 # --- statements that change rows ---------------------------------------------------------------------------
@@ -282,6 +282,13 @@ class DropConstraint:
     name: Name
 
 
+@dataclass(frozen=True, slots=True)
+class RestartNumbers:
+    """ALTER TABLE … AUTOINCREMENT = following."""
+
+    following: Literal
+
+
 Alteration: TypeAlias = (
     AddColumn | DropColumn | RenameTable | RenameColumn | AlterColumn | AddConstraint | DropConstraint
 )  # fmt: skip
@@ -292,7 +299,7 @@ class AlterTable:
     """ALTER TABLE."""
 
     table: Name
-    action: Alteration
+    action: Alteration | RestartNumbers
     place: int = unplaced()
 
 

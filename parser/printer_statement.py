@@ -38,6 +38,7 @@ from parser.nodes import (
     PrimaryKey,
     RenameColumn,
     RenameTable,
+    RestartNumbers,
     Rollback,
     SetLanguage,
     Show,
@@ -276,6 +277,11 @@ def _add_constraint(writer: Writer, node: AddConstraint) -> str:
 def _drop_constraint(writer: Writer, node: DropConstraint) -> str:
     drop = "esory" if writer.malagasy else writer.words("DROP")
     return f"{drop} {writer.words('CONSTRAINT')} {writer.node(node.name)}"
+
+
+@writes(RestartNumbers)
+def _restart_numbers(writer: Writer, node: RestartNumbers) -> str:
+    return f"{writer.words('AUTOINCREMENT')} = {writer.node(node.following)}"
 
 
 @writes(RenameTable)

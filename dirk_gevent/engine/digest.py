@@ -11,10 +11,11 @@ import orjson
 
 from dirk_gevent.engine import records
 from dirk_gevent.steady import Pace
+from parser.compile.places import SQLITE_NAMES
 
 DIGEST_BYTES = 32
 _CHUNK_ROWS = 200
-_ROWID_NAMES = ("rowid", "_rowid_", "oid")
+
 _TABLE_KIND = "table"
 #: What SQLite itself has by way of tables, indexes and triggers, the engine's own aside.
 _SCHEMA = (
@@ -48,13 +49,18 @@ def content_digest(connection: apsw.Connection) -> bytes:
 
 def _chunks(connection: apsw.Connection, table: str) -> Iterator[bytes]:
     """The rows of a table as JSON, some at a time. NOT INDEXED keeps SQLite from another order than the rowids'."""
-    columns = connection.execute(f"SELECT name FROM pragma_table_xinfo({_text(table)})").fetchall()
-    taken = {str(name).lower() for (name,) in columns}
-    rowid = next((name + ", " for name in _ROWID_NAMES if name not in taken), "")
+    rowid = f"{found}, " if (found := rowid_name(connection, table)) is not None else ""
     quoted = '"' + table.replace('"', '""') + '"'
     cursor = connection.execute(f"SELECT {rowid}* FROM {quoted} NOT INDEXED")
     while rows := list(islice(cursor, _CHUNK_ROWS)):
         yield orjson.dumps(rows, default=_bytes_as_text)
+
+
+def rowid_name(connection: apsw.Connection, table: str) -> str | None:
+    """What SQLite calls the rowid of a table; None where columns have all its names."""
+    columns = connection.execute(f"SELECT name FROM pragma_table_xinfo({_text(table)})").fetchall()
+    taken = {str(name).lower() for (name,) in columns}
+    return next((name for name in SQLITE_NAMES if name not in taken), None)
 
 
 def _text(value: str) -> str:

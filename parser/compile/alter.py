@@ -17,6 +17,7 @@ from parser.compile.generated import resolved_column
 from parser.compile.kept import default_expression
 from parser.compile.limited import ROW_NUMBERS
 from parser.compile.load import load_schema, parsed
+from parser.compile.numbering import restart
 from parser.compile.rebuild import indexes_of, table_statements, view_sql
 from parser.compile.sources import table_scope
 from parser.compile.walk import every
@@ -54,6 +55,8 @@ def alter_table(context: Context, node: nodes.AlterTable) -> Ddl:
     Raises in_use and change_in_use (2BP01) when something needs what would go, or would come to mean something else.
     """
     table, schema = context.table(node.table), context.schema
+    if isinstance(node.action, nodes.RestartNumbers):
+        return restart(context, table, node.action)
     work = _Alteration(context, schema, table, node.action, tuple(_dependents(schema, table)))
     simple = isinstance(node.action, nodes.AddColumn) and _is_simple(node.action.column)
     if isinstance(node.action, nodes.AddColumn):

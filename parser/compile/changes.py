@@ -14,6 +14,7 @@ from parser.compile.expressions import Env, condition, expression, expressions, 
 from parser.compile.inserted import RowByRow, note_cells, query_cells, row_by_row, row_offset, rows_text, stored
 from parser.compile.limited import kept_text
 from parser.compile.names import Scope
+from parser.compile.places import insertable
 from parser.compile.query import compile_query
 from parser.compile.select import ResultColumn, result_columns
 from parser.compile.sources import From, compile_sources, relation_fields
@@ -144,7 +145,7 @@ def _may_repeat(node: nodes.Insert, table: Table) -> bool:
 def _columns(table: Table, given: tuple[nodes.Name, ...]) -> list[Column]:
     if not given:
         return [column for column in table.columns if column.generated is None]
-    names = GivenColumns(table)
+    names = GivenColumns(table, insertable(table))
     columns = names.find(given)
     names.take(columns, given)
     return columns

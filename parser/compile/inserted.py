@@ -11,6 +11,7 @@ from parser.compile.casts import once
 from parser.compile.context import Context
 from parser.compile.expressions import Env, expressions
 from parser.compile.names import Scope
+from parser.compile.places import ROW_PLACE, placed
 from parser.compile.query import Compiled, compile_query
 from parser.compile.select import ResultColumn
 from parser.compile.sql import Expression, Risk
@@ -24,6 +25,9 @@ _ROWS = "dirk_rows"
 def stored(column: Column, value: Expression, row: str = "") -> str:
     """`value` as `column` keeps it: NUMERIC(p, s) rounds, everything else stays what it is, if it is sound. `row`: a
     column of the row that is changed, where several may be."""
+    if column.key == ROW_PLACE and column.name != ROW_PLACE:
+        is_short = value.repeatable and len(value.sql) <= 40
+        return placed(value.sql) if is_short else once(value.sql, placed("x"), "" if value.repeatable else row)
     risk = sound.risk(column, value.risk)
     if (column.rounding is None and not risk) or value.sql == "NULL":
         return value.sql

@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from parser import nodes
 from parser.compile import sql
+from parser.compile.context import Context
 from parser.errors import SqlError
+from parser.plan import Ddl
 from parser.schema import Column, Table, key
 
 _SEQUENCE = "dirk_sequence"
+#: Behind the largest number there is none: this one says so.
+_FOLLOWING_MOST = 2**63
 #: What makes it; a file of an earlier build may lack it.
 SEQUENCE_TABLE = (
     f"CREATE TABLE IF NOT EXISTS {_SEQUENCE} (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID"
@@ -145,6 +149,21 @@ def moved(before: Table, after: Table) -> tuple[str, ...]:
         return ()
     update = f"UPDATE {_SEQUENCE} SET name = {sql.literal(after.key)} WHERE name = {sql.literal(before.key)}"
     return (update, *followed(after)) if before.key != after.key else followed(after)
+
+
+def restart(context: Context, table: Table, node: nodes.RestartNumbers) -> Ddl:
+    """ALTER TABLE … AUTOINCREMENT = n: the next row gets n, or the number after the highest that was ever given.
+
+    Raises not_numbered (55000) for a table without AUTOINCREMENT, out_of_range for an n that is none.
+    """
+    following = context.literals.value(node.following.index)
+    if not table.sequenced:
+        raise SqlError("not_numbered", name=table.name)
+    if not isinstance(following, int | float) or following != int(following) or not 1 <= following <= _FOLLOWING_MOST:
+        raise SqlError("out_of_range", value=str(following), place=node.following.place)
+    given = f"VALUES ({sql.literal(table.key)}, {int(following) - 1})"
+    raised = f"INSERT INTO {_SEQUENCE} {given} ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)"
+    return Ddl((SEQUENCE_TABLE, raised), (), "alter_table", "table", table.name)
 
 
 def dropped(table: Table) -> tuple[str, ...]:

@@ -160,6 +160,65 @@ def test_a_dump_runs_again(cluster: Cluster) -> None:
     subprocess.run([*client, "-f", str(script)], env=clean_environ(), check=True, capture_output=True, timeout=60)
     level(cluster, *BOTH)
     assert sorted(table(cluster, "m2", "dumped")) == sorted(table(cluster, "m2"))
+    assert digest(cluster, "dumped") == digest(cluster, "t")
+    assert admin(cluster, "dump", "t", "-").splitlines()[1:] == text.splitlines()[1:]
+    one = admin(cluster, "dump", "t", "--table", "U")
+    assert one.startswith("-- Table U of database t at index ") and "tahiry" not in one
+    assert "nisy" in admin(cluster, "dump", "t", "--table", "nisy", status=1)
+
+
+def test_a_dump_of_a_hostile_name_makes_its_own_database_alone(cluster: Cluster) -> None:
+    """A line feed in a name ended the heading once, and what followed was run."""
+    name = "x/../y\nravao ny tahiry vola; --"
+    made = ("manamboara tahiry vola;", f"manamboara tahiry `{name}`;", f"ampiasao `{name}`;", "create table t (a);")
+    with cluster.connect("proxy") as connection:
+        for statement in (*made, "insert into t values ('x\r\n;');"):
+            assert "Hadisoana" not in connection.ask(statement)
+        level(cluster, *BOTH)
+        before = digest(cluster, name)
+        script = cluster.directory / "hostile.sql"
+        script.write_bytes(admin(cluster, "dump", name).encode())
+        assert "Hadisoana" not in connection.ask(f"ravao ny tahiry `{name}`;")
+        client = [sys.executable, "-m", "dirk_gevent.cli", "client", "127.0.0.1", str(cluster.ports["proxy"])]
+        subprocess.run([*client, "-f", str(script)], env=clean_environ(), check=True, capture_output=True, timeout=60)
+        level(cluster, *BOTH)
+        assert digest(cluster, name) == before
+        admin(cluster, "restore", name, "--to-index", "1", "--in-place", "--yes")
+        assert [path.parent for path in cluster.directory.rglob("*vola*before*")] == [cluster.directory]
+        assert "vola" in connection.ask("asehoy ny tahiry;")
+        for one in (name, "vola"):
+            assert "Hadisoana" not in connection.ask(f"ravao ny tahiry `{one}`;")
+
+
+def test_of_a_database_that_nothing_was_written_to_nothing_false_is_said(cluster: Cluster, tmp_path: Path) -> None:
+    with cluster.connect("proxy") as connection:
+        assert "Hadisoana" not in connection.ask("manamboara tahiry foana;")
+    level(cluster, *BOTH)
+    said = admin(cluster, "verify", "foana")
+    assert "foana: nothing was written to it yet" in said and "equal" not in said
+    file = tmp_path / "foana.dirkbackup"
+    admin(cluster, "backup", str(file), "--database", "foana")
+    assert "foana: nothing was written to it yet\n" in admin(cluster, "check", str(file))
+    assert "1970" not in admin(cluster, "dump", "foana")
+    assert "holds no entry yet" in admin(cluster, "skip", "foana", "1", "--yes", status=1)
+    assert "nothing was written to foana yet" in admin(cluster, "restore", "foana", "--to-index", "1", status=1)
+    assert "nothing was written to it yet" in admin(cluster, "snapshot", "foana")
+    assert "m2 was not drained" in admin(cluster, "undrain", "m2")
+
+
+def test_a_moment_before_the_beginning_is_said_to_be_that(cluster: Cluster, tmp_path: Path) -> None:
+    file = tmp_path / "t.dirkbackup"
+    with cluster.connect("proxy") as connection:
+        for statement in ("manamboara tahiry vaovao;", "ampiasao vaovao;", "create table t (a);"):
+            assert "Hadisoana" not in connection.ask(statement)
+    level(cluster, *BOTH)
+    early = ("--to-time", "2001-01-01", "--as", "early")
+    said = admin(cluster, "restore", "vaovao", *early, status=1)
+    assert "has no state of 2001-01-01 00:00:00 UTC: nothing was written to it before" in said and "ends" not in said
+    admin(cluster, "backup", str(file), "--database", "vaovao")
+    assert "has no state of vaovao before 20" in admin(
+        cluster, "restore", "--from", str(file), "--database", "vaovao", *early, status=2
+    )
 
 
 def test_verify_with_a_node_away_speaks_of_no_difference(cluster: Cluster) -> None:

@@ -19,7 +19,7 @@ MAX_FUNCTION_LINES = 40
 #: A module may import what stands on its own line or above; parser imports nothing of dirk_gevent.
 LAYERS = (
     "__init__ startup streams catalogue protocol hosts config_json config_fields settings config_check config",
-    "logs messages steady",
+    "logs messages printable steady",
     "engine log",
     "*",
     "cli up up_parts",

@@ -1,0 +1,171 @@
+"""Rows that refer to rows of their own table, or in a ring of tables: in which order a script can insert them.
+
+Rows come behind the rows that they refer to. Rows of one table that refer to each other are one INSERT's: a foreign
+key is looked at when a statement ends. Where rows of several tables do, foreign keys that may be null are left out at
+first, and given with an UPDATE once all rows are there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+import apsw
+
+from dirk_gevent.engine.digest import rowid_name
+from dirk_gevent.engine.dump_order import referred_columns
+from dirk_gevent.engine.ordering import groups
+from parser.compile import sql
+from parser.schema import Reference, Schema, Table
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """A row: the number of its table among those looked at, and its rowid there."""
+
+    table: int
+    rowid: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Link:
+    """From a row to one that it refers to, by the foreign key of that number in its table."""
+
+    to: Linked
+    reference: int
+
+
+@dataclass(frozen=True, slots=True)
+class Late:
+    """Columns of a row (keys) that are left out at first, and those whose values tell it from all others there."""
+
+    row: Linked
+    columns: frozenset[str]
+    identity: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Rows that come together, in order. `late`: what is left out at first, and given once all of them are there."""
+
+    rows: tuple[Linked, ...]
+    late: tuple[Late, ...] = ()
+
+    def by_table(self) -> Iterator[tuple[int, list[Linked]]]:
+        """The rows, those of one table that follow each other together."""
+        for table, members in groupby(self.rows, lambda row: row.table):
+            yield table, list(members)
+
+
+class Links:
+    """What the rows of `tables`, which refer to each other or to themselves, refer to among them."""
+
+    def __init__(self, connection: apsw.Connection, schema: Schema, tables: Sequence[Table]) -> None:
+        self._connection = connection
+        self._schema = schema
+        self._tables = tables
+        self._numbers = {table.key: number for number, table in enumerate(tables)}
+
+    def are_in_order(self) -> bool:
+        """Whether there is one table alone, and no row of it refers to a later one."""
+        if len(self._tables) > 1:
+            return False
+        table = self._tables[0]
+        rowid = rowid_name(self._connection, table.name)
+        mine = [each for each in table.references if each.table == table.key]
+        return rowid is None or not any(
+            self._connection.execute(f"{self._joined(table, each, table)} AND p.{rowid} > c.{rowid} LIMIT 1").fetchall()
+            for each in mine
+        )
+
+    def groups(self) -> Iterator[Group]:
+        """All rows, in groups that each come behind those that they refer to."""
+        links: dict[Linked, list[_Link]] = {}
+        for number, table in enumerate(self._tables):
+            self._add_links(links, number, table)
+        for rows in groups(self._all_rows(), lambda row: (link.to for link in links.get(row, ()))):
+            yield self._resolved(rows, links)
+
+    def _all_rows(self) -> Iterator[Linked]:
+        for number, table in enumerate(self._tables):
+            rowid = rowid_name(self._connection, table.name)
+            found: list[tuple[Any, ...]] = self._connection.execute(
+                f"SELECT {rowid} FROM {sql.name(table.name)} NOT INDEXED"
+            ).fetchall()
+            yield from (Linked(number, each) for (each,) in found)
+
+    def _add_links(self, links: dict[Linked, list[_Link]], number: int, table: Table) -> None:
+        for at, reference in enumerate(table.references):
+            to = self._numbers.get(reference.table)
+            if to is None:
+                continue
+            pairs: Iterable[Any] = self._connection.execute(self._joined(table, reference, self._tables[to]))
+            for child, parent in pairs:
+                if (to, parent) != (number, child):
+                    links.setdefault(Linked(number, child), []).append(_Link(Linked(to, parent), at))
+
+    def _joined(self, child: Table, reference: Reference, parent: Table) -> str:
+        """The rows of `child`, each with the one of `parent` that a foreign key refers to."""
+        mine = {each.key: each.name for each in child.columns}
+        theirs = {each.key: each.name for each in parent.columns}
+        pairs = zip(referred_columns(reference, parent), reference.columns, strict=True)
+        # The parent's column comes first: it says how texts compare.
+        equal = " AND ".join(f"p.{sql.name(theirs[one])} = c.{sql.name(mine[other])}" for one, other in pairs)
+        names = [rowid_name(self._connection, table.name) for table in (child, parent)]
+        return (
+            f"SELECT c.{names[0]}, p.{names[1]} FROM {sql.name(child.name)} AS c"
+            f" CROSS JOIN {sql.name(parent.name)} AS p WHERE {equal}"
+        )
+
+    def _resolved(self, rows: list[Linked], links: Mapping[Linked, list[_Link]]) -> Group:
+        """Rows that refer to each other, in an order in which they can be inserted."""
+        if len({row.table for row in rows}) == 1:
+            return Group(tuple(rows))
+        members = set(rows)
+        inner = {row: [link for link in links[row] if link.to in members] for row in rows}
+        referred = {(link.to.table, key) for row in rows for link in inner[row] for key in self._referred(row, link)}
+        late: dict[Linked, set[str]] = {}
+        kept: dict[Linked, list[Linked]] = {}
+        for row in rows:
+            for link in inner[row]:
+                columns = self._tables[row.table].references[link.reference].columns
+                if link.to.table != row.table and self._may_wait(row.table, columns, referred):
+                    late.setdefault(row, set()).update(columns)
+                else:
+                    kept.setdefault(row, []).append(link.to)
+        ordered = [row for group in groups(rows, lambda row: kept.get(row, ())) for row in group]
+        return Group(tuple(ordered), tuple(self._late(row, columns) for row, columns in late.items()))
+
+    def _referred(self, row: Linked, link: _Link) -> Iterable[str]:
+        return referred_columns(self._tables[row.table].references[link.reference], self._tables[link.to.table])
+
+    def _may_wait(self, table: int, columns: Sequence[str], referred: Container[tuple[int, str]]) -> bool:
+        """Whether a foreign key's columns may be null at first: nothing refers to them, and it holds with a null."""
+        found = {each.key: each for each in self._tables[table].columns}
+        is_free = not any((table, key) in referred or found[key].generated is not None for key in columns)
+        return is_free and any(not found[key].not_null for key in columns)
+
+    def _late(self, row: Linked, columns: set[str]) -> Late:
+        table = self._tables[row.table]
+        nullable = {each.key for each in table.columns if not each.not_null}
+        return Late(row, frozenset(columns & nullable), self._identity(row, table))
+
+    def _identity(self, row: Linked, table: Table) -> tuple[str, ...]:
+        """A key of the table in which the row has no null: others refer to it by one."""
+        names = {each.key: each.name for each in table.columns}
+        indexes = (each.key_columns for each in self._schema.indexes.values() if each.table == table.key)
+        for group in (*table.unique, *indexes):
+            if group and self._has_values(row, table, [names[key] for key in group]):
+                return group
+        raise AssertionError(f"a row of {table.name} is referred to without a key")
+
+    def _has_values(self, row: Linked, table: Table, names: Iterable[str]) -> bool:
+        test = " AND ".join(f"{sql.name(name)} IS NOT NULL" for name in names)
+        rowid = rowid_name(self._connection, table.name)
+        found = self._connection.execute(
+            f"SELECT 1 FROM {sql.name(table.name)} WHERE {rowid} = ? AND {test}", (row.rowid,)
+        )
+        return bool(found.fetchall())
+
