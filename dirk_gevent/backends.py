@@ -31,12 +31,12 @@ _RETRY_FIRST_SECONDS, _RETRY_MAX_SECONDS = 0.1, 2.0
 
 
 #: Classes of errors that say no more than: this time nothing was appended.
-_OPEN_CLASSES = ("08", "53", "57P")
+OPEN_CLASSES = ("08", "53", "57P")
 
 
 def leaves_open(meta: Mapping[str, Any] | None) -> bool:
     """Whether an answer says nothing of what became of the same write when it was sent before."""
-    return meta is not None and str(meta.get("sqlstate", "")).startswith(_OPEN_CLASSES)
+    return meta is not None and str(meta.get("sqlstate", "")).startswith(OPEN_CLASSES)
 
 
 class BackendDownError(OSError):

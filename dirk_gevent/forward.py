@@ -15,6 +15,7 @@ from dirk_gevent.backends import Backend, BackendDownError, Remote, leaves_open
 from dirk_gevent.cluster import NodeState
 from dirk_gevent.commits import Commits
 from dirk_gevent.config import Config
+from dirk_gevent.copying import Read
 from dirk_gevent.engine.database import Database
 from dirk_gevent.freshness import needed_index
 from dirk_gevent.heard import Heard
@@ -63,9 +64,15 @@ class Forward:
         self._proxy: Backend | None = None
         if place is not None:
             self._proxy = Backend(place.reached_at, place.listen_port, log, LogHostPeer(self.heard))
-        self._writes = Writes(host, config.limits, node) if host is not None else None
+        #: Reads another database for a write, where the log is hosted here; whoever reads here sets it.
+        self.read_copied: Read | None = None
+        self._writes = Writes(host, config.limits, node, self._read_copied) if host is not None else None
         self._cluster = SessionStatements(host, config.limits, node) if host is not None else None
         self._commits = Commits(host, config.limits, Understanding(), node) if host is not None else None
+
+    def _read_copied(self, session: Session, request: Request) -> Answer:
+        assert self.read_copied is not None
+        return self.read_copied(session, request)
 
     def watch(self) -> None:
         """Cut what waits there in vain, until killed. Blocks."""

@@ -11,6 +11,7 @@ import gevent
 from dirk_gevent import answers, protocol
 from dirk_gevent.admission import Places
 from dirk_gevent.config import Config, Instance
+from dirk_gevent.copying import LITERALS_FIELD
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.faults import DirectoryInUse, Overrun, StorageFault
@@ -37,6 +38,7 @@ from dirk_gevent.threads import NativeThreads
 from dirk_gevent.transactions import VERBS, is_apart
 from dirk_gevent.understand import HUB_CHARACTERS, Understanding
 from dirk_gevent.wire import Wire
+from parser.copies import names_others
 from parser.errors import SqlError
 from parser.plan import Kind, Route, Shaped
 from parser.routes import check_databases
@@ -61,6 +63,7 @@ class NodeHandler:
         self._quick = QuickReads(engine)
         places = Places(config.limits.max_long_reads, config.limits.queue_ms)
         self._readers = LongReads(_READER_THREADS, places, progress)
+        writes.read_copied = self._read_copied
         self.transactions = NodeTransactions(config.limits, engine, progress, writes, self._database, places)
 
     def open_session(self) -> Session:
@@ -95,8 +98,7 @@ class NodeHandler:
         understood = self._understanding.of(request.text, request.args)
         shaped, route = understood.shaped, understood.route
         if route.databases:
-            held = self.transactions.database_of(session)
-            check_databases(route, held.name if held is not None else request.database or session.database)
+            self._check_databases(session, request, route)
         if (session.transaction is not None and not is_apart(route)) or route.verb in VERBS:
             return self.transactions.answer(session, request, understood, wire)
         if route.kind is Kind.READ and route.show != "databases":
@@ -111,12 +113,21 @@ class NodeHandler:
             return self._session(session, request, route)
         return self._forward.run(session, request, shaped, route, wire)
 
+    def _check_databases(self, session: Session, request: Request, route: Route) -> None:
+        """Raises SqlError where a statement names another database, unless its rows are copied where the log is."""
+        held = self.transactions.database_of(session)
+        own = held.name if held is not None else request.database or session.database
+        if not names_others(route, own):
+            check_databases(route, own)
+        elif session.transaction is not None:
+            raise SqlError("copy_in_transaction", database=route.databases[0].database)
+
     def _is_there(self, log_id: int) -> bool:
         """Whether a database has not been dropped; one that is not known here yet has not."""
         return log_id > self._engine.enacted_index or self._engine.of_log(log_id) is not None
 
     def _read_strong(
-        self, host: LogHost, session: Session, request: Request, shaped: Shaped, route: Route, wire: Wire
+        self, host: LogHost, session: Session, request: Request, shaped: Shaped, route: Route, wire: Wire | None
     ) -> Answer:
         """A read of all that the log, which is here, knows of, told when its own state is among that."""
         asked, database = self._strong_state(host, session, request, route)
@@ -128,6 +139,13 @@ class NodeHandler:
                 answer.close()
             raise
         return answer
+
+    def _read_copied(self, session: Session, request: Request) -> Answer:
+        """Rows of another database than the one that is written to, in a node that hosts the log itself."""
+        host = self._forward.host
+        assert host is not None
+        understood = self._understanding.of(request.text, request.args)
+        return self._read_strong(host, session, request, understood.shaped, understood.route, None)
 
     def _strong_state(
         self, host: LogHost, session: Session, request: Request, route: Route
@@ -182,17 +200,18 @@ class NodeHandler:
         return self._read_from(self._database(session, request, route), session, request, shaped, wire)
 
     def _read_from(
-        self, database: Database, session: Session, request: Request, shaped: Shaped, wire: Wire
+        self, database: Database, session: Session, request: Request, shaped: Shaped, wire: Wire | None
     ) -> Answer:
         """Read a state of a database that is fresh enough."""
         began = time.perf_counter()
         now_ms = self._progress.log_time.now_ms()
+        as_literals = request.metadata.get(LITERALS_FIELD) is True
         try:
-            if len(request.text) > HUB_CHARACTERS:
+            if len(request.text) > HUB_CHARACTERS or as_literals:
                 raise Overrun
             relation = database.read(shaped, request.args, now_ms)
         except Overrun:
-            stream = self._readers.threads.call(database.stream, shaped, request.args, now_ms)
+            stream = self._readers.threads.call(database.stream, shaped, request.args, now_ms, as_literals)
             return NodeStream(stream, self._readers, self._engine.node, session, request, database, wire, began)
         except StorageFault as fault:
             raise self._progress.failed(database, fault) from fault

@@ -76,7 +76,7 @@ class NodeReads:
         self._wait_seconds = limits.wait_ms / 1000
         self._silence_seconds = limits.statement_seconds + SILENCE_SLACK_SECONDS
 
-    def answer(self, read: NodeRead, wire: Wire) -> Answer:
+    def answer(self, read: NodeRead, wire: Wire | None) -> Answer:
         """The first answer that a node gives, or what the last of them says that can't.
 
         Raises SqlError: too_many_requests (each has waited for its turn there), stale_read, no_readable_node after
@@ -115,7 +115,7 @@ class NodeReads:
         faults = [one.answer for one in refusals if one.sqlstate in FAULT_STATES]
         return faults[0] if faults and (is_over or len(faults) == len(refusals)) else None
 
-    def _ask(self, read: NodeRead, name: str, wire: Wire) -> Answer | _Refusal:
+    def _ask(self, read: NodeRead, name: str, wire: Wire | None) -> Answer | _Refusal:
         """One node's answer, or why another is to be asked."""
         self._router.began(name)
         answer: bytes | Remote = b""

@@ -56,7 +56,7 @@ class NodeStream:
         session: Session,
         request: Request,
         database: Database,
-        wire: Wire,
+        wire: Wire | None,
         began: float | None = None,
     ) -> None:
         """`began`: when it was asked (`time.perf_counter`), for the META's `ms`; without it there is none."""
@@ -157,7 +157,7 @@ class NodeStream:
 
     def _awaited(self, call: Call[_Result]) -> _Result:
         while not call.wait(_WATCH_SECONDS):
-            if self._wire.is_gone():
+            if self._wire is not None and self._wire.is_gone():
                 self._stream.cancel()
         try:
             return call.result()

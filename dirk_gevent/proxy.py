@@ -13,6 +13,7 @@ import gevent
 from dirk_gevent import answers, protocol
 from dirk_gevent.backends import Backend
 from dirk_gevent.config import Config
+from dirk_gevent.copying import LITERALS_FIELD
 from dirk_gevent.freshness import needed_index
 from dirk_gevent.host import LogHost
 from dirk_gevent.log.contract import Log
@@ -32,6 +33,7 @@ from dirk_gevent.transactions import VERBS, is_apart
 from dirk_gevent.understand import Understanding
 from dirk_gevent.wire import Wire
 from dirk_gevent.writes import Writes
+from parser.copies import names_others
 from parser.errors import SqlError
 from parser.plan import Kind, Route
 from parser.routes import check_databases
@@ -50,7 +52,7 @@ class ProxyHandler:
         self._host = host
         self._log = log
         self._understanding = Understanding()
-        self._writes = Writes(host, config.limits, "proxy")
+        self._writes = Writes(host, config.limits, "proxy", self._read_copied)
         self._session_statements = SessionStatements(host, config.limits, "proxy")
         self._router = ReadRouter(host.cluster, config.routing.reads)
         self.backends = {
@@ -87,7 +89,9 @@ class ProxyHandler:
         shaped, route = understood.shaped, understood.route
         if route.databases and session.transaction is None:
             # A transaction's node knows the database that it is in.
-            check_databases(route, request.database or session.database)
+            own = request.database or session.database
+            if not names_others(route, own):
+                check_databases(route, own)
         if (session.transaction is not None and not is_apart(route)) or route.verb in VERBS:
             return self._transactions.answer(session, request, understood, wire)
         if route.kind is Kind.WRITE:
@@ -104,13 +108,21 @@ class ProxyHandler:
         read = NodeRead(session, request, log_id, minimum, message, f"{database}.{route.target}")
         return self._node_reads.answer(read, wire)
 
+    def _read_copied(self, session: Session, request: Request) -> Answer:
+        """Rows of another database than the one that is written to."""
+        self._host.sessions.check_names(session, request)
+        database, log_id = self._host.sessions.place(session, request.database)
+        minimum = self._minimum(session, request, log_id)
+        message = self._forwarded(session, request, database, log_id, minimum, LITERALS_FIELD)
+        return self._node_reads.answer(NodeRead(session, request, log_id, minimum, message, f"{database}."), None)
+
     def _minimum(self, session: Session, request: Request, log_id: int) -> int:
         """The index of the log, which the session is placed in, that the state must have reached."""
         known_index = self._host.sessions.known_index(log_id) if request.read == "strong" else 0
         return needed_index(session, request, log_id, known_index)
 
     def _forwarded(
-        self, session: Session, request: Request, database: str | None, log_id: int, minimum: int
+        self, session: Session, request: Request, database: str | None, log_id: int, minimum: int, *more: str
     ) -> bytes:
         # What this session needs is said here: what others have seen over the same connection does not count.
         metadata: dict[str, Any] = {"lang": spoken(session, request), "min": {str(log_id): minimum}}
@@ -118,7 +130,7 @@ class ProxyHandler:
         if database is not None:
             metadata["db"] = database
         if request.has_meta:
-            metadata |= {name: request.metadata[name] for name in _PASSED_FIELDS if name in request.metadata}
+            metadata |= {name: request.metadata[name] for name in (*_PASSED_FIELDS, *more) if name in request.metadata}
         return protocol.with_metadata(metadata, request.raw)
 
 

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
-from dirk_gevent import answers
+from dataclasses import replace
+
+from dirk_gevent import answers, protocol
+from dirk_gevent.backends import OPEN_CLASSES
 from dirk_gevent.config import Limits
+from dirk_gevent.copying import Copies, Read, ReadRefused
 from dirk_gevent.engine.results import Outcome
 from dirk_gevent.host import LogHost
 from dirk_gevent.log.contract import DatabaseChanged
 from dirk_gevent.log.entry import SYSTEM_LOG_ID, DatabaseChange, Draft, LoggedStatement, new_request_id
 from dirk_gevent.session import Request, Session
+from parser.copies import names_others
 from parser.errors import SqlError
 from parser.plan import Route, Shaped
 
+#: How an entry of nothing ends whose request has not run.
+_NOTHING_RAN = "25P01"
+
 
 class Writes:
-    """Runs the writes of sessions against one log host. `name` is the process's, for META."""
+    """Runs the writes of sessions against one log host. `name` is the process's, for META; `read` reads another
+    database for them.
+    """
 
-    def __init__(self, host: LogHost, limits: Limits, name: str) -> None:
+    def __init__(self, host: LogHost, limits: Limits, name: str, read: Read) -> None:
         self._host = host
+        self._copies = Copies(read, limits)
         self._limits = limits
         self._name = name
 
@@ -33,10 +44,41 @@ class Writes:
             raise SqlError("system_database")
         statement = LoggedStatement(shaped, request.args)
         draft = Draft(request_id, (statement,), self._limits.write_steps)
+        if names_others(route, database):
+            return self._copied(session, request, shaped, route, draft)
+        return self._written(session, request, database, log_id, draft, route)
+
+    def _written(
+        self, session: Session, request: Request, database: str, log_id: int, draft: Draft, route: Route
+    ) -> bytes:
+        outcome = self._outcome(session, database, log_id, draft, route)
+        return self._answer(session, request, database, log_id, outcome)
+
+    def _outcome(self, session: Session, database: str, log_id: int, draft: Draft, route: Route) -> Outcome:
         with session.place_lent(self._host.waiting.taken(log_id)):
             outcome = self._host.write(log_id, database, route.target or "", draft)
         session.saw(log_id, outcome.index)
-        return self._answer(session, request, database, log_id, outcome)
+        return outcome
+
+    def _copied(self, session: Session, request: Request, shaped: Shaped, route: Route, draft: Draft) -> bytes:
+        """Run an INSERT whose rows another database has. When that does not give them, a request that may have run
+        before ends as it did then: an entry of nothing finds its record, or burns its id.
+        """
+        database, log_id = self._host.sessions.place(session, request.database)
+        assert database is not None
+        try:
+            statement, sent = self._copies.statement(session, request, shaped, route, database)
+        except (SqlError, ReadRefused) as error:
+            outcome = None
+            if request.request_id is not None and not error.sqlstate.startswith(OPEN_CLASSES):
+                outcome = self._outcome(session, database, log_id, Draft(draft.request_id, ()), route)
+            if outcome is not None and outcome.sqlstate != _NOTHING_RAN:
+                return self._answer(session, request, database, log_id, outcome)
+            if isinstance(error, SqlError):
+                raise
+            return error.answer if request.has_meta else protocol.split_meta(error.answer)[1]
+        made = replace(draft, statements=(statement,), request_hash=sent)
+        return self._written(session, request, database, log_id, made, route)
 
     def _answer(self, session: Session, request: Request, database: str, log_id: int, outcome: Outcome) -> bytes:
         error = outcome.error()

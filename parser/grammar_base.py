@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 from parser.lexer import Lexer
@@ -80,6 +81,7 @@ def in_database(p: P, database: Name, name: Name) -> Name:
     keeps what was named (`parser.routes.check_databases`)."""
     if database.text.lower() not in _OWN_SCHEMAS:
         p.lexer.databases.append(InDatabase(database.text, name.text, database.place))
+        return replace(name, database=database.text)
     return name
 
 

@@ -16,10 +16,11 @@ def unplaced() -> int:
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """An identifier as written (back quotes taken off)."""
+    """An identifier as written (back quotes taken off). `database`: the one that stands before it, '' for none."""
 
     text: str
     place: int = unplaced()
+    database: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

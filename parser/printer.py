@@ -37,7 +37,9 @@ def translate(statement: Statement, shaped: Shaped, malagasy: bool) -> str:
 
     Raises limit_invalid (2201W), not_supported (0A000) when there are no others (`fetra ? ?`).
     """
-    return Writer(shaped, malagasy, portable=not malagasy, keeps_names=True).node(statement)
+    writer = Writer(shaped, malagasy, portable=not malagasy, keeps_names=True)
+    writer.has_databases = True
+    return writer.node(statement)
 
 
 def quoted(name: str) -> str:
@@ -63,6 +65,8 @@ class Writer:
         self.shaped = shaped
         self.named = keeps_names
         self.given: set[str] = set()
+        #: Whether names say which database they are in, where the statement did.
+        self.has_databases = False
         self._keeps_names = keeps_names
         self._row = 0
 
@@ -139,8 +143,9 @@ def writes(*types: type) -> Callable[[Callable[[Writer, Any], str]], Callable[[W
 
 
 @writes(Name)
-def _name(_writer: Writer, name: Name) -> str:
-    return quoted(name.text)
+def _name(writer: Writer, name: Name) -> str:
+    before = f"{quoted(name.database)}." if name.database and writer.has_databases else ""
+    return before + quoted(name.text)
 
 
 from parser import printer_expression, printer_query, printer_statement  # noqa: E402, F401 — they register writers

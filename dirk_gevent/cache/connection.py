@@ -290,7 +290,10 @@ class ClientConnection:
         if not is_shared:
             added["id"] = request_id
         # A statement may end in a line comment: the line feed keeps the closing `;` out of it.
-        wire = protocol.with_metadata({**request.metadata, **added}, request.raw)
+        asked = {**request.metadata, **added}
+        # An answer in that form would be kept for those that ask for the other one.
+        asked.pop("literals", None)
+        wire = protocol.with_metadata(asked, request.raw)
         limit = self._store.answer_limit_bytes if verdict.key is not None else UNSTORED_LIMIT_BYTES
         is_commit = may_be_commit(request.raw)
         return Forwarded(wire, request_id, is_shared, self._in_transaction, is_commit, limit)

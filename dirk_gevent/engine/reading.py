@@ -22,6 +22,7 @@ from dirk_gevent.engine.connection import create_file, limit_values, open_reader
 from dirk_gevent.engine.explain import explanation
 from dirk_gevent.engine.faults import LostFile, Overrun, StorageFault, storage_faults
 from dirk_gevent.engine.functions import EntryContext
+from dirk_gevent.engine.literals import in_literals
 from dirk_gevent.engine.position import Position
 from dirk_gevent.engine.read import HUB_PAGES, HubReader, Moved, ReadShape
 from dirk_gevent.engine.results import Relation, Row, columns_json, converted
@@ -277,10 +278,10 @@ class ReadSide:
         """Close the hub reader (hub)."""
         self._discard_reader(self._seen)
 
-    def stream(self, shaped: Shaped, args: Args, now_ms: int) -> RelationStream:
+    def stream(self, shaped: Shaped, args: Args, now_ms: int, as_literals: bool = False) -> RelationStream:
         """A read of any length, planned here (hub) and begun by its first `open` or `fetch` (reader thread).
 
-        Raises SqlError of planning.
+        `as_literals`: see `in_literals`. Raises SqlError of planning.
         """
         limits = self._shared.limits
         state = self._seen
@@ -288,7 +289,7 @@ class ReadSide:
         shape = state.shapes.of(_query(state.plans.plan(shaped, schema, False)))
 
         def begin(stream: RelationStream) -> Opened:
-            return self._begin_stream(stream, _Wanted(shape, schema, shaped, args, now_ms))
+            return self._begin_stream(stream, _Wanted(shape, schema, shaped, args, now_ms, as_literals))
 
         def finish(stream: RelationStream) -> None:
             self._wal.leave(stream)
@@ -317,6 +318,8 @@ class ReadSide:
             # DDL may have come since the hub planned it.
             shaped = wanted.shaped
             plan = _query(state.plans.plan(shaped, position.schema, False))
+            if wanted.as_literals:
+                plan = in_literals(plan)
             columns = plan.columns if plan.static_names else self._compiler.columns(plan, shaped)
             bindings = self._compiler.bind(plan, shaped, wanted.args)
             # The first row is looked for here, which may be all the work there is.
@@ -340,6 +343,7 @@ class _Wanted:
     shaped: Shaped
     args: Args
     now_ms: int
+    as_literals: bool = False
 
 
 def _read_shape(state: CommittedState, shaped: Shaped, schema: Schema) -> ReadShape:

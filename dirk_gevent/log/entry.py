@@ -79,6 +79,7 @@ class Draft:
     `step_limit`: SQLite VM steps after which the write ends with 57014 on every node (0 = none).
     `base_index` and `tables_read` belong to a transaction: it fails with 40001 when one of the tables
     changed after that index. Without statements it burns its request id (see `Entry.is_burn`).
+    `request_hash` is that of what the client sent, when the statements are others; '' where they are the same.
     """
 
     request_id: str
@@ -86,6 +87,7 @@ class Draft:
     step_limit: int = 0
     base_index: int | None = None
     tables_read: tuple[str, ...] = ()
+    request_hash: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -191,7 +191,7 @@ class Stage:
             self.time_ms,
             _random.getrandbits(64),
             draft.request_id,
-            hash_statements(statements),
+            draft.request_hash or hash_statements(statements),
             draft.statements,
             draft.step_limit,
             draft.base_index,
