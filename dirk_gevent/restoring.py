@@ -135,7 +135,8 @@ def _index(host: LogHost, source: DatabaseInfo, fields: Mapping[str, Any]) -> in
         shown = moment(int(fields["ms"]))
         raise RestoreRefused(f"{source.name} has no state of {shown}: nothing was written to it before")
     if not 0 < int(index) <= head:
-        raise RestoreRefused(f"{source.name} has no state at index {index}: its log begins at 1 and ends at {head}")
+        why = f"its log ends at {head}" if int(index) > head else "entries are counted from 1"
+        raise RestoreRefused(f"{source.name} has no state at index {index}: {why}")
     oldest = host.log.oldest(source.log_id)
     held = [one.index for one in host.log.snapshots(source.log_id) if one.confirmed]
     least = min((one for one in held if one >= oldest - 1), default=None) if oldest > 1 else 0
