@@ -74,14 +74,17 @@ def test_wrong_arguments_are_one_sentence(make_cluster: Callable[..., Cluster], 
 
 
 def test_a_lost_log_is_rebuilt_and_both_masters_go_on(cluster: Cluster) -> None:
+    # One that nothing was written to counts, too.
+    assert "Hadisoana" not in cluster.ask("proxy", "manamboara tahiry foana;")
+    wait_for(lambda: "foana" in cluster.ask("m1", "asehoy ny tahiry;"), WAIT_SECONDS)
     cluster.stop(*PARTS)
     shutil.rmtree(log_directory(cluster))
     asked = admin(cluster, "rebuild-log", "--from", "m1")
-    assert asked.returncode == 1 and "--yes" in asked.stdout
+    assert asked.returncode == 1 and "--yes" in asked.stdout and "with 2 databases;" in asked.stdout
     assert asked.stdout.splitlines()[0].split() == ["node", "database", "log", "applied", "heard", "of"]
     assert not (log_directory(cluster) / "journal.sqlite").exists()
     done = admin(cluster, "rebuild-log", "--from", "m1", "--yes")
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0 and "it holds 2 databases." in done.stdout, done.stderr
     cluster.start(*PARTS)
     with cluster.connect("proxy") as session:
         session.ask("ampiasao d;")
