@@ -128,7 +128,7 @@ def test_mistakes_have_their_sentences(shared_cluster: Cluster, part: str) -> No
         f"insert into {there}.src select * from dst;": ("0A000", there),
         f"insert into dst select * from {there}.src returning {there}.src.k;": ("0A000", there),
         f"update dst set v = 1 where k in (select k from {there}.src);": ("0A000", there),
-        f"insert into dst select k, zeroblob(9000000) from {there}.src;": ("54000", "BETWEEN"),
+        f"insert into dst select k, zeroblob(900000) from {there}.src;": ("54000", "BETWEEN"),
     }
     with shared_cluster.connect(part) as connection:
         assert "miasa" in connection.ask(f"ampiasao {here};")
