@@ -204,6 +204,7 @@ def test_of_a_database_that_nothing_was_written_to_nothing_false_is_said(cluster
     assert "nothing was written to foana yet" in admin(cluster, "restore", "foana", "--to-index", "1", status=1)
     assert "nothing was written to it yet" in admin(cluster, "snapshot", "foana")
     assert "m2 was not drained" in admin(cluster, "undrain", "m2")
+    assert "Hadisoana" not in cluster.ask("proxy", "ravao ny tahiry foana;")
 
 
 def test_a_moment_before_the_beginning_is_said_to_be_that(cluster: Cluster, tmp_path: Path) -> None:
