@@ -7,23 +7,24 @@ from dirk_gevent.catalogue import Texts
 #: Key -> sentences.
 COPYING: dict[str, Texts] = {
     "copy_mixed": Texts(
-        mg="tahiry iray ihany no azo vakina rehefa mandika andalana : ao amin'ny tahiry hafa ve ny {name} ?"
-        " soraty hoe {database}.{name}",
-        fr="une copie ne lit qu'une base : {name} est-il dans l'autre ? écrivez {database}.{name}",
-        en="a copy reads one database alone: is {name} in the other one? write {database}.{name}",
+        mg="banky angona iray ihany no vakin'ny fandikana : ao amin'ilay banky angona hafa ve ny {name} ?"
+        " raha izany, soratana hoe « {database}.{name} »",
+        fr="une copie ne lit qu'une base de données : {name} est-il dans l'autre ?"
+        " si oui, écrivez « {database}.{name} »",
+        en="a copy reads one database alone: is {name} in the other one? if so, write “{database}.{name}”",
     ),
     "copy_in_transaction": Texts(
-        mg="ny tahiry ampiasaina ihany no azo ao anatin'ny fifampiraharahana, fa tsy ny {database}",
-        fr="une transaction n'atteint que la base en usage, pas {database}",
+        mg="ao anatin'ny asa, ny banky angona ampiasaina ihany no azo vakina, fa tsy {database}",
+        fr="une transaction n'atteint que la base de données en usage, pas {database}",
         en="a transaction reaches only the database in use, not {database}",
     ),
     "copy_too_large": Texts(
-        mg="be loatra ny andalana avy amin'ny tahiry {database} : {limit_bytes} oktety no fetran'ny fanambarana iray"
-        " (limits.maxStatementBytes) ; adikao tsikelikely, ohatra WHERE id BETWEEN 1 AND 1000",
-        fr="trop de lignes de la base {database} : une instruction a {limit_bytes} octets au plus"
-        " (limits.maxStatementBytes) ; copiez par parties, par exemple WHERE id BETWEEN 1 AND 1000",
+        mg="be loatra ny andalana avy amin'ny banky angona {database} : {limit_bytes} octet no fetran'ny baiko iray"
+        " (limits.maxStatementBytes) ; dikaina tsikelikely, ohatra « WHERE id BETWEEN 1 AND 1000 »",
+        fr="trop de lignes de la base de données {database} : une instruction a {limit_bytes} octets au plus"
+        " (limits.maxStatementBytes) ; copiez par parties, par exemple « WHERE id BETWEEN 1 AND 1000 »",
         en="too many rows of database {database}: a statement has {limit_bytes} bytes at most"
-        " (limits.maxStatementBytes); copy in parts, as with WHERE id BETWEEN 1 AND 1000",
+        " (limits.maxStatementBytes); copy in parts, as with “WHERE id BETWEEN 1 AND 1000”",
     ),
     "not_numbered": Texts(
         mg="tsy misy tsanganana AUTOINCREMENT ny tabilao {name}",
