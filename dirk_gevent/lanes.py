@@ -291,8 +291,7 @@ class Lane:
         if kept is None:
             # It was put aside before and the word of it was lost.
             kept = follower.slow.call(follower.engine.directory.newest_kept, self.log_id, _FENCED)
-        # Of a log that is empty nothing comes: its state is whole.
-        database.set_state(NodeState.SEEDING if follower.progress.heads.get(self.log_id) else NodeState.LIVE)
+        follower.progress.put_aside(database)
         settle_catalog(self._follower, self.log_id)
         follower.progress.applied(self.log_id)
         follower.check_level()

@@ -12,6 +12,7 @@ from gevent.queue import SimpleQueue
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.faults import StorageFault
+from dirk_gevent.engine.position import NodeState
 from dirk_gevent.log.clock import HeardTime
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from dirk_gevent.turns import Turns
@@ -52,6 +53,8 @@ class Progress:
             database = self._engine.of_log(log_id)
             if log_id == SYSTEM_LOG_ID or database is None or not database.applied_index:
                 self.owed[log_id] = max(head, self.owed.get(log_id, 0))
+            if database is not None and not head:
+                self._expect_nothing(database)
         self._settle()
 
     def owe(self, log_id: int) -> None:
@@ -72,6 +75,17 @@ class Progress:
             yield
         finally:
             self._replaced.discard(log_id)
+
+    def put_aside(self, database: Database) -> None:
+        """What this node had of a log is out of the way: it is seeded anew, unless the log holds nothing."""
+        database.set_state(NodeState.SEEDING)
+        if not self.heads.get(database.log_id, 0):
+            self._expect_nothing(database)
+
+    def _expect_nothing(self, database: Database) -> None:
+        """Its log holds no entry: a database that stands at the beginning has all of it, and nothing will be sent."""
+        if database.state is NodeState.SEEDING and not database.applied_index:
+            database.set_state(NodeState.LIVE)
 
     def check(self, log_id: int) -> None:
         """Raises SqlError being_seeded while this node has only a part of what it should have of a log."""

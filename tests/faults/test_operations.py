@@ -252,6 +252,37 @@ def test_a_node_is_drained_evicted_and_seeded_again(cluster: Cluster) -> None:
     assert numbers(cluster, "t") == numbers(cluster, "t", "m2")
 
 
+def conflicts(cluster: Cluster) -> list[list[object]]:
+    """The rows of `asehoy ny fifandirana` that a person asked for."""
+    with cluster.connect("proxy") as connection:
+        return [row for row in connection.ask_rows("asehoy ny fifandirana;") if row[4] == "asked"]
+
+
+@pytest.mark.parametrize("is_away", [False, True])
+def test_a_database_that_nothing_was_written_to_is_seeded_again_too(cluster: Cluster, is_away: bool) -> None:
+    """Nothing is sent of it, so nothing that comes says that the node has it all."""
+    assert "Hadisoana" not in cluster.ask("proxy", "manamboara tahiry foana;")
+    level(cluster, *BOTH)
+    if is_away:
+        cluster.stop("m2")
+    admin(cluster, "reseed", "m2", "--yes")
+    if is_away:
+        cluster.start("m2")
+    assert {"dirk", "t", "foana"} <= {row[2] for row in conflicts(cluster)}
+
+    def is_healed() -> bool:
+        return {row[5] for row in conflicts(cluster)} <= {"healed", "ended"}
+
+    wait_for(is_healed, WAIT_SECONDS, "all to be healed")
+    wait_for(lambda: set(states(cluster, "foana").values()) == {"live"}, WAIT_SECONDS, "m2 to be live")
+    assert "Hadisoana" not in cluster.ask("m2", '/*dirk {"db":"foana"}*/ asehoy ny tabilao;')
+    with cluster.connect("proxy") as connection:
+        connection.ask("ampiasao foana;")
+        assert "Hadisoana" not in connection.ask("manamboara tabilao v (a ISA);")
+    level(cluster, *BOTH)
+    assert "Hadisoana" not in cluster.ask("proxy", "ravao ny tahiry foana;")
+
+
 def test_a_drain_waits_for_transactions(cluster: Cluster) -> None:
     level(cluster, *BOTH)
     with cluster.connect("proxy") as connection:
