@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from dirk_gevent.conflicts import Cause, Conflict, ConflictBook, Status
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from dirk_gevent.logs import Logger
+from dirk_gevent.renamed import RenamedNodes
 from dirk_gevent.replication import Hello, Standing
 from parser.errors import SqlError
 
@@ -27,8 +28,7 @@ class Fences:
         self._host = host
         self._book = book
         self._logger = logger
-        #: The id that each renamed node came back with, by the id that it had.
-        self._renamed: dict[str, str] = {}
+        self._renamed = RenamedNodes(host.config.log.directory, logger.exception)
         for found in book.having(Status.FENCED, Status.EVICTED):
             view = host.cluster.nodes.get(found.node)
             if view is None:
@@ -89,13 +89,18 @@ class Fences:
     def check_owner(self, hello: Hello) -> None:
         """A node comes with a directory: another node's stands aside whole, and the node is seeded anew.
 
-        Two nodes with copies of one directory would be two witnesses for what one of them has seen.
+        Two nodes with copies of one directory would be two witnesses for what one of them has seen. (One may bear the
+        id under which the other has written it, before that was renamed.)
         """
         owner = hello.owner
-        if owner is None or owner == hello.node:
+        if owner == hello.node:
+            # The id may be back, with a directory that another node has gone on with since.
+            owner = self._renamed.heir(owner)
+        if owner is None:
+            self._renamed.forget(hello.node)
             return
         if self._is_renamed(owner, hello.node):
-            self._renamed[owner] = hello.node
+            self._renamed.remember(owner, hello.node)
             self._logger.info("node_renamed", target=hello.node, before=owner)
             return
         self._logger.error("copied_node", target=hello.node, owner=owner)
@@ -103,12 +108,14 @@ class Fences:
             if standing.applied:
                 ours = self._host.log.chain_at(log_id, standing.applied) or b""
                 self.fence(hello.node, log_id, standing.applied, Cause.COPIED_NODE, (standing.chain, ours))
+        # From now on it has nothing of a directory of before.
+        self._renamed.forget(hello.node)
 
     def _is_renamed(self, owner: str, node: str) -> bool:
         """Whether `node` is the one that was `owner`: the cluster has no such id any more, no other node came with
         its directory, and nothing is open about the state in it (the book knows that under the old id alone).
         """
-        is_gone = owner not in self._host.cluster.nodes and self._renamed.get(owner, node) == node
+        is_gone = owner not in self._host.cluster.nodes and self._renamed.may_be(owner, node)
         is_open = any(one.node == owner for one in self._book.having(*_OPEN))
         return is_gone and not is_open
 

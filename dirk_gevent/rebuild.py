@@ -19,6 +19,7 @@ from dirk_gevent.engine import records
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.faults import DirectoryInUse, StorageFault
+from dirk_gevent.engine.files import DataDirectory
 from dirk_gevent.log.contract import Head, Predecessor, SnapshotInfo
 from dirk_gevent.log.directory import DirectoryLock, sync_directory
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
@@ -74,7 +75,10 @@ def _check(config: Config, chosen: NodeFiles) -> None:
         raise RebuildRefused(f"{chosen.node} cannot be used: {chosen.problems[0]}")
     if SYSTEM_LOG_ID not in chosen.databases or chosen.genesis is None:
         raise RebuildRefused(f"{chosen.node} cannot be used: it has never followed a log")
-    for database, reason in shut_out(config.log.directory, chosen.node):
+    # What is known against its state from before it was renamed is known under its old id.
+    owner = DataDirectory(chosen.directory).owner() or chosen.node
+    known = [one for node in {chosen.node, owner} for one in shut_out(config.log.directory, node)]
+    for database, reason in known:
         raise RebuildRefused(f"{chosen.node} cannot be used: its database {database} was shut out ({reason})")
 
 

@@ -132,7 +132,7 @@ class DataDirectory:
     def owner(self) -> str | None:
         """The node that this directory belongs to; None when nobody has put a name in it."""
         try:
-            return (self.path / _OWNER).read_text(encoding="utf-8").strip() or None
+            return (self.path / _OWNER).read_text(encoding="utf-8", errors="replace").strip() or None
         except FileNotFoundError:
             return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import shutil
 import subprocess
@@ -154,6 +155,18 @@ def test_a_node_that_is_behind_is_not_chosen_by_mistake(cluster: Cluster) -> Non
     for name in PARTS:
         wait_for(lambda name=name: rows(cluster, name) == 20, WAIT_SECONDS, f"the chosen node's rows on {name}")
     assert any(path.name.startswith("kept-") for path in cluster.data_directory("m1").iterdir())
+
+
+def test_a_state_that_is_shut_out_is_chosen_under_no_name(cluster: Cluster) -> None:
+    """What is known against it is known under the id that it had; the node was renamed since, and has not come."""
+    cluster.stop(*PARTS)
+    found = {"number": 1, "when_ms": 1, "node": "m1", "database": "d", "log_id": 1, "index": 2}
+    written = json.dumps([found | {"cause": "content", "status": "fenced"}])
+    (log_directory(cluster) / "conflicts.json").write_text(written)
+    cluster.config_path.write_text(cluster.config_path.read_text().replace('"m1"', '"m9"'))
+    done = admin(cluster, "rebuild-log", "--from", "m9", "--yes")
+    assert done.returncode == 1
+    assert "its database d was shut out (content)" in done.stderr
 
 
 def test_what_a_node_heard_of_the_log_given_up_does_not_hold_it_back(cluster: Cluster) -> None:

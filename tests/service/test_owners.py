@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
 import pytest
 
 from dirk_gevent.conflicts import Cause, Status
 from dirk_gevent.host import LogHost
+from dirk_gevent.logs import logger
 from dirk_gevent.replication import Standing
-from tests.service.fake_node import Connect, append, until
+from tests.service.fake_node import Connect, FakeNode, append, until
 
 _CAUSES = [(Cause.CONTENT, Status.FENCED), (Cause.OUTCOME, Status.UNDECIDED), (Cause.ASKED, Status.EVICTED)]
 
@@ -55,3 +60,66 @@ def test_a_new_name_hides_nothing(host: LogHost, connect: Connect, cause: Cause,
     host.book.add(("before", "t", 1, 2), cause, status)
     connect("m1", standings, owner="before").next("fence")
     assert is_put_aside(host, "m1")
+
+
+@contextmanager
+def restarted(host: LogHost, *nodes: str) -> Iterator[LogHost]:
+    """Another host of the same log, as after a change of the config: with these nodes of the first one's."""
+    instances = tuple(one for one in host.config.instances if one.id in nodes)
+    again = LogHost(replace(host.config, instances=instances), host.log, logger("test"))
+    try:
+        yield again
+    finally:
+        again.is_stopping = True
+        again.stop()
+
+
+def is_taken(host: LogHost, node: str, standings: dict[int, Standing], owner: str | None) -> bool:
+    """Whether a node that comes so is live with what it has; else it is shut out as a copy."""
+    found = FakeNode(host, node, standings, owner=owner)
+    until(lambda: host.links()[node].is_open)
+    found.end()
+    assert is_put_aside(host, node) == host.fences.is_fenced(node, 1)
+    return not is_put_aside(host, node)
+
+
+def test_a_second_copy_is_one_after_the_proxy_is_restarted_too(host: LogHost) -> None:
+    """Adding a node restarts the proxy: the one that came first is remembered."""
+    standings = at_end(host)
+    with restarted(host, "m1") as first:
+        assert is_taken(first, "m1", standings, "before")
+    with restarted(host, "m1", "m2") as second:
+        assert not is_taken(second, "m2", standings, "before")
+        assert is_taken(second, "m1", standings, "before") and is_taken(second, "m1", standings, "m1")
+
+
+def test_an_id_that_is_back_with_an_old_directory_has_a_copy(host: LogHost) -> None:
+    """m2 was renamed m1, and a copy of its directory from before comes as m2."""
+    standings = at_end(host)
+    with restarted(host, "m1") as first:
+        assert is_taken(first, "m1", standings, "m2")
+    with restarted(host, "m1", "m2") as second:
+        assert not is_taken(second, "m2", standings, "m2")
+
+
+def test_an_id_that_is_back_with_an_empty_directory_is_a_new_node(host: LogHost) -> None:
+    standings = at_end(host)
+    with restarted(host, "m1") as first:
+        assert is_taken(first, "m1", standings, "m2")
+    with restarted(host, "m1", "m2") as second:
+        assert is_taken(second, "m2", {}, None)
+    with restarted(host, "m1", "m2") as third:
+        assert is_taken(third, "m2", standings, "m2") and is_taken(third, "m1", standings, "m1")
+
+
+@pytest.mark.parametrize("owner", ["m1", "m2"])
+def test_a_node_may_have_its_old_name_again(host: LogHost, owner: str) -> None:
+    """Whether it has written down the new one or not: nobody else has gone on with what it has."""
+    standings = at_end(host)
+    with restarted(host, "m1") as first:
+        assert is_taken(first, "m1", standings, "m2")
+    with restarted(host, "m2") as second:
+        assert is_taken(second, "m2", standings, owner)
+    with restarted(host, "m1", "m2") as third:
+        assert is_taken(third, "m2", standings, "m2")
+        assert not is_taken(third, "m1", standings, "m1")
