@@ -45,7 +45,7 @@ from dirk_gevent.client.dbapi_types import (
 from dirk_gevent.client.dbapi_types import date_from_ticks as DateFromTicks  # noqa: N812 (PEP 249's names)
 from dirk_gevent.client.dbapi_types import time_from_ticks as TimeFromTicks  # noqa: N812
 from dirk_gevent.client.dbapi_types import timestamp_from_ticks as TimestampFromTicks  # noqa: N812
-from dirk_gevent.client.requests import Answer, Args, SessionError
+from dirk_gevent.client.requests import Answer, Args, SessionError, is_commit
 from dirk_gevent.client.session import Patience, Session, use_statement
 from dirk_gevent.client.texts import sentence
 
@@ -136,7 +136,7 @@ class Connection:
         self._autocommit = autocommit
         self._session = session
         self._is_closed = False
-        #: commit() has begun and not told yet how it ended.
+        #: A COMMIT has begun and nobody has been told yet how it ended.
         self._is_committing = False
         self._reading: Cursor | None = None
 
@@ -220,8 +220,14 @@ class Connection:
         """
         self.must_be_usable(cursor)
         self._reading = cursor
-        with self._errors():
-            return self._session.run(statement, args)
+        self._is_committing = self.in_transaction and is_commit(statement)
+        try:
+            with self._errors():
+                return self._session.run(statement, args)
+        except Error:
+            if self._is_committing:
+                self._has_told()
+            raise
 
     def take(self, answer: Answer) -> Page | None:
         """An answer's next page, None at its end. Raises OperationalError when it is cut off, and the server's error
@@ -230,6 +236,7 @@ class Connection:
         with self._errors():
             page = answer.take()
         if page is None:
+            self._is_committing = False
             self._must_end_well(answer.end)
         return page
 
@@ -270,12 +277,14 @@ class Connection:
         try:
             self.must_be_usable()
             if self.in_transaction:
-                self._is_committing = statement == "tehirizo"
                 self._run(statement)
         except Error:
-            self._is_committing = self._session.has_lost_transaction = False
+            self._has_told()
             raise
-        self._is_committing = False
+
+    def _has_told(self) -> None:
+        """An Error says what is known of the transaction that there was: the next statement is of another one."""
+        self._is_committing = self._session.has_lost_transaction = False
 
     def _run(self, statement: str) -> None:
         """Run a statement that answers with no relation. Raises Error."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from dirk_gevent.client.answers import Cell, End, Page
+from parser.repetition import repeated
 
 #: Values for ``?`` (a sequence) or ``$name`` (a mapping).
 Args = Sequence[Cell] | Mapping[str, Cell]
@@ -20,7 +21,19 @@ _WITH_WORDS = frozenset({"miaraka", "with"})
 #: What a statement that begins with WITH holds, maybe in a string only, when it changes something.
 _CHANGE_WORD = re.compile(r"\b(manampia|insert|havaozy|update|fafao|delete|replace)\b", re.IGNORECASE)
 _COMMIT_WORDS = frozenset({"tehirizo", "commit", "end"})
-_FIRST_WORD = re.compile(r"[\s(#]*([^\W\d]\w*)")
+_BEFORE_WORD = repeated(r"[\s(\#]|--[^\n]*+\n|//[^\n]*+\n|/\*.*?\*/")
+_FIRST_WORD = re.compile(rf"{_BEFORE_WORD}([^\W\d]\w*)", re.DOTALL)
+
+
+def first_word(statement: str) -> str:
+    """The word a statement begins with behind its comments, casefolded; empty when it begins with none."""
+    found = _FIRST_WORD.match(statement)
+    return found.group(1).casefold() if found else ""
+
+
+def is_commit(statement: str) -> bool:
+    """Whether a statement ends a transaction for good."""
+    return first_word(statement) in _COMMIT_WORDS
 
 
 class SessionError(Exception):
@@ -55,9 +68,8 @@ class Request:
 
     @property
     def first_word(self) -> str:
-        """The word the statement begins with, casefolded; empty when it begins with none."""
-        found = _FIRST_WORD.match(self.statement)
-        return found.group(1).casefold() if found else ""
+        """As `first_word` says."""
+        return first_word(self.statement)
 
     @property
     def is_repeatable(self) -> bool:
@@ -69,7 +81,7 @@ class Request:
     @property
     def is_commit(self) -> bool:
         """Whether it ends a transaction for good."""
-        return self.first_word in _COMMIT_WORDS
+        return is_commit(self.statement)
 
     @property
     def is_settled_by_id(self) -> bool:

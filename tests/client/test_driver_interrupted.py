@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from dirk_gevent.client import driver
-from tests.client.fake_server import Asked, FakeServer, message, relation, wait_for
+from tests.client.fake_server import DROP, Asked, FakeServer, message, relation, wait_for
 from tests.client.interruptions import Interruption, interrupted_at
 from tests.client.program import Program, rows_of
 
@@ -31,6 +31,10 @@ def _collected() -> Iterator[None]:
     gc.collect()
 
 
+#: What may stand before a statement.
+COMMENT = "/* ; */ -- alaivo\n"
+
+
 class Shop:
     """What a server does with the few statements of these tests: transactions die with their connections."""
 
@@ -39,7 +43,7 @@ class Shop:
         self._open: dict[int, list[int]] = {}
 
     def __call__(self, asked: Asked) -> bytes:
-        word, _, rest = asked.statement.partition(" ")
+        word, _, rest = asked.statement.removeprefix(COMMENT).partition(" ")
         open_ = self._open.get(asked.connection)
         text = ""
         if word == "atombohy":
@@ -178,8 +182,9 @@ def test_commit_right_after_an_interruption_does_not_pass_for_done(serve: Serve)
     assert waiting.shop.kept == set()
 
 
-def test_a_commit_that_was_left_is_not_known(serve: Serve) -> None:
-    """Neither the next statement nor a rollback passes over it in silence."""
+@pytest.mark.parametrize("said", ["", "tehirizo", f"{COMMENT}tehirizo"])
+def test_a_commit_that_was_left_is_not_known(serve: Serve, said: str) -> None:
+    """Neither the next statement nor a rollback passes over it in silence, whether commit() or a cursor `said` it."""
     answers: dict[str, int] = defaultdict(int)
     waiting = Waiting(serve)
 
@@ -189,7 +194,7 @@ def test_a_commit_that_was_left_is_not_known(serve: Serve) -> None:
         while True:
             try:
                 with interrupted_at(instruction):
-                    connection.commit()
+                    connection.cursor().execute(said) if said else connection.commit()
             except Interruption:
                 if connection._session._connection is not None and connection._session._connection.owes_answer:
                     return
@@ -210,3 +215,24 @@ def test_a_commit_that_was_left_is_not_known(serve: Serve) -> None:
                 connection.rollback()
             assert connection.cursor().execute("alaivo 5").fetchall() == [(5, 0)]
     assert answers == {"08007": 3}
+
+
+@pytest.mark.parametrize("said", ["tehirizo", f"{COMMENT}tehirizo"])
+def test_a_commit_that_was_cut_off_is_not_called_lost(serve: Serve, said: str) -> None:
+    """The server has it, and dies before it answers: told once that it is not known, and never that it was lost."""
+    shop, is_cut = Shop(), True
+
+    def answer(asked: Asked) -> bytes:
+        given = shop(asked)
+        return DROP if is_cut and "tehirizo" in asked.statement else given
+
+    with driver.connect("127.0.0.1", serve(answer).port, autocommit=False) as connection:
+        connection.cursor().execute("manampia ao@ t sanda (1)")
+        with pytest.raises(driver.OperationalError) as raised:
+            connection.cursor().execute(said)
+        assert raised.value.sqlstate == "08007"
+        is_cut = False
+        connection.rollback()
+        connection.cursor().execute("manampia ao@ t sanda (2)")
+        connection.commit()
+    assert shop.kept == {1, 2}
