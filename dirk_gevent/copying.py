@@ -7,39 +7,55 @@ one never reads another database. The request's hash stays that of the statement
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import orjson
 
 from dirk_gevent import protocol
+from dirk_gevent.admission import Places
 from dirk_gevent.config import Limits
 from dirk_gevent.log.entry import LoggedStatement, encode_statements, hash_statements
 from dirk_gevent.service import Answer
 from dirk_gevent.session import Request, Session
+from dirk_gevent.threads import NativeThreads
 from dirk_gevent.understand import Understanding
 from parser.copies import Copy, copy_of
 from parser.errors import SqlError
 from parser.plan import Route, Shaped
 from parser.statements import Statements
 
-#: What a read asks for whose rows are to be written somewhere else (a field of its metadata).
+#: What a read asks for whose rows are to be written somewhere else (a field of its metadata): the most bytes of their
+#: literals.
 LITERALS_FIELD = "literals"
+#: Rows are held so often at most while a statement is made of them: in pages, as text, as values.
+_TIMES_HELD = 4
+#: Up to here the rows of a copy count as nothing.
+SMALL_BYTES = 64 * 1024
 #: How a page of a relation begins.
 _PAGE = b'{"type":"relation",'
-#: The text of literals may take so much more in an answer, where quotes are escaped.
-_ESCAPED = 2
+#: What the end of an answer begins with, behind its pages: none of them holds a line feed.
+_RESULT = b"\n" + protocol.RESULT_LINE
 
 #: Answers a strong read of a session's whose database and log id are told.
 Read = Callable[[Session, Request], Answer]
 
 
 class ReadRefused(Exception):  # noqa: N818 (it is the outcome's name, not a fault)
-    """The other database did not give the rows: `answer` is its own word, with META."""
+    """The other database did not give the rows: `answer` is its own word, with META and without pages."""
 
     def __init__(self, answer: bytes, sqlstate: str) -> None:
         super().__init__(sqlstate)
         self.answer = answer
         self.sqlstate = sqlstate
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A statement of values, the hash of the request that it was made for, and the bytes of its text."""
+
+    statement: LoggedStatement
+    request_hash: str
+    size_bytes: int
 
 
 class Copies:
@@ -50,11 +66,15 @@ class Copies:
         self._limits = limits
         self._statements = Statements()
         self._understanding = Understanding()
+        self._threads = NativeThreads(1)
+        most = limits.request_bytes // (_TIMES_HELD * limits.max_statement_bytes)
+        #: Those under way whose rows are in memory, or may be.
+        self.places = Places(max(1, most), limits.queue_ms)
 
     def statement(
         self, session: Session, request: Request, shaped: Shaped, route: Route, database: str
-    ) -> tuple[LoggedStatement, str]:
-        """The statement to append, for one for which `names_others` holds, and the hash of the request.
+    ) -> Made:
+        """The statement to append, for one for which `names_others` holds.
 
         Raises SqlError: what `copy_of` raises, copy_too_large; and ReadRefused.
         """
@@ -62,16 +82,20 @@ class Copies:
         copy = copy_of(self._statements.parse(shaped), shaped, request.args, route, database)
         rows, width = self._rows(session, request, copy)
         text = copy.insert(rows, width)
-        if len(text.encode()) > self._limits.max_statement_bytes:
+        size_bytes = len(text.encode())
+        if size_bytes > self._limits.max_statement_bytes:
             raise self._too_large(copy)
         try:
             understood = self._understanding.of(text, copy.args)
         except SqlError as error:
             raise (self._too_large(copy) if error.key == "too_complex" else error) from error
-        return LoggedStatement(understood.shaped, copy.args), sent
+        return Made(LoggedStatement(understood.shaped, copy.args), sent, size_bytes)
 
     def _rows(self, session: Session, request: Request, copy: Copy) -> tuple[list[str], int]:
-        """The rows of the query, each as the text of its literals, and how many a row has."""
+        """The rows of the query, each as the text of its literals, and how many values a row has.
+
+        Whoever reads them counts their bytes: no part holds more of them than a statement may have.
+        """
         asked = replace(
             request,
             raw=copy.query.encode(),
@@ -81,31 +105,31 @@ class Copies:
             database=copy.database,
             read="strong",
             args=copy.query_args,
-            metadata={LITERALS_FIELD: True, "args": copy.query_args},
+            metadata={LITERALS_FIELD: self._limits.max_statement_bytes, "args": copy.query_args},
             segment=None,
         )
-        answer = self._whole(self._read(session, asked), copy)
+        answer = _whole(self._read(session, asked))
         meta, _ = protocol.split_meta(answer)
         if meta is None or "sqlstate" in meta:
-            raise ReadRefused(answer, str((meta or {}).get("sqlstate", "")))
-        pages = [orjson.loads(line) for line in answer.split(b"\n") if line.startswith(_PAGE)]
-        return [row for page in pages for (row,) in page["rows"]], int(pages[0]["columns"][0]["name"])
-
-    def _whole(self, answer: Answer, copy: Copy) -> bytes:
-        """An answer as one piece, if it is not too long for a statement anyway."""
-        if isinstance(answer, bytes):
-            return answer
-        pieces, size_bytes = [], 0
-        try:
-            for piece in answer.chunks():
-                size_bytes += len(piece)
-                if size_bytes > _ESCAPED * self._limits.max_statement_bytes:
-                    raise self._too_large(copy)
-                pieces.append(piece)
-        finally:
-            answer.close()
-        return b"".join(pieces)
+            raise ReadRefused(answer[answer.find(_RESULT) + 1 :], str((meta or {}).get("sqlstate", "")))
+        return self._threads.call(_rows_of, answer)
 
     def _too_large(self, copy: Copy) -> SqlError:
         limit = self._limits.max_statement_bytes
         return SqlError("copy_too_large", database=copy.database, limit_bytes=limit)
+
+
+def _whole(answer: Answer) -> bytes:
+    """An answer as one piece."""
+    if isinstance(answer, bytes):
+        return answer
+    try:
+        return b"".join(answer.chunks())
+    finally:
+        answer.close()
+
+
+def _rows_of(answer: bytes) -> tuple[list[str], int]:
+    """The rows of an answer in literals, and how many values a row has."""
+    pages = [orjson.loads(line) for line in answer.split(b"\n") if line.startswith(_PAGE)]
+    return [row for page in pages for (row,) in page["rows"]], int(pages[0]["columns"][0]["name"])

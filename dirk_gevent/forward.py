@@ -94,7 +94,7 @@ class Forward:
                 return self._alone(session, request)
             raise
         if isinstance(answer, Remote):
-            return RelayedAnswer(answer, session, request)
+            return RelayedAnswer(answer, self._node, session, request)
         meta, stripped = protocol.split_meta(answer)
         if meta is not None and "index" in meta:
             session.saw(int(meta["log"]), int(meta["index"]))

@@ -205,13 +205,13 @@ class NodeHandler:
         """Read a state of a database that is fresh enough."""
         began = time.perf_counter()
         now_ms = self._progress.log_time.now_ms()
-        as_literals = request.metadata.get(LITERALS_FIELD) is True
+        literal_bytes = _literal_bytes(request)
         try:
-            if len(request.text) > HUB_CHARACTERS or as_literals:
+            if len(request.text) > HUB_CHARACTERS or literal_bytes:
                 raise Overrun
             relation = database.read(shaped, request.args, now_ms)
         except Overrun:
-            stream = self._readers.threads.call(database.stream, shaped, request.args, now_ms, as_literals)
+            stream = self._readers.threads.call(database.stream, shaped, request.args, now_ms, literal_bytes)
             return NodeStream(stream, self._readers, self._engine.node, session, request, database, wire, began)
         except StorageFault as fault:
             raise self._progress.failed(database, fault) from fault
@@ -273,6 +273,14 @@ class NodeHandler:
         database = self._engine.named(name)
         self._progress.check(SYSTEM_LOG_ID if database is None else database.log_id)
         return database or self._engine.get(name, place)
+
+
+def _literal_bytes(request: Request) -> int:
+    """How many bytes of literals a request asks for, as whoever writes the rows elsewhere does; 0 for an answer as
+    always.
+    """
+    wanted = request.metadata.get(LITERALS_FIELD)
+    return wanted if type(wanted) is int and wanted > 0 else 0
 
 
 def _without_database(error: SqlError, database: Database) -> SqlError:

@@ -26,6 +26,8 @@ from dirk_gevent.session import Request, Session
 from dirk_gevent.wire import Wire
 from parser.errors import SqlError
 
+#: Who tells what becomes of an answer that is cut, in META.
+_NAME = "proxy"
 #: How long a node waits for the index of a read before another is asked.
 NODE_WAIT_MS = 150
 #: Between two rounds of trying nodes for a read that no node could answer.
@@ -128,7 +130,7 @@ class NodeReads:
                 self._router.ended(name)
         if isinstance(answer, Remote):
             pass_on = self._host.sessions.pass_on
-            return RelayedAnswer(answer, read.session, read.request, lambda: self._router.ended(name), pass_on)
+            return RelayedAnswer(answer, _NAME, read.session, read.request, lambda: self._router.ended(name), pass_on)
         meta, stripped = protocol.split_meta(answer)
         told = answer if read.request.has_meta else stripped
         if stripped.endswith(_TURNED_AWAY):

@@ -119,7 +119,7 @@ class ProxyTransactions:
             if not isinstance(answer, Remote):
                 held.end()
         if isinstance(answer, Remote):
-            return RelayedAnswer(answer, session, request, held.end, self._host.sessions.pass_on)
+            return RelayedAnswer(answer, _NAME, session, request, held.end, self._host.sessions.pass_on)
         return self._told(session, request, answer)
 
     # --- begin -----------------------------------------------------------------------------------------------

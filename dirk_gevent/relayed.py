@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from dirk_gevent import protocol
+from dirk_gevent import answers, protocol
 from dirk_gevent.backends import Remote
+from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from dirk_gevent.messages import render
 from dirk_gevent.session import Request, Session, spoken
 from parser.errors import SqlError
@@ -15,18 +16,20 @@ class RelayedAnswer:
     """A long answer on its way from a backend to the client, whose session learns its index.
 
     `at_end` is called once, when nothing more of it comes. `pass_on` is told the log and the index before the end goes
-    out; it may wait, or raise SqlError to withhold it.
+    out; it may wait, or raise SqlError to withhold it. `name` is the process's, for META.
     """
 
     def __init__(
         self,
         remote: Remote,
+        name: str,
         session: Session,
         request: Request,
         at_end: Callable[[], None] | None = None,
         pass_on: Callable[[Session, Request, int, int], None] | None = None,
     ) -> None:
         self._remote = remote
+        self._name = name
         self._session = session
         self._request = request
         self._at_end = at_end
@@ -37,8 +40,7 @@ class RelayedAnswer:
         try:
             yield from self._remote.pieces()
         except OSError:
-            error = SqlError("backend_lost", host=self._remote.host, port=self._remote.port)
-            yield protocol.message(render(error, spoken(self._session, self._request)))
+            yield self._failed(SqlError("backend_lost", host=self._remote.host, port=self._remote.port))
             return
         end = self._remote.end()
         meta, stripped = protocol.split_meta(end)
@@ -46,9 +48,18 @@ class RelayedAnswer:
             if meta is not None and "index" in meta:
                 self._learn(int(meta["log"]), int(meta["index"]))
         except SqlError as error:
-            yield protocol.message(render(error, spoken(self._session, self._request)))
+            yield self._failed(error)
             return
         yield end if self._request.has_meta else stripped
+
+    def _failed(self, error: SqlError) -> bytes:
+        meta = b""
+        if self._request.has_meta:
+            is_own = self._request.database in (None, self._session.database)
+            log_id = self._session.log_id if is_own else SYSTEM_LOG_ID
+            told = answers.error_meta(self._session, self._request, self._name, error, log_id)
+            meta = protocol.json_bytes(told)
+        return protocol.message(render(error, spoken(self._session, self._request)), meta)
 
     def _learn(self, log_id: int, index: int) -> None:
         if self._pass_on is not None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import replace
 
 from dirk_gevent import answers, protocol
 from dirk_gevent.backends import OPEN_CLASSES
 from dirk_gevent.config import Limits
-from dirk_gevent.copying import Copies, Read, ReadRefused
+from dirk_gevent.copying import SMALL_BYTES, Copies, Read, ReadRefused
 from dirk_gevent.engine.results import Outcome
 from dirk_gevent.host import LogHost
 from dirk_gevent.log.contract import DatabaseChanged
@@ -45,7 +46,9 @@ class Writes:
         statement = LoggedStatement(shaped, request.args)
         draft = Draft(request_id, (statement,), self._limits.write_steps)
         if names_others(route, database):
-            return self._copied(session, request, shaped, route, draft)
+            with ExitStack() as place:
+                place.enter_context(self._copies.places.taken())
+                return self._copied(session, request, shaped, route, draft, place)
         return self._written(session, request, database, log_id, draft, route)
 
     def _written(
@@ -60,15 +63,20 @@ class Writes:
         session.saw(log_id, outcome.index)
         return outcome
 
-    def _copied(self, session: Session, request: Request, shaped: Shaped, route: Route, draft: Draft) -> bytes:
+    def _copied(
+        self, session: Session, request: Request, shaped: Shaped, route: Route, draft: Draft, place: ExitStack
+    ) -> bytes:
         """Run an INSERT whose rows another database has. When that does not give them, a request that may have run
         before ends as it did then: an entry of nothing finds its record, or burns its id.
+
+        `place` is closed as soon as no large rows are held.
         """
         database, log_id = self._host.sessions.place(session, request.database)
         assert database is not None
         try:
-            statement, sent = self._copies.statement(session, request, shaped, route, database)
+            copied = self._copies.statement(session, request, shaped, route, database)
         except (SqlError, ReadRefused) as error:
+            place.close()
             outcome = None
             if request.request_id is not None and not error.sqlstate.startswith(OPEN_CLASSES):
                 outcome = self._outcome(session, database, log_id, Draft(draft.request_id, ()), route)
@@ -77,7 +85,9 @@ class Writes:
             if isinstance(error, SqlError):
                 raise
             return error.answer if request.has_meta else protocol.split_meta(error.answer)[1]
-        made = replace(draft, statements=(statement,), request_hash=sent)
+        if copied.size_bytes <= SMALL_BYTES:
+            place.close()
+        made = replace(draft, statements=(copied.statement,), request_hash=copied.request_hash)
         return self._written(session, request, database, log_id, made, route)
 
     def _answer(self, session: Session, request: Request, database: str, log_id: int, outcome: Outcome) -> bytes:

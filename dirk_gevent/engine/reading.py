@@ -22,7 +22,7 @@ from dirk_gevent.engine.connection import create_file, limit_values, open_reader
 from dirk_gevent.engine.explain import explanation
 from dirk_gevent.engine.faults import LostFile, Overrun, StorageFault, storage_faults
 from dirk_gevent.engine.functions import EntryContext
-from dirk_gevent.engine.literals import in_literals
+from dirk_gevent.engine.literals import InLiterals
 from dirk_gevent.engine.position import Position
 from dirk_gevent.engine.read import HUB_PAGES, HubReader, Moved, ReadShape
 from dirk_gevent.engine.results import Relation, Row, columns_json, converted
@@ -278,18 +278,19 @@ class ReadSide:
         """Close the hub reader (hub)."""
         self._discard_reader(self._seen)
 
-    def stream(self, shaped: Shaped, args: Args, now_ms: int, as_literals: bool = False) -> RelationStream:
+    def stream(self, shaped: Shaped, args: Args, now_ms: int, literal_bytes: int = 0) -> RelationStream:
         """A read of any length, planned here (hub) and begun by its first `open` or `fetch` (reader thread).
 
-        `as_literals`: see `in_literals`. Raises SqlError of planning.
+        `literal_bytes`: the most that `InLiterals` may take; 0 for an answer as always. Raises SqlError of planning.
         """
         limits = self._shared.limits
         state = self._seen
         schema = state.position.schema
         shape = state.shapes.of(_query(state.plans.plan(shaped, schema, False)))
+        literals = InLiterals(self.name, literal_bytes) if literal_bytes else None
 
         def begin(stream: RelationStream) -> Opened:
-            return self._begin_stream(stream, _Wanted(shape, schema, shaped, args, now_ms, as_literals))
+            return self._begin_stream(stream, _Wanted(shape, schema, shaped, args, now_ms, literals))
 
         def finish(stream: RelationStream) -> None:
             self._wal.leave(stream)
@@ -318,13 +319,17 @@ class ReadSide:
             # DDL may have come since the hub planned it.
             shaped = wanted.shaped
             plan = _query(state.plans.plan(shaped, position.schema, False))
-            if wanted.as_literals:
-                plan = in_literals(plan)
+            if wanted.literals is not None:
+                plan = wanted.literals.plan(plan)
             columns = plan.columns if plan.static_names else self._compiler.columns(plan, shaped)
             bindings = self._compiler.bind(plan, shaped, wanted.args)
-            # The first row is looked for here, which may be all the work there is.
-            with stream.working():
-                cursor: Iterator[Row] = connection.execute(plan.sql, bindings)
+            cursor: Iterator[Row]
+            if wanted.literals is not None:
+                cursor = wanted.literals.rows(lambda: connection.execute(plan.sql, bindings))
+            else:
+                # The first row is looked for here, which may be all the work there is.
+                with stream.working():
+                    cursor = connection.execute(plan.sql, bindings)
             if plan.explained is not None:
                 cursor = iter(explanation(plan.explained, cursor))
         except BaseException:
@@ -343,7 +348,7 @@ class _Wanted:
     shaped: Shaped
     args: Args
     now_ms: int
-    as_literals: bool = False
+    literals: InLiterals | None = None
 
 
 def _read_shape(state: CommittedState, shaped: Shaped, schema: Schema) -> ReadShape:

@@ -204,6 +204,18 @@ def test_a_result_past_its_limit_is_refused(tmp_path: Path, log: LogMaker) -> No
         engine.close()
 
 
+def test_rows_in_literals_end_at_their_limit(filled: Database) -> None:
+    """Exactly there, what stands between two rows included; of rows without end no more are asked for."""
+    ten = shaped("select a from t where a < 10")
+    whole = "(0), (1), (2), (3), (4), (5), (6), (7), (8), (9)"
+    stream = filled.stream(ten, (), START_MS, len(whole))
+    assert ", ".join(row[0] for row in everything(stream)) == whole
+    for query, limit in ((ten, len(whole) - 1), (shaped(ENDLESS), 1000), (shaped(ENDLESS), 1)):
+        stream = filled.stream(query, (), START_MS, limit)
+        with pytest.raises(SqlError, match="copy_too_large"):
+            everything(stream)
+
+
 def test_a_stream_ends_at_the_statement_limit(tmp_path: Path) -> None:
     engine = open_engine(tmp_path / "quick", TestLimits(statement_seconds=0.05))
     try:

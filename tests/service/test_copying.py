@@ -129,6 +129,9 @@ def test_mistakes_have_their_sentences(shared_cluster: Cluster, part: str) -> No
         f"insert into dst select * from {there}.src returning {there}.src.k;": ("0A000", there),
         f"update dst set v = 1 where k in (select k from {there}.src);": ("0A000", there),
         f"insert into dst select k, zeroblob(900000) from {there}.src;": ("54000", "BETWEEN"),
+        f"insert into dst select k, zeroblob(9000000) from {there}.src;": ("54000", "BETWEEN"),
+        f"insert into dst select k, zeroblob(60000000) from {there}.src;": ("54000", "BETWEEN"),
+        f"insert into dst select k, 'a' || char(0) || 'b' from {there}.src;": ("22021", "v"),
     }
     with shared_cluster.connect(part) as connection:
         assert "miasa" in connection.ask(f"ampiasao {here};")
@@ -143,3 +146,34 @@ def test_mistakes_have_their_sentences(shared_cluster: Cluster, part: str) -> No
         connection.ask("rollback;")
         translated = rows(connection.ask(f"TRANSLATE TO gasy insert into dst select * from {there}.src;"))
         assert translated == [[f"manampia ao@ dst alaivo * ao@ {there}.src"]]
+
+
+#: Control characters take six times their size in an answer.
+_CONTROLS = "replace(hex(zeroblob(2500000)), '0', char(1))"
+
+
+def test_what_fits_into_a_statement_is_copied_however_it_travels(shared_cluster: Cluster) -> None:
+    here, there = made(shared_cluster, "fits")
+    with shared_cluster.connect("proxy") as connection:
+        assert "miasa" in connection.ask(f"ampiasao {here};")
+        assert "(3)" in connection.ask(f"insert into dst select k, {_CONTROLS} from {there}.src where k < 4;")
+        assert rows(connection.ask(f"select count(*) from dst where v = {_CONTROLS};")) == [[3]]
+        wide = ", ".join(f"c{number}" for number in range(900))
+        assert "Hadisoana" not in connection.ask(f"create table wide ({wide});")
+        assert "Hadisoana" not in connection.ask(f'/*dirk {{"db":"{there}"}}*/ create table wide ({wide});')
+        values = ", ".join(map(str, range(900)))
+        assert "(1)" in connection.ask(f'/*dirk {{"db":"{there}"}}*/ insert into wide values ({values});')
+        assert "(1)" in connection.ask(f"insert into wide select * from {there}.wide;")
+        assert rows(connection.ask("select * from wide;")) == [list(range(900))]
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_read_that_fails_in_its_middle_answers_as_an_insert_does(shared_cluster: Cluster, part: str) -> None:
+    """Some pages have come by then: nothing of them is for the client, and the request's id is free for nobody."""
+    here, there = made(shared_cluster, f"middle_{part}")
+    broken = "case when k = 12 then cast(x'ff' as text) else zeroblob(700000) end"
+    with shared_cluster.connect(part) as connection:
+        assert "miasa" in connection.ask(f"ampiasao {here};")
+        for opening in ("", "/*dirk {}*/ "):
+            answer = connection.ask(f"{opening}insert into dst select k, {broken} from {there}.src;")
+            assert answer.startswith("RESULT_MESSAGE\n") and "(22021)" in answer, answer[:200]
