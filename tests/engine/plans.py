@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from dirk_gevent.log.entry import DatabaseChange, Draft, Entry, LoggedStatement,
 from parser.blocks import Blocks
 from parser.errors import SqlError
 from parser.plan import Args, CatalogChange, Change, Ddl, Output, Plan, Query, Shaped, Value
+from parser.shape import split
 
 START_MS = 1_790_000_000_000
 
@@ -211,6 +213,17 @@ def open_database(engine: Engine) -> Database:
     if 1 not in engine.logs():
         engine.apply_system(work(LogMaker(0).database("create_database", "t")))
     return engine.by_log(1)
+
+
+@contextmanager
+def made_by(directory: Path, statements: Iterable[str]) -> Iterator[tuple[Database, LogMaker]]:
+    """A database on the real compiler in which `statements` have run, each without a refusal."""
+    engine = open_compiled(directory)
+    log, opened = LogMaker(1), open_database(engine)
+    outcomes = opened.apply(work(*(log.statement(split(text)) for text in statements)))
+    assert {each.key for each in outcomes} == {""}
+    yield opened, log
+    engine.close()
 
 
 def rows_of(database: Database, sql: str, *literals: Value) -> list[tuple[Value, ...]]:

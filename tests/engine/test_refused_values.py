@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -11,7 +10,7 @@ from dirk_gevent.engine.database import Database
 from dirk_gevent.messages import render
 from parser.plan import Args
 from parser.shape import split
-from tests.engine.plans import LogMaker, open_compiled, open_database, work
+from tests.engine.plans import LogMaker, made_by, work
 
 _SETUP = (
     "create table t (id INTEGER primary key, u ISA tokana, `two words` TEXT, n ISA, d AS (n * 10) VIRTUAL, e ISA AS"
@@ -30,12 +29,8 @@ _SETUP = (
 @pytest.fixture(scope="module")
 def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Database, LogMaker]]:
     """The tables, with what is unique in them."""
-    engine = open_compiled(Path(tmp_path_factory.mktemp("refused")))
-    log, opened = LogMaker(1), open_database(engine)
-    outcomes = opened.apply(work(*(log.statement(split(text)) for text in _SETUP)))
-    assert [each.key for each in outcomes] == [""] * len(_SETUP)
-    yield opened, log
-    engine.close()
+    with made_by(tmp_path_factory.mktemp("refused"), _SETUP) as made:
+        yield made
 
 
 @pytest.mark.parametrize(
