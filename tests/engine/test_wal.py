@@ -24,13 +24,11 @@ from dirk_gevent.engine.transaction import Transaction
 from dirk_gevent.engine.wal import EntriesWait, Overtaken
 from dirk_gevent.log.entry import LoggedStatement
 from parser.errors import SqlError
+from tests.engine.bounded_wal import MIB, MOST_BYTES, ROWS, TEXT_CHARACTERS, change, small, wal_bytes
 from tests.engine.plans import (
     START_MS,
     LogMaker,
-    TestLimits,
     long_rows_of,
-    open_database,
-    open_engine,
     rows_of,
     rows_shaped,
     shaped,
@@ -38,10 +36,6 @@ from tests.engine.plans import (
 )
 
 _FOREIGN = Path(__file__).with_name("foreign_reader.py")
-MIB = 1 << 20
-MOST_BYTES = 2 * MIB
-TEXT_CHARACTERS = 2000
-ROWS = 1000
 #: A query that never ends by itself.
 ENDLESS = "select count(*) from t a, t b, t c, t d where length(a.b) + length(d.b) > 0"
 
@@ -58,32 +52,6 @@ def seed() -> int:
     found = int(os.environ.get("DIRK_TEST_SEED", random.randrange(1 << 30)))
     print(f"DIRK_TEST_SEED={found}")
     return found
-
-
-@contextmanager
-def small(path: Path, log: LogMaker, most_bytes: int = MOST_BYTES) -> Iterator[Database]:
-    """A database with a table of two MiB, and a WAL of `most_bytes`."""
-    engine = open_engine(path, TestLimits(wal_bytes=most_bytes, statement_seconds=0))
-    try:
-        database = open_database(engine)
-        rows = [(n, "x" * TEXT_CHARACTERS) for n in range(ROWS)]
-        database.apply(work(log.sql("create table t (a integer primary key, b)")))
-        database.apply(work(log.statement(rows_shaped("insert into t values (?1, ?2)", rows))))
-        database.checkpoint()
-        yield database
-    finally:
-        engine.close()
-
-
-def wal_bytes(database: Database) -> int:
-    """What the disk says."""
-    return Path(f"{database.path}-wal").stat().st_size
-
-
-def change(log: LogMaker, first: int, rows: int = 20) -> Work:
-    """An entry that writes `rows` rows: about half as many pages."""
-    sql = f"update t set b = b || 'y' where a >= {first} and a < {first + rows}"
-    return work(log.sql(sql))[0]
 
 
 @contextmanager
