@@ -10,8 +10,8 @@ import apsw
 import orjson
 
 from dirk_gevent.engine import records
+from dirk_gevent.engine.rowids import rowid_name
 from dirk_gevent.steady import Pace
-from parser.compile.places import SQLITE_NAMES
 
 DIGEST_BYTES = 32
 _CHUNK_ROWS = 200
@@ -54,17 +54,6 @@ def _chunks(connection: apsw.Connection, table: str) -> Iterator[bytes]:
     cursor = connection.execute(f"SELECT {rowid}* FROM {quoted} NOT INDEXED")
     while rows := list(islice(cursor, _CHUNK_ROWS)):
         yield orjson.dumps(rows, default=_bytes_as_text)
-
-
-def rowid_name(connection: apsw.Connection, table: str) -> str | None:
-    """What SQLite calls the rowid of a table; None where columns have all its names."""
-    columns = connection.execute(f"SELECT name FROM pragma_table_xinfo({_text(table)})").fetchall()
-    taken = {str(name).lower() for (name,) in columns}
-    return next((name for name in SQLITE_NAMES if name not in taken), None)
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
 
 
 def _bytes_as_text(value: object) -> str:

@@ -14,19 +14,19 @@ from typing import Any
 
 import apsw
 
-from dirk_gevent.engine.digest import rowid_name
 from dirk_gevent.engine.dump_order import referred_columns
 from dirk_gevent.engine.ordering import groups
+from dirk_gevent.engine.rowids import numbered_rows, rowid_name
 from parser.compile import sql
 from parser.schema import Reference, Schema, Table
 
 
 @dataclass(frozen=True, slots=True)
 class Linked:
-    """A row: the number of its table among those looked at, and its rowid there."""
+    """A row: the number of its table among those looked at, and its own there (`numbered_rows`)."""
 
     table: int
-    rowid: int
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +73,18 @@ class Links:
         if len(self._tables) > 1:
             return False
         table = self._tables[0]
-        rowid = rowid_name(self._connection, table.name)
-        mine = [each for each in table.references if each.table == table.key]
-        return rowid is None or not any(
-            self._connection.execute(f"{self._joined(table, each, table)} AND p.{rowid} > c.{rowid} LIMIT 1").fetchall()
-            for each in mine
+        _, number = numbered_rows(self._connection, table.name)
+        mine = [self._joined(table, each, table) for each in table.references if each.table == table.key]
+        return not any(
+            self._connection.execute(f"{joined} AND p.{number} > c.{number} LIMIT 1").fetchall() for joined in mine
         )
 
     def groups(self) -> Iterator[Group]:
         """All rows, in groups that each come behind those that they refer to."""
+        if len(self._tables) == 1 and rowid_name(self._connection, self._tables[0].name) is None:
+            # No INSERT could give a row its place: only together do the rows come in their order.
+            yield Group(tuple(self._all_rows()))
+            return
         links: dict[Linked, list[_Link]] = {}
         for number, table in enumerate(self._tables):
             self._add_links(links, number, table)
@@ -90,9 +93,9 @@ class Links:
 
     def _all_rows(self) -> Iterator[Linked]:
         for number, table in enumerate(self._tables):
-            rowid = rowid_name(self._connection, table.name)
+            source, column = numbered_rows(self._connection, table.name)
             found: list[tuple[Any, ...]] = self._connection.execute(
-                f"SELECT {rowid} FROM {sql.name(table.name)} NOT INDEXED"
+                f"SELECT {column} FROM {source} ORDER BY {column}"
             ).fetchall()
             yield from (Linked(number, each) for (each,) in found)
 
@@ -113,11 +116,8 @@ class Links:
         pairs = zip(referred_columns(reference, parent), reference.columns, strict=True)
         # The parent's column comes first: it says how texts compare.
         equal = " AND ".join(f"p.{sql.name(theirs[one])} = c.{sql.name(mine[other])}" for one, other in pairs)
-        names = [rowid_name(self._connection, table.name) for table in (child, parent)]
-        return (
-            f"SELECT c.{names[0]}, p.{names[1]} FROM {sql.name(child.name)} AS c"
-            f" CROSS JOIN {sql.name(parent.name)} AS p WHERE {equal}"
-        )
+        (children, own), (parents, other) = (numbered_rows(self._connection, each.name) for each in (child, parent))
+        return f"SELECT c.{own}, p.{other} FROM {children} AS c CROSS JOIN {parents} AS p WHERE {equal}"
 
     def _resolved(self, rows: list[Linked], links: Mapping[Linked, list[_Link]]) -> Group:
         """Rows that refer to each other, in an order in which they can be inserted."""
@@ -126,17 +126,17 @@ class Links:
         members = set(rows)
         inner = {row: [link for link in links[row] if link.to in members] for row in rows}
         referred = {(link.to.table, key) for row in rows for link in inner[row] for key in self._referred(row, link)}
-        late: dict[Linked, set[str]] = {}
-        kept: dict[Linked, list[Linked]] = {}
-        for row in rows:
-            for link in inner[row]:
-                columns = self._tables[row.table].references[link.reference].columns
-                if link.to.table != row.table and self._may_wait(row.table, columns, referred):
-                    late.setdefault(row, set()).update(columns)
-                else:
-                    kept.setdefault(row, []).append(link.to)
-        ordered = [row for group in groups(rows, lambda row: kept.get(row, ())) for row in group]
-        return Group(tuple(ordered), tuple(self._late(row, columns) for row, columns in late.items()))
+        late = [self._late(row, inner[row], referred) for row in rows]
+        waiting = {each.row: each.columns for each in late if each is not None}
+        kept = {row: [link.to for link in inner[row] if not self._waits(row, link, waiting)] for row in rows}
+        ordered = [row for group in groups(rows, lambda row: kept[row]) for row in group]
+        return Group(tuple(ordered), tuple(each for each in late if each is not None))
+
+    def _columns(self, row: Linked, link: _Link) -> tuple[str, ...]:
+        return self._tables[row.table].references[link.reference].columns
+
+    def _waits(self, row: Linked, link: _Link, waiting: Mapping[Linked, Container[str]]) -> bool:
+        return any(key in waiting.get(row, ()) for key in self._columns(row, link))
 
     def _referred(self, row: Linked, link: _Link) -> Iterable[str]:
         return referred_columns(self._tables[row.table].references[link.reference], self._tables[link.to.table])
@@ -147,25 +147,29 @@ class Links:
         is_free = not any((table, key) in referred or found[key].generated is not None for key in columns)
         return is_free and any(not found[key].not_null for key in columns)
 
-    def _late(self, row: Linked, columns: set[str]) -> Late:
+    def _late(self, row: Linked, links: Iterable[_Link], referred: Container[tuple[int, str]]) -> Late | None:
+        """What of the row is left out at first; None for nothing."""
         table = self._tables[row.table]
-        nullable = {each.key for each in table.columns if not each.not_null}
-        return Late(row, frozenset(columns & nullable), self._identity(row, table))
+        others = [self._columns(row, link) for link in links if link.to.table != row.table]
+        free = {key for columns in others if self._may_wait(row.table, columns, referred) for key in columns}
+        left_out = frozenset(free - {each.key for each in table.columns if each.not_null})
+        identity = self._identity(row, table, left_out) if left_out else ()
+        return Late(row, left_out, identity) if identity else None
 
-    def _identity(self, row: Linked, table: Table) -> tuple[str, ...]:
-        """A key of the table in which the row has no null: others refer to it by one."""
-        names = {each.key: each.name for each in table.columns}
+    def _identity(self, row: Linked, table: Table, left_out: Container[str]) -> tuple[str, ...]:
+        """A key of the table in which the row has no null, whatever is `left_out`; () for none. What is computed may
+        be null as long as something is."""
+        names = {each.key: each.name for each in table.columns if each.generated is None and each.key not in left_out}
         indexes = (each.key_columns for each in self._schema.indexes.values() if each.table == table.key)
         for group in (*table.unique, *indexes):
-            if group and self._has_values(row, table, [names[key] for key in group]):
+            is_whole = bool(group) and all(key in names for key in group)
+            if is_whole and self._has_values(row, table, [names[key] for key in group]):
                 return group
-        raise AssertionError(f"a row of {table.name} is referred to without a key")
+        return ()
 
     def _has_values(self, row: Linked, table: Table, names: Iterable[str]) -> bool:
         test = " AND ".join(f"{sql.name(name)} IS NOT NULL" for name in names)
-        rowid = rowid_name(self._connection, table.name)
-        found = self._connection.execute(
-            f"SELECT 1 FROM {sql.name(table.name)} WHERE {rowid} = ? AND {test}", (row.rowid,)
-        )
+        source, number = numbered_rows(self._connection, table.name)
+        found = self._connection.execute(f"SELECT 1 FROM {source} WHERE {number} = ? AND {test}", (row.number,))
         return bool(found.fetchall())
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import apsw
 
-from dirk_gevent.engine.digest import rowid_name
 from dirk_gevent.engine.dump_links import Late, Linked, Links
 from dirk_gevent.engine.ordering import groups
+from dirk_gevent.engine.rowids import numbered_rows, rowid_name
 from parser.compile import sql
 from parser.compile.places import ROW_PLACE
 from parser.literal_text import text_of
@@ -109,14 +108,10 @@ class _Inserts:
 
     def row(self, member: Linked, left_out: frozenset[str]) -> str:
         """One row as text, null in the columns that are `left_out` (keys)."""
-        (found,) = self._connection.execute(
-            f"SELECT {', '.join(map(sql.name, self._columns))} FROM {sql.name(self._table.name)}"
-            f" WHERE {self._rowid} = ?",
-            (member.rowid,),
-        ).fetchall()
+        found = self._cells(member, self._columns)
         keys = {each.name: each.key for each in self._table.columns}
-        cells = [None if keys[name] in left_out else cell for name, cell in zip(self._columns, found, strict=True)]
-        return _row_text([*([member.rowid] if self._has_places else []), *cells])
+        cells = [None if keys[name] in left_out else cell for name, cell in found.items()]
+        return _row_text([*([member.number] if self._has_places else []), *cells])
 
     def add(self, together: list[str]) -> Iterator[str]:
         """Take rows that must be of one statement; the statement before them, when it would be too long with them."""
@@ -136,15 +131,16 @@ class _Inserts:
     def update(self, late: Late) -> str:
         """What gives a row the values that were left out."""
         names = {each.key: each.name for each in self._table.columns}
-        cells = dict(self._cells(late.row.rowid, [names[key] for key in (*late.columns, *late.identity)]))
+        cells = self._cells(late.row, [names[key] for key in (*late.columns, *late.identity)])
         given = ", ".join(f"{quoted(names[key])} = {literal(cells[names[key]])}" for key in sorted(late.columns))
         which = " ary ".join(f"{quoted(names[key])} = {literal(cells[names[key]])}" for key in late.identity)
         return f"havaozy {quoted(self._table.name)} ova {given} rehefa {which};"
 
-    def _cells(self, rowid: int, names: Sequence[str]) -> Mapping[str, object]:
+    def _cells(self, member: Linked, names: Sequence[str]) -> Mapping[str, object]:
+        """What a row has in the columns `names`."""
+        source, number = numbered_rows(self._connection, self._table.name)
         (found,) = self._connection.execute(
-            f"SELECT {', '.join(map(sql.name, names))} FROM {sql.name(self._table.name)} WHERE {self._rowid} = ?",
-            (rowid,),
+            f"SELECT {', '.join(map(sql.name, names))} FROM {source} WHERE {number} = ?", (member.number,)
         ).fetchall()
         return dict(zip(names, found, strict=True))
 
@@ -165,9 +161,6 @@ def literal(value: object) -> str:
     if isinstance(value, float) and value in (float("inf"), float("-inf")):
         # Only a file of an earlier build holds one.
         return "1e308 * 10" if value > 0 else "-1e308 * 10"
-    if value == 0 and isinstance(value, float) and math.copysign(1, value) < 0:
-        # SQLite reads the zero that is below 0 as the other one where a statement writes it out.
-        return "0.0 * -1"
     if isinstance(value, str) and "\0" in value:
         return " || char(0) || ".join(text_of(part) for part in value.split("\0"))
     assert value is None or isinstance(value, str | int | float)

@@ -33,7 +33,9 @@ class InLiterals:
             raise SqlError("not_supported", what="EXPLAIN")
         heads = [f"c{number}" for number in range(1, len(plan.columns) + 1)]
         row = _joined(["'('", *_between(heads), "')'"])
-        sql = f"WITH dirk_copied ({', '.join(heads)}) AS ({plan.sql}) SELECT {row} FROM dirk_copied"
+        # With an OFFSET, SQLite works each column out once, however often its name stands behind.
+        rows = f"SELECT * FROM ({plan.sql}) LIMIT -1 OFFSET 0"
+        sql = f"WITH dirk_copied ({', '.join(heads)}) AS ({rows}) SELECT {row} FROM dirk_copied"
         return replace(plan, sql=sql, columns=(Output(str(len(heads)), plan.relation),), static_names=True)
 
     def rows(self, begin: Callable[[], Iterator[Row]]) -> Iterator[Row]:
@@ -58,10 +60,13 @@ def _between(heads: Sequence[str]) -> Iterator[str]:
     for head in heads:
         if head != heads[0]:
             yield "', '"
-        # In the language a backslash in a text is an escape; SQLite's quote() knows none, and ends at a NUL.
+        # In the language a backslash in a text is an escape; SQLite's quote() knows none, and ends at a NUL. It has one
+        # zero for both: the angle tells them apart.
         literal = f"replace(quote({head}), '\\', '\\\\')"
         with_nul = f"'CAST(x''' || hex({head}) || ''' AS TEXT)'"
-        yield f"CASE WHEN typeof({head}) = 'text' AND instr({head}, char(0)) THEN {with_nul} ELSE {literal} END"
+        has_nul = f"typeof({head}) = 'text' AND instr({head}, char(0))"
+        is_below = f"typeof({head}) = 'real' AND {head} = 0 AND atan2({head}, -1) < 0"
+        yield f"CASE WHEN {has_nul} THEN {with_nul} WHEN {is_below} THEN '-0.0' ELSE {literal} END"
 
 
 def _joined(parts: Sequence[str]) -> str:

@@ -119,7 +119,11 @@ def _unary(env: Env, node: nodes.Unary) -> Expression:
     if node.op == "not":
         return combine(f"(NOT {operand.sql})", operand, is_boolean=True)
     is_written = isinstance(node.operand, nodes.Literal) and node.operand.kind in ("whole", "real")
-    return combine(f"({node.op} {operand.sql})", operand, risk=NO_RISK if is_written else _RISKS[node.op])
+    text = f"{node.op} {operand.sql}"
+    if is_written and node.op == "-" and operand.sql.startswith("?"):
+        # SQLite takes a bound value from 0, which makes 0.0 of -0.0; of a number that stands there it does not.
+        text = f"{operand.sql} * -1"
+    return combine(f"({text})", operand, risk=NO_RISK if is_written else _RISKS[node.op])
 
 
 def _is_past_whole(env: Env, node: nodes.Expr) -> bool:

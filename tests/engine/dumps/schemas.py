@@ -87,7 +87,7 @@ class Schemas:
         for _ in range(chance.randint(0, 2)):
             column, other = self._name(), chance.randint(0, 4)
             table.links.append((column, other))
-            parts.insert(-1, f"{column} ISA")
+            parts.insert(chance.choice((0, -1)), f"{column} ISA{chance.choice(('', '', ' UNIQUE'))}")
         self._tables.append(table)
         for column, other in table.links:
             known = self._tables[min(other, number)]

@@ -86,6 +86,36 @@ KNOWN = {
         "insert into t values (1), (2), (3), (4)",
         "delete from t where a in (1, 3)",
     ),
+    "a key that refers to the other table": (
+        "create table a (b unique references b(id), id isa unique)",
+        "create table b (id isa primary key, a references a(id))",
+        "insert into a values (null, 1), (null, 2)",
+        "insert into b values (5, 1), (6, 2)",
+        "update a set b = id + 4",
+    ),
+    "a key that is computed": (
+        "create table a (b isa references b(id), key_ as (coalesce(b, 5) * 10) stored unique)",
+        "create table b (id isa primary key, a references a(key_))",
+        "insert into a values (null)",
+        "insert into b values (5, 50)",
+        "update a set b = 5",
+    ),
+    "columns that are called like SQLite's number of a row": (
+        "create table a (rowid isa primary key, _rowid_ isa, oid isa references a(rowid))",
+        "with recursive n(i) as (select 1 union all select i + 1 from n where i < 250)"
+        " insert into a select i, i * 2, case when i % 2 then 250 - i else 250 end from n",
+        "create table b (oid isa primary key, rowid isa references c(oid), _rowid_ isa, dirk_place_0 isa)",
+        "create table c (oid isa primary key, rowid isa references b(oid), _rowid_ isa)",
+        "insert into b values (1, null, 2, 0)",
+        "insert into c values (1, 1, 3)",
+        "update b set rowid = 1",
+    ),
+    "zeros below zero": (
+        "create table r (id integer primary key, r references r(id), v)",
+        "insert into r values (1, 2, -0.0), (2, 1, 0.0), (3, null, x'00'), (4, 4, -0.0)",
+        f"create table t ({', '.join(f'c{n}' for n in range(60))})",
+        *[f"insert into t values {', '.join(['(-0.0' + ', -0.0' * 59 + ')'] * 60)}"] * 2,
+    ),
     "a trading company": NORTHWIND,
     "wide rows with blobs": (
         f"create table t ({', '.join(f'c{n}' for n in range(400))})",
