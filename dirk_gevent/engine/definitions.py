@@ -14,6 +14,7 @@ from contextlib import contextmanager
 import apsw
 
 from dirk_gevent.engine.failing_row import quoted
+from dirk_gevent.engine.rowids import rowid_name
 from parser.domains import shown_value
 from parser.errors import SqlError
 from parser.plan import Ddl, Value
@@ -57,23 +58,13 @@ def _check(connection: apsw.Connection, table: str) -> None:
     rowid, parent, number = found[0]
     listed = f"SELECT \"from\" FROM pragma_foreign_key_list({_text(table)}) WHERE id = ? ORDER BY seq"
     columns = [str(name) for (name,) in connection.execute(listed, (number,))]
-    values: list[tuple[Value, ...]] = connection.execute(
-        f"SELECT {', '.join(map(quoted, columns))} FROM {quoted(table)} WHERE {_rowid(connection, table)} = ?", (rowid,)
-    ).fetchall()
-    raise SqlError(
-        "foreign_key_violation",
-        table=table,
-        columns=", ".join(columns),
-        parent=str(parent),
-        values=", ".join(map(shown_value, values[0])),
-    )
-
-
-def _rowid(connection: apsw.Connection, table: str) -> str:
-    """A name of the row's number that no column takes."""
-    named = connection.execute(f"SELECT name FROM pragma_table_xinfo({_text(table)})")
-    taken = {str(name).lower() for (name,) in named}
-    return next(name for name in ("rowid", "_rowid_", "oid") if name not in taken)
+    refusal = SqlError("foreign_key_violation", table=table, columns=", ".join(columns), parent=str(parent))
+    # Where columns have all the names of the row's number, the row can't be asked for.
+    if name := rowid_name(connection, table):
+        asked = f"SELECT {', '.join(map(quoted, columns))} FROM {quoted(table)} WHERE {name} = ?"
+        values: list[tuple[Value, ...]] = connection.execute(asked, (rowid,)).fetchall()
+        refusal.params["values"] = ", ".join(map(shown_value, values[0]))
+    raise refusal
 
 
 def _text(value: str) -> str:

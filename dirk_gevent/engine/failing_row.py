@@ -34,6 +34,8 @@ def failing_row(
         row[columns[number]] = value
 
     told = ", ".join(f"{_TELLS}({number}, NEW.{quoted(column)})" for number, column in enumerate(columns))
+    # SQLite computes columns of an UPDATE from those that the trigger names; others it takes for null.
+    told += "".join(f", typeof(NEW.{quoted(column)})" for column in columns_of(connection, table))
     connection.create_scalar_function(_TELLS, tell, 2)
     try:
         for event in _EVENTS:
@@ -73,6 +75,12 @@ def _forget(connection: apsw.Connection) -> None:
         with suppress(apsw.SQLError):
             connection.execute(f"DROP TRIGGER IF EXISTS temp.{_TELLS}_{event}", can_cache=False)
     connection.create_scalar_function(_TELLS, None)
+
+
+def columns_of(connection: apsw.Connection, table: str) -> list[str]:
+    """The columns of a table, computed ones too."""
+    named = connection.execute("SELECT name FROM pragma_table_xinfo(?)", (table,))
+    return [str(name) for (name,) in named]
 
 
 # --- indexes ---------------------------------------------------------------------------------------------------

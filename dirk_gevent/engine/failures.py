@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Mapping
 
 import apsw
 
@@ -59,7 +60,7 @@ def statement_failure(error: Exception, table: str = "") -> SqlError:
 
 def _constraint(error: apsw.ConstraintError, table: str) -> SqlError:
     key = _CONSTRAINTS.get(getattr(error, "extendedresult", 0), "check_violation")
-    detail = _reason(error).partition("constraint failed: ")[2]
+    detail = broken(error)
     if key == "check_violation":
         return SqlError(key, table=table, check=detail)
     if key == "foreign_key_violation":
@@ -68,6 +69,22 @@ def _constraint(error: apsw.ConstraintError, table: str) -> SqlError:
     if named.startswith("dirk_"):  # a table that ALTER builds in place of the statement's
         named = table
     return SqlError(key, table=named or table, columns=columns)
+
+
+def broken(error: apsw.ConstraintError) -> str:
+    """What SQLite says was broken: the columns, each behind its table and a dot, a check, or `index 'i'`."""
+    return _reason(error).partition("constraint failed: ")[2]
+
+
+def columns_at(detail: str, tables: Mapping[str, Collection[str]]) -> tuple[str, list[str]]:
+    """The table and the columns that `detail` (see `broken`) names, by the columns of all tables that it may be about:
+    names may hold what stands between them. '' and none where it names others."""
+    for table in sorted(tables, key=len, reverse=True):
+        before = f"{table}."
+        named = detail.removeprefix(before).split(f", {before}")
+        if detail.startswith(before) and all(column in tables[table] for column in named):
+            return table, named
+    return "", []
 
 
 def _places(detail: str) -> tuple[str, str]:

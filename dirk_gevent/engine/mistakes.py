@@ -30,7 +30,6 @@ _MISTAKES: Final = tuple(
          "recursion_unclear"),
         (r"too many levels of trigger recursion|triggers nested too deep", "cascade_too_deep"),
         (r'foreign key mismatch - ".*" referencing "(?P<table>.*)"', "foreign_key_invalid"),
-        (r"cannot (?:rename to|add) rowid alias: (?P<name>.*)", "reserved_name"),
         (r"HAVING clause on a non-aggregate query", "having_without_group"),
         (r"too many SQL variables", "too_many_values"),
         (r"no such table: (?:main\.)?(?P<name>.*)", "unknown_table"),

@@ -9,13 +9,14 @@ of checks, which SQLite names without their table.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import apsw
 
 from dirk_gevent import logs
-from dirk_gevent.engine.failing_row import index_parts, quoted
-from dirk_gevent.engine.failures import statement_failure
+from dirk_gevent.engine.failing_row import columns_of, index_parts, quoted
+from dirk_gevent.engine.failures import broken, columns_at, statement_failure
+from parser.compile.rebuild import REBUILT
 from parser.domains import shown_value
 from parser.errors import SqlError
 from parser.plan import Change, Ddl, Foreign, Value
@@ -40,7 +41,7 @@ def violation(
     """
     found = statement_failure(error, plan.table)
     try:
-        details = _details(connection, found, plan, bound, look)
+        details = _details(connection, broken(error), found, plan, bound, look)
         if "child" in details:
             return SqlError("foreign_key_in_use", table=plan.table, **details)
         found.params.update(details)
@@ -51,11 +52,14 @@ def violation(
 
 
 def _details(
-    connection: apsw.Connection, found: SqlError, plan: Change, bound: Sequence[Value], look: Look
+    connection: apsw.Connection, detail: str, found: SqlError, plan: Change, bound: Sequence[Value], look: Look
 ) -> dict[str, str | int]:
     known = {column: bound[number] for column, number in plan.cells}
     if found.key == "unique_violation":
-        return _unique(connection, found, plan, known, look)
+        return _unique(connection, detail, plan, known, look)
+    if found.key == "not_null_violation":
+        table, columns = columns_at(detail, _columns_by_table(connection, plan.writes))
+        return {"table": table, "columns": ", ".join(columns)} if columns else {}
     if found.key == "check_violation":
         if plan.writes != (plan.table,):
             return {"table": ""}
@@ -70,17 +74,16 @@ def _details(
 
 
 def _unique(
-    connection: apsw.Connection, found: SqlError, plan: Change, known: Mapping[str, Value], look: Look
+    connection: apsw.Connection, detail: str, plan: Change, known: Mapping[str, Value], look: Look
 ) -> dict[str, str | int]:
     """The values that are there already, of an index on expressions what they come to."""
-    index = _INDEX.fullmatch(str(found.params.get("columns", "")))
+    index = _INDEX.fullmatch(detail)
     if index is not None:
         return _indexed(connection, index[1], look)
-    table, names = str(found.params.get("table", "")), str(found.params.get("columns", "")).split(", ")
-    if not set(names) <= set(columns_of(connection, table)):
-        return {}
+    table, names = columns_at(detail, _columns_by_table(connection, plan.writes))
     row = _row(table, names, known if table == plan.table else {}, look)
-    return {"values": ", ".join(shown_value(row[name]) for name in names)} if row else {}
+    told: dict[str, str | int] = {"table": table, "columns": ", ".join(names)} if names else {}
+    return {**told, "values": ", ".join(shown_value(row[name]) for name in names)} if names and row else told
 
 
 def _row(table: str, names: Sequence[str], known: Mapping[str, Value], look: Look) -> Mapping[str, Value]:
@@ -138,27 +141,29 @@ def definition_violation(connection: apsw.Connection, error: apsw.ConstraintErro
     """The error of a definition that the rows of its table don't allow, with the first value that is there twice."""
     found = statement_failure(error, plan.name)
     if found.key == "not_null_violation":
-        return SqlError("rows_have_null", **found.params)
+        return SqlError("rows_have_null", table=plan.name, columns=", ".join(_named(plan.name, broken(error))))
     if found.key == "unique_violation":
         try:
-            found.params.update(_twice(connection, plan, found))
+            found.params.update(_twice(connection, plan, broken(error)))
         except Exception as problem:
             _log.exception("details_failed", problem, key=found.key, table=plan.name)
     return found
 
 
-def _twice(connection: apsw.Connection, plan: Ddl, found: SqlError) -> dict[str, str | int]:
+def _twice(connection: apsw.Connection, plan: Ddl, detail: str) -> dict[str, str | int]:
     """The first value that the rows would have twice; what a new column was to hold is not looked for."""
     told: dict[str, str | int] = {}
     if plan.kind == "index":
         parts = index_parts(plan.sql[0])
         table, terms, where = parts.table, parts.terms, parts.where
-        told["columns"] = plan.name if _INDEX.fullmatch(str(found.params["columns"])) else found.params["columns"]
-        told["table"] = table[1:-1].replace('""', '"')
+        name = table[1:-1].replace('""', '"')
+        told["table"] = name
+        told["columns"] = plan.name if _INDEX.fullmatch(detail) else ", ".join(_named(name, detail))
     else:
-        names = str(found.params.get("columns", "")).split(", ")
+        names = _named(plan.name, detail)
         if not set(names) <= set(columns_of(connection, plan.name)):
             return told
+        told["columns"] = ", ".join(names)
         table, terms, where = quoted(plan.name), tuple(map(quoted, names)), ""
     tests = " AND ".join([f"{term} IS NOT NULL" for term in terms] + ([f"({where[7:]})"] if where else []))
     numbers = ", ".join(str(number) for number in range(1, len(terms) + 1))
@@ -167,7 +172,11 @@ def _twice(connection: apsw.Connection, plan: Ddl, found: SqlError) -> dict[str,
     return {**told, "values": ", ".join(map(shown_value, rows[0]))} if rows else told
 
 
-def columns_of(connection: apsw.Connection, table: str) -> list[str]:
-    """The columns of a table, computed ones too."""
-    named = connection.execute("SELECT name FROM pragma_table_xinfo(?)", (table,))
-    return [str(name) for (name,) in named]
+def _named(table: str, detail: str) -> list[str]:
+    """The columns that `detail` names, of a table that may be under construction under another name."""
+    before = f"{REBUILT}." if detail.startswith(f"{REBUILT}.") else f"{table}."
+    return detail.removeprefix(before).split(f", {before}")
+
+
+def _columns_by_table(connection: apsw.Connection, tables: Iterable[str]) -> dict[str, list[str]]:
+    return {table: columns_of(connection, table) for table in tables}

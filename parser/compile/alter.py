@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
 from parser import nodes
-from parser.compile import follow, sql
+from parser.compile import follow
 from parser.compile.changes import column_of
 from parser.compile.constraints import adding_constraint, column_rewrite, dropping_constraint
 from parser.compile.context import Context, Tolerance
@@ -15,10 +15,11 @@ from parser.compile.ddl import check_index_name, check_name
 from parser.compile.define import check_text, column_sql, define_column, is_good
 from parser.compile.generated import resolved_column
 from parser.compile.kept import default_expression
-from parser.compile.limited import ROW_NUMBERS
 from parser.compile.load import load_schema, parsed
 from parser.compile.numbering import restart
-from parser.compile.rebuild import indexes_of, table_statements, view_sql
+from parser.compile.places import SQLITE_NAMES
+from parser.compile.rebuild import indexes_of, table_statements
+from parser.compile.referring import again, dependents, left_behind, without_views
 from parser.compile.sources import table_scope
 from parser.compile.walk import every
 from parser.errors import SqlError
@@ -57,7 +58,7 @@ def alter_table(context: Context, node: nodes.AlterTable) -> Ddl:
     table, schema = context.table(node.table), context.schema
     if isinstance(node.action, nodes.RestartNumbers):
         return restart(context, table, node.action)
-    work = _Alteration(context, schema, table, node.action, tuple(_dependents(schema, table)))
+    work = _Alteration(context, schema, table, node.action, tuple(dependents(schema, (table,))))
     simple = isinstance(node.action, nodes.AddColumn) and _is_simple(node.action.column)
     if isinstance(node.action, nodes.AddColumn):
         # Told here, an error of the new column has its place in this statement.
@@ -71,9 +72,9 @@ def alter_table(context: Context, node: nodes.AlterTable) -> Ddl:
     changes, after = _renamed(work) if isinstance(node.action, _RENAMES) else _rewritten(work)
     _check_children(work, after)
     _check_kept(replace(context, schema=after, inline=True, for_write=True), table, node.action)
-    texts = [f"DROP VIEW {sql.name(view.name)}" for view in reversed(work.views)]
-    texts += table_statements(schema, after, table, node.action, simple)
-    texts += [view_sql(after, after.views[view.key]) for view in work.views]
+    others = left_behind(schema, after, table, node.action)
+    texts = [*table_statements(schema, after, table, node.action, simple), *again(after, others)]
+    texts = without_views(schema, after, (table, *others), texts)
     checked = table.name if _refers(node.action) else ""
     return Ddl(tuple(texts), tuple(changes), "alter_table", "table", table.name, rebuilds=not simple, checks=checked)
 
@@ -81,7 +82,7 @@ def alter_table(context: Context, node: nodes.AlterTable) -> Ddl:
 def _is_simple(column: nodes.ColumnDef) -> bool:
     """Whether SQLite's own ADD COLUMN can do it: no key, and what rows that are there already get is a constant."""
     given = [each.value for each in column.constraints if isinstance(each, nodes.Default)]
-    if not all(_is_constant(each) for each in given) or key(column.name.text) in ROW_NUMBERS:
+    if not all(_is_constant(each) for each in given) or key(column.name.text) in SQLITE_NAMES:
         return False
     filled = any(not isinstance(each, nodes.Constant) or each.value is not None for each in given)
     return all(
@@ -102,21 +103,6 @@ def _refers(action: nodes.Alteration) -> bool:
     if isinstance(action, nodes.AddColumn):
         return any(isinstance(each, nodes.ForeignKey) for each in action.column.constraints)
     return isinstance(action, nodes.AddConstraint) and isinstance(action.constraint, nodes.ForeignKey)
-
-
-def _dependents(schema: Schema, table: Table) -> list[View]:
-    """The views that read the table, each after those that it reads itself."""
-    users: dict[str, list[View]] = {}
-    for view in schema.views.values():
-        for used in view.uses:
-            users.setdefault(used, []).append(view)
-    found: dict[str, View] = {}
-    waiting = [table.key]
-    while waiting:
-        more = {each.key: each for each in users.get(waiting.pop(), ()) if each.key not in found}
-        found |= more
-        waiting += more
-    return sorted(found.values(), key=lambda view: (len(view.tables), view.key))
 
 
 def _check_children(work: _Alteration, after: Schema) -> None:
@@ -253,7 +239,8 @@ def _after(work: _Alteration, changes: list[CatalogChange], name: str) -> Schema
     except SqlError as error:
         user = _broken(work.schema, changes)
         takes_away = isinstance(work.action, nodes.DropColumn | nodes.DropConstraint)
-        if key(user) != key(name) or (takes_away and error.key in _BROKEN):
+        # Nobody is: a foreign key that needs an index of its own table, which is made behind it.
+        if user and (key(user) != key(name) or (takes_away and error.key in _BROKEN)):
             raise work.refusal(user) from None
         error.nowhere()
         raise

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 
 from parser import domains, nodes
 from parser.compile import numbering, sql
-from parser.compile.context import Context
+from parser.compile.context import Context, Tolerance
 from parser.compile.define import define_domain, define_index, define_table, define_view, is_good, table_sql
 from parser.compile.inserted import kept_rows
-from parser.compile.load import parsed, source_of
+from parser.compile.load import load_schema, parsed, source_of
 from parser.compile.query import compile_query, fixed_name
+from parser.compile.referring import again, misspelling, without_views
 from parser.errors import SqlError
 from parser.literals import Literals
 from parser.plan import CatalogChange, Ddl
@@ -62,7 +63,17 @@ def create_table(context: Context, node: nodes.CreateTable) -> Ddl:
     table = define_table(context, node, _source(context, node))
     _check_children(context.schema, table)
     texts = (table_sql(context, node, table), *numbering.created(table))
-    return Ddl(texts, _made("table", name, table.source), "create_table", "table", name)
+    return _created(context.schema, table, texts)
+
+
+def _created(schema: Schema, table: Table, texts: tuple[str, ...]) -> Ddl:
+    """The making of `table` by `texts`, and what must be made anew to refer to it."""
+    made = _made("table", table.name, table.source)
+    others = misspelling(schema, table)
+    if others:
+        after = load_schema(schema, made, schema.version, Tolerance.RULES)
+        texts += tuple(without_views(schema, after, others, again(after, others)))
+    return Ddl(texts, made, "create_table", "table", table.name, rebuilds=bool(others))
 
 
 def _check_children(schema: Schema, table: Table) -> None:
@@ -91,7 +102,7 @@ def _create_as(context: Context, node: nodes.CreateTable, query: nodes.Query) ->
     _check_children(context.schema, table)
     create = table_sql(inner, definition, table)
     fill = f"INSERT INTO {sql.name(name)} {kept_rows(table.columns, compiled)}"
-    return Ddl((create, fill), _made("table", name, source), "create_table", "table", name)
+    return _created(context.schema, table, (create, fill))
 
 
 def _check_distinct(columns: list[str], place: int) -> None:
@@ -130,7 +141,7 @@ def create_view(context: Context, node: nodes.CreateView) -> Ddl:
         return _taken(node, "view")
     check_index_name(context.schema, node.name)
     view, text = define_view(context, node, _source(context, node))
-    heads = sql.names([column.name for column in view.columns])
+    heads = sql.names(sql.view_heads([column.name for column in view.columns]))
     create = f"CREATE VIEW {sql.name(name)} ({heads}) AS {text}"
     return Ddl((create,), _made("view", name, view.source), "create_view", "view", name)
 

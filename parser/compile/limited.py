@@ -7,14 +7,12 @@ from parser.compile.context import Context
 from parser.compile.expressions import Env, condition, expression
 from parser.compile.limits import limit_text
 from parser.compile.names import Scope
+from parser.compile.places import SQLITE_NAMES
 from parser.compile.sources import From
 from parser.compile.sql import by_value
 from parser.compile.windows import order_term
 from parser.errors import SqlError
 from parser.schema import Table
-
-#: What SQLite calls the number of a row; a column of that name hides it.
-ROW_NUMBERS = ("rowid", "_rowid_", "oid")
 
 
 def kept_text(context: Context, node: nodes.Update | nodes.Delete, table: Table, inner: From, scope: Scope) -> str:
@@ -29,7 +27,7 @@ def kept_text(context: Context, node: nodes.Update | nodes.Delete, table: Table,
     if isinstance(node, nodes.Update) and node.sources:
         raise SqlError("not_supported", what="UPDATE … FROM … LIMIT", place=node.place)
     taken = {column.key for column in table.columns}
-    number = next((each for each in ROW_NUMBERS if each not in taken), None)
+    number = next((each for each in SQLITE_NAMES if each not in taken), None)
     if number is None:
         raise SqlError("not_supported", what=f"{verb} … LIMIT", place=node.place)
     env = Env(context, scope)

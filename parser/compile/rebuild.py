@@ -16,13 +16,14 @@ from parser.compile import numbering, sql
 from parser.compile.context import Context, Tolerance
 from parser.compile.define import column_sql, define_index, define_view, table_sql
 from parser.compile.load import parsed
+from parser.compile.places import SQLITE_NAMES
 from parser.compile.sources import table_scope
 from parser.literals import Literals
 from parser.plan import Shaped
 from parser.schema import Index, Schema, Table, View, key
 
 #: The table under construction while the old one is still there.
-_REBUILT = "dirk_rebuilt"
+REBUILT = "dirk_rebuilt"
 #: The rows of the old table while the new one is not there yet.
 _ASIDE = "dirk_aside"
 #: Definitions up to this length are renamed: it takes a tenth of a second.
@@ -50,7 +51,7 @@ def table_statements(before: Schema, after: Schema, table: Table, action: nodes.
             return [*renames, *numbering.renamed(table, made)]
         # A check without a name is called by its text, in which the table may be named.
         return renames + _made_anew(after, made.name, table, made, pairs)
-    if isinstance(action, nodes.RenameColumn) and is_referenced:
+    if isinstance(action, nodes.RenameColumn) and is_referenced and not is_number_of_row(action):
         old = next(each.name for each in table.columns if each.key == key(action.old.text))
         rename = f"RENAME COLUMN {sql.name(old)} TO {sql.name(action.new.text)}"
         renamed = [(new, new) for _, new in pairs]
@@ -60,7 +61,7 @@ def table_statements(before: Schema, after: Schema, table: Table, action: nodes.
 
 def _renamed(old: str, new: str) -> list[str]:
     """A table's RENAME, in two steps where SQLite sees no other name in the new one."""
-    names = (old, _REBUILT, new) if old.lower() == new.lower() else (old, new)
+    names = (old, REBUILT, new) if old.lower() == new.lower() else (old, new)
     return [f"ALTER TABLE {sql.name(one)} RENAME TO {sql.name(to)}" for one, to in pairwise(names)]
 
 
@@ -71,13 +72,24 @@ def _made_anew(after: Schema, current: str, table: Table, made: Table, pairs: li
     if len(text) > _RENAMED_CHARACTERS:
         return _through_aside(after, current, table, made, text, pairs)
     return [
-        _text(after, made, _REBUILT),
-        _moved(_REBUILT, [new for _, new in pairs], current, [old for old, _ in pairs]),
+        _text(after, made, REBUILT),
+        _moved(REBUILT, [new for _, new in pairs], current, [old for old, _ in pairs]),
         f"DROP TABLE {sql.name(current)}",
-        f"ALTER TABLE {_REBUILT} RENAME TO {sql.name(made.name)}",
+        f"ALTER TABLE {REBUILT} RENAME TO {sql.name(made.name)}",
         *numbering.moved(table, made),
         *_indexes_sql(after, made),
     ]
+
+
+def is_number_of_row(action: nodes.RenameColumn) -> bool:
+    """Whether a column is or will be called as SQLite calls the number of a row: it renames none of these."""
+    return not {key(action.old.text), key(action.new.text)}.isdisjoint(SQLITE_NAMES)
+
+
+def made_again(after: Schema, table: Table) -> list[str]:
+    """What makes `table`, whose columns and name are as they were, what it is in `after`."""
+    kept = [(each.name, each.name) for each in table.columns if each.generated is None]
+    return _made_anew(after, table.name, table, after.tables[table.key], kept)
 
 
 def _through_aside(
@@ -144,7 +156,8 @@ def view_sql(schema: Schema, old: View) -> str:
     shaped, create = parsed(old.source)
     assert isinstance(create, nodes.CreateView)
     view, text = define_view(_reading(schema, shaped), create, old.source)
-    return f"CREATE VIEW {sql.name(view.name)} ({sql.names([each.name for each in view.columns])}) AS {text}"
+    heads = sql.names(sql.view_heads([each.name for each in view.columns]))
+    return f"CREATE VIEW {sql.name(view.name)} ({heads}) AS {text}"
 
 
 def _reading(schema: Schema, shaped: Shaped) -> Context:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from parser import nodes
@@ -67,15 +68,16 @@ def compile_sources(context: Context, items: tuple[nodes.Source, ...], parent: S
     return whole
 
 
-def relation_fields(
-    columns: tuple[Column, ...], alias: str, origin: str, risk: Risk = NO_RISK
-) -> tuple[Field, ...]:
-    """The columns of a table or view as `alias` offers them; with no alias, unqualified. What a table holds was looked
-    at when it was stored; what a view computes was not (`risk`)."""
+def relation_fields(columns: tuple[Column, ...], alias: str, origin: str) -> tuple[Field, ...]:
+    """The columns of a table as `alias` offers them; with no alias, unqualified. What it holds was looked at before."""
+    return _fields(columns, [each.name for each in columns], alias, origin, NO_RISK)
+
+
+def _fields(columns: Sequence[Column], heads: Sequence[str], alias: str, origin: str, risk: Risk) -> tuple[Field, ...]:
     prefix = f"{alias}." if alias else ""
     return tuple(
-        Field(each.name, each.key, prefix + sql.name(each.name), origin, each.is_boolean, is_moment(each.atoms), risk)
-        for each in columns
+        Field(each.name, each.key, prefix + sql.name(head), origin, each.is_boolean, is_moment(each.atoms), risk)
+        for each, head in zip(columns, heads, strict=True)
     )
 
 
@@ -109,8 +111,12 @@ def _table(context: Context, node: nodes.TableRef, parent: Scope | None) -> From
     context.read(found)
     if context.trace is not None:
         context.trace.relation(node, alias, found.key)
-    risk = ANY_RISK if isinstance(found, View) else NO_RISK
-    fields = relation_fields(found.columns, alias, found.name, risk)
+    if isinstance(found, View):
+        # What it computes nobody has looked at.
+        heads = sql.view_heads([each.name for each in found.columns])
+        fields = _fields(found.columns, heads, alias, found.name, ANY_RISK)
+    else:
+        fields = relation_fields(found.columns, alias, found.name)
     return From(f"{sql.name(found.name)} AS {alias}", fields, {key(shown): fields}, found.name)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -99,6 +99,21 @@ def name(text: str) -> str:
 def names(texts: tuple[str, ...] | list[str]) -> str:
     """Quoted identifiers, comma-separated."""
     return ", ".join(name(text) for text in texts)
+
+
+def view_heads(given: Sequence[str]) -> list[str]:
+    """The columns of a view, called `given`, as SQLite has them: true and false it takes for no names, and calls them
+    otherwise by itself."""
+    taken = {each.lower() for each in given}
+    found = []
+    for number, each in enumerate(given, 1):
+        head = each
+        if each.lower() in ("true", "false"):
+            head = f"column{number}"
+            while head in taken:
+                head += "_"
+        found.append(head)
+    return found
 
 
 def literal(value: Value) -> str:

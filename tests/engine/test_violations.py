@@ -62,3 +62,46 @@ def test_a_violation_names_what_was_broken(
         return
     assert error is not None
     assert said in render(error, "en")
+
+
+_ODD = (
+    "create table `t.a` (`b.c` isa unique, `index 'x'` isa unique, `d, e` isa not null, x text, z as (x || `d, e`),"
+    " unique (`d, e`, `b.c`), check (length(z) < 5))",
+    "create table t (`a.b` isa unique, `c. ` isa)",
+    "insert into `t.a` values (1, 2, 3, 'x')",
+    "insert into t values (1, 2)",
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("insert into `t.a` values (1, 3, 4, 'x')", "duplicate value in t.a (b.c): 1"),
+        ("insert into `t.a` select 1, 3, 4, 'x' from t", "duplicate value in t.a (b.c): 1"),
+        ("update `t.a` set `index 'x'` = 2, `b.c` = 9 where false", ""),
+        ("insert into `t.a` select 2, 2, 4, 'x' from t", "duplicate value in t.a (index 'x'): 2"),
+        ("insert into `t.a` values (2, 3, null, 'x')", "column d, e of t.a cannot be null"),
+        ("insert into t select 1, 3", "duplicate value in t (a.b): 1"),
+        ("update `t.a` set x = 'xxxxxx'", 'does not satisfy the check length(z) < 5 of t.a: z = "xxxxxx3"'),
+        ("insert into `t.a` select 2, 3, 4, 'yyyyyy'", 'the check length(z) < 5 of t.a: z = "yyyyyy4"'),
+        ("create unique index i on t (`a.b` > 0)", ""),
+        ("alter table t add column `n.n` not null", "rows of t have no value for column n.n;"),
+        ("alter table t alter column `c. ` set not null", ""),
+    ],
+)
+def test_no_name_is_taken_for_two(odd: tuple[Database, LogMaker], text: str, said: str) -> None:
+    database, log = odd
+    (outcome,) = database.apply(work(log.statement(split(text))))
+    error = outcome.error()
+    assert said in render(error, "en") if error is not None else not said
+
+
+@pytest.fixture
+def odd(memory_path: Path) -> Iterator[tuple[Database, LogMaker]]:
+    """Tables whose names hold what SQLite puts between them."""
+    engine = open_compiled(memory_path)
+    log, opened = LogMaker(1), open_database(engine)
+    outcomes = opened.apply(work(*(log.statement(split(text)) for text in _ODD)))
+    assert [each.key for each in outcomes] == [""] * len(_ODD)
+    yield opened, log
+    engine.close()

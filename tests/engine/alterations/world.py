@@ -29,11 +29,12 @@ class Names:
 
 
 def tables(rng: random.Random, names: Names) -> Iterator[str]:
-    """Definitions of three tables. The columns id, u, p and w are in each; r, s refer to any of them, made or not."""
-    called = [names.fresh() for _ in range(3)]
+    """Definitions of three tables. A key and the columns u, p and w are in each; r, s refer to any of them, made or
+    not."""
+    called, own = [names.fresh() for _ in range(3)], rng.choice(("id", "rowid", "oid"))
     for name in called:
-        parts = [f"id {rng.choice(_KEYS)}", "u ISA UNIQUE", "p ISA DEFAULT 7", "w TEXT"]
-        parts += [f"{column} ISA REFERENCES {_parent(rng, called)}" for column in ("r", "s")]
+        parts = [f"{own} {rng.choice(_KEYS)}", "u ISA UNIQUE", "p ISA DEFAULT 7", "w TEXT"]
+        parts += [f"{column} ISA REFERENCES {_parent(rng, called, own)}" for column in ("r", "s")]
         if rng.random() < 0.5:
             parts.append(f"g ISA AS (p * 2) {rng.choice(('STORED', 'VIRTUAL'))}")
         parts += rng.sample(["CHECK (p <> 99)", "CONSTRAINT few CHECK (u < 1000)", "UNIQUE (p, w, u)"], 2)
@@ -43,8 +44,12 @@ def tables(rng: random.Random, names: Names) -> Iterator[str]:
             yield f"CREATE {kind}INDEX {names.fresh()} ON {name} ({terms})"
 
 
-def _parent(rng: random.Random, called: list[str]) -> str:
-    return f"{rng.choice(called)}{rng.choice(('(id)', '(u)', ''))}{rng.choice(ACTIONS)}"
+def _parent(rng: random.Random, called: list[str], own: str) -> str:
+    name = rng.choice(called)
+    if not name.isascii() and rng.random() < 0.5:
+        # The same name to the language, and another one to SQLite.
+        name = name.swapcase()
+    return f"{name}{rng.choice((f'({own})', '(u)', ''))}{rng.choice(ACTIONS)}"
 
 
 def view(rng: random.Random, names: Names, schema: Schema) -> str:
@@ -131,6 +136,7 @@ class Changes:
                 ("rename column", f"RENAME COLUMN {column} TO {fresh}"),
                 ("rename column", f"RENAME COLUMN {column} TO {fresh}"),
                 ("take a name", f"RENAME COLUMN {column} TO {quoted(rng.choice(other.columns).name)}"),
+                ("take a name", f"RENAME COLUMN {column} TO {rng.choice(('rowid', '_rowid_', 'oid'))}"),
                 ("capitals", f"RENAME COLUMN {column} TO {column.swapcase()}"),
                 ("capitals", f"RENAME TO {quoted(table.name.swapcase())}"),
                 ("drop column", f"DROP COLUMN {column}"),
