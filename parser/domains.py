@@ -220,15 +220,18 @@ def _text(values: tuple[Value, ...]) -> Text | None:
 # --- as SQL --------------------------------------------------------------------------------------------------
 
 
-def accepts(domain: Domain, value: str, literal: Callable[[Value], str]) -> str:
-    """A condition, never NULL for a value that is not, that holds when `value` (an SQL expression) is accepted."""
-    return " OR ".join(_accepts_atom(atom, value, literal) for atom in domain)
+def accepts(domain: Domain, value: str, literal: Callable[[Value], str], truth: str) -> str:
+    """A condition, never NULL for a value that is not, that holds when `value` (an SQL expression) is accepted.
+
+    `truth`: what is true in SQLite's SQL where it stands.
+    """
+    return " OR ".join(_accepts_atom(atom, value, literal, truth) for atom in domain)
 
 
-def _accepts_atom(atom: Atom, value: str, literal: Callable[[Value], str]) -> str:
+def _accepts_atom(atom: Atom, value: str, literal: Callable[[Value], str], truth: str) -> str:
     match atom:
         case Named(atoms=atoms):
-            return f"({accepts(atoms, value, literal)})"
+            return f"({accepts(atoms, value, literal, truth)})"
         case Number():
             return _accepts_number(atom, value, literal)
         case Text():
@@ -244,7 +247,7 @@ def _accepts_atom(atom: Atom, value: str, literal: Callable[[Value], str]) -> st
         case Choice(values=values):
             return f"({value} IN ({', '.join(literal(each) for each in values)}))"
         case Anything():
-            return "TRUE"
+            return truth
         case Truth():
             return f"(typeof({value})='integer' AND ({value}=0 OR {value}=1))"
 

@@ -16,6 +16,7 @@ import apsw
 import parser.schema
 from dirk_gevent.engine import records
 from dirk_gevent.engine.connection import open_reader
+from dirk_gevent.engine.dump_behind import behind_rows
 from dirk_gevent.engine.dump_order import Place, definitions
 from dirk_gevent.engine.dump_rows import rows
 from dirk_gevent.engine.functions import EntryContext
@@ -62,8 +63,14 @@ def statements(connection: apsw.Connection, name: str) -> Iterator[str]:
     schema, sources = _objects(connection)
     made = _made(connection)
     order = definitions(schema, {key: made.get(table.name, 0) for key, table in schema.tables.items()})
-    yield from (f"{sources[place]};" for place in order.before_rows)
-    yield from rows(connection, schema, [name for kind, name in order.before_rows if kind == "table"])
+    behind = behind_rows(connection, schema)
+    altered = [schema.tables[name] for kind, name in order.before_rows if kind == "table" and name in behind.numbers]
+    texts = sources | {("table", table.key): behind.definition(table) for table in altered}
+    yield from (f"{texts[place]};" for place in order.before_rows)
+    yield from rows(
+        connection, behind.without(schema), [name for kind, name in order.before_rows if kind == "table"]
+    )
+    yield from (f"{each};" for table in altered for each in behind.additions(table))
     yield from (f"{sources[place]};" for place in order.behind_rows)
     yield from _numbers(connection, schema.tables.values())
 

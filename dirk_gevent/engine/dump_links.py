@@ -48,10 +48,13 @@ class Late:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Rows that come together, in order. `late`: what is left out at first, and given once all of them are there."""
+    """Rows that come together, in order. `late`: what is left out at first, and given once all of them are there.
+    `unordered`: tables and numbers of foreign keys that no order fulfils.
+    """
 
     rows: tuple[Linked, ...]
     late: tuple[Late, ...] = ()
+    unordered: frozenset[tuple[int, int]] = frozenset()
 
     def by_table(self) -> Iterator[tuple[int, list[Linked]]]:
         """The rows, those of one table that follow each other together."""
@@ -128,9 +131,11 @@ class Links:
         referred = {(link.to.table, key) for row in rows for link in inner[row] for key in self._referred(row, link)}
         late = [self._late(row, inner[row], referred) for row in rows]
         waiting = {each.row: each.columns for each in late if each is not None}
-        kept = {row: [link.to for link in inner[row] if not self._waits(row, link, waiting)] for row in rows}
-        ordered = [row for group in groups(rows, lambda row: kept[row]) for row in group]
-        return Group(tuple(ordered), tuple(each for each in late if each is not None))
+        kept = {row: [link for link in inner[row] if not self._waits(row, link, waiting)] for row in rows}
+        rings = list(groups(rows, lambda row: (link.to for link in kept[row])))
+        unordered = (each for ring in rings if len(ring) > 1 for each in _between_tables(ring, kept))
+        ordered = tuple(row for ring in rings for row in ring)
+        return Group(ordered, tuple(each for each in late if each is not None), frozenset(unordered))
 
     def _columns(self, row: Linked, link: _Link) -> tuple[str, ...]:
         return self._tables[row.table].references[link.reference].columns
@@ -173,3 +178,10 @@ class Links:
         found = self._connection.execute(f"SELECT 1 FROM {source} WHERE {number} = ? AND {test}", (row.number,))
         return bool(found.fetchall())
 
+
+def _between_tables(ring: Iterable[Linked], links: Mapping[Linked, Iterable[_Link]]) -> Iterator[tuple[int, int]]:
+    """The tables and numbers of the foreign keys from one table to another in a ring of rows."""
+    members = set(ring)
+    for row in members:
+        others = (each for each in links[row] if each.to in members and each.to.table != row.table)
+        yield from ((row.table, each.reference) for each in others)

@@ -47,8 +47,8 @@ def _convert(context: Context, value: str, atoms: Domain) -> str:
     if isinstance(atom, Anything):
         return f"(+CAST({value} AS BLOB))"
     if isinstance(atom, Truth):
-        return f"({value} IS TRUE OR ({value} AND NULL))"
-    text = f"CASE WHEN x IS NULL OR {domains.accepts(atoms, 'x', context.value)} THEN x"
+        return f"(NOT NOT {value})"
+    text = f"CASE WHEN x IS NULL OR {domains.accepts(atoms, 'x', context.value, '1')} THEN x"
     return once(_loosely(value, atom), f"{text} ELSE dirk_refuse('', x, {context.value(domains.text(atoms))}) END")
 
 

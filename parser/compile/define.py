@@ -218,9 +218,10 @@ def column_sql(context: Context, node: nodes.ColumnDef, column: Column, scope: S
     text = sql.name(column.name) + generated.column_text(context, node, column, scope)
     text += " NOT NULL" if column.not_null else ""
     text += f" DEFAULT ({_stored_default(column)})" if column.default is not None else ""
-    test = sound.check(column, _own_risk(context, node, scope))
+    truth = scope.truth(True)
+    test = sound.check(column, _own_risk(context, node, scope), truth)
     text += f" CHECK ({test})" if test else ""
-    text += f" CHECK ({domain_check(column)})" if column.atoms else ""
+    text += f" CHECK ({domain_check(column, truth)})" if column.atoms else ""
     for each in node.constraints:
         if isinstance(each, nodes.Check):
             text += f" {check_text(context, scope, each)}"
@@ -242,10 +243,11 @@ def _stored_default(column: Column) -> str:
     return domains.rounded(column.rounding, f"({default})") if column.rounding is not None else default
 
 
-def domain_check(column: Column) -> str:
-    """The condition that holds for the column's domain and fails with the value's own error otherwise."""
+def domain_check(column: Column, truth: str) -> str:
+    """The condition that holds for the column's domain and fails with the value's own error otherwise. `truth`: what is
+    true in SQLite's SQL there."""
     name, literal = sql.name(column.name), sql.literal
-    accepted = domains.accepts(column.atoms, name, literal)
+    accepted = domains.accepts(column.atoms, name, literal, truth)
     return f"{name} IS NULL OR {accepted} OR dirk_refuse({literal(column.name)}, {name}, {literal(column.domain)})"
 
 

@@ -91,10 +91,10 @@ def _blob(env: Env, node: nodes.Literal) -> str:
     return f"x'{digits}'"
 
 
-def _constant(_: Env, node: nodes.Constant) -> Expression:
+def _constant(env: Env, node: nodes.Constant) -> Expression:
     if node.value is None:
         return Expression("NULL", risk=NO_RISK)
-    return Expression("TRUE" if node.value else "FALSE", is_boolean=True, risk=NO_RISK)
+    return Expression(env.scope.truth(node.value), is_boolean=True, risk=NO_RISK)
 
 
 def _parameter(env: Env, node: nodes.Parameter) -> Expression:
@@ -179,7 +179,11 @@ def _balanced(op: str, parts: list[Expression]) -> Expression:
 def _is(env: Env, node: nodes.Is) -> Expression:
     left, right = side(env, node.left, node.right), side(env, node.right, node.left)
     word = "IS NOT" if node.negated else "IS"
-    return combine(f"({left.sql} {word} {right.sql})", left, right, is_boolean=True)
+    text = f"{left.sql} {word} {right.sql}"
+    if isinstance(node.right, nodes.Constant) and right.sql in ("0", "1"):
+        # Not the number, but the truth of it: `2 IS TRUE`.
+        text = f"CASE WHEN {'' if right.sql == '1' else 'NOT '}{left.sql} THEN 1 ELSE 0 END = {int(not node.negated)}"
+    return combine(f"({text})", left, right, is_boolean=True)
 
 
 def _like(env: Env, node: nodes.Like) -> Expression:

@@ -134,6 +134,12 @@ class Scope:
         close = nearest(column.text, [each.name for each in level.sources[key(table.text)]])
         raise SqlError("unknown_column", name=f"{table.text}.{column.text}", nearest=close, place=column.place)
 
+    def truth(self, value: bool) -> str:
+        """`value` in SQLite's SQL, which takes TRUE and FALSE for columns where there are such."""
+        word = "true" if value else "false"
+        is_column = any(level.fields_called(word) for level in self.levels())
+        return str(int(value)) if is_column else word.upper()
+
     def source(self, table: nodes.Name) -> tuple[Field, ...]:
         """The fields of the table or alias `table`. Raises unknown_table."""
         return self._level_of(table).sources[key(table.text)]

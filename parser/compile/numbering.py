@@ -1,7 +1,7 @@
 """Columns that number themselves: INTEGER PRIMARY KEY gets the number after the highest where none is given.
 
-AUTOINCREMENT never gives a number twice: the highest that ever was is kept in `dirk_sequence`, by a trigger that
-follows the table's inserts.
+AUTOINCREMENT never gives a number twice: the highest that ever was is kept in `dirk_sequence`, by triggers that follow
+the table's inserts and the updates of its numbers; of a table that an earlier build made, its inserts alone.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from parser.plan import Ddl
 from parser.schema import Column, Table, key
 
 _SEQUENCE = "dirk_sequence"
+_RENUMBERED = "dirk_renumbered"
 #: Behind the largest number there is none: this one says so.
 _FOLLOWING_MOST = 2**63
 #: What makes it; a file of an earlier build may lack it.
@@ -126,21 +127,28 @@ def created(table: Table) -> tuple[str, ...]:
 
 
 def followed(table: Table) -> tuple[str, ...]:
-    """The trigger that notes each new number; a table made anew needs it anew."""
+    """The triggers that note each new number; a table made anew needs them anew."""
     numbers = column(table)
     if not table.sequenced or numbers is None:
         return ()
-    number = f"NEW.{sql.name(numbers.name)}"
-    update = f"UPDATE {_SEQUENCE} SET value = {number} WHERE name = {sql.literal(table.key)} AND value < {number}"
-    trigger = sql.name(f"{_SEQUENCE}_{table.key}")
-    return (f"CREATE TRIGGER {trigger} AFTER INSERT ON {sql.name(table.name)} BEGIN {update}; END",)
+    head = sql.name(numbers.name)
+    update = f"UPDATE {_SEQUENCE} SET value = NEW.{head} WHERE name = {sql.literal(table.key)} AND value < NEW.{head}"
+    inserting, updating = _triggers(table)
+    return (
+        f"CREATE TRIGGER {inserting} AFTER INSERT ON {sql.name(table.name)} BEGIN {update}; END",
+        f"CREATE TRIGGER {updating} AFTER UPDATE OF {head} ON {sql.name(table.name)} BEGIN {update}; END",
+    )
+
+
+def _triggers(table: Table) -> tuple[str, str]:
+    return sql.name(f"{_SEQUENCE}_{table.key}"), sql.name(f"{_RENUMBERED}_{table.key}")
 
 
 def renamed(before: Table, after: Table) -> tuple[str, ...]:
     """What follows the renaming of a table: its sequence goes by its key."""
     if not before.sequenced:
         return ()
-    return (f"DROP TRIGGER {sql.name(f'{_SEQUENCE}_{before.key}')}", *moved(before, after))
+    return (*(f"DROP TRIGGER IF EXISTS {each}" for each in _triggers(before)), *moved(before, after))
 
 
 def moved(before: Table, after: Table) -> tuple[str, ...]:

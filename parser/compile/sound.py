@@ -37,10 +37,11 @@ def kept(column: Column, value: str, left: Risk, otherwise: str) -> str:
     return f"CASE{text} ELSE {otherwise} END"
 
 
-def check(column: Column, value: Risk) -> str:
-    """The condition that a column with a default or a value of its own must meet; '' where nothing can be wrong."""
+def check(column: Column, value: Risk, truth: str) -> str:
+    """The condition that a column with a default or a value of its own must meet; '' where nothing can be wrong.
+    `truth`: what is true in SQLite's SQL there."""
     left = risk(column, value)
-    return f"{kept(column, sql.name(column.name), left, 'TRUE')} IS NOT NULL" if left else ""
+    return f"{kept(column, sql.name(column.name), left, truth)} IS NOT NULL" if left else ""
 
 
 def _unsure(value: str) -> str:

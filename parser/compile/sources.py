@@ -182,7 +182,7 @@ def _join(context: Context, node: nodes.Join, parent: Scope | None, before: From
         tests += _on(context, node, node.on, whole.scope(around, is_part=before is not None))
     if not tests and node.kind in ("inner", "cross"):
         return whole
-    return replace(whole, text=f"{text} ON {' AND '.join(tests) or 'TRUE'}")
+    return replace(whole, text=f"{text} ON {' AND '.join(tests) or whole.scope(None).truth(True)}")
 
 
 def _on(context: Context, node: nodes.Join, on: nodes.Expr, scope: Scope) -> tuple[str, ...]:

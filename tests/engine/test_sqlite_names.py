@@ -48,6 +48,34 @@ def test_a_view_may_have_columns_called_true_and_false(database: Database) -> No
     assert rows(database, "select * from w union select c from x order by `true`") == [(True,), (2,)]
 
 
+def test_true_is_true_where_a_column_is_called_so(database: Database) -> None:
+    made = (
+        "create domain anything (isa(0, 5):blob)",
+        "create table t (id isa primary key, b boolean, any_ anything default 1, w text default (lower('A')),"
+        " check (id > 0 or true))",
+        "create view v as select id, true as yes, b is true as so from t",
+        "alter table t add column `true` isa default 0",
+        "create table u (z isa, `false` isa)",
+        "insert into t (id, b, any_) values (0, true, 'zz'), (1, false, 7)",
+        "insert into u values (1, 1)",
+    )
+    assert apply(database, *made) == [""] * len(made)
+    texts = {
+        "select id, true, `true` from t": [(0, True, 0), (1, True, 0)],
+        "select id from t where true and b": [(0,)],
+        "select false, 2 is true, 2 is not true from u": [(False, True, False)],
+        "select 0 is false, null is not false, null is true from u": [(True, True, False)],
+        "select t.id, z from t left join u on z = id and true": [(0, None), (1, 1)],
+        "select count(*) as n from t natural join u": [(2,)],
+        "select count(*) as n from t full join u on true": [(2,)],
+        "select cast(id as boolean), cast(id as isa:blob) from t": [(False, 0), (True, 1)],
+        "select yes, so from v": [(True, True), (True, False)],
+        "select id from t order by true, id desc": [(1,), (0,)],
+    }
+    for text, expected in texts.items():
+        assert rows(database, text) == expected, text
+
+
 @pytest.mark.parametrize("name", ["rowid", "_rowid_", "oid", "ROWID"])
 def test_a_key_called_like_the_number_of_a_row_is_renamed(database: Database, name: str) -> None:
     made = (
