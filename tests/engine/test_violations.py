@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -99,9 +100,5 @@ def test_no_name_is_taken_for_two(odd: tuple[Database, LogMaker], text: str, sai
 @pytest.fixture
 def odd(memory_path: Path) -> Iterator[tuple[Database, LogMaker]]:
     """Tables whose names hold what SQLite puts between them."""
-    engine = open_compiled(memory_path)
-    log, opened = LogMaker(1), open_database(engine)
-    outcomes = opened.apply(work(*(log.statement(split(text)) for text in _ODD)))
-    assert [each.key for each in outcomes] == [""] * len(_ODD)
-    yield opened, log
-    engine.close()
+    with made_by(memory_path, _ODD) as made:
+        yield made
