@@ -136,7 +136,7 @@ def _aggregate(
         what = f"{node.name.text}({'DISTINCT …' if node.distinct else '… ORDER BY …'}) OVER"
         env.context.refuse(SqlError("not_supported", what=what))
     if any(part.windowed or (part.aggregate and not windowed) for part in arguments):
-        raise SqlError("aggregate_misplaced")
+        env.context.refuse_new(SqlError("aggregate_misplaced"))
     inside = "*" if node.star else ("DISTINCT " if node.distinct else "") + joined(arguments)
     inside += _argument_order(env, node, function, arguments)
     text = f"{function.sql}({inside})"
@@ -155,7 +155,7 @@ def _aggregate(
     if outer is None:
         return replace(compiled, aggregate=True)
     if any(each is outer for each in env.context.gathered[before[1] :]):
-        raise SqlError("aggregate_misplaced")
+        env.context.refuse_new(SqlError("aggregate_misplaced"))
     env.context.gathered.append(outer)
     # SQLite takes no aggregate in the WHERE of a query that has none of its own, but one alone in a subquery.
     return replace(compiled, sql=f"(SELECT {compiled.sql})", repeatable=False)

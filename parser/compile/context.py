@@ -28,7 +28,8 @@ _MAX_VARIABLES = 32_766
 class Tolerance(IntEnum):
     """What a compilation lets pass that is no longer taken: what an earlier build stored must still be read.
 
-    RULES: what a statement may not say any more (`Context.refuse`). NAMES: names that build did not look at, too.
+    RULES: what a statement may not say any more (`Context.refuse`). NAMES: what that build did not look at or took to
+    mean something else, too (`Context.refuse_new`): good for a definition's columns, not for its SQL.
     """
 
     NONE = 0
@@ -79,6 +80,11 @@ class Context:
     def refuse(self, error: SqlError) -> None:
         """Raises `error`, unless a definition is read again that an earlier build took."""
         if self.tolerance < Tolerance.RULES:
+            raise error
+
+    def refuse_new(self, error: SqlError) -> None:
+        """Raises `error`, unless a stored definition is read that is not to be made anew from it."""
+        if self.tolerance < Tolerance.NAMES:
             raise error
 
     def must_repeat(self, name: str, place: int) -> None:

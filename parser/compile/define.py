@@ -175,7 +175,7 @@ def _reference(
     if node.foreign_columns:
         _check_known(names.of(parent), node.foreign_columns)
     if not is_good(context.schema, reference, parent):
-        raise invalid
+        context.refuse_new(invalid)
     return reference
 
 

@@ -63,7 +63,10 @@ def condition(env: Env, node: nodes.Expr) -> Expression:
     compiled = expression(env, node)
     if compiled.aggregate or compiled.windowed:
         place = next((call.place for call in gathering_calls(node)), node.place)
-        raise SqlError("aggregate_misplaced" if compiled.aggregate else "window_misplaced", place=place)
+        if compiled.aggregate:
+            env.context.refuse_new(SqlError("aggregate_misplaced", place=place))
+        if compiled.windowed:
+            raise SqlError("window_misplaced", place=place)
     return compiled
 
 

@@ -167,7 +167,7 @@ def _group_term(env: Env, node: nodes.Expr, columns: tuple[ResultColumn, ...]) -
     compiled = columns[number - 1].expression if number is not None else expression(env, node)
     assert compiled is not None
     if compiled.aggregate:
-        raise SqlError("aggregate_misplaced", place=node.place)
+        env.context.refuse_new(SqlError("aggregate_misplaced", place=node.place))
     if compiled.windowed:
         raise SqlError("window_misplaced", place=node.place)
     return by_value(compiled.sql)
@@ -179,5 +179,5 @@ def _having(env: Env, select: nodes.Select, aggregate: bool) -> str:
     if compiled.windowed:
         raise SqlError("window_misplaced", place=select.having.place)
     if not select.group_by and not aggregate and not compiled.aggregate:
-        raise SqlError("having_without_group", place=select.having.place)
+        env.context.refuse_new(SqlError("having_without_group", place=select.having.place))
     return f" HAVING {compiled.sql}"
