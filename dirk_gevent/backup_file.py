@@ -32,7 +32,9 @@ from dirk_gevent.log.skipped import own_bytes
 from dirk_gevent.steady import SteadyFile
 
 _ANY_MAGIC = b"DIRKDB-BACKUP-"
-MAGIC = _ANY_MAGIC + b"1\n"
+#: How a backup begins. Its number rises with the rules of entries: 2.0.0 and 2.1.0 (1) would replay these by their own.
+MAGIC = _ANY_MAGIC + b"2\n"
+_EARLIER_MAGICS = (_ANY_MAGIC + b"1\n",)
 _LATER = "a later release of DirkDB wrote it: use the dirk-admin of that one"
 _CHECKSUM_BYTES = 16
 _MOST_BYTES = 1 << 30
@@ -145,7 +147,7 @@ class Backup:
 
     def _read_through(self) -> None:
         begins = self._file.read(len(MAGIC))
-        if begins != MAGIC:
+        if begins not in (MAGIC, *_EARLIER_MAGICS):
             is_other = begins.startswith(_ANY_MAGIC)
             raise BackupDamaged(f"{self.path}: {_LATER}" if is_other else f"{self.path} is no backup of DirkDB")
         last = bytes(_CHECKSUM_BYTES)

@@ -18,7 +18,7 @@ from dirk_gevent.engine.careful import CarefulApply
 from dirk_gevent.engine.committed import CommittedState
 from dirk_gevent.engine.connection import open_reader, open_writer
 from dirk_gevent.engine.faults import SnapshotDamaged, storage_faults
-from dirk_gevent.engine.file_format import check_format
+from dirk_gevent.engine.file_format import check_format, take_over_file
 from dirk_gevent.engine.files import fsync_directory, remove_file
 from dirk_gevent.engine.functions import EntryContext
 from dirk_gevent.engine.outcomes import decode_outcome
@@ -122,6 +122,7 @@ class Database(Upkeep):
         if meta is None:
             return None
         records.complete_sequences(connection)
+        take_over_file(connection)
         schema = self._compiler.load_schema(_objects(connection), meta.schema_version)
         position = Position(meta.applied_index, meta.chain, meta.time_ms, schema)
         return self._state_at(position, records.read_tables(connection), meta.heard_head)

@@ -3,11 +3,12 @@
 Release 2.0.0 looks at nothing that could tell it that its directory has been written by a later one. It keeps the
 system database in `dirk.sqlite`, and where it cannot open that file it ends at once, with one sentence, and changes
 nothing. So that database is `system.sqlite` now, and `dirk.sqlite` a folder. In it is the format's number, by which
-every release from here on refuses what a later one wrote.
+every release from 2.1.0 on refuses what a later one wrote.
 """
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,7 +22,7 @@ SYSTEM_FILE = "system.sqlite"
 FORMER_FILE = "dirk.sqlite"
 _FORMAT_FILE = "format"
 _REMARK = "README"
-_TEXT = "DirkDB 2.1.0 or a later release has written the data directory that this folder is in. Start that release.\n"
+_TEXT = "DirkDB 2.2.0 or a later release has written the data directory that this folder is in. Start that release.\n"
 
 
 def take_over(directory: Path) -> None:
@@ -60,7 +61,17 @@ def _mark(folder: Path) -> None:
     # A full disk is no reason not to start: the next start does it.
     with suppress(OSError):
         folder.mkdir(exist_ok=True)
+        _write_over(folder / _FORMAT_FILE, f"{FORMAT}\n")
         (folder / _REMARK).write_text(_TEXT, encoding="utf-8")
-        (folder / _FORMAT_FILE).write_text(f"{FORMAT}\n", encoding="utf-8")
         sync_directory(folder)
         sync_directory(folder.parent)
+
+
+def _write_over(path: Path, text: str) -> None:
+    """Write a few bytes in place: where an earlier release's number stands, it needs no room."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        os.ftruncate(descriptor, os.write(descriptor, text.encode()))
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

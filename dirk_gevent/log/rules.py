@@ -1,7 +1,8 @@
 """Where a log's entries of earlier rules end.
 
 An entry says under which rules it was appended, and rules never sink along a log: a few entries tell where the ones of
-an earlier release end, whatever the journal's length. Nothing is written down that could disagree with the entries.
+earlier releases end, whatever the journal's length and however many releases wrote it. Nothing is written down that
+could disagree with the entries.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ _WITHOUT_RULES = b"[1,"
 
 
 def older_upto(log_id: int, first: int, last: int, encoded: Callable[[int], bytes]) -> int:
-    """The last of the entries `first` to `last` of a log that is of earlier rules; 0 when none is.
+    """The last of the entries `first` to `last` of a log that is of earlier rules, whichever; 0 when none is.
 
     `encoded` gives the bytes of one. The system log has none: its entries hold no statement, and what they do to the
     list of databases is the log's own doing.

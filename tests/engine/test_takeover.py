@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 import sqlite3
 from contextlib import closing
@@ -45,8 +47,8 @@ def test_a_death_at_any_step_is_made_good_by_the_next_start(former: Path, monkey
     survived = False
     for last in range(20):
         left = [last]
-        for name in ("rename", "mkdir", "write_text", "unlink"):
-            monkeypatch.setattr(Path, name, _dying(getattr(Path, name), left))
+        for owner, name in (*((Path, one) for one in ("rename", "mkdir", "write_text", "unlink")), (os, "open")):
+            monkeypatch.setattr(owner, name, _dying(getattr(owner, name), left))
         try:
             take_over(former)
             survived = True
@@ -68,6 +70,21 @@ def _dying(call, left: list[int]):  # type: ignore[no-untyped-def]
         return call(*arguments, **named)
 
     return instead
+
+
+def test_a_directory_of_2_1_0_gets_this_format_on_a_full_disk_too(
+    former: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """2.1.0 looks at nothing else there: it would go on with what this release has written."""
+    take_over(former)
+    (former / FORMER_FILE / "format").write_text("2\n")
+
+    def no_room(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_text", no_room)
+    take_over(former)
+    assert (former / FORMER_FILE / "format").read_text() == f"{FORMAT}\n"
 
 
 def test_what_a_later_release_wrote_is_refused_untouched(tmp_path: Path, log: LogMaker) -> None:
@@ -112,7 +129,9 @@ def test_a_file_of_a_later_release_is_refused_and_never_set_aside(log_id: int, t
     assert re.search(sentence, problem)
 
 
-def test_a_file_of_the_release_before_carries_no_format_and_opens(tmp_path: Path, log: LogMaker) -> None:
+def test_a_file_of_the_release_before_opens_and_carries_this_format_from_then_on(
+    tmp_path: Path, log: LogMaker
+) -> None:
     engine = open_compiled(tmp_path)
     open_database(engine).apply(work(log.sql("create table t (a)")))
     paths = [engine.directory.database(log_id) for log_id in (0, 1)]
@@ -125,3 +144,6 @@ def test_a_file_of_the_release_before_carries_no_format_and_opens(tmp_path: Path
     assert again.by_log(1).applied_index == 1
     again.by_log(1).apply(work(log.sql("insert into t values (1)")))
     again.close()
+    for path in paths:
+        with closing(sqlite3.connect(path)) as connection:
+            assert connection.execute("PRAGMA user_version").fetchall() == [(FORMAT,)]

@@ -60,14 +60,15 @@ def test_a_torn_entry_is_none(damaged: bytes) -> None:
 
 @pytest.mark.parametrize("seed", range(40))
 def test_the_end_of_the_older_entries_is_found(seed: int) -> None:
-    """Among any number of entries before and behind it, by a handful of looks."""
+    """Among any number of entries of all releases before, and behind them, by a handful of looks."""
     chance = random.Random(seed)
     older, newer, first = chance.randrange(0, 40), chance.randrange(0, 40), chance.randrange(1, 1000)
+    earlier = sorted(chance.randrange(RULES) for _ in range(older))
     looks = []
 
     def encoded(index: int) -> bytes:
         looks.append(index)
-        rules = (0 if index < first + older // 2 else RULES + 1) if index < first + older else RULES
+        rules = earlier[index - first] if index < first + older else RULES
         return Entry(1, index, 1, 1, "a", "b", (), rules=rules).encode()
 
     expected = first + older - 1 if older else 0
@@ -76,13 +77,18 @@ def test_the_end_of_the_older_entries_is_found(seed: int) -> None:
     assert older_upto(0, first, first + older + newer - 1, encoded) == 0
 
 
-def test_a_log_knows_how_far_its_older_entries_go(tmp_path: Path) -> None:
+@pytest.mark.parametrize("counts", [(5, 0), (0, 5), (2, 3), (3, 2)])
+def test_a_log_knows_how_far_its_older_entries_go(tmp_path: Path, counts: tuple[int, int]) -> None:
+    """Those of 2.0.0, of 2.1.0, and of one after the other."""
     with earlier_rules():
         log = opened(tmp_path)
         log.create_database("t", new_request_id(NOW_MS))
-        append(log, 5)
-        assert log.older_upto(1) == 0
         log.close()
+    for rules, count in enumerate(counts):
+        with earlier_rules(rules):
+            log = opened(tmp_path)
+            append(log, count)
+            log.close()
     for _ in range(2):
         log = opened(tmp_path)
         assert log.older_upto(1) == 5 and log.older_upto(0) == 0
@@ -91,19 +97,20 @@ def test_a_log_knows_how_far_its_older_entries_go(tmp_path: Path) -> None:
         log.close()
 
 
-def test_a_journal_of_the_release_before_is_taken_over_and_of_a_later_one_refused(tmp_path: Path) -> None:
-    """The format's number is all that a release looks at first: with 2 in it, 2.0.0 says so and touches nothing."""
+def test_a_journal_of_an_earlier_release_is_taken_over_and_of_a_later_one_refused(tmp_path: Path) -> None:
+    """The format's number is all that a release looks at first: with another in it, 2.0.0 and 2.1.0 touch nothing."""
     log = opened(tmp_path)
     log.create_database("t", new_request_id(NOW_MS))
     append(log, 2)
     log.close()
-    _set_format(tmp_path, b"1")
-    log = opened(tmp_path)
-    assert log.head(1).index == 2
-    log.close()
-    with closing(sqlite3.connect(tmp_path / JOURNAL_FILE)) as connection:
-        assert connection.execute("SELECT value FROM meta WHERE key = 'format'").fetchall() == [(b"2",)]
-    _set_format(tmp_path, b"3")
+    for earlier in (b"1", b"2"):
+        _set_format(tmp_path, earlier)
+        log = opened(tmp_path)
+        assert log.head(1).index == 2
+        log.close()
+        with closing(sqlite3.connect(tmp_path / JOURNAL_FILE)) as connection:
+            assert connection.execute("SELECT value FROM meta WHERE key = 'format'").fetchall() == [(b"3",)]
+    _set_format(tmp_path, b"4")
     before = (tmp_path / JOURNAL_FILE).read_bytes()
     with pytest.raises(SqlError) as refused:
         opened(tmp_path)
@@ -119,15 +126,15 @@ def test_a_journal_whose_tables_a_later_release_changed_is_that_release_s_and_no
     with closing(sqlite3.connect(tmp_path / JOURNAL_FILE)) as connection, connection:
         connection.executescript(
             "DROP INDEX requests_by_index; ALTER TABLE requests DROP COLUMN idx; DROP TABLE logs; DROP TABLE epochs;"
-            "ALTER TABLE entries RENAME TO entries_3"
+            "ALTER TABLE entries RENAME TO entries_4"
         )
-    _set_format(tmp_path, b"3")
+    _set_format(tmp_path, b"4")
     before = (tmp_path / JOURNAL_FILE).read_bytes()
     with pytest.raises(SqlError) as refused:
         opened(tmp_path)
     said = sentence(refused.value.key, "en", refused.value.params)
     assert said == (
-        f"a later release of DirkDB wrote {tmp_path / JOURNAL_FILE} (format 3, this one reads 2); start that one"
+        f"a later release of DirkDB wrote {tmp_path / JOURNAL_FILE} (format 4, this one reads 3); start that one"
     )
     with pytest.raises(SqlError, match="later_release"):
         read_identity(tmp_path)

@@ -29,7 +29,7 @@ OLDER, HEAD = 6, 7
 
 @pytest.fixture
 def host(tmp_path: Path) -> Iterator[LogHost]:
-    """A host of two masters and a replica, whose log 1 was begun by an earlier release."""
+    """A host of two masters and a replica, whose log 1 was written by two earlier releases, one after the other."""
     roles = (("m1", "MASTER", 3948), ("m2", "MASTER", 3950), ("r1", "REPLICA", 3952))
     written = {
         "configVersion": 2,
@@ -47,7 +47,13 @@ def host(tmp_path: Path) -> Iterator[LogHost]:
         log = EmbeddedLog(found.log, clock=lambda: NOW_MS)
         log.create_database("t", new_request_id(NOW_MS))
         before = LogHost(found, log, logger("test"))
-        append(before, OLDER)
+        append(before, OLDER // 2)
+        before.stop()
+        log.close()
+    with earlier_rules(1):
+        log = EmbeddedLog(found.log, clock=lambda: NOW_MS)
+        before = LogHost(found, log, logger("test"))
+        append(before, OLDER - OLDER // 2)
         before.stop()
         log.close()
     log = EmbeddedLog(found.log, clock=lambda: NOW_MS)

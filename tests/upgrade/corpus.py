@@ -1,6 +1,7 @@
 """Many statements that write, each list for a database of its own: what the record of a release's rules is made from.
 
-Every corpus, golden script and example of the project; and violations over the cross product of what a column can be.
+Every corpus, golden script and example of the project; violations over the cross product of what a column can be; and
+what releases have ended otherwise, with statements by chance (`changed.py`).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from parser.shape import split
 from parser.statements import Statements
 from tests.cluster import ROOT
 from tests.corpus.reader import records
+from tests.upgrade.changed import FORMS, by_chance
 
 _SCRIPTS = ("examples/*.dirkdb", "tests/golden/scripts/*.dirkdb", "tests/corpus/scripts/*.sql")
 _CORPORA = ("tests/corpus/scripts/*.test",)
@@ -35,6 +37,8 @@ def corpora() -> Iterator[tuple[str, list[Shaped]]]:
     yield "violations", _writes(statements, violations())
     yield "definitions", _writes(statements, _DEFINITIONS)
     yield "changes", _writes(statements, _CHANGES)
+    for name, texts in (*FORMS.items(), *by_chance()):
+        yield name, _writes(statements, texts)
 
 
 def _script(path: Path) -> list[str]:

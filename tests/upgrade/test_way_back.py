@@ -1,4 +1,4 @@
-"""The release before, started on what this one has written: one sentence, and nothing is touched."""
+"""Each earlier release, started on what this one has written: one sentence, and nothing is touched."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.faults.writing import level, prepare
 from tests.upgrade.archives import extract
 
 #: The commit of each release that can't know of this one.
-_RELEASES = {"2.0.0": "cef8a20"}
+_RELEASES = {"2.0.0": "cef8a20", "2.1.0": "07c33a8"}
 
 
 @pytest.fixture(params=_RELEASES)
@@ -36,29 +36,42 @@ def release(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return target
 
 
-def test_the_release_before_refuses_and_touches_nothing(release: Path, tmp_path: Path) -> None:
+def test_an_earlier_release_refuses_and_touches_nothing(release: Path, tmp_path: Path) -> None:
+    """Its programs do not start, no log is rebuilt from such nodes, and no backup is read by other rules."""
     cluster = Cluster(tmp_path / "site")
+    settings = ["--config", str(cluster.config_path)]
+    backup = cluster.directory / "data" / "all.dirkbackup"
     with cluster:
         prepare(cluster)
         level(cluster, "m1", "m2")
+        assert _run(cluster, ROOT, ["admin", "backup", str(backup), *settings]).returncode == 0
         cluster.stop()
     before = _files(cluster.directory / "data")
-    for words in (["proxy"], ["server", "m1"]):
-        done = subprocess.run(
-            [sys.executable, "-P", "-m", "dirk_gevent.cli", *words, "--config", str(cluster.config_path)],
-            env=clean_environ() | {"PYTHONPATH": str(release)},
-            cwd=cluster.directory,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+    for words, status in (
+        (["proxy", *settings], 2),
+        (["server", "m1", *settings], 2),
+        (["admin", "rebuild-log", "--from", "m1", "--yes", *settings], 1),
+        (["admin", "check", str(backup)], 1),
+    ):
+        done = _run(cluster, release, words)
         said = [line for line in done.stderr.splitlines() if line.startswith(f"dirk-{words[0]}: ")]
-        assert done.returncode == 2 and len(said) == 1, done.stderr
+        assert done.returncode == status and len(said) == 1, done.stderr
         assert "Traceback" not in done.stderr
     assert _files(cluster.directory / "data") == before
     with cluster:
         level(cluster, "m1", "m2")
+
+
+def _run(cluster: Cluster, checkout: Path, words: list[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-P", "-m", "dirk_gevent.cli", *words],
+        env=clean_environ() | {"PYTHONPATH": str(checkout)},
+        cwd=cluster.directory,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
 
 
 def _files(directory: Path) -> dict[str, bytes]:
