@@ -97,18 +97,27 @@ class Rehearsal:
     def _answer(
         self, plan: Query, statement: LoggedStatement, index: int, spool: Spool
     ) -> Relation | RelationStream:
-        shaped, compiler = statement.shaped, self._compiler
+        bindings = self._compiler.bind(plan, statement.shaped, statement.args)
         self._context.begin(statement.time_ms or 0, statement.seed or 0)
-        columns = plan.columns if plan.static_names else compiler.columns(plan, shaped)
-        bindings = compiler.bind(plan, shaped, statement.args)
-        cursor: Iterator[Row] = self._connection.execute(plan.sql, bindings, can_cache=plan.may_stay_prepared)
+        cursor = self._connection.execute(plan.sql, bindings, can_cache=plan.may_stay_prepared)
+        try:
+            return self._taken(plan, statement, cursor, index, spool)
+        finally:
+            # One that is left in its middle keeps its tables from being dropped.
+            cursor.close(True)
+
+    def _taken(
+        self, plan: Query, statement: LoggedStatement, cursor: apsw.Cursor, index: int, spool: Spool
+    ) -> Relation | RelationStream:
+        columns = plan.columns if plan.static_names else self._compiler.columns(plan, statement.shaped)
+        given: Iterator[Row] = cursor
         if plan.explained is not None:
-            cursor = iter(explanation(plan.explained, cursor))
-        rows = list(islice(cursor, spool.most_rows + 1))
+            given = iter(explanation(plan.explained, cursor))
+        rows = list(islice(given, spool.most_rows + 1))
         if len(rows) <= spool.most_rows:
             values = converted(rows, boolean_positions(columns))
             return Relation(plan.relation, columns, values, index, plan.tables, False, columns_json(columns))
-        opened = Opened(self._connection, chain(rows, cursor), plan.relation, columns, index, plan.tables, False)
+        opened = Opened(self._connection, chain(rows, given), plan.relation, columns, index, plan.tables, False)
         stream = RelationStream(lambda _: opened, lambda _: None, spool.limits, spool.directory)
         stream.spool()
         return stream
