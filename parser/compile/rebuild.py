@@ -96,12 +96,14 @@ def _through_aside(
     after: Schema, current: str, table: Table, made: Table, text: str, pairs: list[tuple[str, str]]
 ) -> list[str]:
     """As `_made_anew`, without a RENAME."""
-    old, new = [name for name, _ in pairs], [name for _, name in pairs]
+    # Of a query's columns SQLite takes no names that it has a meaning for, such as true.
+    heads = [f"c{number}" for number in range(1, len(pairs) + 1)]
+    columns = ", ".join(f"{sql.name(old)} AS {head}" for (old, _), head in zip(pairs, heads, strict=True))
     return [
-        f"CREATE TABLE {_ASIDE} AS SELECT {sql.names(old)} FROM {sql.name(current)} NOT INDEXED",
+        f"CREATE TABLE {_ASIDE} AS SELECT {columns} FROM {sql.name(current)} NOT INDEXED",
         f"DROP TABLE {sql.name(current)}",
         text,
-        _moved(made.name, new, _ASIDE, old),
+        _moved(made.name, [new for _, new in pairs], _ASIDE, heads),
         f"DROP TABLE {_ASIDE}",
         *numbering.moved(table, made),
         *_indexes_sql(after, made),

@@ -76,6 +76,23 @@ def test_true_is_true_where_a_column_is_called_so(database: Database) -> None:
         assert rows(database, text) == expected, text
 
 
+def test_a_long_definition_keeps_what_is_in_a_column_called_true(database: Database) -> None:
+    """Its rows are put aside while the table is made anew."""
+    columns = ", ".join(f"c{number}_{'x' * 150}" for number in range(450))
+    made = (
+        f"create table t (id isa primary key, `true`, {columns}, r references t(id))",
+        "insert into t (id, `true`, r) values (1, 'yes', 2), (2, x'00', 2)",
+        "create view v as select `true` from t",
+        "alter table t add column last default 5 unique check (last < 9)",
+        "alter table t rename column `true` to `false`",
+        "alter table t rename column id to rowid",
+        "alter table t drop column r",
+    )
+    assert apply(database, *made) == ["", "", "", "unique_violation", "", "", ""]
+    found = rows(database, "select rowid, quote(t.`false`), v.`false` = t.`false` from t join v using (`false`)")
+    assert found == [(1, "'yes'", True), (2, "X'00'", True)]
+
+
 @pytest.mark.parametrize("name", ["rowid", "_rowid_", "oid", "ROWID"])
 def test_a_key_called_like_the_number_of_a_row_is_renamed(database: Database, name: str) -> None:
     made = (
