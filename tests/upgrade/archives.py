@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import tarfile
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import zstandard
 
@@ -17,7 +19,11 @@ Rows = set[tuple[int, int]]
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What a release left: rows (writer, number) of `rows` that were acknowledged, and those nobody was told of."""
+    """What a release left: rows (writer, number) of `rows` that were acknowledged, and those nobody was told of.
+
+    `defined` are definitions that it took in the database of that name; `told` is a request there (its id and text)
+    and the rows that it was answered with. Archives of 2.0.0 have neither.
+    """
 
     release: str
     rows: dict[str, Rows]
@@ -25,6 +31,8 @@ class Record:
     masters: tuple[str, ...]
     replicas: tuple[str, ...]
     open: tuple[str, ...]
+    defined: tuple[str, ...] = ()
+    told: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def nodes(self) -> tuple[str, ...]:
@@ -63,7 +71,14 @@ def unpack(archive: Path, target: Path) -> Record:
         for key in ("rows", "unsure")
     )
     return Record(
-        found["release"], rows, unsure, tuple(found["masters"]), tuple(found["replicas"]), tuple(found["open"])
+        found["release"],
+        rows,
+        unsure,
+        tuple(found["masters"]),
+        tuple(found["replicas"]),
+        tuple(found["open"]),
+        tuple(found.get("defined", ())),
+        found.get("told", {}),
     )
 
 

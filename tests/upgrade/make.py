@@ -1,7 +1,7 @@
 """Have a release write the directories of a small cluster, and keep them as `tests/upgrade/NAME.tar.zst`.
 
-    git worktree add /tmp/release v2.0.0 && (cd /tmp/release && bin/dirk-setup)
-    /tmp/release/.venv/bin/python -m tests.upgrade.make /tmp/release 2.0.0
+    git worktree add /tmp/release v2.1.0 && (cd /tmp/release && bin/dirk-setup)
+    /tmp/release/.venv/bin/python -m tests.upgrade.make /tmp/release 2.1.0
 
 The interpreter and the libraries are the release's own, so that all in the archive is what it wrote. Every release
 adds an archive of its own before the next one is begun; `tests/upgrade/test_upgrade.py` starts this build on each.
@@ -17,6 +17,8 @@ Two masters and a replica under load, all killed at one instant, and a backup fr
 | `healed` | `m2` was shut out for an edited row, and seeded again |
 | `fenced` | `r1` is to put its state aside and take the log's, but was away since |
 | `unseen` | its last entries were appended while no master could apply them: nobody knows how they end |
+| `defined` | definitions that a later release refuses when they are new, as far as this one took them; and how a |
+|         | request was answered whose rows hold a blob |
 """
 
 from __future__ import annotations
@@ -38,12 +40,13 @@ from typing import Any
 
 import zstandard
 
-from tests.cluster import Cluster, Connection, message, wait_for
+from tests.cluster import Cluster, Connection, message, rows, wait_for
+from tests.upgrade.definitions import DEFINITIONS, ROWS
 
 HERE = Path(__file__).parent
 #: A backup that the release made before the last of it, beside the directories.
 BACKUP = "before.dirkbackup"
-DATABASES = ("shop", "plain", "torn", "healed", "fenced", "unseen")
+DATABASES = ("shop", "plain", "torn", "healed", "fenced", "unseen", "defined")
 WRITERS = 2
 _LOAD_SECONDS = 1.5
 #: Nodes checkpoint every 5 s; the log forgets only what a power cut can no longer take from them.
@@ -64,9 +67,20 @@ INSERT INTO people (name, age) VALUES ('Koto', 5);
 UPDATE visits SET cost = cost * 2;
 COMMIT;
 """
-#: The last thing that a release is asked for where a later one may end it otherwise.
-_MIXED = "INSERT INTO copies SELECT * FROM items UNION ALL VALUES (7001), (7002), (7003);"
-_MOST_BYTES = 1 << 20
+#: The last things that a release is asked for where a later one may end them otherwise, or an earlier one did.
+_LAST = (
+    "INSERT INTO copies SELECT * FROM items UNION ALL VALUES (7001), (7002), (7003);",
+    "INSERT INTO copies WITH a AS (SELECT 8001 AS k), a AS (SELECT 8002 AS k) SELECT k FROM a;",
+    "ALTER TABLE items ADD COLUMN more INTEGER UNIQUE;",
+)
+#: What they are asked about.
+_ITEMS = """
+CREATE TABLE items (k INTEGER PRIMARY KEY);
+CREATE TABLE copies (k INTEGER);
+CREATE TABLE referring (k INTEGER REFERENCES items (k));
+INSERT INTO items VALUES (1), (2), (3);
+"""
+_MOST_BYTES = 1 << 18
 
 
 class Load(threading.Thread):
@@ -110,15 +124,17 @@ class Story:
         self._loads: list[Load] = []
         self.rows: dict[str, set[tuple[int, int]]] = {name: set() for name in DATABASES}
         self.unsure: dict[str, set[tuple[int, int]]] = {name: set() for name in DATABASES}
+        self.defined: list[str] = []
+        self.told: dict[str, Any] = {}
 
     def tell(self) -> dict[str, Any]:
         """Run it to its end; the record that a test compares with."""
         self._cluster.start("m1", "m2", "r1", "proxy")
         for name in DATABASES:
             self._ask(name, "CREATE TABLE rows (writer INTEGER, n INTEGER, text TEXT);", makes=True)
-        self._ask("shop", "CREATE TABLE items (k INTEGER PRIMARY KEY); CREATE TABLE copies (k INTEGER);")
-        self._ask("shop", "INSERT INTO items VALUES (1), (2), (3);")
+        self._ask("shop", _ITEMS)
         self._ask("plain", _DEFINITIONS)
+        self._define()
         self._load(DATABASES)
         time.sleep(_DURABLE_SECONDS)
         self._admin("snapshot", "shop")
@@ -136,6 +152,19 @@ class Story:
         self._unseen()
         return self._record()
 
+    def _define(self) -> None:
+        """Ask for what a later release may refuse, and for rows with a blob under a request's id."""
+        with self._cluster.connect("proxy") as connection:
+            connection.ask("USE defined;")
+            for text in (*DEFINITIONS, *ROWS):
+                if "Hadisoana" not in connection.ask(f"{text};") and text in DEFINITIONS:
+                    self.defined.append(text)
+            connection.ask("CREATE TABLE blobs (b BLOB);")
+            request_id = f"{time.time_ns() // 1_000_000}-{'5' * 20}"
+            text = "INSERT INTO blobs VALUES (x'00ff41') RETURNING b;"
+            answer = connection.ask(f'/*dirk {{"id":"{request_id}"}}*/ {text}')
+            self.told = {"id": request_id, "text": text, "rows": rows(answer)}
+
     def _heal(self) -> None:
         self._edit("m2", "healed", "UPDATE rows SET n = -1 WHERE n = (SELECT min(n) FROM rows)")
         self._admin("verify", "healed", status=None)
@@ -150,7 +179,7 @@ class Story:
 
     def _behind(self) -> None:
         """Only `m1` applies what comes now: among it what the release after it may end otherwise."""
-        self._ask("shop", _MIXED)
+        self._say("shop", _LAST)
         time.sleep(_LOAD_SECONDS)
         for load in self._loads:
             load.end()
@@ -158,14 +187,13 @@ class Story:
 
     def _unseen(self) -> None:
         """`m1` stands still while two entries are appended, then everything dies at once, under load."""
-        self._ask("unseen", "CREATE TABLE items (k INTEGER); CREATE TABLE copies (k INTEGER);")
-        self._ask("unseen", "INSERT INTO items VALUES (1), (2), (3);")
+        self._ask("unseen", _ITEMS)
         self._begin_load(("plain",))
         time.sleep(_LOAD_SECONDS / 2)
         self._cluster.pause("m1")
         asking = [
             threading.Thread(target=self._ask_in_vain, args=("unseen", text), daemon=True)
-            for text in ("INSERT INTO rows VALUES (9, 1, 'tsy fantatra');", _MIXED)
+            for text in ("INSERT INTO rows VALUES (9, 1, 'tsy fantatra');", *_LAST)
         ]
         for one in asking:
             one.start()
@@ -207,6 +235,8 @@ class Story:
             "masters": ["m1", "m2"],
             "replicas": ["r1"],
             "open": ["torn"],
+            "defined": self.defined,
+            "told": self.told,
         }
 
     def _version(self) -> str:
@@ -221,6 +251,12 @@ class Story:
             for statement in text.split(";")[:-1]:
                 answer = connection.ask(statement + ";")
                 assert "Hadisoana" not in answer, f"{statement}: {message(answer)}"
+
+    def _say(self, database: str, texts: tuple[str, ...]) -> None:
+        """Ask for what may be refused."""
+        with self._cluster.connect("proxy") as connection:
+            for text in texts:
+                connection.ask(f'/*dirk {{"db":"{database}"}}*/ {text}')
 
     def _ask_in_vain(self, database: str, text: str) -> None:
         try:
@@ -237,7 +273,8 @@ class Story:
 
     def _file(self, node: str, database: str) -> Path:
         directory = self._cluster.data_directory(node)
-        with closing(sqlite3.connect(directory / "dirk.sqlite", timeout=10)) as connection:
+        found = next(path for name in ("system", "dirk") if (path := directory / f"{name}.sqlite").is_file())
+        with closing(sqlite3.connect(found, timeout=10)) as connection:
             (log_id,) = connection.execute(
                 "SELECT source FROM dirk_catalog WHERE kind = 'database' AND name = ?", (database,)
             ).fetchone()
