@@ -80,6 +80,7 @@ SQLSTATE: dict[str, str] = {
     "escape_invalid": "22019",
     "pattern_too_long": "54000",
     "cascade_too_deep": "54001",
+    "view_outdated": "55000",
     "frame_invalid": "42P20",
     "values_width": "42601",
     "set_columns": "42601",

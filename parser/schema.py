@@ -76,7 +76,8 @@ class Table:
 class View:
     """A view. `tables`: names, as created, of the tables and views that a read of it reads, itself first.
 
-    `uses`: keys of what its own text names. `repeatable` is false when the clock or random takes part.
+    `uses`: keys of what its own text names. `repeatable` is false when the clock or random takes part. One that
+    `is_outdated` means nothing to this build: an earlier one made it. It has no columns, and can only be dropped.
     """
 
     name: str
@@ -86,6 +87,7 @@ class View:
     tables: tuple[str, ...]
     uses: frozenset[str]
     repeatable: bool = True
+    is_outdated: bool = False
 
 
 @dataclass(frozen=True, slots=True)

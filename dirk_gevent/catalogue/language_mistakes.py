@@ -103,4 +103,12 @@ MISTAKES: dict[str, Texts] = {
         fr="les clés étrangères entraînent des changements en chaîne sur plus de 1 000 niveaux",
         en="foreign keys pass the change on through more than 1,000 levels",
     ),
+    "view_outdated": Texts(
+        mg="tsy azo vakina intsony ny jery[[ {name}]] noforonin'ny kinova taloha : {SHOW} {CREATE} {VIEW} no ahitana"
+        " ny lahatsorany, {DROP} {VIEW} no andravana azy, ary {CREATE} {VIEW} no amoronana azy indray",
+        fr="une vue[[, {name},]] qu'une version antérieure a créée ne se lit plus : {SHOW} {CREATE} {VIEW} en montre le"
+        " texte, {DROP} {VIEW} la supprime, {CREATE} {VIEW} la refait",
+        en="a view[[, {name},]] that an earlier release made cannot be read any more: {SHOW} {CREATE} {VIEW} tells its"
+        " text, {DROP} {VIEW} removes it, {CREATE} {VIEW} makes it anew",
+    ),
 }

@@ -31,6 +31,8 @@ _MISTAKES: Final = tuple(
         (r"too many levels of trigger recursion|triggers nested too deep", "cascade_too_deep"),
         (r'foreign key mismatch - ".*" referencing "(?P<table>.*)"', "foreign_key_invalid"),
         (r"HAVING clause on a non-aggregate query", "having_without_group"),
+        # A statement is told before (42P10): only views have such numbers, as 2.1.0 and 2.0.0 wrote constants.
+        (r"(?:ORDER|GROUP) BY term out of range", "view_outdated"),
         (r"too many SQL variables", "too_many_values"),
         (r"no such table: (?:main\.)?(?P<name>.*)", "unknown_table"),
         (r"Expression tree is too large|parser stack overflow|too many (?:terms|columns|arguments|FROM clause terms)"

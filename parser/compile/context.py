@@ -177,3 +177,9 @@ class Context:
 
     def _bound_literals(self) -> int:
         return min(self.literals.count(), MAX_BOUND_LITERALS)
+
+
+def must_be_understood(found: Table | View, name: nodes.Name) -> None:
+    """Refuses a view of an earlier build that means nothing any more (view_outdated, 55000)."""
+    if isinstance(found, View) and found.is_outdated:
+        raise SqlError("view_outdated", name=found.name, place=name.place)

@@ -18,7 +18,7 @@ from parser.errors import SqlError
 from parser.literals import Literals
 from parser.plan import CatalogChange, Shaped
 from parser.printer import write
-from parser.schema import Schema, Thing, key
+from parser.schema import Schema, Thing, View, key
 from parser.shape import split, text
 from parser.statements import Statements
 
@@ -67,15 +67,28 @@ class _Loading:
         return change.source is not None
 
     def define_some(self, waiting: list[CatalogChange]) -> list[CatalogChange]:
-        """Defines what can be; what needs an object that can't be yet comes back. Raises when nothing could be."""
+        """Defines what can be; what needs an object that can't be yet comes back. Raises when nothing could be.
+
+        A stored view of an earlier build that means nothing any more keeps no database from being opened.
+        """
         self._undefined = {_at(change): change for change in waiting}
         self._failures = {}
         for change in waiting:
             if _at(change) not in self._failures:
                 self._define_with_needs(change)
         if len(self._undefined) == len(waiting):
-            raise self._failures[_at(waiting[0])]
+            self._let_pass(waiting)
         return list(self._undefined.values())
+
+    def _let_pass(self, waiting: list[CatalogChange]) -> None:
+        """Takes the first view for an outdated one; raises why nothing could be defined where there is none."""
+        change = next((each for each in waiting if each.kind == "view"), None)
+        if change is None or self._tolerance < Tolerance.NAMES:
+            raise self._failures[_at(waiting[0])]
+        names = (change.name,)
+        outdated = View(change.name, change.key, (), change.source or "", names, frozenset(), is_outdated=True)
+        self._things["view"][change.key] = outdated
+        del self._undefined[_at(change)]
 
     def _define_with_needs(self, change: CatalogChange) -> None:
         """Defines `change`, and before it what it names: each is tried twice at most, however they are ordered."""

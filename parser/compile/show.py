@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from parser import nodes
 from parser.compile import sql
-from parser.compile.context import Context
+from parser.compile.context import Context, must_be_understood
 from parser.compile.ddl import things, unknown
 from parser.compile.load import parsed
 from parser.errors import SqlError
@@ -54,6 +54,7 @@ def describe(context: Context, name: nodes.Name) -> Query:
     found = context.relation(name.text)
     if found is None:
         raise context.unknown_table(name)
+    must_be_understood(found, name)
     primary = found.unique[0] if isinstance(found, Table) and found.has_primary else ()
     rows = ", ".join(_row(column, column.key in primary) for column in found.columns)
     heads = (_RELATION, "efitra", "tsy null", "sanda fototra", "fanalahidy")

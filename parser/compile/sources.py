@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from parser import nodes
 from parser.compile import sql
-from parser.compile.context import Context, Tolerance
+from parser.compile.context import Context, Tolerance, must_be_understood
 from parser.compile.expressions import Env, condition
 from parser.compile.names import CommonTable, Field, FieldsByKey, Scope, fields_by_key
 from parser.compile.sql import ANY_RISK, NO_RISK, Risk
@@ -108,6 +108,7 @@ def _table(context: Context, node: nodes.TableRef, parent: Scope | None) -> From
     found = context.relation(node.name.text)
     if found is None:
         raise context.unknown_table(node.name)
+    must_be_understood(found, node.name)
     context.read(found)
     if context.trace is not None:
         context.trace.relation(node, alias, found.key)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import random
 
+import apsw
 import pytest
 
+from dirk_gevent.engine.failures import statement_failure
 from parser.plan import CatalogChange
 from parser.schema import load
 from tests.parser.small_database import SmallDatabase
@@ -218,3 +220,30 @@ def test_a_foreign_key_that_an_earlier_release_took_is_read() -> None:
     parent = CatalogChange("table", "k", "k", "create table k (a ISA, unique (a, a))")
     child = CatalogChange("table", "c", "c", "create table c (a ISA references k (a))")
     assert load([parent, child], 1).tables["c"].references[0].foreign_columns == ("a",)
+
+
+def test_a_view_that_means_nothing_any_more_keeps_no_database_from_opening() -> None:
+    """Whatever an earlier release took: it is told, shown and dropped, and so is what reads it."""
+    made = SmallDatabase()
+    made.run("create table t (a ISA)")
+    rows = [CatalogChange("table", "t", "t", "create table t (a ISA)")]
+    texts = {"v": "create view v as select nosuch from t", "w": "create view w as select * from v"}
+    rows += [CatalogChange("view", name, name, text) for name, text in texts.items()]
+    rows.append(CatalogChange("view", "x", "x", "create view x as select a from t"))
+    made.schema = load(rows, 1)
+    assert [name for name, view in made.schema.views.items() if view.is_outdated] == ["v", "w"]
+    for text in ("select * from v", "select 1 from t, w", "describe v", "create view y as select * from w"):
+        error = made.error(text)
+        assert (error.key, error.sqlstate) == ("view_outdated", "55000"), text
+    assert made.run("show create view v") == [("CREATE VIEW v AS SELECT nosuch FROM t",)]
+    made.plan("drop view w")
+
+
+def test_a_constant_that_an_earlier_release_wrote_as_a_column_s_number_is_told() -> None:
+    made = SmallDatabase()
+    made.run("create table t (a ISA)")
+    made.run("create view v as select a from t order by a")
+    made.connection.execute("drop view v; create view v as select a from t order by -2")
+    with pytest.raises(apsw.SQLError) as raised:
+        made.run("select * from v")
+    assert statement_failure(raised.value).key == "view_outdated"
