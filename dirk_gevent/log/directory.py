@@ -61,7 +61,9 @@ def make_directory(directory: Path) -> None:
     The parent of one that is there already is synced, too: whoever made it may have died before that.
     """
     missing = [above for above in directory.parents if not above.exists()]
-    directory.mkdir(parents=True, exist_ok=True)
+    # `parents=True` calls itself for each of them, and a path has room for two thousand.
+    for made in reversed((directory, *missing)):
+        made.mkdir(exist_ok=True)
     for made in (directory, *missing):
         # Who may not read the parent can't sync it, and did not make the directory in it either.
         with suppress(PermissionError):
