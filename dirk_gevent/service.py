@@ -26,7 +26,7 @@ from dirk_gevent.logs import Logger
 from dirk_gevent.messages import render
 from dirk_gevent.protocol import StatementSplitter
 from dirk_gevent.rest_of_statement import receive_rest
-from dirk_gevent.session import Request, Session, parse_request, spoken
+from dirk_gevent.session import Request, Session, parse_request, spoken, without_what_is_wrong
 from dirk_gevent.startup import give_way_to_hub
 from dirk_gevent.threads import NativeThreads
 from dirk_gevent.understand import HUB_CHARACTERS
@@ -228,7 +228,7 @@ class Service:
         try:
             request = parse_request(statement)
         except SqlError as error:
-            wire.send(self._error(session, None, error))
+            wire.send(self._error(session, without_what_is_wrong(statement), error))
             return
         request.segment = segment
         if segment is not None and len(segment) <= _REMEMBERED_BYTES and request.request_id is None:

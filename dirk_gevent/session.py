@@ -147,6 +147,27 @@ def parse_request(statement: bytes) -> Request:
     )
 
 
+def without_what_is_wrong(statement: bytes) -> Request | None:
+    """A request that `parse_request` refuses, as far as its answer hangs on it: in which language, and with META.
+
+    None for one without metadata.
+    """
+    try:
+        metadata, _ = protocol.split_metadata(statement)
+    except protocol.MetadataError:
+        return None
+    if metadata is None:
+        return None
+    language, database = metadata.get("lang"), metadata.get("db")
+    return Request(
+        b"",
+        "",
+        has_meta=True,
+        language=language if language in LANGUAGES else None,
+        database=database if isinstance(database, str) and "\0" not in database else None,
+    )
+
+
 def _string(metadata: Mapping[str, Any], name: str) -> str | None:
     value = metadata.get(name)
     if value is None or (isinstance(value, str) and "\0" not in value):

@@ -24,7 +24,7 @@ from dirk_gevent.log.entry import SYSTEM_LOG_ID, new_request_id
 from dirk_gevent.messages import render
 from dirk_gevent.protocol import StatementSplitter, StatementTooLongError
 from dirk_gevent.rest_of_statement import receive_rest
-from dirk_gevent.session import Request, Session, parse_request, spoken
+from dirk_gevent.session import Request, Session, parse_request, spoken, without_what_is_wrong
 from dirk_gevent.wire import Wire
 from parser.errors import SqlError
 
@@ -164,7 +164,7 @@ class ClientConnection:
             else:
                 self._answer(request, segment)
         except SqlError as error:
-            self._client.send(self._error(request, error))
+            self._client.send(self._error(request or without_what_is_wrong(statement), error))
         except TransactionLostError as lost:
             self._end(lost.answer, lost, request)
         finally:

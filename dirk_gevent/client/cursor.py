@@ -96,7 +96,13 @@ class Cursor:
         return self
 
     def executemany(self, statement: str, many: Iterable[Parameters]) -> Self:
-        """Run one statement once for each set of parameters; `rowcount` is the sum. Relations are dropped."""
+        """Run one statement once for each set of parameters; `rowcount` is the sum. Relations are dropped.
+
+        Raises as `execute`.
+        """
+        self._must_be_open()
+        if not isinstance(many, Iterable):
+            raise DataError(f"the sets of parameters must be iterable, not a {type(many).__name__}", "22023")
         changed = 0
         for parameters in many:
             self.execute(statement, parameters)

@@ -326,7 +326,8 @@ def test_after_close_everything_is_an_interface_error(serve: Serve) -> None:
 
     calls: list[Callable[[], Any]] = [
         cursor.fetchone, cursor.fetchmany, cursor.fetchall, lambda: list(cursor), lambda: cursor.execute("alaivo 2"),
-        lambda: cursor.execute(""), lambda: cursor.executemany("alaivo ?", [(1,)]), connection.commit,
+        lambda: cursor.execute(""), lambda: cursor.executemany("alaivo ?", [(1,)]),
+        lambda: cursor.executemany("alaivo ?", []), connection.commit,
         connection.rollback, connection.cursor, connection.__enter__, set_autocommit,
     ]  # fmt: skip
     for call in calls:

@@ -42,6 +42,27 @@ def test_a_requests_own_language_holds_for_it_alone(shared_cluster: Cluster, par
 
 
 @pytest.mark.parametrize("part", PARTS)
+def test_a_request_that_cannot_be_read_is_answered_as_it_asks(shared_cluster: Cluster, part: str) -> None:
+    """In its language and with META; a session that is told no META takes its server for one of long ago."""
+    with shared_cluster.connect(part) as connection:
+        for body, sqlstate, words in (
+            (b"}*/ alaivo '\xff'", "22021", "is not UTF-8"),
+            (b"}*/ alaivo '\0'", "22021", "is not UTF-8"),
+            (b',"args":[{}]}*/ alaivo ?', "22023", "args"),
+            (b',"id":5}*/ alaivo 1', "22023", "id"),
+            (b',"db":5}*/ alaivo 1', "22023", "db"),
+        ):
+            connection.socket.sendall(b'/*dirk {"lang":"en"' + body + b";")
+            answer = connection.receive()
+            assert meta(answer)["sqlstate"] == sqlstate and meta(answer)["lang"] == "en", answer
+            assert words in message(answer)
+        connection.socket.sendall(b'/*dirk {"lang":"de"}*/ alaivo 1;')
+        answer = connection.receive()
+        assert (meta(answer)["sqlstate"], meta(answer)["lang"]) == ("22023", "mg")
+        assert language_of(connection) == "mg"
+
+
+@pytest.mark.parametrize("part", PARTS)
 def test_an_errors_meta_names_the_requests_database(shared_cluster: Cluster, part: str) -> None:
     name = f"toerana_{part}"
     with shared_cluster.connect(part) as connection:
