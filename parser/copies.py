@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
 
 from parser.compile.walk import every
 from parser.errors import SqlError
-from parser.nodes import Column, Cte, Insert, Name, Parameter, Query, Star, Statement, TableRef
+from parser.nodes import Column, Insert, Name, Parameter, Query, Star, Statement, TableRef
 from parser.plan import Args, Kind, Route, Shaped
 from parser.printer import write
 from parser.schema import key
@@ -74,7 +74,6 @@ def copy_of(statement: Statement, shaped: Shaped, args: Args, route: Route, data
 def _other(query: Query, route: Route, database: str) -> Name:
     """The first name of the only other database, which everything named outside of `database` is in."""
     own = key(database)
-    common = {key(each.name.text) for each in every(query, Cte)}
     tables = [each.name for each in every(query, TableRef)]
     columns = [each.table for each in every(query, Column)] + [each.table for each in every(query, Star)]
     named = [*tables, *(table for table in columns if table is not None)]
@@ -83,11 +82,26 @@ def _other(query: Query, route: Route, database: str) -> Name:
     if not others or is_elsewhere:
         raise _refused(route, database)
     other = others[0]
-    for name in tables:
-        is_there = key(name.database) == key(other.database)
-        if not is_there and (name.database or key(name.text) not in common):
+    for name in _read(query):
+        if key(name.database) != key(other.database):
             raise SqlError("copy_mixed", database=other.database, name=name.text, place=name.place)
     return other
+
+
+def _read(query: Query) -> Iterator[Name]:
+    """The tables that a query reads, without what is a common table where it stands."""
+    waiting: list[tuple[object, frozenset[str]]] = [(query, frozenset())]
+    while waiting:
+        node, common = waiting.pop()
+        if isinstance(node, TableRef):
+            if node.name.database or key(node.name.text) not in common:
+                yield node.name
+        elif isinstance(node, tuple):
+            waiting += [(each, common) for each in reversed(node)]
+        elif is_dataclass(node):
+            if isinstance(node, Query) and node.with_ is not None:
+                common |= {key(each.name.text) for each in node.with_.ctes}
+            waiting += [(getattr(node, each.name), common) for each in reversed(fields(node))]
 
 
 def _refused(route: Route, database: str) -> SqlError:

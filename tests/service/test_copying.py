@@ -125,6 +125,8 @@ def test_mistakes_have_their_sentences(shared_cluster: Cluster, part: str) -> No
         f"insert into dst select k from {there}.src;": ("42601", ""),
         f"insert into nisy select * from {there}.src;": ("42P01", "nisy"),
         f"insert into dst select * from {there}.src where k in (select k from dst);": ("0A000", f"{there}.dst"),
+        f"insert into dst select * from {there}.src where k in (with dst as (select 1 as k) select k from dst) and"
+        " k in (select k from dst);": ("0A000", f"{there}.dst"),
         f"insert into {there}.src select * from dst;": ("0A000", there),
         f"insert into dst select * from {there}.src returning {there}.src.k;": ("0A000", there),
         f"update dst set v = 1 where k in (select k from {there}.src);": ("0A000", there),
