@@ -76,7 +76,7 @@ class Copies:
     ) -> Made:
         """The statement to append, for one for which `names_others` holds.
 
-        Raises SqlError: what `copy_of` raises, copy_too_large; and ReadRefused.
+        Raises SqlError: what `copy_of` raises, copy_too_large, copy_too_complex; and ReadRefused.
         """
         sent = hash_statements(encode_statements((LoggedStatement(shaped, request.args),)))
         copy = copy_of(self._statements.parse(shaped), shaped, request.args, route, database)
@@ -88,7 +88,10 @@ class Copies:
         try:
             understood = self._understanding.of(text, copy.args)
         except SqlError as error:
-            raise (self._too_large(copy) if error.key == "too_complex" else error) from error
+            if error.key != "too_complex":
+                raise
+            # Rows of plain values count as one, however many they are; a blob makes its row no plain one.
+            raise SqlError("copy_too_complex", database=copy.database, limit=error.params["limit"]) from error
         return Made(LoggedStatement(understood.shaped, copy.args), sent, size_bytes)
 
     def _rows(self, session: Session, request: Request, copy: Copy) -> tuple[list[str], int]:

@@ -41,6 +41,7 @@ SQLSTATE: dict[str, str] = {
     "copy_mixed": "0A000",
     "copy_in_transaction": "0A000",
     "copy_too_large": "54000",
+    "copy_too_complex": "54001",
     "generated_given": "428C9",
     "generated_invalid": "42P17",
     "generated_circular": "42P17",

@@ -26,6 +26,14 @@ COPYING: dict[str, Texts] = {
         en="too many rows of database {database}: a statement has {limit_bytes} bytes at most"
         " (limits.maxStatementBytes); copy in parts, as with “WHERE id BETWEEN 1 AND 1000”",
     ),
+    "copy_too_complex": Texts(
+        mg="be loatra ny andalana misy BLOB avy amin'ny banky angona {database} : teny {limit} no fetran'ny baiko iray"
+        " ; dikaina tsikelikely, ohatra « WHERE id BETWEEN 1 AND 1000 »",
+        fr="trop de lignes avec des BLOB de la base de données {database} : une instruction a {limit} mots au plus"
+        " ; copiez par parties, par exemple « WHERE id BETWEEN 1 AND 1000 »",
+        en="too many rows with BLOBs of database {database}: a statement has {limit} words at most;"
+        " copy in parts, as with “WHERE id BETWEEN 1 AND 1000”",
+    ),
     "not_numbered": Texts(
         mg="tsy misy tsanganana AUTOINCREMENT ny tabilao {name}",
         fr="la table {name} n'a pas de colonne AUTOINCREMENT",

@@ -133,6 +133,8 @@ def test_mistakes_have_their_sentences(shared_cluster: Cluster, part: str) -> No
         f"insert into dst select k, zeroblob(900000) from {there}.src;": ("54000", "BETWEEN"),
         f"insert into dst select k, zeroblob(9000000) from {there}.src;": ("54000", "BETWEEN"),
         f"insert into dst select k, zeroblob(60000000) from {there}.src;": ("54000", "BETWEEN"),
+        f"insert into dst with recursive n(x) as (select 1 union all select x + 1 from n where x < 9999)"
+        f" select x + (select count(*) from {there}.src), x'00' from n;": ("54001", "BLOB"),
         f"insert into dst select k, 'a' || char(0) || 'b' from {there}.src;": ("22021", "v"),
     }
     with shared_cluster.connect(part) as connection:
