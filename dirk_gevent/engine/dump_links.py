@@ -109,8 +109,7 @@ class Links:
                 continue
             pairs: Iterable[Any] = self._connection.execute(self._joined(table, reference, self._tables[to]))
             for child, parent in pairs:
-                if (to, parent) != (number, child):
-                    links.setdefault(Linked(number, child), []).append(_Link(Linked(to, parent), at))
+                links.setdefault(Linked(number, child), []).append(_Link(Linked(to, parent), at))
 
     def _joined(self, child: Table, reference: Reference, parent: Table) -> str:
         """The rows of `child`, each with the one of `parent` that a foreign key refers to."""

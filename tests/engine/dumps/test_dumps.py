@@ -107,6 +107,13 @@ KNOWN = {
         "insert into b values (5, 1), (6, 2)",
         "update a set b = id + 4",
     ),
+    "a row that refers to itself by what refers to another table": (
+        "create table a (id isa primary key, k isa unique references b(id), own isa references a(k))",
+        "create table b (id isa primary key, a isa references a(id))",
+        "insert into a values (1, null, null)",
+        "insert into b values (5, 1)",
+        "update a set k = 5, own = 5",
+    ),
     "a key that is computed": (
         "create table a (b isa references b(id), key_ as (coalesce(b, 5) * 10) stored unique)",
         "create table b (id isa primary key, a references a(key_))",
