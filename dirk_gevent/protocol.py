@@ -50,6 +50,7 @@ _PAGE = (
 _AFTER_ROWS = len(b"}\n")
 _LINE, _BLOCK = 10, 42
 _COMPRESS_FROM_BYTES = 1024
+_FRAME_KINDS = (1, 2)
 #: So much without a ``;`` is looked at when one comes, and then once; more at once would hold the hub.
 _LOOKED_AT_LATER_BYTES = 128 * 1024
 
@@ -330,6 +331,9 @@ class FrameSocket:
         length, kind = struct.unpack(">IB", header)
         if not 1 <= length <= self.MAX_FRAME_BYTES:
             raise ValueError(f"frame of {length} bytes")
+        if kind not in _FRAME_KINDS:
+            # Told from its beginning: from another program the rest may never come.
+            raise ValueError(f"frame of kind {kind}")
         payload = self._exactly(length - 1)
         if payload is None:
             raise ConnectionResetError("connection ended inside a frame")
