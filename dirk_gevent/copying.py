@@ -80,9 +80,7 @@ class Copies:
         """
         sent = hash_statements(encode_statements((LoggedStatement(shaped, request.args),)))
         copy = copy_of(self._statements.parse(shaped), shaped, request.args, route, database)
-        rows, width = self._rows(session, request, copy)
-        text = copy.insert(rows, width)
-        size_bytes = len(text.encode())
+        text, size_bytes = self._threads.call(_insert_of, copy, self._rows(session, request, copy))
         if size_bytes > self._limits.max_statement_bytes:
             raise self._too_large(copy)
         try:
@@ -94,8 +92,8 @@ class Copies:
             raise SqlError("copy_too_complex", database=copy.database, limit=error.params["limit"]) from error
         return Made(LoggedStatement(understood.shaped, copy.args), sent, size_bytes)
 
-    def _rows(self, session: Session, request: Request, copy: Copy) -> tuple[list[str], int]:
-        """The rows of the query, each as the text of its literals, and how many values a row has.
+    def _rows(self, session: Session, request: Request, copy: Copy) -> bytes:
+        """The answer to the query, each row as the text of its literals under how many a row has.
 
         Whoever reads them counts their bytes: no part holds more of them than a statement may have.
         """
@@ -115,7 +113,7 @@ class Copies:
         meta, _ = protocol.split_meta(answer)
         if meta is None or "sqlstate" in meta:
             raise ReadRefused(answer[answer.find(_RESULT) + 1 :], str((meta or {}).get("sqlstate", "")))
-        return self._threads.call(_rows_of, answer)
+        return answer
 
     def _too_large(self, copy: Copy) -> SqlError:
         limit = self._limits.max_statement_bytes
@@ -132,7 +130,9 @@ def _whole(answer: Answer) -> bytes:
         answer.close()
 
 
-def _rows_of(answer: bytes) -> tuple[list[str], int]:
-    """The rows of an answer in literals, and how many values a row has."""
+def _insert_of(copy: Copy, answer: bytes) -> tuple[str, int]:
+    """The INSERT of the rows of an answer in literals, and its bytes."""
     pages = [orjson.loads(line) for line in answer.split(b"\n") if line.startswith(_PAGE)]
-    return [row for page in pages for (row,) in page["rows"]], int(pages[0]["columns"][0]["name"])
+    rows = [row for page in pages for (row,) in page["rows"]]
+    text = copy.insert(rows, int(pages[0]["columns"][0]["name"]))
+    return text, len(text.encode())
