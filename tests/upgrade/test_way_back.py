@@ -2,38 +2,21 @@
 
 from __future__ import annotations
 
-import io
-import os
 import subprocess
 import sys
-import tarfile
 from pathlib import Path
 
 import pytest
 
 from tests.cluster import ROOT, Cluster, clean_environ
 from tests.faults.writing import level, prepare
-from tests.upgrade.archives import extract
-
-#: The commit of each release that can't know of this one.
-_RELEASES = {"2.0.0": "cef8a20", "2.1.0": "07c33a8"}
+from tests.upgrade.releases import RELEASES, checkout
 
 
-@pytest.fixture(params=_RELEASES)
+@pytest.fixture(params=RELEASES)
 def release(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """A checkout of the release, from this repository's history or where DIRK_TEST_RELEASE says."""
-    given = os.environ.get("DIRK_TEST_RELEASE")
-    if given:
-        return Path(given)
-    command = ["git", "-C", str(ROOT), "archive", "--format=tar", _RELEASES[request.param], "dirk_gevent", "parser"]
-    try:
-        archive = subprocess.run(command, capture_output=True, check=True, timeout=60).stdout
-    except (OSError, subprocess.CalledProcessError):
-        pytest.skip("the release is not in this checkout's history")
-    target = tmp_path / "release"
-    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
-        extract(tar, target)
-    return target
+    """A checkout of the release."""
+    return checkout(request.param, tmp_path / "release")
 
 
 def test_an_earlier_release_refuses_and_touches_nothing(release: Path, tmp_path: Path) -> None:
