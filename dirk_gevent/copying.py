@@ -6,7 +6,8 @@ one never reads another database. The request's hash stays that of the statement
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import orjson
@@ -38,6 +39,16 @@ _RESULT = b"\n" + protocol.RESULT_LINE
 
 #: Answers a strong read of a session's whose database and log id are told.
 Read = Callable[[Session, Request], Answer]
+
+
+@contextmanager
+def nowhere() -> Iterator[None]:
+    """What is raised in the body is about a text that nobody has sent, so it tells no place in one."""
+    try:
+        yield
+    except SqlError as error:
+        error.nowhere()
+        raise
 
 
 class ReadRefused(Exception):  # noqa: N818 (it is the outcome's name, not a fault)
@@ -80,7 +91,9 @@ class Copies:
         """
         sent = hash_statements(encode_statements((LoggedStatement(shaped, request.args),)))
         copy = copy_of(self._statements.parse(shaped), shaped, request.args, route, database)
-        text, size_bytes = self._threads.call(_insert_of, copy, self._rows(session, request, copy))
+        with nowhere():
+            answer = self._rows(session, request, copy)
+        text, size_bytes = self._threads.call(_insert_of, copy, answer)
         if size_bytes > self._limits.max_statement_bytes:
             raise self._too_large(copy)
         try:

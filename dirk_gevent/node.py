@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +12,7 @@ import gevent
 from dirk_gevent import answers, protocol
 from dirk_gevent.admission import Places
 from dirk_gevent.config import Config, Instance
-from dirk_gevent.copying import LITERALS_FIELD
+from dirk_gevent.copying import LITERALS_FIELD, nowhere
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.faults import DirectoryInUse, Overrun, StorageFault
@@ -211,8 +212,9 @@ class NodeHandler:
                 raise Overrun
             relation = database.read(shaped, request.args, now_ms)
         except Overrun:
-            stream = self._readers.threads.call(database.stream, shaped, request.args, now_ms, literal_bytes)
-            return NodeStream(stream, self._readers, self._engine.node, session, request, database, wire, began)
+            with nowhere() if literal_bytes else nullcontext():
+                stream = self._readers.threads.call(database.stream, shaped, request.args, now_ms, literal_bytes)
+                return NodeStream(stream, self._readers, self._engine.node, session, request, database, wire, began)
         except StorageFault as fault:
             raise self._progress.failed(database, fault) from fault
         except SqlError as error:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from dirk_gevent import answers, protocol
 from dirk_gevent.backends import OPEN_CLASSES
 from dirk_gevent.config import Limits
-from dirk_gevent.copying import SMALL_BYTES, Copies, Read, ReadRefused
+from dirk_gevent.copying import SMALL_BYTES, Copies, Read, ReadRefused, nowhere
 from dirk_gevent.engine.results import Outcome
 from dirk_gevent.host import LogHost
 from dirk_gevent.log.contract import DatabaseChanged
@@ -81,14 +81,16 @@ class Writes:
             if request.request_id is not None and not error.sqlstate.startswith(OPEN_CLASSES):
                 outcome = self._outcome(session, database, log_id, Draft(draft.request_id, ()), route)
             if outcome is not None and outcome.sqlstate != _NOTHING_RAN:
-                return self._answer(session, request, database, log_id, outcome)
+                with nowhere():
+                    return self._answer(session, request, database, log_id, outcome)
             if isinstance(error, SqlError):
                 raise
             return error.answer if request.has_meta else protocol.split_meta(error.answer)[1]
         if copied.size_bytes <= SMALL_BYTES:
             place.close()
         made = replace(draft, statements=(copied.statement,), request_hash=copied.request_hash)
-        return self._written(session, request, database, log_id, made, route)
+        with nowhere():
+            return self._written(session, request, database, log_id, made, route)
 
     def _answer(self, session: Session, request: Request, database: str, log_id: int, outcome: Outcome) -> bytes:
         error = outcome.error()

@@ -152,6 +152,25 @@ def test_mistakes_have_their_sentences(shared_cluster: Cluster, part: str) -> No
         assert translated == [[f"manampia ao@ dst alaivo * ao@ {there}.src"]]
 
 
+@pytest.mark.parametrize("part", PARTS)
+def test_an_error_of_a_copy_points_at_no_other_text(shared_cluster: Cluster, part: str) -> None:
+    """Where its two halves are wrong is in texts that the client has not sent; where it is no copy, in its own."""
+    here, there = made(shared_cluster, f"place_{part}")
+    with shared_cluster.connect(part) as connection:
+        assert "miasa" in connection.ask(f"ampiasao {here};")
+        for text in (
+            f"insert into dst\n select k, nisy\n from {there}.src",
+            f"insert into\n nisy select * from {there}.src",
+            f"insert into dst select * from {there}.src returning nisy",
+            f"insert into dst select * from {there}.vv",
+            f"insert into dst select ?, k from {there}.src",
+        ):
+            answer = connection.ask(f"/*dirk {{}}*/ {text};")
+            assert not {"line", "column"} & meta(answer).keys() and "\n" not in message(answer), answer
+        refused = meta(connection.ask(f"/*dirk {{}}*/ insert into dst\n select * from {there}.src, dst;"))
+        assert (refused["sqlstate"], refused["line"]) == ("0A000", 2)
+
+
 #: Control characters take six times their size in an answer.
 _CONTROLS = "replace(hex(zeroblob(2500000)), '0', char(1))"
 
