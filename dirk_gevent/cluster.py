@@ -110,7 +110,7 @@ class ServerRow:
 
 
 class Cluster:
-    """All configured nodes. `clock` is monotonic seconds."""
+    """All configured nodes. `clock` is monotonic seconds (see `HubWatch.listening_seconds`)."""
 
     def __init__(self, config: Config, clock: Callable[[], float] = time.monotonic) -> None:
         self.nodes = {instance.id: NodeView(instance) for instance in config.instances}

@@ -50,10 +50,16 @@ class Forward:
     """
 
     def __init__(
-        self, config: Config, node: str, host: LogHost | None, log: Logger, log_time: HeardTime | None = None
+        self,
+        config: Config,
+        node: str,
+        host: LogHost | None,
+        log: Logger,
+        log_time: HeardTime | None = None,
+        heard: Heard | None = None,
     ) -> None:
         self.host = host
-        self.heard = Heard()
+        self.heard = heard or Heard()
         self._node = node
         self._log_time = log_time or HeardTime()
         self._config = config

@@ -17,7 +17,7 @@ from gevent.event import Event
 
 from dirk_gevent import replication, routing
 from dirk_gevent.admission import PlacesByLog
-from dirk_gevent.cluster import Cluster, ServerRow
+from dirk_gevent.cluster import MISSED_BEATS, Cluster, ServerRow
 from dirk_gevent.config import Config
 from dirk_gevent.conflicts import Cause, ConflictBook
 from dirk_gevent.disputes import Disputes
@@ -47,12 +47,17 @@ _PREFERENCE_CHECK_SECONDS = 0.05
 
 
 class LogHost:
-    """Everything between a parsed write and its outcome, and everything the followers of the log need."""
+    """Everything between a parsed write and its outcome, and everything the followers of the log need.
 
-    def __init__(self, config: Config, log: Log, logger: Logger) -> None:
+    `clock`: seconds by which the silence of nodes is measured.
+    """
+
+    def __init__(
+        self, config: Config, log: Log, logger: Logger, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self.log = log
         self.config = config
-        self.cluster = Cluster(config)
+        self.cluster = Cluster(config, clock)
         self.beat_seconds = config.replication.interval_seconds
         self.book = ConflictBook(config.log.directory, logger.exception)
         self.disputes = Disputes(self, self.book)
@@ -251,13 +256,14 @@ class LogHost:
         self.snapshots.hurry()
         self.evidence.heard_of(hello)
 
-    def node_lost(self, node: str) -> None:
+    def node_lost(self, node: str, reason: str) -> None:
         """A node does not follow any more."""
         self.cluster.lost(node)
         self.log.clock.lost(node)
         if node not in self._reported_down and not self.is_stopping:
             self._reported_down.add(node)
-            self._logger.error("replication_down", target=node, text=f"Erreur réplication sur {node}")
+            text = f"Erreur réplication sur {node}"
+            self._logger.error("replication_down", target=node, text=text, reason=reason)
 
     def fence(
         self,
@@ -311,14 +317,14 @@ class LogHost:
 
     def _watch_nodes(self) -> None:
         for node in self.cluster.silent():
-            self.node_lost(node)
+            self.node_lost(node, f"{MISSED_BEATS} heartbeats missed")
             link = self.links().get(node)
             if link is not None:
                 link.close()
         if time.monotonic() - self._started > _START_GRACE_SECONDS:
             for name, view in self.cluster.nodes.items():
                 if not view.is_connected:
-                    self.node_lost(name)
+                    self.node_lost(name, "it has not come yet")
 
     def _forget_dropped(self) -> None:
         for log_id, index in list(self._dropped.items()):

@@ -90,7 +90,8 @@ class NodeLink:
         try:
             work(*arguments)
         except (OSError, ValueError) as error:
-            self._host.log_event("link_broken", node=self.node, reason=str(error))
+            if not self._frames.is_closed:
+                self._host.log_event("link_broken", node=self.node, reason=str(error))
             self.close()
         except Exception as error:
             self._host.log_failure("link_failed", error)

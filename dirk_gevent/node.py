@@ -19,6 +19,7 @@ from dirk_gevent.engine.faults import DirectoryInUse, Overrun, StorageFault
 from dirk_gevent.follower import Follower
 from dirk_gevent.forward import Forward
 from dirk_gevent.freshness import is_fresh, needed_index
+from dirk_gevent.heard import Heard
 from dirk_gevent.host import LogHost
 from dirk_gevent.hosts import reachable
 from dirk_gevent.log.embedded import EmbeddedLog
@@ -327,8 +328,9 @@ def run(config: Config, node: str) -> int:
     engine = _open(config, node, shares.databases, log_lines)
     progress = Progress(engine)
     own_log = EmbeddedLog(config.log) if config.load_balancer is None else None
-    host = LogHost(config, own_log, log_lines) if own_log is not None else None
-    forward = Forward(config, engine.node, host, log_lines, progress.log_time)
+    hub = HubWatch()
+    host = LogHost(config, own_log, log_lines, hub.listening_seconds) if own_log is not None else None
+    forward = Forward(config, engine.node, host, log_lines, progress.log_time, Heard(hub.listening_seconds))
     handler = NodeHandler(config, engine, progress, forward)
     service = Service(instance.listens_on, instance.port, handler, config.limits, log_lines, handler.quick)
     stop = StopRequest()
@@ -337,7 +339,6 @@ def run(config: Config, node: str) -> int:
     own = (reachable(instance.listens_on), instance.port)
     follower = Follower(engine, progress, (place.reached_at, place.listen_port) if place else own, log_lines)
     follower.heard, follower.listen_port = forward.heard, instance.port
-    hub = HubWatch()
     helpers: list[gevent.Greenlet[..., Any]]
     helpers = [gevent.spawn(one) for one in (follower.run, forward.watch, handler.transactions.watch, hub.run)]
     helpers += [gevent.spawn(_say_ready, follower, log_lines, instance.listens_on, instance.port)]

@@ -309,6 +309,8 @@ class FrameSocket:
         self._buffer = bytearray(received)
         self._compressor = frame_compressor()
         self._decompressor = zstandard.ZstdDecompressor()
+        #: Whether this side has closed it.
+        self.is_closed = False
 
     def send(self, content: Mapping[str, Any], body: bytes = b"") -> None:
         """Send one object, with `body` as its raw ``body`` bytes."""
@@ -346,6 +348,7 @@ class FrameSocket:
 
     def close(self) -> None:
         """Close the connection; a greenlet blocked in `receive` gets None or OSError."""
+        self.is_closed = True
         with suppress(OSError):
             self._sock.shutdown(socket.SHUT_RDWR)
         self._sock.close()

@@ -145,14 +145,14 @@ def run(config: Config) -> int:
     for notice in config.notices:
         log_lines.info("config_notice", text=notice)
     with_log: Log = EmbeddedLog(config.log)
-    host = LogHost(config, with_log, log_lines)
+    hub = HubWatch()
+    host = LogHost(config, with_log, log_lines, hub.listening_seconds)
     handler = ProxyHandler(config, host, log_lines)
     service = Service(place.listen_host, place.listen_port, handler, config.limits, log_lines)
     stop = StopRequest()
     service.start()
     helpers = [gevent.spawn(host.run)] + [gevent.spawn(one.watch) for one in handler.backends.values()]
     log_lines.info("ready", listen=f"{place.listen_host}:{place.listen_port}", head=host.head_index(SYSTEM_LOG_ID))
-    hub = HubWatch()
     helpers.append(gevent.spawn(hub.run))
     stop.wait()
     log_lines.info("stopping", connections=service.connections)

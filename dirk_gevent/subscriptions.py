@@ -109,7 +109,7 @@ class Subscriptions:
         finally:
             if self.links.get(hello.node) is link:
                 del self.links[hello.node]
-                self._host.node_lost(hello.node)
+                self._host.node_lost(hello.node, "the connection ended")
 
     def _refusal(self, hello: Hello) -> str | None:
         view = self._host.cluster.nodes.get(hello.node)

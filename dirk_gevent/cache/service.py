@@ -18,9 +18,11 @@ from dirk_gevent.cache.follow import HeaderFollower
 from dirk_gevent.cache.options import CacheOptions
 from dirk_gevent.cache.store import Store
 from dirk_gevent.config import Config
+from dirk_gevent.heard import Heard
 from dirk_gevent.listening import listen
 from dirk_gevent.logs import Logger, logger
 from dirk_gevent.messages import render
+from dirk_gevent.metrics import HubWatch
 from dirk_gevent.open_files import RELAY_FILES_A_CONNECTION, fitted
 from dirk_gevent.service import StopRequest
 from dirk_gevent.startup import give_way_to_hub
@@ -41,7 +43,9 @@ class CacheService:
         self._options = options
         self._log = log
         self._upstream_answered = Event()
-        self._store = Store(options.entries, options.ttl_seconds, options.max_bytes)
+        self._hub = HubWatch()
+        heard = Heard(self._hub.listening_seconds)
+        self._store = Store(options.entries, options.ttl_seconds, options.max_bytes, heard)
         self._flights = Flights()
         self._request_bytes = RequestBytes(options.request_bytes)
         self._follower = HeaderFollower(
@@ -68,7 +72,7 @@ class CacheService:
         """Listen and begin to follow; CannotStartError when that can't be done at the address."""
         give_way_to_hub()
         listen(self._server, self._options.host, self._options.port)
-        self._greenlets = [gevent.spawn(self._follower.run), gevent.spawn(self._announce)]
+        self._greenlets = [gevent.spawn(one) for one in (self._hub.run, self._follower.run, self._announce)]
 
     def stop(self) -> None:
         """Accept no more, end idle connections, give running statements `DRAIN_SECONDS`, then end all."""

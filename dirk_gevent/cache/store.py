@@ -172,14 +172,14 @@ class Store:
     `hits` and `misses` count requests since the start. `upstream_heard`: when the header stream last brought anything.
     """
 
-    def __init__(self, entries: int, ttl_seconds: float, max_bytes: int) -> None:
+    def __init__(self, entries: int, ttl_seconds: float, max_bytes: int, heard: Heard | None = None) -> None:
         self.ttl_seconds = ttl_seconds
         self.max_bytes = max_bytes
         self.answer_limit_bytes = max(1, max_bytes // 8)
         # What one entry may take: nothing when no entry is wanted.
         self._room_bytes = 2 * self.answer_limit_bytes if entries > 0 else 0
         self.lease_until = float("-inf")
-        self.upstream_heard = Heard()
+        self.upstream_heard = heard or Heard()
         self.collecting_bytes = 0
         self.stored_bytes = 0
         self.hits = 0

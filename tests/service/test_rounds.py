@@ -188,7 +188,7 @@ def test_a_node_that_is_silent_in_a_round_is_not_awaited(
     first, _ = two(host, connect)
     current = begun(host)
     tell(first, 1, b"right")
-    host.node_lost("m2")
+    host.node_lost("m2", "the connection ended")
     ends(current)
     assert current.withdrawn == {"m2"}
 
