@@ -180,6 +180,7 @@ class Mistakes:
         forms = (
             f"rename to {other}", f"rename column {column} to {self._pick(('a', 'B', 'c', 'rowid'))}",
             f"add column {column} ISA", f"add column z default ({self._value(1)})", f"add z as ({self._value(1)})",
+            f"add z TEXT as ({self._value(2)})", f"add z d as ({self._value(2)})", f"add z check ({self._value(2)})",
             f"add z ISA {self._pick(('unique', 'primary key', 'not null', 'references t', 'references nosuch'))}",
             f"drop column {column}", f"alter column {column} set not null", f"drop constraint {column}",
             f"alter column {column} set default ({self._value(1)})", f"add constraint c check ({self._value(1)})",

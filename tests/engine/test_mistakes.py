@@ -114,6 +114,11 @@ def test_many_mistakes_have_theirs() -> None:
         ("alter table t rename to i", "42P07"),
         ("alter table s rename to V", "42P07"),
         ("alter table t add column x ISA references v", "42809"),
+        ("alter table t add column g TEXT as (json(b))", "22032"),
+        ("alter table t add column g TEXT as (json(b)) stored", "22032"),
+        ("alter table t add column g ISA as (abs(-9223372036854775807 - a))", "22003"),
+        ("alter table t add column g ISA check (json(b) <> '')", "22032"),
+        ("alter table t add column g ISA default 1 check (abs(-9223372036854775807 - a) > g)", "22003"),
         ("alter table t add constraint c foreign key (a) references V", "42809"),
     ],
 )
