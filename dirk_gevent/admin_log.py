@@ -9,7 +9,7 @@ from typing import Any
 from dirk_gevent.admin_link import print_table, say
 from dirk_gevent.admin_usage import UsageError
 from dirk_gevent.config import Config
-from dirk_gevent.rebuild import RebuildRefused, rebuild
+from dirk_gevent.rebuild import RebuildRefused, check, rebuild
 from dirk_gevent.survey import Loss, NodeFiles, entries_lost, losses, survey
 
 
@@ -20,6 +20,7 @@ def rebuild_log(settings: Config, options: Mapping[str, Any]) -> int:
     if chosen is None:
         raise UsageError(f"--from: no node is called {options['--from']}; known: {', '.join(n.node for n in nodes)}")
     _print_findings(nodes)
+    check(settings, chosen)
     lost = losses(chosen, nodes)
     _check_losses(chosen.node, lost, options["--yes-lose"])
     if not (options["--yes"] or options["--yes-lose"]):
@@ -40,9 +41,9 @@ def _check_losses(chosen: str, lost: list[Loss], accepted: str | None) -> None:
     if not count or (accepted is not None and int(accepted) == count):
         return
     for loss in lost:
-        say(f"{loss.node} has {loss.entries} entries of {loss.database} that {chosen} has not.")
+        say(f"{loss.node} has {_entries(loss.entries)} of {loss.database} that {chosen} has not.")
     raise RebuildRefused(
-        f"{count} entries that other nodes have applied would be lost: choose the node that is furthest, "
+        f"{_entries(count)} that other nodes have applied would be lost: choose the node that is furthest, "
         f"or say --yes-lose {count}; nothing was changed"
     )
 
@@ -56,6 +57,10 @@ def _plan(directory: Path, chosen: NodeFiles) -> str:
 
 def _databases(count: int) -> str:
     return "1 database" if count == 1 else f"{count} databases"
+
+
+def _entries(count: int) -> str:
+    return "1 entry" if count == 1 else f"{count} entries"
 
 
 def _print_findings(nodes: tuple[NodeFiles, ...]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -91,8 +92,7 @@ def parse(argv: Sequence[str]) -> dict[str, Any]:
     try:
         options = dict(docopt(USAGE, words, version=f"dirk-admin {__version__}"))
     except DocoptExit:
-        given = f"unknown option or argument: {shlex.join(words)}" if words else "a command is missing"
-        raise UsageError(f"{given}; see dirk-admin --help") from None
+        raise UsageError(_mistake(words)) from None
     for name in _NUMBERS:
         value = options[name]
         if value is None or (value.isascii() and value.isdecimal() and len(value) <= _MOST_DIGITS):
@@ -104,6 +104,32 @@ def parse(argv: Sequence[str]) -> dict[str, Any]:
     if options["--to-time"] is not None:
         moment_ms(options["--to-time"])
     return options
+
+
+def _mistake(words: Sequence[str]) -> str:
+    """What is wrong with words that are no command: of a verb that there is, how that one is typed."""
+    if not words:
+        return "a command is missing; see dirk-admin --help"
+    usages = _usages()
+    verb = next((word for word in words if word in usages), None)
+    if verb is None:
+        return f"unknown option or argument: {shlex.join(words)}; see dirk-admin --help"
+    names = re.findall(r"(?<![-\w])--?\w[-\w]*", USAGE)
+    options = (word.partition("=")[0] for word in words if word.startswith("-") and len(word) > 1)
+    unknown = next((one for one in options if not any(name.startswith(one) for name in names)), None)
+    given = f"unknown option {unknown}" if unknown else f"{shlex.join(words)}: something is missing, or too much"
+    return f"{given}; {verb} is typed: {' or: '.join(usages[verb])}"
+
+
+def _usages() -> dict[str, list[str]]:
+    """By each verb the lines that say how it is typed."""
+    written = USAGE.partition("Usage:\n")[2].partition("\n\n")[0]
+    found: dict[str, list[str]] = {}
+    for usage in re.split(r"\n(?=  dirk-admin )", written):
+        verb = usage.split()[1]
+        if verb.isascii() and verb.replace("-", "").isalpha() and not verb.startswith("-"):
+            found.setdefault(verb, []).append(" ".join(usage.split()))
+    return found
 
 
 def moment_ms(text: str) -> int:

@@ -187,8 +187,12 @@ class Cluster:
 
     def silent(self) -> list[str]:
         """Nodes whose link stands but that missed three beats."""
-        limit = self._clock() - MISSED_BEATS * self._beat_seconds
-        return [name for name, view in self.nodes.items() if view.is_connected and view.last_beat < limit]
+        return [name for name, view in self.nodes.items() if view.is_connected and not self.is_beating(name)]
+
+    def is_beating(self, node: str) -> bool:
+        """Whether a node's link stands and it has not missed three beats."""
+        view = self.nodes[node]
+        return view.is_connected and view.last_beat >= self._clock() - MISSED_BEATS * self._beat_seconds
 
     def applied(self, node: str, log_id: int, index: int, head: int) -> None:
         """The node has applied a log up to `index`."""

@@ -78,7 +78,7 @@ class Follower:
         #: Set when the host sends nothing new here and nothing is under way, or when there is no host.
         self._left = Event()
         self.files = FileWatch(engine)
-        self._beat_seconds, self._said_waiting = 0.5, False
+        self._beat_seconds, self._said_waiting, self._said_refused = 0.5, False, ""
         self._process = f"{random.getrandbits(64):016x}"
         #: The disk took neither the node's name nor the log's: every database here counts as stalled.
         self._is_unwritten = False
@@ -211,10 +211,11 @@ class Follower:
         return introduce(self.engine, self._genesis(), *told)
 
     def _refused(self, frame: dict[str, Any] | None) -> None:
-        reason = (frame.get("text") or frame.get("key", "unknown")) if frame else "closed"
-        if not self._said_waiting:
-            self._said_waiting = True
-            self.logger.error("log_refused", reason=str(reason))
+        # Nothing else that was said meanwhile (the host went away) says this.
+        reason = str((frame.get("text") or frame.get("key", "unknown")) if frame else "closed")
+        if reason != self._said_refused:
+            self._said_refused, self._said_waiting = reason, True
+            self.logger.error("log_refused", reason=reason)
 
     def _accepted(self, welcome: Welcome) -> None:
         # Until all of a log that replaced another is applied here, this node still counts as the other's follower:
@@ -231,7 +232,7 @@ class Follower:
         self._target = dict(welcome.heads)
         self.progress.welcomed(welcome.heads)
         self.check_level()
-        self._said_waiting = False
+        self._said_waiting, self._said_refused = False, ""
         self.is_connected = True
         self.logger.info("following", log=f"{self._place[0]}:{self._place[1]}")
 

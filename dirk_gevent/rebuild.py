@@ -51,7 +51,7 @@ def rebuild(config: Config, chosen: NodeFiles, nodes: tuple[NodeFiles, ...]) -> 
 
     `nodes` are all nodes that could be read: any log that one of them follows becomes a predecessor.
     """
-    _check(config, chosen)
+    check(config, chosen)
     directory = config.log.directory
     lock = _locked(directory)
     try:
@@ -69,8 +69,13 @@ def rebuild(config: Config, chosen: NodeFiles, nodes: tuple[NodeFiles, ...]) -> 
     return Rebuilt(len(logs) - 1, kept)
 
 
-def _check(config: Config, chosen: NodeFiles) -> None:
-    """Refuses files that are no whole, trusted copy."""
+def check(config: Config, chosen: NodeFiles) -> None:
+    """Raises RebuildRefused for files that are no whole, trusted copy."""
+    if not chosen.directory.is_dir():
+        raise RebuildRefused(
+            f"{chosen.node} cannot be used: {chosen.directory} is not on this machine; "
+            "stop it, copy its directory there from its own machine, and type this again"
+        )
     if chosen.problems:
         raise RebuildRefused(f"{chosen.node} cannot be used: {chosen.problems[0]}")
     if SYSTEM_LOG_ID not in chosen.databases or chosen.genesis is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from gevent import socket
@@ -14,6 +14,7 @@ from dirk_gevent.host_link import NodeLink
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from dirk_gevent.logs import Logger
 from dirk_gevent.messages import sentence
+from dirk_gevent.namesakes import Namesakes
 from dirk_gevent.operations import serve_admin
 from dirk_gevent.outcomes import Header
 from dirk_gevent.protocol import FrameSocket
@@ -35,7 +36,9 @@ class Subscriptions:
         self.caches: set[CacheLink] = set()
         self._host = host
         self._logger = logger
-        self._refused: dict[str, str | None] = {}
+        self._namesakes = Namesakes(host.cluster)
+        #: Why a program was refused last as each node, with its process: said once.
+        self._refused: dict[str, tuple[str | None, str]] = {}
 
     def follow(self, sock: socket.socket, fields: object) -> None:
         """Serve a subscription on `sock` until it ends; `fields` are the metadata's `follow`."""
@@ -49,7 +52,7 @@ class Subscriptions:
             elif fields.get("as") == "admin":
                 serve_admin(self._host, frames, fields)
             else:
-                self._serve_node(frames, Hello.decode(fields))
+                self._serve_node(sock, frames, Hello.decode(fields))
         except (OSError, ValueError, KeyError, TypeError) as error:
             self._logger.debug("subscription_ended", reason=str(error))
         except SqlError as error:
@@ -86,17 +89,14 @@ class Subscriptions:
         finally:
             self.caches.discard(link)
 
-    def _serve_node(self, frames: FrameSocket, hello: Hello) -> None:
-        reason = self._refusal(hello)
-        facts = {"node": hello.node, "build": hello.build[:_SHOWN_BUILD], "own": build_fingerprint()}
-        text = sentence(reason, "en", facts) if reason is not None else ""
-        if self._refused.get(hello.node) != reason:
-            self._refused[hello.node] = reason
-            if reason is not None:
-                self._logger.error("node_refused", target=hello.node, reason=text)
+    def _serve_node(self, sock: socket.socket, frames: FrameSocket, hello: Hello) -> None:
+        other = self._namesakes.other(hello)
+        reason = "node_runs_twice" if other is not None else self._refusal(hello)
         if reason is not None:
-            frames.send({"t": "refuse", "log": None, "key": reason, "text": text})
+            self._refuse(frames, hello, reason, other or {})
             return
+        self._refused.pop(hello.node, None)
+        self._namesakes.came(hello, sock)
         self._host.fences.check_owner(hello)
         self._host.evidence.came(hello)
         previous = self.links.pop(hello.node, None)
@@ -110,6 +110,14 @@ class Subscriptions:
             if self.links.get(hello.node) is link:
                 del self.links[hello.node]
                 self._host.node_lost(hello.node, "the connection ended")
+
+    def _refuse(self, frames: FrameSocket, hello: Hello, reason: str, other: Mapping[str, str]) -> None:
+        facts = {"node": hello.node, "build": hello.build[:_SHOWN_BUILD], "own": build_fingerprint(), **other}
+        text = sentence(reason, "en", facts)
+        if self._refused.get(hello.node) != (reason, hello.process):
+            self._refused[hello.node] = reason, hello.process
+            self._logger.error("node_refused", target=hello.node, reason=text)
+        frames.send({"t": "refuse", "log": None, "key": reason, "text": text})
 
     def _refusal(self, hello: Hello) -> str | None:
         view = self._host.cluster.nodes.get(hello.node)

@@ -206,6 +206,13 @@ MESSAGES: dict[str, Texts] = {
         fr="ce nœud n'est pas dans les instances du config.json du proxy",
         en="this node is not among the instances of the proxy's config.json",
     ),
+    "node_runs_twice": Texts(
+        mg="efa misy programa hafa mandeha amin'ny anarana {node}[[ (avy amin'ny {address}, nanomboka {since})]] ; "
+        "ajanony ny iray",
+        fr="un autre programme sert déjà de nœud {node}[[ (depuis {address}, connecté depuis {since})]] ; "
+        "arrêtez l'un des deux",
+        en="another program runs as node {node}[[ (from {address}, since {since})]]; stop one of the two",
+    ),
     "build_differs": Texts(
         mg="mety hamarana ny fanoratana amin'ny fomba hafa ny mpizara {node} ({build}) sy ny proxy ({own}) ; "
         "apetraho amin'izy roa ny DirkDB sy ny apsw mitovy",

@@ -81,6 +81,12 @@ _NAMES: dict[str, Texts] = {
         fr="{name} est une vue, pas une table ; elle ne se modifie pas",
         en="{name} is a view, not a table; it cannot be changed",
     ),
+    "view_not_dumped": Texts(
+        mg="jery ny {name} fa tsy tabilao ; ao amin'ny soratry ny tahiry iray manontolo (dump tsy misy --table) no "
+        "ahitana azy",
+        fr="{name} est une vue, pas une table ; elle figure dans le script de la base entière (dump sans --table)",
+        en="{name} is a view, not a table; it is in the script of the whole database (dump without --table)",
+    ),
     "in_use": Texts(
         mg="tsy azo ravana ny {name} fa ampiasain'ny {user}",
         fr="{name} ne peut pas être supprimé : {user} l'utilise",

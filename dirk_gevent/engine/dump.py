@@ -34,7 +34,7 @@ def dump_file(database: Path, target: Path, name: str, remarks: tuple[str, ...],
 
     They make the database `name` and use it; those of the system database make the databases that it lists and are
     not there. With `table`, they make that table in the database that is in use. `remarks` are lines of comment before
-    them. Raises apsw errors, OSError, SqlError unknown_table.
+    them. Raises apsw errors, OSError, SqlError unknown_table, view_not_dumped.
     """
     partial = target.with_name(target.name + ".partial")
     connection = open_reader(database, EntryContext())
@@ -78,10 +78,12 @@ def statements(connection: apsw.Connection, name: str) -> Iterator[str]:
 def table_statements(connection: apsw.Connection, name: str) -> Iterator[str]:
     """The statements that make one table and its indexes, with the domains that it needs, in the database in use.
 
-    Raises SqlError unknown_table.
+    Raises SqlError unknown_table, view_not_dumped.
     """
     schema, sources = _objects(connection)
     table = schema.tables.get(parser.schema.key(name))
+    if table is None and (view := schema.views.get(parser.schema.key(name))) is not None:
+        raise SqlError("view_not_dumped", name=view.name)
     if table is None:
         names = [each.name for each in schema.tables.values()]
         raise SqlError("unknown_table", name=name, nearest=nearest(name, names))

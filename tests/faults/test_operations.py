@@ -165,6 +165,10 @@ def test_a_dump_runs_again(cluster: Cluster) -> None:
     one = admin(cluster, "dump", "t", "--table", "U")
     assert one.startswith("-- Table U of database t at index ") and "tahiry" not in one
     assert "nisy" in admin(cluster, "dump", "t", "--table", "nisy", status=1)
+    with cluster.connect("proxy") as session:
+        session.ask("ampiasao t;")
+        session.ask("manamboara jery v antso alaivo 1 antso x;")
+    assert "v is a view" in admin(cluster, "dump", "t", "--table", "V", status=1)
 
 
 def test_a_dump_of_a_hostile_name_makes_its_own_database_alone(cluster: Cluster) -> None:

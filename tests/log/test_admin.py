@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from dirk_gevent.admin_usage import UsageError, parse
 from tests.cluster import Cluster, clean_environ, message, wait_for
 
 PARTS = ("m1", "m2", "proxy")
@@ -97,6 +98,39 @@ def test_a_lost_log_is_rebuilt_and_both_masters_go_on(cluster: Cluster) -> None:
     cluster.start(*PARTS)
     for node in PARTS:
         wait_for(lambda node=node: rows(cluster, node) == 21, WAIT_SECONDS, f"the rows on {node} again")
+
+
+@pytest.mark.parametrize("yes", [(), ("--yes",), ("--yes-lose", "6")])
+def test_a_node_of_another_machine_is_not_chosen_before_its_directory_is_here(
+    make_cluster: Callable[..., Cluster], yes: tuple[str, ...]
+) -> None:
+    """What was said of it before --yes was of no databases at all."""
+    done = admin(make_cluster(), "rebuild-log", "--from", "m1", *yes)
+    assert done.returncode == 1 and "Add --yes" not in done.stdout
+    assert "data/m1 is not on this machine; stop it, copy its directory there" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "usage"),
+    [
+        ("drain", "dirk-admin drain NODE [--seconds N] [--config FILE]"),
+        ("evict --yes", "dirk-admin evict NODE [--database NAME] [--yes] [--config FILE]"),
+        ("backup", "dirk-admin backup BACKUP [--database NAME] [--config FILE]"),
+        ("check", "dirk-admin check BACKUP"),
+        ("dump", "dirk-admin dump DATABASE [SCRIPT] [--table NAME] [--config FILE]"),
+        ("skip school", "dirk-admin skip DATABASE INDEX [--yes] [--config FILE]"),
+        ("settle school", "dirk-admin settle DATABASE (--keep NODE | --keep-log)"),
+        ("settle school --keep m1 --keep-log", "or: dirk-admin settle --accept-log [--yes]"),
+        ("restore school", "dirk-admin restore DATABASE (--to-index N | --to-time TIME) [--as NAME | --in-place]"),
+        ("--config x rebuild-log", "dirk-admin rebuild-log --from NODE [--yes] [--yes-lose N] [--config FILE]"),
+        ("status --nope", "unknown option --nope; status is typed: dirk-admin status [--config FILE]"),
+    ],
+)
+def test_a_verb_that_lacks_something_says_what_it_takes(words: str, usage: str) -> None:
+    with pytest.raises(UsageError) as mistake:
+        parse(words.split())
+    assert usage in str(mistake.value) and "\n" not in str(mistake.value)
+    assert ("unknown" in str(mistake.value)) == ("nope" in words)
 
 
 def test_a_drop_said_again_to_a_rebuilt_log_drops_no_newer_database(cluster: Cluster) -> None:
