@@ -164,6 +164,10 @@ class SimSocket:
     def setsockopt(self, *_: object) -> None:
         """Nothing: options are the kernel's."""
 
+    def getpeername(self) -> tuple[str, int]:
+        """Where the other end is: all machines of a play have one address."""
+        return "127.0.0.1", 0
+
     def fileno(self) -> int:
         """The descriptor by which the loop knows it; -1 once closed."""
         return -1 if self.closed else self.fd

@@ -313,8 +313,10 @@ def test_one_table_comes_with_what_it_needs(databases: tuple[Database, Database]
     assert {row.name for row in _catalog(copy)} == {"inner_", "outer_", "t", "i"}
     assert dumped(copy, tmp_path, table="t") == script
     assert "AUTOINCREMENT = 4" in script
+    with pytest.raises(SqlError, match="view_not_dumped"):
+        dumped(one, tmp_path, table="V")
     with pytest.raises(SqlError, match="unknown_table"):
-        dumped(one, tmp_path, table="v")
+        dumped(one, tmp_path, table="w")
 
 
 def test_numbers_go_on_where_a_statement_says(databases: tuple[Database, Database]) -> None:
