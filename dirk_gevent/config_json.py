@@ -33,13 +33,16 @@ def parse(path: Path) -> object:
     try:
         with path.open("rb") as file:
             encoded = file.read(_MOST_BYTES + 1)
-        text = encoded.decode("utf-8")
+        # Windows' editors begin a file with a byte order mark.
+        text = encoded.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise ConfigError("is not UTF-8 text") from None
     except OSError as error:
         raise ConfigError((error.strerror or str(error)).lower()) from None
     if len(encoded) > _MOST_BYTES:
         raise ConfigError(f"is longer than {_MOST_BYTES} bytes")
+    if not text.strip():
+        raise ConfigError("is empty: it holds no settings")
     try:
         return json.loads(text, object_pairs_hook=_once, parse_int=_whole_number)
     except json.JSONDecodeError as error:

@@ -8,10 +8,10 @@ import socket
 
 from gevent.server import StreamServer
 
+from dirk_gevent.in_use import address_in_use
 from dirk_gevent.startup import CannotStartError, plain_reason
 
 _REASONS = {
-    errno.EADDRINUSE: "is in use, another program listens there",
     errno.EADDRNOTAVAIL: "is not an address of this machine",
     errno.EACCES: "may not be used by this user",
 }
@@ -25,6 +25,8 @@ def listen(server: StreamServer, host: str, port: int) -> None:
         reason = plain_reason(error).partition(": (")[0]
         raise CannotStartError(f"{host}:{port} can't be listened on: {reason}") from None
     except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise CannotStartError(f"{host}:{port} is in use, {address_in_use(host, port)}") from None
         # `strerror` would do, but gevent puts the address into it.
         reason = _REASONS.get(error.errno or 0) or f"can't be listened on: {os.strerror(error.errno or 0).lower()}"
         raise CannotStartError(f"{host}:{port} {reason}") from None

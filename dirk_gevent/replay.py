@@ -112,7 +112,9 @@ class Scratch:
         """What a person is told of entries that ran by other rules than they were appended under; "" without any."""
         if not self.older_entries:
             return ""
-        return f"{self.older_entries} entries of an earlier release were ended by the rules of this one"
+        what = "1 entry" if self.older_entries == 1 else f"{self.older_entries} entries"
+        were = "was" if self.older_entries == 1 else "were"
+        return f"{what} of an earlier release {were} ended by the rules of this one"
 
     def content_digest(self) -> bytes:
         """The digest of the whole content."""

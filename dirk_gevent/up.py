@@ -8,6 +8,7 @@ because an operator who stops a part wants it stopped.
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import socket
@@ -18,9 +19,11 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 
 from dirk_gevent.hosts import reachable
+from dirk_gevent.in_use import DATA_LOCK, LOG_LOCK, address_in_use, holder
 from dirk_gevent.settings import Config
 from dirk_gevent.startup import CannotStartError
 from dirk_gevent.streams import HangUp
@@ -48,6 +51,8 @@ class _Planned:
     words: tuple[str, ...]
     host: str
     port: int
+    #: What the program locks as long as it runs; None for one without a directory.
+    lock: Path | None = None
 
 
 def run(config: Config, cache_port: int) -> int:
@@ -67,12 +72,14 @@ def run(config: Config, cache_port: int) -> int:
 def _plan(config: Config, cache_port: int) -> list[_Planned]:
     option = ("--config", str(config.path))
     planned = [
-        _Planned(one.id, ("server", one.id, *option), one.listens_on, one.port) for one in config.instances
+        _Planned(one.id, ("server", one.id, *option), one.listens_on, one.port, one.data_directory / DATA_LOCK)
+        for one in config.instances
     ]
     front = config.load_balancer
     if front is not None:
         upstream = (front.reached_at, str(front.listen_port))
-        planned.append(_Planned("proxy", ("proxy", *option), front.listen_host, front.listen_port))
+        lock = config.log.directory / LOG_LOCK
+        planned.append(_Planned("proxy", ("proxy", *option), front.listen_host, front.listen_port, lock))
         planned.append(_Planned("cache", ("cache", *upstream, str(cache_port), *option), "127.0.0.1", cache_port))
     return planned
 
@@ -92,6 +99,12 @@ def _listener(one: _Planned) -> socket.socket:
         raise CannotStartError(f"{one.name} can't listen on {one.host}: no machine has that name") from None
     except OSError as error:
         reason = os.strerror(error.errno).lower() if error.errno else str(error)
+        if error.errno == errno.EADDRINUSE:
+            if one.lock is not None and (process := holder(one.lock)) is not None:
+                raise CannotStartError(
+                    f"{one.name} runs already{process}: {one.lock.parent} is in use by it; stop it first"
+                ) from None
+            reason = f"it is in use, {address_in_use(one.host, one.port)}"
         raise CannotStartError(f"{one.name} can't listen on {one.host}:{one.port}: {reason}") from None
 
 
@@ -224,7 +237,8 @@ class _Run:
             if part.has_ended() and part.name not in self._told_dead:
                 self._told_dead.add(part.name)
                 words = " ".join(part.words[: 2 if part.words[0] == "server" else 1])
-                self._stream.say(f"{part.name} {part.end()}; bin/dirk-{words} starts it again", aloud=True)
+                again = f"bin/dirk-{words} starts it again, and is then yours to stop"
+                self._stream.say(f"{part.name} {part.end()}; {again}", aloud=True)
 
     def _stop(self) -> None:
         """Front to back: cache, proxy, nodes; whatever still runs after `STOP_SECONDS` is killed."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from parser.errors import SqlError
-from parser.keywords import KEYWORDS, MALAGASY_ONLY, NAME_TOKENS, TOKENS, speaks_malagasy, words_of
+from parser.keywords import KEYWORDS, MALAGASY_ONLY, NAME_TOKENS, RESERVED, TOKENS, speaks_malagasy, words_of
 from parser.lexer import SIGNS, SyntaxFault, Token
 from parser.plan import Shaped
 from parser.shape import fill, literal_texts, text_place
@@ -20,6 +20,11 @@ _FOUND_CHARACTERS = 40
 #: How many words before a fault may be the misspelt one, and how long a statement may be to be tried again for that.
 _LOOKED_BACK = 6
 _TRIED_CHARACTERS = 2_000
+
+#: What follows a name or a value that somebody forgot, and is no name.
+_AFTER_A_GAP = frozenset(
+    word for token in ("FROM", "WHERE") for word in KEYWORDS[token].malagasy + KEYWORDS[token].standard
+)
 
 #: First words of statements that other databases have and DirkDB does not, and kinds of objects that it does not make.
 _FOREIGN = frozenset(("attach", "detach", "grant", "pragma", "release", "revoke", "savepoint", "truncate", "vacuum"))
@@ -41,8 +46,8 @@ class _Meant:
 def syntax_error(shaped: Shaped, fault: SyntaxFault, find_fault: FindFault) -> SqlError:
     """The SqlError `syntax`, `parameter_misplaced` for a `?`, or `ends_early` at the statement's end.
 
-    With line, column, source, found, expected and nearest (a keyword that was perhaps meant; the place is then that of
-    the word in its stead).
+    With line, column, source, found, expected, nearest (a keyword that was perhaps meant; the place is then that of
+    the word in its stead) and reserved (what was found, when it is a reserved word that was perhaps meant as a name).
 
     The expected words are in the vocabulary that the statement is written in: in both when it mixes them, in
     Malagasy when it has no keyword. A statement that only other databases have is `not_supported`.
@@ -53,6 +58,7 @@ def syntax_error(shaped: Shaped, fault: SyntaxFault, find_fault: FindFault) -> S
     meant = _meant(fault, find_fault)
     start, end = (meant.start, meant.end) if meant is not None else (fault.start, fault.end)
     found = _found(shaped, fault, start, end)
+    reserved = _reserved(fault, find_fault) if meant is None else ""
     words = [] if meant is not None and start != fault.start else expected_words(_possible(fault), _voice(fault, meant))
     key = "syntax" if found else "ends_early"
     return SqlError(
@@ -62,6 +68,7 @@ def syntax_error(shaped: Shaped, fault: SyntaxFault, find_fault: FindFault) -> S
         found=found,
         expected=", ".join(words),
         nearest=meant.keyword if meant is not None else "",
+        reserved=reserved,
     )
 
 
@@ -103,6 +110,22 @@ def _names_before(fault: SyntaxFault) -> Iterator[Token]:
 
 def _near(name: str) -> list[str]:
     return get_close_matches(name.lower(), TOKENS, n=3, cutoff=0.65) if len(name) > 1 else []
+
+
+def _reserved(fault: SyntaxFault, find_fault: FindFault) -> str:
+    """The word at the fault when it is reserved, a name could stand there, and as a name it lets the grammar read on.
+
+    Where a value could stand, too, the whole statement must make sense with the name: mostly a value lacks there.
+    """
+    shape = fault.lexer.shape
+    word = shape[fault.start : fault.end]
+    is_wanted = word.lower() in RESERVED and "ID" in fault.expected and word.lower() not in _AFTER_A_GAP
+    if not is_wanted or len(shape) > _TRIED_CHARACTERS:
+        return ""
+    place = find_fault(f"{shape[: fault.start]}`{word}`{shape[fault.end :]}")
+    following = next((one.lexpos for one in fault.lexer.tokens if one.lexpos >= fault.end), len(shape))
+    reads_on = place is None or ("WHOLE" not in fault.expected and place - len("``") > following)
+    return word if reads_on else ""
 
 
 # --- the words that could stand there ------------------------------------------------------------------------

@@ -23,7 +23,7 @@ MESSAGES: dict[str, Texts] = {
         "  asehoy ny tahiry;   ampiasao sekoly;   asehoy ny tabilao;   alaivo * ao@ mpianatra;\n"
         "  manamboara tahiry sekoly;   manamboara tabilao mpianatra (id ISA, anarana LAHATSORATRA);\n"
         "  manampia ao@ mpianatra sanda (1, 'Rakoto');   safidio ny fiteny fr;   (ou mg, en)\n"
-        "Sans « ; » : miala (quit) quitte, diovy (!) efface l'écran, fanampiana (help) montre ceci.\n"
+        "Sans « ; » : miala (quit) quitte, diovy (!) efface l'écran, fanampiana (aide) montre ceci.\n"
         "Ctrl-C annule ce qui est en cours. Tout le langage : docs/language.md ; les serveurs : docs/operations.md.",
         en="Each statement ends with “;” and may take several lines, in Malagasy words or in SQL:\n"
         "  asehoy ny tahiry;   ampiasao sekoly;   asehoy ny tabilao;   alaivo * ao@ mpianatra;\n"

@@ -14,10 +14,12 @@ MARKS: dict[str, Texts] = {
 SYNTAX: dict[str, Texts] = {
     "syntax": Texts(
         mg="diso ny fanoratana, andalana faha-{line}, tarehintsoratra faha-{column}[[ : tsy nampoizina « {found} »]]"
-        "[[ ; {nearest} angaha ?]]",
+        "[[ ; {nearest} angaha ?]][[ ; tenin'ny fiteny ny {reserved} : soraty hoe `{reserved}` raha anarana]]",
         fr="erreur de syntaxe, ligne {line}, caractère {column}[[ : « {found} » inattendu]]"
-        "[[ ; vouliez-vous dire {nearest} ?]]",
-        en="syntax error at line {line}, character {column}[[: unexpected “{found}”]][[; did you mean {nearest}?]]",
+        "[[ ; vouliez-vous dire {nearest} ?]]"
+        "[[ ; {reserved} est un mot réservé : écrivez `{reserved}` pour en faire un nom]]",
+        en="syntax error at line {line}, character {column}[[: unexpected “{found}”]][[; did you mean {nearest}?]]"
+        "[[; {reserved} is a reserved word: write `{reserved}` to make it a name]]",
     ),
     "character_unassigned": Texts(
         mg="tsy azo atao anarana ny tarehintsoratra « {character} » : vaovao loatra ka tsy fantatry ny mpizara rehetra",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
 from dirk_gevent.client.answers import Cell
@@ -81,6 +81,8 @@ def encoded(parameters: Parameters) -> Args:
         return {_name(name): _encoded(value) for name, value in parameters.items()}
     if isinstance(parameters, str | bytes | bytearray | set | frozenset):
         raise TypeError(f"parameters must be a sequence or a mapping, not a {type(parameters).__name__}")
+    if not isinstance(parameters, Iterable):
+        raise TypeError(f"parameters must be a sequence or a mapping, not a {type(parameters).__name__}")
     return [_encoded(value) for value in parameters]
 
 
@@ -129,7 +131,10 @@ def _decimal(value: Decimal) -> int | float:
         return _whole(int(value))
     nearest = float(value)
     if Decimal(repr(nearest)) != value:
-        raise ValueError(f"{value} has more digits than a number of DirkDB: pass str(value) to keep them as text")
+        raise ValueError(
+            f"{value} has more digits than a number of DirkDB: pass round(value, N) with as many decimals as the "
+            "column has, or str(value) where the column holds text"
+        )
     return nearest
 
 
@@ -149,5 +154,13 @@ def _text(value: str) -> str:
     if "\0" in text:
         raise ValueError("text cannot hold a NUL character")
     if not text.isascii():
-        text.encode()  # raises UnicodeEncodeError, a ValueError, for lone surrogates
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise ValueError(f"the text of a parameter {half_character(error)}") from error
     return text
+
+
+def half_character(error: UnicodeEncodeError) -> str:
+    """What is wrong with a text that cannot be encoded, without its subject."""
+    return f"holds half a character (one surrogate alone, U+{ord(error.object[error.start]):04X}) at {error.start + 1}"

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
 
+from dirk_gevent.catalogue import LANGUAGES
 from dirk_gevent.client.answers import End, NotDirkError, Page
 from dirk_gevent.client.connection import Address
 from dirk_gevent.client.cursor import Cursor
@@ -41,6 +42,7 @@ from dirk_gevent.client.dbapi_types import (
     Date,
     Time,
     Timestamp,
+    half_character,
 )
 from dirk_gevent.client.dbapi_types import date_from_ticks as DateFromTicks  # noqa: N812 (PEP 249's names)
 from dirk_gevent.client.dbapi_types import time_from_ticks as TimeFromTicks  # noqa: N812
@@ -101,9 +103,12 @@ def connect(
 ) -> Connection:
     """A connection, in `database` if one is named. Raises OperationalError or ProgrammingError.
 
+    `language` is that of the server's messages: mg, fr or en; None leaves it to the server.
     `wait_seconds`: how long to wait for a server that is not there yet; `reconnect_seconds`: how long to look for
     one that went away; `timeout_seconds`: the longest wait for an answer's next bytes (None: no limit).
     """
+    if language is not None and language not in LANGUAGES:
+        raise ProgrammingError(f"language {language!r} is not one of {', '.join(LANGUAGES)}", "22023")
     patience = Patience(wait_seconds, reconnect_seconds, timeout_seconds)
     connection = Connection(Session(Address(host, port), language, patience), autocommit=autocommit)
     try:
@@ -270,7 +275,7 @@ class Connection:
 
     def own(self, key: str, **params: str) -> str:
         """One of the client's own sentences, in the session's language."""
-        return sentence(key, self._session.language, params)
+        return sentence(key, self._session.spoken, params)
 
     def _end(self, statement: str) -> None:
         """End the transaction, if there is one. What is told of it here, by an Error, is not told again."""
@@ -302,7 +307,7 @@ class Connection:
         except NotDirkError as error:
             raise InterfaceError(f"what answers at {self._session.address} is not DirkDB: {error.line}") from error
         except UnicodeEncodeError as error:
-            raise DataError(f"the statement is not Unicode text: {error}", "22021") from error
+            raise DataError(f"the statement {half_character(error)}", "22021") from error
         except OSError as error:
             raise OperationalError(f"{error} (08006)", "08006") from error
 

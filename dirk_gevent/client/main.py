@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -12,6 +13,7 @@ from dirk_gevent.client.answers import NotDirkError
 from dirk_gevent.client.requests import SessionError
 from dirk_gevent.client.screen import Screen
 from dirk_gevent.client.session import Patience, Session, use_statement
+from dirk_gevent.client.silence import PROBE
 from dirk_gevent.client.texts import sentence
 from dirk_gevent.client.usage import EXIT_OK, EXIT_OWN_ERROR, EXIT_USAGE, ClientOptions
 
@@ -45,7 +47,7 @@ def main(options: ClientOptions) -> int:
 
 def _session(options: ClientOptions, screen: Screen) -> Session:
     def notify(key: str, params: Mapping[str, str]) -> None:
-        screen.notice(sentence(key, session.language, params))
+        screen.notice(sentence(key, session.spoken, params))
 
     session = Session(options.address, options.language, Patience(first_seconds=options.wait_seconds), notify)
     return session
@@ -59,10 +61,10 @@ def _enter(options: ClientOptions, session: Session, screen: Screen) -> bool:
             return True
         end = session.run(use_statement(options.database)).end
     except SessionError as error:
-        text = sentence(error.key, session.language, error.params)
+        text = sentence(error.key, session.spoken, error.params)
     except NotDirkError as error:
         params = {"address": str(session.address), "line": error.line}
-        text = sentence("client_not_dirk", session.language, params)
+        text = sentence("client_not_dirk", session.spoken, params)
     else:
         text = end.message
         if not end.is_error:
@@ -85,11 +87,22 @@ def _interact(options: ClientOptions, session: Session, screen: Screen) -> int:
     # prompt_toolkit gives the terminal back on the way out, so these must be a way out.
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _leave)
+    _learn_language(session)
     params = {"version": __version__, "address": str(session.address)}
-    screen.notice(sentence("client_welcome", session.language, params))
+    screen.notice(sentence("client_welcome", session.spoken, params))
     with open_editor(interrupt_leaves=options.interrupt_leaves) as editor:
         Repl(session, screen, editor).run()
     return EXIT_OK
+
+
+def _learn_language(session: Session) -> None:
+    """Ask in which language the server speaks, unless that is known: the welcome is to be in it, too.
+
+    What goes wrong is told when the first statement meets it.
+    """
+    if session.spoken is None:
+        with contextlib.suppress(SessionError, NotDirkError):
+            _ = session.run(PROBE).end
 
 
 def _leave(_number: int, _frame: object) -> None:

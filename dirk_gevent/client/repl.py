@@ -39,7 +39,7 @@ class Repl:
     def _run_statement(self, statement: str) -> None:
         """Run one statement and show what came of it. Ctrl-C gives it up, and goes on to the caller."""
         try:
-            end = self._screen.answer(self._session.run(statement), self._session.language)
+            end = self._screen.answer(self._session.run(statement), self._session.spoken)
         except KeyboardInterrupt:
             self._cancelled()
             raise
@@ -83,4 +83,4 @@ class Repl:
             self._screen.error(line_end + self._own("client_cancelled_transaction"))
 
     def _own(self, key: str, **params: str) -> str:
-        return sentence(key, self._session.language, params)
+        return sentence(key, self._session.spoken, params)

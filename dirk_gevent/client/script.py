@@ -96,7 +96,7 @@ class Script:
     def _run_statement(self, statement: Statement, name: str) -> None:
         place = f"{name}:{statement.line}: "
         try:
-            end = self._screen.answer(self._session.run(statement.text), self._session.language)
+            end = self._screen.answer(self._session.run(statement.text), self._session.spoken)
         except SessionError as error:
             self._screen.error(f"{self._own(error.key, **error.params)} ({error.sqlstate})", place)
             is_statement = isinstance(error, LostError) and error.key in _STATEMENT_LOSSES
@@ -124,7 +124,7 @@ class Script:
         return _INTERRUPTED
 
     def _own(self, key: str, **params: str) -> str:
-        return sentence(key, self._session.language, params)
+        return sentence(key, self._session.spoken, params)
 
 
 def run_script(options: ClientOptions, session: Session, screen: Screen) -> int:
@@ -134,7 +134,7 @@ def run_script(options: ClientOptions, session: Session, screen: Screen) -> int:
         return script.run(_sources(options))
     except _UnreadableError as error:
         params = {"file": error.file, "reason": error.reason}
-        screen.error("dirk-client: " + sentence("client_no_file", session.language, params))
+        screen.error("dirk-client: " + sentence("client_no_file", session.spoken, params))
         return EXIT_USAGE
 
 

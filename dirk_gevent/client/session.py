@@ -77,6 +77,8 @@ class Session:
     ) -> None:
         self.address = address
         self.language = language
+        #: What the client's own sentences are in: the language that was asked for, else the server's once it told.
+        self.spoken = language
         self.database: str | None = None
         self.is_in_transaction = False
         #: A transaction ended with its connection; stays until the user of the session has taken note.
@@ -87,8 +89,7 @@ class Session:
         self._notify = notify
         self._connection: Connection | None = None
         self._was_connected = self._has_heard = False
-        self._is_lost = False
-        self._is_sent = False
+        self._is_lost = self._is_sent = False
         self._gives_meta: bool | None = None
         self._indexes: dict[str, int] = {}
         #: What the log's clock is ahead of this machine's, once it was told.
@@ -283,6 +284,7 @@ class Session:
             self._learn_clock(meta.clock_ms)
         if not end.is_error:
             self._learn_from_message(end.message)
+        self.spoken = self.language or (meta.language if meta is not None else None) or self.spoken
         if meta is not None and meta.is_in_transaction is not None:
             self.is_in_transaction = meta.is_in_transaction
             if self.is_in_transaction and not end.is_error:

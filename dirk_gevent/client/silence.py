@@ -12,7 +12,7 @@ FIRST_WORD_SECONDS = 5.0
 #: How long any DirkDB may take for that, however busy.
 _PROBE_SECONDS = 10.0
 #: Read no further than its first sign: every DirkDB answers it with a syntax error.
-_PROBE = "?"
+PROBE = "?"
 
 
 def wait_for_first_word(
@@ -33,7 +33,7 @@ def _answers(address: Address) -> bool:
     try:
         connection = Connection(address, _PROBE_SECONDS)
         try:
-            return bool(list(connection.ask(encode(_PROBE, {}), asks_meta=False)))
+            return bool(list(connection.ask(encode(PROBE, {}), asks_meta=False)))
         finally:
             connection.close()
     except (OSError, NotDirkError):

@@ -18,7 +18,7 @@ LEAVE_WORDS = frozenset({"miala", "mivoaka", "mivaoka", "exit", "quit"})
 #: Words that clear the screen, with or without ``;``.
 CLEAR_WORDS = frozenset({"diovy", "!"})
 #: Words that ask for a short help, with or without ``;``.
-HELP_WORDS = frozenset({"fanampiana", "help", "vonjy", "?"})
+HELP_WORDS = frozenset({"fanampiana", "aide", "help", "vonjy", "?"})
 
 #: ``#-`` comes before ``--``: in ``#--1`` the set operator comes first and a minus follows it.
 NEXT = re.compile(r"[;'\"`]|#-|--|//|/\*")

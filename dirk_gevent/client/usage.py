@@ -37,15 +37,16 @@ Options:
   -d, --database NAME      Begin with NAME as the current database.
   --format FORMAT          How relations are written: {', '.join(FORMATS)} [default: table].
   --keep-going             Go on after a statement that failed; the exit status is still 3.
-  --lang LANG              Language of the messages: {', '.join(LANGUAGES)}. Without it: DIRK_LANG, then the server's.
+  --lang LANG              Language of the messages: {', '.join(LANGUAGES)}. Without it: DIRK_LANG, then the server's
+                           (Malagasy for what the client says before a server has answered).
   --wait SECONDS           How long to wait for a server that is not there yet [default: 0].
   --interrupt-leaves       Ctrl-C at an empty prompt leaves, as dirk-up's does.
   -h, --help               Show this.
   --version                Show the version.
 
 At the prompt, a statement ends with ";" and may take several lines. miala (or exit, Ctrl-D) leaves, diovy (or !)
-clears the screen, fanampiana (or help) shows a short help, Ctrl-C clears the line, or cancels the statement that is
-running. The history is kept in $XDG_STATE_HOME/dirkdb/history (~/.local/state/dirkdb/history).
+clears the screen, fanampiana (or help, aide, vonjy, ?) shows a short help, Ctrl-C clears the line, or cancels the
+statement that is running. The history is kept in $XDG_STATE_HOME/dirkdb/history (~/.local/state/dirkdb/history).
 
 A table is written page by page, of 200 rows as a rule: its columns are as wide as the first page needs, and wider from
 the page on that needs more. csv, tsv and json hold values as they are.

@@ -77,10 +77,10 @@ class SnapshotDamaged(Exception):
 
 
 class DirectoryInUse(Exception):
-    """Another process holds the data directory `path`."""
+    """Another process holds the data directory `path`; `process` says which, when that is known."""
 
-    def __init__(self, path: str) -> None:
-        super().__init__(f"{path} is in use by another process")
+    def __init__(self, path: str, process: str = "") -> None:
+        super().__init__(f"{path} is in use by another process{process}")
         self.path = path
 
 

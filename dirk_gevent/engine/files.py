@@ -14,11 +14,11 @@ from pathlib import Path
 from dirk_gevent.engine.faults import DirectoryInUse, storage_faults
 from dirk_gevent.engine.first_files import look_for_first_files
 from dirk_gevent.engine.takeover import SYSTEM_FILE, take_over
+from dirk_gevent.in_use import DATA_LOCK, process_in, write_process
 from dirk_gevent.log.directory import make_directory, write_durably
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 
 _DATABASE_FILE = re.compile(r"db-([0-9]{8,})\.(?:sqlite|applying).*")
-_LOCK = "dirk.lock"
 _RUNNING = "dirk.running"
 _OWNER = "dirk.node"
 _REPLACED = "dirk.replaced"
@@ -48,13 +48,15 @@ class DataDirectory:
         """
         look_for_first_files(self.path)
         make_directory(self.path)
-        descriptor = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        descriptor = os.open(self.path / DATA_LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            process = process_in(descriptor)
             os.close(descriptor)
-            raise DirectoryInUse(str(self.path)) from None
+            raise DirectoryInUse(str(self.path), process) from None
         self._lock = descriptor
+        write_process(descriptor)
         try:
             take_over(self.path)
         except BaseException:

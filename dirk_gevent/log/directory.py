@@ -8,10 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from dirk_gevent.in_use import LOG_LOCK
 from parser.errors import SqlError
-
-#: Name of the file that carries the lock and the holder's process id.
-LOCK_FILE = "lock"
 
 
 class DirectoryLock:
@@ -26,7 +24,7 @@ class DirectoryLock:
         taken. OSError when the disk fails.
         """
         make_directory(directory)
-        self._descriptor = os.open(directory / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o644)
+        self._descriptor = os.open(directory / LOG_LOCK, os.O_RDWR | os.O_CREAT, 0o644)
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.ftruncate(self._descriptor, 0)

@@ -117,6 +117,32 @@ def test_values_that_do_not_fit_are_refused_before_anything_is_sent(serve: Serve
     assert server.asked == []
 
 
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        (5, "parameters must be a sequence or a mapping, not a int"),
+        (["a\ud800"], "the text of a parameter holds half a character (one surrogate alone, U+D800) at 2"),
+        ([Decimal("0.1234567890123456789")], "pass round(value, N) with as many decimals as the column has"),
+    ],
+)
+def test_a_refused_parameter_is_told_in_a_sentence_of_ours(serve: Serve, parameters: Any, words: str) -> None:
+    with connect(serve()) as connection, pytest.raises(driver.DataError) as refused:
+        connection.cursor().execute("alaivo ?", parameters)
+    assert words in str(refused.value) and "codec" not in str(refused.value)
+
+
+def test_half_a_character_in_a_statement_is_told_in_a_sentence_of_ours(serve: Serve) -> None:
+    with connect(serve()) as connection, pytest.raises(driver.DataError, match="the statement holds half a character"):
+        connection.cursor().execute("alaivo '\udfff'")
+
+
+def test_a_language_that_is_none_is_refused_before_anything_is_sent(serve: Serve) -> None:
+    server = serve()
+    with pytest.raises(driver.ProgrammingError, match="language 'de' is not one of mg, fr, en"):
+        driver.connect(port=server.port, language="de")
+    assert server.asked == []
+
+
 @pytest.mark.parametrize("parameters", ["text", b"text", {1, 2}, {1: 2}, {"\ud800": 1}, 7])
 def test_what_is_no_set_of_parameters_is_refused(serve: Serve, parameters: Any) -> None:
     server = serve()

@@ -65,6 +65,21 @@ def test_every_statement_carries_id_database_language_and_index(serve: Serve) ->
     assert len({(asked.metadata or {})["id"] for asked in server.asked}) == 3
 
 
+def test_own_sentences_are_in_the_language_asked_for_else_in_the_server_s(serve: Serve) -> None:
+    def french(asked: Asked) -> bytes:
+        return message("Hadisoana : tsia (42601)", {"node": "m1", "lang": (asked.metadata or {}).get("lang", "fr")})
+
+    server = serve(french)
+    session = session_with(server)
+    assert session.spoken is None
+    session.run("?").end  # noqa: B018
+    assert session.spoken == "fr" and "lang" not in (server.asked[-1].metadata or {})
+    session = session_with(server)
+    session.language = "en"
+    session.run("?").end  # noqa: B018
+    assert session.spoken == "en"
+
+
 def test_pages_stream_and_the_end_follows(serve: Serve) -> None:
     server = serve(lambda _: relation(["n"], [[n] for n in range(1000)]))
     answer = session_with(server).run("alaivo n ao@ t")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.client.fake_server import DROP, Asked, FakeServer, ordinary, wait_for
+from tests.client.fake_server import DROP, Asked, FakeServer, message, ordinary, wait_for
 from tests.client.terminal import Terminal
 
 Serve = Callable[..., FakeServer]
@@ -54,6 +54,21 @@ def test_prompt_continuation_database_and_leaving(serve: Serve, sit: Sit, term: 
     terminal.press("quit\r")
     assert terminal.status() == 0
     assert server.statements() == ["alaivo *\nao@ t", "ampiasao testdb"]
+
+
+def test_the_welcome_and_the_help_are_in_the_server_s_language(serve: Serve, sit: Sit) -> None:
+    """When nobody has asked for one: the server's errors would be in another than what the client says."""
+
+    def french(asked: Asked) -> bytes:
+        return message("Hadisoana : erreur de syntaxe (42601)", {"node": "m1", "tx": False, "lang": "fr"})
+
+    terminal = sit(serve(french), DIRK_LANG="")
+    terminal.expect("Tapez miala pour quitter")
+    terminal.expect("|DirkDB> ")
+    terminal.press("aide\r")
+    terminal.expect("Tout le langage")
+    terminal.press("quit\r")
+    assert terminal.status() == 0
 
 
 def test_errors_are_red_and_their_caret_stands_alone(serve: Serve, sit: Sit) -> None:

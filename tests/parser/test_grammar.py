@@ -140,6 +140,32 @@ def test_a_misspelt_keyword_is_named_where_it_stands(
 
 
 @pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("manamboara tabilao alaivo (a ISA)", "alaivo"),
+        ("CREATE TABLE t (order INT)", "order"),
+        ("CREATE TABLE t (a INT, Group TEXT)", "Group"),
+        ("DROP TABLE order", "order"),
+        ("ravao ny tabilao fafao", "fafao"),
+        ("INSERT INTO t (a, order) VALUES (1, 2)", "order"),
+        ("SELECT order FROM t", "order"),
+        ("SELECT a AS order FROM t", "order"),
+        ("alaivo a ao@ t rehefa t.daholo = 1", "daholo"),
+        ("SELECT FROM t", ""),
+        ("alaivo ao@ t", ""),
+        ("DELETE FROM WHERE a = 1", ""),
+        ("SELECT a FROM t WHERE ORDER BY a", ""),
+    ],
+)
+def test_a_reserved_word_where_a_name_was_meant_is_named(statements: Statements, text: str, word: str) -> None:
+    """In back quotes it is a name: the statement is then one, wherever this is said."""
+    error = fault(statements, text)
+    assert error.params["reserved"] == word
+    if word:
+        statements.parse(split(text.replace(word, f"`{word}`")))
+
+
+@pytest.mark.parametrize(
     "text", ["", ";", "alaivo", "alaivo 1; alaivo 2", "alaivo a b c", "select (1", "select 1)", "(", "5"]
 )
 def test_what_is_no_statement(statements: Statements, text: str) -> None:

@@ -54,6 +54,17 @@ def test_the_checkout_s_own_file_loads_without_notice() -> None:
     assert found.notices == ()
 
 
+def test_a_byte_order_mark_is_no_part_of_the_settings(tmp_path: Path) -> None:
+    """Windows' Notepad writes one."""
+    marked = load(tmp_path, "\ufeff" + json.dumps(minimal()))
+    assert marked == load(tmp_path, json.dumps(minimal()))
+
+
+@pytest.mark.parametrize("content", ["", " \n", "\ufeff"])
+def test_an_empty_file_is_said_to_be_empty(tmp_path: Path, content: str) -> None:
+    assert refusal(tmp_path, content).endswith("is empty: it holds no settings")
+
+
 def test_defaults_are_those_of_the_dataclasses(tmp_path: Path) -> None:
     found = load(tmp_path, minimal())
     assert found.limits == config.Limits()

@@ -187,6 +187,19 @@ def test_an_address_in_use_is_one_sentence(part: str, tmp_path: Path) -> None:
     assert "Traceback" not in found.stderr
 
 
+@pytest.mark.parametrize("program", ["dirk-server", "dirk-up"])
+def test_a_port_that_a_connection_has_is_said_to_be_that(program: str, tmp_path: Path) -> None:
+    """Nobody listens there: a connection that went out has the port as its own end's, and then for a minute."""
+    path = config_file(tmp_path)
+    port = json.loads(path.read_text(encoding="utf-8"))["instances"][0]["port"]
+    with socket.create_server((HOST, 0)) as listener, socket.socket() as out:
+        out.bind((HOST, port))
+        out.connect(listener.getsockname())
+        said = refused(typed(program, *(["m1"] if program == "dirk-server" else []), cwd=tmp_path))
+    assert "is in use, though no program listens there: a connection of another program has that port" in said
+    assert "below 32768" in said
+
+
 def test_a_directory_that_can_t_be_used_is_named_with_its_key(tmp_path: Path) -> None:
     path = config_file(tmp_path)
     (tmp_path / "data").mkdir()
@@ -210,7 +223,8 @@ def test_a_directory_has_one_process(make_cluster: Callable[..., Cluster], tmp_p
     other = cluster.directory / "other.json"
     other.write_text(json.dumps(over), encoding="utf-8")
     said = refused(typed("dirk-server", "m1", "--config", str(other), cwd=tmp_path))
-    assert said == f"dirk-server: {cluster.data_directory('m1')} is in use by another process"
+    pid = cluster.processes["m1"].pid
+    assert said == f"dirk-server: {cluster.data_directory('m1')} is in use by another process (process {pid})"
     said = refused(typed("dirk-proxy", "--config", str(other), cwd=tmp_path))
     assert said == (
         f"dirk-proxy: another program (process {cluster.processes['proxy'].pid}) "

@@ -166,7 +166,21 @@ def test_a_taken_port_is_one_sentence_before_anything_starts(
         one = up(cluster)
         assert one.end() == 2
     assert one.shown() == (
-        f"dirk-up: m2 can't listen on {HOST}:{cluster.ports['m2']}: address already in use\n"
+        f"dirk-up: m2 can't listen on {HOST}:{cluster.ports['m2']}: it is in use, another program listens there\n"
+    )
+
+
+def test_a_part_that_runs_already_is_named_with_its_process(
+    up: Callable[..., Up], make_cluster: Callable[..., Cluster]
+) -> None:
+    """One that was started again by hand outlives the dirk-up before."""
+    cluster = make_cluster()
+    cluster.start("proxy", "m2")
+    one = up(cluster)
+    assert one.end() == 2
+    assert one.shown() == (
+        f"dirk-up: m2 runs already (process {cluster.processes['m2'].pid}): "
+        f"{cluster.data_directory('m2')} is in use by it; stop it first\n"
     )
 
 
@@ -189,7 +203,7 @@ def test_a_part_that_dies_later_is_reported_and_the_rest_goes_on(up: Callable[..
     one.wait_shown("up    | ready: ")
     (pid,) = [pid for pid in one.pids() if b"m2" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")]
     os.kill(pid, signal.SIGKILL)
-    one.wait_shown("m2 was ended by SIGKILL; bin/dirk-server m2 starts it again")
+    one.wait_shown("m2 was ended by SIGKILL; bin/dirk-server m2 starts it again, and is then yours to stop")
     assert message(ask(one.cluster.ports["proxy"], "manamboara tahiry vao;")).endswith("soamantsara")
 
 
