@@ -195,7 +195,9 @@ def test_a_port_that_a_connection_has_is_said_to_be_that(program: str, tmp_path:
     with socket.create_server((HOST, 0)) as listener, socket.socket() as out:
         out.bind((HOST, port))
         out.connect(listener.getsockname())
-        said = refused(typed(program, *(["m1"] if program == "dirk-server" else []), cwd=tmp_path))
+        found = typed(program, *(["m1"] if program == "dirk-server" else []), cwd=tmp_path)
+    assert found.returncode == 2
+    said = found.stderr.splitlines()[-1]
     assert "is in use, though no program listens there: a connection of another program has that port" in said
     assert "below 32768" in said
 
