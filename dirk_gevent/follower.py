@@ -359,6 +359,8 @@ class Follower:
 
     def _checkpoint_all(self) -> None:
         """Checkpoint what has changed, busy or idle, so that the log learns what a power cut can't take back."""
+        for db in self.engine.logs().values():
+            self.files.note(db)  # Another program may write to one before the first checkpoint.
         while True:
             gevent.sleep(_CHECKPOINT_SECONDS)
             for log_id, db in self.engine.logs().items():

@@ -31,7 +31,14 @@ def draw(seed: int) -> Plan:
         return _dispute(seed, chance)
     if seed < Family.CACHE:
         return _drain(seed, chance) if seed < Family.FOREIGN else _foreign(seed, chance)
-    return _cached(seed, chance)
+    return _cached(seed, chance) if seed < Family.IDLE else _idle(seed, chance)
+
+
+def _idle(seed: int, chance: Random) -> Plan:
+    """A file that is edited soon after the start, in a database that nobody writes to."""
+    at = round(1.0 + chance.random() * 6.0, 3)
+    edit = Fault(0, at, Breakage.EDIT, chance.choice(_TWO_MASTERS.nodes), 0.0)
+    return Plan(seed, _TWO_MASTERS, (PROXY,), (Operation(0, 0, 0.2, Kind.READ_LIST, 10),), (edit,))
 
 
 def _dispute(seed: int, chance: Random) -> Plan:

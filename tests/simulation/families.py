@@ -20,3 +20,5 @@ class Family(IntEnum):
     FOREIGN = 4 * _FAMILY_SEEDS
     #: A cache is out of reach of the log's host while others write what it serves.
     CACHE = 5 * _FAMILY_SEEDS
+    #: A file is edited soon after the start, in a database that nobody writes to.
+    IDLE = 6 * _FAMILY_SEEDS

@@ -40,7 +40,7 @@ def test_an_edited_file_is_found_whatever_breaks_at_which_step_of_a_round() -> N
     assert ended.returncode == 0, ended.stdout + ended.stderr
 
 
-@pytest.mark.parametrize("family", [Family.DISPUTE, Family.DRAIN, Family.FOREIGN, Family.CACHE])
+@pytest.mark.parametrize("family", [Family.DISPUTE, Family.DRAIN, Family.FOREIGN, Family.CACHE, Family.IDLE])
 def test_every_promise_holds_where_plans_lead_to_one_thing(family: Family) -> None:
     ended = simulate(f"--seed={family:d}", "--schedules=25")
     assert ended.returncode == 0, ended.stdout + ended.stderr
