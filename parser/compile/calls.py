@@ -135,6 +135,8 @@ def _aggregate(
     if windowed and (node.distinct or node.order_by):
         what = f"{node.name.text}({'DISTINCT …' if node.distinct else '… ORDER BY …'}) OVER"
         env.context.refuse(SqlError("not_supported", what=what))
+    if function.sort is Sort.WINDOW and node.filter is not None:
+        env.context.refuse(SqlError("not_supported", what=f"{node.name.text}() FILTER"))
     if any(part.windowed or (part.aggregate and not windowed) for part in arguments):
         env.context.refuse_new(SqlError("aggregate_misplaced"))
     inside = "*" if node.star else ("DISTINCT " if node.distinct else "") + joined(arguments)

@@ -104,6 +104,7 @@ def test_many_mistakes_have_theirs() -> None:
         ("select sum(a) over (order by a rows (0 - 1) preceding) from t", "22013"),
         ("select sum(distinct a) over () from t", "0A000"),
         ("select group_concat(a order by a) over () from t", "0A000"),
+        ("select rank() filter (where a > 1) over () from t", "0A000"),
         ("select (1, 2) = (1, 2, 3)", "42601"),
         ("select (1, 2)", "42601"),
         ("select (1, 2) in (1, 2)", "42601"),
