@@ -328,9 +328,8 @@ class Follower:
             lane.stop()
 
     def _open_lane(self, log_id: int) -> Lane:
-        if log_id not in self._lanes:
-            self._lanes[log_id] = Lane(self, log_id)
-        return self._lanes[log_id]
+        lane = self._lanes.get(log_id)
+        return lane or self._lanes.setdefault(log_id, Lane(self, log_id))
 
     def lane(self, log_id: int) -> Lane | None:
         """The lane of a log, if anything of it came on this connection or before."""
