@@ -26,6 +26,7 @@ from tests.engine.plans import (
     START_MS,
     LogMaker,
     TestLimits,
+    long_rows_of,
     open_database,
     open_engine,
     rows_of,
@@ -102,7 +103,8 @@ def test_the_index_is_exact_while_writes_go_on(filled: Database, log: LogMaker) 
             check()
     finally:
         writer.join()
-    check()
+    # On a busy machine the hub may have left this read to the threads by now.
+    assert long_rows_of(filled, "select a from one") == [(filled.applied_index,)]
 
 
 @pytest.mark.usefixtures("no_watchdog")
