@@ -16,7 +16,7 @@ from dirk_gevent.client import driver
 from dirk_gevent.client.connection import encode
 from dirk_gevent.client.one_statement import NotOneError, the_statement
 from dirk_gevent.protocol import StatementSplitter, is_blank, split_metadata
-from tests.client.fake_server import Asked, FakeServer, message, ordinary, relation
+from tests.client.fake_server import Asked, FakeServer, message, relation
 
 Serve = Callable[..., FakeServer]
 
@@ -386,19 +386,3 @@ def test_no_server_is_an_operational_error(serve: Serve) -> None:
     with pytest.raises(driver.OperationalError) as raised:
         connect(server)
     assert raised.value.sqlstate == "08001"
-
-
-def test_slow_server_is_given_up(serve: Serve) -> None:
-    import threading
-
-    leave = threading.Event()
-
-    def slow(asked: Asked) -> bytes:
-        leave.wait(10)
-        return ordinary(asked)
-
-    with connect(serve(slow), timeout_seconds=0.2) as connection:
-        with pytest.raises(driver.OperationalError) as raised:
-            connection.cursor().execute("alaivo 1")
-        assert raised.value.sqlstate == "57014"
-        leave.set()

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from dirk_gevent.client import driver
-from tests.client.fake_server import DROP, Asked, FakeServer, message, relation, wait_for
+from tests.client.fake_server import DROP, Asked, FakeServer, message, ordinary, relation, wait_for
 from tests.client.interruptions import Interruption, interrupted_at
 from tests.client.program import Program, rows_of
 
@@ -236,3 +236,17 @@ def test_a_commit_that_was_cut_off_is_not_called_lost(serve: Serve, said: str) -
         connection.cursor().execute("manampia ao@ t sanda (2)")
         connection.commit()
     assert shop.kept == {1, 2}
+
+
+def test_slow_server_is_given_up(serve: Serve) -> None:
+    leave = threading.Event()
+
+    def slow(asked: Asked) -> bytes:
+        leave.wait(10)
+        return ordinary(asked)
+
+    with driver.connect("127.0.0.1", serve(slow).port, timeout_seconds=0.2) as connection:
+        with pytest.raises(driver.OperationalError) as raised:
+            connection.cursor().execute("alaivo 1")
+        assert raised.value.sqlstate == "57014"
+        leave.set()

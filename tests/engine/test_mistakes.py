@@ -22,6 +22,7 @@ from tests.engine.plans import START_MS, LogMaker, open_compiled, open_database,
 from tests.parser.small_database import SmallDatabase
 
 SEED = int(os.environ.get("DIRK_SEED", "20261130"))
+pytestmark = pytest.mark.usefixtures("unwatched")
 QUICK_STATEMENTS = 2_500
 LONG_STATEMENTS = int(os.environ.get("DIRK_MISTAKES", "30000"))
 #: Statements on one database before it is made anew.

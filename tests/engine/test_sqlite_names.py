@@ -12,6 +12,8 @@ from dirk_gevent.engine.database import Database
 from parser.shape import split
 from tests.engine.plans import START_MS, LogMaker, open_compiled, work
 
+pytestmark = pytest.mark.usefixtures("unwatched")
+
 
 @pytest.fixture
 def database(memory_path: Path) -> Iterator[Database]:

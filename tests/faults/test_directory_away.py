@@ -15,7 +15,7 @@ import pytest
 
 from tests.checkers.sessions import sqlstate
 from tests.cluster import Cluster, wait_for
-from tests.faults.test_operations import admin
+from tests.faults.operating import admin
 from tests.faults.writing import Writers, level, prepare, seeded, states
 
 BOTH = ("m1", "m2")

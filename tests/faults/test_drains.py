@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.cluster import Cluster, Connection, message, meta, pages, wait_for
-from tests.faults.test_operations import admin
+from tests.faults.operating import admin
 from tests.faults.writing import level, prepare
 
 NUMBERS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 400000)"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster import Cluster, message, wait_for
-from tests.faults.test_operations import admin
+from tests.faults.operating import admin
 from tests.faults.writing import level, prepare, request_id, states, table
 from tests.hooks import hooked
 

@@ -122,7 +122,7 @@ def _answered(cluster: Cluster) -> str:
 @pytest.mark.slow
 def test_reads_find_the_level_master_while_the_other_is_seeded_again(make_cluster: Callable[..., Cluster]) -> None:
     """Session reads and writes go on over several reseeds, and none is told 57P03."""
-    from tests.faults.test_operations import admin
+    from tests.faults.operating import admin
 
     cluster = make_cluster()
     cluster.start("m1", "m2", "proxy")

@@ -22,7 +22,7 @@ class OldClient:
     """A socket, and a buffer read up to the line END: nothing of DirkDB's own."""
 
     def __init__(self, port: int) -> None:
-        self.socket = socket.create_connection((HOST, port), timeout=20)
+        self.socket = socket.create_connection((HOST, port), timeout=60)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._lines = self.socket.makefile("rb")
 

@@ -49,9 +49,9 @@ def endless(peer: socket.socket) -> None:
 
 
 def noise(peer: socket.socket) -> None:
-    """Bytes of any kind, with line feeds."""
+    """Bytes of any kind, with line feeds; no frame is as long as their beginning says, should it be taken for one's."""
     while peer.recv(65536):
-        peer.sendall(os.urandom(300) + b"\n\0\xff")
+        peer.sendall(b"\xff" + os.urandom(299) + b"\n\0\xff")
 
 
 def frames(peer: socket.socket) -> None:

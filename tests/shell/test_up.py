@@ -319,7 +319,7 @@ def test_a_terminal_that_goes_away_stops_all(up: Callable[..., Up]) -> None:
         os.close(one.terminal)
         one.terminal = os.open(os.devnull, os.O_RDWR)
         wait_for(lambda one=one: one.process.poll() is not None, 15, "the end of dirk-up")
-        wait_for(lambda pids=pids: all(is_gone(pid) for pid in pids), 8, f"the end of {pids}")
+        wait_for(lambda pids=pids: all(is_gone(pid) for pid in pids), 30, f"the end of {pids}")
 
 
 def test_a_closed_terminal_stops_all(up: Callable[..., Up]) -> None:
