@@ -72,6 +72,12 @@ class Overrun(Exception):
     """A read that is too long for the hub: run it again with `Database.stream` on a reader thread."""
 
 
+class Held(Overrun):
+    """The machine, not the query, took the hub's time: the disk was slow, or the processor another's. The next read of
+    its shape may be short again.
+    """
+
+
 class SnapshotDamaged(Exception):
     """A snapshot file whose header or checksum is wrong; nothing was replaced by it."""
 

@@ -13,7 +13,7 @@ import apsw
 
 from dirk_gevent.engine.connection import limit_values, open_reader
 from dirk_gevent.engine.failures import DATA_ERRORS, statement_failure
-from dirk_gevent.engine.faults import Overrun, StorageFault, storage_faults
+from dirk_gevent.engine.faults import Held, Overrun, StorageFault, storage_faults
 from dirk_gevent.engine.functions import EntryContext
 from dirk_gevent.engine.position import Position
 from dirk_gevent.engine.records import read_meta
@@ -92,7 +92,7 @@ class HubReader:
         self._cursor = self._connection.cursor()
 
     def rows(self, plan: Query, bindings: tuple[Value, ...], now_ms: int) -> list[Row]:
-        """All rows of a query. Raises Overrun, SqlError, StorageFault."""
+        """All rows of a query. Raises Overrun, Held when that says nothing of the query, SqlError, StorageFault."""
         connection, watchdog = self._connection, self._watchdog
         self.recent = self.used = True
         self._context.time_ms = now_ms
@@ -105,7 +105,7 @@ class HubReader:
             return rows
         except apsw.InterruptError:
             self._cursor = connection.cursor()
-            raise Overrun from None
+            raise (Held if watchdog.take_held() else Overrun) from None
         except DATA_ERRORS as error:
             self._cursor = connection.cursor()
             raise statement_failure(error) from error

@@ -20,7 +20,7 @@ from dirk_gevent.engine.committed import CommittedState, HotRead
 from dirk_gevent.engine.compiler import Compiler, Schema
 from dirk_gevent.engine.connection import create_file, limit_values, open_reader
 from dirk_gevent.engine.explain import explanation
-from dirk_gevent.engine.faults import LostFile, Overrun, StorageFault, storage_faults
+from dirk_gevent.engine.faults import Held, LostFile, Overrun, StorageFault, storage_faults
 from dirk_gevent.engine.functions import EntryContext
 from dirk_gevent.engine.literals import InLiterals
 from dirk_gevent.engine.position import Position
@@ -159,8 +159,8 @@ class ReadSide:
                 rows = reader.rows(plan, bindings, now_ms)
             else:
                 index, rows = reader.rows_at(plan, bindings, now_ms, position)
-        except Overrun:
-            shape.slow = True
+        except Overrun as overrun:
+            shape.slow = not isinstance(overrun, Held)
             raise
         except StorageFault:
             self._discard_reader(state)
@@ -204,8 +204,8 @@ class ReadSide:
             if reader.held is not position and not reader.hold(position, position.index):
                 return None
             rows = reader.rows(shape.plan, settled.bindings, 0)
-        except Overrun:
-            shape.slow = True
+        except Overrun as overrun:
+            shape.slow = not isinstance(overrun, Held)
             return None
         except StorageFault:
             self._discard_reader(state)

@@ -29,6 +29,7 @@ class Watchdog:
         self._count = 0
         self._clock = 0
         self._asleep = True
+        self._is_held = False
         self._stopping = False
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
@@ -58,6 +59,11 @@ class Watchdog:
         """The read has ended."""
         self._running = None
 
+    def take_held(self) -> bool:
+        """Whether the read that was just interrupted had been waiting for the machine; False the next time."""
+        is_held, self._is_held = self._is_held, False
+        return is_held
+
     def _watch(self) -> None:
         while not self._stopping:
             self._sleep()
@@ -79,7 +85,9 @@ class Watchdog:
         cpu_end = time.clock_gettime(clock) + LIMIT_SECONDS / 2
         real_end = time.monotonic() + _REAL_LIMIT_SECONDS
         while self._count == count and self._running is running:
-            if time.clock_gettime(clock) >= cpu_end or time.monotonic() >= real_end:
+            is_working = time.clock_gettime(clock) >= cpu_end
+            if is_working or time.monotonic() >= real_end:
+                self._is_held = not is_working
                 with suppress(apsw.ConnectionClosedError):
                     running.interrupt()
             time.sleep(LIMIT_SECONDS / 2)

@@ -12,6 +12,7 @@ import apsw
 import orjson
 import pytest
 
+from dirk_gevent.engine import watchdog as watching
 from dirk_gevent.engine.connection import open_reader
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
@@ -302,6 +303,36 @@ def test_waiting_for_a_processor_makes_no_shape_slow(
             filled.read(query, (), START_MS)
     else:
         assert filled.read(query, (), START_MS).rows == [(7,)]
+
+
+@pytest.mark.parametrize("is_work", [False, True])
+def test_a_read_that_the_machine_held_up_comes_back_to_the_hub(
+    filled: Database, monkeypatch: pytest.MonkeyPatch, is_work: bool
+) -> None:
+    """The watchdog ends both; only the one that worked all the while is a long one."""
+    monkeypatch.setattr(watching, "_REAL_LIMIT_SECONDS", float("inf") if is_work else 0.01)
+    query = shaped("select a from t where a = 7 and held()")
+    rows_of(filled, "select a from t where a = 7")
+    assert filled.seen.reader is not None
+    connection, calls = filled.seen.reader._connection, [0]
+
+    def held() -> bool:
+        calls[0] += 1
+        while calls[0] == 1 and not connection.is_interrupted:
+            if not is_work:
+                time.sleep(0.01)
+        return True
+
+    connection.create_scalar_function("held", held)
+    with pytest.raises(Overrun):
+        filled.read(query, (), START_MS)
+    monkeypatch.setattr(watching, "_REAL_LIMIT_SECONDS", float("inf"))
+    if is_work:
+        with pytest.raises(Overrun):
+            filled.read(query, (), START_MS)
+    else:
+        assert filled.read(query, (), START_MS).rows == [(7,)]
+    assert calls[0] == (1 if is_work else 2)
 
 
 def test_many_databases_share_few_connections(engine: Engine) -> None:
