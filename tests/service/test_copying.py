@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -171,16 +172,20 @@ def test_an_error_of_a_copy_points_at_no_other_text(shared_cluster: Cluster, par
         assert (refused["sqlstate"], refused["line"]) == ("0A000", 2)
 
 
-#: Control characters take six times their size in an answer.
-_CONTROLS = "replace(hex(zeroblob(2500000)), '0', char(1))"
-
-
-def test_what_fits_into_a_statement_is_copied_however_it_travels(shared_cluster: Cluster) -> None:
-    here, there = made(shared_cluster, "fits")
-    with shared_cluster.connect("proxy") as connection:
+@pytest.mark.parametrize("most_bytes", [1 << 20, pytest.param(1 << 24, marks=pytest.mark.slow)])
+def test_what_fits_into_a_statement_is_copied_however_it_travels(
+    make_cluster: Callable[..., Cluster], most_bytes: int
+) -> None:
+    """Control characters take six times their size in an answer."""
+    controls = f"replace(hex(zeroblob({most_bytes * 15 // 100})), '0', char(1))"
+    # How long the larger takes is not asked here.
+    cluster = make_cluster(settings={"limits": {"maxStatementBytes": most_bytes, "waitMs": 60_000}})
+    cluster.start()
+    here, there = made(cluster, "fits")
+    with cluster.connect("proxy") as connection:
         assert "miasa" in connection.ask(f"ampiasao {here};")
-        assert "(3)" in connection.ask(f"insert into dst select k, {_CONTROLS} from {there}.src where k < 4;")
-        assert rows(connection.ask(f"select count(*) from dst where v = {_CONTROLS};")) == [[3]]
+        assert "(3)" in connection.ask(f"insert into dst select k, {controls} from {there}.src where k < 4;")
+        assert rows(connection.ask(f"select count(*) from dst where v = {controls};")) == [[3]]
         wide = ", ".join(f"c{number}" for number in range(900))
         assert "Hadisoana" not in connection.ask(f"create table wide ({wide});")
         assert "Hadisoana" not in connection.ask(f'/*dirk {{"db":"{there}"}}*/ create table wide ({wide});')
