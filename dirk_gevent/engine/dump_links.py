@@ -17,7 +17,10 @@ import apsw
 from dirk_gevent.engine.dump_order import referred_columns
 from dirk_gevent.engine.ordering import groups
 from dirk_gevent.engine.rowids import numbered_rows, rowid_name
+from parser import nodes
 from parser.compile import sql
+from parser.compile.generated import computed_from
+from parser.compile.load import parsed
 from parser.schema import Reference, Schema, Table
 
 
@@ -70,6 +73,8 @@ class Links:
         self._schema = schema
         self._tables = tables
         self._numbers = {table.key: number for number, table in enumerate(tables)}
+        self._computed = [_computed(table) for table in tables]
+        self._never_null = [_never_null(*pair) for pair in zip(tables, self._computed, strict=True)]
 
     def are_in_order(self) -> bool:
         """Whether there is one table alone, and no row of it refers to a later one."""
@@ -143,20 +148,22 @@ class Links:
         return any(key in waiting.get(row, ()) for key in self._columns(row, link))
 
     def _referred(self, row: Linked, link: _Link) -> Iterable[str]:
-        return referred_columns(self._tables[row.table].references[link.reference], self._tables[link.to.table])
+        """What the other row must have for the link: the columns referred to, and what those are computed from."""
+        keys = referred_columns(self._tables[row.table].references[link.reference], self._tables[link.to.table])
+        return (*keys, *(each for key in keys for each in self._computed[link.to.table].get(key, ())))
 
     def _may_wait(self, table: int, columns: Sequence[str], referred: Container[tuple[int, str]]) -> bool:
         """Whether a foreign key's columns may be null at first: nothing refers to them, and it holds with a null."""
         found = {each.key: each for each in self._tables[table].columns}
         is_free = not any((table, key) in referred or found[key].generated is not None for key in columns)
-        return is_free and any(not found[key].not_null for key in columns)
+        return is_free and any(key not in self._never_null[table] for key in columns)
 
     def _late(self, row: Linked, links: Iterable[_Link], referred: Container[tuple[int, str]]) -> Late | None:
         """What of the row is left out at first; None for nothing."""
         table = self._tables[row.table]
         others = [self._columns(row, link) for link in links if link.to.table != row.table]
         free = {key for columns in others if self._may_wait(row.table, columns, referred) for key in columns}
-        left_out = frozenset(free - {each.key for each in table.columns if each.not_null})
+        left_out = frozenset(free - self._never_null[row.table])
         identity = self._identity(row, table, left_out) if left_out else ()
         return Late(row, left_out, identity) if identity else None
 
@@ -176,6 +183,18 @@ class Links:
         source, number = numbered_rows(self._connection, table.name)
         found = self._connection.execute(f"SELECT 1 FROM {source} WHERE {number} = ? AND {test}", (row.number,))
         return bool(found.fetchall())
+
+
+def _computed(table: Table) -> dict[str, frozenset[str]]:
+    _, create = parsed(table.source)
+    assert isinstance(create, nodes.CreateTable)
+    return computed_from(create.columns)
+
+
+def _never_null(table: Table, computed: Mapping[str, frozenset[str]]) -> frozenset[str]:
+    """The columns that may not be null for a moment, or something that is computed from them may not."""
+    found = frozenset(each.key for each in table.columns if each.not_null)
+    return found.union(*(computed.get(key, ()) for key in found))
 
 
 def _between_tables(ring: Iterable[Linked], links: Mapping[Linked, Iterable[_Link]]) -> Iterator[tuple[int, int]]:

@@ -65,6 +65,20 @@ def resolved_column(context: Context, node: nodes.ColumnDef, column: Column, sco
     return replace(column, generated=text, is_boolean=is_boolean)
 
 
+def computed_from(given: tuple[nodes.ColumnDef, ...]) -> dict[str, frozenset[str]]:
+    """By the keys of a table's computed columns: the columns that they are computed from, through others or not."""
+    needs = _needs(given)
+    found: dict[str, frozenset[str]] = {}
+    for name in needs:
+        reached, waiting = set[str](), [name]
+        while waiting:
+            fresh = needs.get(waiting.pop(), set()) - reached
+            reached |= fresh
+            waiting += fresh
+        found[name] = frozenset(reached)
+    return found
+
+
 def column_text(context: Context, node: nodes.ColumnDef, column: Column, scope: Scope) -> str:
     """What follows the column's name in SQLite's text; '' for one that is given values."""
     generated = generated_of(node)
@@ -78,13 +92,18 @@ def column_text(context: Context, node: nodes.ColumnDef, column: Column, scope: 
 # --- circles -------------------------------------------------------------------------------------------------
 
 
-def _check_circles(given: tuple[nodes.ColumnDef, ...]) -> None:
-    """Raises generated_circular for a column that is computed from itself, through others or not."""
-    needs = {
+def _needs(given: tuple[nodes.ColumnDef, ...]) -> dict[str, set[str]]:
+    """By the keys of computed columns: those that their expressions name."""
+    return {
         key(node.name.text): {key(each.name.text) for each in every(generated.value, nodes.Column)}
         for node in given
         if (generated := generated_of(node)) is not None
     }
+
+
+def _check_circles(given: tuple[nodes.ColumnDef, ...]) -> None:
+    """Raises generated_circular for a column that is computed from itself, through others or not."""
+    needs = _needs(given)
     users: dict[str, list[str]] = {}
     for name, wanted in needs.items():
         wanted.intersection_update(needs)

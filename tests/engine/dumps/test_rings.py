@@ -22,6 +22,7 @@ from tests.engine.plans import LogMaker, open_compiled, work
 
 #: What a foreign key may refer to: columns of the other table that are unique together.
 _KEYS = (("k",), ("u",), ("p", "q"), ("g",))
+_NEEDS = ("", "", "NOT NULL")
 _NAMES = ("a", "two words", "rowid")
 
 
@@ -36,8 +37,9 @@ class _Table:
 
 def tables(rng: random.Random) -> list[_Table]:
     """Tables that refer to each other and to themselves, with rows that do: not all of them to one that is there."""
-    found = [_Table(["k", "u COLLATE NOCASE", "p", "q", "g AS (k * 10) STORED"]) for _ in range(rng.randint(2, 3))]
+    found = [_Table(["k", "u COLLATE NOCASE", "p", "q"]) for _ in range(rng.randint(2, 3))]
     for table in found:
+        table.columns += [f"g AS ({rng.choice(('k * 10', 'h * 5'))}) STORED", f"h AS (k * 2) {rng.choice(_NEEDS)}"]
         if rng.random() < 0.2:
             table.columns += ["rowid", "_rowid_", "oid"]
         for number in range(rng.randint(1, 3)):
@@ -47,7 +49,7 @@ def tables(rng: random.Random) -> list[_Table]:
                 # Its own key refers to the other's: by the number that both have.
                 names = (rng.choice(("k", "p")),)
             else:
-                table.columns += [f"{name} {rng.choice(('', '', 'UNIQUE', 'NOT NULL'))}" for name in names]
+                table.columns += [f"{name} {rng.choice((*_NEEDS, 'UNIQUE'))}" for name in names]
             table.links.append((names, rng.randrange(len(found)), keys))
         table.rows = [{"k": n, "u": f"U{n}", "p": n, "q": n % 2, "g": n * 10} for n in range(rng.randint(2, 5))]
     for table in found:
