@@ -73,10 +73,21 @@ def alter_table(context: Context, node: nodes.AlterTable) -> Ddl:
     _check_children(work, after)
     _check_kept(replace(context, schema=after, inline=True, for_write=True), table, node.action)
     others = left_behind(schema, after, table, node.action)
-    texts = [*table_statements(schema, after, table, node.action, simple), *again(after, others)]
+    texts = [*_table_statements(work, after, simple), *again(after, others)]
     texts = without_views(schema, after, (table, *others), texts)
     checked = table.name if _refers(node.action) else ""
     return Ddl(tuple(texts), tuple(changes), "alter_table", "table", table.name, rebuilds=not simple, checks=checked)
+
+
+def _table_statements(work: _Alteration, after: Schema, simple: bool) -> list[str]:
+    """What makes the table as it is `after`. Raises in_use for a column that a CHECK of the table names."""
+    try:
+        return [*table_statements(work.schema, after, work.table, work.action, simple)]
+    except SqlError as error:
+        if isinstance(work.action, nodes.DropColumn) and error.key in _BROKEN:
+            raise work.refusal(work.table.name) from None
+        error.nowhere()
+        raise
 
 
 def _is_simple(column: nodes.ColumnDef) -> bool:

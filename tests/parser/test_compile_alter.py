@@ -49,6 +49,20 @@ def test_drop_column(database: SmallDatabase) -> None:
     assert database.error("alter table t drop column a").key == "in_use"
 
 
+@pytest.mark.parametrize(
+    "needs",
+    [
+        "y ISA, CONSTRAINT few CHECK (x < 1000)", "y ISA, CHECK (w.x < y)", "y ISA CHECK (x < 5)", "y ISA AS (x + 1)",
+        "y ISA, UNIQUE (x, y)", "y ISA, FOREIGN KEY (x) REFERENCES t (a)",
+    ],
+)  # fmt: skip
+def test_a_column_that_the_rest_of_its_table_needs_stays(database: SmallDatabase, needs: str) -> None:
+    """The error is at its name in this statement, not somewhere in the table's definition."""
+    database.run(f"create table w (x ISA, {needs})")
+    error = database.error("alter table w drop column x")
+    assert (error.key, error.params["user"], error.place) == ("in_use", "w", len("alter table w drop column "))
+
+
 def test_rename_table(database: SmallDatabase) -> None:
     database.run("ovay ny tabilao t soloy anarana `Vao`")
     assert database.run("select b from vao where a = 1") == [("x",)]
