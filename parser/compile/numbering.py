@@ -155,6 +155,8 @@ def moved(before: Table, after: Table) -> tuple[str, ...]:
     """What follows the making of a table in another's place, whose triggers went with it."""
     if not before.sequenced:
         return ()
+    if not after.sequenced:
+        return dropped(before)
     update = f"UPDATE {_SEQUENCE} SET name = {sql.literal(after.key)} WHERE name = {sql.literal(before.key)}"
     return (update, *followed(after)) if before.key != after.key else followed(after)
 
