@@ -267,7 +267,8 @@ class Lane:
         database = self._database()
         database.set_state(NodeState.SEEDING)
         try:
-            info = self._follower.slow.call(database.restore, item.path)
+            with self._follower.progress.restoring(database):
+                info = self._follower.slow.call(database.restore, item.path)
         except SnapshotDamaged:
             item.path.unlink(missing_ok=True)
             raise
@@ -283,7 +284,6 @@ class Lane:
 
     def _fence(self) -> None:
         follower, database = self._follower, self._database()
-        index = database.applied_index
         with follower.progress.replacing(self.log_id), self._turn():
             if self.log_id == SYSTEM_LOG_ID:
                 follower.appliers.call(follower.engine.catalog_replaced)
@@ -298,7 +298,7 @@ class Lane:
         self._sender({"t": "fenced", "log": self.log_id, "kept": str(kept or "")})
         follower.logger.error("fenced", log=self.log_id, kept=str(kept or ""))
         if kept is not None:
-            gevent.spawn(dump_kept, follower, self.log_id, database.name, kept, index)
+            gevent.spawn(dump_kept, follower, self.log_id, database.name, kept)
 
     def _note_damage(self, fault: StorageFault) -> bool:
         """Whether the file itself is wrong; then the host answers with a fence, now or when the node is back."""

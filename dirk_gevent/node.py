@@ -79,7 +79,9 @@ class NodeHandler:
 
     def quick(self, session: Session, segment: bytes) -> bytes | None:
         """The answer to a short read that was answered before."""
-        return self._quick.answer(session, segment) if session.transaction is None else None
+        if session.transaction is not None or self._progress.owed:
+            return None
+        return self._quick.answer(session, segment)
 
     def error_meta(self, session: Session, request: Request, error: SqlError) -> dict[str, Any]:
         """META of an error made here."""
@@ -196,9 +198,7 @@ class NodeHandler:
             return answers.relation(answers.listing(("fanasehoana",), rows), self._limits.page_rows, meta)
         raise SqlError("not_supported", what=request.text.split(maxsplit=1)[0])
 
-    def _read(
-        self, session: Session, request: Request, shaped: Shaped, route: Route, wire: Wire
-    ) -> Answer:
+    def _read(self, session: Session, request: Request, shaped: Shaped, route: Route, wire: Wire) -> Answer:
         return self._read_from(self._database(session, request, route), session, request, shaped, wire)
 
     def _read_from(
@@ -272,10 +272,14 @@ class NodeHandler:
                 return database
 
     def _known(self, name: str, place: int = -1) -> Database:
-        """The database called `name`. Raises unknown_database, or being_seeded while nobody here can know that."""
-        database = self._engine.named(name)
-        self._progress.check(SYSTEM_LOG_ID if database is None else database.log_id)
-        return database or self._engine.get(name, place)
+        """The database called `name`. Raises unknown_database, or being_seeded while nobody here can know that.
+
+        While the list of databases comes anew a name may mean one that was dropped long ago.
+        """
+        self._progress.check(SYSTEM_LOG_ID)
+        database = self._engine.get(name, place)
+        self._progress.check(database.log_id)
+        return database
 
 
 def _literal_bytes(request: Request) -> int:

@@ -75,7 +75,8 @@ class NodeStream:
         self._places.take()
         self._has_place = True
         try:
-            self._first = self._fetch(HUB_PAGES)
+            with self._progress.standing(database.log_id):
+                self._first = self._fetch(HUB_PAGES)
         except BaseException:
             self._leave()
             raise

@@ -29,8 +29,8 @@ class Progress:
         self.turns = Turns()
         #: Up to which index this node must come before it answers from a log, by log id; empty as a rule.
         self.owed: dict[int, int] = {}
-        #: Logs whose state is being put aside.
-        self._replaced: set[int] = set()
+        #: Logs whose state is being put aside, or could not be put aside: by log id, whether that is under way.
+        self._replaced: dict[int, bool] = {}
         #: The heads of the log that this node follows now, as it last told them.
         self.heads: dict[int, int] = {}
         self._has_heard = False
@@ -46,13 +46,20 @@ class Progress:
         return SqlError("storage_fault", node=self._engine.node, reason=str(fault))
 
     def welcomed(self, heads: Mapping[int, int]) -> None:
-        """The log told its heads: of what this node has nothing of, it owes its clients all up to there."""
+        """The log told its heads: of what this node has nothing of, it owes its clients all up to there.
+
+        What it owed before is no more than there is: a log that was made anew may be shorter than the one before it.
+        """
         self._has_heard = True
         self.heads = dict(heads)
+        # What could not be put aside, and shall not be kept, the log says again.
+        self._replaced = {log_id: True for log_id, is_under_way in self._replaced.items() if is_under_way}
         for log_id, head in heads.items():
             database = self._engine.of_log(log_id)
             if log_id == SYSTEM_LOG_ID or database is None or not database.applied_index:
-                self.owed[log_id] = max(head, self.owed.get(log_id, 0))
+                self.owed[log_id] = head
+            elif log_id in self.owed:
+                self.owed[log_id] = min(head, self.owed[log_id])
             if database is not None and not head:
                 self._expect_nothing(database)
         self._settle()
@@ -67,14 +74,41 @@ class Progress:
     @contextmanager
     def replacing(self, log_id: int) -> Iterator[None]:
         """What this node had of a log is being put aside: that counts for nothing any more, whatever else moves on
-        meanwhile. Then it is owed.
+        meanwhile, nor if the machine refuses, until it is tried again. Then it is owed.
         """
-        self._replaced.add(log_id)
+        self._replaced[log_id] = True
         self.owe(log_id)
         try:
             yield
+        except StorageFault:
+            self._replaced[log_id] = False
+            raise
         finally:
-            self._replaced.discard(log_id)
+            if self._replaced.get(log_id):
+                del self._replaced[log_id]
+
+    @contextmanager
+    def restoring(self, database: Database) -> Iterator[None]:
+        """A snapshot takes the place of what this node has: all is owed if the machine refuses in the middle of it."""
+        before = database.applied_index
+        try:
+            yield
+        except StorageFault:
+            if database.applied_index < before:
+                self.owe(database.log_id)
+            raise
+
+    @contextmanager
+    def standing(self, log_id: int) -> Iterator[None]:
+        """A thread reads: whether the state is put aside before it comes to that, only the end of it tells.
+
+        Raises SqlError being_seeded then, whatever came of it.
+        """
+        try:
+            yield
+        finally:
+            if self.owed:
+                self.check(log_id)
 
     def put_aside(self, database: Database) -> None:
         """What this node had of a log is out of the way: it is seeded anew, unless the log holds nothing."""
@@ -98,13 +132,11 @@ class Progress:
         return not any(self._lacks(log_id, index) for log_id, index in heads.items())
 
     def _lacks(self, log_id: int, owed: int) -> bool:
-        if log_id in self._replaced:
-            return True
         database = self._engine.of_log(log_id)
         if database is None:
             # One that was made, and dropped again, is owed to nobody.
             return owed > 0 and log_id > self._engine.enacted_index
-        return self._index(database) < owed
+        return log_id in self._replaced or self._index(database) < owed
 
     def _settle(self) -> None:
         self.owed = {log_id: index for log_id, index in self.owed.items() if self._lacks(log_id, index)}

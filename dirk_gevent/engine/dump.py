@@ -49,6 +49,16 @@ def dump_file(database: Path, target: Path, name: str, remarks: tuple[str, ...],
         partial.unlink(missing_ok=True)
 
 
+def applied_in(database: Path) -> int:
+    """At which index of its log a database file is (slow thread); 0 if it says none. Raises apsw errors."""
+    connection = open_reader(database, EntryContext())
+    try:
+        meta = records.read_meta(connection)
+    finally:
+        connection.close(True)
+    return meta.applied_index if meta is not None else 0
+
+
 def _dumped(connection: apsw.Connection, name: str, table: str | None) -> Iterator[str]:
     if table is not None:
         return table_statements(connection, table)

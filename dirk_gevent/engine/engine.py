@@ -31,11 +31,10 @@ _UNLISTED = "unlisted"
 
 @dataclass(frozen=True, slots=True)
 class Unlisted:
-    """The state of a database, at an index of its log, that was set aside because the catalog does not list it."""
+    """The state of a database that was set aside because the catalog does not list it."""
 
     log_id: int
     name: str
-    index: int
     kept: Path
 
 
@@ -211,10 +210,14 @@ class Engine:
         del self._by_log[log_id]
 
     def reload_databases(self) -> None:
-        """Bring the list in line with the system database's catalog, after it was restored from a snapshot."""
+        """Bring the list in line with the system database's catalog, after it was restored from a snapshot.
+
+        Of databases that were made later the snapshot says nothing: the entries after it do.
+        """
         listed = dict(self._listed())
         for log_id in set(self._by_log) - set(listed) - {SYSTEM_LOG_ID}:
-            self.drop(log_id)
+            if log_id <= self.system.applied_index:
+                self.drop(log_id)
         for log_id, name in listed.items():
             self.create(log_id, name)
         self._set_aside_former(self.system.applied_index)
@@ -264,7 +267,7 @@ class Engine:
         self._former.discard(database.log_id)
         if kept is not None:
             _log.error("set_aside", log=database.log_id, database=database.name, index=index, kept=str(kept))
-            self.unlisted.append(Unlisted(database.log_id, database.name, index, kept))
+            self.unlisted.append(Unlisted(database.log_id, database.name, kept))
 
     def _rename(self, database: Database, name: str) -> None:
         """Its state was replaced before the log of databases told what it is called there."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import apsw
 
+from dirk_gevent.engine import records
 from dirk_gevent.engine.connection import open_reader
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.digest import content_digest
@@ -96,3 +97,14 @@ def test_what_is_computed_is_not_given_again_by_a_dump(compiled_engine: Engine) 
     assert database.content_digest()[1] != copy.content_digest()[1]
     run(copy, "update c set n = 11 where t = 'x'")
     assert database.content_digest()[1] == copy.content_digest()[1]
+
+
+def test_a_column_s_numbers_go_with_it(compiled_engine: Engine) -> None:
+    """What is kept, and counts in the digest, is of tables that number: as if the column had never been."""
+    database = open_database(compiled_engine)
+    run(database, *MADE, "alter table t drop column id")
+    with apsw.Connection(str(database.path)) as connection:
+        assert records.read_sequences(connection).keys() == {"bare"}
+    connection.close()
+    run(database, "alter table t rename to former", MADE[0], "insert into t (a) values ('w')")
+    assert rows_of(database, "select id from t") == [(1,)]

@@ -11,12 +11,15 @@ from gevent import socket
 
 from dirk_gevent.config import Config, Instance, Limits, LoadBalancer, Role
 from dirk_gevent.engine.engine import Engine
+from dirk_gevent.engine.results import Page
+from dirk_gevent.engine.stream import RelationStream
 from dirk_gevent.forward import Forward
 from dirk_gevent.log.entry import Entry
 from dirk_gevent.logs import logger
 from dirk_gevent.node import NodeHandler
 from dirk_gevent.progress import Progress
 from dirk_gevent.session import Session, parse_request
+from dirk_gevent.understand import HUB_CHARACTERS
 from dirk_gevent.wire import Wire
 from parser.errors import SqlError
 from parser.shape import split
@@ -38,9 +41,11 @@ class Node:
         self.engine = Engine(directory, "m1", config.limits)
         self.engine.open()
         self.system = LogMaker(0)
-        self._progress = Progress(self.engine)
-        self._progress.welcomed({})
-        self._handler = NodeHandler(config, self.engine, self._progress, Forward(config, "m1", None, LINES))
+        #: What arrived of the system log.
+        self.enacted: list[Entry] = []
+        self.progress = Progress(self.engine)
+        self.progress.welcomed({})
+        self._handler = NodeHandler(config, self.engine, self.progress, Forward(config, "m1", None, LINES))
         near, self._client = socket.socketpair()
         self._wire = Wire(near)
 
@@ -57,13 +62,21 @@ class Node:
         log = LogMaker(made.index)
         texts = ["manamboara tabilao t (n ISA)", *[f"manampia ao@ t sanda ({number})" for number in range(rows)]]
         self.engine.by_log(made.index).apply(work(*[log.statement(split(text)) for text in texts]))
-        self._progress.applied(made.index)
+        self.progress.applied(made.index)
         return made.index
 
     def enact(self, *entries: Entry) -> None:
         """Entries of the system log arrive."""
+        self.enacted += entries
         self.engine.apply_system(work(*entries))
-        self._progress.applied(0)
+        self.progress.applied(0)
+
+    def put_aside(self, log_id: int) -> None:
+        """A log's state goes, as when it is fenced."""
+        with self.progress.replacing(log_id):
+            if log_id == 0:
+                self.engine.catalog_replaced()
+            self.engine.by_log(log_id).set_aside("fenced")
 
     def ask(self, session: Session, text: bytes) -> str:
         """A read of the session, as a connection has it answered: by the hub or, when that gave it up, by a thread."""
@@ -174,3 +187,56 @@ def _failure(node: Node, session: Session, text: bytes) -> str:
         return node.ask(session, text)
     except SqlError as error:
         return error.key
+
+
+@pytest.mark.parametrize("comment", [b'/*dirk {"db":"x"}*/', b""])
+def test_a_name_means_nothing_while_the_list_of_databases_comes_anew(node: Node, comment: bytes) -> None:
+    """For a moment it is that of the first database of the name, dropped long ago, and not here any more."""
+    first = node.make("x", 1)
+    node.enact(node.system.database("drop_database", "x", first))
+    second = node.make("x", 2)
+
+    def newcomer() -> Session:
+        """A session that has seen nothing yet: it waits for no index."""
+        session = Session("en")
+        if not comment:
+            session.use("x", second)
+        return session
+
+    for _ in range(2):
+        assert '"rows":[[0],[1]]' in node.ask(newcomer(), comment + READ)
+    node.progress.welcomed({0: 3, second: 3})
+    node.put_aside(0)
+    for entry in list(node.enacted):
+        assert _failure(node, newcomer(), comment + READ) == "being_seeded"
+        node.enact(entry)
+    assert '"rows":[[0],[1]]' in node.ask(newcomer(), comment + READ)
+
+
+@pytest.mark.parametrize("comment", [b'/*dirk {"db":"x"}*/', b""])
+def test_what_was_answered_before_is_not_while_its_state_is_put_aside(node: Node, comment: bytes) -> None:
+    session, log_id = Session("en"), node.make("x", 2)
+    session.use("x", log_id)
+    for _ in range(2):
+        assert '"rows":[[0],[1]]' in node.ask(session, comment + READ)
+    with node.progress.replacing(log_id):
+        assert _failure(node, session, comment + READ) == "being_seeded"
+
+
+@pytest.mark.parametrize("is_begun", [True, False])
+def test_a_long_read_is_not_of_a_state_that_has_gone_meanwhile(
+    node: Node, monkeypatch: pytest.MonkeyPatch, is_begun: bool
+) -> None:
+    """It was put aside just after the read was given to a thread, or after that had read."""
+    session, log_id = Session("en"), node.make("x", 2)
+    session.use("x", log_id)
+    does = RelationStream.fetch
+
+    def late(self: RelationStream, pages: int) -> list[Page]:
+        found = does(self, pages) if is_begun else []
+        node.put_aside(log_id)
+        return found or does(self, pages)
+
+    monkeypatch.setattr(RelationStream, "fetch", late)
+    node.progress.welcomed({0: 1, log_id: 3})
+    assert _failure(node, session, READ + b" " * HUB_CHARACTERS) == "being_seeded"
