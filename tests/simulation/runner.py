@@ -19,7 +19,7 @@ import tempfile
 import traceback
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import gevent
@@ -100,10 +100,11 @@ class Theatre:
                         yield result
                         continue
                     child = running.pop(pipe)
-                    child.end()
+                    how = child.end()
                     if child.jobs:
-                        yield Result(child.jobs.popleft().seed, ("the simulation ended without a result",), "", 0, ())
-                    left.extend(child.jobs)
+                        wrong = f"the simulation ended without a result ({how})"
+                        yield Result(child.jobs.popleft().seed, (wrong,), "", 0, ())
+                    left.extend([*child.jobs, *child.spared])
         finally:
             for child in running.values():
                 os.kill(child.process, signal.SIGKILL)
@@ -162,12 +163,16 @@ class Theatre:
 
 @dataclass(frozen=True, slots=True)
 class _Child:
-    """A process that plays plans: those that it has not told of yet, the first one being under way."""
+    """A process that plays plans: those that it has not told of yet, the first one being under way.
+
+    `spared` are those that it does not come to because one before them failed, which is no fault of theirs.
+    """
 
     jobs: deque[Job]
     process: int
     pipe: int
     stage: Path
+    spared: deque[Job] = field(default_factory=deque)
 
     def result(self) -> Result | None:
         """What it tells next; None when it has ended. Blocks."""
@@ -176,15 +181,18 @@ class _Child:
             return None
         job = self.jobs.popleft()
         if isinstance(told, str):
+            self.spared.extend(self.jobs)
+            self.jobs.clear()
             return Result(job.seed, (f"the simulation failed: {told}",), "", 0, ())
         assert isinstance(told, Result)
         return told
 
-    def end(self) -> None:
-        """Clean up behind a process that has ended."""
+    def end(self) -> str:
+        """Clean up behind a process that ends; how it did."""
         os.close(self.pipe)
-        os.waitpid(self.process, 0)
+        code = os.waitstatus_to_exitcode(os.waitpid(self.process, 0)[1])
         shutil.rmtree(self.stage, ignore_errors=True)
+        return f"exit status {code}" if code >= 0 else signal.Signals(-code).name
 
 
 def _next_jobs(left: deque[Job], waiting: Iterator[Job], most: int) -> list[Job]:

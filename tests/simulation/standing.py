@@ -80,10 +80,15 @@ def rot_entry(directory: Path, share: float) -> None:
             (position(LOG_ID, 0), position(LOG_ID, MAX_INDEX)),
         ).fetchall()  # type: ignore[assignment]
         if len(rows) > 1:
-            where, encoded = rows[int(share * (len(rows) // 2))]
-            at = int(share * len(encoded))
+            where, encoded = rows[_way_into(len(rows) // 2, share)]
+            at = _way_into(len(encoded), share)
             other = encoded[:at] + bytes([encoded[at] ^ 1]) + encoded[at + 1 :]
             connection.execute("UPDATE entries SET encoded = ? WHERE position = ?", (other, where))
+
+
+def _way_into(count: int, share: float) -> int:
+    """Which of `count` things lies `share` (0 … 1, both may be drawn) of the way into them."""
+    return min(int(share * count), count - 1)
 
 
 def database_file(directory: Path, log_id: int) -> Path:

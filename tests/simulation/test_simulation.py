@@ -23,6 +23,36 @@ def simulate(*options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(words, cwd=ROOT, env=clean_environ(), capture_output=True, text=True, check=False)
 
 
+#: Plays three plans in one process, of which the first or the second goes wrong in the way that is asked for.
+FAILING_PLAY = """
+import os, signal, sys
+from tests.simulation import world
+world.install()
+from tests.simulation import runner
+
+way, bad = sys.argv[1], int(sys.argv[2])
+
+class Play:
+    def __init__(self, plan, *rest):
+        self.seed = plan.seed
+
+    def run(self):
+        if self.seed == bad and way == "raise":
+            raise IndexError("on purpose")
+        if self.seed == bad:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return runner.Result(self.seed, (), "", 1, ())
+
+runner.Drama = Play
+theatre = runner.Theatre()
+try:
+    for result in theatre.play_all([runner.Job(seed) for seed in (1, 2, 3)], 1, batch=3):
+        print(result.seed, *(" ".join(text.split()) for text in result.wrong))
+finally:
+    theatre.close()
+"""
+
+
 def trace(ended: subprocess.CompletedProcess[str]) -> str:
     """The line that names the hash of all traces."""
     assert ended.returncode == 0, ended.stdout + ended.stderr
@@ -50,6 +80,23 @@ def test_a_seed_always_tells_the_same_story() -> None:
     """One after the other in one process, or each in a process of its own."""
     first, second = (simulate("--seed=5000", "--schedules=12", f"--jobs={jobs}") for jobs in (1, 12))
     assert trace(first) == trace(second)
+
+
+@pytest.mark.parametrize("bad", [1, 2])
+@pytest.mark.parametrize(("way", "said"), [("raise", "IndexError: on purpose"), ("kill", "SIGKILL")])
+def test_a_run_that_breaks_off_is_told_alone_and_with_its_reason(way: str, said: str, bad: int) -> None:
+    """Those behind it in the same process are played all the same, and are not blamed."""
+    words = [sys.executable, "-c", FAILING_PLAY, way, str(bad)]
+    ended = subprocess.run(words, cwd=ROOT, env=clean_environ(), capture_output=True, text=True, check=False)
+    told = dict(line.partition(" ")[::2] for line in ended.stdout.splitlines())
+    assert sorted(told) == ["1", "2", "3"], ended.stdout + ended.stderr
+    assert said in told.pop(str(bad))
+    assert set(told.values()) == {""}, ended.stdout
+
+
+def test_rot_may_be_drawn_at_the_very_end_of_an_entry() -> None:
+    ended = simulate("--seed=730281", "--schedules=1")
+    assert ended.returncode == 0, ended.stdout + ended.stderr
 
 
 @pytest.mark.slow
