@@ -148,10 +148,13 @@ class LogEvidence:
 
     def is_given_up(self, hello: Hello) -> bool:
         """Whether what a node heard of was of a log that a person gave up: a rebuild's, or one that went back."""
+        is_of_another = any(predecessor.genesis == hello.genesis for predecessor in self._host.log.predecessors)
+        return is_of_another or self._is_decided(hello.epoch)
+
+    def _is_decided(self, epoch: tuple[bytes, bytes] | None) -> bool:
+        """Whether a person decided that what nodes heard in an epoch of this log counts for nothing beyond it."""
         log = self._host.log
-        if hello.epoch is not None and hello.epoch[0] == log.genesis and log.epochs.is_disowned(hello.epoch[1]):
-            return True
-        return any(predecessor.genesis == hello.genesis for predecessor in log.predecessors)
+        return epoch is not None and epoch[0] == log.genesis and log.epochs.is_disowned(epoch[1])
 
     def welcome(self, hello: Hello, heads: Mapping[int, int], epoch: bytes) -> Welcome:
         """The answer to a node that comes, which is told `epoch`."""
@@ -163,6 +166,11 @@ class LogEvidence:
         decides. `epoch` is the last that the node heard of.
         """
         host, (held, heard) = self._host, lacks
+        if self._is_decided(epoch):
+            # Since the node came: it comes again, and its history is another one, like any.
+            if (link := host.links().get(node)) is not None:
+                link.close()
+            return
         self._logger.error(_OLDER, target=node, log=log_id, head=held, heard=heard)
         key = _WENT_BACK if held < host.head_index(log_id) else _OLDER
         host.disputes.block(log_id, SqlError(key, node=node, head=held, heard=heard))
@@ -193,6 +201,9 @@ class LogEvidence:
             self._host.log.trust()
             for one in doubts:
                 self._host.log.epochs.disown(bytes.fromhex(one.digest))
+            # A node says what it knows log by log: the rest of what it has from an epoch is decided with the first.
+            is_decided = self._host.log.epochs.is_disowned
+            doubts = [one for one in self._doubts() if one in doubts or is_decided(bytes.fromhex(one.digest))]
         self._is_copy = False
         self._end()
         for one in doubts:
@@ -236,7 +247,7 @@ class LogEvidence:
             self._host.book.change(found.number, status=Status.ENDED)
 
     def _heard(self, node: str, heads: Mapping[int, int], epoch: tuple[bytes, bytes] | None) -> None:
-        for log_id, heard in heads.items():
+        for log_id, heard in ({} if self._is_decided(epoch) else heads).items():
             head = self._host.head_index(log_id)
             if heard > head and (log_id > self._host.head_index(SYSTEM_LOG_ID) or self._host.log.is_open(log_id)):
                 self.is_older(node, log_id, (head, heard), epoch)

@@ -54,6 +54,8 @@ class Fences:
         else:
             name = self._host.database_name(log_id)
             self._book.add((node, name, log_id, index), cause, Status.FENCED, digests)
+        # What is shut out does not speak against the log, whose writes must not go on waiting for it.
+        self._host.evidence.follows(node, log_id)
         self._host.distrust(node, log_id)
         self._host.snapshots.shut_out(node, log_id)
         link = self._host.links().get(node)

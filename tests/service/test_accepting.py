@@ -114,6 +114,35 @@ def test_who_comes_while_a_person_s_word_is_noted_was_not_decided(
         end()
 
 
+def test_all_that_a_node_knows_from_an_epoch_is_decided_at_once(host: LogHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says so log by log, and the word of a person comes in the middle of that."""
+    append(host, 2)
+    epoch = host.log.genesis, FIRST
+    host.evidence.is_older("m1", 0, (1, 9), epoch)
+    gate = Gate(monkeypatch, "disown_epoch", lambda _: False)
+    accepting = gevent.spawn(host.evidence.accept)
+    until(gate.came.is_set)
+    host.evidence.is_older("m1", 1, (2, 9), epoch)
+    gate.open.set()
+    accepting.get(timeout=GATE_SECONDS)
+    host.evidence.is_older("m1", 1, (2, 9), epoch)
+    assert not host.evidence.is_open
+    for log_id in (0, 1):
+        host.disputes.check(log_id)
+
+
+def test_a_history_that_is_shut_out_keeps_no_writer_waiting(host: LogHost) -> None:
+    """Whatever it had said before: it goes aside, and nobody could decide about it any more."""
+    append(host, 2)
+    host.evidence.is_older("m1", 1, (2, 9), None)
+    assert blocking(host).key == "log_older_than_node"
+    host.fence("m1", 1, 9, Cause.HISTORY)
+    host.disputes.check(1)
+    host.evidence.is_older("m2", 1, (2, 9), None)
+    host.fence("m1", 1, 9, Cause.HISTORY)
+    assert blocking(host).key == "log_older_than_node", "m2 still has to be heard"
+
+
 @pytest.mark.parametrize("fails", [apsw.IOError("the disk failed"), FileNotFoundError(2, "no such directory")])
 def test_a_copied_log_counts_once_the_disk_takes_it(
     copied: LogHost, monkeypatch: pytest.MonkeyPatch, fails: Exception

@@ -45,6 +45,6 @@ def _disputes(logged: list[Logged]) -> Iterator[_Dispute]:
             continue
         if one.event == "masters_disagree":
             began = one.at_seconds
-        elif began is not None:
+        elif one.event == "node_fenced" and began is not None:
             yield _Dispute(began, one.at_seconds)
             began = None

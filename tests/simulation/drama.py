@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from random import Random
 
 import gevent
 
@@ -35,6 +36,8 @@ from tests.simulation.standing import (
 from tests.simulation.world import World
 
 _LOOK_SECONDS = 0.25
+#: At most so long after it was told that the log went back a person decides.
+_PERSON_SECONDS = (0.005, 0.05, 0.25)
 #: What an error says of a log that is older than a node.
 _OLDER = re.compile(r"ends at index (?P<head>\d+) and node \w+ has heard of (?P<heard>\d+)")
 #: What it says of one that went back and was written to since.
@@ -133,11 +136,16 @@ class Drama:
         return self._within(DEADLINE_SECONDS, lambda: looking.dead or self._is_for_a_person())
 
     def _accept_log(self) -> None:
-        """A person takes the log as it is when a node knows what it has lost: then that node's history is another."""
+        """A person takes the log as it is when a node knows what it has lost: then that node's history is another.
+
+        Soon, or in the middle of what the node has to say.
+        """
+        chance = Random(f"person {self._plan.seed}")
         person = Client(self._world, self._lane, "person", PROXY, self._history)
         while not self._gives_up():
-            gevent.sleep(_LOOK_SECONDS)
+            self._world.await_line(_WENT_BACK, _LOOK_SECONDS)
             if _WENT_BACK in self._world.events:
+                gevent.sleep(chance.choice(_PERSON_SECONDS) * chance.random())
                 try:
                     person.accept_log()
                     self._world.has_lost = True

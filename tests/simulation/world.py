@@ -38,7 +38,7 @@ from tests.simulation.threads import SimThreadPool
 EPOCH_SECONDS = 1_800_000_000.0
 _MOST_LINES = 5_000
 #: Log lines that checks look at, and that operations wait for.
-_NOTED = ("masters_disagree", "node_fenced")
+_NOTED = ("masters_disagree", "node_fenced", "log_went_back")
 #: Facts that are not the same in each run of a seed: a path, and what old memory in the pages of a file compresses to.
 _UNTOLD = ("directory", "bytes")
 #: Exceptions that a full disk, a failed fsync or a lost connection ends in.
