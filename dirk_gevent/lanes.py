@@ -276,6 +276,8 @@ class Lane:
         if self.log_id == SYSTEM_LOG_ID:
             self._follower.appliers.call(self._follower.engine.reload_databases)
             settle_catalog(self._follower, self.log_id)
+        # Before the word of it goes out: what another program writes after the next comparison must show.
+        self._follower.files.note(database)
         item.path.unlink(missing_ok=True)
         self._follower.logger.info("seeded", log=self.log_id, index=info.index, bytes=info.image_bytes)
         self._follower.progress.applied(self.log_id)

@@ -35,10 +35,16 @@ def draw(seed: int) -> Plan:
 
 
 def _idle(seed: int, chance: Random) -> Plan:
-    """A file that is edited soon after the start, in a database that nobody writes to."""
-    at = round(1.0 + chance.random() * 6.0, 3)
-    edit = Fault(0, at, Breakage.EDIT, chance.choice(_TWO_MASTERS.nodes), 0.0)
-    return Plan(seed, _TWO_MASTERS, (PROXY,), (Operation(0, 0, 0.2, Kind.READ_LIST, 10),), (edit,))
+    """A file that is edited soon after the start, in a database that nobody writes to.
+
+    In every second plan of a node that has lost its disk, and was seeded with a snapshot.
+    """
+    at, node = round(1.0 + chance.random() * 6.0, 3), chance.choice(_TWO_MASTERS.nodes)
+    shape, faults = _TWO_MASTERS, (Fault(0, at, Breakage.EDIT, node, 0.0),)
+    if seed % 2:
+        shape = replace(shape, snapshot_entries=4)
+        faults = Fault(0, 1.5, Breakage.WIPE, node, 0.5), Fault(1, round(at + 1.2, 3), Breakage.EDIT, node, 0.0)
+    return Plan(seed, shape, (PROXY,), (Operation(0, 0, 0.2, Kind.READ_LIST, 10),), faults)
 
 
 def _dispute(seed: int, chance: Random) -> Plan:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
@@ -100,8 +100,9 @@ class Drama:
         world, plan = self._world, self._plan
         self._rounds.watch()
         self._cluster.start()
-        for fault in plan.faults:
-            Faulty(world, self._cluster, fault, self._rounds).arm()
+        faulty = [Faulty(world, self._cluster, fault, self._rounds) for fault in plan.faults]
+        for one in faulty:
+            one.arm()
         if plan.loses_history:
             world.as_process(self._lane, self._accept_log)
         running = []
@@ -112,7 +113,7 @@ class Drama:
         end = MENDED_SECONDS + max((fault.at_seconds + fault.for_seconds for fault in plan.faults), default=0.0)
         gevent.sleep(end)
         self._mend()
-        if plan.has_edits and not self._within(end + FOUND_SECONDS, lambda: not is_edited(self._cluster)):
+        if plan.has_edits and not self._are_edits_found(faulty):
             return ["a row that somebody put into a node's file was not found"]
         if not self._within(DEADLINE_SECONDS, lambda: all(one.dead for one in running) or self._is_for_a_person()):
             return ["stuck: clients still wait for an answer"]
@@ -127,6 +128,12 @@ class Drama:
         if plan.loses_history and not self._look_at_nodes():
             return ["stuck: a node does not answer"]
         return [] if self._is_for_a_person() else self._judge()
+
+    def _are_edits_found(self, faulty: Sequence[Faulty]) -> bool:
+        """Whether what was edited is found in time. A node that is being seeded may be edited only when it is there."""
+        self._within(DEADLINE_SECONDS, lambda: not any(one.is_editing for one in faulty))
+        now = self._world.loop.time - BEGIN_SECONDS
+        return self._within(now + FOUND_SECONDS, lambda: not is_edited(self._cluster))
 
     def _look_at_nodes(self) -> bool:
         """Ask each node what it holds; whether all have answered in time."""

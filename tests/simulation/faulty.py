@@ -25,6 +25,8 @@ class Faulty:
         self._rounds = rounds
         self._cluster = cluster
         self._fault = fault
+        #: Whether a file that is to be edited may still be, a little later than it was meant.
+        self.is_editing = fault.kind is Breakage.EDIT
 
     def arm(self) -> None:
         """Have it happen at its time."""
@@ -47,6 +49,7 @@ class Faulty:
             self._make_foreign(machine)
         elif kind is Breakage.EDIT:
             edit(machine)
+            self.is_editing = False
         elif kind is Breakage.ROT:
             self._rot(machine)
         elif kind is Breakage.PAUSE:

@@ -94,8 +94,9 @@ def test_a_run_that_breaks_off_is_told_alone_and_with_its_reason(way: str, said:
     assert set(told.values()) == {""}, ended.stdout
 
 
-def test_rot_may_be_drawn_at_the_very_end_of_an_entry() -> None:
-    ended = simulate("--seed=730281", "--schedules=1")
+@pytest.mark.parametrize("seed", [730_281, 730_596], ids=["rot at the very end of an entry", "a file edited late"])
+def test_what_is_rarely_drawn_is_played_and_judged_rightly(seed: int) -> None:
+    ended = simulate(f"--seed={seed}", "--schedules=1")
     assert ended.returncode == 0, ended.stdout + ended.stderr
 
 
