@@ -17,7 +17,7 @@ from dirk_gevent.cache.forward import UNSTORED_LIMIT_BYTES, Answer, Forwarded, F
 from dirk_gevent.cache.options import CacheOptions
 from dirk_gevent.cache.store import Entry, HotAnswer, Key, LogHorizon, Store, answer_with_meta, now
 from dirk_gevent.cache.upstream import Upstream
-from dirk_gevent.cache.verdicts import Verdict, canonical_args, is_read, may_be_commit
+from dirk_gevent.cache.verdicts import Verdict, canonical_args, changes_nothing, is_read, may_be_commit
 from dirk_gevent.freshness import needed_index
 from dirk_gevent.log.clock import HeardTime
 from dirk_gevent.log.entry import SYSTEM_LOG_ID, new_request_id
@@ -286,8 +286,7 @@ class ClientConnection:
             added["lang"] = spoken(session, request)
         if (database := request.database or session.database) is not None:
             added["db"] = database
-        is_shared = is_read(request.raw)
-        if not is_shared:
+        if not is_read(request.raw):
             added["id"] = request_id
         # A statement may end in a line comment: the line feed keeps the closing `;` out of it.
         asked = {**request.metadata, **added}
@@ -295,8 +294,8 @@ class ClientConnection:
         asked.pop("literals", None)
         wire = protocol.with_metadata(asked, request.raw)
         limit = self._store.answer_limit_bytes if verdict.key is not None else UNSTORED_LIMIT_BYTES
-        is_commit = may_be_commit(request.raw)
-        return Forwarded(wire, request_id, is_shared, self._in_transaction, is_commit, limit)
+        is_harmless, is_commit = changes_nothing(request.raw), may_be_commit(request.raw)
+        return Forwarded(wire, request_id, is_harmless, self._in_transaction, is_commit, limit)
 
     def _store_answer(self, verdict: Verdict, answer: Answer) -> tuple[str, Entry | None]:
         """Store the answer when it may be; META's `cache` says why not."""

@@ -33,13 +33,13 @@ UNSTORED_LIMIT_BYTES = 64 * 1024
 class Forwarded:
     """A request ready to be sent. `retry_id`: the id under which a cut one may be sent again.
 
-    A read needs none (`is_read`: it surely changes nothing). `in_transaction`: a cut ends the transaction, so
+    What surely changes nothing (`is_harmless`) needs none. `in_transaction`: a cut ends the transaction, so
     nothing is sent again; only of its COMMIT (`is_commit`) is it then not known what became of it.
     """
 
     request: bytes
     retry_id: str
-    is_read: bool
+    is_harmless: bool
     in_transaction: bool
     is_commit: bool
     limit_bytes: int
@@ -94,10 +94,10 @@ class Forwarder:
                 self._upstream.send(forwarded.request)
                 was_sent = True
                 answer = self._receive(forwarded, with_meta, failed, streaming)
-                if not was_lost or forwarded.is_read or answer.is_streamed or not leaves_open(answer.meta):
+                if not was_lost or forwarded.is_harmless or answer.is_streamed or not leaves_open(answer.meta):
                     return answer
             except UpstreamDownError as error:
-                if not was_sent or forwarded.is_read:
+                if not was_sent or forwarded.is_harmless:
                     raise self._unreachable() from error
             except UpstreamLostError as error:
                 was_sent = was_lost = True
@@ -105,7 +105,7 @@ class Forwarder:
                     lost = self._unknown(forwarded) if forwarded.is_commit else self._lost()
                     raise TransactionLostError(lost) from error
             if now() >= deadline:
-                raise self._unreachable() if forwarded.is_read else self._unknown(forwarded)
+                raise self._unreachable() if forwarded.is_harmless else self._unknown(forwarded)
             backoff.wait()
 
     def _receive(

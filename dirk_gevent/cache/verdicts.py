@@ -12,6 +12,7 @@ from dirk_gevent.session import Request
 
 # Guesses, whose being wrong costs time or says less than could be said.
 _READ = re.compile(rb"(?:alaivo|select|asehoy|show|lazao|describe|hazavao|explain|adikao|translate)\b", re.IGNORECASE)
+_OF_SESSION = re.compile(rb"(?:atombohy|begin|ampiasao|use|safidio|set)\b", re.IGNORECASE)
 _COMMIT = re.compile(rb"(?:tehirizo|commit|end)\b|[/\-]", re.IGNORECASE)
 
 
@@ -27,6 +28,11 @@ class Verdict:
 def is_read(statement: bytes) -> bool:
     """Whether it is a read that may be shared; such a one surely changes nothing."""
     return _READ.match(statement) is not None
+
+
+def changes_nothing(statement: bytes) -> bool:
+    """Whether it surely changes nothing beyond its session: when it is cut off there is nothing that may be done."""
+    return is_read(statement) or _OF_SESSION.match(statement) is not None
 
 
 def may_be_commit(statement: bytes) -> bool:

@@ -16,6 +16,7 @@ import orjson
 import pytest
 from gevent import socket
 
+from dirk_gevent.cache import forward
 from tests.cache.fake_upstream import LOG_ID, Bench, Client, FakeUpstream, wait_for
 from tests.cluster import free_port
 
@@ -179,6 +180,19 @@ def test_a_write_that_was_cut_runs_once(bench: Bench) -> None:
     assert b"Tafinditra" in client.ask("soraty t;")
     ids = {request.request_id for request in bench.upstream.requests if request.text.strip() == "soraty t"}
     assert (len(ids), bench.upstream.index) == (1, 11)
+
+
+@pytest.mark.parametrize(
+    ("statement", "state"),
+    [("soraty t", b"(08007)"), ("alaivo t", b"(57P03)"), ("atombohy", b"(57P03)"), ("ampiasao x", b"(57P03)")],
+)
+def test_only_of_what_may_have_been_done_it_is_not_known(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, statement: str, state: bytes
+) -> None:
+    monkeypatch.setattr(forward, "RETRY_SECONDS", 0.0)
+    client = bench.client()
+    bench.upstream.cuts = 1
+    assert state in client.ask(f"{statement};")
 
 
 def test_the_client_s_own_request_id_is_kept(bench: Bench) -> None:
