@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 _RETRY_SECONDS = 2.0
 #: Blocks that are about the log, not about the masters.
 _LOG_LACKS = ("log_older_than_node", "log_went_back", "log_unknown_to_node", "log_copied")
+#: Those that are about the masters, until the replay has decided and until a person has.
+_DISPUTED = ("masters_disagree", "dispute_undecided")
 #: What a replay can't get over, however often it is tried.
 _NO_WITNESS = ("log_entry_damaged", "snapshot_damaged")
 
@@ -39,7 +42,8 @@ class Disputes:
     def __init__(self, host: LogHost, book: ConflictBook) -> None:
         self._host = host
         self._book = book
-        self._blocked: dict[int | None, SqlError] = {}
+        #: By log, then by key, the newest last: what ends one leaves the others.
+        self._blocked: dict[int | None, dict[str, SqlError]] = {}
         self._settling: set[int] = set()
         self._threads = NativeThreads(1)
 
@@ -57,31 +61,36 @@ class Disputes:
 
     def check(self, log_id: int) -> None:
         """Raises the SqlError (57P03) that blocks writes to this log, if any."""
-        if (error := self._blocking(log_id)) is not None:
+        if self._blocked and (error := next(self._blocking(log_id), None)) is not None:
             raise SqlError(error.key, **error.params)
 
-    def undecided(self, log_id: int) -> SqlError | None:
-        """What blocks this log until it is known which state counts; None when nothing does, or only a restore."""
-        error = self._blocking(log_id)
-        return None if error is None or error.key == "restoring" else error
+    def undecided(self, log_id: int, *besides: str) -> SqlError | None:
+        """What blocks this log until it is known which state counts; None when nothing does, or only a restore or one
+        of the keys in `besides`.
+        """
+        return next((one for one in self._blocking(log_id) if one.key not in ("restoring", *besides)), None)
 
     def lacking(self, log_id: int) -> SqlError | None:
         """What says that this log holds, or may hold, less than was written; None when nothing does."""
-        error = self.undecided(log_id)
-        return error if error is not None and error.key in _LOG_LACKS else None
+        return next((one for one in self._blocking(log_id) if one.key in _LOG_LACKS), None)
 
-    def _blocking(self, log_id: int) -> SqlError | None:
-        return (self._blocked.get(log_id) or self._blocked.get(None)) if self._blocked else None
+    def _blocking(self, log_id: int) -> Iterator[SqlError]:
+        """What blocks this log: what is about it alone first, the newest first."""
+        for one in (log_id, None):
+            yield from reversed(self._blocked.get(one, {}).values())
 
     def block(self, log_id: int | None, error: SqlError) -> None:
-        """Take no writes on a log (None: on all) from now on."""
-        self._blocked[log_id] = error
+        """Take no writes on a log (None: on all) until `unblock` with the key of `error`, which replaces one of it."""
+        self.unblock(log_id, error.key)
+        self._blocked.setdefault(log_id, {})[error.key] = error
 
-    def unblock(self, log_id: int | None, key: str) -> None:
-        """Take writes again, if it is the error `key` that blocks them."""
-        error = self._blocked.get(log_id)
-        if error is not None and error.key == key:
-            del self._blocked[log_id]
+    def unblock(self, log_id: int | None, *keys: str) -> None:
+        """Take writes again, if nothing but the errors with these keys blocks them."""
+        errors = self._blocked.get(log_id, {})
+        for key in keys:
+            errors.pop(key, None)
+        if not errors:
+            self._blocked.pop(log_id, None)
 
     def outcomes_differ(self, found: Disagreement) -> None:
         """Two masters ended one entry differently: fence the minority, or find out which one is right."""
@@ -96,7 +105,7 @@ class Disputes:
         for one in self._book.having(Status.UNDECIDED):
             if one.log_id == log_id and one.node == kept:
                 self._book.change(one.number, status=Status.ENDED)
-        self._blocked.pop(log_id, None)
+        self.unblock(log_id, *_DISPUTED)
         self._host.outcomes_of(log_id).settle()
 
     def _differ(self, found: Disagreement, cause: Cause) -> None:
@@ -130,6 +139,7 @@ class Disputes:
                 return
             if winner is None:
                 self.block(found.log_id, SqlError("dispute_undecided", index=found.index, name=name))
+                self.unblock(found.log_id, "masters_disagree")
                 return
             self._decide(found, winner, cause)
             self.unblock(found.log_id, "masters_disagree")
@@ -159,8 +169,7 @@ class Disputes:
 
     def _is_disputed(self, log_id: int) -> bool:
         """Whether the replay of a log is still waited for."""
-        error = self._blocked.get(log_id)
-        return error is not None and error.key == "masters_disagree"
+        return "masters_disagree" in self._blocked.get(log_id, {})
 
     def _replayed_at_last(self, found: Disagreement) -> set[bytes]:
         """What the replay gives, tried again for as long as the machine fails it; nothing once a person decided."""

@@ -84,8 +84,7 @@ class OlderEntries:
         return any(one.confirmed and one.index >= self._upto[log_id] for one in held)
 
     def _is_undisputed(self, log_id: int) -> bool:
-        error = self._host.disputes.undecided(log_id)
-        return error is None or error.key == _KEY
+        return self._host.disputes.undecided(log_id, _KEY) is None
 
     def _advance(self, log_id: int) -> None:
         cluster, upto = self._host.cluster, self._upto[log_id]
