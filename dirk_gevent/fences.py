@@ -174,10 +174,13 @@ class Fences:
         return logs
 
     def follows(self, node: str, log_id: int) -> None:
-        """A node's history is the log's: what stood between them is over."""
-        for found in self._book.having(Status.UNDECIDED):
-            if found.node == node and found.cause is Cause.OTHER_LOG:
+        """A node's history is the log's, or it has none: what stood between them is over."""
+        strange = [one for one in self._book.having(Status.UNDECIDED) if one.cause is Cause.OTHER_LOG]
+        for found in strange:
+            if found.node == node:
                 self._book.change(found.number, status=Status.ENDED)
+        if all(one.node == node for one in strange):
+            self._host.disputes.unblock(None, "log_unknown_to_node")
         self._host.evidence.follows(node, log_id)
 
     def look(self) -> None:

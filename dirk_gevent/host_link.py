@@ -140,7 +140,7 @@ class NodeLink:
         if standing is None:
             if self._host.fences.is_fenced(self.node, log_id):
                 self._host.fences.done(self.node, log_id, "")
-            self._host.evidence.follows(self.node, log_id)
+            self._host.fences.follows(self.node, log_id)
             self._lanes[log_id] = lane = SendLane(0, 0)
             self._continue(log_id, lane)
             return

@@ -52,8 +52,8 @@ def connect(host: LogHost) -> Iterator[Connect]:
 
 
 @pytest.fixture
-def host(tmp_path: Path) -> Iterator[LogHost]:
-    """A host of two masters' log with one database, log 1."""
+def new_host(tmp_path: Path) -> Iterator[LogHost]:
+    """A host of two masters' log that holds nothing yet."""
     written = {
         "configVersion": 2,
         "loadBalancer": {"listenHost": "127.0.0.1", "listenPort": 3949},
@@ -67,9 +67,15 @@ def host(tmp_path: Path) -> Iterator[LogHost]:
     path.write_text(json.dumps(written))
     found = config.load(path)
     log = EmbeddedLog(found.log, clock=lambda: NOW_MS)
-    log.create_database("t", new_request_id(NOW_MS))
     host = LogHost(found, log, logger("test"))
     yield host
     host.is_stopping = True
     host.stop()
     log.close()
+
+
+@pytest.fixture
+def host(new_host: LogHost) -> LogHost:
+    """A host of two masters' log with one database, log 1."""
+    new_host.log.create_database("t", new_request_id(NOW_MS))
+    return new_host

@@ -38,12 +38,13 @@ class FakeNode:
         epoch: tuple[bytes, bytes] | None = None,
         states: dict[int, str] | None = None,
         owner: str | None = None,
+        genesis: bytes | None = None,
     ) -> None:
         self.host = host
         mine, its = socket.socketpair()
         self.name = node
         self.frames = FrameSocket(mine)
-        genesis = host.log.genesis if standings else None
+        genesis = genesis or (host.log.genesis if standings else None)
         hello = Hello(node, build_fingerprint(), genesis, standings or {}, owner, process=process, epoch=epoch)
         self._serving = gevent.spawn(host.follow, its, json.loads(json.dumps(hello.encode())))
         try:

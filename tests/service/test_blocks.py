@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from random import Random, SystemRandom
 
+import pytest
+
 from dirk_gevent.conflicts import Cause, Status
 from dirk_gevent.host import LogHost
+from dirk_gevent.replication import Standing
 from parser.errors import SqlError
-from tests.service.fake_node import append, blocking
+from tests.service.fake_node import FakeNode, append, blocking, until
 
 KEYS = ("log_older_than_node", "masters_disagree", "restoring", "skipping")
 STEPS = 300
@@ -50,3 +53,18 @@ def test_what_a_person_decides_about_masters_decides_nothing_about_the_log(host:
     host.disputes.settled_by(1, "m1")
     assert blocking(host).key == "log_older_than_node"
     assert [one.cause for one in host.book.having(Status.UNDECIDED)] == [Cause.OLDER_LOG]
+
+
+def test_a_new_log_is_written_to_once_those_that_followed_another_come_without_its_history(new_host: LogHost) -> None:
+    host = new_host
+    for node in ("m1", "m2"):
+        with pytest.raises(AssertionError):
+            FakeNode(host, node, {0: Standing(3, b"\x05" * 16, 3)}, genesis=b"\x09" * 16)
+    nothing = {0: Standing(0, host.log.chain_at(0, 0) or b"", 0)}
+    for node, standings in (("m1", nothing), ("m2", None)):
+        assert is_blocked(host, 0), f"{node} still has another history"
+        came = FakeNode(host, node, standings)
+        until(lambda name=node: host.links()[name].is_open)  # type: ignore[misc]
+        came.end()
+    assert not is_blocked(host, 0)
+    assert not host.book.having(Status.UNDECIDED)
