@@ -187,8 +187,8 @@ def _ignore_lease(patches: _Patches) -> None:
     from dirk_gevent.cache.store import Store
 
     def endless(begin: Callable[..., None]) -> Callable[..., None]:
-        def begun(self: Store, entries: int, _: float, max_bytes: int) -> None:
-            begin(self, entries, 86_400.0, max_bytes)
+        def begun(self: Store, entries: int, _: float, *rest: Any) -> None:
+            begin(self, entries, 86_400.0, *rest)
             self.lease_until = float("inf")
 
         return begun
