@@ -41,6 +41,9 @@ def settle_catalog(follower: Follower, log_id: int) -> None:
     engine, owed = follower.engine, follower.progress.owed
     if log_id != SYSTEM_LOG_ID:
         return
+    if engine.enacted_index < engine.system.applied_index:
+        # The machine failed between what the log says and what it means here.
+        follower.appliers.call(engine.reload_databases)
     if not engine.is_settled and engine.enacted_index >= owed.get(SYSTEM_LOG_ID, 0):
         follower.appliers.call(engine.settle)
     unlisted = engine.unlisted

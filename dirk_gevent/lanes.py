@@ -287,9 +287,8 @@ class Lane:
     def _fence(self) -> None:
         follower, database = self._follower, self._database()
         with follower.progress.replacing(self.log_id), self._turn():
-            if self.log_id == SYSTEM_LOG_ID:
-                follower.appliers.call(follower.engine.catalog_replaced)
-            kept = follower.appliers.call(database.set_aside, _FENCED)
+            set_aside = follower.engine.set_catalog_aside if self.log_id == SYSTEM_LOG_ID else database.set_aside
+            kept = follower.appliers.call(set_aside, _FENCED)
         if kept is None:
             # It was put aside before and the word of it was lost.
             kept = follower.slow.call(follower.engine.directory.newest_kept, self.log_id, _FENCED)
@@ -333,6 +332,8 @@ class Lane:
         with self._turn():
             self._follower.appliers.call(database.probe)
             self._follower.files.note(database)
+        settle_catalog(self._follower, self.log_id)
+        self._follower.progress.applied(self.log_id)
 
     def _ask_again(self, missed: Missed) -> None:
         """Once the disk takes something, connect anew: the host then sends what is lacking. Raises StorageFault."""

@@ -191,6 +191,7 @@ class NodeHandler:
             meta = answers.meta_of(session, request, self._engine.node, "session")
             return answers.done("use", database.name, 0, meta)
         if route.show == "databases":
+            self._progress.check_names()
             found = sorted((one.log_id, one.name) for one in self._engine.databases().values() if one.log_id)
             rows = [(name,) for _, name in found]
             facts = {"db": None, "log": SYSTEM_LOG_ID, "rows": len(rows), "repeatable": False}
@@ -204,7 +205,28 @@ class NodeHandler:
     def _read_from(
         self, database: Database, session: Session, request: Request, shaped: Shaped, wire: Wire | None
     ) -> Answer:
-        """Read a state of a database that is fresh enough."""
+        """Read a state of a database that is fresh enough, and still counts when it has been read."""
+        try:
+            answer = self._read_state(database, session, request, shaped, wire)
+        except SqlError:
+            self._check_counts(database)
+            raise
+        if not isinstance(answer, bytes):
+            try:
+                self._check_counts(database)
+            except SqlError:
+                answer.close()
+                raise
+        return answer
+
+    def _check_counts(self, database: Database) -> None:
+        """Raises being_seeded if a database's state was put aside while a thread was to read it."""
+        if database.log_id != SYSTEM_LOG_ID:
+            self._progress.check(database.log_id)
+
+    def _read_state(
+        self, database: Database, session: Session, request: Request, shaped: Shaped, wire: Wire | None
+    ) -> Answer:
         began = time.perf_counter()
         now_ms = self._progress.log_time.now_ms()
         literal_bytes = _literal_bytes(request)
@@ -272,14 +294,11 @@ class NodeHandler:
                 return database
 
     def _known(self, name: str, place: int = -1) -> Database:
-        """The database called `name`. Raises unknown_database, or being_seeded while nobody here can know that.
-
-        While the list of databases comes anew a name may mean one that was dropped long ago.
-        """
-        self._progress.check(SYSTEM_LOG_ID)
-        database = self._engine.get(name, place)
-        self._progress.check(database.log_id)
-        return database
+        """The database called `name`. Raises unknown_database, or being_seeded while nobody here can know that."""
+        self._progress.check_names()
+        database = self._engine.named(name)
+        self._progress.check(SYSTEM_LOG_ID if database is None else database.log_id)
+        return database or self._engine.get(name, place)
 
 
 def _literal_bytes(request: Request) -> int:

@@ -75,8 +75,7 @@ class NodeStream:
         self._places.take()
         self._has_place = True
         try:
-            with self._progress.standing(database.log_id):
-                self._first = self._fetch(HUB_PAGES)
+            self._first = self._fetch(HUB_PAGES)
         except BaseException:
             self._leave()
             raise

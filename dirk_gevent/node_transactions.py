@@ -181,6 +181,8 @@ class NodeTransactions:
             outcome = self._readers.threads.call(database.recorded, request.request_id)
         except StorageFault as fault:
             raise self._progress.failed(database, fault) from fault
+        # The thread may have come to a state that was put aside meanwhile, or only begins anew.
+        self._progress.check(database.log_id)
         if outcome is None:
             raise SqlError("no_transaction")
         session.saw(database.log_id, outcome.index)
@@ -234,6 +236,7 @@ class NodeTransactions:
         transaction = held.transaction
         database = transaction.database
         self._check_place(request, database)
+        self._progress.check(database.log_id)
         is_strong = request.read == "strong"
         known_index = self._forward.known_index(session, request, database, wire) if is_strong else 0
         # When nothing is known of its log, it may be that another has the name now.

@@ -29,11 +29,14 @@ class Progress:
         self.turns = Turns()
         #: Up to which index this node must come before it answers from a log, by log id; empty as a rule.
         self.owed: dict[int, int] = {}
-        #: Logs whose state is being put aside, or could not be put aside: by log id, whether that is under way.
-        self._replaced: dict[int, bool] = {}
+        #: Logs whose state is being put aside, or could not be put aside since the log last said where it is.
+        self._replaced: set[int] = set()
+        #: Those of them of which that is under way.
+        self._going: set[int] = set()
         #: The heads of the log that this node follows now, as it last told them.
         self.heads: dict[int, int] = {}
-        self._has_heard = False
+        #: How often the log has told its heads.
+        self._welcomes = 0
         #: What time the log's host last said it is.
         self.log_time = HeardTime()
         #: Databases whose file a read found damaged, for the follower to tell the log's host.
@@ -50,13 +53,14 @@ class Progress:
 
         What it owed before is no more than there is: a log that was made anew may be shorter than the one before it.
         """
-        self._has_heard = True
+        self._welcomes += 1
         self.heads = dict(heads)
         # What could not be put aside, and shall not be kept, the log says again.
-        self._replaced = {log_id: True for log_id, is_under_way in self._replaced.items() if is_under_way}
+        self._replaced = self._going.copy()
         for log_id, head in heads.items():
             database = self._engine.of_log(log_id)
-            if log_id == SYSTEM_LOG_ID or database is None or not database.applied_index:
+            has_nothing = database is None or not database.applied_index or log_id in self._replaced
+            if log_id == SYSTEM_LOG_ID or has_nothing:
                 self.owed[log_id] = head
             elif log_id in self.owed:
                 self.owed[log_id] = min(head, self.owed[log_id])
@@ -74,18 +78,22 @@ class Progress:
     @contextmanager
     def replacing(self, log_id: int) -> Iterator[None]:
         """What this node had of a log is being put aside: that counts for nothing any more, whatever else moves on
-        meanwhile, nor if the machine refuses, until it is tried again. Then it is owed.
+        meanwhile, nor if that fails, until it is tried again or the log says anew where it is. Then it is owed.
         """
-        self._replaced[log_id] = True
+        self._replaced.add(log_id)
+        self._going.add(log_id)
         self.owe(log_id)
+        welcomes = self._welcomes
         try:
             yield
-        except StorageFault:
-            self._replaced[log_id] = False
+        except BaseException:
+            if welcomes != self._welcomes:
+                self._replaced.discard(log_id)
+                self._settle()
             raise
         finally:
-            if self._replaced.get(log_id):
-                del self._replaced[log_id]
+            self._going.discard(log_id)
+        self._replaced.discard(log_id)
 
     @contextmanager
     def restoring(self, database: Database) -> Iterator[None]:
@@ -97,18 +105,6 @@ class Progress:
             if database.applied_index < before:
                 self.owe(database.log_id)
             raise
-
-    @contextmanager
-    def standing(self, log_id: int) -> Iterator[None]:
-        """A thread reads: whether the state is put aside before it comes to that, only the end of it tells.
-
-        Raises SqlError being_seeded then, whatever came of it.
-        """
-        try:
-            yield
-        finally:
-            if self.owed:
-                self.check(log_id)
 
     def put_aside(self, database: Database) -> None:
         """What this node had of a log is out of the way: it is seeded anew, unless the log holds nothing."""
@@ -123,9 +119,14 @@ class Progress:
 
     def check(self, log_id: int) -> None:
         """Raises SqlError being_seeded while this node has only a part of what it should have of a log."""
-        is_blank = log_id == SYSTEM_LOG_ID and not self._has_heard and not self._engine.enacted_index
+        is_blank = log_id == SYSTEM_LOG_ID and not self._welcomes and not self._engine.enacted_index
         if is_blank or self._lacks(log_id, self.owed.get(log_id, 0)):
             raise SqlError("being_seeded", node=self._engine.node)
+
+    def check_names(self) -> None:
+        """Raises SqlError being_seeded while the list of databases comes anew: a name may mean one dropped long ago."""
+        if self._engine.is_list_anew or SYSTEM_LOG_ID in self._replaced:
+            self.check(SYSTEM_LOG_ID)
 
     def has_all(self, heads: Mapping[int, int]) -> bool:
         """Whether this node has applied each log up to its index, but for those that were dropped since."""
@@ -134,8 +135,8 @@ class Progress:
     def _lacks(self, log_id: int, owed: int) -> bool:
         database = self._engine.of_log(log_id)
         if database is None:
-            # One that was made, and dropped again, is owed to nobody.
-            return owed > 0 and log_id > self._engine.enacted_index
+            # One that was made, and dropped again, is owed to nobody; nor one that the log knows nothing of.
+            return owed > 0 and self._engine.enacted_index < log_id <= self.heads.get(SYSTEM_LOG_ID, 0)
         return log_id in self._replaced or self._index(database) < owed
 
     def _settle(self) -> None:

@@ -221,8 +221,7 @@ class Database(Upkeep):
             with self._checkpoint_lock, self._writer_lock, storage_faults("restore"):
                 self._close_writer()
                 with self._file_lock:
-                    self._take_file_out()
-                    self._shared.directory.put(self.log_id, image)
+                    self._put(image)
                     self._begin(state)
                     fsync_directory(self._path.parent)
                 self._durable = state.position.index
@@ -234,10 +233,14 @@ class Database(Upkeep):
                 remove_file(image)
         return info
 
-    def _take_file_out(self) -> None:
-        """Unlink the file. From then on, whatever fails, the state is the one of a database without a file."""
+    def _put(self, image: Path) -> None:
+        """Put `image` in the file's place; if that fails, the state is the one of a database without a file."""
         self._path.unlink(missing_ok=True)
-        self._begin_empty()
+        try:
+            self._shared.directory.put(self.log_id, image)
+        except BaseException:
+            self._begin_empty()
+            raise
 
     def _begin_empty(self) -> None:
         self._durable = 0

@@ -223,16 +223,24 @@ class Engine:
         self._set_aside_former(self.system.applied_index)
         self.enacted_index = self.system.applied_index
 
-    def catalog_replaced(self) -> None:
+    def set_catalog_aside(self, why: str) -> Path | None:
         """The system database begins anew, with another history: what that does not list is not of the log (native
-        thread). Raises StorageFault.
+        thread). What was kept of it, as `Database.set_aside`. Raises StorageFault: then it stands where it stood.
 
         Nothing of that has been enacted here: how far the former one was says nothing of which databases there are.
         """
         with storage_faults("set aside"):
             self.directory.note_catalog(is_replaced=True)
         self._former |= set(self._by_log) - {SYSTEM_LOG_ID}
-        self._is_replaced, self.enacted_index = True, 0
+        self._is_replaced = True
+        kept = self.system.set_aside(why)
+        self.enacted_index = 0
+        return kept
+
+    @property
+    def is_list_anew(self) -> bool:
+        """Whether the list of databases was replaced, and is not whole yet."""
+        return self._is_replaced
 
     def confirm(self, log_id: int) -> None:
         """A database has taken what the log holds: it is the log's, whatever listed it."""
@@ -248,6 +256,9 @@ class Engine:
 
         Raises StorageFault; called again it goes on.
         """
+        if self._is_replaced:
+            # What came of one just when the former list went, came by that.
+            self._former |= set(self._by_log) - {SYSTEM_LOG_ID} - dict(self._listed()).keys()
         self._set_aside_former(max(self._former, default=0))
         if self._is_replaced:
             with storage_faults("settle"):

@@ -19,6 +19,7 @@ from dirk_gevent.threads import NativeThreads
 from tests.engine.conftest import no_watchdog, unwatched
 from tests.engine.plans import open_engine
 from tests.service.fake_node import NOW_MS, Connect, FakeNode
+from tests.service.lone_follower import LoneFollower, lone_follower
 
 __all__ = ["no_watchdog", "unwatched"]
 
@@ -29,6 +30,12 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
     found = open_engine(tmp_path / "data")
     yield found
     NativeThreads(1).call(found.close)
+
+
+@pytest.fixture
+def lone(engine: Engine) -> LoneFollower:
+    """A follower of the test's own log."""
+    return lone_follower(engine)
 
 
 @pytest.fixture

@@ -1,0 +1,86 @@
+"""A node without a proxy, asked as a connection asks it, whose logs the test hands on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gevent import socket
+
+from dirk_gevent.config import Config, Instance, Limits, LoadBalancer, Role
+from dirk_gevent.engine.engine import Engine
+from dirk_gevent.forward import Forward
+from dirk_gevent.log.entry import Entry
+from dirk_gevent.logs import logger
+from dirk_gevent.node import NodeHandler
+from dirk_gevent.progress import Progress
+from dirk_gevent.session import Session, parse_request
+from dirk_gevent.wire import Wire
+from parser.errors import SqlError
+from parser.shape import split
+from tests.cluster import free_port
+from tests.engine.plans import LogMaker, work
+
+READ = b"alaivo n ao@ t"
+LINES = logger("node", "m1")
+
+
+class Node:
+    """A node without a proxy, whose logs the test hands on."""
+
+    def __init__(self, directory: Path, wait_ms: int = 5_000) -> None:
+        instance = Instance("m1", Role.MASTER, "127.0.0.1", free_port(), directory)
+        config = Config(
+            directory / "c.json", 2, (instance,), LoadBalancer("127.0.0.1", free_port()), limits=Limits(wait_ms=wait_ms)
+        )
+        self.engine = Engine(directory, "m1", config.limits)
+        self.engine.open()
+        self.system = LogMaker(0)
+        #: What arrived of the system log.
+        self.enacted: list[Entry] = []
+        self.progress = Progress(self.engine)
+        self.progress.welcomed({})
+        self._handler = NodeHandler(config, self.engine, self.progress, Forward(config, "m1", None, LINES))
+        near, self._client = socket.socketpair()
+        self._wire = Wire(near)
+
+    def close(self) -> None:
+        """End it, and its one connection."""
+        self._wire.close()
+        self._client.close()
+        self.engine.close()
+
+    def make(self, name: str, rows: int) -> int:
+        """A database of so many rows is made, and known here; its log id."""
+        made = self.system.database("create_database", name)
+        self.enact(made)
+        log = LogMaker(made.index)
+        texts = ["manamboara tabilao t (n ISA)", *[f"manampia ao@ t sanda ({number})" for number in range(rows)]]
+        self.engine.by_log(made.index).apply(work(*[log.statement(split(text)) for text in texts]))
+        self.progress.applied(made.index)
+        return made.index
+
+    def enact(self, *entries: Entry) -> None:
+        """Entries of the system log arrive."""
+        self.enacted += entries
+        self.engine.apply_system(work(*entries))
+        self.progress.applied(0)
+
+    def put_aside(self, log_id: int) -> None:
+        """A log's state goes, as when it is fenced."""
+        with self.progress.replacing(log_id):
+            put_aside = self.engine.set_catalog_aside if log_id == 0 else self.engine.by_log(log_id).set_aside
+            put_aside("fenced")
+
+    def ask(self, session: Session, text: bytes) -> str:
+        """A read of the session, as a connection has it answered: by the hub or, when that gave it up, by a thread."""
+        request = parse_request(text)
+        request.segment = text
+        answer = self._handler.quick(session, text) or self._handler.answer(session, request, self._wire)
+        return (answer if isinstance(answer, bytes) else b"".join(answer.chunks())).decode()
+
+    def failure(self, session: Session, text: bytes) -> str:
+        """The key of the error that a read of the session is refused with, or its answer."""
+        try:
+            return self.ask(session, text)
+        except SqlError as error:
+            return error.key

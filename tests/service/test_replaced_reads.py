@@ -1,0 +1,162 @@
+"""What a node answers while states of it are put aside: nothing of what does not count, and all of what does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dirk_gevent.engine.database import Database
+from dirk_gevent.engine.stream import RelationStream
+from dirk_gevent.session import Session
+from dirk_gevent.understand import HUB_CHARACTERS
+from tests.service.fake_node import until
+from tests.service.lone_node import READ, Node
+
+ROWS = '"rows":[[0],[1]]'
+#: So long a statement is read by a thread.
+LONG = b" " * HUB_CHARACTERS
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Iterator[Node]:
+    """An open one."""
+    found = Node(tmp_path / "data")
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def session(node: Node) -> Session:
+    """It uses the database x, log 1, of two rows."""
+    found = Session("en")
+    found.use("x", node.make("x", 2))
+    node.progress.welcomed({0: 1, 1: 3})
+    return found
+
+
+@pytest.fixture
+def aside(node: Node, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Has the state of log 1 put aside just before, or after, a method does its work on a thread."""
+
+    def set_up(cls: type, method: str, *, after: bool = False) -> None:
+        does = getattr(cls, method)
+
+        def late(*arguments: Any) -> Any:
+            found = does(*arguments) if after else None
+            node.put_aside(1)
+            return found if after else does(*arguments)
+
+        monkeypatch.setattr(cls, method, late)
+
+    return set_up
+
+
+@pytest.mark.parametrize("comment", [b'/*dirk {"db":"x"}*/', b""])
+def test_a_name_means_nothing_while_the_list_of_databases_comes_anew(node: Node, comment: bytes) -> None:
+    """For a moment it is that of the first database of the name, dropped long ago, and not here any more."""
+    first = node.make("x", 1)
+    node.enact(node.system.database("drop_database", "x", first))
+    second = node.make("x", 2)
+
+    def newcomer() -> Session:
+        """A session that has seen nothing yet: it waits for no index."""
+        session = Session("en")
+        if not comment:
+            session.use("x", second)
+        return session
+
+    for _ in range(2):
+        assert '"rows":[[0],[1]]' in node.ask(newcomer(), comment + READ)
+    node.progress.welcomed({0: 3, second: 3})
+    node.put_aside(0)
+    for entry in list(node.enacted):
+        assert node.failure(newcomer(), comment + READ) == "being_seeded"
+        node.enact(entry)
+    assert '"rows":[[0],[1]]' in node.ask(newcomer(), comment + READ)
+
+
+@pytest.mark.parametrize("comment", [b'/*dirk {"db":"x"}*/', b""])
+def test_what_was_answered_before_is_not_while_its_state_is_put_aside(node: Node, comment: bytes) -> None:
+    session, log_id = Session("en"), node.make("x", 2)
+    session.use("x", log_id)
+    for _ in range(2):
+        assert '"rows":[[0],[1]]' in node.ask(session, comment + READ)
+    with node.progress.replacing(log_id):
+        assert node.failure(session, comment + READ) == "being_seeded"
+
+
+@pytest.mark.parametrize("comment", [b'/*dirk {"db":"x"}*/', b""])
+def test_a_list_that_only_lags_keeps_nobody_from_reading(node: Node, session: Session, comment: bytes) -> None:
+    """Somebody made another database while this node was away."""
+    node.progress.welcomed({0: 2, 1: 3, 2: 0})
+    for text in (comment + READ, comment + READ + LONG):
+        assert ROWS in node.failure(session, text)
+    for text in (b"alaivo 1", b"alaivo 1" + LONG):
+        assert '"rows":[[1]]' in node.failure(Session("en"), text)
+
+
+def test_a_list_that_comes_anew_is_not_shown(node: Node, session: Session) -> None:
+    node.enact(node.system.database("drop_database", "x", 1))
+    node.make("y", 1)
+    node.progress.welcomed({0: 3, 3: 2})
+    node.put_aside(0)
+    for entry in list(node.enacted):
+        assert node.failure(Session("en"), b"SHOW DATABASES") == "being_seeded"
+        node.enact(entry)
+    assert '"rows":[["y"]]' in node.failure(Session("en"), b"SHOW DATABASES")
+
+
+@pytest.mark.parametrize(
+    ("cls", "method", "after"),
+    [(Database, "stream", False), (RelationStream, "fetch", False), (RelationStream, "fetch", True)],
+)
+def test_a_long_read_is_not_of_a_state_that_went_meanwhile(
+    session: Session, node: Node, aside: Callable[..., None], cls: type, method: str, after: bool
+) -> None:
+    """Before the thread came to it, or when it had read."""
+    aside(cls, method, after=after)
+    assert node.failure(session, READ + LONG) == "being_seeded"
+
+
+def test_a_read_that_counts_for_nothing_holds_nothing(
+    node: Node, session: Session, aside: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its first pages had been read, and there are more."""
+    node.make("long", 3_000)
+    reader, closed, does = Session("en"), list[RelationStream](), RelationStream.close
+    reader.use("long", 2)
+    node.progress.welcomed({0: 2, 1: 3, 2: 3_001})
+
+    def close(self: RelationStream) -> None:
+        closed.append(self)
+        does(self)
+
+    fetch = RelationStream.fetch
+
+    def late(self: RelationStream, pages: int) -> list[Any]:
+        found = fetch(self, pages)
+        assert not self.finished
+        node.put_aside(2)
+        return found
+
+    monkeypatch.setattr(RelationStream, "close", close)
+    monkeypatch.setattr(RelationStream, "fetch", late)
+    assert node.failure(reader, READ + LONG) == "being_seeded"
+    until(lambda: bool(closed))
+
+
+def test_nobody_is_told_that_there_was_no_commit_by_a_state_that_went(
+    node: Node, session: Session, aside: Callable[..., None]
+) -> None:
+    aside(Database, "recorded")
+    assert node.failure(session, b'/*dirk {"outcome":"abc"}*/COMMIT') == "being_seeded"
+
+
+def test_a_transaction_reads_nothing_of_a_state_that_does_not_count(node: Node, session: Session) -> None:
+    node.ask(session, b"BEGIN")
+    assert ROWS in node.ask(session, READ)
+    with node.progress.replacing(1):
+        assert node.failure(session, READ) == "being_seeded"
