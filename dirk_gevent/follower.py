@@ -27,6 +27,7 @@ from dirk_gevent.file_watch import FileWatch
 from dirk_gevent.genesis import HeardEpoch, followed_log, keep_followed_log
 from dirk_gevent.heard import Heard
 from dirk_gevent.introduction import introduce
+from dirk_gevent.kept_states import settle_later
 from dirk_gevent.lane_items import Batch, Fence, Mark, Restore
 from dirk_gevent.lanes import Lane
 from dirk_gevent.logs import Logger
@@ -151,9 +152,8 @@ class Follower:
     # -- one connection ---------------------------------------------------------------------------------------
 
     def _attempt(self) -> None:
-        host, port = self._place
         try:
-            sock = socket.create_connection((host, port), timeout=_CONNECT_SECONDS)
+            sock = socket.create_connection(self._place, timeout=_CONNECT_SECONDS)
         except OSError as error:
             self._say_waiting(plain_reason(error))
             return
@@ -207,8 +207,7 @@ class Follower:
             self._say_waiting("the connection ended")
 
     def _hello(self) -> Hello:
-        told = self._process, self.listen_port, self._epoch.kept
-        return introduce(self.engine, self._genesis(), *told)
+        return introduce(self.engine, self._genesis(), self._process, self.listen_port, self._epoch.kept)
 
     def _refused(self, frame: dict[str, Any] | None) -> None:
         # Nothing else that was said meanwhile (the host went away) says this.
@@ -231,6 +230,7 @@ class Follower:
         self._hear(dict(welcome.heads))
         self._target = dict(welcome.heads)
         self.progress.welcomed(welcome.heads)
+        settle_later(self)
         self.check_level()
         self._said_waiting, self._said_refused = False, ""
         self.is_connected = True
@@ -291,7 +291,7 @@ class Follower:
         log_id = int(frame["log"])
         if log_id in self._gone:
             return
-        lane = self._open_lane(log_id)
+        lane = self.open_lane(log_id)
         if kind == "entries":
             before, after = bytes.fromhex(frame["chain"]), bytes.fromhex(frame["after"])
             lane.put(Batch(int(frame["first"]), before, tuple(protocol.split_entries(frame["body"])), after))
@@ -327,9 +327,9 @@ class Follower:
         if lane is not None:
             lane.stop()
 
-    def _open_lane(self, log_id: int) -> Lane:
-        lane = self._lanes.get(log_id)
-        return lane or self._lanes.setdefault(log_id, Lane(self, log_id))
+    def open_lane(self, log_id: int) -> Lane:
+        """The lane of a log, which there is from now on."""
+        return self._lanes.get(log_id) or self._lanes.setdefault(log_id, Lane(self, log_id))
 
     def lane(self, log_id: int) -> Lane | None:
         """The lane of a log, if anything of it came on this connection or before."""
@@ -364,7 +364,7 @@ class Follower:
             gevent.sleep(_CHECKPOINT_SECONDS)
             for log_id, db in self.engine.logs().items():
                 if not db.is_loaded:
-                    self._open_lane(log_id).retry()
+                    self.open_lane(log_id).retry()
                     continue
                 if self.files.is_touched(db):
                     self.send({"t": "touched", "log": log_id})

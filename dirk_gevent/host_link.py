@@ -70,7 +70,7 @@ class NodeLink:
         try:
             self._frames.send(self._host.evidence.welcome(self._hello, heads, self._epoch).encode())
             for log_id in sorted(heads):
-                self._open_lane(log_id)
+                self.open_lane(log_id)
             self.is_open = True
             helpers.append(gevent.spawn(self._guarded, self._listen, watch))
             helpers += [gevent.spawn(self._guarded, one) for one in (self._send_all, self._beat_all)]
@@ -131,7 +131,7 @@ class NodeLink:
         self._frames.send({"t": "fence", "log": log_id})
         self._send_snapshot(log_id, lane)
 
-    def _open_lane(self, log_id: int) -> None:
+    def open_lane(self, log_id: int) -> None:
         """Decide where the node goes on in one log: from where it is, from a snapshot, fenced, or not at all."""
         if self._host.cluster.nodes[self.node].is_evicted(log_id):
             return

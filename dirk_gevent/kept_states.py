@@ -36,15 +36,23 @@ def dump_kept(follower: Follower, log_id: int, name: str, kept: Path) -> None:
         follower.logger.exception("dump_failed", error, log=log_id, kept=str(kept))
 
 
+def settle_later(follower: Follower) -> None:
+    """The log has told where it is: who died before all of a former list was put aside does that now, if the list is
+    whole; else what comes of it leads to that.
+    """
+    if follower.engine.is_list_anew:
+        follower.open_lane(SYSTEM_LOG_ID).retry()
+
+
 def settle_catalog(follower: Follower, log_id: int) -> None:
     """Before a read is answered: once the system database is whole, what only a former one listed is set aside."""
-    engine, owed = follower.engine, follower.progress.owed
+    engine = follower.engine
     if log_id != SYSTEM_LOG_ID:
         return
     if engine.enacted_index < engine.system.applied_index:
         # The machine failed between what the log says and what it means here.
         follower.appliers.call(engine.reload_databases)
-    if not engine.is_settled and engine.enacted_index >= owed.get(SYSTEM_LOG_ID, 0):
+    if not engine.is_settled and follower.progress.is_list_whole:
         follower.appliers.call(engine.settle)
     unlisted = engine.unlisted
     while unlisted:

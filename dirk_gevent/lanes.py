@@ -268,7 +268,7 @@ class Lane:
         database.set_state(NodeState.SEEDING)
         try:
             with self._follower.progress.restoring(database):
-                info = self._follower.slow.call(database.restore, item.path)
+                info = self._follower.slow.call(self._follower.engine.restore, database, item.path)
         except SnapshotDamaged:
             item.path.unlink(missing_ok=True)
             raise
@@ -287,8 +287,7 @@ class Lane:
     def _fence(self) -> None:
         follower, database = self._follower, self._database()
         with follower.progress.replacing(self.log_id), self._turn():
-            set_aside = follower.engine.set_catalog_aside if self.log_id == SYSTEM_LOG_ID else database.set_aside
-            kept = follower.appliers.call(set_aside, _FENCED)
+            kept = follower.appliers.call(follower.engine.set_aside, database, _FENCED)
         if kept is None:
             # It was put aside before and the word of it was lost.
             kept = follower.slow.call(follower.engine.directory.newest_kept, self.log_id, _FENCED)

@@ -207,22 +207,10 @@ class NodeHandler:
     ) -> Answer:
         """Read a state of a database that is fresh enough, and still counts when it has been read."""
         try:
-            answer = self._read_state(database, session, request, shaped, wire)
+            return self._read_state(database, session, request, shaped, wire)
         except SqlError:
-            self._check_counts(database)
+            self._progress.check_counts(database.log_id)
             raise
-        if not isinstance(answer, bytes):
-            try:
-                self._check_counts(database)
-            except SqlError:
-                answer.close()
-                raise
-        return answer
-
-    def _check_counts(self, database: Database) -> None:
-        """Raises being_seeded if a database's state was put aside while a thread was to read it."""
-        if database.log_id != SYSTEM_LOG_ID:
-            self._progress.check(database.log_id)
 
     def _read_state(
         self, database: Database, session: Session, request: Request, shaped: Shaped, wire: Wire | None
@@ -291,6 +279,7 @@ class NodeHandler:
             database = self._known(name) if name is not None else self._engine.system
             needed, left_ms = needed_index(session, request, database.log_id), (deadline - time.monotonic()) * 1000
             if self._progress.wait(database.log_id, needed, max(0, int(left_ms))) is not None:
+                self._progress.check_counts(database.log_id)
                 return database
 
     def _known(self, name: str, place: int = -1) -> Database:

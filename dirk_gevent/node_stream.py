@@ -76,8 +76,10 @@ class NodeStream:
         self._has_place = True
         try:
             self._first = self._fetch(HUB_PAGES)
+            # Its state may have been put aside before the thread came to it.
+            self._progress.check_counts(database.log_id)
         except BaseException:
-            self._leave()
+            self.close()
             raise
         self._is_whole = stream.finished
         session.saw(database.log_id, stream.index)

@@ -182,7 +182,7 @@ class NodeTransactions:
         except StorageFault as fault:
             raise self._progress.failed(database, fault) from fault
         # The thread may have come to a state that was put aside meanwhile, or only begins anew.
-        self._progress.check(database.log_id)
+        self._progress.check_counts(database.log_id)
         if outcome is None:
             raise SqlError("no_transaction")
         session.saw(database.log_id, outcome.index)
@@ -201,6 +201,7 @@ class NodeTransactions:
             if held.failure is not None:
                 raise held.failure
             if transaction.written:
+                self._check_counts(transaction.database)
                 # Found out here, a conflict costs the log no entry. What only read has seen one state, and that is all.
                 transaction.renew()
             fields = work_fields(transaction.work())
@@ -236,7 +237,7 @@ class NodeTransactions:
         transaction = held.transaction
         database = transaction.database
         self._check_place(request, database)
-        self._progress.check(database.log_id)
+        self._check_counts(database)
         is_strong = request.read == "strong"
         known_index = self._forward.known_index(session, request, database, wire) if is_strong else 0
         # When nothing is known of its log, it may be that another has the name now.
@@ -255,10 +256,21 @@ class NodeTransactions:
             return self._read(session, request, understood, held, wire)
         except StorageFault as fault:
             raise self._progress.failed(database, fault) from fault
+        except SqlError:
+            self._check_counts(database)
+            raise
+
+    def _check_counts(self, database: Database) -> None:
+        """Raises transaction_lost once the state that a transaction stands on counts for nothing."""
+        try:
+            self._progress.check_counts(database.log_id)
+        except SqlError as error:
+            raise SqlError("transaction_lost") from error
 
     def _check_place(self, request: Request, database: Database) -> None:
         """A transaction stays in its database."""
         if request.database is not None and self._engine.named(request.database) is not database:
+            self._progress.check_names()
             if database.is_dropped:
                 raise SqlError("unknown_database", name=database.name)
             raise SqlError("refused_in_transaction", what=request.database)

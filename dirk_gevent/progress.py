@@ -28,7 +28,9 @@ class Progress:
         #: At each database's writer: the log's entries and the sessions' transactions take turns.
         self.turns = Turns()
         #: Up to which index this node must come before it answers from a log, by log id; empty as a rule.
-        self.owed: dict[int, int] = {}
+        self.owed: dict[int, int] = {SYSTEM_LOG_ID: 1} if engine.is_list_anew else {}
+        #: The system log's index up to which the list of databases comes from its beginning.
+        self._list_due = 0
         #: Logs whose state is being put aside, or could not be put aside since the log last said where it is.
         self._replaced: set[int] = set()
         #: Those of them of which that is under way.
@@ -57,6 +59,8 @@ class Progress:
         self.heads = dict(heads)
         # What could not be put aside, and shall not be kept, the log says again.
         self._replaced = self._going.copy()
+        head, begins_anew = heads.get(SYSTEM_LOG_ID, 0), self._engine.is_list_anew or not self._engine.enacted_index
+        self._list_due = head if begins_anew else min(head, self._list_due)
         for log_id, head in heads.items():
             database = self._engine.of_log(log_id)
             has_nothing = database is None or not database.applied_index or log_id in self._replaced
@@ -74,6 +78,8 @@ class Progress:
         (Not where its own state was: that may have been another history, and longer.)
         """
         self.owed[log_id] = self.heads.get(log_id, 0)
+        if log_id == SYSTEM_LOG_ID:
+            self._list_due = self.owed[log_id]
 
     @contextmanager
     def replacing(self, log_id: int) -> Iterator[None]:
@@ -101,7 +107,7 @@ class Progress:
         before = database.applied_index
         try:
             yield
-        except StorageFault:
+        except BaseException:
             if database.applied_index < before:
                 self.owe(database.log_id)
             raise
@@ -124,9 +130,24 @@ class Progress:
             raise SqlError("being_seeded", node=self._engine.node)
 
     def check_names(self) -> None:
-        """Raises SqlError being_seeded while the list of databases comes anew: a name may mean one dropped long ago."""
-        if self._engine.is_list_anew or SYSTEM_LOG_ID in self._replaced:
-            self.check(SYSTEM_LOG_ID)
+        """Raises SqlError being_seeded while the list of databases comes from its beginning.
+
+        A name may mean one that was dropped long ago, or one that the log does not list. A list that only lags is none
+        such.
+        """
+        is_due = self._engine.enacted_index < self._list_due
+        if is_due or self._engine.is_list_anew or SYSTEM_LOG_ID in self._replaced:
+            raise SqlError("being_seeded", node=self._engine.node)
+
+    def check_counts(self, log_id: int) -> None:
+        """`check` of a database that was found: for what has waited, or was read by a thread, meanwhile."""
+        if log_id != SYSTEM_LOG_ID:
+            self.check(log_id)
+
+    @property
+    def is_list_whole(self) -> bool:
+        """Whether the list of databases has all that the log last told of."""
+        return self._welcomes > 0 and self._engine.enacted_index >= self.owed.get(SYSTEM_LOG_ID, 0)
 
     def has_all(self, heads: Mapping[int, int]) -> bool:
         """Whether this node has applied each log up to its index, but for those that were dropped since."""
@@ -137,7 +158,8 @@ class Progress:
         if database is None:
             # One that was made, and dropped again, is owed to nobody; nor one that the log knows nothing of.
             return owed > 0 and self._engine.enacted_index < log_id <= self.heads.get(SYSTEM_LOG_ID, 0)
-        return log_id in self._replaced or self._index(database) < owed
+        is_anew = log_id in self._replaced or (log_id == SYSTEM_LOG_ID and self._engine.is_list_anew)
+        return is_anew or self._index(database) < owed
 
     def _settle(self) -> None:
         self.owed = {log_id: index for log_id, index in self.owed.items() if self._lacks(log_id, index)}

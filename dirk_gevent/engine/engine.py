@@ -20,6 +20,7 @@ from dirk_gevent.engine.functions import EntryContext
 from dirk_gevent.engine.position import NodeState
 from dirk_gevent.engine.results import Outcome
 from dirk_gevent.engine.shared import OPEN_DATABASES, Limits, OpenReaders, OpenWriters, Shared
+from dirk_gevent.engine.snapshot import SnapshotInfo
 from dirk_gevent.log.entry import CREATE_DATABASE, SYSTEM_DATABASE, SYSTEM_LOG_ID
 from parser.errors import SqlError
 from parser.suggest import nearest
@@ -152,8 +153,10 @@ class Engine:
         """
         start = self.system.applied_index
         outcomes = self.system.apply(work, expected_chain)
-        if any(item.entry.change is not None and item.entry.index <= start for item in work):
-            # Sent again after a broken connection: what it speaks of may have been dropped, or made anew, since.
+        is_again = any(item.entry.change is not None and item.entry.index <= start for item in work)
+        if is_again or self.enacted_index < start:
+            # Sent again after a broken connection: what it speaks of may have been dropped, or made anew, since. Or a
+            # fault of the machine kept this from doing what came before.
             self.reload_databases()
             return outcomes
         done = {outcome.index for outcome in outcomes if not outcome.sqlstate and not outcome.repeats}
@@ -223,19 +226,37 @@ class Engine:
         self._set_aside_former(self.system.applied_index)
         self.enacted_index = self.system.applied_index
 
-    def set_catalog_aside(self, why: str) -> Path | None:
-        """The system database begins anew, with another history: what that does not list is not of the log (native
-        thread). What was kept of it, as `Database.set_aside`. Raises StorageFault: then it stands where it stood.
+    def set_aside(self, database: Database, why: str) -> Path | None:
+        """`Database.set_aside` of any database (native thread). Raises StorageFault: then it stands where it stood.
 
-        Nothing of that has been enacted here: how far the former one was says nothing of which databases there are.
+        The system database begins anew then, with another history: what that does not list is not of the log.
         """
+        if database is not self.system:
+            return database.set_aside(why)
         with storage_faults("set aside"):
             self.directory.note_catalog(is_replaced=True)
         self._former |= set(self._by_log) - {SYSTEM_LOG_ID}
         self._is_replaced = True
         kept = self.system.set_aside(why)
+        # How far the former one was says nothing of which databases there are.
         self.enacted_index = 0
         return kept
+
+    def restore(self, database: Database, snapshot: Path) -> SnapshotInfo:
+        """`Database.restore` of any database (native thread). Raises SnapshotDamaged, StorageFault.
+
+        A system database that is lost in that begins anew, as one that is set aside.
+        """
+        before = database.applied_index
+        try:
+            return database.restore(snapshot)
+        except BaseException:
+            if database is self.system and database.applied_index < before:
+                self._former |= set(self._by_log) - {SYSTEM_LOG_ID}
+                self._is_replaced, self.enacted_index = True, 0
+                with suppress(StorageFault), storage_faults("note"):
+                    self.directory.note_catalog(is_replaced=True)
+            raise
 
     @property
     def is_list_anew(self) -> bool:
@@ -292,6 +313,7 @@ class Engine:
         self._by_log[database.log_id] = database
         self._by_key[self._compiler.key(database.name)] = database
 
+    @storage_faults("list")
     def _listed(self) -> list[tuple[int, str]]:
         if not self.system.path.exists():
             return []

@@ -47,7 +47,7 @@ def test_what_a_replaced_catalog_listed_is_set_aside_and_never_unlinked(tmp_path
         if log_id:
             database.apply(work(*_rows(log_id)))
     had = {log_id: database.name for log_id, database in engine.logs().items() if log_id}
-    engine.set_catalog_aside("fenced")
+    engine.set_aside(engine.system, "fenced")
     at, doubtful = 0, set[int]()
     while at < len(latter):
         if source.random() < 0.3:
@@ -73,7 +73,7 @@ def test_a_state_that_was_replaced_has_the_name_that_the_new_catalog_gives_it(tm
     """Seeded before the log of databases is whole again: it is the log's own, and was made under another name there."""
     engine = open_engine(tmp_path)
     engine.apply_system(work(LogMaker(0).database(CREATE_DATABASE, "former")))
-    engine.set_catalog_aside("fenced")
+    engine.set_aside(engine.system, "fenced")
     seeded = engine.by_log(1)
     seeded.set_aside("fenced")
     seeded.apply(work(*_rows(1)))
@@ -132,7 +132,7 @@ def test_a_death_before_the_new_catalog_is_acted_upon_unlinks_nothing(tmp_path: 
     engine.apply_system(work(former.database(CREATE_DATABASE, "a"), former.database(CREATE_DATABASE, "b")))
     for log_id in (1, 2):
         engine.by_log(log_id).apply(work(*_rows(log_id)))
-    engine.set_catalog_aside("fenced")
+    engine.set_aside(engine.system, "fenced")
     made = latter.database(CREATE_DATABASE, "c")
     engine.system.apply(work(made, latter.database(DROP_DATABASE, "c", made.index)))
     engine.close()

@@ -27,7 +27,7 @@ LINES = logger("node", "m1")
 class Node:
     """A node without a proxy, whose logs the test hands on."""
 
-    def __init__(self, directory: Path, wait_ms: int = 5_000) -> None:
+    def __init__(self, directory: Path, wait_ms: int = 5_000, *, is_welcome: bool = True) -> None:
         instance = Instance("m1", Role.MASTER, "127.0.0.1", free_port(), directory)
         config = Config(
             directory / "c.json", 2, (instance,), LoadBalancer("127.0.0.1", free_port()), limits=Limits(wait_ms=wait_ms)
@@ -38,7 +38,8 @@ class Node:
         #: What arrived of the system log.
         self.enacted: list[Entry] = []
         self.progress = Progress(self.engine)
-        self.progress.welcomed({})
+        if is_welcome:
+            self.progress.welcomed({})
         self._handler = NodeHandler(config, self.engine, self.progress, Forward(config, "m1", None, LINES))
         near, self._client = socket.socketpair()
         self._wire = Wire(near)
@@ -63,13 +64,14 @@ class Node:
         """Entries of the system log arrive."""
         self.enacted += entries
         self.engine.apply_system(work(*entries))
+        if self.progress.is_list_whole:
+            self.engine.settle()
         self.progress.applied(0)
 
     def put_aside(self, log_id: int) -> None:
         """A log's state goes, as when it is fenced."""
         with self.progress.replacing(log_id):
-            put_aside = self.engine.set_catalog_aside if log_id == 0 else self.engine.by_log(log_id).set_aside
-            put_aside("fenced")
+            self.engine.set_aside(self.engine.by_log(log_id), "fenced")
 
     def ask(self, session: Session, text: bytes) -> str:
         """A read of the session, as a connection has it answered: by the hub or, when that gave it up, by a thread."""

@@ -102,7 +102,7 @@ def test_a_database_that_could_not_be_read_at_the_start_is_tried_without_an_entr
         again = open_engine(engine.directory.path)
         follower = Follower(again, Progress(again), ("127.0.0.1", 1), logger("test"))
         assert (again.by_log(1).state, again.by_log(1).applied_index) == (NodeState.STALLED, 0)
-        lane = follower._open_lane(1)
+        lane = follower.open_lane(1)
         lane.retry()
         gevent.sleep(0.15)
         assert again.by_log(1).state is NodeState.STALLED

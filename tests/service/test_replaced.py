@@ -56,7 +56,7 @@ def test_a_database_that_came_before_the_catalog_stays(lone: LoneFollower, monke
     fence(lone, 1)
     come(lone, 1, *rows_of_t())
     until(lambda: lone.engine.by_log(1).applied_index == 2 and is_answered(lone, 1))
-    before(monkeypatch, (Engine, "set_catalog_aside"), lambda: lone.progress.applied(1))
+    before(monkeypatch, (Engine, "set_aside"), lambda: lone.progress.applied(1))
     fence(lone, 0)
     until(lambda: lone.engine.system.applied_index == 0)
     gevent.sleep(0.05)
@@ -70,7 +70,7 @@ def test_a_database_that_came_before_the_catalog_stays(lone: LoneFollower, monke
 def test_a_database_that_went_with_a_catalog_and_is_listed_again_is_asked_for(lone: LoneFollower) -> None:
     """What came of its log is not there any more, and nobody would send it."""
     engine = lone.engine
-    engine.set_catalog_aside("fenced")
+    engine.set_aside(engine.system, "fenced")
     settle_catalog(lone, 0)
     assert not engine.logs().keys() - {0}
     come(lone, 0, MADE)
@@ -109,11 +109,11 @@ def test_what_a_snapshot_of_the_catalog_is_too_old_for_stays(lone: LoneFollower,
     until(lambda: system.applied_index == 0)
     come(lone, 2, *rows)
     until(lambda: engine.by_log(2).applied_index == 2)
-    lone._open_lane(0).put(Restore(tmp_path / "shot"))
+    lone.open_lane(0).put(Restore(tmp_path / "shot"))
     come(lone, 0, EMPTY, before=chain)
     until(lambda: is_answered(lone, 0))
     assert rows_of(engine.get("empty"), "select a from t") == [(8,)] and is_answered(lone, 2)
-    assert not list(engine.directory.path.glob("kept-db2*"))
+    assert not list(engine.directory.path.glob("kept-db-00000002*"))
 
 
 def test_no_more_is_owed_than_the_log_holds(lone: LoneFollower) -> None:
@@ -193,7 +193,7 @@ def test_a_database_that_only_the_former_list_had_goes_with_it(
     go.set()
     until(lambda: engine.by_log(2).applied_index == 1)
     gevent.sleep(0.05)
-    lone._open_lane(0).put(Restore(tmp_path / "shot"))
+    lone.open_lane(0).put(Restore(tmp_path / "shot"))
     until(lambda: is_answered(lone, 0))
     until(lambda: engine.named("empty") is None)
     assert list(engine.directory.path.glob("kept-db-00000002*"))

@@ -6,12 +6,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import gevent
 import pytest
 
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.stream import RelationStream
 from dirk_gevent.session import Session
 from dirk_gevent.understand import HUB_CHARACTERS
+from parser.shape import split
+from tests.engine.plans import LogMaker, work
 from tests.service.fake_node import until
 from tests.service.lone_node import READ, Node
 
@@ -159,4 +162,88 @@ def test_a_transaction_reads_nothing_of_a_state_that_does_not_count(node: Node, 
     node.ask(session, b"BEGIN")
     assert ROWS in node.ask(session, READ)
     with node.progress.replacing(1):
-        assert node.failure(session, READ) == "being_seeded"
+        assert node.failure(session, READ) == "transaction_lost"
+
+
+def test_a_transaction_commits_nothing_on_a_state_that_does_not_count(node: Node, session: Session) -> None:
+    """Its changes are made, and the log has said meanwhile that what they stand on is not its own."""
+    node.ask(session, b"BEGIN")
+    node.ask(session, b"manampia ao@ t sanda (2)")
+    with node.progress.replacing(1):
+        assert node.failure(session, b'/*dirk {"prepare":true}*/COMMIT') == "transaction_lost"
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+def test_a_transaction_without_a_database_needs_none(tmp_path: Path, is_new: bool) -> None:
+    """No log has told a new node anything; what another was told of the list is not all here."""
+    node = Node(tmp_path / "other")
+    if not is_new:
+        node.make("x", 0)
+        node.progress.welcomed({0: 2, 1: 1, 2: 0})
+    session = Session("en")
+    node.ask(session, b"BEGIN")
+    assert '"rows":[[1]]' in node.ask(session, b"alaivo 1")
+    node.close()
+
+
+@pytest.mark.parametrize(
+    ("cls", "method", "after"),
+    [(Database, "stream", False), (RelationStream, "fetch", False), (RelationStream, "fetch", True)],
+)
+def test_a_transaction_s_long_read_is_not_of_a_state_that_went_meanwhile(
+    session: Session, node: Node, aside: Callable[..., None], cls: type, method: str, after: bool
+) -> None:
+    node.ask(session, b"BEGIN")
+    aside(cls, method, after=after)
+    assert node.failure(session, READ + LONG) == "transaction_lost"
+    assert node.failure(session, READ) == "transaction_aborted"
+
+
+def test_a_read_that_is_refused_teaches_the_session_no_index(
+    node: Node, session: Session, aside: Callable[..., None]
+) -> None:
+    aside(RelationStream, "fetch", after=True)
+    reader = Session("en")
+    reader.use("x", 1)
+    assert node.failure(reader, READ + LONG) == "being_seeded"
+    assert 1 not in reader.indexes
+
+
+def test_a_read_that_waits_is_not_of_a_part(node: Node, session: Session) -> None:
+    """The state went while it waited, and of the new one so much comes as it waits for, which is not all."""
+    log, reader = LogMaker(1), Session("en")
+    reader.use("x", 1)
+    reader.saw(1, 5)
+    texts = ["manamboara tabilao t (n ISA)", *[f"manampia ao@ t sanda ({number})" for number in range(9)]]
+    entries = work(*[log.statement(split(text)) for text in texts])
+    node.progress.heads[1] = 10
+    asked = gevent.spawn(node.failure, reader, READ)
+    gevent.sleep(0.05)
+    node.put_aside(1)
+    node.engine.by_log(1).apply(entries[:5])
+    node.progress.applied(1)
+    assert asked.get(timeout=10) == "being_seeded"
+
+
+def test_a_list_that_comes_for_the_first_time_means_nothing_in_its_middle(tmp_path: Path) -> None:
+    """Neither before it is whole, nor after a restart before the log has told how long it is."""
+    node = Node(tmp_path / "first")
+    made = node.system.database("create_database", "x")
+    entries = [
+        made,
+        node.system.database("drop_database", "x", made.index),
+        node.system.database("create_database", "x"),
+    ]
+    node.progress.welcomed({0: 3, 3: 0})
+    for entry in entries:
+        assert node.failure(Session("en"), b'/*dirk {"db":"x"}*/' + READ) == "being_seeded"
+        assert node.failure(Session("en"), b"SHOW DATABASES") == "being_seeded"
+        node.enact(entry)
+    assert '"rows":[["x"]]' in node.failure(Session("en"), b"SHOW DATABASES")
+    node.put_aside(0)
+    node.enact(entries[0])
+    node.close()
+    node = Node(tmp_path / "first", is_welcome=False)
+    assert node.failure(Session("en"), b'/*dirk {"db":"x"}*/' + READ) == "being_seeded"
+    assert node.failure(Session("en"), b"SHOW DATABASES") == "being_seeded"
+    node.close()
