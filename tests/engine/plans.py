@@ -15,6 +15,7 @@ from dirk_gevent.engine.apply import Work, as_work
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.faults import Overrun
+from dirk_gevent.engine.results import Outcome
 from dirk_gevent.log.entry import DatabaseChange, Draft, Entry, LoggedStatement, request_hash
 from parser.blocks import Blocks
 from parser.errors import SqlError
@@ -224,6 +225,13 @@ def made_by(directory: Path, statements: Iterable[str]) -> Iterator[tuple[Databa
     assert {each.key for each in outcomes} == {""}
     yield opened, log
     engine.close()
+
+
+def outcomes(database: Database, *texts: str) -> list[Outcome]:
+    """How statements ended that come next in a database's log, an entry each."""
+    log = LogMaker(database.log_id)
+    log.index, log.time_ms = database.applied_index, max(log.time_ms, database.position.time_ms)
+    return database.apply(work(*(log.statement(split(text)) for text in texts)))
 
 
 def rows_of(database: Database, sql: str, *literals: Value) -> list[tuple[Value, ...]]:

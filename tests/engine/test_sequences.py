@@ -14,8 +14,7 @@ from dirk_gevent.engine.digest import content_digest
 from dirk_gevent.engine.dump import statements
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.functions import EntryContext
-from parser.shape import split
-from tests.engine.plans import LogMaker, open_compiled, open_database, rows_of, work
+from tests.engine.plans import open_compiled, open_database, outcomes, rows_of
 
 MADE = (
     "create table t (id integer primary key autoincrement, a text not null unique)",
@@ -28,10 +27,7 @@ MADE = (
 
 def run(database: Database, *texts: str) -> None:
     """Apply statements, an entry each; all succeed."""
-    log = LogMaker(database.log_id)
-    log.index, log.time_ms = database.applied_index, max(log.time_ms, database.position.time_ms)
-    outcomes = database.apply(work(*(log.statement(split(text)) for text in texts)))
-    assert [outcome.sqlstate for outcome in outcomes] == [""] * len(texts)
+    assert [outcome.sqlstate for outcome in outcomes(database, *texts)] == [""] * len(texts)
 
 
 def dumped(database: Database) -> list[str]:

@@ -10,7 +10,7 @@ import pytest
 
 from dirk_gevent.engine.database import Database
 from parser.shape import split
-from tests.engine.plans import START_MS, LogMaker, open_compiled, work
+from tests.engine.plans import START_MS, open_compiled, outcomes
 
 pytestmark = pytest.mark.usefixtures("unwatched")
 
@@ -24,9 +24,7 @@ def database(memory_path: Path) -> Iterator[Database]:
 
 def apply(database: Database, *texts: str) -> list[str]:
     """How each statement ended, by its error's key: '' for what was done."""
-    log = LogMaker(database.log_id)
-    log.index, log.time_ms = database.applied_index, max(log.time_ms, database.position.time_ms)
-    return [one.key for one in database.apply(work(*(log.statement(split(text)) for text in texts)))]
+    return [one.key for one in outcomes(database, *texts)]
 
 
 def rows(database: Database, text: str) -> list[tuple[Any, ...]]:

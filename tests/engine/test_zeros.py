@@ -13,7 +13,7 @@ import pytest
 from dirk_gevent.engine.database import Database
 from parser.errors import SqlError
 from parser.shape import split
-from tests.engine.plans import START_MS, LogMaker, open_compiled, work
+from tests.engine.plans import START_MS, open_compiled, outcomes
 
 _WRITTEN = ("-0.0", "- 0.0", "-0e0", "(-0.0)", "0.0 * -1", "-1e-400", "-(0.0)")
 
@@ -27,9 +27,7 @@ def database(memory_path: Path) -> Iterator[Database]:
 
 def apply(database: Database, *texts: str) -> list[str]:
     """How each statement ended, by SQLSTATE: '' for what was done."""
-    log = LogMaker(database.log_id)
-    log.index, log.time_ms = database.applied_index, max(log.time_ms, database.position.time_ms)
-    return [one.sqlstate for one in database.apply(work(*(log.statement(split(text)) for text in texts)))]
+    return [one.sqlstate for one in outcomes(database, *texts)]
 
 
 def signs(database: Database, table: str) -> list[float]:

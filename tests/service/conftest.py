@@ -20,6 +20,7 @@ from tests.engine.conftest import no_watchdog, unwatched
 from tests.engine.plans import open_engine
 from tests.service.fake_node import NOW_MS, Connect, FakeNode
 from tests.service.lone_follower import LoneFollower, lone_follower
+from tests.service.lone_node import Node
 
 __all__ = ["no_watchdog", "unwatched"]
 
@@ -30,6 +31,14 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
     found = open_engine(tmp_path / "data")
     yield found
     NativeThreads(1).call(found.close)
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Iterator[Node]:
+    """A node without a proxy, open."""
+    found = Node(tmp_path / "data")
+    yield found
+    found.close()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import gevent
@@ -10,14 +9,6 @@ import pytest
 
 from dirk_gevent.session import Session
 from tests.service.lone_node import READ, Node
-
-
-@pytest.fixture
-def node(tmp_path: Path) -> Iterator[Node]:
-    """An open one."""
-    found = Node(tmp_path / "data")
-    yield found
-    found.close()
 
 
 @pytest.mark.parametrize("comment", [b'/*dirk {"db":"x"}*/', b'/*dirk {"db":"x","min":{"0":1,"1":1}}*/'])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +21,6 @@ from tests.service.lone_node import READ, Node
 ROWS = '"rows":[[0],[1]]'
 #: So long a statement is read by a thread.
 LONG = b" " * HUB_CHARACTERS
-
-
-@pytest.fixture
-def node(tmp_path: Path) -> Iterator[Node]:
-    """An open one."""
-    found = Node(tmp_path / "data")
-    yield found
-    found.close()
 
 
 @pytest.fixture

@@ -18,10 +18,9 @@ from dirk_gevent.engine.functions import EntryContext
 from parser.errors import SqlError
 from parser.plan import CatalogChange
 from parser.printer import quoted
-from parser.shape import split
 from tests.engine.dumps.northwind import NORTHWIND
 from tests.engine.dumps.schemas import Schemas
-from tests.engine.plans import LogMaker, open_compiled, rows_of, work
+from tests.engine.plans import open_compiled, outcomes, rows_of
 
 #: Databases that a search for words, or the order of rows, once kept from being made again.
 KNOWN = {
@@ -155,9 +154,7 @@ def databases(memory_path: Path) -> Iterator[tuple[Database, Database]]:
 
 def apply(database: Database, *texts: str) -> list[str]:
     """How each statement ended, by SQLSTATE: '' for what was done."""
-    log = LogMaker(database.log_id)
-    log.index, log.time_ms = database.applied_index, max(log.time_ms, database.position.time_ms)
-    return [one.sqlstate for one in database.apply(work(*(log.statement(split(text)) for text in texts)))]
+    return [one.sqlstate for one in outcomes(database, *texts)]
 
 
 def dumped(database: Database, directory: Path, name: str = "one", table: str | None = None) -> str:

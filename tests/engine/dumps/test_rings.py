@@ -17,8 +17,7 @@ from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.digest import content_digest
 from dirk_gevent.engine.dump import dump_file
 from dirk_gevent.engine.functions import EntryContext
-from parser.shape import split
-from tests.engine.plans import LogMaker, open_compiled, work
+from tests.engine.plans import open_compiled, outcomes
 
 #: What a foreign key may refer to: columns of the other table that are unique together.
 _KEYS = (("k",), ("u",), ("p", "q"), ("g",))
@@ -94,9 +93,7 @@ def made(database: Database, rng: random.Random) -> bytes:
 
 def apply(database: Database, *texts: str) -> list[str]:
     """How each statement ended, by SQLSTATE: '' for what was done."""
-    log = LogMaker(database.log_id)
-    log.index, log.time_ms = database.applied_index, max(log.time_ms, database.position.time_ms)
-    return [one.sqlstate for one in database.apply(work(*(log.statement(split(text)) for text in texts)))]
+    return [one.sqlstate for one in outcomes(database, *texts)]
 
 
 def script_of(database: Database, target: Path) -> list[str]:
