@@ -20,6 +20,7 @@ from tests.log.conftest import NOW_MS
 from tests.log.faulty_disk import NAME, FaultyDisk
 from tests.log.test_contract import create, error_of
 from tests.service.conftest import host as host
+from tests.service.conftest import new_host as new_host
 
 
 def test_a_log_whose_state_came_through_a_fault_has_its_snapshot(
