@@ -7,6 +7,8 @@ import random
 
 import pytest
 
+from parser.compile.walk import every
+from parser.nodes_query import Compound
 from parser.shape import split
 from parser.statements import Statements
 from tests.parser.small_database import SmallDatabase
@@ -51,6 +53,48 @@ def test_signs_between_selects_are_set_operators(statements: Statements) -> None
         for around in ("{}", "create view v as {}", "with w as ({}) select * from w", "select * from ({}) q"):
             mine, other = around.format(bare), around.format(words)
             assert statements.parse(split(mine)) == statements.parse(split(other)), f"seed {SEED}\n{mine}\n{other}"
+
+
+#: Wherever an expression may stand.
+PLACES = (
+    "create table x (a, b as ({}))",
+    "create table x (a, b int generated always as ({}) stored)",
+    "create table x (a default ({}), check ({}), constraint c check ({}))",
+    "create table x (a check ({}))",
+    "create unique index i on t (({}), a) where {}",
+    "alter table t add column c as ({})",
+    "alter table t add column c default ({})",
+    "insert into t values ({}, {}), ({}, 1)",
+    "insert into t (a) select {} from t where {}",
+    "insert into t (a) values ({}) on conflict (a) do update set a = {} where {} returning {}",
+    "update t set a = {}, b = ({}) from s where {}",
+    "delete from t where {} returning {}",
+    "select {}, ({}) from t join s on {} where {} group by {} having {} order by {} limit {} offset {}",
+    "select sum({}) filter (where {}) over (partition by {} order by {}) from t",
+    "select case {} when {} then {} else {} end, cast({} as int), abs({}), ({}) in ({}, {}), {} between {} and {}",
+    "values ({}, {}), ({}, {})",
+    "create view v as select {} as c from t",
+    "with w as (select {}) select * from (select {} from w)",
+)
+
+
+def computed(choices: random.Random, depth: int) -> str:
+    """An expression with parentheses where none need be."""
+    if depth == 0:
+        text = choices.choice(("1", "a", "'x'", "(2)", "a is null", "a in (1, (2))"))
+    else:
+        left, right = computed(choices, depth - 1), computed(choices, choices.randrange(depth))
+        text = f"({left}) {choices.choice('+-')} {choices.choice(('({})', '- ({})')).format(right)}"
+    return f"({text})" if choices.random() < 0.5 else text
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_signs_between_what_is_computed_compute(statements: Statements, place: str) -> None:
+    choices = random.Random(f"{SEED} {place}")
+    for _ in range(40):
+        text = place.format(*(computed(choices, choices.randint(1, 3)) for _ in range(place.count("{}"))))
+        statement = statements.parse(split(text))
+        assert not list(every(statement, Compound)), f"seed {SEED}\n{text}"
 
 
 @pytest.mark.parametrize(
