@@ -78,7 +78,7 @@ class Forwarder:
     def ask(
         self, forwarded: Forwarded, with_meta: bool, failed: Callable[[SqlError], bytes], streaming: Callable[[], None]
     ) -> Answer:
-        """The answer, asked for again on fresh connections while that is safe and its time is not up.
+        """The answer, asked for again on fresh connections while that is safe, its client there, and its time not up.
 
         `streaming` is called before the first byte of an answer too large to hold goes to the client; `failed` makes
         the answer that ends one which is cut. Raises SqlError (proxy_unreachable, outcome_unknown),
@@ -104,9 +104,15 @@ class Forwarder:
                 if forwarded.in_transaction:
                     lost = self._unknown(forwarded) if forwarded.is_commit else self._lost()
                     raise TransactionLostError(lost) from error
-            if now() >= deadline:
+            if now() >= deadline or self._is_left(forwarded):
                 raise self._unreachable() if forwarded.is_harmless else self._unknown(forwarded)
             backoff.wait()
+
+    def _is_left(self, forwarded: Forwarded) -> bool:
+        """Whether its client may have left it: who has asked again elsewhere, and been answered, wants no write done
+        after that.
+        """
+        return not forwarded.is_harmless and self._client.has_ended()
 
     def _receive(
         self, forwarded: Forwarded, with_meta: bool, failed: Callable[[SqlError], bytes], streaming: Callable[[], None]

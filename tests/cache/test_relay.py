@@ -182,6 +182,19 @@ def test_a_write_that_was_cut_runs_once(bench: Bench) -> None:
     assert (len(ids), bench.upstream.index) == (1, 11)
 
 
+def test_a_write_that_was_cut_is_not_sent_again_for_a_client_that_has_left(bench: Bench) -> None:
+    """It may have asked again elsewhere, and been told that there is nothing to write to: then nothing is written."""
+    client = bench.client()
+    bench.upstream.gate.clear()
+    client.send("soraty t;")
+    wait_for(lambda: bench.upstream.reads("soraty t") == 1)
+    client.close()
+    bench.upstream.cuts = 1
+    bench.upstream.gate.set()
+    wait_for(lambda: not bench.cache._connections)
+    assert bench.upstream.reads("soraty t") == 1
+
+
 @pytest.mark.parametrize(
     ("statement", "state"),
     [("soraty t", b"(08007)"), ("alaivo t", b"(57P03)"), ("atombohy", b"(57P03)"), ("ampiasao x", b"(57P03)")],
