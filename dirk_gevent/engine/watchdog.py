@@ -76,7 +76,11 @@ class Watchdog:
                 elif running is None:
                     idle += 1
                 else:
-                    self._watch_read(running, count)
+                    try:
+                        self._watch_read(running, count)
+                    except OSError:
+                        # The thread that read has ended, and its clock with it: the next read brings its own.
+                        self._asleep = True
                     idle = 0
 
     def _watch_read(self, running: apsw.Connection, count: int) -> None:

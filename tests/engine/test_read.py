@@ -162,6 +162,34 @@ def test_the_watchdog_ends_what_no_progress_handler_sees(filled: Database) -> No
         connection.close()
 
 
+def test_the_watchdog_outlives_a_thread_that_it_watched(filled: Database) -> None:
+    """One that ended in its read: the next thread's is watched as any."""
+    watchdog, looked = Watchdog(), threading.Event()
+    watch = watchdog._watch_read
+
+    def look(running: apsw.Connection, count: int) -> None:
+        try:
+            watch(running, count)
+        finally:
+            looked.set()
+
+    watchdog._watch_read = look  # type: ignore[method-assign]
+    watchdog.start()
+    connection = open_reader(filled.path, EntryContext())
+    try:
+        reader = threading.Thread(target=watchdog.begin, args=(connection,))
+        reader.start()
+        reader.join()
+        assert looked.wait(20)
+        watchdog.begin(connection)
+        with pytest.raises(apsw.InterruptError):
+            connection.execute("select count(*) from t x, t y, t z").fetchall()
+        watchdog.end()
+    finally:
+        watchdog.stop()
+        connection.close()
+
+
 def test_too_many_rows_for_the_hub_stream_in_pages(filled: Database) -> None:
     query = shaped("select a, b from t")
     with pytest.raises(Overrun):

@@ -16,6 +16,8 @@ from dirk_gevent.logs import logger
 from dirk_gevent.progress import Progress
 from parser.errors import SqlError
 from tests.engine.plans import LogMaker, rows_of, work
+from tests.service.fake_node import until
+from tests.service.lone_follower import is_answered
 
 
 def test_databases_that_the_log_lists_too_stay_when_the_catalog_is_shut_out(
@@ -41,10 +43,7 @@ def test_databases_that_the_log_lists_too_stay_when_the_catalog_is_shut_out(
     assert refused.value.key == "being_seeded"
     told = tuple(entry.encode() for entry in catalog)
     lane.put(Batch(1, NO_CHAIN, told, chain_through(NO_CHAIN, told)))
-    with gevent.Timeout(10):
-        while engine.enacted_index < 2 or engine.system.applied_index < 2:
-            gevent.sleep(0.01)
+    until(lambda: is_answered(follower, 0))
     assert rows_of(engine.by_log(1), "select a from t") == [(7,)]
     assert not list(engine.directory.path.glob("kept-db-*"))
-    follower.progress.check(0)
     lane.stop()
