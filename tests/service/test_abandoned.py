@@ -25,11 +25,13 @@ def busy_seconds(cluster: Cluster) -> float:
 
 @pytest.mark.parametrize("part", ["m1", "proxy", "cache"])
 def test_an_abandoned_read_ends(shared_cluster: Cluster, part: str) -> None:
-    """The nodes work on it while the client waits, and rest soon after it has gone."""
+    """The nodes work on it while the client waits, and rest soon after it has gone. (Readers are the last to get a
+    processor: where others want it, one second of it may take a minute.)
+    """
     before = busy_seconds(shared_cluster)
     with shared_cluster.connect(part) as client:
         client.send(ENDLESS)
-        wait_for(lambda: busy_seconds(shared_cluster) - before > 1, 20, "the read to be under way")
+        wait_for(lambda: busy_seconds(shared_cluster) - before > 1, 100, "the read to be under way")
     last = [busy_seconds(shared_cluster)]
 
     def rests() -> bool:
