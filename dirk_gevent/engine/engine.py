@@ -235,8 +235,7 @@ class Engine:
             return database.set_aside(why)
         with storage_faults("set aside"):
             self.directory.note_catalog(is_replaced=True)
-        self._former |= set(self._by_log) - {SYSTEM_LOG_ID}
-        self._is_replaced = True
+        self._part_from_list()
         kept = self.system.set_aside(why)
         # How far the former one was says nothing of which databases there are.
         self.enacted_index = 0
@@ -252,11 +251,16 @@ class Engine:
             return database.restore(snapshot)
         except BaseException:
             if database is self.system and database.applied_index < before:
-                self._former |= set(self._by_log) - {SYSTEM_LOG_ID}
-                self._is_replaced, self.enacted_index = True, 0
+                self._part_from_list()
+                self.enacted_index = 0
                 with suppress(StorageFault), storage_faults("note"):
                     self.directory.note_catalog(is_replaced=True)
             raise
+
+    def _part_from_list(self) -> None:
+        """What the list of databases named is not of the log, until a new list names it or its log comes."""
+        self._former |= set(self._by_log) - {SYSTEM_LOG_ID}
+        self._is_replaced = True
 
     @property
     def is_list_anew(self) -> bool:
