@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
+
+from tests.tracing import traced
 
 _FILES = ("/dirk_gevent/client/", "/contextlib.py")
 
@@ -38,9 +39,5 @@ class Countdown:
 @contextmanager
 def interrupted_at(instruction: int) -> Iterator[None]:
     """The body's client code is left by an `Interruption` at this instruction (counted from 1; never when 0)."""
-    before = sys.gettrace()
-    sys.settrace(Countdown(instruction))
-    try:
+    with traced(Countdown(instruction)):
         yield
-    finally:
-        sys.settrace(before)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
+
+from tests.tracing import traced
 
 
 def bytecodes(call: Callable[[], object]) -> int:
@@ -19,10 +20,6 @@ def bytecodes(call: Callable[[], object]) -> int:
         frame.f_trace_lines = False
         return trace
 
-    before = sys.gettrace()
-    sys.settrace(trace)
-    try:
+    with traced(trace):
         call()
-    finally:
-        sys.settrace(before)
     return count
