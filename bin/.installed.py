@@ -9,6 +9,7 @@ last change of setup.py, may have all the same, and then no network is needed. O
 from __future__ import annotations
 
 import ast
+import csv
 import re
 import sys
 from collections.abc import Iterator
@@ -39,11 +40,21 @@ def is_met(requirement: str) -> bool:
         return False
     own, wanted = numbers(distribution.version), numbers(version or "0")
     fits = own == wanted if relation == "==" else own >= wanted
-    return fits and all(
-        path.size is None or (there.is_file() and there.stat().st_size == path.size)
-        for path in distribution.files or ()
-        if (there := Path(str(path.locate()))).suffix in (".py", ".so")
-    )
+    return fits and is_whole(distribution)
+
+
+def is_whole(distribution: metadata.Distribution) -> bool:
+    """Whether each module is as long as the record says (from 3.12 on `files` leaves out those that are missing)."""
+    record = csv.reader((distribution.read_text("RECORD") or "").splitlines())
+    return all(is_as_recorded(distribution, row) for row in record)
+
+
+def is_as_recorded(distribution: metadata.Distribution, row: list[str]) -> bool:
+    """Whether a file that a row of the record names is as long as it says; a row that was cut off says nothing."""
+    if len(row) != 3:
+        return False
+    there = Path(str(distribution.locate_file(row[0])))
+    return there.suffix not in (".py", ".so") or not row[2] or (there.is_file() and str(there.stat().st_size) == row[2])
 
 
 def numbers(version: str) -> list[int]:

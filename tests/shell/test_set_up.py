@@ -131,6 +131,11 @@ def test_what_is_installed_counts_when_it_is_whole_and_of_a_version_that_fits(tm
     assert not is_met("cut"), "a disk that was full has cut it off"
     module.unlink()
     assert not is_met("plain")
+    put_package(tmp_path, "short", "1.0")
+    assert is_met("short")
+    (record,) = (tmp_path / ".venv/lib").glob("python*/site-packages/short-1.0.dist-info/RECORD")
+    record.write_text("short.py,sha", encoding="utf-8")
+    assert not is_met("short"), "nor may the record be cut off"
 
 
 def test_every_requirement_is_one_that_is_looked_for() -> None:
