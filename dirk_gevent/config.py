@@ -6,6 +6,7 @@ Keys are camelCase in the file and carry their unit. Relative directories are re
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from collections.abc import Mapping
@@ -225,11 +226,22 @@ def _reached_host(section: Section) -> str:
 def _directory(section: Section, key: str, default: str, base: Path) -> Path:
     value = section.text(key, default)
     try:
-        return (base / Path(value).expanduser()).resolve()
+        found = (base / Path(value).expanduser()).resolve()
+        _refuse_circle(found)
+        return found
     except (RuntimeError, OSError) as error:
         # A user without a home directory, links that go in a circle: the reason names them.
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise ConfigError(f"{section.path(key)}: {config_json.shown(value)}: {(reason or '').lower()}") from None
+
+
+def _refuse_circle(path: Path) -> None:
+    """Raise OSError for links that go in a circle: from 3.13 on `resolve` says nothing of them."""
+    try:
+        path.stat()
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise
 
 
 def _strict(section: Section, key: str, default: Choice) -> Choice:

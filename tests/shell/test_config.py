@@ -257,7 +257,8 @@ def test_directories_inside_each_other_are_refused(tmp_path: Path, log: str, nod
 def test_links_in_a_circle_and_other_programs_files_are_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "a").symlink_to("b")
     (tmp_path / "b").symlink_to("a")
-    assert refusal(tmp_path, minimal(log={"directory": "a/log"})).startswith('log.directory: "a/log": ')
+    for there in ("a/log", "a"):
+        assert refusal(tmp_path, minimal(log={"directory": there})).startswith(f'log.directory: "{there}": ')
     with pytest.raises(ConfigError, match="is longer than 16777216 bytes"):
         config.load(Path("/dev/zero"))
 
