@@ -17,11 +17,14 @@ from tests.log.faulty_disk import FaultyDisk
 #: What the tests' drafts carry as the time of their request ids.
 NOW_MS = 1_790_000_000_000
 
-#: An append waits as long as it takes: a busy machine refuses none.
-PATIENCE_MS = 600_000
+
+def patient(directory: Path) -> LogSettings:
+    """Those of a log whose appends wait as long as it takes: a busy machine refuses none."""
+    return LogSettings(directory=directory, max_wait_ms=600_000)
+
 
 IMPLEMENTATIONS: dict[str, Callable[[Path], Log]] = {
-    "embedded": lambda path: EmbeddedLog(LogSettings(directory=path, max_wait_ms=PATIENCE_MS), clock=lambda: NOW_MS),
+    "embedded": lambda path: EmbeddedLog(patient(path), clock=lambda: NOW_MS),
 }
 
 
@@ -49,7 +52,7 @@ class Place:
 @pytest.fixture
 def settings(tmp_path: Path) -> LogSettings:
     """Those of a log of its own."""
-    return LogSettings(directory=tmp_path / "log", max_wait_ms=PATIENCE_MS)
+    return patient(tmp_path / "log")
 
 
 @pytest.fixture
