@@ -209,7 +209,7 @@ def table_sql(context: Context, node: nodes.CreateTable, table: Table) -> str:
     foreign = [each for each in given if isinstance(each, nodes.ForeignKey)]
     # References list the columns' own foreign keys first, then the table's, which is the order of `given`.
     for each, reference in zip(foreign, table.references, strict=True):
-        parts.append(_foreign_sql(context, table, names, each, reference))
+        parts += _foreign_sql(context, table, names, each, reference)
     return f"CREATE TABLE {sql.name(table.name)} ({', '.join(parts)})"
 
 
@@ -262,15 +262,22 @@ def check_text(context: Context, scope: Scope, node: nodes.Check) -> str:
 
 def _foreign_sql(
     context: Context, table: Table, names: _Names, node: nodes.ForeignKey, reference: Reference
-) -> str:
+) -> list[str]:
+    """A foreign key; one with SET NULL twice, the second time without actions.
+
+    After a REPLACE or an upsert whose own actions set a key to null, SQLite (fkey.c, isSetNullAction: up to 3.54.1 at
+    least) takes the new row for one that the action made and does not look for its parent. The key without actions is
+    always checked.
+    """
     parent = table if reference.table == table.key else context.schema.tables.get(reference.table)
     mine, theirs = names.of(table), names.of(parent) if parent is not None else {}
     text = f"FOREIGN KEY ({sql.names([mine[each] for each in reference.columns])})"
     text += f" REFERENCES {sql.name(parent.name if parent is not None else node.table.text)}"
     if node.foreign_columns:
         text += f" ({sql.names([theirs.get(key(each.text), each.text) for each in node.foreign_columns])})"
-    text += f" ON DELETE {node.on_delete.upper()}" if node.on_delete else ""
-    return text + (f" ON UPDATE {node.on_update.upper()}" if node.on_update else "")
+    actions = f" ON DELETE {node.on_delete.upper()}" if node.on_delete else ""
+    actions += f" ON UPDATE {node.on_update.upper()}" if node.on_update else ""
+    return [text + actions, text] if "SET NULL" in actions else [text + actions]
 
 
 # --- domains, views, indexes ---------------------------------------------------------------------------------

@@ -33,6 +33,11 @@ class Features:
         """Whether `id` may be left out."""
         return self.key in ("numbered", "sequenced")
 
+    @property
+    def is_bound_to_order(self) -> bool:
+        """Whether a DELETE of several rows hangs on which goes first: RESTRICT looks at each row as it goes."""
+        return self.own == "RESTRICT"
+
 
 _CHOICES: tuple[tuple[Any, ...], ...] = (KEYS, ACTIONS, ACTIONS, GENERATED, ("", *ACTIONS), CHILDREN, (False, True))
 
@@ -112,6 +117,8 @@ def _table(features: Features, is_plain: bool) -> str:
     ]
     if features.own:
         parts.append(f"s {number} REFERENCES t(u) ON DELETE {features.own} ON UPDATE {features.own}")
+        # Without it SQLite lets a REPLACE or an upsert refer to a row that is not there, where the key is set to null.
+        parts[-1] += " REFERENCES t(u)" if is_plain else ""
     if features.generated:
         parts.append(f"g AS (c * 2) {features.generated}")
     if features.key == "pair":
