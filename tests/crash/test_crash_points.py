@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import subprocess
 import sys
 
@@ -11,13 +10,14 @@ import pytest
 from tests.cluster import ROOT, clean_environ
 from tests.crash.log_scenarios import LOG_SCENARIOS
 from tests.crash.node_scenarios import NODE_SCENARIOS
+from tests.seeds import chosen_seed
 
 NAMES = sorted(LOG_SCENARIOS | NODE_SCENARIOS)
 
 
 def enumerate_points(*words: str) -> str:
     """Run the enumeration, which forks, in an interpreter of its own; AssertionError with what was not survived."""
-    seed = str(random.SystemRandom().randrange(1_000_000))
+    seed = str(chosen_seed())
     found = subprocess.run(
         [sys.executable, "-P", "-m", "tests.crash.points", *words, "--seed", seed],
         cwd=ROOT,

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster import HOST, Process, ask, clean_environ, free_port, message, wait_for
+from tests.seeds import chosen_seed
 
 WAIT_SECONDS = 60.0
 PROGRAMS = ("server", "proxy")
@@ -81,8 +82,7 @@ def outcome(site: Site, step: int) -> str:
 
 def faults(directory: Path, program: str, state: str, most: int) -> list[str]:
     """What is wrong after a failure at each step of a start and a stop, or at `most` of them by chance."""
-    seed = random.SystemRandom().randrange(1_000_000)
-    print(f"seed {seed}")
+    seed = chosen_seed()
     before = Site(directory / "before", program)
     if state == "used":
         before.use()

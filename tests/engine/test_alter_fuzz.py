@@ -6,7 +6,6 @@ with the same rows. Both must keep the same definitions in SQLite, and end each 
 
 from __future__ import annotations
 
-import os
 import random
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +28,7 @@ from tests.engine.constraints.changes import Statement
 from tests.engine.plans import START_MS
 from tests.engine.test_constraint_fuzz import Cluster, cluster
 from tests.parser.small_database import SmallDatabase
+from tests.seeds import chosen_seed
 
 pytestmark = pytest.mark.usefixtures("unwatched")
 
@@ -236,8 +236,7 @@ def play(nodes: Cluster, seed: str, alterations: int) -> list[str]:
 
 @pytest.mark.timeout(600)
 def test_alterations_leave_everything_as_if_it_had_been_made_so(memory_path: Path) -> None:
-    seed = os.environ.get("DIRK_TEST_SEED") or os.urandom(4).hex()
-    print(f"DIRK_TEST_SEED={seed}")
+    seed = chosen_seed()
     with cluster(memory_path) as nodes:
         ended = [each for number in range(2) for each in play(nodes, f"{seed} {number}", 10)]
     assert sum(":" not in each for each in ended) > len(ended) // 3
@@ -246,8 +245,7 @@ def test_alterations_leave_everything_as_if_it_had_been_made_so(memory_path: Pat
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_many_alterations_leave_everything_as_if_it_had_been_made_so(memory_path: Path) -> None:
-    seed = os.environ.get("DIRK_TEST_SEED") or os.urandom(4).hex()
-    print(f"DIRK_TEST_SEED={seed}")
+    seed = chosen_seed()
     with cluster(memory_path) as nodes:
         for number in range(40):
             play(nodes, f"slow {seed} {number}", 25)

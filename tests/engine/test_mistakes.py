@@ -20,8 +20,8 @@ from parser.shape import split
 from tests.engine.mistaken_statements import SETTING, Mistakes
 from tests.engine.plans import START_MS, LogMaker, open_compiled, open_database, work
 from tests.parser.small_database import SmallDatabase
+from tests.seeds import chosen_seed
 
-SEED = int(os.environ.get("DIRK_SEED", "20261130"))
 pytestmark = pytest.mark.usefixtures("unwatched")
 QUICK_STATEMENTS = 2_500
 LONG_STATEMENTS = int(os.environ.get("DIRK_MISTAKES", "30000"))
@@ -74,16 +74,14 @@ def check(seed: int, count: int) -> dict[str, int]:
 
 
 def test_a_mistake_has_its_sqlstate() -> None:
-    print(f"seed {SEED}")
-    found = check(SEED, QUICK_STATEMENTS)
+    found = check(chosen_seed(), QUICK_STATEMENTS)
     assert len(found) > 25, found
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_many_mistakes_have_theirs() -> None:
-    print(f"seed {SEED + 1}")
-    print(check(SEED + 1, LONG_STATEMENTS))
+    print(check(chosen_seed() + 1, LONG_STATEMENTS))
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 from collections.abc import Iterator
 from contextlib import suppress
@@ -21,6 +20,7 @@ from dirk_gevent.log.entry import LoggedStatement
 from parser.errors import SqlError
 from parser.shape import split
 from tests.engine.plans import START_MS, LogMaker, open_compiled, open_database, work
+from tests.seeds import chosen_seed
 
 pytestmark = pytest.mark.usefixtures("unwatched")
 
@@ -145,8 +145,7 @@ def _setup(log: LogMaker) -> list[Work]:
 
 
 def test_what_was_asked_before_is_answered_as_if_it_never_was(node: Node, tmp_path: Path) -> None:
-    seed = os.environ.get("DIRK_TEST_SEED") or os.urandom(4).hex()
-    print(f"DIRK_TEST_SEED={seed}")
+    seed = chosen_seed()
     rng, log = random.Random(seed), LogMaker(1)
     done = _setup(log)
     node.database.apply(done)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Callable
 
 import pytest
@@ -11,6 +10,7 @@ import pytest
 from tests.cluster import Cluster
 from tests.faults.soaking import Sample, fill_caches, keep_busy
 from tests.faults.writing import level
+from tests.seeds import chosen_seed
 
 SECONDS = float(os.environ.get("DIRK_SOAK_SECONDS", "600"))
 #: What the medians of two halves may differ by: allocators round up, and databases that were just used stay open.
@@ -29,8 +29,7 @@ SETTINGS = {
 @pytest.mark.timeout(2 * SECONDS + 600)
 def test_nothing_grows(make_cluster: Callable[..., Cluster]) -> None:
     """Reads, writes, transactions, definitions, databases that come and go, clients that come and go."""
-    seed = secrets.randbits(32)
-    print(f"seed {seed}")
+    seed = chosen_seed()
     cluster = make_cluster(settings=SETTINGS)
     cluster.start()
     fill_caches(cluster)

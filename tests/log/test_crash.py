@@ -12,6 +12,7 @@ from dirk_gevent.config import LogSettings
 from dirk_gevent.log.embedded import EmbeddedLog
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from tests.log.test_contract import entries
+from tests.seeds import chosen_seed
 
 _ROOT = Path(__file__).parents[2]
 _ROUNDS = 6
@@ -31,9 +32,7 @@ def run_and_kill(directory: Path, acknowledgements: int) -> list[tuple[int, int,
 
 
 def test_every_acknowledged_entry_survives_kills(tmp_path: Path) -> None:
-    seed = random.SystemRandom().getrandbits(32)
-    print(f"seed {seed}")
-    chance = random.Random(seed)
+    chance = random.Random(chosen_seed())
     acknowledged: list[tuple[int, int, str]] = []
     for _ in range(_ROUNDS):
         acknowledged += run_and_kill(tmp_path / "log", chance.randrange(1, 400))

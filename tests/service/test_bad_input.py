@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import resource
 import socket
 import struct
@@ -16,6 +15,7 @@ from random import Random
 import pytest
 
 from tests.cluster import HOST, Cluster, Connection, message, rows, wait_for
+from tests.seeds import chosen_seed
 
 PARTS = ("m1", "proxy", "cache")
 MIB = 1024 * 1024
@@ -168,9 +168,7 @@ def test_statements_out_of_random_words(shared_cluster: Cluster) -> None:
 
 
 def _seeded() -> Random:
-    seed = int(os.environ.get("DIRK_SEED", "20261122"))
-    print(f"seed {seed} (DIRK_SEED sets another)")
-    return Random(seed)
+    return Random(chosen_seed())
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from random import Random, SystemRandom
+from random import Random
 
 import pytest
 
@@ -10,6 +10,7 @@ from dirk_gevent.conflicts import Cause, Status
 from dirk_gevent.host import LogHost
 from dirk_gevent.replication import Standing
 from parser.errors import SqlError
+from tests.seeds import chosen_seed
 from tests.service.fake_node import FakeNode, append, blocking, until
 
 KEYS = ("log_older_than_node", "masters_disagree", "restoring", "skipping")
@@ -26,9 +27,7 @@ def is_blocked(host: LogHost, log_id: int) -> bool:
 
 
 def test_a_log_takes_writes_when_and_only_when_nothing_blocks_it(host: LogHost) -> None:
-    seed = SystemRandom().randrange(1_000_000)
-    print(f"seed {seed}")
-    chance = Random(seed)
+    chance = Random(chosen_seed())
     there: set[tuple[int | None, str]] = set()
     for _ in range(STEPS):
         log_id, key = chance.choice((None, 0, 1)), chance.choice(KEYS)

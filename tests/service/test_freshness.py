@@ -7,13 +7,11 @@ and not told. Each answer is held against the model.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from pathlib import Path
-from random import Random
 
 import pytest
 
+from tests.seeds import chosen_seed
 from tests.service.freshness_play import Play
 from tests.service.small_cluster import SmallCluster
 
@@ -36,19 +34,11 @@ def play(directory: Path, seed: int, steps: int) -> None:
         cluster.stop()
 
 
-@pytest.fixture
-def seeds(request: pytest.FixtureRequest) -> Iterator[int]:
-    """The seed asked for, or one by chance."""
-    yield int(os.environ.get("DIRK_TEST_SEED") or Random().randrange(10**6))
-
-
-def test_every_part_answers_from_a_state_that_is_fresh_enough(tmp_path: Path, seeds: int) -> None:
-    play(tmp_path, seeds, STEPS)
+def test_every_part_answers_from_a_state_that_is_fresh_enough(tmp_path: Path) -> None:
+    play(tmp_path, chosen_seed(), STEPS)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("more", range(6))
-def test_every_part_answers_from_a_state_that_is_fresh_enough_for_longer(
-    tmp_path: Path, seeds: int, more: int
-) -> None:
-    play(tmp_path, seeds + more, 3 * STEPS)
+def test_every_part_answers_from_a_state_that_is_fresh_enough_for_longer(tmp_path: Path, more: int) -> None:
+    play(tmp_path, chosen_seed() + more, 3 * STEPS)

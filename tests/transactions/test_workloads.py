@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -17,16 +16,15 @@ from tests.checkers.list_append import Ending, Transaction, anomalies, lost
 from tests.checkers.sessions import Client
 from tests.checkers.workloads import Bank, ListAppend, run
 from tests.cluster import Cluster, rows, wait_for
+from tests.seeds import chosen_seed
 
 DOORS = ("proxy", "m1", "m2", "proxy", "cache", "m2")
 
 
 @pytest.fixture
 def seed() -> int:
-    """`DIRK_TEST_SEED`, else a new one; printed."""
-    chosen = int(os.environ.get("DIRK_TEST_SEED") or random.SystemRandom().randrange(2**32))
-    print(f"DIRK_TEST_SEED={chosen}")
-    return chosen
+    """`DIRK_SEED`, else a new one."""
+    return chosen_seed()
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +15,7 @@ from parser.schema import Schema, load
 from tests.cluster import clean_environ
 from tests.engine.mistaken_statements import SETTING as SETTING_OF_MISTAKES
 from tests.engine.mistaken_statements import Mistakes
+from tests.seeds import chosen_seed
 from tests.upgrade import take
 from tests.upgrade.releases import RELEASES, checkout
 from tests.upgrade.views import SETTING, Views
@@ -28,8 +28,7 @@ _VIEWS, _MISTAKES = 4_000, 20_000
 @pytest.mark.parametrize("release", RELEASES)
 def test_what_an_earlier_release_took_is_read(release: str, tmp_path: Path) -> None:
     """Views by chance, and what is no mistake among definitions with mistakes."""
-    seed = os.environ.get("DIRK_TEST_SEED") or os.urandom(4).hex()
-    print(f"DIRK_TEST_SEED={seed}")
+    seed = chosen_seed()
     code = checkout(release, tmp_path / "release")
     views, mistakes = Views(Random(seed)), Mistakes(Random(seed))
     definitions = [views.definition() for _ in range(_VIEWS)]
