@@ -147,7 +147,7 @@ def test_each_promise_names_its_tests_and_each_command_can_be_run() -> None:
     paths = [word for command in commands for word in command.split() if word.startswith("tests/")]
     assert paths and [path for path in paths if not (ROOT / path).exists()] == []
     variables = {name for command in commands for name in re.findall(r"(DIRK_\w+)=", command)}
-    sources = "".join(text(path) for path in ROOT.glob("tests/*/*.py"))
+    sources = "".join(text(path) for path in ROOT.glob("tests/**/*.py"))
     assert [name for name in sorted(variables) if f'environ.get("{name}"' not in sources] == []
     settings_named = set(re.findall(r"`((?:limits|log|cache)\.\w+)`", page))
     known = {f"{section}.{camel(field.name)}" for section, kind in SECTIONS.items() for field in fields(kind)}
