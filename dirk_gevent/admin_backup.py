@@ -22,8 +22,8 @@ from dirk_gevent.engine.dump import dump_file
 from dirk_gevent.engine.faults import ForeignHistory, OutOfOrder, PoisonedEntry, SnapshotDamaged, StorageFault
 from dirk_gevent.engine.reissue import Place
 from dirk_gevent.log.contract import EntriesGoneError
-from dirk_gevent.messages import moment, sentence
-from dirk_gevent.printable import file_stem
+from dirk_gevent.messages.error_text import sentence
+from dirk_gevent.printable import file_stem, moment
 from dirk_gevent.replay import Scratch
 from dirk_gevent.restoring import index_by_time
 from dirk_gevent.startup import plain_reason

@@ -14,7 +14,7 @@ import gevent
 from dirk_gevent import protocol
 from dirk_gevent.log.contract import DatabaseInfo, Head, chain_through
 from dirk_gevent.log.entry import SYSTEM_DATABASE, SYSTEM_LOG_ID
-from dirk_gevent.messages import sentence
+from dirk_gevent.messages.error_text import sentence
 from dirk_gevent.protocol import FrameSocket
 from dirk_gevent.replay import LogSource
 from dirk_gevent.steady import Pace

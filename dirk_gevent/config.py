@@ -15,9 +15,9 @@ from enum import StrEnum
 from pathlib import Path
 
 from dirk_gevent import config_check, config_json, hosts
-from dirk_gevent.catalogue import LANGUAGES
 from dirk_gevent.config_fields import ReadChoice, read, read_whole
 from dirk_gevent.config_json import Choice, ConfigError, Section
+from dirk_gevent.messages.texts import LANGUAGES
 from dirk_gevent.settings import (
     CacheSettings,
     Config,

@@ -15,7 +15,7 @@ from dirk_gevent.engine.faults import StorageFault
 from dirk_gevent.engine.read import HUB_PAGES
 from dirk_gevent.engine.results import Page
 from dirk_gevent.engine.stream import RelationStream
-from dirk_gevent.messages import render
+from dirk_gevent.messages.error_text import render
 from dirk_gevent.progress import Progress
 from dirk_gevent.session import Request, Session, spoken
 from dirk_gevent.threads import Call, NativeThreads

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 #: Control characters, and what Unicode ends a line by.
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -22,3 +23,8 @@ def file_stem(name: str) -> str:
     """The beginning of the name of a file that is about what a user called `name`; never a path or a hidden file."""
     fit = _UNFIT_IN_FILES.sub("_", name).encode()[:_MOST_FILE_BYTES].decode(errors="ignore")
     return f"_{fit[1:]}" if fit.startswith(".") else fit
+
+
+def moment(time_ms: int) -> str:
+    """A moment (Unix ms) as a person reads it: to the second, in UTC."""
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(time_ms // 1000))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dirk_gevent import answers, protocol
 from dirk_gevent.backends import Remote
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
-from dirk_gevent.messages import render
+from dirk_gevent.messages.error_text import render
 from dirk_gevent.session import Request, Session, spoken
 from parser.errors import SqlError
 

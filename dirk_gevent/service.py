@@ -23,7 +23,7 @@ from dirk_gevent.admission import Places, RequestBytes
 from dirk_gevent.config import Limits
 from dirk_gevent.listening import listen
 from dirk_gevent.logs import Logger
-from dirk_gevent.messages import render
+from dirk_gevent.messages.error_text import render
 from dirk_gevent.protocol import StatementSplitter
 from dirk_gevent.rest_of_statement import receive_rest
 from dirk_gevent.session import Request, Session, parse_request, spoken, without_what_is_wrong

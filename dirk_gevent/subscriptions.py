@@ -13,7 +13,7 @@ from dirk_gevent.engine.build import build_fingerprint
 from dirk_gevent.host_link import NodeLink
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from dirk_gevent.logs import Logger
-from dirk_gevent.messages import sentence
+from dirk_gevent.messages.error_text import sentence
 from dirk_gevent.namesakes import Namesakes
 from dirk_gevent.operations import serve_admin
 from dirk_gevent.outcomes import Header

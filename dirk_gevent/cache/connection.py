@@ -21,7 +21,7 @@ from dirk_gevent.cache.verdicts import Verdict, canonical_args, changes_nothing,
 from dirk_gevent.freshness import needed_index
 from dirk_gevent.log.clock import HeardTime
 from dirk_gevent.log.entry import SYSTEM_LOG_ID, new_request_id
-from dirk_gevent.messages import render
+from dirk_gevent.messages.error_text import render
 from dirk_gevent.protocol import StatementSplitter, StatementTooLongError
 from dirk_gevent.rest_of_statement import receive_rest
 from dirk_gevent.session import Request, Session, parse_request, spoken, without_what_is_wrong

@@ -21,7 +21,7 @@ from dirk_gevent.config import Config
 from dirk_gevent.heard import Heard
 from dirk_gevent.listening import listen
 from dirk_gevent.logs import Logger, logger
-from dirk_gevent.messages import render
+from dirk_gevent.messages.error_text import render
 from dirk_gevent.metrics import HubWatch
 from dirk_gevent.open_files import RELAY_FILES_A_CONNECTION, fitted
 from dirk_gevent.service import StopRequest

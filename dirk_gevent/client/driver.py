@@ -15,7 +15,6 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
 
-from dirk_gevent.catalogue import LANGUAGES
 from dirk_gevent.client.answers import End, NotDirkError, Page
 from dirk_gevent.client.connection import Address
 from dirk_gevent.client.cursor import Cursor
@@ -50,6 +49,7 @@ from dirk_gevent.client.dbapi_types import timestamp_from_ticks as TimestampFrom
 from dirk_gevent.client.requests import Answer, Args, SessionError, is_commit
 from dirk_gevent.client.session import Patience, Session, use_statement
 from dirk_gevent.client.texts import sentence
+from dirk_gevent.messages.texts import LANGUAGES
 
 __all__ = [
     "BINARY",

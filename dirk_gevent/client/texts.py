@@ -6,8 +6,8 @@ import os
 import re
 from collections.abc import Mapping
 
-from dirk_gevent.catalogue import LANGUAGES
-from dirk_gevent.catalogue.client import MESSAGES
+from dirk_gevent.messages.catalogue.client import MESSAGES
+from dirk_gevent.messages.texts import LANGUAGES
 
 
 def sentence(key: str, language: str | None, params: Mapping[str, object] | None = None) -> str:

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from dirk_gevent.catalogue import LANGUAGES
 from dirk_gevent.client.connection import Address
 from dirk_gevent.client.formats import FORMATS
 from dirk_gevent.client.texts import asked_language, environment_language, sentence
+from dirk_gevent.messages.texts import LANGUAGES
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 3949

@@ -17,7 +17,7 @@ from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.results import Outcome
 from dirk_gevent.log.embedded import EmbeddedLog, clock_ms
 from dirk_gevent.log.entry import Draft, Entry, LoggedStatement, new_request_id
-from dirk_gevent.messages import render
+from dirk_gevent.messages.error_text import render
 from parser.plan import Value
 from parser.shape import split
 from tests.engine.constraints.changes import Changes, Statement

@@ -14,7 +14,8 @@ import apsw
 import pytest
 
 from dirk_gevent.engine.failures import DATA_ERRORS, statement_failure
-from dirk_gevent.messages import LANGUAGES, render
+from dirk_gevent.messages.error_text import render
+from dirk_gevent.messages.texts import LANGUAGES
 from parser.errors import SqlError
 from parser.shape import split
 from tests.engine.mistaken_statements import SETTING, Mistakes

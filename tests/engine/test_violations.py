@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dirk_gevent.engine.database import Database
-from dirk_gevent.messages import render
+from dirk_gevent.messages.error_text import render
 from parser.plan import Args
 from parser.shape import split
 from tests.engine.plans import LogMaker, made_by, work

@@ -14,7 +14,7 @@ from dirk_gevent.log.embedded import EmbeddedLog
 from dirk_gevent.log.entry import RULES, Draft, Entry, EntryDamagedError, LoggedStatement, new_request_id
 from dirk_gevent.log.journal_file import JOURNAL_FILE, read_identity
 from dirk_gevent.log.rules import older_upto
-from dirk_gevent.messages import sentence
+from dirk_gevent.messages.error_text import sentence
 from parser.errors import SqlError
 from parser.shape import split
 from tests.log.older import earlier_rules

@@ -17,7 +17,7 @@ from dirk_gevent.log.contract import LogDamagedError
 from dirk_gevent.log.embedded import EmbeddedLog
 from dirk_gevent.log.journal_file import position
 from dirk_gevent.logs import logger
-from dirk_gevent.messages import sentence
+from dirk_gevent.messages.error_text import sentence
 from dirk_gevent.replay import LogSource
 from dirk_gevent.replication import Standing
 from tests.service.fake_node import NOW_MS, FakeNode, append, blocking, snapshot_at_head, until, upload

@@ -9,12 +9,12 @@ import re
 
 import pytest
 
-from dirk_gevent import messages
-from dirk_gevent.catalogue import LANGUAGES
+from dirk_gevent.messages import error_text, lookup
+from dirk_gevent.messages.texts import LANGUAGES
 from parser.errors import SqlError
 from parser.keywords import KEYWORDS
 
-TEXTS = messages.messages()
+TEXTS = lookup.messages()
 #: What stands in a message to be typed or read as it is, in the quotes of each language.
 QUOTED = re.compile(r"«[^»]*»|“[^”]*”|/\*dirk …\*/|\( … \)|<[^>]*>")
 FIELD = re.compile(r"\{\w+\}")
@@ -72,14 +72,14 @@ def test_only_the_words_that_could_stand_there_are_called_expected() -> None:
     for key, texts in TEXTS.items():
         assert "{expected}" not in texts.mg + texts.fr + texts.en, key
     for key in COUNTS:
-        said = messages.render(SqlError(key, name="f", wanted=2, found=3), "en")
+        said = error_text.render(SqlError(key, name="f", wanted=2, found=3), "en")
         assert "expected" not in said and "3" in said
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_sentence_names_keywords_as_the_statement_writes_them(language: str) -> None:
     for speaks, words in (("malagasy", "vondrona"), ("standard", "GROUP BY"), ("both", "vondrona/GROUP BY")):
-        assert words in messages.render(SqlError("having_without_group", speaks=speaks), language)
+        assert words in error_text.render(SqlError("having_without_group", speaks=speaks), language)
 
 
 @pytest.mark.parametrize(
@@ -94,6 +94,6 @@ def test_a_sentence_names_keywords_as_the_statement_writes_them(language: str) -
 )
 def test_a_reason_is_told_in_the_language_of_its_sentence(reason: str, mg: str, fr: str) -> None:
     error = SqlError("storage_fault", node="m1", reason=reason)
-    assert mg in messages.render(error, "mg")
-    assert fr in messages.render(error, "fr")
-    assert reason in messages.render(error, "en")
+    assert mg in error_text.render(error, "mg")
+    assert fr in error_text.render(error, "fr")
+    assert reason in error_text.render(error, "en")

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from dirk_gevent.catalogue import Texts
+from dirk_gevent.messages.texts import Texts
 
 MESSAGES: dict[str, Texts] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dirk_gevent.catalogue import Texts
+from dirk_gevent.messages.texts import Texts
 
 #: Key -> sentences.
 COPYING: dict[str, Texts] = {

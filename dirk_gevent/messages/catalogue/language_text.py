@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dirk_gevent.catalogue import Texts
+from dirk_gevent.messages.texts import Texts
 
 #: The marks in a syntax error's list of expected words that stand for what a person chooses.
 MARKS: dict[str, Texts] = {

@@ -1,30 +1,25 @@
-"""Errors and successes as the text a user reads: the one place that formats for a person.
+"""Errors as the text a user reads.
 
 An error is ``Hadisoana : <sentence> (<SQLSTATE>)`` in the session's language. One that has a place in the statement
 gets the source line, a caret under the place and the words that could have stood there; the SQLSTATE then ends the
-last line. Success texts are the same in every language, because clients match on them.
+last line.
 """
 
 from __future__ import annotations
 
 import re
-import time
-import unicodedata
 from collections.abc import Mapping
 
-from dirk_gevent.catalogue import LANGUAGES, Texts, messages
-from dirk_gevent.catalogue.language_text import MARKS
-from dirk_gevent.catalogue.reasons import reason_in
+from dirk_gevent.messages.caret import source_and_caret
+from dirk_gevent.messages.catalogue.language_text import MARKS
+from dirk_gevent.messages.catalogue.reasons import reason_in
+from dirk_gevent.messages.lookup import messages
+from dirk_gevent.messages.texts import Texts
 from parser.errors import SqlError
 from parser.keywords import KEYWORDS, words_of
 
-__all__ = ["LANGUAGES", "render", "sentence", "success"]
-
 #: How an error's message begins, in every language: old clients recognise errors by it.
 ERROR_PREFIX = "Hadisoana : "
-
-#: Source lines longer than this are shown as a window around the caret.
-_SOURCE_COLUMNS = 100
 
 #: Parameters longer than this are shortened: a message may name a value of 16 MiB.
 _PARAMETER_CHARACTERS = 400
@@ -43,21 +38,6 @@ _WHERE = Texts(
 )
 _EXPECTED = Texts(mg="andrasana : {words}", fr="attendu : {words}", en="expected: {words}")
 
-_OBJECTS = {
-    "database": "tahiry",
-    "table": "tabilao",
-    "domain": "efitra",
-    "view": "jery",
-    "index": "tondro",
-}
-
-_FIXED = {
-    "begin": "Nanomboka ny asa",
-    "commit": "Voatahiry ny asa",
-    "rollback": "Naverina ny asa",
-}
-
-
 def render(error: SqlError, language: str) -> str:
     """The error as the client shows it; several lines when it has a `source` line.
 
@@ -68,7 +48,7 @@ def render(error: SqlError, language: str) -> str:
     source = error.params.get("source")
     if source is not None:
         lines[0] += _where(error, language)
-        lines += _place(str(source), _whole(error.params.get("column", 1)))
+        lines += source_and_caret(str(source), _whole(error.params.get("column", 1)))
     expected = error.params.get("expected")
     if expected:
         words = _short(_in_words(str(expected), language))
@@ -93,31 +73,6 @@ def sentence(key: str, language: str, params: Mapping[str, object]) -> str:
     if texts is None:
         return key
     return _fill(texts.in_language(language), params, language)
-
-
-def success(verb: str, name: str = "", rows: int = 0) -> str:
-    """The fixed text of a statement that succeeded; `OK` for one that answers with a relation.
-
-    `verb` as in `parser.plan.Route`; `name` is the database, object or language it was about;
-    `rows` counts the rows that INSERT, UPDATE or DELETE changed.
-    """
-    if verb in ("insert", "update", "delete"):
-        return f"Tafinditra ny fiovana ny tabilao ({rows})"
-    if verb == "use":
-        return f"Ny tahiry : {name} dia miasa ankehitriny"
-    if verb == "set_language":
-        return f"Ny fiteny : {name}"
-    if verb in _FIXED:
-        return _FIXED[verb]
-    action, _, kind = verb.partition("_")
-    thing = _OBJECTS.get(kind.partition("_")[0], "tabilao")
-    if action == "create":
-        return f"Ny {thing} : {name} dia voaforona soamantsara"
-    if action == "drop":
-        return f"Ny {thing} : {name} dia voarava"
-    if action == "alter":
-        return f"Ny {thing} : {name} dia voaova soamantsara"
-    return "OK"
 
 
 class _Shown(dict[str, str]):
@@ -164,34 +119,3 @@ def _short(text: str) -> str:
 
 def _whole(value: object) -> int:
     return value if isinstance(value, int) else 1
-
-
-def _place(source: str, column: int) -> list[str]:
-    """The source line and the caret under its `column` (from 1), both cut to a window around the caret."""
-    at = min(max(column - 1, 0), len(source))
-    start = 0 if len(source) <= _SOURCE_COLUMNS else max(0, at - _SOURCE_COLUMNS * 2 // 3)
-    end = start + _SOURCE_COLUMNS
-    before, after = source[start:at], source[at:end]
-    lead = "…" if start else ""
-    tail = "…" if end < len(source) else ""
-    pad = " " * len(lead) + "".join(_blank(character) for character in before)
-    return ["  " + lead + _printable(before + after) + tail, "  " + pad + "^"]
-
-
-def _blank(character: str) -> str:
-    """White space as wide as `character` is on a terminal."""
-    if character == "\t":
-        return "\t"
-    if unicodedata.combining(character):
-        return ""
-    return "  " if unicodedata.east_asian_width(character) in "WF" else " "
-
-
-def _printable(text: str) -> str:
-    """`text` with control characters (but tabs) as spaces, so that it stays one line and moves no cursor."""
-    return "".join(" " if unicodedata.category(c) == "Cc" and c != "\t" else c for c in text)
-
-
-def moment(time_ms: int) -> str:
-    """A moment (Unix ms) as a person reads it: to the second, in UTC."""
-    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(time_ms // 1000))
