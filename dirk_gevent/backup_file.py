@@ -23,10 +23,10 @@ import orjson
 import zstandard
 
 from dirk_gevent import protocol
+from dirk_gevent.base.files import put_in_place
 from dirk_gevent.engine.faults import SnapshotDamaged
 from dirk_gevent.engine.snapshot import check_pieces
 from dirk_gevent.log.contract import EntriesGoneError
-from dirk_gevent.log.directory import sync_directory
 from dirk_gevent.log.entry import NO_CHAIN, Entry, EntryDamagedError, chain
 from dirk_gevent.log.skipped import own_bytes
 from dirk_gevent.steady import SteadyFile
@@ -85,8 +85,7 @@ class BackupWriter:
         with closing(Backup(self._partial)) as written:
             for point in written.points:
                 written.source(point).verify()
-        self._partial.rename(self._path)
-        sync_directory(self._path.parent)
+        put_in_place(self._partial, self._path)
         return size_bytes
 
     def abandon(self) -> None:

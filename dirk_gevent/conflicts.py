@@ -15,7 +15,8 @@ from typing import Any
 
 import orjson
 
-from dirk_gevent.log.directory import said_unavailable, write_durably
+from dirk_gevent.base.files import write_durably
+from dirk_gevent.log.directory import said_unavailable
 from dirk_gevent.threads import NativeThreads
 from parser.errors import SqlError
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import orjson
 
+from dirk_gevent.base.files import write_durably
 from dirk_gevent.cluster import Cluster
-from dirk_gevent.log.directory import write_durably
 from dirk_gevent.replication import Hello
 from dirk_gevent.threads import NativeThreads
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
-from dirk_gevent.log.directory import write_durably
+from dirk_gevent.base.files import write_durably
 from dirk_gevent.threads import NativeThreads
 
 #: Name of the file.

@@ -8,7 +8,7 @@ import socket
 
 from gevent.server import StreamServer
 
-from dirk_gevent.in_use import address_in_use
+from dirk_gevent.base.ports import address_in_use
 from dirk_gevent.startup import CannotStartError, plain_reason
 
 _REASONS = {

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import apsw
 
+from dirk_gevent.base.files import FileLock, sync_directory
 from dirk_gevent.config import Config
 from dirk_gevent.conflicts import shut_out
 from dirk_gevent.engine import records
@@ -21,7 +22,7 @@ from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.faults import DirectoryInUse, StorageFault
 from dirk_gevent.engine.files import DataDirectory
 from dirk_gevent.log.contract import Head, Predecessor, SnapshotInfo
-from dirk_gevent.log.directory import DirectoryLock, sync_directory
+from dirk_gevent.log.directory import lock_directory
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from dirk_gevent.log.journal_file import JOURNAL_FILE, read_identity, write_rebuilt
 from dirk_gevent.log.rows import FoundSnapshot, LogRow, RequestRow
@@ -87,9 +88,9 @@ def check(config: Config, chosen: NodeFiles) -> None:
         raise RebuildRefused(f"{chosen.node} cannot be used: its database {database} was shut out ({reason})")
 
 
-def _locked(directory: Path) -> DirectoryLock:
+def _locked(directory: Path) -> FileLock:
     try:
-        return DirectoryLock(directory)
+        return lock_directory(directory)
     except SqlError as error:
         raise RebuildRefused(sentence(error.key, "en", error.params)) from error
     except OSError as error:

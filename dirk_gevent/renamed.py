@@ -11,7 +11,7 @@ from pathlib import Path
 
 import orjson
 
-from dirk_gevent.log.directory import write_durably
+from dirk_gevent.base.files import write_durably
 from dirk_gevent.threads import NativeThreads
 
 #: Name of the file in the log's directory.

@@ -22,8 +22,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
+from dirk_gevent.base.files import DATA_LOCK, LOG_LOCK, lock_holder
+from dirk_gevent.base.ports import address_in_use
 from dirk_gevent.hosts import reachable
-from dirk_gevent.in_use import DATA_LOCK, LOG_LOCK, address_in_use, holder
 from dirk_gevent.settings import Config
 from dirk_gevent.startup import CannotStartError
 from dirk_gevent.streams import HangUp
@@ -100,9 +101,10 @@ def _listener(one: _Planned) -> socket.socket:
     except OSError as error:
         reason = os.strerror(error.errno).lower() if error.errno else str(error)
         if error.errno == errno.EADDRINUSE:
-            if one.lock is not None and (process := holder(one.lock)) is not None:
+            if one.lock is not None and (process := lock_holder(one.lock)) is not None:
+                whose = f" (process {process})" if process else ""
                 raise CannotStartError(
-                    f"{one.name} runs already{process}: {one.lock.parent} is in use by it; stop it first"
+                    f"{one.name} runs already{whose}: {one.lock.parent} is in use by it; stop it first"
                 ) from None
             reason = f"it is in use, {address_in_use(one.host, one.port)}"
         raise CannotStartError(f"{one.name} can't listen on {one.host}:{one.port}: {reason}") from None

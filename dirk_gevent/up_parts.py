@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import fcntl
 import os
 import selectors
 import signal
@@ -15,8 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
-from dirk_gevent.log.directory import make_directory
-from dirk_gevent.startup import CannotStartError
+from dirk_gevent.base.files import FileLock, FileLockedError, make_directory
+from dirk_gevent.startup import CannotStartError, plain_reason
 
 #: The merged log and the lock, in the log's directory.
 LOG_NAME = "dirk-up.log"
@@ -38,26 +37,20 @@ class OneAtATime:
     def __init__(self, directory: Path, config_path: Path) -> None:
         self._path = directory / LOCK_NAME
         self._config_path = config_path
-        self._file = -1
 
     def __enter__(self) -> Self:
         try:
             make_directory(self._path.parent)
-            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            self._lock = FileLock(self._path)
         except OSError as error:
-            raise CannotStartError(f"{self._path}: {(error.strerror or str(error)).lower()}") from None
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            pid = os.read(self._file, 32).decode("ascii", "replace").strip()
-            os.close(self._file)
-            raise CannotStartError(f"the cluster of {self._config_path} already runs, as process {pid}") from None
-        os.ftruncate(self._file, 0)
-        os.write(self._file, f"{os.getpid()}\n".encode())
+            raise CannotStartError(f"{self._path}: {plain_reason(error)}") from None
+        except FileLockedError as error:
+            process = error.process or "?"
+            raise CannotStartError(f"the cluster of {self._config_path} already runs, as process {process}") from None
         return self
 
     def __exit__(self, *_: object) -> None:
-        os.close(self._file)
+        self._lock.release()
 
 
 class LogStream:

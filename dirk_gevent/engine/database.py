@@ -12,6 +12,7 @@ from pathlib import Path
 
 import apsw
 
+from dirk_gevent.base.files import sync_directory
 from dirk_gevent.engine import checkpoints, records
 from dirk_gevent.engine.apply import Applier, Work
 from dirk_gevent.engine.careful import CarefulApply
@@ -19,7 +20,7 @@ from dirk_gevent.engine.committed import CommittedState
 from dirk_gevent.engine.connection import open_reader, open_writer
 from dirk_gevent.engine.faults import SnapshotDamaged, storage_faults
 from dirk_gevent.engine.file_format import check_format, take_over_file
-from dirk_gevent.engine.files import fsync_directory, remove_file
+from dirk_gevent.engine.files import remove_file
 from dirk_gevent.engine.functions import EntryContext
 from dirk_gevent.engine.outcomes import decode_outcome
 from dirk_gevent.engine.position import NodeState, Position
@@ -223,7 +224,7 @@ class Database(Upkeep):
                 with self._file_lock:
                     self._put(image)
                     self._begin(state)
-                    fsync_directory(self._path.parent)
+                    sync_directory(self._path.parent)
                 self._durable = state.position.index
                 self._forget_markers()
                 self.state, self.reason = NodeState.LIVE, ""

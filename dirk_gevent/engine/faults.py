@@ -86,7 +86,7 @@ class DirectoryInUse(Exception):
     """Another process holds the data directory `path`; `process` says which, when that is known."""
 
     def __init__(self, path: str, process: str = "") -> None:
-        super().__init__(f"{path} is in use by another process{process}")
+        super().__init__(f"{path} is in use by another process{f' (process {process})' if process else ''}")
         self.path = path
 
 

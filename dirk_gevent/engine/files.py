@@ -5,17 +5,14 @@ Files are named by log id alone, never by a user's text.
 
 from __future__ import annotations
 
-import fcntl
-import os
 import re
 from contextlib import suppress
 from pathlib import Path
 
+from dirk_gevent.base.files import DATA_LOCK, FileLock, FileLockedError, make_directory, write_durably
 from dirk_gevent.engine.faults import DirectoryInUse, storage_faults
 from dirk_gevent.engine.first_files import look_for_first_files
 from dirk_gevent.engine.takeover import SYSTEM_FILE, take_over
-from dirk_gevent.in_use import DATA_LOCK, process_in, write_process
-from dirk_gevent.log.directory import make_directory, write_durably
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 
 _DATABASE_FILE = re.compile(r"db-([0-9]{8,})\.(?:sqlite|applying).*")
@@ -33,7 +30,7 @@ class DataDirectory:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.was_unclean = False
-        self._lock: int | None = None
+        self._lock: FileLock | None = None
 
     def is_there(self) -> bool:
         """Whether the directory is the one that was locked, and not what is left where its disk was."""
@@ -48,24 +45,19 @@ class DataDirectory:
         """
         look_for_first_files(self.path)
         make_directory(self.path)
-        descriptor = os.open(self.path / DATA_LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            process = process_in(descriptor)
-            os.close(descriptor)
-            raise DirectoryInUse(str(self.path), process) from None
-        self._lock = descriptor
-        write_process(descriptor)
+            lock = FileLock(self.path / DATA_LOCK)
+        except FileLockedError as error:
+            raise DirectoryInUse(str(self.path), error.process) from None
         try:
             take_over(self.path)
+            running = self.path / _RUNNING
+            self.was_unclean = running.exists()
+            running.touch()
         except BaseException:
-            self._lock = None
-            os.close(descriptor)
+            lock.release()
             raise
-        running = self.path / _RUNNING
-        self.was_unclean = running.exists()
-        running.touch()
+        self._lock = lock
 
     @storage_faults("unlock")
     def unlock(self, is_clean: bool = True) -> None:
@@ -80,7 +72,7 @@ class DataDirectory:
             if is_clean:
                 (self.path / _RUNNING).unlink(missing_ok=True)
         finally:
-            os.close(lock)
+            lock.release()
 
     def database(self, log_id: int) -> Path:
         """The SQLite file of a database."""
@@ -157,7 +149,7 @@ class DataDirectory:
             (self.path / _REPLACED).unlink(missing_ok=True)
 
     def put(self, log_id: int, image: Path) -> None:
-        """Put a whole database file where the one there has been unlinked; `fsync_directory` makes it last.
+        """Put a whole database file where the one there has been unlinked; `sync_directory` makes it last.
 
         The old WAL goes between the two: beside the new file it would be replayed into it. A death before the rename
         leaves no file, and the database is fetched again.
@@ -191,15 +183,6 @@ def remove_file(path: Path) -> None:
     """Unlink a database file and what SQLite has put beside it, as far as it is there. Raises OSError."""
     for name in (path, *_companions(path), path.with_name(path.name + "-journal")):
         name.unlink(missing_ok=True)
-
-
-def fsync_directory(path: Path) -> None:
-    """Make renames inside `path` survive a power cut."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _companions(path: Path) -> tuple[Path, Path]:

@@ -24,13 +24,14 @@ import orjson
 import zstandard
 
 from dirk_gevent import steady
+from dirk_gevent.base.files import put_in_place
 from dirk_gevent.engine import records
 from dirk_gevent.engine.compiler import Schema
 from dirk_gevent.engine.digest import content_digest
 from dirk_gevent.engine.failures import DATA_ERRORS
 from dirk_gevent.engine.faults import SnapshotDamaged, StorageFault
 from dirk_gevent.engine.file_format import check_format, later_release
-from dirk_gevent.engine.files import fsync_directory, remove_file
+from dirk_gevent.engine.files import remove_file
 from dirk_gevent.engine.functions import EntryContext, register
 from dirk_gevent.engine.journal_mode import set_journal_mode
 from dirk_gevent.engine.wal import Overtaken, Wal
@@ -137,8 +138,7 @@ class Pin:
                 checksum="",
             )
             info = _compress(image, partial, info)
-            partial.rename(path)
-            fsync_directory(path.parent)
+            put_in_place(partial, path)
             return _with_size(info, path)
         except (apsw.Error, OSError) as error:
             raise StorageFault(error, f"snapshot of {self._meta.name}") from error

@@ -12,9 +12,9 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from dirk_gevent.base.files import sync_directory
 from dirk_gevent.engine.faults import StorageFault
 from dirk_gevent.engine.file_format import FORMAT, later_release
-from dirk_gevent.log.directory import sync_directory
 
 #: The system database's file.
 SYSTEM_FILE = "system.sqlite"

@@ -29,7 +29,7 @@ from dirk_gevent.log.contract import (
     SnapshotInfo,
     SnapshotReader,
 )
-from dirk_gevent.log.directory import DirectoryLock, said_unavailable
+from dirk_gevent.log.directory import lock_directory, said_unavailable
 from dirk_gevent.log.entry import (
     CREATE_DATABASE,
     DROP_DATABASE,
@@ -64,7 +64,7 @@ class EmbeddedLog:
         self.clock = LogClock(clock)
         self._logger = logs.logger("log")
         with said_unavailable():
-            self._lock = DirectoryLock(settings.directory)
+            self._lock = lock_directory(settings.directory)
         self._threads = JournalThreads(settings.directory, settings.reserve_bytes, vfs)
         try:
             contents = self._threads.open()

@@ -13,8 +13,8 @@ from gevent.event import Event
 from gevent.threadpool import ThreadPool
 
 from dirk_gevent import logs
+from dirk_gevent.base.files import free_bytes
 from dirk_gevent.log.damage import FoundDamage
-from dirk_gevent.log.directory import free_bytes
 from dirk_gevent.log.epochs import Epochs
 from dirk_gevent.log.journal import Journal, JournalView
 from dirk_gevent.log.rows import Commit, Contents

@@ -16,8 +16,8 @@ from pathlib import Path
 
 from gevent.threadpool import ThreadPool
 
+from dirk_gevent.base.files import free_bytes, make_directory, put_in_place
 from dirk_gevent.log.contract import SnapshotInfo
-from dirk_gevent.log.directory import free_bytes, make_directory, sync_directory
 from dirk_gevent.log.entry import HASH_BYTES
 from dirk_gevent.log.threads import call
 from dirk_gevent.steady import SteadyFile, remove
@@ -215,8 +215,7 @@ class _Writer:
             )
         self._steady.finish()
         self._file.close()
-        self._temporary.rename(self._target)
-        sync_directory(self._target.parent)
+        put_in_place(self._temporary, self._target)
         return replace(self._info, size_bytes=self._size_bytes, checksum=self._hash.digest(), confirmed=False)
 
     def abandon(self) -> None:

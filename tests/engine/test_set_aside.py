@@ -8,11 +8,11 @@ from pathlib import Path
 import apsw
 import pytest
 
+from dirk_gevent.base.files import make_directory
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.files import DataDirectory
 from dirk_gevent.genesis import followed_log, keep_followed_log
-from dirk_gevent.log.directory import make_directory
 from tests.engine.plans import LogMaker, work
 
 
@@ -41,7 +41,7 @@ def test_a_death_between_the_renames_loses_nothing_of_what_is_kept(
 def test_the_names_of_new_directories_are_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each missing one in its parent, and that of one that was there, too: its maker may have died before."""
     synced: list[Path] = []
-    monkeypatch.setattr("dirk_gevent.log.directory.sync_directory", synced.append)
+    monkeypatch.setattr("dirk_gevent.base.files.sync_directory", synced.append)
     for _ in range(2):
         make_directory(tmp_path / "a" / "b")
     assert synced == [tmp_path / "a", tmp_path, tmp_path / "a"]

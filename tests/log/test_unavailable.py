@@ -9,7 +9,7 @@ import pytest
 
 from dirk_gevent.config import LogSettings
 from dirk_gevent.conflicts import CONFLICTS_FILE, ConflictBook
-from dirk_gevent.log.directory import DirectoryLock
+from dirk_gevent.log.directory import lock_directory
 from dirk_gevent.log.embedded import EmbeddedLog
 from parser.errors import SqlError
 
@@ -41,7 +41,7 @@ def test_whatever_cannot_be_used_is_said(tmp_path: Path, name: str) -> None:
         EmbeddedLog(LogSettings(directory=tmp_path))
     # The lock is given back, where it could be taken.
     if name != "lock":
-        DirectoryLock(tmp_path).release()
+        lock_directory(tmp_path).release()
 
 
 def test_conflicts_that_cannot_be_read_are_said(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ MAX_FUNCTION_LINES = 40
 
 #: A module may import what stands on its own line or above; parser imports nothing of dirk_gevent.
 LAYERS = (
-    "__init__ startup streams messages protocol hosts in_use config_json config_fields settings config_check config",
+    "__init__ base startup streams messages protocol hosts config_json config_fields settings config_check config",
     "logs printable steady",
     "engine log",
     "*",
