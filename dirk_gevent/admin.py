@@ -10,11 +10,11 @@ from dirk_gevent import admin_backup, config
 from dirk_gevent.admin_link import TaskFailed, print_table, proxy_address, run_task, say
 from dirk_gevent.admin_log import rebuild_log
 from dirk_gevent.admin_usage import UsageError
-from dirk_gevent.client.answers import NotDirkError, Page
-from dirk_gevent.client.connection import Address, Connection
+from dirk_gevent.base.startup import plain_reason
 from dirk_gevent.config import Config, ConfigError
+from dirk_gevent.driver.answers import NotDirkError, Page
+from dirk_gevent.driver.connection import Address, Connection
 from dirk_gevent.rebuild import RebuildRefused
-from dirk_gevent.startup import plain_reason
 
 _TIMEOUT_SECONDS = 10.0
 _STATUS, _CONFLICTS = b"asehoy ny mpizara;", b"asehoy ny fifandirana;"

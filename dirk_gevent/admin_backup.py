@@ -15,18 +15,18 @@ from typing import Any, TextIO
 from dirk_gevent.admin_link import AdminLink, TaskFailed, proxy_address, say
 from dirk_gevent.admin_usage import UsageError, moment_ms
 from dirk_gevent.backup_file import Backup, BackupDamaged, BackupWriter, Point
-from dirk_gevent.client.answers import Page
-from dirk_gevent.client.connection import Address, Connection
+from dirk_gevent.base.printable import file_stem, moment
+from dirk_gevent.base.startup import plain_reason
 from dirk_gevent.config import Config
+from dirk_gevent.driver.answers import Page
+from dirk_gevent.driver.connection import Address, Connection
 from dirk_gevent.engine.dump import dump_file
 from dirk_gevent.engine.faults import ForeignHistory, OutOfOrder, PoisonedEntry, SnapshotDamaged, StorageFault
 from dirk_gevent.engine.reissue import Place
 from dirk_gevent.log.contract import EntriesGoneError
 from dirk_gevent.messages.error_text import sentence
-from dirk_gevent.printable import file_stem, moment
 from dirk_gevent.replay import Scratch
 from dirk_gevent.restoring import index_by_time
-from dirk_gevent.startup import plain_reason
 from dirk_gevent.threads import NativeThreads
 from parser.errors import SqlError
 

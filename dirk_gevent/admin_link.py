@@ -10,10 +10,10 @@ from gevent import socket
 
 from dirk_gevent import protocol
 from dirk_gevent.admin_usage import UsageError
+from dirk_gevent.base.printable import one_line
+from dirk_gevent.base.startup import plain_reason
 from dirk_gevent.config import Config
-from dirk_gevent.printable import one_line
 from dirk_gevent.protocol import FrameSocket
-from dirk_gevent.startup import plain_reason
 
 _CONNECT_SECONDS = 5.0
 #: The proxy is heard every two seconds while it works.

@@ -14,9 +14,9 @@ from gevent import socket
 
 from dirk_gevent import protocol
 from dirk_gevent.answer_relay import AnswerRelay
-from dirk_gevent.logs import Logger
+from dirk_gevent.base.logger import Logger
+from dirk_gevent.base.startup import plain_reason
 from dirk_gevent.peers import Peer
-from dirk_gevent.startup import plain_reason
 from dirk_gevent.wire import Wire
 
 CONNECT_SECONDS = 2.0

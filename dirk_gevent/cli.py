@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dirk_gevent import __version__
+from dirk_gevent.base.addresses import fault_of, reachable
 from dirk_gevent.base.files import make_directory
+from dirk_gevent.base.startup import CannotStartError, plain_reason
+from dirk_gevent.base.streams import open_closed_streams, serve_signals
 from dirk_gevent.config_json import printable
-from dirk_gevent.hosts import fault_of, reachable
 from dirk_gevent.messages.error_text import sentence
-from dirk_gevent.startup import CannotStartError, plain_reason
-from dirk_gevent.streams import open_closed_streams, serve_signals
 from parser.errors import SqlError
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 
-from dirk_gevent import config_check, config_json, hosts
+from dirk_gevent import config_check, config_json
+from dirk_gevent.base import addresses
 from dirk_gevent.config_fields import ReadChoice, read, read_whole
 from dirk_gevent.config_json import Choice, ConfigError, Section
 from dirk_gevent.messages.texts import LANGUAGES
@@ -205,9 +206,9 @@ def _instance(section: Section, base: Path) -> Instance:
 
 
 def _host(section: Section, key: str, default: str) -> str:
-    """A host as `dirk_gevent.hosts` takes it."""
+    """A host as `dirk_gevent.base.addresses` takes it."""
     value = section.text(key, default)
-    if fault := hosts.fault_of(value):
+    if fault := addresses.fault_of(value):
         raise ConfigError(f"{section.path(key)}: {config_json.shown(value)} {fault}")
     return value
 
@@ -217,7 +218,7 @@ def _reached_host(section: Section) -> str:
     if not section.has("host"):
         return ""
     value = _host(section, "host", "")
-    if hosts.is_every(value):
+    if addresses.is_every(value):
         shown = config_json.shown(value)
         raise ConfigError(f"{section.path('host')}: {shown} is no address to connect to; it belongs in listenHost")
     return value

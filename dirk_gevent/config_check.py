@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dirk_gevent import config_json
+from dirk_gevent.base.addresses import canonical, is_every, is_loopback
 from dirk_gevent.config_json import ConfigError
-from dirk_gevent.hosts import canonical, is_every, is_loopback
 from dirk_gevent.settings import Config, Role
 
 

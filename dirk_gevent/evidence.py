@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from gevent.lock import BoundedSemaphore
 
-from dirk_gevent import logs
+from dirk_gevent.base import logger
 from dirk_gevent.conflicts import Cause, Conflict, Status
 from dirk_gevent.genesis import heard_epoch
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
@@ -39,7 +39,7 @@ class LogEvidence:
 
     def __init__(self, host: LogHost) -> None:
         self._host = host
-        self._logger = logs.logger("log")
+        self._logger = logger.logger("log")
         self._is_copy = host.log.is_copy and host.head_index(SYSTEM_LOG_ID) > 0
         self._accepting = BoundedSemaphore(1)
         self._resume()

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Container
 from typing import TYPE_CHECKING
 
+from dirk_gevent.base.logger import Logger
 from dirk_gevent.conflicts import Cause, Conflict, ConflictBook, Status
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
-from dirk_gevent.logs import Logger
 from dirk_gevent.renamed import RenamedNodes
 from dirk_gevent.replication import Hello, Standing
 from parser.errors import SqlError

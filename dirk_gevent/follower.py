@@ -18,6 +18,8 @@ from gevent.event import Event
 
 from dirk_gevent import protocol, replication
 from dirk_gevent.answer_work import AnswersUnderWay
+from dirk_gevent.base.logger import Logger
+from dirk_gevent.base.startup import plain_reason
 from dirk_gevent.beats import heartbeat
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
@@ -30,14 +32,12 @@ from dirk_gevent.introduction import introduce
 from dirk_gevent.kept_states import settle_later
 from dirk_gevent.lane_items import Batch, Fence, Mark, Restore
 from dirk_gevent.lanes import Lane
-from dirk_gevent.logs import Logger
 from dirk_gevent.pieces import Arrivals
 from dirk_gevent.precedence import Way
 from dirk_gevent.progress import Progress
 from dirk_gevent.protocol import FrameSocket
 from dirk_gevent.replication import Hello, Welcome
 from dirk_gevent.sender import Sender
-from dirk_gevent.startup import plain_reason
 from dirk_gevent.threads import NativeThreads
 
 _CONNECT_SECONDS = 2.0

@@ -12,6 +12,7 @@ import gevent
 from dirk_gevent import answers, protocol
 from dirk_gevent.admission import Places
 from dirk_gevent.backends import Backend, BackendDownError, Remote, leaves_open
+from dirk_gevent.base.logger import Logger
 from dirk_gevent.cluster import NodeState
 from dirk_gevent.commits import Commits
 from dirk_gevent.config import Config
@@ -22,7 +23,6 @@ from dirk_gevent.heard import Heard
 from dirk_gevent.host import LogHost
 from dirk_gevent.log.clock import HeardTime
 from dirk_gevent.log.entry import new_request_id
-from dirk_gevent.logs import Logger
 from dirk_gevent.peers import LogHostPeer
 from dirk_gevent.relayed import RelayedAnswer
 from dirk_gevent.service import Answer

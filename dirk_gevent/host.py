@@ -17,6 +17,7 @@ from gevent.event import Event
 
 from dirk_gevent import replication, routing
 from dirk_gevent.admission import PlacesByLog
+from dirk_gevent.base.logger import Logger
 from dirk_gevent.cluster import MISSED_BEATS, Cluster, ServerRow
 from dirk_gevent.config import Config
 from dirk_gevent.conflicts import Cause, ConflictBook
@@ -31,7 +32,6 @@ from dirk_gevent.integrity import LogIntegrity
 from dirk_gevent.known import Known
 from dirk_gevent.log.contract import DatabaseChanged, DatabaseInfo, Log
 from dirk_gevent.log.entry import SYSTEM_DATABASE, SYSTEM_LOG_ID, Draft
-from dirk_gevent.logs import Logger
 from dirk_gevent.older_entries import OlderEntries
 from dirk_gevent.outcomes import Kept, LogOutcomes
 from dirk_gevent.replication import Hello

@@ -9,7 +9,7 @@ import socket
 from gevent.server import StreamServer
 
 from dirk_gevent.base.ports import address_in_use
-from dirk_gevent.startup import CannotStartError, plain_reason
+from dirk_gevent.base.startup import CannotStartError, plain_reason
 
 _REASONS = {
     errno.EADDRNOTAVAIL: "is not an address of this machine",

@@ -11,6 +11,9 @@ import gevent
 
 from dirk_gevent import answers, protocol
 from dirk_gevent.admission import Places
+from dirk_gevent.base.addresses import reachable
+from dirk_gevent.base.logger import Logger, logger
+from dirk_gevent.base.startup import CannotStartError
 from dirk_gevent.config import Config, Instance
 from dirk_gevent.copying import LITERALS_FIELD, nowhere
 from dirk_gevent.engine.database import Database
@@ -21,10 +24,8 @@ from dirk_gevent.forward import Forward
 from dirk_gevent.freshness import is_fresh, needed_index
 from dirk_gevent.heard import Heard
 from dirk_gevent.host import LogHost
-from dirk_gevent.hosts import reachable
 from dirk_gevent.log.embedded import EmbeddedLog
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
-from dirk_gevent.logs import Logger, logger
 from dirk_gevent.metrics import HubWatch
 from dirk_gevent.node_stream import LongReads, NodeStream
 from dirk_gevent.node_transactions import NodeTransactions
@@ -34,7 +35,6 @@ from dirk_gevent.progress import Progress
 from dirk_gevent.quick import QuickReads
 from dirk_gevent.service import Answer, Service, StopRequest, TakeOver
 from dirk_gevent.session import Request, Session, spoken
-from dirk_gevent.startup import CannotStartError
 from dirk_gevent.statements import check_usable, choose_language
 from dirk_gevent.threads import NativeThreads
 from dirk_gevent.transactions import VERBS, is_apart

@@ -10,9 +10,9 @@ import resource
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
+from dirk_gevent.base.logger import Logger
+from dirk_gevent.base.startup import CannotStartError
 from dirk_gevent.config import Config
-from dirk_gevent.logs import Logger
-from dirk_gevent.startup import CannotStartError
 
 #: For the process itself: its log, journal, links, threads, temporary files, and connections that are being refused.
 _OWN_FILES = 64

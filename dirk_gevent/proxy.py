@@ -12,6 +12,7 @@ import gevent
 
 from dirk_gevent import answers, protocol
 from dirk_gevent.backends import Backend
+from dirk_gevent.base.logger import Logger, logger
 from dirk_gevent.config import Config
 from dirk_gevent.copying import LITERALS_FIELD
 from dirk_gevent.freshness import needed_index
@@ -19,7 +20,6 @@ from dirk_gevent.host import LogHost
 from dirk_gevent.log.contract import Log
 from dirk_gevent.log.embedded import EmbeddedLog
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
-from dirk_gevent.logs import Logger, logger
 from dirk_gevent.metrics import HubWatch
 from dirk_gevent.node_reads import NODE_WAIT_MS, NodeRead, NodeReads
 from dirk_gevent.open_files import RELAY_FILES_A_CONNECTION, fitted

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 import gevent
 
 from dirk_gevent import backups
+from dirk_gevent.base.printable import moment
 from dirk_gevent.engine.reissue import Place
 from dirk_gevent.log.contract import DatabaseInfo, EntriesGoneError, SnapshotInfo
 from dirk_gevent.log.entry import SYSTEM_LOG_ID, chain, new_request_id
-from dirk_gevent.printable import moment
 from dirk_gevent.protocol import FrameSocket
 from dirk_gevent.replay import LogSource, Scratch
 from dirk_gevent.threads import NativeThreads

@@ -20,14 +20,14 @@ from gevent.server import StreamServer
 
 from dirk_gevent import answers, protocol
 from dirk_gevent.admission import Places, RequestBytes
+from dirk_gevent.base.logger import Logger
+from dirk_gevent.base.startup import give_way_to_hub
 from dirk_gevent.config import Limits
 from dirk_gevent.listening import listen
-from dirk_gevent.logs import Logger
 from dirk_gevent.messages.error_text import render
 from dirk_gevent.protocol import StatementSplitter
 from dirk_gevent.rest_of_statement import receive_rest
 from dirk_gevent.session import Request, Session, parse_request, spoken, without_what_is_wrong
-from dirk_gevent.startup import give_way_to_hub
 from dirk_gevent.threads import NativeThreads
 from dirk_gevent.understand import HUB_CHARACTERS
 from dirk_gevent.wire import Wire

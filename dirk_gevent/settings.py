@@ -12,9 +12,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
+from dirk_gevent.base.addresses import reachable
 from dirk_gevent.config_fields import Bounds
 from dirk_gevent.config_json import ConfigError
-from dirk_gevent.hosts import reachable
 
 _MIB = 1024 * 1024
 _HOUR_MS = 3_600_000

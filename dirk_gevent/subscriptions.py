@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from gevent import socket
 
+from dirk_gevent.base.logger import Logger
 from dirk_gevent.cache_link import SILENCE_SECONDS, CacheLink
 from dirk_gevent.conflicts import Cause, Status
 from dirk_gevent.engine.build import build_fingerprint
 from dirk_gevent.host_link import NodeLink
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
-from dirk_gevent.logs import Logger
 from dirk_gevent.messages.error_text import sentence
 from dirk_gevent.namesakes import Namesakes
 from dirk_gevent.operations import serve_admin

@@ -22,12 +22,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
+from dirk_gevent.base.addresses import reachable
 from dirk_gevent.base.files import DATA_LOCK, LOG_LOCK, lock_holder
 from dirk_gevent.base.ports import address_in_use
-from dirk_gevent.hosts import reachable
+from dirk_gevent.base.startup import CannotStartError
+from dirk_gevent.base.streams import HangUp
 from dirk_gevent.settings import Config
-from dirk_gevent.startup import CannotStartError
-from dirk_gevent.streams import HangUp
 from dirk_gevent.up_parts import LOG_NAME, LogStream, OneAtATime, Part, Parts
 
 #: How long all parts together may take to be ready (a node may have many entries to replay).

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Self
 
 from dirk_gevent.base.files import FileLock, FileLockedError, make_directory
-from dirk_gevent.startup import CannotStartError, plain_reason
+from dirk_gevent.base.startup import CannotStartError, plain_reason
 
 #: The merged log and the lock, in the log's directory.
 LOG_NAME = "dirk-up.log"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 
-from dirk_gevent.hosts import reachable
+from dirk_gevent.base.addresses import reachable
 
 #: Linux gives connections that go out the ports from here to 60999.
 _FIRST_OUTGOING_PORT = 32768

@@ -15,12 +15,12 @@ from typing import Any
 import gevent
 
 from dirk_gevent import protocol
+from dirk_gevent.base.logger import Logger
+from dirk_gevent.base.startup import plain_reason
 from dirk_gevent.cache.store import Store, now
 from dirk_gevent.cache.upstream import Backoff, connect
 from dirk_gevent.log.clock import HeardTime
-from dirk_gevent.logs import Logger
 from dirk_gevent.protocol import FrameSocket
-from dirk_gevent.startup import plain_reason
 
 MIN_PING_SECONDS = 0.01
 MAX_PING_SECONDS = 0.5

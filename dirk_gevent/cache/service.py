@@ -12,6 +12,8 @@ from gevent.server import StreamServer
 
 from dirk_gevent import protocol
 from dirk_gevent.admission import RequestBytes
+from dirk_gevent.base.logger import Logger, logger
+from dirk_gevent.base.startup import give_way_to_hub
 from dirk_gevent.cache.connection import ClientConnection, SessionEndedError
 from dirk_gevent.cache.flights import Flights
 from dirk_gevent.cache.follow import HeaderFollower
@@ -20,12 +22,10 @@ from dirk_gevent.cache.store import Store
 from dirk_gevent.config import Config
 from dirk_gevent.heard import Heard
 from dirk_gevent.listening import listen
-from dirk_gevent.logs import Logger, logger
 from dirk_gevent.messages.error_text import render
 from dirk_gevent.metrics import HubWatch
 from dirk_gevent.open_files import RELAY_FILES_A_CONNECTION, fitted
 from dirk_gevent.service import StopRequest
-from dirk_gevent.startup import give_way_to_hub
 from dirk_gevent.wire import Wire
 from parser.errors import SqlError
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from dirk_gevent.client.answers import Cell
+from dirk_gevent.driver.answers import Cell
 
 #: How NULL reads in a table: no text is written so by accident.
 NULL = "<null>"

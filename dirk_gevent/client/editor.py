@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from dirk_gevent.client.statements import is_complete
+from dirk_gevent.driver.client_splitter import is_complete
 
 if TYPE_CHECKING:
     from prompt_toolkit import PromptSession

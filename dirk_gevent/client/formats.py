@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TextIO
 
-from dirk_gevent.client.answers import Cell, Page
 from dirk_gevent.client.cells import NULL, is_number, plain, shown, width_columns
+from dirk_gevent.driver.answers import Cell, Page
 
 #: The values of ``--format``.
 FORMATS = ("table", "vertical", "json", "csv", "tsv")

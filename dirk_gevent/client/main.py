@@ -9,13 +9,13 @@ import sys
 from collections.abc import Mapping
 from typing import TextIO
 
-from dirk_gevent.client.answers import NotDirkError
-from dirk_gevent.client.requests import SessionError
 from dirk_gevent.client.screen import Screen
-from dirk_gevent.client.session import Patience, Session, use_statement
-from dirk_gevent.client.silence import PROBE
-from dirk_gevent.client.texts import sentence
 from dirk_gevent.client.usage import EXIT_OK, EXIT_OWN_ERROR, EXIT_USAGE, ClientOptions
+from dirk_gevent.driver.answers import NotDirkError
+from dirk_gevent.driver.requests import SessionError
+from dirk_gevent.driver.session import Patience, Session, use_statement
+from dirk_gevent.driver.silence import PROBE
+from dirk_gevent.driver.texts import sentence
 
 _TERMINATED = 143
 

@@ -11,13 +11,13 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from dirk_gevent.client.answers import NotDirkError
-from dirk_gevent.client.requests import LostError, SessionError
 from dirk_gevent.client.screen import Screen
-from dirk_gevent.client.session import Session
-from dirk_gevent.client.statements import Statement, StatementReader, Unfinished, Word
-from dirk_gevent.client.texts import sentence
 from dirk_gevent.client.usage import EXIT_OK, EXIT_STATEMENT_FAILED, EXIT_USAGE, ClientOptions
+from dirk_gevent.driver.answers import NotDirkError
+from dirk_gevent.driver.client_splitter import Statement, StatementReader, Unfinished, Word
+from dirk_gevent.driver.requests import LostError, SessionError
+from dirk_gevent.driver.session import Session
+from dirk_gevent.driver.texts import sentence
 
 STDIN_NAME = "<stdin>"
 _INTERRUPTED = 130

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from dirk_gevent.client.connection import Address
 from dirk_gevent.client.formats import FORMATS
-from dirk_gevent.client.texts import asked_language, environment_language, sentence
+from dirk_gevent.driver.connection import Address
+from dirk_gevent.driver.texts import asked_language, environment_language, sentence
 from dirk_gevent.messages.texts import LANGUAGES
 
 DEFAULT_HOST = "127.0.0.1"

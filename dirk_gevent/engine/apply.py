@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import apsw
 
-from dirk_gevent import logs
+from dirk_gevent.base import logger
 from dirk_gevent.engine import records
 from dirk_gevent.engine.at_work import AtWork
 from dirk_gevent.engine.committed import CommittedState
@@ -33,7 +33,7 @@ from dirk_gevent.log.skipped import is_skipped, own_bytes
 from parser.errors import SqlError
 from parser.plan import CatalogChange
 
-_log = logs.logger("engine")
+_log = logger.logger("engine")
 
 
 @dataclass(slots=True)

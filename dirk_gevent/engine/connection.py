@@ -11,7 +11,7 @@ import apsw
 
 from dirk_gevent.engine.file_format import FORMAT
 from dirk_gevent.engine.functions import EntryContext, register
-from dirk_gevent.engine.shared_memory import vfs_for
+from dirk_gevent.sqlite.shared_memory import vfs_for
 
 #: Prepared statements kept a connection (apsw keys them by text; statements over 16 KiB are not kept).
 _STATEMENTS_KEPT = 200

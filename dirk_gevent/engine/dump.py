@@ -14,6 +14,7 @@ from typing import Any
 import apsw
 
 import parser.schema
+from dirk_gevent.base.printable import one_line
 from dirk_gevent.engine import records
 from dirk_gevent.engine.connection import open_reader
 from dirk_gevent.engine.dump_behind import behind_rows
@@ -21,7 +22,6 @@ from dirk_gevent.engine.dump_order import Place, definitions
 from dirk_gevent.engine.dump_rows import rows
 from dirk_gevent.engine.functions import EntryContext
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
-from dirk_gevent.printable import one_line
 from parser.compile import sql
 from parser.errors import SqlError
 from parser.printer import quoted

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from dirk_gevent import logs
+from dirk_gevent.base import logger
 from dirk_gevent.engine import records
 from dirk_gevent.engine.apply import Work
 from dirk_gevent.engine.compiled import ParserCompiler
@@ -25,7 +25,7 @@ from dirk_gevent.log.entry import CREATE_DATABASE, SYSTEM_DATABASE, SYSTEM_LOG_I
 from parser.errors import SqlError
 from parser.suggest import nearest
 
-_log = logs.logger("engine")
+_log = logger.logger("engine")
 
 _UNLISTED = "unlisted"
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import apsw
 
-from dirk_gevent import logs
+from dirk_gevent.base import logger
 from dirk_gevent.engine import records
 from dirk_gevent.engine.compiler import Compiler, PlanSource, Schema
 from dirk_gevent.engine.connection import savepoint
@@ -38,7 +38,7 @@ MISTAKES = (
     RuntimeError,
     StopIteration,
 )
-_log = logs.logger("engine")
+_log = logger.logger("engine")
 
 
 @dataclass(slots=True)

@@ -8,8 +8,8 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
+from dirk_gevent.base.logger import logger
 from dirk_gevent.engine.faults import StorageFault
-from dirk_gevent.logs import logger
 
 _FOLDERS = ("tables", "views", "domains")
 _SHOWN = 3

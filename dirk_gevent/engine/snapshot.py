@@ -33,8 +33,8 @@ from dirk_gevent.engine.faults import SnapshotDamaged, StorageFault
 from dirk_gevent.engine.file_format import check_format, later_release
 from dirk_gevent.engine.files import remove_file
 from dirk_gevent.engine.functions import EntryContext, register
-from dirk_gevent.engine.journal_mode import set_journal_mode
 from dirk_gevent.engine.wal import Overtaken, Wal
+from dirk_gevent.sqlite.journal_mode import set_journal_mode
 from dirk_gevent.steady import Pace, SteadyFile
 
 FORMAT = 1

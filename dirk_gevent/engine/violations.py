@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import apsw
 
-from dirk_gevent import logs
+from dirk_gevent.base import logger
 from dirk_gevent.engine.failing_row import columns_of, index_parts, quoted
 from dirk_gevent.engine.failures import broken, columns_at, statement_failure
 from parser.compile.rebuild import REBUILT
@@ -25,7 +25,7 @@ from parser.plan import Change, Ddl, Foreign, Value
 _WORD = re.compile(r"\w+")
 #: What SQLite calls an index on expressions whose uniqueness was broken.
 _INDEX = re.compile("index '(.*)'")
-_log = logs.logger("engine")
+_log = logger.logger("engine")
 
 
 #: What columns of a table were to hold in the row that failed (`failing_row`).

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from gevent.event import Event
 
-from dirk_gevent import logs
+from dirk_gevent.base import logger
 from dirk_gevent.log.contract import Chunk, EntriesGoneError, Head, LogDamagedError
 from dirk_gevent.log.damage import FoundDamage
 from dirk_gevent.log.journal_file import ALTERED, MISSING
@@ -42,7 +42,7 @@ class CheckedJournal:
         self._state = state
         self._retention = retention
         self._damage = damage
-        self._logger = logs.logger("log")
+        self._logger = logger.logger("log")
         self._stopping = Event()
 
     def read(self, tail: Tail, log_id: int, after_index: int, max_bytes: int) -> Chunk:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from dirk_gevent.base.logger import Logger
 from dirk_gevent.log.contract import Damage
 from dirk_gevent.log.rows import Contents
-from dirk_gevent.logs import Logger
 
 #: So many damaged entries of a log are remembered, and told.
 _MOST_KEPT = 1000

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 import gevent
 from gevent.event import Event
 
-from dirk_gevent import logs
+from dirk_gevent.base import logger
 from dirk_gevent.config import LogSettings
 from dirk_gevent.log.checked import CheckedJournal
 from dirk_gevent.log.clock import LogClock, clock_ms
@@ -62,7 +62,7 @@ class EmbeddedLog:
         """
         self._settings = settings
         self.clock = LogClock(clock)
-        self._logger = logs.logger("log")
+        self._logger = logger.logger("log")
         with said_unavailable():
             self._lock = lock_directory(settings.directory)
         self._threads = JournalThreads(settings.directory, settings.reserve_bytes, vfs)

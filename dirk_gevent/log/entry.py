@@ -20,7 +20,7 @@ from typing import Any
 
 import orjson
 
-from dirk_gevent.printable import moment
+from dirk_gevent.base.printable import moment
 from parser.errors import SqlError
 from parser.plan import Args, Shaped, Value
 

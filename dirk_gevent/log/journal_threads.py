@@ -12,7 +12,7 @@ import apsw
 from gevent.event import Event
 from gevent.threadpool import ThreadPool
 
-from dirk_gevent import logs
+from dirk_gevent.base import logger
 from dirk_gevent.base.files import free_bytes
 from dirk_gevent.log.damage import FoundDamage
 from dirk_gevent.log.epochs import Epochs
@@ -56,7 +56,7 @@ class JournalThreads:
         self._readable = Event()
         self.is_faulty = False
         #: What the last opening found, and what came to light since.
-        self.damage = FoundDamage(logs.logger("log"))
+        self.damage = FoundDamage(logger.logger("log"))
         self.epochs = Epochs(
             self._journal.epoch,
             lambda: self._journal.has_begun,

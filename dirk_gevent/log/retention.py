@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
 
-from dirk_gevent import logs
+from dirk_gevent.base import logger
 from dirk_gevent.config import LogSettings
 from dirk_gevent.log.contract import Head, SnapshotInfo
 from dirk_gevent.log.damage import FoundDamage
@@ -53,7 +53,7 @@ class Retention:
         for snapshot in contents.snapshots:
             self._held.setdefault(snapshot.info.log_id, []).append(snapshot)
         for info in self._files.tidy([snapshot.info for snapshot in contents.snapshots], self._is_over):
-            logs.logger("log").error("snapshot_lost", log=info.log_id, index=info.index)
+            logger.logger("log").error("snapshot_lost", log=info.log_id, index=info.index)
             self._remove(info.log_id, [info.index])
         for log_id, base in self._without_beginning():
             damage.note(log_id, base, "the log begins behind a snapshot that is not there")
@@ -102,7 +102,7 @@ class Retention:
         log = self._state().logs.get(info.log_id)
         if log is None or all(one.info != info for one in self._held.get(info.log_id, ())):
             return
-        logs.logger("log").error("snapshot_damaged", log=info.log_id, index=info.index, reason=reason)
+        logger.logger("log").error("snapshot_damaged", log=info.log_id, index=info.index, reason=reason)
         with suppress(SqlError):
             # Else the next reading finds it again.
             self._remove(info.log_id, [info.index])

@@ -16,9 +16,9 @@ from gevent.pool import Pool
 from gevent.server import StreamServer
 
 from dirk_gevent import protocol
+from dirk_gevent.base.logger import logger
 from dirk_gevent.cache.options import CacheOptions
 from dirk_gevent.cache.service import CacheService
-from dirk_gevent.logs import logger
 from dirk_gevent.protocol import FrameSocket, StatementSplitter
 from dirk_gevent.session import Request, parse_request
 from tests.cluster import free_port

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from dirk_gevent.client import driver
+from dirk_gevent.driver import dbapi
 from tests.client.interruptions import Interruption, interrupted_at
 
 #: More instructions than any call of the driver takes here.
@@ -27,7 +27,7 @@ class Program:
     with rows `(number, 0)`, `(number, 1)` and on, as many as `rows_of` says.
     """
 
-    def __init__(self, connection: driver.Connection, chance: random.Random, read: Callable[[int], str]) -> None:
+    def __init__(self, connection: dbapi.Connection, chance: random.Random, read: Callable[[int], str]) -> None:
         self.connection = connection
         self.chance = chance
         self._text = read
@@ -48,10 +48,10 @@ class Program:
             self.interruptions += 1
             if name in ("commit", "rollback"):
                 self._forget()
-        except driver.OperationalError:
+        except dbapi.OperationalError:
             # The transaction is lost: it is begun anew.
             self._forget()
-            with suppress(driver.OperationalError):
+            with suppress(dbapi.OperationalError):
                 self.connection.rollback()
 
     def _forget(self) -> None:
@@ -77,7 +77,7 @@ class Program:
         assert self._fetched(one) == [(number, row) for row in range(rows_of(number))]
         assert two.fetchone() == (number + 1, 0)
 
-    def _fetched(self, cursor: driver.Cursor) -> list[Any]:
+    def _fetched(self, cursor: dbapi.Cursor) -> list[Any]:
         """All rows, also when a call that fetches was left and is made again."""
         rows: list[Any] = []
         while True:

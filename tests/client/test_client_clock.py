@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from dirk_gevent.client.answers import End, Meta, Page
-from dirk_gevent.client.connection import Address
-from dirk_gevent.client.requests import LostError, Request
-from dirk_gevent.client.session import Session
+from dirk_gevent.driver.answers import End, Meta, Page
+from dirk_gevent.driver.connection import Address
+from dirk_gevent.driver.requests import LostError, Request
+from dirk_gevent.driver.session import Session
 
 DAY_MS = 24 * 3600 * 1000
 

@@ -12,23 +12,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dirk_gevent.client import driver
-from dirk_gevent.client.connection import encode
-from dirk_gevent.client.one_statement import NotOneError, the_statement
+from dirk_gevent.driver import dbapi
+from dirk_gevent.driver.connection import encode
+from dirk_gevent.driver.one_statement import NotOneError, the_statement
 from dirk_gevent.protocol import StatementSplitter, is_blank, split_metadata
 from tests.client.fake_server import Asked, FakeServer, message, relation
 
 Serve = Callable[..., FakeServer]
 
 
-def connect(server: FakeServer, **options: Any) -> driver.Connection:
-    return driver.connect("127.0.0.1", server.port, **options)
+def connect(server: FakeServer, **options: Any) -> dbapi.Connection:
+    return dbapi.connect("127.0.0.1", server.port, **options)
 
 
 def test_module_says_what_pep_249_asks() -> None:
-    assert (driver.apilevel, driver.threadsafety, driver.paramstyle) == ("2.0", 1, "qmark")
-    assert issubclass(driver.IntegrityError, driver.DatabaseError)
-    assert issubclass(driver.InterfaceError, driver.Error)
+    assert (dbapi.apilevel, dbapi.threadsafety, dbapi.paramstyle) == ("2.0", 1, "qmark")
+    assert issubclass(dbapi.IntegrityError, dbapi.DatabaseError)
+    assert issubclass(dbapi.InterfaceError, dbapi.Error)
 
 
 def test_parameters_travel_beside_the_statement(serve: Serve) -> None:
@@ -112,7 +112,7 @@ def test_parameters_are_sent_as_they_are(serve: Serve, value: Any, sent: Any) ->
 )  # fmt: skip
 def test_values_that_do_not_fit_are_refused_before_anything_is_sent(serve: Serve, value: Any) -> None:
     server = serve()
-    with connect(server) as connection, pytest.raises(driver.DataError):
+    with connect(server) as connection, pytest.raises(dbapi.DataError):
         connection.cursor().execute("alaivo ?", [value])
     assert server.asked == []
 
@@ -126,27 +126,27 @@ def test_values_that_do_not_fit_are_refused_before_anything_is_sent(serve: Serve
     ],
 )
 def test_a_refused_parameter_is_told_in_a_sentence_of_ours(serve: Serve, parameters: Any, words: str) -> None:
-    with connect(serve()) as connection, pytest.raises(driver.DataError) as refused:
+    with connect(serve()) as connection, pytest.raises(dbapi.DataError) as refused:
         connection.cursor().execute("alaivo ?", parameters)
     assert words in str(refused.value) and "codec" not in str(refused.value)
 
 
 def test_half_a_character_in_a_statement_is_told_in_a_sentence_of_ours(serve: Serve) -> None:
-    with connect(serve()) as connection, pytest.raises(driver.DataError, match="the statement holds half a character"):
+    with connect(serve()) as connection, pytest.raises(dbapi.DataError, match="the statement holds half a character"):
         connection.cursor().execute("alaivo '\udfff'")
 
 
 def test_a_language_that_is_none_is_refused_before_anything_is_sent(serve: Serve) -> None:
     server = serve()
-    with pytest.raises(driver.ProgrammingError, match="language 'de' is not one of mg, fr, en"):
-        driver.connect(port=server.port, language="de")
+    with pytest.raises(dbapi.ProgrammingError, match="language 'de' is not one of mg, fr, en"):
+        dbapi.connect(port=server.port, language="de")
     assert server.asked == []
 
 
 @pytest.mark.parametrize("parameters", ["text", b"text", {1, 2}, {1: 2}, {"\ud800": 1}, 7])
 def test_what_is_no_set_of_parameters_is_refused(serve: Serve, parameters: Any) -> None:
     server = serve()
-    with connect(server) as connection, pytest.raises(driver.DataError):
+    with connect(server) as connection, pytest.raises(dbapi.DataError):
         connection.cursor().execute("alaivo ?", parameters)
     assert server.asked == []
 
@@ -172,7 +172,7 @@ def test_a_text_without_a_statement_does_nothing(serve: Serve, text: str) -> Non
 def test_what_is_not_one_statement_is_refused_before_anything_is_sent(serve: Serve, text: Any) -> None:
     server = serve()
     with connect(server, autocommit=False) as connection:
-        with pytest.raises(driver.ProgrammingError) as raised:
+        with pytest.raises(dbapi.ProgrammingError) as raised:
             connection.cursor().execute(text)
         assert raised.value.sqlstate == "42601"
         assert server.asked == []
@@ -219,7 +219,7 @@ def test_fetching(serve: Serve) -> None:
     with connect(server) as connection:
         cursor = connection.cursor().execute("alaivo n, t ao@ t")
         assert [column[:2] for column in cursor.description or ()] == [("n", "number"), ("t", "text")]
-        assert driver.NUMBER == "number" and driver.STRING == "text" and driver.STRING != "number"
+        assert dbapi.NUMBER == "number" and dbapi.STRING == "text" and dbapi.STRING != "number"
         assert cursor.rowcount == -1
         assert cursor.fetchone() == (0, None)
         assert cursor.fetchmany(2) == [(1, None), (2, None)]
@@ -252,7 +252,7 @@ def test_changes_have_a_count_and_no_rows(serve: Serve) -> None:
     with connect(serve()) as connection:
         cursor = connection.cursor().execute("manampia ao@ t sanda (1), (2)")
         assert (cursor.rowcount, cursor.description) == (2, None)
-        with pytest.raises(driver.InterfaceError):
+        with pytest.raises(dbapi.InterfaceError):
             cursor.fetchone()
         assert cursor.executemany("manampia ao@ t sanda (?)", [(1,), (2,), (3,)]).rowcount == 6
 
@@ -260,20 +260,20 @@ def test_changes_have_a_count_and_no_rows(serve: Serve) -> None:
 @pytest.mark.parametrize(
     ("sqlstate", "expected"),
     [
-        ("42601", driver.ProgrammingError),
-        ("3D000", driver.ProgrammingError),
-        ("23514", driver.IntegrityError),
-        ("22012", driver.DataError),
-        ("40001", driver.OperationalError),
-        ("57P03", driver.OperationalError),
-        ("0A000", driver.NotSupportedError),
-        ("XX000", driver.InternalError),
-        ("99999", driver.DatabaseError),
+        ("42601", dbapi.ProgrammingError),
+        ("3D000", dbapi.ProgrammingError),
+        ("23514", dbapi.IntegrityError),
+        ("22012", dbapi.DataError),
+        ("40001", dbapi.OperationalError),
+        ("57P03", dbapi.OperationalError),
+        ("0A000", dbapi.NotSupportedError),
+        ("XX000", dbapi.InternalError),
+        ("99999", dbapi.DatabaseError),
     ],
 )
-def test_errors_are_told_apart_by_sqlstate(serve: Serve, sqlstate: str, expected: type[driver.Error]) -> None:
+def test_errors_are_told_apart_by_sqlstate(serve: Serve, sqlstate: str, expected: type[dbapi.Error]) -> None:
     with connect(serve(lambda _: message(f"Hadisoana : diso ({sqlstate})"))) as connection:
-        with pytest.raises(driver.Error) as raised:
+        with pytest.raises(dbapi.Error) as raised:
             connection.cursor().execute("alaivo 1")
         assert type(raised.value) is expected
         assert raised.value.sqlstate == sqlstate
@@ -281,7 +281,7 @@ def test_errors_are_told_apart_by_sqlstate(serve: Serve, sqlstate: str, expected
 
 def test_error_has_its_place(serve: Serve) -> None:
     with connect(serve()) as connection:
-        with pytest.raises(driver.ProgrammingError) as raised:
+        with pytest.raises(dbapi.ProgrammingError) as raised:
             connection.cursor().execute("diso\ndiso")
         assert (raised.value.line, raised.value.column) == (2, 1)
 
@@ -312,7 +312,7 @@ def test_autocommit_does_not_change_inside_a_transaction(serve: Serve) -> None:
     server = serve(answer)
     with connect(server, autocommit=False) as connection:
         connection.cursor().execute("alaivo 1")
-        with pytest.raises(driver.ProgrammingError) as raised:
+        with pytest.raises(dbapi.ProgrammingError) as raised:
             connection.autocommit = True
         assert raised.value.sqlstate == "25001"
         assert connection.in_transaction and not connection.autocommit
@@ -337,7 +337,7 @@ def test_an_error_at_the_end_belongs_to_its_own_cursor(serve: Serve) -> None:
         assert one.fetchone() == (1,)
         assert len(two.execute("alaivo 2").fetchall()) == 500
         for _ in range(2):
-            with pytest.raises(driver.OperationalError) as raised:
+            with pytest.raises(dbapi.OperationalError) as raised:
                 one.fetchone()
             assert raised.value.sqlstate == "57014"
 
@@ -357,32 +357,32 @@ def test_after_close_everything_is_an_interface_error(serve: Serve) -> None:
         connection.rollback, connection.cursor, connection.__enter__, set_autocommit,
     ]  # fmt: skip
     for call in calls:
-        with pytest.raises(driver.InterfaceError):
+        with pytest.raises(dbapi.InterfaceError):
             call()
     cursor.close()
 
 
 @pytest.mark.parametrize(("host", "port"), [("a" * 70, 1), ("127.0.0.1", 70000), ("\ud800", 1)])
 def test_an_address_that_is_none_is_an_operational_error(host: str, port: int) -> None:
-    with pytest.raises(driver.OperationalError):
-        driver.connect(host, port)
+    with pytest.raises(dbapi.OperationalError):
+        dbapi.connect(host, port)
 
 
 def test_closed_things_say_so(serve: Serve) -> None:
     connection = connect(serve())
     cursor = connection.cursor()
     cursor.close()
-    with pytest.raises(driver.InterfaceError):
+    with pytest.raises(dbapi.InterfaceError):
         cursor.execute("alaivo 1")
     connection.close()
     connection.close()
-    with pytest.raises(driver.InterfaceError):
+    with pytest.raises(dbapi.InterfaceError):
         connection.cursor()
 
 
 def test_no_server_is_an_operational_error(serve: Serve) -> None:
     server = serve()
     server.stop()
-    with pytest.raises(driver.OperationalError) as raised:
+    with pytest.raises(dbapi.OperationalError) as raised:
         connect(server)
     assert raised.value.sqlstate == "08001"

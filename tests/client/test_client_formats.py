@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from dirk_gevent.client.answers import Column, Page
 from dirk_gevent.client.cells import shown, width_columns
 from dirk_gevent.client.formats import FORMATS, Look, open_format
+from dirk_gevent.driver.answers import Column, Page
 
 
 def written(name: str, *pages: list[list[Any]], names: tuple[str, ...] = ("id", "anarana"), **look: Any) -> str:

@@ -6,14 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dirk_gevent import protocol
-from dirk_gevent.client.statements import (
-    Statement,
-    StatementReader,
-    Unfinished,
-    Word,
-    is_complete,
-    word_of,
-)
+from dirk_gevent.driver.client_splitter import Statement, StatementReader, Unfinished, Word, is_complete, word_of
 
 
 def read(text: str) -> list[Statement | Word]:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from dirk_gevent.client import driver
+from dirk_gevent.driver import dbapi
 from tests.client.fake_server import DROP, Asked, FakeServer, message, ordinary, relation, wait_for
 from tests.client.interruptions import Interruption, interrupted_at
 from tests.client.program import Program, rows_of
@@ -78,11 +78,11 @@ class Shop:
 def run(serve: Serve, seed: int, *, autocommit: bool, steps: int = 60) -> int:
     """A random program; how often it was interrupted."""
     shop = Shop()
-    connection = driver.connect("127.0.0.1", serve(shop).port, autocommit=autocommit)
+    connection = dbapi.connect("127.0.0.1", serve(shop).port, autocommit=autocommit)
     program = Program(connection, random.Random(seed), "alaivo {}".format)
     for _ in range(steps):
         program.step()
-    with suppress(driver.OperationalError):
+    with suppress(dbapi.OperationalError):
         program.commit()
     connection.close()
     assert program.must <= shop.kept <= program.must | program.may, f"seed {seed}"
@@ -118,7 +118,7 @@ class Waiting:
         self.leave, self.shop = threading.Event(), Shop()
         self.server = serve(lambda asked: slow_reads(asked, self.leave, self.shop))
 
-    def give_up(self, connection: driver.Connection) -> None:
+    def give_up(self, connection: dbapi.Connection) -> None:
         """Run that read and leave it by an exception while its answer is waited for."""
         asked = len(self.server.asked)
         main = threading.main_thread().ident
@@ -146,7 +146,7 @@ def _raise(*_: object) -> None:
 
 def test_the_next_statement_gets_its_own_answer(serve: Serve) -> None:
     waiting = Waiting(serve)
-    with driver.connect("127.0.0.1", waiting.server.port) as connection:
+    with dbapi.connect("127.0.0.1", waiting.server.port) as connection:
         waiting.give_up(connection)
         for number in (77, 79):
             assert connection.cursor().execute(f"alaivo {number}").fetchall() == [(number, 0)]
@@ -155,15 +155,15 @@ def test_the_next_statement_gets_its_own_answer(serve: Serve) -> None:
 @pytest.mark.parametrize("end", ["commit", "rollback"])
 def test_a_transaction_that_lost_its_connection_says_so_until_it_is_ended(serve: Serve, end: str) -> None:
     waiting = Waiting(serve)
-    with driver.connect("127.0.0.1", waiting.server.port, autocommit=False) as connection:
+    with dbapi.connect("127.0.0.1", waiting.server.port, autocommit=False) as connection:
         connection.cursor().execute("manampia ao@ t sanda (1)")
         waiting.give_up(connection)
         for _ in range(2):
-            with pytest.raises(driver.OperationalError) as raised:
+            with pytest.raises(dbapi.OperationalError) as raised:
                 connection.cursor().execute("manampia ao@ t sanda (2)")
             assert raised.value.sqlstate == "08006"
         if end == "commit":
-            with pytest.raises(driver.OperationalError):
+            with pytest.raises(dbapi.OperationalError):
                 connection.commit()
         else:
             connection.rollback()
@@ -174,10 +174,10 @@ def test_a_transaction_that_lost_its_connection_says_so_until_it_is_ended(serve:
 
 def test_commit_right_after_an_interruption_does_not_pass_for_done(serve: Serve) -> None:
     waiting = Waiting(serve)
-    with driver.connect("127.0.0.1", waiting.server.port, autocommit=False) as connection:
+    with dbapi.connect("127.0.0.1", waiting.server.port, autocommit=False) as connection:
         connection.cursor().execute("manampia ao@ t sanda (1)")
         waiting.give_up(connection)
-        with pytest.raises(driver.OperationalError):
+        with pytest.raises(dbapi.OperationalError):
             connection.commit()
     assert waiting.shop.kept == set()
 
@@ -188,7 +188,7 @@ def test_a_commit_that_was_left_is_not_known(serve: Serve, said: str) -> None:
     answers: dict[str, int] = defaultdict(int)
     waiting = Waiting(serve)
 
-    def left_in_commit(connection: driver.Connection) -> None:
+    def left_in_commit(connection: dbapi.Connection) -> None:
         connection.cursor().execute("manampia ao@ t sanda (1)")
         instruction = 1
         while True:
@@ -203,15 +203,15 @@ def test_a_commit_that_was_left_is_not_known(serve: Serve, said: str) -> None:
             instruction += 40
 
     for name in ("rollback", "execute", "commit"):
-        with driver.connect("127.0.0.1", waiting.server.port, autocommit=False) as connection:
+        with dbapi.connect("127.0.0.1", waiting.server.port, autocommit=False) as connection:
             left_in_commit(connection)
-            with pytest.raises(driver.OperationalError) as raised:
+            with pytest.raises(dbapi.OperationalError) as raised:
                 if name == "execute":
                     connection.cursor().execute("alaivo 1")
                 else:
                     getattr(connection, name)()
             answers[raised.value.sqlstate] += 1
-            with suppress(driver.OperationalError):
+            with suppress(dbapi.OperationalError):
                 connection.rollback()
             assert connection.cursor().execute("alaivo 5").fetchall() == [(5, 0)]
     assert answers == {"08007": 3}
@@ -226,9 +226,9 @@ def test_a_commit_that_was_cut_off_is_not_called_lost(serve: Serve, said: str) -
         given = shop(asked)
         return DROP if is_cut and "tehirizo" in asked.statement else given
 
-    with driver.connect("127.0.0.1", serve(answer).port, autocommit=False) as connection:
+    with dbapi.connect("127.0.0.1", serve(answer).port, autocommit=False) as connection:
         connection.cursor().execute("manampia ao@ t sanda (1)")
-        with pytest.raises(driver.OperationalError) as raised:
+        with pytest.raises(dbapi.OperationalError) as raised:
             connection.cursor().execute(said)
         assert raised.value.sqlstate == "08007"
         is_cut = False
@@ -245,8 +245,8 @@ def test_slow_server_is_given_up(serve: Serve) -> None:
         leave.wait(10)
         return ordinary(asked)
 
-    with driver.connect("127.0.0.1", serve(slow).port, timeout_seconds=0.2) as connection:
-        with pytest.raises(driver.OperationalError) as raised:
+    with dbapi.connect("127.0.0.1", serve(slow).port, timeout_seconds=0.2) as connection:
+        with pytest.raises(dbapi.OperationalError) as raised:
             connection.cursor().execute("alaivo 1")
         assert raised.value.sqlstate == "57014"
         leave.set()

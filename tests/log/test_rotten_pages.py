@@ -13,6 +13,7 @@ import apsw
 import gevent
 import pytest
 
+from dirk_gevent.base.logger import logger
 from dirk_gevent.config import LogSettings
 from dirk_gevent.log import damage
 from dirk_gevent.log.contract import LogDamagedError
@@ -20,7 +21,6 @@ from dirk_gevent.log.damage import FoundDamage
 from dirk_gevent.log.embedded import EmbeddedLog
 from dirk_gevent.log.entry import Draft, new_request_id
 from dirk_gevent.log.journal_file import position
-from dirk_gevent.logs import logger
 from parser.errors import SqlError
 from tests.log.conftest import NOW_MS
 from tests.log.test_contract import create, snapshot

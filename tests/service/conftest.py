@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from dirk_gevent import config
+from dirk_gevent.base.logger import logger
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.host import LogHost
 from dirk_gevent.log.embedded import EmbeddedLog
 from dirk_gevent.log.entry import new_request_id
-from dirk_gevent.logs import logger
 from dirk_gevent.replication import Standing
 from dirk_gevent.threads import NativeThreads
 from tests.engine.conftest import no_watchdog, unwatched

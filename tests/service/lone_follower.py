@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from dirk_gevent.base.logger import logger
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.follower import Follower
 from dirk_gevent.log.entry import NO_CHAIN, Entry
-from dirk_gevent.logs import logger
 from dirk_gevent.progress import Progress
 from dirk_gevent.threads import NativeThreads
 from parser.errors import SqlError

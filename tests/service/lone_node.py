@@ -6,11 +6,11 @@ from pathlib import Path
 
 from gevent import socket
 
+from dirk_gevent.base.logger import logger
 from dirk_gevent.config import Config, Instance, Limits, LoadBalancer, Role
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.forward import Forward
 from dirk_gevent.log.entry import Entry
-from dirk_gevent.logs import logger
 from dirk_gevent.node import NodeHandler
 from dirk_gevent.progress import Progress
 from dirk_gevent.session import Session, parse_request

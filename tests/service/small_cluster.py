@@ -21,6 +21,7 @@ from gevent import socket
 from gevent.event import Event
 
 from dirk_gevent import config, protocol
+from dirk_gevent.base.logger import logger
 from dirk_gevent.cache.options import CacheOptions
 from dirk_gevent.cache.service import CacheService
 from dirk_gevent.cache.store import now
@@ -31,7 +32,6 @@ from dirk_gevent.forward import Forward
 from dirk_gevent.host import LogHost
 from dirk_gevent.log.embedded import EmbeddedLog
 from dirk_gevent.log.entry import DROP_DATABASE, SYSTEM_LOG_ID, Draft, Entry, LoggedStatement, new_request_id
-from dirk_gevent.logs import logger
 from dirk_gevent.node import NodeHandler
 from dirk_gevent.progress import Progress
 from dirk_gevent.proxy import ProxyHandler

@@ -10,10 +10,10 @@ import apsw
 import gevent
 import pytest
 
+from dirk_gevent.base.logger import logger
 from dirk_gevent.conflicts import Cause, Status
 from dirk_gevent.host import LogHost
 from dirk_gevent.log.journal import Journal
-from dirk_gevent.logs import logger
 from dirk_gevent.replication import Standing
 from parser.errors import SqlError
 from tests.service.fake_node import FakeNode, append, blocking, until

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from dirk_gevent.client import driver
+from dirk_gevent.driver import dbapi
 from tests.cluster import Cluster, Connection, message, meta, rows, wait_for
 
 PARTS = ("proxy", "cache", "m1", "m2")
@@ -150,7 +150,7 @@ def test_a_database_made_or_dropped_says_where_in_the_log_of_databases(
 
 def test_the_driver_takes_along_what_it_made(shared_cluster: Cluster, database: str) -> None:
     """What one connection has made is known to its session wherever that goes on."""
-    with driver.connect(port=shared_cluster.ports["proxy"], database=database) as connection:
+    with dbapi.connect(port=shared_cluster.ports["proxy"], database=database) as connection:
         cursor, before = connection.cursor(), 0
         for number in range(5):
             name = f"{database}_d{number}"

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dirk_gevent.client import driver
+from dirk_gevent.driver import dbapi
 from tests.client.program import Program, rows_of
 from tests.cluster import HOST, Cluster
 
@@ -31,7 +31,7 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """A node that holds the log itself, with the database `zavatra` and an empty table."""
     with Cluster(tmp_path_factory.mktemp("alone"), masters=("m1",), is_balanced=False) as cluster:
         cluster.ask("m1", "manamboara tahiry zavatra;")
-        with driver.connect(HOST, cluster.ports["m1"], "zavatra") as connection:
+        with dbapi.connect(HOST, cluster.ports["m1"], "zavatra") as connection:
             connection.cursor().execute("manamboara tabilao t (a ISA)")
         yield cluster.ports["m1"]
 
@@ -47,14 +47,14 @@ def read(number: int) -> str:
 def test_what_was_committed_is_kept_and_no_answer_is_another_s(port: int, autocommit: bool) -> None:
     seed = random.randrange(1 << 30)
     print(f"seed {seed}")
-    with driver.connect(HOST, port, "zavatra") as reader:
+    with dbapi.connect(HOST, port, "zavatra") as reader:
         reader.cursor().execute("fafao ao@ t")
         program = Program(
-            driver.connect(HOST, port, "zavatra", autocommit=autocommit), random.Random(seed), read
+            dbapi.connect(HOST, port, "zavatra", autocommit=autocommit), random.Random(seed), read
         )
         for _ in range(40):
             program.step()
-        with suppress(driver.OperationalError):
+        with suppress(dbapi.OperationalError):
             program.commit()
         program.connection.close()
         kept = {row[0] for row in reader.cursor().execute("alaivo a ao@ t").fetchall()}
@@ -66,8 +66,8 @@ def test_what_was_committed_is_kept_and_no_answer_is_another_s(port: int, autoco
 @settings(max_examples=40, deadline=None)
 def test_whatever_the_text_is_the_next_answer_is_its_own(port: int, texts: list[list[str]]) -> None:
     """A text is refused, does nothing, or has its one answer, an error often."""
-    with driver.connect(HOST, port, "zavatra", timeout_seconds=30) as connection:
+    with dbapi.connect(HOST, port, "zavatra", timeout_seconds=30) as connection:
         for number, pieces in enumerate(texts):
-            with suppress(driver.ProgrammingError, driver.DataError, driver.NotSupportedError):
+            with suppress(dbapi.ProgrammingError, dbapi.DataError, dbapi.NotSupportedError):
                 connection.cursor().execute("".join(pieces))
             assert connection.cursor().execute(f"alaivo {number}").fetchall() == [(number,)]

@@ -8,11 +8,11 @@ from typing import Any
 import gevent
 import pytest
 
+from dirk_gevent.base.logger import logger
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.follower import Follower
 from dirk_gevent.genesis import heard_epoch
 from dirk_gevent.log.entry import CREATE_DATABASE
-from dirk_gevent.logs import logger
 from dirk_gevent.progress import Progress
 from dirk_gevent.replication import Welcome
 from tests.engine.plans import LogMaker

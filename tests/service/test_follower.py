@@ -9,6 +9,7 @@ from typing import Any
 import gevent
 import pytest
 
+from dirk_gevent.base.logger import logger
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.faults import StorageFault
@@ -20,7 +21,6 @@ from dirk_gevent.lane_items import Batch, Fence, Mark, Restore
 from dirk_gevent.lanes import Lane
 from dirk_gevent.log.contract import chain_through
 from dirk_gevent.log.entry import NO_CHAIN, chain
-from dirk_gevent.logs import logger
 from dirk_gevent.progress import Progress
 from dirk_gevent.replication import Hello, Welcome
 from dirk_gevent.threads import NativeThreads

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from dirk_gevent import protocol
+from dirk_gevent.base.logger import logger
 from dirk_gevent.conflicts import Cause, Status
 from dirk_gevent.host import LogHost
 from dirk_gevent.host_link import NodeLink
 from dirk_gevent.log.contract import SnapshotInfo
 from dirk_gevent.log.entry import Draft, LoggedStatement, new_request_id
-from dirk_gevent.logs import logger
 from dirk_gevent.replication import Standing
 from parser.errors import SqlError
 from parser.shape import split

@@ -7,12 +7,12 @@ from dataclasses import replace
 import gevent
 import pytest
 
+from dirk_gevent.base.logger import logger
 from dirk_gevent.config import Role
 from dirk_gevent.conflicts import Cause, Status
 from dirk_gevent.engine.faults import StorageFault
 from dirk_gevent.host import LogHost
 from dirk_gevent.log.entry import new_request_id
-from dirk_gevent.logs import logger
 from dirk_gevent.replication import Acks, Standing
 from dirk_gevent.session import Session
 from parser.errors import SqlError

@@ -16,13 +16,13 @@ import gevent
 import pytest
 from gevent import socket
 
+from dirk_gevent.base.logger import logger
 from dirk_gevent.config import Config, Instance, LogSettings, Role
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.follower import Follower
 from dirk_gevent.forward import Forward
 from dirk_gevent.host import LogHost
 from dirk_gevent.log.embedded import EmbeddedLog
-from dirk_gevent.logs import logger
 from dirk_gevent.node import NodeHandler
 from dirk_gevent.progress import Progress
 from dirk_gevent.service import Service

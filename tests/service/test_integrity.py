@@ -11,12 +11,12 @@ import apsw
 import gevent
 import pytest
 
+from dirk_gevent.base.logger import logger
 from dirk_gevent.conflicts import Cause, Status
 from dirk_gevent.host import LogHost
 from dirk_gevent.log.contract import LogDamagedError
 from dirk_gevent.log.embedded import EmbeddedLog
 from dirk_gevent.log.journal_file import position
-from dirk_gevent.logs import logger
 from dirk_gevent.messages.error_text import sentence
 from dirk_gevent.replay import LogSource
 from dirk_gevent.replication import Standing

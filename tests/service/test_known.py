@@ -9,9 +9,9 @@ from pathlib import Path
 import gevent
 import pytest
 
+from dirk_gevent.base.logger import logger
 from dirk_gevent.host import LogHost
 from dirk_gevent.log.entry import new_request_id
-from dirk_gevent.logs import logger
 from dirk_gevent.session import Session
 from parser.errors import SqlError
 from tests.service.small_cluster import PARTS, Answered, SmallClient, SmallCluster

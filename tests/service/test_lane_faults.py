@@ -13,6 +13,7 @@ import gevent
 import pytest
 
 from dirk_gevent import lanes
+from dirk_gevent.base.logger import logger
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.faults import StorageFault
@@ -21,7 +22,6 @@ from dirk_gevent.follower import Follower
 from dirk_gevent.lane_items import Batch, Fence, Mark, Restore
 from dirk_gevent.lanes import Lane
 from dirk_gevent.log.entry import chain
-from dirk_gevent.logs import logger
 from dirk_gevent.progress import Progress
 from dirk_gevent.steady import SteadyFile
 from dirk_gevent.threads import NativeThreads

@@ -15,13 +15,13 @@ from gevent.event import Event
 from gevent.lock import RLock
 
 from dirk_gevent import lanes
+from dirk_gevent.base.logger import logger
 from dirk_gevent.conflicts import Cause
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.results import Outcome
 from dirk_gevent.follower import Follower
 from dirk_gevent.host import LogHost
 from dirk_gevent.log.entry import NO_CHAIN, Draft, Entry, LoggedStatement, chain, new_request_id
-from dirk_gevent.logs import logger
 from dirk_gevent.progress import Progress
 from dirk_gevent.replication import Acks, Hello, Standing
 from parser.errors import SqlError

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 import gevent
 import pytest
 
+from dirk_gevent.base.logger import logger
 from dirk_gevent.cluster import MISSED_BEATS
 from dirk_gevent.heard import SILENT_SECONDS, Heard
 from dirk_gevent.host import LogHost
-from dirk_gevent.logs import logger
 from dirk_gevent.metrics import HubWatch
 from tests.service.fake_node import FakeNode
 

@@ -16,9 +16,9 @@ from gevent import socket
 
 from dirk_gevent import config, protocol
 from dirk_gevent.backends import Backend, BackendDownError
+from dirk_gevent.base.logger import logger
 from dirk_gevent.cluster import Cluster, NodeState
 from dirk_gevent.config import Limits
-from dirk_gevent.logs import logger
 from dirk_gevent.node_reads import NODE_WAIT_MS, NodeRead, NodeReads
 from dirk_gevent.peers import NodePeer
 from dirk_gevent.routing import ReadRouter

@@ -12,12 +12,12 @@ import pytest
 from gevent import socket
 
 from dirk_gevent import config, restoring
+from dirk_gevent.base.logger import logger
 from dirk_gevent.conflicts import Status
 from dirk_gevent.disputes import Disputes
 from dirk_gevent.host import LogHost
 from dirk_gevent.log.embedded import EmbeddedLog
 from dirk_gevent.log.entry import Entry, new_request_id
-from dirk_gevent.logs import logger
 from dirk_gevent.protocol import FrameSocket, split_entries
 from dirk_gevent.replication import Standing
 from tests.log.older import earlier_rules

@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import pytest
 
+from dirk_gevent.base.logger import logger
 from dirk_gevent.conflicts import Cause, Status
 from dirk_gevent.host import LogHost
-from dirk_gevent.logs import logger
 from dirk_gevent.replication import Standing
 from tests.service.fake_node import Connect, FakeNode, append, until
 

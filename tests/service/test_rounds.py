@@ -10,12 +10,12 @@ import gevent
 import pytest
 
 from dirk_gevent import replication, rounds
+from dirk_gevent.base.logger import logger
 from dirk_gevent.cluster import NodeState
 from dirk_gevent.config import Role
 from dirk_gevent.conflicts import Cause
 from dirk_gevent.engine.at_work import Effort
 from dirk_gevent.host import LogHost
-from dirk_gevent.logs import logger
 from dirk_gevent.replication import Standing
 from dirk_gevent.rounds import Round
 from tests.service.fake_node import Connect, FakeNode, append, snapshot_at_head, until, upload

@@ -10,11 +10,11 @@ import gevent
 import pytest
 
 from dirk_gevent import config, replication
+from dirk_gevent.base.logger import logger
 from dirk_gevent.host import LogHost
 from dirk_gevent.log.embedded import EmbeddedLog
 from dirk_gevent.log.entry import new_request_id
 from dirk_gevent.log.skipped import is_skipped
-from dirk_gevent.logs import logger
 from dirk_gevent.protocol import split_entries
 from dirk_gevent.replication import Halted, Standing
 from dirk_gevent.skipping import SkipRefused, skip

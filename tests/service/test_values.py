@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dirk_gevent.client import driver
+from dirk_gevent.driver import dbapi
 from tests.cluster import HOST, Cluster, wait_for
 
 PARTS = ("m1", "proxy", "cache")
@@ -43,19 +43,19 @@ def database(shared_cluster: Cluster) -> Cluster:
     return shared_cluster
 
 
-def connected(cluster: Cluster, part: str) -> driver.Connection:
-    return driver.connect(HOST, cluster.ports[part], "zavatra", language="en")
+def connected(cluster: Cluster, part: str) -> dbapi.Connection:
+    return dbapi.connect(HOST, cluster.ports[part], "zavatra", language="en")
 
 
 @pytest.fixture(params=PARTS)
-def connection(database: Cluster, request: pytest.FixtureRequest) -> Iterator[driver.Connection]:
+def connection(database: Cluster, request: pytest.FixtureRequest) -> Iterator[dbapi.Connection]:
     """A session in `zavatra` at each part."""
     part = request.param
 
-    def connects() -> driver.Connection | None:
+    def connects() -> dbapi.Connection | None:
         try:
             return connected(database, part)
-        except driver.ProgrammingError:
+        except dbapi.ProgrammingError:
             return None
 
     with wait_for(connects, 10) as found:
@@ -81,7 +81,7 @@ def same(stored: Any, value: Any) -> bool:
 
 
 @pytest.fixture(scope="module")
-def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[driver.Connection]:
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dbapi.Connection]:
     """A session with a node that holds the log itself, in a database with a table of anything."""
     with Cluster(tmp_path_factory.mktemp("alone"), masters=("m1",), is_balanced=False) as cluster:
         cluster.ask("m1", "manamboara tahiry zavatra;")
@@ -92,12 +92,12 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[driver.Connectio
 
 @given(values=st.lists(_PARAMETERS, min_size=1, max_size=8))
 @settings(max_examples=25, deadline=None)
-def test_a_parameter_is_stored_as_it_is_or_refused(alone: driver.Connection, values: list[Any]) -> None:
+def test_a_parameter_is_stored_as_it_is_or_refused(alone: dbapi.Connection, values: list[Any]) -> None:
     """Of each kind that a program may give; a Decimal that no number is written as is refused."""
     cursor = alone.cursor()
     for value in values:
         if isinstance(value, Decimal) and Decimal(repr(float(value))) != value:
-            with pytest.raises(driver.DataError):
+            with pytest.raises(dbapi.DataError):
                 cursor.execute("alaivo ?", [value])
             continue
         (row,) = cursor.execute("alaivo ?, ?", [value, value]).fetchall()
@@ -108,21 +108,21 @@ def test_a_parameter_is_stored_as_it_is_or_refused(alone: driver.Connection, val
 
 
 @pytest.mark.parametrize("number", [math.nan, math.inf, 2**63])
-def test_what_no_number_is_sends_nothing(connection: driver.Connection, number: float) -> None:
-    with pytest.raises(driver.DataError):
+def test_what_no_number_is_sends_nothing(connection: dbapi.Connection, number: float) -> None:
+    with pytest.raises(dbapi.DataError):
         connection.cursor().execute("manampia ao@ t (v) sanda (?)", [number])
     assert connection.cursor().execute("alaivo 5").fetchall() == [(5,)]
 
 
-def test_a_blob_is_its_bytes(connection: driver.Connection) -> None:
+def test_a_blob_is_its_bytes(connection: dbapi.Connection) -> None:
     """From a literal, from text that `unhex` reads, in RETURNING, in a transaction, on a hundred pages."""
     cursor = connection.cursor()
     cursor.execute("fafao ao@ t")
     for number, blob in enumerate(ODD_BLOBS):
         cursor.execute(f"manampia ao@ t sanda ({number}, x'{blob.hex()}') RETURNING v")
         assert cursor.fetchall() == [(blob,)] and cursor.description is not None
-        assert cursor.description[0][1] == driver.BINARY
-        cursor.execute("manampia ao@ t sanda (?, unhex(?))", [number, driver.Binary(blob).hex()])
+        assert cursor.description[0][1] == dbapi.BINARY
+        cursor.execute("manampia ao@ t sanda (?, unhex(?))", [number, dbapi.Binary(blob).hex()])
     wanted = [(blob,) for blob in ODD_BLOBS for _ in range(2)]
     for _ in range(2):
         assert cursor.execute("alaivo v ao@ t alaharo n").fetchall() == wanted
@@ -134,8 +134,8 @@ def test_a_blob_is_its_bytes(connection: driver.Connection) -> None:
     assert cursor.execute(many).fetchall() == [(number, b"\xff\0") for number in range(1, 5001)]
 
 
-def test_bytes_as_a_parameter_are_refused_with_a_way(connection: driver.Connection) -> None:
-    with pytest.raises(driver.DataError, match="unhex"):
+def test_bytes_as_a_parameter_are_refused_with_a_way(connection: dbapi.Connection) -> None:
+    with pytest.raises(dbapi.DataError, match="unhex"):
         connection.cursor().execute("manampia ao@ t (v) sanda (?)", [b"\xff"])
 
 
@@ -147,12 +147,12 @@ def test_a_blob_on_the_wire(shared_cluster: Cluster) -> None:
     assert "(22023)" in refused
 
 
-def test_a_fraction_of_a_second_is_kept_or_refused(connection: driver.Connection) -> None:
+def test_a_fraction_of_a_second_is_kept_or_refused(connection: dbapi.Connection) -> None:
     """DATY holds whole seconds and says so; text and numbers hold what they are given."""
     cursor = connection.cursor()
     moment = datetime.datetime(2026, 11, 22, 18, 30, 0, 250000)
     for value in (moment, moment.replace(microsecond=0, tzinfo=datetime.UTC)):
-        with pytest.raises(driver.IntegrityError) as raised:
+        with pytest.raises(dbapi.IntegrityError) as raised:
             cursor.execute("alaivo cast(? AS DATETIME)", [value])
         assert value.isoformat(" ") in str(raised.value)
     kept = cursor.execute("alaivo cast(? AS DATETIME), ?", [moment.replace(microsecond=0), moment]).fetchall()

@@ -10,31 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import ROOT, clean_environ
+from tests.cluster import clean_environ
 from tests.shell.source import Function, definitions, files, imported, shown, tree
 
 MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 40
-
-#: A module may import what stands on its own line or above; parser imports nothing of dirk_gevent.
-LAYERS = (
-    "__init__ base startup streams messages protocol hosts config_json config_fields settings config_check config",
-    "logs printable steady",
-    "engine log",
-    "*",
-    "cli up up_parts",
-)
-
-
-def layer(module: str) -> int:
-    """The line of `LAYERS` that a module of dirk_gevent is on; `*` is every module not named."""
-    first = module.split(".")[1] if "." in module else "__init__"
-    named = [number for number, names in enumerate(LAYERS) if first in names.split()]
-    return named[0] if named else LAYERS.index("*")
-
-
-def module_of(path: Path) -> str:
-    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
 def code_lines(node: Function) -> int:
@@ -74,18 +54,6 @@ def test_public_names_are_documented() -> None:
 def is_grammar_rule(path: Path, name: str) -> bool:
     """PLY's rules are named for it; their docstrings are the grammar."""
     return path.parent.name == "parser" and name.rpartition(".")[2].startswith(("p_", "t_"))
-
-
-def test_modules_import_only_their_own_layer_and_those_above() -> None:
-    wrong = []
-    for path in files():
-        module = module_of(path)
-        for name in imported(path):
-            if not name.startswith("dirk_gevent"):
-                continue
-            if module.startswith("parser") or layer(name) > layer(module):
-                wrong.append(f"{module} imports {name}")
-    assert wrong == []
 
 
 def test_nothing_is_monkey_patched() -> None:

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from dirk_gevent.logs import logger
+from dirk_gevent.base.logger import logger
 
 
 def written(capfd: pytest.CaptureFixture[str]) -> list[str]:

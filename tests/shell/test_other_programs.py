@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from dirk_gevent.client import driver
+from dirk_gevent.driver import dbapi
 from tests.cluster import HOST, ROOT, Cluster, ask, clean_environ, free_port, message, wait_for
 from tests.shell.other_programs import ALL, Behaviour, OtherProgram, closing, endless, http, noise, silent
 
@@ -89,8 +89,8 @@ def test_the_client_and_the_driver_do_not_wait_for_ever(behaviour: Behaviour, tm
             return
         assert f"what answers at {HOST}:{port} is not DirkDB" in found.stderr
         with (
-            closing_at_end(driver.connect(HOST, port)) as connection,
-            pytest.raises(driver.InterfaceError, match="is not DirkDB"),
+            closing_at_end(dbapi.connect(HOST, port)) as connection,
+            pytest.raises(dbapi.InterfaceError, match="is not DirkDB"),
         ):
             connection.cursor().execute("alaivo 1 antso x")
 
@@ -112,7 +112,7 @@ def test_a_first_answer_that_takes_long_is_waited_for_where_another_question_is_
         peer.recv(65536)
 
     asked, port = threading.Event(), free_port()
-    with OtherProgram(port, [busy, ready]), closing_at_end(driver.connect(HOST, port)) as connection:
+    with OtherProgram(port, [busy, ready]), closing_at_end(dbapi.connect(HOST, port)) as connection:
         assert connection.cursor().execute("safidio ny fiteny en").message == "OK"
     assert asked.is_set()
 
@@ -129,8 +129,8 @@ def test_a_host_that_is_no_name_is_one_sentence(tmp_path: Path) -> None:
         )
         assert (found.returncode, found.stdout) == (2, "")
         assert found.stderr.startswith(f"dirk-client: nothing answers at {host}:3949 (")
-        with pytest.raises(driver.OperationalError, match="nothing answers at"):
-            driver.connect(host, language="en")
+        with pytest.raises(dbapi.OperationalError, match="nothing answers at"):
+            dbapi.connect(host, language="en")
 
 
 @pytest.mark.slow

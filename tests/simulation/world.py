@@ -223,7 +223,8 @@ def _listener(address: tuple[str, int], handle: Any, spawn: Any, backlog: int) -
 
 def _quiet_dirk() -> None:
     """What measures real time has nothing to measure; log lines go into the trace."""
-    from dirk_gevent import listening, logs, metrics, service
+    from dirk_gevent import listening, metrics, service
+    from dirk_gevent.base import logger
     from dirk_gevent.cache import service as cache_service
     from dirk_gevent.engine import suspects, watchdog
     from dirk_gevent.log import journal_file
@@ -232,10 +233,10 @@ def _quiet_dirk() -> None:
         disk = the_world().disks.disk_of(f"{directory}/")
         return disk.identity.encode() if disk is not None else b""
 
-    def write(self: logs.Logger, level: str, event: str, facts: dict[str, object]) -> None:
+    def write(self: logger.Logger, level: str, event: str, facts: dict[str, object]) -> None:
         the_world().logged(level, self._head, event, facts)
 
-    put(logs.Logger, "_write", write)
+    put(logger.Logger, "_write", write)
     put(metrics, "_LOOK_SECONDS", 1e6)
     # A process of its own would be a real one; no entry here kills.
     put(suspects, "try_out", lambda *_: None)

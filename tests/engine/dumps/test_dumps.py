@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import parser.schema
-from dirk_gevent.client.statements import Statement, StatementReader
+from dirk_gevent.driver.client_splitter import Statement, StatementReader
 from dirk_gevent.engine import records
 from dirk_gevent.engine.connection import open_reader
 from dirk_gevent.engine.database import Database

@@ -11,7 +11,7 @@ from typing import Any
 import apsw
 import pytest
 
-from dirk_gevent.client.statements import Statement, StatementReader
+from dirk_gevent.driver.client_splitter import Statement, StatementReader
 from dirk_gevent.engine.connection import open_writer
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.digest import content_digest

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Protocol, Self
 
-from dirk_gevent.client.answers import Cell, End, Page
-from dirk_gevent.client.dbapi_errors import DataError, Error, InterfaceError, OperationalError, ProgrammingError
-from dirk_gevent.client.dbapi_types import Parameters, encoded, type_code
-from dirk_gevent.client.one_statement import NotOneError, the_statement
-from dirk_gevent.client.requests import Answer, Args
+from dirk_gevent.driver.answers import Cell, End, Page
+from dirk_gevent.driver.dbapi_errors import DataError, Error, InterfaceError, OperationalError, ProgrammingError
+from dirk_gevent.driver.dbapi_types import Parameters, encoded, type_code
+from dirk_gevent.driver.one_statement import NotOneError, the_statement
+from dirk_gevent.driver.requests import Answer, Args
 
 #: One column of `Cursor.description`: name, type code, and five fields that DirkDB has no values for.
 Described = tuple[str, str | None, None, None, None, None, None]

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from dirk_gevent.client.answers import Cell, End, Page
+from dirk_gevent.driver.answers import Cell, End, Page
 from parser.repetition import repeated
 
 #: Values for ``?`` (a sequence) or ``$name`` (a mapping).

@@ -24,18 +24,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from dirk_gevent.client.answers import End, NotDirkError, Page
-from dirk_gevent.client.connection import Address, Connection, encode
-from dirk_gevent.client.requests import (
-    Answer,
-    Args,
-    Cancelled,
-    LostError,
-    Request,
-    SessionError,
-    UnreachableError,
-)
-from dirk_gevent.client.silence import wait_for_first_word
+from dirk_gevent.driver.answers import End, NotDirkError, Page
+from dirk_gevent.driver.connection import Address, Connection, encode
+from dirk_gevent.driver.requests import Answer, Args, Cancelled, LostError, Request, SessionError, UnreachableError
+from dirk_gevent.driver.silence import wait_for_first_word
 
 _USE = re.compile(r"Ny tahiry : (.+) dia miasa ankehitriny\Z")
 _DROP = re.compile(r"Ny tahiry : (.+) dia voarava\Z")

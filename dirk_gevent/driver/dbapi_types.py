@@ -7,8 +7,8 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
-from dirk_gevent.client.answers import Cell
-from dirk_gevent.client.requests import Args
+from dirk_gevent.driver.answers import Cell
+from dirk_gevent.driver.requests import Args
 
 #: What a parameter may be.
 Parameter = None | bool | int | float | str | Decimal | datetime.date | datetime.time

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dirk_gevent.client.answers import End, NotDirkError, Page, may_begin_answer, read_answer
+from dirk_gevent.driver.answers import End, NotDirkError, Page, may_begin_answer, read_answer
 
 _CONNECT_TIMEOUT_SECONDS = 5.0
 _READ_BUFFER_BYTES = 128 * 1024

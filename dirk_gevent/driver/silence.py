@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from dirk_gevent.client.answers import NotDirkError
-from dirk_gevent.client.connection import Address, Connection, encode
+from dirk_gevent.driver.answers import NotDirkError
+from dirk_gevent.driver.connection import Address, Connection, encode
 
 #: How long a first answer is waited for before its server is asked something that costs it nothing.
 FIRST_WORD_SECONDS = 5.0
