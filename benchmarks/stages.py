@@ -14,7 +14,7 @@ from typing import TypeVar
 from benchmarks.bench import Bench, say
 from benchmarks.figures import Figure, Target, median
 from benchmarks.programs import ProgramError
-from dirk_gevent.config import Limits
+from dirk_gevent.config.settings import Limits
 from dirk_gevent.engine.apply import Work
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine

@@ -6,12 +6,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from dirk_gevent import admin_backup, config
+from dirk_gevent import admin_backup
 from dirk_gevent.admin_link import TaskFailed, print_table, proxy_address, run_task, say
 from dirk_gevent.admin_log import rebuild_log
 from dirk_gevent.admin_usage import UsageError
 from dirk_gevent.base.startup import plain_reason
-from dirk_gevent.config import Config, ConfigError
+from dirk_gevent.config import loader
+from dirk_gevent.config.settings import Config
+from dirk_gevent.config.strict_json import ConfigError
 from dirk_gevent.driver.answers import NotDirkError, Page
 from dirk_gevent.driver.connection import Address, Connection
 from dirk_gevent.rebuild import RebuildRefused
@@ -60,7 +62,7 @@ def _run(options: dict[str, Any]) -> int:
 
 def _settings(option: str | None) -> Config:
     try:
-        return config.load_named(option)
+        return loader.load_named(option)
     except ConfigError as error:
         raise UsageError(str(error)) from error
 

@@ -17,7 +17,7 @@ from dirk_gevent.admin_usage import UsageError, moment_ms
 from dirk_gevent.backup_file import Backup, BackupDamaged, BackupWriter, Point
 from dirk_gevent.base.printable import file_stem, moment
 from dirk_gevent.base.startup import plain_reason
-from dirk_gevent.config import Config
+from dirk_gevent.config.settings import Config
 from dirk_gevent.driver.answers import Page
 from dirk_gevent.driver.connection import Address, Connection
 from dirk_gevent.engine.dump import dump_file

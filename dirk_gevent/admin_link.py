@@ -12,7 +12,7 @@ from dirk_gevent import protocol
 from dirk_gevent.admin_usage import UsageError
 from dirk_gevent.base.printable import one_line
 from dirk_gevent.base.startup import plain_reason
-from dirk_gevent.config import Config
+from dirk_gevent.config.settings import Config
 from dirk_gevent.protocol import FrameSocket
 
 _CONNECT_SECONDS = 5.0

@@ -20,12 +20,12 @@ from dirk_gevent.base.addresses import fault_of, reachable
 from dirk_gevent.base.files import make_directory
 from dirk_gevent.base.startup import CannotStartError, plain_reason
 from dirk_gevent.base.streams import open_closed_streams, serve_signals
-from dirk_gevent.config_json import printable
+from dirk_gevent.config.strict_json import printable
 from dirk_gevent.messages.error_text import sentence
 from parser.errors import SqlError
 
 if TYPE_CHECKING:
-    from dirk_gevent.settings import Config
+    from dirk_gevent.config.settings import Config
 
 _COMMON = """
   -c, --config FILE  The settings; else DIRK_CONFIG_PATH, else ./config.json.
@@ -326,21 +326,21 @@ def _whole(arguments: dict[str, Any], name: str, default: int, least: int, most:
 
 
 def _config(arguments: dict[str, Any]) -> Config:
-    from dirk_gevent import config
+    from dirk_gevent.config import loader, strict_json
 
     try:
-        return config.load_named(arguments["--config"])
-    except config.ConfigError as error:
+        return loader.load_named(arguments["--config"])
+    except strict_json.ConfigError as error:
         raise CannotStartError(str(error)) from None
 
 
 def _config_or_defaults(arguments: dict[str, Any]) -> Config:
     """The config; the defaults when nobody named one and there is none here."""
-    from dirk_gevent import config
+    from dirk_gevent.config import settings
 
     if arguments["--config"] or os.environ.get("DIRK_CONFIG_PATH") or Path("config.json").exists():
         return _config(arguments)
-    return config.Config(path=Path("config.json"), version=2, instances=(), load_balancer=config.LoadBalancer())
+    return settings.Config(path=Path("config.json"), version=2, instances=(), load_balancer=settings.LoadBalancer())
 
 
 if __name__ == "__main__":

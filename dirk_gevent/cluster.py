@@ -10,7 +10,7 @@ from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from dirk_gevent.config import Config, Instance, Role
+from dirk_gevent.config.settings import Config, Instance, Role
 from dirk_gevent.efforts import Efforts
 from dirk_gevent.engine.at_work import Effort
 from dirk_gevent.pins import Pins

@@ -14,7 +14,7 @@ from typing import Any
 from gevent.event import Event
 
 from dirk_gevent import answers, protocol
-from dirk_gevent.config import Limits
+from dirk_gevent.config.settings import Limits
 from dirk_gevent.engine.results import Outcome
 from dirk_gevent.host import LogHost
 from dirk_gevent.log.entry import SYSTEM_LOG_ID, Draft

@@ -14,7 +14,7 @@ import orjson
 
 from dirk_gevent import protocol
 from dirk_gevent.admission import Places
-from dirk_gevent.config import Limits
+from dirk_gevent.config.settings import Limits
 from dirk_gevent.log.entry import LoggedStatement, encode_statements, hash_statements
 from dirk_gevent.service import Answer
 from dirk_gevent.session import Request, Session

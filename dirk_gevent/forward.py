@@ -15,7 +15,7 @@ from dirk_gevent.backends import Backend, BackendDownError, Remote, leaves_open
 from dirk_gevent.base.logger import Logger
 from dirk_gevent.cluster import NodeState
 from dirk_gevent.commits import Commits
-from dirk_gevent.config import Config
+from dirk_gevent.config.settings import Config
 from dirk_gevent.copying import Read
 from dirk_gevent.engine.database import Database
 from dirk_gevent.freshness import needed_index

@@ -19,7 +19,7 @@ from dirk_gevent import replication, routing
 from dirk_gevent.admission import PlacesByLog
 from dirk_gevent.base.logger import Logger
 from dirk_gevent.cluster import MISSED_BEATS, Cluster, ServerRow
-from dirk_gevent.config import Config
+from dirk_gevent.config.settings import Config
 from dirk_gevent.conflicts import Cause, ConflictBook
 from dirk_gevent.disputes import Disputes
 from dirk_gevent.drains import Drains

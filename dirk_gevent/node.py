@@ -14,7 +14,7 @@ from dirk_gevent.admission import Places
 from dirk_gevent.base.addresses import reachable
 from dirk_gevent.base.logger import Logger, logger
 from dirk_gevent.base.startup import CannotStartError
-from dirk_gevent.config import Config, Instance
+from dirk_gevent.config.settings import Config, Instance
 from dirk_gevent.copying import LITERALS_FIELD, nowhere
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine

@@ -16,7 +16,7 @@ import gevent
 
 from dirk_gevent import protocol
 from dirk_gevent.backends import Backend, BackendDownError, Remote
-from dirk_gevent.config import Limits
+from dirk_gevent.config.settings import Limits
 from dirk_gevent.host import LogHost
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from dirk_gevent.relayed import RelayedAnswer

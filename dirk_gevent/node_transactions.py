@@ -19,7 +19,7 @@ from gevent.lock import Semaphore
 from dirk_gevent import answers
 from dirk_gevent.admission import Places
 from dirk_gevent.commits import committed, ended
-from dirk_gevent.config import Limits
+from dirk_gevent.config.settings import Limits
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.execute import Result

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from dirk_gevent.base.logger import Logger
 from dirk_gevent.base.startup import CannotStartError
-from dirk_gevent.config import Config
+from dirk_gevent.config.settings import Config
 
 #: For the process itself: its log, journal, links, threads, temporary files, and connections that are being refused.
 _OWN_FILES = 64

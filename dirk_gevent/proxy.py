@@ -13,7 +13,7 @@ import gevent
 from dirk_gevent import answers, protocol
 from dirk_gevent.backends import Backend
 from dirk_gevent.base.logger import Logger, logger
-from dirk_gevent.config import Config
+from dirk_gevent.config.settings import Config
 from dirk_gevent.copying import LITERALS_FIELD
 from dirk_gevent.freshness import needed_index
 from dirk_gevent.host import LogHost

@@ -19,7 +19,7 @@ from dirk_gevent import protocol
 from dirk_gevent.backends import Backend, BackendDownError, Lease, Remote
 from dirk_gevent.cluster import NodeView
 from dirk_gevent.commits import Commits, ended
-from dirk_gevent.config import Limits
+from dirk_gevent.config.settings import Limits
 from dirk_gevent.freshness import needed_index
 from dirk_gevent.host import LogHost
 from dirk_gevent.log.entry import new_request_id

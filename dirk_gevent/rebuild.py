@@ -14,7 +14,7 @@ from pathlib import Path
 import apsw
 
 from dirk_gevent.base.files import FileLock, sync_directory
-from dirk_gevent.config import Config
+from dirk_gevent.config.settings import Config
 from dirk_gevent.conflicts import shut_out
 from dirk_gevent.engine import records
 from dirk_gevent.engine.database import Database

@@ -6,7 +6,7 @@ import time
 from hashlib import blake2b
 
 from dirk_gevent.cluster import Cluster, NodeState
-from dirk_gevent.config import Partition, Reads, ReadStrategy, WriteMode, Writes
+from dirk_gevent.config.settings import Partition, Reads, ReadStrategy, WriteMode, Writes
 
 #: Reads that one node answers before the next has its turn.
 TURN_READS = 256

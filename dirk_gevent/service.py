@@ -22,7 +22,7 @@ from dirk_gevent import answers, protocol
 from dirk_gevent.admission import Places, RequestBytes
 from dirk_gevent.base.logger import Logger
 from dirk_gevent.base.startup import give_way_to_hub
-from dirk_gevent.config import Limits
+from dirk_gevent.config.settings import Limits
 from dirk_gevent.listening import listen
 from dirk_gevent.messages.error_text import render
 from dirk_gevent.protocol import StatementSplitter

@@ -21,7 +21,7 @@ import gevent
 from dirk_gevent.answering import Answering
 from dirk_gevent.cluster import NodeState
 from dirk_gevent.compare import Comparisons
-from dirk_gevent.config import LogSettings
+from dirk_gevent.config.settings import LogSettings
 from dirk_gevent.conflicts import Cause
 from dirk_gevent.log.contract import Size, SnapshotInfo
 from dirk_gevent.log.entry import SYSTEM_LOG_ID

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from dirk_gevent import answers
 from dirk_gevent.cluster import SHOWN_DIGEST_BYTES, ServerRow
-from dirk_gevent.config import Limits
+from dirk_gevent.config.settings import Limits
 from dirk_gevent.conflicts import Conflict
 from dirk_gevent.host import LogHost
 from dirk_gevent.log.entry import SYSTEM_LOG_ID

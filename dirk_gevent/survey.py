@@ -13,7 +13,7 @@ from pathlib import Path
 
 import apsw
 
-from dirk_gevent.config import Config
+from dirk_gevent.config.settings import Config
 from dirk_gevent.engine import records
 from dirk_gevent.engine.faults import StorageFault
 from dirk_gevent.engine.file_format import check_format

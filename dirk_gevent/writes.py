@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from dirk_gevent import answers, protocol
 from dirk_gevent.backends import OPEN_CLASSES
-from dirk_gevent.config import Limits
+from dirk_gevent.config.settings import Limits
 from dirk_gevent.copying import SMALL_BYTES, Copies, Read, ReadRefused, nowhere
 from dirk_gevent.engine.results import Outcome
 from dirk_gevent.host import LogHost

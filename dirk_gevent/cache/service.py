@@ -19,7 +19,7 @@ from dirk_gevent.cache.flights import Flights
 from dirk_gevent.cache.follow import HeaderFollower
 from dirk_gevent.cache.options import CacheOptions
 from dirk_gevent.cache.store import Store
-from dirk_gevent.config import Config
+from dirk_gevent.config.settings import Config
 from dirk_gevent.heard import Heard
 from dirk_gevent.listening import listen
 from dirk_gevent.messages.error_text import render

@@ -16,6 +16,7 @@ from pathlib import Path
 import apsw
 import orjson
 
+from dirk_gevent.config.settings import Limits
 from dirk_gevent.engine import records
 from dirk_gevent.engine.apply import Applier, Work
 from dirk_gevent.engine.committed import CommittedState
@@ -27,7 +28,6 @@ from dirk_gevent.engine.position import Position
 from dirk_gevent.engine.room import Room
 from dirk_gevent.engine.wal import Wal
 from dirk_gevent.log.entry import Entry
-from dirk_gevent.settings import Limits
 
 _PR_SET_PDEATHSIG = 1
 #: The kernel that needs memory takes this process before all others.

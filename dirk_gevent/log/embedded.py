@@ -14,7 +14,7 @@ import gevent
 from gevent.event import Event
 
 from dirk_gevent.base import logger
-from dirk_gevent.config import LogSettings
+from dirk_gevent.config.settings import LogSettings
 from dirk_gevent.log.checked import CheckedJournal
 from dirk_gevent.log.clock import LogClock, clock_ms
 from dirk_gevent.log.contract import (

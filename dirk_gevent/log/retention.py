@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from dirk_gevent.base import logger
-from dirk_gevent.config import LogSettings
+from dirk_gevent.config.settings import LogSettings
 from dirk_gevent.log.contract import Head, SnapshotInfo
 from dirk_gevent.log.damage import FoundDamage
 from dirk_gevent.log.entry import SYSTEM_LOG_ID

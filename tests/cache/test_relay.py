@@ -276,7 +276,8 @@ class CacheProcess:
         self.port = free_port()
         self.log = directory / "cache.log"
         program = (
-            "from pathlib import Path\nfrom dirk_gevent.cache import run\nfrom dirk_gevent.settings import Config\n"
+            "from pathlib import Path\nfrom dirk_gevent.cache import run\n"
+            "from dirk_gevent.config.settings import Config\n"
             f"run(Config(Path('c'), 2, (), None), '127.0.0.1', {upstream_port}, {self.port}, 3000, 200)"
         )
         with self.log.open("wb") as log:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import shutil
 import time
 
-from dirk_gevent.config import Limits
+from dirk_gevent.config.settings import Limits
 from dirk_gevent.engine.apply import as_work
 from dirk_gevent.engine.engine import Engine
 from parser.shape import split

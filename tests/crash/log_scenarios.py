@@ -9,7 +9,7 @@ from typing import Any
 
 import gevent
 
-from dirk_gevent.config import LogSettings
+from dirk_gevent.config.settings import LogSettings
 from dirk_gevent.log import journal
 from dirk_gevent.log.contract import SnapshotInfo
 from dirk_gevent.log.embedded import EmbeddedLog, clock_ms

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dirk_gevent.config import LogSettings
+from dirk_gevent.config.settings import LogSettings
 from dirk_gevent.log.contract import Log
 from dirk_gevent.log.embedded import EmbeddedLog
 from dirk_gevent.log.entry import Draft, LoggedStatement, new_request_id

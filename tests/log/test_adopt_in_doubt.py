@@ -9,7 +9,7 @@ import gevent
 import pytest
 
 from dirk_gevent import restoring
-from dirk_gevent.config import LogSettings
+from dirk_gevent.config.settings import LogSettings
 from dirk_gevent.engine.reissue import Place
 from dirk_gevent.host import LogHost
 from dirk_gevent.log.contract import SnapshotInfo

@@ -16,7 +16,7 @@ from dirk_gevent.admin import main
 from dirk_gevent.admin_link import TaskFailed
 from dirk_gevent.admin_usage import parse
 from dirk_gevent.backup_file import Backup, BackupDamaged, BackupWriter
-from dirk_gevent.config import Limits
+from dirk_gevent.config.settings import Limits
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.log.entry import NO_CHAIN, chain
 from dirk_gevent.threads import NativeThreads

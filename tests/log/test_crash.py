@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from dirk_gevent.config import LogSettings
+from dirk_gevent.config.settings import LogSettings
 from dirk_gevent.log.embedded import EmbeddedLog
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from tests.log.test_contract import entries

@@ -10,7 +10,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from dirk_gevent.config import LogSettings
+from dirk_gevent.config.settings import LogSettings
 from dirk_gevent.log import epochs
 from dirk_gevent.log.contract import SnapshotInfo
 from dirk_gevent.log.embedded import EmbeddedLog

@@ -13,7 +13,7 @@ import apsw
 import gevent
 import pytest
 
-from dirk_gevent.config import LogSettings
+from dirk_gevent.config.settings import LogSettings
 from dirk_gevent.log.contract import Chunk, EntriesGoneError, LogDamagedError
 from dirk_gevent.log.embedded import EmbeddedLog
 from dirk_gevent.log.entry import Draft, chain

@@ -10,7 +10,7 @@ import gevent
 import pytest
 from gevent.event import Event
 
-from dirk_gevent.config import LogSettings
+from dirk_gevent.config.settings import LogSettings
 from dirk_gevent.log.contract import SnapshotInfo
 from dirk_gevent.log.embedded import EmbeddedLog
 from dirk_gevent.log.entry import Draft, new_request_id

@@ -14,7 +14,7 @@ import gevent
 import pytest
 
 from dirk_gevent.base.logger import logger
-from dirk_gevent.config import LogSettings
+from dirk_gevent.config.settings import LogSettings
 from dirk_gevent.log import damage
 from dirk_gevent.log.contract import LogDamagedError
 from dirk_gevent.log.damage import FoundDamage

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dirk_gevent.config import LogSettings
+from dirk_gevent.config.settings import LogSettings
 from dirk_gevent.log.embedded import EmbeddedLog
 from dirk_gevent.log.entry import RULES, Draft, Entry, EntryDamagedError, LoggedStatement, new_request_id
 from dirk_gevent.log.journal_file import JOURNAL_FILE, read_identity

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dirk_gevent.config import LogSettings
+from dirk_gevent.config.settings import LogSettings
 from dirk_gevent.engine.apply import Work
 from dirk_gevent.log.embedded import EmbeddedLog
 from dirk_gevent.log.entry import Draft, Entry, EntryDamagedError, LoggedStatement, chain, new_request_id

@@ -7,7 +7,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from dirk_gevent.config import LogSettings
+from dirk_gevent.config.settings import LogSettings
 from dirk_gevent.conflicts import CONFLICTS_FILE, ConflictBook
 from dirk_gevent.log.directory import lock_directory
 from dirk_gevent.log.embedded import EmbeddedLog

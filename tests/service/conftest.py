@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from dirk_gevent import config
 from dirk_gevent.base.logger import logger
+from dirk_gevent.config import loader
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.host import LogHost
 from dirk_gevent.log.embedded import EmbeddedLog
@@ -81,7 +81,7 @@ def new_host(tmp_path: Path) -> Iterator[LogHost]:
     }
     path = tmp_path / "config.json"
     path.write_text(json.dumps(written))
-    found = config.load(path)
+    found = loader.load(path)
     log = EmbeddedLog(found.log, clock=lambda: NOW_MS)
     host = LogHost(found, log, logger("test"))
     yield host

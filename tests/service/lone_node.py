@@ -7,7 +7,7 @@ from pathlib import Path
 from gevent import socket
 
 from dirk_gevent.base.logger import logger
-from dirk_gevent.config import Config, Instance, Limits, LoadBalancer, Role
+from dirk_gevent.config.settings import Config, Instance, Limits, LoadBalancer, Role
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.forward import Forward
 from dirk_gevent.log.entry import Entry

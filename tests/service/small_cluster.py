@@ -20,11 +20,12 @@ import orjson
 from gevent import socket
 from gevent.event import Event
 
-from dirk_gevent import config, protocol
+from dirk_gevent import protocol
 from dirk_gevent.base.logger import logger
 from dirk_gevent.cache.options import CacheOptions
 from dirk_gevent.cache.service import CacheService
 from dirk_gevent.cache.store import now
+from dirk_gevent.config import loader, settings
 from dirk_gevent.engine.apply import Work
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.results import Outcome
@@ -50,7 +51,7 @@ _BEAT_SECONDS = 0.2
 class SmallNode:
     """A node that has what the test gave it. `untold` are the outcomes that the log's host has not heard."""
 
-    def __init__(self, settings: config.Config, name: str) -> None:
+    def __init__(self, settings: settings.Config, name: str) -> None:
         self.name = name
         instance, lines = settings.instance(name), logger("node", name)
         self.engine = Engine(instance.data_directory, name, settings.limits)
@@ -117,7 +118,7 @@ class SmallCluster:
             self.cache.store.upstream_heard.now()
             self.cache._follower._heard_at = now()
 
-    def _config(self, directory: Path, limits: Mapping[str, int]) -> config.Config:
+    def _config(self, directory: Path, limits: Mapping[str, int]) -> settings.Config:
         written = {
             "configVersion": 2,
             "language": "en",
@@ -131,7 +132,7 @@ class SmallCluster:
         }
         path = directory / "config.json"
         path.write_text(json.dumps(written))
-        return config.load(path)
+        return loader.load(path)
 
     def turn_to(self, name: str) -> None:
         """Have this node answer the proxy's next reads, among those that are equally far."""

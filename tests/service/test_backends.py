@@ -15,7 +15,7 @@ from gevent.event import Event
 from dirk_gevent import protocol
 from dirk_gevent.backends import Backend, BackendDownError
 from dirk_gevent.base.logger import logger
-from dirk_gevent.config import load
+from dirk_gevent.config.loader import load
 from dirk_gevent.forward import Forward
 from dirk_gevent.session import Request, Session
 from dirk_gevent.understand import Understanding

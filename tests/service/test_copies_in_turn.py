@@ -10,10 +10,10 @@ import pytest
 from gevent.event import Event
 
 from dirk_gevent import protocol
+from dirk_gevent.config.settings import Limits
 from dirk_gevent.host import LogHost
 from dirk_gevent.service import Answer
 from dirk_gevent.session import Request, Session, parse_request
-from dirk_gevent.settings import Limits
 from dirk_gevent.writes import Writes
 from parser.errors import SqlError
 from parser.shape import split

@@ -9,7 +9,7 @@ import pytest
 
 from dirk_gevent import replication
 from dirk_gevent.cluster import ServerRow
-from dirk_gevent.config import Limits
+from dirk_gevent.config.settings import Limits
 from dirk_gevent.efforts import Efforts
 from dirk_gevent.engine.at_work import Effort
 from dirk_gevent.host import LogHost

@@ -8,7 +8,7 @@ import gevent
 import pytest
 
 from dirk_gevent.base.logger import logger
-from dirk_gevent.config import Role
+from dirk_gevent.config.settings import Role
 from dirk_gevent.conflicts import Cause, Status
 from dirk_gevent.engine.faults import StorageFault
 from dirk_gevent.host import LogHost

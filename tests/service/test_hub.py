@@ -17,7 +17,7 @@ import pytest
 from gevent import socket
 
 from dirk_gevent.base.logger import logger
-from dirk_gevent.config import Config, Instance, LogSettings, Role
+from dirk_gevent.config.settings import Config, Instance, LogSettings, Role
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.follower import Follower
 from dirk_gevent.forward import Forward

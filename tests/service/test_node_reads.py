@@ -14,11 +14,12 @@ import gevent
 import pytest
 from gevent import socket
 
-from dirk_gevent import config, protocol
+from dirk_gevent import protocol
 from dirk_gevent.backends import Backend, BackendDownError
 from dirk_gevent.base.logger import logger
 from dirk_gevent.cluster import Cluster, NodeState
-from dirk_gevent.config import Limits
+from dirk_gevent.config import loader, settings
+from dirk_gevent.config.settings import Limits
 from dirk_gevent.node_reads import NODE_WAIT_MS, NodeRead, NodeReads
 from dirk_gevent.peers import NodePeer
 from dirk_gevent.routing import ReadRouter
@@ -65,7 +66,7 @@ def cluster(tmp_path: Path) -> Cluster:
     }
     path = tmp_path / "config.json"
     path.write_bytes(protocol.json_bytes(fields))
-    found = Cluster(config.load(path))
+    found = Cluster(loader.load(path))
     for name in found.nodes:
         found.beat(name)
         found.applied(name, LOG_ID, 7, 7)
@@ -77,7 +78,7 @@ def reads(cluster: Cluster, nodes: list[FakeNode], wait_ms: int = 10**9) -> Call
     sessions = SimpleNamespace(place=lambda *_: None, pass_on=lambda *_: None)
     host: Any = SimpleNamespace(cluster=cluster, sessions=sessions)
     backends: Any = {node.name: node for node in nodes}
-    router = ReadRouter(cluster, config.Reads())
+    router = ReadRouter(cluster, settings.Reads())
     found = NodeReads(host, backends, router, Limits(wait_ms=wait_ms))
     wire: Any = None
 
@@ -126,7 +127,7 @@ def test_whatever_the_nodes_say_one_that_can_answer_does(cluster: Cluster) -> No
 
 
 def test_a_node_that_stands_still_or_lags_comes_after_one_that_does_not(cluster: Cluster) -> None:
-    router = ReadRouter(cluster, config.Reads())
+    router = ReadRouter(cluster, settings.Reads())
     cluster.reported("m1", {str(LOG_ID): NodeState.STALLED})
     assert router.candidates(LOG_ID, 7, "") == ["m2", "m3", "m1"]
     cluster.applied("m3", LOG_ID, 9, 9)
@@ -139,7 +140,7 @@ def test_a_node_that_cannot_be_connected_to_is_shown_and_avoided(cluster: Cluste
     backend = Backend(HOST, free_port(), logger("test"), NodePeer(cluster, "m1"))
     with pytest.raises(BackendDownError):
         backend.ask(b"one;", 1.0)
-    assert ReadRouter(cluster, config.Reads()).candidates(LOG_ID, 7, "") == ["m2", "m3", "m1"]
+    assert ReadRouter(cluster, settings.Reads()).candidates(LOG_ID, 7, "") == ["m2", "m3", "m1"]
     rows = cluster.rows([(LOG_ID, "t")], {LOG_ID: 7}, ())
     assert [row.state for row in rows] == ["unreachable", "live", "live"]
     with closing(socket.socket()) as listening:

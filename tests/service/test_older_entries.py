@@ -11,8 +11,9 @@ import gevent
 import pytest
 from gevent import socket
 
-from dirk_gevent import config, restoring
+from dirk_gevent import restoring
 from dirk_gevent.base.logger import logger
+from dirk_gevent.config import loader
 from dirk_gevent.conflicts import Status
 from dirk_gevent.disputes import Disputes
 from dirk_gevent.host import LogHost
@@ -42,7 +43,7 @@ def host(tmp_path: Path) -> Iterator[LogHost]:
     }
     path = tmp_path / "config.json"
     path.write_text(json.dumps(written))
-    found = config.load(path)
+    found = loader.load(path)
     with earlier_rules():
         log = EmbeddedLog(found.log, clock=lambda: NOW_MS)
         log.create_database("t", new_request_id(NOW_MS))

@@ -9,11 +9,11 @@ import pytest
 
 from dirk_gevent import protocol
 from dirk_gevent.backends import BackendDownError, Remote
+from dirk_gevent.config.settings import Limits
 from dirk_gevent.copying import Copies, ReadRefused
 from dirk_gevent.relayed import RelayedAnswer
 from dirk_gevent.service import Answer
 from dirk_gevent.session import Request, Session, parse_request
-from dirk_gevent.settings import Limits
 from parser.errors import SqlError
 from parser.shape import split
 from parser.statements import Statements

@@ -12,7 +12,7 @@ import pytest
 from dirk_gevent import replication, rounds
 from dirk_gevent.base.logger import logger
 from dirk_gevent.cluster import NodeState
-from dirk_gevent.config import Role
+from dirk_gevent.config.settings import Role
 from dirk_gevent.conflicts import Cause
 from dirk_gevent.engine.at_work import Effort
 from dirk_gevent.host import LogHost

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dirk_gevent import routing
 from dirk_gevent.cluster import Cluster
-from dirk_gevent.config import Config, Instance, Reads, ReadStrategy, Role
+from dirk_gevent.config.settings import Config, Instance, Reads, ReadStrategy, Role
 from dirk_gevent.routing import ReadRouter
 
 LOG = 7

@@ -9,8 +9,9 @@ from pathlib import Path
 import gevent
 import pytest
 
-from dirk_gevent import config, replication
+from dirk_gevent import replication
 from dirk_gevent.base.logger import logger
+from dirk_gevent.config import loader
 from dirk_gevent.host import LogHost
 from dirk_gevent.log.embedded import EmbeddedLog
 from dirk_gevent.log.entry import new_request_id
@@ -43,7 +44,7 @@ def host(tmp_path: Path, other_role: str) -> Iterator[LogHost]:
     }
     path = tmp_path / "config.json"
     path.write_text(json.dumps(written))
-    found = config.load(path)
+    found = loader.load(path)
     log = EmbeddedLog(found.log, clock=lambda: NOW_MS)
     log.create_database("t", new_request_id(NOW_MS))
     made = LogHost(found, log, logger("test"))

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from dirk_gevent import config
-from dirk_gevent.config import ConfigError, ReadStrategy, Role, WriteMode
+from dirk_gevent.config import loader, settings
+from dirk_gevent.config.settings import ReadStrategy, Role, WriteMode
+from dirk_gevent.config.strict_json import ConfigError
 from tests.cluster import ROOT
 
 VERSION_1 = {
@@ -32,10 +33,10 @@ def minimal(**over: Any) -> dict[str, Any]:
     return {"configVersion": 2, "loadBalancer": {}, "instances": [{"id": "m1", "port": 4048}]} | over
 
 
-def load(directory: Path, content: object, environ: dict[str, str] | None = None) -> config.Config:
+def load(directory: Path, content: object, environ: dict[str, str] | None = None) -> settings.Config:
     path = directory / "config.json"
     path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
-    return config.load(path, environ or {})
+    return loader.load(path, environ or {})
 
 
 def refusal(directory: Path, content: object, environ: dict[str, str] | None = None) -> str:
@@ -45,12 +46,12 @@ def refusal(directory: Path, content: object, environ: dict[str, str] | None = N
 
 
 def test_the_checkout_s_own_file_loads_without_notice() -> None:
-    found = config.load(ROOT / "config.json", {})
+    found = loader.load(ROOT / "config.json", {})
     assert [(one.id, one.role, one.port) for one in found.instances] == [
         ("m1", Role.MASTER, 3948),
         ("m2", Role.MASTER, 3950),
     ]
-    assert found.load_balancer == config.LoadBalancer("127.0.0.1", 3949)
+    assert found.load_balancer == settings.LoadBalancer("127.0.0.1", 3949)
     assert found.notices == ()
 
 
@@ -67,9 +68,9 @@ def test_an_empty_file_is_said_to_be_empty(tmp_path: Path, content: str) -> None
 
 def test_defaults_are_those_of_the_dataclasses(tmp_path: Path) -> None:
     found = load(tmp_path, minimal())
-    assert found.limits == config.Limits()
-    assert found.cache == config.CacheSettings()
-    assert found.routing == config.Routing()
+    assert found.limits == settings.Limits()
+    assert found.cache == settings.CacheSettings()
+    assert found.routing == settings.Routing()
     assert found.replication.interval_seconds == 0.5
     assert found.language == "mg"
     assert found.instances[0].host == "127.0.0.1"
@@ -88,7 +89,7 @@ def test_version_1_loads_and_says_how_each_setting_is_read(tmp_path: Path) -> No
     assert found.instances[0].data_directory == tmp_path / "data/m1"
     assert found.instances[1].data_directory == Path("/srv/m2")
     assert found.routing.writes.mode is WriteMode.MULTI_PRIMARY
-    assert found.replication == config.Replication()
+    assert found.replication == settings.Replication()
     said = "\n".join(found.notices)
     for setting in (
         "loadBalancer: the proxy listens on 0.0.0.0:4049",
@@ -260,7 +261,7 @@ def test_links_in_a_circle_and_other_programs_files_are_one_sentence(tmp_path: P
     for there in ("a/log", "a"):
         assert refusal(tmp_path, minimal(log={"directory": there})).startswith(f'log.directory: "{there}": ')
     with pytest.raises(ConfigError, match="is longer than 16777216 bytes"):
-        config.load(Path("/dev/zero"))
+        loader.load(Path("/dev/zero"))
 
 
 def test_who_listens_on_every_address_is_reached_at_its_host(tmp_path: Path) -> None:
@@ -297,15 +298,15 @@ def test_a_file_without_host_beside_every_address_works_as_before_and_says_what_
 
 def test_files_that_can_t_be_read(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no such file"):
-        config.load(tmp_path / "none.json")
+        loader.load(tmp_path / "none.json")
     with pytest.raises(ConfigError, match="is a directory"):
-        config.load(tmp_path)
+        loader.load(tmp_path)
     (tmp_path / "latin").write_bytes(b'{"language": "\xe9"}')
     with pytest.raises(ConfigError, match="is not UTF-8 text"):
-        config.load(tmp_path / "latin")
+        loader.load(tmp_path / "latin")
 
 
 def test_find_prefers_the_option_then_the_environment() -> None:
-    assert config.find("a.json", {"DIRK_CONFIG_PATH": "b.json"}) == Path("a.json")
-    assert config.find(None, {"DIRK_CONFIG_PATH": "b.json"}) == Path("b.json")
-    assert config.find(None, {}) == Path("config.json")
+    assert loader.find("a.json", {"DIRK_CONFIG_PATH": "b.json"}) == Path("a.json")
+    assert loader.find(None, {"DIRK_CONFIG_PATH": "b.json"}) == Path("b.json")
+    assert loader.find(None, {}) == Path("config.json")

@@ -17,9 +17,11 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import pytest
 
-from dirk_gevent import cli, config
-from dirk_gevent.config import Config, ConfigError
-from dirk_gevent.config_fields import Bounds, key_of
+from dirk_gevent import cli
+from dirk_gevent.config import loader
+from dirk_gevent.config.fields import Bounds, key_of
+from dirk_gevent.config.settings import Config
+from dirk_gevent.config.strict_json import ConfigError
 
 #: Fields of `Config` that are not keys of the file, and the one that has another name there.
 NOT_IN_THE_FILE = ("path", "notices")
@@ -140,7 +142,7 @@ def sentence_of(path: Path, text: str) -> str | None:
     """What is said of a file with this text; None when it loads. A sentence is one printable line."""
     path.write_text(text, encoding="utf-8")
     try:
-        config.load(path, {})
+        loader.load(path, {})
     except ConfigError as error:
         found = str(error)
         assert found.isprintable(), repr(found)
@@ -219,6 +221,6 @@ def test_what_was_hit_at_random_loads_or_is_one_sentence(path: Path) -> None:
             text[at : at + chance.randrange(3)] = chance.choice(SPOILT)
         path.write_bytes(bytes(text[: chance.randrange(len(text))] if chance.random() < 0.1 else text))
         try:
-            config.load(path, {})
+            loader.load(path, {})
         except ConfigError as error:
             assert str(error).isprintable(), repr(str(error))

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from dirk_gevent import settings
-from dirk_gevent.config import load
+from dirk_gevent.config import settings
+from dirk_gevent.config.loader import load
 from tests.cluster import ROOT
 from tests.shell.source import definitions, files, shown, tree
 

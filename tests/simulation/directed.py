@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from random import Random
 
-from dirk_gevent.settings import Role
+from dirk_gevent.config.settings import Role
 from tests.simulation import schedule
 from tests.simulation.families import Family
 from tests.simulation.machines import CACHE, PROXY, Shape

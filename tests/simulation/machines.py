@@ -9,9 +9,8 @@ from pathlib import Path
 
 from dirk_gevent import node, proxy
 from dirk_gevent.cache import service as cache
-from dirk_gevent.config import Config
-from dirk_gevent.engine.faults import StorageFault
-from dirk_gevent.settings import (
+from dirk_gevent.config.settings import (
+    Config,
     Instance,
     Limits,
     LoadBalancer,
@@ -24,6 +23,7 @@ from dirk_gevent.settings import (
     WriteMode,
     Writes,
 )
+from dirk_gevent.engine.faults import StorageFault
 from parser.errors import SqlError
 from tests.simulation.disk import Disk, Image
 from tests.simulation.loop import Lane

@@ -24,8 +24,8 @@ from pathlib import Path
 
 import gevent
 
+from dirk_gevent.config.settings import Role
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
-from dirk_gevent.settings import Role
 from parser.plans import Statements
 from parser.shape import split
 from tests.simulation.clients import LOG_ID, SCHEMA, Client, History, statement

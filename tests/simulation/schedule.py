@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from random import Random
 
-from dirk_gevent.settings import ReadStrategy, Role, WriteMode
+from dirk_gevent.config.settings import ReadStrategy, Role, WriteMode
 from tests.simulation.families import Family
 from tests.simulation.machines import CACHE, PROXY, Shape
 

@@ -11,7 +11,7 @@ import pytest
 
 from dirk_gevent.admission import PlacesByLog
 from dirk_gevent.commits import Commits
-from dirk_gevent.config import Limits
+from dirk_gevent.config.settings import Limits
 from dirk_gevent.engine.results import Outcome
 from dirk_gevent.log.entry import Draft
 from dirk_gevent.session import Request, Session

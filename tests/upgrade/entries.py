@@ -18,7 +18,7 @@ from pathlib import Path
 import apsw
 import zstandard
 
-from dirk_gevent.config import Limits
+from dirk_gevent.config.settings import Limits
 from dirk_gevent.engine.apply import Work
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.log.entry import RULES, Entry, LoggedStatement, encode_statements, hash_statements

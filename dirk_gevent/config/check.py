@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from dirk_gevent import config_json
 from dirk_gevent.base.addresses import canonical, is_every, is_loopback
-from dirk_gevent.config_json import ConfigError
-from dirk_gevent.settings import Config, Role
+from dirk_gevent.config import strict_json
+from dirk_gevent.config.settings import Config, Role
+from dirk_gevent.config.strict_json import ConfigError
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ def check(config: Config) -> None:
     for place, one in enumerate(config.instances):
         first = ids.setdefault(one.id, f"instances[{place}].id")
         if first != f"instances[{place}].id":
-            raise ConfigError(f"instances[{place}].id: {config_json.shown(one.id)} is already that of {first}")
+            raise ConfigError(f"instances[{place}].id: {strict_json.shown(one.id)} is already that of {first}")
     _check_listeners(list(_listeners(config)))
     _check_directories(config)
 
@@ -65,7 +65,7 @@ def _check_listeners(listeners: list[_Listener]) -> None:
         for other in by_port.setdefault(one.port, []):
             if one.meets(other):
                 is_same = one.shown_host == other.shown_host
-                spelled = "" if is_same else f" ({config_json.shown(other.shown_host)}, the same machine)"
+                spelled = "" if is_same else f" ({strict_json.shown(other.shown_host)}, the same machine)"
                 raise ConfigError(f"{one.key}: {one.shown_host}:{one.port} is already that of {other.key}{spelled}")
         by_port[one.port].append(one)
 
@@ -75,7 +75,7 @@ def _check_directories(config: Config) -> None:
     for place, one in enumerate(config.instances):
         key, directory = f"instances[{place}].dataDirectory", one.data_directory
         for other, its_key in taken:
-            shown = config_json.printable(str(directory))
+            shown = strict_json.printable(str(directory))
             if directory == other:
                 raise ConfigError(f"{key}: {shown} is already that of {its_key}")
             if directory.is_relative_to(other):

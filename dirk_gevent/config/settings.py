@@ -1,7 +1,7 @@
 """What config.json says, as frozen dataclasses: the settings every part is built from.
 
 Names carry their unit. The defaults are the file's: `Limits()` is what a file without `limits` gives. The bounds of
-each number stand beside its default (`dirk_gevent.config_fields`).
+each number stand beside its default (`dirk_gevent.config.fields`).
 `dirk_gevent.config` reads and checks the file, and gives these names on.
 """
 
@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Annotated
 
 from dirk_gevent.base.addresses import reachable
-from dirk_gevent.config_fields import Bounds
-from dirk_gevent.config_json import ConfigError
+from dirk_gevent.config.fields import Bounds
+from dirk_gevent.config.strict_json import ConfigError
 
 _MIB = 1024 * 1024
 _HOUR_MS = 3_600_000

@@ -1,7 +1,7 @@
 """config.json: read strictly, checked whole, refused by the path of what is wrong.
 
 Keys are camelCase in the file and carry their unit. Relative directories are relative to the file.
-`load` is the way in; the dataclasses it fills are those of `dirk_gevent.settings`, importable from here too.
+`load` is the way in; the dataclasses it fills are those of `settings`.
 """
 
 from __future__ import annotations
@@ -14,54 +14,24 @@ from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 
-from dirk_gevent import config_check, config_json
 from dirk_gevent.base import addresses
-from dirk_gevent.config_fields import ReadChoice, read, read_whole
-from dirk_gevent.config_json import Choice, ConfigError, Section
-from dirk_gevent.messages.texts import LANGUAGES
-from dirk_gevent.settings import (
+from dirk_gevent.config import check, strict_json
+from dirk_gevent.config.fields import ReadChoice, read, read_whole
+from dirk_gevent.config.settings import (
     CacheSettings,
     Config,
-    Hash,
     Instance,
     Limits,
     LoadBalancer,
     LogSettings,
-    LogType,
-    Partition,
     Reads,
-    ReadStrategy,
     Replication,
-    ReplicationType,
     Role,
     Routing,
-    WriteMode,
     Writes,
 )
-
-__all__ = [
-    "CacheSettings",
-    "Config",
-    "ConfigError",
-    "Hash",
-    "Instance",
-    "Limits",
-    "LoadBalancer",
-    "LogSettings",
-    "LogType",
-    "Partition",
-    "ReadStrategy",
-    "Reads",
-    "Replication",
-    "ReplicationType",
-    "Role",
-    "Routing",
-    "WriteMode",
-    "Writes",
-    "find",
-    "load",
-    "load_named",
-]
+from dirk_gevent.config.strict_json import Choice, ConfigError, Section
+from dirk_gevent.messages.texts import LANGUAGES
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
@@ -72,7 +42,7 @@ def load(path: Path, environ: Mapping[str, str] | None = None) -> Config:
     ConfigError, one sentence that begins with the key's path, for anything that is wrong.
     """
     given = os.environ if environ is None else environ
-    root = Section(config_json.parse(path))
+    root = Section(strict_json.parse(path))
     version = root.whole("configVersion", None, least=1, most=2)
     base = path.resolve().parent
     language = _language(root.text("language", LANGUAGES[0]), "language")
@@ -93,8 +63,8 @@ def load(path: Path, environ: Mapping[str, str] | None = None) -> Config:
         cache=read(root.section("cache"), CacheSettings, _strict),
     )
     root.finish()
-    config_check.check(config)
-    return replace(config, notices=(*(old.notices(config) if old else ()), *config_check.notices(config)))
+    check.check(config)
+    return replace(config, notices=(*(old.notices(config) if old else ()), *check.notices(config)))
 
 
 def load_named(option: str | None) -> Config:
@@ -105,7 +75,7 @@ def load_named(option: str | None) -> Config:
     except ConfigError as error:
         is_searched = not option and not os.environ.get("DIRK_CONFIG_PATH") and not path.exists()
         hint = f" in {Path.cwd()}; name one with --config FILE or in DIRK_CONFIG_PATH" if is_searched else ""
-        raise ConfigError(f"{config_json.printable(str(path))}: {error}{hint}") from None
+        raise ConfigError(f"{strict_json.printable(str(path))}: {error}{hint}") from None
 
 
 def find(option: str | None, environ: Mapping[str, str] | None = None) -> Path:
@@ -125,14 +95,14 @@ class _Version1:
         value = section.raw(key)
         if any(choice.value == value for choice in choices):
             return True
-        self._own.append(f"{section.path(key)}: {config_json.shown(value)} is not known here, the default holds")
+        self._own.append(f"{section.path(key)}: {strict_json.shown(value)} is not known here, the default holds")
         return False
 
     def replication(self, section: Section) -> Replication:
         """Version 1 copied files at an interval; entries now follow at once, so none of it is used."""
         found = Replication()
         if section.has("type"):
-            shown = config_json.shown(section.raw("type"))
+            shown = strict_json.shown(section.raw("type"))
             self._own.append(f"replication.type: {shown} is read as {found.type}, every master replays one log")
         if section.has("intervalSeconds"):
             given = section.number("intervalSeconds", 1.0, least=0.0, most=86_400.0)
@@ -168,7 +138,7 @@ def _listening(found: LoadBalancer) -> str:
 
 def _language(value: str, path: str) -> str:
     if value not in LANGUAGES:
-        raise ConfigError(f"{path}: {config_json.shown(value)} is not one of {', '.join(LANGUAGES)}")
+        raise ConfigError(f"{path}: {strict_json.shown(value)} is not one of {', '.join(LANGUAGES)}")
     return value
 
 
@@ -190,7 +160,7 @@ def _instance(section: Section, base: Path) -> Instance:
     name = section.text("id")
     if not _ID.fullmatch(name):
         raise ConfigError(
-            f"{section.path('id')}: {config_json.shown(name)} is not 1 to 64 letters, digits, '_', '.' or '-'"
+            f"{section.path('id')}: {strict_json.shown(name)} is not 1 to 64 letters, digits, '_', '.' or '-'"
         )
     is_apart = section.has("listenHost")
     found = Instance(
@@ -209,7 +179,7 @@ def _host(section: Section, key: str, default: str) -> str:
     """A host as `dirk_gevent.base.addresses` takes it."""
     value = section.text(key, default)
     if fault := addresses.fault_of(value):
-        raise ConfigError(f"{section.path(key)}: {config_json.shown(value)} {fault}")
+        raise ConfigError(f"{section.path(key)}: {strict_json.shown(value)} {fault}")
     return value
 
 
@@ -219,7 +189,7 @@ def _reached_host(section: Section) -> str:
         return ""
     value = _host(section, "host", "")
     if addresses.is_every(value):
-        shown = config_json.shown(value)
+        shown = strict_json.shown(value)
         raise ConfigError(f"{section.path('host')}: {shown} is no address to connect to; it belongs in listenHost")
     return value
 
@@ -233,7 +203,7 @@ def _directory(section: Section, key: str, default: str, base: Path) -> Path:
     except (RuntimeError, OSError) as error:
         # A user without a home directory, links that go in a circle: the reason names them.
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise ConfigError(f"{section.path(key)}: {config_json.shown(value)}: {(reason or '').lower()}") from None
+        raise ConfigError(f"{section.path(key)}: {strict_json.shown(value)}: {(reason or '').lower()}") from None
 
 
 def _refuse_circle(path: Path) -> None:
@@ -274,8 +244,8 @@ def _routing(section: Section, choice: ReadChoice) -> Routing:
 def _roles(section: Section) -> tuple[Role, ...]:
     path, value = section.path("includeRoles"), section.raw("includeRoles")
     if not isinstance(value, list) or not value:
-        raise ConfigError(f"{path}: {config_json.shown(value)} is not a list of at least one role")
-    roles = [config_json.member(item, Role, f"{path}[{place}]") for place, item in enumerate(value)]
+        raise ConfigError(f"{path}: {strict_json.shown(value)} is not a list of at least one role")
+    roles = [strict_json.member(item, Role, f"{path}[{place}]") for place, item in enumerate(value)]
     return tuple(dict.fromkeys(roles))
 
 

@@ -1,6 +1,6 @@
 """A setting's type, bounds and default, stated once where its dataclass names it; a section is read by that.
 
-A field of `dirk_gevent.settings` is a key of the file: `max_statement_bytes` is `maxStatementBytes`. Its annotation
+A field of `settings` is a key of the file: `max_statement_bytes` is `maxStatementBytes`. Its annotation
 says what the file may hold there: a number between `Bounds`, or a member of an enumeration.
 """
 
@@ -11,7 +11,7 @@ from dataclasses import Field, dataclass, fields
 from enum import StrEnum
 from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
-from dirk_gevent.config_json import MAX_WHOLE, Section
+from dirk_gevent.config.strict_json import MAX_WHOLE, Section
 
 Settings = TypeVar("Settings")
 #: What a section's key says as a member of the enumeration that the default is of.
