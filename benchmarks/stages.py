@@ -31,7 +31,8 @@ from dirk_gevent.log.entry import (
 )
 from dirk_gevent.log.journal import Journal
 from dirk_gevent.log.rows import Commit, EntryRow
-from dirk_gevent.protocol import StatementSplitter, frame_bytes, frame_compressor, join_entries
+from dirk_gevent.protocol.frames import frame_bytes, frame_compressor, join_entries
+from dirk_gevent.protocol.splitter import StatementSplitter
 from dirk_gevent.session import parse_request
 from parser.plan import Shaped
 from parser.shape import split

@@ -92,7 +92,7 @@ why_not() {
 # statement inside a comment was run.
 cuts_statements() {
     (cd "$root" && "$venv_python" -c '
-from dirk_gevent.protocol import StatementSplitter
+from dirk_gevent.protocol.splitter import StatementSplitter
 text = b"select 1 -- once; delete from t\n;select 2 /* ; */, \x27;\x27;\n"
 wanted = [b"select 1 -- once; delete from t", b"select 2 /* ; */, \x27;\x27"]
 raise SystemExit(3 if StatementSplitter().feed(text) != wanted else 0)')

@@ -24,10 +24,10 @@ from dirk_gevent.engine.dump import dump_file
 from dirk_gevent.engine.faults import ForeignHistory, OutOfOrder, PoisonedEntry, SnapshotDamaged, StorageFault
 from dirk_gevent.engine.reissue import Place
 from dirk_gevent.log.contract import EntriesGoneError
+from dirk_gevent.loop.threads import NativeThreads
 from dirk_gevent.messages.error_text import sentence
 from dirk_gevent.replay import Scratch
 from dirk_gevent.restoring import index_by_time
-from dirk_gevent.threads import NativeThreads
 from parser.errors import SqlError
 
 _CHUNK_BYTES = 256 * 1024

@@ -8,12 +8,13 @@ from typing import Any, TextIO
 
 from gevent import socket
 
-from dirk_gevent import protocol
 from dirk_gevent.admin_usage import UsageError
 from dirk_gevent.base.printable import one_line
 from dirk_gevent.base.startup import plain_reason
 from dirk_gevent.config.settings import Config
-from dirk_gevent.protocol import FrameSocket
+from dirk_gevent.loop.frame_socket import FrameSocket
+from dirk_gevent.protocol.frames import FOLLOW_STATEMENT
+from dirk_gevent.protocol.metadata import with_metadata
 
 _CONNECT_SECONDS = 5.0
 #: The proxy is heard every two seconds while it works.
@@ -37,7 +38,7 @@ class AdminLink:
             self._socket = socket.create_connection((host, port), timeout=_CONNECT_SECONDS)
             self._socket.settimeout(_FIRST_WORD_SECONDS)
             metadata = {"follow": {"as": "admin", "do": task, **fields}}
-            self._socket.sendall(protocol.with_metadata(metadata, protocol.FOLLOW_STATEMENT))
+            self._socket.sendall(with_metadata(metadata, FOLLOW_STATEMENT))
         except OSError as error:
             raise UsageError(f"the proxy at {host}:{port} does not answer: {plain_reason(error)}") from error
         self._frames = FrameSocket(self._socket)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dirk_gevent import protocol
 from dirk_gevent.engine.results import Relation, columns_json, pages_of
 from dirk_gevent.messages.success_text import success
+from dirk_gevent.protocol import answer_bytes
 from dirk_gevent.session import Request, Session, spoken
 from parser.errors import SqlError
 from parser.plan import Output
@@ -15,14 +15,14 @@ from parser.plan import Output
 
 def relation(answer: Relation, page_rows: int, meta: Mapping[str, Any] | None) -> bytes:
     """A whole relation held in memory, in pages of `page_rows`, fewer of large rows."""
-    name = protocol.json_bytes(answer.name)
-    encoded_meta = protocol.json_bytes(meta) if meta is not None else b""
+    name = answer_bytes.json_bytes(answer.name)
+    encoded_meta = answer_bytes.json_bytes(meta) if meta is not None else b""
     pages = pages_of(answer.rows, page_rows)
     encoded = [
-        protocol.encoded_page(name, answer.columns_json, page.rows_json, number, len(pages))
+        answer_bytes.encoded_page(name, answer.columns_json, page.rows_json, number, len(pages))
         for number, page in enumerate(pages, 1)
     ]
-    return b"".join([*encoded, protocol.relation_end(encoded_meta)])
+    return b"".join([*encoded, answer_bytes.relation_end(encoded_meta)])
 
 
 def listing(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Relation:
@@ -34,7 +34,7 @@ def listing(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Relation:
 
 def done(verb: str, name: str, rows: int, meta: Mapping[str, Any] | None) -> bytes:
     """The success message of a statement that answers with no relation."""
-    return protocol.message(success(verb, name, rows), protocol.json_bytes(meta) if meta is not None else b"")
+    return answer_bytes.message(success(verb, name, rows), answer_bytes.json_bytes(meta) if meta is not None else b"")
 
 
 def meta_of(session: Session, request: Request, node: str, kind: str, **facts: Any) -> dict[str, Any] | None:

@@ -12,11 +12,11 @@ from typing import Any, Protocol
 import gevent
 from gevent import socket
 
-from dirk_gevent import protocol
-from dirk_gevent.answer_relay import AnswerRelay
 from dirk_gevent.base.logger import Logger
 from dirk_gevent.base.startup import plain_reason
 from dirk_gevent.peers import Peer
+from dirk_gevent.protocol import answer_bytes
+from dirk_gevent.protocol.answer_relay import AnswerRelay
 from dirk_gevent.wire import Wire
 
 CONNECT_SECONDS = 2.0
@@ -175,9 +175,9 @@ class Backend:
         try:
             wire.send(request)
             data = wire.receive(_RECEIVE_BYTES)
-            if not protocol.may_begin_answer(data):
+            if not answer_bytes.may_begin_answer(data):
                 raise ConnectionResetError("what listens there does not answer as DirkDB")
-            while not data.endswith(protocol.END):
+            while not data.endswith(answer_bytes.END):
                 if len(data) > COLLECT_BYTES:
                     self._running[wire] = (math.inf, client)
                     return Remote(owner, wire, data, silence_seconds)

@@ -22,14 +22,14 @@ from typing import IO, Any
 import orjson
 import zstandard
 
-from dirk_gevent import protocol
 from dirk_gevent.base.files import put_in_place
 from dirk_gevent.engine.faults import SnapshotDamaged
 from dirk_gevent.engine.snapshot import check_pieces
 from dirk_gevent.log.contract import EntriesGoneError
 from dirk_gevent.log.entry import NO_CHAIN, Entry, EntryDamagedError, chain
 from dirk_gevent.log.skipped import own_bytes
-from dirk_gevent.steady import SteadyFile
+from dirk_gevent.loop.throttle import SteadyFile
+from dirk_gevent.protocol.frames import split_entries
 
 _ANY_MAGIC = b"DIRKDB-BACKUP-"
 #: How a backup begins. Its number rises with the rules of entries: 2.0.0 and 2.1.0 (1) would replay these by their own.
@@ -296,7 +296,7 @@ class BackupSource:
 
     def _entries(self, piece: _Piece) -> list[bytes]:
         try:
-            found = protocol.split_entries(zstandard.ZstdDecompressor().decompress(self._body(piece)))
+            found = split_entries(zstandard.ZstdDecompressor().decompress(self._body(piece)))
         except (zstandard.ZstdError, ValueError) as error:
             raise self.damaged(f"the entries from {piece.first} on: {error}") from error
         if len(found) != piece.count:

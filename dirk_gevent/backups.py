@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 import gevent
 
-from dirk_gevent import protocol
 from dirk_gevent.log.contract import DatabaseInfo, Head, chain_through
 from dirk_gevent.log.entry import SYSTEM_DATABASE, SYSTEM_LOG_ID
+from dirk_gevent.loop.frame_socket import FrameSocket
+from dirk_gevent.loop.throttle import Pace
 from dirk_gevent.messages.error_text import sentence
-from dirk_gevent.protocol import FrameSocket
+from dirk_gevent.protocol.frames import join_entries
 from dirk_gevent.replay import LogSource
-from dirk_gevent.steady import Pace
 
 if TYPE_CHECKING:
     from dirk_gevent.host import LogHost
@@ -67,5 +67,5 @@ def _database(host: LogHost, frames: FrameSocket, info: DatabaseInfo, head: Head
     for entries in source.entries(after, head.index):
         reached = chain_through(reached, entries)
         header = {"t": "entries", "log": info.log_id, "first": after + 1, "count": len(entries), "after": reached.hex()}
-        frames.send(header, protocol.join_entries(entries))
+        frames.send(header, join_entries(entries))
         after += len(entries)

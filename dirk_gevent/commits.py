@@ -13,11 +13,12 @@ from typing import Any
 
 from gevent.event import Event
 
-from dirk_gevent import answers, protocol
+from dirk_gevent import answers
 from dirk_gevent.config.settings import Limits
 from dirk_gevent.engine.results import Outcome
 from dirk_gevent.host import LogHost
 from dirk_gevent.log.entry import SYSTEM_LOG_ID, Draft
+from dirk_gevent.protocol import answer_bytes
 from dirk_gevent.service import Answer
 from dirk_gevent.session import Request, Session
 from dirk_gevent.transactions import draft_of
@@ -121,7 +122,7 @@ class Commits:
             if error.sqlstate not in _OPEN_STATES:
                 raise
             return None
-        meta = protocol.split_meta(answer)[0] if isinstance(answer, bytes) else None
+        meta = answer_bytes.split_meta(answer)[0] if isinstance(answer, bytes) else None
         return None if meta is not None and meta.get("sqlstate") in _OPEN_STATES else answer
 
     def _burnt(self, session: Session, request: Request, request_id: str, log_id: int) -> bytes:

@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 
 import orjson
 
-from dirk_gevent import protocol
 from dirk_gevent.admission import Places
 from dirk_gevent.config.settings import Limits
 from dirk_gevent.log.entry import LoggedStatement, encode_statements, hash_statements
+from dirk_gevent.loop.threads import NativeThreads
+from dirk_gevent.protocol import answer_bytes
 from dirk_gevent.service import Answer
 from dirk_gevent.session import Request, Session
-from dirk_gevent.threads import NativeThreads
 from dirk_gevent.understand import Understanding
 from parser.copies import Copy, copy_of
 from parser.errors import SqlError
@@ -35,7 +35,7 @@ SMALL_BYTES = 64 * 1024
 #: How a page of a relation begins.
 _PAGE = b'{"type":"relation",'
 #: What the end of an answer begins with, behind its pages: none of them holds a line feed.
-_RESULT = b"\n" + protocol.RESULT_LINE
+_RESULT = b"\n" + answer_bytes.RESULT_LINE
 
 #: Answers a strong read of a session's whose database and log id are told.
 Read = Callable[[Session, Request], Answer]
@@ -123,7 +123,7 @@ class Copies:
             segment=None,
         )
         answer = _whole(self._read(session, asked))
-        meta, _ = protocol.split_meta(answer)
+        meta, _ = answer_bytes.split_meta(answer)
         if meta is None or "sqlstate" in meta:
             raise ReadRefused(answer[answer.find(_RESULT) + 1 :], str((meta or {}).get("sqlstate", "")))
         return answer

@@ -18,9 +18,9 @@ import gevent
 from dirk_gevent.conflicts import Cause, ConflictBook, Status
 from dirk_gevent.engine.faults import StorageFault
 from dirk_gevent.log.contract import EntriesGoneError
+from dirk_gevent.loop.threads import NativeThreads
 from dirk_gevent.outcomes import Disagreement
 from dirk_gevent.replay import LogSource, Scratch
-from dirk_gevent.threads import NativeThreads
 from parser.errors import SqlError
 
 if TYPE_CHECKING:

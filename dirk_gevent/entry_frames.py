@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dirk_gevent import protocol
 from dirk_gevent.log.contract import Chunk
+from dirk_gevent.protocol.frames import frame_bytes, frame_compressor, join_entries
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class EntryFrames:
     compressing them is most of what sending costs here."""
 
     def __init__(self) -> None:
-        self._compressor = protocol.frame_compressor()
+        self._compressor = frame_compressor()
         self._chunk: Chunk | None = None
         self._epoch = b""
         self._frame = EntryFrame(b"", 0)
@@ -37,7 +37,7 @@ class EntryFrames:
                 "after": chunk.chain_after.hex(),
                 "epoch": epoch.hex(),
             }
-            body = protocol.join_entries(chunk.entries)
-            self._frame = EntryFrame(protocol.frame_bytes(header, body, self._compressor), len(body))
+            body = join_entries(chunk.entries)
+            self._frame = EntryFrame(frame_bytes(header, body, self._compressor), len(body))
             self._chunk, self._epoch = chunk, epoch
         return self._frame

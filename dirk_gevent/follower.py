@@ -1,8 +1,6 @@
 """A node's side of the log: receives entries, has them applied, acknowledges, and comes back by itself.
 
-One greenlet receives; each log has a lane whose entries one greenlet at a time has applied on a native thread;
-the heartbeat has its own greenlet and waits behind nobody.
-"""
+One greenlet receives, another sends heartbeats; entries are applied by a greenlet a log, on native threads."""
 
 from __future__ import annotations
 
@@ -16,7 +14,7 @@ import gevent
 from gevent import socket
 from gevent.event import Event
 
-from dirk_gevent import protocol, replication
+from dirk_gevent import replication
 from dirk_gevent.answer_work import AnswersUnderWay
 from dirk_gevent.base.logger import Logger
 from dirk_gevent.base.startup import plain_reason
@@ -32,13 +30,15 @@ from dirk_gevent.introduction import introduce
 from dirk_gevent.kept_states import settle_later
 from dirk_gevent.lane_items import Batch, Fence, Mark, Restore
 from dirk_gevent.lanes import Lane
+from dirk_gevent.loop.frame_socket import FrameSocket
+from dirk_gevent.loop.threads import NativeThreads
 from dirk_gevent.pieces import Arrivals
 from dirk_gevent.precedence import Way
 from dirk_gevent.progress import Progress
-from dirk_gevent.protocol import FrameSocket
+from dirk_gevent.protocol.frames import FOLLOW_STATEMENT, split_entries
+from dirk_gevent.protocol.metadata import with_metadata
 from dirk_gevent.replication import Hello, Welcome
 from dirk_gevent.sender import Sender
-from dirk_gevent.threads import NativeThreads
 
 _CONNECT_SECONDS = 2.0
 _SILENCE_SECONDS = 10.0
@@ -164,7 +164,7 @@ class Follower:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             hello = self._hello()
             metadata = {"follow": hello.encode()}
-            sock.sendall(protocol.with_metadata(metadata, protocol.FOLLOW_STATEMENT))
+            sock.sendall(with_metadata(metadata, FOLLOW_STATEMENT))
             frames = FrameSocket(sock)
             first = frames.receive()
             self.heard.now()
@@ -294,7 +294,7 @@ class Follower:
         lane = self.open_lane(log_id)
         if kind == "entries":
             before, after = bytes.fromhex(frame["chain"]), bytes.fromhex(frame["after"])
-            lane.put(Batch(int(frame["first"]), before, tuple(protocol.split_entries(frame["body"])), after))
+            lane.put(Batch(int(frame["first"]), before, tuple(split_entries(frame["body"])), after))
         elif kind == "mark":
             lane.put(Mark(int(frame["index"]), bool(frame["upload"]), Way(frame["way"]), int(frame["ask"])))
         elif kind == "fence":

@@ -9,7 +9,7 @@ from typing import Any
 
 import gevent
 
-from dirk_gevent import answers, protocol
+from dirk_gevent import answers
 from dirk_gevent.admission import Places
 from dirk_gevent.backends import Backend, BackendDownError, Remote, leaves_open
 from dirk_gevent.base.logger import Logger
@@ -24,6 +24,8 @@ from dirk_gevent.host import LogHost
 from dirk_gevent.log.clock import HeardTime
 from dirk_gevent.log.entry import new_request_id
 from dirk_gevent.peers import LogHostPeer
+from dirk_gevent.protocol import answer_bytes
+from dirk_gevent.protocol.metadata import with_metadata
 from dirk_gevent.relayed import RelayedAnswer
 from dirk_gevent.service import Answer
 from dirk_gevent.session import Request, Session, spoken
@@ -101,7 +103,7 @@ class Forward:
             raise
         if isinstance(answer, Remote):
             return RelayedAnswer(answer, self._node, session, request)
-        meta, stripped = protocol.split_meta(answer)
+        meta, stripped = answer_bytes.split_meta(answer)
         if meta is not None and "index" in meta:
             session.saw(int(meta["log"]), int(meta["index"]))
         return answer if request.has_meta else stripped
@@ -118,7 +120,7 @@ class Forward:
         if self._proxy is None or route.verb != "use":
             return self.run(session, request, shaped, route, wire)
         metadata = self._metadata(session, request, new_request_id(self._log_time.now_ms()))
-        message = protocol.with_metadata(metadata, request.raw)
+        message = with_metadata(metadata, request.raw)
         try:
             # What is chosen there is chosen for this session alone: not over a connection that others use.
             lease = self._proxy.lease()
@@ -128,7 +130,7 @@ class Forward:
                 lease.close()
         except BackendDownError as error:
             raise SqlError("proxy_unreachable", host=self._proxy.host, port=self._proxy.port) from error
-        meta, stripped = protocol.split_meta(answer)
+        meta, stripped = answer_bytes.split_meta(answer)
         if meta is not None and meta.get("kind") == "session":
             session.use(str(meta["db"]), int(meta["log"]))
             session.saw(int(meta["log"]), int(meta["index"]))
@@ -174,7 +176,7 @@ class Forward:
         metadata = {"db": database.name, "read": "strong"}
         read = replace(request, raw=_NOTHING, metadata=metadata)
         answer = self._ask(session, read, new_request_id(self._log_time.now_ms()), wire, may_change=False)
-        meta = (protocol.split_meta(answer)[0] if isinstance(answer, bytes) else None) or {}
+        meta = (answer_bytes.split_meta(answer)[0] if isinstance(answer, bytes) else None) or {}
         if "sqlstate" in meta or "log" not in meta:
             # An error's index is what its session has seen, not what is known.
             raise SqlError("no_readable_node", waited_ms=0)
@@ -189,7 +191,7 @@ class Forward:
         nothing that may change anything.
         """
         assert self._proxy is not None
-        message = protocol.with_metadata(self._metadata(session, request, request_id), request.raw)
+        message = with_metadata(self._metadata(session, request, request_id), request.raw)
         deadline = time.monotonic() + self._limits.wait_ms / 1000
         was_sent = False
         # What is sent over a connection that has ended may have arrived, for all one can tell afterwards.
@@ -197,7 +199,7 @@ class Forward:
         while True:
             try:
                 answer = self._proxy.ask_once(message, self._limits.statement_seconds + _SLACK_SECONDS, wire)
-                if not (was_sent and isinstance(answer, bytes) and leaves_open(protocol.split_meta(answer)[0])):
+                if not (was_sent and isinstance(answer, bytes) and leaves_open(answer_bytes.split_meta(answer)[0])):
                     return answer
             except BackendDownError as error:
                 was_sent = was_sent or error.was_sent

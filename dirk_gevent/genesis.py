@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from dirk_gevent.base.files import write_durably
-from dirk_gevent.threads import NativeThreads
+from dirk_gevent.loop.threads import NativeThreads
 
 #: Name of the file.
 GENESIS_FILE = "dirk.genesis"

@@ -16,10 +16,10 @@ from gevent.lock import Semaphore
 from dirk_gevent import replication
 from dirk_gevent.conflicts import Cause
 from dirk_gevent.log.contract import EntriesGoneError, LogDamagedError, Watch
+from dirk_gevent.loop.frame_socket import FrameSocket
 from dirk_gevent.mark_replies import MarkReplies
 from dirk_gevent.pieces import and_then, send_file
 from dirk_gevent.precedence import Way
-from dirk_gevent.protocol import FrameSocket
 from dirk_gevent.replication import Acks, Halted, Hello
 from dirk_gevent.send_lane import SendLane
 from parser.errors import SqlError

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from dirk_gevent import protocol
 from dirk_gevent.forward import Forward
 from dirk_gevent.log.entry import SYSTEM_DATABASE
+from dirk_gevent.protocol import answer_bytes
 from dirk_gevent.session import Request, Session
 from dirk_gevent.understand import Understanding
 from dirk_gevent.wire import Wire
@@ -30,7 +30,7 @@ def learn(forward: Forward, session: Session, request: Request, name: str | None
     metadata = {"db": name or SYSTEM_DATABASE, "read": "strong"}
     asked = replace(request, raw=_NOTHING_BYTES, has_meta=True, metadata=metadata)
     answer = forward.run(session, asked, _NOTHING.shaped, _NOTHING.route, wire)
-    meta = (protocol.split_meta(answer)[0] if isinstance(answer, bytes) else None) or {}
+    meta = (answer_bytes.split_meta(answer)[0] if isinstance(answer, bytes) else None) or {}
     if meta.get("sqlstate") == "3D000":
         raise SqlError("unknown_database", name=metadata["db"])
     if "sqlstate" in meta or "log" not in meta:

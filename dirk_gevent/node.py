@@ -9,7 +9,7 @@ from typing import Any
 
 import gevent
 
-from dirk_gevent import answers, protocol
+from dirk_gevent import answers
 from dirk_gevent.admission import Places
 from dirk_gevent.base.addresses import reachable
 from dirk_gevent.base.logger import Logger, logger
@@ -26,17 +26,18 @@ from dirk_gevent.heard import Heard
 from dirk_gevent.host import LogHost
 from dirk_gevent.log.embedded import EmbeddedLog
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
-from dirk_gevent.metrics import HubWatch
+from dirk_gevent.loop.hub_monitor import HubWatch
+from dirk_gevent.loop.threads import NativeThreads
 from dirk_gevent.node_stream import LongReads, NodeStream
 from dirk_gevent.node_transactions import NodeTransactions
 from dirk_gevent.open_files import NODE_FILES_A_CONNECTION, fitted
 from dirk_gevent.patience import wait_ms
 from dirk_gevent.progress import Progress
+from dirk_gevent.protocol.frames import FOLLOW_STATEMENT
 from dirk_gevent.quick import QuickReads
 from dirk_gevent.service import Answer, Service, StopRequest, TakeOver
 from dirk_gevent.session import Request, Session, spoken
 from dirk_gevent.statements import check_usable, choose_language
-from dirk_gevent.threads import NativeThreads
 from dirk_gevent.transactions import VERBS, is_apart
 from dirk_gevent.understand import HUB_CHARACTERS, Understanding
 from dirk_gevent.wire import Wire
@@ -93,7 +94,7 @@ class NodeHandler:
 
     def answer(self, session: Session, request: Request, wire: Wire) -> Answer:
         """Run one statement for a session."""
-        if request.raw == protocol.FOLLOW_STATEMENT:
+        if request.raw == FOLLOW_STATEMENT:
             host, fields = self._forward.host, request.metadata.get("follow")
             if host is None or fields is None:
                 raise SqlError("node_not_following", node=self._engine.node, reason="no log is hosted here")

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 
 import gevent
 
-from dirk_gevent import protocol
 from dirk_gevent.backends import Backend, BackendDownError, Remote
 from dirk_gevent.config.settings import Limits
 from dirk_gevent.host import LogHost
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
+from dirk_gevent.protocol import answer_bytes
 from dirk_gevent.relayed import RelayedAnswer
 from dirk_gevent.routing import ReadRouter
 from dirk_gevent.service import Answer
@@ -37,7 +37,7 @@ _NOBODY_SECONDS = 3.0
 #: A node may take this much longer than the statement's own limit before its connection is given up.
 SILENCE_SLACK_SECONDS = 5.0
 #: How an answer ends that a node gave for want of room; one that has no room for a connection has not read META.
-_TURNED_AWAY = b"(53300)" + protocol.END
+_TURNED_AWAY = b"(53300)" + answer_bytes.END
 #: What a node says that stands behind, or is being made anew: it may be able to answer in a moment.
 BEHIND_STATES = ("57P03",)
 #: What a node says whose disk or program fails: only another can answer.
@@ -131,7 +131,7 @@ class NodeReads:
         if isinstance(answer, Remote):
             pass_on = self._host.sessions.pass_on
             return RelayedAnswer(answer, _NAME, read.session, read.request, lambda: self._router.ended(name), pass_on)
-        meta, stripped = protocol.split_meta(answer)
+        meta, stripped = answer_bytes.split_meta(answer)
         told = answer if read.request.has_meta else stripped
         if stripped.endswith(_TURNED_AWAY):
             return _Refusal(name, "53300")

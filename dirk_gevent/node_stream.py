@@ -8,17 +8,18 @@ from typing import TypeVar
 
 import gevent
 
-from dirk_gevent import answers, protocol
+from dirk_gevent import answers
 from dirk_gevent.admission import Places
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.faults import StorageFault
 from dirk_gevent.engine.read import HUB_PAGES
 from dirk_gevent.engine.results import Page
 from dirk_gevent.engine.stream import RelationStream
+from dirk_gevent.loop.threads import Call, NativeThreads
 from dirk_gevent.messages.error_text import render
 from dirk_gevent.progress import Progress
+from dirk_gevent.protocol import answer_bytes
 from dirk_gevent.session import Request, Session, spoken
-from dirk_gevent.threads import Call, NativeThreads
 from dirk_gevent.wire import Wire
 from parser.errors import SqlError
 
@@ -86,7 +87,7 @@ class NodeStream:
 
     def chunks(self) -> Iterator[bytes]:
         """The pages, a few at a time, and the end."""
-        name = protocol.json_bytes(self._stream.name)
+        name = answer_bytes.json_bytes(self._stream.name)
         columns = self._stream.columns_json
         number = rows = 0
         pages = self._first
@@ -98,15 +99,15 @@ class NodeStream:
                     rows += page.rows
                     is_last = self._stream.finished and page is pages[-1]
                     total = len(pages) if self._is_whole else number if is_last else 0
-                    encoded.append(protocol.encoded_page(name, columns, page.rows_json, number, total))
+                    encoded.append(answer_bytes.encoded_page(name, columns, page.rows_json, number, total))
                 yield b"".join(encoded)
                 if self._is_over():
                     break
                 pages = self._fetch(_PAGES_A_TIME)
         except SqlError as error:
-            yield protocol.message(render(error, spoken(self._session, self._request)), self._error_meta(error))
+            yield answer_bytes.message(render(error, spoken(self._session, self._request)), self._error_meta(error))
             return
-        yield protocol.relation_end(self._meta(rows))
+        yield answer_bytes.relation_end(self._meta(rows))
 
     def stalled(self) -> None:
         """The reader is slow: drain the rest into a file so that the read transaction ends."""
@@ -170,14 +171,15 @@ class NodeStream:
         if not self._has_meta:
             return b""
         log_id, index = self._database.log_id, self._stream.index
-        return protocol.json_bytes(answers.error_meta(self._session, self._request, self._node, error, log_id, index))
+        meta = answers.error_meta(self._session, self._request, self._node, error, log_id, index)
+        return answer_bytes.json_bytes(meta)
 
     def _meta(self, rows: int) -> bytes:
         if not self._has_meta:
             return b""
         stream, log_id = self._stream, self._database.log_id
         took = {} if self._began is None else {"ms": round((time.perf_counter() - self._began) * 1000, 3)}
-        return protocol.json_bytes(
+        return answer_bytes.json_bytes(
             {
                 "node": self._node,
                 "db": self._database.name if log_id else None,

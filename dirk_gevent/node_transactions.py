@@ -31,13 +31,13 @@ from dirk_gevent.forward import Forward
 from dirk_gevent.freshness import needed_index
 from dirk_gevent.learning import learn
 from dirk_gevent.log.entry import LoggedStatement
+from dirk_gevent.loop.keyed_lock import Turns
+from dirk_gevent.loop.threads import NativeThreads
 from dirk_gevent.node_stream import LongReads, NodeStream
 from dirk_gevent.progress import Progress
 from dirk_gevent.service import Answer
 from dirk_gevent.session import Request, Session
-from dirk_gevent.threads import NativeThreads
 from dirk_gevent.transactions import refuse_inside, work_fields
-from dirk_gevent.turns import Turns
 from dirk_gevent.understand import HUB_CHARACTERS, Understood
 from dirk_gevent.wire import Wire
 from parser.errors import SqlError

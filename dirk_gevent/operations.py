@@ -17,8 +17,8 @@ from dirk_gevent.cluster import SHOWN_DIGEST_BYTES, NodeState
 from dirk_gevent.conflicts import Cause, Status
 from dirk_gevent.log.contract import DatabaseInfo, EntriesGoneError
 from dirk_gevent.log.entry import SYSTEM_DATABASE, SYSTEM_LOG_ID
+from dirk_gevent.loop.frame_socket import FrameSocket
 from dirk_gevent.messages.error_text import sentence
-from dirk_gevent.protocol import FrameSocket
 from dirk_gevent.rounds import Round
 from parser.errors import SqlError
 

@@ -14,9 +14,9 @@ import gevent
 
 from dirk_gevent.engine.faults import EntriesAltered
 from dirk_gevent.log.contract import chain_through
+from dirk_gevent.loop.threads import NativeThreads
+from dirk_gevent.loop.throttle import Pace, SteadyFile
 from dirk_gevent.replication import CHUNK_BYTES
-from dirk_gevent.steady import Pace, SteadyFile
-from dirk_gevent.threads import NativeThreads
 
 
 def send_pieces(send: Callable[[dict[str, Any], bytes], None], log_id: int, read: Callable[[int], bytes]) -> None:

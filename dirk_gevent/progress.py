@@ -15,7 +15,7 @@ from dirk_gevent.engine.faults import StorageFault
 from dirk_gevent.engine.position import NodeState
 from dirk_gevent.log.clock import HeardTime
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
-from dirk_gevent.turns import Turns
+from dirk_gevent.loop.keyed_lock import Turns
 from parser.errors import SqlError
 
 

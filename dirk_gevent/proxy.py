@@ -10,7 +10,7 @@ from typing import Any
 
 import gevent
 
-from dirk_gevent import answers, protocol
+from dirk_gevent import answers
 from dirk_gevent.backends import Backend
 from dirk_gevent.base.logger import Logger, logger
 from dirk_gevent.config.settings import Config
@@ -20,10 +20,12 @@ from dirk_gevent.host import LogHost
 from dirk_gevent.log.contract import Log
 from dirk_gevent.log.embedded import EmbeddedLog
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
-from dirk_gevent.metrics import HubWatch
+from dirk_gevent.loop.hub_monitor import HubWatch
 from dirk_gevent.node_reads import NODE_WAIT_MS, NodeRead, NodeReads
 from dirk_gevent.open_files import RELAY_FILES_A_CONNECTION, fitted
 from dirk_gevent.peers import NodePeer
+from dirk_gevent.protocol.frames import FOLLOW_STATEMENT
+from dirk_gevent.protocol.metadata import with_metadata
 from dirk_gevent.proxy_transactions import ProxyTransactions
 from dirk_gevent.routing import ReadRouter
 from dirk_gevent.service import Answer, Service, StopRequest, TakeOver
@@ -81,7 +83,7 @@ class ProxyHandler:
 
     def answer(self, session: Session, request: Request, wire: Wire) -> Answer:
         """Run one statement for a session."""
-        if request.raw == protocol.FOLLOW_STATEMENT and "follow" in request.metadata:
+        if request.raw == FOLLOW_STATEMENT and "follow" in request.metadata:
             fields = request.metadata["follow"]
             raise TakeOver(lambda taken: self._host.follow(taken, fields))
         session.forget_gone(self._host.log.is_open)
@@ -131,7 +133,7 @@ class ProxyHandler:
             metadata["db"] = database
         if request.has_meta:
             metadata |= {name: request.metadata[name] for name in (*_PASSED_FIELDS, *more) if name in request.metadata}
-        return protocol.with_metadata(metadata, request.raw)
+        return with_metadata(metadata, request.raw)
 
 
 def run(config: Config) -> int:

@@ -15,7 +15,6 @@ from typing import Any
 
 import gevent
 
-from dirk_gevent import protocol
 from dirk_gevent.backends import Backend, BackendDownError, Lease, Remote
 from dirk_gevent.cluster import NodeView
 from dirk_gevent.commits import Commits, ended
@@ -24,6 +23,8 @@ from dirk_gevent.freshness import needed_index
 from dirk_gevent.host import LogHost
 from dirk_gevent.log.entry import new_request_id
 from dirk_gevent.node_reads import BEHIND_STATES, FAULT_STATES, NODE_WAIT_MS, SILENCE_SLACK_SECONDS
+from dirk_gevent.protocol import answer_bytes
+from dirk_gevent.protocol.metadata import with_metadata
 from dirk_gevent.relayed import RelayedAnswer
 from dirk_gevent.routing import ReadRouter
 from dirk_gevent.service import Answer
@@ -144,7 +145,7 @@ class ProxyTransactions:
         database, log_id = self._host.sessions.place(session, request.database)
         minimum = self._minimum(session, request, log_id)
         metadata = self._metadata(session, request, database, {log_id: minimum})
-        message = protocol.with_metadata({**metadata, "waitMs": NODE_WAIT_MS}, request.raw)
+        message = with_metadata({**metadata, "waitMs": NODE_WAIT_MS}, request.raw)
         began = time.monotonic()
         while True:
             for name in self._choices(log_id, minimum):
@@ -186,7 +187,7 @@ class ProxyTransactions:
         except BaseException:
             held.close()
             raise
-        meta, _ = protocol.split_meta(answer)
+        meta, _ = answer_bytes.split_meta(answer)
         if meta is None or meta.get("sqlstate"):
             held.unpin()
             lease.release()
@@ -218,7 +219,7 @@ class ProxyTransactions:
         request_id = request.request_id or new_request_id(self._host.log.time_ms())
         with self._commits.under_way(request_id):
             answer = self._prepared(session, request, held, wire)
-            meta, _ = protocol.split_meta(answer)
+            meta, _ = answer_bytes.split_meta(answer)
             if meta is None or meta.get("sqlstate"):
                 return self._told(session, request, answer)
             session.saw(held.log_id, int(meta["index"]))
@@ -249,14 +250,14 @@ class ProxyTransactions:
         if request.read == "strong":
             known_index = self._host.sessions.known_index(held.log_id)
             minimum[held.log_id] = needed_index(session, request, held.log_id, known_index)
-        message = protocol.with_metadata(self._metadata(session, request, request.database, minimum), request.raw)
+        message = with_metadata(self._metadata(session, request, request.database, minimum), request.raw)
         try:
             return held.lease.ask(message, self._silence_seconds, wire)
         except BackendDownError as error:
             raise held.lost() from error
 
     def _message(self, session: Session, request: Request, more: Mapping[str, Any]) -> bytes:
-        return protocol.with_metadata({"lang": spoken(session, request), **more}, request.raw)
+        return with_metadata({"lang": spoken(session, request), **more}, request.raw)
 
     def _metadata(
         self, session: Session, request: Request, database: str | None, minimum: Mapping[int, int]
@@ -269,7 +270,7 @@ class ProxyTransactions:
 
     def _told(self, session: Session, request: Request, answer: bytes) -> bytes:
         """A node's answer as the client gets it; the session learns its index."""
-        meta, stripped = protocol.split_meta(answer)
+        meta, stripped = answer_bytes.split_meta(answer)
         if meta is not None and "index" in meta:
             log_id, index = int(meta["log"]), int(meta["index"])
             if meta.get("sqlstate"):

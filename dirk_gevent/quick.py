@@ -11,7 +11,6 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from dirk_gevent import protocol
 from dirk_gevent.engine.compiler import Schema
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
@@ -20,6 +19,8 @@ from dirk_gevent.engine.read import ReadShape
 from dirk_gevent.engine.reading import Settled
 from dirk_gevent.engine.results import PAGE_BYTES
 from dirk_gevent.freshness import is_fresh
+from dirk_gevent.protocol import answer_bytes
+from dirk_gevent.protocol.metadata import METADATA_OPEN
 from dirk_gevent.session import Request, Session
 from parser.errors import SqlError
 from parser.plan import Shaped
@@ -78,7 +79,7 @@ class QuickReads:
     def answer(self, session: Session, segment: bytes) -> bytes | None:
         """The answer to a segment that is one read known here; None: it has to go the long way."""
         try:
-            if segment.startswith(protocol.METADATA_OPEN):
+            if segment.startswith(METADATA_OPEN):
                 return self._behind_comment(session, segment)
             log_id = session.log_id
             read = self._reads.get(log_id, _NO_READS).get(segment)
@@ -110,7 +111,7 @@ class QuickReads:
         index, rows, count = found
         milliseconds = (time.perf_counter() - began) * 1000
         meta = form.meta % (index, count, milliseconds, comment.language)
-        return form.before + rows + form.after + protocol.relation_end(meta)
+        return form.before + rows + form.after + answer_bytes.relation_end(meta)
 
     def _rows(self, session: Session, read: _Read, log_id: int, asked: Request) -> tuple[int, bytes, int] | None:
         """The state's index, the rows as JSON, and how many; the session has seen that index then."""
@@ -121,7 +122,7 @@ class QuickReads:
         index, rows = found
         if not is_fresh(session, asked, log_id, index, self._engine.enacted_index):
             return None
-        encoded = protocol.json_bytes(rows)
+        encoded = answer_bytes.json_bytes(rows)
         if len(encoded) > PAGE_BYTES:
             return None
         session.saw(log_id, index)
@@ -166,7 +167,7 @@ class QuickReads:
         form = self._forms.get(settled.shape) or self._form(settled, database)
         reads = self._reads_under(settled.schema, database.log_id)
         self._count += segment not in reads
-        reads[segment] = _Read(settled, form, form.after + protocol.relation_end())
+        reads[segment] = _Read(settled, form, form.after + answer_bytes.relation_end())
 
     def _remember_comment(self, request: Request, database: Database, comment: bytes) -> bool:
         minimum = request.minimum
@@ -182,9 +183,9 @@ class QuickReads:
 
     def _form(self, settled: Settled, database: Database) -> _Form:
         plan = settled.plan
-        before, after = protocol.around_rows(protocol.json_bytes(plan.relation), settled.shape.columns_json)
+        before, after = answer_bytes.around_rows(answer_bytes.json_bytes(plan.relation), settled.shape.columns_json)
         place = {"node": self._engine.node, "db": database.name, "log": database.log_id, "kind": "read"}
-        fixed = protocol.json_bytes({**place, "tables": plan.tables, "repeatable": True})
+        fixed = answer_bytes.json_bytes({**place, "tables": plan.tables, "repeatable": True})
         meta = fixed[:-1].replace(b"%", b"%%") + b',"index":%d,"rows":%d,"ms":%.3f,"lang":"%b"}'
         if len(self._forms) >= _MOST_FORMS:
             self._forms.clear()

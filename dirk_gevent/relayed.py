@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from dirk_gevent import answers, protocol
+from dirk_gevent import answers
 from dirk_gevent.backends import Remote
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from dirk_gevent.messages.error_text import render
+from dirk_gevent.protocol import answer_bytes
 from dirk_gevent.session import Request, Session, spoken
 from parser.errors import SqlError
 
@@ -43,7 +44,7 @@ class RelayedAnswer:
             yield self._failed(SqlError("backend_lost", host=self._remote.host, port=self._remote.port))
             return
         end = self._remote.end()
-        meta, stripped = protocol.split_meta(end)
+        meta, stripped = answer_bytes.split_meta(end)
         try:
             if meta is not None and "index" in meta:
                 self._learn(int(meta["log"]), int(meta["index"]))
@@ -58,8 +59,8 @@ class RelayedAnswer:
             is_own = self._request.database in (None, self._session.database)
             log_id = self._session.log_id if is_own else SYSTEM_LOG_ID
             told = answers.error_meta(self._session, self._request, self._name, error, log_id)
-            meta = protocol.json_bytes(told)
-        return protocol.message(render(error, spoken(self._session, self._request)), meta)
+            meta = answer_bytes.json_bytes(told)
+        return answer_bytes.message(render(error, spoken(self._session, self._request)), meta)
 
     def _learn(self, log_id: int, index: int) -> None:
         if self._pass_on is not None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import orjson
 
 from dirk_gevent.base.files import write_durably
-from dirk_gevent.threads import NativeThreads
+from dirk_gevent.loop.threads import NativeThreads
 
 #: Name of the file in the log's directory.
 RENAMED_FILE = "renamed.json"

@@ -18,8 +18,8 @@ from dirk_gevent.engine.reissue import Place, reissue
 from dirk_gevent.engine.snapshot import SnapshotInfo
 from dirk_gevent.log.contract import EntriesGoneError, Log
 from dirk_gevent.log.entry import RULES
-from dirk_gevent.steady import SteadyFile
-from dirk_gevent.threads import NativeThreads
+from dirk_gevent.loop.threads import NativeThreads
+from dirk_gevent.loop.throttle import SteadyFile
 
 #: So much of a log, or of a snapshot, is in memory at a time.
 PIECE_BYTES = 4 * 1024 * 1024

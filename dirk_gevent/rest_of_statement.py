@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import gevent
 
-from dirk_gevent.protocol import StatementSplitter
+from dirk_gevent.protocol.splitter import StatementSplitter
 from dirk_gevent.wire import Wire
 from parser.errors import SqlError
 

@@ -20,9 +20,9 @@ from dirk_gevent.base.printable import moment
 from dirk_gevent.engine.reissue import Place
 from dirk_gevent.log.contract import DatabaseInfo, EntriesGoneError, SnapshotInfo
 from dirk_gevent.log.entry import SYSTEM_LOG_ID, chain, new_request_id
-from dirk_gevent.protocol import FrameSocket
+from dirk_gevent.loop.frame_socket import FrameSocket
+from dirk_gevent.loop.threads import NativeThreads
 from dirk_gevent.replay import LogSource, Scratch
-from dirk_gevent.threads import NativeThreads
 from parser.errors import SqlError
 
 if TYPE_CHECKING:

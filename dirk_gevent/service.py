@@ -18,17 +18,20 @@ from gevent.event import Event
 from gevent.pool import Pool
 from gevent.server import StreamServer
 
-from dirk_gevent import answers, protocol
+from dirk_gevent import answers
 from dirk_gevent.admission import Places, RequestBytes
 from dirk_gevent.base.logger import Logger
 from dirk_gevent.base.startup import give_way_to_hub
 from dirk_gevent.config.settings import Limits
 from dirk_gevent.listening import listen
+from dirk_gevent.loop.threads import NativeThreads
 from dirk_gevent.messages.error_text import render
-from dirk_gevent.protocol import StatementSplitter
+from dirk_gevent.protocol import answer_bytes
+from dirk_gevent.protocol.frames import FOLLOW_STATEMENT
+from dirk_gevent.protocol.metadata import METADATA_OPEN
+from dirk_gevent.protocol.splitter import StatementSplitter, StatementTooLongError
 from dirk_gevent.rest_of_statement import receive_rest
 from dirk_gevent.session import Request, Session, parse_request, spoken, without_what_is_wrong
-from dirk_gevent.threads import NativeThreads
 from dirk_gevent.understand import HUB_CHARACTERS
 from dirk_gevent.wire import Wire
 from parser.errors import SqlError
@@ -170,7 +173,7 @@ class Service:
     def _refuse(self, wire: Wire) -> None:
         error = SqlError("too_many_connections", limit=self._limits.max_connections)
         with suppress(OSError):
-            wire.send(protocol.message(render(error, self._handler.open_session().language)))
+            wire.send(answer_bytes.message(render(error, self._handler.open_session().language)))
             wire.linger()
         wire.close()
 
@@ -204,7 +207,7 @@ class Service:
                     self._one(wire, session, statement, segment)
                 if held_bytes:
                     held_bytes = self._request_bytes.change(held_bytes, splitter.pending_bytes)
-        except protocol.StatementTooLongError:
+        except StatementTooLongError:
             self._end(wire, session, SqlError("statement_too_long", limit_bytes=self._limits.max_statement_bytes))
         except SqlError as error:
             # There is no room for the rest of a long statement: what is dropped now is room for others.
@@ -218,7 +221,7 @@ class Service:
 
     def _end(self, wire: Wire, session: Session, error: SqlError) -> None:
         """Say why the connection can't go on, and end it."""
-        wire.send(protocol.message(render(error, session.language)))
+        wire.send(answer_bytes.message(render(error, session.language)))
         wire.linger()
 
     def _one(self, wire: Wire, session: Session, statement: bytes, segment: bytes | None) -> None:
@@ -260,8 +263,8 @@ class Service:
         """
         if request.is_empty:
             meta = answers.meta_of(session, request, self._handler.name, "session")
-            return protocol.message("OK", protocol.json_bytes(meta) if meta is not None else b"")
-        if session.transaction is not None or request.raw == protocol.FOLLOW_STATEMENT:
+            return answer_bytes.message("OK", answer_bytes.json_bytes(meta) if meta is not None else b"")
+        if session.transaction is not None or request.raw == FOLLOW_STATEMENT:
             return self._handler.answer(session, request, wire)
         self._places.take()
         session.places = self._places
@@ -276,8 +279,8 @@ class Service:
             error = self._placed(error, request.text)
         meta = b""
         if request is not None and request.has_meta:
-            meta = protocol.json_bytes(self._handler.error_meta(session, request, error))
-        return protocol.message(render(error, spoken(session, request)), meta)
+            meta = answer_bytes.json_bytes(self._handler.error_meta(session, request, error))
+        return answer_bytes.message(render(error, spoken(session, request)), meta)
 
     def _placed(self, error: SqlError, text: str) -> SqlError:
         """The error with its line and column; what a long text costs is not the hub's to pay."""
@@ -295,7 +298,7 @@ def _is_follower(sock: socket.socket) -> bool:
         return False
     finally:
         sock.settimeout(None)
-    return beginning.startswith(protocol.METADATA_OPEN + b'{"follow":')
+    return beginning.startswith(METADATA_OPEN + b'{"follow":')
 
 
 def _send_streamed(wire: Wire, answer: Streamed) -> None:

@@ -7,9 +7,10 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from dirk_gevent import protocol
 from dirk_gevent.admission import Places
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
+from dirk_gevent.protocol.metadata import MetadataError, split_metadata
+from dirk_gevent.protocol.splitter import is_blank
 from parser.errors import SqlError
 from parser.plan import Args, Value
 
@@ -120,8 +121,8 @@ def parse_request(statement: bytes) -> Request:
     (22023, a metadata field of the wrong kind).
     """
     try:
-        metadata, raw = protocol.split_metadata(statement)
-    except protocol.MetadataError as error:
+        metadata, raw = split_metadata(statement)
+    except MetadataError as error:
         raise SqlError("metadata_invalid", detail=str(error)) from error
     try:
         text = raw.decode("utf-8")
@@ -130,7 +131,7 @@ def parse_request(statement: bytes) -> Request:
     if "\0" in text:
         raise SqlError("encoding_invalid", offset=text.index("\0"))
     if metadata is None:
-        return Request(raw, text, minimum=_NO_MINIMUM, metadata=_NO_METADATA, is_empty=protocol.is_blank(raw))
+        return Request(raw, text, minimum=_NO_MINIMUM, metadata=_NO_METADATA, is_empty=is_blank(raw))
     return Request(
         raw,
         text,
@@ -143,7 +144,7 @@ def parse_request(statement: bytes) -> Request:
         trace=_string(metadata, "trace"),
         language=_choice(metadata, "lang", LANGUAGES, None),
         metadata=metadata,
-        is_empty=protocol.is_blank(raw),
+        is_empty=is_blank(raw),
     )
 
 
@@ -153,8 +154,8 @@ def without_what_is_wrong(statement: bytes) -> Request | None:
     None for one without metadata.
     """
     try:
-        metadata, _ = protocol.split_metadata(statement)
-    except protocol.MetadataError:
+        metadata, _ = split_metadata(statement)
+    except MetadataError:
         return None
     if metadata is None:
         return None

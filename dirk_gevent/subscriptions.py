@@ -13,11 +13,11 @@ from dirk_gevent.conflicts import Cause, Status
 from dirk_gevent.engine.build import build_fingerprint
 from dirk_gevent.host_link import NodeLink
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
+from dirk_gevent.loop.frame_socket import FrameSocket
 from dirk_gevent.messages.error_text import sentence
 from dirk_gevent.namesakes import Namesakes
 from dirk_gevent.operations import serve_admin
 from dirk_gevent.outcomes import Header
-from dirk_gevent.protocol import FrameSocket
 from dirk_gevent.replication import Hello
 from parser.errors import SqlError
 

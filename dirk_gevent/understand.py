@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
-from dirk_gevent.threads import NativeThreads
+from dirk_gevent.loop.threads import NativeThreads
 from parser.bind import check_surplus
 from parser.plan import Args, Route, Shaped
 from parser.plans import Statements

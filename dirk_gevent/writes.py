@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import replace
 
-from dirk_gevent import answers, protocol
+from dirk_gevent import answers
 from dirk_gevent.backends import OPEN_CLASSES
 from dirk_gevent.config.settings import Limits
 from dirk_gevent.copying import SMALL_BYTES, Copies, Read, ReadRefused, nowhere
@@ -13,6 +13,7 @@ from dirk_gevent.engine.results import Outcome
 from dirk_gevent.host import LogHost
 from dirk_gevent.log.contract import DatabaseChanged
 from dirk_gevent.log.entry import SYSTEM_LOG_ID, DatabaseChange, Draft, LoggedStatement, new_request_id
+from dirk_gevent.protocol import answer_bytes
 from dirk_gevent.session import Request, Session
 from parser.copies import names_others
 from parser.errors import SqlError
@@ -85,7 +86,7 @@ class Writes:
                     return self._answer(session, request, database, log_id, outcome)
             if isinstance(error, SqlError):
                 raise
-            return error.answer if request.has_meta else protocol.split_meta(error.answer)[1]
+            return error.answer if request.has_meta else answer_bytes.split_meta(error.answer)[1]
         if copied.size_bytes <= SMALL_BYTES:
             place.close()
         made = replace(draft, statements=(copied.statement,), request_hash=copied.request_hash)

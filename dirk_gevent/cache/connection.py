@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
-from dirk_gevent import answers, protocol
+from dirk_gevent import answers
 from dirk_gevent.admission import RequestBytes
 from dirk_gevent.cache.flights import Flight, Flights
 from dirk_gevent.cache.forward import UNSTORED_LIMIT_BYTES, Answer, Forwarded, Forwarder, TransactionLostError
@@ -22,7 +22,9 @@ from dirk_gevent.freshness import needed_index
 from dirk_gevent.log.clock import HeardTime
 from dirk_gevent.log.entry import SYSTEM_LOG_ID, new_request_id
 from dirk_gevent.messages.error_text import render
-from dirk_gevent.protocol import StatementSplitter, StatementTooLongError
+from dirk_gevent.protocol import answer_bytes
+from dirk_gevent.protocol.metadata import with_metadata
+from dirk_gevent.protocol.splitter import StatementSplitter, StatementTooLongError
 from dirk_gevent.rest_of_statement import receive_rest
 from dirk_gevent.session import Request, Session, parse_request, spoken, without_what_is_wrong
 from dirk_gevent.wire import Wire
@@ -160,7 +162,7 @@ class ClientConnection:
         try:
             request = parse_request(statement)
             if request.is_empty:
-                self._client.send(protocol.message("OK", self._meta(request)))
+                self._client.send(answer_bytes.message("OK", self._meta(request)))
             else:
                 self._answer(request, segment)
         except SqlError as error:
@@ -292,7 +294,7 @@ class ClientConnection:
         asked = {**request.metadata, **added}
         # An answer in that form would be kept for those that ask for the other one.
         asked.pop("literals", None)
-        wire = protocol.with_metadata(asked, request.raw)
+        wire = with_metadata(asked, request.raw)
         limit = self._store.answer_limit_bytes if verdict.key is not None else UNSTORED_LIMIT_BYTES
         is_harmless, is_commit = changes_nothing(request.raw), may_be_commit(request.raw)
         return Forwarded(wire, request_id, is_harmless, self._in_transaction, is_commit, limit)
@@ -375,13 +377,13 @@ class ClientConnection:
             is_own = request.database in (None, session.database)
             log_id = session.log_id if is_own else self._log_ids.get(request.database or "", SYSTEM_LOG_ID)
             told = answers.error_meta(session, request, _NAME, error, log_id)
-            meta = protocol.json_bytes({**told, "tx": self._in_transaction, "cache": "error"})
-        return protocol.message(render(error, spoken(self._session, request)), meta)
+            meta = answer_bytes.json_bytes({**told, "tx": self._in_transaction, "cache": "error"})
+        return answer_bytes.message(render(error, spoken(self._session, request)), meta)
 
     def _meta(self, request: Request) -> bytes:
         """META of an answer that is about the session alone."""
         meta = answers.meta_of(self._session, request, _NAME, "session", cache="session")
-        return protocol.json_bytes({**meta, "tx": self._in_transaction}) if meta is not None else b""
+        return answer_bytes.json_bytes({**meta, "tx": self._in_transaction}) if meta is not None else b""
 
     def _end(self, error: SqlError, cause: Exception, request: Request | None = None) -> NoReturn:
         """Send a last answer and end the session, so that no reset overtakes the answer."""

@@ -14,13 +14,14 @@ from typing import Any
 
 import gevent
 
-from dirk_gevent import protocol
 from dirk_gevent.base.logger import Logger
 from dirk_gevent.base.startup import plain_reason
 from dirk_gevent.cache.store import Store, now
 from dirk_gevent.cache.upstream import Backoff, connect
 from dirk_gevent.log.clock import HeardTime
-from dirk_gevent.protocol import FrameSocket
+from dirk_gevent.loop.frame_socket import FrameSocket
+from dirk_gevent.protocol.frames import FOLLOW_STATEMENT
+from dirk_gevent.protocol.metadata import with_metadata
 
 MIN_PING_SECONDS = 0.01
 MAX_PING_SECONDS = 0.5
@@ -72,7 +73,7 @@ class HeaderFollower:
         frames = FrameSocket(sock)
         pinger = None
         try:
-            sock.sendall(protocol.with_metadata({"follow": {"as": "cache"}}, protocol.FOLLOW_STATEMENT))
+            sock.sendall(with_metadata({"follow": {"as": "cache"}}, FOLLOW_STATEMENT))
             self._pings.clear()
             self._heard_at = now()
             pinger = gevent.spawn(self._ping, frames)

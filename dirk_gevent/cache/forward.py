@@ -11,8 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from dirk_gevent import protocol
-from dirk_gevent.answer_relay import AnswerRelay
 from dirk_gevent.backends import leaves_open
 from dirk_gevent.cache.store import Store, answer_with_meta, now
 from dirk_gevent.cache.upstream import (
@@ -22,6 +20,8 @@ from dirk_gevent.cache.upstream import (
     UpstreamDownError,
     UpstreamLostError,
 )
+from dirk_gevent.protocol import answer_bytes
+from dirk_gevent.protocol.answer_relay import AnswerRelay
 from dirk_gevent.wire import Wire
 from parser.errors import SqlError
 
@@ -119,17 +119,17 @@ class Forwarder:
     ) -> Answer:
         self.release()
         held = bytearray()
-        while not held.endswith(protocol.END):
+        while not held.endswith(answer_bytes.END):
             if len(held) > forwarded.limit_bytes or not self._store.may_collect():
                 streaming()
                 return self._stream(bytes(held), with_meta, failed)
             data = self._upstream.receive()
-            if not held and not protocol.may_begin_answer(data):
+            if not held and not answer_bytes.may_begin_answer(data):
                 self._upstream.close(abort=True)
                 raise UpstreamLostError("what listens there does not answer as DirkDB")
             self._hold(len(data))
             held += data
-        meta, body = protocol.split_meta(bytes(held))
+        meta, body = answer_bytes.split_meta(bytes(held))
         return Answer(body, meta or {})
 
     def _stream(self, held: bytes, with_meta: bool, failed: Callable[[SqlError], bytes]) -> Answer:
@@ -156,7 +156,7 @@ class Forwarder:
             # The client is gone in the middle: what is left of the answer belongs to nobody.
             self._upstream.close(abort=True)
             raise
-        found, tail = protocol.split_meta(relay.tail)
+        found, tail = answer_bytes.split_meta(relay.tail)
         meta = found or {}
         self._client.send(answer_with_meta(tail, {**meta, "cache": "size"}) if with_meta else tail)
         return Answer(b"", meta, is_streamed=True)

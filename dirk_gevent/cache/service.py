@@ -10,7 +10,6 @@ from gevent.event import Event
 from gevent.pool import Pool
 from gevent.server import StreamServer
 
-from dirk_gevent import protocol
 from dirk_gevent.admission import RequestBytes
 from dirk_gevent.base.logger import Logger, logger
 from dirk_gevent.base.startup import give_way_to_hub
@@ -22,9 +21,10 @@ from dirk_gevent.cache.store import Store
 from dirk_gevent.config.settings import Config
 from dirk_gevent.heard import Heard
 from dirk_gevent.listening import listen
+from dirk_gevent.loop.hub_monitor import HubWatch
 from dirk_gevent.messages.error_text import render
-from dirk_gevent.metrics import HubWatch
 from dirk_gevent.open_files import RELAY_FILES_A_CONNECTION, fitted
+from dirk_gevent.protocol import answer_bytes
 from dirk_gevent.service import StopRequest
 from dirk_gevent.wire import Wire
 from parser.errors import SqlError
@@ -127,7 +127,7 @@ class CacheService:
 
     def _refuse(self, client: Wire) -> None:
         error = SqlError("too_many_connections", limit=self._options.max_connections)
-        client.send(protocol.message(render(error, self._options.language)))
+        client.send(answer_bytes.message(render(error, self._options.language)))
         client.linger()
 
 

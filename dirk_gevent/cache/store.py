@@ -25,8 +25,8 @@ from typing import Any, NamedTuple
 
 from cachetools import TTLCache
 
-from dirk_gevent import protocol
 from dirk_gevent.heard import Heard
+from dirk_gevent.protocol import answer_bytes
 
 #: Spellings of one request (final newline, spaces, metadata) that the fast path knows for one entry.
 ALIASES_AN_ENTRY = 4
@@ -88,7 +88,7 @@ class Entry:
 
 def answer_with_meta(answer: bytes, meta: Mapping[str, Any]) -> bytes:
     """`answer` (complete, without META) with its META line."""
-    return answer[: -len(protocol.END)] + protocol.meta_line(protocol.json_bytes(meta)) + protocol.END
+    return answer[: -len(answer_bytes.END)] + answer_bytes.meta_line(answer_bytes.json_bytes(meta)) + answer_bytes.END
 
 
 class HotAnswer:

@@ -11,7 +11,7 @@ import orjson
 
 from dirk_gevent.engine import records
 from dirk_gevent.engine.rowids import rowid_name
-from dirk_gevent.steady import Pace
+from dirk_gevent.loop.throttle import Pace
 
 DIGEST_BYTES = 32
 _CHUNK_ROWS = 200

@@ -23,7 +23,6 @@ import apsw
 import orjson
 import zstandard
 
-from dirk_gevent import steady
 from dirk_gevent.base.files import put_in_place
 from dirk_gevent.engine import records
 from dirk_gevent.engine.compiler import Schema
@@ -34,8 +33,9 @@ from dirk_gevent.engine.file_format import check_format, later_release
 from dirk_gevent.engine.files import remove_file
 from dirk_gevent.engine.functions import EntryContext, register
 from dirk_gevent.engine.wal import Overtaken, Wal
+from dirk_gevent.loop import throttle
+from dirk_gevent.loop.throttle import Pace, SteadyFile
 from dirk_gevent.sqlite.journal_mode import set_journal_mode
-from dirk_gevent.steady import Pace, SteadyFile
 
 FORMAT = 1
 _CHUNK_BYTES = 1 << 20
@@ -116,7 +116,7 @@ class Pin:
             raise StorageFault(error, "content digest") from error
         finally:
             with suppress(OSError):
-                steady.remove(image)
+                throttle.remove(image)
 
     def snapshot(self, path: Path) -> SnapshotInfo:
         """Write a snapshot file at `path` (through a temporary file beside it, fsynced), and end.
@@ -144,7 +144,7 @@ class Pin:
             raise StorageFault(error, f"snapshot of {self._meta.name}") from error
         finally:
             with suppress(OSError):
-                steady.remove(image)
+                throttle.remove(image)
                 remove_file(image)
                 partial.unlink(missing_ok=True)
 
@@ -202,12 +202,12 @@ class Pin:
             page_bytes: int = source.pragma("page_size")
             with image.open("rb") as written, target.backup("main", source, "main") as backup:
                 while not backup.done:
-                    backup.step(steady.STEP_BYTES // page_bytes)
+                    backup.step(throttle.STEP_BYTES // page_bytes)
                     if not backup.done:
                         self._check()
                         os.fdatasync(written.fileno())
                         if rests:
-                            pace.worked(steady.STEP_BYTES)
+                            pace.worked(throttle.STEP_BYTES)
         finally:
             target.close(True)
 

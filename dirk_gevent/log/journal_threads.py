@@ -10,7 +10,6 @@ from typing import TypeVar
 
 import apsw
 from gevent.event import Event
-from gevent.threadpool import ThreadPool
 
 from dirk_gevent.base import logger
 from dirk_gevent.base.files import free_bytes
@@ -18,7 +17,7 @@ from dirk_gevent.log.damage import FoundDamage
 from dirk_gevent.log.epochs import Epochs
 from dirk_gevent.log.journal import Journal, JournalView
 from dirk_gevent.log.rows import Commit, Contents
-from dirk_gevent.log.threads import call
+from dirk_gevent.loop.threads import NativeThreads
 from parser.errors import SqlError
 
 #: WAL pages (4 KiB each) after which a checkpoint runs beside the appends.
@@ -52,7 +51,7 @@ class JournalThreads:
         self._journal = Journal(directory, vfs)
         self._reader = JournalView(directory, vfs)
         self._checkpointer = JournalView(directory, vfs)
-        self._pools = ThreadPool(1), ThreadPool(1), ThreadPool(1)
+        self._threads = NativeThreads(1), NativeThreads(1), NativeThreads(1)
         self._readable = Event()
         self.is_faulty = False
         #: What the last opening found, and what came to light since.
@@ -71,7 +70,7 @@ class JournalThreads:
     def open(self) -> Contents:
         """Opens the journal; SqlError `log_damaged`, or `log_unavailable` when the files cannot be used now."""
         try:
-            contents = call(self._pools[0], self._journal.open)
+            contents = self._threads[0].call(self._journal.open)
         except (apsw.Error, OSError) as error:
             raise SqlError("log_unavailable", reason=str(error)) from error
         self.is_faulty = False
@@ -90,7 +89,7 @@ class JournalThreads:
     def write(self, function: Callable[..., _Result], *args: object) -> _Result:
         """Runs a method of `journal` on the writer's thread; errors as `commit`."""
         try:
-            return call(self._pools[0], function, *args)
+            return self._threads[0].call(function, *args)
         except apsw.FullError as error:
             raise SqlError("disk_full_log", path=str(self._directory)) from error
         except apsw.Error as error:
@@ -125,7 +124,7 @@ class JournalThreads:
         """
         self._readable.wait()
         try:
-            return call(self._pools[1], function, *args)
+            return self._threads[1].call(function, *args)
         except apsw.Error as error:
             raise SqlError("log_unavailable", reason=str(error)) from error
 
@@ -136,7 +135,7 @@ class JournalThreads:
         if not self._readable.is_set():
             raise SqlError("log_unavailable", reason="the journal is being opened again")
         try:
-            return call(self._pools[2], function, *args)
+            return self._threads[2].call(function, *args)
         except apsw.Error as error:
             raise SqlError("log_unavailable", reason=str(error)) from error
 
@@ -148,7 +147,7 @@ class JournalThreads:
     def checkpoint_beside(self) -> None:
         """Moves what it can of the WAL into the file while appends go on."""
         self._readable.wait()
-        call(self._pools[2], self._checkpointer.checkpoint)
+        self._threads[2].call(self._checkpointer.checkpoint)
 
     def checkpoint_now(self) -> None:
         """Moves the whole WAL into the file; appends wait."""
@@ -163,16 +162,15 @@ class JournalThreads:
         """Closes the journal and ends its threads. Readers that wait get `log_unavailable`."""
         self._close_connections()
         self._readable.set()
-        for pool in self._pools:
-            pool.join()
-            pool.kill()
+        for thread in self._threads:
+            thread.end()
 
     def _close_connections(self) -> None:
         self._readable.clear()
         closings = self._journal.close, self._reader.close, self._checkpointer.close
-        for pool, close in zip(self._pools, closings, strict=True):
+        for thread, close in zip(self._threads, closings, strict=True):
             try:
-                call(pool, close)
+                thread.call(close)
             except apsw.Error:
                 # The last connection's own checkpoint failed. What it could not move is still in the WAL, and the
                 # next opening moves it or fails.

@@ -14,13 +14,11 @@ from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
 
-from gevent.threadpool import ThreadPool
-
 from dirk_gevent.base.files import free_bytes, make_directory, put_in_place
 from dirk_gevent.log.contract import SnapshotInfo
 from dirk_gevent.log.entry import HASH_BYTES
-from dirk_gevent.log.threads import call
-from dirk_gevent.steady import SteadyFile, remove
+from dirk_gevent.loop.threads import NativeThreads
+from dirk_gevent.loop.throttle import SteadyFile, remove
 from parser.errors import SqlError
 
 #: Name of the folder in the log's directory.
@@ -38,7 +36,7 @@ class SnapshotFiles:
     def __init__(self, directory: Path, reserve_bytes: int) -> None:
         self._folder = directory / SNAPSHOT_FOLDER
         self._reserve_bytes = reserve_bytes
-        self._pool = ThreadPool(_THREADS)
+        self._threads = NativeThreads(_THREADS)
         #: Told of a snapshot whose file is not what was stored, with the reason.
         self.damaged: Callable[[SnapshotInfo, str], None] = lambda _info, _reason: None
         self._readers: dict[Path, int] = {}
@@ -63,25 +61,25 @@ class SnapshotFiles:
         SqlError `disk_full_log`; `snapshot_refused` when `info.checksum` is given and is not that of the
         bytes.
         """
-        writer = call(self._pool, _Writer, self._folder, info, self._reserve_bytes)
+        writer = self._threads.call(_Writer, self._folder, info, self._reserve_bytes)
         try:
             for chunk in chunks:
-                call(self._pool, writer.write, chunk)
-            return call(self._pool, writer.finish)
+                self._threads.call(writer.write, chunk)
+            return self._threads.call(writer.finish)
         except OSError as error:
             if error.errno == errno.ENOSPC:
                 raise SqlError("disk_full_log", path=str(self._folder)) from error
             raise
         finally:
-            call(self._pool, writer.abandon)
+            self._threads.call(writer.abandon)
 
     def open(self, info: SnapshotInfo) -> OpenSnapshot:
         """A reader of a stored snapshot; SqlError `snapshot_gone` when the file is not there."""
         path = snapshot_file(self._folder, info.log_id, info.index)
         try:
-            file = call(self._pool, _Checked, path, info)
+            file = self._threads.call(_Checked, path, info)
         except FileNotFoundError as error:
-            if call(self._pool, self._folder.exists):
+            if self._threads.call(self._folder.exists):
                 self.damaged(info, "its file is gone")
             raise SqlError("snapshot_gone", log_id=info.log_id, index=info.index) from error
         self._readers[path] = self._readers.get(path, 0) + 1
@@ -91,9 +89,9 @@ class SnapshotFiles:
         """The next bytes of an open file, read on a native thread; SqlError `snapshot_damaged`."""
         info = file.info
         try:
-            return call(self._pool, file.read, max_bytes)
+            return self._threads.call(file.read, max_bytes)
         except OSError as error:
-            if not call(self._pool, file.is_whole):
+            if not self._threads.call(file.is_whole):
                 self.damaged(info, str(error))
             raise SqlError("snapshot_damaged", log_id=info.log_id, index=info.index, reason=str(error)) from error
 
@@ -104,7 +102,7 @@ class SnapshotFiles:
             if path in self._readers:
                 self._unwanted.add(path)
             else:
-                call(self._pool, remove, path)
+                self._threads.call(remove, path)
 
     def closed(self, path: Path) -> None:
         """A reader of `path` is done."""
@@ -113,12 +111,11 @@ class SnapshotFiles:
             del self._readers[path]
             if path in self._unwanted:
                 self._unwanted.discard(path)
-                call(self._pool, remove, path)
+                self._threads.call(remove, path)
 
     def close(self) -> None:
         """Ends the threads once they are done."""
-        self._pool.join()
-        self._pool.kill()
+        self._threads.end()
 
 
 class OpenSnapshot:

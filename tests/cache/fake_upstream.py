@@ -15,11 +15,12 @@ from gevent.event import Event
 from gevent.pool import Pool
 from gevent.server import StreamServer
 
-from dirk_gevent import protocol
 from dirk_gevent.base.logger import logger
 from dirk_gevent.cache.options import CacheOptions
 from dirk_gevent.cache.service import CacheService
-from dirk_gevent.protocol import FrameSocket, StatementSplitter
+from dirk_gevent.loop.frame_socket import FrameSocket
+from dirk_gevent.protocol import answer_bytes
+from dirk_gevent.protocol.splitter import StatementSplitter
 from dirk_gevent.session import Request, parse_request
 from tests.cluster import free_port
 
@@ -116,7 +117,8 @@ class FakeUpstream:
             return False
         if body == b"":
             return self._huge(sock, request, meta)
-        sock.sendall(body[: -len(protocol.END)] + protocol.meta_line(protocol.json_bytes(meta)) + protocol.END)
+        encoded = answer_bytes.meta_line(answer_bytes.json_bytes(meta))
+        sock.sendall(body[: -len(answer_bytes.END)] + encoded + answer_bytes.END)
         return True
 
     def _run(self, request: Request) -> tuple[bytes, dict[str, Any]]:
@@ -128,30 +130,30 @@ class FakeUpstream:
                 self.index += 1
                 self.outcomes[str(request.request_id)] = self.index
             index = self.outcomes[str(request.request_id)]
-            return protocol.message("Tafinditra"), meta | {"kind": "write", "index": index}
+            return answer_bytes.message("Tafinditra"), meta | {"kind": "write", "index": index}
         if word == "ampiasao":
-            return protocol.message("Ny tahiry : x dia miasa ankehitriny"), meta | {"kind": "session"}
+            return answer_bytes.message("Ny tahiry : x dia miasa ankehitriny"), meta | {"kind": "session"}
         if word == "atombohy":
             self.extra_meta["tx"] = True
-            return protocol.message("Nanomboka ny asa"), meta | {"kind": "session", "tx": True}
+            return answer_bytes.message("Nanomboka ny asa"), meta | {"kind": "session", "tx": True}
         if rest == "diso":
-            return protocol.message("Hadisoana : diso (42P01)"), meta | {"sqlstate": "42P01"}
+            return answer_bytes.message("Hadisoana : diso (42P01)"), meta | {"sqlstate": "42P01"}
         if rest.startswith("huge"):
             return b"", meta
         index = self.stale_index if self.stale_index is not None else self.index
         rows = [[f"{rest}@{index}"]]
-        page = protocol.encoded_page(b'"t"', COLUMNS, protocol.json_bytes(rows), 1, 1)
-        return page + protocol.relation_end(), meta | {"index": index}
+        page = answer_bytes.encoded_page(b'"t"', COLUMNS, answer_bytes.json_bytes(rows), 1, 1)
+        return page + answer_bytes.relation_end(), meta | {"index": index}
 
     def _huge(self, sock: socket.socket, request: Request, meta: dict[str, Any]) -> bool:
         pages = int(request.text.split()[2])
         for number in range(1, pages + 1):
-            data = protocol.encoded_page(b'"t"', COLUMNS, protocol.json_bytes([["x" * 1000]] * 200), number, 0)
+            data = answer_bytes.encoded_page(b'"t"', COLUMNS, answer_bytes.json_bytes([["x" * 1000]] * 200), number, 0)
             sock.sendall(data)
             self.sent_bytes += len(data)
             if self.cut_after_bytes is not None and self.sent_bytes > self.cut_after_bytes:
                 return False
-        sock.sendall(protocol.relation_end(protocol.json_bytes(meta)))
+        sock.sendall(answer_bytes.relation_end(answer_bytes.json_bytes(meta)))
         return True
 
 
@@ -168,12 +170,12 @@ class Client:
     def answer(self, deadline_seconds: float = 10.0) -> bytes:
         """The next answer, END included; b"" when the connection ended before it."""
         with gevent.Timeout(deadline_seconds):
-            while (end := self._buffer.find(protocol.END)) < 0:
+            while (end := self._buffer.find(answer_bytes.END)) < 0:
                 data = self.sock.recv(1 << 20)
                 if not data:
                     return b""
                 self._buffer += data
-        end += len(protocol.END)
+        end += len(answer_bytes.END)
         answer, self._buffer = self._buffer[:end], self._buffer[end:]
         return answer
 

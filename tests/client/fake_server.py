@@ -12,7 +12,9 @@ from typing import Any
 
 import orjson
 
-from dirk_gevent import protocol
+from dirk_gevent.protocol import answer_bytes
+from dirk_gevent.protocol.metadata import split_metadata
+from dirk_gevent.protocol.splitter import StatementSplitter
 from tests.cluster import free_port
 
 #: Answers instead of bytes: close without a word; close after the bytes that follow.
@@ -77,11 +79,11 @@ class FakeServer:
             threading.Thread(target=self._serve, args=(connection, self._count), daemon=True).start()
 
     def _serve(self, connection: socket.socket, number: int) -> None:
-        splitter = protocol.StatementSplitter()
+        splitter = StatementSplitter()
         with connection, contextlib.suppress(OSError):
             while data := connection.recv(65536):
                 for statement in splitter.feed(data):
-                    metadata, body = protocol.split_metadata(statement)
+                    metadata, body = split_metadata(statement)
                     asked = Asked(body.decode(), metadata, number)
                     self.asked.append(asked)
                     answer = self.answer(asked)
@@ -98,15 +100,15 @@ def relation(names: list[str], rows: list[list[Any]], meta: dict[str, Any] | Non
     columns = orjson.dumps([{"name": name, "origin": "t"} for name in names])
     pages = [rows[at : at + 200] for at in range(0, len(rows), 200)] or [[]]
     body = b"".join(
-        protocol.encoded_page(b'"t"', columns, orjson.dumps(page), number, len(pages))
+        answer_bytes.encoded_page(b'"t"', columns, orjson.dumps(page), number, len(pages))
         for number, page in enumerate(pages, 1)
     )
-    return body + protocol.relation_end(orjson.dumps(meta) if meta else b"")
+    return body + answer_bytes.relation_end(orjson.dumps(meta) if meta else b"")
 
 
 def message(text: str, meta: dict[str, Any] | None = None) -> bytes:
     """A whole answer with a message."""
-    return protocol.message(text, orjson.dumps(meta) if meta else b"")
+    return answer_bytes.message(text, orjson.dumps(meta) if meta else b"")
 
 
 def wait_for(condition: Callable[[], Any], deadline_seconds: float = 10.0) -> Any:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dirk_gevent import protocol
 from dirk_gevent.driver.client_splitter import Statement, StatementReader, Unfinished, Word, is_complete, word_of
+from dirk_gevent.protocol.splitter import StatementSplitter
 
 
 def read(text: str) -> list[Statement | Word]:
@@ -77,7 +77,7 @@ def test_complete_is_what_enter_sends() -> None:
 @given(st.lists(st.sampled_from([*"a;'\"`-/*#+\\\n ", "--", "/*", "*/", "#-", "//", "''"]), max_size=40))
 def test_client_and_server_cut_alike(pieces: list[str]) -> None:
     text = "".join(pieces) + "\n"
-    server = [statement.decode() for statement in protocol.StatementSplitter().feed(text.encode())]
+    server = [statement.decode() for statement in StatementSplitter().feed(text.encode())]
     client = [item.text for item in read(text) if isinstance(item, Statement)]
     words = sum(isinstance(item, Word) for item in read(text))
     assert len(server) == len(client) + words

@@ -8,12 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from dirk_gevent import steady
 from dirk_gevent.engine.apply import Work
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.snapshot import SnapshotInfo
 from dirk_gevent.log.entry import NO_CHAIN, Entry, chain
+from dirk_gevent.loop import throttle
 from tests.crash.points import Ack, Scenario
 from tests.engine.plans import LogMaker, open_engine, rows_of, work
 
@@ -135,7 +135,7 @@ class SnapshotWrite:
 
     def act(self, root: Path, ack: Ack) -> None:
         """Make one, apply, make another over it."""
-        steady.STEP_BYTES = _STEP_BYTES
+        throttle.STEP_BYTES = _STEP_BYTES
         with opened(root) as engine:
             database = engine.by_log(1)
             for last in (9, 11):
@@ -167,7 +167,7 @@ class SnapshotReceive:
 
     def act(self, root: Path, ack: Ack) -> None:
         """Become what it says, then go on."""
-        steady.STEP_BYTES = _STEP_BYTES
+        throttle.STEP_BYTES = _STEP_BYTES
         engine = open_engine(root / "node")
         database = engine.by_log(1)
         rows_of(database, "select a, b from u")

@@ -12,7 +12,7 @@ import pytest
 
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
-from dirk_gevent.steady import FREED_BYTES, LEAST_BYTES_A_SECOND, STEP_BYTES, Pace, SteadyFile, remove
+from dirk_gevent.loop.throttle import FREED_BYTES, LEAST_BYTES_A_SECOND, STEP_BYTES, Pace, SteadyFile, remove
 from tests.engine.plans import LogMaker, open_database, work
 
 _LEAST_STEP_SECONDS = STEP_BYTES / LEAST_BYTES_A_SECOND

@@ -14,7 +14,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from dirk_gevent.protocol import StatementSplitter
+from dirk_gevent.protocol.splitter import StatementSplitter
 from tests.cluster import ROOT, Connection, message, pages, rows
 
 HERE = Path(__file__).resolve().parent

@@ -19,7 +19,7 @@ from dirk_gevent.backup_file import Backup, BackupDamaged, BackupWriter
 from dirk_gevent.config.settings import Limits
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.log.entry import NO_CHAIN, chain
-from dirk_gevent.threads import NativeThreads
+from dirk_gevent.loop.threads import NativeThreads
 from tests.engine.plans import LogMaker, open_engine, work
 
 ENTRIES, PIECE = 40, 10

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from dirk_gevent.protocol import StatementSplitter
+from dirk_gevent.protocol.splitter import StatementSplitter
 from parser.errors import SqlError
 from parser.shape import split
 from tests.parser.small_database import STATEMENTS, SmallDatabase

@@ -11,7 +11,7 @@ from typing import Any
 
 import apsw
 
-from dirk_gevent.protocol import StatementSplitter
+from dirk_gevent.protocol.splitter import StatementSplitter
 from parser import nodes, printer
 from parser.compile import compile_statement
 from parser.errors import SqlError

@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from dirk_gevent.protocol import StatementSplitter
+from dirk_gevent.protocol.splitter import StatementSplitter
 from parser import nodes
 from parser.errors import SqlError
 from parser.shape import fill, split

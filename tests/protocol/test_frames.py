@@ -9,7 +9,7 @@ import gevent
 import pytest
 from gevent import socket
 
-from dirk_gevent.protocol import FrameSocket
+from dirk_gevent.loop.frame_socket import FrameSocket
 
 
 @pytest.fixture

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dirk_gevent import protocol
-from dirk_gevent.answer_relay import AnswerRelay
-from dirk_gevent.protocol import StatementSplitter
+from dirk_gevent.protocol import answer_bytes
+from dirk_gevent.protocol.answer_relay import AnswerRelay
+from dirk_gevent.protocol.metadata import MetadataError, split_metadata, with_metadata
+from dirk_gevent.protocol.splitter import StatementSplitter, StatementTooLongError, is_blank
 
 CASES = [
     (b"alaivo 1;", [b"alaivo 1"]),
@@ -104,37 +105,37 @@ def test_what_is_missing_ends_it(pieces: list[bytes]) -> None:
     found = splitter.feed(missing.encode() + b"\n;")
     assert not splitter.pending_bytes and len(found) == (1 if missing or held else 0)
     if not missing:
-        assert all(protocol.is_blank(one) for one in found)
+        assert all(is_blank(one) for one in found)
 
 
 def test_statement_over_the_limit_is_refused_whole_or_in_segments() -> None:
-    with pytest.raises(protocol.StatementTooLongError):
+    with pytest.raises(StatementTooLongError):
         StatementSplitter(max_bytes=10).feed(b"alaivo 12345678;")
     splitter = StatementSplitter(max_bytes=10)
     splitter.feed(b"alaivo '")
-    with pytest.raises(protocol.StatementTooLongError):
+    with pytest.raises(StatementTooLongError):
         splitter.feed(b"12345678")
 
 
 @given(st.dictionaries(st.text(max_size=5), st.text(max_size=8)), st.sampled_from([b"x", b"alaivo '*/'"]))
 def test_metadata_survives_whatever_text_it_carries(metadata: dict[str, str], statement: bytes) -> None:
-    sent = protocol.with_metadata(metadata, statement)
+    sent = with_metadata(metadata, statement)
     (received,) = StatementSplitter().feed(sent)
-    assert protocol.split_metadata(received) == (metadata, statement)
+    assert split_metadata(received) == (metadata, statement)
 
 
 @pytest.mark.parametrize("bad", [b"/*dirk {*/ x", b"/*dirk 1*/ x", b"/*dirk */ x", b'/*dirk {"a":"\\u0000*/ x'])
 def test_metadata_that_is_no_object_is_refused(bad: bytes) -> None:
-    with pytest.raises(protocol.MetadataError):
-        protocol.split_metadata(bad)
+    with pytest.raises(MetadataError):
+        split_metadata(bad)
 
 
 @given(st.integers(1, 30), st.booleans())
 def test_relay_passes_pages_on_and_holds_the_end(segment: int, with_meta: bool) -> None:
     meta = b'{"node":"m1"}' if with_meta else b""
-    rows = protocol.json_bytes([["RESULT_MESSAGE", 1], ["END\nEND", None]])
-    answer = b"".join(protocol.encoded_page(b'"t"', b"[]", rows, number, 2) for number in (1, 2))
-    answer += protocol.relation_end(meta)
+    rows = answer_bytes.json_bytes([["RESULT_MESSAGE", 1], ["END\nEND", None]])
+    answer = b"".join(answer_bytes.encoded_page(b'"t"', b"[]", rows, number, 2) for number in (1, 2))
+    answer += answer_bytes.relation_end(meta)
     relay, passed = AnswerRelay(), b""
     for at in range(0, len(answer), segment):
         assert not relay.done
@@ -145,4 +146,4 @@ def test_relay_passes_pages_on_and_holds_the_end(segment: int, with_meta: bool) 
 
 
 def test_a_message_line_that_reads_end_is_moved() -> None:
-    assert protocol.message("a\nEND\nb") == b"RESULT_MESSAGE\na\n END\nb\nEND\n"
+    assert answer_bytes.message("a\nEND\nb") == b"RESULT_MESSAGE\na\n END\nb\nEND\n"

@@ -13,11 +13,6 @@ from tests.cluster import ROOT, Cluster, Connection, meta
 
 PAGE = (ROOT / "docs/protocol.md").read_text(encoding="utf-8")
 FRAME = re.compile(r'"t": "(\w+)"|snapshot_fields\("(\w+)"')
-FRAME_FILES = (
-    "replication.py", "host.py", "host_link.py", "subscriptions.py", "follower.py", "lanes.py", "cache_link.py",
-    "cache/follow.py", "operations.py", "backups.py", "restoring.py", "admin_backup.py", "mark_answers.py", "pieces.py",
-    "kept_states.py",
-)  # fmt: skip
 
 
 def section(mark: str) -> str:
@@ -86,7 +81,7 @@ def test_a_long_read_tells_what_a_short_one_does(shared_cluster: Cluster, part: 
 
 
 def test_the_frames_are_those_that_are_sent() -> None:
-    sources = [(ROOT / "dirk_gevent" / name).read_text(encoding="utf-8") for name in FRAME_FILES]
+    sources = [path.read_text(encoding="utf-8") for path in ROOT.glob("dirk_gevent/**/*.py")]
     sent = {one or other for source in sources for one, other in FRAME.findall(source)}
     assert sent == first_cells("node frames") | first_cells("cache frames") | first_cells("admin frames")
 

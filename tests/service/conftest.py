@@ -14,8 +14,8 @@ from dirk_gevent.engine.engine import Engine
 from dirk_gevent.host import LogHost
 from dirk_gevent.log.embedded import EmbeddedLog
 from dirk_gevent.log.entry import new_request_id
+from dirk_gevent.loop.threads import NativeThreads
 from dirk_gevent.replication import Standing
-from dirk_gevent.threads import NativeThreads
 from tests.engine.conftest import no_watchdog, unwatched
 from tests.engine.plans import open_engine
 from tests.service.fake_node import NOW_MS, Connect, FakeNode

@@ -17,7 +17,7 @@ from dirk_gevent.host import LogHost
 from dirk_gevent.log.contract import SnapshotInfo
 from dirk_gevent.log.entry import Draft, Entry, LoggedStatement, new_request_id
 from dirk_gevent.log.skipped import own_bytes
-from dirk_gevent.protocol import FrameSocket
+from dirk_gevent.loop.frame_socket import FrameSocket
 from dirk_gevent.replication import Acks, Hello, Standing
 from dirk_gevent.send_lane import SendLane
 from parser.errors import SqlError

@@ -20,7 +20,6 @@ import orjson
 from gevent import socket
 from gevent.event import Event
 
-from dirk_gevent import protocol
 from dirk_gevent.base.logger import logger
 from dirk_gevent.cache.options import CacheOptions
 from dirk_gevent.cache.service import CacheService
@@ -35,6 +34,7 @@ from dirk_gevent.log.embedded import EmbeddedLog
 from dirk_gevent.log.entry import DROP_DATABASE, SYSTEM_LOG_ID, Draft, Entry, LoggedStatement, new_request_id
 from dirk_gevent.node import NodeHandler
 from dirk_gevent.progress import Progress
+from dirk_gevent.protocol import answer_bytes
 from dirk_gevent.proxy import ProxyHandler
 from dirk_gevent.service import Service
 from parser.errors import SqlError
@@ -229,7 +229,7 @@ class SmallClient:
         self._socket.sendall(f"{comment}{text};".encode())
         data = b""
         with gevent.Timeout(10):
-            while not data.endswith(protocol.END):
+            while not data.endswith(answer_bytes.END):
                 more = self._socket.recv(1 << 16)
                 assert more, "the connection ended"
                 data += more
@@ -244,7 +244,7 @@ class Answered:
     """One answer: `meta` is empty for those that did not ask, `rows` None for what is no relation."""
 
     def __init__(self, data: bytes) -> None:
-        meta, body = protocol.split_meta(data)
+        meta, body = answer_bytes.split_meta(data)
         self.meta: dict[str, Any] = meta or {}
         lines = body.split(b"\n")
         self.rows = orjson.loads(lines[1])["rows"] if lines[0].startswith(b"RELATION") else None

@@ -13,9 +13,9 @@ from dirk_gevent.admission import Places, RequestBytes
 from dirk_gevent.cache_link import CacheLink
 from dirk_gevent.log.state import ChangeRequest
 from dirk_gevent.log.waiting import Waiting, WaitingQueue
+from dirk_gevent.loop.frame_socket import FrameSocket
+from dirk_gevent.loop.keyed_lock import Turns
 from dirk_gevent.outcomes import Header
-from dirk_gevent.protocol import FrameSocket
-from dirk_gevent.turns import Turns
 from parser.errors import SqlError
 
 

@@ -6,7 +6,7 @@ import threading
 
 from dirk_gevent import mark_answers
 from dirk_gevent.answer_work import AnswersUnderWay
-from dirk_gevent.threads import NativeThreads
+from dirk_gevent.loop.threads import NativeThreads
 from tests.service.fake_node import until
 
 

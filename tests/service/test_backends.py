@@ -12,11 +12,11 @@ import pytest
 from gevent import socket
 from gevent.event import Event
 
-from dirk_gevent import protocol
 from dirk_gevent.backends import Backend, BackendDownError
 from dirk_gevent.base.logger import logger
 from dirk_gevent.config.loader import load
 from dirk_gevent.forward import Forward
+from dirk_gevent.protocol import answer_bytes
 from dirk_gevent.session import Request, Session
 from dirk_gevent.understand import Understanding
 from dirk_gevent.wire import Wire
@@ -63,9 +63,9 @@ def forward_to(port: int, directory: Path) -> Forward:
     return Forward(load(path), "m1", None, logger("test"))
 
 
-DONE = protocol.message("OK", b'{"log":1,"index":7}')
-NOT_NOW = protocol.message("Hadisoana : … (57P03)", b'{"sqlstate":"57P03"}')
-FULL = protocol.message("Hadisoana : … (53100)", b'{"sqlstate":"53100"}')
+DONE = answer_bytes.message("OK", b'{"log":1,"index":7}')
+NOT_NOW = answer_bytes.message("Hadisoana : … (57P03)", b'{"sqlstate":"57P03"}')
+FULL = answer_bytes.message("Hadisoana : … (53100)", b'{"sqlstate":"53100"}')
 
 
 def told_in_turn(directory: Path, texts: Sequence[str], *connections: Sequence[bytes]) -> list[bytes]:

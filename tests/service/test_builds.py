@@ -13,7 +13,7 @@ from gevent import socket
 from dirk_gevent.engine.build import build_fingerprint
 from dirk_gevent.host import LogHost
 from dirk_gevent.log.entry import RULES
-from dirk_gevent.protocol import FrameSocket
+from dirk_gevent.loop.frame_socket import FrameSocket
 from dirk_gevent.replication import Hello
 from tests.cluster import ROOT
 

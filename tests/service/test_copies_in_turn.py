@@ -9,9 +9,9 @@ import gevent
 import pytest
 from gevent.event import Event
 
-from dirk_gevent import protocol
 from dirk_gevent.config.settings import Limits
 from dirk_gevent.host import LogHost
+from dirk_gevent.protocol import answer_bytes
 from dirk_gevent.service import Answer
 from dirk_gevent.session import Request, Session, parse_request
 from dirk_gevent.writes import Writes
@@ -20,7 +20,7 @@ from parser.shape import split
 from parser.statements import Statements
 
 _TEXT = "manampia ao@ t alaivo * ao@ hafa.t"
-_REFUSED = protocol.message("Hadisoana : (42P01)", b'{"sqlstate":"42P01"}')
+_REFUSED = answer_bytes.message("Hadisoana : (42P01)", b'{"sqlstate":"42P01"}')
 
 
 @pytest.mark.parametrize("most", [1, 2])
@@ -51,5 +51,5 @@ def test_copies_past_what_fits_wait_and_are_turned_away(most: int) -> None:
             run()
         assert len(reading) == most
         may_end.set()
-        assert {one.get() for one in first} == {protocol.split_meta(_REFUSED)[1]}
-        assert run() == protocol.split_meta(_REFUSED)[1]
+        assert {one.get() for one in first} == {answer_bytes.split_meta(_REFUSED)[1]}
+        assert run() == answer_bytes.split_meta(_REFUSED)[1]

@@ -8,7 +8,8 @@ from gevent import socket
 
 from dirk_gevent.entry_frames import EntryFrames
 from dirk_gevent.log.contract import Chunk
-from dirk_gevent.protocol import FrameSocket, split_entries
+from dirk_gevent.loop.frame_socket import FrameSocket
+from dirk_gevent.protocol.frames import split_entries
 
 
 def test_nodes_that_ask_for_the_same_share_a_frame_and_others_do_not() -> None:

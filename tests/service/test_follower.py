@@ -21,9 +21,9 @@ from dirk_gevent.lane_items import Batch, Fence, Mark, Restore
 from dirk_gevent.lanes import Lane
 from dirk_gevent.log.contract import chain_through
 from dirk_gevent.log.entry import NO_CHAIN, chain
+from dirk_gevent.loop.threads import NativeThreads
 from dirk_gevent.progress import Progress
 from dirk_gevent.replication import Hello, Welcome
-from dirk_gevent.threads import NativeThreads
 from parser.errors import SqlError
 from tests.engine.plans import LogMaker, work
 from tests.service.fake_node import until

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from dirk_gevent import protocol
 from dirk_gevent.base.logger import logger
 from dirk_gevent.conflicts import Cause, Status
 from dirk_gevent.host import LogHost
 from dirk_gevent.host_link import NodeLink
 from dirk_gevent.log.contract import SnapshotInfo
 from dirk_gevent.log.entry import Draft, LoggedStatement, new_request_id
+from dirk_gevent.protocol.frames import split_entries
 from dirk_gevent.replication import Standing
 from parser.errors import SqlError
 from parser.shape import split
@@ -118,7 +118,7 @@ def test_outcomes_lost_with_a_connection_are_told_again(host: LogHost, connect: 
     frame = again.next("entries")
     while frame["log"] != 1:
         frame = again.next("entries")
-    assert frame["first"] == 2 and len(protocol.split_entries(frame["body"])) == 2
+    assert frame["first"] == 2 and len(split_entries(frame["body"])) == 2
 
 
 def test_a_node_is_sent_no_more_bytes_than_it_can_hold(

@@ -22,9 +22,9 @@ from dirk_gevent.follower import Follower
 from dirk_gevent.lane_items import Batch, Fence, Mark, Restore
 from dirk_gevent.lanes import Lane
 from dirk_gevent.log.entry import chain
+from dirk_gevent.loop.threads import NativeThreads
+from dirk_gevent.loop.throttle import SteadyFile
 from dirk_gevent.progress import Progress
-from dirk_gevent.steady import SteadyFile
-from dirk_gevent.threads import NativeThreads
 from tests.engine.plans import LogMaker, open_database, open_engine, rows_of, work
 
 

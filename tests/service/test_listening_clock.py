@@ -12,7 +12,7 @@ from dirk_gevent.base.logger import logger
 from dirk_gevent.cluster import MISSED_BEATS
 from dirk_gevent.heard import SILENT_SECONDS, Heard
 from dirk_gevent.host import LogHost
-from dirk_gevent.metrics import HubWatch
+from dirk_gevent.loop.hub_monitor import HubWatch
 from tests.service.fake_node import FakeNode
 
 #: More than a timer may be late on a busy machine, by far.

@@ -14,7 +14,6 @@ import gevent
 import pytest
 from gevent import socket
 
-from dirk_gevent import protocol
 from dirk_gevent.backends import Backend, BackendDownError
 from dirk_gevent.base.logger import logger
 from dirk_gevent.cluster import Cluster, NodeState
@@ -22,6 +21,7 @@ from dirk_gevent.config import loader, settings
 from dirk_gevent.config.settings import Limits
 from dirk_gevent.node_reads import NODE_WAIT_MS, NodeRead, NodeReads
 from dirk_gevent.peers import NodePeer
+from dirk_gevent.protocol import answer_bytes
 from dirk_gevent.routing import ReadRouter
 from dirk_gevent.session import Request, Session
 from parser.errors import SqlError
@@ -53,7 +53,7 @@ class FakeNode:
         meta: dict[str, Any] = {"node": self.name, "log": LOG_ID, "index": 7}
         if said != "ok":
             meta["sqlstate"] = said
-        return protocol.message(f"{said} of {self.name}", protocol.json_bytes(meta))
+        return answer_bytes.message(f"{said} of {self.name}", answer_bytes.json_bytes(meta))
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def cluster(tmp_path: Path) -> Cluster:
         "instances": [{"id": f"m{n}", "role": "MASTER", "port": n + 1} for n in (1, 2, 3)],
     }
     path = tmp_path / "config.json"
-    path.write_bytes(protocol.json_bytes(fields))
+    path.write_bytes(answer_bytes.json_bytes(fields))
     found = Cluster(loader.load(path))
     for name in found.nodes:
         found.beat(name)
@@ -149,12 +149,12 @@ def test_a_node_that_cannot_be_connected_to_is_shown_and_avoided(cluster: Cluste
 
         def answer() -> None:
             with closing(listening.accept()[0]) as accepted:
-                accepted.sendall(protocol.message("OK"))
+                accepted.sendall(answer_bytes.message("OK"))
 
         # The node says where it listens.
         backend.move(listening.getsockname()[1])
         server = gevent.spawn(answer)
-        assert backend.ask(b"one;", 5.0) == protocol.message("OK")
+        assert backend.ask(b"one;", 5.0) == answer_bytes.message("OK")
         server.get(timeout=5)
         assert cluster.rows([(LOG_ID, "t")], {LOG_ID: 7}, ())[0].state == "live"
         backend.close()

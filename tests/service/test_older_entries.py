@@ -19,7 +19,8 @@ from dirk_gevent.disputes import Disputes
 from dirk_gevent.host import LogHost
 from dirk_gevent.log.embedded import EmbeddedLog
 from dirk_gevent.log.entry import Entry, new_request_id
-from dirk_gevent.protocol import FrameSocket, split_entries
+from dirk_gevent.loop.frame_socket import FrameSocket
+from dirk_gevent.protocol.frames import split_entries
 from dirk_gevent.replication import Standing
 from tests.log.older import earlier_rules
 from tests.service.fake_node import NOW_MS, Connect, FakeNode, append, blocking, snapshot_at_head, until, upload

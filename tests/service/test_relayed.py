@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 import orjson
 import pytest
 
-from dirk_gevent import protocol
 from dirk_gevent.backends import BackendDownError, Remote
 from dirk_gevent.config.settings import Limits
 from dirk_gevent.copying import Copies, ReadRefused
+from dirk_gevent.protocol import answer_bytes
 from dirk_gevent.relayed import RelayedAnswer
 from dirk_gevent.service import Answer
 from dirk_gevent.session import Request, Session, parse_request
@@ -18,7 +18,7 @@ from parser.errors import SqlError
 from parser.shape import split
 from parser.statements import Statements
 
-_PAGE = protocol.encoded_page(b'"t"', b'[{"name":"2","origin":"t"}]', b'[["(1, 2)"]]', 1, 0)
+_PAGE = answer_bytes.encoded_page(b'"t"', b'[{"name":"2","origin":"t"}]', b'[["(1, 2)"]]', 1, 0)
 
 
 class Cut(Remote):
@@ -42,7 +42,7 @@ class Withheld(Cut):
         yield _PAGE
 
     def end(self) -> bytes:
-        return protocol.message("OK", orjson.dumps({"log": 1, "index": 9}))
+        return answer_bytes.message("OK", orjson.dumps({"log": 1, "index": 9}))
 
 
 def withhold(*_: object) -> None:
@@ -54,7 +54,7 @@ def withhold(*_: object) -> None:
 def test_an_answer_that_ends_in_an_error_has_meta(remote: Callable[[], Remote], sqlstate: str, opening: bytes) -> None:
     session, request = Session("en"), parse_request(opening + b"alaivo 1")
     answer = b"".join(RelayedAnswer(remote(), "proxy", session, request, None, withhold).chunks())
-    meta, stripped = protocol.split_meta(answer)
+    meta, stripped = answer_bytes.split_meta(answer)
     assert stripped.endswith(f"({sqlstate})\nEND\n".encode())
     assert (meta or {}).get("sqlstate") == (sqlstate if opening else None)
 
@@ -72,4 +72,4 @@ def test_rows_that_a_lost_node_had_are_no_answer() -> None:
             Session("en"), parse_request(text.encode()), shaped, Statements().route(shaped), "ity"
         )
     assert raised.value.sqlstate == "08006"
-    assert raised.value.answer.startswith(protocol.RESULT_LINE)
+    assert raised.value.answer.startswith(answer_bytes.RESULT_LINE)

@@ -16,7 +16,7 @@ from dirk_gevent.engine.position import NodeState
 from dirk_gevent.engine.results import Outcome
 from dirk_gevent.kept_states import settle_catalog
 from dirk_gevent.lane_items import Restore
-from dirk_gevent.threads import NativeThreads
+from dirk_gevent.loop.threads import NativeThreads
 from tests.engine.plans import LogMaker, rows_of, work
 from tests.service.fake_node import until
 from tests.service.lone_follower import EMPTY, MADE, LoneFollower, come, fence, is_answered, rows_of_t

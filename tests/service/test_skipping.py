@@ -16,7 +16,7 @@ from dirk_gevent.host import LogHost
 from dirk_gevent.log.embedded import EmbeddedLog
 from dirk_gevent.log.entry import new_request_id
 from dirk_gevent.log.skipped import is_skipped
-from dirk_gevent.protocol import split_entries
+from dirk_gevent.protocol.frames import split_entries
 from dirk_gevent.replication import Halted, Standing
 from dirk_gevent.skipping import SkipRefused, skip
 from tests.service.fake_node import NOW_MS, Connect, FakeNode, append, until

@@ -272,12 +272,13 @@ def test_set_up_says_what_is_missing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("cut", "status"), [("wanted", 0), ("[text]", 1)])
 def test_set_up_looks_whether_statements_are_cut_as_they_should(cut: str, status: int, tmp_path: Path) -> None:
     """Some releases of Python 3.11 ran what stands in a comment; set-up asks the splitter itself."""
-    package = tmp_path / "dirk_gevent"
-    package.mkdir()
-    (package / "__init__.py").touch()
+    package = tmp_path / "dirk_gevent/protocol"
+    package.mkdir(parents=True)
+    for folder in (package, package.parent):
+        (folder / "__init__.py").touch()
     wanted = r"""[b"select 1 -- once; delete from t", b"select 2 /* ; */, ';'"]"""
     answer = wanted if cut == "wanted" else cut
-    (package / "protocol.py").write_text(
+    (package / "splitter.py").write_text(
         f"class StatementSplitter:\n    def feed(self, text: bytes) -> list[bytes]:\n        return {answer}\n"
     )
     for root, expected in ((tmp_path, status), (ROOT, 0)):

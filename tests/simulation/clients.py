@@ -11,8 +11,11 @@ from typing import Any
 import gevent
 import orjson
 
-from dirk_gevent import protocol
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
+from dirk_gevent.loop.frame_socket import FrameSocket
+from dirk_gevent.protocol import answer_bytes
+from dirk_gevent.protocol.frames import FOLLOW_STATEMENT
+from dirk_gevent.protocol.metadata import with_metadata
 from tests.simulation.loop import BEGIN_SECONDS, Lane
 from tests.simulation.machines import port_of
 from tests.simulation.schedule import Kind, Operation
@@ -262,9 +265,9 @@ class Client:
         if self._sock is None:
             self._sock = self.world.network.connect(self._address, 2.0)
             self._sock.settimeout(_ANSWER_SECONDS)
-        self._sock.sendall(protocol.with_metadata(metadata, text.encode()))
+        self._sock.sendall(with_metadata(metadata, text.encode()))
         data = b""
-        while not data.endswith(protocol.END):
+        while not data.endswith(answer_bytes.END):
             more = self._sock.recv(65536)
             if not more:
                 raise ConnectionResetError("the connection ended")
@@ -272,7 +275,7 @@ class Client:
         return self._read(data)
 
     def _read(self, data: bytes) -> Answer:
-        meta, plain = protocol.split_meta(data)
+        meta, plain = answer_bytes.split_meta(data)
         meta = meta or {}
         lines = plain.decode().split("\n")
         rows: list[list[Any]] | None = None
@@ -288,8 +291,8 @@ class Client:
         sock = self.world.network.connect(self._address, 2.0)
         sock.settimeout(_ANSWER_SECONDS)
         metadata = {"follow": {"as": "admin", "do": "settle", "accept_log": True}}
-        sock.sendall(protocol.with_metadata(metadata, protocol.FOLLOW_STATEMENT))
-        frames = protocol.FrameSocket(sock)
+        sock.sendall(with_metadata(metadata, FOLLOW_STATEMENT))
+        frames = FrameSocket(sock)
         while (frame := frames.receive()) is not None and frame["t"] != "end":
             continue
         self.world.say(self.name, f"settle --accept-log -> {frame and frame['text']}")

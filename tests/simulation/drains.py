@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from dirk_gevent import protocol
-from dirk_gevent.protocol import FrameSocket
+from dirk_gevent.loop.frame_socket import FrameSocket
+from dirk_gevent.protocol.frames import FOLLOW_STATEMENT
+from dirk_gevent.protocol.metadata import with_metadata
 from tests.simulation.clients import History
 from tests.simulation.machines import PROXY_PORT
 from tests.simulation.schedule import Breakage, Plan
@@ -21,7 +22,7 @@ def is_drained(world: World, node: str) -> bool:
     """Have the proxy drain a node, as `dirk-admin drain` does; whether it says that the node may be stopped. Blocks."""
     sock: Any = world.network.connect(("127.0.0.1", PROXY_PORT), _CONNECT_SECONDS)
     metadata = {"follow": {"as": "admin", "do": "drain", "node": node}}
-    sock.sendall(protocol.with_metadata(metadata, protocol.FOLLOW_STATEMENT))
+    sock.sendall(with_metadata(metadata, FOLLOW_STATEMENT))
     frames = FrameSocket(sock)
     while (frame := frames.receive()) is not None and frame["t"] != "end":
         continue

@@ -223,11 +223,12 @@ def _listener(address: tuple[str, int], handle: Any, spawn: Any, backlog: int) -
 
 def _quiet_dirk() -> None:
     """What measures real time has nothing to measure; log lines go into the trace."""
-    from dirk_gevent import listening, metrics, service
+    from dirk_gevent import listening, service
     from dirk_gevent.base import logger
     from dirk_gevent.cache import service as cache_service
     from dirk_gevent.engine import suspects, watchdog
     from dirk_gevent.log import journal_file
+    from dirk_gevent.loop import hub_monitor
 
     def identity(directory: Path) -> bytes:
         disk = the_world().disks.disk_of(f"{directory}/")
@@ -237,7 +238,7 @@ def _quiet_dirk() -> None:
         the_world().logged(level, self._head, event, facts)
 
     put(logger.Logger, "_write", write)
-    put(metrics, "_LOOK_SECONDS", 1e6)
+    put(hub_monitor, "_LOOK_SECONDS", 1e6)
     # A process of its own would be a real one; no entry here kills.
     put(suspects, "try_out", lambda *_: None)
     for one in (service, cache_service):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gevent
 from gevent.event import Event
 
-from dirk_gevent.turns import Turns
+from dirk_gevent.loop.keyed_lock import Turns
 
 
 def test_turns_are_in_order_and_each_log_has_its_own() -> None:

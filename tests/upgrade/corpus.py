@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 
-from dirk_gevent.protocol import StatementSplitter
+from dirk_gevent.protocol.splitter import StatementSplitter
 from parser.errors import SqlError
 from parser.plan import Kind, Route, Shaped
 from parser.shape import split

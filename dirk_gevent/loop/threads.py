@@ -72,6 +72,11 @@ class NativeThreads:
         """Wait until no task runs."""
         self._pool.join()
 
+    def end(self) -> None:
+        """Wait until no task runs, and end the threads."""
+        self._pool.join()
+        self._pool.kill()
+
 
 def _catch(function: Callable[..., _Result], arguments: tuple[object, ...]) -> _Caught[_Result]:
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dirk_gevent.protocol import RESULT_LINE, is_complete
+from dirk_gevent.protocol.answer_bytes import RESULT_LINE, is_complete
 
 
 class AnswerRelay:

@@ -1,0 +1,160 @@
+"""Statements cut out of a stream of bytes, at each ``;`` that stands outside strings, names and comments."""
+
+from __future__ import annotations
+
+import re
+
+from dirk_gevent.protocol.metadata import METADATA_OPEN
+from parser.repetition import repeated
+
+_SPECIAL = re.compile(rb"['\"`]|--|//|/\*")
+_NEXT = re.compile(rb"[;'\"`]|#-|--|//|/\*")
+# What needs no second look, in one go: plain bytes, whole strings and names, signs that open no comment. It never ends
+# behind a sign at the very end, which may be the first half of an opener.
+_STRINGS = "'" + repeated(r"[^'\\]++|\\.") + "'|\"" + repeated(r'[^"\\]++|\\.') + '"'
+_PLAIN = re.compile(
+    repeated(rf"""[^;'"`\-/#]++|{_STRINGS}|`[^`]*+`|-(?=[^-])|/(?=[^/*])|\#(?=[^-])""").encode(), re.DOTALL
+)
+#: What may end, quote or comment; a minus does so only with another.
+_ALL_BUT_SIGNS = bytes(set(range(256)) - set(b";'\"`\\/"))
+_CLOSE = {39: re.compile(rb"[\\']"), 34: re.compile(rb'[\\"]'), 96: re.compile(rb"`")}
+# Atomic: a comment ends at its first `*/`, also when what follows it is not blank but ends in another `*/`.
+_BLANK = re.compile((repeated(r"\s+|--[^\n]*(?:\n|\Z)|//[^\n]*(?:\n|\Z)|/\*.*?\*/") + r"\Z").encode(), re.DOTALL)
+_LINE, _BLOCK = 10, 42
+#: So much without a ``;`` is looked at when one comes, and then once; more at once would hold the hub.
+_LOOKED_AT_LATER_BYTES = 128 * 1024
+
+
+class StatementTooLongError(Exception):
+    """A statement grew past `limits.maxStatementBytes`: answer it, then close (the rest can't be framed)."""
+
+
+class StatementSplitter:
+    """Cuts a byte stream into statements at each ``;`` that stands outside strings, back-quotes and comments.
+
+    `feed` is linear in the bytes it is given whatever the segments are: the scan resumes where it stopped.
+    Statements come without their ``;`` and without surrounding white space; those of white space alone are dropped,
+    since they get no answer (those of comments alone get one). Bytes are not decoded: every delimiter is ASCII.
+    """
+
+    __slots__ = ("_buffer", "_max_bytes", "_mode", "_scan", "_start")
+
+    def __init__(self, max_bytes: int = 16 * 1024 * 1024) -> None:
+        self._buffer = bytearray()
+        self._scan = 0
+        self._start = 0
+        self._mode = 0
+        self._max_bytes = max_bytes
+
+    @property
+    def pending_bytes(self) -> int:
+        """How many bytes of an unfinished statement are held."""
+        return len(self._buffer)
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """The statements that `data` completes, in order.
+
+        Raises StatementTooLongError after which the splitter is of no more use.
+        """
+        if not self._buffer:
+            # One plain statement a segment, with or without metadata, is what nearly all segments are.
+            start = data.find(b"*/") + 2 if data.startswith(METADATA_OPEN) else 0
+            if data.find(b";", start) == len(data) - 1 and not _SPECIAL.search(data, start) and start != 1:
+                statement = data[:-1].strip()
+                if len(statement) > self._max_bytes:
+                    raise StatementTooLongError
+                return [statement] if statement else []
+        self._buffer += data
+        if b";" not in data and len(self._buffer) <= _LOOKED_AT_LATER_BYTES:
+            statements = []
+        elif not self._scan and not self._mode and _is_one_plain(self._buffer):
+            statements = [bytes(self._buffer[: self._buffer.rindex(b";")]).strip()]
+            self._start = len(self._buffer)
+        else:
+            statements = self._cut()
+        if self._start:
+            del self._buffer[: self._start]
+            self._scan = max(0, self._scan - self._start)
+            self._start = 0
+        if not self._mode and self._buffer.isspace():
+            self._buffer.clear()
+            self._scan = 0
+        if len(self._buffer) > self._max_bytes or (statements and len(statements[0]) > self._max_bytes):
+            raise StatementTooLongError
+        return statements
+
+    def missing(self) -> str:
+        """What the statement lacks that is held in part: the sign that closes a string, name or comment, ``;``, or the
+        line feed behind a comment that a ``;`` stands in. Empty when none has begun: white space, comments.
+        """
+        self._cut()
+        if self._mode not in (0, _LINE):
+            return "*/" if self._mode == _BLOCK else chr(self._mode)
+        held = bytes(self._buffer).strip() if len(self._buffer) <= _LOOKED_AT_LATER_BYTES else b"a"
+        if held.endswith(b";"):
+            return "\n"
+        return "" if is_blank(held) else ";"
+
+    def _cut(self) -> list[bytes]:
+        statements: list[bytes] = []
+        buffer = self._buffer
+        while True:
+            if self._mode and not self._leave_mode(buffer):
+                return statements
+            plain = _PLAIN.match(buffer, self._scan)
+            found = _NEXT.search(buffer, plain.end() if plain else self._scan)
+            if found is None:
+                # The last byte may be the first half of a two-byte opener.
+                self._scan = max(self._scan, len(buffer) - buffer.endswith((b"-", b"/", b"#")))
+                return statements
+            self._scan = found.end()
+            token = found.group()
+            if token == b";":
+                statement = bytes(buffer[self._start : found.start()]).strip()
+                if len(statement) > self._max_bytes:
+                    raise StatementTooLongError
+                if statement:
+                    statements.append(statement)
+                self._start = self._scan
+            elif token != b"#-":
+                self._mode = {b"--": _LINE, b"//": _LINE, b"/*": _BLOCK}.get(token, token[0])
+
+    def _leave_mode(self, buffer: bytearray) -> bool:
+        """Move the scan past the open string or comment; False when its end has not come yet."""
+        if self._mode in (_LINE, _BLOCK):
+            closer = b"\n" if self._mode == _LINE else b"*/"
+            at = buffer.find(closer, self._scan)
+            if at < 0:
+                self._scan = max(self._scan, len(buffer) - (len(closer) - 1))
+                return False
+            self._scan = at + len(closer)
+            self._mode = 0
+            return True
+        closing = _CLOSE[self._mode]
+        while found := closing.search(buffer, self._scan):
+            if found.group() != b"\\":
+                self._scan = found.end()
+                self._mode = 0
+                return True
+            if found.end() == len(buffer):
+                self._scan = found.start()
+                return False
+            self._scan = found.end() + 1
+        self._scan = len(buffer)
+        return False
+
+
+def _is_one_plain(data: bytearray) -> bool:
+    """Whether a few searches in C tell that `data` is one statement: behind its metadata no comment and no quote but
+    `'`, all of them closed before its only `;`, which ends it."""
+    start = data.find(b"*/") + 2 if data.startswith(METADATA_OPEN) else 0
+    end = data.rfind(b";")
+    if start == 1 or data[end + 1 :].strip() or data.find(b"--", start) >= 0 or not data[start:end].strip():
+        return False
+    signs = data[start:].translate(None, _ALL_BUT_SIGNS)
+    return len(signs) % 2 == 1 and signs == b"'" * (len(signs) - 1) + b";"
+
+
+def is_blank(statement: bytes) -> bool:
+    """Whether a statement is nothing but white space and comments."""
+    return statement[:1] in b"-/" and _BLANK.match(statement) is not None
