@@ -9,13 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from dirk_gevent.cluster import Cluster
+from dirk_gevent.coordinator.links import FollowingNode
 from dirk_gevent.rounds import Question
-
-if TYPE_CHECKING:
-    from dirk_gevent.host_link import NodeLink
 
 #: A node that is connected and live, and does not get on with its answer, is awaited for so long.
 STILL_SECONDS = 30.0
@@ -27,7 +24,7 @@ AGAIN_SECONDS = 600.0
 class _Left:
     """A node was left over `link` at `at` (monotonic s), its answer being as far as `count`."""
 
-    link: NodeLink | None
+    link: FollowingNode | None
     count: int | None
     at: float
 
@@ -57,7 +54,7 @@ class Answering:
         self._left[node, log_id] = _Left(question.link, self._count(node, log_id), now)
         return True
 
-    def hangs(self, node: str, log_id: int, link: NodeLink | None, now: float) -> bool:
+    def hangs(self, node: str, log_id: int, link: FollowingNode | None, now: float) -> bool:
         """Whether a node was left and there is no sign that it would answer now."""
         left = self._left.get((node, log_id))
         if left is None:

@@ -90,6 +90,42 @@ class CacheLink:
             self._frames.send(batch)
 
 
+
+class CacheLinks:
+    """All caches that follow now: what one is told they all are."""
+
+    def __init__(self) -> None:
+        self._links: set[CacheLink] = set()
+
+    def serve(self, link: CacheLink, released: dict[int, int]) -> None:
+        """Serve a cache until its connection ends; `released` as in `CacheLink.run`."""
+        self._links.add(link)
+        try:
+            link.run(released)
+        finally:
+            self._links.discard(link)
+
+    def headers(self, headers: list[Header]) -> None:
+        """Entries whose outcomes are known, in the order of their log."""
+        for link in self._links:
+            link.headers(headers)
+
+    def opened(self, log_id: int, index: int) -> None:
+        """A log that is new to them: its headers begin after `index`."""
+        for link in self._links:
+            link.opened(log_id, index)
+
+    def dropped(self, log_id: int) -> None:
+        """A database is gone, or nothing that was said of it holds."""
+        for link in self._links:
+            link.dropped(log_id)
+
+    def close(self) -> None:
+        """End all connections."""
+        for link in list(self._links):
+            link.close()
+
+
 def _weight(batch: dict[str, Any]) -> int:
     """What a batch takes, roughly, in headers with one table."""
     return sum(max(1, len(tables)) for _, _, tables in batch.get("h", ()))

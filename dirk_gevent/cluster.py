@@ -6,7 +6,7 @@ Pure state fed by heartbeats and acknowledgements. One heartbeat makes a node li
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -20,8 +20,6 @@ MISSED_BEATS = 3
 CURRENT_LAG_SECONDS = 1.0
 #: A node looks this often, at the least, for transactions that are idle for too long.
 _IDLE_SLACK_SECONDS = 2.0
-#: So much of a content digest is shown: enough to compare by eye and by program.
-SHOWN_DIGEST_BYTES = 16
 
 
 class NodeState(StrEnum):
@@ -85,28 +83,6 @@ class NodeView:
         if not self.is_connected:
             return NodeState.DOWN
         return self.states.get(log_id, NodeState.LIVE)
-
-
-@dataclass(frozen=True, slots=True)
-class ServerRow:
-    """One line of SHOW SERVERS: a node and one database on it. `digest` is of its content at `digest_index`.
-
-    `work_index` is the entry that it is at (0: a statement of a transaction), `work_seconds` for how long now,
-    `work_steps` the SQLite steps that took; None for nothing.
-    """
-
-    node: str
-    role: str
-    state: str
-    database: str
-    applied_index: int
-    lag_entries: int
-    last_heartbeat: str | None
-    digest_index: int | None
-    digest: str | None
-    work_index: int | None = None
-    work_seconds: float | None = None
-    work_steps: int | None = None
 
 
 class Cluster:
@@ -245,35 +221,3 @@ class Cluster:
             view.fenced.discard(log_id)
             view.held.discard(log_id)
         self.efforts.forget_log(log_id)
-
-    def rows(
-        self, databases: Iterable[tuple[int, str]], heads: Mapping[int, int], blocked: Container[int]
-    ) -> list[ServerRow]:
-        """The lines of SHOW SERVERS. `blocked` are the logs that take no write until it is known which state counts."""
-        listed = list(databases)
-        return [
-            self._row(view, log_id, name, heads.get(log_id, 0), log_id in blocked)
-            for view in self.nodes.values()
-            for log_id, name in listed
-        ]
-
-    def _row(self, view: NodeView, log_id: int, name: str, head: int, is_blocked: bool) -> ServerRow:
-        applied = view.applied.get(log_id, 0)
-        beat = view.last_beat_unix
-        stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(beat)) if beat else None
-        state = view.state(log_id)
-        if view.is_drained and state is NodeState.LIVE:
-            state = NodeState.DRAINED
-        if not view.is_reachable and state is NodeState.LIVE:
-            state = NodeState.UNREACHABLE
-        if is_blocked and state in (NodeState.LIVE, NodeState.DRAINED):
-            state = NodeState.BLOCKED
-        digest_index, digest = view.digests.get(log_id, (None, None))
-        shown = digest[:SHOWN_DIGEST_BYTES].hex() if digest is not None else None
-        lag = max(0, head - applied)
-        place = view.instance.id, view.instance.role, state, name, applied, lag, stamp, digest_index, shown
-        effort = self.efforts.of(view.instance.id, log_id)
-        if effort is None or 0 < effort.index <= applied:
-            # Nothing, or what it has acknowledged since its last heartbeat.
-            return ServerRow(*place)
-        return ServerRow(*place, effort.index, effort.ms / 1000, effort.steps)

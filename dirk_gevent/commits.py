@@ -15,8 +15,8 @@ from gevent.event import Event
 
 from dirk_gevent import answers
 from dirk_gevent.config.settings import Limits
+from dirk_gevent.coordinator.request_parts import RequestParts
 from dirk_gevent.engine.results import Outcome
-from dirk_gevent.host import LogHost
 from dirk_gevent.log.entry import SYSTEM_LOG_ID, Draft
 from dirk_gevent.protocol import answer_bytes
 from dirk_gevent.service import Answer
@@ -42,8 +42,8 @@ class _Running:
 class Commits:
     """Appends the work of transactions. `name` is the process's, for META."""
 
-    def __init__(self, host: LogHost, limits: Limits, understanding: Understanding, name: str) -> None:
-        self._host = host
+    def __init__(self, parts: RequestParts, limits: Limits, understanding: Understanding, name: str) -> None:
+        self._parts = parts
         self._limits = limits
         self._understanding = understanding
         self._name = name
@@ -65,14 +65,14 @@ class Commits:
     def run(self, session: Session, request: Request, request_id: str, fields: object) -> bytes:
         """Append `fields` (see `work_fields`) and answer with how it ended.
 
-        Raises SqlError: what `draft_of` and `LogHost.write` raise, and what the entry ended with: 40001.
+        Raises SqlError: what `draft_of` and `Appends.write` raise, and what the entry ended with: 40001.
         """
         steps, understand = self._limits.write_steps, self._understanding.of
-        log_id, draft = draft_of(fields, request_id, steps, understand, self._host.database_name)
-        if (draft.base_index or 0) > self._host.head_index(log_id) and self._host.log.is_open(log_id):
+        log_id, draft = draft_of(fields, request_id, steps, understand, self._parts.state.database_name)
+        if (draft.base_index or 0) > self._parts.state.head_index(log_id) and self._parts.state.log.is_open(log_id):
             raise SqlError("argument_invalid", field="commit")
-        with self.under_way(request_id), session.place_lent(self._host.waiting.taken(log_id)):
-            outcome = self._host.write(log_id, str(log_id), "", draft)
+        with self.under_way(request_id), session.place_lent(self._parts.appends.waiting.taken(log_id)):
+            outcome = self._parts.appends.write(log_id, str(log_id), "", draft)
         session.saw(log_id, outcome.index)
         return committed(session, request, self._name, log_id, outcome)
 
@@ -102,10 +102,10 @@ class Commits:
         """The database that the transaction was in: by its log if that is told, else the one that has the name now."""
         log_id = request.metadata.get("log")
         if log_id is None:
-            return self._host.sessions.place(session, request.database)
+            return self._parts.sessions.place(session, request.database)
         if type(log_id) is not int or log_id < 0:
             raise SqlError("argument_invalid", field="log")
-        return self._host.sessions.place_in(session, request.database, log_id)
+        return self._parts.sessions.place_in(session, request.database, log_id)
 
     def _wait(self, request_id: str) -> None:
         """If a commit with this id is under way, wait a while until it has ended."""
@@ -117,7 +117,7 @@ class Commits:
         self, recorded: Callable[[str | None, int, int], Answer], name: str | None, log_id: int
     ) -> Answer | None:
         try:
-            answer = recorded(name, log_id, self._host.head_index(log_id))
+            answer = recorded(name, log_id, self._parts.state.head_index(log_id))
         except SqlError as error:
             if error.sqlstate not in _OPEN_STATES:
                 raise
@@ -129,8 +129,8 @@ class Commits:
         """Nobody has a record: see to it that nothing can run under the id any more, and say what did."""
         try:
             # A log that lacks entries takes none, and neither does one whose end a fault has left open.
-            with session.place_lent(self._host.waiting.taken(log_id)):
-                outcome = self._host.write(log_id, str(log_id), "", Draft(request_id, ()))
+            with session.place_lent(self._parts.appends.waiting.taken(log_id)):
+                outcome = self._parts.appends.write(log_id, str(log_id), "", Draft(request_id, ()))
         except SqlError as error:
             raise self._left_open(error, request_id) from error
         session.saw(log_id, outcome.index)

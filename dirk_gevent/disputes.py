@@ -9,27 +9,23 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import gevent
 
-from dirk_gevent.conflicts import Cause, ConflictBook, Status
+from dirk_gevent.conflicts import Cause, Status
+from dirk_gevent.coordinator.state import CoordinatorState
 from dirk_gevent.engine.faults import StorageFault
 from dirk_gevent.log.contract import EntriesGoneError
 from dirk_gevent.loop.threads import NativeThreads
+from dirk_gevent.older_entries import OlderEntries
 from dirk_gevent.outcomes import Disagreement
 from dirk_gevent.replay import LogSource, Scratch
+from dirk_gevent.snapshots import Fence
 from parser.errors import SqlError
-
-if TYPE_CHECKING:
-    from dirk_gevent.host import LogHost
 
 #: A replay that the machine failed (a full disk) is tried again after so long.
 _RETRY_SECONDS = 2.0
-#: Blocks that are about the log, not about the masters.
-_LOG_LACKS = ("log_older_than_node", "log_went_back", "log_unknown_to_node", "log_copied")
 #: Those that are about the masters, until the replay has decided and until a person has.
 _DISPUTED = ("masters_disagree", "dispute_undecided")
 #: What a replay can't get over, however often it is tried.
@@ -39,11 +35,11 @@ _NO_WITNESS = ("log_entry_damaged", "snapshot_damaged")
 class Disputes:
     """The blocks of one host's log, and how they end. Those that wait for a decision outlive the process."""
 
-    def __init__(self, host: LogHost, book: ConflictBook) -> None:
-        self._host = host
-        self._book = book
-        #: By log, then by key, the newest last: what ends one leaves the others.
-        self._blocked: dict[int | None, dict[str, SqlError]] = {}
+    def __init__(self, state: CoordinatorState, older: OlderEntries, fence: Fence) -> None:
+        self._state = state
+        self._book = state.registry
+        self._older = older
+        self._fence = fence
         self._settling: set[int] = set()
         self._threads = NativeThreads(1)
 
@@ -55,42 +51,9 @@ class Disputes:
                 facts = one.node, bytes.fromhex(one.digest), one.index, one.cause
                 waiting.setdefault(one.log_id, []).append(facts)
         for log_id, found in waiting.items():
-            if self._host.log.is_open(log_id):
+            if self._state.log.is_open(log_id):
                 index, cause = found[0][2:]
                 self._dispute(Disagreement(log_id, index, {node: digest for node, digest, *_ in found}), cause)
-
-    def check(self, log_id: int) -> None:
-        """Raises the SqlError (57P03) that blocks writes to this log, if any."""
-        if self._blocked and (error := next(self._blocking(log_id), None)) is not None:
-            raise SqlError(error.key, **error.params)
-
-    def undecided(self, log_id: int, *besides: str) -> SqlError | None:
-        """What blocks this log until it is known which state counts; None when nothing does, or only a restore or one
-        of the keys in `besides`.
-        """
-        return next((one for one in self._blocking(log_id) if one.key not in ("restoring", *besides)), None)
-
-    def lacking(self, log_id: int) -> SqlError | None:
-        """What says that this log holds, or may hold, less than was written; None when nothing does."""
-        return next((one for one in self._blocking(log_id) if one.key in _LOG_LACKS), None)
-
-    def _blocking(self, log_id: int) -> Iterator[SqlError]:
-        """What blocks this log: what is about it alone first, the newest first."""
-        for one in (log_id, None):
-            yield from reversed(self._blocked.get(one, {}).values())
-
-    def block(self, log_id: int | None, error: SqlError) -> None:
-        """Take no writes on a log (None: on all) until `unblock` with the key of `error`, which replaces one of it."""
-        self.unblock(log_id, error.key)
-        self._blocked.setdefault(log_id, {})[error.key] = error
-
-    def unblock(self, log_id: int | None, *keys: str) -> None:
-        """Take writes again, if nothing but the errors with these keys blocks them."""
-        errors = self._blocked.get(log_id, {})
-        for key in keys:
-            errors.pop(key, None)
-        if not errors:
-            self._blocked.pop(log_id, None)
 
     def outcomes_differ(self, found: Disagreement) -> None:
         """Two masters ended one entry differently: fence the minority, or find out which one is right."""
@@ -105,14 +68,14 @@ class Disputes:
         for one in self._book.having(Status.UNDECIDED):
             if one.log_id == log_id and one.node == kept:
                 self._book.change(one.number, status=Status.ENDED)
-        self.unblock(log_id, *_DISPUTED)
-        self._host.outcomes_of(log_id).settle()
+        self._state.blocks.unblock(log_id, *_DISPUTED)
+        self._state.outcomes.of(log_id).settle()
 
     def _differ(self, found: Disagreement, cause: Cause) -> None:
         if found.log_id in self._settling:
             return
         winner, count = Counter(found.digests.values()).most_common(1)[0]
-        if count * 2 > self._host.cluster.masters(found.log_id):
+        if count * 2 > self._state.cluster.masters(found.log_id):
             self._decide(found, winner, cause)
         else:
             self._dispute(found, cause)
@@ -121,14 +84,14 @@ class Disputes:
         """Nobody has a majority: no write is taken, and no waiting writer answered, until it is known who is right."""
         log_id = found.log_id
         self._settling.add(log_id)
-        self.block(log_id, SqlError("masters_disagree", index=found.index))
-        self._host.outcomes_of(log_id).dispute(found.index if cause is Cause.OUTCOME else found.index + 1)
+        self._state.blocks.block(log_id, SqlError("masters_disagree", index=found.index))
+        self._state.outcomes.of(log_id).dispute(found.index if cause is Cause.OUTCOME else found.index + 1)
         nodes = ",".join(sorted(found.digests))
-        self._host.log_event("masters_disagree", log=log_id, index=found.index, cause=cause, nodes=nodes)
-        gevent.spawn(self._host.guarded, self._settle, found, cause)
+        self._state.logger.info("masters_disagree", log=log_id, index=found.index, cause=cause, nodes=nodes)
+        gevent.spawn(self._state.log_errors, self._settle, found, cause)
 
     def _settle(self, found: Disagreement, cause: Cause) -> None:
-        name = self._host.database_name(found.log_id)
+        name = self._state.database_name(found.log_id)
         try:
             for node, digest in found.digests.items():
                 if self._book.find(node, found.log_id, Status.UNDECIDED) is None:
@@ -138,38 +101,38 @@ class Disputes:
                 # A person has decided meanwhile.
                 return
             if winner is None:
-                self.block(found.log_id, SqlError("dispute_undecided", index=found.index, name=name))
-                self.unblock(found.log_id, "masters_disagree")
+                self._state.blocks.block(found.log_id, SqlError("dispute_undecided", index=found.index, name=name))
+                self._state.blocks.unblock(found.log_id, "masters_disagree")
                 return
             self._decide(found, winner, cause)
-            self.unblock(found.log_id, "masters_disagree")
+            self._state.blocks.unblock(found.log_id, "masters_disagree")
         finally:
             self._settling.discard(found.log_id)
 
     def _winner(self, found: Disagreement) -> bytes | None:
         """The digest that a replay of the log gives too; None when it gives none of them, or cannot be made."""
-        begin = LogSource(self._host.log, found.log_id).snapshot(found.index)
-        if self._host.older.lie_between(found.log_id, begin[0] if begin else 0, found.index):
+        begin = LogSource(self._state.log, found.log_id).snapshot(found.index)
+        if self._older.lie_between(found.log_id, begin[0] if begin else 0, found.index):
             # The masters applied those by the rules of their time: what they lead to now judges nobody.
-            self._host.log_event("replay_not_possible", log=found.log_id, index=found.index, reason="older entries")
+            self._state.logger.info("replay_not_possible", log=found.log_id, index=found.index, reason="older entries")
             return None
         try:
             right = self._replayed_at_last(found)
         except (EntriesGoneError, SqlError) as error:
             # What is gone or damaged is no witness.
-            self._host.log_event("replay_not_possible", log=found.log_id, index=found.index, reason=str(error))
+            self._state.logger.info("replay_not_possible", log=found.log_id, index=found.index, reason=str(error))
             return None
         except Exception as error:
-            self._host.log_failure("replay_failed", error)
+            self._state.logger.exception("replay_failed", error)
             return None
         winner = next((digest for digest in found.digests.values() if digest in right), None)
         if winner is None:
-            self._host.log_event("replay_agrees_with_nobody", log=found.log_id, index=found.index)
+            self._state.logger.info("replay_agrees_with_nobody", log=found.log_id, index=found.index)
         return winner
 
     def _is_disputed(self, log_id: int) -> bool:
         """Whether the replay of a log is still waited for."""
-        return "masters_disagree" in self._blocked.get(log_id, {})
+        return self._state.blocks.has(log_id, "masters_disagree")
 
     def _replayed_at_last(self, found: Disagreement) -> set[bytes]:
         """What the replay gives, tried again for as long as the machine fails it; nothing once a person decided."""
@@ -181,17 +144,17 @@ class Disputes:
                 if isinstance(fault, SqlError) and fault.key in _NO_WITNESS:
                     raise
                 if not is_told:
-                    self._host.log_event("replay_waits", log=found.log_id, index=found.index, reason=str(fault))
+                    self._state.logger.info("replay_waits", log=found.log_id, index=found.index, reason=str(fault))
                 is_told = True
                 gevent.sleep(_RETRY_SECONDS)
         return set()
 
     def _replayed(self, found: Disagreement) -> set[bytes]:
-        config = self._host.config
+        config = self._state.config
         with tempfile.TemporaryDirectory(prefix="replay-", dir=config.log.directory) as directory:
             scratch = Scratch(Path(directory), found.log_id, config.limits, self._threads)
             try:
-                scratch.run(LogSource(self._host.log, found.log_id), found.index)
+                scratch.run(LogSource(self._state.log, found.log_id), found.index)
                 return {scratch.outcome_digest, scratch.content_digest()}
             finally:
                 scratch.close()
@@ -199,7 +162,7 @@ class Disputes:
     def _decide(self, found: Disagreement, winner: bytes, cause: Cause) -> None:
         for node, digest in found.digests.items():
             if digest != winner:
-                self._host.fence(node, found.log_id, found.index, cause, (digest, winner))
+                self._fence(node, found.log_id, found.index, cause, (digest, winner))
             elif (known := self._book.find(node, found.log_id, Status.UNDECIDED)) is not None:
                 self._book.remove(known.number)
-        self._host.outcomes_of(found.log_id).settle()
+        self._state.outcomes.of(found.log_id).settle()

@@ -15,20 +15,17 @@ behind the genesis of the log that it speaks against (`Conflict.right`), and hol
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
 
 from gevent.lock import BoundedSemaphore
 
 from dirk_gevent.base import logger
 from dirk_gevent.conflicts import Cause, Conflict, Status
+from dirk_gevent.coordinator.state import CoordinatorState
 from dirk_gevent.genesis import heard_epoch
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from dirk_gevent.replication import Hello, Welcome
 from dirk_gevent.survey import node_files
 from parser.errors import SqlError
-
-if TYPE_CHECKING:
-    from dirk_gevent.host import LogHost
 
 _KEY = "log_copied"
 _OLDER, _WENT_BACK = "log_older_than_node", "log_went_back"
@@ -37,28 +34,29 @@ _OLDER, _WENT_BACK = "log_older_than_node", "log_went_back"
 class LogEvidence:
     """The question whether one host's log is whole. `is_open` until it has been answered."""
 
-    def __init__(self, host: LogHost) -> None:
-        self._host = host
+    def __init__(self, state: CoordinatorState) -> None:
+        self._state = state
         self._logger = logger.logger("log")
-        self._is_copy = host.log.is_copy and host.head_index(SYSTEM_LOG_ID) > 0
+        self._is_copy = self._state.log.is_copy and self._state.head_index(SYSTEM_LOG_ID) > 0
         self._accepting = BoundedSemaphore(1)
         self._resume()
-        for instance in host.config.instances:
+        for instance in self._state.config.instances:
             heard = heard_epoch(instance.data_directory)
             if heard is not None:
                 self._heard_epoch(instance.id, heard)
-        self._missing = {name for name, view in host.cluster.nodes.items() if view.is_master and not view.evicted}
+        nodes = state.cluster.nodes
+        self._missing = {name for name, view in nodes.items() if view.is_master and not view.evicted}
         if not self._is_copy:
-            host.log.trust()
+            self._state.log.trust()
             self._end()
             return
-        if host.book.find("", None, Status.UNDECIDED) is None:
-            head = host.head_index(SYSTEM_LOG_ID)
-            host.book.add(("", "", None, head), Cause.COPIED_LOG, Status.UNDECIDED)
+        if self._state.registry.find("", None, Status.UNDECIDED) is None:
+            head = self._state.head_index(SYSTEM_LOG_ID)
+            self._state.registry.add(("", "", None, head), Cause.COPIED_LOG, Status.UNDECIDED)
         self._block()
-        for instance in host.config.instances:
+        for instance in self._state.config.instances:
             found = node_files(instance.id, instance.data_directory)
-            if found.genesis == host.log.genesis and not found.problems:
+            if found.genesis == self._state.log.genesis and not found.problems:
                 heads = {log_id: max(one.applied_index, one.heard_head) for log_id, one in found.databases.items()}
                 self._heard(instance.id, heads, heard_epoch(instance.data_directory))
 
@@ -80,34 +78,34 @@ class LogEvidence:
 
     def _heard_epoch(self, node: str, heard: tuple[bytes, bytes] | None) -> None:
         found = [one for one in self._gone_back() if one.node == node]
-        if heard is None or heard[0] != self._host.log.genesis or self._host.log.epochs.knows(heard[1]):
+        if heard is None or heard[0] != self._state.log.genesis or self._state.log.epochs.knows(heard[1]):
             for one in found:
-                self._host.book.change(one.number, status=Status.ENDED)
+                self._state.registry.change(one.number, status=Status.ENDED)
             if found and not self._gone_back():
-                self._host.disputes.unblock(None, _WENT_BACK)
+                self._state.blocks.unblock(None, _WENT_BACK)
             return
         if not found:
-            place = node, "", None, self._host.head_index(SYSTEM_LOG_ID)
+            place = node, "", None, self._state.head_index(SYSTEM_LOG_ID)
             self._add(place, Cause.WENT_BACK, heard[1])
             self._logger.error("log_went_back", target=node, epoch=heard[1].hex())
         self._block_gone_back()
 
     def _add(self, place: tuple[str, str, int | None, int], cause: Cause, epoch: bytes) -> None:
-        self._host.book.add(place, cause, Status.UNDECIDED, (epoch, self._host.log.genesis))
+        self._state.registry.add(place, cause, Status.UNDECIDED, (epoch, self._state.log.genesis))
 
     def _resume(self) -> None:
         """Take up what earlier processes found of this very log; what they found of another is over."""
-        genesis = self._host.log.genesis.hex()
-        for one in self._host.book.having(Status.UNDECIDED):
+        genesis = self._state.log.genesis.hex()
+        for one in self._state.registry.having(Status.UNDECIDED):
             if one.cause not in (Cause.WENT_BACK, Cause.OLDER_LOG) or not one.right:
                 continue
             log_id = one.log_id
-            if one.right != genesis or (log_id is not None and not self._host.log.is_open(log_id)):
-                self._host.book.change(one.number, status=Status.ENDED)
+            if one.right != genesis or (log_id is not None and not self._state.log.is_open(log_id)):
+                self._state.registry.change(one.number, status=Status.ENDED)
             elif log_id is not None:
-                head = self._host.head_index(log_id)
+                head = self._state.head_index(log_id)
                 key = _OLDER if head < one.index else _WENT_BACK
-                self._host.disputes.block(log_id, SqlError(key, node=one.node, head=head, heard=one.index))
+                self._state.blocks.block(log_id, SqlError(key, node=one.node, head=head, heard=one.index))
         if self._gone_back():
             self._block_gone_back()
 
@@ -120,12 +118,12 @@ class LogEvidence:
 
         A node that has applied more of this very log than the log had then has only not written down a later epoch.
         """
-        standing, end, log = hello.standings[log_id], None, self._host.log
+        standing, end, log = hello.standings[log_id], None, self._state.log
         if hello.epoch is None or hello.epoch[0] == log.genesis:
             end = log.epochs.end(hello.epoch[1] if hello.epoch else None, log_id)
         known = max(standing.heard, standing.applied)
         if end is not None and known > end and head >= standing.applied > end:
-            end = None if self._host.integrity.chain_at(log_id, standing.applied) == standing.chain else end
+            end = None if self._state.chain_at(log_id, standing.applied) == standing.chain else end
         held = head if end is None else min(end, head)
         return (held, known) if known > held else None
 
@@ -133,7 +131,7 @@ class LogEvidence:
         """Whether a node that comes may know more than this log, so that it must not forget in which epoch."""
         if self.is_believed(hello.node) or self.is_given_up(hello):
             return True
-        heads, is_fenced = self._host.log.heads(), self._host.fences.is_fenced
+        heads, is_fenced = self._state.log.heads(), self._state.is_shut_out
         counting = [one for one in hello.standings if one in heads and not is_fenced(hello.node, one)]
         return any(self.lacks(hello, one, heads[one].index) for one in counting)
 
@@ -141,45 +139,45 @@ class LogEvidence:
         """What a node has of a log is the log's, or nothing: what it has said against it is over."""
         for one in self._older(log_id):
             if one.node == node:
-                self._host.book.change(one.number, status=Status.ENDED)
+                self._state.registry.change(one.number, status=Status.ENDED)
         if not self._older(log_id):
             for key in (_OLDER, _WENT_BACK):
-                self._host.disputes.unblock(log_id, key)
+                self._state.blocks.unblock(log_id, key)
 
     def is_given_up(self, hello: Hello) -> bool:
         """Whether what a node heard of was of a log that a person gave up: a rebuild's, or one that went back."""
-        is_of_another = any(predecessor.genesis == hello.genesis for predecessor in self._host.log.predecessors)
+        is_of_another = any(predecessor.genesis == hello.genesis for predecessor in self._state.log.predecessors)
         return is_of_another or self._is_decided(hello.epoch)
 
     def _is_decided(self, epoch: tuple[bytes, bytes] | None) -> bool:
         """Whether a person decided that what nodes heard in an epoch of this log counts for nothing beyond it."""
-        log = self._host.log
+        log = self._state.log
         return epoch is not None and epoch[0] == log.genesis and log.epochs.is_disowned(epoch[1])
 
     def welcome(self, hello: Hello, heads: Mapping[int, int], epoch: bytes) -> Welcome:
         """The answer to a node that comes, which is told `epoch`."""
-        log, forgets = self._host.log, self.is_given_up(hello)
-        return Welcome(log.genesis, log.predecessors, heads, self._host.beat_seconds, epoch, forgets)
+        log, forgets = self._state.log, self.is_given_up(hello)
+        return Welcome(log.genesis, log.predecessors, heads, self._state.beat_seconds, epoch, forgets)
 
     def is_older(self, node: str, log_id: int, lacks: tuple[int, int], epoch: tuple[bytes, bytes] | None) -> None:
         """A node has heard of more of a log than that held when it left (see `lacks`): no append until a person
         decides. `epoch` is the last that the node heard of.
         """
-        host, (held, heard) = self._host, lacks
+        held, heard = lacks
         if self._is_decided(epoch):
             # Since the node came: it comes again, and its history is another one, like any.
-            if (link := host.links().get(node)) is not None:
+            if (link := self._state.links.get(node)) is not None:
                 link.close()
             return
         self._logger.error(_OLDER, target=node, log=log_id, head=held, heard=heard)
-        key = _WENT_BACK if held < host.head_index(log_id) else _OLDER
-        host.disputes.block(log_id, SqlError(key, node=node, head=held, heard=heard))
-        if host.book.find(node, log_id, Status.UNDECIDED) is None:
-            self._add((node, host.database_name(log_id), log_id, heard), Cause.OLDER_LOG, self._past(epoch))
+        key = _WENT_BACK if held < self._state.head_index(log_id) else _OLDER
+        self._state.blocks.block(log_id, SqlError(key, node=node, head=held, heard=heard))
+        if self._state.registry.find(node, log_id, Status.UNDECIDED) is None:
+            self._add((node, self._state.database_name(log_id), log_id, heard), Cause.OLDER_LOG, self._past(epoch))
 
     def _past(self, epoch: tuple[bytes, bytes] | None) -> bytes:
         """An epoch of this log that is over, or that it does not know; b"" for any other."""
-        log = self._host.log
+        log = self._state.log
         return epoch[1] if epoch is not None and epoch[0] == log.genesis and not log.epochs.is_own(epoch[1]) else b""
 
     def heard_of(self, hello: Hello) -> None:
@@ -198,31 +196,31 @@ class LogEvidence:
         with self._accepting:
             if not self._is_copy and not doubts:
                 return
-            self._host.log.trust()
+            self._state.log.trust()
             for one in doubts:
-                self._host.log.epochs.disown(bytes.fromhex(one.digest))
+                self._state.log.epochs.disown(bytes.fromhex(one.digest))
             # A node says what it knows log by log: the rest of what it has from an epoch is decided with the first.
-            is_decided = self._host.log.epochs.is_disowned
+            is_decided = self._state.log.epochs.is_disowned
             doubts = [one for one in self._doubts() if one in doubts or is_decided(bytes.fromhex(one.digest))]
         self._is_copy = False
         self._end()
         for one in doubts:
-            self._host.book.change(one.number, status=Status.ENDED)
+            self._state.registry.change(one.number, status=Status.ENDED)
         self._unblock(doubts)
-        for node in {one.node for one in doubts} & self._host.links().keys():
+        for node in {one.node for one in doubts} & self._state.links.keys():
             # When it comes back its history is another one, like any.
-            self._host.links()[node].close()
-        self._host.log_event("log_accepted")
+            self._state.links[node].close()
+        self._state.logger.info("log_accepted")
 
     def _unblock(self, doubts: Iterable[Conflict]) -> None:
         """Let writes go on where nothing but these spoke against the log."""
-        self._host.disputes.unblock(None, _KEY)
+        self._state.blocks.unblock(None, _KEY)
         if not self._gone_back():
-            self._host.disputes.unblock(None, _WENT_BACK)
+            self._state.blocks.unblock(None, _WENT_BACK)
         for log_id in {one.log_id for one in doubts if one.log_id is not None}:
             if not self._older(log_id):
-                self._host.disputes.unblock(log_id, _OLDER)
-                self._host.disputes.unblock(log_id, _WENT_BACK)
+                self._state.blocks.unblock(log_id, _OLDER)
+                self._state.blocks.unblock(log_id, _WENT_BACK)
 
     def _doubts(self) -> list[Conflict]:
         """What speaks against the log and can be decided by `accept`: nodes with later epochs, or with more of one."""
@@ -230,26 +228,26 @@ class LogEvidence:
 
     def _older(self, log_id: int | None = None) -> list[Conflict]:
         """The nodes that know more of one log, or of any, than it holds, as the book has them."""
-        found = [one for one in self._host.book.having(Status.UNDECIDED) if one.cause is Cause.OLDER_LOG]
+        found = [one for one in self._state.registry.having(Status.UNDECIDED) if one.cause is Cause.OLDER_LOG]
         return [one for one in found if log_id in (None, one.log_id)]
 
     def _gone_back(self) -> list[Conflict]:
         """The nodes that have heard of later epochs than the log knows, as the book has them."""
-        return [one for one in self._host.book.having(Status.UNDECIDED) if one.cause is Cause.WENT_BACK]
+        return [one for one in self._state.registry.having(Status.UNDECIDED) if one.cause is Cause.WENT_BACK]
 
     def _block_gone_back(self) -> None:
         nodes = ", ".join(sorted({one.node for one in self._gone_back()}))
-        self._host.disputes.block(None, SqlError(_WENT_BACK, node=nodes))
+        self._state.blocks.block(None, SqlError(_WENT_BACK, node=nodes))
 
     def _end(self) -> None:
-        found = self._host.book.find("", None, Status.UNDECIDED)
+        found = self._state.registry.find("", None, Status.UNDECIDED)
         if found is not None:
-            self._host.book.change(found.number, status=Status.ENDED)
+            self._state.registry.change(found.number, status=Status.ENDED)
 
     def _heard(self, node: str, heads: Mapping[int, int], epoch: tuple[bytes, bytes] | None) -> None:
         for log_id, heard in ({} if self._is_decided(epoch) else heads).items():
-            head = self._host.head_index(log_id)
-            if heard > head and (log_id > self._host.head_index(SYSTEM_LOG_ID) or self._host.log.is_open(log_id)):
+            head = self._state.head_index(log_id)
+            if heard > head and (log_id > self._state.head_index(SYSTEM_LOG_ID) or self._state.log.is_open(log_id)):
                 self.is_older(node, log_id, (head, heard), epoch)
                 return
         self._missing.discard(node)
@@ -262,4 +260,4 @@ class LogEvidence:
         if self._gone_back():
             return
         missing = ", ".join(sorted(self._missing))
-        self._host.disputes.block(None, SqlError(_KEY, missing=missing))
+        self._state.blocks.block(None, SqlError(_KEY, missing=missing))

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Container
-from typing import TYPE_CHECKING
 
-from dirk_gevent.base.logger import Logger
-from dirk_gevent.conflicts import Cause, Conflict, ConflictBook, Status
+from dirk_gevent.conflicts import Cause, Conflict, Status
+from dirk_gevent.coordinator.state import CoordinatorState
+from dirk_gevent.evidence import LogEvidence
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from dirk_gevent.renamed import RenamedNodes
 from dirk_gevent.replication import Hello, Standing
+from dirk_gevent.snapshots import SnapshotKeeper
 from parser.errors import SqlError
-
-if TYPE_CHECKING:
-    from dirk_gevent.host import LogHost
 
 #: A node that ended one entry otherwise so often will do so again: seeding it anew would only fill its disk.
 MOST_FENCES = 3
@@ -21,55 +19,63 @@ MOST_FENCES = 3
 _OPEN = (Status.UNDECIDED, Status.FENCED, Status.EVICTED)
 
 
+def restore_fences(state: CoordinatorState) -> None:
+    """Have the view of the cluster know who was shut out when the process before this one ended."""
+    for found in state.registry.having(Status.FENCED, Status.EVICTED):
+        view = state.cluster.nodes.get(found.node)
+        if view is None:
+            continue
+        if found.status is Status.EVICTED:
+            view.evicted.add(found.log_id)
+        elif found.log_id is not None:
+            state.cluster.fence(found.node, found.log_id)
+
+
 class Fences:
-    """The fences of one host. The conflict book is their memory; the cluster's view follows it."""
+    """The fences of one coordinator. The conflict book is their memory; the cluster's view follows it."""
 
-    def __init__(self, host: LogHost, book: ConflictBook, logger: Logger) -> None:
-        self._host = host
-        self._book = book
-        self._logger = logger
-        self._renamed = RenamedNodes(host.config.log.directory, logger.exception)
-        for found in book.having(Status.FENCED, Status.EVICTED):
-            view = host.cluster.nodes.get(found.node)
-            if view is None:
-                continue
-            if found.status is Status.EVICTED:
-                view.evicted.add(found.log_id)
-            elif found.log_id is not None:
-                host.cluster.fence(found.node, found.log_id)
+    def __init__(self, state: CoordinatorState, evidence: LogEvidence, rounds: SnapshotKeeper) -> None:
+        self._state = state
+        self._book = state.registry
+        self._logger = state.logger
+        self._evidence = evidence
+        self._rounds = rounds
+        self._renamed = RenamedNodes(state.config.log.directory, state.logger.exception)
 
-    def fence(self, node: str, log_id: int, index: int, cause: Cause, digests: tuple[bytes, bytes]) -> None:
+    def fence(
+        self,
+        node: str,
+        log_id: int,
+        index: int,
+        cause: Cause = Cause.OUTCOME,
+        digests: tuple[bytes, bytes] = (b"", b""),
+    ) -> None:
         """Shut out a node's state of one log: kept aside there, then seeded again. Blocks until it is remembered.
 
         Nothing happens when it is shut out already.
         """
-        if self.is_fenced(node, log_id):
+        if self._state.is_shut_out(node, log_id):
             return
         # Remembered until the node confirms it: it may be away now, or end before it has put its state aside.
-        self._host.cluster.fence(node, log_id)
+        self._state.cluster.fence(node, log_id)
         self._logger.error("node_fenced", target=node, log=log_id, index=index, reason=str(cause))
         known = self._book.find(node, log_id, Status.UNDECIDED)
         if known is not None:
             self._book.change(known.number, status=Status.FENCED, right=digests[1].hex())
         else:
-            name = self._host.database_name(log_id)
+            name = self._state.database_name(log_id)
             self._book.add((node, name, log_id, index), cause, Status.FENCED, digests)
         # What is shut out does not speak against the log, whose writes must not go on waiting for it.
-        self._host.evidence.follows(node, log_id)
-        self._host.distrust(node, log_id)
-        self._host.snapshots.shut_out(node, log_id)
-        link = self._host.links().get(node)
+        self._evidence.follows(node, log_id)
+        self._state.outcomes.discard_reports(node, log_id)
+        self._rounds.shut_out(node, log_id)
+        link = self._state.links.get(node)
         if link is not None:
             link.fence(log_id)
 
-    def is_fenced(self, node: str, log_id: int) -> bool:
-        """Whether what the node says of this log is still of the state that was shut out, or it has no say at all."""
-        view = self._host.cluster.nodes[node]
-        return log_id in view.fenced or view.is_evicted(log_id)
-
     def done(self, node: str, log_id: int, kept: str) -> None:
         """The node has put its wrong state aside: what it says from now on is of the new one."""
-        self._host.cluster.nodes[node].fenced.discard(log_id)
+        self._state.cluster.nodes[node].fenced.discard(log_id)
         found = self._book.find(node, log_id, Status.FENCED)
         if found is None:
             return
@@ -108,7 +114,7 @@ class Fences:
         self._logger.error("copied_node", target=hello.node, owner=owner)
         for log_id, standing in hello.standings.items():
             if standing.applied:
-                ours = self._host.log.chain_at(log_id, standing.applied) or b""
+                ours = self._state.log.chain_at(log_id, standing.applied) or b""
                 self.fence(hello.node, log_id, standing.applied, Cause.COPIED_NODE, (standing.chain, ours))
         # From now on it has nothing of a directory of before.
         self._renamed.forget(hello.node)
@@ -117,7 +123,7 @@ class Fences:
         """Whether `node` is the one that was `owner`: the cluster has no such id any more, no other node came with
         its directory, and nothing is open about the state in it (the book knows that under the old id alone).
         """
-        is_gone = owner not in self._host.cluster.nodes and self._renamed.may_be(owner, node)
+        is_gone = owner not in self._state.cluster.nodes and self._renamed.may_be(owner, node)
         is_open = any(one.node == owner for one in self._book.having(*_OPEN))
         return is_gone and not is_open
 
@@ -125,7 +131,7 @@ class Fences:
         """The logs that have begun since a node came, if it came with something in their places; not those `known`."""
         if SYSTEM_LOG_ID not in changed:
             return set()
-        return {one for one in hello.standings if one not in known and self._host.log.is_open(one)}
+        return {one for one in hello.standings if one not in known and self._state.log.is_open(one)}
 
     def begun(self, hello: Hello, log_id: int) -> None:
         """A log begins while a node is connected. What that came with under the same number is of another history,
@@ -142,27 +148,27 @@ class Fences:
         log's: past its end, or at an entry of which it has another hash. None where nothing says so.
         """
         # The end first: the log may go on while the hash is read.
-        head = self._host.head_index(log_id)
-        ours = self._host.integrity.chain_at(log_id, standing.applied)
+        head = self._state.head_index(log_id)
+        ours = self._state.chain_at(log_id, standing.applied)
         is_apart = standing.applied > head or (ours is not None and ours != standing.chain)
         return (standing.chain, ours or b"") if is_apart else None
 
     def evict(self, node: str, log_id: int | None) -> None:
         """Shut a node out, of one log or (None) of all, until it is seeded again by a person."""
-        self._host.cluster.evict(node, log_id)
+        self._state.cluster.evict(node, log_id)
         if self._book.find(node, log_id, Status.EVICTED) is None:
-            name = "" if log_id is None else self._host.database_name(log_id)
-            index = 0 if log_id is None else self._host.head_index(log_id)
+            name = "" if log_id is None else self._state.database_name(log_id)
+            index = 0 if log_id is None else self._state.head_index(log_id)
             self._book.add((node, name, log_id, index), Cause.ASKED, Status.EVICTED)
         self._logger.error("node_evicted", target=node, log=log_id)
-        link = self._host.links().get(node)
+        link = self._state.links.get(node)
         if link is not None:
             link.close()
 
     def readmit(self, node: str, log_id: int | None) -> list[int]:
         """End an eviction and have the node take the log's state of one log or of all; the logs it is seeded with."""
-        view = self._host.cluster.nodes[node]
-        logs = sorted(self._host.log.heads()) if log_id is None else [log_id]
+        view = self._state.cluster.nodes[node]
+        logs = sorted(self._state.log.heads()) if log_id is None else [log_id]
         for found in self._book.having(Status.EVICTED):
             if found.node == node and (log_id is None or found.log_id == log_id):
                 self._book.change(found.number, status=Status.ENDED)
@@ -180,27 +186,27 @@ class Fences:
             if found.node == node:
                 self._book.change(found.number, status=Status.ENDED)
         if all(one.node == node for one in strange):
-            self._host.disputes.unblock(None, "log_unknown_to_node")
-        self._host.evidence.follows(node, log_id)
+            self._state.blocks.unblock(None, "log_unknown_to_node")
+        self._evidence.follows(node, log_id)
 
     def look(self) -> None:
         """Note which nodes are healed, and what has become pointless because its database is gone."""
         for found in self._book.having(Status.KEPT, Status.FENCED, Status.EVICTED):
-            if found.log_id is None or found.node not in self._host.cluster.nodes:
+            if found.log_id is None or found.node not in self._state.cluster.nodes:
                 continue
-            if not self._host.log.is_open(found.log_id):
-                self._host.cluster.nodes[found.node].evicted.discard(found.log_id)
+            if not self._state.log.is_open(found.log_id):
+                self._state.cluster.nodes[found.node].evicted.discard(found.log_id)
                 self._book.change(found.number, status=Status.ENDED)
             elif found.status is Status.KEPT and self._is_healed(found):
                 self._book.change(found.number, status=Status.HEALED)
                 self._logger.info("node_healed", target=found.node, log=found.log_id)
-                self._host.snapshots.hurry(found.log_id)
+                self._rounds.hurry(found.log_id)
 
     def _is_healed(self, found: Conflict) -> bool:
         """Whether the node has taken the log's state and everything after it.
 
         (Where its own state was shut out says nothing: that may have been another history, and longer.)
         """
-        if found.log_id is None or self.is_fenced(found.node, found.log_id):
+        if found.log_id is None or self._state.is_shut_out(found.node, found.log_id):
             return False
-        return self._host.cluster.is_level(found.node, found.log_id, self._host.head_index(found.log_id))
+        return self._state.cluster.is_level(found.node, found.log_id, self._state.head_index(found.log_id))

@@ -16,11 +16,11 @@ from dirk_gevent.base.logger import Logger
 from dirk_gevent.cluster import NodeState
 from dirk_gevent.commits import Commits
 from dirk_gevent.config.settings import Config
+from dirk_gevent.coordinator.request_parts import RequestParts
 from dirk_gevent.copying import Read
 from dirk_gevent.engine.database import Database
 from dirk_gevent.freshness import needed_index
 from dirk_gevent.heard import Heard
-from dirk_gevent.host import LogHost
 from dirk_gevent.log.clock import HeardTime
 from dirk_gevent.log.entry import new_request_id
 from dirk_gevent.peers import LogHostPeer
@@ -46,7 +46,7 @@ _UNKNOWN_CELLS = len(SERVER_COLUMNS) - 3
 
 
 class Forward:
-    """The way to the log: through the proxy of the config, or `host` when this process hosts the log itself.
+    """The way to the log: through the proxy of the config, or `own_log` when the log is in this process.
 
     `heard`, which the node's follower keeps, says whether the proxy lives: no request waits for one that does not.
     """
@@ -55,12 +55,12 @@ class Forward:
         self,
         config: Config,
         node: str,
-        host: LogHost | None,
+        own_log: RequestParts | None,
         log: Logger,
         log_time: HeardTime | None = None,
         heard: Heard | None = None,
     ) -> None:
-        self.host = host
+        self.own_log = own_log
         self.heard = heard or Heard()
         self._node = node
         self._log_time = log_time or HeardTime()
@@ -74,9 +74,9 @@ class Forward:
             self._proxy = Backend(place.reached_at, place.listen_port, log, LogHostPeer(self.heard))
         #: Reads another database for a write, where the log is hosted here; whoever reads here sets it.
         self.read_copied: Read | None = None
-        self._writes = Writes(host, config.limits, node, self._read_copied) if host is not None else None
-        self._cluster = SessionStatements(host, config.limits, node) if host is not None else None
-        self._commits = Commits(host, config.limits, Understanding(), node) if host is not None else None
+        self._writes = Writes(own_log, config.limits, node, self._read_copied) if own_log is not None else None
+        self._cluster = SessionStatements(own_log, config.limits, node) if own_log is not None else None
+        self._commits = Commits(own_log, config.limits, Understanding(), node) if own_log is not None else None
 
     def _read_copied(self, session: Session, request: Request) -> Answer:
         assert self.read_copied is not None
@@ -153,7 +153,7 @@ class Forward:
     ) -> Answer:
         """How the COMMIT with the request's id ended; `recorded` tells it when the log is here. Raises SqlError."""
         assert request.request_id is not None
-        if self.host is None or self._commits is None:
+        if self.own_log is None or self._commits is None:
             try:
                 return self.run(session, request, understood.shaped, understood.route, wire)
             except SqlError as error:
@@ -171,8 +171,8 @@ class Forward:
 
     def known_index(self, session: Session, request: Request, database: Database, wire: Wire) -> int:
         """What the log's host knows of the log of a database, or a later index; raises as `run` does."""
-        if self.host is not None:
-            return self.host.sessions.known_index(database.log_id)
+        if self.own_log is not None:
+            return self.own_log.sessions.known_index(database.log_id)
         metadata = {"db": database.name, "read": "strong"}
         read = replace(request, raw=_NOTHING, metadata=metadata)
         answer = self._ask(session, read, new_request_id(self._log_time.now_ms()), wire, may_change=False)

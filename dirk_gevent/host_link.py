@@ -1,13 +1,10 @@
-"""The host's side of one node's subscription.
-
-It runs three greenlets: the receiver (acknowledgements, heartbeats, uploads), the sender (entries, marks, snapshots,
-never more than a window ahead of what the node applied), and the heartbeat, which waits behind nobody.
-"""
+"""The log's side of one node's subscription: a greenlet receives, one sends, one sends heartbeats."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import Any
 
 import gevent
 from gevent.event import Event
@@ -15,6 +12,7 @@ from gevent.lock import Semaphore
 
 from dirk_gevent import replication
 from dirk_gevent.conflicts import Cause
+from dirk_gevent.coordinator.link_parts import LinkParts
 from dirk_gevent.log.contract import EntriesGoneError, LogDamagedError, Watch
 from dirk_gevent.loop.frame_socket import FrameSocket
 from dirk_gevent.mark_replies import MarkReplies
@@ -23,9 +21,6 @@ from dirk_gevent.precedence import Way
 from dirk_gevent.replication import Acks, Halted, Hello
 from dirk_gevent.send_lane import SendLane
 from parser.errors import SqlError
-
-if TYPE_CHECKING:
-    from dirk_gevent.host import LogHost
 
 #: What may be on its way over all logs: past it a log has one message on its way, so that a stalled one stops no other.
 LINK_WINDOW_BYTES = 256 * 1024 * 1024
@@ -38,10 +33,11 @@ _LOOK_SECONDS = 0.02
 class NodeLink:
     """One node's subscription, from its hello to the end of the connection. `run` blocks for all that time."""
 
-    def __init__(self, host: LogHost, frames: FrameSocket, hello: Hello) -> None:
+    def __init__(self, parts: LinkParts, frames: FrameSocket, hello: Hello) -> None:
         self.node = hello.node
-        self._host = host
-        self._log = host.log
+        self._parts = parts
+        self._state = parts.state
+        self._log = parts.state.log
         self._frames = frames
         self._hello = hello
         self._lanes: dict[int, SendLane] = {}
@@ -54,21 +50,23 @@ class NodeLink:
         self._wake = Event()
         self._told_heads: dict[int, int] = {}
         self.halt_answers: dict[int, Halted] = {}
-        self._replies = MarkReplies(host, self.node, self._lanes, lambda *work: gevent.spawn(self._guarded, *work))
+        self._replies = MarkReplies(
+            parts.state, parts.rounds, self.node, self._lanes, partial(gevent.spawn, self._guarded)
+        )
         #: Whether it is settled where the node goes on in each log.
         self.is_open = False
         # A person's rebuild replaced the log that this node followed: what it has beyond is kept aside, not obeyed.
-        self._from_predecessor, self._speaks_against = host.evidence.is_given_up(hello), False
+        self._from_predecessor, self._speaks_against = parts.evidence.is_given_up(hello), False
 
     def run(self) -> None:
         """Serve the node until either side ends. Raises OSError or ValueError from the connection."""
         # The bell first, so that no log that begins meanwhile is missed.
         watch = self._log.watch()
-        self._speaks_against = self._host.evidence.speaks_against(self._hello)
+        self._speaks_against = self._parts.evidence.speaks_against(self._hello)
         heads = {log_id: head.index for log_id, head in self._log.heads().items()}
         helpers: list[gevent.Greenlet[..., None]] = []
         try:
-            self._frames.send(self._host.evidence.welcome(self._hello, heads, self._epoch).encode())
+            self._frames.send(self._parts.evidence.welcome(self._hello, heads, self._epoch).encode())
             for log_id in sorted(heads):
                 self.open_lane(log_id)
             self.is_open = True
@@ -91,10 +89,10 @@ class NodeLink:
             work(*arguments)
         except (OSError, ValueError) as error:
             if not self._frames.is_closed:
-                self._host.log_event("link_broken", node=self.node, reason=str(error))
+                self._state.logger.info("link_broken", node=self.node, reason=str(error))
             self.close()
         except Exception as error:
-            self._host.log_failure("link_failed", error)
+            self._state.logger.exception("link_failed", error)
             self.close()
 
     def carries(self, log_id: int) -> bool:
@@ -133,37 +131,37 @@ class NodeLink:
 
     def open_lane(self, log_id: int) -> None:
         """Decide where the node goes on in one log: from where it is, from a snapshot, fenced, or not at all."""
-        if self._host.cluster.nodes[self.node].is_evicted(log_id):
+        if self._state.cluster.nodes[self.node].is_evicted(log_id):
             return
         standing = self._hello.standings.get(log_id)
         head = self._log.head(log_id).index
         if standing is None:
-            if self._host.fences.is_fenced(self.node, log_id):
-                self._host.fences.done(self.node, log_id, "")
-            self._host.fences.follows(self.node, log_id)
+            if self._state.is_shut_out(self.node, log_id):
+                self._parts.fences.done(self.node, log_id, "")
+            self._parts.fences.follows(self.node, log_id)
             self._lanes[log_id] = lane = SendLane(0, 0)
             self._continue(log_id, lane)
             return
-        if self._host.fences.is_fenced(self.node, log_id):
+        if self._state.is_shut_out(self.node, log_id):
             # What is shut out does not speak against the log either.
             self._lanes[log_id] = SendLane(standing.applied, standing.applied)
             self.fence(log_id)
             return
-        if not self._from_predecessor and (lacks := self._host.evidence.lacks(self._hello, log_id, head)):
+        if not self._from_predecessor and (lacks := self._parts.evidence.lacks(self._hello, log_id, head)):
             self._refuse(log_id, lacks)
             return
         self._lanes[log_id] = lane = SendLane(standing.applied, standing.applied)
-        self._host.integrity.vouch(self.node, log_id, standing)
-        if (hashes := self._host.fences.apart(log_id, standing)) is not None:
-            if self._host.evidence.is_believed(self.node):
+        self._parts.integrity.vouch(self.node, log_id, standing)
+        if (hashes := self._parts.fences.apart(log_id, standing)) is not None:
+            if self._parts.evidence.is_believed(self.node):
                 self._refused[log_id] = self._lanes.pop(log_id).applied
             else:
-                self._host.fence(self.node, log_id, standing.applied, Cause.HISTORY, hashes)
+                self._parts.fences.fence(self.node, log_id, standing.applied, Cause.HISTORY, hashes)
             return
-        self._host.fences.follows(self.node, log_id)
-        self._host.applied(self.node, log_id, standing.applied)
+        self._parts.fences.follows(self.node, log_id)
+        self._parts.reports.applied(self.node, log_id, standing.applied)
         # What was applied while no connection stood is sent again: writers and headers wait for the recorded outcomes.
-        untold = self._host.untold_index(self.node, log_id, standing.applied)
+        untold = self._parts.reports.unreported_index(self.node, log_id, standing.applied)
         if self._log.oldest(log_id) <= untold + 1 <= standing.applied:
             lane.restart(untold)
         self._continue(log_id, lane)
@@ -171,16 +169,16 @@ class NodeLink:
     @property
     def _epoch(self) -> bytes:
         """The epoch as this node is told it: none as long as what it has from another may still have to speak."""
-        is_given_up = self._from_predecessor and self.is_open and not self._host.cluster.nodes[self.node].fenced
+        is_given_up = self._from_predecessor and self.is_open and not self._state.cluster.nodes[self.node].fenced
         return b"" if self._speaks_against and not is_given_up else self._log.epochs.current
 
     def _refuse(self, log_id: int, lacks: tuple[int, int]) -> None:
         self._refused[log_id] = lacks[1]
-        self._host.evidence.is_older(self.node, log_id, lacks, self._hello.epoch)
+        self._parts.evidence.is_older(self.node, log_id, lacks, self._hello.epoch)
         self._frames.send({"t": "refuse", "log": log_id, "key": "log_older_than_node"})
 
     def _continue(self, log_id: int, lane: SendLane) -> None:
-        if lane.sent + 1 < self._log.oldest(log_id) or self._host.older.is_seeded(self.node, log_id, lane.sent):
+        if lane.sent + 1 < self._log.oldest(log_id) or self._parts.older.is_seeded(self.node, log_id, lane.sent):
             self._seed(log_id, lane)
         else:
             self.poke(log_id)
@@ -201,7 +199,7 @@ class NodeLink:
         return None if lane is None or lane.is_seeding else lane.applied
 
     def _listen(self, watch: Watch) -> None:
-        fences, is_evicted = self._host.fences, self._host.cluster.nodes[self.node].is_evicted
+        fences, is_evicted = self._parts.fences, self._state.cluster.nodes[self.node].is_evicted
         while changed := watch.wait():
             for log_id in changed | fences.taken_places(self._hello, changed, self._lanes):
                 if log_id not in self._lanes and log_id not in self._refused and not is_evicted(log_id):
@@ -233,14 +231,14 @@ class NodeLink:
             self._held_back.add(log_id)
             return False
         after = lane.sent
-        if not self._host.older.may_send(self.node, log_id, after):
-            if self._host.older.is_seeded(self.node, log_id, after):
+        if not self._parts.older.may_send(self.node, log_id, after):
+            if self._parts.older.is_seeded(self.node, log_id, after):
                 self._seed(log_id, lane)
             return False
         try:
             chunk = self._log.read(log_id, after, CHUNK_MAX_BYTES)
         except EntriesGoneError:
-            if self._host.head_index(log_id) > lane.sent and not lane.is_seeding:
+            if self._state.head_index(log_id) > lane.sent and not lane.is_seeding:
                 self._seed(log_id, lane)
             return False
         except LogDamagedError as error:
@@ -254,7 +252,7 @@ class NodeLink:
             chunk = chunk.cut(max(0, lane.mark - lane.sent))
         if not chunk.entries:
             return lane.mark is not None and lane.sent >= lane.mark
-        frame = self._host.entry_frames.of(chunk, self._epoch)
+        frame = self._parts.entry_frames.of(chunk, self._epoch)
         lane.took_off(len(chunk.entries), frame.body_bytes, chunk.chain_after)
         self._flying_bytes += frame.body_bytes
         self._frames.send_frame(frame.encoded)
@@ -265,21 +263,21 @@ class NodeLink:
         if error.key == "log_unavailable":
             gevent.spawn_later(_LOOK_SECONDS, self.poke, log_id)
         elif (lane := self._lanes.pop(log_id, None)) is not None and lane.mark is not None:
-            self._host.snapshots.failed(self.node, log_id, lane.mark)
+            self._parts.rounds.failed(self.node, log_id, lane.mark)
         return False
 
     def _go_round(self, error: LogDamagedError, lane: SendLane) -> bool:
         """What the node needs next is damaged: a snapshot behind it helps, else it waits; whether more can be sent."""
-        if (applied := self._host.integrity.past(self.node, error)) is not None:
+        if (applied := self._parts.integrity.past(self.node, error)) is not None:
             lane.jump(applied, self._log.chain_at(error.log_id, applied) or b"")
-        elif not lane.is_seeding and self._host.integrity.is_covered(error):
+        elif not lane.is_seeding and self._parts.integrity.is_covered(error):
             self._seed(error.log_id, lane)
         else:
-            self._host.integrity.held(self.node, error.log_id)
+            self._parts.integrity.held(self.node, error.log_id)
         return applied is not None
 
     def _seed(self, log_id: int, lane: SendLane) -> None:
-        if self._host.integrity.can_seed(self.node, log_id):
+        if self._parts.integrity.can_seed(self.node, log_id):
             lane.is_seeding = True
             gevent.spawn(self._guarded, self._send_snapshot, log_id, lane)
 
@@ -287,10 +285,10 @@ class NodeLink:
         try:
             with self._seeds:
                 self._send_latest(log_id, lane)
-            self._host.cluster.let_go(self.node, log_id)
+            self._state.cluster.let_go(self.node, log_id)
         except SqlError as error:
-            self._host.log_event("seeding_broken", node=self.node, log=log_id, reason=str(error))
-            gevent.sleep(self._host.beat_seconds)
+            self._state.logger.info("seeding_broken", node=self.node, log=log_id, reason=str(error))
+            gevent.sleep(self._state.beat_seconds)
         lane.is_seeding = False
         self.poke(log_id)
 
@@ -299,7 +297,7 @@ class NodeLink:
         if info is None:
             lane.restart(0)
         else:
-            self._host.log_event("seeding", node=self.node, log=log_id, index=info.index, bytes=info.size_bytes)
+            self._state.logger.info("seeding", node=self.node, log=log_id, index=info.index, bytes=info.size_bytes)
             reader = self._log.open_snapshot(log_id, info.index)
             try:
                 fields = {**replication.snapshot_fields("snapshot", info), "epoch": self._epoch.hex()}
@@ -315,7 +313,7 @@ class NodeLink:
             changed = {i: at for i, at in heads.items() if self._told_heads.get(i) != at}
             self._frames.send(replication.host_beat(changed, self._log.time_ms(), self._epoch))
             self._told_heads = heads
-            gevent.sleep(self._host.beat_seconds)
+            gevent.sleep(self._state.beat_seconds)
 
     def _receive(self, frame: dict[str, Any]) -> None:
         kind = frame["t"]
@@ -324,30 +322,30 @@ class NodeLink:
         elif kind == "stands":
             self._receive_standing(int(frame["log"]), int(frame["at"]), bytes.fromhex(frame["chain"]))
         elif kind == "beat":
-            self._host.node_beat(self.node, frame)
+            self._parts.reports.node_beat(self.node, frame)
         elif kind in ("digest", "undone", "upload"):
             self._replies.receive(kind, frame)
         elif kind == "damaged":
-            self._host.damaged(self.node, int(frame["log"]), int(frame["index"]))
+            self._parts.reports.damaged(self.node, int(frame["log"]), int(frame["index"]))
         elif kind == "chunk":
             self._replies.uploads.piece(int(frame["log"]), frame["body"])
         elif kind == "upload_end":
             self._replies.uploads.end(int(frame["log"]))
         elif kind == "fenced" and (lane := self._lanes.get(int(frame["log"]))) is not None and lane.is_fencing:
             lane.is_fencing = False
-            self._host.fences.done(self.node, int(frame["log"]), str(frame.get("kept") or ""))
+            self._parts.fences.done(self.node, int(frame["log"]), str(frame.get("kept") or ""))
         elif kind == "dumped":
-            self._host.fences.dumped(self.node, int(frame["log"]), str(frame["kept"]), str(frame["sql"]))
+            self._parts.fences.dumped(self.node, int(frame["log"]), str(frame["kept"]), str(frame["sql"]))
         elif kind == "halted":
             self.halt_answers[int(frame["log"])] = replication.halted_in(frame)
         elif kind == "touched":
-            self._host.snapshots.hurry(int(frame["log"]))
+            self._parts.rounds.hurry(int(frame["log"]))
         elif kind == "leaving":
             gevent.spawn(self._guarded, self._let_go)
 
     def _let_go(self) -> None:
         """The node is about to end: send it nothing new, and tell it once what is under way there has ended."""
-        cluster = self._host.cluster
+        cluster = self._state.cluster
         cluster.nodes[self.node].is_drained = True
         while any(cluster.under_way(self.node)):
             gevent.sleep(_LOOK_SECONDS)
@@ -356,29 +354,29 @@ class NodeLink:
     def _receive_standing(self, log_id: int, index: int, chain: bytes) -> None:
         """What came on the connection before moved the node behind its hello: the hello is made anew if it must be."""
         lane = self._lanes.get(log_id)
-        if lane is None or self._host.fences.is_fenced(self.node, log_id):
+        if lane is None or self._state.is_shut_out(self.node, log_id):
             return
         if index < lane.began or self._log.chain_at(log_id, index) != chain:
-            self._host.log_event("hello_overtaken", node=self.node, log=log_id, index=index)
+            self._state.logger.info("hello_overtaken", node=self.node, log=log_id, index=index)
             self.close()
         else:
-            self._host.applied(self.node, log_id, index)
+            self._parts.reports.applied(self.node, log_id, index)
 
     def _receive_acks(self, acks: Acks) -> None:
         lane = self._lanes.get(acks.log_id)
-        if lane is None or self._host.fences.is_fenced(self.node, acks.log_id):
+        if lane is None or self._state.is_shut_out(self.node, acks.log_id):
             return
         if not lane.is_answer(acks, self._log.chain_at):
             # The node comes again, and says where it stands.
-            self._host.log_event("acks_refused", node=self.node, log=acks.log_id, index=acks.upto)
+            self._state.logger.info("acks_refused", node=self.node, log=acks.log_id, index=acks.upto)
             self.close()
             return
-        self._host.outcomes_came(self.node, acks.log_id, acks.outcomes)
-        if not self._host.fences.is_fenced(self.node, acks.log_id):
+        self._parts.reports.outcomes_came(self.node, acks.log_id, acks.outcomes)
+        if not self._state.is_shut_out(self.node, acks.log_id):
             self._advance(acks.log_id, acks.applied, lane)
 
     def _advance(self, log_id: int, index: int, lane: SendLane) -> None:
-        self._host.applied(self.node, log_id, index)
+        self._parts.reports.applied(self.node, log_id, index)
         self._flying_bytes -= lane.flying_bytes
         lane.landed(index)
         self._flying_bytes += lane.flying_bytes
@@ -386,7 +384,7 @@ class NodeLink:
             self._pending |= self._held_back
             self._held_back.clear()
             self._wake.set()
-        if lane.sent < self._host.head_index(log_id):
+        if lane.sent < self._state.head_index(log_id):
             self.poke(log_id)
 
     def _is_full(self) -> bool:

@@ -15,16 +15,13 @@ damaged is no witness in it (`replay` meets the damage, too).
 from __future__ import annotations
 
 import time
-from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from dirk_gevent.conflicts import Cause, Status
+from dirk_gevent.coordinator.state import CoordinatorState
 from dirk_gevent.log.contract import Damage, LogDamagedError
 from dirk_gevent.replication import Standing
+from dirk_gevent.snapshots import SnapshotKeeper
 from parser.errors import SqlError
-
-if TYPE_CHECKING:
-    from dirk_gevent.host import LogHost
 
 _KEY = "log_cut_by_damage"
 #: So long another master may take to come before the word of one alone is enough.
@@ -36,18 +33,19 @@ _RETRY_SECONDS = 10.0
 class LogIntegrity:
     """The damage of one host's log. `look` is called at every beat; `now` is monotonic seconds."""
 
-    def __init__(self, host: LogHost) -> None:
-        self._host = host
+    def __init__(self, state: CoordinatorState, rounds: SnapshotKeeper) -> None:
+        self._state = state
+        self._rounds = rounds
         self._since: dict[int, float] = {}
         self._next_try: dict[int, float] = {}
 
     def look(self) -> None:
         """Tell what is damaged, block and unblock, have a snapshot made, and let go of what is whole again."""
-        for log_id in self._host.log.heads():
-            damage = self._host.log.damage(log_id)
+        for log_id in self._state.log.heads():
+            damage = self._state.log.damage(log_id)
             if damage is not None:
                 # What one log can't do now keeps no other waiting.
-                self._host.guarded(self._look_after, log_id, damage)
+                self._state.log_errors(self._look_after, log_id, damage)
             elif log_id in self._since:
                 self._healed(log_id)
         self._end_told_before()
@@ -57,52 +55,46 @@ class LogIntegrity:
 
         Nobody will tell it any more, so the caches forget what was before.
         """
-        applied = self._host.cluster.nodes[node].applied.get(error.log_id, 0)
+        applied = self._state.cluster.nodes[node].applied.get(error.log_id, 0)
         if applied < error.index:
             return None
-        self._host.replaced(error.log_id, applied)
+        self._state.outcomes.replaced(error.log_id, applied)
         return applied
 
     def is_covered(self, error: LogDamagedError) -> bool:
         """Whether the log has a snapshot behind what is damaged."""
-        latest = self._host.log.latest_snapshot(error.log_id)
+        latest = self._state.log.latest_snapshot(error.log_id)
         return latest is not None and latest.index >= error.index
-
-    def chain_at(self, log_id: int, index: int) -> bytes | None:
-        """As `Log.chain_at`; None, too, while it cannot be read: one log's trouble is no other's."""
-        with suppress(SqlError):
-            return self._host.log.chain_at(log_id, index)
-        return None
 
     def can_seed(self, node: str, log_id: int) -> bool:
         """Whether the log has what a node begins with: a snapshot, or all entries; else the node waits."""
-        if self._host.log.latest_snapshot(log_id) is None and self._host.log.oldest(log_id) > 1:
+        if self._state.log.latest_snapshot(log_id) is None and self._state.log.oldest(log_id) > 1:
             self.held(node, log_id)
             return False
         return True
 
     def vouch(self, node: str, log_id: int, standing: Standing) -> None:
         """A master tells where it stands: if the log's own end is in doubt, that decides it."""
-        if self._host.cluster.nodes[node].is_master:
-            self._host.log.vouch(log_id, standing.applied, standing.chain)
+        if self._state.cluster.nodes[node].is_master:
+            self._state.log.vouch(log_id, standing.applied, standing.chain)
 
     def held(self, node: str, log_id: int) -> None:
         """The log cannot give the node what it needs next: it waits."""
-        if log_id not in self._host.cluster.nodes[node].held:
-            self._host.cluster.hold(node, log_id)
-            self._host.log_event("node_behind_damage", target=node, log=log_id)
+        if log_id not in self._state.cluster.nodes[node].held:
+            self._state.cluster.hold(node, log_id)
+            self._state.logger.info("node_behind_damage", target=node, log=log_id)
 
     def _look_after(self, log_id: int, damage: Damage) -> None:
-        host, now = self._host, time.monotonic()
+        now = time.monotonic()
         if log_id not in self._since:
             self._since[log_id] = now
-        name = host.database_name(log_id)
-        if host.book.find("", log_id, Status.UNDECIDED) is None:
-            host.book.add(("", name, log_id, damage.first), Cause.DAMAGED_LOG, Status.UNDECIDED)
+        name = self._state.database_name(log_id)
+        if self._state.registry.find("", log_id, Status.UNDECIDED) is None:
+            self._state.registry.add(("", name, log_id, damage.first), Cause.DAMAGED_LOG, Status.UNDECIDED)
         if self._is_safe(log_id, damage):
-            host.disputes.unblock(log_id, _KEY)
-        elif host.disputes.undecided(log_id) is None:
-            host.disputes.block(log_id, SqlError(_KEY, name=name, index=damage.first))
+            self._state.blocks.unblock(log_id, _KEY)
+        elif self._state.blocks.undecided(log_id) is None:
+            self._state.blocks.block(log_id, SqlError(_KEY, name=name, index=damage.first))
         if now >= self._next_try.get(log_id, 0.0) and self._heal(log_id, damage):
             self._next_try[log_id] = now + _RETRY_SECONDS
 
@@ -110,64 +102,63 @@ class LogIntegrity:
         """Whether a write that is taken now can be made again after a power cut of everything."""
         if damage.end_in_doubt:
             return False
-        cluster = self._host.cluster
+        cluster = self._state.cluster
         masters = cluster.live_masters(log_id)
         if not masters and not any(log_id in view.held for view in cluster.nodes.values()):
             # Nobody has come: that is what whoever writes is told.
             return True
-        latest = self._host.log.latest_snapshot(log_id)
+        latest = self._state.log.latest_snapshot(log_id)
         if latest is not None and latest.confirmed and latest.index >= damage.last:
             return True
         return any(cluster.nodes[name].durable.get(log_id, 0) >= damage.last for name in masters)
 
     def _heal(self, log_id: int, damage: Damage) -> bool:
         """Have the log begin behind the damage, or begin to; whether anything was done."""
-        host = self._host
-        latest = host.log.latest_snapshot(log_id)
+        latest = self._state.log.latest_snapshot(log_id)
         if latest is not None and latest.confirmed and latest.index >= damage.last:
-            host.log.truncate(log_id, latest.index)
+            self._state.log.truncate(log_id, latest.index)
             return True
         past = [
             name
-            for name in host.cluster.live_masters(log_id)
-            if host.cluster.nodes[name].applied.get(log_id, 0) >= damage.last and name in host.links()
+            for name in self._state.cluster.live_masters(log_id)
+            if self._state.cluster.nodes[name].applied.get(log_id, 0) >= damage.last and name in self._state.links
         ]
-        if not past or damage.end_in_doubt or host.disputes.undecided(log_id) is not None:
+        if not past or damage.end_in_doubt or self._state.blocks.undecided(log_id) is not None:
             return False
-        held = host.log.snapshots(log_id)
-        if held and not held[-1].confirmed and held[-1].index == host.head_index(log_id):
+        held = self._state.log.snapshots(log_id)
+        if held and not held[-1].confirmed and held[-1].index == self._state.head_index(log_id):
             # An index has one snapshot, and nobody is going to confirm this one: its round is over.
-            if host.snapshots.running(log_id) is None:
-                host.log.delete_snapshot(log_id, held[-1].index)
+            if self._rounds.running(log_id) is None:
+                self._state.log.delete_snapshot(log_id, held[-1].index)
             return False
-        if len(past) > 1 or host.cluster.masters() == 1:
-            return host.snapshots.begin(log_id) is not None
+        if len(past) > 1 or self._state.cluster.masters() == 1:
+            return self._rounds.begin(log_id) is not None
         if time.monotonic() - self._since[log_id] < _ALONE_SECONDS:
             return False
-        return host.snapshots.begin(log_id, author=past[0]) is not None
+        return self._rounds.begin(log_id, author=past[0]) is not None
 
     def _healed(self, log_id: int) -> None:
         del self._since[log_id]
         self._next_try.pop(log_id, None)
-        self._host.disputes.unblock(log_id, _KEY)
+        self._state.blocks.unblock(log_id, _KEY)
         self._end(log_id, Status.HEALED)
-        self._host.log_event("log_whole", log=log_id)
-        for name, link in self._host.links().items():
-            self._host.cluster.let_go(name, log_id)
+        self._state.logger.info("log_whole", log=log_id)
+        for name, link in self._state.links.items():
+            self._state.cluster.let_go(name, log_id)
             link.poke(log_id)
 
     def _end_told_before(self) -> None:
         """What an earlier process found: over once the log has been read through without it, or is gone."""
-        for found in self._host.book.having(Status.UNDECIDED):
+        for found in self._state.registry.having(Status.UNDECIDED):
             log_id = found.log_id
             if found.cause is not Cause.DAMAGED_LOG or log_id is None or log_id in self._since:
                 continue
-            if not self._host.log.is_open(log_id):
+            if not self._state.log.is_open(log_id):
                 self._end(log_id, Status.ENDED)
-            elif self._host.log.is_scrubbed(log_id):
+            elif self._state.log.is_scrubbed(log_id):
                 self._end(log_id, Status.HEALED)
 
     def _end(self, log_id: int, status: Status) -> None:
-        found = self._host.book.find("", log_id, Status.UNDECIDED)
+        found = self._state.registry.find("", log_id, Status.UNDECIDED)
         if found is not None:
-            self._host.book.change(found.number, status=status)
+            self._state.registry.change(found.number, status=status)

@@ -22,8 +22,8 @@ def learn(forward: Forward, session: Session, request: Request, name: str | None
 
     Raises SqlError: unknown_database, no_readable_node when no node can say, and as `Forward.run` does.
     """
-    if forward.host is not None:
-        sessions = forward.host.sessions
+    if forward.own_log is not None:
+        sessions = forward.own_log.sessions
         log_id = sessions.place(session, name)[1]
         session.saw(log_id, sessions.known_index(log_id))
         return log_id

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dirk_gevent import replication
+from dirk_gevent.coordinator.state import CoordinatorState
 from dirk_gevent.send_lane import SendLane
+from dirk_gevent.snapshots import SnapshotKeeper
 from dirk_gevent.uploads import Upload, Uploads
-
-if TYPE_CHECKING:
-    from dirk_gevent.host import LogHost
 
 
 class MarkReplies:
@@ -20,9 +19,15 @@ class MarkReplies:
     """
 
     def __init__(
-        self, host: LogHost, node: str, lanes: Mapping[int, SendLane], spawn: Callable[..., object]
+        self,
+        state: CoordinatorState,
+        rounds: SnapshotKeeper,
+        node: str,
+        lanes: Mapping[int, SendLane],
+        spawn: Callable[..., object],
     ) -> None:
-        self._host = host
+        self._state = state
+        self._rounds = rounds
         self._node = node
         self._lanes = lanes
         self.uploads = Uploads(lambda upload: spawn(self._store, upload))
@@ -35,17 +40,17 @@ class MarkReplies:
             # The pieces that follow are of no other.
             self.uploads.cut(log_id)
         if lane is None or int(frame["ask"]) != lane.ask:
-            self._host.log_event("answer_refused", node=self._node, log=log_id, index=index, kind=kind)
+            self._state.logger.info("answer_refused", node=self._node, log=log_id, index=index, kind=kind)
         elif kind == "upload":
             self.uploads.begin(replication.snapshot_in(frame))
         elif kind == "undone":
-            self._host.snapshots.failed(self._node, log_id, index, bool(frame.get("overtaken")))
+            self._rounds.failed(self._node, log_id, index, bool(frame.get("overtaken")))
         else:
             digest, worked_seconds = bytes.fromhex(frame["digest"]), int(frame["ms"]) / 1000
-            self._host.snapshots.digest(self._node, log_id, index, digest, worked_seconds)
+            self._rounds.digest(self._node, log_id, index, digest, worked_seconds)
 
     def _store(self, upload: Upload) -> None:
         try:
-            self._host.snapshots.store(self._node, upload.info, upload.chunks())
+            self._rounds.store(self._node, upload.info, upload.chunks())
         finally:
             upload.end()

@@ -15,6 +15,7 @@ from dirk_gevent.base.addresses import reachable
 from dirk_gevent.base.logger import Logger, logger
 from dirk_gevent.base.startup import CannotStartError
 from dirk_gevent.config.settings import Config, Instance
+from dirk_gevent.coordinator.request_parts import RequestParts
 from dirk_gevent.copying import LITERALS_FIELD, nowhere
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
@@ -23,7 +24,7 @@ from dirk_gevent.follower import Follower
 from dirk_gevent.forward import Forward
 from dirk_gevent.freshness import is_fresh, needed_index
 from dirk_gevent.heard import Heard
-from dirk_gevent.host import LogHost
+from dirk_gevent.host import Coordinator
 from dirk_gevent.log.embedded import EmbeddedLog
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from dirk_gevent.loop.hub_monitor import HubWatch
@@ -95,10 +96,10 @@ class NodeHandler:
     def answer(self, session: Session, request: Request, wire: Wire) -> Answer:
         """Run one statement for a session."""
         if request.raw == FOLLOW_STATEMENT:
-            host, fields = self._forward.host, request.metadata.get("follow")
-            if host is None or fields is None:
+            own_log, fields = self._forward.own_log, request.metadata.get("follow")
+            if own_log is None or fields is None:
                 raise SqlError("node_not_following", node=self._engine.node, reason="no log is hosted here")
-            raise TakeOver(lambda taken: host.follow(taken, fields))
+            raise TakeOver(lambda taken: own_log.follow(taken, fields))
         session.forget_gone(self._is_there)
         understood = self._understanding.of(request.text, request.args)
         shaped, route = understood.shaped, understood.route
@@ -108,9 +109,9 @@ class NodeHandler:
             return self.transactions.answer(session, request, understood, wire)
         if route.kind is Kind.READ and route.show != "databases":
             if request.read == "strong":
-                if self._forward.host is None:
+                if self._forward.own_log is None:
                     return self._forward.run(session, request, shaped, route, wire)
-                return self._read_strong(self._forward.host, session, request, shaped, route, wire)
+                return self._read_strong(self._forward.own_log, session, request, shaped, route, wire)
             return self._read(session, request, shaped, route, wire)
         if route.kind is Kind.SESSION or route.show == "databases":
             if request.read == "strong" and route.verb != "set_language":
@@ -132,13 +133,13 @@ class NodeHandler:
         return log_id > self._engine.enacted_index or self._engine.of_log(log_id) is not None
 
     def _read_strong(
-        self, host: LogHost, session: Session, request: Request, shaped: Shaped, route: Route, wire: Wire | None
+        self, own_log: RequestParts, session: Session, request: Request, shaped: Shaped, route: Route, wire: Wire | None
     ) -> Answer:
         """A read of all that the log, which is here, knows of, told when its own state is among that."""
-        asked, database = self._strong_state(host, session, request, route)
+        asked, database = self._strong_state(own_log, session, request, route)
         answer = self._read_from(database, session, asked, shaped, wire)
         try:
-            host.sessions.hold(database.log_id, session.indexes[database.log_id])
+            own_log.sessions.hold(database.log_id, session.indexes[database.log_id])
         except SqlError:
             if not isinstance(answer, bytes):
                 answer.close()
@@ -147,13 +148,13 @@ class NodeHandler:
 
     def _read_copied(self, session: Session, request: Request) -> Answer:
         """Rows of another database than the one that is written to, in a node that hosts the log itself."""
-        host = self._forward.host
-        assert host is not None
+        own_log = self._forward.own_log
+        assert own_log is not None
         understood = self._understanding.of(request.text, request.args)
-        return self._read_strong(host, session, request, understood.shaped, understood.route, None)
+        return self._read_strong(own_log, session, request, understood.shaped, understood.route, None)
 
     def _strong_state(
-        self, host: LogHost, session: Session, request: Request, route: Route
+        self, own_log: RequestParts, session: Session, request: Request, route: Route
     ) -> tuple[Request, Database]:
         """The request as it is to be answered, and the database that the log says it means, fresh enough.
 
@@ -162,8 +163,8 @@ class NodeHandler:
         patience_ms = wait_ms(self._limits, request)
         deadline = time.monotonic() + patience_ms / 1000
         while True:
-            name, log_id = host.sessions.place(session, request.database)
-            needed = needed_index(session, request, log_id, host.sessions.known_index(log_id))
+            name, log_id = own_log.sessions.place(session, request.database)
+            needed = needed_index(session, request, log_id, own_log.sessions.known_index(log_id))
             left_ms = max(0, round((deadline - time.monotonic()) * 1000))
             asked = replace(request, database=name, minimum={**request.minimum, log_id: needed})
             try:
@@ -342,8 +343,9 @@ def run(config: Config, node: str) -> int:
     progress = Progress(engine)
     own_log = EmbeddedLog(config.log) if config.load_balancer is None else None
     hub = HubWatch()
-    host = LogHost(config, own_log, log_lines, hub.listening_seconds) if own_log is not None else None
-    forward = Forward(config, engine.node, host, log_lines, progress.log_time, Heard(hub.listening_seconds))
+    coordinator = Coordinator(config, own_log, log_lines, hub.listening_seconds) if own_log is not None else None
+    requests = coordinator.requests if coordinator is not None else None
+    forward = Forward(config, engine.node, requests, log_lines, progress.log_time, Heard(hub.listening_seconds))
     handler = NodeHandler(config, engine, progress, forward)
     service = Service(instance.listens_on, instance.port, handler, config.limits, log_lines, handler.quick)
     stop = StopRequest()
@@ -355,18 +357,18 @@ def run(config: Config, node: str) -> int:
     helpers: list[gevent.Greenlet[..., Any]]
     helpers = [gevent.spawn(one) for one in (follower.run, forward.watch, handler.transactions.watch, hub.run)]
     helpers += [gevent.spawn(_say_ready, follower, log_lines, instance.listens_on, instance.port)]
-    if host is not None:
-        helpers.append(gevent.spawn(host.run))
+    if coordinator is not None:
+        helpers.append(gevent.spawn(coordinator.run))
     stop.wait()
     log_lines.info("stopping", connections=service.connections)
     follower.leave()
-    if host is not None:
-        host.is_stopping = True
+    if coordinator is not None:
+        coordinator.reports.is_stopping = True
     service.stop()
     gevent.killall(helpers)
     follower.stop()
-    if host is not None and own_log is not None:
-        host.stop()
+    if coordinator is not None and own_log is not None:
+        coordinator.stop()
         own_log.close()
     _close(engine, log_lines)
     log_lines.info("stopped", hub_held_ms=hub.worst_ms, hub_worked_ms=hub.worked_ms)

@@ -16,7 +16,7 @@ import gevent
 
 from dirk_gevent.backends import Backend, BackendDownError, Remote
 from dirk_gevent.config.settings import Limits
-from dirk_gevent.host import LogHost
+from dirk_gevent.coordinator.request_parts import RequestParts
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from dirk_gevent.protocol import answer_bytes
 from dirk_gevent.relayed import RelayedAnswer
@@ -71,8 +71,10 @@ class _Refusal:
 class NodeReads:
     """Has reads answered by the nodes behind `backends`."""
 
-    def __init__(self, host: LogHost, backends: Mapping[str, Backend], router: ReadRouter, limits: Limits) -> None:
-        self._host = host
+    def __init__(
+        self, parts: RequestParts, backends: Mapping[str, Backend], router: ReadRouter, limits: Limits
+    ) -> None:
+        self._parts = parts
         self._backends = backends
         self._router = router
         self._wait_seconds = limits.wait_ms / 1000
@@ -105,7 +107,7 @@ class NodeReads:
             if is_over:
                 raise self._unanswered(read, began)
             # Raises when the database has been dropped for good: a node that lags would go on waiting for its index.
-            self._host.sessions.place(read.session, read.request.database)
+            self._parts.sessions.place(read.session, read.request.database)
             gevent.sleep(_ROUND_SECONDS)
 
     def _last_word(self, refusals: list[_Refusal], is_over: bool) -> bytes | None:
@@ -129,7 +131,7 @@ class NodeReads:
             if not isinstance(answer, Remote):
                 self._router.ended(name)
         if isinstance(answer, Remote):
-            pass_on = self._host.sessions.pass_on
+            pass_on = self._parts.sessions.pass_on
             return RelayedAnswer(answer, _NAME, read.session, read.request, lambda: self._router.ended(name), pass_on)
         meta, stripped = answer_bytes.split_meta(answer)
         told = answer if read.request.has_meta else stripped
@@ -142,15 +144,15 @@ class NodeReads:
             return _Refusal(name, sqlstate, told)
         if sqlstate == "3D000" and read.log_id != SYSTEM_LOG_ID:
             # The log has the database, or this says that it has not: the node has lost its files, another knows.
-            self._host.sessions.place(read.session, read.request.database)
+            self._parts.sessions.place(read.session, read.request.database)
             return _Refusal(name, "57P03")
         if (index := meta.get("index")) is not None:
-            self._host.sessions.pass_on(read.session, read.request, meta["log"], index)
+            self._parts.sessions.pass_on(read.session, read.request, meta["log"], index)
         return told
 
     def _unanswered(self, read: NodeRead, began: float) -> SqlError:
         """Why no node answered: the one that is furthest is still behind, or there is none."""
-        nodes, log_id = self._host.cluster.nodes, read.log_id
+        nodes, log_id = self._parts.state.cluster.nodes, read.log_id
         live = self._router.candidates(log_id, 0, "")
         best = max(live, key=lambda name: nodes[name].applied.get(log_id, 0), default=None)
         if best is None or (applied := nodes[best].applied.get(log_id, 0)) >= read.minimum:

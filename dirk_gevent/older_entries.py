@@ -14,12 +14,10 @@ Replicas are never asked. Where masters disagree about their states a person dec
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
 
+from dirk_gevent.coordinator.state import CoordinatorState
+from dirk_gevent.rounds import Rounds
 from parser.errors import SqlError
-
-if TYPE_CHECKING:
-    from dirk_gevent.host import LogHost
 
 _KEY = "older_entries"
 #: A snapshot that could not be made is tried again after so long.
@@ -29,10 +27,10 @@ _RETRY_SECONDS = 2.0
 class OlderEntries:
     """The logs of one host that hold entries of earlier rules past their newest confirmed snapshot."""
 
-    def __init__(self, host: LogHost) -> None:
-        self._host = host
+    def __init__(self, state: CoordinatorState) -> None:
+        self._state = state
         #: The last entry of earlier rules of each log that has any: fixed when the log is opened, none comes after it.
-        self._upto = {log_id: upto for log_id in host.log.heads() if (upto := host.log.older_upto(log_id))}
+        self._upto = {log_id: upto for log_id in state.log.heads() if (upto := state.log.older_upto(log_id))}
         self._uncovered = set(self._upto)
         #: Who alone may apply what no master has applied.
         self._chosen: dict[int, str] = {}
@@ -55,24 +53,24 @@ class OlderEntries:
         """Whether a node that is here stands before such entries and gets none: it waits for the snapshot."""
         if log_id not in self._upto:
             return False
-        at = self._host.links()[node].stands_at(log_id)
+        at = self._state.links[node].stands_at(log_id)
         return at is not None and not self.may_send(node, log_id, at)
 
     def lie_between(self, log_id: int, after: int, upto: int) -> bool:
         """Whether a replay from `after` to `upto` would run such entries, by other rules than those they ended by."""
         return after < min(upto, self._upto.get(log_id, 0))
 
-    def consider(self) -> None:
+    def consider(self, rounds: Rounds) -> None:
         """Have a snapshot made past such entries, or a master chosen that applies them, where it is possible now."""
         for log_id in sorted(self._uncovered):
-            if not self._host.log.is_open(log_id):
+            if not self._state.log.is_open(log_id):
                 self._over(log_id)
             elif self._has_snapshot(log_id):
                 self._over(log_id)
-                for link in self._host.links().values():
+                for link in self._state.links.values():
                     link.poke(log_id)
             elif self._is_undisputed(log_id):
-                self._advance(log_id)
+                self._advance(rounds, log_id)
 
     def _over(self, log_id: int) -> None:
         self._uncovered.discard(log_id)
@@ -80,47 +78,46 @@ class OlderEntries:
         self._unblock(log_id)
 
     def _has_snapshot(self, log_id: int) -> bool:
-        held = self._host.log.snapshots(log_id)
+        held = self._state.log.snapshots(log_id)
         return any(one.confirmed and one.index >= self._upto[log_id] for one in held)
 
     def _is_undisputed(self, log_id: int) -> bool:
-        return self._host.disputes.undecided(log_id, _KEY) is None
+        return self._state.blocks.undecided(log_id, _KEY) is None
 
-    def _advance(self, log_id: int) -> None:
-        cluster, upto = self._host.cluster, self._upto[log_id]
+    def _advance(self, rounds: Rounds, log_id: int) -> None:
+        cluster, upto = self._state.cluster, self._upto[log_id]
         past = [name for name in cluster.live_masters(log_id) if cluster.nodes[name].applied.get(log_id, 0) >= upto]
         if past:
             self._chosen.pop(log_id, None)
             self._unblock(log_id)
-            self._make_snapshot(log_id, past)
-        elif self._chosen.get(log_id) not in self._host.links():
+            self._make_snapshot(rounds, log_id, past)
+        elif self._chosen.get(log_id) not in self._state.links:
             self._chosen.pop(log_id, None)
             self._choose(log_id)
 
-    def _make_snapshot(self, log_id: int, past: list[str]) -> None:
+    def _make_snapshot(self, rounds: Rounds, log_id: int, past: list[str]) -> None:
         """Begin a round with a snapshot by a master that is past. Its word alone counts where nobody else is past and
         a node waits for it; else a second master confirms it, now or when it is back."""
-        host = self._host
-        is_alone = len(past) == 1 and host.cluster.masters() > 1
-        if is_alone and not any(self.is_behind(name, log_id) for name in host.links()):
+        is_alone = len(past) == 1 and self._state.cluster.masters() > 1
+        if is_alone and not any(self.is_behind(name, log_id) for name in self._state.links):
             return
-        if host.snapshots.running(log_id) is not None or time.monotonic() < self._not_before.get(log_id, 0.0):
+        if rounds.running(log_id) is not None or time.monotonic() < self._not_before.get(log_id, 0.0):
             return
         self._not_before[log_id] = time.monotonic() + _RETRY_SECONDS
-        for held in host.log.snapshots(log_id):
+        for held in self._state.log.snapshots(log_id):
             # One index has one snapshot: what nobody confirmed would stand in the way of this one.
             if not held.confirmed:
-                host.log.delete_snapshot(log_id, held.index)
-        host.snapshots.begin(log_id, author=past[0] if is_alone else None)
+                self._state.log.delete_snapshot(log_id, held.index)
+        rounds.begin(log_id, author=past[0] if is_alone else None)
 
     def _choose(self, log_id: int) -> None:
         """Let the furthest master apply what none has applied, once all have told how far they are."""
         places: dict[str, int] = {}
         missing = []
-        for name, view in self._host.cluster.nodes.items():
+        for name, view in self._state.cluster.nodes.items():
             if not view.is_master or view.is_evicted(log_id):
                 continue
-            link = self._host.links().get(name)
+            link = self._state.links.get(name)
             at = link.stands_at(log_id) if link is not None else None
             if at is None:
                 missing.append(name)
@@ -133,16 +130,16 @@ class OlderEntries:
         self._chosen[log_id] = chosen
         self._unblock(log_id)
         index, upto = places[chosen], self._upto[log_id]
-        self._host.log_event("older_entries_applied", log=log_id, node=chosen, index=index, upto=upto)
-        self._host.links()[chosen].poke(log_id)
+        self._state.logger.info("older_entries_applied", log=log_id, node=chosen, index=index, upto=upto)
+        self._state.links[chosen].poke(log_id)
 
     def _block(self, log_id: int, missing: tuple[str, ...]) -> None:
         if self._waits_for.get(log_id) != missing:
             self._waits_for[log_id] = missing
             names, upto = ", ".join(missing), self._upto[log_id]
-            self._host.disputes.block(log_id, SqlError(_KEY, index=upto, missing=names))
-            self._host.log_event("older_entries_wait", log=log_id, upto=upto, missing=names)
+            self._state.blocks.block(log_id, SqlError(_KEY, index=upto, missing=names))
+            self._state.logger.info("older_entries_wait", log=log_id, upto=upto, missing=names)
 
     def _unblock(self, log_id: int) -> None:
         if self._waits_for.pop(log_id, None) is not None:
-            self._host.disputes.unblock(log_id, _KEY)
+            self._state.blocks.unblock(log_id, _KEY)

@@ -8,22 +8,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import gevent
 
 from dirk_gevent import backups, restoring, skipping
-from dirk_gevent.cluster import SHOWN_DIGEST_BYTES, NodeState
+from dirk_gevent.cluster import NodeState
 from dirk_gevent.conflicts import Cause, Status
+from dirk_gevent.coordinator.operation_parts import OperationParts
+from dirk_gevent.coordinator.server_rows import SHOWN_DIGEST_BYTES
 from dirk_gevent.log.contract import DatabaseInfo, EntriesGoneError
 from dirk_gevent.log.entry import SYSTEM_DATABASE, SYSTEM_LOG_ID
 from dirk_gevent.loop.frame_socket import FrameSocket
 from dirk_gevent.messages.error_text import sentence
 from dirk_gevent.rounds import Round
 from parser.errors import SqlError
-
-if TYPE_CHECKING:
-    from dirk_gevent.host import LogHost
 
 _WAIT_SECONDS = 2.0
 _LOOK_SECONDS = 0.1
@@ -39,11 +38,11 @@ class Refused(Exception):  # noqa: N818 (it is the outcome's name, not a fault)
     """It cannot be done as things are: `str()` is a plain sentence."""
 
 
-def serve_admin(host: LogHost, frames: FrameSocket, fields: Mapping[str, Any]) -> None:
+def serve_admin(parts: OperationParts, frames: FrameSocket, fields: Mapping[str, Any]) -> None:
     """Do what a program of a person asks for, and say how it ended. Raises OSError when the program goes away."""
     waiting = gevent.spawn(_wait, frames)
     try:
-        status, text = Operations(host, frames).run(str(fields.get("do")), fields)
+        status, text = Operations(parts, frames).run(str(fields.get("do")), fields)
     except (Refused, restoring.RestoreRefused, skipping.SkipRefused) as error:
         status, text = 1, str(error)
     except SqlError as error:
@@ -53,7 +52,7 @@ def serve_admin(host: LogHost, frames: FrameSocket, fields: Mapping[str, Any]) -
     except Exception as error:
         # A program that went away is no news; the last frame then fails too, and ends the subscription.
         if not isinstance(error, ConnectionError):
-            host.log_failure("admin_failed", error)
+            parts.state.logger.exception("admin_failed", error)
         status, text = 1, f"it failed unexpectedly ({type(error).__name__}): the proxy's log says more"
     finally:
         waiting.kill()
@@ -72,8 +71,9 @@ def _wait(frames: FrameSocket) -> None:
 class Operations:
     """One task for one program at the other end of `frames`."""
 
-    def __init__(self, host: LogHost, frames: FrameSocket) -> None:
-        self._host = host
+    def __init__(self, parts: OperationParts, frames: FrameSocket) -> None:
+        self._parts = parts
+        self._state = parts.state
         self._frames = frames
 
     def run(self, verb: str, fields: Mapping[str, Any]) -> tuple[int, str]:
@@ -87,9 +87,9 @@ class Operations:
             "undrain": self._undrain,
             "settle": self._settle,
             "skip": self._skip,
-            "backup": lambda fields: backups.stream(self._host, self._frames, fields.get("database")),
-            "restore": lambda fields: restoring.from_log(self._host, self._frames, self._line, fields),
-            "receive": lambda fields: restoring.from_program(self._host, self._frames, fields),
+            "backup": lambda fields: backups.stream(self._parts, self._frames, fields.get("database")),
+            "restore": lambda fields: restoring.from_log(self._parts, self._frames, self._line, fields),
+            "receive": lambda fields: restoring.from_program(self._parts, self._frames, fields),
         }
         task = verbs.get(verb)
         if task is None:
@@ -102,7 +102,7 @@ class Operations:
         rows: list[list[object]] = []
         blocked = 0
         for info in self._chosen(fields, with_system=True):
-            if self._host.head_index(info.log_id) == 0 and self._host.disputes.undecided(info.log_id) is None:
+            if self._state.head_index(info.log_id) == 0 and self._state.blocks.undecided(info.log_id) is None:
                 if info.log_id != SYSTEM_LOG_ID:
                     self._line(f"{info.name}: nothing was written to it yet, so there is nothing to compare")
                 continue
@@ -115,7 +115,7 @@ class Operations:
         return _verified([str(row[-1]) for row in rows], blocked)
 
     def _verdicts(self, info: DatabaseInfo, compared: Round) -> list[list[object]]:
-        nodes = self._host.cluster.nodes
+        nodes = self._state.cluster.nodes
         masters = [digest for node, digest in compared.digests.items() if nodes[node].is_master]
         right = masters[0] if masters and len(set(masters)) == 1 else None
         rows: list[list[object]] = []
@@ -136,14 +136,14 @@ class Operations:
             if self._tell_blocked(info):
                 failed += 1
                 continue
-            head = self._host.head_index(info.log_id)
-            latest = self._host.log.latest_snapshot(info.log_id)
+            head = self._state.head_index(info.log_id)
+            latest = self._state.log.latest_snapshot(info.log_id)
             if head == 0 or (latest is not None and latest.index == head):
                 said = f"nothing has changed since index {head}" if head else "nothing was written to it yet"
                 self._line(f"{info.name}: {said}")
                 continue
             current = self._round(info.log_id, uploads=True)
-            latest = self._host.log.latest_snapshot(info.log_id)
+            latest = self._state.log.latest_snapshot(info.log_id)
             if latest is not None and latest.index >= current.index and latest.confirmed:
                 made += 1
                 self._line(f"{info.name}: a snapshot at index {latest.index}, {latest.size_bytes} bytes")
@@ -154,7 +154,7 @@ class Operations:
 
     def _tell_blocked(self, info: DatabaseInfo) -> bool:
         """Whether it is not known which state of a database counts, so that comparing waits in vain; says why."""
-        error = self._host.disputes.undecided(info.log_id)
+        error = self._state.blocks.undecided(info.log_id)
         if error is not None:
             self._line(f"{info.name}: {sentence(error.key, 'en', error.params)}")
         return error is not None
@@ -162,16 +162,16 @@ class Operations:
     def _round(self, log_id: int, uploads: bool, author: str | None = None) -> Round:
         """A round of our own, from its beginning to its end. Raises Refused when nobody can answer."""
         with gevent.Timeout(_ROUND_SECONDS, Refused("the nodes took too long: try again when they are level")):
-            while (running := self._host.snapshots.running(log_id)) is not None:
+            while (running := self._parts.rounds.running(log_id)) is not None:
                 running.ended.wait()
             deadline = time.monotonic() + _BEGIN_SECONDS
-            while self._host.snapshots.begin(log_id, uploads, author) is None:
-                if (running := self._host.snapshots.running(log_id)) is not None:
+            while self._parts.rounds.begin(log_id, uploads, author) is None:
+                if (running := self._parts.rounds.running(log_id)) is not None:
                     running.ended.wait()
-                elif not self._host.cluster.live_masters(log_id) or time.monotonic() > deadline:
+                elif not self._state.cluster.live_masters(log_id) or time.monotonic() > deadline:
                     raise Refused("no master is live: nobody can answer")
                 gevent.sleep(_LOOK_SECONDS)
-            mine = self._host.snapshots.running(log_id)
+            mine = self._parts.rounds.running(log_id)
             assert mine is not None
             mine.ended.wait()
         return mine
@@ -182,26 +182,26 @@ class Operations:
         node, log_id = self._node(fields), self._log(fields)
         left = [
             name
-            for name, view in self._host.cluster.nodes.items()
+            for name, view in self._state.cluster.nodes.items()
             if view.is_master and name != node and not view.evicted
         ]
         if not left:
             raise Refused(f"{node} is the last master: without it nothing can be written")
-        self._host.fences.evict(node, log_id)
-        what = "" if log_id is None else f" from {self._host.database_name(log_id)}"
+        self._parts.fences.evict(node, log_id)
+        what = "" if log_id is None else f" from {self._state.database_name(log_id)}"
         return 0, f"{node} is evicted{what}: it counts for nothing until dirk-admin reseed {node}."
 
     def _reseed(self, fields: Mapping[str, Any]) -> tuple[int, str]:
         node, log_id = self._node(fields), self._log(fields)
         others = [
             name
-            for name in self._host.cluster.live_masters(SYSTEM_LOG_ID if log_id is None else log_id)
+            for name in self._state.cluster.live_masters(SYSTEM_LOG_ID if log_id is None else log_id)
             if name != node
         ]
-        if not others and self._host.cluster.masters() > 1 and not fields.get("yes"):
+        if not others and self._state.cluster.masters() > 1 and not fields.get("yes"):
             raise Refused(f"no other master is live: while {node} is seeded nothing can be written; add --yes")
-        logs = self._host.fences.readmit(node, log_id)
-        is_here = node in self._host.links()
+        logs = self._parts.fences.readmit(node, log_id)
+        is_here = node in self._state.links
         when = "now" if is_here else "when it is back"
         return 0, f"{node} puts what it has of {len(logs)} databases aside and takes the log's state, {when}."
 
@@ -209,15 +209,15 @@ class Operations:
         node = self._node(fields)
         others = [
             name
-            for name, view in self._host.cluster.nodes.items()
+            for name, view in self._state.cluster.nodes.items()
             if name != node and view.is_connected and not view.is_drained and view.is_master
         ]
         if not others:
             raise Refused(f"no other master is live and undrained: requests would fail without {node}")
-        self._host.drains.drain(node)
-        self._host.log_event("node_drained", target=node)
+        self._parts.drains.drain(node)
+        self._state.logger.info("node_drained", target=node)
         deadline = time.monotonic() + float(fields.get("seconds", _DRAIN_SECONDS))
-        while any(under_way := self._host.cluster.under_way(node)):
+        while any(under_way := self._state.cluster.under_way(node)):
             if time.monotonic() > deadline:
                 reads, transactions = under_way
                 return 1, f"{node} gets nothing new, but {reads} reads and {transactions} transactions still run there."
@@ -226,10 +226,10 @@ class Operations:
 
     def _undrain(self, fields: Mapping[str, Any]) -> tuple[int, str]:
         node = self._node(fields)
-        if not self._host.drains.is_drained(node):
+        if not self._parts.drains.is_drained(node):
             return 0, f"{node} was not drained: nothing was changed."
-        self._host.drains.undrain(node)
-        self._host.log_event("node_undrained", target=node)
+        self._parts.drains.undrain(node)
+        self._state.logger.info("node_undrained", target=node)
         return 0, f"{node} serves again."
 
     # -- decisions --------------------------------------------------------------------------------------------
@@ -240,22 +240,22 @@ class Operations:
         (info,) = self._chosen(fields)
         rows = [
             one
-            for one in self._host.book.having(Status.UNDECIDED)
+            for one in self._state.registry.having(Status.UNDECIDED)
             if one.log_id == info.log_id and one.cause in (Cause.OUTCOME, Cause.CONTENT)
         ]
         if not rows:
             raise Refused(f"there is nothing to decide about {info.name}")
         keep = fields.get("keep")
         if keep is not None:
-            if self._node({"node": keep}) not in self._host.cluster.live_masters(info.log_id):
+            if self._node({"node": keep}) not in self._state.cluster.live_masters(info.log_id):
                 raise Refused(f"{keep} is not a live master of {info.name}: only one that is can be kept")
             self._take_state(info, str(keep))
         right = next((row.digest for row in rows if row.node == keep), "")
         for row in rows:
             if row.node != keep:
                 digests = bytes.fromhex(row.digest), bytes.fromhex(right)
-                self._host.fence(row.node, info.log_id, row.index, row.cause, digests)
-        self._host.disputes.settled_by(info.log_id, str(keep or ""))
+                self._parts.fences.fence(row.node, info.log_id, row.index, row.cause, digests)
+        self._parts.disputes.settled_by(info.log_id, str(keep or ""))
         winner = f"{keep}'s state" if keep else "the log's own state"
         return 0, f"{info.name}: {winner} counts; what the others had is kept aside on their machines."
 
@@ -266,14 +266,14 @@ class Operations:
             if self._round(log_id, uploads=True, author=author).stored is None:
                 raise Refused(f"{author} could not give a snapshot of its state; try again")
 
-        return skipping.skip(self._host, info, int(fields["index"]), take_state)
+        return skipping.skip(self._parts, info, int(fields["index"]), take_state)
 
     def _take_state(self, info: DatabaseInfo, keep: str) -> None:
         """Have the log hold the state of the node `keep` at its head; Refused when it does not."""
         kept = self._round(info.log_id, uploads=True, author=keep)
         if kept.stored is not None:
             return
-        latest = self._host.log.latest_snapshot(info.log_id)
+        latest = self._state.log.latest_snapshot(info.log_id)
         if latest is not None and latest.index == kept.index:
             # One index has one snapshot: replacing its file while the journal names it would not survive a crash.
             raise Refused(
@@ -283,12 +283,12 @@ class Operations:
         raise Refused(f"{keep} could not give a snapshot of its state; nothing was decided")
 
     def _accept_log(self) -> tuple[int, str]:
-        older = self._host.evidence.undecidable()
+        older = self._parts.evidence.undecidable()
         if older is not None:
             raise Refused(f"{older.node} knows entries that this log lacks: dirk-admin rebuild-log decides that")
-        if not self._host.evidence.is_open:
+        if not self._parts.evidence.is_open:
             raise Refused("there is nothing to accept: the log is in use")
-        self._host.evidence.accept()
+        self._parts.evidence.accept()
         return 0, "The log counts as it is."
 
     # -- helpers ----------------------------------------------------------------------------------------------
@@ -300,16 +300,16 @@ class Operations:
         """The database that is named, or all."""
         name = fields.get("database")
         if name is not None:
-            return [self._host.find(str(name))]
+            return [self._state.find(str(name))]
         system = [DatabaseInfo(SYSTEM_DATABASE, SYSTEM_LOG_ID, 0)] if with_system else []
-        return [*system, *self._host.log.databases()]
+        return [*system, *self._state.log.databases()]
 
     def _log(self, fields: Mapping[str, Any]) -> int | None:
         name = fields.get("database")
-        return None if name is None else self._host.find(str(name)).log_id
+        return None if name is None else self._state.find(str(name)).log_id
 
     def _node(self, fields: Mapping[str, Any]) -> str:
-        node, nodes = str(fields.get("node")), self._host.cluster.nodes
+        node, nodes = str(fields.get("node")), self._state.cluster.nodes
         if node not in nodes:
             raise Refused(f"no node is called {node}; known: {', '.join(nodes)}")
         return node

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dirk_gevent.cluster import Cluster
 from dirk_gevent.heard import Heard
 
 
@@ -19,22 +18,6 @@ class Peer:
 
     def reached(self, is_up: bool) -> None:
         """A connection to it was made, or could not be made."""
-
-
-class NodePeer(Peer):
-    """A node, as the proxy knows it from its subscription."""
-
-    def __init__(self, cluster: Cluster, node: str) -> None:
-        self._cluster = cluster
-        self._node = node
-
-    def may_move(self) -> bool:
-        """It missed its heartbeats, and another node did not."""
-        return self._cluster.is_replaceable(self._node)
-
-    def reached(self, is_up: bool) -> None:
-        """Reads avoid a node that can't be connected to, though it follows the log."""
-        self._cluster.nodes[self._node].is_reachable = is_up
 
 
 class LogHostPeer(Peer):

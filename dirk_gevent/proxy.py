@@ -14,16 +14,17 @@ from dirk_gevent import answers
 from dirk_gevent.backends import Backend
 from dirk_gevent.base.logger import Logger, logger
 from dirk_gevent.config.settings import Config
+from dirk_gevent.coordinator.request_parts import RequestParts
 from dirk_gevent.copying import LITERALS_FIELD
 from dirk_gevent.freshness import needed_index
-from dirk_gevent.host import LogHost
+from dirk_gevent.host import Coordinator
 from dirk_gevent.log.contract import Log
 from dirk_gevent.log.embedded import EmbeddedLog
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from dirk_gevent.loop.hub_monitor import HubWatch
+from dirk_gevent.node_peer import NodePeer
 from dirk_gevent.node_reads import NODE_WAIT_MS, NodeRead, NodeReads
 from dirk_gevent.open_files import RELAY_FILES_A_CONNECTION, fitted
-from dirk_gevent.peers import NodePeer
 from dirk_gevent.protocol.frames import FOLLOW_STATEMENT
 from dirk_gevent.protocol.metadata import with_metadata
 from dirk_gevent.proxy_transactions import ProxyTransactions
@@ -49,21 +50,21 @@ class ProxyHandler:
 
     name = "proxy"
 
-    def __init__(self, config: Config, host: LogHost, log: Logger) -> None:
+    def __init__(self, config: Config, parts: RequestParts, log: Logger) -> None:
         self._config = config
-        self._host = host
+        self._parts = parts
         self._log = log
         self._understanding = Understanding()
-        self._writes = Writes(host, config.limits, "proxy", self._read_copied)
-        self._session_statements = SessionStatements(host, config.limits, "proxy")
-        self._router = ReadRouter(host.cluster, config.routing.reads)
+        self._writes = Writes(parts, config.limits, "proxy", self._read_copied)
+        self._session_statements = SessionStatements(parts, config.limits, "proxy")
+        cluster = parts.state.cluster
+        self._router = ReadRouter(cluster, config.routing.reads)
         self.backends = {
-            one.id: Backend(one.reached_at, one.port, log, NodePeer(host.cluster, one.id)) for one in config.instances
+            one.id: Backend(one.reached_at, one.port, log, NodePeer(cluster, one.id)) for one in config.instances
         }
-        host.on_node_port = lambda node, port: self.backends[node].move(port)
-        self._node_reads = NodeReads(host, self.backends, self._router, config.limits)
+        self._node_reads = NodeReads(parts, self.backends, self._router, config.limits)
         self._transactions = ProxyTransactions(
-            host, self.backends, self._router, self._understanding, self._read, self._minimum
+            parts, self.backends, self._router, self._understanding, self._read, self._minimum
         )
 
     def open_session(self) -> Session:
@@ -77,7 +78,7 @@ class ProxyHandler:
 
     def error_meta(self, session: Session, request: Request, error: SqlError) -> dict[str, Any]:
         """META of an error made here."""
-        info = self._host.log.find(request.database) if request.database is not None else None
+        info = self._parts.state.log.find(request.database) if request.database is not None else None
         log_id = session.log_id if request.database is None else info.log_id if info is not None else SYSTEM_LOG_ID
         return answers.error_meta(session, request, "proxy", error, log_id)
 
@@ -85,8 +86,8 @@ class ProxyHandler:
         """Run one statement for a session."""
         if request.raw == FOLLOW_STATEMENT and "follow" in request.metadata:
             fields = request.metadata["follow"]
-            raise TakeOver(lambda taken: self._host.follow(taken, fields))
-        session.forget_gone(self._host.log.is_open)
+            raise TakeOver(lambda taken: self._parts.follow(taken, fields))
+        session.forget_gone(self._parts.state.log.is_open)
         understood = self._understanding.of(request.text, request.args)
         shaped, route = understood.shaped, understood.route
         if route.databases and session.transaction is None:
@@ -103,8 +104,8 @@ class ProxyHandler:
         return self._session_statements.run(session, request, route)
 
     def _read(self, session: Session, request: Request, route: Route, wire: Wire) -> Answer:
-        self._host.sessions.check_names(session, request)
-        database, log_id = self._host.sessions.place(session, request.database)
+        self._parts.sessions.check_names(session, request)
+        database, log_id = self._parts.sessions.place(session, request.database)
         minimum = self._minimum(session, request, log_id)
         message = self._forwarded(session, request, database, log_id, minimum)
         read = NodeRead(session, request, log_id, minimum, message, f"{database}.{route.target}")
@@ -112,15 +113,15 @@ class ProxyHandler:
 
     def _read_copied(self, session: Session, request: Request) -> Answer:
         """Rows of another database than the one that is written to."""
-        self._host.sessions.check_names(session, request)
-        database, log_id = self._host.sessions.place(session, request.database)
+        self._parts.sessions.check_names(session, request)
+        database, log_id = self._parts.sessions.place(session, request.database)
         minimum = self._minimum(session, request, log_id)
         message = self._forwarded(session, request, database, log_id, minimum, LITERALS_FIELD)
         return self._node_reads.answer(NodeRead(session, request, log_id, minimum, message, f"{database}."), None)
 
     def _minimum(self, session: Session, request: Request, log_id: int) -> int:
         """The index of the log, which the session is placed in, that the state must have reached."""
-        known_index = self._host.sessions.known_index(log_id) if request.read == "strong" else 0
+        known_index = self._parts.sessions.known_index(log_id) if request.read == "strong" else 0
         return needed_index(session, request, log_id, known_index)
 
     def _forwarded(
@@ -148,20 +149,22 @@ def run(config: Config) -> int:
         log_lines.info("config_notice", text=notice)
     with_log: Log = EmbeddedLog(config.log)
     hub = HubWatch()
-    host = LogHost(config, with_log, log_lines, hub.listening_seconds)
-    handler = ProxyHandler(config, host, log_lines)
+    coordinator = Coordinator(config, with_log, log_lines, hub.listening_seconds)
+    handler = ProxyHandler(config, coordinator.requests, log_lines)
+    coordinator.reports.on_node_port = lambda node, port: handler.backends[node].move(port)
     service = Service(place.listen_host, place.listen_port, handler, config.limits, log_lines)
     stop = StopRequest()
     service.start()
-    helpers = [gevent.spawn(host.run)] + [gevent.spawn(one.watch) for one in handler.backends.values()]
-    log_lines.info("ready", listen=f"{place.listen_host}:{place.listen_port}", head=host.head_index(SYSTEM_LOG_ID))
+    helpers = [gevent.spawn(coordinator.run)] + [gevent.spawn(one.watch) for one in handler.backends.values()]
+    head = coordinator.state.head_index(SYSTEM_LOG_ID)
+    log_lines.info("ready", listen=f"{place.listen_host}:{place.listen_port}", head=head)
     helpers.append(gevent.spawn(hub.run))
     stop.wait()
     log_lines.info("stopping", connections=service.connections)
-    host.is_stopping = True
+    coordinator.reports.is_stopping = True
     gevent.killall(helpers)
     service.stop()
-    host.stop()
+    coordinator.stop()
     with_log.close()
     log_lines.info("stopped", hub_held_ms=hub.worst_ms, hub_worked_ms=hub.worked_ms)
     return 0

@@ -19,8 +19,8 @@ from dirk_gevent.backends import Backend, BackendDownError, Lease, Remote
 from dirk_gevent.cluster import NodeView
 from dirk_gevent.commits import Commits, ended
 from dirk_gevent.config.settings import Limits
+from dirk_gevent.coordinator.request_parts import RequestParts
 from dirk_gevent.freshness import needed_index
-from dirk_gevent.host import LogHost
 from dirk_gevent.log.entry import new_request_id
 from dirk_gevent.node_reads import BEHIND_STATES, FAULT_STATES, NODE_WAIT_MS, SILENCE_SLACK_SECONDS
 from dirk_gevent.protocol import answer_bytes
@@ -84,18 +84,18 @@ class ProxyTransactions:
 
     def __init__(
         self,
-        host: LogHost,
+        parts: RequestParts,
         backends: Mapping[str, Backend],
         router: ReadRouter,
         understanding: Understanding,
         read: Callable[[Session, Request, Route, Wire], Answer],
         minimum: Callable[[Session, Request, int], int],
     ) -> None:
-        self._host = host
+        self._parts = parts
         self._backends = backends
         self._router = router
-        self._limits: Limits = host.config.limits
-        self._commits = Commits(host, self._limits, understanding, _NAME)
+        self._limits: Limits = parts.state.config.limits
+        self._commits = Commits(parts, self._limits, understanding, _NAME)
         self._read = read
         self._minimum = minimum
         self._silence_seconds = self._limits.statement_seconds + SILENCE_SLACK_SECONDS
@@ -120,7 +120,7 @@ class ProxyTransactions:
             if not isinstance(answer, Remote):
                 held.end()
         if isinstance(answer, Remote):
-            return RelayedAnswer(answer, _NAME, session, request, held.end, self._host.sessions.pass_on)
+            return RelayedAnswer(answer, _NAME, session, request, held.end, self._parts.sessions.pass_on)
         return self._told(session, request, answer)
 
     # --- begin -----------------------------------------------------------------------------------------------
@@ -129,7 +129,7 @@ class ProxyTransactions:
         if route.verb == "begin":
             return self._begin(session, request, wire)
         if route.verb == "commit" and "commit" in request.metadata:
-            request_id = request.request_id or new_request_id(self._host.log.time_ms())
+            request_id = request.request_id or new_request_id(self._parts.state.log.time_ms())
             return self._commits.run(session, request, request_id, request.metadata["commit"])
         if route.verb == "commit" and (said_again := request.request_id) is not None:
 
@@ -142,7 +142,7 @@ class ProxyTransactions:
         raise SqlError("no_transaction")
 
     def _begin(self, session: Session, request: Request, wire: Wire) -> bytes:
-        database, log_id = self._host.sessions.place(session, request.database)
+        database, log_id = self._parts.sessions.place(session, request.database)
         minimum = self._minimum(session, request, log_id)
         metadata = self._metadata(session, request, database, {log_id: minimum})
         message = with_metadata({**metadata, "waitMs": NODE_WAIT_MS}, request.raw)
@@ -158,8 +158,8 @@ class ProxyTransactions:
 
     def _choices(self, log_id: int, minimum: int) -> list[str]:
         """Where it may live: live masters that are fresh enough, each first in turn; then whoever can be read."""
-        nodes = self._host.cluster.nodes
-        masters = self._host.cluster.live_masters(log_id)
+        nodes = self._parts.state.cluster.nodes
+        masters = self._parts.state.cluster.live_masters(log_id)
         self._turn += 1
         first = self._turn % max(1, len(masters))
         turned = masters[first:] + masters[:first]
@@ -170,8 +170,8 @@ class ProxyTransactions:
         self, session: Session, request: Request, name: str, log_id: int, message: bytes, wire: Wire
     ) -> bytes | None:
         """The answer of one node to BEGIN; None when another should be asked."""
-        view = self._host.cluster.nodes[name]
-        if view.is_drained and self._host.cluster.has_undrained_master(log_id):
+        view = self._parts.state.cluster.nodes[name]
+        if view.is_drained and self._parts.state.cluster.has_undrained_master(log_id):
             return None
         try:
             lease = self._backends[name].lease()
@@ -216,7 +216,7 @@ class ProxyTransactions:
         session.transaction = None
         if held.failure is not None:
             raise held.failure
-        request_id = request.request_id or new_request_id(self._host.log.time_ms())
+        request_id = request.request_id or new_request_id(self._parts.state.log.time_ms())
         with self._commits.under_way(request_id):
             answer = self._prepared(session, request, held, wire)
             meta, _ = answer_bytes.split_meta(answer)
@@ -248,7 +248,7 @@ class ProxyTransactions:
     def _ask(self, session: Session, request: Request, held: PinnedTransaction, wire: Wire) -> bytes | Remote:
         minimum = dict(request.minimum)
         if request.read == "strong":
-            known_index = self._host.sessions.known_index(held.log_id)
+            known_index = self._parts.sessions.known_index(held.log_id)
             minimum[held.log_id] = needed_index(session, request, held.log_id, known_index)
         message = with_metadata(self._metadata(session, request, request.database, minimum), request.raw)
         try:
@@ -275,7 +275,7 @@ class ProxyTransactions:
             log_id, index = int(meta["log"]), int(meta["index"])
             if meta.get("sqlstate"):
                 # A conflict with a later state is news of that state: begun again, the transaction must not miss it.
-                self._host.sessions.tell(session, log_id, index)
+                self._parts.sessions.tell(session, log_id, index)
             else:
-                self._host.sessions.pass_on(session, request, log_id, index)
+                self._parts.sessions.pass_on(session, request, log_id, index)
         return answer if request.has_meta else stripped

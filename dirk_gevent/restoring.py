@@ -11,12 +11,13 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import gevent
 
 from dirk_gevent import backups
 from dirk_gevent.base.printable import moment
+from dirk_gevent.coordinator.operation_parts import OperationParts
 from dirk_gevent.engine.reissue import Place
 from dirk_gevent.log.contract import DatabaseInfo, EntriesGoneError, SnapshotInfo
 from dirk_gevent.log.entry import SYSTEM_LOG_ID, chain, new_request_id
@@ -24,9 +25,6 @@ from dirk_gevent.loop.frame_socket import FrameSocket
 from dirk_gevent.loop.threads import NativeThreads
 from dirk_gevent.replay import LogSource, Scratch
 from parser.errors import SqlError
-
-if TYPE_CHECKING:
-    from dirk_gevent.host import LogHost
 
 _PIECE_BYTES = 256 * 1024
 _LOOK_SECONDS = 0.05
@@ -45,22 +43,22 @@ class RestoreRefused(Exception):  # noqa: N818 (it is the outcome's name, not a 
 
 
 def from_log(
-    host: LogHost, frames: FrameSocket, say: Callable[[str], None], fields: Mapping[str, Any]
+    parts: OperationParts, frames: FrameSocket, say: Callable[[str], None], fields: Mapping[str, Any]
 ) -> tuple[int, str]:
     """Restore a database to an index or a moment that its log still holds. Raises RestoreRefused, SqlError, OSError."""
-    source = host.find(str(fields["database"]))
+    source = parts.state.find(str(fields["database"]))
     if source.log_id == SYSTEM_LOG_ID:
         raise RestoreRefused("the system database cannot be restored: it says which databases there are")
-    index = _index(host, source, fields)
+    index = _index(parts, source, fields)
     in_place = bool(fields.get("in_place"))
     target = source.name if in_place else str(fields.get("target") or f"{source.name}_{index}")
-    _check_target(host, target, in_place)
+    _check_target(parts, target, in_place)
     threads = NativeThreads(1)
-    with tempfile.TemporaryDirectory(prefix="restore-", dir=host.config.log.directory) as directory:
-        scratch = Scratch(Path(directory), source.log_id, host.config.limits, threads)
+    with tempfile.TemporaryDirectory(prefix="restore-", dir=parts.state.config.log.directory) as directory:
+        scratch = Scratch(Path(directory), source.log_id, parts.state.config.limits, threads)
         try:
-            with host.snapshots.held():
-                scratch.run(LogSource(host.log, source.log_id), index)
+            with parts.rounds.held():
+                scratch.run(LogSource(parts.state.log, source.log_id), index)
             if "ms" in fields:
                 say(f"{source.name}: {index_by_time(index, int(fields['ms']))}")
             say(f"{source.name} as it was at index {index} has been made anew from the log")
@@ -72,19 +70,19 @@ def from_log(
                 made = scratch.reissue(place, file)
                 return bytes.fromhex(made.digest), _pieces(file, threads)
 
-            at = _restore(host, frames, target, in_place, deliver)
+            at = _restore(parts, frames, target, in_place, deliver)
         finally:
             scratch.close()
     return 0, f"{target} is now what {source.name} was at index {index}; its log goes on behind index {at}."
 
 
-def from_program(host: LogHost, frames: FrameSocket, fields: Mapping[str, Any]) -> tuple[int, str]:
+def from_program(parts: OperationParts, frames: FrameSocket, fields: Mapping[str, Any]) -> tuple[int, str]:
     """Take a state that a program made out of a backup. Raises RestoreRefused, SqlError, OSError.
 
     It is told the `place`, and answers with a frame `state` (its digest), `chunk` frames and `chunk_end`.
     """
     target, in_place = str(fields["database"]), bool(fields.get("in_place"))
-    _check_target(host, target, in_place)
+    _check_target(parts, target, in_place)
 
     def deliver(place: Place) -> Delivery:
         frames.send(
@@ -98,7 +96,7 @@ def from_program(host: LogHost, frames: FrameSocket, fields: Mapping[str, Any]) 
             raise ConnectionError("the program went away")
         return bytes.fromhex(state["digest"]), _received(frames)
 
-    at = _restore(host, frames, target, in_place, deliver)
+    at = _restore(parts, frames, target, in_place, deliver)
     return 0, f"{target} is restored; its log goes on behind index {at}."
 
 
@@ -110,8 +108,8 @@ def index_by_time(index: int, time_ms: int) -> str:
     return f"index {index} was the newest at {shown}"
 
 
-def _check_target(host: LogHost, target: str, in_place: bool) -> None:
-    known = host.log.find(target)
+def _check_target(parts: OperationParts, target: str, in_place: bool) -> None:
+    known = parts.state.log.find(target)
     if in_place and known is None:
         raise RestoreRefused(f"there is no database {target} to replace")
     if known is not None and known.log_id == SYSTEM_LOG_ID:
@@ -120,13 +118,13 @@ def _check_target(host: LogHost, target: str, in_place: bool) -> None:
         raise RestoreRefused(f"a database {known.name} exists: name another with --as, or replace it with --in-place")
 
 
-def _index(host: LogHost, source: DatabaseInfo, fields: Mapping[str, Any]) -> int:
+def _index(parts: OperationParts, source: DatabaseInfo, fields: Mapping[str, Any]) -> int:
     """The index that is meant, which the log still holds."""
-    head = host.log.head(source.log_id).index
+    head = parts.state.log.head(source.log_id).index
     index = fields.get("index")
     if index is None:
         try:
-            index = host.log.index_at(source.log_id, int(fields["ms"]))
+            index = parts.state.log.index_at(source.log_id, int(fields["ms"]))
         except EntriesGoneError as error:
             raise RestoreRefused(f"the log of {source.name} does not reach back so far: it begins later") from error
     if head == 0:
@@ -137,8 +135,8 @@ def _index(host: LogHost, source: DatabaseInfo, fields: Mapping[str, Any]) -> in
     if not 0 < int(index) <= head:
         why = f"its log ends at {head}" if int(index) > head else "entries are counted from 1"
         raise RestoreRefused(f"{source.name} has no state at index {index}: {why}")
-    oldest = host.log.oldest(source.log_id)
-    held = [one.index for one in host.log.snapshots(source.log_id) if one.confirmed]
+    oldest = parts.state.log.oldest(source.log_id)
+    held = [one.index for one in parts.state.log.snapshots(source.log_id) if one.confirmed]
     least = min((one for one in held if one >= oldest - 1), default=None) if oldest > 1 else 0
     if least is None or int(index) < least:
         raise RestoreRefused(f"the log of {source.name} holds nothing before index {least or head}: use a backup")
@@ -146,77 +144,78 @@ def _index(host: LogHost, source: DatabaseInfo, fields: Mapping[str, Any]) -> in
 
 
 def _restore(
-    host: LogHost, frames: FrameSocket, target: str, in_place: bool, deliver: Callable[[Place], Delivery]
+    parts: OperationParts, frames: FrameSocket, target: str, in_place: bool, deliver: Callable[[Place], Delivery]
 ) -> int:
     """Have the log take the state that `deliver` gives for the place it is told; the index of it. Blocks."""
     made = None
     if not in_place:
-        made = host.create_database(target, _request_id(host), optional=False).change
-    info = host.find(target)
+        made = parts.appends.create_database(target, _request_id(parts), optional=False).change
+    info = parts.state.find(target)
     try:
-        index = _adopt(host, info, deliver, (lambda: _keep(host, frames, info)) if in_place else None)
+        index = _adopt(parts, info, deliver, (lambda: _keep(parts, frames, info)) if in_place else None)
     except BaseException:
         if made is not None:
-            host.drop_database(target, _request_id(host), optional=True)
+            parts.appends.drop_database(target, _request_id(parts), optional=True)
         raise
-    host.log_event("restored", log=info.log_id, index=index)
+    parts.state.logger.info("restored", log=info.log_id, index=index)
     deadline = time.monotonic() + _LEVEL_SECONDS
-    while not _is_everywhere(host, info.log_id, index):
+    while not _is_everywhere(parts, info.log_id, index):
         if time.monotonic() > deadline:
             raise RestoreRefused(f"the log has {info.name}, but not every node has taken it yet: see dirk-admin status")
         gevent.sleep(_LOOK_SECONDS)
     return index
 
 
-def _is_everywhere(host: LogHost, log_id: int, index: int) -> bool:
+def _is_everywhere(parts: OperationParts, log_id: int, index: int) -> bool:
     """Whether all nodes that are connected have the state, a master among them."""
-    cluster = host.cluster
-    return bool(cluster.live_masters(log_id)) and all(cluster.is_level(name, log_id, index) for name in host.links())
+    cluster = parts.state.cluster
+    is_level = all(cluster.is_level(name, log_id, index) for name in parts.state.links)
+    return bool(cluster.live_masters(log_id)) and is_level
 
 
 def _adopt(
-    host: LogHost, info: DatabaseInfo, deliver: Callable[[Place], Delivery], keep: Callable[[], None] | None
+    parts: OperationParts, info: DatabaseInfo, deliver: Callable[[Place], Delivery], keep: Callable[[], None] | None
 ) -> int:
     """Have the log take a state as its next entry, while nothing is appended to it; `keep` first saves what is there.
 
     First the block, then the copy, then the new state: so whatever was acknowledged is in one of the two.
     """
     log_id = info.log_id
-    host.disputes.check(log_id)
-    host.disputes.block(log_id, SqlError("restoring", name=info.name))
+    parts.state.blocks.check(log_id)
+    parts.state.blocks.block(log_id, SqlError("restoring", name=info.name))
     try:
-        _await_quiet(host, info)
-        head = host.log.head(log_id)
+        _await_quiet(parts, info)
+        head = parts.state.log.head(log_id)
         if keep is not None:
             keep()
-        now_ms = host.log.time_ms()
+        now_ms = parts.state.log.time_ms()
         # A hash of its own: no other history leads here.
         place = Place(log_id, info.name, head.index + 1, chain(head.chain, secrets.token_bytes(16)), now_ms)
         digest, chunks = deliver(place)
         try:
             # The log refuses it when anything was appended since.
-            host.log.adopt_snapshot(SnapshotInfo(log_id, place.index, place.chain, digest), chunks)
+            parts.state.log.adopt_snapshot(SnapshotInfo(log_id, place.index, place.chain, digest), chunks)
         except SqlError as error:
-            if error.key != "log_unavailable" or not _was_taken(host, place):
+            if error.key != "log_unavailable" or not _was_taken(parts, place):
                 raise
-        host.replaced(log_id, place.index)
+        parts.state.outcomes.replaced(log_id, place.index)
         return place.index
     finally:
-        host.disputes.unblock(log_id, "restoring")
+        parts.state.blocks.unblock(log_id, "restoring")
 
 
-def _was_taken(host: LogHost, place: Place) -> bool:
+def _was_taken(parts: OperationParts, place: Place) -> bool:
     """Whether the log has a state all the same, after a fault that left that open until the journal is read again."""
     deadline = time.monotonic() + _QUIET_SECONDS
-    while host.log.is_in_doubt and time.monotonic() < deadline:
+    while parts.state.log.is_in_doubt and time.monotonic() < deadline:
         gevent.sleep(_LOOK_SECONDS)
-    head = host.log.head(place.log_id)
+    head = parts.state.log.head(place.log_id)
     return (head.index, head.chain) == (place.index, place.chain)
 
 
-def _await_quiet(host: LogHost, info: DatabaseInfo) -> None:
+def _await_quiet(parts: OperationParts, info: DatabaseInfo) -> None:
     """Wait until the writes have their place that were let in before the block. Raises RestoreRefused."""
-    outcomes = host.outcomes_of(info.log_id)
+    outcomes = parts.state.outcomes.of(info.log_id)
     deadline = time.monotonic() + _QUIET_SECONDS
     while outcomes.arriving:
         if time.monotonic() > deadline:
@@ -224,18 +223,18 @@ def _await_quiet(host: LogHost, info: DatabaseInfo) -> None:
         gevent.sleep(_LOOK_SECONDS)
 
 
-def _keep(host: LogHost, frames: FrameSocket, info: DatabaseInfo) -> None:
+def _keep(parts: OperationParts, frames: FrameSocket, info: DatabaseInfo) -> None:
     """Have the program at the other end keep a backup of a database. Raises RestoreRefused, ConnectionError."""
     frames.send({"t": "keep", "database": info.name})
-    backups.stream(host, frames, info.name)
+    backups.stream(parts, frames, info.name)
     with gevent.Timeout(_PROGRAM_SECONDS, RestoreRefused("the program does not say that it kept a backup")):
         answer = frames.receive()
     if answer is None or answer["t"] != "kept":
         raise ConnectionError("the program went away")
 
 
-def _request_id(host: LogHost) -> str:
-    return new_request_id(host.log.time_ms())
+def _request_id(parts: OperationParts) -> str:
+    return new_request_id(parts.state.log.time_ms())
 
 
 def _pieces(file: Path, threads: NativeThreads) -> Iterator[bytes]:

@@ -7,15 +7,13 @@ asked again over the node's next connection, or withdrawn when none comes soon o
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from gevent.event import Event
 
+from dirk_gevent.coordinator.links import FollowingNode
 from dirk_gevent.log.contract import SnapshotInfo
 from dirk_gevent.precedence import Way
-
-if TYPE_CHECKING:
-    from dirk_gevent.host_link import NodeLink
 
 #: A node whose connection has ended is awaited for so long: most come back within a second.
 RECONNECT_SECONDS = 2.0
@@ -28,7 +26,7 @@ class Question:
     `progress` is how far the node was with the answer when that changed last, at `moved_at` (monotonic s).
     """
 
-    link: NodeLink
+    link: FollowingNode
     lost_at: float | None = None
     progress: object = None
     moved_at: float | None = None
@@ -85,3 +83,16 @@ class Round:
         del self.asked[node]
         self.withdrawn.add(node)
         return True
+
+
+class Rounds(Protocol):
+    """Those who begin rounds, as who needs a snapshot asks them."""
+
+    def begin(self, log_id: int, uploads: bool = True, author: str | None = None) -> int | None:
+        """Ask for digests at the log's head, and for a snapshot if `uploads`; the index, None when nobody can answer.
+
+        An `author` that is named decides: its state is taken for the right one.
+        """
+
+    def running(self, log_id: int) -> Round | None:
+        """The round of a log that is on its way."""

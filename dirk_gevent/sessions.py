@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from dirk_gevent.coordinator.state import CoordinatorState
 from dirk_gevent.freshness import needed_index
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from dirk_gevent.session import Request, Session
 from parser.errors import SqlError
 
-if TYPE_CHECKING:
-    from dirk_gevent.host import LogHost
-
 
 class Sessions:
     """Places requests in the logs of one host, and sees to it that no answer promises what is not known."""
 
-    def __init__(self, host: LogHost) -> None:
-        self._host = host
+    def __init__(self, state: CoordinatorState) -> None:
+        self._state = state
 
     def place(self, session: Session, named: str | None) -> tuple[str | None, int]:
         """Name and log id of the database that a request is about: the one it names, else the session's.
@@ -35,15 +31,14 @@ class Sessions:
         Raises SqlError: unknown_database when it was dropped, stale_read or what blocks the log of databases while it
         may be that this one only lacks it.
         """
-        host = self._host
-        if not host.log.is_open(log_id):
-            host.disputes.check(SYSTEM_LOG_ID)
-            head = host.head_index(SYSTEM_LOG_ID)
+        if not self._state.log.is_open(log_id):
+            self._state.blocks.check(SYSTEM_LOG_ID)
+            head = self._state.head_index(SYSTEM_LOG_ID)
             if log_id > head:
                 raise SqlError("stale_read", node="proxy", applied=head, minimum=log_id)
             raise SqlError("unknown_database", name=named or session.database or f"#{log_id}")
         self.begin(session, log_id)
-        return host.database_name(log_id), log_id
+        return self._state.database_name(log_id), log_id
 
     def begin(self, session: Session, log_id: int) -> None:
         """Have the session begin in a log where that is known to be, whatever its first request there is: an answer
@@ -54,15 +49,15 @@ class Sessions:
 
     def known_index(self, log_id: int) -> int:
         """The last index of a log whose outcome is known, or that of an answer passed on; 0 for a log that is gone."""
-        known = self._host.known(log_id)
+        known = self._state.outcomes.known(log_id)
         return known.index if known is not None else 0
 
     def check_names(self, session: Session, request: Request) -> None:
         """Raises SqlError stale_read when a request needs a log of databases that is longer than this one."""
         if request.minimum:
-            head, needed = self._host.head_index(SYSTEM_LOG_ID), needed_index(session, request, SYSTEM_LOG_ID)
+            head, needed = self._state.head_index(SYSTEM_LOG_ID), needed_index(session, request, SYSTEM_LOG_ID)
             if needed > head:
-                config = self._host.config
+                config = self._state.config
                 name = "proxy" if config.load_balancer is not None else config.instances[0].id
                 raise SqlError("stale_read", node=name, applied=head, minimum=needed)
 
@@ -81,25 +76,24 @@ class Sessions:
         What lies past the log's end is another history, of a node that will be shut out: nobody else waits for it.
         """
         session.saw(log_id, index)
-        if (known := self._host.known(log_id)) is not None:
-            known.pass_on(min(index, self._host.head_index(log_id)))
+        if (known := self._state.outcomes.known(log_id)) is not None:
+            known.pass_on(min(index, self._state.head_index(log_id)))
 
     def hold(self, log_id: int, index: int) -> None:
         """Wait until it is known here, too, how the entry at `index` ended, which a node has answered from already.
 
         Raises SqlError no_readable_node after `limits.waitMs`: all masters went silent since.
         """
-        known, wait_ms = self._host.known(log_id), self._host.config.limits.wait_ms
+        known, wait_ms = self._state.outcomes.known(log_id), self._state.config.limits.wait_ms
         if known is not None and not known.wait(index, wait_ms / 1000):
             raise SqlError("no_readable_node", waited_ms=wait_ms)
 
     def _place(self, session: Session, named: str | None) -> tuple[str | None, int]:
-        host = self._host
         if named is None:
-            if session.database is None or host.log.is_open(session.log_id):
+            if session.database is None or self._state.log.is_open(session.log_id):
                 return session.database, session.log_id
-            info = host.find(session.database)
+            info = self._state.find(session.database)
             session.use(info.name, info.log_id)
         else:
-            info = host.find(named)
+            info = self._state.find(named)
         return info.name, info.log_id

@@ -12,9 +12,8 @@ answer, is not awaited (`rounds`), and what a comparison was to find out is then
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 import gevent
 
@@ -23,14 +22,13 @@ from dirk_gevent.cluster import NodeState
 from dirk_gevent.compare import Comparisons
 from dirk_gevent.config.settings import LogSettings
 from dirk_gevent.conflicts import Cause
+from dirk_gevent.coordinator.state import CoordinatorState
 from dirk_gevent.log.contract import Size, SnapshotInfo
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
+from dirk_gevent.older_entries import OlderEntries
 from dirk_gevent.precedence import Precedence
 from dirk_gevent.rounds import Question, Round
 from parser.errors import SqlError
-
-if TYPE_CHECKING:
-    from dirk_gevent.host import LogHost
 
 #: A round that has not ended by then is given up, though all who are awaited get on, and may begin again. Of large
 #: databases snapshots are made at a pace: these are some 20 GiB.
@@ -46,37 +44,51 @@ _NEAR_ENTRIES = 10_000
 _LOOK_SECONDS = 0.1
 
 
-class SnapshotKeeper:
-    """The rounds of one host, at most one a log."""
+#: Shut out a node's state: node, log id, index, cause, the node's digest and the right one.
+Fence = Callable[[str, int, int, Cause, tuple[bytes, bytes]], None]
+#: Masters hold different content: log id, index, digests by node.
+ContentsDiffer = Callable[[int, int, dict[str, bytes]], None]
 
-    def __init__(self, host: LogHost) -> None:
-        self._host = host
+
+class SnapshotKeeper:
+    """The rounds of one coordinator, at most one a log.
+
+    `fence` and `contents_differ` are told what comparing has found.
+    """
+
+    def __init__(
+        self, state: CoordinatorState, older: OlderEntries, fence: Fence, contents_differ: ContentsDiffer
+    ) -> None:
+        self._state = state
+        self._older = older
+        self._fence = fence
+        self._contents_differ = contents_differ
         self._rounds: dict[int, Round] = {}
         self._ending: set[int] = set()
         #: When (monotonic s) a snapshot may be tried again, by log id.
         self._not_before: dict[int, float] = {}
-        self.answering = Answering(host.cluster)
+        self.answering = Answering(state.cluster)
         self._holders = 0
         self._has_strays = True
-        self._comparisons = Comparisons(host.config.replication.compare_seconds)
+        self._comparisons = Comparisons(state.config.replication.compare_seconds)
         self._precedence = Precedence()
 
     def consider(self) -> None:
         """Begin the rounds that are due, and end those that have waited too long."""
-        settings = self._host.config.log
+        settings = self._state.config.log
         now = time.monotonic()
-        heads = self._host.log.heads()
+        heads = self._state.log.heads()
         if self._has_strays:
             self._delete_strays(heads)
         for dropped in self._rounds.keys() - heads.keys():
             self._rounds.pop(dropped).ended.set()
         for log_id, head in heads.items():
-            size = self._host.log.size(log_id)
+            size = self._state.log.size(log_id)
             if (current := self._rounds.get(log_id)) is not None:
                 self._look_after(log_id, current, size)
             elif log_id != SYSTEM_LOG_ID and _is_large(size, settings) and self._is_worthwhile(log_id, size):
                 self.begin(log_id)
-            elif not self._host.older.is_waiting(log_id):
+            elif not self._older.is_waiting(log_id):
                 self._compare_if_due(log_id, head.index, now)
         self._comparisons.keep_only(heads.keys())
         self._precedence.keep_only(heads.keys())
@@ -84,9 +96,9 @@ class SnapshotKeeper:
     def _delete_strays(self, logs: Collection[int]) -> None:
         """Delete the snapshots of rounds that ended with the process before this one: nobody will confirm them."""
         for log_id in logs:
-            for held in self._host.log.snapshots(log_id):
+            for held in self._state.log.snapshots(log_id):
                 if not held.confirmed and log_id not in self._rounds:
-                    self._host.log.delete_snapshot(log_id, held.index)
+                    self._state.log.delete_snapshot(log_id, held.index)
         self._has_strays = False
 
     def _compare_if_due(self, log_id: int, head: int, now: float) -> None:
@@ -104,7 +116,7 @@ class SnapshotKeeper:
             self._look_after_question(log_id, current, node, now)
             if self._rounds.get(log_id) is not current:
                 return
-        is_over = size.bytes > self._host.config.log.retain_bytes
+        is_over = size.bytes > self._state.config.log.retain_bytes
         if current.stored is not None and (is_over or current.is_decisive):
             self._confirm(log_id, current, current.stored.digest)
         else:
@@ -122,7 +134,7 @@ class SnapshotKeeper:
         question = current.asked.get(node)
         if question is None:
             return
-        link, state = self._host.links().get(node), self._host.cluster.nodes[node].state(log_id)
+        link, state = self._state.links.get(node), self._state.cluster.nodes[node].state(log_id)
         if link is question.link and state is NodeState.LIVE:
             question.lost_at = None
             # What the author has sent to its end is for the host to store.
@@ -130,7 +142,7 @@ class SnapshotKeeper:
                 question, node, log_id, current.index, now
             ):
                 return
-            self._host.log_event("round_left", node=node, log=log_id, index=current.index, reason="no progress")
+            self._state.logger.info("round_left", node=node, log=log_id, index=current.index, reason="no progress")
             self._withdraw(log_id, current, node)
             return
         if state is NodeState.LIVE and link is not None and link.is_open:
@@ -145,22 +157,22 @@ class SnapshotKeeper:
         """Whether a snapshot begun now can be confirmed: by a second master, or for want of room without one."""
         if len(self._rounds) >= _MOST_ROUNDS or time.monotonic() < self._not_before.get(log_id, 0.0):
             return False
-        needed = min(2, self._host.cluster.masters(log_id))
-        is_over = size.bytes > self._host.config.log.retain_bytes
-        nodes = self._host.cluster.nodes
+        needed = min(2, self._state.cluster.masters(log_id))
+        is_over = size.bytes > self._state.config.log.retain_bytes
+        nodes = self._state.cluster.nodes
         return is_over or sum(nodes[name].is_master for name in self._able(log_id)) >= needed
 
     def _able(self, log_id: int, least: int = 0) -> list[str]:
         """The nodes that can be asked about a log: live with it, following it over their connection, past the index
         `least`, hanging in no answer about it."""
-        cluster, now = self._host.cluster, time.monotonic()
+        cluster, now = self._state.cluster, time.monotonic()
         return [
             name
-            for name, link in self._host.links().items()
+            for name, link in self._state.links.items()
             if cluster.nodes[name].state(log_id) is NodeState.LIVE
             and link.carries(log_id)
             and cluster.nodes[name].applied.get(log_id, 0) >= least
-            and not self._host.older.is_behind(name, log_id)
+            and not self._older.is_behind(name, log_id)
             and not self.answering.hangs(name, log_id, link, now)
         ]
 
@@ -171,13 +183,13 @@ class SnapshotKeeper:
 
         An `author` that is named decides: its state is taken for the right one. Only nodes of `among` are asked.
         """
-        links, cluster = self._host.links(), self._host.cluster
+        links, cluster = self._state.links, self._state.cluster
         able = [name for name in self._able(log_id) if among is None or name in among]
         masters = [name for name in able if cluster.nodes[name].is_master]
         is_held = uploads and self._holders > 0
         if not masters or is_held or log_id in self._rounds or (author is not None and author not in masters):
             return None
-        index = self._host.head_index(log_id)
+        index = self._state.head_index(log_id)
         furthest = max(masters, key=lambda name: cluster.nodes[name].applied.get(log_id, 0))
         first = self._precedence.first(log_id, masters if uploads else able)
         chosen = (author or first or furthest) if uploads else None
@@ -189,7 +201,7 @@ class SnapshotKeeper:
             return None
         self._rounds[log_id] = current
         if chosen is not None:
-            self._host.log_event("snapshot_begun", log=log_id, index=index, author=chosen)
+            self._state.logger.info("snapshot_begun", log=log_id, index=index, author=chosen)
         return index
 
     @contextmanager
@@ -209,9 +221,9 @@ class SnapshotKeeper:
 
     def digest(self, node: str, log_id: int, index: int, digest: bytes, worked_seconds: float | None = None) -> None:
         """A node's content digest at `index`, and how long the node worked on it."""
-        if self._host.fences.is_fenced(node, log_id) or not self._host.log.is_open(log_id):
+        if self._state.is_shut_out(node, log_id) or not self._state.log.is_open(log_id):
             return
-        self._host.cluster.nodes[node].digests[log_id] = index, digest
+        self._state.cluster.nodes[node].digests[log_id] = index, digest
         current = self._rounds.get(log_id)
         if current is not None and current.index == index:
             current.digests[node] = digest
@@ -246,11 +258,11 @@ class SnapshotKeeper:
         """Await a node no more. A snapshot that nobody can make, or confirm, any more is given up."""
         if not current.withdraw(node):
             return
-        nodes = self._host.cluster.nodes
+        nodes = self._state.cluster.nodes
         others = [name for name in current.asked if name != current.author and nodes[name].is_master]
         is_alone = current.author is not None and not others and not current.is_decisive
         is_unmade = node == current.author and current.stored is None
-        if is_unmade or (is_alone and self._host.cluster.masters(log_id) > 1):
+        if is_unmade or (is_alone and self._state.cluster.masters(log_id) > 1):
             self._failed(log_id, current)
         else:
             self._try_to_end(log_id, current)
@@ -269,15 +281,15 @@ class SnapshotKeeper:
             # Its round has been given up: nobody would confirm it.
             return
         try:
-            stored = self._host.log.store_snapshot(info, chunks)
+            stored = self._state.log.store_snapshot(info, chunks)
         except (SqlError, ConnectionError) as error:
-            self._host.log_event("snapshot_refused", node=node, log=info.log_id, index=info.index, reason=str(error))
+            self._state.logger.info("snapshot_refused", node=node, log=info.log_id, index=info.index, reason=str(error))
             if not current.ended.is_set():
                 self._failed(info.log_id, current)
             return
         if current.ended.is_set():
             # It was given up while this was written.
-            self._host.log.delete_snapshot(info.log_id, info.index)
+            self._state.log.delete_snapshot(info.log_id, info.index)
             return
         current.stored = stored
         self._try_to_end(info.log_id, current)
@@ -292,13 +304,13 @@ class SnapshotKeeper:
         others = [
             digest
             for node, digest in current.digests.items()
-            if node != current.author and self._host.cluster.nodes[node].is_master
+            if node != current.author and self._state.cluster.nodes[node].is_master
         ]
         if current.is_decisive:
             self._confirm(log_id, current, current.stored.digest)
         elif others:
             self._confirm(log_id, current, others[0])
-        elif self._host.cluster.masters(log_id) == 1:
+        elif self._state.cluster.masters(log_id) == 1:
             self._confirm(log_id, current, current.stored.digest)
 
     def _compared(self, log_id: int, current: Round) -> None:
@@ -313,18 +325,18 @@ class SnapshotKeeper:
         masters = self._of_masters(current)
         found = set(masters.values())
         if len(found) > 1:
-            self._host.disputes.contents_differ(log_id, current.index, masters)
+            self._contents_differ(log_id, current.index, masters)
         elif found:
             (right,) = found
             for node, digest in current.digests.items():
                 if digest != right:
                     gevent.spawn(
-                        self._host.guarded,
-                        self._host.fence, node, log_id, current.index, Cause.CONTENT, (digest, right),
+                        self._state.log_errors,
+                        self._fence, node, log_id, current.index, Cause.CONTENT, (digest, right),
                     )  # fmt: skip
 
     def _of_masters(self, current: Round) -> dict[str, bytes]:
-        nodes = self._host.cluster.nodes
+        nodes = self._state.cluster.nodes
         return {node: digest for node, digest in current.digests.items() if nodes[node].is_master}
 
     def _over(self, log_id: int, current: Round) -> None:
@@ -339,24 +351,24 @@ class SnapshotKeeper:
         # A greenlet of its own: forgetting many entries takes many commits, and what called here reads a node's link.
         self._rounds.pop(log_id, None)
         self._ending.add(log_id)
-        gevent.spawn(self._host.guarded, self._end, log_id, current, digest)
+        gevent.spawn(self._state.log_errors, self._end, log_id, current, digest)
 
     def _end(self, log_id: int, current: Round, digest: bytes) -> None:
         try:
-            if self._host.log.confirm_snapshot(log_id, current.index, digest):
-                self._host.log_event("snapshot_confirmed", log=log_id, index=current.index)
+            if self._state.log.confirm_snapshot(log_id, current.index, digest):
+                self._state.logger.info("snapshot_confirmed", log=log_id, index=current.index)
                 self._precedence.ended(log_id)
                 self._truncate(log_id, current.index)
                 return
-            self._host.log.delete_snapshot(log_id, current.index)
+            self._state.log.delete_snapshot(log_id, current.index)
             if current.stored is not None and current.author is not None:
                 # The author's own digest may still be on its way; what it stored says the same.
                 current.digests[current.author] = current.stored.digest
-            self._host.disputes.contents_differ(log_id, current.index, self._of_masters(current))
+            self._contents_differ(log_id, current.index, self._of_masters(current))
         except SqlError as error:
             # The journal could not be written, or is being opened again: the next round does it.
             self._not_before[log_id] = time.monotonic() + _AFTER_FAILURE_SECONDS
-            self._host.log_event("snapshot_given_up", log=log_id, index=current.index, reason=str(error))
+            self._state.logger.info("snapshot_given_up", log=log_id, index=current.index, reason=str(error))
         finally:
             self._ending.discard(log_id)
             current.ended.set()
@@ -365,19 +377,19 @@ class SnapshotKeeper:
         self._over(log_id, current)
         if current.author is None:
             self._comparisons.failed(log_id, current.index, current.worked_seconds, time.monotonic())
-        self._host.log_event("snapshot_given_up" if current.author else "comparison_given_up", log=log_id,
+        self._state.logger.info("snapshot_given_up" if current.author else "comparison_given_up", log=log_id,
                              index=current.index, awaited=",".join(current.awaited))  # fmt: skip
         if current.stored is not None:
-            self._host.log.delete_snapshot(log_id, current.index)
+            self._state.log.delete_snapshot(log_id, current.index)
 
     def _truncate(self, log_id: int, index: int) -> None:
         """Drop entries that every node has in its file for good; all behind the snapshot past `retainBytes`."""
-        nodes = [view for view in self._host.cluster.nodes.values() if not view.is_evicted(log_id)]
+        nodes = [view for view in self._state.cluster.nodes.values() if not view.is_evicted(log_id)]
         # What a node said of a state that it has no more is not counted.
         needed = min((min(view.durable.get(log_id, 0), view.applied.get(log_id, 0)) for view in nodes), default=index)
-        is_over = self._host.log.size(log_id).bytes > self._host.config.log.retain_bytes
-        oldest = self._host.log.truncate(log_id, index if is_over else min(index, needed))
-        self._host.log_event("log_truncated", log=log_id, oldest=oldest)
+        is_over = self._state.log.size(log_id).bytes > self._state.config.log.retain_bytes
+        oldest = self._state.log.truncate(log_id, index if is_over else min(index, needed))
+        self._state.logger.info("log_truncated", log=log_id, oldest=oldest)
 
 
 def _is_large(size: Size, settings: LogSettings) -> bool:

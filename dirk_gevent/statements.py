@@ -6,10 +6,10 @@ import time
 from collections.abc import Sequence
 
 from dirk_gevent import answers
-from dirk_gevent.cluster import SHOWN_DIGEST_BYTES, ServerRow
 from dirk_gevent.config.settings import Limits
 from dirk_gevent.conflicts import Conflict
-from dirk_gevent.host import LogHost
+from dirk_gevent.coordinator.request_parts import RequestParts
+from dirk_gevent.coordinator.server_rows import SHOWN_DIGEST_BYTES, ServerRow, server_rows
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from dirk_gevent.session import LANGUAGES, Request, Session
 from parser.errors import SqlError
@@ -57,8 +57,8 @@ def check_usable(log_id: int, route: Route) -> None:
 class SessionStatements:
     """Those statements, answered where the log is hosted. `name` is the process's, for META."""
 
-    def __init__(self, host: LogHost, limits: Limits, name: str) -> None:
-        self._host = host
+    def __init__(self, parts: RequestParts, limits: Limits, name: str) -> None:
+        self._parts = parts
         self._limits = limits
         self._name = name
 
@@ -71,25 +71,26 @@ class SessionStatements:
             meta = answers.meta_of(session, request, self._name, "session", lang=language)
             return answers.done("set_language", language, 0, meta)
         if route.show == "databases":
-            self._host.sessions.check_names(session, request)
-            self._host.disputes.check(SYSTEM_LOG_ID)
+            self._parts.sessions.check_names(session, request)
+            self._parts.state.blocks.check(SYSTEM_LOG_ID)
             # All names are known here, and answers about them are of the head.
-            self._host.sessions.tell(session, SYSTEM_LOG_ID, self._host.head_index(SYSTEM_LOG_ID))
-            rows = [(info.name,) for info in self._host.log.databases()]
+            self._parts.sessions.tell(session, SYSTEM_LOG_ID, self._parts.state.head_index(SYSTEM_LOG_ID))
+            rows = [(info.name,) for info in self._parts.state.log.databases()]
             return self._listing(session, request, ("fanasehoana",), rows, db=None, log=SYSTEM_LOG_ID)
         if route.show == "servers":
-            return self._listing(session, request, SERVER_COLUMNS, [server_cells(r) for r in self._host.server_rows()])
+            servers = [server_cells(row) for row in server_rows(self._parts.state)]
+            return self._listing(session, request, SERVER_COLUMNS, servers)
         if route.show == "conflicts":
-            found = [conflict_cells(one) for one in reversed(self._host.book.all())]
+            found = [conflict_cells(one) for one in reversed(self._parts.state.registry.all())]
             return self._listing(session, request, CONFLICT_COLUMNS, found)
         raise SqlError("not_supported", what=request.text.split(maxsplit=1)[0])
 
     def _use(self, session: Session, request: Request, route: Route) -> bytes:
-        self._host.sessions.check_names(session, request)
-        info = self._host.find(route.target or "", route.place)
+        self._parts.sessions.check_names(session, request)
+        info = self._parts.state.find(route.target or "", route.place)
         check_usable(info.log_id, route)
         session.use(info.name, info.log_id)
-        self._host.sessions.begin(session, info.log_id)
+        self._parts.sessions.begin(session, info.log_id)
         return answers.done("use", info.name, 0, self._meta(session, request, "session"))
 
     def _listing(

@@ -8,9 +8,9 @@ from dataclasses import replace
 from dirk_gevent import answers
 from dirk_gevent.backends import OPEN_CLASSES
 from dirk_gevent.config.settings import Limits
+from dirk_gevent.coordinator.request_parts import RequestParts
 from dirk_gevent.copying import SMALL_BYTES, Copies, Read, ReadRefused, nowhere
 from dirk_gevent.engine.results import Outcome
-from dirk_gevent.host import LogHost
 from dirk_gevent.log.contract import DatabaseChanged
 from dirk_gevent.log.entry import SYSTEM_LOG_ID, DatabaseChange, Draft, LoggedStatement, new_request_id
 from dirk_gevent.protocol import answer_bytes
@@ -24,22 +24,22 @@ _NOTHING_RAN = "25P01"
 
 
 class Writes:
-    """Runs the writes of sessions against one log host. `name` is the process's, for META; `read` reads another
+    """Runs the writes of sessions where the log is. `name` is the process's, for META; `read` reads another
     database for them.
     """
 
-    def __init__(self, host: LogHost, limits: Limits, name: str, read: Read) -> None:
-        self._host = host
+    def __init__(self, parts: RequestParts, limits: Limits, name: str, read: Read) -> None:
+        self._parts = parts
         self._copies = Copies(read, limits)
         self._limits = limits
         self._name = name
 
     def run(self, session: Session, request: Request, shaped: Shaped, route: Route) -> bytes:
         """Append the statement and answer with how it ended; SqlError for what failed."""
-        request_id = request.request_id or new_request_id(self._host.log.time_ms())
+        request_id = request.request_id or new_request_id(self._parts.state.log.time_ms())
         if route.verb in ("create_database", "drop_database"):
             return self._database(session, request, route, request_id)
-        database, log_id = self._host.sessions.place(session, request.database)
+        database, log_id = self._parts.sessions.place(session, request.database)
         if database is None:
             raise SqlError("no_database")
         if log_id == SYSTEM_LOG_ID:
@@ -59,8 +59,8 @@ class Writes:
         return self._answer(session, request, database, log_id, outcome)
 
     def _outcome(self, session: Session, database: str, log_id: int, draft: Draft, route: Route) -> Outcome:
-        with session.place_lent(self._host.waiting.taken(log_id)):
-            outcome = self._host.write(log_id, database, route.target or "", draft)
+        with session.place_lent(self._parts.appends.waiting.taken(log_id)):
+            outcome = self._parts.appends.write(log_id, database, route.target or "", draft)
         session.saw(log_id, outcome.index)
         return outcome
 
@@ -72,7 +72,7 @@ class Writes:
 
         `place` is closed as soon as no large rows are held.
         """
-        database, log_id = self._host.sessions.place(session, request.database)
+        database, log_id = self._parts.sessions.place(session, request.database)
         assert database is not None
         try:
             copied = self._copies.statement(session, request, shaped, route, database)
@@ -107,7 +107,7 @@ class Writes:
     def _database(self, session: Session, request: Request, route: Route, request_id: str) -> bytes:
         name = route.target or ""
         facts: dict[str, int] = {}
-        with session.place_lent(self._host.waiting.taken(SYSTEM_LOG_ID)):
+        with session.place_lent(self._parts.appends.waiting.taken(SYSTEM_LOG_ID)):
             changed = self._changed(route, name, request_id)
         if route.verb == "drop_database" and changed.change is not None:
             _leave(session, changed.change)
@@ -119,13 +119,14 @@ class Writes:
         return answers.done(route.verb, shown, 0, meta)
 
     def _changed(self, route: Route, name: str, request_id: str) -> DatabaseChanged:
-        change = self._host.create_database if route.verb == "create_database" else self._host.drop_database
+        appends = self._parts.appends
+        change = appends.create_database if route.verb == "create_database" else appends.drop_database
         try:
             return change(name, request_id, route.optional)
         except SqlError as error:
             if error.key == "unknown_database":
                 # The log knows no nearest name; this does, and raises the same error with it.
-                self._host.find(name, route.place)
+                self._parts.state.find(name, route.place)
             if error.key == "duplicate_database":
                 error.at(route.place)
             raise

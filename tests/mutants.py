@@ -198,9 +198,9 @@ def _ignore_lease(patches: _Patches) -> None:
 
 def _ignore_fences(patches: _Patches) -> None:
     """A state that was shut out still has its say."""
-    from dirk_gevent.fences import Fences
+    from dirk_gevent.coordinator.state import CoordinatorState
 
-    patches.set(Fences, "is_fenced", lambda _: lambda *_: False)
+    patches.set(CoordinatorState, "is_shut_out", lambda _: lambda *_: False)
 
 
 def _skip_renewal(patches: _Patches) -> None:
@@ -230,10 +230,10 @@ def _truncate_past_confirmed(patches: _Patches) -> None:
 
 def _answer_disputed(patches: _Patches) -> None:
     """Writes are taken, and their writers told, while masters disagree."""
-    from dirk_gevent.disputes import Disputes
+    from dirk_gevent.coordinator.write_blocks import WriteBlocks
     from dirk_gevent.outcomes import LogOutcomes
 
-    patches.set(Disputes, "check", lambda _: lambda *_: None)
+    patches.set(WriteBlocks, "check", lambda _: lambda *_: None)
     patches.set(LogOutcomes, "dispute", lambda _: lambda *_: None)
 
 

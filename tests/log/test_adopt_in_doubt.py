@@ -11,7 +11,7 @@ import pytest
 from dirk_gevent import restoring
 from dirk_gevent.config.settings import LogSettings
 from dirk_gevent.engine.reissue import Place
-from dirk_gevent.host import LogHost
+from dirk_gevent.host import Coordinator
 from dirk_gevent.log.contract import SnapshotInfo
 from dirk_gevent.log.embedded import EmbeddedLog
 from dirk_gevent.log.entry import Draft
@@ -49,10 +49,10 @@ def test_a_log_whose_state_came_through_a_fault_has_its_snapshot(
 
 @pytest.mark.parametrize("is_taken", [True, False])
 def test_a_restore_finds_out_whether_its_state_was_taken(
-    host: LogHost, monkeypatch: pytest.MonkeyPatch, is_taken: bool
+    host: Coordinator, monkeypatch: pytest.MonkeyPatch, is_taken: bool
 ) -> None:
     """It was: then caches are told, and the restore ends as any. It was not: nothing is changed."""
-    info, adopt = host.find("t"), host.log.adopt_snapshot
+    info, adopt = host.state.find("t"), host.state.log.adopt_snapshot
 
     def failing(info: SnapshotInfo, chunks: Iterable[bytes]) -> SnapshotInfo:
         if is_taken:
@@ -62,12 +62,12 @@ def test_a_restore_finds_out_whether_its_state_was_taken(
     def deliver(_: Place) -> restoring.Delivery:
         return b"digest", iter([b"state"])
 
-    monkeypatch.setattr(host.log, "adopt_snapshot", failing)
+    monkeypatch.setattr(host.state.log, "adopt_snapshot", failing)
     if is_taken:
-        assert restoring._adopt(host, info, deliver, None) == 1
+        assert restoring._adopt(host.operations, info, deliver, None) == 1
         assert host.released()[info.log_id] == 1
     else:
         with pytest.raises(SqlError):
-            restoring._adopt(host, info, deliver, None)
+            restoring._adopt(host.operations, info, deliver, None)
         assert host.released()[info.log_id] == 0
-    host.disputes.check(info.log_id)
+    host.state.blocks.check(info.log_id)

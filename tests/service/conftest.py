@@ -11,7 +11,7 @@ import pytest
 from dirk_gevent.base.logger import logger
 from dirk_gevent.config import loader
 from dirk_gevent.engine.engine import Engine
-from dirk_gevent.host import LogHost
+from dirk_gevent.host import Coordinator
 from dirk_gevent.log.embedded import EmbeddedLog
 from dirk_gevent.log.entry import new_request_id
 from dirk_gevent.loop.threads import NativeThreads
@@ -48,7 +48,7 @@ def lone(engine: Engine) -> LoneFollower:
 
 
 @pytest.fixture
-def connect(host: LogHost) -> Iterator[Connect]:
+def connect(host: Coordinator) -> Iterator[Connect]:
     """Connects fake nodes to the host; their connections end with the test."""
     made: list[FakeNode] = []
 
@@ -68,7 +68,7 @@ def connect(host: LogHost) -> Iterator[Connect]:
 
 
 @pytest.fixture
-def new_host(tmp_path: Path) -> Iterator[LogHost]:
+def new_host(tmp_path: Path) -> Iterator[Coordinator]:
     """A host of two masters' log that holds nothing yet."""
     written = {
         "configVersion": 2,
@@ -83,15 +83,15 @@ def new_host(tmp_path: Path) -> Iterator[LogHost]:
     path.write_text(json.dumps(written))
     found = loader.load(path)
     log = EmbeddedLog(found.log, clock=lambda: NOW_MS)
-    host = LogHost(found, log, logger("test"))
+    host = Coordinator(found, log, logger("test"))
     yield host
-    host.is_stopping = True
+    host.reports.is_stopping = True
     host.stop()
     log.close()
 
 
 @pytest.fixture
-def host(new_host: LogHost) -> LogHost:
+def host(new_host: Coordinator) -> Coordinator:
     """A host of two masters' log with one database, log 1."""
-    new_host.log.create_database("t", new_request_id(NOW_MS))
+    new_host.state.log.create_database("t", new_request_id(NOW_MS))
     return new_host

@@ -13,7 +13,7 @@ from gevent import socket
 from dirk_gevent import replication
 from dirk_gevent.engine.build import build_fingerprint
 from dirk_gevent.engine.results import Outcome
-from dirk_gevent.host import LogHost
+from dirk_gevent.host import Coordinator
 from dirk_gevent.log.contract import SnapshotInfo
 from dirk_gevent.log.entry import Draft, Entry, LoggedStatement, new_request_id
 from dirk_gevent.log.skipped import own_bytes
@@ -31,7 +31,7 @@ class FakeNode:
 
     def __init__(
         self,
-        host: LogHost,
+        host: Coordinator,
         node: str,
         standings: dict[int, Standing] | None = None,
         process: str = "",
@@ -44,16 +44,16 @@ class FakeNode:
         mine, its = socket.socketpair()
         self.name = node
         self.frames = FrameSocket(mine)
-        genesis = genesis or (host.log.genesis if standings else None)
+        genesis = genesis or (host.state.log.genesis if standings else None)
         hello = Hello(node, build_fingerprint(), genesis, standings or {}, owner, process=process, epoch=epoch)
-        self._serving = gevent.spawn(host.follow, its, json.loads(json.dumps(hello.encode())))
+        self._serving = gevent.spawn(host.requests.follow, its, json.loads(json.dumps(hello.encode())))
         try:
             self.welcome = self.next("welcome")
         except AssertionError:
             self.frames.close()
             raise
         self.beat(states)
-        until(lambda: host.cluster.nodes[node].is_connected)
+        until(lambda: host.state.cluster.nodes[node].is_connected)
 
     def beat(self, states: dict[int, str] | None = None, durable: dict[int, int] | None = None) -> None:
         """A heartbeat."""
@@ -71,7 +71,7 @@ class FakeNode:
     def ack(self, log_id: int, index: int, digest: bytes = b"d", tables: tuple[str, ...] = ("u",)) -> None:
         """Tell how one entry ended, as soon as it was sent."""
         self._wait_for(log_id, index)
-        encoded = own_bytes(self.host.log.read(log_id, index - 1, 1).entries[0])
+        encoded = own_bytes(self.host.state.log.read(log_id, index - 1, 1).entries[0])
         request_id = Entry.decode(encoded).request_id
         outcome = Outcome(index, "", "", {}, 1, tables, "insert", "u", request_id, digest)
         self.frames.send(Acks(log_id, index, index, self._chain(log_id, index), [outcome]).encode())
@@ -88,13 +88,13 @@ class FakeNode:
         self.frames.send({**told, **place})
 
     def _lane(self, log_id: int) -> SendLane:
-        return self.host.links()[self.name]._lanes[log_id]
+        return self.host.state.links[self.name]._lanes[log_id]
 
     def _chain(self, log_id: int, index: int) -> bytes:
-        return self.host.log.chain_at(log_id, index) or b""
+        return self.host.state.log.chain_at(log_id, index) or b""
 
     def _wait_for(self, log_id: int, index: int) -> None:
-        until(lambda: (lane := self.host.links()[self.name]._lanes.get(log_id)) is not None and lane.sent >= index)
+        until(lambda: (lane := self.host.state.links[self.name]._lanes.get(log_id)) is not None and lane.sent >= index)
 
     def end(self) -> None:
         """Break the connection and wait until the host has seen it. Safe to call twice."""
@@ -113,10 +113,10 @@ def until(condition: Callable[[], object]) -> None:
             gevent.sleep(0.01)
 
 
-def append(host: LogHost, count: int = 1) -> None:
+def append(host: Coordinator, count: int = 1) -> None:
     """Append to log 1."""
     for _ in range(count):
-        host.log.append(1, Draft(new_request_id(NOW_MS), (LoggedStatement(split("fafao u;")),)))
+        host.state.log.append(1, Draft(new_request_id(NOW_MS), (LoggedStatement(split("fafao u;")),)))
 
 
 def upload(node: FakeNode, info: SnapshotInfo) -> None:
@@ -125,14 +125,14 @@ def upload(node: FakeNode, info: SnapshotInfo) -> None:
     node.frames.send({**replication.snapshot_fields("upload", info), **ask})
 
 
-def snapshot_at_head(host: LogHost, log_id: int) -> SnapshotInfo:
+def snapshot_at_head(host: Coordinator, log_id: int) -> SnapshotInfo:
     """What a node would say of a snapshot of the newest state."""
-    head = host.log.head(log_id)
+    head = host.state.log.head(log_id)
     return SnapshotInfo(log_id, head.index, head.chain, b"content")
 
 
-def blocking(host: LogHost) -> SqlError:
+def blocking(host: Coordinator) -> SqlError:
     """What blocks log 1."""
     with pytest.raises(SqlError) as refused:
-        host.disputes.check(1)
+        host.state.blocks.check(1)
     return refused.value

@@ -281,7 +281,8 @@ class Play:
             value = self.history.states[log][index][asked.table]
             assert value == value_of(asked.answer), f"not what that state holds, {value!r}: {asked.place}"
         if asked.level == "strong":
-            assert index <= self.cluster.host.outcomes_of(log).known.outcome_index, f"told too early: {asked.place}"
+            known = self.cluster.host.state.outcomes.of(log).known
+            assert index <= known.outcome_index, f"told too early: {asked.place}"
         if is_through_proxy:
             self.known[log] = max(self.known.get(log, 0), index)
         standing.told(log, index)
@@ -337,7 +338,7 @@ class Play:
         """A session writes to the tables that are there, and this node does it."""
         log, (text, table, value) = self.current, self.update()
         assert log is not None
-        known = self.known.get(log, 0), self.cluster.host.sessions.known_index(log)
+        known = self.known.get(log, 0), self.cluster.host.requests.sessions.known_index(log)
         writing = gevent.spawn(visitor.client.ask, text, db="x")
         until(lambda: writing.ready() or self.cluster.head(log) == len(self.history.states[log]))
         if self.cluster.head(log) < len(self.history.states[log]):

@@ -44,7 +44,7 @@ class Asked:
     ) -> None:
         self.table, self.level, self.least = table, level, least
         self.known = dict(known)
-        self.most_known = {log: cluster.host.sessions.known_index(log) for log in (0, *history.states)}
+        self.most_known = {log: cluster.host.requests.sessions.known_index(log) for log in (0, *history.states)}
         self._begins = visitor.part in BEGINNING
         self._seen, self._may_have_seen = dict(visitor.standing.low), dict(visitor.standing.high)
         self._begun = set(visitor.standing.begun)
@@ -83,9 +83,9 @@ class Asked:
             return True
         # Whom the proxy knows to be there is asked first.
         applied = [cluster.nodes[name].applied(log) for name in NODES]
-        views = [cluster.host.cluster.nodes[name].applied.get(log, -1) for name in NODES]
+        views = [cluster.host.state.cluster.nodes[name].applied.get(log, -1) for name in NODES]
         fresh = [at for at in views if at >= self.most_index(log)]
-        known = cluster.host.outcomes_of(log).known.outcome_index
+        known = cluster.host.state.outcomes.of(log).known.outcome_index
         return bool(fresh) and (self.level != "strong" or max(applied) <= known)
 
 

@@ -29,7 +29,7 @@ from dirk_gevent.engine.apply import Work
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.results import Outcome
 from dirk_gevent.forward import Forward
-from dirk_gevent.host import LogHost
+from dirk_gevent.host import Coordinator
 from dirk_gevent.log.embedded import EmbeddedLog
 from dirk_gevent.log.entry import DROP_DATABASE, SYSTEM_LOG_ID, Draft, Entry, LoggedStatement, new_request_id
 from dirk_gevent.node import NodeHandler
@@ -83,13 +83,13 @@ class SmallCluster:
         self.settings = self._config(directory, {"waitMs": wait_ms, **(limits or {})})
         lines = logger("proxy")
         self.log = EmbeddedLog(self.settings.log)
-        self.host = LogHost(self.settings, self.log, lines)
-        self._handler = ProxyHandler(self.settings, self.host, lines)
+        self.host = Coordinator(self.settings, self.log, lines)
+        self._handler = ProxyHandler(self.settings, self.host.requests, lines)
         self.proxy = Service(HOST, self.ports["proxy"], self._handler, self.settings.limits, lines)
         self.proxy.start()
         self.nodes = {name: SmallNode(self.settings, name) for name in NODES}
         for name in NODES:
-            self.host.cluster.beat(name)
+            self.host.state.cluster.beat(name)
         self._beating = gevent.spawn(self._beat)
         options = CacheOptions(HOST, self.ports["proxy"], port=self.ports["cache"], ttl_seconds=60.0)
         self.cache = CacheService(options, logger("cache"))
@@ -99,7 +99,7 @@ class SmallCluster:
         #: Cleared, the cache hears of no write and no drop.
         self.is_cache_hearing = Event()
         self.is_cache_hearing.set()
-        (link,) = self.host.subscriptions.caches
+        (link,) = self.host._subscriptions._caches._links
         frames, send = link._frames, link._frames.send
 
         def gated(*words: Any) -> None:
@@ -113,7 +113,7 @@ class SmallCluster:
         while True:
             gevent.sleep(_BEAT_SECONDS)
             for name, node in self.nodes.items():
-                self.host.cluster.beat(name)
+                self.host.state.cluster.beat(name)
                 node.forward.heard.now()
             self.cache.store.upstream_heard.now()
             self.cache._follower._heard_at = now()
@@ -142,7 +142,7 @@ class SmallCluster:
 
     def head(self, log_id: int) -> int:
         """Where a log ends."""
-        return self.host.head_index(log_id)
+        return self.host.state.head_index(log_id)
 
     def log_of(self, name: str) -> int | None:
         """The log of the database that has the name at the log's head."""
@@ -157,7 +157,8 @@ class SmallCluster:
     def change(self, verb: str, name: str) -> int:
         """CREATE or DROP a database as the proxy does; the entry's index. Whether a master has it is not waited for."""
         before = self.head(SYSTEM_LOG_ID)
-        work = self.host.create_database if verb == "create" else self.host.drop_database
+        appends = self.host.operations.appends
+        work = appends.create_database if verb == "create" else appends.drop_database
         self._changes.append(gevent.spawn(_quietly, work, name, new_request_id(int(time.time() * 1000)), False))
         until(lambda: self.head(SYSTEM_LOG_ID) > before)
         return before + 1
@@ -186,8 +187,8 @@ class SmallCluster:
         node = self.nodes[name]
         outcomes = node.untold.pop(log_id, [])
         if outcomes:
-            self.host.outcomes_came(name, log_id, outcomes)
-            self.host.applied(name, log_id, outcomes[-1].index)
+            self.host.reports.outcomes_came(name, log_id, outcomes)
+            self.host.reports.applied(name, log_id, outcomes[-1].index)
 
     def level(self, *log_ids: int) -> None:
         """All nodes have all of these logs, and have said so, and the cache has heard of it."""
@@ -202,7 +203,7 @@ class SmallCluster:
         self.is_cache_hearing.set()
         gevent.killall([self._beating, *self._changes])
         self.cache.stop()
-        self.host.is_stopping = True
+        self.host.reports.is_stopping = True
         self.proxy.stop()
         for node in self.nodes.values():
             node.stop()

@@ -7,7 +7,7 @@ from random import Random
 import pytest
 
 from dirk_gevent.conflicts import Cause, Status
-from dirk_gevent.host import LogHost
+from dirk_gevent.host import Coordinator
 from dirk_gevent.replication import Standing
 from parser.errors import SqlError
 from tests.seeds import chosen_seed
@@ -17,53 +17,55 @@ KEYS = ("log_older_than_node", "masters_disagree", "restoring", "skipping")
 STEPS = 300
 
 
-def is_blocked(host: LogHost, log_id: int) -> bool:
+def is_blocked(host: Coordinator, log_id: int) -> bool:
     """Whether a write to it is refused."""
     try:
-        host.disputes.check(log_id)
+        host.state.blocks.check(log_id)
     except SqlError:
         return True
     return False
 
 
-def test_a_log_takes_writes_when_and_only_when_nothing_blocks_it(host: LogHost) -> None:
+def test_a_log_takes_writes_when_and_only_when_nothing_blocks_it(host: Coordinator) -> None:
     chance = Random(chosen_seed())
     there: set[tuple[int | None, str]] = set()
     for _ in range(STEPS):
         log_id, key = chance.choice((None, 0, 1)), chance.choice(KEYS)
         if chance.random() < 0.5:
-            host.disputes.block(log_id, SqlError(key))
+            host.state.blocks.block(log_id, SqlError(key))
             there.add((log_id, key))
         else:
-            host.disputes.unblock(log_id, key)
+            host.state.blocks.unblock(log_id, key)
             there.discard((log_id, key))
         for one in (0, 1, 2):
             keys = {key for about, key in there if about in (one, None)}
             assert is_blocked(host, one) == bool(keys)
-            error = host.disputes.undecided(one)
+            error = host.state.blocks.undecided(one)
             assert (error is None) == (not keys - {"restoring"})
-            assert (host.disputes.lacking(one) is None) == ("log_older_than_node" not in keys)
+            assert (host.state.blocks.lacking(one) is None) == ("log_older_than_node" not in keys)
 
 
-def test_what_a_person_decides_about_masters_decides_nothing_about_the_log(host: LogHost) -> None:
+def test_what_a_person_decides_about_masters_decides_nothing_about_the_log(host: Coordinator) -> None:
     append(host, 2)
-    host.evidence.is_older("m2", 1, (2, 9), None)
-    host.disputes.block(1, SqlError("dispute_undecided", index=2, name="a"))
-    host.disputes.settled_by(1, "m1")
+    host.operations.evidence.is_older("m2", 1, (2, 9), None)
+    host.state.blocks.block(1, SqlError("dispute_undecided", index=2, name="a"))
+    host.operations.disputes.settled_by(1, "m1")
     assert blocking(host).key == "log_older_than_node"
-    assert [one.cause for one in host.book.having(Status.UNDECIDED)] == [Cause.OLDER_LOG]
+    assert [one.cause for one in host.state.registry.having(Status.UNDECIDED)] == [Cause.OLDER_LOG]
 
 
-def test_a_new_log_is_written_to_once_those_that_followed_another_come_without_its_history(new_host: LogHost) -> None:
+def test_a_new_log_is_written_to_once_those_that_followed_another_come_without_its_history(
+    new_host: Coordinator,
+) -> None:
     host = new_host
     for node in ("m1", "m2"):
         with pytest.raises(AssertionError):
             FakeNode(host, node, {0: Standing(3, b"\x05" * 16, 3)}, genesis=b"\x09" * 16)
-    nothing = {0: Standing(0, host.log.chain_at(0, 0) or b"", 0)}
+    nothing = {0: Standing(0, host.state.log.chain_at(0, 0) or b"", 0)}
     for node, standings in (("m1", nothing), ("m2", None)):
         assert is_blocked(host, 0), f"{node} still has another history"
         came = FakeNode(host, node, standings)
-        until(lambda name=node: host.links()[name].is_open)  # type: ignore[misc]
+        until(lambda name=node: host.state.links[name].is_open)  # type: ignore[misc]
         came.end()
     assert not is_blocked(host, 0)
-    assert not host.book.having(Status.UNDECIDED)
+    assert not host.state.registry.having(Status.UNDECIDED)

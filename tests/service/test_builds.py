@@ -11,18 +11,18 @@ import gevent
 from gevent import socket
 
 from dirk_gevent.engine.build import build_fingerprint
-from dirk_gevent.host import LogHost
+from dirk_gevent.host import Coordinator
 from dirk_gevent.log.entry import RULES
 from dirk_gevent.loop.frame_socket import FrameSocket
 from dirk_gevent.replication import Hello
 from tests.cluster import ROOT
 
 
-def hello(host: LogHost, build: str) -> dict[str, Any]:
+def hello(host: Coordinator, build: str) -> dict[str, Any]:
     """The first frame that a node of a build gets."""
     mine, its = socket.socketpair()
     frames = FrameSocket(mine)
-    serving = gevent.spawn(host.follow, its, json.loads(json.dumps(Hello("m1", build, None, {}).encode())))
+    serving = gevent.spawn(host.requests.follow, its, json.loads(json.dumps(Hello("m1", build, None, {}).encode())))
     with gevent.Timeout(5):
         found = frames.receive()
         mine.close()
@@ -31,7 +31,7 @@ def hello(host: LogHost, build: str) -> dict[str, Any]:
     return found
 
 
-def test_a_node_of_another_build_is_told_both(host: LogHost) -> None:
+def test_a_node_of_another_build_is_told_both(host: Coordinator) -> None:
     """Of the release before, of other rules, and of another SQLite."""
     own = build_fingerprint()
     others = ["3.54.1-0123456789abcdef", own.replace(f"rules {RULES}", f"rules {RULES + 1}"), own[:-1] + "x"]

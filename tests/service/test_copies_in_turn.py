@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import gevent
 import pytest
 from gevent.event import Event
 
 from dirk_gevent.config.settings import Limits
-from dirk_gevent.host import LogHost
 from dirk_gevent.protocol import answer_bytes
 from dirk_gevent.service import Answer
 from dirk_gevent.session import Request, Session, parse_request
@@ -35,9 +34,10 @@ def test_copies_past_what_fits_wait_and_are_turned_away(most: int) -> None:
         return _REFUSED
 
     sessions = SimpleNamespace(place=lambda *_: ("ity", 1))
-    host: Any = SimpleNamespace(log=SimpleNamespace(time_ms=lambda: 0), sessions=sessions)
+    state = SimpleNamespace(log=SimpleNamespace(time_ms=lambda: 0))
+    parts: Any = SimpleNamespace(state=state, sessions=sessions)
     limits = Limits(max_statement_bytes=16_384, request_bytes=most * 65_536, queue_ms=1)
-    writes = Writes(cast(LogHost, host), limits, "proxy", read)
+    writes = Writes(parts, limits, "proxy", read)
     shaped = split(_TEXT)
 
     def run() -> bytes:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from dirk_gevent.host import LogHost
+from dirk_gevent.host import Coordinator
 from dirk_gevent.log.contract import Chunk, Damage
 from dirk_gevent.log.entry import Draft, LoggedStatement, new_request_id
 from dirk_gevent.replication import Standing
@@ -16,13 +16,13 @@ from tests.service.fake_node import NOW_MS, FakeNode, append
 
 
 @pytest.fixture
-def other(host: LogHost) -> Iterator[int]:
+def other(host: Coordinator) -> Iterator[int]:
     """A second database; both have entries."""
-    change = host.log.create_database("b", new_request_id(NOW_MS)).change
+    change = host.state.log.create_database("b", new_request_id(NOW_MS)).change
     assert change is not None
     append(host, 3)
     for _ in range(3):
-        host.log.append(change.log_id, Draft(new_request_id(NOW_MS), (LoggedStatement(split("fafao u;")),)))
+        host.state.log.append(change.log_id, Draft(new_request_id(NOW_MS), (LoggedStatement(split("fafao u;")),)))
     return change.log_id
 
 
@@ -31,16 +31,16 @@ def unreadable(*_: object) -> SqlError:
 
 
 def test_a_hash_that_cannot_be_read_keeps_no_node_away(
-    host: LogHost, other: int, monkeypatch: pytest.MonkeyPatch
+    host: Coordinator, other: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    chain_at = host.log.chain_at
+    chain_at = host.state.log.chain_at
 
     def broken(log_id: int, index: int) -> bytes | None:
         if log_id == 1:
             raise unreadable()
         return chain_at(log_id, index)
 
-    monkeypatch.setattr(host.log, "chain_at", broken)
+    monkeypatch.setattr(host.state.log, "chain_at", broken)
     chain = chain_at(other, 1)
     assert chain is not None
     node = FakeNode(host, "m1", {1: Standing(1, chain, 1), other: Standing(1, chain, 1)})
@@ -50,11 +50,11 @@ def test_a_hash_that_cannot_be_read_keeps_no_node_away(
 
 
 def test_a_log_that_cannot_be_read_holds_up_no_other(
-    host: LogHost, other: int, monkeypatch: pytest.MonkeyPatch
+    host: Coordinator, other: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is tried again; what the others are sent does not wait for that."""
     tries: list[int] = []
-    read = host.log.read
+    read = host.state.log.read
 
     def broken(log_id: int, after: int, max_bytes: int) -> Chunk:
         if log_id == 1:
@@ -62,7 +62,7 @@ def test_a_log_that_cannot_be_read_holds_up_no_other(
             raise unreadable()
         return read(log_id, after, max_bytes)
 
-    monkeypatch.setattr(host.log, "read", broken)
+    monkeypatch.setattr(host.state.log, "read", broken)
     monkeypatch.setattr("dirk_gevent.host_link._LOOK_SECONDS", 2.0)
     node = FakeNode(host, "m1")
     while node.next("entries")["log"] != other:
@@ -72,7 +72,7 @@ def test_a_log_that_cannot_be_read_holds_up_no_other(
 
 
 def test_damage_that_cannot_be_mended_now_leaves_other_logs_to_heal(
-    host: LogHost, other: int, monkeypatch: pytest.MonkeyPatch
+    host: Coordinator, other: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked: list[int] = []
 
@@ -80,7 +80,7 @@ def test_damage_that_cannot_be_mended_now_leaves_other_logs_to_heal(
         looked.append(log_id)
         raise unreadable()
 
-    monkeypatch.setattr(host.log, "damage", lambda log_id: Damage(1, 1, "it rotted") if log_id else None)
+    monkeypatch.setattr(host.state.log, "damage", lambda log_id: Damage(1, 1, "it rotted") if log_id else None)
     monkeypatch.setattr(host.integrity, "_heal", heal)
     host.integrity.look()
     assert looked == [1, other]

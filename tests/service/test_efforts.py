@@ -8,11 +8,11 @@ import gevent
 import pytest
 
 from dirk_gevent import replication
-from dirk_gevent.cluster import ServerRow
 from dirk_gevent.config.settings import Limits
+from dirk_gevent.coordinator.server_rows import ServerRow, server_rows
 from dirk_gevent.efforts import Efforts
 from dirk_gevent.engine.at_work import Effort
-from dirk_gevent.host import LogHost
+from dirk_gevent.host import Coordinator
 from dirk_gevent.log.entry import Draft, LoggedStatement, new_request_id
 from parser.errors import SqlError
 from parser.shape import split
@@ -72,12 +72,12 @@ def test_progress_of_another_log_is_not_this_one_s() -> None:
     assert waited(clock, efforts.patience(4, LIMITS), lambda: efforts.moved(4)) == pytest.approx(60.0, abs=1.0)
 
 
-def test_a_writer_waits_past_waitms_and_is_answered(host: LogHost, connect: Connect) -> None:
+def test_a_writer_waits_past_waitms_and_is_answered(host: Coordinator, connect: Connect) -> None:
     """The master tells in each heartbeat how far it is; SHOW SERVERS shows it."""
-    object.__setattr__(host.config.limits, "wait_ms", 2000)
+    object.__setattr__(host.state.config.limits, "wait_ms", 2000)
     node = connect("m1")
     writing = gevent.spawn(_write, host)
-    until(lambda: host.head_index(1) == 1)
+    until(lambda: host.state.head_index(1) == 1)
     for beat in range(26):
         node.frames.send(replication.node_beat({}, {}, {1: Effort(1, 100 * beat, 10_000 * beat, 100 * beat)}))
         gevent.sleep(0.1)
@@ -89,40 +89,40 @@ def test_a_writer_waits_past_waitms_and_is_answered(host: LogHost, connect: Conn
     assert writing.get(timeout=5) == ""
 
 
-def test_a_writer_is_told_that_nobody_knows_when_nothing_moves(host: LogHost, connect: Connect) -> None:
-    object.__setattr__(host.config.limits, "wait_ms", 300)
+def test_a_writer_is_told_that_nobody_knows_when_nothing_moves(host: Coordinator, connect: Connect) -> None:
+    object.__setattr__(host.state.config.limits, "wait_ms", 300)
     node = connect("m1")
     writing = gevent.spawn(_write, host)
-    until(lambda: host.head_index(1) == 1)
+    until(lambda: host.state.head_index(1) == 1)
     while not writing.ready():
         node.frames.send(replication.node_beat({}, {}, {1: Effort(1, 5, 10_000, 70)}))
         gevent.sleep(0.1)
     assert writing.get() == "08007"
 
 
-def test_databases_are_made_when_a_master_has_made_them(host: LogHost, connect: Connect) -> None:
+def test_databases_are_made_when_a_master_has_made_them(host: Coordinator, connect: Connect) -> None:
     """Else nobody knows, as with any write."""
-    object.__setattr__(host.config.limits, "wait_ms", 300)
+    object.__setattr__(host.state.config.limits, "wait_ms", 300)
     node = connect("m1")
     with pytest.raises(SqlError) as told:
-        host.create_database("other", new_request_id(NOW_MS), False)
+        host.operations.appends.create_database("other", new_request_id(NOW_MS), False)
     assert told.value.sqlstate == "08007"
-    object.__setattr__(host.config.limits, "wait_ms", 5000)
-    making = gevent.spawn(host.create_database, "third", new_request_id(NOW_MS), False)
-    until(lambda: host.log.find("third") is not None)
-    node.reach(0, host.head_index(0))
+    object.__setattr__(host.state.config.limits, "wait_ms", 5000)
+    making = gevent.spawn(host.operations.appends.create_database, "third", new_request_id(NOW_MS), False)
+    until(lambda: host.state.log.find("third") is not None)
+    node.reach(0, host.state.head_index(0))
     assert making.get(timeout=5).change.name == "third"
 
 
-def _row(host: LogHost) -> ServerRow:
+def _row(host: Coordinator) -> ServerRow:
     """What SHOW SERVERS says of m1 and the database."""
-    (row,) = (row for row in host.server_rows() if (row.node, row.database) == ("m1", "t"))
+    (row,) = (row for row in server_rows(host.state) if (row.node, row.database) == ("m1", "t"))
     return row
 
 
-def _write(host: LogHost) -> str:
+def _write(host: Coordinator) -> str:
     draft = Draft(new_request_id(NOW_MS), (LoggedStatement(split("fafao u;")),))
     try:
-        return host.write(1, "t", "u", draft).sqlstate
+        return host.operations.appends.write(1, "t", "u", draft).sqlstate
     except SqlError as error:
         return error.sqlstate

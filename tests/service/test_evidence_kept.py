@@ -11,7 +11,7 @@ import pytest
 
 from dirk_gevent.base.logger import logger
 from dirk_gevent.conflicts import Cause, Conflict, Status
-from dirk_gevent.host import LogHost
+from dirk_gevent.host import Coordinator
 from dirk_gevent.log.embedded import EmbeddedLog
 from dirk_gevent.log.entry import new_request_id
 from dirk_gevent.replication import Standing
@@ -25,23 +25,23 @@ BEFORE = 2
 class Opened:
     """A log that was opened twice, and its host, which can be made anew. `first` is the epoch that is over."""
 
-    def __init__(self, host: LogHost) -> None:
+    def __init__(self, host: Coordinator) -> None:
         append(host, BEFORE)
-        self.first = host.log.epochs.current
+        self.first = host.state.log.epochs.current
         host.stop()
-        host.log.close()
-        self.log = EmbeddedLog(host.config.log, clock=lambda: NOW_MS)
-        self.host = LogHost(host.config, self.log, logger("test"))
+        host.state.log.close()
+        self.log = EmbeddedLog(host.state.config.log, clock=lambda: NOW_MS)
+        self.host = Coordinator(host.state.config, self.log, logger("test"))
 
-    def restart(self) -> LogHost:
+    def restart(self) -> Coordinator:
         """As the process that ends and begins again, with the log as it is."""
         self.stop()
-        self.host = LogHost(self.host.config, self.log, logger("test"))
+        self.host = Coordinator(self.host.state.config, self.log, logger("test"))
         return self.host
 
     def stop(self) -> None:
         """End the host."""
-        self.host.is_stopping = True
+        self.host.reports.is_stopping = True
         self.host.stop()
 
     def node(self, name: str, standing: Standing, epoch: bytes | None) -> FakeNode:
@@ -57,11 +57,11 @@ class Opened:
 
     def found(self) -> list[Conflict]:
         """What is undecided."""
-        return self.host.book.having(Status.UNDECIDED)
+        return self.host.state.registry.having(Status.UNDECIDED)
 
 
 @pytest.fixture
-def opened(host: LogHost) -> Iterator[Opened]:
+def opened(host: Coordinator) -> Iterator[Opened]:
     found = Opened(host)
     yield found
     found.stop()
@@ -82,7 +82,7 @@ def test_who_speaks_against_the_log_is_not_told_its_epoch(opened: Opened, is_pas
         node = opened.node("m1", Standing(5, OTHER, 5), epoch)
         assert told_epochs(node) == {""}
         assert blocking(opened.host).key == "log_went_back"
-        assert not opened.host.cluster.nodes["m1"].fenced
+        assert not opened.host.state.cluster.nodes["m1"].fenced
         node.end()
     node = opened.node("m2", opened.right(BEFORE, BEFORE), opened.first)
     assert opened.log.epochs.current.hex() in told_epochs(node)
@@ -94,7 +94,7 @@ def test_who_was_given_up_is_told_the_epoch_once_its_state_is_put_aside(opened: 
     append(opened.host, 2)
     state = Standing(9, OTHER, 9)
     opened.node("m1", state, LATER).end()
-    opened.host.evidence.accept()
+    opened.host.operations.evidence.accept()
     node = opened.node("m1", state, LATER)
     node.next("fence")
     assert (node.welcome["epoch"], node.next("beat")["epoch"]) == ("", "")
@@ -102,7 +102,7 @@ def test_who_was_given_up_is_told_the_epoch_once_its_state_is_put_aside(opened: 
     # It ended in between, and has written down the new one all the same.
     node = opened.node("m1", state, opened.log.epochs.current)
     assert node.next("fence", "refuse")["t"] == "fence"
-    opened.host.disputes.check(1)
+    opened.host.state.blocks.check(1)
     node.frames.send({"t": "fenced", "log": 1, "kept": ""})
     while node.next("beat")["epoch"] != opened.log.epochs.current.hex():
         continue
@@ -117,9 +117,9 @@ def test_a_log_that_lacks_entries_takes_none_after_a_restart_either(opened: Open
     assert blocking(opened.host).key == "log_older_than_node"
     opened.restart()
     assert blocking(opened.host).params == {"node": "m1", "head": BEFORE, "heard": 5}
-    assert opened.host.disputes.lacking(1) is not None, "a backup says so too"
+    assert opened.host.state.blocks.lacking(1) is not None, "a backup says so too"
     node = opened.node("m1", opened.right(BEFORE, BEFORE), first)
-    opened.host.disputes.check(1)
+    opened.host.state.blocks.check(1)
     assert not opened.found()
     node.end()
 
@@ -128,7 +128,7 @@ def test_a_node_whose_disk_is_empty_now_knows_no_more(opened: Opened) -> None:
     opened.node("m1", Standing(5, OTHER, 5), opened.first).end()
     opened.restart()
     FakeNode(opened.host, "m1").end()
-    opened.host.disputes.check(1)
+    opened.host.state.blocks.check(1)
     assert not opened.found()
 
 
@@ -138,16 +138,16 @@ def test_two_that_know_more_must_both_say_otherwise(opened: Opened) -> None:
     for name in ("m1", "m2"):
         assert blocking(opened.host).key == "log_older_than_node"
         opened.node(name, opened.right(BEFORE, BEFORE), opened.first).end()
-    opened.host.disputes.check(1)
+    opened.host.state.blocks.check(1)
 
 
 def test_what_speaks_against_another_log_is_over(opened: Opened) -> None:
     """A rebuilt one has another genesis: what the nodes said of the log before it blocks nothing."""
-    gone, book = b"g" * 16, opened.host.book
+    gone, book = b"g" * 16, opened.host.state.registry
     book.add(("m1", "", None, 3), Cause.WENT_BACK, Status.UNDECIDED, (LATER, gone))
     book.add(("m1", "t", 1, 9), Cause.OLDER_LOG, Status.UNDECIDED, (b"", gone))
-    opened.restart().disputes.check(1)
-    assert not opened.found() and opened.host.evidence.undecidable() is None
+    opened.restart().state.blocks.check(1)
+    assert not opened.found() and opened.host.operations.evidence.undecidable() is None
 
 
 def test_what_a_dropped_database_s_log_lacked_is_over(opened: Opened) -> None:
@@ -164,7 +164,7 @@ def test_a_node_that_has_this_very_log_speaks_not_against_it(opened: Opened) -> 
     while (frame := node.next("entries", "refuse", "fence"))["log"] != 1:
         continue
     assert frame["t"] == "entries"
-    opened.host.disputes.check(1)
+    opened.host.state.blocks.check(1)
     node.end()
 
 
@@ -175,7 +175,7 @@ def test_a_hello_without_an_epoch_takes_nothing_back(opened: Opened) -> None:
     node = opened.node("m1", Standing(5, OTHER, 5), None)
     gevent.sleep(0.05)
     assert blocking(opened.host).key == "log_went_back"
-    assert not opened.host.cluster.nodes["m1"].fenced
+    assert not opened.host.state.cluster.nodes["m1"].fenced
     node.end()
 
 
@@ -183,9 +183,9 @@ def test_a_log_of_an_earlier_release_that_went_back_is_told_too(opened: Opened) 
     """An old journal without epochs took the place of a later one, and grew since; the node has heard of no epoch."""
     opened.stop()
     opened.log.close()
-    with closing(apsw.Connection(str(opened.host.config.log.directory / "journal.sqlite"))) as connection:
+    with closing(apsw.Connection(str(opened.host.state.config.log.directory / "journal.sqlite"))) as connection:
         connection.execute("DELETE FROM epochs")
-    opened.log = EmbeddedLog(opened.host.config.log, clock=lambda: NOW_MS)
+    opened.log = EmbeddedLog(opened.host.state.config.log, clock=lambda: NOW_MS)
     opened.restart()
     append(opened.host, 9)
     for _ in range(2):
@@ -193,11 +193,11 @@ def test_a_log_of_an_earlier_release_that_went_back_is_told_too(opened: Opened) 
         assert node.next("refuse", "fence")["t"] == "refuse"
         assert told_epochs(node) == {""}
         node.end()
-        assert not opened.host.cluster.nodes["m1"].fenced
+        assert not opened.host.state.cluster.nodes["m1"].fenced
         assert blocking(opened.host).key == "log_went_back"
         opened.stop()
         opened.log.close()
-        opened.log = EmbeddedLog(opened.host.config.log, clock=lambda: NOW_MS)
+        opened.log = EmbeddedLog(opened.host.state.config.log, clock=lambda: NOW_MS)
         opened.restart()
     node = opened.node("m2", opened.right(BEFORE, BEFORE), None)
     while (frame := node.next("entries", "refuse"))["log"] != 1:
@@ -218,5 +218,5 @@ def test_a_snapshot_says_in_which_epoch_it_is_sent(opened: Opened) -> None:
         continue
     assert frame["epoch"] == opened.log.epochs.current.hex()
     node.reach(1, info.index)
-    until(lambda: opened.host.cluster.nodes["m1"].applied.get(1) == info.index)
+    until(lambda: opened.host.state.cluster.nodes["m1"].applied.get(1) == info.index)
     node.end()

@@ -11,7 +11,7 @@ from dirk_gevent.base.logger import logger
 from dirk_gevent.config.settings import Role
 from dirk_gevent.conflicts import Cause, Status
 from dirk_gevent.engine.faults import StorageFault
-from dirk_gevent.host import LogHost
+from dirk_gevent.host import Coordinator
 from dirk_gevent.log.entry import new_request_id
 from dirk_gevent.replication import Acks, Standing
 from dirk_gevent.session import Session
@@ -19,118 +19,118 @@ from parser.errors import SqlError
 from tests.service.fake_node import NOW_MS, Connect, FakeNode, append, blocking, snapshot_at_head, until, upload
 
 
-def test_what_comes_late_of_a_dropped_database_is_not_kept(host: LogHost, connect: Connect) -> None:
+def test_what_comes_late_of_a_dropped_database_is_not_kept(host: Coordinator, connect: Connect) -> None:
     """All nodes have applied the drop, and an acknowledgement of an entry from before is still on its way."""
     append(host)
     node = connect("m1")
     node.ack(1, 1)
-    until(lambda: host.outcomes_of(1).released == 1)
-    before = host.head_index(0)
-    dropping = gevent.spawn(host.drop_database, "t", new_request_id(NOW_MS), False)
-    until(lambda: host.head_index(0) > before)
-    head = host.head_index(0)
+    until(lambda: host.state.outcomes.of(1).released == 1)
+    before = host.state.head_index(0)
+    dropping = gevent.spawn(host.operations.appends.drop_database, "t", new_request_id(NOW_MS), False)
+    until(lambda: host.state.head_index(0) > before)
+    head = host.state.head_index(0)
     node.reach(0, head)
-    until(lambda: host.cluster.nodes["m1"].applied.get(0) == head)
+    until(lambda: host.state.cluster.nodes["m1"].applied.get(0) == head)
     dropping.join()
     host._forget_dropped()
     node.frames.send(Acks(1, 2, 2, b"", ()).encode())
     node.beat(durable={1: 2})
     node.beat(durable={0: head})
-    until(lambda: host.cluster.nodes["m1"].durable.get(0) == head)
-    assert 1 not in host._outcomes
-    assert 1 not in host.cluster.nodes["m1"].applied and 1 not in host.cluster.nodes["m1"].durable
+    until(lambda: host.state.cluster.nodes["m1"].durable.get(0) == head)
+    assert 1 not in host.state.outcomes._outcomes
+    assert 1 not in host.state.cluster.nodes["m1"].applied and 1 not in host.state.cluster.nodes["m1"].durable
 
 
-def test_a_copied_log_waits_for_every_master(host: LogHost) -> None:
+def test_a_copied_log_waits_for_every_master(host: Coordinator) -> None:
     """It lies in another file than it was written in: who has heard of more of it must have had a chance to say so."""
     append(host, 2)
-    host.log.is_copy = True  # type: ignore[misc]
-    again = LogHost(host.config, host.log, logger("test"))
+    host.state.log.is_copy = True  # type: ignore[misc]
+    again = Coordinator(host.state.config, host.state.log, logger("test"))
     made = []
     try:
         assert blocking(again).key == "log_copied" and blocking(again).params["missing"] == "m1, m2"
         for node, left in (("m1", "m2"), ("m2", None)):
-            chain = again.log.chain_at(1, 1)
+            chain = again.state.log.chain_at(1, 1)
             assert chain is not None
             made.append(FakeNode(again, node, {1: Standing(1, chain, 1)}))
             if left is not None:
                 assert blocking(again).params["missing"] == left
-        again.disputes.check(1)
-        assert not host.log.is_copy and again.book.all()[-1].status is Status.ENDED
+        again.state.blocks.check(1)
+        assert not host.state.log.is_copy and again.state.registry.all()[-1].status is Status.ENDED
     finally:
         for node_end in made:
             node_end.end()
         again.stop()
 
 
-def test_a_copied_log_that_lacks_entries_is_for_a_person(host: LogHost) -> None:
+def test_a_copied_log_that_lacks_entries_is_for_a_person(host: Coordinator) -> None:
     append(host, 2)
-    host.log.is_copy = True  # type: ignore[misc]
-    again = LogHost(host.config, host.log, logger("test"))
-    chain = again.log.chain_at(1, 2)
+    host.state.log.is_copy = True  # type: ignore[misc]
+    again = Coordinator(host.state.config, host.state.log, logger("test"))
+    chain = again.state.log.chain_at(1, 2)
     assert chain is not None
     node = FakeNode(again, "m1", {1: Standing(2, chain, 9)})
     try:
         assert blocking(again).key == "log_older_than_node"
-        assert host.log.is_copy
+        assert host.state.log.is_copy
     finally:
         node.end()
         again.stop()
 
 
-def test_a_replica_that_differs_is_fenced_by_what_the_masters_agree_on(host: LogHost, connect: Connect) -> None:
+def test_a_replica_that_differs_is_fenced_by_what_the_masters_agree_on(host: Coordinator, connect: Connect) -> None:
     """It has no vote: its content is measured against the masters' one digest, and is seeded anew."""
     append(host)
     master, replica = connect("m1"), connect("m2")
-    host.cluster.nodes["m2"].instance = replace(host.cluster.nodes["m2"].instance, role=Role.REPLICA)
+    host.state.cluster.nodes["m2"].instance = replace(host.state.cluster.nodes["m2"].instance, role=Role.REPLICA)
     for node in (master, replica):
         node.ack(1, 1)
-    until(lambda: all(host.cluster.nodes[name].applied.get(1) == 1 for name in ("m1", "m2")))
-    assert host.snapshots.begin(1, uploads=False) == 1
+    until(lambda: all(host.state.cluster.nodes[name].applied.get(1) == 1 for name in ("m1", "m2")))
+    assert host.operations.rounds.begin(1, uploads=False) == 1
     for node, digest in ((replica, b"other"), (master, b"right")):
         node.next("mark")
         node.reply(1, 1, digest)
     replica.next("fence")
-    (found,) = host.book.all()
+    (found,) = host.state.registry.all()
     assert (found.node, found.cause, found.right) == ("m2", Cause.CONTENT, b"right".hex())
-    assert host.cluster.live_masters(1) == ["m1"]
+    assert host.state.cluster.live_masters(1) == ["m1"]
 
 
-def test_a_round_ends_at_once_when_its_author_can_give_nothing(host: LogHost, connect: Connect) -> None:
+def test_a_round_ends_at_once_when_its_author_can_give_nothing(host: Coordinator, connect: Connect) -> None:
     """Its disk is full: nobody waits two minutes, and the next snapshot is not begun at once."""
     append(host)
     nodes = [connect("m1"), connect("m2")]
     for node in nodes:
         node.ack(1, 1)
-    until(lambda: all(host.cluster.nodes[name].applied.get(1) == 1 for name in ("m1", "m2")))
-    assert host.snapshots.begin(1) == 1
-    current = host.snapshots.running(1)
+    until(lambda: all(host.state.cluster.nodes[name].applied.get(1) == 1 for name in ("m1", "m2")))
+    assert host.operations.rounds.begin(1) == 1
+    current = host.operations.rounds.running(1)
     assert current is not None
     author = next(node for node in nodes if node.name == current.author)
     author.next("mark")
     author.reply(1, 1, None)
     with gevent.Timeout(5):
         current.ended.wait()
-    assert host.snapshots.running(1) is None
-    assert not host.snapshots._is_worthwhile(1, host.log.size(1))
+    assert host.operations.rounds.running(1) is None
+    assert not host.operations.rounds._is_worthwhile(1, host.state.log.size(1))
 
 
 def test_a_journal_that_is_opened_again_ends_a_round_without_a_traceback(
-    host: LogHost, connect: Connect, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    host: Coordinator, connect: Connect, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     append(host)
     node, other = connect("m1"), connect("m2")
     for one in (node, other):
         one.ack(1, 1)
-    until(lambda: all(host.cluster.nodes[name].applied.get(1) == 1 for name in ("m1", "m2")))
-    assert host.snapshots.begin(1, author="m1") == 1
-    current = host.snapshots.running(1)
+    until(lambda: all(host.state.cluster.nodes[name].applied.get(1) == 1 for name in ("m1", "m2")))
+    assert host.operations.rounds.begin(1, author="m1") == 1
+    current = host.operations.rounds.running(1)
     assert current is not None
 
     def reopening(*_: object) -> bool:
         raise SqlError("log_unavailable", reason="the journal is not open")
 
-    monkeypatch.setattr(host.log, "confirm_snapshot", reopening)
+    monkeypatch.setattr(host.state.log, "confirm_snapshot", reopening)
     upload(node, snapshot_at_head(host, 1))
     node.frames.send({"t": "upload_end", "log": 1})
     with gevent.Timeout(5):
@@ -138,49 +138,49 @@ def test_a_journal_that_is_opened_again_ends_a_round_without_a_traceback(
     until(lambda: "event=snapshot_given_up" in capfd.readouterr().err)
 
 
-def test_a_node_with_a_damaged_file_is_fenced(host: LogHost, connect: Connect) -> None:
+def test_a_node_with_a_damaged_file_is_fenced(host: Coordinator, connect: Connect) -> None:
     """What it has goes aside, and it is seeded from the log."""
     append(host)
     node = connect("m1")
     node.ack(1, 1)
     node.frames.send({"t": "damaged", "log": 1, "index": 1})
     node.next("fence")
-    (found,) = host.book.all()
+    (found,) = host.state.registry.all()
     assert (found.node, found.cause, found.status) == ("m1", Cause.DAMAGED, Status.FENCED)
 
 
-def test_a_drain_outlives_the_link_and_the_proxy_but_not_the_node(host: LogHost, connect: Connect) -> None:
+def test_a_drain_outlives_the_link_and_the_proxy_but_not_the_node(host: Coordinator, connect: Connect) -> None:
     """It is of a process: that one comes back drained, the next serves by itself."""
-    view = host.cluster.nodes["m1"]
+    view = host.state.cluster.nodes["m1"]
     connect("m1", process="a").end()
-    host.drains.drain("m1")
+    host.operations.drains.drain("m1")
     connect("m1", process="a").end()
     assert view.is_drained
-    again = LogHost(host.config, host.log, logger("test"))
-    assert again.cluster.nodes["m1"].is_drained
+    again = Coordinator(host.state.config, host.state.log, logger("test"))
+    assert again.state.cluster.nodes["m1"].is_drained
     for process in ("a", "b"):
         FakeNode(again, "m1", process=process).end()
-        assert again.cluster.nodes["m1"].is_drained == (process == "a")
+        assert again.state.cluster.nodes["m1"].is_drained == (process == "a")
     again.stop()
-    assert not LogHost(host.config, host.log, logger("test")).cluster.nodes["m1"].is_drained
+    assert not Coordinator(host.state.config, host.state.log, logger("test")).cluster.nodes["m1"].is_drained
 
 
-def test_a_session_begins_at_what_is_known_whatever_its_first_request_is(host: LogHost, connect: Connect) -> None:
+def test_a_session_begins_at_what_is_known_whatever_its_first_request_is(host: Coordinator, connect: Connect) -> None:
     """So that a first answer from an old state, which "any" may give, does not become where it stands."""
     append(host, 2)
     node, session = connect("m1"), Session("mg")
     node.ack(1, 1)
-    until(lambda: host.sessions.known_index(1) == 1)
-    assert host.sessions.place(session, "t") == ("t", 1)
+    until(lambda: host.requests.sessions.known_index(1) == 1)
+    assert host.requests.sessions.place(session, "t") == ("t", 1)
     assert session.indexes == {0: 1, 1: 1}, "of the second entry nobody was told"
     node.ack(1, 2)
-    until(lambda: host.sessions.known_index(1) == 2)
-    host.sessions.place(session, "t")
+    until(lambda: host.requests.sessions.known_index(1) == 2)
+    host.requests.sessions.place(session, "t")
     assert session.indexes == {0: 1, 1: 1}, "from then on it goes by what it sees"
 
 
 def test_a_replay_that_the_machine_fails_is_made_again(
-    host: LogHost, connect: Connect, monkeypatch: pytest.MonkeyPatch
+    host: Coordinator, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The log's disk is full when the masters disagree: that is no reason to leave the decision to a person."""
     monkeypatch.setattr("dirk_gevent.disputes._RETRY_SECONDS", 0.05)
@@ -194,35 +194,35 @@ def test_a_replay_that_the_machine_fails_is_made_again(
             raise StorageFault(OSError(28, "No space left on device"))
         return {b"right"}
 
-    monkeypatch.setattr(host.disputes, "_replayed", replayed)
-    host.disputes.contents_differ(1, 1, {"m1": b"right", "m2": b"other"})
+    monkeypatch.setattr(host.operations.disputes, "_replayed", replayed)
+    host.operations.disputes.contents_differ(1, 1, {"m1": b"right", "m2": b"other"})
     assert blocking(host).key == "masters_disagree"
-    until(lambda: host.fences.is_fenced("m2", 1))
-    until(lambda: host.disputes.undecided(1) is None)
+    until(lambda: host.state.is_shut_out("m2", 1))
+    until(lambda: host.state.blocks.undecided(1) is None)
     assert len(replays) == 3
 
 
 def test_a_new_log_denies_no_database_before_a_node_has_come(
-    host: LogHost, connect: Connect, monkeypatch: pytest.MonkeyPatch
+    host: Coordinator, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its directory may be away, and the nodes know of another log: 57P03 then, not 3D000."""
     monkeypatch.setattr(host, "head_index", lambda _: 0)
     with pytest.raises(SqlError) as refused:
-        host.find("gone")
+        host.state.find("gone")
     assert refused.value.sqlstate == "57P03"
     connect("m1").beat()
-    until(lambda: host.cluster.live_masters(0))
+    until(lambda: host.state.cluster.live_masters(0))
     with pytest.raises(SqlError) as refused:
-        host.find("gone")
+        host.state.find("gone")
     assert refused.value.sqlstate == "3D000"
 
 
-def test_a_log_that_begins_where_a_node_has_another_one_shuts_that_out(host: LogHost, connect: Connect) -> None:
+def test_a_log_that_begins_where_a_node_has_another_one_shuts_that_out(host: Coordinator, connect: Connect) -> None:
     """The history that the node came with had a database in the same place: its entries are not the log's."""
     node = connect("m1", {2: Standing(10, b"\x05" * 16, 10)})
-    host.log.create_database("b", new_request_id(NOW_MS))
+    host.state.log.create_database("b", new_request_id(NOW_MS))
     while (frame := node.next("entries", "fence"))["log"] != 2:
         pass
     assert frame["t"] == "fence"
-    (found,) = host.book.all()
+    (found,) = host.state.registry.all()
     assert (found.node, found.log_id, found.cause) == ("m1", 2, Cause.HISTORY)

@@ -21,7 +21,7 @@ from dirk_gevent.config.settings import Config, Instance, LogSettings, Role
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.follower import Follower
 from dirk_gevent.forward import Forward
-from dirk_gevent.host import LogHost
+from dirk_gevent.host import Coordinator
 from dirk_gevent.log.embedded import EmbeddedLog
 from dirk_gevent.node import NodeHandler
 from dirk_gevent.progress import Progress
@@ -45,16 +45,16 @@ def port(tmp_path: Path) -> Iterator[int]:
     engine = Engine(instance.data_directory, "m1", config.limits)
     engine.open()
     log = EmbeddedLog(config.log)
-    host = LogHost(config, log, LINES)
+    host = Coordinator(config, log, LINES)
     progress = Progress(engine)
-    service = Service("127.0.0.1", port, NodeHandler(config, engine, progress, Forward(config, "m1", host, LINES)),
-                      config.limits, LINES)
+    handler = NodeHandler(config, engine, progress, Forward(config, "m1", host.requests, LINES))
+    service = Service("127.0.0.1", port, handler, config.limits, LINES)
     service.start()
     follower = Follower(engine, progress, ("127.0.0.1", port), LINES)
     helpers = [gevent.spawn(follower.run), gevent.spawn(host.run)]
     follower.level.wait(10)
     yield port
-    host.is_stopping = True
+    host.reports.is_stopping = True
     service.stop()
     gevent.killall(helpers)
     follower.stop()

@@ -13,7 +13,8 @@ import pytest
 
 from dirk_gevent.base.logger import logger
 from dirk_gevent.conflicts import Cause, Status
-from dirk_gevent.host import LogHost
+from dirk_gevent.coordinator.server_rows import server_rows
+from dirk_gevent.host import Coordinator
 from dirk_gevent.log.contract import LogDamagedError
 from dirk_gevent.log.embedded import EmbeddedLog
 from dirk_gevent.log.journal_file import position
@@ -29,7 +30,7 @@ DAMAGED, HEAD = 5, 12
 class Rotten:
     """A host whose log has `HEAD` entries, the one at `DAMAGED` not what was appended; chain hashes by index."""
 
-    host: LogHost
+    host: Coordinator
     chains: dict[int, bytes]
 
     def standing(self, index: int) -> dict[int, Standing]:
@@ -38,22 +39,22 @@ class Rotten:
 
 
 @pytest.fixture
-def rotten(host: LogHost, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rotten]:
+def rotten(host: Coordinator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rotten]:
     monkeypatch.setattr("dirk_gevent.integrity._ALONE_SECONDS", 0.2)
     monkeypatch.setattr("dirk_gevent.integrity._RETRY_SECONDS", 0.1)
     append(host, HEAD)
-    chains = {index: host.log.chain_at(1, index) or b"" for index in range(HEAD + 1)}
+    chains = {index: host.state.log.chain_at(1, index) or b"" for index in range(HEAD + 1)}
     host.stop()
-    host.log.close()
-    path = host.config.log.directory / "journal.sqlite"
+    host.state.log.close()
+    path = host.state.config.log.directory / "journal.sqlite"
     with closing(apsw.Connection(str(path))) as connection:
         connection.execute("UPDATE entries SET encoded=? WHERE position=?", (b"[1]", position(1, DAMAGED)))
-    log = EmbeddedLog(host.config.log, clock=lambda: NOW_MS)
-    again = LogHost(host.config, log, logger("test"))
+    log = EmbeddedLog(host.state.config.log, clock=lambda: NOW_MS)
+    again = Coordinator(host.state.config, log, logger("test"))
     running = gevent.spawn(again.run)
     yield Rotten(again, chains)
     running.kill()
-    again.is_stopping = True
+    again.reports.is_stopping = True
     again.stop()
     log.close()
 
@@ -66,7 +67,7 @@ def come(rotten: Rotten) -> Iterator[Callable[[str, int], FakeNode]]:
     def one(node: str, index: int) -> FakeNode:
         made.append(FakeNode(rotten.host, node, rotten.standing(index)))
         made[-1].beat(durable={1: index})
-        until(lambda: rotten.host.cluster.nodes[node].durable.get(1) == index)
+        until(lambda: rotten.host.state.cluster.nodes[node].durable.get(1) == index)
         return made[-1]
 
     yield one
@@ -83,7 +84,7 @@ def of_log(node: FakeNode, *kinds: str) -> dict[str, Any]:
 
 def state(rotten: Rotten, node: str) -> str:
     """What SHOW SERVERS says of log 1 on a node."""
-    return next(row.state for row in rotten.host.server_rows() if (row.node, row.database) == (node, "t"))
+    return next(row.state for row in server_rows(rotten.host.state) if (row.node, row.database) == (node, "t"))
 
 
 def test_who_is_behind_waits_and_who_is_past_it_goes_on(
@@ -97,10 +98,10 @@ def test_who_is_behind_waits_and_who_is_past_it_goes_on(
     behind.reach(1, DAMAGED - 1)
     until(lambda: state(rotten, "m1") == "stalled")
     until(lambda: state(rotten, "m2") == "live")
-    rotten.host.disputes.check(1)
+    rotten.host.state.blocks.check(1)
     append(rotten.host)
     assert of_log(level, "entries", "fence")["first"] == HEAD + 1
-    rows = rotten.host.book.all()
+    rows = rotten.host.state.registry.all()
     assert [(one.node, one.cause, one.status) for one in rows] == [("", Cause.DAMAGED_LOG, Status.UNDECIDED)]
     assert rows[0].index == DAMAGED
 
@@ -108,12 +109,12 @@ def test_who_is_behind_waits_and_who_is_past_it_goes_on(
 def test_without_a_master_past_it_no_write_is_taken(rotten: Rotten, come: Callable[[str, int], FakeNode]) -> None:
     """A power cut would then leave nothing that leads to what was acknowledged."""
     come("m1", 2)
-    until(lambda: rotten.host.disputes.undecided(1) is not None)
+    until(lambda: rotten.host.state.blocks.undecided(1) is not None)
     error = blocking(rotten.host)
     assert (error.key, error.sqlstate, error.params) == ("log_cut_by_damage", "57P03", {"name": "t", "index": DAMAGED})
     assert len({sentence(error.key, language, error.params) for language in ("mg", "fr", "en")}) == 3
     come("m2", HEAD)
-    until(lambda: rotten.host.disputes.undecided(1) is None)
+    until(lambda: rotten.host.state.blocks.undecided(1) is None)
 
 
 def test_a_master_that_has_it_only_in_memory_does_not_make_writes_durable(
@@ -122,9 +123,9 @@ def test_a_master_that_has_it_only_in_memory_does_not_make_writes_durable(
     """It applied the entry, but a power cut takes its file back behind the damage."""
     node = FakeNode(rotten.host, "m2", rotten.standing(HEAD))
     node.beat(durable={1: DAMAGED - 1})
-    until(lambda: rotten.host.disputes.undecided(1) is not None)
+    until(lambda: rotten.host.state.blocks.undecided(1) is not None)
     node.beat(durable={1: DAMAGED})
-    until(lambda: rotten.host.disputes.undecided(1) is None)
+    until(lambda: rotten.host.state.blocks.undecided(1) is None)
     node.end()
 
 
@@ -144,28 +145,28 @@ def test_it_heals_from_the_only_master_that_is_past_it(rotten: Rotten, come: Cal
     heal(rotten, level)
     seeded = of_log(behind, "snapshot")
     assert seeded["index"] == HEAD
-    until(lambda: rotten.host.log.damage(1) is None)
-    assert rotten.host.log.oldest(1) == HEAD + 1
-    until(lambda: rotten.host.book.all()[-1].status is Status.HEALED)
-    assert not rotten.host.cluster.nodes["m2"].fenced
+    until(lambda: rotten.host.state.log.damage(1) is None)
+    assert rotten.host.state.log.oldest(1) == HEAD + 1
+    until(lambda: rotten.host.state.registry.all()[-1].status is Status.HEALED)
+    assert not rotten.host.state.cluster.nodes["m2"].fenced
 
 
 def test_two_masters_that_are_past_it_must_agree(rotten: Rotten, come: Callable[[str, int], FakeNode]) -> None:
     """They do not: a log that is damaged is no witness, so a person decides, and neither is fenced."""
     nodes = [come("m1", HEAD), come("m2", HEAD)]
-    until(lambda: rotten.host.snapshots.running(1) is not None)
-    current = rotten.host.snapshots.running(1)
+    until(lambda: rotten.host.operations.rounds.running(1) is not None)
+    current = rotten.host.operations.rounds.running(1)
     assert current is not None
     for node, digest in zip(nodes, (b"content", b"other"), strict=True):
         node.reply(1, HEAD, digest)
         if node.name == current.author:
             heal(rotten, node, digest)
-    until(lambda: (error := rotten.host.disputes.undecided(1)) is not None and error.key == "dispute_undecided")
-    assert not any(view.fenced for view in rotten.host.cluster.nodes.values())
+    until(lambda: (error := rotten.host.state.blocks.undecided(1)) is not None and error.key == "dispute_undecided")
+    assert not any(view.fenced for view in rotten.host.state.cluster.nodes.values())
 
 
 def test_a_replay_does_not_get_past_it(rotten: Rotten) -> None:
-    pieces = LogSource(rotten.host.log, 1).entries(0, HEAD)
+    pieces = LogSource(rotten.host.state.log, 1).entries(0, HEAD)
     assert len(next(pieces)) == DAMAGED - 1
     with pytest.raises(LogDamagedError):
         next(pieces)

@@ -10,7 +10,7 @@ import gevent
 import pytest
 
 from dirk_gevent.base.logger import logger
-from dirk_gevent.host import LogHost
+from dirk_gevent.host import Coordinator
 from dirk_gevent.log.entry import new_request_id
 from dirk_gevent.session import Session
 from parser.errors import SqlError
@@ -85,7 +85,7 @@ def test_what_one_session_was_told_the_next_one_sees(cluster: SmallCluster) -> N
         cluster.turn_to("m2")
         assert asked(cluster, part).rows != [[0]], f"{part}: it waits for the other node, or is refused"
         cluster.turn_to("m1")
-    assert cluster.host.outcomes_of(log_id).known.outcome_index == 2
+    assert cluster.host.state.outcomes.of(log_id).known.outcome_index == 2
 
 
 def test_a_strong_read_is_told_when_its_state_is_known(cluster: SmallCluster) -> None:
@@ -117,23 +117,23 @@ def test_an_answer_from_another_history_demands_nothing_of_others(cluster: Small
     """A node that knows more than the log answers until it is shut out: only who was shown that stays there."""
     log_id = cluster.log_of("x")
     assert log_id is not None
-    head = cluster.host.head_index(log_id)
+    head = cluster.host.state.head_index(log_id)
     shown = Session("mg")
-    cluster.host.sessions.tell(shown, log_id, head + 5)
+    cluster.host.requests.sessions.tell(shown, log_id, head + 5)
     assert shown.indexes[log_id] == head + 5
-    assert cluster.host.sessions.known_index(log_id) == head
+    assert cluster.host.requests.sessions.known_index(log_id) == head
     assert asked(cluster, "proxy").rows == [[0]]
     for number in range(6):
         cluster.append(log_id, f"havaozy t ova n = {number}")
-    assert cluster.host.sessions.known_index(log_id) == head
+    assert cluster.host.requests.sessions.known_index(log_id) == head
 
 
 def test_after_a_start_all_that_the_log_holds_is_known(cluster: SmallCluster) -> None:
     """Somebody may have been told of it before."""
     log_id = running(cluster)
-    again, session = LogHost(cluster.settings, cluster.log, logger("test")), Session("en")
-    again.sessions.place(session, "x")
-    assert session.indexes[log_id] == again.sessions.known_index(log_id) == cluster.head(log_id) == 3
+    again, session = Coordinator(cluster.settings, cluster.log, logger("test")), Session("en")
+    again.requests.sessions.place(session, "x")
+    assert session.indexes[log_id] == again.requests.sessions.known_index(log_id) == cluster.head(log_id) == 3
     again.stop()
 
 
@@ -142,7 +142,8 @@ def test_a_database_that_no_master_has_made_or_dropped_yet_is_not_acknowledged(
     cluster: SmallCluster, verb: str
 ) -> None:
     """Its outcome is as unknown as any other write's."""
-    work = cluster.host.create_database if verb == "create" else cluster.host.drop_database
+    appends = cluster.host.operations.appends
+    work = appends.create_database if verb == "create" else appends.drop_database
     name, request_id = "y" if verb == "create" else "x", new_request_id(int(time.time() * 1000))
     wait_only(cluster, HURRIED_MS)
     with pytest.raises(SqlError) as unknown:
@@ -228,9 +229,9 @@ def test_who_was_shown_that_a_database_is_gone_is_served_nothing_of_it(cluster: 
 def at_the_log(tmp_path: Path) -> Iterator[SmallCluster]:
     """A cluster as `cluster`, whose node m1 hosts the log itself."""
     made = _of_one_row(tmp_path, 2 * PATIENT_MS)
-    made.nodes["m1"].forward.host = made.host
+    made.nodes["m1"].forward.own_log = made.host.requests
     yield made
-    made.nodes["m1"].forward.host = None
+    made.nodes["m1"].forward.own_log = None
     made.stop()
 
 

@@ -20,7 +20,7 @@ from dirk_gevent.conflicts import Cause
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.results import Outcome
 from dirk_gevent.follower import Follower
-from dirk_gevent.host import LogHost
+from dirk_gevent.host import Coordinator
 from dirk_gevent.log.entry import NO_CHAIN, Draft, Entry, LoggedStatement, chain, new_request_id
 from dirk_gevent.progress import Progress
 from dirk_gevent.replication import Acks, Hello, Standing
@@ -273,7 +273,7 @@ def test_a_node_says_on_a_connection_only_what_is_of_it(
 class Liar:
     """A node whose words of earlier connections, and of another log, come in among those that are true."""
 
-    def __init__(self, host: LogHost, connect: Connect, seed: int) -> None:
+    def __init__(self, host: Coordinator, connect: Connect, seed: int) -> None:
         self.host = host
         self.chance = random.Random(seed)
         self.connect = connect
@@ -283,23 +283,23 @@ class Liar:
     def come(self) -> None:
         """The node's connection is made anew."""
         self.node.end()
-        chain_here = self.host.log.chain_at(1, self.honest)
+        chain_here = self.host.state.log.chain_at(1, self.honest)
         standings = {1: Standing(self.honest, chain_here, self.honest)} if chain_here and self.honest else None
         self.node = self.connect("m1", standings)
 
     def work(self) -> None:
         """It applies what it was sent, and says so."""
-        if self.honest < self.host.head_index(1) and not self.host.fences.is_fenced("m1", 1):
+        if self.honest < self.host.state.head_index(1) and not self.host.state.is_shut_out("m1", 1):
             self.node.ack(1, self.honest + 1)
             self.honest += 1
-            until(lambda: self.host.cluster.nodes["m1"].applied.get(1, 0) >= self.honest)
+            until(lambda: self.host.state.cluster.nodes["m1"].applied.get(1, 0) >= self.honest)
 
     def lie(self) -> None:
         """One late word; its connection may be ended for it."""
         lane = self.node._lane(1)
-        head = self.host.head_index(1)
+        head = self.host.state.head_index(1)
         index = self.chance.randint(1, head + 2)
-        ours = self.host.log.chain_at(1, index) or bytes(16)
+        ours = self.host.state.log.chain_at(1, index) or bytes(16)
         foreign = Outcome(index, "", "", {}, 1, ("u",), "insert", "u", "another", b"false")
         words: list[dict[str, Any]] = [
             Acks(1, index, index, secrets.token_bytes(16), [foreign]).encode(),
@@ -313,63 +313,63 @@ class Liar:
             words.append({"t": "fenced", "log": 1, "kept": "false"})
         word = self.chance.choice(words)
         self.node.frames.send(word)
-        if word["t"] in ("acks", "stands") and not self.host.fences.is_fenced("m1", 1):
+        if word["t"] in ("acks", "stands") and not self.host.state.is_shut_out("m1", 1):
             # Where the node stands is not what was thought: it has to come again and say so.
             until(lambda: self.node._serving.dead)
             self.come()
 
     def fence(self) -> None:
         """Its state is shut out; a word from before counts no more, then it obeys."""
-        if self.host.fences.is_fenced("m1", 1):
+        if self.host.state.is_shut_out("m1", 1):
             return
-        self.host.fence("m1", 1, self.honest, Cause.CONTENT)
+        self.host.operations.fences.fence("m1", 1, self.honest, Cause.CONTENT)
         self.node.next("fence")
         self.honest = 0
         if self.chance.random() < 0.5:
             self.lie()
         if self.node._lane(1).is_fencing:
             self.node.frames.send({"t": "fenced", "log": 1, "kept": "kept"})
-            until(lambda: not self.host.fences.is_fenced("m1", 1))
+            until(lambda: not self.host.state.is_shut_out("m1", 1))
 
     def check(self) -> None:
         """Nothing that was not said of what was sent has counted."""
-        view = self.host.cluster.nodes["m1"]
+        view = self.host.state.cluster.nodes["m1"]
         assert view.applied.get(1, 0) <= self.honest
         assert view.digests.get(1, (0, b""))[1] != b"false"
-        for index in range(1, self.host.head_index(1) + 2):
-            outcome = self.host.outcomes_of(1).first(index)
+        for index in range(1, self.host.state.head_index(1) + 2):
+            outcome = self.host.state.outcomes.of(1).first(index)
             assert outcome is None or outcome.digest != b"false"
-        assert all(row.kept != "false" for row in self.host.book.all())
+        assert all(row.kept != "false" for row in self.host.state.registry.all())
 
 
 @pytest.mark.parametrize("seed", _SEEDS)
-def test_a_host_counts_only_what_answers_what_it_sent(host: LogHost, connect: Connect, seed: int) -> None:
+def test_a_host_counts_only_what_answers_what_it_sent(host: Coordinator, connect: Connect, seed: int) -> None:
     print(f"seed {seed}: DIRK_TEST_SEED={seed} runs it again")
     liar = Liar(host, connect, seed)
     append(host)
     for _ in range(_STEPS):
         liar.chance.choice([liar.work, liar.work, liar.lie, liar.lie, liar.come, liar.fence, lambda: append(host)])()
         liar.check()
-    while liar.honest < host.head_index(1):
+    while liar.honest < host.state.head_index(1):
         liar.work()
     liar.check()
 
 
-def test_a_writer_is_not_told_how_another_entry_ended(host: LogHost, connect: Connect) -> None:
+def test_a_writer_is_not_told_how_another_entry_ended(host: Coordinator, connect: Connect) -> None:
     """The outcome of its index names another request: nothing is known of its own."""
-    object.__setattr__(host.config.limits, "wait_ms", 300)
+    object.__setattr__(host.state.config.limits, "wait_ms", 300)
     connect("m1")
     draft = Draft(new_request_id(NOW_MS), (LoggedStatement(split("fafao u;")),))
     writing = gevent.spawn(_refusal, host, draft)
-    until(lambda: host.head_index(1) == 1)
-    host.outcomes_came("m1", 1, [Outcome(1, "", "", {}, 1, ("u",), "insert", "u", "another", b"d")])
+    until(lambda: host.state.head_index(1) == 1)
+    host.reports.outcomes_came("m1", 1, [Outcome(1, "", "", {}, 1, ("u",), "insert", "u", "another", b"d")])
     assert writing.get(timeout=5) == "08007"
-    assert Entry.decode(host.log.read(1, 0, 1).entries[0]).request_id == draft.request_id
+    assert Entry.decode(host.state.log.read(1, 0, 1).entries[0]).request_id == draft.request_id
 
 
-def _refusal(host: LogHost, draft: Draft) -> str:
+def _refusal(host: Coordinator, draft: Draft) -> str:
     try:
-        host.write(1, "t", "u", draft)
+        host.operations.appends.write(1, "t", "u", draft)
     except SqlError as error:
         return error.sqlstate
     return ""

@@ -11,7 +11,7 @@ import pytest
 from dirk_gevent.base.logger import logger
 from dirk_gevent.cluster import MISSED_BEATS
 from dirk_gevent.heard import SILENT_SECONDS, Heard
-from dirk_gevent.host import LogHost
+from dirk_gevent.host import Coordinator
 from dirk_gevent.loop.hub_monitor import HubWatch
 from tests.service.fake_node import FakeNode
 
@@ -68,30 +68,32 @@ def test_the_host_of_the_log_is_silent_when_this_process_could_have_heard_it() -
     assert not heard.is_silent()
 
 
-def test_a_host_that_stood_still_calls_no_node_down(host: LogHost, hub: HubWatch) -> None:
+def test_a_host_that_stood_still_calls_no_node_down(host: Coordinator, hub: HubWatch) -> None:
     """What they said meanwhile waits to be read, behind the timer by which they are judged."""
-    standing = LogHost(host.config, host.log, logger("test"), hub.listening_seconds)
+    standing = Coordinator(host.state.config, host.state.log, logger("test"), hub.listening_seconds)
     nodes = [FakeNode(standing, one) for one in ("m1", "m2")]
     for node in nodes:
         node.beat()
-    time.sleep((MISSED_BEATS + 1) * standing.beat_seconds)
+    time.sleep((MISSED_BEATS + 1) * standing.state.beat_seconds)
     standing._watch_nodes()
-    assert [node.name for node in nodes if standing.cluster.nodes[node.name].is_connected] == ["m1", "m2"]
+    assert [node.name for node in nodes if standing.state.cluster.nodes[node.name].is_connected] == ["m1", "m2"]
     for node in nodes:
         node.end()
 
 
-def test_a_node_that_is_silent_while_the_host_listens_is_down(host: LogHost, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_node_that_is_silent_while_the_host_listens_is_down(
+    host: Coordinator, capfd: pytest.CaptureFixture[str]
+) -> None:
     seconds = [0.0]
-    listening = LogHost(host.config, host.log, logger("test"), lambda: seconds[0])
+    listening = Coordinator(host.state.config, host.state.log, logger("test"), lambda: seconds[0])
     silent = FakeNode(listening, "m1")
-    link = listening.links()["m1"]
-    seconds[0] += MISSED_BEATS * listening.beat_seconds
+    link = listening.state.links["m1"]
+    seconds[0] += MISSED_BEATS * listening.state.beat_seconds
     listening._watch_nodes()
-    assert listening.cluster.nodes["m1"].is_connected
+    assert listening.state.cluster.nodes["m1"].is_connected
     seconds[0] += 0.1
     listening._watch_nodes()
-    assert not listening.cluster.nodes["m1"].is_connected
+    assert not listening.state.cluster.nodes["m1"].is_connected
     link._guarded(link._frames.send, {"t": "beat"})
     silent.end()
     said = capfd.readouterr().err

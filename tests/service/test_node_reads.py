@@ -19,8 +19,8 @@ from dirk_gevent.base.logger import logger
 from dirk_gevent.cluster import Cluster, NodeState
 from dirk_gevent.config import loader, settings
 from dirk_gevent.config.settings import Limits
+from dirk_gevent.node_peer import NodePeer
 from dirk_gevent.node_reads import NODE_WAIT_MS, NodeRead, NodeReads
-from dirk_gevent.peers import NodePeer
 from dirk_gevent.protocol import answer_bytes
 from dirk_gevent.routing import ReadRouter
 from dirk_gevent.session import Request, Session
@@ -76,10 +76,10 @@ def cluster(tmp_path: Path) -> Cluster:
 def reads(cluster: Cluster, nodes: list[FakeNode], wait_ms: int = 10**9) -> Callable[[], str]:
     """A read through the nodes: the text of its answer."""
     sessions = SimpleNamespace(place=lambda *_: None, pass_on=lambda *_: None)
-    host: Any = SimpleNamespace(cluster=cluster, sessions=sessions)
+    parts: Any = SimpleNamespace(state=SimpleNamespace(cluster=cluster), sessions=sessions)
     backends: Any = {node.name: node for node in nodes}
     router = ReadRouter(cluster, settings.Reads())
-    found = NodeReads(host, backends, router, Limits(wait_ms=wait_ms))
+    found = NodeReads(parts, backends, router, Limits(wait_ms=wait_ms))
     wire: Any = None
 
     def ask() -> str:

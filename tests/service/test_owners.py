@@ -10,43 +10,43 @@ import pytest
 
 from dirk_gevent.base.logger import logger
 from dirk_gevent.conflicts import Cause, Status
-from dirk_gevent.host import LogHost
+from dirk_gevent.host import Coordinator
 from dirk_gevent.replication import Standing
 from tests.service.fake_node import Connect, FakeNode, append, until
 
 _CAUSES = [(Cause.CONTENT, Status.FENCED), (Cause.OUTCOME, Status.UNDECIDED), (Cause.ASKED, Status.EVICTED)]
 
 
-def at_end(host: LogHost) -> dict[int, Standing]:
+def at_end(host: Coordinator) -> dict[int, Standing]:
     """Where a node stands that has applied the two entries of log 1."""
     append(host, 2)
-    chain = host.log.chain_at(1, 2)
+    chain = host.state.log.chain_at(1, 2)
     assert chain is not None
     return {1: Standing(2, chain, 2)}
 
 
-def is_put_aside(host: LogHost, node: str) -> bool:
+def is_put_aside(host: Coordinator, node: str) -> bool:
     """Whether the node's state is shut out, as a copy's is."""
-    found = host.book.find(node, 1, Status.FENCED)
+    found = host.state.registry.find(node, 1, Status.FENCED)
     return found is not None and found.cause is Cause.COPIED_NODE
 
 
-def test_a_renamed_node_goes_on_with_its_state(host: LogHost, connect: Connect) -> None:
+def test_a_renamed_node_goes_on_with_its_state(host: Coordinator, connect: Connect) -> None:
     """Its old id is in nobody's config any more."""
     standings = at_end(host)
     connect("m1", standings, owner="before").end()
     connect("m1", standings, owner="before")
-    until(lambda: host.cluster.live_masters(1) == ["m1"])
-    assert host.cluster.nodes["m1"].applied[1] == 2
-    assert host.book.all() == []
+    until(lambda: host.state.cluster.live_masters(1) == ["m1"])
+    assert host.state.cluster.nodes["m1"].applied[1] == 2
+    assert host.state.registry.all() == []
 
 
-def test_a_directory_of_a_node_that_there_is_is_a_copy(host: LogHost, connect: Connect) -> None:
+def test_a_directory_of_a_node_that_there_is_is_a_copy(host: Coordinator, connect: Connect) -> None:
     connect("m1", at_end(host), owner="m2").next("fence")
     assert is_put_aside(host, "m1")
 
 
-def test_the_second_directory_of_a_node_that_is_gone_is_a_copy(host: LogHost, connect: Connect) -> None:
+def test_the_second_directory_of_a_node_that_is_gone_is_a_copy(host: Coordinator, connect: Connect) -> None:
     standings = at_end(host)
     connect("m1", standings, owner="before")
     connect("m2", standings, owner="before").next("fence")
@@ -54,36 +54,36 @@ def test_the_second_directory_of_a_node_that_is_gone_is_a_copy(host: LogHost, co
 
 
 @pytest.mark.parametrize(("cause", "status"), _CAUSES)
-def test_a_new_name_hides_nothing(host: LogHost, connect: Connect, cause: Cause, status: Status) -> None:
+def test_a_new_name_hides_nothing(host: Coordinator, connect: Connect, cause: Cause, status: Status) -> None:
     """What is known against a node's state is known under its old id: its new one does not make it trusted."""
     standings = at_end(host)
-    host.book.add(("before", "t", 1, 2), cause, status)
+    host.state.registry.add(("before", "t", 1, 2), cause, status)
     connect("m1", standings, owner="before").next("fence")
     assert is_put_aside(host, "m1")
 
 
 @contextmanager
-def restarted(host: LogHost, *nodes: str) -> Iterator[LogHost]:
+def restarted(host: Coordinator, *nodes: str) -> Iterator[Coordinator]:
     """Another host of the same log, as after a change of the config: with these nodes of the first one's."""
-    instances = tuple(one for one in host.config.instances if one.id in nodes)
-    again = LogHost(replace(host.config, instances=instances), host.log, logger("test"))
+    instances = tuple(one for one in host.state.config.instances if one.id in nodes)
+    again = Coordinator(replace(host.state.config, instances=instances), host.state.log, logger("test"))
     try:
         yield again
     finally:
-        again.is_stopping = True
+        again.reports.is_stopping = True
         again.stop()
 
 
-def is_taken(host: LogHost, node: str, standings: dict[int, Standing], owner: str | None) -> bool:
+def is_taken(host: Coordinator, node: str, standings: dict[int, Standing], owner: str | None) -> bool:
     """Whether a node that comes so is live with what it has; else it is shut out as a copy."""
     found = FakeNode(host, node, standings, owner=owner)
-    until(lambda: host.links()[node].is_open)
+    until(lambda: host.state.links[node].is_open)
     found.end()
-    assert is_put_aside(host, node) == host.fences.is_fenced(node, 1)
+    assert is_put_aside(host, node) == host.state.is_shut_out(node, 1)
     return not is_put_aside(host, node)
 
 
-def test_a_second_copy_is_one_after_the_proxy_is_restarted_too(host: LogHost) -> None:
+def test_a_second_copy_is_one_after_the_proxy_is_restarted_too(host: Coordinator) -> None:
     """Adding a node restarts the proxy: the one that came first is remembered."""
     standings = at_end(host)
     with restarted(host, "m1") as first:
@@ -93,7 +93,7 @@ def test_a_second_copy_is_one_after_the_proxy_is_restarted_too(host: LogHost) ->
         assert is_taken(second, "m1", standings, "before") and is_taken(second, "m1", standings, "m1")
 
 
-def test_an_id_that_is_back_with_an_old_directory_has_a_copy(host: LogHost) -> None:
+def test_an_id_that_is_back_with_an_old_directory_has_a_copy(host: Coordinator) -> None:
     """m2 was renamed m1, and a copy of its directory from before comes as m2."""
     standings = at_end(host)
     with restarted(host, "m1") as first:
@@ -102,7 +102,7 @@ def test_an_id_that_is_back_with_an_old_directory_has_a_copy(host: LogHost) -> N
         assert not is_taken(second, "m2", standings, "m2")
 
 
-def test_an_id_that_is_back_with_an_empty_directory_is_a_new_node(host: LogHost) -> None:
+def test_an_id_that_is_back_with_an_empty_directory_is_a_new_node(host: Coordinator) -> None:
     standings = at_end(host)
     with restarted(host, "m1") as first:
         assert is_taken(first, "m1", standings, "m2")
@@ -113,7 +113,7 @@ def test_an_id_that_is_back_with_an_empty_directory_is_a_new_node(host: LogHost)
 
 
 @pytest.mark.parametrize("owner", ["m1", "m2"])
-def test_a_node_may_have_its_old_name_again(host: LogHost, owner: str) -> None:
+def test_a_node_may_have_its_old_name_again(host: Coordinator, owner: str) -> None:
     """Whether it has written down the new one or not: nobody else has gone on with what it has."""
     standings = at_end(host)
     with restarted(host, "m1") as first:

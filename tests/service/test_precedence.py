@@ -7,7 +7,7 @@ import time
 import gevent
 
 from dirk_gevent import snapshots
-from dirk_gevent.host import LogHost
+from dirk_gevent.host import Coordinator
 from dirk_gevent.precedence import Precedence, Way
 from tests.service.fake_node import Connect, FakeNode, append
 from tests.service.test_rounds import LOG_ID, begun, ends, looked_after, tell, two
@@ -40,7 +40,7 @@ def test_the_round_after_two_overtaken_ones_goes_first_on_one_node() -> None:
 
 
 def test_a_snapshot_begins_again_and_the_third_time_entries_wait_on_its_author_alone(
-    host: LogHost, connect: Connect
+    host: Coordinator, connect: Connect
 ) -> None:
     first, second = two(host, connect)
     for index in (1, 2):
@@ -50,7 +50,7 @@ def test_a_snapshot_begins_again_and_the_third_time_entries_wait_on_its_author_a
         overtaken(author, current.index)
         ends(current)
         # It is tried again soon, not after the pause that a disk which fails gets.
-        assert host.snapshots._not_before[LOG_ID] <= time.monotonic() + snapshots._AFTER_OVERTAKEN_SECONDS
+        assert host.operations.rounds._not_before[LOG_ID] <= time.monotonic() + snapshots._AFTER_OVERTAKEN_SECONDS
         if index == 1:
             append(host, 1)
             for node in (first, second):
@@ -63,10 +63,10 @@ def test_a_snapshot_begins_again_and_the_third_time_entries_wait_on_its_author_a
 
 
 def test_a_comparison_that_was_overtaken_twice_goes_first_where_it_was_overtaken(
-    host: LogHost, connect: Connect
+    host: Coordinator, connect: Connect
 ) -> None:
     first, second = two(host, connect)
-    host.snapshots._precedence.overtaken(LOG_ID, -2, "m1")
+    host.operations.rounds._precedence.overtaken(LOG_ID, -2, "m1")
     current = begun(host)
     assert ways(first, second) == ["", ""]
     tell(first, 1, b"right")

@@ -15,7 +15,7 @@ from dirk_gevent.cluster import NodeState
 from dirk_gevent.config.settings import Role
 from dirk_gevent.conflicts import Cause
 from dirk_gevent.engine.at_work import Effort
-from dirk_gevent.host import LogHost
+from dirk_gevent.host import Coordinator
 from dirk_gevent.replication import Standing
 from dirk_gevent.rounds import Round
 from tests.service.fake_node import Connect, FakeNode, append, snapshot_at_head, until, upload
@@ -25,17 +25,17 @@ BEAT_SECONDS = 0.1
 
 
 @pytest.fixture(autouse=True)
-def looked_after(host: LogHost, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def looked_after(host: Coordinator, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The host looks after its rounds, as it does when it runs; a lost node is awaited for longer than a test waits."""
     monkeypatch.setattr(rounds, "RECONNECT_SECONDS", 60.0)
 
     def look() -> None:
         while True:
             gevent.sleep(0.02)
-            host.guarded(host.snapshots.consider)
+            host.state.log_errors(host.operations.rounds.consider)
 
     # None is begun by itself.
-    monkeypatch.setattr(host.snapshots._comparisons, "is_due", lambda *_: False)
+    monkeypatch.setattr(host.operations.rounds._comparisons, "is_due", lambda *_: False)
     looking = gevent.spawn(look)
     yield
     looking.kill()
@@ -48,25 +48,25 @@ def reconnect_seconds(looked_after: None, monkeypatch: pytest.MonkeyPatch) -> fl
     return 0.4
 
 
-def standing(host: LogHost, index: int) -> dict[int, Standing]:
+def standing(host: Coordinator, index: int) -> dict[int, Standing]:
     """What a node says that has applied log 1 up to `index`."""
-    chain = host.log.chain_at(LOG_ID, index)
+    chain = host.state.log.chain_at(LOG_ID, index)
     assert chain is not None
     return {LOG_ID: Standing(index, chain, index)}
 
 
-def two(host: LogHost, connect: Connect, entries: int = 1) -> list[FakeNode]:
+def two(host: Coordinator, connect: Connect, entries: int = 1) -> list[FakeNode]:
     """Two masters that are level."""
     append(host, entries)
     made = [connect("m1", standing(host, entries)), connect("m2", standing(host, entries))]
-    until(lambda: all(host.cluster.nodes[name].applied.get(LOG_ID) == entries for name in ("m1", "m2")))
+    until(lambda: all(host.state.cluster.nodes[name].applied.get(LOG_ID) == entries for name in ("m1", "m2")))
     return made
 
 
-def begun(host: LogHost, uploads: bool = False, author: str | None = None) -> Round:
+def begun(host: Coordinator, uploads: bool = False, author: str | None = None) -> Round:
     """A round that begins now."""
-    assert host.snapshots.begin(LOG_ID, uploads, author) is not None
-    current = host.snapshots.running(LOG_ID)
+    assert host.operations.rounds.begin(LOG_ID, uploads, author) is not None
+    current = host.operations.rounds.running(LOG_ID)
     assert current is not None
     return current
 
@@ -82,14 +82,14 @@ def ends(current: Round) -> None:
         current.ended.wait()
 
 
-def is_urgent(host: LogHost) -> bool:
+def is_urgent(host: Coordinator) -> bool:
     """Whether the database is still to be compared."""
-    return host.snapshots._comparisons._known[LOG_ID].is_urgent
+    return host.operations.rounds._comparisons._known[LOG_ID].is_urgent
 
 
 @pytest.mark.parametrize("is_marked", [False, True])
 def test_a_node_whose_link_was_cut_and_made_again_is_asked_again(
-    host: LogHost, connect: Connect, is_marked: bool
+    host: Coordinator, connect: Connect, is_marked: bool
 ) -> None:
     """Between two looks of the host: it never sees the node away."""
     first, second = two(host, connect)
@@ -106,10 +106,10 @@ def test_a_node_whose_link_was_cut_and_made_again_is_asked_again(
 
 
 def test_the_difference_that_a_node_tells_over_its_next_connection_counts(
-    host: LogHost, connect: Connect, monkeypatch: pytest.MonkeyPatch
+    host: Coordinator, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found: list[dict[str, bytes]] = []
-    monkeypatch.setattr(host.disputes, "contents_differ", lambda *facts: found.append(dict(facts[2])))
+    monkeypatch.setattr(host.operations.disputes, "contents_differ", lambda *facts: found.append(dict(facts[2])))
     first, second = two(host, connect)
     current = begun(host)
     tell(first, 1, b"right")
@@ -122,7 +122,7 @@ def test_the_difference_that_a_node_tells_over_its_next_connection_counts(
     assert found == [{"m1": b"right", "m2": b"other"}]
 
 
-def test_a_node_that_comes_back_past_the_index_is_not_awaited(host: LogHost, connect: Connect) -> None:
+def test_a_node_that_comes_back_past_the_index_is_not_awaited(host: Coordinator, connect: Connect) -> None:
     first, second = two(host, connect)
     current = begun(host)
     second.end()
@@ -134,7 +134,7 @@ def test_a_node_that_comes_back_past_the_index_is_not_awaited(host: LogHost, con
     assert current.withdrawn == {"m2"} and is_urgent(host)
 
 
-def test_a_round_ends_when_a_master_dies_in_it(host: LogHost, connect: Connect, reconnect_seconds: float) -> None:
+def test_a_round_ends_when_a_master_dies_in_it(host: Coordinator, connect: Connect, reconnect_seconds: float) -> None:
     first, second = two(host, connect)
     current = begun(host)
     tell(first, 1, b"right")
@@ -147,7 +147,7 @@ def test_a_round_ends_when_a_master_dies_in_it(host: LogHost, connect: Connect, 
 
 @pytest.mark.parametrize("victim", ["author", "other"])
 def test_a_snapshot_round_ends_when_a_master_dies_in_it(
-    host: LogHost, connect: Connect, reconnect_seconds: float, victim: str
+    host: Coordinator, connect: Connect, reconnect_seconds: float, victim: str
 ) -> None:
     nodes = two(host, connect)
     current = begun(host, uploads=True)
@@ -157,11 +157,11 @@ def test_a_snapshot_round_ends_when_a_master_dies_in_it(
         upload(author, snapshot_at_head(host, LOG_ID))
         author.frames.send({"t": "upload_end", "log": LOG_ID})
     ends(current)
-    until(lambda: not host.log.snapshots(LOG_ID))
-    assert host.snapshots.running(LOG_ID) is None
+    until(lambda: not host.state.log.snapshots(LOG_ID))
+    assert host.operations.rounds.running(LOG_ID) is None
 
 
-def test_a_round_ends_when_a_node_stalls_in_it(host: LogHost, connect: Connect) -> None:
+def test_a_round_ends_when_a_node_stalls_in_it(host: Coordinator, connect: Connect) -> None:
     """Its disk is full: it is connected and says so, and will not come to the index."""
     first, second = two(host, connect)
     current = begun(host)
@@ -171,10 +171,10 @@ def test_a_round_ends_when_a_node_stalls_in_it(host: LogHost, connect: Connect) 
     assert current.withdrawn == {"m2"} and is_urgent(host)
 
 
-def test_a_round_ends_when_a_node_is_fenced_in_it(host: LogHost, connect: Connect) -> None:
+def test_a_round_ends_when_a_node_is_fenced_in_it(host: Coordinator, connect: Connect) -> None:
     first, second = two(host, connect)
     current = begun(host)
-    host.fence("m2", LOG_ID, 1, Cause.ASKED)
+    host.operations.fences.fence("m2", LOG_ID, 1, Cause.ASKED)
     second.frames.send({"t": "fenced", "log": LOG_ID})
     tell(first, 1, b"right")
     ends(current)
@@ -182,28 +182,28 @@ def test_a_round_ends_when_a_node_is_fenced_in_it(host: LogHost, connect: Connec
 
 
 def test_a_node_that_is_silent_in_a_round_is_not_awaited(
-    host: LogHost, connect: Connect, reconnect_seconds: float
+    host: Coordinator, connect: Connect, reconnect_seconds: float
 ) -> None:
     """SIGSTOP: the connection stands, and nothing comes over it."""
     first, _ = two(host, connect)
     current = begun(host)
     tell(first, 1, b"right")
-    host.node_lost("m2", "the connection ended")
+    host.reports.node_lost("m2", "the connection ended")
     ends(current)
     assert current.withdrawn == {"m2"}
 
 
 @pytest.mark.parametrize("role", [Role.MASTER, Role.REPLICA])
 def test_a_node_evicted_from_one_database_holds_up_none_of_its_rounds(
-    host: LogHost, connect: Connect, role: Role
+    host: Coordinator, connect: Connect, role: Role
 ) -> None:
     append(host)
-    view = host.cluster.nodes["m2"]
+    view = host.state.cluster.nodes["m2"]
     view.instance = replace(view.instance, role=role)
     first = connect("m1", standing(host, 1))
-    host.fences.evict("m2", LOG_ID)
+    host.operations.fences.evict("m2", LOG_ID)
     connect("m2", standing(host, 1))
-    until(lambda: host.cluster.nodes["m1"].applied.get(LOG_ID) == 1)
+    until(lambda: host.state.cluster.nodes["m1"].applied.get(LOG_ID) == 1)
     current = begun(host)
     tell(first, 1, b"right")
     ends(current)
@@ -212,34 +212,35 @@ def test_a_node_evicted_from_one_database_holds_up_none_of_its_rounds(
     upload(first, snapshot_at_head(host, LOG_ID))
     first.frames.send({"t": "upload_end", "log": LOG_ID})
     ends(current)
-    assert [one.confirmed for one in host.log.snapshots(LOG_ID)] == [True]
+    assert [one.confirmed for one in host.state.log.snapshots(LOG_ID)] == [True]
 
 
-def test_a_master_evicted_from_one_database_has_no_vote_there(host: LogHost) -> None:
-    host.fences.evict("m2", LOG_ID)
-    assert (host.cluster.masters(LOG_ID), host.cluster.masters(0), host.cluster.masters()) == (1, 2, 2)
+def test_a_master_evicted_from_one_database_has_no_vote_there(host: Coordinator) -> None:
+    host.operations.fences.evict("m2", LOG_ID)
+    masters = host.state.cluster.masters
+    assert (masters(LOG_ID), masters(0), masters()) == (1, 2, 2)
 
 
-def test_a_backup_begins_though_a_snapshot_is_on_its_way(host: LogHost, connect: Connect) -> None:
+def test_a_backup_begins_though_a_snapshot_is_on_its_way(host: Coordinator, connect: Connect) -> None:
     """What the backup reads is forgotten behind no snapshot meanwhile; the snapshot is confirmed afterwards."""
     nodes = two(host, connect)
     current = begun(host, uploads=True)
     author, other = sorted(nodes, key=lambda node: node.name != current.author)
-    with gevent.Timeout(5), host.snapshots.held():
+    with gevent.Timeout(5), host.operations.rounds.held():
         upload(author, snapshot_at_head(host, LOG_ID))
         author.frames.send({"t": "upload_end", "log": LOG_ID})
         tell(other, 1, b"content")
         until(lambda: current.stored is not None and "m2" in current.digests)
         gevent.sleep(0.2)
-        assert not current.ended.is_set() and not host.log.snapshots(LOG_ID)[0].confirmed
+        assert not current.ended.is_set() and not host.state.log.snapshots(LOG_ID)[0].confirmed
     ends(current)
-    assert host.log.snapshots(LOG_ID)[0].confirmed
+    assert host.state.log.snapshots(LOG_ID)[0].confirmed
 
 
-def test_a_question_is_not_lost_behind_the_one_before(host: LogHost, connect: Connect) -> None:
+def test_a_question_is_not_lost_behind_the_one_before(host: Coordinator, connect: Connect) -> None:
     """The first round is given up while its question is being sent; the second one's stands behind it."""
     two(host, connect)
-    link = host.links()["m1"]
+    link = host.state.links["m1"]
     asked: list[int] = []
     send = link._frames.send
 
@@ -257,52 +258,52 @@ def test_a_question_is_not_lost_behind_the_one_before(host: LogHost, connect: Co
     until(lambda: asked == [1, 2])
 
 
-def test_a_snapshot_that_nobody_confirmed_seeds_nobody_and_goes(host: LogHost, connect: Connect) -> None:
+def test_a_snapshot_that_nobody_confirmed_seeds_nobody_and_goes(host: Coordinator, connect: Connect) -> None:
     """The proxy died between the author's upload and the second master's word: the author may have been edited."""
     append(host)
-    host.log.store_snapshot(snapshot_at_head(host, LOG_ID), [b"what somebody put into a file"])
-    assert host.log.latest_snapshot(LOG_ID) is None
-    again = LogHost(host.config, host.log, logger("test"))
+    host.state.log.store_snapshot(snapshot_at_head(host, LOG_ID), [b"what somebody put into a file"])
+    assert host.state.log.latest_snapshot(LOG_ID) is None
+    again = Coordinator(host.state.config, host.state.log, logger("test"))
     try:
-        again.snapshots.consider()
-        assert not host.log.snapshots(LOG_ID)
+        again.operations.rounds.consider()
+        assert not host.state.log.snapshots(LOG_ID)
     finally:
         again.stop()
 
 
-def test_a_snapshot_that_no_other_can_confirm_is_given_up(host: LogHost, connect: Connect) -> None:
+def test_a_snapshot_that_no_other_can_confirm_is_given_up(host: Coordinator, connect: Connect) -> None:
     """Nobody is awaited and nobody was asked but its author: another round may begin when there is a second master."""
     append(host)
     author = connect("m1", standing(host, 1))
-    until(lambda: host.cluster.nodes["m1"].applied.get(LOG_ID) == 1)
+    until(lambda: host.state.cluster.nodes["m1"].applied.get(LOG_ID) == 1)
     current = begun(host, uploads=True)
     upload(author, snapshot_at_head(host, LOG_ID))
     author.frames.send({"t": "upload_end", "log": LOG_ID})
     tell(author, 1, b"right")
     ends(current)
-    until(lambda: not host.log.snapshots(LOG_ID))
+    until(lambda: not host.state.log.snapshots(LOG_ID))
 
 
-def test_no_snapshot_is_begun_with_a_master_that_does_not_follow_the_log(host: LogHost, connect: Connect) -> None:
+def test_no_snapshot_is_begun_with_a_master_that_does_not_follow_the_log(host: Coordinator, connect: Connect) -> None:
     append(host)
     connect("m1", standing(host, 1))
-    until(lambda: host.cluster.nodes["m1"].applied.get(LOG_ID) == 1)
+    until(lambda: host.state.cluster.nodes["m1"].applied.get(LOG_ID) == 1)
     other = connect("m2", {LOG_ID: Standing(1, b"\x05" * 16, 7)})
-    until(lambda: host.cluster.nodes["m2"].state(LOG_ID) is NodeState.LIVE)
-    assert host.snapshots._able(LOG_ID) == ["m1"]
+    until(lambda: host.state.cluster.nodes["m2"].state(LOG_ID) is NodeState.LIVE)
+    assert host.operations.rounds._able(LOG_ID) == ["m1"]
     other.end()
 
 
-def test_what_is_uploaded_for_a_round_that_was_given_up_is_not_kept(host: LogHost, connect: Connect) -> None:
+def test_what_is_uploaded_for_a_round_that_was_given_up_is_not_kept(host: Coordinator, connect: Connect) -> None:
     nodes = two(host, connect)
     current = begun(host, uploads=True)
     author = next(node for node in nodes if node.name == current.author)
-    host.snapshots._give_up(LOG_ID, current)
+    host.operations.rounds._give_up(LOG_ID, current)
     upload(author, snapshot_at_head(host, LOG_ID))
     author.frames.send({"t": "upload_end", "log": LOG_ID})
     tell(author, 1, b"right")
-    until(lambda: host.cluster.nodes[author.name].digests.get(LOG_ID) == (1, b"right"))
-    assert not host.log.snapshots(LOG_ID)
+    until(lambda: host.state.cluster.nodes[author.name].digests.get(LOG_ID) == (1, b"right"))
+    assert not host.state.log.snapshots(LOG_ID)
 
 
 def answering(node: FakeNode, count: int) -> None:
@@ -325,7 +326,7 @@ def beats(monkeypatch: pytest.MonkeyPatch) -> range:
 
 
 def test_a_round_ends_without_a_node_that_hangs_in_its_digest(
-    host: LogHost, connect: Connect, still_seconds: float
+    host: Coordinator, connect: Connect, still_seconds: float
 ) -> None:
     """It is connected and its heartbeats come. The next rounds do not wait for it until it gets on."""
     first, second = two(host, connect)
@@ -344,10 +345,10 @@ def test_a_round_ends_without_a_node_that_hangs_in_its_digest(
     tell(first, 1, b"right")
     ends(current)
     answering(second, 8)
-    until(lambda: set(host.snapshots._able(LOG_ID)) == {"m1", "m2"})
+    until(lambda: set(host.operations.rounds._able(LOG_ID)) == {"m1", "m2"})
 
 
-def test_a_node_that_gets_on_with_its_digest_is_awaited(host: LogHost, connect: Connect, beats: range) -> None:
+def test_a_node_that_gets_on_with_its_digest_is_awaited(host: Coordinator, connect: Connect, beats: range) -> None:
     """However long it takes: until it stands still."""
     first, second = two(host, connect)
     current = begun(host)
@@ -362,11 +363,11 @@ def test_a_node_that_gets_on_with_its_digest_is_awaited(host: LogHost, connect: 
 
 
 def test_a_node_that_works_at_entries_before_the_question_is_awaited(
-    host: LogHost, connect: Connect, beats: range
+    host: Coordinator, connect: Connect, beats: range
 ) -> None:
     append(host)
     first, second = connect("m1", standing(host, 1)), connect("m2")
-    until(lambda: host.cluster.nodes["m1"].applied.get(LOG_ID) == 1)
+    until(lambda: host.state.cluster.nodes["m1"].applied.get(LOG_ID) == 1)
     current = begun(host)
     tell(first, 1, b"right")
     for beat in beats:
@@ -379,7 +380,7 @@ def test_a_node_that_works_at_entries_before_the_question_is_awaited(
 
 
 def test_the_next_snapshot_is_not_asked_of_a_node_that_hangs(
-    host: LogHost, connect: Connect, still_seconds: float
+    host: Coordinator, connect: Connect, still_seconds: float
 ) -> None:
     """Its author hangs: the round is given up. The other is asked next, but only when it could be confirmed."""
     nodes = {node.name: node for node in two(host, connect)}
@@ -390,8 +391,8 @@ def test_the_next_snapshot_is_not_asked_of_a_node_that_hangs(
     tell(nodes[other], 1, b"right")
     ends(current)
     assert time.monotonic() - began >= still_seconds
-    host.snapshots._not_before.clear()
-    assert host.snapshots._able(LOG_ID) == [other]
-    assert not host.snapshots._is_worthwhile(LOG_ID, host.log.size(LOG_ID))
+    host.operations.rounds._not_before.clear()
+    assert host.operations.rounds._able(LOG_ID) == [other]
+    assert not host.operations.rounds._is_worthwhile(LOG_ID, host.state.log.size(LOG_ID))
     answering(nodes[author], 1)
-    until(lambda: host.snapshots._is_worthwhile(LOG_ID, host.log.size(LOG_ID)))
+    until(lambda: host.operations.rounds._is_worthwhile(LOG_ID, host.state.log.size(LOG_ID)))

@@ -12,7 +12,7 @@ import pytest
 from dirk_gevent import replication
 from dirk_gevent.base.logger import logger
 from dirk_gevent.config import loader
-from dirk_gevent.host import LogHost
+from dirk_gevent.host import Coordinator
 from dirk_gevent.log.embedded import EmbeddedLog
 from dirk_gevent.log.entry import new_request_id
 from dirk_gevent.log.skipped import is_skipped
@@ -31,7 +31,7 @@ def other_role() -> str:
 
 
 @pytest.fixture
-def host(tmp_path: Path, other_role: str) -> Iterator[LogHost]:
+def host(tmp_path: Path, other_role: str) -> Iterator[Coordinator]:
     """A host of a master and another node, whose log 1 has four entries."""
     written = {
         "configVersion": 2,
@@ -47,19 +47,19 @@ def host(tmp_path: Path, other_role: str) -> Iterator[LogHost]:
     found = loader.load(path)
     log = EmbeddedLog(found.log, clock=lambda: NOW_MS)
     log.create_database("t", new_request_id(NOW_MS))
-    made = LogHost(found, log, logger("test"))
+    made = Coordinator(found, log, logger("test"))
     append(made, _ENTRIES)
     yield made
-    made.is_stopping = True
+    made.reports.is_stopping = True
     made.stop()
     log.close()
 
 
-def at(host: LogHost, connect: Connect, node: str, index: int, states: dict[int, str] | None = None) -> FakeNode:
+def at(host: Coordinator, connect: Connect, node: str, index: int, states: dict[int, str] | None = None) -> FakeNode:
     """A node that stands at an index of log 1; `states` are those that its first heartbeat tells."""
     standings = {}
     for log_id, place in ((0, 1), (1, index)):
-        chain = host.log.chain_at(log_id, place)
+        chain = host.state.log.chain_at(log_id, place)
         assert chain is not None
         standings[log_id] = Standing(place, chain, place)
     return connect(node, standings, states=states)
@@ -71,10 +71,10 @@ def never(log_id: int, author: str) -> None:
 
 
 def skipping(
-    host: LogHost, index: int, take_state: Callable[[int, str], None] = never
+    host: Coordinator, index: int, take_state: Callable[[int, str], None] = never
 ) -> Callable[[], tuple[int, str]]:
     """Begin to skip an entry; the call gives how that ended."""
-    asking = gevent.spawn(skip, host, host.find("t"), index, take_state)
+    asking = gevent.spawn(skip, host, host.state.find("t"), index, take_state)
 
     def ended() -> tuple[int, str]:
         with gevent.Timeout(10):
@@ -90,7 +90,7 @@ def answer(node: FakeNode, stands: Halted) -> None:
     node.frames.send(replication.halted(1, stands))
 
 
-def test_a_skipped_entry_is_marked_for_all_and_a_replica_past_it_is_seeded(host: LogHost, connect: Connect) -> None:
+def test_a_skipped_entry_is_marked_for_all_and_a_replica_past_it_is_seeded(host: Coordinator, connect: Connect) -> None:
     """What a replica made of it counts for nothing: it has no vote."""
     master, replica = at(host, connect, "m1", 2), at(host, connect, "r1", 4)
     ended = skipping(host, 3)
@@ -102,26 +102,28 @@ def test_a_skipped_entry_is_marked_for_all_and_a_replica_past_it_is_seeded(host:
     assert marked == [3]
     again.ack(1, 3)
     assert ended()[0] == 0
-    host.disputes.check(1)
-    assert host.fences.is_fenced("r1", 1)
+    host.state.blocks.check(1)
+    assert host.state.is_shut_out("r1", 1)
     assert replica.next("fence")["log"] == 1
 
 
-def test_an_outcome_that_was_told_is_not_taken_back(host: LogHost, connect: Connect) -> None:
+def test_an_outcome_that_was_told_is_not_taken_back(host: Coordinator, connect: Connect) -> None:
     """A client may have heard it, though the master that told it stands before the entry again."""
     master = at(host, connect, "m1", 2)
     master.ack(1, 3)
-    until(lambda: host.outcomes_of(1).is_told(3))
+    until(lambda: host.state.outcomes.of(1).is_told(3))
     ended = skipping(host, 3)
     answer(master, Halted(2, is_busy=False, is_stuck=True))
     with pytest.raises(SkipRefused, match="has told how entry 3"):
         ended()
-    host.disputes.check(1)
-    assert not any(map(is_skipped, host.log.read(1, 0, 1 << 20).entries))
+    host.state.blocks.check(1)
+    assert not any(map(is_skipped, host.state.log.read(1, 0, 1 << 20).entries))
 
 
 @pytest.mark.parametrize("stands", [Halted(2, False, False), Halted(1, False, True)])
-def test_only_an_entry_that_a_master_is_stuck_at_is_skipped(host: LogHost, connect: Connect, stands: Halted) -> None:
+def test_only_an_entry_that_a_master_is_stuck_at_is_skipped(
+    host: Coordinator, connect: Connect, stands: Halted
+) -> None:
     master = at(host, connect, "m1", stands.applied)
     ended = skipping(host, 3)
     answer(master, stands)
@@ -130,12 +132,12 @@ def test_only_an_entry_that_a_master_is_stuck_at_is_skipped(host: LogHost, conne
 
 
 @pytest.mark.parametrize("other_role", ["MASTER"])
-def test_a_state_is_taken_from_a_master_that_is_live_again(host: LogHost, connect: Connect) -> None:
+def test_a_state_is_taken_from_a_master_that_is_live_again(host: Coordinator, connect: Connect) -> None:
     """It was sent away, and is here before it says how it is: until then nobody could give a snapshot."""
     taken: list[str] = []
 
     def take_state(log_id: int, author: str) -> None:
-        assert host.cluster.is_live_master(author, log_id)
+        assert host.state.cluster.is_live_master(author, log_id)
         taken.append(author)
 
     stuck, past = at(host, connect, "m1", 2), at(host, connect, "r1", 3)
@@ -145,7 +147,7 @@ def test_a_state_is_taken_from_a_master_that_is_live_again(host: LogHost, connec
     until(lambda: past.frames.receive() is None)
     again = at(host, connect, "r1", 3, states={1: "stalled"})
     again.reach(1, 3)
-    until(lambda: host.links()["r1"].stands_at(1) == 3)
+    until(lambda: host.state.links["r1"].stands_at(1) == 3)
     gevent.sleep(0.2)
     assert not taken
     again.beat()

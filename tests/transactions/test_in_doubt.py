@@ -27,8 +27,9 @@ WAIT_MS = 2000
 def _again(write: Callable[..., Outcome], recorded: Callable[..., Any]) -> bytes:
     sessions = SimpleNamespace(place=lambda *_: ("t", 1))
     waiting = PlacesByLog(8, 1000)
-    host: Any = SimpleNamespace(write=write, sessions=sessions, head_index=lambda _: 7, waiting=waiting)
-    commits = Commits(host, Limits(), Understanding(), "proxy")
+    appends, state = SimpleNamespace(write=write, waiting=waiting), SimpleNamespace(head_index=lambda _: 7)
+    parts: Any = SimpleNamespace(state=state, appends=appends, sessions=sessions)
+    commits = Commits(parts, Limits(), Understanding(), "proxy")
     answer = commits.again(Session("en"), Request(b"", ""), REQUEST_ID, recorded)
     assert isinstance(answer, bytes)
     return answer

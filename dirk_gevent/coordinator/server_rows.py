@@ -1,0 +1,69 @@
+"""The lines of SHOW SERVERS."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from dirk_gevent.cluster import NodeState, NodeView
+from dirk_gevent.coordinator.state import CoordinatorState
+from dirk_gevent.log.entry import SYSTEM_DATABASE, SYSTEM_LOG_ID
+
+#: So much of a content digest is shown: enough to compare by eye and by program.
+SHOWN_DIGEST_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class ServerRow:
+    """One line of SHOW SERVERS: a node and one database on it. `digest` is of its content at `digest_index`.
+
+    `work_index` is the entry that it is at (0: a statement of a transaction), `work_seconds` for how long now,
+    `work_steps` the SQLite steps that took; None for nothing.
+    """
+
+    node: str
+    role: str
+    state: str
+    database: str
+    applied_index: int
+    lag_entries: int
+    last_heartbeat: str | None
+    digest_index: int | None
+    digest: str | None
+    work_index: int | None = None
+    work_seconds: float | None = None
+    work_steps: int | None = None
+
+
+def server_rows(state: CoordinatorState) -> list[ServerRow]:
+    """A line for each node and database. A log that takes no write until it is known which state counts is blocked."""
+    databases = [(SYSTEM_LOG_ID, SYSTEM_DATABASE), *((d.log_id, d.name) for d in state.log.databases())]
+    heads = {log_id: head.index for log_id, head in state.log.heads().items()}
+    blocked = {log_id for log_id, _ in databases if state.blocks.undecided(log_id) is not None}
+    return [
+        _row(state, view, log_id, name, heads.get(log_id, 0), log_id in blocked)
+        for view in state.cluster.nodes.values()
+        for log_id, name in databases
+    ]
+
+
+def _row(state: CoordinatorState, view: NodeView, log_id: int, name: str, head: int, is_blocked: bool) -> ServerRow:
+    applied = view.applied.get(log_id, 0)
+    beat = view.last_beat_unix
+    stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(beat)) if beat else None
+    node_state = view.state(log_id)
+    if view.is_drained and node_state is NodeState.LIVE:
+        node_state = NodeState.DRAINED
+    if not view.is_reachable and node_state is NodeState.LIVE:
+        node_state = NodeState.UNREACHABLE
+    if is_blocked and node_state in (NodeState.LIVE, NodeState.DRAINED):
+        node_state = NodeState.BLOCKED
+    digest_index, digest = view.digests.get(log_id, (None, None))
+    shown = digest[:SHOWN_DIGEST_BYTES].hex() if digest is not None else None
+    lag = max(0, head - applied)
+    place = view.instance.id, view.instance.role, node_state, name, applied, lag, stamp, digest_index, shown
+    effort = state.cluster.efforts.of(view.instance.id, log_id)
+    if effort is None or 0 < effort.index <= applied:
+        # Nothing, or what it has acknowledged since its last heartbeat.
+        return ServerRow(*place)
+    return ServerRow(*place, effort.index, effort.ms / 1000, effort.steps)
