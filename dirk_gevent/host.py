@@ -39,7 +39,7 @@ from dirk_gevent.sessions import Sessions
 from dirk_gevent.snapshots import SnapshotKeeper
 from dirk_gevent.subscriptions import Subscriptions
 from parser.errors import SqlError
-from parser.suggest import nearest
+from parser.names import nearest
 
 #: Nodes that never came are reported once, this long after the start.
 _START_GRACE_SECONDS = 3.0

@@ -7,10 +7,10 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 
 from parser.compile.walk import every
 from parser.errors import SqlError
+from parser.names import key
 from parser.nodes import Column, Insert, Name, Parameter, Query, Star, Statement, TableRef
 from parser.plan import Args, Kind, Route, Shaped
 from parser.printer import write
-from parser.schema import key
 
 
 @dataclass(frozen=True, slots=True)

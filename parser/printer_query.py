@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from parser.assigned import is_assigned
 from parser.errors import SqlError
+from parser.names import key
 from parser.nodes import (
     Column,
     Compound,
@@ -31,7 +32,6 @@ from parser.nodes import (
     With,
 )
 from parser.printer import Writer, writes
-from parser.schema import key
 from parser.shape import column_name
 
 _SIDES = {"inner": "SIDE_INNER", "left": "SIDE_LEFT", "right": "SIDE_RIGHT", "full": "SIDE_FULL"}

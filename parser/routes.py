@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from parser.errors import SqlError
+from parser.names import key
 from parser.nodes import (
     AlterTable,
     Begin,
@@ -30,7 +31,6 @@ from parser.nodes import (
     Use,
 )
 from parser.plan import Kind, Route
-from parser.schema import key
 
 _CREATES = {
     CreateTable: "create_table", CreateDomain: "create_domain", CreateView: "create_view",

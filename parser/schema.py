@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from types import MappingProxyType
 
 from parser.domains import Domain as Atoms
 from parser.domains import Number
-from parser.plan import CatalogChange
-
-
-def key(name: str) -> str:
-    """The form in which names are compared: NFC, then casefold (`É`, `é` and their decomposed forms are one)."""
-    if name.isascii():
-        return name.lower()
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,16 +140,3 @@ class Schema:
     def relation(self, name_key: str) -> Table | View | None:
         """The table or view of that key."""
         return self.tables.get(name_key) or self.views.get(name_key)
-
-    def changed(self, changes: Iterable[CatalogChange], version: int) -> Schema:
-        """This schema after a DDL. Only what `changes` name is parsed; it may hold what only an earlier build took."""
-        # Defining an object takes the compiler, which is built on this module.
-        from parser.compile.context import Tolerance
-        from parser.compile.load import load_schema
-
-        return load_schema(self, changes, version, Tolerance.NAMES)
-
-
-def load(rows: Iterable[CatalogChange], version: int) -> Schema:
-    """The schema that a catalog's rows describe. Raises SqlError when a row's DDL can't be understood any more."""
-    return Schema().changed(rows, version)

@@ -7,6 +7,8 @@ from typing import cast
 
 import parser.bind
 import parser.blocks
+import parser.compile.load
+import parser.names
 import parser.plans
 import parser.schema
 from dirk_gevent.engine.compiler import PlanSource, Schema
@@ -26,11 +28,11 @@ class ParserCompiler:
 
     def load_schema(self, rows: Iterable[CatalogChange], version: int) -> Schema:
         """Catalog rows as a schema."""
-        return parser.schema.load(rows, version)
+        return parser.compile.load.load_schema(rows, version)
 
     def change_schema(self, schema: Schema, changes: Iterable[CatalogChange], version: int) -> Schema:
         """`schema` after some changes."""
-        return cast(parser.schema.Schema, schema).changed(changes, version)
+        return parser.compile.load.change_schema(cast(parser.schema.Schema, schema), changes, version)
 
     def bind(self, plan: Query | Change, shaped: Shaped, args: Args) -> tuple[Value, ...]:
         """Values for `?1 ?2 …`."""
@@ -50,4 +52,4 @@ class ParserCompiler:
 
     def key(self, name: str) -> str:
         """A name as names compare."""
-        return parser.schema.key(name)
+        return parser.names.key(name)

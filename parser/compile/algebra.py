@@ -14,8 +14,8 @@ from typing import TypeAlias
 
 from parser import nodes, printer
 from parser.compile.functions import FUNCTIONS, Sort
+from parser.names import key
 from parser.plan import Value
-from parser.schema import key
 
 _SETS = {"union": "∪", "union all": "⊎", "except": "−", "intersect": "∩"}
 _JOINS = {"inner": "⋈", "cross": "×", "left": "⟕", "right": "⟖", "full": "⟗"}

@@ -15,7 +15,7 @@ from parser.compile.ddl import check_index_name, check_name
 from parser.compile.define import check_text, column_sql, define_column, is_good
 from parser.compile.generated import resolved_column
 from parser.compile.kept import default_expression
-from parser.compile.load import load_schema, parsed
+from parser.compile.load import change_schema, parsed
 from parser.compile.numbering import restart
 from parser.compile.places import SQLITE_NAMES
 from parser.compile.rebuild import indexes_of, table_statements
@@ -23,9 +23,10 @@ from parser.compile.referring import again, dependents, left_behind, without_vie
 from parser.compile.sources import table_scope
 from parser.compile.walk import every
 from parser.errors import SqlError
+from parser.names import key
 from parser.plan import CatalogChange, Ddl, Shaped
 from parser.printer import write
-from parser.schema import Schema, Table, View, key
+from parser.schema import Schema, Table, View
 
 _RENAMES = (nodes.RenameTable, nodes.RenameColumn)
 #: What a definition's own column or constraint that goes leaves behind where something else of it needs it.
@@ -245,7 +246,7 @@ def _after(work: _Alteration, changes: list[CatalogChange], name: str) -> Schema
     Raises what the table's own definition raises; in_use or change_in_use when it is another one that can't be read.
     """
     try:
-        return load_schema(work.schema, changes, work.schema.version, Tolerance.RULES)
+        return change_schema(work.schema, changes, work.schema.version, Tolerance.RULES)
     except SqlError as error:
         user = _broken(work.schema, changes)
         takes_away = isinstance(work.action, nodes.DropColumn | nodes.DropConstraint)
@@ -260,7 +261,7 @@ def _broken(schema: Schema, changes: Iterable[CatalogChange]) -> str:
     """The name of the first object that can't be defined any more."""
     for change in changes:
         try:
-            schema = load_schema(schema, [change], schema.version, Tolerance.RULES)
+            schema = change_schema(schema, [change], schema.version, Tolerance.RULES)
         except SqlError:
             return change.name
     return ""

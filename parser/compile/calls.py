@@ -11,7 +11,7 @@ from parser.compile.functions import FUNCTIONS, Function, Sort
 from parser.compile.names import Scope
 from parser.compile.sql import Expression, Risk, combine, joint_risk
 from parser.errors import SqlError
-from parser.suggest import nearest
+from parser.names import nearest
 
 _CONCATENATIONS = frozenset(("group_concat", "string_agg", "json_group_array", "json_group_object"))
 #: Functions whose arguments go in pairs: what is left over from them.

@@ -21,9 +21,9 @@ from parser.compile.sources import From, compile_sources, relation_fields
 from parser.compile.together import stand_together, together
 from parser.compile.upserts import upserts_text
 from parser.errors import SqlError
+from parser.names import key, nearest
 from parser.plan import Change, Foreign
-from parser.schema import Column, Schema, Table, key
-from parser.suggest import nearest
+from parser.schema import Column, Schema, Table
 
 #: Words after INSERT OR that undo no more than the statement itself.
 _CONFLICTS = {"": "", "replace": " OR REPLACE", "ignore": " OR IGNORE", "abort": ""}

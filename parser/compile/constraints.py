@@ -8,7 +8,7 @@ from typing import Any
 
 from parser import nodes
 from parser.errors import SqlError
-from parser.schema import key
+from parser.names import key
 
 #: From a table's definition to the new one; definitions of indexes stay as they are.
 Rewrite = Callable[[Any], Any]

@@ -13,9 +13,9 @@ from parser.compile.trace import Trace
 from parser.domains import Named, built_in_names
 from parser.errors import SqlError
 from parser.literals import Literals
+from parser.names import key, nearest
 from parser.plan import Bind, Value
-from parser.schema import Domain, Schema, Table, Thing, View, key
-from parser.suggest import nearest
+from parser.schema import Domain, Schema, Table, Thing, View
 
 if TYPE_CHECKING:
     from parser.compile.names import Scope

@@ -13,7 +13,7 @@ from parser.compile.names import CommonTable, Field, Scope
 from parser.compile.recursion import check_recursion, leftmost, names, references
 from parser.compile.sql import ANY_RISK
 from parser.errors import SqlError
-from parser.schema import key
+from parser.names import key
 
 if TYPE_CHECKING:
     from parser.compile.query import Compiled

@@ -9,14 +9,14 @@ from parser.compile import numbering, sql
 from parser.compile.context import Context, Tolerance
 from parser.compile.define import define_domain, define_index, define_table, define_view, is_good, table_sql
 from parser.compile.inserted import kept_rows
-from parser.compile.load import load_schema, parsed, source_of
+from parser.compile.load import change_schema, parsed, source_of
 from parser.compile.query import compile_query, fixed_name
 from parser.compile.referring import again, misspelling, without_views
 from parser.errors import SqlError
 from parser.literals import Literals
+from parser.names import key, nearest
 from parser.plan import CatalogChange, Ddl
-from parser.schema import Domain, Index, Schema, Table, Thing, key
-from parser.suggest import nearest
+from parser.schema import Domain, Index, Schema, Table, Thing
 
 _RESERVED_PREFIXES = ("dirk_", "sqlite_")
 _Create = nodes.CreateTable | nodes.CreateDomain | nodes.CreateView | nodes.CreateIndex
@@ -71,7 +71,7 @@ def _created(schema: Schema, table: Table, texts: tuple[str, ...]) -> Ddl:
     made = _made("table", table.name, table.source)
     others = misspelling(schema, table)
     if others:
-        after = load_schema(schema, made, schema.version, Tolerance.RULES)
+        after = change_schema(schema, made, schema.version, Tolerance.RULES)
         texts += tuple(without_views(schema, after, others, again(after, others)))
     return Ddl(texts, made, "create_table", "table", table.name, rebuilds=bool(others))
 

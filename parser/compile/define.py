@@ -17,9 +17,9 @@ from parser.compile.sql import Risk, joint_risk
 from parser.compile.walk import every
 from parser.domains import Domain as Atoms
 from parser.errors import SqlError
+from parser.names import key, nearest
 from parser.printer import write_node
-from parser.schema import Column, Domain, Index, Reference, Schema, Table, View, key
-from parser.suggest import nearest
+from parser.schema import Column, Domain, Index, Reference, Schema, Table, View
 
 _CASCADES = frozenset(("cascade", "set null", "set default"))
 _MAX_COLUMNS = 2_000

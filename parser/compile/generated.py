@@ -15,7 +15,8 @@ from parser.compile.names import Scope
 from parser.compile.sources import table_scope
 from parser.compile.walk import every
 from parser.errors import SqlError
-from parser.schema import Column, key
+from parser.names import key
+from parser.schema import Column
 
 #: Errors of an expression that depends on more than its row.
 _NOT_ITS_OWN = frozenset(("not_repeatable", "not_supported", "aggregate_misplaced", "window_misplaced"))

@@ -16,17 +16,26 @@ from parser.compile.define import define_domain, define_index, define_table, def
 from parser.compile.walk import every
 from parser.errors import SqlError
 from parser.literals import Literals
+from parser.names import key
 from parser.plan import CatalogChange, Shaped
 from parser.printer import write
-from parser.schema import Schema, Thing, View, key
+from parser.schema import Schema, Thing, View
 from parser.shape import split, text
 from parser.statements import Statements
 
 _ORDER = ("domain", "table", "index", "view")
 
 
-def load_schema(base: Schema, changes: Iterable[CatalogChange], version: int, tolerance: Tolerance) -> Schema:
-    """`base` with `changes` applied. Objects may come in any order; what nothing touched stays the same object.
+def load_schema(rows: Iterable[CatalogChange], version: int) -> Schema:
+    """The schema that a catalog's rows describe. Raises SqlError when a row's DDL can't be understood any more."""
+    return change_schema(Schema(), rows, version)
+
+
+def change_schema(
+    base: Schema, changes: Iterable[CatalogChange], version: int, tolerance: Tolerance = Tolerance.NAMES
+) -> Schema:
+    """`base` after a DDL. Only what `changes` name is parsed, in whatever order it comes; what nothing touched stays
+    the same object.
 
     `tolerance`: what a definition may hold that no statement may say any more.
     """

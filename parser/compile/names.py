@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from parser import nodes
 from parser.compile.sql import ANY_RISK, Expression, Risk
 from parser.errors import SqlError
-from parser.schema import key
-from parser.suggest import nearest
+from parser.names import key, nearest
 
 
 @dataclass(frozen=True, slots=True)

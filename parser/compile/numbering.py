@@ -10,8 +10,9 @@ from parser import nodes
 from parser.compile import sql
 from parser.compile.context import Context
 from parser.errors import SqlError
+from parser.names import key
 from parser.plan import Ddl
-from parser.schema import Column, Table, key
+from parser.schema import Column, Table
 
 _SEQUENCE = "dirk_sequence"
 _RENUMBERED = "dirk_renumbered"

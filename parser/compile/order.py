@@ -12,7 +12,7 @@ from parser.compile.select import Core, position
 from parser.compile.sql import by_value
 from parser.compile.windows import order_term
 from parser.errors import SqlError
-from parser.schema import key
+from parser.names import key
 
 
 @dataclass(frozen=True, slots=True)

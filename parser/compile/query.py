@@ -16,7 +16,7 @@ from parser.compile.order import Ordering, by_output, by_scope
 from parser.compile.select import Core, ResultColumn, compile_select
 from parser.compile.sql import Expression, joint_risk
 from parser.errors import SqlError
-from parser.schema import key
+from parser.names import key
 from parser.shape import source_text
 
 #: SQLite's limits on terms of a compound select and on columns of a result.

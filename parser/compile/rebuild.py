@@ -19,8 +19,9 @@ from parser.compile.load import parsed
 from parser.compile.places import SQLITE_NAMES
 from parser.compile.sources import table_scope
 from parser.literals import Literals
+from parser.names import key
 from parser.plan import Shaped
-from parser.schema import Index, Schema, Table, View, key
+from parser.schema import Index, Schema, Table, View
 
 #: The table under construction while the old one is still there.
 REBUILT = "dirk_rebuilt"

@@ -12,7 +12,7 @@ from parser import nodes
 from parser.compile.algebra import gathering_calls
 from parser.compile.context import Context
 from parser.errors import SqlError
-from parser.schema import key
+from parser.names import key
 
 _UNIONS = ("union", "union all")
 

@@ -13,8 +13,8 @@ from parser.compile.sources import From, compile_sources
 from parser.compile.sql import ANY_RISK, Expression, Risk, by_value
 from parser.compile.windows import define_windows
 from parser.errors import SqlError
+from parser.names import key
 from parser.plan import Output
-from parser.schema import key
 from parser.shape import plain_name
 
 

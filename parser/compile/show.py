@@ -8,9 +8,10 @@ from parser.compile.context import Context, must_be_understood
 from parser.compile.ddl import things, unknown
 from parser.compile.load import parsed
 from parser.errors import SqlError
+from parser.names import key
 from parser.plan import Output, Query
 from parser.printer import write
-from parser.schema import Column, Table, key
+from parser.schema import Column, Table
 
 _RELATION = "fanasehoana"
 _KINDS = {"tables": "table", "domains": "domain", "views": "view", "indexes": "index"}

@@ -13,8 +13,8 @@ from parser.compile.names import CommonTable, Field, FieldsByKey, Scope, fields_
 from parser.compile.sql import ANY_RISK, NO_RISK, Risk
 from parser.domains import is_moment
 from parser.errors import SqlError
-from parser.schema import Column, View, key
-from parser.suggest import nearest
+from parser.names import key, nearest
+from parser.schema import Column, View
 
 #: SQLite joins at most this many tables.
 _MAX_TABLES = 64

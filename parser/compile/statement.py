@@ -14,8 +14,9 @@ from parser.compile.show import describe, show
 from parser.compile.translate import translate
 from parser.errors import SqlError
 from parser.literals import Literals, Look
+from parser.names import key
 from parser.plan import Change, Plan, Query, Shaped
-from parser.schema import Schema, Table, Thing, key
+from parser.schema import Schema, Table, Thing
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,9 @@ from typing import Any
 from parser import nodes
 from parser.compile.context import Context
 from parser.literals import Literals
+from parser.names import key
 from parser.plan import Shaped
-from parser.schema import Schema, key
+from parser.schema import Schema
 
 
 def stand_together(schema: Schema, node: nodes.Insert) -> bool:

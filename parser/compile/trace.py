@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from parser import nodes
-from parser.schema import key
+from parser.names import key
 
 if TYPE_CHECKING:
     from parser.compile.sql import Expression

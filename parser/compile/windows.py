@@ -8,8 +8,7 @@ from dataclasses import replace
 from parser import nodes
 from parser.compile.expressions import Env, expression
 from parser.errors import SqlError
-from parser.schema import key
-from parser.suggest import nearest
+from parser.names import key, nearest
 
 
 def order_term(compiled: str, term: nodes.OrderTerm) -> str:

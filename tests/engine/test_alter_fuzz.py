@@ -20,8 +20,9 @@ from dirk_gevent.engine.results import converted
 from dirk_gevent.engine.transaction import Transaction
 from dirk_gevent.log.entry import LoggedStatement
 from parser.errors import SqlError
+from parser.names import key
 from parser.printer import quoted
-from parser.schema import Schema, key
+from parser.schema import Schema
 from parser.shape import split
 from tests.engine.alterations.world import Changes, Names, tables, view
 from tests.engine.constraints.changes import Statement

@@ -10,7 +10,7 @@ import pytest
 
 from parser.assigned import unassigned
 from parser.errors import SqlError
-from parser.schema import key
+from parser.names import key
 from parser.shape import split
 from parser.statements import Statements
 

@@ -49,7 +49,7 @@ def work_of(name: str, n: int) -> int:
     def run() -> None:
         plan = compiled(expanded(text, n), schema)
         if isinstance(plan, Ddl):
-            schema.changed(plan.catalog, schema.version + 1)
+            load.change_schema(schema, plan.catalog, schema.version + 1)
 
     return bytecodes(run)
 
@@ -85,7 +85,7 @@ def test_a_catalog_is_loaded_in_linear_time(texts: tuple[str, ...], sizes: tuple
         things = [(kind, each) for kind, found in kinds.items() for each in found.values()]
         rows = [CatalogChange(kind, each.key, each.name, each.source) for kind, each in things]
         rows = rows if order == "as made" else rows[::-1]
-        work.append(bytecodes(lambda rows=rows: Schema().changed(rows, 1)))  # type: ignore[misc]
+        work.append(bytecodes(lambda rows=rows: load.load_schema(rows, 1)))  # type: ignore[misc]
     must_be_linear(work, str(texts))
 
 

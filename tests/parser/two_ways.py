@@ -20,8 +20,8 @@ from parser.compile.context import Context
 from parser.compile.statement import _compile, _reads
 from parser.errors import SqlError
 from parser.literals import Literals
+from parser.names import key
 from parser.plan import Args, Change, Ddl, Plan, Query, Shaped, Value
-from parser.schema import key
 from parser.shape import split
 from tests.parser.small_database import STATEMENTS, SmallDatabase, one_by_one
 

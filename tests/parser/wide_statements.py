@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from parser.compile import compile_statement
+from parser.compile.load import change_schema
 from parser.plan import Ddl, Plan
 from parser.schema import Schema
 from parser.shape import split
@@ -168,5 +169,5 @@ def defined(texts: list[str]) -> Schema:
     for text in texts:
         plan = compiled(text, schema)
         assert isinstance(plan, Ddl)
-        schema = schema.changed(plan.catalog, schema.version + 1)
+        schema = change_schema(schema, plan.catalog, schema.version + 1)
     return schema

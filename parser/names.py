@@ -1,9 +1,17 @@
-"""The nearest known name to one that is not known."""
+"""Names: the form in which they are compared, and the known name nearest to an unknown one."""
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable
 from difflib import get_close_matches
+
+
+def key(name: str) -> str:
+    """The form in which names are compared: NFC, then casefold (`É`, `é` and their decomposed forms are one)."""
+    if name.isascii():
+        return name.lower()
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
