@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
 from typing import Final
 
 from parser import set_operators
@@ -12,6 +11,7 @@ from parser.errors import SqlError
 from parser.keywords import NAME_TOKENS, RESERVED, TOKENS
 from parser.plan import InDatabase
 from parser.repetition import repeated
+from parser.tokens import Token
 
 #: Deepest nesting of parentheses in a statement.
 MAX_NESTING: Final = 200
@@ -47,20 +47,6 @@ SIGNS: Final = {
     "BAR": "|", "AT": "@", "ARROW": "->", "LONG_ARROW": "->>",
 }  # fmt: skip
 _SIGN_TOKENS: Final = {sign: token for token, sign in SIGNS.items()} | {"==": "EQ", "!=": "NE", "^": "INTERSECT"}
-
-
-@dataclass(slots=True)
-class Token:
-    """One token. `lexpos` and `endlexpos` are places in the shape.
-
-    `value`: a word or name as written (back quotes taken off), a literal's index, a parameter's `$name` or its
-    position among the `?`.
-    """
-
-    type: str
-    value: str | int
-    lexpos: int
-    endlexpos: int
 
 
 def name_end(shape: str, place: int) -> int:

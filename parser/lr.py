@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias, cast
 
 from parser.grammar_base import P, grows, passes
-from parser.lexer import Lexer, SyntaxFault, Token
+from parser.lexer import Lexer, SyntaxFault
+from parser.tokens import Token
 
 _END: Final = "$end"
 

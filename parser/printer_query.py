@@ -31,7 +31,7 @@ from parser.nodes import (
     Values,
     With,
 )
-from parser.printer import Writer, writes
+from parser.printer_writer import Writer, writes
 from parser.shape import column_name
 
 _SIDES = {"inner": "SIDE_INNER", "left": "SIDE_LEFT", "right": "SIDE_RIGHT", "full": "SIDE_FULL"}

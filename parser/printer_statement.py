@@ -51,7 +51,7 @@ from parser.nodes import (
     Upsert,
     Use,
 )
-from parser.printer import Writer, quoted, writes
+from parser.printer_writer import Writer, quoted, writes
 
 
 def _with(writer: Writer, node: Insert | Update | Delete) -> str:

@@ -10,10 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-if TYPE_CHECKING:
-    from parser.lexer import Token
+from parser.tokens import Token
 
 _SIGNS: Final = {"PLUS": "UNION", "MINUS": "EXCEPT"}
 _OPERATORS: Final = frozenset(("UNION", "EXCEPT", "INTERSECT"))

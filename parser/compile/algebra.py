@@ -9,12 +9,11 @@ with the rows that it adds, takes away or sets below it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from parser import nodes, printer
-from parser.compile.functions import FUNCTIONS, Sort
-from parser.names import key
+from parser.compile.aggregates import gathering_calls
 from parser.plan import Value
 
 _SETS = {"union": "∪", "union all": "⊎", "except": "−", "intersect": "∩"}
@@ -176,22 +175,3 @@ class _Reader:
 
     def _distinct(self, calls: Sequence[nodes.Call]) -> str:
         return ", ".join(dict.fromkeys(self._text(each) for each in calls))
-
-
-def gathering_calls(node: object) -> Iterator[nodes.Call]:
-    """The aggregate and window calls in an expression, those of its subqueries left out."""
-    if isinstance(node, nodes.Call) and (node.over is not None or _is_aggregate(node)):
-        yield node
-    elif isinstance(node, tuple):
-        for each in node:
-            yield from gathering_calls(each)
-    elif is_dataclass(node) and not isinstance(node, nodes.Query):
-        for each_field in fields(node):
-            yield from gathering_calls(getattr(node, each_field.name))
-
-
-def _is_aggregate(call: nodes.Call) -> bool:
-    function = FUNCTIONS.get(key(call.name.text))
-    if function is None or function.sort is not Sort.AGGREGATE:
-        return False
-    return call.name.text.lower() not in ("min", "max") or len(call.arguments) == 1

@@ -8,7 +8,7 @@ from typing import Any
 
 from parser import nodes
 from parser.compile import follow
-from parser.compile.changes import column_of
+from parser.compile.assignments import column_of
 from parser.compile.constraints import adding_constraint, column_rewrite, dropping_constraint
 from parser.compile.context import Context, Tolerance
 from parser.compile.ddl import check_index_name, check_name

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from parser import nodes
 from parser.bind import in_order
 from parser.compile import numbering, sql
+from parser.compile.assignments import GivenColumns, assignments
 from parser.compile.context import Context
 from parser.compile.ctes import with_clause
-from parser.compile.expressions import Env, condition, expression, expressions, gathers_here
-from parser.compile.inserted import RowByRow, note_cells, query_cells, row_by_row, row_offset, rows_text, stored
+from parser.compile.expressions import Env, condition
+from parser.compile.inserted import RowByRow, row_by_row, row_offset, rows_text
 from parser.compile.limited import kept_text
 from parser.compile.names import Scope
 from parser.compile.places import insertable
-from parser.compile.query import compile_query
 from parser.compile.select import ResultColumn, result_columns
 from parser.compile.sources import From, compile_sources, relation_fields
 from parser.compile.together import stand_together, together
 from parser.compile.upserts import upserts_text
 from parser.errors import SqlError
-from parser.names import key, nearest
+from parser.names import key
 from parser.plan import Change, Foreign
 from parser.schema import Column, Schema, Table
 
@@ -46,47 +46,6 @@ def target(context: Context, name: nodes.Name, shown: nodes.Name | None) -> Targ
     fields = relation_fields(table.columns, alias, table.name)
     source = From(f"{sql.name(table.name)} AS {alias}", fields, {key((shown or name).text): fields}, table.name)
     return Target(table, alias, source)
-
-
-def column_of(table: Table, name: nodes.Name) -> Column:
-    """The column `name` of `table`. Raises unknown_column with the nearest name."""
-    wanted = key(name.text)
-    for column in table.columns:
-        if column.key == wanted:
-            return column
-    close = nearest(name.text, [column.name for column in table.columns])
-    raise SqlError("unknown_column", name=name.text, nearest=close, place=name.place)
-
-
-class GivenColumns:
-    """The columns of a table that a statement gives values, found by their names; each is given one once."""
-
-    def __init__(self, table: Table, by_key: Mapping[str, Column] | None = None) -> None:
-        self._table = table
-        self._by_key = by_key or {column.key: column for column in table.columns}
-        self._taken: set[str] = set()
-
-    def afresh(self) -> GivenColumns:
-        """The columns for another clause of the statement."""
-        return GivenColumns(self._table, self._by_key)
-
-    def find(self, names: Iterable[nodes.Name]) -> list[Column]:
-        """The columns in the order of their names. Raises unknown_column, and generated_given (428C9) for one that is
-        computed."""
-        return [self._found(name) for name in names]
-
-    def take(self, columns: Sequence[Column], names: Sequence[nodes.Name]) -> None:
-        """Notes that `columns`, which `names` name, are given values. Raises column_twice."""
-        for column, name in zip(columns, names, strict=True):
-            if column.key in self._taken:
-                raise SqlError("column_twice", name=column.name, place=name.place)
-            self._taken.add(column.key)
-
-    def _found(self, name: nodes.Name) -> Column:
-        column = self._by_key.get(key(name.text)) or column_of(self._table, name)
-        if column.generated is not None:
-            raise SqlError("generated_given", name=column.name, place=name.place)
-        return column
 
 
 # --- INSERT --------------------------------------------------------------------------------------------------
@@ -193,44 +152,6 @@ def update(context: Context, node: nodes.Update) -> Change:
     text += _where(env, node, goal, scope)
     returning, outputs = _returning(context, goal, node.returning)
     return _change(context, text + returning, "update", goal.table, outputs, [goal.table.name])
-
-
-def assignments(env: Env, names: GivenColumns, given: tuple[nodes.Assignment, ...]) -> str:
-    """The SET list. Raises column_twice, column_count and what its expressions raise."""
-    texts: list[str] = []
-    for each in given:
-        columns = names.find(each.columns)
-        names.take(columns, each.columns)
-        texts += _assigned(env, columns, each.value)
-    return ", ".join(texts)
-
-
-def _assigned(env: Env, columns: list[Column], value: nodes.Expr) -> list[str]:
-    row = env.scope.fields[0].sql
-    if isinstance(value, nodes.Row):
-        if len(value.items) != len(columns):
-            raise SqlError("column_count", wanted=len(columns), found=len(value.items), place=value.place)
-        cells = expressions(env, value.items)
-        note_cells(env.context, columns, cells)
-        pairs = zip(columns, cells, strict=True)
-        return [f"{sql.name(column.name)} = {stored(column, cell, row)}" for column, cell in pairs]
-    if len(columns) == 1:
-        compiled = expression(env, value)
-        if compiled.aggregate or compiled.windowed:
-            raise SqlError("aggregate_misplaced", place=value.place)
-        note_cells(env.context, columns, [compiled])
-        return [f"{sql.name(columns[0].name)} = {stored(columns[0], compiled, row)}"]
-    if not isinstance(value, nodes.ScalarQuery):
-        raise SqlError("column_count", wanted=len(columns), found=1, place=value.place)
-    before = len(env.context.gathered)
-    inner = compile_query(env.context, value.query, env.scope, first_row=True, named=True)
-    if gathers_here(env, before):
-        raise SqlError("aggregate_misplaced", place=value.place)
-    if len(inner.columns) != len(columns):
-        raise SqlError("column_count", wanted=len(columns), found=len(inner.columns), place=value.place)
-    texts = query_cells(columns, inner.columns)
-    heads = sql.names([column.name for column in columns])
-    return [f"({heads}) = (SELECT {', '.join(texts)} FROM ({inner.sql}) AS v)"]
 
 
 def delete(context: Context, node: nodes.Delete) -> Change:

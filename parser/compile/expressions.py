@@ -9,7 +9,7 @@ from typing import Any
 
 from parser import nodes
 from parser.compile import casts, division
-from parser.compile.algebra import gathering_calls
+from parser.compile.aggregates import gathering_calls
 from parser.compile.context import Context
 from parser.compile.names import Scope
 from parser.compile.sql import (

@@ -25,7 +25,7 @@ from parser.lexer import name_end
 from parser.literals import Literals
 from parser.names import key
 from parser.plan import CatalogChange, Shaped
-from parser.printer import quoted
+from parser.printer_writer import quoted
 from parser.schema import Schema, Table, View
 from parser.shape import source_text
 from parser.shape import text as statement_text

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 
 from parser import nodes
-from parser.compile.algebra import gathering_calls
+from parser.compile.aggregates import gathering_calls
 from parser.compile.context import Context
 from parser.errors import SqlError
 from parser.names import key

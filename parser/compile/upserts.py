@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from parser import nodes
+from parser.compile.assignments import GivenColumns, assignments
 from parser.compile.context import Context
 from parser.compile.expressions import Env, condition, expression
 from parser.compile.names import Scope
@@ -13,17 +13,11 @@ from parser.compile.sources import From, relation_fields
 from parser.compile.sql import index_term
 from parser.schema import Table
 
-if TYPE_CHECKING:
-    from parser.compile.changes import GivenColumns
-
 
 def upserts_text(
     context: Context, table: Table, source: From, parent: Scope, upserts: tuple[nodes.Upsert, ...]
 ) -> str:
     """The ON CONFLICT clauses; DO UPDATE sees the row that is there, and the refused one as `excluded`."""
-    # Assignments are the same as UPDATE's.
-    from parser.compile.changes import GivenColumns
-
     # SQLite compares a target with the text of an index, in which values are written out.
     plain = relation_fields(table.columns, "", table.name)
     scope = Scope(fields=plain, sources=dict.fromkeys(source.sources, plain))
@@ -35,8 +29,6 @@ def upserts_text(
 
 
 def _upsert_text(upsert: nodes.Upsert, target: Env, changed: Env, names: GivenColumns) -> str:
-    from parser.compile.changes import assignments
-
     text = " ON CONFLICT"
     if upsert.target:
         text += f" ({', '.join(index_term(expression(target, term.expr).sql) for term in upsert.target)})"

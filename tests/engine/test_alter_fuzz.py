@@ -21,7 +21,7 @@ from dirk_gevent.engine.transaction import Transaction
 from dirk_gevent.log.entry import LoggedStatement
 from parser.errors import SqlError
 from parser.names import key
-from parser.printer import quoted
+from parser.printer_writer import quoted
 from parser.schema import Schema
 from parser.shape import split
 from tests.engine.alterations.world import Changes, Names, tables, view
