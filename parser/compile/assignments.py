@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from parser import nodes
 from parser.compile import sql
-from parser.compile.expressions import Env, expression, expressions, gathers_here
+from parser.compile.context import Env
+from parser.compile.expressions import expression, expressions, gathers_here
 from parser.compile.inserted import note_cells, query_cells, stored
 from parser.compile.query import compile_query
 from parser.errors import SqlError

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from parser import nodes
 from parser.compile import windows
-from parser.compile.expressions import Env, all_boolean, condition, expression, expressions, joined
+from parser.compile.context import Env
+from parser.compile.expressions import all_boolean, condition, expression, expressions, joined
 from parser.compile.functions import FUNCTIONS, Function, Sort
 from parser.compile.names import Scope
 from parser.compile.sql import Expression, Risk, combine, joint_risk

@@ -9,14 +9,15 @@ from parser import nodes
 from parser.bind import in_order
 from parser.compile import numbering, sql
 from parser.compile.assignments import GivenColumns, assignments
-from parser.compile.context import Context
+from parser.compile.context import Context, Env
 from parser.compile.ctes import with_clause
-from parser.compile.expressions import Env, condition
+from parser.compile.expressions import condition
 from parser.compile.inserted import RowByRow, row_by_row, row_offset, rows_text
 from parser.compile.limited import kept_text
 from parser.compile.names import Scope
 from parser.compile.places import insertable
-from parser.compile.select import ResultColumn, result_columns
+from parser.compile.result import ResultColumn
+from parser.compile.select import result_columns
 from parser.compile.sources import From, compile_sources, relation_fields
 from parser.compile.together import stand_together, together
 from parser.compile.upserts import upserts_text

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from parser import nodes
 from parser.bind import in_order
 from parser.compile import sql
+from parser.compile.names import Scope
+from parser.compile.result import Compiled
+from parser.compile.sql import Expression
 from parser.compile.trace import Trace
 from parser.domains import Named, built_in_names
 from parser.errors import SqlError
@@ -16,9 +20,6 @@ from parser.literals import Literals
 from parser.names import key, nearest
 from parser.plan import Bind, Value
 from parser.schema import Domain, Schema, Table, Thing, View
-
-if TYPE_CHECKING:
-    from parser.compile.names import Scope
 
 #: SQLite takes 32,766 variables; literals past this position are written into the SQL.
 MAX_BOUND_LITERALS = 32_000
@@ -35,6 +36,23 @@ class Tolerance(IntEnum):
     NONE = 0
     RULES = 1
     NAMES = 2
+
+
+class QueryCompiler(Protocol):
+    """What compiles a whole query (`query.compile_query`)."""
+
+    def __call__(
+        self, context: Context, query: nodes.Query, parent: Scope | None, named: bool = False, first_row: bool = False
+    ) -> Compiled: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Compilers:
+    """What compiles function calls and whole queries, for the compilers that these are built on: an expression may hold
+    either, FROM and WITH hold queries."""
+
+    call: Callable[[Env, nodes.Call], Expression]
+    query: QueryCompiler
 
 
 @dataclass(slots=True)
@@ -54,6 +72,7 @@ class Context:
 
     schema: Schema
     literals: Literals
+    compilers: Compilers
     for_write: bool = False
     inline: bool = False
     written: bool = False
@@ -177,6 +196,14 @@ class Context:
 
     def _bound_literals(self) -> int:
         return min(self.literals.count(), MAX_BOUND_LITERALS)
+
+
+@dataclass(frozen=True, slots=True)
+class Env:
+    """Where an expression is compiled: the statement's context and the names in reach."""
+
+    context: Context
+    scope: Scope
 
 
 def must_be_understood(found: Table | View, name: nodes.Name) -> None:

@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from parser import nodes
 from parser.compile.context import Context
 from parser.compile.names import CommonTable, Field, Scope
 from parser.compile.recursion import check_recursion, leftmost, names, references
+from parser.compile.result import Compiled, fields_of
 from parser.compile.sql import ANY_RISK
 from parser.errors import SqlError
 from parser.names import key
-
-if TYPE_CHECKING:
-    from parser.compile.query import Compiled
 
 
 def with_clause(context: Context, with_: nodes.With | None, scope: Scope) -> str:
@@ -53,9 +50,6 @@ def _cte(
     context: Context, with_: nodes.With, cte: nodes.Cte, scope: Scope, taken: frozenset[str]
 ) -> str:
     """One table's text; it is in `scope` then."""
-    # Queries need WITH and WITH needs queries.
-    from parser.compile.query import compile_query
-
     # Of DirkDB's own: `WITH t1 AS (SELECT … FROM "t1")` would read itself where a table is called so.
     sql_name = f"dirk_{context.alias()}"
     context.shown[sql_name] = cte.name.text
@@ -64,9 +58,9 @@ def _cte(
     if (with_.recursive or name_key not in taken) and names(cte.query, name_key):
         check_recursion(context, cte)
         start = nodes.Query(leftmost(cte.query.body), with_=cte.query.with_)
-        first = compile_query(_apart(context), start, scope, named=True)
+        first = context.compilers.query(_apart(context), start, scope, named=True)
         scope.common[name_key] = _unknown(_common(context, cte, first, sql_name))
-    compiled = compile_query(context, cte.query, scope, named=True)
+    compiled = context.compilers.query(context, cte.query, scope, named=True)
     common = scope.common[name_key] = _common(context, cte, compiled, sql_name)
     hint = {None: "", True: "MATERIALIZED ", False: "NOT MATERIALIZED "}[cte.materialized]
     heads = ", ".join(each.sql for each in common.columns)
@@ -140,9 +134,7 @@ def _unknown(common: CommonTable) -> CommonTable:
 
 
 def _common(context: Context, cte: nodes.Cte, compiled: Compiled, sql_name: str) -> CommonTable:
-    from parser.compile.query import fields_of
-
-    fields: Sequence[Field] = fields_of(context, compiled, "", cte.name.text)
+    fields: Sequence[Field] = fields_of(context.literals, compiled, "", cte.name.text)
     if cte.columns:
         if len(cte.columns) != len(fields):
             raise SqlError("column_count", wanted=len(cte.columns), found=len(fields), place=cte.name.place)

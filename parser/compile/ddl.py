@@ -6,12 +6,14 @@ from collections.abc import Mapping
 
 from parser import domains, nodes
 from parser.compile import numbering, sql
+from parser.compile.compilers import COMPILERS
 from parser.compile.context import Context, Tolerance
 from parser.compile.define import define_domain, define_index, define_table, define_view, is_good, table_sql
 from parser.compile.inserted import kept_rows
 from parser.compile.load import change_schema, parsed, source_of
-from parser.compile.query import compile_query, fixed_name
+from parser.compile.query import compile_query
 from parser.compile.referring import again, misspelling, without_views
+from parser.compile.result import fixed_name
 from parser.errors import SqlError
 from parser.literals import Literals
 from parser.names import key, nearest
@@ -88,7 +90,7 @@ def _create_as(context: Context, node: nodes.CreateTable, query: nodes.Query) ->
     name = node.name.text
     context.inline = True
     compiled = compile_query(context, query, None)
-    columns = [fixed_name(context, each) for each in compiled.columns]
+    columns = [fixed_name(context.literals, each) for each in compiled.columns]
     _check_distinct(columns, node.name.place)
     texts = [
         f"`{column.replace('`', '``')}`{' BOOLEAN' if each.is_boolean else ''}"
@@ -97,7 +99,7 @@ def _create_as(context: Context, node: nodes.CreateTable, query: nodes.Query) ->
     source = f"CREATE TABLE `{name.replace('`', '``')}` ({', '.join(texts)})"
     shaped, definition = parsed(source)
     assert isinstance(definition, nodes.CreateTable)
-    inner = Context(context.schema, Literals(shaped))
+    inner = Context(context.schema, Literals(shaped), COMPILERS)
     table = define_table(inner, definition, source)
     _check_children(context.schema, table)
     create = table_sql(inner, definition, table)

@@ -7,11 +7,12 @@ from dataclasses import replace
 
 from parser import domains, nodes
 from parser.compile import generated, numbering, sound, sql
-from parser.compile.context import Context
-from parser.compile.expressions import Env, collation, expression
+from parser.compile.context import Context, Env
+from parser.compile.expressions import collation, expression
 from parser.compile.kept import CHECK, INDEX, default_expression, kept_expression, pure_expression
 from parser.compile.names import Scope
-from parser.compile.query import compile_query, fixed_name
+from parser.compile.query import compile_query
+from parser.compile.result import fixed_name
 from parser.compile.sources import table_scope
 from parser.compile.sql import Risk, joint_risk
 from parser.compile.walk import every
@@ -296,7 +297,7 @@ def define_view(context: Context, node: nodes.CreateView, source: str) -> tuple[
     """
     context.inline, context.for_write = True, True
     compiled = compile_query(context, node.query, None)
-    names = [fixed_name(context, each) for each in compiled.columns]
+    names = [fixed_name(context.literals, each) for each in compiled.columns]
     if node.columns:
         if len(node.columns) != len(names):
             raise SqlError("column_count", wanted=len(node.columns), found=len(names), place=node.name.place)

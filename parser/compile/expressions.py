@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from parser import nodes
 from parser.compile import casts, division
 from parser.compile.aggregates import gathering_calls
-from parser.compile.context import Context
-from parser.compile.names import Scope
+from parser.compile.context import Env
 from parser.compile.sql import (
     ANY_RISK,
     MAX_DEPTH,
@@ -34,14 +33,6 @@ _RISKS = {
     **dict.fromkeys(("%", "&", "|", "<<", ">>", "~"), NO_RISK),
     **dict.fromkeys(("||", "->"), TEXT_RISK),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Env:
-    """Where an expression is compiled: the statement's context and the names in reach."""
-
-    context: Context
-    scope: Scope
 
 
 def expression(env: Env, node: nodes.Expr) -> Expression:
@@ -233,13 +224,10 @@ def _scalar_query(env: Env, node: nodes.ScalarQuery) -> Expression:
 
 def _subquery(env: Env, query: nodes.Query, width: int | None = None, first_row: bool = False) -> Expression:
     """A subquery's text. `width`: how many columns it must have; `first_row`: only its first row is looked at."""
-    # The compiler of queries needs this module for every clause, so it is looked up when it is needed.
-    from parser.compile.query import compile_query
-
     if env.context.clause:
         raise SqlError("not_supported", what=f"{env.context.clause} (SELECT …)", place=query.place)
     before = len(env.context.gathered)
-    compiled = compile_query(env.context, query, env.scope, first_row=first_row)
+    compiled = env.context.compilers.query(env.context, query, env.scope, first_row=first_row)
     if width is not None and len(compiled.columns) != width:
         raise SqlError("subquery_columns", wanted=width, found=len(compiled.columns), place=query.place)
     text, first = f"({compiled.sql})" if first_row else compiled.sql, compiled.columns[0]
@@ -286,10 +274,7 @@ def collation(name: nodes.Name) -> str:
 
 
 def _call(env: Env, node: nodes.Call) -> Expression:
-    # Calls compile their own arguments: a module of their own, for which this one is the way to do it.
-    from parser.compile import calls
-
-    return calls.call(env, node)
+    return env.context.compilers.call(env, node)
 
 
 def _row(env: Env, node: nodes.Row) -> Expression:

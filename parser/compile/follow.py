@@ -14,6 +14,7 @@ from types import MappingProxyType
 
 from parser import nodes
 from parser.compile import sql
+from parser.compile.compilers import COMPILERS
 from parser.compile.context import Context, Tolerance
 from parser.compile.define import define_view
 from parser.compile.load import parsed
@@ -208,7 +209,7 @@ def compiled(schema: Schema, source: str, trace: Trace) -> tuple[View, str]:
     """The view that a definition makes in `schema`, and its select for SQLite; `trace` gathers what names mean."""
     shaped, create = parsed(source)
     assert isinstance(create, nodes.CreateView)
-    context = Context(schema, Literals(shaped), tolerance=Tolerance.RULES, trace=trace)
+    context = Context(schema, Literals(shaped), COMPILERS, tolerance=Tolerance.RULES, trace=trace)
     return define_view(context, create, source)
 
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from parser import domains, nodes
 from parser.compile import numbering, sound, sql
 from parser.compile.casts import once
-from parser.compile.context import Context
-from parser.compile.expressions import Env, expressions
+from parser.compile.context import Context, Env
+from parser.compile.expressions import expressions
 from parser.compile.names import Scope
 from parser.compile.places import ROW_PLACE, placed
-from parser.compile.query import Compiled, compile_query
-from parser.compile.select import ResultColumn
+from parser.compile.query import compile_query
+from parser.compile.result import Compiled, ResultColumn
 from parser.compile.sql import Expression, Risk
 from parser.errors import SqlError
 from parser.schema import Column, Table

@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from parser import nodes
-from parser.compile.context import Context, Tolerance
-from parser.compile.expressions import Env, condition, expression
+from parser.compile.context import Context, Env, Tolerance
+from parser.compile.expressions import condition, expression
 from parser.compile.names import Scope
 from parser.compile.sql import Expression
 from parser.errors import SqlError

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from parser import nodes
-from parser.compile.context import Context
-from parser.compile.expressions import Env, condition, expression
+from parser.compile.context import Context, Env
+from parser.compile.expressions import condition, expression
 from parser.compile.limits import limit_text
 from parser.compile.names import Scope
 from parser.compile.places import SQLITE_NAMES

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from parser import nodes
 from parser.compile.casts import once
-from parser.compile.context import Context
-from parser.compile.expressions import Env, condition
+from parser.compile.context import Context, Env
+from parser.compile.expressions import condition
 from parser.compile.names import Scope
 from parser.errors import SqlError
 

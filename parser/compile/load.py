@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 from cachetools import LRUCache
 
 from parser import nodes
+from parser.compile.compilers import COMPILERS
 from parser.compile.context import Context, Tolerance
 from parser.compile.define import define_domain, define_index, define_table, define_view
 from parser.compile.walk import every
@@ -180,7 +181,7 @@ def _define(schema: Schema, change: CatalogChange, tolerance: Tolerance) -> Thin
         if known is not None:
             return known
     shaped, statement = parsed(source)
-    context = Context(schema, Literals(shaped), tolerance=tolerance)
+    context = Context(schema, Literals(shaped), COMPILERS, tolerance=tolerance)
     thing = _definition(context, statement, source)
     found = tuple((*names, each) for names, each in context.found.items())
     with _memory_lock:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from parser import nodes
-from parser.compile.context import Context
-from parser.compile.expressions import Env, collation, expression
+from parser.compile.context import Context, Env
+from parser.compile.expressions import collation, expression
 from parser.compile.names import Field, Scope
 from parser.compile.select import Core, position
 from parser.compile.sql import by_value

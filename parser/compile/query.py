@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from parser import nodes
-from parser.compile.context import Context
+from parser.compile.context import Context, Env
 from parser.compile.ctes import with_clause
-from parser.compile.expressions import Env, all_boolean, condition, joined
+from parser.compile.expressions import all_boolean, condition, joined
 from parser.compile.limits import limit_text
-from parser.compile.names import Field, Scope
+from parser.compile.names import Scope
 from parser.compile.order import Ordering, by_output, by_scope
-from parser.compile.select import Core, ResultColumn, compile_select
+from parser.compile.result import Compiled, ResultColumn
+from parser.compile.select import Core, compile_select
 from parser.compile.sql import Expression, joint_risk
 from parser.errors import SqlError
-from parser.names import key
-from parser.shape import source_text
 
 #: SQLite's limits on terms of a compound select and on columns of a result.
 _MAX_TERMS = 500
@@ -25,15 +24,6 @@ _MAX_COLUMNS = 2_000
 #: A column of a table of some FROM: VALUES has none of its own.
 _OUTER = re.compile(r"\bt\d+\.")
 _WORDS = {"union": "UNION", "union all": "UNION ALL", "except": "EXCEPT", "intersect": "INTERSECT"}
-
-
-@dataclass(frozen=True, slots=True)
-class Compiled:
-    """A query in SQLite's SQL, its result columns, and the name of its relation (the first table of its FROM)."""
-
-    sql: str
-    columns: tuple[ResultColumn, ...]
-    relation: str
 
 
 def compile_query(
@@ -69,30 +59,6 @@ def _finish(context: Context, query: nodes.Query, core: Core, ordering: Ordering
     if query.limit is not None:
         text += limit_text(context, query.limit)
     return Compiled(text, core.columns, core.relation)
-
-
-def fields_of(context: Context, compiled: Compiled, prefix: str, origin: str) -> tuple[Field, ...]:
-    """The columns c1, c2 … of a named query as an outer one sees them; `origin` '' keeps each column's own."""
-    fields = []
-    for number, column in enumerate(compiled.columns, 1):
-        name = fixed_name(context, column)
-        text = f"{prefix}c{number}"
-        fields.append(
-            Field(name, key(name), text, origin or column.origin, column.is_boolean, risk=column.risk)
-        )
-    return tuple(fields)
-
-
-def fixed_name(context: Context, column: ResultColumn) -> str:
-    """A column's name where others may refer to it: literals in it become part of the plan's key."""
-    if column.first_literal < 0:
-        return column.name
-    first, count = (
-        column.first_literal,
-        column.name.count("'i'") + column.name.count("'r'") + column.name.count("'s'"),
-    )
-    context.literals.look_at_texts(range(first, first + count))
-    return source_text(column.name, first, context.literals.shaped)
 
 
 # --- bodies that are no plain select -------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from itertools import pairwise
 
 from parser import nodes
 from parser.compile import numbering, sql
+from parser.compile.compilers import COMPILERS
 from parser.compile.context import Context, Tolerance
 from parser.compile.define import column_sql, define_index, define_view, table_sql
 from parser.compile.load import parsed
@@ -165,4 +166,4 @@ def view_sql(schema: Schema, old: View) -> str:
 
 def _reading(schema: Schema, shaped: Shaped) -> Context:
     """The context in which a definition that is there is read again."""
-    return Context(schema, Literals(shaped), for_write=True, inline=True, tolerance=Tolerance.RULES)
+    return Context(schema, Literals(shaped), COMPILERS, for_write=True, inline=True, tolerance=Tolerance.RULES)

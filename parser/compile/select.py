@@ -6,36 +6,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from parser import nodes
-from parser.compile.context import Context, Tolerance
-from parser.compile.expressions import Env, condition, expression
+from parser.compile.context import Context, Env, Tolerance
+from parser.compile.expressions import condition, expression
 from parser.compile.names import Field, Scope
+from parser.compile.result import ResultColumn
 from parser.compile.sources import From, compile_sources
-from parser.compile.sql import ANY_RISK, Expression, Risk, by_value
+from parser.compile.sql import Expression, by_value
 from parser.compile.windows import define_windows
 from parser.errors import SqlError
 from parser.names import key
-from parser.plan import Output
 from parser.shape import plain_name
-
-
-@dataclass(frozen=True, slots=True)
-class ResultColumn:
-    """One column of a result. `first_literal` ≥ 0: `name` is source text with literals (see `plan.Output`).
-
-    `has_name`: given by AS, or a column's own, so that ORDER BY may use it. `risk` as `Expression` has it.
-    """
-
-    name: str
-    origin: str
-    is_boolean: bool = False
-    first_literal: int = -1
-    expression: Expression | None = None
-    has_name: bool = True
-    risk: Risk = ANY_RISK
-
-    def output(self) -> Output:
-        """This column as a plan tells it."""
-        return Output(self.name, self.origin, self.is_boolean, self.first_literal)
 
 
 @dataclass(frozen=True, slots=True)

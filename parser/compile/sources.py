@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 
 from parser import nodes
 from parser.compile import sql
-from parser.compile.context import Context, Tolerance, must_be_understood
-from parser.compile.expressions import Env, condition
+from parser.compile.context import Context, Env, Tolerance, must_be_understood
+from parser.compile.expressions import condition
 from parser.compile.names import CommonTable, Field, FieldsByKey, Scope, fields_by_key
+from parser.compile.result import fields_of
 from parser.compile.sql import ANY_RISK, NO_RISK, Risk
 from parser.domains import is_moment
 from parser.errors import SqlError
@@ -130,16 +131,13 @@ def _common(common: CommonTable, alias: str, shown: str) -> From:
 
 
 def _derived(context: Context, node: nodes.Derived, parent: Scope | None) -> From:
-    # Queries need FROM and FROM needs queries: looked up when a subquery is there.
-    from parser.compile.query import compile_query, fields_of
-
     # A subquery in FROM sees the queries around its own, not its neighbours.
-    inner = compile_query(context, node.query, parent, named=True)
+    inner = context.compilers.query(context, node.query, parent, named=True)
     alias = context.alias()
     shown = node.alias.text if node.alias else ""
     if shown:
         context.shown[alias] = shown
-    fields = fields_of(context, inner, f"{alias}.", shown)
+    fields = fields_of(context.literals, inner, f"{alias}.", shown)
     sources = {key(shown): fields} if shown else {}
     return From(f"({inner.sql}) AS {alias}", fields, sources, shown or inner.relation)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from parser import nodes
 from parser.compile import changes, ddl
 from parser.compile.alter import alter_table
+from parser.compile.compilers import COMPILERS
 from parser.compile.context import Context
 from parser.compile.explain import explain
 from parser.compile.query import compile_query
@@ -40,7 +41,7 @@ def compile_statement(statement: nodes.Statement, shaped: Shaped, schema: Schema
     Statements of a session or the cluster (USE, BEGIN, CREATE DATABASE, …) have no plan: not_supported.
     """
     literals = Literals(shaped)
-    context = Context(schema, literals, for_write=for_write or not _reads(statement))
+    context = Context(schema, literals, COMPILERS, for_write=for_write or not _reads(statement))
     try:
         plan = _compile(context, statement)
     except RecursionError:

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from parser import nodes
 from parser.compile.assignments import GivenColumns, assignments
-from parser.compile.context import Context
-from parser.compile.expressions import Env, condition, expression
+from parser.compile.context import Context, Env
+from parser.compile.expressions import condition, expression
 from parser.compile.names import Scope
 from parser.compile.sources import From, relation_fields
 from parser.compile.sql import index_term

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from parser import nodes
-from parser.compile.expressions import Env, expression
+from parser.compile.context import Env
+from parser.compile.expressions import expression
 from parser.errors import SqlError
 from parser.names import key, nearest
 

@@ -16,6 +16,7 @@ from dirk_gevent.engine.failures import statement_failure
 from parser import literal_text, nodes
 from parser.bind import bind, columns, rows
 from parser.blocks import blocks
+from parser.compile.compilers import COMPILERS
 from parser.compile.context import Context
 from parser.compile.statement import _compile, _reads
 from parser.errors import SqlError
@@ -207,7 +208,7 @@ class TwoWays:
         return [replace(tree, source=source) for source in sources]
 
     def _long_plan(self, tree: nodes.Statement, shaped: Shaped) -> Plan:
-        context = Context(self.long.schema, Literals(shaped), for_write=not _reads(tree), written=True)
+        context = Context(self.long.schema, Literals(shaped), COMPILERS, for_write=not _reads(tree), written=True)
         return _compile(context, tree)
 
     def _contents(self, database: SmallDatabase) -> object:
