@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 
-from parser.compile.walk import every
+from parser.ast.expression import Column, Name, Parameter
+from parser.ast.query import Query, Star, TableRef
+from parser.ast.statement import Insert, Statement
+from parser.ast.walk import every
 from parser.errors import SqlError
 from parser.names import key
-from parser.nodes import Column, Insert, Name, Parameter, Query, Star, Statement, TableRef
 from parser.plan import Args, Kind, Route, Shaped
 from parser.printer import write
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from parser import nodes
+from parser.ast.expression import Atom as AtomNode
+from parser.ast.expression import Constant, Literal, Name, Unary
+from parser.ast.expression import Domain as DomainNode
 from parser.errors import SqlError
 from parser.plan import Value
 
@@ -115,7 +117,7 @@ def is_built_in(name: str) -> bool:
     return name.casefold() in _KNOWN
 
 
-def is_real(node: nodes.Domain) -> bool:
+def is_real(node: DomainNode) -> bool:
     """Whether the domain is written as one of the standard's real types: a conversion to it makes a real number."""
     return len(node.atoms) == 1 and node.atoms[0].name.text.casefold() in _REAL
 
@@ -125,12 +127,12 @@ def built_in_names() -> Iterable[str]:
     return _KNOWN
 
 
-def resolve(node: nodes.Domain, read: ReadLiteral, find: FindDomain) -> Domain:
+def resolve(node: DomainNode, read: ReadLiteral, find: FindDomain) -> Domain:
     """The meaning of a domain's text. Raises unknown_domain (42704) or invalid_domain (42P17)."""
     return tuple(_placed_atom(atom, read, find) for atom in node.atoms)
 
 
-def _placed_atom(atom: nodes.Atom, read: ReadLiteral, find: FindDomain) -> Atom:
+def _placed_atom(atom: AtomNode, read: ReadLiteral, find: FindDomain) -> Atom:
     try:
         return _resolve_atom(atom, read, find)
     except SqlError as error:
@@ -138,7 +140,7 @@ def _placed_atom(atom: nodes.Atom, read: ReadLiteral, find: FindDomain) -> Atom:
         raise
 
 
-def _resolve_atom(atom: nodes.Atom, read: ReadLiteral, find: FindDomain) -> Atom:
+def _resolve_atom(atom: AtomNode, read: ReadLiteral, find: FindDomain) -> Atom:
     word = atom.name.text.casefold()
     if word not in _KNOWN:
         found = find(atom.name.text)
@@ -152,14 +154,14 @@ def _resolve_atom(atom: nodes.Atom, read: ReadLiteral, find: FindDomain) -> Atom
     return made
 
 
-def _argument(node: nodes.Literal | nodes.Unary | nodes.Constant | nodes.Name, read: ReadLiteral) -> Value:
-    if isinstance(node, nodes.Name):
+def _argument(node: Literal | Unary | Constant | Name, read: ReadLiteral) -> Value:
+    if isinstance(node, Name):
         return node.text
-    if isinstance(node, nodes.Constant):
+    if isinstance(node, Constant):
         return None
-    if isinstance(node, nodes.Literal):
+    if isinstance(node, Literal):
         return read(node.index)
-    if not isinstance(node.operand, nodes.Literal):
+    if not isinstance(node.operand, Literal):
         return None
     value = read(node.operand.index)
     return -value if isinstance(value, int | float) else value

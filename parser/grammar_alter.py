@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from parser.grammar_base import P
-from parser.nodes import (
+from parser.ast.expression import Constant, Name
+from parser.ast.statement import (
     AddColumn,
     AddConstraint,
     AlterColumn,
     AlterTable,
     ColumnDef,
-    Constant,
     Default,
     DropColumn,
     DropConstraint,
-    Name,
     NotNull,
     RenameColumn,
     RenameTable,
     RestartNumbers,
 )
+from parser.grammar_base import P
 
 
 def p_alter(p: P) -> None:

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Protocol, TypeAlias, TypeVar
 
+from parser.ast.expression import Name
 from parser.lexer import Lexer
-from parser.nodes import Name
 from parser.plan import InDatabase
 
 #: What SQLite calls the database in use, and the one of its temporary tables, which are tables like any here.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from parser.ast.query import Query
+from parser.ast.statement import Assignment, Delete, Insert, Update, Upsert
 from parser.grammar_base import P, append, append_any, growing, passing
-from parser.nodes import Assignment, Delete, Insert, Query, Update, Upsert
 
 
 @passing

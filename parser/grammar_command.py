@@ -2,19 +2,9 @@
 
 from __future__ import annotations
 
+from parser.ast.statement import Begin, Commit, Describe, Explain, Rollback, SetLanguage, Show, Translate, Use
 from parser.grammar_base import P, passing
 from parser.keywords import MALAGASY_ONLY
-from parser.nodes import (
-    Begin,
-    Commit,
-    Describe,
-    Explain,
-    Rollback,
-    SetLanguage,
-    Show,
-    Translate,
-    Use,
-)
 
 
 @passing

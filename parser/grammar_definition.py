@@ -4,30 +4,26 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from parser.grammar_base import P, append, append_any, growing, passing
-from parser.nodes import (
-    Atom,
+from parser.ast.expression import Atom, Constant, Domain, Name, Unary
+from parser.ast.statement import (
     Check,
     Collation,
     ColumnDef,
-    Constant,
     CreateDatabase,
     CreateDomain,
     CreateIndex,
     CreateTable,
     CreateView,
     Default,
-    Domain,
     Drop,
     ForeignKey,
     Generated,
-    Name,
     NotNull,
     PrimaryKey,
-    Unary,
     Unique,
     Upkeep,
 )
+from parser.grammar_base import P, append, append_any, growing, passing
 
 
 def p_if_not_exists(p: P) -> None:

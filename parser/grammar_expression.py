@@ -7,10 +7,8 @@ the bare subquery (`plain_operand`, `plain`): only so can one token ahead tell `
 
 from __future__ import annotations
 
-from parser.depth import MAX_OPERANDS
-from parser.errors import SqlError
-from parser.grammar_base import P, append, growing, in_database, passing
-from parser.nodes import (
+from parser.ast.depth import MAX_OPERANDS
+from parser.ast.expression import (
     Between,
     Binary,
     Case,
@@ -26,15 +24,14 @@ from parser.nodes import (
     Literal,
     Logical,
     Parameter,
-    Query,
     Row,
     ScalarQuery,
-    Select,
-    Star,
-    TableRef,
     Unary,
     When,
 )
+from parser.ast.query import Query, Select, Star, TableRef
+from parser.errors import SqlError
+from parser.grammar_base import P, append, growing, in_database, passing
 
 precedence = (
     ("left", "OR"),

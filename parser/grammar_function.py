@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from parser.ast.expression import Bound, Call, Frame, Name, NamedWindow, Window
 from parser.grammar_base import P, append, growing, passing
 from parser.keywords import FUNCTIONS
-from parser.nodes import Bound, Call, Frame, Name, NamedWindow, Window
 
 
 def p_call(p: P) -> None:

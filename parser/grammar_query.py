@@ -5,23 +5,9 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import replace
 
+from parser.ast.expression import Expr, OrderTerm, Row, Unary
+from parser.ast.query import Compound, Cte, Item, Limit, Query, RowRange, Select, Star, Values, With
 from parser.grammar_base import P, append, growing, in_database, passing
-from parser.nodes import (
-    Compound,
-    Cte,
-    Expr,
-    Item,
-    Limit,
-    OrderTerm,
-    Query,
-    Row,
-    RowRange,
-    Select,
-    Star,
-    Unary,
-    Values,
-    With,
-)
 
 
 def p_subquery(p: P) -> None:

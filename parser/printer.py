@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from parser import printer_expression, printer_query, printer_statement  # noqa: F401 — they register writers
-from parser.nodes import Statement
+from parser.ast.statement import Statement
 from parser.plan import Shaped, Value
 from parser.printer_writer import Writer
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from parser.keywords import MALAGASY_FUNCTIONS
-from parser.nodes import (
+from parser.ast.expression import (
     Atom,
     Between,
     Binary,
@@ -35,6 +34,7 @@ from parser.nodes import (
     Unary,
     Window,
 )
+from parser.keywords import MALAGASY_FUNCTIONS
 from parser.printer_writer import Writer, quoted, writes
 
 # Binding strengths, loosest first; a node weaker than its place needs parentheses.

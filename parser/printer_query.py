@@ -5,21 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 from parser.assigned import is_assigned
-from parser.errors import SqlError
-from parser.names import key
-from parser.nodes import (
-    Column,
+from parser.ast.expression import Column, Expr, Literal, Name, OrderTerm, Parameter, Unary
+from parser.ast.query import (
     Compound,
     Cte,
     Derived,
-    Expr,
     Item,
     Join,
     Limit,
-    Literal,
-    Name,
-    OrderTerm,
-    Parameter,
     Query,
     RowRange,
     Select,
@@ -27,10 +20,11 @@ from parser.nodes import (
     Star,
     TableCall,
     TableRef,
-    Unary,
     Values,
     With,
 )
+from parser.errors import SqlError
+from parser.names import key
 from parser.printer_writer import Writer, writes
 from parser.shape import column_name
 

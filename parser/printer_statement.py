@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from parser.nodes import (
+from parser.ast.expression import Call, Constant, Literal, Name, Unary
+from parser.ast.query import Item, Star
+from parser.ast.statement import (
     AddColumn,
     AddConstraint,
     AlterColumn,
     AlterTable,
     Assignment,
     Begin,
-    Call,
     Check,
     Collation,
     ColumnDef,
     Commit,
-    Constant,
     Constraint,
     CreateDatabase,
     CreateDomain,
@@ -31,9 +31,6 @@ from parser.nodes import (
     ForeignKey,
     Generated,
     Insert,
-    Item,
-    Literal,
-    Name,
     NotNull,
     PrimaryKey,
     RenameColumn,
@@ -42,9 +39,7 @@ from parser.nodes import (
     Rollback,
     SetLanguage,
     Show,
-    Star,
     Translate,
-    Unary,
     Unique,
     Update,
     Upkeep,

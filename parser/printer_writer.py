@@ -9,9 +9,9 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
+from parser.ast.expression import Literal, Name
 from parser.keywords import KEYWORDS, RESERVED, TOKENS, word
 from parser.literal_text import text_of
-from parser.nodes import Literal, Name
 from parser.plan import Shaped
 
 #: Node type -> the function that writes it.

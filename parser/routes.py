@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from parser.errors import SqlError
-from parser.names import key
-from parser.nodes import (
+from parser.ast.query import Query
+from parser.ast.statement import (
     AlterTable,
     Begin,
     Commit,
@@ -20,7 +19,6 @@ from parser.nodes import (
     Drop,
     Explain,
     Insert,
-    Query,
     Rollback,
     SetLanguage,
     Show,
@@ -30,6 +28,8 @@ from parser.nodes import (
     Upkeep,
     Use,
 )
+from parser.errors import SqlError
+from parser.names import key
 from parser.plan import Kind, Route
 
 _CREATES = {

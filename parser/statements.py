@@ -7,12 +7,13 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Final, TypeAlias, cast
 
-from parser import depth, tables
+from parser import tables
 from parser.assigned import check_names
+from parser.ast import depth
+from parser.ast.statement import Statement
 from parser.errors import SqlError
 from parser.lexer import Lexer, SyntaxFault
 from parser.lr import Machine
-from parser.nodes import Statement
 from parser.plan import InDatabase, Route, Shaped
 from parser.routes import route_of
 from parser.syntax_errors import syntax_error

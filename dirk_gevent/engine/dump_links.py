@@ -17,7 +17,7 @@ import apsw
 from dirk_gevent.engine.dump_order import referred_columns
 from dirk_gevent.engine.ordering import groups
 from dirk_gevent.engine.rowids import numbered_rows, rowid_name
-from parser import nodes
+from parser.ast.statement import CreateTable
 from parser.compile import sql
 from parser.compile.generated import computed_from
 from parser.compile.load import parsed
@@ -187,7 +187,7 @@ class Links:
 
 def _computed(table: Table) -> dict[str, frozenset[str]]:
     _, create = parsed(table.source)
-    assert isinstance(create, nodes.CreateTable)
+    assert isinstance(create, CreateTable)
     return computed_from(create.columns)
 
 

@@ -5,24 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 
-from parser import nodes
+from parser.ast.expression import Call
+from parser.ast.query import Query
 from parser.compile.functions import FUNCTIONS, Sort
 from parser.names import key
 
 
-def gathering_calls(node: object) -> Iterator[nodes.Call]:
+def gathering_calls(node: object) -> Iterator[Call]:
     """The aggregate and window calls in an expression, those of its subqueries left out."""
-    if isinstance(node, nodes.Call) and (node.over is not None or _is_aggregate(node)):
+    if isinstance(node, Call) and (node.over is not None or _is_aggregate(node)):
         yield node
     elif isinstance(node, tuple):
         for each in node:
             yield from gathering_calls(each)
-    elif is_dataclass(node) and not isinstance(node, nodes.Query):
+    elif is_dataclass(node) and not isinstance(node, Query):
         for each_field in fields(node):
             yield from gathering_calls(getattr(node, each_field.name))
 
 
-def _is_aggregate(call: nodes.Call) -> bool:
+def _is_aggregate(call: Call) -> bool:
     function = FUNCTIONS.get(key(call.name.text))
     if function is None or function.sort is not Sort.AGGREGATE:
         return False

@@ -6,7 +6,26 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
-from parser import nodes
+from parser.ast.expression import Constant, Expr, Literal, Unary
+from parser.ast.statement import (
+    AddColumn,
+    AddConstraint,
+    Alteration,
+    AlterColumn,
+    AlterTable,
+    Check,
+    ColumnDef,
+    CreateTable,
+    Default,
+    DropColumn,
+    DropConstraint,
+    ForeignKey,
+    NotNull,
+    RenameColumn,
+    RenameTable,
+    RestartNumbers,
+)
+from parser.ast.walk import every
 from parser.compile import follow
 from parser.compile.assignments import column_of
 from parser.compile.constraints import adding_constraint, column_rewrite, dropping_constraint
@@ -21,14 +40,13 @@ from parser.compile.places import SQLITE_NAMES
 from parser.compile.rebuild import indexes_of, table_statements
 from parser.compile.referring import again, dependents, left_behind, without_views
 from parser.compile.sources import table_scope
-from parser.compile.walk import every
 from parser.errors import SqlError
 from parser.names import key
 from parser.plan import CatalogChange, Ddl, Shaped
 from parser.printer import write
 from parser.schema import Schema, Table, View
 
-_RENAMES = (nodes.RenameTable, nodes.RenameColumn)
+_RENAMES = (RenameTable, RenameColumn)
 #: What a definition's own column or constraint that goes leaves behind where something else of it needs it.
 _BROKEN = frozenset(("unknown_column", "unknown_table", "foreign_key_invalid", "column_count", "ambiguous_column"))
 
@@ -40,31 +58,31 @@ class _Alteration:
     context: Context
     schema: Schema
     table: Table
-    action: nodes.Alteration
+    action: Alteration
     views: tuple[View, ...]
 
     def refusal(self, user: str) -> SqlError:
         """The error for an action that `user` stands in the way of."""
-        if isinstance(self.action, nodes.DropColumn | nodes.DropConstraint):
+        if isinstance(self.action, DropColumn | DropConstraint):
             gone = self.action.name
             return SqlError("in_use", name=gone.text, user=user, place=gone.place)
         return SqlError("change_in_use", name=self.table.name, user=user)
 
 
-def alter_table(context: Context, node: nodes.AlterTable) -> Ddl:
+def alter_table(context: Context, node: AlterTable) -> Ddl:
     """ADD, DROP and ALTER of columns and constraints, RENAME TO and RENAME COLUMN.
 
     Raises in_use and change_in_use (2BP01) when something needs what would go, or would come to mean something else.
     """
     table, schema = context.table(node.table), context.schema
-    if isinstance(node.action, nodes.RestartNumbers):
+    if isinstance(node.action, RestartNumbers):
         return restart(context, table, node.action)
     work = _Alteration(context, schema, table, node.action, tuple(dependents(schema, (table,))))
-    simple = isinstance(node.action, nodes.AddColumn) and _is_simple(node.action.column)
-    if isinstance(node.action, nodes.AddColumn):
+    simple = isinstance(node.action, AddColumn) and _is_simple(node.action.column)
+    if isinstance(node.action, AddColumn):
         # Told here, an error of the new column has its place in this statement.
         define_column(replace(context, inline=True, for_write=True), node.action.column)
-    for foreign in every(node.action, nodes.ForeignKey):
+    for foreign in every(node.action, ForeignKey):
         if key(foreign.table.text) in schema.views:
             # Views are gone while their tables change, so nobody else would see that it is one.
             raise SqlError("not_a_table", name=foreign.table.text, place=foreign.table.place)
@@ -85,35 +103,35 @@ def _table_statements(work: _Alteration, after: Schema, simple: bool) -> list[st
     try:
         return [*table_statements(work.schema, after, work.table, work.action, simple)]
     except SqlError as error:
-        if isinstance(work.action, nodes.DropColumn) and error.key in _BROKEN:
+        if isinstance(work.action, DropColumn) and error.key in _BROKEN:
             raise work.refusal(work.table.name) from None
         error.nowhere()
         raise
 
 
-def _is_simple(column: nodes.ColumnDef) -> bool:
+def _is_simple(column: ColumnDef) -> bool:
     """Whether SQLite's own ADD COLUMN can do it: no key, what rows that are there already get is a constant, and
     nothing is worked out of them (where that fails SQLite does not say why).
     """
-    given = [each.value for each in column.constraints if isinstance(each, nodes.Default)]
+    given = [each.value for each in column.constraints if isinstance(each, Default)]
     if not all(_is_constant(each) for each in given) or key(column.name.text) in (*SQLITE_NAMES, "true", "false"):
         return False
-    filled = any(not isinstance(each, nodes.Constant) or each.value is not None for each in given)
+    filled = any(not isinstance(each, Constant) or each.value is not None for each in given)
     return all(
-        isinstance(each, nodes.Default) or (isinstance(each, nodes.NotNull) and filled) for each in column.constraints
+        isinstance(each, Default) or (isinstance(each, NotNull) and filled) for each in column.constraints
     )
 
 
-def _is_constant(value: nodes.Expr) -> bool:
-    found = value.operand if isinstance(value, nodes.Unary) else value
-    return isinstance(found, nodes.Literal | nodes.Constant)
+def _is_constant(value: Expr) -> bool:
+    found = value.operand if isinstance(value, Unary) else value
+    return isinstance(found, Literal | Constant)
 
 
-def _refers(action: nodes.Alteration) -> bool:
+def _refers(action: Alteration) -> bool:
     """Whether the action adds a foreign key, which the rows that are there must fulfil."""
-    if isinstance(action, nodes.AddColumn):
-        return any(isinstance(each, nodes.ForeignKey) for each in action.column.constraints)
-    return isinstance(action, nodes.AddConstraint) and isinstance(action.constraint, nodes.ForeignKey)
+    if isinstance(action, AddColumn):
+        return any(isinstance(each, ForeignKey) for each in action.column.constraints)
+    return isinstance(action, AddConstraint) and isinstance(action.constraint, ForeignKey)
 
 
 def _check_children(work: _Alteration, after: Schema) -> None:
@@ -122,7 +140,7 @@ def _check_children(work: _Alteration, after: Schema) -> None:
     Raises in_use or change_in_use, and foreign_key_invalid (42830).
     """
     action = work.action
-    made = after.tables[key(action.name.text) if isinstance(action, nodes.RenameTable) else work.table.key]
+    made = after.tables[key(action.name.text) if isinstance(action, RenameTable) else work.table.key]
     for child in after.tables.values():
         references = [each for each in child.references if each.table == made.key]
         if all(is_good(after, each, made) for each in references):
@@ -139,9 +157,9 @@ def _check_children(work: _Alteration, after: Schema) -> None:
 def _renamed(work: _Alteration) -> tuple[list[CatalogChange], Schema]:
     """What a RENAME changes in the catalog, and the schema it leads to."""
     schema, table, action = work.schema, work.table, work.action
-    assert isinstance(action, nodes.RenameTable | nodes.RenameColumn)
+    assert isinstance(action, RenameTable | RenameColumn)
     _check_new_name(work.context, table, action)
-    name = action.name.text if isinstance(action, nodes.RenameTable) else table.name
+    name = action.name.text if isinstance(action, RenameTable) else table.name
     changes = [CatalogChange("table", table.key, table.name, None)] if key(name) != table.key else []
     changes.append(CatalogChange("table", key(name), name, follow.own_text(table, table.source, action)))
     for other in schema.tables.values():
@@ -160,9 +178,9 @@ def _renamed(work: _Alteration) -> tuple[list[CatalogChange], Schema]:
     return changes, after
 
 
-def _check_new_name(context: Context, table: Table, action: nodes.RenameTable | nodes.RenameColumn) -> None:
+def _check_new_name(context: Context, table: Table, action: RenameTable | RenameColumn) -> None:
     """Raises reserved_name, duplicate_table, unknown_column and duplicate_column."""
-    if isinstance(action, nodes.RenameTable):
+    if isinstance(action, RenameTable):
         name = action.name
         check_name(name)
         check_index_name(context.schema, name)
@@ -181,50 +199,50 @@ def _rewritten(work: _Alteration) -> tuple[list[CatalogChange], Schema]:
     """What an action other than RENAME changes in the catalog, and the schema it leads to."""
     schema, table, action = work.schema, work.table, work.action
     shaped, create = parsed(table.source)
-    assert isinstance(create, nodes.CreateTable)
+    assert isinstance(create, CreateTable)
     rewrite = _rewriting(table, action, len(shaped.literals))
     merged = Shaped("", shaped.literals + work.context.literals.shaped.literals)
     changes = [CatalogChange("table", table.key, table.name, write(rewrite(create), merged))]
     changes += [CatalogChange("index", each.key, each.name, each.source) for each in indexes_of(schema, table.key)]
     changes += [CatalogChange("view", each.key, each.name, each.source) for each in work.views]
     after = _after(work, changes, table.name)
-    if isinstance(action, nodes.AddColumn | nodes.DropColumn):
+    if isinstance(action, AddColumn | DropColumn):
         stranger = follow.reworded(schema, after, work.views)
         if stranger:
             raise work.refusal(stranger)
     return changes, after
 
 
-_Rewrite = Callable[[nodes.CreateTable], nodes.CreateTable]
+_Rewrite = Callable[[CreateTable], CreateTable]
 
 
-def _rewriting(table: Table, action: nodes.Alteration, literals: int) -> _Rewrite:
+def _rewriting(table: Table, action: Alteration, literals: int) -> _Rewrite:
     """What turns the old definition of the table into the new one."""
     match action:
-        case nodes.AddColumn():
+        case AddColumn():
             column = _mapped(action.column, lambda each: _shifted(each, literals))
             return lambda tree: replace(tree, columns=(*tree.columns, column))
-        case nodes.DropColumn():
+        case DropColumn():
             gone = column_of(table, action.name).key
             if len(table.columns) == 1:
                 raise SqlError("in_use", name=action.name.text, user=table.name)
             return lambda tree: _without(tree, gone)
-        case nodes.AlterColumn():
+        case AlterColumn():
             shifted = _mapped(action, lambda each: _shifted(each, literals))
             return column_rewrite(shifted, column_of(table, action.name).key)
-        case nodes.AddConstraint():
+        case AddConstraint():
             return adding_constraint(_mapped(action.constraint, lambda each: _shifted(each, literals)))
-        case nodes.DropConstraint():
+        case DropConstraint():
             return dropping_constraint(action.name)
     raise SqlError("internal")
 
 
-def _without(tree: nodes.CreateTable, gone: str) -> nodes.CreateTable:
+def _without(tree: CreateTable, gone: str) -> CreateTable:
     return replace(tree, columns=tuple(each for each in tree.columns if key(each.name.text) != gone))
 
 
 def _shifted(node: Any, by: int) -> Any:
-    return replace(node, index=node.index + by) if isinstance(node, nodes.Literal) else node
+    return replace(node, index=node.index + by) if isinstance(node, Literal) else node
 
 
 def _mapped(node: Any, change: Callable[[Any], Any]) -> Any:
@@ -249,7 +267,7 @@ def _after(work: _Alteration, changes: list[CatalogChange], name: str) -> Schema
         return change_schema(work.schema, changes, work.schema.version, Tolerance.RULES)
     except SqlError as error:
         user = _broken(work.schema, changes)
-        takes_away = isinstance(work.action, nodes.DropColumn | nodes.DropConstraint)
+        takes_away = isinstance(work.action, DropColumn | DropConstraint)
         # Nobody is: a foreign key that needs an index of its own table, which is made behind it.
         if user and (key(user) != key(name) or (takes_away and error.key in _BROKEN)):
             raise work.refusal(user) from None
@@ -267,15 +285,15 @@ def _broken(schema: Schema, changes: Iterable[CatalogChange]) -> str:
     return ""
 
 
-def _check_kept(context: Context, table: Table, action: nodes.Alteration) -> None:
+def _check_kept(context: Context, table: Table, action: Alteration) -> None:
     """What the action itself adds is new: nothing of it may only have been taken by an earlier build."""
     match action:
-        case nodes.AddColumn():
+        case AddColumn():
             made = context.schema.tables[table.key]
             scope = table_scope(made.columns, made.name)
             resolved_column(context, action.column, made.columns[-1], scope)
             column_sql(context, action.column, made.columns[-1], scope)
-        case nodes.AddConstraint(constraint=nodes.Check() as constraint):
+        case AddConstraint(constraint=Check() as constraint):
             check_text(context, table_scope(context.schema.tables[table.key].columns, table.name), constraint)
-        case nodes.AlterColumn(constraint=nodes.Default(value=value)):
+        case AlterColumn(constraint=Default(value=value)):
             default_expression(context, value)

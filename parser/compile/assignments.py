@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from parser import nodes
+from parser.ast.expression import Expr, Name, Row, ScalarQuery
+from parser.ast.statement import Assignment
 from parser.compile import sql
 from parser.compile.context import Env
 from parser.compile.expressions import expression, expressions, gathers_here
@@ -15,7 +16,7 @@ from parser.names import key, nearest
 from parser.schema import Column, Table
 
 
-def column_of(table: Table, name: nodes.Name) -> Column:
+def column_of(table: Table, name: Name) -> Column:
     """The column `name` of `table`. Raises unknown_column with the nearest name."""
     wanted = key(name.text)
     for column in table.columns:
@@ -37,26 +38,26 @@ class GivenColumns:
         """The columns for another clause of the statement."""
         return GivenColumns(self._table, self._by_key)
 
-    def find(self, names: Iterable[nodes.Name]) -> list[Column]:
+    def find(self, names: Iterable[Name]) -> list[Column]:
         """The columns in the order of their names. Raises unknown_column, and generated_given (428C9) for one that is
         computed."""
         return [self._found(name) for name in names]
 
-    def take(self, columns: Sequence[Column], names: Sequence[nodes.Name]) -> None:
+    def take(self, columns: Sequence[Column], names: Sequence[Name]) -> None:
         """Notes that `columns`, which `names` name, are given values. Raises column_twice."""
         for column, name in zip(columns, names, strict=True):
             if column.key in self._taken:
                 raise SqlError("column_twice", name=column.name, place=name.place)
             self._taken.add(column.key)
 
-    def _found(self, name: nodes.Name) -> Column:
+    def _found(self, name: Name) -> Column:
         column = self._by_key.get(key(name.text)) or column_of(self._table, name)
         if column.generated is not None:
             raise SqlError("generated_given", name=column.name, place=name.place)
         return column
 
 
-def assignments(env: Env, names: GivenColumns, given: tuple[nodes.Assignment, ...]) -> str:
+def assignments(env: Env, names: GivenColumns, given: tuple[Assignment, ...]) -> str:
     """The SET list. Raises column_twice, column_count and what its expressions raise."""
     texts: list[str] = []
     for each in given:
@@ -66,9 +67,9 @@ def assignments(env: Env, names: GivenColumns, given: tuple[nodes.Assignment, ..
     return ", ".join(texts)
 
 
-def _assigned(env: Env, columns: list[Column], value: nodes.Expr) -> list[str]:
+def _assigned(env: Env, columns: list[Column], value: Expr) -> list[str]:
     row = env.scope.fields[0].sql
-    if isinstance(value, nodes.Row):
+    if isinstance(value, Row):
         if len(value.items) != len(columns):
             raise SqlError("column_count", wanted=len(columns), found=len(value.items), place=value.place)
         cells = expressions(env, value.items)
@@ -81,7 +82,7 @@ def _assigned(env: Env, columns: list[Column], value: nodes.Expr) -> list[str]:
             raise SqlError("aggregate_misplaced", place=value.place)
         note_cells(env.context, columns, [compiled])
         return [f"{sql.name(columns[0].name)} = {stored(columns[0], compiled, row)}"]
-    if not isinstance(value, nodes.ScalarQuery):
+    if not isinstance(value, ScalarQuery):
         raise SqlError("column_count", wanted=len(columns), found=1, place=value.place)
     before = len(env.context.gathered)
     inner = compile_query(env.context, value.query, env.scope, first_row=True, named=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from parser import nodes
+from parser.ast.expression import Call, Expr, Literal
 from parser.compile import windows
 from parser.compile.context import Env
 from parser.compile.expressions import all_boolean, condition, expression, expressions, joined
@@ -21,7 +21,7 @@ _PAIRED = {"json_object": 0, "json_insert": 1, "json_replace": 1, "json_set": 1}
 _NOW_WORDS = frozenset(("now", "subsec", "subsecond"))
 
 
-def call(env: Env, node: nodes.Call) -> Expression:
+def call(env: Env, node: Call) -> Expression:
     """A call. Raises unknown_function (42883), argument_count (42883), aggregate_misplaced (42803) and the like."""
     function = FUNCTIONS.get(node.name.text.casefold())
     if function is None:
@@ -40,7 +40,7 @@ def call(env: Env, node: nodes.Call) -> Expression:
     return _aggregate(env, node, function, arguments, before)
 
 
-def _check_form(env: Env, node: nodes.Call, function: Function) -> None:
+def _check_form(env: Env, node: Call, function: Function) -> None:
     name = node.name.text
     count = len(node.arguments)
     if node.star:
@@ -71,12 +71,12 @@ def _results(function: Function, arguments: list[Expression]) -> list[Expression
     return [each for position, each in enumerate(arguments) if position not in function.no_result]
 
 
-def _is_scalar_extreme(node: nodes.Call, function: Function) -> bool:
+def _is_scalar_extreme(node: Call, function: Function) -> bool:
     """min and max of several arguments are no aggregates."""
     return function.sort is Sort.AGGREGATE and function.sql in ("min", "max") and len(node.arguments) > 1
 
 
-def _clock(env: Env, node: nodes.Call, function: Function) -> Expression:
+def _clock(env: Env, node: Call, function: Function) -> Expression:
     context = env.context
     context.must_repeat(node.name.text, node.place)
     if function.sql == "random()" and context.for_write:
@@ -87,7 +87,7 @@ def _clock(env: Env, node: nodes.Call, function: Function) -> Expression:
 # --- date and time -------------------------------------------------------------------------------------------
 
 
-def _moment(env: Env, node: nodes.Call, function: Function) -> Expression:
+def _moment(env: Env, node: Call, function: Function) -> Expression:
     """A date function: a literal 'now' is the statement's time; a time that only the row knows goes through our
     own function in a write, for it may say 'now' too."""
     position = function.time_argument
@@ -113,23 +113,23 @@ def _moment(env: Env, node: nodes.Call, function: Function) -> Expression:
     return replace(combine(text, *arguments, risk=function.risk), is_moment=function.sql in ("date", "datetime"))
 
 
-def _now(env: Env, node: nodes.Call, word: str | None = None) -> list[Expression]:
+def _now(env: Env, node: Call, word: str | None = None) -> list[Expression]:
     """The arguments that mean the statement's time: 'subsec' in its place is the time now with that modifier."""
     env.context.must_repeat(node.name.text, node.place)
     now = Expression("dirk_now()")
     return [now] if word in (None, "now") else [now, Expression("'subsec'")]
 
 
-def _word(env: Env, node: nodes.Expr) -> str | None:
+def _word(env: Env, node: Expr) -> str | None:
     """The special word that a literal argument is ('' for none); None when it is not a literal."""
-    return env.context.literals.word(node.index) if isinstance(node, nodes.Literal) else None
+    return env.context.literals.word(node.index) if isinstance(node, Literal) else None
 
 
 # --- aggregates ----------------------------------------------------------------------------------------------
 
 
 def _aggregate(
-    env: Env, node: nodes.Call, function: Function, arguments: list[Expression], before: tuple[int, int]
+    env: Env, node: Call, function: Function, arguments: list[Expression], before: tuple[int, int]
 ) -> Expression:
     """An aggregate or a window function; `before`: how much the context knew of when its arguments began."""
     windowed = node.over is not None
@@ -172,7 +172,7 @@ def _outer_level(env: Env, before: int) -> Scope | None:
     return None if any(innermost is level for level in env.scope.own_levels()) else innermost
 
 
-def _argument_order(env: Env, node: nodes.Call, function: Function, arguments: list[Expression]) -> str:
+def _argument_order(env: Env, node: Call, function: Function, arguments: list[Expression]) -> str:
     """ORDER BY inside an aggregate; in a write, texts are put together in an order that is the same everywhere."""
     if node.order_by:
         terms = [windows.order_term(expression(env, term.expr).sql, term) for term in node.order_by]

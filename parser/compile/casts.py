@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from parser import domains, nodes
+from parser import domains
+from parser.ast.expression import Domain as DomainNode
 from parser.compile.context import Context
 from parser.compile.sql import ANY_RISK, NO_RISK, REAL_RISK, Expression, Risk, combine
 from parser.domains import Anything, Domain, Moment, Named, Number, Text, Truth
@@ -11,7 +12,7 @@ from parser.errors import SqlError
 _ONCE = "(WITH dirk_v"
 
 
-def cast(context: Context, operand: Expression, node: nodes.Domain) -> Expression:
+def cast(context: Context, operand: Expression, node: DomainNode) -> Expression:
     """`CAST(operand AS domain)`: SQLite's conversion for numbers and text; a union or TANISA must accept the value."""
     atoms = domains.resolve(node, context.literals.value, context.domain)
     while len(atoms) == 1 and isinstance(atoms[0], Named):

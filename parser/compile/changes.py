@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from parser import nodes
+from parser.ast.expression import Literal, Name
+from parser.ast.query import Item, Query, Star, Values
+from parser.ast.statement import Delete, Insert, Update
 from parser.bind import in_order
 from parser.compile import numbering, sql
 from parser.compile.assignments import GivenColumns, assignments
@@ -39,7 +41,7 @@ class Target:
     source: From
 
 
-def target(context: Context, name: nodes.Name, shown: nodes.Name | None) -> Target:
+def target(context: Context, name: Name, shown: Name | None) -> Target:
     """Finds the table to change. Raises unknown_table, or not_a_table for a view."""
     table = context.table(name)
     alias = context.alias()
@@ -52,7 +54,7 @@ def target(context: Context, name: nodes.Name, shown: nodes.Name | None) -> Targ
 # --- INSERT --------------------------------------------------------------------------------------------------
 
 
-def insert(context: Context, node: nodes.Insert) -> Change:
+def insert(context: Context, node: Insert) -> Change:
     """INSERT in all its forms; rows of plain values make a plan that runs once for each row, unless a foreign key
     may hold for them together only."""
     plain = node.source is not None and _is_plain(node.source)
@@ -85,7 +87,7 @@ def insert(context: Context, node: nodes.Insert) -> Change:
 
 
 def _one_by_one(
-    context: Context, node: nodes.Insert, scope: Scope, table: Table, columns: Sequence[Column]
+    context: Context, node: Insert, scope: Scope, table: Table, columns: Sequence[Column]
 ) -> RowByRow | None:
     """The rows of an INSERT each of which gets its number from what became of those before it: a row may be refused, or
     change another, without the statement's end. None where they can go together, or must, for a foreign key."""
@@ -96,13 +98,13 @@ def _one_by_one(
     return row_by_row(context, source, scope, table, columns)
 
 
-def _may_repeat(node: nodes.Insert, table: Table) -> bool:
+def _may_repeat(node: Insert, table: Table) -> bool:
     """Whether rows that one statement holds end as they do one by one: none looks at what the one before it did."""
     plain = node.conflict in ("", "abort") and not (node.upserts or node.returning or node.with_)
     return plain and numbering.column(table) is None
 
 
-def _columns(table: Table, given: tuple[nodes.Name, ...]) -> list[Column]:
+def _columns(table: Table, given: tuple[Name, ...]) -> list[Column]:
     if not given:
         return [column for column in table.columns if column.generated is None]
     names = GivenColumns(table, insertable(table))
@@ -111,17 +113,17 @@ def _columns(table: Table, given: tuple[nodes.Name, ...]) -> list[Column]:
     return columns
 
 
-def _is_one_row(source: nodes.Query | None) -> bool:
-    return source is not None and isinstance(source.body, nodes.Values) and len(source.body.rows) == 1
+def _is_one_row(source: Query | None) -> bool:
+    return source is not None and isinstance(source.body, Values) and len(source.body.rows) == 1
 
 
-def _is_plain(source: nodes.Query) -> bool:
+def _is_plain(source: Query) -> bool:
     """Whether the source is one row of `value` literals, which stands for all rows of the request."""
     body = source.body
     return (
-        isinstance(body, nodes.Values)
+        isinstance(body, Values)
         and len(body.rows) == 1
-        and all(isinstance(cell, nodes.Literal) and cell.kind == "value" for cell in body.rows[0])
+        and all(isinstance(cell, Literal) and cell.kind == "value" for cell in body.rows[0])
     )
 
 
@@ -134,7 +136,7 @@ def _conflict(word: str) -> str:
 # --- UPDATE, DELETE ------------------------------------------------------------------------------------------
 
 
-def update(context: Context, node: nodes.Update) -> Change:
+def update(context: Context, node: Update) -> Change:
     """UPDATE; every expression sees the row as it was."""
     scope = Scope()
     prefix = with_clause(context, node.with_, scope)
@@ -155,7 +157,7 @@ def update(context: Context, node: nodes.Update) -> Change:
     return _change(context, text + returning, "update", goal.table, outputs, [goal.table.name])
 
 
-def delete(context: Context, node: nodes.Delete) -> Change:
+def delete(context: Context, node: Delete) -> Change:
     """DELETE."""
     scope = Scope()
     prefix = with_clause(context, node.with_, scope)
@@ -166,7 +168,7 @@ def delete(context: Context, node: nodes.Delete) -> Change:
     return _change(context, text + returning, "delete", goal.table, outputs, [goal.table.name])
 
 
-def _where(env: Env, node: nodes.Update | nodes.Delete, goal: Target, scope: Scope) -> str:
+def _where(env: Env, node: Update | Delete, goal: Target, scope: Scope) -> str:
     """The WHERE clause; with a row limit, the rows are chosen in a query of their own."""
     if node.limit is None and not node.order_by:
         return f" WHERE {condition(env, node.where).sql}" if node.where is not None else ""
@@ -178,7 +180,7 @@ def _where(env: Env, node: nodes.Update | nodes.Delete, goal: Target, scope: Sco
 
 
 def _returning(
-    context: Context, goal: Target, items: tuple[nodes.Item | nodes.Star, ...]
+    context: Context, goal: Target, items: tuple[Item | Star, ...]
 ) -> tuple[str, tuple[ResultColumn, ...]]:
     """RETURNING sees the table's columns without its alias, as SQLite has it."""
     if not items:

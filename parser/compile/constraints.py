@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from parser import nodes
+from parser.ast.expression import Name
+from parser.ast.statement import AlterColumn, ColumnDef, Constraint, CreateTable
 from parser.errors import SqlError
 from parser.names import key
 
@@ -14,11 +15,11 @@ from parser.names import key
 Rewrite = Callable[[Any], Any]
 
 
-def column_rewrite(action: nodes.AlterColumn, column: str) -> Rewrite:
+def column_rewrite(action: AlterColumn, column: str) -> Rewrite:
     """SET or DROP of NOT NULL or DEFAULT in the column of that key; what was said of the same before goes."""
     added = () if action.drops else (action.constraint,)
 
-    def rewritten(each: nodes.ColumnDef) -> nodes.ColumnDef:
+    def rewritten(each: ColumnDef) -> ColumnDef:
         if key(each.name.text) != column:
             return each
         kept = (one for one in each.constraints if not isinstance(one, type(action.constraint)))
@@ -27,18 +28,18 @@ def column_rewrite(action: nodes.AlterColumn, column: str) -> Rewrite:
     return _of_a_table(lambda tree: replace(tree, columns=tuple(rewritten(each) for each in tree.columns)))
 
 
-def adding_constraint(constraint: nodes.Constraint) -> Rewrite:
+def adding_constraint(constraint: Constraint) -> Rewrite:
     """ADD CONSTRAINT."""
     return _of_a_table(lambda tree: replace(tree, constraints=(*tree.constraints, constraint)))
 
 
-def dropping_constraint(name: nodes.Name) -> Rewrite:
+def dropping_constraint(name: Name) -> Rewrite:
     """DROP CONSTRAINT, of the table or of a column. The rewrite raises unknown_constraint (42704)."""
 
-    def without(constraints: tuple[nodes.Constraint, ...]) -> tuple[nodes.Constraint, ...]:
+    def without(constraints: tuple[Constraint, ...]) -> tuple[Constraint, ...]:
         return tuple(each for each in constraints if each.name is None or key(each.name.text) != key(name.text))
 
-    def rewritten(tree: nodes.CreateTable) -> nodes.CreateTable:
+    def rewritten(tree: CreateTable) -> CreateTable:
         columns = tuple(replace(each, constraints=without(each.constraints)) for each in tree.columns)
         found = replace(tree, columns=columns, constraints=without(tree.constraints))
         if found == tree:
@@ -48,5 +49,5 @@ def dropping_constraint(name: nodes.Name) -> Rewrite:
     return _of_a_table(rewritten)
 
 
-def _of_a_table(change: Callable[[nodes.CreateTable], nodes.CreateTable]) -> Rewrite:
-    return lambda tree: change(tree) if isinstance(tree, nodes.CreateTable) else tree
+def _of_a_table(change: Callable[[CreateTable], CreateTable]) -> Rewrite:
+    return lambda tree: change(tree) if isinstance(tree, CreateTable) else tree

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Protocol
 
-from parser import nodes
+from parser.ast.expression import Call, Name
+from parser.ast.query import Query
 from parser.bind import in_order
 from parser.compile import sql
 from parser.compile.names import Scope
@@ -42,7 +43,7 @@ class QueryCompiler(Protocol):
     """What compiles a whole query (`query.compile_query`)."""
 
     def __call__(
-        self, context: Context, query: nodes.Query, parent: Scope | None, named: bool = False, first_row: bool = False
+        self, context: Context, query: Query, parent: Scope | None, named: bool = False, first_row: bool = False
     ) -> Compiled: ...
 
 
@@ -51,7 +52,7 @@ class Compilers:
     """What compiles function calls and whole queries, for the compilers that these are built on: an expression may hold
     either, FROM and WITH hold queries."""
 
-    call: Callable[[Env, nodes.Call], Expression]
+    call: Callable[[Env, Call], Expression]
     query: QueryCompiler
 
 
@@ -125,7 +126,7 @@ class Context:
         self.found["view", name_key] = view
         return view
 
-    def table(self, name: nodes.Name) -> Table:
+    def table(self, name: Name) -> Table:
         """The table called `name`. Raises unknown_table, or not_a_table (42809) for a view."""
         found = self.relation(name.text)
         if found is None:
@@ -134,7 +135,7 @@ class Context:
             raise SqlError("not_a_table", name=found.name, place=name.place)
         return found
 
-    def unknown_table(self, name: nodes.Name) -> SqlError:
+    def unknown_table(self, name: Name) -> SqlError:
         """The error for a table that is not there, with the nearest one that is."""
         known = [each.name for each in self.schema.tables.values()]
         known += [each.name for each in self.schema.views.values()]
@@ -206,7 +207,7 @@ class Env:
     scope: Scope
 
 
-def must_be_understood(found: Table | View, name: nodes.Name) -> None:
+def must_be_understood(found: Table | View, name: Name) -> None:
     """Refuses a view of an earlier build that means nothing any more (view_outdated, 55000)."""
     if isinstance(found, View) and found.is_outdated:
         raise SqlError("view_outdated", name=found.name, place=name.place)

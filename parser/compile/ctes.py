@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
-from parser import nodes
+from parser.ast.query import Cte, Query, With
 from parser.compile.context import Context
 from parser.compile.names import CommonTable, Field, Scope
 from parser.compile.recursion import check_recursion, leftmost, names, references
@@ -16,7 +16,7 @@ from parser.errors import SqlError
 from parser.names import key
 
 
-def with_clause(context: Context, with_: nodes.With | None, scope: Scope) -> str:
+def with_clause(context: Context, with_: With | None, scope: Scope) -> str:
     """The WITH clause ('' without one); each table is put into `scope` for the statement behind it.
 
     Raises duplicate_cte (42712), not_supported (0A000) for tables that need each other, recursion_invalid (42P19), and
@@ -34,7 +34,7 @@ def with_clause(context: Context, with_: nodes.With | None, scope: Scope) -> str
     return f"WITH {'RECURSIVE ' if with_.recursive else ''}{', '.join(texts)} "
 
 
-def _check_names(context: Context, ctes: Sequence[nodes.Cte]) -> None:
+def _check_names(context: Context, ctes: Sequence[Cte]) -> None:
     seen: set[str] = set()
     for cte in ctes:
         if key(cte.name.text) in seen:
@@ -42,12 +42,12 @@ def _check_names(context: Context, ctes: Sequence[nodes.Cte]) -> None:
         seen.add(key(cte.name.text))
 
 
-def _is_taken(context: Context, cte: nodes.Cte, scope: Scope) -> bool:
+def _is_taken(context: Context, cte: Cte, scope: Scope) -> bool:
     return scope.common_table(cte.name.text) is not None or context.relation(cte.name.text) is not None
 
 
 def _cte(
-    context: Context, with_: nodes.With, cte: nodes.Cte, scope: Scope, taken: frozenset[str]
+    context: Context, with_: With, cte: Cte, scope: Scope, taken: frozenset[str]
 ) -> str:
     """One table's text; it is in `scope` then."""
     # Of DirkDB's own: `WITH t1 AS (SELECT … FROM "t1")` would read itself where a table is called so.
@@ -57,7 +57,7 @@ def _cte(
     # Without the word RECURSIVE too, as in SQLite, where nothing else is called so.
     if (with_.recursive or name_key not in taken) and names(cte.query, name_key):
         check_recursion(context, cte)
-        start = nodes.Query(leftmost(cte.query.body), with_=cte.query.with_)
+        start = Query(leftmost(cte.query.body), with_=cte.query.with_)
         first = context.compilers.query(_apart(context), start, scope, named=True)
         scope.common[name_key] = _unknown(_common(context, cte, first, sql_name))
     compiled = context.compilers.query(context, cte.query, scope, named=True)
@@ -70,12 +70,12 @@ def _cte(
 # --- order ---------------------------------------------------------------------------------------------------
 
 
-def _ordered(with_: nodes.With, taken: frozenset[str]) -> list[nodes.Cte]:
+def _ordered(with_: With, taken: frozenset[str]) -> list[Cte]:
     """The tables, each behind those that it names, also where these are written behind it: with RECURSIVE, or where
     nothing else has the name. Raises not_supported (0A000) for a ring of several."""
     places = {key(cte.name.text): place for place, cte in enumerate(with_.ctes)}
     needs = [list(_needed(with_, place, places, taken)) for place in range(len(with_.ctes))]
-    ordered: list[nodes.Cte] = []
+    ordered: list[Cte] = []
     settled, open_ = set[int](), list[tuple[int, Iterator[int]]]()
     for start in range(len(with_.ctes)):
         open_ = [] if start in settled else [(start, iter(needs[start]))]
@@ -92,7 +92,7 @@ def _ordered(with_: nodes.With, taken: frozenset[str]) -> list[nodes.Cte]:
     return ordered
 
 
-def _needed(with_: nodes.With, place: int, places: Mapping[str, int], taken: frozenset[str]) -> Iterator[int]:
+def _needed(with_: With, place: int, places: Mapping[str, int], taken: frozenset[str]) -> Iterator[int]:
     """The places of the other tables that the one at `place` names."""
     for name in sorted({key(each.name.text) for each in references(with_.ctes[place].query)} & places.keys()):
         needed = places[name]
@@ -100,14 +100,14 @@ def _needed(with_: nodes.With, place: int, places: Mapping[str, int], taken: fro
             yield needed
 
 
-def _ring(one: nodes.Cte, other: nodes.Cte) -> SqlError:
+def _ring(one: Cte, other: Cte) -> SqlError:
     what = f"WITH RECURSIVE {other.name.text} … {one.name.text} … {other.name.text}"
     return SqlError("not_supported", what=what, place=one.name.place)
 
 
 @contextmanager
 def _without_later(
-    scope: Scope, with_: nodes.With, cte: nodes.Cte, taken: frozenset[str]
+    scope: Scope, with_: With, cte: Cte, taken: frozenset[str]
 ) -> Iterator[None]:
     """Without RECURSIVE, a name that means something else is that to the tables before the one of the name, whichever
     was compiled first."""
@@ -133,7 +133,7 @@ def _unknown(common: CommonTable) -> CommonTable:
     return replace(common, columns=tuple(replace(each, risk=ANY_RISK) for each in common.columns))
 
 
-def _common(context: Context, cte: nodes.Cte, compiled: Compiled, sql_name: str) -> CommonTable:
+def _common(context: Context, cte: Cte, compiled: Compiled, sql_name: str) -> CommonTable:
     fields: Sequence[Field] = fields_of(context.literals, compiled, "", cte.name.text)
     if cte.columns:
         if len(cte.columns) != len(fields):

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from parser import domains, nodes
+from parser import domains
+from parser.ast.expression import Name
+from parser.ast.query import Query
+from parser.ast.statement import CreateDomain, CreateIndex, CreateTable, CreateView, Drop, Upkeep
 from parser.compile import numbering, sql
 from parser.compile.compilers import COMPILERS
 from parser.compile.context import Context, Tolerance
@@ -21,7 +24,7 @@ from parser.plan import CatalogChange, Ddl
 from parser.schema import Domain, Index, Schema, Table, Thing
 
 _RESERVED_PREFIXES = ("dirk_", "sqlite_")
-_Create = nodes.CreateTable | nodes.CreateDomain | nodes.CreateView | nodes.CreateIndex
+_Create = CreateTable | CreateDomain | CreateView | CreateIndex
 
 
 def nothing(verb: str, kind: str, name: str) -> Ddl:
@@ -29,13 +32,13 @@ def nothing(verb: str, kind: str, name: str) -> Ddl:
     return Ddl((), (), verb, kind, name)
 
 
-def check_name(name: nodes.Name) -> None:
+def check_name(name: Name) -> None:
     """Raises reserved_name (42939) for names that are DirkDB's or SQLite's own."""
     if key(name.text).startswith(_RESERVED_PREFIXES):
         raise SqlError("reserved_name", name=name.text, place=name.place)
 
 
-def check_index_name(schema: Schema, name: nodes.Name) -> None:
+def check_index_name(schema: Schema, name: Name) -> None:
     """Raises name_of_index (42P07) for a table's or view's name that is an index's: SQLite tells them apart by it."""
     if key(name.text) in schema.indexes:
         raise SqlError("name_of_index", name=name.text, place=name.place)
@@ -52,7 +55,7 @@ def _source(context: Context, node: _Create) -> str:
 # --- CREATE --------------------------------------------------------------------------------------------------
 
 
-def create_table(context: Context, node: nodes.CreateTable) -> Ddl:
+def create_table(context: Context, node: CreateTable) -> Ddl:
     """CREATE TABLE, with columns or AS a query."""
     name = node.name.text
     check_name(node.name)
@@ -85,7 +88,7 @@ def _check_children(schema: Schema, table: Table) -> None:
         raise SqlError("foreign_key_invalid", table=table.name)
 
 
-def _create_as(context: Context, node: nodes.CreateTable, query: nodes.Query) -> Ddl:
+def _create_as(context: Context, node: CreateTable, query: Query) -> Ddl:
     """The table's columns take any value, or truth where the query has that; it is filled by the second statement."""
     name = node.name.text
     context.inline = True
@@ -98,7 +101,7 @@ def _create_as(context: Context, node: nodes.CreateTable, query: nodes.Query) ->
     ]
     source = f"CREATE TABLE `{name.replace('`', '``')}` ({', '.join(texts)})"
     shaped, definition = parsed(source)
-    assert isinstance(definition, nodes.CreateTable)
+    assert isinstance(definition, CreateTable)
     inner = Context(context.schema, Literals(shaped), COMPILERS)
     table = define_table(inner, definition, source)
     _check_children(context.schema, table)
@@ -123,7 +126,7 @@ def _taken(node: _Create, kind: str) -> Ddl:
     raise SqlError(error, name=name, place=node.name.place)
 
 
-def create_domain(context: Context, node: nodes.CreateDomain) -> Ddl:
+def create_domain(context: Context, node: CreateDomain) -> Ddl:
     """CREATE DOMAIN: nothing for SQLite to do; columns carry the test."""
     name = node.name.text
     check_name(node.name)
@@ -135,7 +138,7 @@ def create_domain(context: Context, node: nodes.CreateDomain) -> Ddl:
     return Ddl((), _made("domain", name, domain.source), "create_domain", "domain", name)
 
 
-def create_view(context: Context, node: nodes.CreateView) -> Ddl:
+def create_view(context: Context, node: CreateView) -> Ddl:
     """CREATE VIEW: a view of SQLite's own with our resolved text."""
     name = node.name.text
     check_name(node.name)
@@ -148,7 +151,7 @@ def create_view(context: Context, node: nodes.CreateView) -> Ddl:
     return Ddl((create,), _made("view", name, view.source), "create_view", "view", name)
 
 
-def create_index(context: Context, node: nodes.CreateIndex) -> Ddl:
+def create_index(context: Context, node: CreateIndex) -> Ddl:
     """CREATE [UNIQUE] INDEX."""
     name = node.name.text
     check_name(node.name)
@@ -163,7 +166,7 @@ def create_index(context: Context, node: nodes.CreateIndex) -> Ddl:
 # --- REINDEX, ANALYZE ---------------------------------------------------------------------------------------
 
 
-def upkeep(context: Context, node: nodes.Upkeep) -> Ddl:
+def upkeep(context: Context, node: Upkeep) -> Ddl:
     """REINDEX of an index, a table or everything; ANALYZE, which leaves all as it is: statistics would let two nodes
     choose plans, and so orders of rows, that differ. Raises unknown_table."""
     if node.name is None:
@@ -177,7 +180,7 @@ def upkeep(context: Context, node: nodes.Upkeep) -> Ddl:
 # --- DROP ----------------------------------------------------------------------------------------------------
 
 
-def drop(context: Context, node: nodes.Drop) -> Ddl:
+def drop(context: Context, node: Drop) -> Ddl:
     """DROP. Raises in_use (2BP01) when something else needs the object, and unknown_… when it is not there."""
     schema, kind, name_key = context.schema, node.kind, key(node.name.text)
     verb = f"drop_{kind}"
@@ -207,7 +210,7 @@ def things(schema: Schema, kind: str) -> Mapping[str, Thing]:
     return schema.domains if kind == "domain" else schema.indexes
 
 
-def unknown(schema: Schema, kind: str, name: nodes.Name) -> SqlError:
+def unknown(schema: Schema, kind: str, name: Name) -> SqlError:
     """The error for an object that is not there, with the nearest one that is."""
     known = [each.name for each in things(schema, kind).values()]
     error = {

@@ -5,7 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from parser import domains, nodes
+from parser import domains
+from parser.ast.expression import Column as ColumnNode
+from parser.ast.expression import Name, OrderTerm
+from parser.ast.statement import (
+    Check,
+    Collation,
+    ColumnDef,
+    CreateDomain,
+    CreateIndex,
+    CreateTable,
+    CreateView,
+    Default,
+    ForeignKey,
+    Generated,
+    NotNull,
+    PrimaryKey,
+    Unique,
+)
+from parser.ast.walk import every
 from parser.compile import generated, numbering, sound, sql
 from parser.compile.context import Context, Env
 from parser.compile.expressions import collation, expression
@@ -15,7 +33,6 @@ from parser.compile.query import compile_query
 from parser.compile.result import fixed_name
 from parser.compile.sources import table_scope
 from parser.compile.sql import Risk, joint_risk
-from parser.compile.walk import every
 from parser.domains import Domain as Atoms
 from parser.errors import SqlError
 from parser.names import key, nearest
@@ -29,7 +46,7 @@ _MAX_COLUMNS = 2_000
 # --- tables --------------------------------------------------------------------------------------------------
 
 
-def define_table(context: Context, node: nodes.CreateTable, source: str) -> Table:
+def define_table(context: Context, node: CreateTable, source: str) -> Table:
     """The table that a CREATE TABLE with columns makes. Raises unknown_domain, duplicate_column and the like."""
     context.inline, context.for_write = True, True
     columns = tuple(define_column(context, each) for each in node.columns)
@@ -53,26 +70,26 @@ def define_table(context: Context, node: nodes.CreateTable, source: str) -> Tabl
     return replace(table, references=tuple(_references(context, node, table)))
 
 
-def define_column(context: Context, node: nodes.ColumnDef) -> Column:
+def define_column(context: Context, node: ColumnDef) -> Column:
     """One column: its domain resolved, its default as SQLite's text."""
     atoms: Atoms = ()
     if node.domain is not None:
         atoms = domains.resolve(node.domain, context.literals.value, context.domain)
     rounding = domains.rounding(atoms)
-    default = next((each for each in node.constraints if isinstance(each, nodes.Default)), None)
+    default = next((each for each in node.constraints if isinstance(each, Default)), None)
     return Column(
         name=node.name.text,
         key=key(node.name.text),
         is_boolean=domains.is_boolean(atoms),
         atoms=atoms,
         domain=domains.text(atoms),
-        not_null=any(isinstance(each, nodes.NotNull | nodes.PrimaryKey) for each in node.constraints),
+        not_null=any(isinstance(each, NotNull | PrimaryKey) for each in node.constraints),
         default=_default(context, default) if default is not None else None,
         rounding=rounding,
     )
 
 
-def _default(context: Context, node: nodes.Default) -> str:
+def _default(context: Context, node: Default) -> str:
     return default_expression(context, node.value).sql
 
 
@@ -86,30 +103,30 @@ def _check_columns(names: list[str], places: Iterable[int]) -> None:
         raise SqlError("too_complex")
 
 
-def _unique_keys(node: nodes.CreateTable) -> tuple[tuple[tuple[str, ...], ...], bool]:
+def _unique_keys(node: CreateTable) -> tuple[tuple[tuple[str, ...], ...], bool]:
     """The column keys of PRIMARY KEY and UNIQUE constraints, the primary key first, and whether there is one."""
     primary: list[tuple[str, ...]] = []
     unique: list[tuple[str, ...]] = []
     for column in node.columns:
         for each in column.constraints:
-            if isinstance(each, nodes.PrimaryKey | nodes.Unique):
-                (primary if isinstance(each, nodes.PrimaryKey) else unique).append((key(column.name.text),))
+            if isinstance(each, PrimaryKey | Unique):
+                (primary if isinstance(each, PrimaryKey) else unique).append((key(column.name.text),))
     for constraint in node.constraints:
-        if isinstance(constraint, nodes.PrimaryKey | nodes.Unique):
+        if isinstance(constraint, PrimaryKey | Unique):
             group = tuple(_term_column(term) for term in constraint.columns)
-            (primary if isinstance(constraint, nodes.PrimaryKey) else unique).append(group)
+            (primary if isinstance(constraint, PrimaryKey) else unique).append(group)
     if len(primary) > 1:
         raise SqlError("two_primary_keys", name=node.name.text, place=node.name.place)
     return (*primary, *unique), bool(primary)
 
 
-def _named_in_keys(node: nodes.CreateTable) -> Iterable[nodes.Name]:
+def _named_in_keys(node: CreateTable) -> Iterable[Name]:
     """The columns of the table that its own constraints name."""
     for constraint in node.constraints:
-        if isinstance(constraint, nodes.ForeignKey):
+        if isinstance(constraint, ForeignKey):
             yield from constraint.columns
-        elif isinstance(constraint, nodes.PrimaryKey | nodes.Unique):
-            yield from (term.expr.name for term in constraint.columns if isinstance(term.expr, nodes.Column))
+        elif isinstance(constraint, PrimaryKey | Unique):
+            yield from (term.expr.name for term in constraint.columns if isinstance(term.expr, ColumnNode))
 
 
 def _names(columns: Iterable[Column]) -> dict[str, str]:
@@ -131,33 +148,33 @@ class _Names:
         return found
 
 
-def _check_known(known: Mapping[str, str], names: Iterable[nodes.Name]) -> None:
+def _check_known(known: Mapping[str, str], names: Iterable[Name]) -> None:
     for name in names:
         if key(name.text) not in known:
             close = nearest(name.text, known.values())
             raise SqlError("unknown_column", name=name.text, nearest=close, place=name.place)
 
 
-def _term_column(term: nodes.OrderTerm) -> str:
-    if not isinstance(term.expr, nodes.Column) or term.expr.table is not None:
+def _term_column(term: OrderTerm) -> str:
+    if not isinstance(term.expr, ColumnNode) or term.expr.table is not None:
         raise SqlError("not_supported", what="PRIMARY KEY (…)", place=term.expr.place)
     return key(term.expr.name.text)
 
 
-def _references(context: Context, node: nodes.CreateTable, table: Table) -> Iterable[Reference]:
+def _references(context: Context, node: CreateTable, table: Table) -> Iterable[Reference]:
     names = _Names()
     for column in node.columns:
         for each in column.constraints:
-            if isinstance(each, nodes.ForeignKey):
+            if isinstance(each, ForeignKey):
                 yield _reference(context, each, (key(column.name.text),), table, names)
     for constraint in node.constraints:
-        if isinstance(constraint, nodes.ForeignKey):
+        if isinstance(constraint, ForeignKey):
             columns = tuple(key(name.text) for name in constraint.columns)
             yield _reference(context, constraint, columns, table, names)
 
 
 def _reference(
-    context: Context, node: nodes.ForeignKey, columns: tuple[str, ...], table: Table, names: _Names
+    context: Context, node: ForeignKey, columns: tuple[str, ...], table: Table, names: _Names
 ) -> Reference:
     """A foreign key; what it refers to must be a primary key or unique. Raises foreign_key_invalid (42830).
 
@@ -193,7 +210,7 @@ def _is_unique(schema: Schema, parent: Table, columns: tuple[str, ...]) -> bool:
     return any(sorted(group) == sorted(columns) for group in (*parent.unique, *indexes))
 
 
-def table_sql(context: Context, node: nodes.CreateTable, table: Table) -> str:
+def table_sql(context: Context, node: CreateTable, table: Table) -> str:
     """SQLite's CREATE TABLE: no declared types, each domain as a CHECK."""
     # By its key: under construction beside the old one, a table has another name than its definition says.
     scope = table_scope(table.columns, table.key)
@@ -205,16 +222,16 @@ def table_sql(context: Context, node: nodes.CreateTable, table: Table) -> str:
         parts.append(f"PRIMARY KEY ({sql.names([mine[each] for each in table.unique[0]])})")
     others = table.unique[1 if table.has_primary else 0 :]
     parts += [f"UNIQUE ({sql.names([mine[each] for each in group])})" for group in others]
-    parts += [check_text(context, scope, each) for each in node.constraints if isinstance(each, nodes.Check)]
+    parts += [check_text(context, scope, each) for each in node.constraints if isinstance(each, Check)]
     given = [each for column in node.columns for each in column.constraints] + list(node.constraints)
-    foreign = [each for each in given if isinstance(each, nodes.ForeignKey)]
+    foreign = [each for each in given if isinstance(each, ForeignKey)]
     # References list the columns' own foreign keys first, then the table's, which is the order of `given`.
     for each, reference in zip(foreign, table.references, strict=True):
         parts += _foreign_sql(context, table, names, each, reference)
     return f"CREATE TABLE {sql.name(table.name)} ({', '.join(parts)})"
 
 
-def column_sql(context: Context, node: nodes.ColumnDef, column: Column, scope: Scope) -> str:
+def column_sql(context: Context, node: ColumnDef, column: Column, scope: Scope) -> str:
     """One column of CREATE TABLE or ADD COLUMN, its domain and checks with it. `scope`: the table's own."""
     text = sql.name(column.name) + generated.column_text(context, node, column, scope)
     text += " NOT NULL" if column.not_null else ""
@@ -224,17 +241,17 @@ def column_sql(context: Context, node: nodes.ColumnDef, column: Column, scope: S
     text += f" CHECK ({test})" if test else ""
     text += f" CHECK ({domain_check(column, truth)})" if column.atoms else ""
     for each in node.constraints:
-        if isinstance(each, nodes.Check):
+        if isinstance(each, Check):
             text += f" {check_text(context, scope, each)}"
-        elif isinstance(each, nodes.Collation):
+        elif isinstance(each, Collation):
             text += f" COLLATE {collation(each.collation)}"
     return text
 
 
-def _own_risk(context: Context, node: nodes.ColumnDef, scope: Scope) -> Risk:
+def _own_risk(context: Context, node: ColumnDef, scope: Scope) -> Risk:
     """The risk of what the column holds where a statement gives it nothing."""
     env = Env(context, scope)
-    given = (each for each in node.constraints if isinstance(each, nodes.Default | nodes.Generated))
+    given = (each for each in node.constraints if isinstance(each, Default | Generated))
     return joint_risk(expression(env, each.value) for each in given)
 
 
@@ -252,7 +269,7 @@ def domain_check(column: Column, truth: str) -> str:
     return f"{name} IS NULL OR {accepted} OR dirk_refuse({literal(column.name)}, {name}, {literal(column.domain)})"
 
 
-def check_text(context: Context, scope: Scope, node: nodes.Check) -> str:
+def check_text(context: Context, scope: Scope, node: Check) -> str:
     """A CHECK of the table or of a column. Raises what `kept_expression` raises."""
     test = kept_expression(context, CHECK, scope, node.condition)
     # SQLite's error names the constraint: without a name of its own, it is called by its text in the language.
@@ -262,7 +279,7 @@ def check_text(context: Context, scope: Scope, node: nodes.Check) -> str:
 
 
 def _foreign_sql(
-    context: Context, table: Table, names: _Names, node: nodes.ForeignKey, reference: Reference
+    context: Context, table: Table, names: _Names, node: ForeignKey, reference: Reference
 ) -> list[str]:
     """A foreign key; one with SET NULL twice, the second time without actions.
 
@@ -284,13 +301,13 @@ def _foreign_sql(
 # --- domains, views, indexes ---------------------------------------------------------------------------------
 
 
-def define_domain(context: Context, node: nodes.CreateDomain, source: str) -> Domain:
+def define_domain(context: Context, node: CreateDomain, source: str) -> Domain:
     """The domain that a CREATE DOMAIN makes."""
     atoms = domains.resolve(node.domain, context.literals.value, context.domain)
     return Domain(node.name.text, key(node.name.text), atoms, source, frozenset(context.domains))
 
 
-def define_view(context: Context, node: nodes.CreateView, source: str) -> tuple[View, str]:
+def define_view(context: Context, node: CreateView, source: str) -> tuple[View, str]:
     """The view that a CREATE VIEW makes, and its select for SQLite.
 
     A view may be read by a write, so its clock, random and limits are compiled as a write's are.
@@ -318,7 +335,7 @@ def define_view(context: Context, node: nodes.CreateView, source: str) -> tuple[
     return view, compiled.sql
 
 
-def define_index(context: Context, node: nodes.CreateIndex, source: str) -> tuple[Index, str]:
+def define_index(context: Context, node: CreateIndex, source: str) -> tuple[Index, str]:
     """The index that a CREATE INDEX makes, and SQLite's text."""
     context.inline, context.for_write = True, True
     table = context.table(node.table)
@@ -330,12 +347,12 @@ def define_index(context: Context, node: nodes.CreateIndex, source: str) -> tupl
     where = f" WHERE {pure_expression(context, INDEX, scope, node.where).sql}" if node.where is not None else ""
     text = f"CREATE {'UNIQUE ' if node.unique else ''}INDEX {sql.name(node.name.text)}"
     text += f" ON {sql.name(table.name)} ({', '.join(terms)}){where}"
-    named = frozenset(key(each.name.text) for each in every((node.terms, node.where), nodes.Column))
+    named = frozenset(key(each.name.text) for each in every((node.terms, node.where), ColumnNode))
     index = Index(node.name.text, key(node.name.text), table.key, source, node.unique, named, _key_columns(node))
     return index, text
 
 
-def _key_columns(node: nodes.CreateIndex) -> tuple[str, ...]:
-    columns = tuple(key(term.expr.name.text) for term in node.terms if isinstance(term.expr, nodes.Column))
+def _key_columns(node: CreateIndex) -> tuple[str, ...]:
+    columns = tuple(key(term.expr.name.text) for term in node.terms if isinstance(term.expr, ColumnNode))
     is_key = node.unique and node.where is None and len(columns) == len(node.terms)
     return columns if is_key else ()

@@ -7,7 +7,30 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from parser import nodes
+from parser.ast.expression import (
+    Between,
+    Binary,
+    Call,
+    Case,
+    Cast,
+    Collate,
+    Column,
+    Constant,
+    Exists,
+    Expr,
+    InList,
+    InQuery,
+    Is,
+    Like,
+    Literal,
+    Logical,
+    Name,
+    Parameter,
+    Row,
+    ScalarQuery,
+    Unary,
+)
+from parser.ast.query import Query
 from parser.compile import casts, division
 from parser.compile.aggregates import gathering_calls
 from parser.compile.context import Env
@@ -35,7 +58,7 @@ _RISKS = {
 }
 
 
-def expression(env: Env, node: nodes.Expr) -> Expression:
+def expression(env: Env, node: Expr) -> Expression:
     """`node` in SQLite's SQL. Raises SqlError for names that are not known and forms that SQLite can't do."""
     try:
         return _HANDLERS[type(node)](env, node)
@@ -44,12 +67,12 @@ def expression(env: Env, node: nodes.Expr) -> Expression:
         raise
 
 
-def expressions(env: Env, items: Sequence[nodes.Expr]) -> list[Expression]:
+def expressions(env: Env, items: Sequence[Expr]) -> list[Expression]:
     """Each of `items`, in order."""
     return [expression(env, item) for item in items]
 
 
-def condition(env: Env, node: nodes.Expr) -> Expression:
+def condition(env: Env, node: Expr) -> Expression:
     """A WHERE or ON condition: aggregates and windows have no place there (42803, 42P20)."""
     compiled = expression(env, node)
     if compiled.aggregate or compiled.windowed:
@@ -72,12 +95,12 @@ def all_boolean(parts: Sequence[Expression]) -> bool:
     return bool(valued) and all(part.is_boolean for part in valued)
 
 
-def _literal(env: Env, node: nodes.Literal) -> Expression:
+def _literal(env: Env, node: Literal) -> Expression:
     text = _blob(env, node) if node.kind == "blob" else env.context.literal(node.index)
     return Expression(text, risk=NO_RISK)
 
 
-def _blob(env: Env, node: nodes.Literal) -> str:
+def _blob(env: Env, node: Literal) -> str:
     """A blob stands in the SQL itself: a bound value has no way to say that it is one."""
     digits = str(env.context.literals.value(node.index))
     if len(digits) % 2 or not _HEXADECIMAL.fullmatch(digits):
@@ -85,18 +108,18 @@ def _blob(env: Env, node: nodes.Literal) -> str:
     return f"x'{digits}'"
 
 
-def _constant(env: Env, node: nodes.Constant) -> Expression:
+def _constant(env: Env, node: Constant) -> Expression:
     if node.value is None:
         return Expression("NULL", risk=NO_RISK)
     return Expression(env.scope.truth(node.value), is_boolean=True, risk=NO_RISK)
 
 
-def _parameter(env: Env, node: nodes.Parameter) -> Expression:
+def _parameter(env: Env, node: Parameter) -> Expression:
     bind = node.name if node.name is not None else -(node.position + 1)
     return Expression(env.context.argument(bind), risk=NO_RISK)
 
 
-def _column(env: Env, node: nodes.Column) -> Expression:
+def _column(env: Env, node: Column) -> Expression:
     found, level = env.scope.resolve(node)
     env.context.named.append(level)
     if env.context.trace is not None:
@@ -104,7 +127,7 @@ def _column(env: Env, node: nodes.Column) -> Expression:
     return found
 
 
-def _unary(env: Env, node: nodes.Unary) -> Expression:
+def _unary(env: Env, node: Unary) -> Expression:
     if node.op == "-" and _is_past_whole(env, node.operand):
         return Expression(literal(WHOLE_MIN), risk=NO_RISK)
     operand = expression(env, node.operand)
@@ -112,7 +135,7 @@ def _unary(env: Env, node: nodes.Unary) -> Expression:
         return replace(operand, is_boolean=False)
     if node.op == "not":
         return combine(f"(NOT {operand.sql})", operand, is_boolean=True)
-    is_written = isinstance(node.operand, nodes.Literal) and node.operand.kind in ("whole", "real")
+    is_written = isinstance(node.operand, Literal) and node.operand.kind in ("whole", "real")
     text = f"{node.op} {operand.sql}"
     if is_written and node.op == "-" and operand.sql.startswith("?"):
         # SQLite takes a bound value from 0, which makes 0.0 of -0.0; of a number that stands there it does not.
@@ -120,16 +143,16 @@ def _unary(env: Env, node: nodes.Unary) -> Expression:
     return combine(f"({text})", operand, risk=NO_RISK if is_written else _RISKS[node.op])
 
 
-def _is_past_whole(env: Env, node: nodes.Expr) -> bool:
+def _is_past_whole(env: Env, node: Expr) -> bool:
     """Whether `node` is 2⁶³ as a whole number, which is real by itself: only with its minus does it fit 64 bits."""
-    return isinstance(node, nodes.Literal) and node.kind == "real" and env.context.literals.is_past_whole(node.index)
+    return isinstance(node, Literal) and node.kind == "real" and env.context.literals.is_past_whole(node.index)
 
 
-def _binary(env: Env, node: nodes.Binary) -> Expression:
+def _binary(env: Env, node: Binary) -> Expression:
     """A chain of left-associative operators is walked in a loop: it may be longer than Python's stack."""
-    spine: list[nodes.Binary] = []
-    leftmost: nodes.Expr = node
-    while isinstance(leftmost, nodes.Binary):
+    spine: list[Binary] = []
+    leftmost: Expr = node
+    while isinstance(leftmost, Binary):
         spine.append(leftmost)
         leftmost = leftmost.left
     if len(spine) > MAX_DEPTH:
@@ -140,9 +163,9 @@ def _binary(env: Env, node: nodes.Binary) -> Expression:
     return compiled
 
 
-def side(env: Env, node: nodes.Expr, other: nodes.Expr) -> Expression:
+def side(env: Env, node: Expr, other: Expr) -> Expression:
     """One side of a comparison: beside a row, a subquery gives one too."""
-    if isinstance(node, nodes.ScalarQuery) and isinstance(other, nodes.Row):
+    if isinstance(node, ScalarQuery) and isinstance(other, Row):
         return _subquery(env, node.query, len(other.items), first_row=True)
     return expression(env, node)
 
@@ -155,7 +178,7 @@ def _apply(op: str, left: Expression, right: Expression, pure: bool) -> Expressi
     return combine(f"({left.sql} {op} {right.sql})", left, right, is_boolean=op in _COMPARISONS, risk=risk)
 
 
-def _logical(env: Env, node: nodes.Logical) -> Expression:
+def _logical(env: Env, node: Logical) -> Expression:
     return _balanced(node.op.upper(), expressions(env, node.operands))
 
 
@@ -170,17 +193,17 @@ def _balanced(op: str, parts: list[Expression]) -> Expression:
     return parts[0]
 
 
-def _is(env: Env, node: nodes.Is) -> Expression:
+def _is(env: Env, node: Is) -> Expression:
     left, right = side(env, node.left, node.right), side(env, node.right, node.left)
     word = "IS NOT" if node.negated else "IS"
     text = f"{left.sql} {word} {right.sql}"
-    if isinstance(node.right, nodes.Constant) and right.sql in ("0", "1"):
+    if isinstance(node.right, Constant) and right.sql in ("0", "1"):
         # Not the number, but the truth of it: `2 IS TRUE`.
         text = f"CASE WHEN {'' if right.sql == '1' else 'NOT '}{left.sql} THEN 1 ELSE 0 END = {int(not node.negated)}"
     return combine(f"({text})", left, right, is_boolean=True)
 
 
-def _like(env: Env, node: nodes.Like) -> Expression:
+def _like(env: Env, node: Like) -> Expression:
     parts = expressions(env, (node.operand, node.pattern))
     word = ("NOT " if node.negated else "") + node.op.upper()
     text = f"{parts[0].sql} {word} {parts[1].sql}"
@@ -190,39 +213,39 @@ def _like(env: Env, node: nodes.Like) -> Expression:
     return combine(f"({text})", *parts, is_boolean=True)
 
 
-def _between(env: Env, node: nodes.Between) -> Expression:
+def _between(env: Env, node: Between) -> Expression:
     operand, low, high = expressions(env, (node.operand, node.low, node.high))
     word = "NOT BETWEEN" if node.negated else "BETWEEN"
     return combine(f"({operand.sql} {word} {low.sql} AND {high.sql})", operand, low, high, is_boolean=True)
 
 
-def _in_list(env: Env, node: nodes.InList) -> Expression:
+def _in_list(env: Env, node: InList) -> Expression:
     operand = expression(env, node.operand)
     items = expressions(env, node.items)
     word = "NOT IN" if node.negated else "IN"
     return combine(f"({operand.sql} {word} ({joined(items)}))", operand, *items, is_boolean=True)
 
 
-def _in_query(env: Env, node: nodes.InQuery) -> Expression:
+def _in_query(env: Env, node: InQuery) -> Expression:
     operand = expression(env, node.operand)
-    width = len(node.operand.items) if isinstance(node.operand, nodes.Row) else 1
+    width = len(node.operand.items) if isinstance(node.operand, Row) else 1
     word = "NOT IN" if node.negated else "IN"
     inner = _subquery(env, node.query, width)
     compiled = combine(f"({operand.sql} {word} ({inner.sql}))", operand, is_boolean=True)
     return replace(compiled, repeatable=False, aggregate=compiled.aggregate or inner.aggregate)
 
 
-def _exists(env: Env, node: nodes.Exists) -> Expression:
+def _exists(env: Env, node: Exists) -> Expression:
     inner = _subquery(env, node.query)
     text = f"(EXISTS ({inner.sql}))"
     return Expression(text, is_boolean=True, repeatable=False, aggregate=inner.aggregate, risk=NO_RISK)
 
 
-def _scalar_query(env: Env, node: nodes.ScalarQuery) -> Expression:
+def _scalar_query(env: Env, node: ScalarQuery) -> Expression:
     return _subquery(env, node.query, 1, first_row=True)
 
 
-def _subquery(env: Env, query: nodes.Query, width: int | None = None, first_row: bool = False) -> Expression:
+def _subquery(env: Env, query: Query, width: int | None = None, first_row: bool = False) -> Expression:
     """A subquery's text. `width`: how many columns it must have; `first_row`: only its first row is looked at."""
     if env.context.clause:
         raise SqlError("not_supported", what=f"{env.context.clause} (SELECT …)", place=query.place)
@@ -241,7 +264,7 @@ def gathers_here(env: Env, before: int) -> bool:
     return any(each is level for each in found for level in env.scope.own_levels())
 
 
-def _case(env: Env, node: nodes.Case) -> Expression:
+def _case(env: Env, node: Case) -> Expression:
     operand = [expression(env, node.operand)] if node.operand is not None else []
     results, parts, text = [], list(operand), "CASE " + "".join(f"{part.sql} " for part in operand)
     for branch in node.branches:
@@ -256,16 +279,16 @@ def _case(env: Env, node: nodes.Case) -> Expression:
     return combine(f"({text}END)", *parts, is_boolean=all_boolean(results), risk=joint_risk(results))
 
 
-def _cast(env: Env, node: nodes.Cast) -> Expression:
+def _cast(env: Env, node: Cast) -> Expression:
     return casts.cast(env.context, expression(env, node.operand), node.domain)
 
 
-def _collate(env: Env, node: nodes.Collate) -> Expression:
+def _collate(env: Env, node: Collate) -> Expression:
     operand = expression(env, node.operand)
     return combine(f"({operand.sql} COLLATE {collation(node.collation)})", operand, risk=operand.risk)
 
 
-def collation(name: nodes.Name) -> str:
+def collation(name: Name) -> str:
     """SQLite's name of a collation. Raises unknown_collation (42704)."""
     found = name.text.upper()
     if found not in ("NOCASE", "BINARY", "RTRIM"):
@@ -273,33 +296,33 @@ def collation(name: nodes.Name) -> str:
     return found
 
 
-def _call(env: Env, node: nodes.Call) -> Expression:
+def _call(env: Env, node: Call) -> Expression:
     return env.context.compilers.call(env, node)
 
 
-def _row(env: Env, node: nodes.Row) -> Expression:
+def _row(env: Env, node: Row) -> Expression:
     items = expressions(env, node.items)
     return combine(f"({joined(items)})", *items)
 
 
 _HANDLERS: dict[type, Callable[[Env, Any], Expression]] = {
-    nodes.Literal: _literal,
-    nodes.Constant: _constant,
-    nodes.Parameter: _parameter,
-    nodes.Column: _column,
-    nodes.Unary: _unary,
-    nodes.Binary: _binary,
-    nodes.Logical: _logical,
-    nodes.Is: _is,
-    nodes.Like: _like,
-    nodes.Between: _between,
-    nodes.InList: _in_list,
-    nodes.InQuery: _in_query,
-    nodes.Exists: _exists,
-    nodes.ScalarQuery: _scalar_query,
-    nodes.Case: _case,
-    nodes.Cast: _cast,
-    nodes.Collate: _collate,
-    nodes.Call: _call,
-    nodes.Row: _row,
+    Literal: _literal,
+    Constant: _constant,
+    Parameter: _parameter,
+    Column: _column,
+    Unary: _unary,
+    Binary: _binary,
+    Logical: _logical,
+    Is: _is,
+    Like: _like,
+    Between: _between,
+    InList: _in_list,
+    InQuery: _in_query,
+    Exists: _exists,
+    ScalarQuery: _scalar_query,
+    Case: _case,
+    Cast: _cast,
+    Collate: _collate,
+    Call: _call,
+    Row: _row,
 }

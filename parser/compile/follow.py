@@ -12,7 +12,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from parser import nodes
+from parser.ast.expression import Column, Exists, InQuery, Name, ScalarQuery
+from parser.ast.query import Item, Select
+from parser.ast.statement import (
+    ColumnDef,
+    CreateIndex,
+    CreateTable,
+    CreateView,
+    ForeignKey,
+    RenameColumn,
+    RenameTable,
+    Statement,
+)
+from parser.ast.walk import every
 from parser.compile import sql
 from parser.compile.compilers import COMPILERS
 from parser.compile.context import Context, Tolerance
@@ -20,7 +32,6 @@ from parser.compile.define import define_view
 from parser.compile.load import parsed
 from parser.compile.select import text_name
 from parser.compile.trace import Followed, Trace
-from parser.compile.walk import every
 from parser.errors import SqlError
 from parser.lexer import name_end
 from parser.literals import Literals
@@ -32,10 +43,10 @@ from parser.shape import source_text
 from parser.shape import text as statement_text
 
 #: Queries in expressions: nobody asks for the names of their columns.
-_VALUES: tuple[type[nodes.ScalarQuery | nodes.InQuery | nodes.Exists], ...] = (
-    nodes.ScalarQuery, nodes.InQuery, nodes.Exists
+_VALUES: tuple[type[ScalarQuery | InQuery | Exists], ...] = (
+    ScalarQuery, InQuery, Exists
 )  # fmt: skip
-Renaming = nodes.RenameTable | nodes.RenameColumn
+Renaming = RenameTable | RenameColumn
 
 
 # --- definitions of tables and indexes -------------------------------------------------------------------------
@@ -47,19 +58,19 @@ def own_text(table: Table, source: str, action: Renaming) -> str:
     return _edited(shaped, dict(_own_edits(table, tree, action)))
 
 
-def _own_edits(table: Table, tree: nodes.Statement, action: Renaming) -> Iterable[tuple[int, str]]:
+def _own_edits(table: Table, tree: Statement, action: Renaming) -> Iterable[tuple[int, str]]:
     """Places of names and what they are to be."""
-    assert isinstance(tree, nodes.CreateTable | nodes.CreateIndex)
+    assert isinstance(tree, CreateTable | CreateIndex)
     yield from _reference_edits(table, tree, action)
-    columns = list(every(tree, nodes.Column))
-    if isinstance(action, nodes.RenameTable):
-        yield (tree.name if isinstance(tree, nodes.CreateTable) else tree.table).place, action.name.text
+    columns = list(every(tree, Column))
+    if isinstance(action, RenameTable):
+        yield (tree.name if isinstance(tree, CreateTable) else tree.table).place, action.name.text
         tables = (each.table for each in columns if each.table is not None)
         yield from ((name.place, action.name.text) for name in tables if key(name.text) == table.key)
         return
     names = [each.name for each in columns]
-    names += [each.name for each in every(tree, nodes.ColumnDef)]
-    names += [name for each in every(tree, nodes.ForeignKey) for name in each.columns]
+    names += [each.name for each in every(tree, ColumnDef)]
+    names += [name for each in every(tree, ForeignKey) for name in each.columns]
     yield from _column_edits(names, action)
 
 
@@ -69,17 +80,17 @@ def reference_text(table: Table, source: str, action: Renaming) -> str:
     return _edited(shaped, dict(_reference_edits(table, tree, action)))
 
 
-def _reference_edits(table: Table, tree: nodes.Statement, action: Renaming) -> Iterable[tuple[int, str]]:
-    for each in every(tree, nodes.ForeignKey):
+def _reference_edits(table: Table, tree: Statement, action: Renaming) -> Iterable[tuple[int, str]]:
+    for each in every(tree, ForeignKey):
         if key(each.table.text) != table.key:
             continue
-        if isinstance(action, nodes.RenameTable):
+        if isinstance(action, RenameTable):
             yield each.table.place, action.name.text
         else:
             yield from _column_edits(each.foreign_columns, action)
 
 
-def _column_edits(names: Iterable[nodes.Name], action: nodes.RenameColumn) -> Iterable[tuple[int, str]]:
+def _column_edits(names: Iterable[Name], action: RenameColumn) -> Iterable[tuple[int, str]]:
     old = key(action.old.text)
     return ((name.place, action.new.text) for name in names if key(name.text) == old)
 
@@ -149,9 +160,9 @@ def _with_old_name(text: str, alias: str, new: str, old: str) -> str:
 def followers(schema: Schema, table: Table, views: Iterable[View], action: Renaming) -> Followers:
     """What becomes of `views`, each of which comes after those that it reads. Raises change_in_use (2BP01) for one
     that can't be read any more as it stands."""
-    new_table = action.name.text if isinstance(action, nodes.RenameTable) else table.name
+    new_table = action.name.text if isinstance(action, RenameTable) else table.name
     columns: dict[str, Mapping[str, str]] = {}
-    if isinstance(action, nodes.RenameColumn):
+    if isinstance(action, RenameColumn):
         table = _with_followed(table, action)
         columns[table.key] = {action.new.text: action.old.text}
         schema = replace(schema, tables=MappingProxyType({**schema.tables, table.key: table}))
@@ -170,7 +181,7 @@ def followers(schema: Schema, table: Table, views: Iterable[View], action: Renam
     return Followers(tuple(found), columns, table, new_table)
 
 
-def _with_followed(table: Table, action: nodes.RenameColumn) -> Table:
+def _with_followed(table: Table, action: RenameColumn) -> Table:
     old = key(action.old.text)
     columns = tuple(
         replace(each, name=Followed.by(each.name, action.new.text)) if each.key == old else each
@@ -180,7 +191,7 @@ def _with_followed(table: Table, action: nodes.RenameColumn) -> Table:
 
 
 def _view_edits(trace: Trace, table: Table, action: Renaming) -> Iterable[tuple[int, str]]:
-    if isinstance(action, nodes.RenameColumn):
+    if isinstance(action, RenameColumn):
         named = trace.columns.items()
         yield from ((place, name.new) for place, (_, name) in named if isinstance(name, Followed))
         return
@@ -190,14 +201,14 @@ def _view_edits(trace: Trace, table: Table, action: Renaming) -> Iterable[tuple[
     yield from ((place, action.name.text) for place, alias in trace.qualifiers.items() if alias in bare)
 
 
-def _text_names(shaped: Shaped, create: nodes.Statement, edits: Mapping[int, str]) -> Iterable[tuple[int, str]]:
+def _text_names(shaped: Shaped, create: Statement, edits: Mapping[int, str]) -> Iterable[tuple[int, str]]:
     """Where AS must say the name of a column that was called by its text, which is to be another; and that name."""
     values = [each.query.body for kind in _VALUES for each in every(create, kind)]
-    nameless = {id(item) for body in values if isinstance(body, nodes.Select) for item in body.items}
-    for item in every(create, nodes.Item):
-        if item.alias is not None or isinstance(item.expr, nodes.Column) or id(item) in nameless:
+    nameless = {id(item) for body in values if isinstance(body, Select) for item in body.items}
+    for item in every(create, Item):
+        if item.alias is not None or isinstance(item.expr, Column) or id(item) in nameless:
             continue
-        first = min((name.place for name in every(item.expr, nodes.Name) if name.place >= 0), default=-1)
+        first = min((name.place for name in every(item.expr, Name) if name.place >= 0), default=-1)
         start = shaped.shape.rfind(item.source, 0, first + len(item.source))
         end = start + len(item.source)
         if first >= 0 and any(start <= place < end for place in edits):
@@ -208,7 +219,7 @@ def _text_names(shaped: Shaped, create: nodes.Statement, edits: Mapping[int, str
 def compiled(schema: Schema, source: str, trace: Trace) -> tuple[View, str]:
     """The view that a definition makes in `schema`, and its select for SQLite; `trace` gathers what names mean."""
     shaped, create = parsed(source)
-    assert isinstance(create, nodes.CreateView)
+    assert isinstance(create, CreateView)
     context = Context(schema, Literals(shaped), COMPILERS, tolerance=Tolerance.RULES, trace=trace)
     return define_view(context, create, source)
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from parser import domains, nodes
+from parser import domains
+from parser.ast.expression import Column as ColumnNode
+from parser.ast.statement import ColumnDef, Default, Generated, PrimaryKey
+from parser.ast.walk import every
 from parser.compile.context import Context
 from parser.compile.kept import COMPUTED, kept_expression, pure_expression
 from parser.compile.names import Scope
 from parser.compile.sources import table_scope
-from parser.compile.walk import every
 from parser.errors import SqlError
 from parser.names import key
 from parser.schema import Column
@@ -22,13 +24,13 @@ from parser.schema import Column
 _NOT_ITS_OWN = frozenset(("not_repeatable", "not_supported", "aggregate_misplaced", "window_misplaced"))
 
 
-def generated_of(node: nodes.ColumnDef) -> nodes.Generated | None:
+def generated_of(node: ColumnDef) -> Generated | None:
     """What computes the column; None for a column that is given values."""
-    return next((each for each in node.constraints if isinstance(each, nodes.Generated)), None)
+    return next((each for each in node.constraints if isinstance(each, Generated)), None)
 
 
 def resolved(
-    context: Context, given: tuple[nodes.ColumnDef, ...], columns: tuple[Column, ...], table: str
+    context: Context, given: tuple[ColumnDef, ...], columns: tuple[Column, ...], table: str
 ) -> tuple[Column, ...]:
     """`columns` of `table` with the text of what is computed in place.
 
@@ -43,13 +45,13 @@ def resolved(
     return found
 
 
-def resolved_column(context: Context, node: nodes.ColumnDef, column: Column, scope: Scope) -> Column:
+def resolved_column(context: Context, node: ColumnDef, column: Column, scope: Scope) -> Column:
     """`column` with the text of what is computed; `scope`: its table's. Raises generated_invalid, and what its value
     raises."""
     generated = generated_of(node)
     if generated is None:
         return column
-    forbidden = (nodes.Default, nodes.PrimaryKey)
+    forbidden = (Default, PrimaryKey)
     if any(isinstance(each, forbidden) for each in node.constraints):
         raise SqlError("generated_invalid", name=column.name, place=node.place)
     try:
@@ -66,7 +68,7 @@ def resolved_column(context: Context, node: nodes.ColumnDef, column: Column, sco
     return replace(column, generated=text, is_boolean=is_boolean)
 
 
-def computed_from(given: tuple[nodes.ColumnDef, ...]) -> dict[str, frozenset[str]]:
+def computed_from(given: tuple[ColumnDef, ...]) -> dict[str, frozenset[str]]:
     """By the keys of a table's computed columns: the columns that they are computed from, through others or not."""
     needs = _needs(given)
     found: dict[str, frozenset[str]] = {}
@@ -80,7 +82,7 @@ def computed_from(given: tuple[nodes.ColumnDef, ...]) -> dict[str, frozenset[str
     return found
 
 
-def column_text(context: Context, node: nodes.ColumnDef, column: Column, scope: Scope) -> str:
+def column_text(context: Context, node: ColumnDef, column: Column, scope: Scope) -> str:
     """What follows the column's name in SQLite's text; '' for one that is given values."""
     generated = generated_of(node)
     if generated is None:
@@ -93,16 +95,16 @@ def column_text(context: Context, node: nodes.ColumnDef, column: Column, scope: 
 # --- circles -------------------------------------------------------------------------------------------------
 
 
-def _needs(given: tuple[nodes.ColumnDef, ...]) -> dict[str, set[str]]:
+def _needs(given: tuple[ColumnDef, ...]) -> dict[str, set[str]]:
     """By the keys of computed columns: those that their expressions name."""
     return {
-        key(node.name.text): {key(each.name.text) for each in every(generated.value, nodes.Column)}
+        key(node.name.text): {key(each.name.text) for each in every(generated.value, ColumnNode)}
         for node in given
         if (generated := generated_of(node)) is not None
     }
 
 
-def _check_circles(given: tuple[nodes.ColumnDef, ...]) -> None:
+def _check_circles(given: tuple[ColumnDef, ...]) -> None:
     """Raises generated_circular for a column that is computed from itself, through others or not."""
     needs = _needs(given)
     users: dict[str, list[str]] = {}

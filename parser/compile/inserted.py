@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from parser import domains, nodes
+from parser import domains
+from parser.ast.query import Query, Values
+from parser.ast.statement import Insert
 from parser.compile import numbering, sound, sql
 from parser.compile.casts import once
 from parser.compile.context import Context, Env
@@ -84,7 +86,7 @@ class RowByRow:
 
 
 def row_by_row(
-    context: Context, source: nodes.Query, scope: Scope, table: Table, columns: Sequence[Column]
+    context: Context, source: Query, scope: Scope, table: Table, columns: Sequence[Column]
 ) -> RowByRow | None:
     """The rows of `source` for a table that numbers a column, one by one; None where it numbers none. Raises
     column_count and what the rows raise."""
@@ -97,12 +99,12 @@ def row_by_row(
     return RowByRow(f"SELECT * FROM ({query})", tuple(columns), numbers, table)
 
 
-def _check_count(source: nodes.Query, compiled: Compiled, columns: Sequence[Column]) -> None:
+def _check_count(source: Query, compiled: Compiled, columns: Sequence[Column]) -> None:
     if len(compiled.columns) != len(columns):
         raise SqlError("column_count", wanted=len(columns), found=len(compiled.columns), place=source.place)
 
 
-def rows_text(env: Env, node: nodes.Insert, table: Table, columns: Sequence[Column]) -> str:
+def rows_text(env: Env, node: Insert, table: Table, columns: Sequence[Column]) -> str:
     """What follows INSERT INTO t: its columns, and VALUES or a select. Raises column_count and what the rows raise."""
     numbers = numbering.column(table)
     source = node.source
@@ -114,8 +116,8 @@ def rows_text(env: Env, node: nodes.Insert, table: Table, columns: Sequence[Colu
     heads = [column.name for column in columns] + ([numbers.name] if numbers is not None and missing else [])
     text = _heading(heads)
     body = source.body
-    is_list = isinstance(body, nodes.Values) and not source.order_by and source.limit is None
-    if isinstance(body, nodes.Values) and is_list and (numbers is None or len(body.rows) == 1):
+    is_list = isinstance(body, Values) and not source.order_by and source.limit is None
+    if isinstance(body, Values) and is_list and (numbers is None or len(body.rows) == 1):
         return f"{text}{_VALUES}{_values(env, body, table, columns)}"
     return text + _selected(env.context, node, source, env.scope, table, columns)
 
@@ -129,7 +131,7 @@ def _heading(heads: list[str]) -> str:
     return f" ({sql.names(heads)}) "
 
 
-def _values(env: Env, body: nodes.Values, table: Table, columns: Sequence[Column]) -> str:
+def _values(env: Env, body: Values, table: Table, columns: Sequence[Column]) -> str:
     numbers = numbering.column(table)
     rows = []
     for row in body.rows:
@@ -162,8 +164,8 @@ def _numbered(
 
 def _selected(
     context: Context,
-    node: nodes.Insert,
-    source: nodes.Query,
+    node: Insert,
+    source: Query,
     scope: Scope,
     table: Table,
     columns: Sequence[Column],

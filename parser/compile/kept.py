@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from parser import nodes
+from parser.ast.expression import Expr
 from parser.compile.context import Context, Env, Tolerance
 from parser.compile.expressions import condition, expression
 from parser.compile.names import Scope
@@ -23,13 +23,13 @@ CHECK = "CHECK"
 DEFAULT = "DEFAULT"
 
 
-def kept_expression(context: Context, clause: str, scope: Scope, node: nodes.Expr) -> Expression:
+def kept_expression(context: Context, clause: str, scope: Scope, node: Expr) -> Expression:
     """`node` as `clause` keeps it. Raises not_repeatable (42P17) for the clock and for random numbers, not_supported
     (0A000) for a subquery, aggregate_misplaced and window_misplaced, and what expressions raise."""
     return condition(Env(replace(context, clause=clause, kept=True), scope), node)
 
 
-def pure_expression(context: Context, clause: str, scope: Scope, node: nodes.Expr) -> Expression:
+def pure_expression(context: Context, clause: str, scope: Scope, node: Expr) -> Expression:
     """As `kept_expression`, where SQLite takes deterministic functions only: none of ours that raises is called.
 
     Raises not_supported for what there is no other way to say.
@@ -40,7 +40,7 @@ def pure_expression(context: Context, clause: str, scope: Scope, node: nodes.Exp
     return compiled
 
 
-def default_expression(context: Context, node: nodes.Expr) -> Expression:
+def default_expression(context: Context, node: Expr) -> Expression:
     """A column's default: worked out once for each row that takes it, so the clock and random numbers are welcome.
 
     Raises what `kept_expression` raises but not_repeatable.

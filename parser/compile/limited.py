@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from parser import nodes
+from parser.ast.statement import Delete, Update
 from parser.compile.context import Context, Env
 from parser.compile.expressions import condition, expression
 from parser.compile.limits import limit_text
@@ -15,7 +15,7 @@ from parser.errors import SqlError
 from parser.schema import Table
 
 
-def kept_text(context: Context, node: nodes.Update | nodes.Delete, table: Table, inner: From, scope: Scope) -> str:
+def kept_text(context: Context, node: Update | Delete, table: Table, inner: From, scope: Scope) -> str:
     """The condition that only the first rows meet, in the statement's order and then that of the rows' numbers, which
     are the same on every node. `inner` is the table once more, in whose scope `node`'s own condition is compiled.
 
@@ -24,7 +24,7 @@ def kept_text(context: Context, node: nodes.Update | nodes.Delete, table: Table,
     verb = type(node).__name__.upper()
     if node.limit is None:
         raise SqlError("limit_missing", place=node.order_by[0].expr.place)
-    if isinstance(node, nodes.Update) and node.sources:
+    if isinstance(node, Update) and node.sources:
         raise SqlError("not_supported", what="UPDATE … FROM … LIMIT", place=node.place)
     taken = {column.key for column in table.columns}
     number = next((each for each in SQLITE_NAMES if each not in taken), None)

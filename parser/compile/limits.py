@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from parser import nodes
+from parser.ast.expression import Expr, Literal, Parameter, Unary
+from parser.ast.query import Limit, RowRange
 from parser.compile.casts import once
 from parser.compile.context import Context, Env
 from parser.compile.expressions import condition
@@ -10,22 +11,22 @@ from parser.compile.names import Scope
 from parser.errors import SqlError
 
 
-def limit_text(context: Context, limit: nodes.Limit | nodes.RowRange) -> str:
+def limit_text(context: Context, limit: Limit | RowRange) -> str:
     """The clause, its values checked when it runs (limit_invalid, 2201W). Raises what its expressions raise, which
     reach no column."""
-    if isinstance(limit, nodes.RowRange):
+    if isinstance(limit, RowRange):
         start, stop = _count(context, limit.start), _count(context, limit.stop)
         return f" LIMIT max({stop} - {start}, 0) OFFSET {start}"
     text = f" LIMIT {_count(context, limit.count) if limit.count is not None else -1}"
     return text if limit.offset is None else f"{text} OFFSET {_count(context, limit.offset)}"
 
 
-def _count(context: Context, node: nodes.Expr) -> str:
-    if isinstance(node, nodes.Unary) and isinstance(node.operand, nodes.Literal):
+def _count(context: Context, node: Expr) -> str:
+    if isinstance(node, Unary) and isinstance(node.operand, Literal):
         raise SqlError("limit_invalid", place=node.place)
     # Nothing of a query is there yet when its limit is computed.
     value = condition(Env(context, Scope()), node).sql
-    return _checked(value) if isinstance(node, nodes.Literal | nodes.Parameter) else once(value, _checked("x"))
+    return _checked(value) if isinstance(node, Literal | Parameter) else once(value, _checked("x"))
 
 
 def _checked(value: str) -> str:

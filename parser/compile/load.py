@@ -10,11 +10,13 @@ from typing import Any, TypeAlias
 
 from cachetools import LRUCache
 
-from parser import nodes
+from parser.ast.expression import Atom
+from parser.ast.query import TableRef
+from parser.ast.statement import CreateDomain, CreateIndex, CreateTable, CreateView, ForeignKey, Statement
+from parser.ast.walk import every
 from parser.compile.compilers import COMPILERS
 from parser.compile.context import Context, Tolerance
 from parser.compile.define import define_domain, define_index, define_table, define_view
-from parser.compile.walk import every
 from parser.errors import SqlError
 from parser.literals import Literals
 from parser.names import key
@@ -139,10 +141,10 @@ def _named(source: str) -> set[str]:
         _, statement = parsed(source)
     except SqlError:
         return set()
-    names = [each.name for each in every(statement, nodes.TableRef)]
-    names += [each.name for each in every(statement, nodes.Atom)]
-    names += [each.table for each in every(statement, nodes.ForeignKey)]
-    names += [each.table for each in every(statement, nodes.CreateIndex)]
+    names = [each.name for each in every(statement, TableRef)]
+    names += [each.name for each in every(statement, Atom)]
+    names += [each.table for each in every(statement, ForeignKey)]
+    names += [each.table for each in every(statement, CreateIndex)]
     return {key(name.text) for name in names}
 
 
@@ -152,13 +154,13 @@ def _statements() -> Statements:
     return Statements(cached_shapes=1)
 
 
-def parsed(source: str) -> tuple[Shaped, nodes.Statement]:
+def parsed(source: str) -> tuple[Shaped, Statement]:
     """A definition's text as the catalog keeps it, split and parsed."""
     shaped = split(source)
     return shaped, _statements().parse(shaped)
 
 
-def source_of(shaped: Shaped, statement: nodes.Statement) -> str:
+def source_of(shaped: Shaped, statement: Statement) -> str:
     """A definition's text as the catalog is to keep it: as it was written, but for the names of databases, since the
     database may come to have another name (a dump that is loaded elsewhere)."""
     if "." in shaped.shape and _statements().databases(shaped):
@@ -202,14 +204,14 @@ def _lookup(schema: Schema, kind: str, name: str) -> Thing | None:
     return schema.views.get(name) if kind == "view" else schema.domains.get(name)
 
 
-def _definition(context: Context, statement: nodes.Statement, source: str) -> Thing:
+def _definition(context: Context, statement: Statement, source: str) -> Thing:
     match statement:
-        case nodes.CreateDomain():
+        case CreateDomain():
             return define_domain(context, statement, source)
-        case nodes.CreateTable():
+        case CreateTable():
             return define_table(context, statement, source)
-        case nodes.CreateView():
+        case CreateView():
             return define_view(context, statement, source)[0]
-        case nodes.CreateIndex():
+        case CreateIndex():
             return define_index(context, statement, source)[0]
     raise SqlError("internal")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from parser import nodes
+from parser.ast.expression import Column, Name, Window
 from parser.compile.sql import ANY_RISK, Expression, Risk
 from parser.errors import SqlError
 from parser.names import key, nearest
@@ -72,7 +72,7 @@ class Scope:
     sources: dict[str, tuple[Field, ...]] = field(default_factory=dict)
     aliases: dict[str, Expression | None] = field(default_factory=dict)
     common: dict[str, CommonTable] = field(default_factory=dict)
-    windows: dict[str, nodes.Window] = field(default_factory=dict)
+    windows: dict[str, Window] = field(default_factory=dict)
     is_part: bool = False
     _by_key: dict[str | None, FieldsByKey] = field(default_factory=dict)
 
@@ -96,7 +96,7 @@ class Scope:
         name_key = key(name)
         return next((scope.common[name_key] for scope in self.levels() if name_key in scope.common), None)
 
-    def resolve(self, column: nodes.Column) -> tuple[Expression, Scope]:
+    def resolve(self, column: Column) -> tuple[Expression, Scope]:
         """What `column` means, and the level that it was found at. Raises unknown_table, unknown_column or
         ambiguous_column."""
         if column.table is not None:
@@ -115,7 +115,7 @@ class Scope:
                 return named, scope
         raise SqlError("unknown_column", name=column.name.text, nearest=nearest(column.name.text, self._column_names()))
 
-    def knows(self, column: nodes.Column) -> bool:
+    def knows(self, column: Column) -> bool:
         """Whether `resolve` finds it; to ask is cheap, where an error looks for the nearest name."""
         wanted, source = key(column.name.text), None if column.table is None else key(column.table.text)
         return any(
@@ -123,7 +123,7 @@ class Scope:
             for level in self.levels()
         )
 
-    def _qualified(self, table: nodes.Name, column: nodes.Name) -> tuple[Expression, Scope]:
+    def _qualified(self, table: Name, column: Name) -> tuple[Expression, Scope]:
         level = self._level_of(table)
         found = level.fields_called(key(column.text), key(table.text))
         if len(found) == 1:
@@ -139,7 +139,7 @@ class Scope:
         is_column = any(level.fields_called(word) for level in self.levels())
         return str(int(value)) if is_column else word.upper()
 
-    def source(self, table: nodes.Name) -> tuple[Field, ...]:
+    def source(self, table: Name) -> tuple[Field, ...]:
         """The fields of the table or alias `table`. Raises unknown_table."""
         return self._level_of(table).sources[key(table.text)]
 
@@ -153,7 +153,7 @@ class Scope:
             by_key = self._by_key[source] = fields_by_key(fields)
         return by_key.get(wanted, ())
 
-    def _level_of(self, table: nodes.Name) -> Scope:
+    def _level_of(self, table: Name) -> Scope:
         """The innermost level that has a table or alias `table`. Raises unknown_table."""
         wanted = key(table.text)
         for scope in self.levels():

@@ -6,7 +6,8 @@ the table's inserts and the updates of its numbers; of a table that an earlier b
 
 from __future__ import annotations
 
-from parser import nodes
+from parser.ast.expression import Column as ColumnNode
+from parser.ast.statement import ColumnDef, CreateTable, PrimaryKey, RestartNumbers
 from parser.compile import sql
 from parser.compile.context import Context
 from parser.errors import SqlError
@@ -24,30 +25,30 @@ SEQUENCE_TABLE = (
 )
 
 
-def numbered_column(node: nodes.CreateTable) -> tuple[str, bool]:
+def numbered_column(node: CreateTable) -> tuple[str, bool]:
     """The key of the column that numbers itself ('' when none does), and whether it never repeats a number."""
     whole = {key(column.name.text): column for column in node.columns if _is_integer(column)}
     for name, column in whole.items():
-        own = next((each for each in column.constraints if isinstance(each, nodes.PrimaryKey)), None)
+        own = next((each for each in column.constraints if isinstance(each, PrimaryKey)), None)
         if own is not None:
             return name, own.autoincrement
     for each in node.constraints:
-        if isinstance(each, nodes.PrimaryKey) and len(each.columns) == 1:
+        if isinstance(each, PrimaryKey) and len(each.columns) == 1:
             term = each.columns[0].expr
-            if isinstance(term, nodes.Column) and key(term.name.text) in whole:
+            if isinstance(term, ColumnNode) and key(term.name.text) in whole:
                 return key(term.name.text), False
     return "", False
 
 
-def check(node: nodes.CreateTable) -> None:
+def check(node: CreateTable) -> None:
     """Raises autoincrement_misplaced (42P16) for a column that could not number itself."""
     for column in node.columns:
-        says_so = any(isinstance(each, nodes.PrimaryKey) and each.autoincrement for each in column.constraints)
+        says_so = any(isinstance(each, PrimaryKey) and each.autoincrement for each in column.constraints)
         if says_so and not _is_integer(column):
             raise SqlError("autoincrement_misplaced", name=column.name.text, place=column.place)
 
 
-def _is_integer(column: nodes.ColumnDef) -> bool:
+def _is_integer(column: ColumnDef) -> bool:
     """Only the word INTEGER alone says it, as in SQLite: an ISA or INT key is what the user gives."""
     atoms = column.domain.atoms if column.domain is not None else ()
     return len(atoms) == 1 and atoms[0].name.text.lower() == "integer" and not atoms[0].arguments
@@ -162,7 +163,7 @@ def moved(before: Table, after: Table) -> tuple[str, ...]:
     return (update, *followed(after)) if before.key != after.key else followed(after)
 
 
-def restart(context: Context, table: Table, node: nodes.RestartNumbers) -> Ddl:
+def restart(context: Context, table: Table, node: RestartNumbers) -> Ddl:
     """ALTER TABLE … AUTOINCREMENT = n: the next row gets n, or the number after the highest that was ever given.
 
     Raises not_numbered (55000) for a table without AUTOINCREMENT, out_of_range for an n that is none.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from parser import nodes
+from parser.ast.expression import Collate, Column, Expr, OrderTerm
 from parser.compile.context import Context, Env
 from parser.compile.expressions import collation, expression
 from parser.compile.names import Field, Scope
@@ -23,7 +23,7 @@ class Ordering:
     terms: tuple[str, ...] = ()
 
 
-def by_scope(core: Core, terms: tuple[nodes.OrderTerm, ...]) -> Ordering:
+def by_scope(core: Core, terms: tuple[OrderTerm, ...]) -> Ordering:
     """The ordering of a plain select, which sees its FROM as well as its result."""
     assert core.env is not None
     texts = []
@@ -36,7 +36,7 @@ def by_scope(core: Core, terms: tuple[nodes.OrderTerm, ...]) -> Ordering:
     return Ordering(core.sql, tuple(texts))
 
 
-def by_output(context: Context, core: Core, terms: tuple[nodes.OrderTerm, ...], parent: Scope | None) -> Ordering:
+def by_output(context: Context, core: Core, terms: tuple[OrderTerm, ...], parent: Scope | None) -> Ordering:
     """The ordering of a compound, which sees its result columns only: numbers where that does, else a subquery."""
     env = Env(context, Scope(parent=parent))
     whole, operands = _Results(core), [_Results(each) for each in core.operands if each.env is not None]
@@ -71,11 +71,11 @@ class _Results:
                 self._by_name.setdefault(key(each.name), {}).setdefault(computed, number)
         self._by_text = {each.expression.sql: number for number, each in reversed(numbered) if each.expression}
 
-    def number(self, env: Env, node: nodes.Expr) -> int | None:
+    def number(self, env: Env, node: Expr) -> int | None:
         """The number of the column that a term is: by number or by the name it has there. Raises ambiguous_column
         (42702), but of what an earlier build took."""
         number = position(env, node, len(self.core.columns))
-        if number is not None or not isinstance(node, nodes.Column) or node.table is not None:
+        if number is not None or not isinstance(node, Column) or node.table is not None:
             return number
         found = self._by_name.get(key(node.name.text), {})
         if len(found) > 1:
@@ -85,12 +85,12 @@ class _Results:
             env.context.trace.result(node, self.core.columns[number - 1].name)
         return number
 
-    def number_in_operand(self, node: nodes.Expr) -> int | None:
+    def number_in_operand(self, node: Expr) -> int | None:
         """As `number`, for an operand of a compound: an expression of its list counts too."""
         env = self.core.env
         assert env is not None
         number = self.number(env, node)
-        if number is not None or (isinstance(node, nodes.Column) and not env.scope.knows(node)):
+        if number is not None or (isinstance(node, Column) and not env.scope.knows(node)):
             return number
         try:
             return self._by_text.get(expression(env, node).sql)
@@ -98,7 +98,7 @@ class _Results:
             return None
 
 
-def _compound_place(env: Env, whole: _Results, operands: list[_Results], term: nodes.OrderTerm) -> str | None:
+def _compound_place(env: Env, whole: _Results, operands: list[_Results], term: OrderTerm) -> str | None:
     """SQLite's text of the result column that a term of a compound is, in the result or the first operand that knows
     it; None when it is none."""
     node, collated = _uncollated(term)
@@ -109,8 +109,8 @@ def _compound_place(env: Env, whole: _Results, operands: list[_Results], term: n
     return None if number is None else f"{number}{collated}"
 
 
-def _uncollated(term: nodes.OrderTerm) -> tuple[nodes.Expr, str]:
+def _uncollated(term: OrderTerm) -> tuple[Expr, str]:
     """What a term orders by, and how texts are compared there: `2 COLLATE NOCASE` is the second column too."""
-    if not isinstance(term.expr, nodes.Collate):
+    if not isinstance(term.expr, Collate):
         return term.expr, ""
     return term.expr.operand, f" COLLATE {collation(term.expr.collation)}"

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from parser import nodes
+from parser.ast.query import Body, Compound, Query, Select, Values
 from parser.compile.context import Context, Env
 from parser.compile.ctes import with_clause
 from parser.compile.expressions import all_boolean, condition, joined
@@ -27,7 +27,7 @@ _WORDS = {"union": "UNION", "union all": "UNION ALL", "except": "EXCEPT", "inter
 
 
 def compile_query(
-    context: Context, query: nodes.Query, parent: Scope | None, named: bool = False, first_row: bool = False
+    context: Context, query: Query, parent: Scope | None, named: bool = False, first_row: bool = False
 ) -> Compiled:
     """A whole query. `named`: its columns get the SQL names c1, c2 … (subqueries in FROM).
 
@@ -36,7 +36,7 @@ def compile_query(
     scope = Scope(parent=parent) if query.with_ is not None else parent
     prefix = with_clause(context, query.with_, scope) if scope is not None else ""
     total = context.for_write and (query.limit is not None or first_row)
-    if isinstance(query.body, nodes.Select):
+    if isinstance(query.body, Select):
         core = compile_select(context, query.body, scope, named)
         ordering = by_scope(core, query.order_by)
     else:
@@ -46,7 +46,7 @@ def compile_query(
     return _finish(context, query, core, ordering, prefix, total and not core.one_row)
 
 
-def _finish(context: Context, query: nodes.Query, core: Core, ordering: Ordering, prefix: str, total: bool) -> Compiled:
+def _finish(context: Context, query: Query, core: Core, ordering: Ordering, prefix: str, total: bool) -> Compiled:
     """Order and limit after the core. `total`: every column breaks ties, so that a limit keeps the same rows."""
     if len(core.columns) > _MAX_COLUMNS:
         raise SqlError("too_complex")
@@ -64,20 +64,20 @@ def _finish(context: Context, query: nodes.Query, core: Core, ordering: Ordering
 # --- bodies that are no plain select -------------------------------------------------------------------------
 
 
-def _body(context: Context, body: nodes.Body, parent: Scope | None, named: bool) -> Core:
+def _body(context: Context, body: Body, parent: Scope | None, named: bool) -> Core:
     match body:
-        case nodes.Select():
+        case Select():
             return compile_select(context, body, parent, named)
-        case nodes.Values():
+        case Values():
             return _values(context, body, parent, named)
-        case nodes.Compound():
+        case Compound():
             return _compound(context, body, parent, named)
-        case nodes.Query():
+        case Query():
             inner = compile_query(context, body, parent, named)
             return Core(f"SELECT * FROM ({inner.sql})", inner.columns, inner.relation)
 
 
-def _values(context: Context, body: nodes.Values, parent: Scope | None, named: bool) -> Core:
+def _values(context: Context, body: Values, parent: Scope | None, named: bool) -> Core:
     env = Env(context, Scope(parent=parent))
     width = len(body.rows[0])
     rows = []
@@ -105,11 +105,11 @@ def _rows_as_selects(rows: Sequence[Sequence[Expression]]) -> str:
     return f"SELECT * FROM ({' UNION ALL '.join(f'SELECT {text}' for text in texts)})"
 
 
-def _compound(context: Context, body: nodes.Compound, parent: Scope | None, named: bool) -> Core:
+def _compound(context: Context, body: Compound, parent: Scope | None, named: bool) -> Core:
     """A left-associative chain, walked in a loop; an operand that is a set operation itself stands in a subquery."""
-    spine: list[nodes.Compound] = []
-    leftmost: nodes.Body = body
-    while isinstance(leftmost, nodes.Compound):
+    spine: list[Compound] = []
+    leftmost: Body = body
+    while isinstance(leftmost, Compound):
         spine.append(leftmost)
         leftmost = leftmost.left
     if len(spine) >= _MAX_TERMS:
@@ -126,9 +126,9 @@ def _compound(context: Context, body: nodes.Compound, parent: Scope | None, name
     return Core(" ".join(text), tuple(columns), first.relation, operands=tuple(operands))
 
 
-def _operand(context: Context, body: nodes.Body, parent: Scope | None, named: bool) -> Core:
+def _operand(context: Context, body: Body, parent: Scope | None, named: bool) -> Core:
     core = _body(context, body, parent, named)
-    if isinstance(body, nodes.Compound):
+    if isinstance(body, Compound):
         return replace(core, sql=f"SELECT * FROM ({core.sql})", operands=())
     return core
 

@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from itertools import pairwise
 
-from parser import nodes
+from parser.ast.expression import Name
+from parser.ast.statement import Alteration, CreateIndex, CreateTable, CreateView, RenameColumn, RenameTable
 from parser.compile import numbering, sql
 from parser.compile.compilers import COMPILERS
 from parser.compile.context import Context, Tolerance
@@ -32,12 +33,12 @@ _ASIDE = "dirk_aside"
 _RENAMED_CHARACTERS = 64 * 1024
 
 
-def table_statements(before: Schema, after: Schema, table: Table, action: nodes.Alteration, simple: bool) -> list[str]:
+def table_statements(before: Schema, after: Schema, table: Table, action: Alteration, simple: bool) -> list[str]:
     """What makes `table` of the schema `before` what it is in `after`; `simple`: SQLite's own ADD COLUMN does it.
 
     The views on it are gone, and foreign keys are not looked at meanwhile.
     """
-    made = after.tables[key(action.name.text) if isinstance(action, nodes.RenameTable) else table.key]
+    made = after.tables[key(action.name.text) if isinstance(action, RenameTable) else table.key]
     if simple:
         shaped, create = _definition(made)
         scope = table_scope(made.columns, made.name)
@@ -47,13 +48,13 @@ def table_statements(before: Schema, after: Schema, table: Table, action: nodes.
     text = _text(after, made, made.name)
     # Other tables' foreign keys follow SQLite's own RENAME alone.
     is_referenced = any(each is not table for each in before.referring().get(table.key, ()))
-    if isinstance(action, nodes.RenameTable) and (is_referenced or len(text) <= _RENAMED_CHARACTERS):
+    if isinstance(action, RenameTable) and (is_referenced or len(text) <= _RENAMED_CHARACTERS):
         renames = _renamed(table.name, made.name)
         if text == _text(before, table, made.name):
             return [*renames, *numbering.renamed(table, made)]
         # A check without a name is called by its text, in which the table may be named.
         return renames + _made_anew(after, made.name, table, made, pairs)
-    if isinstance(action, nodes.RenameColumn) and is_referenced and not is_number_of_row(action):
+    if isinstance(action, RenameColumn) and is_referenced and not is_number_of_row(action):
         old = next(each.name for each in table.columns if each.key == key(action.old.text))
         rename = f"RENAME COLUMN {sql.name(old)} TO {sql.name(action.new.text)}"
         renamed = [(new, new) for _, new in pairs]
@@ -83,7 +84,7 @@ def _made_anew(after: Schema, current: str, table: Table, made: Table, pairs: li
     ]
 
 
-def is_number_of_row(action: nodes.RenameColumn) -> bool:
+def is_number_of_row(action: RenameColumn) -> bool:
     """Whether a column is or will be called as SQLite calls the number of a row: it renames none of these."""
     return not {key(action.old.text), key(action.new.text)}.isdisjoint(SQLITE_NAMES)
 
@@ -112,16 +113,16 @@ def _through_aside(
     ]
 
 
-def _definition(table: Table) -> tuple[Shaped, nodes.CreateTable]:
+def _definition(table: Table) -> tuple[Shaped, CreateTable]:
     shaped, create = parsed(table.source)
-    assert isinstance(create, nodes.CreateTable)
+    assert isinstance(create, CreateTable)
     return shaped, create
 
 
 def _text(schema: Schema, table: Table, name: str) -> str:
     """SQLite's CREATE of `table`, called `name`."""
     shaped, create = _definition(table)
-    return table_sql(_reading(schema, shaped), replace(create, name=nodes.Name(name)), replace(table, name=name))
+    return table_sql(_reading(schema, shaped), replace(create, name=Name(name)), replace(table, name=name))
 
 
 def _moved(into: str, new: list[str], rows_of: str, old: list[str]) -> str:
@@ -130,9 +131,9 @@ def _moved(into: str, new: list[str], rows_of: str, old: list[str]) -> str:
     return f"INSERT INTO {sql.name(into)} ({sql.names(new)}) {rows}"
 
 
-def _kept(before: Table, after: Table, action: nodes.Alteration) -> Iterable[tuple[str, str]]:
+def _kept(before: Table, after: Table, action: Alteration) -> Iterable[tuple[str, str]]:
     """Old and new name of each column that keeps its values."""
-    renamed = action if isinstance(action, nodes.RenameColumn) else None
+    renamed = action if isinstance(action, RenameColumn) else None
     names = {column.key: column.name for column in after.columns if column.generated is None}
     for column in before.columns:
         if column.generated is not None:
@@ -151,14 +152,14 @@ def indexes_of(schema: Schema, table: str) -> list[Index]:
 def _indexes_sql(schema: Schema, table: Table) -> Iterable[str]:
     for index in indexes_of(schema, table.key):
         shaped, create = parsed(index.source)
-        assert isinstance(create, nodes.CreateIndex)
+        assert isinstance(create, CreateIndex)
         yield define_index(_reading(schema, shaped), create, index.source)[1]
 
 
 def view_sql(schema: Schema, old: View) -> str:
     """The statement that makes a view again, in `schema`."""
     shaped, create = parsed(old.source)
-    assert isinstance(create, nodes.CreateView)
+    assert isinstance(create, CreateView)
     view, text = define_view(_reading(schema, shaped), create, old.source)
     heads = sql.names(sql.view_heads([each.name for each in view.columns]))
     return f"CREATE VIEW {sql.name(view.name)} ({heads}) AS {text}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 
-from parser import nodes
+from parser.ast.query import Body, Compound, Cte, Join, Query, Select, Source, TableRef
 from parser.compile.aggregates import gathering_calls
 from parser.compile.context import Context
 from parser.errors import SqlError
@@ -17,9 +17,9 @@ from parser.names import key
 _UNIONS = ("union", "union all")
 
 
-def leftmost(body: nodes.Body) -> nodes.Body:
+def leftmost(body: Body) -> Body:
     """What a recursive query starts from, and takes its columns from."""
-    while isinstance(body, nodes.Compound):
+    while isinstance(body, Compound):
         body = body.left
     return body
 
@@ -29,7 +29,7 @@ def names(node: object, name: str) -> bool:
     return next(_references(node, name), None) is not None
 
 
-def check_recursion(context: Context, cte: nodes.Cte) -> None:
+def check_recursion(context: Context, cte: Cte) -> None:
     """Raises recursion_invalid (42P19) for a query, which names its own table, that can't be worked out."""
     name, query = key(cte.name.text), cte.query
     steps = list(_steps(query.body, name))
@@ -44,11 +44,11 @@ def check_recursion(context: Context, cte: nodes.Cte) -> None:
         context.refuse(SqlError("recursion_invalid", name=cte.name.text, place=place))
 
 
-def _steps(body: nodes.Body, name: str) -> Iterator[tuple[str, nodes.Body]]:
+def _steps(body: Body, name: str) -> Iterator[tuple[str, Body]]:
     """From the last arm of a chain back to the first that names the table; none where what starts it does."""
-    found: list[tuple[str, nodes.Body]] = []
-    waiting: list[tuple[str, nodes.Body]] = []
-    while isinstance(body, nodes.Compound):
+    found: list[tuple[str, Body]] = []
+    waiting: list[tuple[str, Body]] = []
+    while isinstance(body, Compound):
         waiting.append((body.op, body.right))
         if names(body.right, name):
             found += waiting
@@ -57,34 +57,34 @@ def _steps(body: nodes.Body, name: str) -> Iterator[tuple[str, nodes.Body]]:
     return iter(() if names(body, name) else found)
 
 
-def _is_step(arm: nodes.Body, name: str) -> bool:
+def _is_step(arm: Body, name: str) -> bool:
     """Whether an arm names the table once, right in its FROM, and puts no rows together."""
-    if not isinstance(arm, nodes.Select) or len(list(_references(arm, name))) != 1:
+    if not isinstance(arm, Select) or len(list(_references(arm, name))) != 1:
         return False
     gathers = bool(arm.group_by) or next(gathering_calls((arm.items, arm.having)), None) is not None
     own = [each for source in arm.sources for each in _tables(source)]
     return not gathers and any(key(each.name.text) == name for each in own)
 
 
-def _tables(source: nodes.Source) -> Iterator[nodes.TableRef]:
+def _tables(source: Source) -> Iterator[TableRef]:
     """The tables of one item of FROM that stand in no parentheses behind a JOIN."""
-    while isinstance(source, nodes.Join):
-        if isinstance(source.right, nodes.TableRef):
+    while isinstance(source, Join):
+        if isinstance(source.right, TableRef):
             yield source.right
         source = source.left
-    if isinstance(source, nodes.TableRef):
+    if isinstance(source, TableRef):
         yield source
 
 
-def references(node: object) -> Iterator[nodes.TableRef]:
+def references(node: object) -> Iterator[TableRef]:
     """Every table that a tree names, in no set order, but those that a WITH inside it makes. No recursion: chains are
     long."""
     waiting: list[tuple[object, frozenset[str]]] = [(node, frozenset())]
     while waiting:
         node, own = waiting.pop()
-        if isinstance(node, nodes.TableRef) and key(node.name.text) not in own:
+        if isinstance(node, TableRef) and key(node.name.text) not in own:
             yield node
-        if isinstance(node, nodes.Query) and node.with_ is not None:
+        if isinstance(node, Query) and node.with_ is not None:
             own = own | {key(each.name.text) for each in node.with_.ctes}
         if isinstance(node, tuple):
             waiting += [(each, own) for each in node]
@@ -92,5 +92,5 @@ def references(node: object) -> Iterator[nodes.TableRef]:
             waiting += [(getattr(node, each.name), own) for each in fields(node)]
 
 
-def _references(node: object, name: str) -> Iterator[nodes.TableRef]:
+def _references(node: object, name: str) -> Iterator[TableRef]:
     return (each for each in references(node) if key(each.name.text) == name)

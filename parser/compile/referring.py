@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from parser import nodes
+from parser.ast.statement import Alteration, ForeignKey, RenameColumn, RenameTable
+from parser.ast.walk import every
 from parser.compile import sql
 from parser.compile.load import parsed
 from parser.compile.rebuild import is_number_of_row, made_again, view_sql
-from parser.compile.walk import every
 from parser.names import key
 from parser.schema import Schema, Table, View
 
@@ -28,7 +28,7 @@ def misspelling(schema: Schema, made: Table) -> list[Table]:
 def _misspells(table: Table, made: Table) -> bool:
     _, create = parsed(table.source)
     names = {each.key: each.name for each in made.columns}
-    for foreign in every(create, nodes.ForeignKey):
+    for foreign in every(create, ForeignKey):
         if key(foreign.table.text) == made.key:
             said = [foreign.table.text, *(each.text for each in foreign.foreign_columns)]
             meant = [made.name, *(names.get(key(each.text), "") for each in foreign.foreign_columns)]
@@ -42,12 +42,12 @@ def _folded(name: str) -> bytes:
     return name.encode().lower()
 
 
-def left_behind(before: Schema, after: Schema, table: Table, action: nodes.Alteration) -> list[Table]:
+def left_behind(before: Schema, after: Schema, table: Table, action: Alteration) -> list[Table]:
     """The tables of `before` that SQLite's own RENAME leaves as they are."""
-    if isinstance(action, nodes.RenameTable):
+    if isinstance(action, RenameTable):
         made = after.tables[key(action.name.text)]
         return [each for each in misspelling(before, made) if each is not table] if made.key != table.key else []
-    if isinstance(action, nodes.RenameColumn) and is_number_of_row(action):
+    if isinstance(action, RenameColumn) and is_number_of_row(action):
         return [each for each in before.referring().get(table.key, ()) if each is not table]
     return []
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from parser import nodes
+from parser.ast.expression import Column, Expr, Literal
+from parser.ast.query import Item, Select, Star
 from parser.compile.context import Context, Env, Tolerance
 from parser.compile.expressions import condition, expression
 from parser.compile.names import Field, Scope
@@ -33,7 +34,7 @@ class Core:
     operands: tuple[Core, ...] = ()
 
 
-def compile_select(context: Context, select: nodes.Select, parent: Scope | None, named: bool) -> Core:
+def compile_select(context: Context, select: Select, parent: Scope | None, named: bool) -> Core:
     """`select` in SQLite's SQL; `named` gives its columns the SQL names c1, c2 …"""
     source = compile_sources(context, select.sources, parent) if select.sources else None
     scope = source.scope(parent) if source else Scope(parent=parent)
@@ -56,10 +57,10 @@ def compile_select(context: Context, select: nodes.Select, parent: Scope | None,
     return Core(text, columns, source.relation if source else "", env, one_row)
 
 
-def result_columns(env: Env, items: tuple[nodes.Item | nodes.Star, ...], source: From | None) -> Iterable[ResultColumn]:
+def result_columns(env: Env, items: tuple[Item | Star, ...], source: From | None) -> Iterable[ResultColumn]:
     """The columns of a select list or RETURNING, `*` expanded."""
     for item in items:
-        if isinstance(item, nodes.Star):
+        if isinstance(item, Star):
             for each in _expanded(env, item, source):
                 yield ResultColumn(
                     each.name, each.origin, each.is_boolean, expression=each.expression(), risk=each.risk
@@ -68,7 +69,7 @@ def result_columns(env: Env, items: tuple[nodes.Item | nodes.Star, ...], source:
             yield _item(env, item)
 
 
-def _expanded(env: Env, star: nodes.Star, source: From | None) -> tuple[Field, ...]:
+def _expanded(env: Env, star: Star, source: From | None) -> tuple[Field, ...]:
     if star.table is not None:
         found = env.scope.source(star.table)
         if env.context.trace is not None:
@@ -79,25 +80,25 @@ def _expanded(env: Env, star: nodes.Star, source: From | None) -> tuple[Field, .
     return source.fields
 
 
-def _item(env: Env, item: nodes.Item) -> ResultColumn:
+def _item(env: Env, item: Item) -> ResultColumn:
     compiled = expression(env, item.expr)
     origin, is_boolean, risk = compiled.origin, compiled.is_boolean, compiled.risk
     if item.alias is not None:
         return ResultColumn(item.alias.text, origin, is_boolean, expression=compiled, risk=risk)
-    if isinstance(item.expr, nodes.Column):
+    if isinstance(item.expr, Column):
         return ResultColumn(_column_name(env.scope, item.expr), origin, is_boolean, expression=compiled, risk=risk)
     name, first = text_name(item)
     return ResultColumn(name, origin, is_boolean, first, compiled, has_name=False, risk=risk)
 
 
-def text_name(item: nodes.Item) -> tuple[str, int]:
+def text_name(item: Item) -> tuple[str, int]:
     """The name of a column that is called by its text, and the index of the first literal in that; -1 without one."""
     if "'" in item.source:
         return item.source, item.first_literal
     return plain_name(item.source), -1
 
 
-def _column_name(scope: Scope, column: nodes.Column) -> str:
+def _column_name(scope: Scope, column: Column) -> str:
     """The column's name as created (an alias of the same select keeps the name it is written with)."""
     wanted = key(column.name.text)
     source = None if column.table is None else key(column.table.text)
@@ -129,12 +130,12 @@ def _list(columns: tuple[ResultColumn, ...], named: bool, is_group: bool) -> str
     return ", ".join(texts)
 
 
-def position(env: Env, node: nodes.Expr, count: int) -> int | None:
+def position(env: Env, node: Expr, count: int) -> int | None:
     """The column number that a whole number in ORDER BY or GROUP BY means (from 1), None for other expressions.
 
     Raises position_out_of_range (42P10).
     """
-    if not isinstance(node, nodes.Literal) or node.kind != "whole":
+    if not isinstance(node, Literal) or node.kind != "whole":
         return None
     value = env.context.literals.value(node.index)
     if not isinstance(value, int) or not 1 <= value <= count:
@@ -142,7 +143,7 @@ def position(env: Env, node: nodes.Expr, count: int) -> int | None:
     return value
 
 
-def _group_term(env: Env, node: nodes.Expr, columns: tuple[ResultColumn, ...]) -> str:
+def _group_term(env: Env, node: Expr, columns: tuple[ResultColumn, ...]) -> str:
     number = position(env, node, len(columns))
     compiled = columns[number - 1].expression if number is not None else expression(env, node)
     assert compiled is not None
@@ -153,7 +154,7 @@ def _group_term(env: Env, node: nodes.Expr, columns: tuple[ResultColumn, ...]) -
     return by_value(compiled.sql)
 
 
-def _having(env: Env, select: nodes.Select, aggregate: bool) -> str:
+def _having(env: Env, select: Select, aggregate: bool) -> str:
     assert select.having is not None
     compiled = expression(env, select.having)
     if compiled.windowed:

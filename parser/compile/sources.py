@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from parser import nodes
+from parser.ast.expression import Expr, Name
+from parser.ast.query import Derived, Join, Source, TableCall, TableRef
 from parser.compile import sql
 from parser.compile.context import Context, Env, Tolerance, must_be_understood
 from parser.compile.expressions import condition
@@ -54,7 +55,7 @@ class From:
         return Scope(parent=parent, fields=self.fields, sources=self.sources, is_part=is_part)
 
 
-def compile_sources(context: Context, items: tuple[nodes.Source, ...], parent: Scope | None) -> From:
+def compile_sources(context: Context, items: tuple[Source, ...], parent: Scope | None) -> From:
     """The comma-separated items of a FROM."""
     whole = _compile(context, items[0], parent, None)
     for item in items[1:]:
@@ -88,18 +89,18 @@ def table_scope(columns: tuple[Column, ...], table: str) -> Scope:
     return Scope(fields=fields, sources={key(table): fields})
 
 
-def _compile(context: Context, node: nodes.Source, parent: Scope | None, before: From | None) -> From:
+def _compile(context: Context, node: Source, parent: Scope | None, before: From | None) -> From:
     """One item; `before` holds the items left of it, which its ON conditions may name as in SQLite."""
-    if isinstance(node, nodes.TableRef):
+    if isinstance(node, TableRef):
         return _table(context, node, parent)
-    if isinstance(node, nodes.Derived):
+    if isinstance(node, Derived):
         return _derived(context, node, parent)
-    if isinstance(node, nodes.TableCall):
+    if isinstance(node, TableCall):
         return _table_call(context, node, Scope(parent) if before is None else before.scope(parent))
     return _join(context, node, parent, before)
 
 
-def _table(context: Context, node: nodes.TableRef, parent: Scope | None) -> From:
+def _table(context: Context, node: TableRef, parent: Scope | None) -> From:
     shown = (node.alias or node.name).text
     alias = context.alias()
     context.shown[alias] = shown
@@ -130,7 +131,7 @@ def _common(common: CommonTable, alias: str, shown: str) -> From:
     return From(f"{common.sql} AS {alias}", fields, {key(shown): fields}, common.name)
 
 
-def _derived(context: Context, node: nodes.Derived, parent: Scope | None) -> From:
+def _derived(context: Context, node: Derived, parent: Scope | None) -> From:
     # A subquery in FROM sees the queries around its own, not its neighbours.
     inner = context.compilers.query(context, node.query, parent, named=True)
     alias = context.alias()
@@ -142,7 +143,7 @@ def _derived(context: Context, node: nodes.Derived, parent: Scope | None) -> Fro
     return From(f"({inner.sql}) AS {alias}", fields, sources, shown or inner.relation)
 
 
-def _table_call(context: Context, node: nodes.TableCall, around: Scope) -> From:
+def _table_call(context: Context, node: TableCall, around: Scope) -> From:
     """A function that gives rows; `around` holds what its arguments may name. Raises unknown_function (42883) and
     argument_count (42883)."""
     name = node.name.text.lower()
@@ -162,11 +163,11 @@ def _table_call(context: Context, node: nodes.TableCall, around: Scope) -> From:
 # --- joins ---------------------------------------------------------------------------------------------------
 
 
-def _join(context: Context, node: nodes.Join, parent: Scope | None, before: From | None) -> From:
+def _join(context: Context, node: Join, parent: Scope | None, before: From | None) -> From:
     left = _compile(context, node.left, parent, before)
     # Only the arguments of a function see what is left of them.
-    right = _compile(context, node.right, parent, left if isinstance(node.right, nodes.TableCall) else None)
-    right_text = f"({right.text})" if isinstance(node.right, nodes.Join) else right.text
+    right = _compile(context, node.right, parent, left if isinstance(node.right, TableCall) else None)
+    right_text = f"({right.text})" if isinstance(node.right, Join) else right.text
     text = f"{left.text} {_JOIN_WORDS[node.kind]} {right_text}"
     outer = node.kind in ("right", "full")
     if node.natural and node.using:
@@ -184,7 +185,7 @@ def _join(context: Context, node: nodes.Join, parent: Scope | None, before: From
     return replace(whole, text=f"{text} ON {' AND '.join(tests) or whole.scope(None).truth(True)}")
 
 
-def _on(context: Context, node: nodes.Join, on: nodes.Expr, scope: Scope) -> tuple[str, ...]:
+def _on(context: Context, node: Join, on: Expr, scope: Scope) -> tuple[str, ...]:
     """The condition of a join. A view that an earlier build made may hold one after NATURAL that means nothing: that
     build did not look at it."""
     try:
@@ -211,7 +212,7 @@ def _together(left: From, right: From, text: str, fields: tuple[Field, ...], out
 
 
 def _merging(
-    context: Context, node: nodes.Join, left: From, right: From, text: str, outer: bool
+    context: Context, node: Join, left: From, right: From, text: str, outer: bool
 ) -> tuple[From, list[str]]:
     """NATURAL and USING: the common columns once, first, then the others of the left, then of the right. And what makes
     them equal."""
@@ -227,12 +228,12 @@ def _merging(
     return _together(left, right, text, merged + rest, outer), tests
 
 
-def _common_names(left: From, right: From) -> tuple[nodes.Name, ...]:
+def _common_names(left: From, right: From) -> tuple[Name, ...]:
     shared = {each.key for each in right.fields}
-    return tuple(dict.fromkeys(nodes.Name(each.name) for each in left.fields if each.key in shared))
+    return tuple(dict.fromkeys(Name(each.name) for each in left.fields if each.key in shared))
 
 
-def _one(side: FieldsByKey, name: nodes.Name) -> Field:
+def _one(side: FieldsByKey, name: Name) -> Field:
     found = side.get(key(name.text), ())
     if not found:
         close = nearest(name.text, [each.name for same in side.values() for each in same])

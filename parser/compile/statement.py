@@ -4,7 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from parser import nodes
+from parser.ast.query import Query as QueryNode
+from parser.ast.statement import (
+    AlterTable,
+    CreateDomain,
+    CreateIndex,
+    CreateTable,
+    CreateView,
+    Delete,
+    Describe,
+    Drop,
+    Explain,
+    Insert,
+    Show,
+    Statement,
+    Translate,
+    Update,
+    Upkeep,
+)
 from parser.compile import changes, ddl
 from parser.compile.alter import alter_table
 from parser.compile.compilers import COMPILERS
@@ -35,7 +52,7 @@ class Compilation:
     reusable: bool = True
 
 
-def compile_statement(statement: nodes.Statement, shaped: Shaped, schema: Schema, for_write: bool) -> Compilation:
+def compile_statement(statement: Statement, shaped: Shaped, schema: Schema, for_write: bool) -> Compilation:
     """Compiles `statement` against `schema`. Raises SqlError for everything that is wrong with it.
 
     Statements of a session or the cluster (USE, BEGIN, CREATE DATABASE, …) have no plan: not_supported.
@@ -65,46 +82,46 @@ def linked_tables(schema: Schema, plan: Plan) -> tuple[Table, ...]:
     return tuple(found[name] for name in sorted(found))
 
 
-def _reads(statement: nodes.Statement) -> bool:
-    return isinstance(statement, nodes.Query | nodes.Show | nodes.Describe | nodes.Explain)
+def _reads(statement: Statement) -> bool:
+    return isinstance(statement, QueryNode | Show | Describe | Explain)
 
 
-def _compile(context: Context, statement: nodes.Statement) -> Plan:
+def _compile(context: Context, statement: Statement) -> Plan:
     match statement:
-        case nodes.Query():
+        case QueryNode():
             return _query(context, statement)
-        case nodes.Insert():
+        case Insert():
             return changes.insert(context, statement)
-        case nodes.Update():
+        case Update():
             return changes.update(context, statement)
-        case nodes.Delete():
+        case Delete():
             return changes.delete(context, statement)
-        case nodes.CreateTable():
+        case CreateTable():
             return ddl.create_table(context, statement)
-        case nodes.CreateDomain():
+        case CreateDomain():
             return ddl.create_domain(context, statement)
-        case nodes.CreateView():
+        case CreateView():
             return ddl.create_view(context, statement)
-        case nodes.CreateIndex():
+        case CreateIndex():
             return ddl.create_index(context, statement)
-        case nodes.Drop() if statement.kind != "database":
+        case Drop() if statement.kind != "database":
             return ddl.drop(context, statement)
-        case nodes.AlterTable():
+        case AlterTable():
             return alter_table(context, statement)
-        case nodes.Upkeep():
+        case Upkeep():
             return ddl.upkeep(context, statement)
-        case nodes.Show():
+        case Show():
             return show(context, statement)
-        case nodes.Describe():
+        case Describe():
             return describe(context, statement.name)
-        case nodes.Explain():
+        case Explain():
             return explain(context, statement)
-        case nodes.Translate():
+        case Translate():
             return translate(context, statement)
     raise SqlError("not_supported", what=type(statement).__name__)
 
 
-def _query(context: Context, statement: nodes.Query) -> Query:
+def _query(context: Context, statement: QueryNode) -> Query:
     compiled = compile_query(context, statement, None)
     return Query(
         sql=compiled.sql,

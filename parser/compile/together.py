@@ -9,7 +9,9 @@ from __future__ import annotations
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
-from parser import nodes
+from parser.ast.expression import Literal
+from parser.ast.query import Values
+from parser.ast.statement import Insert
 from parser.compile.context import Context
 from parser.literals import Literals
 from parser.names import key
@@ -17,7 +19,7 @@ from parser.plan import Shaped
 from parser.schema import Schema
 
 
-def stand_together(schema: Schema, node: nodes.Insert) -> bool:
+def stand_together(schema: Schema, node: Insert) -> bool:
     """Whether a foreign key may hold for all rows of `node` and not for each row by itself."""
     table = schema.tables.get(key(node.table.text))
     if table is None:
@@ -31,16 +33,16 @@ def stand_together(schema: Schema, node: nodes.Insert) -> bool:
     return bool(table.references) or any(children)
 
 
-def together(context: Context, node: nodes.Insert) -> tuple[Context, nodes.Insert]:
+def together(context: Context, node: Insert) -> tuple[Context, Insert]:
     """The same INSERT with every row of the request in it, and a context in which its literals are written out."""
     shaped = context.literals.shaped
     start, width = shaped.row_start, shaped.row_width
     skipped = width * (shaped.rows - 1)
     whole = Shaped("", shaped.literals, shaped.texts)
     assert node.source is not None
-    body = nodes.Values(
+    body = Values(
         tuple(
-            tuple(nodes.Literal(index, "value") for index in range(first, first + width))
+            tuple(Literal(index, "value") for index in range(first, first + width))
             for first in range(start, start + width * shaped.rows, width)
         ),
         node.source.body.place,
@@ -54,7 +56,7 @@ def together(context: Context, node: nodes.Insert) -> tuple[Context, nodes.Inser
 
 def _shifted(node: Any, first: int, by: int) -> Any:
     """A tree whose literals from `first` on are `by` further."""
-    if isinstance(node, nodes.Literal):
+    if isinstance(node, Literal):
         return replace(node, index=node.index + by) if node.index >= first else node
     if isinstance(node, tuple):
         return tuple(_shifted(each, first, by) for each in node)

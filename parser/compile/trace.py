@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from parser import nodes
+from parser.ast.expression import Column, Name
+from parser.ast.query import Join, TableRef
 from parser.names import key
 
 if TYPE_CHECKING:
@@ -55,26 +56,26 @@ class Trace:
     relations: dict[int, Relation] = field(default_factory=dict)
     joins: dict[int, tuple[tuple[str, str], ...]] = field(default_factory=dict)
 
-    def column(self, node: nodes.Column, found: Expression) -> None:
+    def column(self, node: Column, found: Expression) -> None:
         """`node` means `found`: a source's column, or a result column by its alias."""
         is_plain = key(found.column) == key(node.name.text)
         self.columns[node.name.place] = (_alias(found.sql), found.column) if is_plain else ("", "")
         if node.table is not None:
             self.qualifiers[node.table.place] = _alias(found.sql)
 
-    def result(self, node: nodes.Column, name: str) -> None:
+    def result(self, node: Column, name: str) -> None:
         """`node` means the result column called `name`."""
         self.columns[node.name.place] = ("", name)
 
-    def qualifier(self, name: nodes.Name, sql: str) -> None:
+    def qualifier(self, name: Name, sql: str) -> None:
         """`name` stands for the source of a column with the text `sql`."""
         self.qualifiers[name.place] = _alias(sql)
 
-    def relation(self, node: nodes.TableRef, alias: str, of: str) -> None:
+    def relation(self, node: TableRef, alias: str, of: str) -> None:
         """`node` is the table or view with the key `of`, and has that alias in the SQL."""
         self.relations[node.name.place] = Relation(alias, of, node.alias is None)
 
-    def join(self, node: nodes.Join, merged: Iterable[tuple[str, str]]) -> None:
+    def join(self, node: Join, merged: Iterable[tuple[str, str]]) -> None:
         """`node` merges these columns of its sides."""
         pairs = tuple(merged)
         self.joins[node.place] = pairs

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from parser import nodes
+from parser.ast.statement import Upsert
 from parser.compile.assignments import GivenColumns, assignments
 from parser.compile.context import Context, Env
 from parser.compile.expressions import condition, expression
@@ -15,7 +15,7 @@ from parser.schema import Table
 
 
 def upserts_text(
-    context: Context, table: Table, source: From, parent: Scope, upserts: tuple[nodes.Upsert, ...]
+    context: Context, table: Table, source: From, parent: Scope, upserts: tuple[Upsert, ...]
 ) -> str:
     """The ON CONFLICT clauses; DO UPDATE sees the row that is there, and the refused one as `excluded`."""
     # SQLite compares a target with the text of an index, in which values are written out.
@@ -28,7 +28,7 @@ def upserts_text(
     return "".join(_upsert_text(each, target, changed, names.afresh()) for each in upserts)
 
 
-def _upsert_text(upsert: nodes.Upsert, target: Env, changed: Env, names: GivenColumns) -> str:
+def _upsert_text(upsert: Upsert, target: Env, changed: Env, names: GivenColumns) -> str:
     text = " ON CONFLICT"
     if upsert.target:
         text += f" ({', '.join(index_term(expression(target, term.expr).sql) for term in upsert.target)})"

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from parser import nodes
+from parser.ast.expression import Bound, Expr, Frame, Name, NamedWindow, OrderTerm, Window
 from parser.compile.context import Env
 from parser.compile.expressions import expression
 from parser.errors import SqlError
 from parser.names import key, nearest
 
 
-def order_term(compiled: str, term: nodes.OrderTerm) -> str:
+def order_term(compiled: str, term: OrderTerm) -> str:
     """One key of an ORDER BY whose expression is `compiled`, as SQLite's text."""
     text = compiled + (" DESC" if term.descending else "")
     if term.nulls_first is None:
@@ -24,7 +24,7 @@ def order_term(compiled: str, term: nodes.OrderTerm) -> str:
 _ENDS = ("unbounded preceding", "preceding", "current row", "following", "unbounded following")
 
 
-def define_windows(env: Env, windows: Sequence[nodes.NamedWindow]) -> None:
+def define_windows(env: Env, windows: Sequence[NamedWindow]) -> None:
     """Puts the windows of a WINDOW clause into the scope, each known to those behind it. Raises duplicate_window
     (42P20) and what they raise where they are used; that one is not used does not make it right."""
     context, known = env.context, env.scope.windows
@@ -40,9 +40,9 @@ def define_windows(env: Env, windows: Sequence[nodes.NamedWindow]) -> None:
         known[key(each.name.text)] = each.window
 
 
-def over(env: Env, window: nodes.Window | nodes.Name) -> str:
+def over(env: Env, window: Window | Name) -> str:
     """The window after OVER, in parentheses; a named one (of the WINDOW clause) is written out."""
-    window = _refined(env, _named(env, window) if isinstance(window, nodes.Name) else window)
+    window = _refined(env, _named(env, window) if isinstance(window, Name) else window)
     parts = []
     if window.partition_by:
         parts.append(f"PARTITION BY {', '.join(_own(env, each) for each in window.partition_by)}")
@@ -55,7 +55,7 @@ def over(env: Env, window: nodes.Window | nodes.Name) -> str:
     return f"({' '.join(parts)})"
 
 
-def _own(env: Env, node: nodes.Expr) -> str:
+def _own(env: Env, node: Expr) -> str:
     """An expression of a window: it looks at rows, not at other windows."""
     compiled = expression(env, node)
     if compiled.windowed:
@@ -63,9 +63,9 @@ def _own(env: Env, node: nodes.Expr) -> str:
     return compiled.sql
 
 
-def _check_frame(env: Env, window: nodes.Window, frame: nodes.Frame) -> None:
+def _check_frame(env: Env, window: Window, frame: Frame) -> None:
     """Raises frame_invalid (42P20): it ends before it begins, or counts from the values of no one column."""
-    first, last = frame.start, frame.end or nodes.Bound("current row")
+    first, last = frame.start, frame.end or Bound("current row")
     is_backward = _ENDS.index(first.kind) > _ENDS.index(last.kind)
     is_boundless = first.kind == _ENDS[-1] or last.kind == _ENDS[0]
     counts = first.value is not None or last.value is not None
@@ -73,7 +73,7 @@ def _check_frame(env: Env, window: nodes.Window, frame: nodes.Frame) -> None:
         env.context.refuse(SqlError("frame_invalid"))
 
 
-def _named(env: Env, name: nodes.Name) -> nodes.Window:
+def _named(env: Env, name: Name) -> Window:
     wanted = key(name.text)
     found = next((scope.windows[wanted] for scope in env.scope.levels() if wanted in scope.windows), None)
     if found is None:
@@ -82,28 +82,28 @@ def _named(env: Env, name: nodes.Name) -> nodes.Window:
     return found
 
 
-def _refined(env: Env, window: nodes.Window) -> nodes.Window:
+def _refined(env: Env, window: Window) -> Window:
     """The window with what it takes from its base: that has no frame, and no order where this one has its own."""
     if window.base is None:
         return window
     base = _refined(env, _named(env, window.base))
     if base.frame is not None or (base.order_by and window.order_by):
         raise SqlError("not_supported", what=f"OVER ({window.base.text} …)", place=window.base.place)
-    return nodes.Window(base.partition_by, window.order_by or base.order_by, window.frame)
+    return Window(base.partition_by, window.order_by or base.order_by, window.frame)
 
 
-def _frame(env: Env, frame: nodes.Frame) -> str:
+def _frame(env: Env, frame: Frame) -> str:
     start = _bound(env, frame.start)
     text = f"{frame.unit.upper()} {start}" if frame.end is None else _between(env, frame, start)
     return f"{text} EXCLUDE {frame.exclude.upper()}" if frame.exclude else text
 
 
-def _between(env: Env, frame: nodes.Frame, start: str) -> str:
+def _between(env: Env, frame: Frame, start: str) -> str:
     assert frame.end is not None
     return f"{frame.unit.upper()} BETWEEN {start} AND {_bound(env, frame.end)}"
 
 
-def _bound(env: Env, bound: nodes.Bound) -> str:
+def _bound(env: Env, bound: Bound) -> str:
     if bound.value is None:
         return bound.kind.upper()
     return f"{expression(env, bound.value).sql} {bound.kind.upper()}"

@@ -7,8 +7,8 @@ import random
 
 import pytest
 
-from parser.compile.walk import every
-from parser.nodes_query import Compound
+from parser.ast.query import Compound
+from parser.ast.walk import every
 from parser.shape import split
 from parser.statements import Statements
 from tests.parser.small_database import SmallDatabase

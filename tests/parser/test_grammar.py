@@ -11,7 +11,9 @@ from unittest.mock import Mock
 import pytest
 from ply import yacc
 
-from parser import grammar, keywords, nodes, printer, tables
+from parser import grammar, keywords, printer, tables
+from parser.ast.expression import Binary, Unary
+from parser.ast.query import Item, Query, Select
 from parser.errors import SqlError
 from parser.plan import Kind, Route
 from parser.shape import source_text, split
@@ -71,17 +73,17 @@ def test_both_vocabularies_make_one_tree(statements: Statements) -> None:
 
 def test_precedence_of_both_nots(statements: Statements) -> None:
     query = statements.parse(split("alaivo tsy a = b, !a = b"))
-    assert isinstance(query, nodes.Query) and isinstance(query.body, nodes.Select)
-    loose, tight = (item.expr for item in query.body.items if isinstance(item, nodes.Item))
-    assert isinstance(loose, nodes.Unary) and isinstance(loose.operand, nodes.Binary)
-    assert isinstance(tight, nodes.Binary) and isinstance(tight.left, nodes.Unary)
+    assert isinstance(query, Query) and isinstance(query.body, Select)
+    loose, tight = (item.expr for item in query.body.items if isinstance(item, Item))
+    assert isinstance(loose, Unary) and isinstance(loose.operand, Binary)
+    assert isinstance(tight, Binary) and isinstance(tight.left, Unary)
 
 
 def test_items_know_their_source(statements: Statements) -> None:
     shaped = split("SELECT a  +\n 1, count( * ), 'x' || b AS n, (2) FROM t")
     query = statements.parse(shaped)
-    assert isinstance(query, nodes.Query) and isinstance(query.body, nodes.Select)
-    items = [item for item in query.body.items if isinstance(item, nodes.Item)]
+    assert isinstance(query, Query) and isinstance(query.body, Select)
+    items = [item for item in query.body.items if isinstance(item, Item)]
     names = [source_text(item.source, item.first_literal, shaped) for item in items]
     assert names == ["a + 1", "count( * )", "'x' || b", "(2)"]
 

@@ -11,7 +11,7 @@ import apsw
 import pytest
 
 from dirk_gevent.engine.failures import statement_failure
-from parser import nodes
+from parser.ast.statement import ColumnDef, Constraint, CreateDomain, CreateIndex, CreateTable, CreateView
 from parser.compile.functions import FUNCTIONS, Sort
 from parser.compile.load import change_schema, load_schema
 from parser.plan import CatalogChange, Query
@@ -101,8 +101,8 @@ def database() -> SmallDatabase:
 def test_the_places_are_all_that_there_are() -> None:
     """A definition that gets one more expression must be looked at here."""
     found = set()
-    parts = (nodes.CreateTable, nodes.CreateIndex, nodes.CreateView, nodes.CreateDomain, nodes.ColumnDef)
-    for kind in (*parts, *get_args(nodes.Constraint)):
+    parts = (CreateTable, CreateIndex, CreateView, CreateDomain, ColumnDef)
+    for kind in (*parts, *get_args(Constraint)):
         assert is_dataclass(kind)
         for field in fields(kind):
             if any(word in str(field.type) for word in ("Expr", "OrderTerm", "Query")):

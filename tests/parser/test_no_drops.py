@@ -12,7 +12,9 @@ from typing import Any
 import apsw
 
 from dirk_gevent.protocol import StatementSplitter
-from parser import nodes, printer
+from parser import printer
+from parser.ast.expression import Name
+from parser.ast.statement import Statement
 from parser.compile import compile_statement
 from parser.errors import SqlError
 from parser.plan import Plan, Shaped
@@ -66,13 +68,13 @@ def others(value: Any, default: Any) -> Iterator[Any]:
         yield not value
     elif isinstance(value, tuple) and value:
         yield value[:-1]
-    elif isinstance(value, nodes.Name):
-        yield nodes.Name(value.text + "_x")
+    elif isinstance(value, Name):
+        yield Name(value.text + "_x")
     elif default is not MISSING and value != default and not isinstance(value, str | int):
         yield default
 
 
-def plan_of(tree: nodes.Statement, shaped: Shaped, database: SmallDatabase) -> Plan | str:
+def plan_of(tree: Statement, shaped: Shaped, database: SmallDatabase) -> Plan | str:
     """The plan, or the key of the error."""
     try:
         return compile_statement(tree, shaped, database.schema, False).plan

@@ -9,7 +9,8 @@ from random import Random
 import pytest
 
 from dirk_gevent.protocol import StatementSplitter
-from parser import nodes
+from parser.ast.query import Query, Values
+from parser.ast.statement import Insert
 from parser.errors import SqlError
 from parser.shape import fill, split
 from parser.statements import Statements
@@ -66,8 +67,8 @@ def same_tree(statements: Statements, text: str) -> None:
             tree = statements.parse(plain)
         except SqlError:
             return
-        assert isinstance(tree, nodes.Insert) and tree.source is not None, text
-        assert isinstance(tree.source.body, nodes.Values) and tree.source == nodes.Query(tree.source.body), text
+        assert isinstance(tree, Insert) and tree.source is not None, text
+        assert isinstance(tree.source.body, Values) and tree.source == Query(tree.source.body), text
 
 
 # --- random statements ---------------------------------------------------------------------------------------

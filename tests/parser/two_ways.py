@@ -13,7 +13,10 @@ from typing import Any
 import apsw
 
 from dirk_gevent.engine.failures import statement_failure
-from parser import literal_text, nodes
+from parser import literal_text
+from parser.ast.expression import Constant, Literal
+from parser.ast.query import Values
+from parser.ast.statement import Insert, Statement
 from parser.bind import bind, columns, rows
 from parser.blocks import blocks
 from parser.compile.compilers import COMPILERS
@@ -195,19 +198,19 @@ class TwoWays:
         except _FAILURES as error:
             return Outcome(error=statement_failure(error).key)
 
-    def _single(self, tree: nodes.Statement) -> list[nodes.Statement]:
+    def _single(self, tree: Statement) -> list[Statement]:
         """Rows of VALUES that number themselves get their numbers one after the other."""
-        if not isinstance(tree, nodes.Insert) or tree.source is None or tree.source.limit or tree.source.order_by:
+        if not isinstance(tree, Insert) or tree.source is None or tree.source.limit or tree.source.order_by:
             return [tree]
         body, table = tree.source.body, self.long.schema.tables.get(key(tree.table.text))
-        if table is None or not table.numbered or not isinstance(body, nodes.Values):
+        if table is None or not table.numbered or not isinstance(body, Values):
             return [tree]
-        if not all(isinstance(cell, nodes.Literal | nodes.Constant) for row in body.rows for cell in row):
+        if not all(isinstance(cell, Literal | Constant) for row in body.rows for cell in row):
             return [tree]
-        sources = (replace(tree.source, body=nodes.Values((row,))) for row in body.rows)
+        sources = (replace(tree.source, body=Values((row,))) for row in body.rows)
         return [replace(tree, source=source) for source in sources]
 
-    def _long_plan(self, tree: nodes.Statement, shaped: Shaped) -> Plan:
+    def _long_plan(self, tree: Statement, shaped: Shaped) -> Plan:
         context = Context(self.long.schema, Literals(shaped), COMPILERS, for_write=not _reads(tree), written=True)
         return _compile(context, tree)
 

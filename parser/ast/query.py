@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from parser.nodes_expression import Expr, Name, NamedWindow, OrderTerm, unplaced
+from parser.ast.expression import Expr, Name, NamedWindow, OrderTerm, unplaced
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from parser.nodes_query import Query
+    from parser.ast.query import Query
 
 
 def unplaced() -> int:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from parser.nodes_expression import Domain, Expr, Literal, Name, OrderTerm, unplaced
-from parser.nodes_query import Item, Limit, Query, RowRange, Source, Star, TableRef, With
+from parser.ast.expression import Domain, Expr, Literal, Name, OrderTerm, unplaced
+from parser.ast.query import Item, Limit, Query, RowRange, Source, Star, TableRef, With
 
 # --- statements that change rows ---------------------------------------------------------------------------
 
