@@ -16,7 +16,7 @@ from dirk_gevent.catalogue import LANGUAGES, Texts, messages
 from dirk_gevent.catalogue.language_text import MARKS
 from dirk_gevent.catalogue.reasons import reason_in
 from parser.errors import SqlError
-from parser.keywords import KEYWORDS, words_of
+from parser.lexical.keywords import KEYWORDS, words_of
 
 __all__ = ["LANGUAGES", "render", "sentence", "success"]
 

@@ -18,7 +18,7 @@ import zstandard
 from gevent import socket
 from gevent.lock import RLock
 
-from parser.repetition import repeated
+from parser.lexical.repetition import repeated
 
 #: The statement that turns a connection into a log subscription, behind a metadata comment with `follow`.
 FOLLOW_STATEMENT = b"DIRK_FOLLOW"

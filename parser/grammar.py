@@ -20,8 +20,8 @@ from parser import (
     grammar_source,
 )
 from parser.grammar_base import P, passing
-from parser.keywords import KEYWORDS, NAME_TOKENS
-from parser.lexer import SIGNS
+from parser.lexical.keywords import KEYWORDS, NAME_TOKENS
+from parser.lexical.lexer import SIGNS
 
 _MODULES = (
     grammar_base, grammar_expression, grammar_function, grammar_query, grammar_source, grammar_change,

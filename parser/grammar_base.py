@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 from parser.ast.expression import Name
-from parser.lexer import Lexer
-from parser.plan import InDatabase
+from parser.lexical.lexer import Lexer
+from parser.lexical.tokens import InDatabase
 
 #: What SQLite calls the database in use, and the one of its temporary tables, which are tables like any here.
 _OWN_SCHEMAS = frozenset(("main", "temp"))

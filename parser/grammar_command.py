@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from parser.ast.statement import Begin, Commit, Describe, Explain, Rollback, SetLanguage, Show, Translate, Use
 from parser.grammar_base import P, passing
-from parser.keywords import MALAGASY_ONLY
+from parser.lexical.keywords import MALAGASY_ONLY
 
 
 @passing

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from parser.ast.expression import Bound, Call, Frame, Name, NamedWindow, Window
 from parser.grammar_base import P, append, growing, passing
-from parser.keywords import FUNCTIONS
+from parser.lexical.keywords import FUNCTIONS
 
 
 def p_call(p: P) -> None:

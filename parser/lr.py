@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias, cast
 
 from parser.grammar_base import P, grows, passes
-from parser.lexer import Lexer, SyntaxFault
-from parser.tokens import Token
+from parser.lexical.lexer import Lexer, SyntaxFault
+from parser.lexical.tokens import Token
 
 _END: Final = "$end"
 

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from parser.lexical.tokens import InDatabase
+
 #: What a column holds, a literal means and a parameter binds. Booleans are 1 and 0.
 Value = None | int | float | str
 #: `args` of a request: a list for `?`, a mapping for `$name`.
@@ -44,15 +46,6 @@ class Shaped:
     rows: int = 1
     row_start: int = 0
     row_width: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class InDatabase:
-    """`database.name` in a statement, for a table, a view, an index or a domain; `place` is where the shape says it."""
-
-    database: str
-    name: str
-    place: int = field(default=-1, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ from parser.ast.expression import (
     Unary,
     Window,
 )
-from parser.keywords import MALAGASY_FUNCTIONS
+from parser.lexical.keywords import MALAGASY_FUNCTIONS
 from parser.printer_writer import Writer, quoted, writes
 
 # Binding strengths, loosest first; a node weaker than its place needs parentheses.

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from parser.ast.expression import Literal, Name
-from parser.keywords import KEYWORDS, RESERVED, TOKENS, word
+from parser.lexical.keywords import KEYWORDS, RESERVED, TOKENS, word
 from parser.literal_text import text_of
 from parser.plan import Shaped
 

@@ -16,10 +16,10 @@ from typing import Final
 
 from parser import literal_text as literals
 from parser.errors import SqlError
-from parser.keywords import speaks_malagasy
-from parser.lexer import MAX_TOKENS
+from parser.lexical.keywords import speaks_malagasy
+from parser.lexical.lexer import MAX_TOKENS
+from parser.lexical.repetition import optional, repeated
 from parser.plan import Shaped, Value
-from parser.repetition import optional, repeated
 from parser.rows import json_rows
 from parser.values_head import VALUES_HEAD
 

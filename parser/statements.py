@@ -12,9 +12,10 @@ from parser.assigned import check_names
 from parser.ast import depth
 from parser.ast.statement import Statement
 from parser.errors import SqlError
-from parser.lexer import Lexer, SyntaxFault
+from parser.lexical.lexer import Lexer, SyntaxFault
+from parser.lexical.tokens import InDatabase
 from parser.lr import Machine
-from parser.plan import InDatabase, Route, Shaped
+from parser.plan import Route, Shaped
 from parser.routes import route_of
 from parser.syntax_errors import syntax_error
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from parser.keywords import KEYWORDS
-from parser.repetition import optional, repeated
+from parser.lexical.keywords import KEYWORDS
+from parser.lexical.repetition import optional, repeated
 
 #: What the lexer's words are made of past their first letter: a class, for a group costs memory each time it repeats.
 _LETTER: Final = r"[^\x00-\x2f\x3a-\x40\x5b-\x5e\x60\x7b-\x7f\s]"

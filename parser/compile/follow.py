@@ -33,7 +33,7 @@ from parser.compile.load import parsed
 from parser.compile.select import text_name
 from parser.compile.trace import Followed, Trace
 from parser.errors import SqlError
-from parser.lexer import name_end
+from parser.lexical.lexer import name_end
 from parser.literals import Literals
 from parser.names import key
 from parser.plan import CatalogChange, Shaped

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from parser.errors import SqlError
+from parser.lexical.repetition import repeated
 from parser.literal_text import WHOLE_MAX, WHOLE_MIN
 from parser.plan import Value
-from parser.repetition import repeated
 
 #: SQLite refuses expression trees deeper than 1,000; what we add around a node stays under the rest.
 MAX_DEPTH = 900

@@ -11,10 +11,11 @@ from unittest.mock import Mock
 import pytest
 from ply import yacc
 
-from parser import grammar, keywords, printer, tables
+from parser import grammar, printer, tables
 from parser.ast.expression import Binary, Unary
 from parser.ast.query import Item, Query, Select
 from parser.errors import SqlError
+from parser.lexical import keywords
 from parser.plan import Kind, Route
 from parser.shape import source_text, split
 from parser.statements import Statements

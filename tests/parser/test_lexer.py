@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from parser.errors import SqlError
-from parser.lexer import MAX_NESTING, MAX_TOKENS, Lexer, SyntaxFault
+from parser.lexical.lexer import MAX_NESTING, MAX_TOKENS, Lexer, SyntaxFault
 from parser.shape import split
 
 

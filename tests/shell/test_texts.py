@@ -12,7 +12,7 @@ import pytest
 from dirk_gevent import messages
 from dirk_gevent.catalogue import LANGUAGES
 from parser.errors import SqlError
-from parser.keywords import KEYWORDS
+from parser.lexical.keywords import KEYWORDS
 
 TEXTS = messages.messages()
 #: What stands in a message to be typed or read as it is, in the quotes of each language.

@@ -6,12 +6,11 @@ import re
 import unicodedata
 from typing import Final
 
-from parser import set_operators
 from parser.errors import SqlError
-from parser.keywords import NAME_TOKENS, RESERVED, TOKENS
-from parser.plan import InDatabase
-from parser.repetition import repeated
-from parser.tokens import Token
+from parser.lexical import set_operators
+from parser.lexical.keywords import NAME_TOKENS, RESERVED, TOKENS
+from parser.lexical.repetition import repeated
+from parser.lexical.tokens import InDatabase, Token
 
 #: Deepest nesting of parentheses in a statement.
 MAX_NESTING: Final = 200
