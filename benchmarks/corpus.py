@@ -10,9 +10,9 @@ from benchmarks.client import Client
 from benchmarks.figures import Figure, Target, median
 from benchmarks.scripts import Scripts
 from parser.compile.load import change_schema
+from parser.normalize.shape import split
 from parser.plans import Plans, Statements
 from parser.schema import Schema
-from parser.shape import split
 
 _CASE_QUERIES = 40
 _RECORDS_TARGET = 150

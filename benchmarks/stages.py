@@ -33,8 +33,8 @@ from dirk_gevent.log.journal import Journal
 from dirk_gevent.log.rows import Commit, EntryRow
 from dirk_gevent.protocol import StatementSplitter, frame_bytes, frame_compressor, join_entries
 from dirk_gevent.session import parse_request
-from parser.plan import Shaped
-from parser.shape import split
+from parser.normalize.shape import split
+from parser.normalize.template import Shaped
 from parser.statements import Statements
 
 _ROWS = 1_000

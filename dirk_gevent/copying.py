@@ -22,7 +22,8 @@ from dirk_gevent.threads import NativeThreads
 from dirk_gevent.understand import Understanding
 from parser.copies import Copy, copy_of
 from parser.errors import SqlError
-from parser.plan import Route, Shaped
+from parser.normalize.template import Shaped
+from parser.plan import Route
 from parser.statements import Statements
 
 #: What a read asks for whose rows are to be written somewhere else (a field of its metadata): the most bytes of their

@@ -22,7 +22,7 @@ from dirk_gevent.engine.results import PAGE_BYTES
 from dirk_gevent.freshness import is_fresh
 from dirk_gevent.session import Request, Session
 from parser.errors import SqlError
-from parser.plan import Shaped
+from parser.normalize.template import Shaped
 
 #: Longer segments are rarely repeated to the letter.
 _SEGMENT_BYTES = 512

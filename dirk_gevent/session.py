@@ -11,7 +11,7 @@ from dirk_gevent import protocol
 from dirk_gevent.admission import Places
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from parser.errors import SqlError
-from parser.plan import Args, Value
+from parser.normalize.template import Args, Value
 
 LANGUAGES = ("mg", "fr", "en")
 #: Logs that a session remembers before it asks which of them are still there.

@@ -7,9 +7,10 @@ from functools import lru_cache
 
 from dirk_gevent.threads import NativeThreads
 from parser.bind import check_surplus
-from parser.plan import Args, Route, Shaped
+from parser.normalize.shape import split, split_large_insert
+from parser.normalize.template import Args, Shaped
+from parser.plan import Route
 from parser.plans import Statements
-from parser.shape import split, split_large_insert
 
 #: Texts up to this length are remembered whole: programs repeat themselves to the letter.
 _REMEMBERED_CHARACTERS = 512

@@ -8,8 +8,9 @@ from dataclasses import replace
 from functools import lru_cache
 
 from parser.errors import SqlError
-from parser.plan import Args, Bind, Change, Output, Query, Shaped, Value
-from parser.shape import source_text
+from parser.normalize.shape import source_text
+from parser.normalize.template import Args, Shaped, Value
+from parser.plan import Bind, Change, Output, Query
 
 _PARAMETERS = re.compile(r"`[^`]*`|'[sirv]'|\?|\$[^\W\d]\w*")
 

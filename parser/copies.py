@@ -11,7 +11,8 @@ from parser.ast.statement import Insert, Statement
 from parser.ast.walk import every
 from parser.errors import SqlError
 from parser.names import key
-from parser.plan import Args, Kind, Route, Shaped
+from parser.normalize.template import Args, Shaped
+from parser.plan import Kind, Route
 from parser.printer import write
 
 

@@ -9,7 +9,7 @@ from parser.ast.expression import Atom as AtomNode
 from parser.ast.expression import Constant, Literal, Name, Unary
 from parser.ast.expression import Domain as DomainNode
 from parser.errors import SqlError
-from parser.plan import Value
+from parser.normalize.template import Value
 
 _DATE_GLOB = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]"
 _MOMENT_GLOB = _DATE_GLOB + " [0-9][0-9]:[0-9][0-9]:[0-9][0-9]"

@@ -6,16 +6,11 @@ against one database's `Schema`, SQLite's SQL in hand). Plans are immutable and 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from parser.lexical.tokens import InDatabase
 
-#: What a column holds, a literal means and a parameter binds. Booleans are 1 and 0.
-Value = None | int | float | str
-#: `args` of a request: a list for `?`, a mapping for `$name`.
-Args = Sequence[Value] | Mapping[str, Value]
 #: Where a parameter's value comes from: n ≥ 0 is the request's n-th literal, n < 0 the (−n)-th `?` argument
 #: (from 1), a text the `$name` argument of that name.
 Bind = int | str
@@ -28,24 +23,6 @@ class Kind(StrEnum):
     WRITE = "write"
     SESSION = "session"
     ADMIN = "admin"
-
-
-@dataclass(frozen=True, slots=True)
-class Shaped:
-    """A statement with its literals split off: equal shapes share one parse and one plan.
-
-    `literals` holds the values in order. When the tail of a VALUES list repeats one row shape, `shape`
-    keeps one row only, `rows` counts them, and `literals` holds all rows' values one after another
-    (`row_start` = index of the first row's first literal, `row_width` = literals a row; rows = 1 otherwise).
-    `texts` are the literals as they were written (result names come from them).
-    """
-
-    shape: str
-    literals: tuple[Value, ...]
-    texts: tuple[str, ...] = ()
-    rows: int = 1
-    row_start: int = 0
-    row_width: int = 0
 
 
 @dataclass(frozen=True, slots=True)

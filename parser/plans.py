@@ -8,8 +8,9 @@ from threading import Lock
 from cachetools import LRUCache
 
 from parser.compile import Compilation, compile_statement, linked_tables
-from parser.literals import Look, observe
-from parser.plan import Ddl, Plan, Shaped
+from parser.normalize.literals import Look, observe
+from parser.normalize.template import Shaped
+from parser.plan import Ddl, Plan
 from parser.schema import Schema
 from parser.statements import CACHED_SHAPE_CHARACTERS, Statements
 

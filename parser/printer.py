@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from parser import printer_expression, printer_query, printer_statement  # noqa: F401 — they register writers
 from parser.ast.statement import Statement
-from parser.plan import Shaped, Value
+from parser.normalize.template import Shaped, Value
 from parser.printer_writer import Writer
 
 

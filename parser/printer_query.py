@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from parser.assigned import is_assigned
 from parser.ast.expression import Column, Expr, Literal, Name, OrderTerm, Parameter, Unary
 from parser.ast.query import (
     Compound,
@@ -25,8 +24,9 @@ from parser.ast.query import (
 )
 from parser.errors import SqlError
 from parser.names import key
+from parser.normalize.name_characters import is_assigned
+from parser.normalize.shape import column_name
 from parser.printer_writer import Writer, writes
-from parser.shape import column_name
 
 _SIDES = {"inner": "SIDE_INNER", "left": "SIDE_LEFT", "right": "SIDE_RIGHT", "full": "SIDE_FULL"}
 

@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from parser.ast.expression import Literal, Name
 from parser.lexical.keywords import KEYWORDS, RESERVED, TOKENS, word
-from parser.literal_text import text_of
-from parser.plan import Shaped
+from parser.normalize.literal_text import text_of
+from parser.normalize.template import Shaped
 
 #: Node type -> the function that writes it.
 WRITERS: dict[type, Callable[[Writer, Any], str]] = {}

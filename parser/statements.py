@@ -8,14 +8,15 @@ from functools import lru_cache
 from typing import Final, TypeAlias, cast
 
 from parser import tables
-from parser.assigned import check_names
 from parser.ast import depth
 from parser.ast.statement import Statement
 from parser.errors import SqlError
 from parser.lexical.lexer import Lexer, SyntaxFault
 from parser.lexical.tokens import InDatabase
 from parser.lr import Machine
-from parser.plan import Route, Shaped
+from parser.normalize.name_characters import check_names
+from parser.normalize.template import Shaped
+from parser.plan import Route
 from parser.routes import route_of
 from parser.syntax_errors import syntax_error
 

@@ -10,8 +10,8 @@ from parser.errors import SqlError
 from parser.lexical.keywords import KEYWORDS, MALAGASY_ONLY, NAME_TOKENS, RESERVED, TOKENS, speaks_malagasy, words_of
 from parser.lexical.lexer import SIGNS, SyntaxFault
 from parser.lexical.tokens import Token
-from parser.plan import Shaped
-from parser.shape import fill, literal_texts, text_place
+from parser.normalize.shape import fill, literal_texts, text_place
+from parser.normalize.template import Shaped
 
 #: Signs worth naming; operators could stand after nearly every expression and would hide the rest.
 _PUNCTUATION = ("LPAREN", "RPAREN", "COMMA", "SEMICOLON", "COLON", "AT", "STAR", "EQ")

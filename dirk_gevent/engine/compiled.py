@@ -13,7 +13,8 @@ import parser.plans
 import parser.schema
 from dirk_gevent.engine.compiler import PlanSource, Schema
 from parser.blocks import Blocks
-from parser.plan import Args, CatalogChange, Change, Output, Query, Shaped, Value
+from parser.normalize.template import Args, Shaped, Value
+from parser.plan import CatalogChange, Change, Output, Query
 
 
 class ParserCompiler:

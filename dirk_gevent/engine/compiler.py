@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 from parser.blocks import Blocks
-from parser.plan import Args, CatalogChange, Change, Output, Plan, Query, Shaped, Value
+from parser.normalize.template import Args, Shaped, Value
+from parser.plan import CatalogChange, Change, Output, Plan, Query
 
 
 class Schema(Protocol):

@@ -17,7 +17,8 @@ from dirk_gevent.engine.failing_row import quoted
 from dirk_gevent.engine.rowids import rowid_name
 from parser.domains import shown_value
 from parser.errors import SqlError
-from parser.plan import Ddl, Value
+from parser.normalize.template import Value
+from parser.plan import Ddl
 
 
 def define(connection: apsw.Connection, plan: Ddl) -> None:

@@ -17,7 +17,7 @@ from dirk_gevent.engine.ordering import groups
 from parser.ast.expression import Name
 from parser.ast.statement import AddConstraint, AlterTable, Constraint, CreateTable, ForeignKey
 from parser.compile.load import parsed
-from parser.plan import Shaped
+from parser.normalize.template import Shaped
 from parser.printer import write
 from parser.schema import Reference, Schema, Table
 

@@ -11,7 +11,7 @@ from dirk_gevent.engine.ordering import groups
 from dirk_gevent.engine.rowids import numbered_rows, rowid_name
 from parser.compile import sql
 from parser.compile.places import ROW_PLACE
-from parser.literal_text import text_of
+from parser.normalize.literal_text import text_of
 from parser.printer_writer import quoted
 from parser.schema import Schema, Table
 

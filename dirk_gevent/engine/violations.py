@@ -19,7 +19,8 @@ from dirk_gevent.engine.failures import broken, columns_at, statement_failure
 from parser.compile.rebuild import REBUILT
 from parser.domains import shown_value
 from parser.errors import SqlError
-from parser.plan import Change, Ddl, Foreign, Value
+from parser.normalize.template import Value
+from parser.plan import Change, Ddl, Foreign
 
 #: A word of a condition, quoted names without their quotes.
 _WORD = re.compile(r"\w+")

@@ -13,7 +13,7 @@ class Item:
     """One expression of a select list or of RETURNING.
 
     `source` is its text in the shape (markers for literals, white space as written) and `first_literal` the
-    index of the first literal in it: `parser.shape.source_text(item.source, item.first_literal, shaped)` is
+    index of the first literal in it: `parser.normalize.shape.source_text(item.source, item.first_literal, shaped)` is
     the name of an unaliased column.
     """
 

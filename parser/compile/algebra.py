@@ -31,7 +31,7 @@ from parser.ast.query import (
 )
 from parser.ast.statement import Assignment, Delete, Insert, Update
 from parser.compile.aggregates import gathering_calls
-from parser.plan import Value
+from parser.normalize.template import Value
 
 _SETS = {"union": "∪", "union all": "⊎", "except": "−", "intersect": "∩"}
 _JOINS = {"inner": "⋈", "cross": "×", "left": "⟕", "right": "⟖", "full": "⟗"}

@@ -42,7 +42,8 @@ from parser.compile.referring import again, dependents, left_behind, without_vie
 from parser.compile.sources import table_scope
 from parser.errors import SqlError
 from parser.names import key
-from parser.plan import CatalogChange, Ddl, Shaped
+from parser.normalize.template import Shaped
+from parser.plan import CatalogChange, Ddl
 from parser.printer import write
 from parser.schema import Schema, Table, View
 

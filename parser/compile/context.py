@@ -17,9 +17,10 @@ from parser.compile.sql import Expression
 from parser.compile.trace import Trace
 from parser.domains import Named, built_in_names
 from parser.errors import SqlError
-from parser.literals import Literals
 from parser.names import key, nearest
-from parser.plan import Bind, Value
+from parser.normalize.literals import Literals
+from parser.normalize.template import Value
+from parser.plan import Bind
 from parser.schema import Domain, Schema, Table, Thing, View
 
 #: SQLite takes 32,766 variables; literals past this position are written into the SQL.

@@ -18,8 +18,8 @@ from parser.compile.query import compile_query
 from parser.compile.referring import again, misspelling, without_views
 from parser.compile.result import fixed_name
 from parser.errors import SqlError
-from parser.literals import Literals
 from parser.names import key, nearest
+from parser.normalize.literals import Literals
 from parser.plan import CatalogChange, Ddl
 from parser.schema import Domain, Index, Schema, Table, Thing
 

@@ -46,7 +46,7 @@ from parser.compile.sql import (
     literal,
 )
 from parser.errors import SqlError
-from parser.literal_text import WHOLE_MIN
+from parser.normalize.literal_text import WHOLE_MIN
 
 _HEXADECIMAL = re.compile(r"[0-9a-fA-F]*")
 _COMPARISONS = frozenset(("=", "<>", "<", "<=", ">", ">="))

@@ -34,13 +34,14 @@ from parser.compile.select import text_name
 from parser.compile.trace import Followed, Trace
 from parser.errors import SqlError
 from parser.lexical.lexer import name_end
-from parser.literals import Literals
 from parser.names import key
-from parser.plan import CatalogChange, Shaped
+from parser.normalize.literals import Literals
+from parser.normalize.shape import source_text
+from parser.normalize.shape import text as statement_text
+from parser.normalize.template import Shaped
+from parser.plan import CatalogChange
 from parser.printer_writer import quoted
 from parser.schema import Schema, Table, View
-from parser.shape import source_text
-from parser.shape import text as statement_text
 
 #: Queries in expressions: nobody asks for the names of their columns.
 _VALUES: tuple[type[ScalarQuery | InQuery | Exists], ...] = (

@@ -18,12 +18,13 @@ from parser.compile.compilers import COMPILERS
 from parser.compile.context import Context, Tolerance
 from parser.compile.define import define_domain, define_index, define_table, define_view
 from parser.errors import SqlError
-from parser.literals import Literals
 from parser.names import key
-from parser.plan import CatalogChange, Shaped
+from parser.normalize.literals import Literals
+from parser.normalize.shape import split, text
+from parser.normalize.template import Shaped
+from parser.plan import CatalogChange
 from parser.printer import write
 from parser.schema import Schema, Thing, View
-from parser.shape import split, text
 from parser.statements import Statements
 
 _ORDER = ("domain", "table", "index", "view")

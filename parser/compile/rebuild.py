@@ -20,9 +20,9 @@ from parser.compile.define import column_sql, define_index, define_view, table_s
 from parser.compile.load import parsed
 from parser.compile.places import SQLITE_NAMES
 from parser.compile.sources import table_scope
-from parser.literals import Literals
 from parser.names import key
-from parser.plan import Shaped
+from parser.normalize.literals import Literals
+from parser.normalize.template import Shaped
 from parser.schema import Index, Schema, Table, View
 
 #: The table under construction while the old one is still there.

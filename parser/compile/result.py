@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from parser.compile.names import Field
 from parser.compile.sql import ANY_RISK, Expression, Risk
-from parser.literals import Literals
 from parser.names import key
+from parser.normalize.literals import Literals
+from parser.normalize.shape import source_text
 from parser.plan import Output
-from parser.shape import source_text
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from parser.compile.sql import Expression, by_value
 from parser.compile.windows import define_windows
 from parser.errors import SqlError
 from parser.names import key
-from parser.shape import plain_name
+from parser.normalize.shape import plain_name
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ from typing import Final, TypeAlias
 
 from parser.errors import SqlError
 from parser.lexical.repetition import repeated
-from parser.literal_text import WHOLE_MAX, WHOLE_MIN
-from parser.plan import Value
+from parser.normalize.literal_text import WHOLE_MAX, WHOLE_MIN
+from parser.normalize.template import Value
 
 #: SQLite refuses expression trees deeper than 1,000; what we add around a node stays under the rest.
 MAX_DEPTH = 900

@@ -31,9 +31,10 @@ from parser.compile.query import compile_query
 from parser.compile.show import describe, show
 from parser.compile.translate import translate
 from parser.errors import SqlError
-from parser.literals import Literals, Look
 from parser.names import key
-from parser.plan import Change, Plan, Query, Shaped
+from parser.normalize.literals import Literals, Look
+from parser.normalize.template import Shaped
+from parser.plan import Change, Plan, Query
 from parser.schema import Schema, Table, Thing
 
 

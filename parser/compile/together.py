@@ -13,9 +13,9 @@ from parser.ast.expression import Literal
 from parser.ast.query import Values
 from parser.ast.statement import Insert
 from parser.compile.context import Context
-from parser.literals import Literals
 from parser.names import key
-from parser.plan import Shaped
+from parser.normalize.literals import Literals
+from parser.normalize.template import Shaped
 from parser.schema import Schema
 
 

@@ -19,8 +19,9 @@ from dirk_gevent.engine.results import Outcome
 from dirk_gevent.log.entry import DatabaseChange, Draft, Entry, LoggedStatement, request_hash
 from parser.blocks import Blocks
 from parser.errors import SqlError
-from parser.plan import Args, CatalogChange, Change, Ddl, Output, Plan, Query, Shaped, Value
-from parser.shape import split
+from parser.normalize.shape import split
+from parser.normalize.template import Args, Shaped, Value
+from parser.plan import CatalogChange, Change, Ddl, Output, Plan, Query
 
 START_MS = 1_790_000_000_000
 

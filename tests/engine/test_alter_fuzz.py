@@ -21,9 +21,9 @@ from dirk_gevent.engine.transaction import Transaction
 from dirk_gevent.log.entry import LoggedStatement
 from parser.errors import SqlError
 from parser.names import key
+from parser.normalize.shape import split
 from parser.printer_writer import quoted
 from parser.schema import Schema
-from parser.shape import split
 from tests.engine.alterations.world import Changes, Names, tables, view
 from tests.engine.constraints.changes import Statement
 from tests.engine.plans import START_MS

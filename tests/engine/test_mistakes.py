@@ -16,7 +16,7 @@ import pytest
 from dirk_gevent.engine.failures import DATA_ERRORS, statement_failure
 from dirk_gevent.messages import LANGUAGES, render
 from parser.errors import SqlError
-from parser.shape import split
+from parser.normalize.shape import split
 from tests.engine.mistaken_statements import SETTING, Mistakes
 from tests.engine.plans import START_MS, LogMaker, open_compiled, open_database, work
 from tests.parser.small_database import SmallDatabase

@@ -7,8 +7,8 @@ from typing import Any
 
 from parser.ast.expression import Column
 from parser.ast.query import Item
-from parser.plan import Shaped
-from parser.shape import column_name
+from parser.normalize.shape import column_name
+from parser.normalize.template import Shaped
 
 
 def as_it_was(tree: Any, again: Any, shaped: Shaped) -> Any:

@@ -11,10 +11,11 @@ from dirk_gevent.engine.functions import EntryContext, register
 from parser.bind import bind, columns, rows
 from parser.compile.load import change_schema, load_schema
 from parser.errors import SqlError
-from parser.plan import Args, CatalogChange, Change, Ddl, Query, Value
+from parser.normalize.shape import split
+from parser.normalize.template import Args, Value
+from parser.plan import CatalogChange, Change, Ddl, Query
 from parser.plans import Plans, Statements
 from parser.schema import Schema
-from parser.shape import split
 
 STATEMENTS = Statements()
 

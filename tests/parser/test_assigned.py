@@ -8,10 +8,10 @@ from hashlib import blake2b
 
 import pytest
 
-from parser.assigned import unassigned
 from parser.errors import SqlError
 from parser.names import key
-from parser.shape import split
+from parser.normalize.name_characters import unassigned
+from parser.normalize.shape import split
 from parser.statements import Statements
 
 #: The hash of all assigned characters' keys, as Python 3.11 (Unicode 14.0) has it: no later one may have another.

@@ -9,7 +9,7 @@ import pytest
 
 from parser.ast.query import Compound
 from parser.ast.walk import every
-from parser.shape import split
+from parser.normalize.shape import split
 from parser.statements import Statements
 from tests.parser.small_database import SmallDatabase
 

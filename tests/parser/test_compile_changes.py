@@ -6,8 +6,8 @@ import apsw
 import pytest
 
 from parser.bind import bind, rows
+from parser.normalize.shape import split
 from parser.plan import Change, Query
-from parser.shape import split
 from tests.parser.small_database import SmallDatabase
 
 

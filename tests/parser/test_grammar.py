@@ -16,8 +16,8 @@ from parser.ast.expression import Binary, Unary
 from parser.ast.query import Item, Query, Select
 from parser.errors import SqlError
 from parser.lexical import keywords
+from parser.normalize.shape import source_text, split
 from parser.plan import Kind, Route
-from parser.shape import source_text, split
 from parser.statements import Statements
 from tests.parser.small_database import SmallDatabase
 

@@ -6,7 +6,7 @@ import pytest
 
 from parser.errors import SqlError
 from parser.lexical.lexer import MAX_NESTING, MAX_TOKENS, Lexer, SyntaxFault
-from parser.shape import split
+from parser.normalize.shape import split
 
 
 def types(text: str) -> list[str]:

@@ -17,8 +17,9 @@ from parser.ast.expression import Name
 from parser.ast.statement import Statement
 from parser.compile import compile_statement
 from parser.errors import SqlError
-from parser.plan import Plan, Shaped
-from parser.shape import split
+from parser.normalize.shape import split
+from parser.normalize.template import Shaped
+from parser.plan import Plan
 from tests.parser.small_database import STATEMENTS, SmallDatabase
 
 SCRIPTS = Path(__file__).resolve().parents[1] / "corpus" / "scripts"

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from parser.bind import check_surplus
 from parser.errors import SqlError
-from parser.plan import Args
-from parser.shape import placed, split
+from parser.normalize.shape import placed, split
+from parser.normalize.template import Args
 from tests.parser.small_database import SmallDatabase
 from tests.parser.twin_text import TEXTS
 

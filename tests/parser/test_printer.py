@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from parser import printer
-from parser.shape import split
+from parser.normalize.shape import split
 from parser.statements import Statements
 from tests.parser.names_kept import as_it_was
 

@@ -13,8 +13,8 @@ from parser import printer
 from parser.ast import expression, query, statement
 from parser.ast.statement import Statement
 from parser.errors import SqlError
-from parser.plan import Shaped
-from parser.shape import split
+from parser.normalize.shape import split
+from parser.normalize.template import Shaped
 from parser.statements import Statements
 from tests.parser.names_kept import as_it_was
 from tests.parser.sentences import Grammar, Production, productions

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from parser.errors import SqlError
+from parser.normalize.shape import split
 from parser.plan import Kind
-from parser.shape import split
 from parser.statements import Statements
 from tests.parser.names_kept import as_it_was
 from tests.parser.small_database import SmallDatabase

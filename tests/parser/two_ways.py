@@ -13,7 +13,6 @@ from typing import Any
 import apsw
 
 from dirk_gevent.engine.failures import statement_failure
-from parser import literal_text
 from parser.ast.expression import Constant, Literal
 from parser.ast.query import Values
 from parser.ast.statement import Insert, Statement
@@ -23,17 +22,19 @@ from parser.compile.compilers import COMPILERS
 from parser.compile.context import Context
 from parser.compile.statement import _compile, _reads
 from parser.errors import SqlError
-from parser.literals import Literals
 from parser.names import key
-from parser.plan import Args, Change, Ddl, Plan, Query, Shaped, Value
-from parser.shape import split
+from parser.normalize import literal_text
+from parser.normalize.literals import Literals
+from parser.normalize.shape import split
+from parser.normalize.template import Args, Shaped, Value
+from parser.plan import Change, Ddl, Plan, Query
 from tests.parser.small_database import STATEMENTS, SmallDatabase, one_by_one
 
 _SPACE = " \t\r\n\f\v"
 
 
 def plainly_split(text: str) -> Shaped:
-    """As `parser.shape.split`, character by character and with every row. Raises SqlError as that does."""
+    """As `parser.normalize.shape.split`, character by character and with every row. Raises SqlError as that does."""
     reader = _Reader(text)
     while reader.at < len(text):
         reader.step()

@@ -16,7 +16,7 @@ from dirk_gevent.session import Request, Session, parse_request
 from dirk_gevent.settings import Limits
 from dirk_gevent.writes import Writes
 from parser.errors import SqlError
-from parser.shape import split
+from parser.normalize.shape import split
 from parser.statements import Statements
 
 _TEXT = "manampia ao@ t alaivo * ao@ hafa.t"

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from dirk_gevent.protocol import StatementSplitter
 from parser.errors import SqlError
-from parser.plan import Kind, Route, Shaped
-from parser.shape import split
+from parser.normalize.shape import split
+from parser.normalize.template import Shaped
+from parser.plan import Kind, Route
 from parser.statements import Statements
 from tests.cluster import ROOT
 from tests.corpus.reader import records

@@ -14,14 +14,14 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from parser import literal_text as literals
 from parser.errors import SqlError
 from parser.lexical.keywords import speaks_malagasy
 from parser.lexical.lexer import MAX_TOKENS
 from parser.lexical.repetition import optional, repeated
-from parser.plan import Shaped, Value
-from parser.rows import json_rows
-from parser.values_head import VALUES_HEAD
+from parser.normalize import literal_text as literals
+from parser.normalize.json_rows import json_rows
+from parser.normalize.template import Shaped, Value
+from parser.normalize.values_head import VALUES_HEAD
 
 _SINGLE: Final = r"[^'\\]*+" + repeated(r"(?:''|\\.) [^'\\]*+")
 _DOUBLE: Final = r'[^"\\]*+' + repeated(r'(?:""|\\.) [^"\\]*+')

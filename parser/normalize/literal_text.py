@@ -7,7 +7,7 @@ import re
 from typing import Final
 
 from parser.errors import SqlError
-from parser.plan import Value
+from parser.normalize.template import Value
 
 #: The largest and smallest whole numbers; past them a number is real, as in SQLite.
 WHOLE_MAX: Final = 2**63 - 1
