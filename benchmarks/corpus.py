@@ -10,8 +10,9 @@ from benchmarks.client import Client
 from benchmarks.figures import Figure, Target, median
 from benchmarks.scripts import Scripts
 from parser.compile.load import change_schema
+from parser.grammar.statements import Statements
 from parser.normalize.shape import split
-from parser.plans import Plans, Statements
+from parser.plans import Plans
 from parser.schema import Schema
 
 _CASE_QUERIES = 40

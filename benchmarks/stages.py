@@ -33,9 +33,9 @@ from dirk_gevent.log.journal import Journal
 from dirk_gevent.log.rows import Commit, EntryRow
 from dirk_gevent.protocol import StatementSplitter, frame_bytes, frame_compressor, join_entries
 from dirk_gevent.session import parse_request
+from parser.grammar.statements import Statements
 from parser.normalize.shape import split
 from parser.normalize.template import Shaped
-from parser.statements import Statements
 
 _ROWS = 1_000
 _RUNS = 20

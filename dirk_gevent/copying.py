@@ -22,9 +22,9 @@ from dirk_gevent.threads import NativeThreads
 from dirk_gevent.understand import Understanding
 from parser.copies import Copy, copy_of
 from parser.errors import SqlError
+from parser.grammar.route import Route
+from parser.grammar.statements import Statements
 from parser.normalize.template import Shaped
-from parser.plan import Route
-from parser.statements import Statements
 
 #: What a read asks for whose rows are to be written somewhere else (a field of its metadata): the most bytes of their
 #: literals.

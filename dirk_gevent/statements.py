@@ -13,8 +13,8 @@ from dirk_gevent.host import LogHost
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from dirk_gevent.session import LANGUAGES, Request, Session
 from parser.errors import SqlError
+from parser.grammar.route import Route
 from parser.normalize.template import Value
-from parser.plan import Route
 
 SERVER_COLUMNS = (
     "fanasehoana", "role", "state", "database", "applied_index", "lag_entries", "last_heartbeat",

@@ -16,8 +16,8 @@ from dirk_gevent.log.entry import SYSTEM_LOG_ID, DatabaseChange, Draft, LoggedSt
 from dirk_gevent.session import Request, Session
 from parser.copies import names_others
 from parser.errors import SqlError
+from parser.grammar.route import Route
 from parser.normalize.template import Shaped
-from parser.plan import Route
 
 #: How an entry of nothing ends whose request has not run.
 _NOTHING_RAN = "25P01"

@@ -10,9 +10,9 @@ from parser.ast.query import Query, Star, TableRef
 from parser.ast.statement import Insert, Statement
 from parser.ast.walk import every
 from parser.errors import SqlError
+from parser.grammar.route import Kind, Route
 from parser.names import key
 from parser.normalize.template import Args, Shaped
-from parser.plan import Kind, Route
 from parser.printer import write
 
 

@@ -6,44 +6,11 @@ against one database's `Schema`, SQLite's SQL in hand). Plans are immutable and 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from enum import StrEnum
-
-from parser.lexical.tokens import InDatabase
+from dataclasses import dataclass
 
 #: Where a parameter's value comes from: n ≥ 0 is the request's n-th literal, n < 0 the (−n)-th `?` argument
 #: (from 1), a text the `$name` argument of that name.
 Bind = int | str
-
-
-class Kind(StrEnum):
-    """What a statement does to the cluster; the proxy routes by it."""
-
-    READ = "read"
-    WRITE = "write"
-    SESSION = "session"
-    ADMIN = "admin"
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """What can be known of a statement without a schema: enough for a proxy to send it on its way.
-
-    `verb`: select, show, describe, insert, update, delete, create_table, drop_view, create_database,
-    drop_database, use, set_language, begin, commit, rollback, ... `target`: the database, table, view,
-    domain or index it is about, or the language of set_language; None when there is none.
-    `optional` is IF EXISTS / IF NOT EXISTS. `show` names what SHOW lists (databases, tables, servers, ...).
-    `place` is where the shape names a database or a language (-1: it names none), for errors about that.
-    `databases`: what it says to be in a database, which must be the one that it is run in (`check_databases`).
-    """
-
-    kind: Kind
-    verb: str
-    target: str | None = None
-    optional: bool = False
-    show: str | None = None
-    place: int = field(default=-1, compare=False)
-    databases: tuple[InDatabase, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import cast
 import parser.bind
 import parser.blocks
 import parser.compile.load
+import parser.grammar.statements
 import parser.names
 import parser.plans
 import parser.schema
@@ -21,7 +22,7 @@ class ParserCompiler:
     """Plans by `parser.plans`. All databases share one cache of parsed statements."""
 
     def __init__(self) -> None:
-        self._statements = parser.plans.Statements()
+        self._statements = parser.grammar.statements.Statements()
 
     def plans(self) -> PlanSource:
         """A new, empty cache of plans."""

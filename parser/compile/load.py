@@ -18,6 +18,7 @@ from parser.compile.compilers import COMPILERS
 from parser.compile.context import Context, Tolerance
 from parser.compile.define import define_domain, define_index, define_table, define_view
 from parser.errors import SqlError
+from parser.grammar.statements import Statements
 from parser.names import key
 from parser.normalize.literals import Literals
 from parser.normalize.shape import split, text
@@ -25,7 +26,6 @@ from parser.normalize.template import Shaped
 from parser.plan import CatalogChange
 from parser.printer import write
 from parser.schema import Schema, Thing, View
-from parser.statements import Statements
 
 _ORDER = ("domain", "table", "index", "view")
 

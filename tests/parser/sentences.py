@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from parser import grammar
+from parser.grammar import grammar
 from parser.lexical.keywords import KEYWORDS
 from parser.lexical.lexer import SIGNS
 from tests.parser.twin_text import Choices

@@ -11,10 +11,11 @@ from dirk_gevent.engine.functions import EntryContext, register
 from parser.bind import bind, columns, rows
 from parser.compile.load import change_schema, load_schema
 from parser.errors import SqlError
+from parser.grammar.statements import Statements
 from parser.normalize.shape import split
 from parser.normalize.template import Args, Value
 from parser.plan import CatalogChange, Change, Ddl, Query
-from parser.plans import Plans, Statements
+from parser.plans import Plans
 from parser.schema import Schema
 
 STATEMENTS = Statements()

@@ -9,10 +9,10 @@ from hashlib import blake2b
 import pytest
 
 from parser.errors import SqlError
+from parser.grammar.statements import Statements
 from parser.names import key
 from parser.normalize.name_characters import unassigned
 from parser.normalize.shape import split
-from parser.statements import Statements
 
 #: The hash of all assigned characters' keys, as Python 3.11 (Unicode 14.0) has it: no later one may have another.
 _KEYS = "ed8983da53da5b2bc2ca5877199e41ce"

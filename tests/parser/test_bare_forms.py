@@ -9,8 +9,8 @@ import pytest
 
 from parser.ast.query import Compound
 from parser.ast.walk import every
+from parser.grammar.statements import Statements
 from parser.normalize.shape import split
-from parser.statements import Statements
 from tests.parser.small_database import SmallDatabase
 
 SEED = 20_261_133

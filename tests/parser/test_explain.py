@@ -8,9 +8,9 @@ from dirk_gevent.engine.explain import explanation
 from parser.ast.query import Query as QueryNode
 from parser.ast.statement import Delete, Insert, Update
 from parser.compile.algebra import lines
+from parser.grammar.statements import Statements
 from parser.normalize.shape import split
 from parser.plan import Explained, Query
-from parser.statements import Statements
 from tests.parser.small_database import SmallDatabase
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from dirk_gevent.engine.failures import statement_failure
 from parser.errors import SqlError
+from parser.grammar.route import check_databases
 from parser.normalize.shape import split
-from parser.routes import check_databases
 from tests.parser.small_database import STATEMENTS, SmallDatabase
 
 

@@ -11,14 +11,15 @@ from unittest.mock import Mock
 import pytest
 from ply import yacc
 
-from parser import grammar, printer, tables
+from parser import printer
 from parser.ast.expression import Binary, Unary
 from parser.ast.query import Item, Query, Select
 from parser.errors import SqlError
+from parser.grammar import grammar, lr_tables
+from parser.grammar.route import Kind, Route
+from parser.grammar.statements import Statements
 from parser.lexical import keywords
 from parser.normalize.shape import source_text, split
-from parser.plan import Kind, Route
-from parser.statements import Statements
 from tests.parser.small_database import SmallDatabase
 
 _STATEMENT = re.compile(r"""(?:'(?:[^'\\]|''|\\.)*'|"(?:[^"\\]|""|\\.)*"|--[^\n]*|[^;])+;""")
@@ -267,10 +268,10 @@ def test_threads_share_the_statements(statements: Statements) -> None:
 @pytest.fixture
 def building(monkeypatch: pytest.MonkeyPatch) -> Mock:
     """The tables' building, which takes seconds: its result is what was built or read before, and calls are counted."""
-    found = tables.load()
+    found = lr_tables.load()
     productions = [(each.str, each.name, each.len, each.func, None, 0) for each in found.lr_productions]
     built = Mock(return_value=(found.lr_action, found.lr_goto, productions))
-    monkeypatch.setattr(tables, "build", built)
+    monkeypatch.setattr(lr_tables, "build", built)
     return built
 
 
@@ -296,5 +297,5 @@ def test_tables_without_a_place_to_keep_them(
 ) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    assert tables.load().lr_action
+    assert lr_tables.load().lr_action
     assert building.call_count == 1

@@ -7,10 +7,10 @@ from itertools import pairwise
 import pytest
 
 from parser.compile import load
-from parser.grammar_base import grows
+from parser.grammar.base import grows
+from parser.grammar.statements import Statements
 from parser.plan import CatalogChange, Ddl
 from parser.schema import Schema
-from parser.statements import Statements
 from tests.parser.wide_statements import CASES, compiled, defined, definitions, expanded
 from tests.parser.work import bytecodes
 

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from parser import printer
+from parser.grammar.statements import Statements
 from parser.normalize.shape import split
-from parser.statements import Statements
 from tests.parser.names_kept import as_it_was
 
 

@@ -12,8 +12,8 @@ from dirk_gevent.protocol import StatementSplitter
 from parser.ast.query import Query, Values
 from parser.ast.statement import Insert
 from parser.errors import SqlError
+from parser.grammar.statements import Statements
 from parser.normalize.shape import fill, split
-from parser.statements import Statements
 from tests.corpus.reader import records
 from tests.parser.sentences import Grammar, productions
 from tests.parser.twin_changes import ANYTHING, CREATE_ANYTHING, change

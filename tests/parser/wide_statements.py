@@ -9,10 +9,10 @@ import re
 
 from parser.compile import compile_statement
 from parser.compile.load import change_schema
+from parser.grammar.statements import Statements
 from parser.normalize.shape import split
 from parser.plan import Ddl, Plan
 from parser.schema import Schema
-from parser.statements import Statements
 
 _STATEMENTS = Statements(cached_shapes=1)
 _EACH = re.compile(r"\[([^\]§]*)(?:§([^\]]*))?\]")

@@ -16,8 +16,8 @@ from dirk_gevent.session import Request, Session, parse_request
 from dirk_gevent.settings import Limits
 from dirk_gevent.writes import Writes
 from parser.errors import SqlError
+from parser.grammar.statements import Statements
 from parser.normalize.shape import split
-from parser.statements import Statements
 
 _TEXT = "manampia ao@ t alaivo * ao@ hafa.t"
 _REFUSED = protocol.message("Hadisoana : (42P01)", b'{"sqlstate":"42P01"}')

@@ -15,8 +15,8 @@ from dirk_gevent.service import Answer
 from dirk_gevent.session import Request, Session, parse_request
 from dirk_gevent.settings import Limits
 from parser.errors import SqlError
+from parser.grammar.statements import Statements
 from parser.normalize.shape import split
-from parser.statements import Statements
 
 _PAGE = protocol.encoded_page(b'"t"', b'[{"name":"2","origin":"t"}]', b'[["(1, 2)"]]', 1, 0)
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from dirk_gevent.protocol import StatementSplitter
 from parser.errors import SqlError
+from parser.grammar.route import Kind, Route
+from parser.grammar.statements import Statements
 from parser.normalize.shape import split
 from parser.normalize.template import Shaped
-from parser.plan import Kind, Route
-from parser.statements import Statements
 from tests.cluster import ROOT
 from tests.corpus.reader import records
 from tests.upgrade.changed import FORMS, by_chance

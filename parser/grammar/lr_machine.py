@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias, cast
 
-from parser.grammar_base import P, grows, passes
+from parser.grammar.base import P, grows, passes
 from parser.lexical.lexer import Lexer, SyntaxFault
 from parser.lexical.tokens import Token
 

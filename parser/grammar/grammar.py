@@ -8,24 +8,14 @@ from collections.abc import Callable, Mapping
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
-from parser import (
-    grammar_alter,
-    grammar_base,
-    grammar_change,
-    grammar_command,
-    grammar_definition,
-    grammar_expression,
-    grammar_function,
-    grammar_query,
-    grammar_source,
-)
-from parser.grammar_base import P, passing
+from parser.grammar import alter, base, change, command, definition, expression, function, query, source
+from parser.grammar.base import P, passing
 from parser.lexical.keywords import KEYWORDS, NAME_TOKENS
 from parser.lexical.lexer import SIGNS
 
 _MODULES = (
-    grammar_base, grammar_expression, grammar_function, grammar_query, grammar_source, grammar_change,
-    grammar_definition, grammar_alter, grammar_command,
+    base, expression, function, query, source, change,
+    definition, alter, command,
 )  # fmt: skip
 
 #: All token types.
@@ -37,7 +27,7 @@ TOKENS: tuple[str, ...] = (
 
 
 #: Precedences, loosest first.
-PRECEDENCE = grammar_expression.precedence
+PRECEDENCE = expression.precedence
 
 
 @passing

@@ -17,7 +17,7 @@ from parser.ast.statement import (
     RenameTable,
     RestartNumbers,
 )
-from parser.grammar_base import P
+from parser.grammar.base import P
 
 
 def p_alter(p: P) -> None:

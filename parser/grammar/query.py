@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from parser.ast.expression import Expr, OrderTerm, Row, Unary
 from parser.ast.query import Compound, Cte, Item, Limit, Query, RowRange, Select, Star, Values, With
-from parser.grammar_base import P, append, growing, in_database, passing
+from parser.grammar.base import P, append, growing, in_database, passing
 
 
 def p_subquery(p: P) -> None:

@@ -31,7 +31,7 @@ from parser.ast.expression import (
 )
 from parser.ast.query import Query, Select, Star, TableRef
 from parser.errors import SqlError
-from parser.grammar_base import P, append, growing, in_database, passing
+from parser.grammar.base import P, append, growing, in_database, passing
 
 precedence = (
     ("left", "OR"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from parser.ast.statement import Begin, Commit, Describe, Explain, Rollback, SetLanguage, Show, Translate, Use
-from parser.grammar_base import P, passing
+from parser.grammar.base import P, passing
 from parser.lexical.keywords import MALAGASY_ONLY
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from parser.ast.query import Derived, Join, Query, Select, Star, TableCall, TableRef
-from parser.grammar_base import P, append, growing, passing
+from parser.grammar.base import P, append, growing, passing
 
 
 @growing

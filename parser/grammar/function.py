@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from parser.ast.expression import Bound, Call, Frame, Name, NamedWindow, Window
-from parser.grammar_base import P, append, growing, passing
+from parser.grammar.base import P, append, growing, passing
 from parser.lexical.keywords import FUNCTIONS
 
 

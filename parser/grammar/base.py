@@ -78,7 +78,7 @@ def p_object_name(p: P) -> None:
 
 def in_database(p: P, database: Name, name: Name) -> Name:
     """`main.t` is t, and so is `sekoly.t` in the database sekoly: which that is, only the session knows, so the lexer
-    keeps what was named (`parser.routes.check_databases`)."""
+    keeps what was named (`parser.grammar.route.check_databases`)."""
     if database.text.lower() not in _OWN_SCHEMAS:
         p.lexer.databases.append(InDatabase(database.text, name.text, database.place))
         return replace(name, database=database.text)

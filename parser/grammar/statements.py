@@ -7,18 +7,17 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Final, TypeAlias, cast
 
-from parser import tables
 from parser.ast import depth
 from parser.ast.statement import Statement
 from parser.errors import SqlError
+from parser.grammar import lr_tables
+from parser.grammar.lr_machine import Machine
+from parser.grammar.route import Route, route_of
+from parser.grammar.syntax_errors import syntax_error
 from parser.lexical.lexer import Lexer, SyntaxFault
 from parser.lexical.tokens import InDatabase
-from parser.lr import Machine
 from parser.normalize.name_characters import check_names
 from parser.normalize.template import Shaped
-from parser.plan import Route
-from parser.routes import route_of
-from parser.syntax_errors import syntax_error
 
 #: Parsed statements kept; longer shapes than this are parsed each time, so that they can't fill the memory.
 CACHED_SHAPES: Final = 1024
@@ -33,7 +32,7 @@ class Statements:
     """Parsed statements by shape. Safe to use from native threads: each has a parser of its own."""
 
     def __init__(self, cached_shapes: int = CACHED_SHAPES) -> None:
-        self._table = tables.load()
+        self._table = lr_tables.load()
         self._own = threading.local()
         self._routes: dict[str, Route] = {}
         self._cached = lru_cache(maxsize=cached_shapes)(self._parse)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from parser.ast.query import Query
 from parser.ast.statement import Assignment, Delete, Insert, Update, Upsert
-from parser.grammar_base import P, append, append_any, growing, passing
+from parser.grammar.base import P, append, append_any, growing, passing
 
 
 @passing

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
 
 from parser.ast.query import Query
 from parser.ast.statement import (
@@ -29,8 +30,39 @@ from parser.ast.statement import (
     Use,
 )
 from parser.errors import SqlError
+from parser.lexical.tokens import InDatabase
 from parser.names import key
-from parser.plan import Kind, Route
+
+
+class Kind(StrEnum):
+    """What a statement does to the cluster; the proxy routes by it."""
+
+    READ = "read"
+    WRITE = "write"
+    SESSION = "session"
+    ADMIN = "admin"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What can be known of a statement without a schema: enough for a proxy to send it on its way.
+
+    `verb`: select, show, describe, insert, update, delete, create_table, drop_view, create_database,
+    drop_database, use, set_language, begin, commit, rollback, ... `target`: the database, table, view,
+    domain or index it is about, or the language of set_language; None when there is none.
+    `optional` is IF EXISTS / IF NOT EXISTS. `show` names what SHOW lists (databases, tables, servers, ...).
+    `place` is where the shape names a database or a language (-1: it names none), for errors about that.
+    `databases`: what it says to be in a database, which must be the one that it is run in (`check_databases`).
+    """
+
+    kind: Kind
+    verb: str
+    target: str | None = None
+    optional: bool = False
+    show: str | None = None
+    place: int = field(default=-1, compare=False)
+    databases: tuple[InDatabase, ...] = ()
+
 
 _CREATES = {
     CreateTable: "create_table", CreateDomain: "create_domain", CreateView: "create_view",

@@ -23,7 +23,7 @@ from parser.ast.statement import (
     Unique,
     Upkeep,
 )
-from parser.grammar_base import P, append, append_any, growing, passing
+from parser.grammar.base import P, append, append_any, growing, passing
 
 
 def p_if_not_exists(p: P) -> None:
