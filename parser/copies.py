@@ -13,7 +13,7 @@ from parser.errors import SqlError
 from parser.grammar.route import Kind, Route
 from parser.names import key
 from parser.normalize.template import Args, Shaped
-from parser.printer import write
+from parser.printer.printer import write
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from parser.compile.load import load_schema
 from parser.errors import SqlError
 from parser.names import key as name_key
 from parser.names import nearest
-from parser.printer_writer import quoted
+from parser.printer.writer import quoted
 from parser.schema import Schema, Table
 
 

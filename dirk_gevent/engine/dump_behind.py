@@ -18,7 +18,7 @@ from parser.ast.expression import Name
 from parser.ast.statement import AddConstraint, AlterTable, Constraint, CreateTable, ForeignKey
 from parser.compile.load import parsed
 from parser.normalize.template import Shaped
-from parser.printer import write
+from parser.printer.printer import write
 from parser.schema import Reference, Schema, Table
 
 

@@ -12,7 +12,7 @@ from dirk_gevent.engine.rowids import numbered_rows, rowid_name
 from parser.compile import sql
 from parser.compile.places import ROW_PLACE
 from parser.normalize.literal_text import text_of
-from parser.printer_writer import quoted
+from parser.printer.writer import quoted
 from parser.schema import Schema, Table
 
 #: Rows of one INSERT, the length past which it takes no more, and its values: a statement has at most 30,000 tokens.

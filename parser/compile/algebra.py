@@ -12,7 +12,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from parser import printer
 from parser.ast.expression import Call, OrderTerm
 from parser.ast.query import (
     Body,
@@ -32,6 +31,7 @@ from parser.ast.query import (
 from parser.ast.statement import Assignment, Delete, Insert, Update
 from parser.compile.aggregates import gathering_calls
 from parser.normalize.template import Value
+from parser.printer import printer
 
 _SETS = {"union": "∪", "union all": "⊎", "except": "−", "intersect": "∩"}
 _JOINS = {"inner": "⋈", "cross": "×", "left": "⟕", "right": "⟖", "full": "⟗"}

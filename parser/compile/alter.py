@@ -44,7 +44,7 @@ from parser.errors import SqlError
 from parser.names import key
 from parser.normalize.template import Shaped
 from parser.plan import CatalogChange, Ddl
-from parser.printer import write
+from parser.printer.printer import write
 from parser.schema import Schema, Table, View
 
 _RENAMES = (RenameTable, RenameColumn)

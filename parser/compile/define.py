@@ -36,7 +36,7 @@ from parser.compile.sql import Risk, joint_risk
 from parser.domains import Domain as Atoms
 from parser.errors import SqlError
 from parser.names import key, nearest
-from parser.printer import write_node
+from parser.printer.printer import write_node
 from parser.schema import Column, Domain, Index, Reference, Schema, Table, View
 
 _CASCADES = frozenset(("cascade", "set null", "set default"))

@@ -40,7 +40,7 @@ from parser.normalize.shape import source_text
 from parser.normalize.shape import text as statement_text
 from parser.normalize.template import Shaped
 from parser.plan import CatalogChange
-from parser.printer_writer import quoted
+from parser.printer.writer import quoted
 from parser.schema import Schema, Table, View
 
 #: Queries in expressions: nobody asks for the names of their columns.

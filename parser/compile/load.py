@@ -24,7 +24,7 @@ from parser.normalize.literals import Literals
 from parser.normalize.shape import split, text
 from parser.normalize.template import Shaped
 from parser.plan import CatalogChange
-from parser.printer import write
+from parser.printer.printer import write
 from parser.schema import Schema, Thing, View
 
 _ORDER = ("domain", "table", "index", "view")

@@ -11,7 +11,7 @@ from parser.compile.load import parsed
 from parser.errors import SqlError
 from parser.names import key
 from parser.plan import Output, Query
-from parser.printer import write
+from parser.printer.printer import write
 from parser.schema import Column, Table
 
 _RELATION = "fanasehoana"

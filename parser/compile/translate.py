@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from parser import printer
 from parser.ast.statement import Translate
 from parser.compile import sql
 from parser.compile.context import Context
 from parser.errors import SqlError
 from parser.plan import Output, Query
+from parser.printer import printer
 
 _RELATION = "fanasehoana"
 #: Word after TO -> whether that is the Malagasy vocabulary.

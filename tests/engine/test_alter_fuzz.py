@@ -22,7 +22,7 @@ from dirk_gevent.log.entry import LoggedStatement
 from parser.errors import SqlError
 from parser.names import key
 from parser.normalize.shape import split
-from parser.printer_writer import quoted
+from parser.printer.writer import quoted
 from parser.schema import Schema
 from tests.engine.alterations.world import Changes, Names, tables, view
 from tests.engine.constraints.changes import Statement

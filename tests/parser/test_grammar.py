@@ -11,7 +11,6 @@ from unittest.mock import Mock
 import pytest
 from ply import yacc
 
-from parser import printer
 from parser.ast.expression import Binary, Unary
 from parser.ast.query import Item, Query, Select
 from parser.errors import SqlError
@@ -20,6 +19,7 @@ from parser.grammar.route import Kind, Route
 from parser.grammar.statements import Statements
 from parser.lexical import keywords
 from parser.normalize.shape import source_text, split
+from parser.printer import printer
 from tests.parser.small_database import SmallDatabase
 
 _STATEMENT = re.compile(r"""(?:'(?:[^'\\]|''|\\.)*'|"(?:[^"\\]|""|\\.)*"|--[^\n]*|[^;])+;""")

@@ -12,7 +12,6 @@ from typing import Any
 import apsw
 
 from dirk_gevent.protocol import StatementSplitter
-from parser import printer
 from parser.ast.expression import Name
 from parser.ast.statement import Statement
 from parser.compile import compile_statement
@@ -20,6 +19,7 @@ from parser.errors import SqlError
 from parser.normalize.shape import split
 from parser.normalize.template import Shaped
 from parser.plan import Plan
+from parser.printer import printer
 from tests.parser.small_database import STATEMENTS, SmallDatabase
 
 SCRIPTS = Path(__file__).resolve().parents[1] / "corpus" / "scripts"

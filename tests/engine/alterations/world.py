@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 
-from parser.printer_writer import quoted
+from parser.printer.writer import quoted
 from parser.schema import Schema, Table
 
 _NULLS = " ON DELETE SET NULL ON UPDATE CASCADE"

@@ -17,7 +17,7 @@ from dirk_gevent.engine.functions import EntryContext
 from parser.compile.load import load_schema
 from parser.errors import SqlError
 from parser.plan import CatalogChange
-from parser.printer_writer import quoted
+from parser.printer.writer import quoted
 from tests.engine.dumps.northwind import NORTHWIND
 from tests.engine.dumps.schemas import Schemas
 from tests.engine.plans import open_compiled, outcomes, rows_of

@@ -35,7 +35,7 @@ from parser.ast.expression import (
     Window,
 )
 from parser.lexical.keywords import MALAGASY_FUNCTIONS
-from parser.printer_writer import Writer, quoted, writes
+from parser.printer.writer import Writer, quoted, writes
 
 # Binding strengths, loosest first; a node weaker than its place needs parentheses.
 _OR, _AND, _NOT, _COMPARE, _BITS, _ADD, _MULTIPLY, _ARROW, _SIGN, _COLLATE, _PRIMARY = range(1, 12)

@@ -26,7 +26,7 @@ from parser.errors import SqlError
 from parser.names import key
 from parser.normalize.name_characters import is_assigned
 from parser.normalize.shape import column_name
-from parser.printer_writer import Writer, writes
+from parser.printer.writer import Writer, writes
 
 _SIDES = {"inner": "SIDE_INNER", "left": "SIDE_LEFT", "right": "SIDE_RIGHT", "full": "SIDE_FULL"}
 

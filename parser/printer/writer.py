@@ -1,6 +1,6 @@
 """What all printing stands on: the registry of writers, one function for each kind of node, and the `Writer` of a text.
 
-The files that print expressions, queries and statements register their functions here; `parser.printer` loads them.
+The files that print expressions, queries and statements register their functions here; `printer` loads them.
 """
 
 from __future__ import annotations

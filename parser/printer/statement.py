@@ -46,7 +46,7 @@ from parser.ast.statement import (
     Upsert,
     Use,
 )
-from parser.printer_writer import Writer, quoted, writes
+from parser.printer.writer import Writer, quoted, writes
 
 
 def _with(writer: Writer, node: Insert | Update | Delete) -> str:
