@@ -13,7 +13,7 @@ from parser.compile.load import change_schema
 from parser.grammar.statements import Statements
 from parser.normalize.shape import split
 from parser.plans import Plans
-from parser.schema import Schema
+from parser.schema.schema import Schema
 
 _CASE_QUERIES = 40
 _RECORDS_TARGET = 150

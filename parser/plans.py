@@ -12,7 +12,7 @@ from parser.grammar.statements import CACHED_SHAPE_CHARACTERS, Statements
 from parser.normalize.literals import Look, observe
 from parser.normalize.template import Shaped
 from parser.plan import Ddl, Plan
-from parser.schema import Schema
+from parser.schema.schema import Schema
 
 _MAX_PLANS = 2_048
 #: One shape with so many plans (an IN list of literals written out, say) is no reason to forget all others.

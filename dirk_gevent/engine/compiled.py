@@ -11,7 +11,7 @@ import parser.compile.load
 import parser.grammar.statements
 import parser.names
 import parser.plans
-import parser.schema
+import parser.schema.schema
 from dirk_gevent.engine.compiler import PlanSource, Schema
 from parser.blocks import Blocks
 from parser.normalize.template import Args, Shaped, Value
@@ -34,7 +34,7 @@ class ParserCompiler:
 
     def change_schema(self, schema: Schema, changes: Iterable[CatalogChange], version: int) -> Schema:
         """`schema` after some changes."""
-        return parser.compile.load.change_schema(cast(parser.schema.Schema, schema), changes, version)
+        return parser.compile.load.change_schema(cast(parser.schema.schema.Schema, schema), changes, version)
 
     def bind(self, plan: Query | Change, shaped: Shaped, args: Args) -> tuple[Value, ...]:
         """Values for `?1 ?2 …`."""

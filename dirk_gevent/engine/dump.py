@@ -27,7 +27,7 @@ from parser.errors import SqlError
 from parser.names import key as name_key
 from parser.names import nearest
 from parser.printer.writer import quoted
-from parser.schema import Schema, Table
+from parser.schema.schema import Schema, Table
 
 
 def dump_file(database: Path, target: Path, name: str, remarks: tuple[str, ...], table: str | None = None) -> None:

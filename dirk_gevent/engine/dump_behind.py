@@ -19,7 +19,7 @@ from parser.ast.statement import AddConstraint, AlterTable, Constraint, CreateTa
 from parser.compile.load import parsed
 from parser.normalize.template import Shaped
 from parser.printer.printer import write
-from parser.schema import Reference, Schema, Table
+from parser.schema.schema import Reference, Schema, Table
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from parser.ast.statement import CreateTable
 from parser.compile import sql
 from parser.compile.generated import computed_from
 from parser.compile.load import parsed
-from parser.schema import Reference, Schema, Table
+from parser.schema.schema import Reference, Schema, Table
 
 
 @dataclass(frozen=True, slots=True)

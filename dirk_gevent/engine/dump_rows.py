@@ -13,7 +13,7 @@ from parser.compile import sql
 from parser.compile.places import ROW_PLACE
 from parser.normalize.literal_text import text_of
 from parser.printer.writer import quoted
-from parser.schema import Schema, Table
+from parser.schema.schema import Schema, Table
 
 #: Rows of one INSERT, the length past which it takes no more, and its values: a statement has at most 30,000 tokens.
 _STATEMENT_ROWS = 100

@@ -45,7 +45,7 @@ from parser.names import key
 from parser.normalize.template import Shaped
 from parser.plan import CatalogChange, Ddl
 from parser.printer.printer import write
-from parser.schema import Schema, Table, View
+from parser.schema.schema import Schema, Table, View
 
 _RENAMES = (RenameTable, RenameColumn)
 #: What a definition's own column or constraint that goes leaves behind where something else of it needs it.

@@ -13,7 +13,7 @@ from parser.compile.inserted import note_cells, query_cells, stored
 from parser.compile.query import compile_query
 from parser.errors import SqlError
 from parser.names import key, nearest
-from parser.schema import Column, Table
+from parser.schema.schema import Column, Table
 
 
 def column_of(table: Table, name: Name) -> Column:

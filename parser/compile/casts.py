@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from parser import domains
 from parser.ast.expression import Domain as DomainNode
 from parser.compile.context import Context
 from parser.compile.sql import ANY_RISK, NO_RISK, REAL_RISK, Expression, Risk, combine
-from parser.domains import Anything, Domain, Moment, Named, Number, Text, Truth
 from parser.errors import SqlError
+from parser.schema import domains
+from parser.schema.domains import Anything, Domain, Moment, Named, Number, Text, Truth
 
 _ONCE = "(WITH dirk_v"
 

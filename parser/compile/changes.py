@@ -26,7 +26,7 @@ from parser.compile.upserts import upserts_text
 from parser.errors import SqlError
 from parser.names import key
 from parser.plan import Change, Foreign
-from parser.schema import Column, Schema, Table
+from parser.schema.schema import Column, Schema, Table
 
 #: Words after INSERT OR that undo no more than the statement itself.
 _CONFLICTS = {"": "", "replace": " OR REPLACE", "ignore": " OR IGNORE", "abort": ""}

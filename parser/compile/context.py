@@ -15,13 +15,13 @@ from parser.compile.names import Scope
 from parser.compile.result import Compiled
 from parser.compile.sql import Expression
 from parser.compile.trace import Trace
-from parser.domains import Named, built_in_names
 from parser.errors import SqlError
 from parser.names import key, nearest
 from parser.normalize.literals import Literals
 from parser.normalize.template import Value
 from parser.plan import Bind
-from parser.schema import Domain, Schema, Table, Thing, View
+from parser.schema.domains import Named, built_in_names
+from parser.schema.schema import Domain, Schema, Table, Thing, View
 
 #: SQLite takes 32,766 variables; literals past this position are written into the SQL.
 MAX_BOUND_LITERALS = 32_000

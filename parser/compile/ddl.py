@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from parser import domains
 from parser.ast.expression import Name
 from parser.ast.query import Query
 from parser.ast.statement import CreateDomain, CreateIndex, CreateTable, CreateView, Drop, Upkeep
@@ -21,7 +20,8 @@ from parser.errors import SqlError
 from parser.names import key, nearest
 from parser.normalize.literals import Literals
 from parser.plan import CatalogChange, Ddl
-from parser.schema import Domain, Index, Schema, Table, Thing
+from parser.schema import domains
+from parser.schema.schema import Domain, Index, Schema, Table, Thing
 
 _RESERVED_PREFIXES = ("dirk_", "sqlite_")
 _Create = CreateTable | CreateDomain | CreateView | CreateIndex

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from parser import domains
 from parser.ast.expression import Column as ColumnNode
 from parser.ast.expression import Name, OrderTerm
 from parser.ast.statement import (
@@ -33,11 +32,12 @@ from parser.compile.query import compile_query
 from parser.compile.result import fixed_name
 from parser.compile.sources import table_scope
 from parser.compile.sql import Risk, joint_risk
-from parser.domains import Domain as Atoms
 from parser.errors import SqlError
 from parser.names import key, nearest
 from parser.printer.printer import write_node
-from parser.schema import Column, Domain, Index, Reference, Schema, Table, View
+from parser.schema import domains
+from parser.schema.domains import Domain as Atoms
+from parser.schema.schema import Column, Domain, Index, Reference, Schema, Table, View
 
 _CASCADES = frozenset(("cascade", "set null", "set default"))
 _MAX_COLUMNS = 2_000

@@ -41,7 +41,7 @@ from parser.normalize.shape import text as statement_text
 from parser.normalize.template import Shaped
 from parser.plan import CatalogChange
 from parser.printer.writer import quoted
-from parser.schema import Schema, Table, View
+from parser.schema.schema import Schema, Table, View
 
 #: Queries in expressions: nobody asks for the names of their columns.
 _VALUES: tuple[type[ScalarQuery | InQuery | Exists], ...] = (

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from parser import domains
 from parser.ast.expression import Column as ColumnNode
 from parser.ast.statement import ColumnDef, Default, Generated, PrimaryKey
 from parser.ast.walk import every
@@ -18,7 +17,8 @@ from parser.compile.names import Scope
 from parser.compile.sources import table_scope
 from parser.errors import SqlError
 from parser.names import key
-from parser.schema import Column
+from parser.schema import domains
+from parser.schema.schema import Column
 
 #: Errors of an expression that depends on more than its row.
 _NOT_ITS_OWN = frozenset(("not_repeatable", "not_supported", "aggregate_misplaced", "window_misplaced"))

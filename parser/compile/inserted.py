@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from parser import domains
 from parser.ast.query import Query, Values
 from parser.ast.statement import Insert
 from parser.compile import numbering, sound, sql
@@ -18,7 +17,8 @@ from parser.compile.query import compile_query
 from parser.compile.result import Compiled, ResultColumn
 from parser.compile.sql import Expression, Risk
 from parser.errors import SqlError
-from parser.schema import Column, Table
+from parser.schema import domains
+from parser.schema.schema import Column, Table
 
 _VALUES = "VALUES "
 _ROWS = "dirk_rows"

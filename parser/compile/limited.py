@@ -12,7 +12,7 @@ from parser.compile.sources import From
 from parser.compile.sql import by_value
 from parser.compile.windows import order_term
 from parser.errors import SqlError
-from parser.schema import Table
+from parser.schema.schema import Table
 
 
 def kept_text(context: Context, node: Update | Delete, table: Table, inner: From, scope: Scope) -> str:

@@ -25,7 +25,7 @@ from parser.normalize.shape import split, text
 from parser.normalize.template import Shaped
 from parser.plan import CatalogChange
 from parser.printer.printer import write
-from parser.schema import Schema, Thing, View
+from parser.schema.schema import Schema, Thing, View
 
 _ORDER = ("domain", "table", "index", "view")
 

@@ -13,7 +13,7 @@ from parser.compile.context import Context
 from parser.errors import SqlError
 from parser.names import key
 from parser.plan import Ddl
-from parser.schema import Column, Table
+from parser.schema.schema import Column, Table
 
 _SEQUENCE = "dirk_sequence"
 _RENUMBERED = "dirk_renumbered"

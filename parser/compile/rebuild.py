@@ -23,7 +23,7 @@ from parser.compile.sources import table_scope
 from parser.names import key
 from parser.normalize.literals import Literals
 from parser.normalize.template import Shaped
-from parser.schema import Index, Schema, Table, View
+from parser.schema.schema import Index, Schema, Table, View
 
 #: The table under construction while the old one is still there.
 REBUILT = "dirk_rebuilt"

@@ -16,7 +16,7 @@ from parser.compile import sql
 from parser.compile.load import parsed
 from parser.compile.rebuild import is_number_of_row, made_again, view_sql
 from parser.names import key
-from parser.schema import Schema, Table, View
+from parser.schema.schema import Schema, Table, View
 
 
 def misspelling(schema: Schema, made: Table) -> list[Table]:

@@ -12,7 +12,7 @@ from parser.errors import SqlError
 from parser.names import key
 from parser.plan import Output, Query
 from parser.printer.printer import write
-from parser.schema import Column, Table
+from parser.schema.schema import Column, Table
 
 _RELATION = "fanasehoana"
 _KINDS = {"tables": "table", "domains": "domain", "views": "view", "indexes": "index"}

@@ -13,10 +13,10 @@ from parser.compile.expressions import condition
 from parser.compile.names import CommonTable, Field, FieldsByKey, Scope, fields_by_key
 from parser.compile.result import fields_of
 from parser.compile.sql import ANY_RISK, NO_RISK, Risk
-from parser.domains import is_moment
 from parser.errors import SqlError
 from parser.names import key, nearest
-from parser.schema import Column, View
+from parser.schema.domains import is_moment
+from parser.schema.schema import Column, View
 
 #: SQLite joins at most this many tables.
 _MAX_TABLES = 64

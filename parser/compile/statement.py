@@ -35,7 +35,7 @@ from parser.names import key
 from parser.normalize.literals import Literals, Look
 from parser.normalize.template import Shaped
 from parser.plan import Change, Plan, Query
-from parser.schema import Schema, Table, Thing
+from parser.schema.schema import Schema, Table, Thing
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from parser.compile.context import Context
 from parser.names import key
 from parser.normalize.literals import Literals
 from parser.normalize.template import Shaped
-from parser.schema import Schema
+from parser.schema.schema import Schema
 
 
 def stand_together(schema: Schema, node: Insert) -> bool:

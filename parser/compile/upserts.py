@@ -11,7 +11,7 @@ from parser.compile.expressions import condition, expression
 from parser.compile.names import Scope
 from parser.compile.sources import From, relation_fields
 from parser.compile.sql import index_term
-from parser.schema import Table
+from parser.schema.schema import Table
 
 
 def upserts_text(

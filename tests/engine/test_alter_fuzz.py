@@ -23,7 +23,7 @@ from parser.errors import SqlError
 from parser.names import key
 from parser.normalize.shape import split
 from parser.printer.writer import quoted
-from parser.schema import Schema
+from parser.schema.schema import Schema
 from tests.engine.alterations.world import Changes, Names, tables, view
 from tests.engine.constraints.changes import Statement
 from tests.engine.plans import START_MS

@@ -16,7 +16,7 @@ from parser.normalize.shape import split
 from parser.normalize.template import Args, Value
 from parser.plan import CatalogChange, Change, Ddl, Query
 from parser.plans import Plans
-from parser.schema import Schema
+from parser.schema.schema import Schema
 
 STATEMENTS = Statements()
 

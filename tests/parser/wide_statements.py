@@ -12,7 +12,7 @@ from parser.compile.load import change_schema
 from parser.grammar.statements import Statements
 from parser.normalize.shape import split
 from parser.plan import Ddl, Plan
-from parser.schema import Schema
+from parser.schema.schema import Schema
 
 _STATEMENTS = Statements(cached_shapes=1)
 _EACH = re.compile(r"\[([^\]§]*)(?:§([^\]]*))?\]")

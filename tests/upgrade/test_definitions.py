@@ -12,7 +12,7 @@ import pytest
 
 from parser.compile.load import load_schema
 from parser.plan import CatalogChange
-from parser.schema import Schema
+from parser.schema.schema import Schema
 from tests.cluster import clean_environ
 from tests.engine.mistaken_statements import SETTING as SETTING_OF_MISTAKES
 from tests.engine.mistaken_statements import Mistakes

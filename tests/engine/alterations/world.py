@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator
 
 from parser.printer.writer import quoted
-from parser.schema import Schema, Table
+from parser.schema.schema import Schema, Table
 
 _NULLS = " ON DELETE SET NULL ON UPDATE CASCADE"
 ACTIONS = ("", " ON DELETE CASCADE", _NULLS, " ON DELETE RESTRICT", " ON UPDATE CASCADE")

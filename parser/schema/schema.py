@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from itertools import count
 from types import MappingProxyType
 
-from parser.domains import Domain as Atoms
-from parser.domains import Number
+from parser.schema.domains import Domain as Atoms
+from parser.schema.domains import Number
 
 
 @dataclass(frozen=True, slots=True)
