@@ -11,7 +11,7 @@ from parser.compile import Compilation, compile_statement, linked_tables
 from parser.grammar.statements import CACHED_SHAPE_CHARACTERS, Statements
 from parser.normalize.literals import Look, observe
 from parser.normalize.template import Shaped
-from parser.plan import Ddl, Plan
+from parser.plan.plan import Ddl, Plan
 from parser.schema.schema import Schema
 
 _MAX_PLANS = 2_048

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import cast
 
-import parser.bind
-import parser.blocks
 import parser.compile.load
 import parser.grammar.statements
 import parser.names
+import parser.plan.bind
+import parser.plan.blocks
 import parser.plans
 import parser.schema.schema
 from dirk_gevent.engine.compiler import PlanSource, Schema
-from parser.blocks import Blocks
 from parser.normalize.template import Args, Shaped, Value
-from parser.plan import CatalogChange, Change, Output, Query
+from parser.plan.blocks import Blocks
+from parser.plan.plan import CatalogChange, Change, Output, Query
 
 
 class ParserCompiler:
@@ -38,19 +38,19 @@ class ParserCompiler:
 
     def bind(self, plan: Query | Change, shaped: Shaped, args: Args) -> tuple[Value, ...]:
         """Values for `?1 ?2 …`."""
-        return parser.bind.bind(plan.binds, shaped, args)
+        return parser.plan.bind.bind(plan.binds, shaped, args)
 
     def rows(self, plan: Change, shaped: Shaped, args: Args) -> Iterator[tuple[Value, ...]]:
         """Values of each row of a `per_row` plan."""
-        return parser.bind.rows(plan, shaped, args)
+        return parser.plan.bind.rows(plan, shaped, args)
 
     def blocks(self, plan: Change, shaped: Shaped) -> Blocks | None:
         """The same rows to be run several at a time; None where they must go one by one."""
-        return parser.blocks.blocks(plan, shaped)
+        return parser.plan.blocks.blocks(plan, shaped)
 
     def columns(self, plan: Query | Change, shaped: Shaped) -> tuple[Output, ...]:
         """Result columns of one request."""
-        return parser.bind.columns(plan, shaped)
+        return parser.plan.bind.columns(plan, shaped)
 
     def key(self, name: str) -> str:
         """A name as names compare."""

@@ -31,7 +31,7 @@ from dirk_gevent.engine.transaction import tables_of
 from dirk_gevent.engine.upkeep import Upkeep
 from parser.errors import SqlError
 from parser.normalize.template import Shaped
-from parser.plan import CatalogChange
+from parser.plan.plan import CatalogChange
 
 
 class Database(Upkeep):

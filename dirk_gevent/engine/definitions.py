@@ -17,7 +17,7 @@ from dirk_gevent.engine.failing_row import quoted
 from dirk_gevent.engine.rowids import rowid_name
 from parser.errors import SqlError
 from parser.normalize.template import Value
-from parser.plan import Ddl
+from parser.plan.plan import Ddl
 from parser.schema.domains import shown_value
 
 

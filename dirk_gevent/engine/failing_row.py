@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import apsw
 
 from parser.normalize.template import Value
-from parser.plan import Change
+from parser.plan.plan import Change
 
 _TELLS = "dirk_row"
 _EVENTS = ("INSERT", "UPDATE")

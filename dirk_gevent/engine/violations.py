@@ -19,7 +19,7 @@ from dirk_gevent.engine.failures import broken, columns_at, statement_failure
 from parser.compile.rebuild import REBUILT
 from parser.errors import SqlError
 from parser.normalize.template import Value
-from parser.plan import Change, Ddl, Foreign
+from parser.plan.plan import Change, Ddl, Foreign
 from parser.schema.domains import shown_value
 
 #: A word of a condition, quoted names without their quotes.

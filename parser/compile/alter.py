@@ -43,7 +43,7 @@ from parser.compile.sources import table_scope
 from parser.errors import SqlError
 from parser.names import key
 from parser.normalize.template import Shaped
-from parser.plan import CatalogChange, Ddl
+from parser.plan.plan import CatalogChange, Ddl
 from parser.printer.printer import write
 from parser.schema.schema import Schema, Table, View
 

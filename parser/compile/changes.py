@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from parser.ast.expression import Literal, Name
 from parser.ast.query import Item, Query, Star, Values
 from parser.ast.statement import Delete, Insert, Update
-from parser.bind import in_order
 from parser.compile import numbering, sql
 from parser.compile.assignments import GivenColumns, assignments
 from parser.compile.context import Context, Env
@@ -25,7 +24,8 @@ from parser.compile.together import stand_together, together
 from parser.compile.upserts import upserts_text
 from parser.errors import SqlError
 from parser.names import key
-from parser.plan import Change, Foreign
+from parser.plan.bind import in_order
+from parser.plan.plan import Change, Foreign
 from parser.schema.schema import Column, Schema, Table
 
 #: Words after INSERT OR that undo no more than the statement itself.

@@ -9,7 +9,6 @@ from typing import Protocol
 
 from parser.ast.expression import Call, Name
 from parser.ast.query import Query
-from parser.bind import in_order
 from parser.compile import sql
 from parser.compile.names import Scope
 from parser.compile.result import Compiled
@@ -19,7 +18,8 @@ from parser.errors import SqlError
 from parser.names import key, nearest
 from parser.normalize.literals import Literals
 from parser.normalize.template import Value
-from parser.plan import Bind
+from parser.plan.bind import in_order
+from parser.plan.plan import Bind
 from parser.schema.domains import Named, built_in_names
 from parser.schema.schema import Domain, Schema, Table, Thing, View
 

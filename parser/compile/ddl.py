@@ -19,7 +19,7 @@ from parser.compile.result import fixed_name
 from parser.errors import SqlError
 from parser.names import key, nearest
 from parser.normalize.literals import Literals
-from parser.plan import CatalogChange, Ddl
+from parser.plan.plan import CatalogChange, Ddl
 from parser.schema import domains
 from parser.schema.schema import Domain, Index, Schema, Table, Thing
 

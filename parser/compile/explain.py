@@ -9,7 +9,7 @@ from parser.compile.algebra import lines
 from parser.compile.context import Context
 from parser.compile.query import compile_query
 from parser.errors import SqlError
-from parser.plan import Explained, Output, Query
+from parser.plan.plan import Explained, Output, Query
 
 _RELATION = "fanasehoana"
 

@@ -39,7 +39,7 @@ from parser.normalize.literals import Literals
 from parser.normalize.shape import source_text
 from parser.normalize.shape import text as statement_text
 from parser.normalize.template import Shaped
-from parser.plan import CatalogChange
+from parser.plan.plan import CatalogChange
 from parser.printer.writer import quoted
 from parser.schema.schema import Schema, Table, View
 

@@ -23,7 +23,7 @@ from parser.names import key
 from parser.normalize.literals import Literals
 from parser.normalize.shape import split, text
 from parser.normalize.template import Shaped
-from parser.plan import CatalogChange
+from parser.plan.plan import CatalogChange
 from parser.printer.printer import write
 from parser.schema.schema import Schema, Thing, View
 

@@ -12,7 +12,7 @@ from parser.compile import sql
 from parser.compile.context import Context
 from parser.errors import SqlError
 from parser.names import key
-from parser.plan import Ddl
+from parser.plan.plan import Ddl
 from parser.schema.schema import Column, Table
 
 _SEQUENCE = "dirk_sequence"

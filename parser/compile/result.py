@@ -9,7 +9,7 @@ from parser.compile.sql import ANY_RISK, Expression, Risk
 from parser.names import key
 from parser.normalize.literals import Literals
 from parser.normalize.shape import source_text
-from parser.plan import Output
+from parser.plan.plan import Output
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from parser.compile.ddl import things, unknown
 from parser.compile.load import parsed
 from parser.errors import SqlError
 from parser.names import key
-from parser.plan import Output, Query
+from parser.plan.plan import Output, Query
 from parser.printer.printer import write
 from parser.schema.schema import Column, Table
 

@@ -34,7 +34,7 @@ from parser.errors import SqlError
 from parser.names import key
 from parser.normalize.literals import Literals, Look
 from parser.normalize.template import Shaped
-from parser.plan import Change, Plan, Query
+from parser.plan.plan import Change, Plan, Query
 from parser.schema.schema import Schema, Table, Thing
 
 

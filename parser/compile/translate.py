@@ -6,7 +6,7 @@ from parser.ast.statement import Translate
 from parser.compile import sql
 from parser.compile.context import Context
 from parser.errors import SqlError
-from parser.plan import Output, Query
+from parser.plan.plan import Output, Query
 from parser.printer import printer
 
 _RELATION = "fanasehoana"

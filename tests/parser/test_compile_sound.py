@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from parser.normalize.shape import split
-from parser.plan import Change
+from parser.plan.plan import Change
 from tests.parser.small_database import SmallDatabase
 
 

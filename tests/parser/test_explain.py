@@ -10,7 +10,7 @@ from parser.ast.statement import Delete, Insert, Update
 from parser.compile.algebra import lines
 from parser.grammar.statements import Statements
 from parser.normalize.shape import split
-from parser.plan import Explained, Query
+from parser.plan.plan import Explained, Query
 from tests.parser.small_database import SmallDatabase
 
 

@@ -14,7 +14,7 @@ from dirk_gevent.engine.failures import statement_failure
 from parser.ast.statement import ColumnDef, Constraint, CreateDomain, CreateIndex, CreateTable, CreateView
 from parser.compile.functions import FUNCTIONS, Sort
 from parser.compile.load import change_schema, load_schema
-from parser.plan import CatalogChange, Query
+from parser.plan.plan import CatalogChange, Query
 from tests.parser.small_database import SmallDatabase
 
 #: Every place of a definition where an expression stands, and statements that have one there. None of them may hold

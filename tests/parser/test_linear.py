@@ -9,7 +9,7 @@ import pytest
 from parser.compile import load
 from parser.grammar.base import grows
 from parser.grammar.statements import Statements
-from parser.plan import CatalogChange, Ddl
+from parser.plan.plan import CatalogChange, Ddl
 from parser.schema.schema import Schema
 from tests.parser.wide_statements import CASES, compiled, defined, definitions, expanded
 from tests.parser.work import bytecodes

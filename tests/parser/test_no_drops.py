@@ -18,7 +18,7 @@ from parser.compile import compile_statement
 from parser.errors import SqlError
 from parser.normalize.shape import split
 from parser.normalize.template import Shaped
-from parser.plan import Plan
+from parser.plan.plan import Plan
 from parser.printer import printer
 from tests.parser.small_database import STATEMENTS, SmallDatabase
 

@@ -9,7 +9,7 @@ import pytest
 
 from dirk_gevent.engine.failures import statement_failure
 from parser.compile.load import load_schema
-from parser.plan import CatalogChange
+from parser.plan.plan import CatalogChange
 from tests.parser.small_database import SmallDatabase
 
 SEED = 20_261_132

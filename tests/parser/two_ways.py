@@ -16,8 +16,6 @@ from dirk_gevent.engine.failures import statement_failure
 from parser.ast.expression import Constant, Literal
 from parser.ast.query import Values
 from parser.ast.statement import Insert, Statement
-from parser.bind import bind, columns, rows
-from parser.blocks import blocks
 from parser.compile.compilers import COMPILERS
 from parser.compile.context import Context
 from parser.compile.statement import _compile, _reads
@@ -27,7 +25,9 @@ from parser.normalize import literal_text
 from parser.normalize.literals import Literals
 from parser.normalize.shape import split
 from parser.normalize.template import Args, Shaped, Value
-from parser.plan import Change, Ddl, Plan, Query
+from parser.plan.bind import bind, columns, rows
+from parser.plan.blocks import blocks
+from parser.plan.plan import Change, Ddl, Plan, Query
 from tests.parser.small_database import STATEMENTS, SmallDatabase, one_by_one
 
 _SPACE = " \t\r\n\f\v"

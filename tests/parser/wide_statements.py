@@ -11,7 +11,7 @@ from parser.compile import compile_statement
 from parser.compile.load import change_schema
 from parser.grammar.statements import Statements
 from parser.normalize.shape import split
-from parser.plan import Ddl, Plan
+from parser.plan.plan import Ddl, Plan
 from parser.schema.schema import Schema
 
 _STATEMENTS = Statements(cached_shapes=1)

@@ -11,7 +11,7 @@ from random import Random
 import pytest
 
 from parser.compile.load import load_schema
-from parser.plan import CatalogChange
+from parser.plan.plan import CatalogChange
 from parser.schema.schema import Schema
 from tests.cluster import clean_environ
 from tests.engine.mistaken_statements import SETTING as SETTING_OF_MISTAKES

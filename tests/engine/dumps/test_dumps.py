@@ -16,7 +16,7 @@ from dirk_gevent.engine.dump import dump_file
 from dirk_gevent.engine.functions import EntryContext
 from parser.compile.load import load_schema
 from parser.errors import SqlError
-from parser.plan import CatalogChange
+from parser.plan.plan import CatalogChange
 from parser.printer.writer import quoted
 from tests.engine.dumps.northwind import NORTHWIND
 from tests.engine.dumps.schemas import Schemas

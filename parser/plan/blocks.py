@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from parser.normalize.template import Shaped, Value
-from parser.plan import Change
+from parser.plan.plan import Change
 
 #: Rows of one statement, values that they bind, characters that they take (SQLite's texts are kept up to 16 KiB).
 _MOST_ROWS = 100

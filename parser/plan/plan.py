@@ -1,7 +1,7 @@
-"""The forms a statement takes between its text and SQLite: shape, route, plan.
+"""Plans: what SQLite is given for a query, a change or a DDL, and what the engine must know of each.
 
-``text -> Shaped`` (literals split off, no grammar) ``-> ast`` (grammar) ``-> Plan`` (names resolved
-against one database's `Schema`, SQLite's SQL in hand). Plans are immutable and shared between sessions.
+Plans are immutable and shared between sessions: one serves all requests of a shape that agree in the literals which the
+compiler looked at.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class Output:
     """One result column: its name, the nearest table or view named in FROM, and whether 1/0 print as true/false.
 
     `first_literal` ≥ 0: `name` is the column's source text in the shape, with a literal in it, and that is the
-    index of the first one (only in plans; `parser.bind.columns` gives each request its own name).
+    index of the first one (only in plans; `parser.plan.bind.columns` gives each request its own name).
     """
 
     name: str
@@ -38,9 +38,9 @@ class Explained:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A read, ready for SQLite: `sql` has only numbered parameters `?1 ?2 …`, made by `parser.bind.bind`.
+    """A read, ready for SQLite: `sql` has only numbered parameters `?1 ?2 …`, made by `parser.plan.bind.bind`.
 
-    `columns` may hold names with literal markers; `parser.bind.columns` makes the names of one request.
+    `columns` may hold names with literal markers; `parser.plan.bind.columns` makes the names of one request.
     `relation` is the answer's name. `tables`: base tables and views read (as created). `repeatable` is false
     when random or the clock takes part, so that no cache keeps the answer. `explained`: the SQL is EXPLAIN QUERY
     PLAN; its rows are not the answer but become lines of it.
@@ -73,9 +73,9 @@ class Foreign:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """INSERT, UPDATE or DELETE. `per_row`: run once for each row of `parser.bind.rows` (executemany); else once,
-    with `parser.bind.bind`. `reads` and `writes`: base tables, as created. `table` as created. `row_at`: where in `sql`
-    its one row stands, to the end, if a statement with more of them does the same (`parser.blocks`); else -1.
+    """INSERT, UPDATE or DELETE. `per_row`: run once for each row of `bind.rows` (executemany); else once, with
+    `bind.bind`. `reads` and `writes`: base tables, as created. `table` as created. `row_at`: where in `sql` its one row
+    stands, to the end, if a statement with more of them does the same (`blocks`); else -1.
 
     `cascades`: foreign keys may pass it on from row to row, without a bound; SQLite does not undo it where that ends.
 

@@ -10,7 +10,7 @@ from functools import lru_cache
 from parser.errors import SqlError
 from parser.normalize.shape import source_text
 from parser.normalize.template import Args, Shaped, Value
-from parser.plan import Bind, Change, Output, Query
+from parser.plan.plan import Bind, Change, Output, Query
 
 _PARAMETERS = re.compile(r"`[^`]*`|'[sirv]'|\?|\$[^\W\d]\w*")
 
