@@ -22,14 +22,17 @@ from parser.ast.statement import (
     Update,
     Upkeep,
 )
-from parser.compile import changes, ddl
+from parser.compile import changes
 from parser.compile.alter import alter_table
 from parser.compile.compilers import COMPILERS
 from parser.compile.context import Context
+from parser.compile.create import create_domain, create_index, create_table, create_view
+from parser.compile.drop import drop
 from parser.compile.explain import explain
 from parser.compile.query import compile_query
 from parser.compile.show import describe, show
 from parser.compile.translate import translate
+from parser.compile.upkeep import upkeep
 from parser.errors import SqlError
 from parser.names import key
 from parser.normalize.literals import Literals, Look
@@ -98,19 +101,19 @@ def _compile(context: Context, statement: Statement) -> Plan:
         case Delete():
             return changes.delete(context, statement)
         case CreateTable():
-            return ddl.create_table(context, statement)
+            return create_table(context, statement)
         case CreateDomain():
-            return ddl.create_domain(context, statement)
+            return create_domain(context, statement)
         case CreateView():
-            return ddl.create_view(context, statement)
+            return create_view(context, statement)
         case CreateIndex():
-            return ddl.create_index(context, statement)
+            return create_index(context, statement)
         case Drop() if statement.kind != "database":
-            return ddl.drop(context, statement)
+            return drop(context, statement)
         case AlterTable():
             return alter_table(context, statement)
         case Upkeep():
-            return ddl.upkeep(context, statement)
+            return upkeep(context, statement)
         case Show():
             return show(context, statement)
         case Describe():

@@ -1,35 +1,29 @@
-"""CREATE and DROP of tables, domains, views and indexes."""
+"""CREATE of tables, domains, views and indexes."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from parser.ast.expression import Name
 from parser.ast.query import Query
-from parser.ast.statement import CreateDomain, CreateIndex, CreateTable, CreateView, Drop, Upkeep
+from parser.ast.statement import CreateDomain, CreateIndex, CreateTable, CreateView
 from parser.compile import numbering, sql
 from parser.compile.compilers import COMPILERS
 from parser.compile.context import Context, Tolerance
 from parser.compile.define import define_domain, define_index, define_table, define_view, is_good, table_sql
 from parser.compile.inserted import kept_rows
 from parser.compile.load import change_schema, parsed, source_of
+from parser.compile.objects import nothing
 from parser.compile.query import compile_query
 from parser.compile.referring import again, misspelling, without_views
 from parser.compile.result import fixed_name
 from parser.errors import SqlError
-from parser.names import key, nearest
+from parser.names import key
 from parser.normalize.literals import Literals
 from parser.plan.plan import CatalogChange, Ddl
 from parser.schema import domains
-from parser.schema.schema import Domain, Index, Schema, Table, Thing
+from parser.schema.schema import Schema, Table
 
 _RESERVED_PREFIXES = ("dirk_", "sqlite_")
 _Create = CreateTable | CreateDomain | CreateView | CreateIndex
-
-
-def nothing(verb: str, kind: str, name: str) -> Ddl:
-    """What IF EXISTS and IF NOT EXISTS come to when there is nothing to do."""
-    return Ddl((), (), verb, kind, name)
 
 
 def check_name(name: Name) -> None:
@@ -161,93 +155,3 @@ def create_index(context: Context, node: CreateIndex) -> Ddl:
         raise SqlError("duplicate_table", name=name, place=node.name.place)
     index, text = define_index(context, node, _source(context, node))
     return Ddl((text,), _made("index", name, index.source), "create_index", "index", name)
-
-
-# --- REINDEX, ANALYZE ---------------------------------------------------------------------------------------
-
-
-def upkeep(context: Context, node: Upkeep) -> Ddl:
-    """REINDEX of an index, a table or everything; ANALYZE, which leaves all as it is: statistics would let two nodes
-    choose plans, and so orders of rows, that differ. Raises unknown_table."""
-    if node.name is None:
-        return Ddl(("REINDEX",) if node.verb == "reindex" else (), (), node.verb, "", "")
-    index = context.schema.indexes.get(key(node.name.text))
-    name = index.name if index is not None else context.table(node.name).name
-    texts = (f"REINDEX {sql.name(name)}",) if node.verb == "reindex" else ()
-    return Ddl(texts, (), node.verb, "", name)
-
-
-# --- DROP ----------------------------------------------------------------------------------------------------
-
-
-def drop(context: Context, node: Drop) -> Ddl:
-    """DROP. Raises in_use (2BP01) when something else needs the object, and unknown_… when it is not there."""
-    schema, kind, name_key = context.schema, node.kind, key(node.name.text)
-    verb = f"drop_{kind}"
-    found = things(schema, kind).get(name_key)
-    if found is None:
-        if node.optional:
-            return nothing(verb, kind, node.name.text)
-        raise unknown(schema, kind, node.name)
-    user = _user_of(schema, found)
-    if user:
-        raise SqlError("in_use", name=found.name, user=user, place=node.name.place)
-    changes = [CatalogChange(kind, name_key, found.name, None)]
-    if isinstance(found, Table):
-        gone = (each for each in schema.indexes.values() if each.table == name_key)
-        changes += [CatalogChange("index", each.key, each.name, None) for each in gone]
-    texts: tuple[str, ...] = () if isinstance(found, Domain) else (f"DROP {kind.upper()} {sql.name(found.name)}",)
-    texts += numbering.dropped(found) if isinstance(found, Table) else ()
-    return Ddl(texts, tuple(changes), verb, kind, found.name)
-
-
-def things(schema: Schema, kind: str) -> Mapping[str, Thing]:
-    """The tables, views, domains or indexes of `schema` by key; `kind` in the singular."""
-    if kind == "table":
-        return schema.tables
-    if kind == "view":
-        return schema.views
-    return schema.domains if kind == "domain" else schema.indexes
-
-
-def unknown(schema: Schema, kind: str, name: Name) -> SqlError:
-    """The error for an object that is not there, with the nearest one that is."""
-    known = [each.name for each in things(schema, kind).values()]
-    error = {
-        "table": "unknown_table",
-        "view": "unknown_view",
-        "domain": "unknown_domain",
-        "index": "unknown_index",
-    }
-    return SqlError(error[kind], name=name.text, nearest=nearest(name.text, known), place=name.place)
-
-
-def _user_of(schema: Schema, found: Thing) -> str:
-    """The name of something that needs `found`; '' when nothing does."""
-    if isinstance(found, Domain):
-        tables = (each.name for each in schema.tables.values() if found.key in each.domains)
-        inner = (each.name for each in schema.domains.values() if found.key in each.domains)
-        return next(tables, "") or next(inner, "")
-    if isinstance(found, Index):
-        return _child_of_index(schema, found)
-    views = (each.name for each in schema.views.values() if found.key in each.uses)
-    children = (
-        each.name
-        for each in schema.tables.values()
-        if each.key != found.key and any(reference.table == found.key for reference in each.references)
-    )
-    return next(views, "") or next(children, "")
-
-
-def _child_of_index(schema: Schema, index: Index) -> str:
-    """The name of a table with a foreign key that nothing but this index makes good; '' when there is none."""
-    keys = [set(each) for each in schema.tables[index.table].unique]
-    others = (each for each in schema.indexes.values() if each.table == index.table and each is not index)
-    keys += [set(each.key_columns) for each in others]
-    mine = set(index.key_columns)
-    children = (
-        table.name
-        for table in schema.tables.values()
-        if any(each.table == index.table and set(each.foreign_columns) == mine for each in table.references)
-    )
-    return "" if not mine or mine in keys else next(children, "")
