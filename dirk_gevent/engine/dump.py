@@ -21,7 +21,7 @@ from dirk_gevent.engine.dump_rows import rows
 from dirk_gevent.engine.functions import EntryContext
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from dirk_gevent.printable import one_line
-from parser.compile import sql
+from parser.compile.base import sql
 from parser.compile.load import load_schema
 from parser.errors import SqlError
 from parser.names import key as name_key

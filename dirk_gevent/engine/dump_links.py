@@ -18,7 +18,7 @@ from dirk_gevent.engine.dump_order import referred_columns
 from dirk_gevent.engine.ordering import groups
 from dirk_gevent.engine.rowids import numbered_rows, rowid_name
 from parser.ast.statement import CreateTable
-from parser.compile import sql
+from parser.compile.base import sql
 from parser.compile.generated import computed_from
 from parser.compile.load import parsed
 from parser.schema.schema import Reference, Schema, Table

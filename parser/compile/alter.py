@@ -28,8 +28,8 @@ from parser.ast.statement import (
 from parser.ast.walk import every
 from parser.compile import follow
 from parser.compile.assignments import column_of
+from parser.compile.base.context import Context, Tolerance
 from parser.compile.constraints import adding_constraint, column_rewrite, dropping_constraint
-from parser.compile.context import Context, Tolerance
 from parser.compile.create import check_index_name, check_name
 from parser.compile.define import check_text, column_sql, define_column, is_good
 from parser.compile.generated import resolved_column

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 from parser.ast.expression import Call, Expr, Literal
 from parser.compile import windows
-from parser.compile.context import Env
+from parser.compile.base.context import Env
+from parser.compile.base.scope import Scope
+from parser.compile.base.sql import Expression, Risk, combine, joint_risk
 from parser.compile.expressions import all_boolean, condition, expression, expressions, joined
 from parser.compile.functions import FUNCTIONS, Function, Sort
-from parser.compile.names import Scope
-from parser.compile.sql import Expression, Risk, combine, joint_risk
 from parser.errors import SqlError
 from parser.names import nearest
 

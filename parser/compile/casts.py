@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from parser.ast.expression import Domain as DomainNode
-from parser.compile.context import Context
-from parser.compile.sql import ANY_RISK, NO_RISK, REAL_RISK, Expression, Risk, combine
+from parser.compile.base.context import Context
+from parser.compile.base.sql import ANY_RISK, NO_RISK, REAL_RISK, Expression, Risk, combine
 from parser.errors import SqlError
 from parser.schema import domains
 from parser.schema.domains import Anything, Domain, Moment, Named, Number, Text, Truth

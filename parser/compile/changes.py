@@ -8,16 +8,17 @@ from dataclasses import dataclass, replace
 from parser.ast.expression import Literal, Name
 from parser.ast.query import Item, Query, Star, Values
 from parser.ast.statement import Delete, Insert, Update
-from parser.compile import numbering, sql
+from parser.compile import numbering
 from parser.compile.assignments import GivenColumns, assignments
-from parser.compile.context import Context, Env
+from parser.compile.base import sql
+from parser.compile.base.context import Context, Env
+from parser.compile.base.result import ResultColumn
+from parser.compile.base.scope import Scope
 from parser.compile.ctes import with_clause
 from parser.compile.expressions import condition
 from parser.compile.inserted import RowByRow, row_by_row, row_offset, rows_text
 from parser.compile.limited import kept_text
-from parser.compile.names import Scope
 from parser.compile.places import insertable
-from parser.compile.result import ResultColumn
 from parser.compile.select import result_columns
 from parser.compile.sources import From, compile_sources, relation_fields
 from parser.compile.together import stand_together, together

@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from parser.ast.query import Cte, Query, With
-from parser.compile.context import Context
-from parser.compile.names import CommonTable, Field, Scope
+from parser.compile.base.context import Context
+from parser.compile.base.result import Compiled, fields_of
+from parser.compile.base.scope import CommonTable, Field, Scope
+from parser.compile.base.sql import ANY_RISK
 from parser.compile.recursion import check_recursion, leftmost, names, references
-from parser.compile.result import Compiled, fields_of
-from parser.compile.sql import ANY_RISK
 from parser.errors import SqlError
 from parser.names import key
 

@@ -23,15 +23,16 @@ from parser.ast.statement import (
     Unique,
 )
 from parser.ast.walk import every
-from parser.compile import generated, numbering, sound, sql
-from parser.compile.context import Context, Env
+from parser.compile import generated, numbering, sound
+from parser.compile.base import sql
+from parser.compile.base.context import Context, Env
+from parser.compile.base.result import fixed_name
+from parser.compile.base.scope import Scope
+from parser.compile.base.sql import Risk, joint_risk
 from parser.compile.expressions import collation, expression
 from parser.compile.kept import CHECK, INDEX, default_expression, kept_expression, pure_expression
-from parser.compile.names import Scope
 from parser.compile.query import compile_query
-from parser.compile.result import fixed_name
 from parser.compile.sources import table_scope
-from parser.compile.sql import Risk, joint_risk
 from parser.errors import SqlError
 from parser.names import key, nearest
 from parser.printer.printer import write_node

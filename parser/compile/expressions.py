@@ -33,8 +33,8 @@ from parser.ast.expression import (
 from parser.ast.query import Query
 from parser.compile import casts, division
 from parser.compile.aggregates import gathering_calls
-from parser.compile.context import Env
-from parser.compile.sql import (
+from parser.compile.base.context import Env
+from parser.compile.base.sql import (
     ANY_RISK,
     MAX_DEPTH,
     NO_RISK,

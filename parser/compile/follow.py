@@ -25,13 +25,13 @@ from parser.ast.statement import (
     Statement,
 )
 from parser.ast.walk import every
-from parser.compile import sql
+from parser.compile.base import sql
+from parser.compile.base.context import Context, Tolerance
+from parser.compile.base.trace import Followed, Trace
 from parser.compile.compilers import COMPILERS
-from parser.compile.context import Context, Tolerance
 from parser.compile.define import define_view
 from parser.compile.load import parsed
 from parser.compile.select import text_name
-from parser.compile.trace import Followed, Trace
 from parser.errors import SqlError
 from parser.lexical.lexer import name_end
 from parser.names import key

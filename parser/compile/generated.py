@@ -11,9 +11,9 @@ from dataclasses import replace
 from parser.ast.expression import Column as ColumnNode
 from parser.ast.statement import ColumnDef, Default, Generated, PrimaryKey
 from parser.ast.walk import every
-from parser.compile.context import Context
+from parser.compile.base.context import Context
+from parser.compile.base.scope import Scope
 from parser.compile.kept import COMPUTED, kept_expression, pure_expression
-from parser.compile.names import Scope
 from parser.compile.sources import table_scope
 from parser.errors import SqlError
 from parser.names import key

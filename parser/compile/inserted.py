@@ -7,15 +7,16 @@ from dataclasses import dataclass
 
 from parser.ast.query import Query, Values
 from parser.ast.statement import Insert
-from parser.compile import numbering, sound, sql
+from parser.compile import numbering, sound
+from parser.compile.base import sql
+from parser.compile.base.context import Context, Env
+from parser.compile.base.result import Compiled, ResultColumn
+from parser.compile.base.scope import Scope
+from parser.compile.base.sql import Expression, Risk
 from parser.compile.casts import once
-from parser.compile.context import Context, Env
 from parser.compile.expressions import expressions
-from parser.compile.names import Scope
 from parser.compile.places import ROW_PLACE, placed
 from parser.compile.query import compile_query
-from parser.compile.result import Compiled, ResultColumn
-from parser.compile.sql import Expression, Risk
 from parser.errors import SqlError
 from parser.schema import domains
 from parser.schema.schema import Column, Table

@@ -10,10 +10,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from parser.ast.expression import Expr
-from parser.compile.context import Context, Env, Tolerance
+from parser.compile.base.context import Context, Env, Tolerance
+from parser.compile.base.scope import Scope
+from parser.compile.base.sql import Expression
 from parser.compile.expressions import condition, expression
-from parser.compile.names import Scope
-from parser.compile.sql import Expression
 from parser.errors import SqlError
 
 #: The clauses by the words that errors call them.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from parser.ast.expression import Expr, Literal, Parameter, Unary
 from parser.ast.query import Limit, RowRange
+from parser.compile.base.context import Context, Env
+from parser.compile.base.scope import Scope
 from parser.compile.casts import once
-from parser.compile.context import Context, Env
 from parser.compile.expressions import condition
-from parser.compile.names import Scope
 from parser.errors import SqlError
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from parser.ast.expression import Column as ColumnNode
 from parser.ast.statement import ColumnDef, CreateTable, PrimaryKey, RestartNumbers
-from parser.compile import sql
-from parser.compile.context import Context
+from parser.compile.base import sql
+from parser.compile.base.context import Context
 from parser.errors import SqlError
 from parser.names import key
 from parser.plan.plan import Ddl

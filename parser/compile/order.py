@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from parser.ast.expression import Collate, Column, Expr, OrderTerm
-from parser.compile.context import Context, Env
+from parser.compile.base.context import Context, Env
+from parser.compile.base.scope import Field, Scope
+from parser.compile.base.sql import by_value
 from parser.compile.expressions import collation, expression
-from parser.compile.names import Field, Scope
 from parser.compile.select import Core, position
-from parser.compile.sql import by_value
 from parser.compile.windows import order_term
 from parser.errors import SqlError
 from parser.names import key

@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from parser.ast.query import Body, Compound, Query, Select, Values
-from parser.compile.context import Context, Env
+from parser.compile.base.context import Context, Env
+from parser.compile.base.result import Compiled, ResultColumn
+from parser.compile.base.scope import Scope
+from parser.compile.base.sql import Expression, joint_risk
 from parser.compile.ctes import with_clause
 from parser.compile.expressions import all_boolean, condition, joined
 from parser.compile.limits import limit_text
-from parser.compile.names import Scope
 from parser.compile.order import Ordering, by_output, by_scope
-from parser.compile.result import Compiled, ResultColumn
 from parser.compile.select import Core, compile_select
-from parser.compile.sql import Expression, joint_risk
 from parser.errors import SqlError
 
 #: SQLite's limits on terms of a compound select and on columns of a result.

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from parser.ast.expression import Column, Expr, Literal
 from parser.ast.query import Item, Select, Star
-from parser.compile.context import Context, Env, Tolerance
+from parser.compile.base.context import Context, Env, Tolerance
+from parser.compile.base.result import ResultColumn
+from parser.compile.base.scope import Field, Scope
+from parser.compile.base.sql import Expression, by_value
 from parser.compile.expressions import condition, expression
-from parser.compile.names import Field, Scope
-from parser.compile.result import ResultColumn
 from parser.compile.sources import From, compile_sources
-from parser.compile.sql import Expression, by_value
 from parser.compile.windows import define_windows
 from parser.errors import SqlError
 from parser.names import key

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from parser.ast.expression import Name
 from parser.ast.statement import Show
-from parser.compile import sql
-from parser.compile.context import Context, must_be_understood
+from parser.compile.base import sql
+from parser.compile.base.context import Context, must_be_understood
 from parser.compile.load import parsed
 from parser.compile.objects import things, unknown
 from parser.errors import SqlError

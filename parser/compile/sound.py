@@ -7,8 +7,8 @@ stored, in SQLite's own code as long as the text is ASCII.
 
 from __future__ import annotations
 
-from parser.compile import sql
-from parser.compile.sql import REAL_RISK, TEXT_RISK, Risk
+from parser.compile.base import sql
+from parser.compile.base.sql import REAL_RISK, TEXT_RISK, Risk
 from parser.schema import domains
 from parser.schema.schema import Column
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 
 from parser.ast.expression import Expr, Name
 from parser.ast.query import Derived, Join, Source, TableCall, TableRef
-from parser.compile import sql
-from parser.compile.context import Context, Env, Tolerance, must_be_understood
+from parser.compile.base import sql
+from parser.compile.base.context import Context, Env, Tolerance, must_be_understood
+from parser.compile.base.result import fields_of
+from parser.compile.base.scope import CommonTable, Field, FieldsByKey, Scope, fields_by_key
+from parser.compile.base.sql import ANY_RISK, NO_RISK, Risk
 from parser.compile.expressions import condition
-from parser.compile.names import CommonTable, Field, FieldsByKey, Scope, fields_by_key
-from parser.compile.result import fields_of
-from parser.compile.sql import ANY_RISK, NO_RISK, Risk
 from parser.errors import SqlError
 from parser.names import key, nearest
 from parser.schema.domains import is_moment

@@ -24,8 +24,8 @@ from parser.ast.statement import (
 )
 from parser.compile import changes
 from parser.compile.alter import alter_table
+from parser.compile.base.context import Context
 from parser.compile.compilers import COMPILERS
-from parser.compile.context import Context
 from parser.compile.create import create_domain, create_index, create_table, create_view
 from parser.compile.drop import drop
 from parser.compile.explain import explain

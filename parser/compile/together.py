@@ -12,7 +12,7 @@ from typing import Any
 from parser.ast.expression import Literal
 from parser.ast.query import Values
 from parser.ast.statement import Insert
-from parser.compile.context import Context
+from parser.compile.base.context import Context
 from parser.names import key
 from parser.normalize.literals import Literals
 from parser.normalize.template import Shaped

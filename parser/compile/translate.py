@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from parser.ast.statement import Translate
-from parser.compile import sql
-from parser.compile.context import Context
+from parser.compile.base import sql
+from parser.compile.base.context import Context
 from parser.errors import SqlError
 from parser.plan.plan import Output, Query
 from parser.printer import printer

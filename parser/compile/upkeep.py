@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from parser.ast.statement import Upkeep
-from parser.compile import sql
-from parser.compile.context import Context
+from parser.compile.base import sql
+from parser.compile.base.context import Context
 from parser.names import key
 from parser.plan.plan import Ddl
 

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 from parser.ast.statement import Upsert
 from parser.compile.assignments import GivenColumns, assignments
-from parser.compile.context import Context, Env
+from parser.compile.base.context import Context, Env
+from parser.compile.base.scope import Scope
+from parser.compile.base.sql import index_term
 from parser.compile.expressions import condition, expression
-from parser.compile.names import Scope
 from parser.compile.sources import From, relation_fields
-from parser.compile.sql import index_term
 from parser.schema.schema import Table
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from parser.ast.expression import Bound, Expr, Frame, Name, NamedWindow, OrderTerm, Window
-from parser.compile.context import Env
+from parser.compile.base.context import Env
 from parser.compile.expressions import expression
 from parser.errors import SqlError
 from parser.names import key, nearest

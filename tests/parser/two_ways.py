@@ -16,8 +16,8 @@ from dirk_gevent.engine.failures import statement_failure
 from parser.ast.expression import Constant, Literal
 from parser.ast.query import Values
 from parser.ast.statement import Insert, Statement
+from parser.compile.base.context import Context
 from parser.compile.compilers import COMPILERS
-from parser.compile.context import Context
 from parser.compile.statement import _compile, _reads
 from parser.errors import SqlError
 from parser.names import key

@@ -9,11 +9,11 @@ from typing import Protocol
 
 from parser.ast.expression import Call, Name
 from parser.ast.query import Query
-from parser.compile import sql
-from parser.compile.names import Scope
-from parser.compile.result import Compiled
-from parser.compile.sql import Expression
-from parser.compile.trace import Trace
+from parser.compile.base import sql
+from parser.compile.base.result import Compiled
+from parser.compile.base.scope import Scope
+from parser.compile.base.sql import Expression
+from parser.compile.base.trace import Trace
 from parser.errors import SqlError
 from parser.names import key, nearest
 from parser.normalize.literals import Literals

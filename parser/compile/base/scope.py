@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from parser.ast.expression import Column, Name, Window
-from parser.compile.sql import ANY_RISK, Expression, Risk
+from parser.compile.base.sql import ANY_RISK, Expression, Risk
 from parser.errors import SqlError
 from parser.names import key, nearest
 

@@ -15,7 +15,7 @@ from parser.ast.query import Join, TableRef
 from parser.names import key
 
 if TYPE_CHECKING:
-    from parser.compile.sql import Expression
+    from parser.compile.base.sql import Expression
 
 
 class Followed(str):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from parser.compile.names import Field
-from parser.compile.sql import ANY_RISK, Expression, Risk
+from parser.compile.base.scope import Field
+from parser.compile.base.sql import ANY_RISK, Expression, Risk
 from parser.names import key
 from parser.normalize.literals import Literals
 from parser.normalize.shape import source_text
