@@ -29,7 +29,7 @@ from parser.ast.query import (
     With,
 )
 from parser.ast.statement import Assignment, Delete, Insert, Update
-from parser.compile.aggregates import gathering_calls
+from parser.compile.expression.aggregates import gathering_calls
 from parser.normalize.template import Value
 from parser.printer import printer
 

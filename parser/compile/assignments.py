@@ -8,7 +8,7 @@ from parser.ast.expression import Expr, Name, Row, ScalarQuery
 from parser.ast.statement import Assignment
 from parser.compile.base import sql
 from parser.compile.base.context import Env
-from parser.compile.expressions import expression, expressions, gathers_here
+from parser.compile.expression.expressions import expression, expressions, gathers_here
 from parser.compile.inserted import note_cells, query_cells, stored
 from parser.compile.query import compile_query
 from parser.errors import SqlError

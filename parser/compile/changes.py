@@ -15,7 +15,7 @@ from parser.compile.base.context import Context, Env
 from parser.compile.base.result import ResultColumn
 from parser.compile.base.scope import Scope
 from parser.compile.ctes import with_clause
-from parser.compile.expressions import condition
+from parser.compile.expression.expressions import condition
 from parser.compile.inserted import RowByRow, row_by_row, row_offset, rows_text
 from parser.compile.limited import kept_text
 from parser.compile.places import insertable

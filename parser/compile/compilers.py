@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from parser.compile.base.context import Compilers
-from parser.compile.calls import call
+from parser.compile.expression.calls import call
 from parser.compile.query import compile_query
 
 COMPILERS: Final = Compilers(call, compile_query)

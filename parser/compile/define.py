@@ -29,7 +29,7 @@ from parser.compile.base.context import Context, Env
 from parser.compile.base.result import fixed_name
 from parser.compile.base.scope import Scope
 from parser.compile.base.sql import Risk, joint_risk
-from parser.compile.expressions import collation, expression
+from parser.compile.expression.expressions import collation, expression
 from parser.compile.kept import CHECK, INDEX, default_expression, kept_expression, pure_expression
 from parser.compile.query import compile_query
 from parser.compile.sources import table_scope

@@ -13,8 +13,8 @@ from parser.compile.base.context import Context, Env
 from parser.compile.base.result import Compiled, ResultColumn
 from parser.compile.base.scope import Scope
 from parser.compile.base.sql import Expression, Risk
-from parser.compile.casts import once
-from parser.compile.expressions import expressions
+from parser.compile.expression.casts import once
+from parser.compile.expression.expressions import expressions
 from parser.compile.places import ROW_PLACE, placed
 from parser.compile.query import compile_query
 from parser.errors import SqlError

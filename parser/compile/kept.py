@@ -13,7 +13,7 @@ from parser.ast.expression import Expr
 from parser.compile.base.context import Context, Env, Tolerance
 from parser.compile.base.scope import Scope
 from parser.compile.base.sql import Expression
-from parser.compile.expressions import condition, expression
+from parser.compile.expression.expressions import condition, expression
 from parser.errors import SqlError
 
 #: The clauses by the words that errors call them.

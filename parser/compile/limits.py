@@ -6,8 +6,8 @@ from parser.ast.expression import Expr, Literal, Parameter, Unary
 from parser.ast.query import Limit, RowRange
 from parser.compile.base.context import Context, Env
 from parser.compile.base.scope import Scope
-from parser.compile.casts import once
-from parser.compile.expressions import condition
+from parser.compile.expression.casts import once
+from parser.compile.expression.expressions import condition
 from parser.errors import SqlError
 
 

@@ -8,9 +8,9 @@ from parser.ast.expression import Collate, Column, Expr, OrderTerm
 from parser.compile.base.context import Context, Env
 from parser.compile.base.scope import Field, Scope
 from parser.compile.base.sql import by_value
-from parser.compile.expressions import collation, expression
+from parser.compile.expression.expressions import collation, expression
+from parser.compile.expression.windows import order_term
 from parser.compile.select import Core, position
-from parser.compile.windows import order_term
 from parser.errors import SqlError
 from parser.names import key
 

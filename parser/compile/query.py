@@ -12,7 +12,7 @@ from parser.compile.base.result import Compiled, ResultColumn
 from parser.compile.base.scope import Scope
 from parser.compile.base.sql import Expression, joint_risk
 from parser.compile.ctes import with_clause
-from parser.compile.expressions import all_boolean, condition, joined
+from parser.compile.expression.expressions import all_boolean, condition, joined
 from parser.compile.limits import limit_text
 from parser.compile.order import Ordering, by_output, by_scope
 from parser.compile.select import Core, compile_select

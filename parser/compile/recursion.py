@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 
 from parser.ast.query import Body, Compound, Cte, Join, Query, Select, Source, TableRef
-from parser.compile.aggregates import gathering_calls
 from parser.compile.base.context import Context
+from parser.compile.expression.aggregates import gathering_calls
 from parser.errors import SqlError
 from parser.names import key
 

@@ -11,9 +11,9 @@ from parser.compile.base.context import Context, Env, Tolerance
 from parser.compile.base.result import ResultColumn
 from parser.compile.base.scope import Field, Scope
 from parser.compile.base.sql import Expression, by_value
-from parser.compile.expressions import condition, expression
+from parser.compile.expression.expressions import condition, expression
+from parser.compile.expression.windows import define_windows
 from parser.compile.sources import From, compile_sources
-from parser.compile.windows import define_windows
 from parser.errors import SqlError
 from parser.names import key
 from parser.normalize.shape import plain_name

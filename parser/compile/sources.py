@@ -12,7 +12,7 @@ from parser.compile.base.context import Context, Env, Tolerance, must_be_underst
 from parser.compile.base.result import fields_of
 from parser.compile.base.scope import CommonTable, Field, FieldsByKey, Scope, fields_by_key
 from parser.compile.base.sql import ANY_RISK, NO_RISK, Risk
-from parser.compile.expressions import condition
+from parser.compile.expression.expressions import condition
 from parser.errors import SqlError
 from parser.names import key, nearest
 from parser.schema.domains import is_moment

@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from parser.compile.functions import FUNCTIONS
+from parser.compile.expression.functions import FUNCTIONS
 from parser.compile.sources import TABLE_FUNCTIONS
 
 #: Names of every kind of object, some the same but for their capitals, some of DirkDB's and SQLite's own.

@@ -17,7 +17,7 @@ import pytest
 
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.log.entry import Entry
-from parser.compile.functions import FUNCTIONS, Function, Sort
+from parser.compile.expression.functions import FUNCTIONS, Function, Sort
 from parser.normalize import shape
 from parser.normalize.shape import split
 from parser.normalize.template import Shaped, Value

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from parser.ast.expression import Call, Expr, Literal
-from parser.compile import windows
 from parser.compile.base.context import Env
 from parser.compile.base.scope import Scope
 from parser.compile.base.sql import Expression, Risk, combine, joint_risk
-from parser.compile.expressions import all_boolean, condition, expression, expressions, joined
-from parser.compile.functions import FUNCTIONS, Function, Sort
+from parser.compile.expression import windows
+from parser.compile.expression.expressions import all_boolean, condition, expression, expressions, joined
+from parser.compile.expression.functions import FUNCTIONS, Function, Sort
 from parser.errors import SqlError
 from parser.names import nearest
 

@@ -7,7 +7,7 @@ from dataclasses import fields, is_dataclass
 
 from parser.ast.expression import Call
 from parser.ast.query import Query
-from parser.compile.functions import FUNCTIONS, Sort
+from parser.compile.expression.functions import FUNCTIONS, Sort
 from parser.names import key
 
 

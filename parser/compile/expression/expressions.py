@@ -31,8 +31,6 @@ from parser.ast.expression import (
     Unary,
 )
 from parser.ast.query import Query
-from parser.compile import casts, division
-from parser.compile.aggregates import gathering_calls
 from parser.compile.base.context import Env
 from parser.compile.base.sql import (
     ANY_RISK,
@@ -45,6 +43,8 @@ from parser.compile.base.sql import (
     joint_risk,
     literal,
 )
+from parser.compile.expression import casts, division
+from parser.compile.expression.aggregates import gathering_calls
 from parser.errors import SqlError
 from parser.normalize.literal_text import WHOLE_MIN
 

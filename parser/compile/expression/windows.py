@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from parser.ast.expression import Bound, Expr, Frame, Name, NamedWindow, OrderTerm, Window
 from parser.compile.base.context import Env
-from parser.compile.expressions import expression
+from parser.compile.expression.expressions import expression
 from parser.errors import SqlError
 from parser.names import key, nearest
 
