@@ -37,9 +37,9 @@ from parser.compile.kept import default_expression
 from parser.compile.load import change_schema, parsed
 from parser.compile.numbering import restart
 from parser.compile.places import SQLITE_NAMES
+from parser.compile.query.sources import table_scope
 from parser.compile.rebuild import indexes_of, table_statements
 from parser.compile.referring import again, dependents, left_behind, without_views
-from parser.compile.sources import table_scope
 from parser.errors import SqlError
 from parser.names import key
 from parser.normalize.template import Shaped

@@ -14,13 +14,13 @@ from parser.compile.base import sql
 from parser.compile.base.context import Context, Env
 from parser.compile.base.result import ResultColumn
 from parser.compile.base.scope import Scope
-from parser.compile.ctes import with_clause
 from parser.compile.expression.expressions import condition
 from parser.compile.inserted import RowByRow, row_by_row, row_offset, rows_text
 from parser.compile.limited import kept_text
 from parser.compile.places import insertable
-from parser.compile.select import result_columns
-from parser.compile.sources import From, compile_sources, relation_fields
+from parser.compile.query.ctes import with_clause
+from parser.compile.query.select import result_columns
+from parser.compile.query.sources import From, compile_sources, relation_fields
 from parser.compile.together import stand_together, together
 from parser.compile.upserts import upserts_text
 from parser.errors import SqlError

@@ -31,8 +31,8 @@ from parser.compile.base.scope import Scope
 from parser.compile.base.sql import Risk, joint_risk
 from parser.compile.expression.expressions import collation, expression
 from parser.compile.kept import CHECK, INDEX, default_expression, kept_expression, pure_expression
-from parser.compile.query import compile_query
-from parser.compile.sources import table_scope
+from parser.compile.query.query import compile_query
+from parser.compile.query.sources import table_scope
 from parser.errors import SqlError
 from parser.names import key, nearest
 from parser.printer.printer import write_node

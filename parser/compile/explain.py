@@ -7,7 +7,7 @@ from parser.ast.statement import Delete, Drop, Explain, Insert, Statement, Updat
 from parser.compile import changes
 from parser.compile.algebra import lines
 from parser.compile.base.context import Context
-from parser.compile.query import compile_query
+from parser.compile.query.query import compile_query
 from parser.errors import SqlError
 from parser.plan.plan import Explained, Output, Query
 

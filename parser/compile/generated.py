@@ -14,7 +14,7 @@ from parser.ast.walk import every
 from parser.compile.base.context import Context
 from parser.compile.base.scope import Scope
 from parser.compile.kept import COMPUTED, kept_expression, pure_expression
-from parser.compile.sources import table_scope
+from parser.compile.query.sources import table_scope
 from parser.errors import SqlError
 from parser.names import key
 from parser.schema import domains

@@ -16,7 +16,7 @@ from parser.compile.base.sql import Expression, Risk
 from parser.compile.expression.casts import once
 from parser.compile.expression.expressions import expressions
 from parser.compile.places import ROW_PLACE, placed
-from parser.compile.query import compile_query
+from parser.compile.query.query import compile_query
 from parser.errors import SqlError
 from parser.schema import domains
 from parser.schema.schema import Column, Table

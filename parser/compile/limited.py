@@ -8,9 +8,9 @@ from parser.compile.base.scope import Scope
 from parser.compile.base.sql import by_value
 from parser.compile.expression.expressions import condition, expression
 from parser.compile.expression.windows import order_term
-from parser.compile.limits import limit_text
 from parser.compile.places import SQLITE_NAMES
-from parser.compile.sources import From
+from parser.compile.query.limits import limit_text
+from parser.compile.query.sources import From
 from parser.errors import SqlError
 from parser.schema.schema import Table
 

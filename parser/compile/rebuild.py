@@ -16,11 +16,11 @@ from parser.ast.statement import Alteration, CreateIndex, CreateTable, CreateVie
 from parser.compile import numbering
 from parser.compile.base import sql
 from parser.compile.base.context import Context, Tolerance
-from parser.compile.compilers import COMPILERS
 from parser.compile.define import column_sql, define_index, define_view, table_sql
 from parser.compile.load import parsed
 from parser.compile.places import SQLITE_NAMES
-from parser.compile.sources import table_scope
+from parser.compile.query.compilers import COMPILERS
+from parser.compile.query.sources import table_scope
 from parser.names import key
 from parser.normalize.literals import Literals
 from parser.normalize.template import Shaped

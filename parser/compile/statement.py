@@ -25,11 +25,11 @@ from parser.ast.statement import (
 from parser.compile import changes
 from parser.compile.alter import alter_table
 from parser.compile.base.context import Context
-from parser.compile.compilers import COMPILERS
 from parser.compile.create import create_domain, create_index, create_table, create_view
 from parser.compile.drop import drop
 from parser.compile.explain import explain
-from parser.compile.query import compile_query
+from parser.compile.query.compilers import COMPILERS
+from parser.compile.query.query import compile_query
 from parser.compile.show import describe, show
 from parser.compile.translate import translate
 from parser.compile.upkeep import upkeep

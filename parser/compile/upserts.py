@@ -10,7 +10,7 @@ from parser.compile.base.context import Context, Env
 from parser.compile.base.scope import Scope
 from parser.compile.base.sql import index_term
 from parser.compile.expression.expressions import condition, expression
-from parser.compile.sources import From, relation_fields
+from parser.compile.query.sources import From, relation_fields
 from parser.schema.schema import Table
 
 

@@ -17,7 +17,7 @@ from parser.ast.expression import Constant, Literal
 from parser.ast.query import Values
 from parser.ast.statement import Insert, Statement
 from parser.compile.base.context import Context
-from parser.compile.compilers import COMPILERS
+from parser.compile.query.compilers import COMPILERS
 from parser.compile.statement import _compile, _reads
 from parser.errors import SqlError
 from parser.names import key

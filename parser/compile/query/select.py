@@ -13,7 +13,7 @@ from parser.compile.base.scope import Field, Scope
 from parser.compile.base.sql import Expression, by_value
 from parser.compile.expression.expressions import condition, expression
 from parser.compile.expression.windows import define_windows
-from parser.compile.sources import From, compile_sources
+from parser.compile.query.sources import From, compile_sources
 from parser.errors import SqlError
 from parser.names import key
 from parser.normalize.shape import plain_name

@@ -11,11 +11,11 @@ from parser.compile.base.context import Context, Env
 from parser.compile.base.result import Compiled, ResultColumn
 from parser.compile.base.scope import Scope
 from parser.compile.base.sql import Expression, joint_risk
-from parser.compile.ctes import with_clause
 from parser.compile.expression.expressions import all_boolean, condition, joined
-from parser.compile.limits import limit_text
-from parser.compile.order import Ordering, by_output, by_scope
-from parser.compile.select import Core, compile_select
+from parser.compile.query.ctes import with_clause
+from parser.compile.query.limits import limit_text
+from parser.compile.query.order import Ordering, by_output, by_scope
+from parser.compile.query.select import Core, compile_select
 from parser.errors import SqlError
 
 #: SQLite's limits on terms of a compound select and on columns of a result.

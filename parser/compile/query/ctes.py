@@ -11,7 +11,7 @@ from parser.compile.base.context import Context
 from parser.compile.base.result import Compiled, fields_of
 from parser.compile.base.scope import CommonTable, Field, Scope
 from parser.compile.base.sql import ANY_RISK
-from parser.compile.recursion import check_recursion, leftmost, names, references
+from parser.compile.query.recursion import check_recursion, leftmost, names, references
 from parser.errors import SqlError
 from parser.names import key
 

@@ -10,7 +10,7 @@ from parser.compile.base.scope import Field, Scope
 from parser.compile.base.sql import by_value
 from parser.compile.expression.expressions import collation, expression
 from parser.compile.expression.windows import order_term
-from parser.compile.select import Core, position
+from parser.compile.query.select import Core, position
 from parser.errors import SqlError
 from parser.names import key
 

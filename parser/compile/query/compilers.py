@@ -6,6 +6,6 @@ from typing import Final
 
 from parser.compile.base.context import Compilers
 from parser.compile.expression.calls import call
-from parser.compile.query import compile_query
+from parser.compile.query.query import compile_query
 
 COMPILERS: Final = Compilers(call, compile_query)
