@@ -10,7 +10,7 @@ from dirk_gevent.engine.dump_links import Late, Linked, Links
 from dirk_gevent.engine.ordering import groups
 from dirk_gevent.engine.rowids import numbered_rows, rowid_name
 from parser.compile.base import sql
-from parser.compile.places import ROW_PLACE
+from parser.compile.dml.rowid import ROW_PLACE
 from parser.normalize.literal_text import text_of
 from parser.printer.writer import quoted
 from parser.schema.schema import Schema, Table

@@ -27,16 +27,16 @@ from parser.ast.statement import (
 )
 from parser.ast.walk import every
 from parser.compile import follow
-from parser.compile.assignments import column_of
 from parser.compile.base.context import Context, Tolerance
 from parser.compile.constraints import adding_constraint, column_rewrite, dropping_constraint
 from parser.compile.create import check_index_name, check_name
 from parser.compile.define import check_text, column_sql, define_column, is_good
+from parser.compile.dml.assignments import column_of
+from parser.compile.dml.numbering import restart
+from parser.compile.dml.rowid import SQLITE_NAMES
 from parser.compile.generated import resolved_column
 from parser.compile.kept import default_expression
 from parser.compile.load import change_schema, parsed
-from parser.compile.numbering import restart
-from parser.compile.places import SQLITE_NAMES
 from parser.compile.query.sources import table_scope
 from parser.compile.rebuild import indexes_of, table_statements
 from parser.compile.referring import again, dependents, left_behind, without_views

@@ -5,12 +5,12 @@ from __future__ import annotations
 from parser.ast.expression import Name
 from parser.ast.query import Query
 from parser.ast.statement import CreateDomain, CreateIndex, CreateTable, CreateView
-from parser.compile import numbering
 from parser.compile.base import sql
 from parser.compile.base.context import Context, Tolerance
 from parser.compile.base.result import fixed_name
 from parser.compile.define import define_domain, define_index, define_table, define_view, is_good, table_sql
-from parser.compile.inserted import kept_rows
+from parser.compile.dml import numbering
+from parser.compile.dml.inserted import kept_rows
 from parser.compile.load import change_schema, parsed, source_of
 from parser.compile.objects import nothing
 from parser.compile.query.compilers import COMPILERS

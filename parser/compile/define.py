@@ -23,12 +23,13 @@ from parser.ast.statement import (
     Unique,
 )
 from parser.ast.walk import every
-from parser.compile import generated, numbering, sound
+from parser.compile import generated
 from parser.compile.base import sql
 from parser.compile.base.context import Context, Env
 from parser.compile.base.result import fixed_name
 from parser.compile.base.scope import Scope
 from parser.compile.base.sql import Risk, joint_risk
+from parser.compile.dml import numbering, storable
 from parser.compile.expression.expressions import collation, expression
 from parser.compile.kept import CHECK, INDEX, default_expression, kept_expression, pure_expression
 from parser.compile.query.query import compile_query
@@ -238,7 +239,7 @@ def column_sql(context: Context, node: ColumnDef, column: Column, scope: Scope) 
     text += " NOT NULL" if column.not_null else ""
     text += f" DEFAULT ({_stored_default(column)})" if column.default is not None else ""
     truth = scope.truth(True)
-    test = sound.check(column, _own_risk(context, node, scope), truth)
+    test = storable.check(column, _own_risk(context, node, scope), truth)
     text += f" CHECK ({test})" if test else ""
     text += f" CHECK ({domain_check(column, truth)})" if column.atoms else ""
     for each in node.constraints:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from parser.ast.statement import Drop
-from parser.compile import numbering
 from parser.compile.base import sql
 from parser.compile.base.context import Context
+from parser.compile.dml import numbering
 from parser.compile.objects import nothing, things, unknown
 from parser.errors import SqlError
 from parser.names import key

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from parser.ast.query import Query as QueryNode
 from parser.ast.statement import Delete, Drop, Explain, Insert, Statement, Update
-from parser.compile import changes
 from parser.compile.algebra import lines
 from parser.compile.base.context import Context
+from parser.compile.dml import changes
 from parser.compile.query.query import compile_query
 from parser.errors import SqlError
 from parser.plan.plan import Explained, Output, Query

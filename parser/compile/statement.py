@@ -22,10 +22,10 @@ from parser.ast.statement import (
     Update,
     Upkeep,
 )
-from parser.compile import changes
 from parser.compile.alter import alter_table
 from parser.compile.base.context import Context
 from parser.compile.create import create_domain, create_index, create_table, create_view
+from parser.compile.dml import changes
 from parser.compile.drop import drop
 from parser.compile.explain import explain
 from parser.compile.query.compilers import COMPILERS

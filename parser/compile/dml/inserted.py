@@ -7,15 +7,15 @@ from dataclasses import dataclass
 
 from parser.ast.query import Query, Values
 from parser.ast.statement import Insert
-from parser.compile import numbering, sound
 from parser.compile.base import sql
 from parser.compile.base.context import Context, Env
 from parser.compile.base.result import Compiled, ResultColumn
 from parser.compile.base.scope import Scope
 from parser.compile.base.sql import Expression, Risk
+from parser.compile.dml import numbering, storable
+from parser.compile.dml.rowid import ROW_PLACE, placed
 from parser.compile.expression.casts import once
 from parser.compile.expression.expressions import expressions
-from parser.compile.places import ROW_PLACE, placed
 from parser.compile.query.query import compile_query
 from parser.errors import SqlError
 from parser.schema import domains
@@ -31,7 +31,7 @@ def stored(column: Column, value: Expression, row: str = "") -> str:
     if column.key == ROW_PLACE and column.name != ROW_PLACE:
         is_short = value.repeatable and len(value.sql) <= 40
         return placed(value.sql) if is_short else once(value.sql, placed("x"), "" if value.repeatable else row)
-    risk = sound.risk(column, value.risk)
+    risk = storable.risk(column, value.risk)
     if (column.rounding is None and not risk) or value.sql == "NULL":
         return value.sql
     if value.repeatable and len(value.sql) <= 40:
@@ -41,7 +41,7 @@ def stored(column: Column, value: Expression, row: str = "") -> str:
 
 def _kept(column: Column, value: str, risk: Risk) -> str:
     rounded = value if column.rounding is None else domains.rounded(column.rounding, value)
-    return sound.kept(column, value, risk, rounded) if risk else rounded
+    return storable.kept(column, value, risk, rounded) if risk else rounded
 
 
 def query_cells(columns: Sequence[Column], given: Sequence[ResultColumn]) -> list[str]:
@@ -54,7 +54,7 @@ def query_cells(columns: Sequence[Column], given: Sequence[ResultColumn]) -> lis
 def kept_rows(columns: Sequence[Column], query: Compiled) -> str:
     """The rows of `query` as `columns` keep them; the query itself where that is the same."""
     pairs = zip(columns, query.columns, strict=True)
-    if not any(column.rounding is not None or sound.risk(column, each.risk) for column, each in pairs):
+    if not any(column.rounding is not None or storable.risk(column, each.risk) for column, each in pairs):
         return query.sql
     return _reworked(query, query_cells(columns, query.columns))
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from parser.ast.statement import Upsert
-from parser.compile.assignments import GivenColumns, assignments
 from parser.compile.base.context import Context, Env
 from parser.compile.base.scope import Scope
 from parser.compile.base.sql import index_term
+from parser.compile.dml.assignments import GivenColumns, assignments
 from parser.compile.expression.expressions import condition, expression
 from parser.compile.query.sources import From, relation_fields
 from parser.schema.schema import Table

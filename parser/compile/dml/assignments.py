@@ -8,8 +8,8 @@ from parser.ast.expression import Expr, Name, Row, ScalarQuery
 from parser.ast.statement import Assignment
 from parser.compile.base import sql
 from parser.compile.base.context import Env
+from parser.compile.dml.inserted import note_cells, query_cells, stored
 from parser.compile.expression.expressions import expression, expressions, gathers_here
-from parser.compile.inserted import note_cells, query_cells, stored
 from parser.compile.query.query import compile_query
 from parser.errors import SqlError
 from parser.names import key, nearest

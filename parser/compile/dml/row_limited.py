@@ -6,9 +6,9 @@ from parser.ast.statement import Delete, Update
 from parser.compile.base.context import Context, Env
 from parser.compile.base.scope import Scope
 from parser.compile.base.sql import by_value
+from parser.compile.dml.rowid import SQLITE_NAMES
 from parser.compile.expression.expressions import condition, expression
 from parser.compile.expression.windows import order_term
-from parser.compile.places import SQLITE_NAMES
 from parser.compile.query.limits import limit_text
 from parser.compile.query.sources import From
 from parser.errors import SqlError

@@ -8,21 +8,21 @@ from dataclasses import dataclass, replace
 from parser.ast.expression import Literal, Name
 from parser.ast.query import Item, Query, Star, Values
 from parser.ast.statement import Delete, Insert, Update
-from parser.compile import numbering
-from parser.compile.assignments import GivenColumns, assignments
 from parser.compile.base import sql
 from parser.compile.base.context import Context, Env
 from parser.compile.base.result import ResultColumn
 from parser.compile.base.scope import Scope
+from parser.compile.dml import numbering
+from parser.compile.dml.assignments import GivenColumns, assignments
+from parser.compile.dml.inserted import RowByRow, row_by_row, row_offset, rows_text
+from parser.compile.dml.row_limited import kept_text
+from parser.compile.dml.rowid import insertable
+from parser.compile.dml.single_statement import stand_together, together
+from parser.compile.dml.upserts import upserts_text
 from parser.compile.expression.expressions import condition
-from parser.compile.inserted import RowByRow, row_by_row, row_offset, rows_text
-from parser.compile.limited import kept_text
-from parser.compile.places import insertable
 from parser.compile.query.ctes import with_clause
 from parser.compile.query.select import result_columns
 from parser.compile.query.sources import From, compile_sources, relation_fields
-from parser.compile.together import stand_together, together
-from parser.compile.upserts import upserts_text
 from parser.errors import SqlError
 from parser.names import key
 from parser.plan.bind import in_order
