@@ -9,7 +9,7 @@ from benchmarks.bench import Bench, say
 from benchmarks.client import Client
 from benchmarks.figures import Figure, Target, median
 from benchmarks.scripts import Scripts
-from parser.compile.load import change_schema
+from parser.compile.ddl.catalog import change_schema
 from parser.grammar.statements import Statements
 from parser.normalize.shape import split
 from parser.plans import Plans

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import cast
 
-import parser.compile.load
+import parser.compile.ddl.catalog
 import parser.grammar.statements
 import parser.names
 import parser.plan.bind
@@ -30,11 +30,11 @@ class ParserCompiler:
 
     def load_schema(self, rows: Iterable[CatalogChange], version: int) -> Schema:
         """Catalog rows as a schema."""
-        return parser.compile.load.load_schema(rows, version)
+        return parser.compile.ddl.catalog.load_schema(rows, version)
 
     def change_schema(self, schema: Schema, changes: Iterable[CatalogChange], version: int) -> Schema:
         """`schema` after some changes."""
-        return parser.compile.load.change_schema(cast(parser.schema.schema.Schema, schema), changes, version)
+        return parser.compile.ddl.catalog.change_schema(cast(parser.schema.schema.Schema, schema), changes, version)
 
     def bind(self, plan: Query | Change, shaped: Shaped, args: Args) -> tuple[Value, ...]:
         """Values for `?1 ?2 …`."""

@@ -22,7 +22,7 @@ from dirk_gevent.engine.functions import EntryContext
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from dirk_gevent.printable import one_line
 from parser.compile.base import sql
-from parser.compile.load import load_schema
+from parser.compile.ddl.catalog import load_schema
 from parser.errors import SqlError
 from parser.names import key as name_key
 from parser.names import nearest

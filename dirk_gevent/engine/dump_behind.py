@@ -16,7 +16,7 @@ from dirk_gevent.engine.dump_links import Links
 from dirk_gevent.engine.ordering import groups
 from parser.ast.expression import Name
 from parser.ast.statement import AddConstraint, AlterTable, Constraint, CreateTable, ForeignKey
-from parser.compile.load import parsed
+from parser.compile.ddl.catalog import parsed
 from parser.normalize.template import Shaped
 from parser.printer.printer import write
 from parser.schema.schema import Reference, Schema, Table

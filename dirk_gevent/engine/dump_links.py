@@ -19,8 +19,8 @@ from dirk_gevent.engine.ordering import groups
 from dirk_gevent.engine.rowids import numbered_rows, rowid_name
 from parser.ast.statement import CreateTable
 from parser.compile.base import sql
-from parser.compile.generated import computed_from
-from parser.compile.load import parsed
+from parser.compile.ddl.catalog import parsed
+from parser.compile.ddl.generated import computed_from
 from parser.schema.schema import Reference, Schema, Table
 
 

@@ -16,7 +16,7 @@ import apsw
 from dirk_gevent import logs
 from dirk_gevent.engine.failing_row import columns_of, index_parts, quoted
 from dirk_gevent.engine.failures import broken, columns_at, statement_failure
-from parser.compile.rebuild import REBUILT
+from parser.compile.ddl.rebuild import REBUILT
 from parser.errors import SqlError
 from parser.normalize.template import Value
 from parser.plan.plan import Change, Ddl, Foreign

@@ -6,8 +6,8 @@ from parser.ast.expression import Name
 from parser.ast.statement import Show
 from parser.compile.base import sql
 from parser.compile.base.context import Context, must_be_understood
-from parser.compile.load import parsed
-from parser.compile.objects import things, unknown
+from parser.compile.ddl.catalog import parsed
+from parser.compile.ddl.objects import things, unknown
 from parser.errors import SqlError
 from parser.names import key
 from parser.plan.plan import Output, Query

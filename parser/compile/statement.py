@@ -22,17 +22,17 @@ from parser.ast.statement import (
     Update,
     Upkeep,
 )
-from parser.compile.alter import alter_table
 from parser.compile.base.context import Context
-from parser.compile.create import create_domain, create_index, create_table, create_view
+from parser.compile.ddl.alter import alter_table
+from parser.compile.ddl.create import create_domain, create_index, create_table, create_view
+from parser.compile.ddl.drop import drop
+from parser.compile.ddl.upkeep import upkeep
 from parser.compile.dml import changes
-from parser.compile.drop import drop
 from parser.compile.explain import explain
 from parser.compile.query.compilers import COMPILERS
 from parser.compile.query.query import compile_query
 from parser.compile.show import describe, show
 from parser.compile.translate import translate
-from parser.compile.upkeep import upkeep
 from parser.errors import SqlError
 from parser.names import key
 from parser.normalize.literals import Literals, Look

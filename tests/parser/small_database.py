@@ -8,7 +8,7 @@ import apsw
 
 from dirk_gevent.engine.definitions import define
 from dirk_gevent.engine.functions import EntryContext, register
-from parser.compile.load import change_schema, load_schema
+from parser.compile.ddl.catalog import change_schema, load_schema
 from parser.errors import SqlError
 from parser.grammar.statements import Statements
 from parser.normalize.shape import split

@@ -12,8 +12,8 @@ import pytest
 
 from dirk_gevent.engine.failures import statement_failure
 from parser.ast.statement import ColumnDef, Constraint, CreateDomain, CreateIndex, CreateTable, CreateView
+from parser.compile.ddl.catalog import change_schema, load_schema
 from parser.compile.expression.functions import FUNCTIONS, Sort
-from parser.compile.load import change_schema, load_schema
 from parser.plan.plan import CatalogChange, Query
 from tests.parser.small_database import SmallDatabase
 

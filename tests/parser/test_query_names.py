@@ -8,7 +8,7 @@ import apsw
 import pytest
 
 from dirk_gevent.engine.failures import statement_failure
-from parser.compile.load import load_schema
+from parser.compile.ddl.catalog import load_schema
 from parser.plan.plan import CatalogChange
 from tests.parser.small_database import SmallDatabase
 

@@ -10,7 +10,7 @@ from random import Random
 
 import pytest
 
-from parser.compile.load import load_schema
+from parser.compile.ddl.catalog import load_schema
 from parser.plan.plan import CatalogChange
 from parser.schema.schema import Schema
 from tests.cluster import clean_environ

@@ -14,7 +14,7 @@ from dirk_gevent.engine.connection import open_reader
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.dump import dump_file
 from dirk_gevent.engine.functions import EntryContext
-from parser.compile.load import load_schema
+from parser.compile.ddl.catalog import load_schema
 from parser.errors import SqlError
 from parser.plan.plan import CatalogChange
 from parser.printer.writer import quoted

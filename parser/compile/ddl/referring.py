@@ -13,8 +13,8 @@ from collections.abc import Iterable
 from parser.ast.statement import Alteration, ForeignKey, RenameColumn, RenameTable
 from parser.ast.walk import every
 from parser.compile.base import sql
-from parser.compile.load import parsed
-from parser.compile.rebuild import is_number_of_row, made_again, view_sql
+from parser.compile.ddl.catalog import parsed
+from parser.compile.ddl.rebuild import is_number_of_row, made_again, view_sql
 from parser.names import key
 from parser.schema.schema import Schema, Table, View
 

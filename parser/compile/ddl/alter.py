@@ -26,20 +26,20 @@ from parser.ast.statement import (
     RestartNumbers,
 )
 from parser.ast.walk import every
-from parser.compile import follow
 from parser.compile.base.context import Context, Tolerance
-from parser.compile.constraints import adding_constraint, column_rewrite, dropping_constraint
-from parser.compile.create import check_index_name, check_name
-from parser.compile.define import check_text, column_sql, define_column, is_good
+from parser.compile.ddl import follow
+from parser.compile.ddl.catalog import change_schema, parsed
+from parser.compile.ddl.constraints import adding_constraint, column_rewrite, dropping_constraint
+from parser.compile.ddl.create import check_index_name, check_name
+from parser.compile.ddl.define import check_text, column_sql, define_column, is_good
+from parser.compile.ddl.generated import resolved_column
+from parser.compile.ddl.kept import default_expression
+from parser.compile.ddl.rebuild import indexes_of, table_statements
+from parser.compile.ddl.referring import again, dependents, left_behind, without_views
 from parser.compile.dml.assignments import column_of
 from parser.compile.dml.numbering import restart
 from parser.compile.dml.rowid import SQLITE_NAMES
-from parser.compile.generated import resolved_column
-from parser.compile.kept import default_expression
-from parser.compile.load import change_schema, parsed
 from parser.compile.query.sources import table_scope
-from parser.compile.rebuild import indexes_of, table_statements
-from parser.compile.referring import again, dependents, left_behind, without_views
 from parser.errors import SqlError
 from parser.names import key
 from parser.normalize.template import Shaped

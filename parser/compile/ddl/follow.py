@@ -28,8 +28,8 @@ from parser.ast.walk import every
 from parser.compile.base import sql
 from parser.compile.base.context import Context, Tolerance
 from parser.compile.base.trace import Followed, Trace
-from parser.compile.define import define_view
-from parser.compile.load import parsed
+from parser.compile.ddl.catalog import parsed
+from parser.compile.ddl.define import define_view
 from parser.compile.query.compilers import COMPILERS
 from parser.compile.query.select import text_name
 from parser.errors import SqlError

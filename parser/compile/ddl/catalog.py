@@ -15,7 +15,7 @@ from parser.ast.query import TableRef
 from parser.ast.statement import CreateDomain, CreateIndex, CreateTable, CreateView, ForeignKey, Statement
 from parser.ast.walk import every
 from parser.compile.base.context import Context, Tolerance
-from parser.compile.define import define_domain, define_index, define_table, define_view
+from parser.compile.ddl.define import define_domain, define_index, define_table, define_view
 from parser.compile.query.compilers import COMPILERS
 from parser.errors import SqlError
 from parser.grammar.statements import Statements

@@ -13,7 +13,7 @@ from parser.ast.statement import ColumnDef, Default, Generated, PrimaryKey
 from parser.ast.walk import every
 from parser.compile.base.context import Context
 from parser.compile.base.scope import Scope
-from parser.compile.kept import COMPUTED, kept_expression, pure_expression
+from parser.compile.ddl.kept import COMPUTED, kept_expression, pure_expression
 from parser.compile.query.sources import table_scope
 from parser.errors import SqlError
 from parser.names import key

@@ -8,14 +8,14 @@ from parser.ast.statement import CreateDomain, CreateIndex, CreateTable, CreateV
 from parser.compile.base import sql
 from parser.compile.base.context import Context, Tolerance
 from parser.compile.base.result import fixed_name
-from parser.compile.define import define_domain, define_index, define_table, define_view, is_good, table_sql
+from parser.compile.ddl.catalog import change_schema, parsed, source_of
+from parser.compile.ddl.define import define_domain, define_index, define_table, define_view, is_good, table_sql
+from parser.compile.ddl.objects import nothing
+from parser.compile.ddl.referring import again, misspelling, without_views
 from parser.compile.dml import numbering
 from parser.compile.dml.inserted import kept_rows
-from parser.compile.load import change_schema, parsed, source_of
-from parser.compile.objects import nothing
 from parser.compile.query.compilers import COMPILERS
 from parser.compile.query.query import compile_query
-from parser.compile.referring import again, misspelling, without_views
 from parser.errors import SqlError
 from parser.names import key
 from parser.normalize.literals import Literals

@@ -5,8 +5,8 @@ from __future__ import annotations
 from parser.ast.statement import Drop
 from parser.compile.base import sql
 from parser.compile.base.context import Context
+from parser.compile.ddl.objects import nothing, things, unknown
 from parser.compile.dml import numbering
-from parser.compile.objects import nothing, things, unknown
 from parser.errors import SqlError
 from parser.names import key
 from parser.plan.plan import CatalogChange, Ddl

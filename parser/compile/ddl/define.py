@@ -23,15 +23,15 @@ from parser.ast.statement import (
     Unique,
 )
 from parser.ast.walk import every
-from parser.compile import generated
 from parser.compile.base import sql
 from parser.compile.base.context import Context, Env
 from parser.compile.base.result import fixed_name
 from parser.compile.base.scope import Scope
 from parser.compile.base.sql import Risk, joint_risk
+from parser.compile.ddl import generated
+from parser.compile.ddl.kept import CHECK, INDEX, default_expression, kept_expression, pure_expression
 from parser.compile.dml import numbering, storable
 from parser.compile.expression.expressions import collation, expression
-from parser.compile.kept import CHECK, INDEX, default_expression, kept_expression, pure_expression
 from parser.compile.query.query import compile_query
 from parser.compile.query.sources import table_scope
 from parser.errors import SqlError

@@ -15,10 +15,10 @@ from parser.ast.expression import Name
 from parser.ast.statement import Alteration, CreateIndex, CreateTable, CreateView, RenameColumn, RenameTable
 from parser.compile.base import sql
 from parser.compile.base.context import Context, Tolerance
-from parser.compile.define import column_sql, define_index, define_view, table_sql
+from parser.compile.ddl.catalog import parsed
+from parser.compile.ddl.define import column_sql, define_index, define_view, table_sql
 from parser.compile.dml import numbering
 from parser.compile.dml.rowid import SQLITE_NAMES
-from parser.compile.load import parsed
 from parser.compile.query.compilers import COMPILERS
 from parser.compile.query.sources import table_scope
 from parser.names import key
