@@ -10,9 +10,9 @@ from benchmarks.client import Client
 from benchmarks.figures import Figure, Target, median
 from benchmarks.scripts import Scripts
 from parser.compile.ddl.catalog import change_schema
+from parser.compile.plans import Plans
 from parser.grammar.statements import Statements
 from parser.normalize.shape import split
-from parser.plans import Plans
 from parser.schema.schema import Schema
 
 _CASE_QUERIES = 40

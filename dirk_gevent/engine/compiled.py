@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator
 from typing import cast
 
 import parser.compile.ddl.catalog
+import parser.compile.plans
 import parser.grammar.statements
 import parser.names
 import parser.plan.bind
 import parser.plan.blocks
-import parser.plans
 import parser.schema.schema
 from dirk_gevent.engine.compiler import PlanSource, Schema
 from parser.normalize.template import Args, Shaped, Value
@@ -19,14 +19,14 @@ from parser.plan.plan import CatalogChange, Change, Output, Query
 
 
 class ParserCompiler:
-    """Plans by `parser.plans`. All databases share one cache of parsed statements."""
+    """Plans by `parser.compile.plans`. All databases share one cache of parsed statements."""
 
     def __init__(self) -> None:
         self._statements = parser.grammar.statements.Statements()
 
     def plans(self) -> PlanSource:
         """A new, empty cache of plans."""
-        return cast(PlanSource, parser.plans.Plans(self._statements))
+        return cast(PlanSource, parser.compile.plans.Plans(self._statements))
 
     def load_schema(self, rows: Iterable[CatalogChange], version: int) -> Schema:
         """Catalog rows as a schema."""

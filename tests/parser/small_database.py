@@ -9,13 +9,13 @@ import apsw
 from dirk_gevent.engine.definitions import define
 from dirk_gevent.engine.functions import EntryContext, register
 from parser.compile.ddl.catalog import change_schema, load_schema
+from parser.compile.plans import Plans
 from parser.errors import SqlError
 from parser.grammar.statements import Statements
 from parser.normalize.shape import split
 from parser.normalize.template import Args, Value
 from parser.plan.bind import bind, columns, rows
 from parser.plan.plan import CatalogChange, Change, Ddl, Query
-from parser.plans import Plans
 from parser.schema.schema import Schema
 
 STATEMENTS = Statements()

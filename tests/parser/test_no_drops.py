@@ -14,7 +14,7 @@ import apsw
 from dirk_gevent.protocol import StatementSplitter
 from parser.ast.expression import Name
 from parser.ast.statement import Statement
-from parser.compile import compile_statement
+from parser.compile.statement import compile_statement
 from parser.errors import SqlError
 from parser.normalize.shape import split
 from parser.normalize.template import Shaped

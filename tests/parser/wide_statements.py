@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 
-from parser.compile import compile_statement
 from parser.compile.ddl.catalog import change_schema
+from parser.compile.statement import compile_statement
 from parser.grammar.statements import Statements
 from parser.normalize.shape import split
 from parser.plan.plan import Ddl, Plan

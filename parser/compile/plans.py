@@ -7,7 +7,7 @@ from threading import Lock
 
 from cachetools import LRUCache
 
-from parser.compile import Compilation, compile_statement, linked_tables
+from parser.compile.statement import Compilation, compile_statement, linked_tables
 from parser.grammar.statements import CACHED_SHAPE_CHARACTERS, Statements
 from parser.normalize.literals import Look, observe
 from parser.normalize.template import Shaped
