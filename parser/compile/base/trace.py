@@ -8,14 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from parser.ast.expression import Column, Name
 from parser.ast.query import Join, TableRef
+from parser.compile.base.sql import Expression
 from parser.names import key
-
-if TYPE_CHECKING:
-    from parser.compile.base.sql import Expression
 
 
 class Followed(str):
