@@ -9,9 +9,11 @@ from benchmarks.bench import Bench, say
 from benchmarks.client import Client
 from benchmarks.figures import Figure, Target, median
 from benchmarks.scripts import Scripts
-from parser.plans import Plans, Statements
-from parser.schema import Schema
-from parser.shape import split
+from parser.compile.ddl.catalog import change_schema
+from parser.compile.plans import Plans
+from parser.grammar.statements import Statements
+from parser.normalize.shape import split
+from parser.schema.schema import Schema
 
 _CASE_QUERIES = 40
 _RECORDS_TARGET = 150
@@ -62,7 +64,7 @@ def _new_shapes(rounds: int) -> Iterator[Figure]:
     """Text to plan, in this process: parsing alone, then with the compiler."""
     statements = Statements(cached_shapes=1)
     table = Plans(statements).plan(split(_CREATE), Schema(), True)
-    schema = Schema().changed(getattr(table, "catalog", ()), 1)
+    schema = change_schema(Schema(), getattr(table, "catalog", ()), 1)
     shapes = [split(_SHAPE.format(n=number)) for number in range(_PARSED_SHAPES)]
     parse_us, plan_us = [], []
     for _ in range(rounds):

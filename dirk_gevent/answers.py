@@ -10,7 +10,7 @@ from dirk_gevent.messages.success_text import success
 from dirk_gevent.protocol import answer_bytes
 from dirk_gevent.session import Request, Session, spoken
 from parser.errors import SqlError
-from parser.plan import Output
+from parser.plan.plan import Output
 
 
 def relation(answer: Relation, page_rows: int, meta: Mapping[str, Any] | None) -> bytes:

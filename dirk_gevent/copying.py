@@ -20,10 +20,11 @@ from dirk_gevent.protocol import answer_bytes
 from dirk_gevent.service import Answer
 from dirk_gevent.session import Request, Session
 from dirk_gevent.understand import Understanding
-from parser.copies import Copy, copy_of
 from parser.errors import SqlError
-from parser.plan import Route, Shaped
-from parser.statements import Statements
+from parser.grammar.route import Route
+from parser.grammar.statements import Statements
+from parser.normalize.template import Shaped
+from parser.plan.copies import Copy, copy_of
 
 #: What a read asks for whose rows are to be written somewhere else (a field of its metadata): the most bytes of their
 #: literals.

@@ -34,7 +34,8 @@ from dirk_gevent.understand import Understanding, Understood
 from dirk_gevent.wire import Wire
 from dirk_gevent.writes import Writes
 from parser.errors import SqlError
-from parser.plan import Kind, Route, Shaped
+from parser.grammar.route import Kind, Route
+from parser.normalize.template import Shaped
 
 _RETRY_SECONDS = 0.1
 _LOOK_SECONDS = 0.5

@@ -42,10 +42,10 @@ from dirk_gevent.statements import check_usable, choose_language
 from dirk_gevent.transactions import VERBS, is_apart
 from dirk_gevent.understand import HUB_CHARACTERS, Understanding
 from dirk_gevent.wire import Wire
-from parser.copies import names_others
 from parser.errors import SqlError
-from parser.plan import Kind, Route, Shaped
-from parser.routes import check_databases
+from parser.grammar.route import Kind, Route, check_databases
+from parser.normalize.template import Shaped
+from parser.plan.copies import names_others
 
 _READER_THREADS = 8
 #: How long a strong read waits before it looks again which database its name means.

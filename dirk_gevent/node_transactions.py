@@ -41,7 +41,7 @@ from dirk_gevent.transactions import refuse_inside, work_fields
 from dirk_gevent.understand import HUB_CHARACTERS, Understood
 from dirk_gevent.wire import Wire
 from parser.errors import SqlError
-from parser.plan import Kind, Route
+from parser.grammar.route import Kind, Route
 
 #: Statements of transactions that run at one time; each is of another database.
 _THREADS = 4

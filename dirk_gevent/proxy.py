@@ -36,10 +36,9 @@ from dirk_gevent.transactions import VERBS, is_apart
 from dirk_gevent.understand import Understanding
 from dirk_gevent.wire import Wire
 from dirk_gevent.writes import Writes
-from parser.copies import names_others
 from parser.errors import SqlError
-from parser.plan import Kind, Route
-from parser.routes import check_databases
+from parser.grammar.route import Kind, Route, check_databases
+from parser.plan.copies import names_others
 
 #: Fields of a request that a node is told.
 _PASSED_FIELDS = ("args", "trace", "outcome", "log")

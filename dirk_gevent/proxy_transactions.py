@@ -32,7 +32,7 @@ from dirk_gevent.session import Request, Session, spoken
 from dirk_gevent.understand import Understanding, Understood
 from dirk_gevent.wire import Wire
 from parser.errors import SqlError
-from parser.plan import Route
+from parser.grammar.route import Route
 
 _NAME = "proxy"
 _ROUND_SECONDS = 0.05

@@ -23,7 +23,7 @@ from dirk_gevent.protocol import answer_bytes
 from dirk_gevent.protocol.metadata import METADATA_OPEN
 from dirk_gevent.session import Request, Session
 from parser.errors import SqlError
-from parser.plan import Shaped
+from parser.normalize.template import Shaped
 
 #: Longer segments are rarely repeated to the letter.
 _SEGMENT_BYTES = 512

@@ -11,7 +11,7 @@ from dirk_gevent.engine import records
 from dirk_gevent.engine.outcomes import decode_outcome
 from dirk_gevent.log.entry import CREATE_DATABASE, DROP_DATABASE, DatabaseChange
 from dirk_gevent.log.rows import RequestRow
-from parser.schema import key as name_key
+from parser.names import key as name_key
 
 
 def known_requests(system_file: Path) -> list[RequestRow]:

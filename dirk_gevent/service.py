@@ -35,7 +35,7 @@ from dirk_gevent.session import Request, Session, parse_request, spoken, without
 from dirk_gevent.understand import HUB_CHARACTERS
 from dirk_gevent.wire import Wire
 from parser.errors import SqlError
-from parser.shape import placed
+from parser.normalize.shape import placed
 
 DRAIN_SECONDS = 5.0
 _RECEIVE_BYTES = 65536

@@ -12,7 +12,7 @@ from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from dirk_gevent.protocol.metadata import MetadataError, split_metadata
 from dirk_gevent.protocol.splitter import is_blank
 from parser.errors import SqlError
-from parser.plan import Args, Value
+from parser.normalize.template import Args, Value
 
 LANGUAGES = ("mg", "fr", "en")
 #: Logs that a session remembers before it asks which of them are still there.

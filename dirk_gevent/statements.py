@@ -13,7 +13,8 @@ from dirk_gevent.coordinator.server_rows import SHOWN_DIGEST_BYTES, ServerRow, s
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from dirk_gevent.session import LANGUAGES, Request, Session
 from parser.errors import SqlError
-from parser.plan import Route, Value
+from parser.grammar.route import Route
+from parser.normalize.template import Value
 
 SERVER_COLUMNS = (
     "fanasehoana", "role", "state", "database", "applied_index", "lag_entries", "last_heartbeat",

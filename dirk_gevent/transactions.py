@@ -17,8 +17,7 @@ from dirk_gevent.log.entry import SYSTEM_LOG_ID, Draft, LoggedStatement
 from dirk_gevent.session import Request, as_args
 from dirk_gevent.understand import Understood
 from parser.errors import SqlError
-from parser.plan import Kind, Route
-from parser.routes import check_databases
+from parser.grammar.route import Kind, Route, check_databases
 
 VERBS = frozenset(("begin", "commit", "rollback"))
 _DATABASE_VERBS = frozenset(("create_database", "drop_database"))

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from dirk_gevent.loop.threads import NativeThreads
-from parser.bind import check_surplus
-from parser.plan import Args, Route, Shaped
-from parser.plans import Statements
-from parser.shape import split, split_large_insert
+from parser.grammar.route import Route
+from parser.grammar.statements import Statements
+from parser.normalize.shape import split, split_large_insert
+from parser.normalize.template import Args, Shaped
+from parser.plan.bind import check_surplus
 
 #: Texts up to this length are remembered whole: programs repeat themselves to the letter.
 _REMEMBERED_CHARACTERS = 512

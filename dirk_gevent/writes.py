@@ -15,9 +15,10 @@ from dirk_gevent.log.contract import DatabaseChanged
 from dirk_gevent.log.entry import SYSTEM_LOG_ID, DatabaseChange, Draft, LoggedStatement, new_request_id
 from dirk_gevent.protocol import answer_bytes
 from dirk_gevent.session import Request, Session
-from parser.copies import names_others
 from parser.errors import SqlError
-from parser.plan import Route, Shaped
+from parser.grammar.route import Route
+from parser.normalize.template import Shaped
+from parser.plan.copies import names_others
 
 #: How an entry of nothing ends whose request has not run.
 _NOTHING_RAN = "25P01"

@@ -17,7 +17,7 @@ from pygments.token import (
     Text,
 )
 
-from parser.keywords import FUNCTIONS, KEYWORDS, MALAGASY_FUNCTIONS, RESERVED, TOKENS
+from parser.lexical.keywords import FUNCTIONS, KEYWORDS, MALAGASY_FUNCTIONS, RESERVED, TOKENS
 
 #: What completion offers, sorted: every keyword and function, Malagasy and standard.
 COMPLETIONS: tuple[str, ...] = tuple(

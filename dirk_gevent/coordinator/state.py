@@ -19,7 +19,7 @@ from dirk_gevent.coordinator.write_blocks import WriteBlocks
 from dirk_gevent.log.contract import DatabaseInfo, Log
 from dirk_gevent.log.entry import SYSTEM_DATABASE, SYSTEM_LOG_ID
 from parser.errors import SqlError
-from parser.suggest import nearest
+from parser.names import nearest
 
 
 class CoordinatorState:

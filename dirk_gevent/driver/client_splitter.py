@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-from parser.repetition import repeated
+from parser.lexical.repetition import repeated
 
 #: Words that end the client, with or without ``;``.
 LEAVE_WORDS = frozenset({"miala", "mivoaka", "mivaoka", "exit", "quit"})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from dirk_gevent.driver.client_splitter import CLOSERS, FIRST, LINE_COMMENTS, NEXT
-from parser.repetition import repeated
+from parser.lexical.repetition import repeated
 
 # The usual text, told in one go: no comment, no name in quotes, a `;` at its end at most.
 _PLAIN = re.compile(

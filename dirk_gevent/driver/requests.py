@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from dirk_gevent.driver.answers import Cell, End, Page
-from parser.repetition import repeated
+from parser.lexical.repetition import repeated
 
 #: Values for ``?`` (a sequence) or ``$name`` (a mapping).
 Args = Sequence[Cell] | Mapping[str, Cell]

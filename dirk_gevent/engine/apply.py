@@ -31,7 +31,7 @@ from dirk_gevent.engine.transaction import conflict
 from dirk_gevent.log.entry import BURN_HASH, CREATE_DATABASE, Entry, chain, check_request_time
 from dirk_gevent.log.skipped import is_skipped, own_bytes
 from parser.errors import SqlError
-from parser.plan import CatalogChange
+from parser.plan.plan import CatalogChange
 
 _log = logger.logger("engine")
 

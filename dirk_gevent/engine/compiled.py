@@ -5,49 +5,53 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import cast
 
-import parser.bind
-import parser.blocks
-import parser.plans
-import parser.schema
+import parser.compile.ddl.catalog
+import parser.compile.plans
+import parser.grammar.statements
+import parser.names
+import parser.plan.bind
+import parser.plan.blocks
+import parser.schema.schema
 from dirk_gevent.engine.compiler import PlanSource, Schema
-from parser.blocks import Blocks
-from parser.plan import Args, CatalogChange, Change, Output, Query, Shaped, Value
+from parser.normalize.template import Args, Shaped, Value
+from parser.plan.blocks import Blocks
+from parser.plan.plan import CatalogChange, Change, Output, Query
 
 
 class ParserCompiler:
-    """Plans by `parser.plans`. All databases share one cache of parsed statements."""
+    """Plans by `parser.compile.plans`. All databases share one cache of parsed statements."""
 
     def __init__(self) -> None:
-        self._statements = parser.plans.Statements()
+        self._statements = parser.grammar.statements.Statements()
 
     def plans(self) -> PlanSource:
         """A new, empty cache of plans."""
-        return cast(PlanSource, parser.plans.Plans(self._statements))
+        return cast(PlanSource, parser.compile.plans.Plans(self._statements))
 
     def load_schema(self, rows: Iterable[CatalogChange], version: int) -> Schema:
         """Catalog rows as a schema."""
-        return parser.schema.load(rows, version)
+        return parser.compile.ddl.catalog.load_schema(rows, version)
 
     def change_schema(self, schema: Schema, changes: Iterable[CatalogChange], version: int) -> Schema:
         """`schema` after some changes."""
-        return cast(parser.schema.Schema, schema).changed(changes, version)
+        return parser.compile.ddl.catalog.change_schema(cast(parser.schema.schema.Schema, schema), changes, version)
 
     def bind(self, plan: Query | Change, shaped: Shaped, args: Args) -> tuple[Value, ...]:
         """Values for `?1 ?2 …`."""
-        return parser.bind.bind(plan.binds, shaped, args)
+        return parser.plan.bind.bind(plan.binds, shaped, args)
 
     def rows(self, plan: Change, shaped: Shaped, args: Args) -> Iterator[tuple[Value, ...]]:
         """Values of each row of a `per_row` plan."""
-        return parser.bind.rows(plan, shaped, args)
+        return parser.plan.bind.rows(plan, shaped, args)
 
     def blocks(self, plan: Change, shaped: Shaped) -> Blocks | None:
         """The same rows to be run several at a time; None where they must go one by one."""
-        return parser.blocks.blocks(plan, shaped)
+        return parser.plan.blocks.blocks(plan, shaped)
 
     def columns(self, plan: Query | Change, shaped: Shaped) -> tuple[Output, ...]:
         """Result columns of one request."""
-        return parser.bind.columns(plan, shaped)
+        return parser.plan.bind.columns(plan, shaped)
 
     def key(self, name: str) -> str:
         """A name as names compare."""
-        return parser.schema.key(name)
+        return parser.names.key(name)

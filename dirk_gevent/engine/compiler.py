@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
-from parser.blocks import Blocks
-from parser.plan import Args, CatalogChange, Change, Output, Plan, Query, Shaped, Value
+from parser.normalize.template import Args, Shaped, Value
+from parser.plan.blocks import Blocks
+from parser.plan.plan import CatalogChange, Change, Output, Plan, Query
 
 
 class Schema(Protocol):

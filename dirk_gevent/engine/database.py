@@ -31,7 +31,8 @@ from dirk_gevent.engine.snapshot import SnapshotInfo, adopt_image, unpack
 from dirk_gevent.engine.transaction import tables_of
 from dirk_gevent.engine.upkeep import Upkeep
 from parser.errors import SqlError
-from parser.plan import CatalogChange, Shaped
+from parser.normalize.template import Shaped
+from parser.plan.plan import CatalogChange
 
 
 class Database(Upkeep):

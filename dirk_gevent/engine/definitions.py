@@ -15,9 +15,10 @@ import apsw
 
 from dirk_gevent.engine.failing_row import quoted
 from dirk_gevent.engine.rowids import rowid_name
-from parser.domains import shown_value
 from parser.errors import SqlError
-from parser.plan import Ddl, Value
+from parser.normalize.template import Value
+from parser.plan.plan import Ddl
+from parser.schema.domains import shown_value
 
 
 def define(connection: apsw.Connection, plan: Ddl) -> None:

@@ -13,7 +13,8 @@ from typing import Any
 
 import apsw
 
-import parser.schema
+import parser.compile.ddl.catalog
+import parser.names
 from dirk_gevent.base.printable import one_line
 from dirk_gevent.engine import records
 from dirk_gevent.engine.connection import open_reader
@@ -22,11 +23,11 @@ from dirk_gevent.engine.dump_order import Place, definitions
 from dirk_gevent.engine.dump_rows import rows
 from dirk_gevent.engine.functions import EntryContext
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
-from parser.compile import sql
+from parser.compile.base import sql
 from parser.errors import SqlError
-from parser.printer import quoted
-from parser.schema import Schema, Table
-from parser.suggest import nearest
+from parser.names import nearest
+from parser.printer.writer import quoted
+from parser.schema.schema import Schema, Table
 
 
 def dump_file(database: Path, target: Path, name: str, remarks: tuple[str, ...], table: str | None = None) -> None:
@@ -91,8 +92,8 @@ def table_statements(connection: apsw.Connection, name: str) -> Iterator[str]:
     Raises SqlError unknown_table, view_not_dumped.
     """
     schema, sources = _objects(connection)
-    table = schema.tables.get(parser.schema.key(name))
-    if table is None and (view := schema.views.get(parser.schema.key(name))) is not None:
+    table = schema.tables.get(parser.names.key(name))
+    if table is None and (view := schema.views.get(parser.names.key(name))) is not None:
         raise SqlError("view_not_dumped", name=view.name)
     if table is None:
         names = [each.name for each in schema.tables.values()]
@@ -109,7 +110,7 @@ def table_statements(connection: apsw.Connection, name: str) -> Iterator[str]:
 def _objects(connection: apsw.Connection) -> tuple[Schema, dict[Place, str]]:
     """What there is, and the text of each definition."""
     objects = [one for one in records.read_catalog(connection) if one.source]
-    return parser.schema.load(objects, 0), {(one.kind, one.key): str(one.source) for one in objects}
+    return parser.compile.ddl.catalog.load_schema(objects, 0), {(one.kind, one.key): str(one.source) for one in objects}
 
 
 def _made(connection: apsw.Connection) -> dict[str, int]:

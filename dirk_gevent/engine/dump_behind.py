@@ -14,11 +14,12 @@ import apsw
 
 from dirk_gevent.engine.dump_links import Links
 from dirk_gevent.engine.ordering import groups
-from parser import nodes
-from parser.compile.load import parsed
-from parser.plan import Shaped
-from parser.printer import write
-from parser.schema import Reference, Schema, Table
+from parser.ast.expression import Name
+from parser.ast.statement import AddConstraint, AlterTable, Constraint, CreateTable, ForeignKey
+from parser.compile.ddl.catalog import parsed
+from parser.normalize.template import Shaped
+from parser.printer.printer import write
+from parser.schema.schema import Reference, Schema, Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,28 +48,28 @@ class Behind:
         """The statements that add them."""
         shaped, create = _definition(table)
         for columns, each in self._keys(table, create):
-            action = nodes.AddConstraint(replace(each, columns=columns))
-            yield write(nodes.AlterTable(create.name, action), shaped)
+            action = AddConstraint(replace(each, columns=columns))
+            yield write(AlterTable(create.name, action), shaped)
 
-    def _keys(self, table: Table, create: nodes.CreateTable) -> list[tuple[tuple[nodes.Name, ...], nodes.ForeignKey]]:
+    def _keys(self, table: Table, create: CreateTable) -> list[tuple[tuple[Name, ...], ForeignKey]]:
         """Those of `table`, each with its columns."""
-        found: list[tuple[tuple[nodes.Name, ...], nodes.ForeignKey]] = [
+        found: list[tuple[tuple[Name, ...], ForeignKey]] = [
             ((column.name,), each)
             for column in create.columns
             for each in column.constraints
-            if isinstance(each, nodes.ForeignKey)
+            if isinstance(each, ForeignKey)
         ]
-        found += [(each.columns, each) for each in create.constraints if isinstance(each, nodes.ForeignKey)]
+        found += [(each.columns, each) for each in create.constraints if isinstance(each, ForeignKey)]
         return [found[number] for number in sorted(self.numbers.get(table.key, ()))]
 
 
-def _definition(table: Table) -> tuple[Shaped, nodes.CreateTable]:
+def _definition(table: Table) -> tuple[Shaped, CreateTable]:
     shaped, create = parsed(table.source)
-    assert isinstance(create, nodes.CreateTable)
+    assert isinstance(create, CreateTable)
     return shaped, create
 
 
-def _others(constraints: tuple[nodes.Constraint, ...], gone: set[int]) -> tuple[nodes.Constraint, ...]:
+def _others(constraints: tuple[Constraint, ...], gone: set[int]) -> tuple[Constraint, ...]:
     return tuple(each for each in constraints if id(each) not in gone)
 
 

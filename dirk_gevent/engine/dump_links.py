@@ -17,11 +17,11 @@ import apsw
 from dirk_gevent.engine.dump_order import referred_columns
 from dirk_gevent.engine.ordering import groups
 from dirk_gevent.engine.rowids import numbered_rows, rowid_name
-from parser import nodes
-from parser.compile import sql
-from parser.compile.generated import computed_from
-from parser.compile.load import parsed
-from parser.schema import Reference, Schema, Table
+from parser.ast.statement import CreateTable
+from parser.compile.base import sql
+from parser.compile.ddl.catalog import parsed
+from parser.compile.ddl.generated import computed_from
+from parser.schema.schema import Reference, Schema, Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +187,7 @@ class Links:
 
 def _computed(table: Table) -> dict[str, frozenset[str]]:
     _, create = parsed(table.source)
-    assert isinstance(create, nodes.CreateTable)
+    assert isinstance(create, CreateTable)
     return computed_from(create.columns)
 
 

@@ -9,11 +9,11 @@ import apsw
 from dirk_gevent.engine.dump_links import Late, Linked, Links
 from dirk_gevent.engine.ordering import groups
 from dirk_gevent.engine.rowids import numbered_rows, rowid_name
-from parser.compile import sql
-from parser.compile.places import ROW_PLACE
-from parser.literal_text import text_of
-from parser.printer import quoted
-from parser.schema import Schema, Table
+from parser.compile.base import sql
+from parser.compile.dml.rowid import ROW_PLACE
+from parser.normalize.literal_text import text_of
+from parser.printer.writer import quoted
+from parser.schema.schema import Schema, Table
 
 #: Rows of one INSERT, the length past which it takes no more, and its values: a statement has at most 30,000 tokens.
 _STATEMENT_ROWS = 100

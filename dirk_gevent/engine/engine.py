@@ -23,7 +23,7 @@ from dirk_gevent.engine.shared import OPEN_DATABASES, Limits, OpenReaders, OpenW
 from dirk_gevent.engine.snapshot import SnapshotInfo
 from dirk_gevent.log.entry import CREATE_DATABASE, SYSTEM_DATABASE, SYSTEM_LOG_ID
 from parser.errors import SqlError
-from parser.suggest import nearest
+from parser.names import nearest
 
 _log = logger.logger("engine")
 

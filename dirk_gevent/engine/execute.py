@@ -20,9 +20,10 @@ from dirk_gevent.engine.rowruns import RowRun
 from dirk_gevent.engine.steps import StepCounter
 from dirk_gevent.engine.violations import definition_violation, violation
 from dirk_gevent.log.entry import Entry, LoggedStatement
-from parser.blocks import Blocks
 from parser.errors import SqlError
-from parser.plan import CatalogChange, Change, Ddl, Plan, Shaped, Value
+from parser.normalize.template import Shaped, Value
+from parser.plan.blocks import Blocks
+from parser.plan.plan import CatalogChange, Change, Ddl, Plan
 
 _DDL = ("*",)
 #: What RETURNING of one statement may give; the same on every node, for it decides how an entry ends.

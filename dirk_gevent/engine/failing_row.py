@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 import apsw
 
-from parser.plan import Change, Value
+from parser.normalize.template import Value
+from parser.plan.plan import Change
 
 _TELLS = "dirk_row"
 _EVENTS = ("INSERT", "UPDATE")

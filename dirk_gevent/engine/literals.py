@@ -10,7 +10,7 @@ import apsw
 from dirk_gevent.engine.connection import MOST_VALUE_BYTES
 from dirk_gevent.engine.results import Row
 from parser.errors import SqlError
-from parser.plan import Output, Query
+from parser.plan.plan import Output, Query
 
 #: What stands between two rows.
 _BETWEEN_BYTES = len(", ")

@@ -11,7 +11,7 @@ from dirk_gevent.engine.records import Request
 from dirk_gevent.engine.results import Outcome, Relation, columns_json, outcome_digest
 from dirk_gevent.log.entry import Entry
 from parser.errors import SqlError
-from parser.plan import Output
+from parser.plan.plan import Output
 
 
 def succeeded(entry: Entry, result: Result) -> Outcome:

@@ -19,7 +19,8 @@ from dirk_gevent.engine.position import Position
 from dirk_gevent.engine.records import read_meta
 from dirk_gevent.engine.results import Row, boolean_positions, columns_json
 from dirk_gevent.engine.watchdog import Watchdog
-from parser.plan import Output, Query, Value
+from parser.normalize.template import Value
+from parser.plan.plan import Output, Query
 
 #: SQLite calls the progress handler once in so many VM steps.
 TICK_STEPS = 10_000

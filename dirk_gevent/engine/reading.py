@@ -31,7 +31,8 @@ from dirk_gevent.engine.stream import Opened, RelationStream, StreamLimits
 from dirk_gevent.engine.wal import Wal
 from dirk_gevent.log.entry import NO_CHAIN
 from parser.errors import SqlError
-from parser.plan import Args, Plan, Query, Shaped, Value
+from parser.normalize.template import Args, Shaped, Value
+from parser.plan.plan import Plan, Query
 
 #: A stream whose SQLite work was shorter makes its shape fit for the hub again.
 _SHORT_SECONDS = 0.002

@@ -28,7 +28,7 @@ from dirk_gevent.engine.stream import Opened, RelationStream, StreamLimits
 from dirk_gevent.engine.transaction import Transaction, Written, tables_of
 from dirk_gevent.log.entry import LoggedStatement
 from parser.errors import SqlError
-from parser.plan import Query
+from parser.plan.plan import Query
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from parser.errors import SqlError
-from parser.plan import Output
+from parser.plan.plan import Output
 
 #: One row as JSON can carry it: None, bool, int, float (never whole below 2**53), str, and a dict for a blob.
 Row = tuple[Any, ...]

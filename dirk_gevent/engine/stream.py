@@ -22,7 +22,7 @@ from dirk_gevent.engine.results import PAGE_BYTES, Page, Row, boolean_positions,
 from dirk_gevent.engine.spool import Spool
 from dirk_gevent.engine.wal import Overtaken
 from parser.errors import SqlError
-from parser.plan import Output
+from parser.plan.plan import Output
 
 _TICK_STEPS = 10_000
 _PRIORITY = 10

@@ -16,7 +16,7 @@ import orjson
 
 from dirk_gevent.log.entry import LoggedStatement
 from parser.errors import SqlError
-from parser.plan import Change, Plan, Query
+from parser.plan.plan import Change, Plan, Query
 
 if TYPE_CHECKING:
     from dirk_gevent.engine.database import Database

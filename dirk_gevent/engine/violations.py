@@ -16,10 +16,11 @@ import apsw
 from dirk_gevent.base import logger
 from dirk_gevent.engine.failing_row import columns_of, index_parts, quoted
 from dirk_gevent.engine.failures import broken, columns_at, statement_failure
-from parser.compile.rebuild import REBUILT
-from parser.domains import shown_value
+from parser.compile.ddl.rebuild import REBUILT
 from parser.errors import SqlError
-from parser.plan import Change, Ddl, Foreign, Value
+from parser.normalize.template import Value
+from parser.plan.plan import Change, Ddl, Foreign
+from parser.schema.domains import shown_value
 
 #: A word of a condition, quoted names without their quotes.
 _WORD = re.compile(r"\w+")

@@ -45,7 +45,7 @@ from dirk_gevent.log.tail import Tail
 from dirk_gevent.log.waiting import Waiting, WaitingQueue, refuse
 from dirk_gevent.log.watching import Bell, Bells
 from parser.errors import SqlError
-from parser.schema import key as name_key
+from parser.names import key as name_key
 
 _HOUSEKEEPING_SECONDS = 1.0
 

@@ -22,7 +22,7 @@ import orjson
 
 from dirk_gevent.base.printable import moment
 from parser.errors import SqlError
-from parser.plan import Args, Shaped, Value
+from parser.normalize.template import Args, Shaped, Value
 
 #: Under which rules this program appends entries, and the only ones by which it runs them. Raised by any change, of
 #: this package or of the SQLite that it is pinned to, that makes the same entry end otherwise (docs/decisions.md).

@@ -26,7 +26,7 @@ from dirk_gevent.log.entry import (
 from dirk_gevent.log.journal_file import MAX_LOG_ID, RECENT_REQUESTS
 from dirk_gevent.log.rows import Commit, Contents, EntryRow, LogRow, RequestRow
 from parser.errors import SqlError
-from parser.schema import key as name_key
+from parser.names import key as name_key
 
 _random = SystemRandom()
 

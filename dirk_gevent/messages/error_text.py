@@ -16,7 +16,7 @@ from dirk_gevent.messages.catalogue.reasons import reason_in
 from dirk_gevent.messages.lookup import messages
 from dirk_gevent.messages.texts import Texts
 from parser.errors import SqlError
-from parser.keywords import KEYWORDS, words_of
+from parser.lexical.keywords import KEYWORDS, words_of
 
 #: How an error's message begins, in every language: old clients recognise errors by it.
 ERROR_PREFIX = "Hadisoana : "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from dirk_gevent.protocol.metadata import METADATA_OPEN
-from parser.repetition import repeated
+from parser.lexical.repetition import repeated
 
 _SPECIAL = re.compile(rb"['\"`]|--|//|/\*")
 _NEXT = re.compile(rb"[;'\"`]|#-|--|//|/\*")

@@ -1,7 +1,9 @@
-"""AST + schema → plan. The one entry is `compile_statement`."""
+"""Syntax tree and schema to plan.
 
-from __future__ import annotations
+`statement.compile_statement` is the entry; `plans.Plans` keeps what it makes, by shape. Beside them stand the
+statements that only read about others: SHOW and DESCRIBE, EXPLAIN with its tree of relational algebra, TRANSLATE.
 
-from parser.compile.statement import Compilation, compile_statement, linked_tables
-
-__all__ = ["Compilation", "compile_statement", "linked_tables"]
+The folders in the order in which they stand on each other: `base`, `expression`, `query`, `dml`, `ddl`, then the files
+here. The compiler is pure: a plan follows from tree, schema and the literals that it looked at, and says all that it
+depends on, so that it can be kept. In a write, what is computed comes out the same on every node.
+"""

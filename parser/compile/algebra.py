@@ -9,19 +9,35 @@ with the rows that it adds, takes away or sets below it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from parser import nodes, printer
-from parser.compile.functions import FUNCTIONS, Sort
-from parser.plan import Value
-from parser.schema import key
+from parser.ast.expression import Call, OrderTerm
+from parser.ast.query import (
+    Body,
+    Compound,
+    Derived,
+    Join,
+    Limit,
+    Query,
+    RowRange,
+    Select,
+    Source,
+    TableCall,
+    TableRef,
+    Values,
+    With,
+)
+from parser.ast.statement import Assignment, Delete, Insert, Update
+from parser.compile.expression.aggregates import gathering_calls
+from parser.normalize.template import Value
+from parser.printer import printer
 
 _SETS = {"union": "∪", "union all": "⊎", "except": "−", "intersect": "∩"}
 _JOINS = {"inner": "⋈", "cross": "×", "left": "⟕", "right": "⟖", "full": "⟗"}
 
 
-Change: TypeAlias = nodes.Insert | nodes.Update | nodes.Delete
+Change: TypeAlias = Insert | Update | Delete
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +48,10 @@ class Operator:
     inputs: tuple[Operator, ...] = ()
 
 
-def lines(statement: nodes.Query | Change, literals: Sequence[Value]) -> tuple[str, ...]:
+def lines(statement: Query | Change, literals: Sequence[Value]) -> tuple[str, ...]:
     """The tree of `statement`, top operator first. Expressions are in standard SQL."""
     reader = _Reader(literals)
-    found = reader.query(statement) if isinstance(statement, nodes.Query) else reader.change(statement)
+    found = reader.query(statement) if isinstance(statement, Query) else reader.change(statement)
     return tuple(_drawn(found))
 
 
@@ -54,10 +70,10 @@ class _Reader:
     def __init__(self, literals: Sequence[Value]) -> None:
         self._literals = literals
 
-    def query(self, query: nodes.Query) -> Operator:
+    def query(self, query: Query) -> Operator:
         """A whole query."""
         body = query.body
-        found = self._select(body, query.order_by) if isinstance(body, nodes.Select) else self._body(body)
+        found = self._select(body, query.order_by) if isinstance(body, Select) else self._body(body)
         if query.order_by:
             found = Operator(f"τ {self._list(query.order_by)}", (found,))
         if query.limit is not None:
@@ -66,11 +82,11 @@ class _Reader:
 
     def change(self, change: Change) -> Operator:
         """An INSERT, UPDATE or DELETE."""
-        if isinstance(change, nodes.Insert):
+        if isinstance(change, Insert):
             found = self._insert(change)
         else:
             found = self._source(change.table)
-            if isinstance(change, nodes.Update) and change.sources:
+            if isinstance(change, Update) and change.sources:
                 found = Operator("×", (found, *(self._source(each) for each in change.sources)))
             if change.where is not None:
                 found = Operator(f"σ {self._text(change.where)}", (found,))
@@ -79,13 +95,13 @@ class _Reader:
             if change.limit is not None:
                 found = Operator(f"λ {self._limit(change.limit)}", (found,))
             name = change.table.name.text
-            what = self._set(name, change.assignments) if isinstance(change, nodes.Update) else f"{name} −"
+            what = self._set(name, change.assignments) if isinstance(change, Update) else f"{name} −"
             found = Operator(f"{name} ← {what}", (found,))
         if change.returning:
             found = Operator(f"π {self._list(change.returning)}", (found,))
         return self._with(change.with_, found)
 
-    def _insert(self, insert: nodes.Insert) -> Operator:
+    def _insert(self, insert: Insert) -> Operator:
         heads = f"({self._list(insert.columns)})" if insert.columns else ""
         name, conflict = insert.table.text, f" OR {insert.conflict.upper()}" if insert.conflict else ""
         for upsert in insert.upserts:
@@ -96,28 +112,28 @@ class _Reader:
         source = self.query(insert.source) if insert.source is not None else Operator("DEFAULT VALUES")
         return Operator(f"{name} ← {name}{heads} ∪{conflict}", (source,))
 
-    def _set(self, name: str, assignments: Sequence[nodes.Assignment]) -> str:
+    def _set(self, name: str, assignments: Sequence[Assignment]) -> str:
         said = (f"{self._list(each.columns)} ≔ {self._text(each.value)}" for each in assignments)
         return f"{name}[{', '.join(said)}]"
 
-    def _with(self, with_: nodes.With | None, found: Operator) -> Operator:
+    def _with(self, with_: With | None, found: Operator) -> Operator:
         if with_ is None:
             return found
         named = tuple(Operator(f"{each.name.text} ≔", (self.query(each.query),)) for each in with_.ctes)
         return Operator("WITH RECURSIVE" if with_.recursive else "WITH", (*named, found))
 
-    def _body(self, body: nodes.Body) -> Operator:
+    def _body(self, body: Body) -> Operator:
         match body:
-            case nodes.Select():
+            case Select():
                 return self._select(body, ())
-            case nodes.Compound():
+            case Compound():
                 return Operator(_SETS[body.op], (self._body(body.left), self._body(body.right)))
-            case nodes.Query():
+            case Query():
                 return self.query(body)
-            case nodes.Values():
+            case Values():
                 return Operator(f"VALUES ({len(body.rows)})")
 
-    def _select(self, select: nodes.Select, order_by: tuple[nodes.OrderTerm, ...]) -> Operator:
+    def _select(self, select: Select, order_by: tuple[OrderTerm, ...]) -> Operator:
         steps: list[str] = []
         if select.where is not None:
             steps.append(f"σ {self._text(select.where)}")
@@ -137,25 +153,25 @@ class _Reader:
         assert found is not None
         return found
 
-    def _sources(self, sources: tuple[nodes.Source, ...]) -> Operator:
+    def _sources(self, sources: tuple[Source, ...]) -> Operator:
         found = tuple(self._source(each) for each in sources)
         return found[0] if len(found) == 1 else Operator("×", found)
 
-    def _source(self, source: nodes.Source) -> Operator:
+    def _source(self, source: Source) -> Operator:
         match source:
-            case nodes.TableRef():
+            case TableRef():
                 name = source.name.text
                 return Operator(name) if source.alias is None else Operator(f"ρ {source.alias.text}", (Operator(name),))
-            case nodes.TableCall():
+            case TableCall():
                 called = Operator(self._text(replace(source, alias=None)))
                 return called if source.alias is None else Operator(f"ρ {source.alias.text}", (called,))
-            case nodes.Derived():
+            case Derived():
                 inner = self.query(source.query)
                 return inner if source.alias is None else Operator(f"ρ {source.alias.text}", (inner,))
-            case nodes.Join():
+            case Join():
                 return Operator(self._join(source), (self._source(source.left), self._source(source.right)))
 
-    def _join(self, join: nodes.Join) -> str:
+    def _join(self, join: Join) -> str:
         if join.kind == "inner" and join.on is None and not join.using and not join.natural:
             return "×"
         said = ["NATURAL"] if join.natural and join.on is not None else []
@@ -163,8 +179,8 @@ class _Reader:
         said += [self._list(join.using)] if join.using else []
         return " ".join([_JOINS[join.kind], *said])
 
-    def _limit(self, limit: nodes.Limit | nodes.RowRange) -> str:
-        if isinstance(limit, nodes.RowRange):
+    def _limit(self, limit: Limit | RowRange) -> str:
+        if isinstance(limit, RowRange):
             return f"[{self._text(limit.start)}, {self._text(limit.stop)})"
         return self._text(limit).removeprefix("LIMIT ")
 
@@ -174,24 +190,5 @@ class _Reader:
     def _list(self, found: Sequence[object]) -> str:
         return ", ".join(self._text(each) for each in found)
 
-    def _distinct(self, calls: Sequence[nodes.Call]) -> str:
+    def _distinct(self, calls: Sequence[Call]) -> str:
         return ", ".join(dict.fromkeys(self._text(each) for each in calls))
-
-
-def gathering_calls(node: object) -> Iterator[nodes.Call]:
-    """The aggregate and window calls in an expression, those of its subqueries left out."""
-    if isinstance(node, nodes.Call) and (node.over is not None or _is_aggregate(node)):
-        yield node
-    elif isinstance(node, tuple):
-        for each in node:
-            yield from gathering_calls(each)
-    elif is_dataclass(node) and not isinstance(node, nodes.Query):
-        for each_field in fields(node):
-            yield from gathering_calls(getattr(node, each_field.name))
-
-
-def _is_aggregate(call: nodes.Call) -> bool:
-    function = FUNCTIONS.get(key(call.name.text))
-    if function is None or function.sort is not Sort.AGGREGATE:
-        return False
-    return call.name.text.lower() not in ("min", "max") or len(call.arguments) == 1

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from parser import nodes
-from parser.compile import changes
+from parser.ast.query import Query as QueryNode
+from parser.ast.statement import Delete, Drop, Explain, Insert, Statement, Update
 from parser.compile.algebra import lines
-from parser.compile.context import Context
-from parser.compile.query import compile_query
+from parser.compile.base.context import Context
+from parser.compile.dml import changes
+from parser.compile.query.query import compile_query
 from parser.errors import SqlError
-from parser.plan import Explained, Output, Query
+from parser.plan.plan import Explained, Output, Query
 
 _RELATION = "fanasehoana"
 
 
-def explain(context: Context, node: nodes.Explain) -> Query:
+def explain(context: Context, node: Explain) -> Query:
     """The plan of a query or a change. It is compiled, so what is wrong with it is an error here too; it is not run.
 
     Raises not_explainable (0A000) for other statements.
     """
     statement = node.statement
-    if not isinstance(statement, nodes.Query | nodes.Insert | nodes.Update | nodes.Delete):
+    if not isinstance(statement, QueryNode | Insert | Update | Delete):
         raise SqlError("not_explainable", what=_words(statement), place=node.place)
     text = _compiled(context, statement)
     # The tree shows the literals: each is part of the plan's key.
@@ -35,25 +36,25 @@ def explain(context: Context, node: nodes.Explain) -> Query:
     )
 
 
-def _compiled(context: Context, statement: nodes.Query | nodes.Insert | nodes.Update | nodes.Delete) -> str:
+def _compiled(context: Context, statement: QueryNode | Insert | Update | Delete) -> str:
     """SQLite's text of the statement; `context` gathers what it binds and reads."""
     match statement:
-        case nodes.Query():
+        case QueryNode():
             return compile_query(context, statement, None).sql
-        case nodes.Insert():
+        case Insert():
             context.for_write = True
             return changes.insert(context, statement).sql
-        case nodes.Update():
+        case Update():
             context.for_write = True
             return changes.update(context, statement).sql
-        case nodes.Delete():
+        case Delete():
             context.for_write = True
             return changes.delete(context, statement).sql
 
 
-def _words(statement: nodes.Statement) -> str:
+def _words(statement: Statement) -> str:
     """What a statement is called: CREATE TABLE of a CreateTable."""
     name = type(statement).__name__
-    if isinstance(statement, nodes.Drop):
+    if isinstance(statement, Drop):
         return f"DROP {statement.kind.upper()}"
     return "".join(f" {letter}" if letter.isupper() else letter for letter in name).strip().upper()

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from parser import nodes
-from parser.compile import sql
-from parser.compile.context import Context, must_be_understood
-from parser.compile.ddl import things, unknown
-from parser.compile.load import parsed
+from parser.ast.expression import Name
+from parser.ast.statement import Show
+from parser.compile.base import sql
+from parser.compile.base.context import Context, must_be_understood
+from parser.compile.ddl.catalog import parsed
+from parser.compile.ddl.objects import things, unknown
 from parser.errors import SqlError
-from parser.plan import Output, Query
-from parser.printer import write
-from parser.schema import Column, Table, key
+from parser.names import key
+from parser.plan.plan import Output, Query
+from parser.printer.printer import write
+from parser.schema.schema import Column, Table
 
 _RELATION = "fanasehoana"
 _KINDS = {"tables": "table", "domains": "domain", "views": "view", "indexes": "index"}
 
 
-def show(context: Context, node: nodes.Show) -> Query:
+def show(context: Context, node: Show) -> Query:
     """SHOW TABLES, DOMAINS, VIEWS, INDEXES and COLUMNS FROM; the other lists are not a database's to know."""
     if node.what == "columns" and node.table is not None:
         return describe(context, node.table)
@@ -29,7 +31,7 @@ def show(context: Context, node: nodes.Show) -> Query:
     return Query(text, (), (Output(_RELATION, _RELATION),), _RELATION, ())
 
 
-def _definitions(context: Context, kind: str, name: nodes.Name, malagasy: bool) -> Query:
+def _definitions(context: Context, kind: str, name: Name, malagasy: bool) -> Query:
     """The statement that makes the object, and behind a table those that make its indexes."""
     found = things(context.schema, kind).get(key(name.text))
     if found is None:
@@ -49,7 +51,7 @@ def _said(source: str, malagasy: bool) -> str:
     return write(statement, shaped, malagasy)
 
 
-def describe(context: Context, name: nodes.Name) -> Query:
+def describe(context: Context, name: Name) -> Query:
     """One row a column of a table or view: name, domain, whether null is refused, default, part of the primary key."""
     found = context.relation(name.text)
     if found is None:

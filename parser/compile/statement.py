@@ -4,18 +4,41 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from parser import nodes
-from parser.compile import changes, ddl
-from parser.compile.alter import alter_table
-from parser.compile.context import Context
+from parser.ast.query import Query as QueryNode
+from parser.ast.statement import (
+    AlterTable,
+    CreateDomain,
+    CreateIndex,
+    CreateTable,
+    CreateView,
+    Delete,
+    Describe,
+    Drop,
+    Explain,
+    Insert,
+    Show,
+    Statement,
+    Translate,
+    Update,
+    Upkeep,
+)
+from parser.compile.base.context import Context
+from parser.compile.ddl.alter import alter_table
+from parser.compile.ddl.create import create_domain, create_index, create_table, create_view
+from parser.compile.ddl.drop import drop
+from parser.compile.ddl.upkeep import upkeep
+from parser.compile.dml import changes
 from parser.compile.explain import explain
-from parser.compile.query import compile_query
+from parser.compile.query.compilers import COMPILERS
+from parser.compile.query.query import compile_query
 from parser.compile.show import describe, show
 from parser.compile.translate import translate
 from parser.errors import SqlError
-from parser.literals import Literals, Look
-from parser.plan import Change, Plan, Query, Shaped
-from parser.schema import Schema, Table, Thing, key
+from parser.names import key
+from parser.normalize.literals import Literals, Look
+from parser.normalize.template import Shaped
+from parser.plan.plan import Change, Plan, Query
+from parser.schema.schema import Schema, Table, Thing
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +56,13 @@ class Compilation:
     reusable: bool = True
 
 
-def compile_statement(statement: nodes.Statement, shaped: Shaped, schema: Schema, for_write: bool) -> Compilation:
+def compile_statement(statement: Statement, shaped: Shaped, schema: Schema, for_write: bool) -> Compilation:
     """Compiles `statement` against `schema`. Raises SqlError for everything that is wrong with it.
 
     Statements of a session or the cluster (USE, BEGIN, CREATE DATABASE, …) have no plan: not_supported.
     """
     literals = Literals(shaped)
-    context = Context(schema, literals, for_write=for_write or not _reads(statement))
+    context = Context(schema, literals, COMPILERS, for_write=for_write or not _reads(statement))
     try:
         plan = _compile(context, statement)
     except RecursionError:
@@ -63,46 +86,46 @@ def linked_tables(schema: Schema, plan: Plan) -> tuple[Table, ...]:
     return tuple(found[name] for name in sorted(found))
 
 
-def _reads(statement: nodes.Statement) -> bool:
-    return isinstance(statement, nodes.Query | nodes.Show | nodes.Describe | nodes.Explain)
+def _reads(statement: Statement) -> bool:
+    return isinstance(statement, QueryNode | Show | Describe | Explain)
 
 
-def _compile(context: Context, statement: nodes.Statement) -> Plan:
+def _compile(context: Context, statement: Statement) -> Plan:
     match statement:
-        case nodes.Query():
+        case QueryNode():
             return _query(context, statement)
-        case nodes.Insert():
+        case Insert():
             return changes.insert(context, statement)
-        case nodes.Update():
+        case Update():
             return changes.update(context, statement)
-        case nodes.Delete():
+        case Delete():
             return changes.delete(context, statement)
-        case nodes.CreateTable():
-            return ddl.create_table(context, statement)
-        case nodes.CreateDomain():
-            return ddl.create_domain(context, statement)
-        case nodes.CreateView():
-            return ddl.create_view(context, statement)
-        case nodes.CreateIndex():
-            return ddl.create_index(context, statement)
-        case nodes.Drop() if statement.kind != "database":
-            return ddl.drop(context, statement)
-        case nodes.AlterTable():
+        case CreateTable():
+            return create_table(context, statement)
+        case CreateDomain():
+            return create_domain(context, statement)
+        case CreateView():
+            return create_view(context, statement)
+        case CreateIndex():
+            return create_index(context, statement)
+        case Drop() if statement.kind != "database":
+            return drop(context, statement)
+        case AlterTable():
             return alter_table(context, statement)
-        case nodes.Upkeep():
-            return ddl.upkeep(context, statement)
-        case nodes.Show():
+        case Upkeep():
+            return upkeep(context, statement)
+        case Show():
             return show(context, statement)
-        case nodes.Describe():
+        case Describe():
             return describe(context, statement.name)
-        case nodes.Explain():
+        case Explain():
             return explain(context, statement)
-        case nodes.Translate():
+        case Translate():
             return translate(context, statement)
     raise SqlError("not_supported", what=type(statement).__name__)
 
 
-def _query(context: Context, statement: nodes.Query) -> Query:
+def _query(context: Context, statement: QueryNode) -> Query:
     compiled = compile_query(context, statement, None)
     return Query(
         sql=compiled.sql,

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from parser import nodes, printer
-from parser.compile import sql
-from parser.compile.context import Context
+from parser.ast.statement import Translate
+from parser.compile.base import sql
+from parser.compile.base.context import Context
 from parser.errors import SqlError
-from parser.plan import Output, Query
+from parser.plan.plan import Output, Query
+from parser.printer import printer
 
 _RELATION = "fanasehoana"
 #: Word after TO -> whether that is the Malagasy vocabulary.
 _TARGETS = {"sql": False, "gasy": True, "malagasy": True, "mg": True}
 
 
-def translate(context: Context, node: nodes.Translate) -> Query:
+def translate(context: Context, node: Translate) -> Query:
     """The statement as text; no name in it is looked up, so it needs no schema.
 
     The text is part of the plan, and the plan's key holds every literal. Raises unknown_vocabulary (22023) for a

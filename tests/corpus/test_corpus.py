@@ -11,8 +11,8 @@ import pytest
 from benchmarks.scripts import Scripts
 from dirk_gevent.engine.failures import statement_failure
 from parser.errors import SqlError
-from parser.printer import write
-from parser.shape import split
+from parser.normalize.shape import split
+from parser.printer.printer import write
 from tests.cluster import Cluster
 from tests.corpus.difference import Comparison, compare
 from tests.corpus.reader import CorpusError, Query, Statement, records

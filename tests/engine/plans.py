@@ -17,10 +17,11 @@ from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.faults import Overrun
 from dirk_gevent.engine.results import Outcome
 from dirk_gevent.log.entry import DatabaseChange, Draft, Entry, LoggedStatement, request_hash
-from parser.blocks import Blocks
 from parser.errors import SqlError
-from parser.plan import Args, CatalogChange, Change, Ddl, Output, Plan, Query, Shaped, Value
-from parser.shape import split
+from parser.normalize.shape import split
+from parser.normalize.template import Args, Shaped, Value
+from parser.plan.blocks import Blocks
+from parser.plan.plan import CatalogChange, Change, Ddl, Output, Plan, Query
 
 START_MS = 1_790_000_000_000
 

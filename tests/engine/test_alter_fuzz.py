@@ -20,9 +20,10 @@ from dirk_gevent.engine.results import converted
 from dirk_gevent.engine.transaction import Transaction
 from dirk_gevent.log.entry import LoggedStatement
 from parser.errors import SqlError
-from parser.printer import quoted
-from parser.schema import Schema, key
-from parser.shape import split
+from parser.names import key
+from parser.normalize.shape import split
+from parser.printer.writer import quoted
+from parser.schema.schema import Schema
 from tests.engine.alterations.world import Changes, Names, tables, view
 from tests.engine.constraints.changes import Statement
 from tests.engine.plans import START_MS

@@ -13,10 +13,11 @@ from dirk_gevent.engine.compiled import ParserCompiler
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.results import Outcome
-from parser.bind import in_order
-from parser.blocks import Blocks, blocks
-from parser.plan import Change, Shaped
-from parser.shape import split
+from parser.normalize.shape import split
+from parser.normalize.template import Shaped
+from parser.plan.bind import in_order
+from parser.plan.blocks import Blocks, blocks
+from parser.plan.plan import Change
 from tests.engine.plans import LogMaker, TestLimits, open_database, work
 
 pytestmark = pytest.mark.usefixtures("unwatched")

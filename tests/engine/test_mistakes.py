@@ -17,7 +17,7 @@ from dirk_gevent.engine.failures import DATA_ERRORS, statement_failure
 from dirk_gevent.messages.error_text import render
 from dirk_gevent.messages.texts import LANGUAGES
 from parser.errors import SqlError
-from parser.shape import split
+from parser.normalize.shape import split
 from tests.engine.mistaken_statements import SETTING, Mistakes
 from tests.engine.plans import START_MS, LogMaker, open_compiled, open_database, work
 from tests.parser.small_database import SmallDatabase

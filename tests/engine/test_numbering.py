@@ -13,7 +13,7 @@ import pytest
 
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
-from parser.shape import split
+from parser.normalize.shape import split
 from tests.engine.plans import LogMaker, open_database, rows_of, work
 
 ROUNDS = 30

@@ -14,7 +14,7 @@ from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.results import Outcome
 from dirk_gevent.messages.error_text import render
-from parser.shape import split
+from parser.normalize.shape import split
 from tests.engine.plans import START_MS, LogMaker, TestLimits, open_compiled, open_database, work
 
 pytestmark = pytest.mark.usefixtures("unwatched")

@@ -18,7 +18,7 @@ from dirk_gevent.engine.results import Relation, Row
 from dirk_gevent.engine.transaction import Transaction
 from dirk_gevent.log.entry import LoggedStatement
 from parser.errors import SqlError
-from parser.shape import split
+from parser.normalize.shape import split
 from tests.engine.plans import START_MS, LogMaker, open_compiled, open_database, work
 from tests.seeds import chosen_seed
 

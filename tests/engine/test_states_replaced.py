@@ -15,7 +15,7 @@ from dirk_gevent.engine.reissue import Place, reissue
 from dirk_gevent.engine.transaction import Transaction
 from dirk_gevent.log.entry import Entry, LoggedStatement
 from parser.errors import SqlError
-from parser.shape import split
+from parser.normalize.shape import split
 from tests.engine.plans import START_MS, LogMaker, TestLimits, open_database, work
 
 pytestmark = pytest.mark.usefixtures("unwatched")

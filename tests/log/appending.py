@@ -13,7 +13,7 @@ import gevent
 from dirk_gevent.config.settings import LogSettings
 from dirk_gevent.log.embedded import EmbeddedLog, clock_ms
 from dirk_gevent.log.entry import Draft, LoggedStatement, new_request_id
-from parser.plan import Shaped
+from parser.normalize.template import Shaped
 
 WRITERS = 8
 

@@ -16,7 +16,7 @@ from dirk_gevent.log.journal_file import JOURNAL_FILE, read_identity
 from dirk_gevent.log.rules import older_upto
 from dirk_gevent.messages.error_text import sentence
 from parser.errors import SqlError
-from parser.shape import split
+from parser.normalize.shape import split
 from tests.log.older import earlier_rules
 
 NOW_MS = 1_700_000_000_000

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from parser.statements import Statements
+from parser.grammar.statements import Statements
 
 
 @pytest.fixture(scope="session")

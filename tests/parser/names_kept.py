@@ -5,18 +5,19 @@ from __future__ import annotations
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
-from parser import nodes
-from parser.plan import Shaped
-from parser.shape import column_name
+from parser.ast.expression import Column
+from parser.ast.query import Item
+from parser.normalize.shape import column_name
+from parser.normalize.template import Shaped
 
 
 def as_it_was(tree: Any, again: Any, shaped: Shaped) -> Any:
     """`again`, what `tree` was printed as, without the names it got on the way. Fails for one that is another than the
     column had."""
-    is_item = isinstance(tree, nodes.Item) and isinstance(again, nodes.Item)
+    is_item = isinstance(tree, Item) and isinstance(again, Item)
     if is_item and tree.alias is None and again.alias is not None:
         assert again.alias.text == column_name(tree.source, tree.first_literal, shaped)
-        assert not isinstance(tree.expr, nodes.Column)
+        assert not isinstance(tree.expr, Column)
         again = replace(again, alias=None)
     if isinstance(tree, tuple) and isinstance(again, tuple) and len(tree) == len(again):
         return tuple(as_it_was(mine, other, shaped) for mine, other in zip(tree, again, strict=True))

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from parser import grammar
-from parser.keywords import KEYWORDS
-from parser.lexer import SIGNS
+from parser.grammar import grammar
+from parser.lexical.keywords import KEYWORDS
+from parser.lexical.lexer import SIGNS
 from tests.parser.twin_text import Choices
 
 Production = tuple[str, tuple[str, ...]]

@@ -8,12 +8,15 @@ import apsw
 
 from dirk_gevent.engine.definitions import define
 from dirk_gevent.engine.functions import EntryContext, register
-from parser.bind import bind, columns, rows
+from parser.compile.ddl.catalog import change_schema, load_schema
+from parser.compile.plans import Plans
 from parser.errors import SqlError
-from parser.plan import Args, CatalogChange, Change, Ddl, Query, Value
-from parser.plans import Plans, Statements
-from parser.schema import Schema, load
-from parser.shape import split
+from parser.grammar.statements import Statements
+from parser.normalize.shape import split
+from parser.normalize.template import Args, Value
+from parser.plan.bind import bind, columns, rows
+from parser.plan.plan import CatalogChange, Change, Ddl, Query
+from parser.schema.schema import Schema
 
 STATEMENTS = Statements()
 
@@ -83,9 +86,9 @@ class SmallDatabase:
             if change.source is not None:
                 values = (change.kind, change.key, change.name, change.source)
                 self.connection.execute("INSERT INTO dirk_catalog VALUES (?,?,?,?)", values)
-        changed = self.schema.changed(plan.catalog, self.schema.version + 1)
+        changed = change_schema(self.schema, plan.catalog, self.schema.version + 1)
         all_rows = self.connection.execute("SELECT kind, key, name, source FROM dirk_catalog").fetchall()
-        assert load([CatalogChange(*row) for row in all_rows], changed.version) == changed
+        assert load_schema([CatalogChange(*row) for row in all_rows], changed.version) == changed
         self.schema = changed
         return []
 

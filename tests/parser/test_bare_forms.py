@@ -7,10 +7,10 @@ import random
 
 import pytest
 
-from parser.compile.walk import every
-from parser.nodes_query import Compound
-from parser.shape import split
-from parser.statements import Statements
+from parser.ast.query import Compound
+from parser.ast.walk import every
+from parser.grammar.statements import Statements
+from parser.normalize.shape import split
 from tests.parser.small_database import SmallDatabase
 
 SEED = 20_261_133

@@ -5,9 +5,9 @@ from __future__ import annotations
 import apsw
 import pytest
 
-from parser.bind import bind, rows
-from parser.plan import Change, Query
-from parser.shape import split
+from parser.normalize.shape import split
+from parser.plan.bind import bind, rows
+from parser.plan.plan import Change, Query
 from tests.parser.small_database import SmallDatabase
 
 

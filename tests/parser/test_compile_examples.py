@@ -10,7 +10,7 @@ import pytest
 
 from dirk_gevent.protocol.splitter import StatementSplitter
 from parser.errors import SqlError
-from parser.shape import split
+from parser.normalize.shape import split
 from tests.parser.small_database import STATEMENTS, SmallDatabase
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

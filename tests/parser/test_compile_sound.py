@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from parser.plan import Change
-from parser.shape import split
+from parser.normalize.shape import split
+from parser.plan.plan import Change
 from tests.parser.small_database import SmallDatabase
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from dirk_gevent.engine.explain import explanation
-from parser import nodes
+from parser.ast.query import Query as QueryNode
+from parser.ast.statement import Delete, Insert, Update
 from parser.compile.algebra import lines
-from parser.plan import Explained, Query
-from parser.shape import split
-from parser.statements import Statements
+from parser.grammar.statements import Statements
+from parser.normalize.shape import split
+from parser.plan.plan import Explained, Query
 from tests.parser.small_database import SmallDatabase
 
 
@@ -127,7 +128,7 @@ def test_every_form_of_a_query_has_a_tree(statements: Statements, identity_lines
     for line in identity_lines:
         shaped = split(line)
         statement = statements.parse(shaped)
-        if isinstance(statement, nodes.Query | nodes.Insert | nodes.Update | nodes.Delete):
+        if isinstance(statement, QueryNode | Insert | Update | Delete):
             assert all(lines(statement, shaped.literals)), line
             trees += 1
     assert trees > 50

@@ -8,8 +8,8 @@ import pytest
 
 from dirk_gevent.engine.failures import statement_failure
 from parser.errors import SqlError
-from parser.routes import check_databases
-from parser.shape import split
+from parser.grammar.route import check_databases
+from parser.normalize.shape import split
 from tests.parser.small_database import STATEMENTS, SmallDatabase
 
 

@@ -11,11 +11,15 @@ from unittest.mock import Mock
 import pytest
 from ply import yacc
 
-from parser import grammar, keywords, nodes, printer, tables
+from parser.ast.expression import Binary, Unary
+from parser.ast.query import Item, Query, Select
 from parser.errors import SqlError
-from parser.plan import Kind, Route
-from parser.shape import source_text, split
-from parser.statements import Statements
+from parser.grammar import grammar, lr_tables
+from parser.grammar.route import Kind, Route
+from parser.grammar.statements import Statements
+from parser.lexical import keywords
+from parser.normalize.shape import source_text, split
+from parser.printer import printer
 from tests.parser.small_database import SmallDatabase
 
 _STATEMENT = re.compile(r"""(?:'(?:[^'\\]|''|\\.)*'|"(?:[^"\\]|""|\\.)*"|--[^\n]*|[^;])+;""")
@@ -71,17 +75,17 @@ def test_both_vocabularies_make_one_tree(statements: Statements) -> None:
 
 def test_precedence_of_both_nots(statements: Statements) -> None:
     query = statements.parse(split("alaivo tsy a = b, !a = b"))
-    assert isinstance(query, nodes.Query) and isinstance(query.body, nodes.Select)
-    loose, tight = (item.expr for item in query.body.items if isinstance(item, nodes.Item))
-    assert isinstance(loose, nodes.Unary) and isinstance(loose.operand, nodes.Binary)
-    assert isinstance(tight, nodes.Binary) and isinstance(tight.left, nodes.Unary)
+    assert isinstance(query, Query) and isinstance(query.body, Select)
+    loose, tight = (item.expr for item in query.body.items if isinstance(item, Item))
+    assert isinstance(loose, Unary) and isinstance(loose.operand, Binary)
+    assert isinstance(tight, Binary) and isinstance(tight.left, Unary)
 
 
 def test_items_know_their_source(statements: Statements) -> None:
     shaped = split("SELECT a  +\n 1, count( * ), 'x' || b AS n, (2) FROM t")
     query = statements.parse(shaped)
-    assert isinstance(query, nodes.Query) and isinstance(query.body, nodes.Select)
-    items = [item for item in query.body.items if isinstance(item, nodes.Item)]
+    assert isinstance(query, Query) and isinstance(query.body, Select)
+    items = [item for item in query.body.items if isinstance(item, Item)]
     names = [source_text(item.source, item.first_literal, shaped) for item in items]
     assert names == ["a + 1", "count( * )", "'x' || b", "(2)"]
 
@@ -264,10 +268,10 @@ def test_threads_share_the_statements(statements: Statements) -> None:
 @pytest.fixture
 def building(monkeypatch: pytest.MonkeyPatch) -> Mock:
     """The tables' building, which takes seconds: its result is what was built or read before, and calls are counted."""
-    found = tables.load()
+    found = lr_tables.load()
     productions = [(each.str, each.name, each.len, each.func, None, 0) for each in found.lr_productions]
     built = Mock(return_value=(found.lr_action, found.lr_goto, productions))
-    monkeypatch.setattr(tables, "build", built)
+    monkeypatch.setattr(lr_tables, "build", built)
     return built
 
 
@@ -293,5 +297,5 @@ def test_tables_without_a_place_to_keep_them(
 ) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    assert tables.load().lr_action
+    assert lr_tables.load().lr_action
     assert building.call_count == 1

@@ -11,8 +11,8 @@ from random import Random
 import pytest
 
 from parser.errors import SqlError
-from parser.plans import Statements
-from parser.shape import split, split_large_insert
+from parser.grammar.statements import Statements
+from parser.normalize.shape import split, split_large_insert
 from tests import hostile
 
 SIZE = 256 * 1024

@@ -11,10 +11,10 @@ import apsw
 import pytest
 
 from dirk_gevent.engine.failures import statement_failure
-from parser import nodes
-from parser.compile.functions import FUNCTIONS, Sort
-from parser.plan import CatalogChange, Query
-from parser.schema import load
+from parser.ast.statement import ColumnDef, Constraint, CreateDomain, CreateIndex, CreateTable, CreateView
+from parser.compile.ddl.catalog import change_schema, load_schema
+from parser.compile.expression.functions import FUNCTIONS, Sort
+from parser.plan.plan import CatalogChange, Query
 from tests.parser.small_database import SmallDatabase
 
 #: Every place of a definition where an expression stands, and statements that have one there. None of them may hold
@@ -101,8 +101,8 @@ def database() -> SmallDatabase:
 def test_the_places_are_all_that_there_are() -> None:
     """A definition that gets one more expression must be looked at here."""
     found = set()
-    parts = (nodes.CreateTable, nodes.CreateIndex, nodes.CreateView, nodes.CreateDomain, nodes.ColumnDef)
-    for kind in (*parts, *get_args(nodes.Constraint)):
+    parts = (CreateTable, CreateIndex, CreateView, CreateDomain, ColumnDef)
+    for kind in (*parts, *get_args(Constraint)):
         assert is_dataclass(kind)
         for field in fields(kind):
             if any(word in str(field.type) for word in ("Expr", "OrderTerm", "Query")):
@@ -228,13 +228,13 @@ def older() -> SmallDatabase:
     for kind, name, source, text in OLD:
         made.connection.execute(text)
         made.connection.execute("INSERT INTO dirk_catalog VALUES (?,?,?,?)", (kind, name, name, source))
-    made.schema = made.schema.changed(changes, 50)
+    made.schema = change_schema(made.schema, changes, 50)
     return made
 
 
 def test_what_an_earlier_build_took_is_still_read(older: SmallDatabase) -> None:
     rows = [CatalogChange(*row) for row in older.connection.execute("SELECT kind, key, name, source FROM dirk_catalog")]
-    assert load(rows, 50) == older.schema
+    assert load_schema(rows, 50) == older.schema
     assert older.run("select a from t where b < now()") == [(2,)]
     assert older.run("select a from v") == older.run("select a from w") == [(1,), (2,)]
     older.run("insert into o values (1, 2)")

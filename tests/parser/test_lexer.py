@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from parser.errors import SqlError
-from parser.lexer import MAX_NESTING, MAX_TOKENS, Lexer, SyntaxFault
-from parser.shape import split
+from parser.lexical.lexer import MAX_NESTING, MAX_TOKENS, Lexer, SyntaxFault
+from parser.normalize.shape import split
 
 
 def types(text: str) -> list[str]:

@@ -6,11 +6,11 @@ from itertools import pairwise
 
 import pytest
 
-from parser.compile import load
-from parser.grammar_base import grows
-from parser.plan import CatalogChange, Ddl
-from parser.schema import Schema
-from parser.statements import Statements
+from parser.compile.ddl import catalog
+from parser.grammar.base import grows
+from parser.grammar.statements import Statements
+from parser.plan.plan import CatalogChange, Ddl
+from parser.schema.schema import Schema
 from tests.parser.wide_statements import CASES, compiled, defined, definitions, expanded
 from tests.parser.work import bytecodes
 
@@ -30,7 +30,7 @@ def must_be_linear(work: list[int], about: str) -> None:
 
 def forget() -> None:
     """Definitions that were compiled before are compiled again."""
-    load._memory.clear()
+    catalog._memory.clear()
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -49,7 +49,7 @@ def work_of(name: str, n: int) -> int:
     def run() -> None:
         plan = compiled(expanded(text, n), schema)
         if isinstance(plan, Ddl):
-            schema.changed(plan.catalog, schema.version + 1)
+            catalog.change_schema(schema, plan.catalog, schema.version + 1)
 
     return bytecodes(run)
 
@@ -85,7 +85,7 @@ def test_a_catalog_is_loaded_in_linear_time(texts: tuple[str, ...], sizes: tuple
         things = [(kind, each) for kind, found in kinds.items() for each in found.values()]
         rows = [CatalogChange(kind, each.key, each.name, each.source) for kind, each in things]
         rows = rows if order == "as made" else rows[::-1]
-        work.append(bytecodes(lambda rows=rows: Schema().changed(rows, 1)))  # type: ignore[misc]
+        work.append(bytecodes(lambda rows=rows: catalog.load_schema(rows, 1)))  # type: ignore[misc]
     must_be_linear(work, str(texts))
 
 

@@ -12,11 +12,14 @@ from typing import Any
 import apsw
 
 from dirk_gevent.protocol.splitter import StatementSplitter
-from parser import nodes, printer
-from parser.compile import compile_statement
+from parser.ast.expression import Name
+from parser.ast.statement import Statement
+from parser.compile.statement import compile_statement
 from parser.errors import SqlError
-from parser.plan import Plan, Shaped
-from parser.shape import split
+from parser.normalize.shape import split
+from parser.normalize.template import Shaped
+from parser.plan.plan import Plan
+from parser.printer import printer
 from tests.parser.small_database import STATEMENTS, SmallDatabase
 
 SCRIPTS = Path(__file__).resolve().parents[1] / "corpus" / "scripts"
@@ -66,13 +69,13 @@ def others(value: Any, default: Any) -> Iterator[Any]:
         yield not value
     elif isinstance(value, tuple) and value:
         yield value[:-1]
-    elif isinstance(value, nodes.Name):
-        yield nodes.Name(value.text + "_x")
+    elif isinstance(value, Name):
+        yield Name(value.text + "_x")
     elif default is not MISSING and value != default and not isinstance(value, str | int):
         yield default
 
 
-def plan_of(tree: nodes.Statement, shaped: Shaped, database: SmallDatabase) -> Plan | str:
+def plan_of(tree: Statement, shaped: Shaped, database: SmallDatabase) -> Plan | str:
     """The plan, or the key of the error."""
     try:
         return compile_statement(tree, shaped, database.schema, False).plan

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from parser.bind import check_surplus
 from parser.errors import SqlError
-from parser.plan import Args
-from parser.shape import placed, split
+from parser.normalize.shape import placed, split
+from parser.normalize.template import Args
+from parser.plan.bind import check_surplus
 from tests.parser.small_database import SmallDatabase
 from tests.parser.twin_text import TEXTS
 

@@ -17,7 +17,7 @@ import pytest
 
 import dirk_gevent
 import parser
-from parser.repetition import optional, repeated
+from parser.lexical.repetition import optional, repeated
 
 ROOT = Path(__file__).parents[2]
 MODULES = sorted(

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from parser import printer
-from parser.shape import split
-from parser.statements import Statements
+from parser.grammar.statements import Statements
+from parser.normalize.shape import split
+from parser.printer import printer
 from tests.parser.names_kept import as_it_was
 
 

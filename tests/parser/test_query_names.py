@@ -8,8 +8,8 @@ import apsw
 import pytest
 
 from dirk_gevent.engine.failures import statement_failure
-from parser.plan import CatalogChange
-from parser.schema import load
+from parser.compile.ddl.catalog import load_schema
+from parser.plan.plan import CatalogChange
 from tests.parser.small_database import SmallDatabase
 
 SEED = 20_261_132
@@ -212,14 +212,14 @@ def test_what_an_earlier_release_kept_is_read(database: SmallDatabase, query: st
     view = f"create view v ({heads}) as {query}"
     assert database.error(view).sqlstate
     table = CatalogChange("table", "t", "t", "create table t (a ISA, b TEXT)")
-    assert load([table, CatalogChange("view", "v", "v", view)], 1).views["v"].columns[0].name == "p"
+    assert load_schema([table, CatalogChange("view", "v", "v", view)], 1).views["v"].columns[0].name == "p"
 
 
 def test_a_foreign_key_that_an_earlier_release_took_is_read() -> None:
     """UNIQUE (a, a) was a key of `a` to it: the table is there, and may be dropped."""
     parent = CatalogChange("table", "k", "k", "create table k (a ISA, unique (a, a))")
     child = CatalogChange("table", "c", "c", "create table c (a ISA references k (a))")
-    assert load([parent, child], 1).tables["c"].references[0].foreign_columns == ("a",)
+    assert load_schema([parent, child], 1).tables["c"].references[0].foreign_columns == ("a",)
 
 
 def test_a_view_that_means_nothing_any_more_keeps_no_database_from_opening() -> None:
@@ -230,7 +230,7 @@ def test_a_view_that_means_nothing_any_more_keeps_no_database_from_opening() -> 
     texts = {"v": "create view v as select nosuch from t", "w": "create view w as select * from v"}
     rows += [CatalogChange("view", name, name, text) for name, text in texts.items()]
     rows.append(CatalogChange("view", "x", "x", "create view x as select a from t"))
-    made.schema = load(rows, 1)
+    made.schema = load_schema(rows, 1)
     assert [name for name, view in made.schema.views.items() if view.is_outdated] == ["v", "w"]
     for text in ("select * from v", "select 1 from t, w", "describe v", "create view y as select * from w"):
         error = made.error(text)

@@ -9,22 +9,25 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from parser import nodes, printer
+from parser.ast import expression, query, statement
+from parser.ast.statement import Statement
 from parser.errors import SqlError
-from parser.plan import Shaped
-from parser.shape import split
-from parser.statements import Statements
+from parser.grammar.statements import Statements
+from parser.normalize.shape import split
+from parser.normalize.template import Shaped
+from parser.printer import printer
 from tests.parser.names_kept import as_it_was
 from tests.parser.sentences import Grammar, Production, productions
 from tests.parser.twin_text import Choices
 
+NODE_MODULES = (expression, query, statement)
 GRAMMAR = Grammar.read()
 ALL = productions()
 #: Statements made for each production; most parse, some are refused by what one token ahead can't tell.
 TRIES = 12
 
 
-def parsed(statements: Statements, text: str) -> tuple[nodes.Statement, Shaped] | None:
+def parsed(statements: Statements, text: str) -> tuple[Statement, Shaped] | None:
     """The statement's tree, None when it is none."""
     try:
         shaped = split(text)
@@ -34,7 +37,7 @@ def parsed(statements: Statements, text: str) -> tuple[nodes.Statement, Shaped] 
         return None
 
 
-def there_and_back(statements: Statements, text: str) -> nodes.Statement | None:
+def there_and_back(statements: Statements, text: str) -> Statement | None:
     """The tree of a text, after it went through both vocabularies unchanged."""
     found = parsed(statements, text)
     if found is None:
@@ -61,7 +64,7 @@ def kinds(node: object) -> Iterator[type]:
             yield from kinds(getattr(node, field.name))
 
 
-def some_statement(statements: Statements, choices: Choices, wanted: Production) -> nodes.Statement | None:
+def some_statement(statements: Statements, choices: Choices, wanted: Production) -> Statement | None:
     """A statement with this production, gone there and back; None when none of some tries is a statement."""
     for attempt in range(TRIES):
         found = there_and_back(statements, GRAMMAR.sentence(choices, wanted, attempt % 7 + 3))
@@ -87,8 +90,8 @@ def test_every_production_and_every_kind_of_node_survives(statements: Statements
         else:
             seen.update(kinds(tree))
     assert silent == []
-    every = {getattr(nodes, name) for name in nodes.__all__ if is_dataclass(getattr(nodes, name))}
-    assert sorted(each.__name__ for each in every - seen) == []
+    nodes = {each for module in NODE_MODULES for each in vars(module).values() if is_dataclass(each)}
+    assert sorted(each.__name__ for each in nodes - seen) == []
 
 
 @given(st.randoms(use_true_random=False), st.sampled_from(ALL), st.integers(4, 12))

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parser import shape
 from parser.errors import SqlError
-from parser.plan import Shaped
-from parser.shape import split
+from parser.normalize import shape
+from parser.normalize.shape import split
+from parser.normalize.template import Shaped
 
 
 @pytest.mark.parametrize(

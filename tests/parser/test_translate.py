@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from parser.errors import SqlError
-from parser.plan import Kind
-from parser.shape import split
-from parser.statements import Statements
+from parser.grammar.route import Kind
+from parser.grammar.statements import Statements
+from parser.normalize.shape import split
 from tests.parser.names_kept import as_it_was
 from tests.parser.small_database import SmallDatabase
 

@@ -9,10 +9,11 @@ from random import Random
 import pytest
 
 from dirk_gevent.protocol.splitter import StatementSplitter
-from parser import nodes
+from parser.ast.query import Query, Values
+from parser.ast.statement import Insert
 from parser.errors import SqlError
-from parser.shape import fill, split
-from parser.statements import Statements
+from parser.grammar.statements import Statements
+from parser.normalize.shape import fill, split
 from tests.corpus.reader import records
 from tests.parser.sentences import Grammar, productions
 from tests.parser.twin_changes import ANYTHING, CREATE_ANYTHING, change
@@ -66,8 +67,8 @@ def same_tree(statements: Statements, text: str) -> None:
             tree = statements.parse(plain)
         except SqlError:
             return
-        assert isinstance(tree, nodes.Insert) and tree.source is not None, text
-        assert isinstance(tree.source.body, nodes.Values) and tree.source == nodes.Query(tree.source.body), text
+        assert isinstance(tree, Insert) and tree.source is not None, text
+        assert isinstance(tree.source.body, Values) and tree.source == Query(tree.source.body), text
 
 
 # --- random statements ---------------------------------------------------------------------------------------

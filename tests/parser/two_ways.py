@@ -13,23 +13,28 @@ from typing import Any
 import apsw
 
 from dirk_gevent.engine.failures import statement_failure
-from parser import literal_text, nodes
-from parser.bind import bind, columns, rows
-from parser.blocks import blocks
-from parser.compile.context import Context
+from parser.ast.expression import Constant, Literal
+from parser.ast.query import Values
+from parser.ast.statement import Insert, Statement
+from parser.compile.base.context import Context
+from parser.compile.query.compilers import COMPILERS
 from parser.compile.statement import _compile, _reads
 from parser.errors import SqlError
-from parser.literals import Literals
-from parser.plan import Args, Change, Ddl, Plan, Query, Shaped, Value
-from parser.schema import key
-from parser.shape import split
+from parser.names import key
+from parser.normalize import literal_text
+from parser.normalize.literals import Literals
+from parser.normalize.shape import split
+from parser.normalize.template import Args, Shaped, Value
+from parser.plan.bind import bind, columns, rows
+from parser.plan.blocks import blocks
+from parser.plan.plan import Change, Ddl, Plan, Query
 from tests.parser.small_database import STATEMENTS, SmallDatabase, one_by_one
 
 _SPACE = " \t\r\n\f\v"
 
 
 def plainly_split(text: str) -> Shaped:
-    """As `parser.shape.split`, character by character and with every row. Raises SqlError as that does."""
+    """As `parser.normalize.shape.split`, character by character and with every row. Raises SqlError as that does."""
     reader = _Reader(text)
     while reader.at < len(text):
         reader.step()
@@ -194,20 +199,20 @@ class TwoWays:
         except _FAILURES as error:
             return Outcome(error=statement_failure(error).key)
 
-    def _single(self, tree: nodes.Statement) -> list[nodes.Statement]:
+    def _single(self, tree: Statement) -> list[Statement]:
         """Rows of VALUES that number themselves get their numbers one after the other."""
-        if not isinstance(tree, nodes.Insert) or tree.source is None or tree.source.limit or tree.source.order_by:
+        if not isinstance(tree, Insert) or tree.source is None or tree.source.limit or tree.source.order_by:
             return [tree]
         body, table = tree.source.body, self.long.schema.tables.get(key(tree.table.text))
-        if table is None or not table.numbered or not isinstance(body, nodes.Values):
+        if table is None or not table.numbered or not isinstance(body, Values):
             return [tree]
-        if not all(isinstance(cell, nodes.Literal | nodes.Constant) for row in body.rows for cell in row):
+        if not all(isinstance(cell, Literal | Constant) for row in body.rows for cell in row):
             return [tree]
-        sources = (replace(tree.source, body=nodes.Values((row,))) for row in body.rows)
+        sources = (replace(tree.source, body=Values((row,))) for row in body.rows)
         return [replace(tree, source=source) for source in sources]
 
-    def _long_plan(self, tree: nodes.Statement, shaped: Shaped) -> Plan:
-        context = Context(self.long.schema, Literals(shaped), for_write=not _reads(tree), written=True)
+    def _long_plan(self, tree: Statement, shaped: Shaped) -> Plan:
+        context = Context(self.long.schema, Literals(shaped), COMPILERS, for_write=not _reads(tree), written=True)
         return _compile(context, tree)
 
     def _contents(self, database: SmallDatabase) -> object:

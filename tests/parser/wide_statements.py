@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import re
 
-from parser.compile import compile_statement
-from parser.plan import Ddl, Plan
-from parser.schema import Schema
-from parser.shape import split
-from parser.statements import Statements
+from parser.compile.ddl.catalog import change_schema
+from parser.compile.statement import compile_statement
+from parser.grammar.statements import Statements
+from parser.normalize.shape import split
+from parser.plan.plan import Ddl, Plan
+from parser.schema.schema import Schema
 
 _STATEMENTS = Statements(cached_shapes=1)
 _EACH = re.compile(r"\[([^\]§]*)(?:§([^\]]*))?\]")
@@ -168,5 +169,5 @@ def defined(texts: list[str]) -> Schema:
     for text in texts:
         plan = compiled(text, schema)
         assert isinstance(plan, Ddl)
-        schema = schema.changed(plan.catalog, schema.version + 1)
+        schema = change_schema(schema, plan.catalog, schema.version + 1)
     return schema

@@ -7,8 +7,8 @@ import re
 
 import pytest
 
-from parser.compile.functions import FUNCTIONS as COMPILED
-from parser.keywords import FUNCTIONS, KEYWORDS, RESERVED
+from parser.compile.expression.functions import FUNCTIONS as COMPILED
+from parser.lexical.keywords import FUNCTIONS, KEYWORDS, RESERVED
 from tests.cluster import ROOT, Cluster
 from tests.reference import examples
 

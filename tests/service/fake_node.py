@@ -21,7 +21,7 @@ from dirk_gevent.loop.frame_socket import FrameSocket
 from dirk_gevent.replication import Acks, Hello, Standing
 from dirk_gevent.send_lane import SendLane
 from parser.errors import SqlError
-from parser.shape import split
+from parser.normalize.shape import split
 
 NOW_MS = 1_700_000_000_000
 

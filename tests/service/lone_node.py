@@ -16,7 +16,7 @@ from dirk_gevent.progress import Progress
 from dirk_gevent.session import Session, parse_request
 from dirk_gevent.wire import Wire
 from parser.errors import SqlError
-from parser.shape import split
+from parser.normalize.shape import split
 from tests.cluster import free_port
 from tests.engine.plans import LogMaker, work
 

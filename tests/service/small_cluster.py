@@ -38,7 +38,7 @@ from dirk_gevent.protocol import answer_bytes
 from dirk_gevent.proxy import ProxyHandler
 from dirk_gevent.service import Service
 from parser.errors import SqlError
-from parser.shape import split
+from parser.normalize.shape import split
 from tests.cluster import HOST, free_port
 from tests.service.fake_node import until
 

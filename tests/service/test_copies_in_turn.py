@@ -15,8 +15,8 @@ from dirk_gevent.service import Answer
 from dirk_gevent.session import Request, Session, parse_request
 from dirk_gevent.writes import Writes
 from parser.errors import SqlError
-from parser.shape import split
-from parser.statements import Statements
+from parser.grammar.statements import Statements
+from parser.normalize.shape import split
 
 _TEXT = "manampia ao@ t alaivo * ao@ hafa.t"
 _REFUSED = answer_bytes.message("Hadisoana : (42P01)", b'{"sqlstate":"42P01"}')

@@ -11,7 +11,7 @@ from dirk_gevent.log.contract import Chunk, Damage
 from dirk_gevent.log.entry import Draft, LoggedStatement, new_request_id
 from dirk_gevent.replication import Standing
 from parser.errors import SqlError
-from parser.shape import split
+from parser.normalize.shape import split
 from tests.service.fake_node import NOW_MS, FakeNode, append
 
 

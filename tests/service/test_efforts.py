@@ -15,7 +15,7 @@ from dirk_gevent.engine.at_work import Effort
 from dirk_gevent.host import Coordinator
 from dirk_gevent.log.entry import Draft, LoggedStatement, new_request_id
 from parser.errors import SqlError
-from parser.shape import split
+from parser.normalize.shape import split
 from tests.service.fake_node import NOW_MS, Connect, until
 
 LIMITS = Limits(wait_ms=5_000, statement_seconds=60.0)

@@ -13,7 +13,7 @@ from dirk_gevent.log.entry import Draft, LoggedStatement, new_request_id
 from dirk_gevent.protocol.frames import split_entries
 from dirk_gevent.replication import Standing
 from parser.errors import SqlError
-from parser.shape import split
+from parser.normalize.shape import split
 from tests.service.fake_node import NOW_MS, Connect, FakeNode, append, blocking, snapshot_at_head, until, upload
 
 

@@ -25,7 +25,7 @@ from dirk_gevent.log.entry import NO_CHAIN, Draft, Entry, LoggedStatement, chain
 from dirk_gevent.progress import Progress
 from dirk_gevent.replication import Acks, Hello, Standing
 from parser.errors import SqlError
-from parser.shape import split
+from parser.normalize.shape import split
 from tests.engine.plans import LogMaker, open_database
 from tests.service.fake_node import NOW_MS, Connect, append, until
 from tests.service.test_follower import entries

@@ -8,7 +8,7 @@ import pytest
 
 from dirk_gevent.quick import QuickReads
 from dirk_gevent.session import Request
-from parser.shape import split
+from parser.normalize.shape import split
 from tests.engine.plans import START_MS, LogMaker, open_compiled, open_database, work
 
 

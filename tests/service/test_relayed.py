@@ -15,8 +15,8 @@ from dirk_gevent.relayed import RelayedAnswer
 from dirk_gevent.service import Answer
 from dirk_gevent.session import Request, Session, parse_request
 from parser.errors import SqlError
-from parser.shape import split
-from parser.statements import Statements
+from parser.grammar.statements import Statements
+from parser.normalize.shape import split
 
 _PAGE = answer_bytes.encoded_page(b'"t"', b'[{"name":"2","origin":"t"}]', b'[["(1, 2)"]]', 1, 0)
 

@@ -13,7 +13,7 @@ from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.stream import RelationStream
 from dirk_gevent.session import Session
 from dirk_gevent.understand import HUB_CHARACTERS
-from parser.shape import split
+from parser.normalize.shape import split
 from tests.engine.plans import LogMaker, work
 from tests.service.fake_node import until
 from tests.service.lone_node import READ, Node

@@ -53,7 +53,7 @@ def test_public_names_are_documented() -> None:
 
 def is_grammar_rule(path: Path, name: str) -> bool:
     """PLY's rules are named for it; their docstrings are the grammar."""
-    return path.parent.name == "parser" and name.rpartition(".")[2].startswith(("p_", "t_"))
+    return path.parent.name == "grammar" and name.rpartition(".")[2].startswith(("p_", "t_"))
 
 
 def test_nothing_is_monkey_patched() -> None:

@@ -12,7 +12,7 @@ import pytest
 from dirk_gevent.messages import error_text, lookup
 from dirk_gevent.messages.texts import LANGUAGES
 from parser.errors import SqlError
-from parser.keywords import KEYWORDS
+from parser.lexical.keywords import KEYWORDS
 
 TEXTS = lookup.messages()
 #: What stands in a message to be typed or read as it is, in the quotes of each language.

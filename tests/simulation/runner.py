@@ -26,8 +26,8 @@ import gevent
 
 from dirk_gevent.config.settings import Role
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
-from parser.plans import Statements
-from parser.shape import split
+from parser.grammar.statements import Statements
+from parser.normalize.shape import split
 from tests.simulation.clients import LOG_ID, SCHEMA, Client, History, statement
 from tests.simulation.directed import draw
 from tests.simulation.disk import Image

@@ -251,9 +251,9 @@ def _quiet_dirk() -> None:
 
 def _share_grammar() -> None:
     """All simulated processes share the grammar's tables and what was parsed: neither ever changes."""
-    from parser import statements, tables
+    from parser.grammar import lr_tables, statements
 
-    put(tables, "load", lru_cache(maxsize=1)(tables.load))
+    put(lr_tables, "load", lru_cache(maxsize=1)(lr_tables.load))
     shared = lru_cache(maxsize=None)(statements.Statements()._parse)
     put(statements.Statements, "_parse", lambda _, shape: shared(shape))
 

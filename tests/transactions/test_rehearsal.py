@@ -16,7 +16,7 @@ from dirk_gevent.engine.results import Outcome, Relation
 from dirk_gevent.engine.transaction import Transaction, conflict
 from dirk_gevent.log.entry import Draft, Entry, LoggedStatement, request_hash
 from parser.errors import SqlError
-from parser.shape import split
+from parser.normalize.shape import split
 from tests.engine.plans import START_MS, LogMaker, open_compiled, open_database, work
 
 pytestmark = pytest.mark.usefixtures("unwatched")

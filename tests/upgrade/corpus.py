@@ -12,9 +12,10 @@ from pathlib import Path
 
 from dirk_gevent.protocol.splitter import StatementSplitter
 from parser.errors import SqlError
-from parser.plan import Kind, Route, Shaped
-from parser.shape import split
-from parser.statements import Statements
+from parser.grammar.route import Kind, Route
+from parser.grammar.statements import Statements
+from parser.normalize.shape import split
+from parser.normalize.template import Shaped
 from tests.cluster import ROOT
 from tests.corpus.reader import records
 from tests.upgrade.changed import FORMS, by_chance

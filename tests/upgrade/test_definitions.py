@@ -10,8 +10,9 @@ from random import Random
 
 import pytest
 
-from parser.plan import CatalogChange
-from parser.schema import Schema, load
+from parser.compile.ddl.catalog import load_schema
+from parser.plan.plan import CatalogChange
+from parser.schema.schema import Schema
 from tests.cluster import clean_environ
 from tests.engine.mistaken_statements import SETTING as SETTING_OF_MISTAKES
 from tests.engine.mistaken_statements import Mistakes
@@ -54,4 +55,4 @@ def _taken(code: Path, asked: Path, setting: tuple[str, ...], texts: list[str]) 
     )
     told = json.loads(done.stdout)
     base = [CatalogChange(*row) for row in told["setting"]]
-    return [(load([*base, CatalogChange(*row)], 1), row[3]) for row in told["taken"]]
+    return [(load_schema([*base, CatalogChange(*row)], 1), row[3]) for row in told["taken"]]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 
-from parser.printer import quoted
-from parser.schema import Schema, Table
+from parser.printer.writer import quoted
+from parser.schema.schema import Schema, Table
 
 _NULLS = " ON DELETE SET NULL ON UPDATE CASCADE"
 ACTIONS = ("", " ON DELETE CASCADE", _NULLS, " ON DELETE RESTRICT", " ON UPDATE CASCADE")

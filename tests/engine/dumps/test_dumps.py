@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-import parser.schema
 from dirk_gevent.driver.client_splitter import Statement, StatementReader
 from dirk_gevent.engine import records
 from dirk_gevent.engine.connection import open_reader
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.dump import dump_file
 from dirk_gevent.engine.functions import EntryContext
+from parser.compile.ddl.catalog import load_schema
 from parser.errors import SqlError
-from parser.plan import CatalogChange
-from parser.printer import quoted
+from parser.plan.plan import CatalogChange
+from parser.printer.writer import quoted
 from tests.engine.dumps.northwind import NORTHWIND
 from tests.engine.dumps.schemas import Schemas
 from tests.engine.plans import open_compiled, outcomes, rows_of
@@ -224,7 +224,7 @@ def test_a_table_that_was_altered_says_the_same_again(
     seed = random.randrange(10**9)
     print(f"seed {seed}")
     apply(one, *Schemas(seed).statements())
-    for table in sorted(parser.schema.load(_catalog(one), 0).tables.values(), key=lambda table: table.key):
+    for table in sorted(load_schema(_catalog(one), 0).tables.values(), key=lambda table: table.key):
         name, column = quoted(table.name), quoted(table.columns[-1].name)
         apply(one, f"alter table {name} add column later ISA default 5", f"alter table {name} drop column {column}")
         renamed = quoted(f"{table.name}!")

@@ -1,0 +1,214 @@
+"""What one compilation knows and gathers: schema, literals, parameters, tables read, whether answers repeat."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Protocol
+
+from parser.ast.expression import Call, Name
+from parser.ast.query import Query
+from parser.compile.base import sql
+from parser.compile.base.result import Compiled
+from parser.compile.base.scope import Scope
+from parser.compile.base.sql import Expression
+from parser.compile.base.trace import Trace
+from parser.errors import SqlError
+from parser.names import key, nearest
+from parser.normalize.literals import Literals
+from parser.normalize.template import Value
+from parser.plan.bind import in_order
+from parser.plan.plan import Bind
+from parser.schema.domains import Named, built_in_names
+from parser.schema.schema import Domain, Schema, Table, Thing, View
+
+#: SQLite takes 32,766 variables; literals past this position are written into the SQL.
+MAX_BOUND_LITERALS = 32_000
+_MAX_VARIABLES = 32_766
+
+
+class Tolerance(IntEnum):
+    """What a compilation lets pass that is no longer taken: what an earlier build stored must still be read.
+
+    RULES: what a statement may not say any more (`Context.refuse`). NAMES: what that build did not look at or took to
+    mean something else, too (`Context.refuse_new`): good for a definition's columns, not for its SQL.
+    """
+
+    NONE = 0
+    RULES = 1
+    NAMES = 2
+
+
+class QueryCompiler(Protocol):
+    """What compiles a whole query (`query.compile_query`)."""
+
+    def __call__(
+        self, context: Context, query: Query, parent: Scope | None, named: bool = False, first_row: bool = False
+    ) -> Compiled: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Compilers:
+    """What compiles function calls and whole queries, for the compilers that these are built on: an expression may hold
+    either, FROM and WITH hold queries."""
+
+    call: Callable[[Env, Call], Expression]
+    query: QueryCompiler
+
+
+@dataclass(slots=True)
+class Context:
+    """The state of compiling one statement.
+
+    `for_write`: what it computes must come out the same on every node. `inline`: the text is kept by SQLite
+    (views, CHECKs), so literals are written into it and parameters refused. `written`: literals alone are. `pure`:
+    SQLite keeps it where it allows deterministic functions only, so none of ours is called that raises. `clause`: what
+    it stands in, where SQLite takes no subquery; `kept`: what it comes to is kept, so it may not change with time.
+    `is_blind`: a name was let pass (`Tolerance.NAMES`).
+    `reusable`: the plan is good for other requests of its shape. `shown`: what tables are called in the
+    statement, by the alias that the SQL gives them. `cells`: as `plan.Change` has them. `named`: where each column was
+    found that was looked up so far; `gathered`: the levels that an aggregate in a query inside them belongs to.
+    `trace`: what each name of the text was found as, for those that ask.
+    """
+
+    schema: Schema
+    literals: Literals
+    compilers: Compilers
+    for_write: bool = False
+    inline: bool = False
+    written: bool = False
+    pure: bool = False
+    clause: str = ""
+    kept: bool = False
+    tolerance: Tolerance = Tolerance.NONE
+    is_blind: bool = False
+    reusable: bool = True
+    repeatable: bool = True
+    tables: dict[str, None] = field(default_factory=dict)
+    uses: set[str] = field(default_factory=set)
+    domains: set[str] = field(default_factory=set)
+    found: dict[tuple[str, str], Thing | None] = field(default_factory=dict)
+    shown: dict[str, str] = field(default_factory=dict)
+    cells: dict[str, int] = field(default_factory=dict)
+    trace: Trace | None = None
+    named: list[Scope] = field(default_factory=list)
+    gathered: list[Scope] = field(default_factory=list)
+    _aliases: int = 0
+    _arguments: dict[Bind, int] = field(default_factory=dict)
+    _highest: int = 0
+
+    def refuse(self, error: SqlError) -> None:
+        """Raises `error`, unless a definition is read again that an earlier build took."""
+        if self.tolerance < Tolerance.RULES:
+            raise error
+
+    def refuse_new(self, error: SqlError) -> None:
+        """Raises `error`, unless a stored definition is read that is not to be made anew from it."""
+        if self.tolerance < Tolerance.NAMES:
+            raise error
+
+    def must_repeat(self, name: str, place: int) -> None:
+        """Refuses function `name`, whose answer changes with time, in what is kept (not_repeatable, 42P17)."""
+        self.repeatable = False
+        if self.kept:
+            self.refuse(SqlError("not_repeatable", what=self.clause, name=name, place=place))
+
+    # --- names of the schema ---
+
+    def relation(self, name: str) -> Table | View | None:
+        """The table or view called `name`, noted as something the plan depends on."""
+        name_key = key(name)
+        table = self.schema.tables.get(name_key)
+        self.found["table", name_key] = table
+        if table is not None:
+            return table
+        view = self.schema.views.get(name_key)
+        self.found["view", name_key] = view
+        return view
+
+    def table(self, name: Name) -> Table:
+        """The table called `name`. Raises unknown_table, or not_a_table (42809) for a view."""
+        found = self.relation(name.text)
+        if found is None:
+            raise self.unknown_table(name)
+        if isinstance(found, View):
+            raise SqlError("not_a_table", name=found.name, place=name.place)
+        return found
+
+    def unknown_table(self, name: Name) -> SqlError:
+        """The error for a table that is not there, with the nearest one that is."""
+        known = [each.name for each in self.schema.tables.values()]
+        known += [each.name for each in self.schema.views.values()]
+        return SqlError("unknown_table", name=name.text, nearest=nearest(name.text, known), place=name.place)
+
+    def domain(self, name: str) -> Named:
+        """The named domain `name`. Raises unknown_domain (42704)."""
+        name_key = key(name)
+        found: Domain | None = self.schema.domains.get(name_key)
+        self.found["domain", name_key] = found
+        if found is None:
+            known = [each.name for each in self.schema.domains.values()]
+            known += [word.upper() for word in built_in_names()]
+            raise SqlError("unknown_domain", name=name, nearest=nearest(name, known))
+        self.domains.add(name_key)
+        return Named(found.name, found.atoms)
+
+    def read(self, relation: Table | View) -> None:
+        """Notes that the statement reads `relation`, and all that a view reads."""
+        self.uses.add(relation.key)
+        if isinstance(relation, View):
+            self.tables.update(dict.fromkeys(relation.tables))
+            self.repeatable = self.repeatable and relation.repeatable
+        else:
+            self.tables[relation.name] = None
+
+    # --- text of the statement ---
+
+    def alias(self) -> str:
+        """A fresh name for a table of a FROM, so that SQLite's own name rules never apply."""
+        self._aliases += 1
+        return f"t{self._aliases}"
+
+    def literal(self, position: int) -> str:
+        """The literal as a parameter, or written out where SQLite keeps the text or the number is too high."""
+        if self.inline or self.written or position >= MAX_BOUND_LITERALS:
+            return sql.literal(self.literals.value(position))
+        self._highest = max(self._highest, position + 1)
+        return f"?{position + 1}"
+
+    def argument(self, bind: Bind) -> str:
+        """A `?` or `$name` argument as a parameter."""
+        if self.inline:
+            raise SqlError("argument_not_allowed")
+        number = self._arguments.setdefault(bind, self._bound_literals() + len(self._arguments) + 1)
+        if number > _MAX_VARIABLES:
+            raise SqlError("too_many_values")
+        return f"?{number}"
+
+    def value(self, value: Value) -> str:
+        """A value known now, written into the SQL."""
+        return sql.literal(value)
+
+    def binds(self) -> tuple[Bind, ...]:
+        """What `?1 ?2 …` of the finished SQL take."""
+        if not self._arguments:
+            return in_order(self._highest)
+        return (*range(self._bound_literals()), *self._arguments)
+
+    def _bound_literals(self) -> int:
+        return min(self.literals.count(), MAX_BOUND_LITERALS)
+
+
+@dataclass(frozen=True, slots=True)
+class Env:
+    """Where an expression is compiled: the statement's context and the names in reach."""
+
+    context: Context
+    scope: Scope
+
+
+def must_be_understood(found: Table | View, name: Name) -> None:
+    """Refuses a view of an earlier build that means nothing any more (view_outdated, 55000)."""
+    if isinstance(found, View) and found.is_outdated:
+        raise SqlError("view_outdated", name=found.name, place=name.place)

@@ -1,0 +1,218 @@
+"""A catalog's rows back into a schema: every object's DDL is parsed and defined again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+from threading import Lock
+from types import MappingProxyType
+from typing import Any, TypeAlias
+
+from cachetools import LRUCache
+
+from parser.ast.expression import Atom
+from parser.ast.query import TableRef
+from parser.ast.statement import CreateDomain, CreateIndex, CreateTable, CreateView, ForeignKey, Statement
+from parser.ast.walk import every
+from parser.compile.base.context import Context, Tolerance
+from parser.compile.ddl.define import define_domain, define_index, define_table, define_view
+from parser.compile.query.compilers import COMPILERS
+from parser.errors import SqlError
+from parser.grammar.statements import Statements
+from parser.names import key
+from parser.normalize.literals import Literals
+from parser.normalize.shape import split, text
+from parser.normalize.template import Shaped
+from parser.plan.plan import CatalogChange
+from parser.printer.printer import write
+from parser.schema.schema import Schema, Thing, View
+
+_ORDER = ("domain", "table", "index", "view")
+
+
+def load_schema(rows: Iterable[CatalogChange], version: int) -> Schema:
+    """The schema that a catalog's rows describe. Raises SqlError when a row's DDL can't be understood any more."""
+    return change_schema(Schema(), rows, version)
+
+
+def change_schema(
+    base: Schema, changes: Iterable[CatalogChange], version: int, tolerance: Tolerance = Tolerance.NAMES
+) -> Schema:
+    """`base` after a DDL. Only what `changes` name is parsed, in whatever order it comes; what nothing touched stays
+    the same object.
+
+    `tolerance`: what a definition may hold that no statement may say any more.
+    """
+    loading = _Loading(base, version, tolerance)
+    waiting = [change for change in changes if loading.begins(change)]
+    waiting.sort(key=lambda change: _ORDER.index(change.kind))
+    while waiting:
+        waiting = loading.define_some(waiting)
+    return loading.schema
+
+
+#: Kind and key: what an object is found by.
+_At: TypeAlias = tuple[str, str]
+
+
+class _Loading:
+    """A schema under construction: `schema` shows what has been defined so far."""
+
+    def __init__(self, base: Schema, version: int, tolerance: Tolerance) -> None:
+        tables, views, domains, indexes = dict(base.tables), dict(base.views), dict(base.domains), dict(base.indexes)
+        self.schema = Schema(
+            version,
+            MappingProxyType(tables),
+            MappingProxyType(views),
+            MappingProxyType(domains),
+            MappingProxyType(indexes),
+        )
+        self._things: dict[str, dict[str, Any]] = {
+            "table": tables, "view": views, "domain": domains, "index": indexes
+        }  # fmt: skip
+        self._tolerance = tolerance
+        self._undefined: dict[_At, CatalogChange] = {}
+        self._failures: dict[_At, SqlError] = {}
+
+    def begins(self, change: CatalogChange) -> bool:
+        """Takes out what `change` is about; whether there is something to define in its place."""
+        self._things[change.kind].pop(change.key, None)
+        return change.source is not None
+
+    def define_some(self, waiting: list[CatalogChange]) -> list[CatalogChange]:
+        """Defines what can be; what needs an object that can't be yet comes back. Raises when nothing could be.
+
+        A stored view of an earlier build that means nothing any more keeps no database from being opened.
+        """
+        self._undefined = {_at(change): change for change in waiting}
+        self._failures = {}
+        for change in waiting:
+            if _at(change) not in self._failures:
+                self._define_with_needs(change)
+        if len(self._undefined) == len(waiting):
+            self._let_pass(waiting)
+        return list(self._undefined.values())
+
+    def _let_pass(self, waiting: list[CatalogChange]) -> None:
+        """Takes the first view for an outdated one; raises why nothing could be defined where there is none."""
+        change = next((each for each in waiting if each.kind == "view"), None)
+        if change is None or self._tolerance < Tolerance.NAMES:
+            raise self._failures[_at(waiting[0])]
+        names = (change.name,)
+        outdated = View(change.name, change.key, (), change.source or "", names, frozenset(), is_outdated=True)
+        self._things["view"][change.key] = outdated
+        del self._undefined[_at(change)]
+
+    def _define_with_needs(self, change: CatalogChange) -> None:
+        """Defines `change`, and before it what it names: each is tried twice at most, however they are ordered."""
+        steps = [change]
+        while steps:
+            at = _at(steps[-1])
+            is_first = at not in self._failures
+            if at not in self._undefined or self._is_defined(at, steps[-1]):
+                steps.pop()
+            elif is_first and (needed := self._needed(steps[-1])):
+                steps += needed
+            else:
+                steps.pop()
+
+    def _is_defined(self, at: _At, change: CatalogChange) -> bool:
+        try:
+            self._things[change.kind][change.key] = _define(self.schema, change, self._tolerance)
+        except SqlError as error:
+            self._failures[at] = error
+            return False
+        del self._undefined[at]
+        return True
+
+    def _needed(self, change: CatalogChange) -> list[CatalogChange]:
+        """What `change` names and nobody has tried to define yet."""
+        named = _named(change.source or "")
+        places = [(kind, name) for name in named for kind in self._things]
+        return [self._undefined[at] for at in places if at in self._undefined and at not in self._failures]
+
+
+def _at(change: CatalogChange) -> _At:
+    return change.kind, change.key
+
+
+def _named(source: str) -> set[str]:
+    """The keys of the tables, views and domains in a definition's text."""
+    try:
+        _, statement = parsed(source)
+    except SqlError:
+        return set()
+    names = [each.name for each in every(statement, TableRef)]
+    names += [each.name for each in every(statement, Atom)]
+    names += [each.table for each in every(statement, ForeignKey)]
+    names += [each.table for each in every(statement, CreateIndex)]
+    return {key(name.text) for name in names}
+
+
+@lru_cache(maxsize=1)
+def _statements() -> Statements:
+    """A parser for catalogs alone: each source is parsed once, there is nothing to keep."""
+    return Statements(cached_shapes=1)
+
+
+def parsed(source: str) -> tuple[Shaped, Statement]:
+    """A definition's text as the catalog keeps it, split and parsed."""
+    shaped = split(source)
+    return shaped, _statements().parse(shaped)
+
+
+def source_of(shaped: Shaped, statement: Statement) -> str:
+    """A definition's text as the catalog is to keep it: as it was written, but for the names of databases, since the
+    database may come to have another name (a dump that is loaded elsewhere)."""
+    if "." in shaped.shape and _statements().databases(shaped):
+        return write(statement, shaped)
+    return text(shaped)
+
+
+#: What each source was defined as last and what names were found as then; apart where a name was let pass.
+_Memory = tuple[Thing, tuple[tuple[str, str, Thing | None], ...]]
+_memory: LRUCache[tuple[str, str, bool], _Memory] = LRUCache(20_000)
+_memory_lock = Lock()
+
+
+def _define(schema: Schema, change: CatalogChange, tolerance: Tolerance) -> Thing:
+    """The object of a catalog row. A row defined before against the same objects gives the same object again, so
+    that a schema loaded anew leaves plans good and costs no parsing."""
+    source = change.source or ""
+    for is_blind in (False, True)[: tolerance]:
+        known = _remembered(schema, change.kind, source, is_blind)
+        if known is not None:
+            return known
+    shaped, statement = parsed(source)
+    context = Context(schema, Literals(shaped), COMPILERS, tolerance=tolerance)
+    thing = _definition(context, statement, source)
+    found = tuple((*names, each) for names, each in context.found.items())
+    with _memory_lock:
+        _memory[change.kind, source, context.is_blind] = (thing, found)
+    return thing
+
+
+def _remembered(schema: Schema, kind: str, source: str, is_blind: bool) -> Thing | None:
+    with _memory_lock:
+        known = _memory.get((kind, source, is_blind))
+    is_good = known is not None and all(_lookup(schema, *names) is thing for *names, thing in known[1])
+    return known[0] if known is not None and is_good else None
+
+
+def _lookup(schema: Schema, kind: str, name: str) -> Thing | None:
+    if kind == "table":
+        return schema.tables.get(name)
+    return schema.views.get(name) if kind == "view" else schema.domains.get(name)
+
+
+def _definition(context: Context, statement: Statement, source: str) -> Thing:
+    match statement:
+        case CreateDomain():
+            return define_domain(context, statement, source)
+        case CreateTable():
+            return define_table(context, statement, source)
+        case CreateView():
+            return define_view(context, statement, source)[0]
+        case CreateIndex():
+            return define_index(context, statement, source)[0]
+    raise SqlError("internal")

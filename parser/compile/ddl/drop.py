@@ -1,0 +1,65 @@
+"""DROP of tables, domains, views and indexes."""
+
+from __future__ import annotations
+
+from parser.ast.statement import Drop
+from parser.compile.base import sql
+from parser.compile.base.context import Context
+from parser.compile.ddl.objects import nothing, things, unknown
+from parser.compile.dml import numbering
+from parser.errors import SqlError
+from parser.names import key
+from parser.plan.plan import CatalogChange, Ddl
+from parser.schema.schema import Domain, Index, Schema, Table, Thing
+
+
+def drop(context: Context, node: Drop) -> Ddl:
+    """DROP. Raises in_use (2BP01) when something else needs the object, and unknown_… when it is not there."""
+    schema, kind, name_key = context.schema, node.kind, key(node.name.text)
+    verb = f"drop_{kind}"
+    found = things(schema, kind).get(name_key)
+    if found is None:
+        if node.optional:
+            return nothing(verb, kind, node.name.text)
+        raise unknown(schema, kind, node.name)
+    user = _user_of(schema, found)
+    if user:
+        raise SqlError("in_use", name=found.name, user=user, place=node.name.place)
+    changes = [CatalogChange(kind, name_key, found.name, None)]
+    if isinstance(found, Table):
+        gone = (each for each in schema.indexes.values() if each.table == name_key)
+        changes += [CatalogChange("index", each.key, each.name, None) for each in gone]
+    texts: tuple[str, ...] = () if isinstance(found, Domain) else (f"DROP {kind.upper()} {sql.name(found.name)}",)
+    texts += numbering.dropped(found) if isinstance(found, Table) else ()
+    return Ddl(texts, tuple(changes), verb, kind, found.name)
+
+
+def _user_of(schema: Schema, found: Thing) -> str:
+    """The name of something that needs `found`; '' when nothing does."""
+    if isinstance(found, Domain):
+        tables = (each.name for each in schema.tables.values() if found.key in each.domains)
+        inner = (each.name for each in schema.domains.values() if found.key in each.domains)
+        return next(tables, "") or next(inner, "")
+    if isinstance(found, Index):
+        return _child_of_index(schema, found)
+    views = (each.name for each in schema.views.values() if found.key in each.uses)
+    children = (
+        each.name
+        for each in schema.tables.values()
+        if each.key != found.key and any(reference.table == found.key for reference in each.references)
+    )
+    return next(views, "") or next(children, "")
+
+
+def _child_of_index(schema: Schema, index: Index) -> str:
+    """The name of a table with a foreign key that nothing but this index makes good; '' when there is none."""
+    keys = [set(each) for each in schema.tables[index.table].unique]
+    others = (each for each in schema.indexes.values() if each.table == index.table and each is not index)
+    keys += [set(each.key_columns) for each in others]
+    mine = set(index.key_columns)
+    children = (
+        table.name
+        for table in schema.tables.values()
+        if any(each.table == index.table and set(each.foreign_columns) == mine for each in table.references)
+    )
+    return "" if not mine or mine in keys else next(children, "")

@@ -1,0 +1,37 @@
+"""The objects of a schema by the words that statements have for their kinds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from parser.ast.expression import Name
+from parser.errors import SqlError
+from parser.names import nearest
+from parser.plan.plan import Ddl
+from parser.schema.schema import Schema, Thing
+
+
+def nothing(verb: str, kind: str, name: str) -> Ddl:
+    """What IF EXISTS and IF NOT EXISTS come to when there is nothing to do."""
+    return Ddl((), (), verb, kind, name)
+
+
+def things(schema: Schema, kind: str) -> Mapping[str, Thing]:
+    """The tables, views, domains or indexes of `schema` by key; `kind` in the singular."""
+    if kind == "table":
+        return schema.tables
+    if kind == "view":
+        return schema.views
+    return schema.domains if kind == "domain" else schema.indexes
+
+
+def unknown(schema: Schema, kind: str, name: Name) -> SqlError:
+    """The error for an object that is not there, with the nearest one that is."""
+    known = [each.name for each in things(schema, kind).values()]
+    error = {
+        "table": "unknown_table",
+        "view": "unknown_view",
+        "domain": "unknown_domain",
+        "index": "unknown_index",
+    }
+    return SqlError(error[kind], name=name.text, nearest=nearest(name.text, known), place=name.place)

@@ -1,0 +1,20 @@
+"""REINDEX and ANALYZE."""
+
+from __future__ import annotations
+
+from parser.ast.statement import Upkeep
+from parser.compile.base import sql
+from parser.compile.base.context import Context
+from parser.names import key
+from parser.plan.plan import Ddl
+
+
+def upkeep(context: Context, node: Upkeep) -> Ddl:
+    """REINDEX of an index, a table or everything; ANALYZE, which leaves all as it is: statistics would let two nodes
+    choose plans, and so orders of rows, that differ. Raises unknown_table."""
+    if node.name is None:
+        return Ddl(("REINDEX",) if node.verb == "reindex" else (), (), node.verb, "", "")
+    index = context.schema.indexes.get(key(node.name.text))
+    name = index.name if index is not None else context.table(node.name).name
+    texts = (f"REINDEX {sql.name(name)}",) if node.verb == "reindex" else ()
+    return Ddl(texts, (), node.verb, "", name)

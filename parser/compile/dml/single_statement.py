@@ -1,0 +1,65 @@
+"""Rows of an INSERT that must be inserted by one statement of SQLite's.
+
+Rows of plain values are one row shape, run once for each of them. But a foreign key is looked at when a statement
+ends: rows that refer to each other, or that replace what others refer to, stand only together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields, is_dataclass, replace
+from typing import Any
+
+from parser.ast.expression import Literal
+from parser.ast.query import Values
+from parser.ast.statement import Insert
+from parser.compile.base.context import Context
+from parser.names import key
+from parser.normalize.literals import Literals
+from parser.normalize.template import Shaped
+from parser.schema.schema import Schema
+
+
+def stand_together(schema: Schema, node: Insert) -> bool:
+    """Whether a foreign key may hold for all rows of `node` and not for each row by itself."""
+    table = schema.tables.get(key(node.table.text))
+    if table is None:
+        return False
+    if any(each.table == table.key for each in table.references):
+        return True
+    if node.conflict != "replace" and not node.upserts:
+        return False
+    # A later row may take back what an earlier one broke.
+    children = (each for other in schema.tables.values() for each in other.references if each.table == table.key)
+    return bool(table.references) or any(children)
+
+
+def together(context: Context, node: Insert) -> tuple[Context, Insert]:
+    """The same INSERT with every row of the request in it, and a context in which its literals are written out."""
+    shaped = context.literals.shaped
+    start, width = shaped.row_start, shaped.row_width
+    skipped = width * (shaped.rows - 1)
+    whole = Shaped("", shaped.literals, shaped.texts)
+    assert node.source is not None
+    body = Values(
+        tuple(
+            tuple(Literal(index, "value") for index in range(first, first + width))
+            for first in range(start, start + width * shaped.rows, width)
+        ),
+        node.source.body.place,
+    )
+    rest = _shifted(replace(node, source=None), start + width, skipped)
+    context.reusable = False
+    return replace(context, literals=Literals(whole), written=True), replace(
+        rest, source=replace(node.source, body=body)
+    )
+
+
+def _shifted(node: Any, first: int, by: int) -> Any:
+    """A tree whose literals from `first` on are `by` further."""
+    if isinstance(node, Literal):
+        return replace(node, index=node.index + by) if node.index >= first else node
+    if isinstance(node, tuple):
+        return tuple(_shifted(each, first, by) for each in node)
+    if not is_dataclass(node) or isinstance(node, type):
+        return node
+    return replace(node, **{each.name: _shifted(getattr(node, each.name), first, by) for each in fields(node)})

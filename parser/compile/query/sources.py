@@ -1,0 +1,251 @@
+"""FROM: tables, views, subqueries and joins, with the columns that they offer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from parser.ast.expression import Expr, Name
+from parser.ast.query import Derived, Join, Source, TableCall, TableRef
+from parser.compile.base import sql
+from parser.compile.base.context import Context, Env, Tolerance, must_be_understood
+from parser.compile.base.result import fields_of
+from parser.compile.base.scope import CommonTable, Field, FieldsByKey, Scope, fields_by_key
+from parser.compile.base.sql import ANY_RISK, NO_RISK, Risk
+from parser.compile.expression.expressions import condition
+from parser.errors import SqlError
+from parser.names import key, nearest
+from parser.schema.domains import is_moment
+from parser.schema.schema import Column, View
+
+#: SQLite joins at most this many tables.
+_MAX_TABLES = 64
+_JOIN_WORDS = {
+    "inner": "JOIN",
+    "cross": "JOIN",
+    "left": "LEFT JOIN",
+    "right": "RIGHT JOIN",
+    "full": "FULL JOIN",
+}
+
+
+#: Functions that give rows, and the columns of those. They take a JSON text and, perhaps, a path into it.
+TABLE_FUNCTIONS = dict.fromkeys(
+    ("json_each", "json_tree"), ("key", "value", "type", "atom", "id", "parent", "fullkey", "path")
+)
+_MOST_ARGUMENTS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class From:
+    """A FROM, or a part of it: its text, what `*` and unqualified names see, fields by table or alias.
+
+    `relation` is the name of its first table; `outer` says that a RIGHT or FULL JOIN is in it.
+    """
+
+    text: str
+    fields: tuple[Field, ...]
+    sources: dict[str, tuple[Field, ...]]
+    relation: str
+    count: int = 1
+    outer: bool = False
+
+    def scope(self, parent: Scope | None, is_part: bool = False) -> Scope:
+        """The names that it brings into reach. `is_part`: those of `parent` are of the same query."""
+        return Scope(parent=parent, fields=self.fields, sources=self.sources, is_part=is_part)
+
+
+def compile_sources(context: Context, items: tuple[Source, ...], parent: Scope | None) -> From:
+    """The comma-separated items of a FROM."""
+    whole = _compile(context, items[0], parent, None)
+    for item in items[1:]:
+        right = _compile(context, item, parent, whole)
+        if right.outer:
+            # It stands in parentheses, where its conditions can't name what is left of it.
+            right = _compile(context, item, parent, None)
+        text = f"({right.text})" if right.outer else right.text
+        whole = _together(whole, right, f"{whole.text} JOIN {text}", whole.fields + right.fields)
+    if whole.count > _MAX_TABLES:
+        raise SqlError("too_complex")
+    return whole
+
+
+def relation_fields(columns: tuple[Column, ...], alias: str, origin: str) -> tuple[Field, ...]:
+    """The columns of a table as `alias` offers them; with no alias, unqualified. What it holds was looked at before."""
+    return _fields(columns, [each.name for each in columns], alias, origin, NO_RISK)
+
+
+def _fields(columns: Sequence[Column], heads: Sequence[str], alias: str, origin: str, risk: Risk) -> tuple[Field, ...]:
+    prefix = f"{alias}." if alias else ""
+    return tuple(
+        Field(each.name, each.key, prefix + sql.name(head), origin, each.is_boolean, is_moment(each.atoms), risk)
+        for each, head in zip(columns, heads, strict=True)
+    )
+
+
+def table_scope(columns: tuple[Column, ...], table: str) -> Scope:
+    """The names that a table's own definition sees: its columns, alone or behind the table's name."""
+    fields = relation_fields(columns, "", table)
+    return Scope(fields=fields, sources={key(table): fields})
+
+
+def _compile(context: Context, node: Source, parent: Scope | None, before: From | None) -> From:
+    """One item; `before` holds the items left of it, which its ON conditions may name as in SQLite."""
+    if isinstance(node, TableRef):
+        return _table(context, node, parent)
+    if isinstance(node, Derived):
+        return _derived(context, node, parent)
+    if isinstance(node, TableCall):
+        return _table_call(context, node, Scope(parent) if before is None else before.scope(parent))
+    return _join(context, node, parent, before)
+
+
+def _table(context: Context, node: TableRef, parent: Scope | None) -> From:
+    shown = (node.alias or node.name).text
+    alias = context.alias()
+    context.shown[alias] = shown
+    common = parent.common_table(node.name.text) if parent is not None else None
+    if common is not None:
+        return _common(common, alias, shown)
+    found = context.relation(node.name.text)
+    if found is None:
+        raise context.unknown_table(node.name)
+    must_be_understood(found, node.name)
+    context.read(found)
+    if context.trace is not None:
+        context.trace.relation(node, alias, found.key)
+    if isinstance(found, View):
+        # What it computes nobody has looked at.
+        heads = sql.view_heads([each.name for each in found.columns])
+        fields = _fields(found.columns, heads, alias, found.name, ANY_RISK)
+    else:
+        fields = relation_fields(found.columns, alias, found.name)
+    return From(f"{sql.name(found.name)} AS {alias}", fields, {key(shown): fields}, found.name)
+
+
+def _common(common: CommonTable, alias: str, shown: str) -> From:
+    fields = tuple(
+        Field(each.name, each.key, f"{alias}.{each.sql}", common.name, each.is_boolean, risk=each.risk)
+        for each in common.columns
+    )
+    return From(f"{common.sql} AS {alias}", fields, {key(shown): fields}, common.name)
+
+
+def _derived(context: Context, node: Derived, parent: Scope | None) -> From:
+    # A subquery in FROM sees the queries around its own, not its neighbours.
+    inner = context.compilers.query(context, node.query, parent, named=True)
+    alias = context.alias()
+    shown = node.alias.text if node.alias else ""
+    if shown:
+        context.shown[alias] = shown
+    fields = fields_of(context.literals, inner, f"{alias}.", shown)
+    sources = {key(shown): fields} if shown else {}
+    return From(f"({inner.sql}) AS {alias}", fields, sources, shown or inner.relation)
+
+
+def _table_call(context: Context, node: TableCall, around: Scope) -> From:
+    """A function that gives rows; `around` holds what its arguments may name. Raises unknown_function (42883) and
+    argument_count (42883)."""
+    name = node.name.text.lower()
+    if name not in TABLE_FUNCTIONS:
+        close = nearest(node.name.text, TABLE_FUNCTIONS)
+        raise SqlError("unknown_function", name=node.name.text, nearest=close, place=node.name.place)
+    if len(node.arguments) > _MOST_ARGUMENTS:
+        raise SqlError("argument_count", name=name, found=len(node.arguments), place=node.name.place)
+    env = Env(context, around)
+    arguments = ", ".join(condition(env, argument).sql for argument in node.arguments)
+    alias, shown = context.alias(), (node.alias or node.name).text
+    context.shown[alias] = shown
+    fields = tuple(Field(each, each, f"{alias}.{sql.name(each)}", name) for each in TABLE_FUNCTIONS[name])
+    return From(f"{name}({arguments}) AS {alias}", fields, {key(shown): fields}, name)
+
+
+# --- joins ---------------------------------------------------------------------------------------------------
+
+
+def _join(context: Context, node: Join, parent: Scope | None, before: From | None) -> From:
+    left = _compile(context, node.left, parent, before)
+    # Only the arguments of a function see what is left of them.
+    right = _compile(context, node.right, parent, left if isinstance(node.right, TableCall) else None)
+    right_text = f"({right.text})" if isinstance(node.right, Join) else right.text
+    text = f"{left.text} {_JOIN_WORDS[node.kind]} {right_text}"
+    outer = node.kind in ("right", "full")
+    if node.natural and node.using:
+        # Both say which columns are equal: neither SQLite nor the standard has a meaning for the two together.
+        context.refuse(SqlError("natural_using", place=node.place))
+    if node.natural or node.using:
+        whole, tests = _merging(context, node, left, right, text, outer)
+    else:
+        whole, tests = _together(left, right, text, left.fields + right.fields, outer), []
+    if node.on is not None:
+        around = parent if before is None else before.scope(parent)
+        tests += _on(context, node, node.on, whole.scope(around, is_part=before is not None))
+    if not tests and node.kind in ("inner", "cross"):
+        return whole
+    return replace(whole, text=f"{text} ON {' AND '.join(tests) or whole.scope(None).truth(True)}")
+
+
+def _on(context: Context, node: Join, on: Expr, scope: Scope) -> tuple[str, ...]:
+    """The condition of a join. A view that an earlier build made may hold one after NATURAL that means nothing: that
+    build did not look at it."""
+    try:
+        return (condition(Env(context, scope), on).sql,)
+    except SqlError:
+        if not node.natural or context.tolerance < Tolerance.NAMES:
+            raise
+        context.is_blind = True
+        return ()
+
+
+def _together(left: From, right: From, text: str, fields: tuple[Field, ...], outer: bool = False) -> From:
+    twice = left.sources.keys() & right.sources.keys()
+    if twice:
+        raise SqlError("duplicate_alias", name=min(twice))
+    return From(
+        text=text,
+        fields=fields,
+        sources={**left.sources, **right.sources},
+        relation=left.relation,
+        count=left.count + right.count,
+        outer=outer or left.outer or right.outer,
+    )
+
+
+def _merging(
+    context: Context, node: Join, left: From, right: From, text: str, outer: bool
+) -> tuple[From, list[str]]:
+    """NATURAL and USING: the common columns once, first, then the others of the left, then of the right. And what makes
+    them equal."""
+    names = node.using or _common_names(left, right)
+    mine, others = fields_by_key(left.fields), fields_by_key(right.fields)
+    pairs = [(_one(mine, name), _one(others, name)) for name in names]
+    if context.trace is not None:
+        context.trace.join(node, [(one.name, other.name) for one, other in pairs])
+    tests = [f"{one.sql} = {other.sql}" for one, other in pairs]
+    merged = tuple(_merged(node.kind, one, other) for one, other in pairs)
+    taken = {each.key for each in merged}
+    rest = tuple(each for each in left.fields + right.fields if each.key not in taken)
+    return _together(left, right, text, merged + rest, outer), tests
+
+
+def _common_names(left: From, right: From) -> tuple[Name, ...]:
+    shared = {each.key for each in right.fields}
+    return tuple(dict.fromkeys(Name(each.name) for each in left.fields if each.key in shared))
+
+
+def _one(side: FieldsByKey, name: Name) -> Field:
+    found = side.get(key(name.text), ())
+    if not found:
+        close = nearest(name.text, [each.name for same in side.values() for each in same])
+        raise SqlError("unknown_column", name=name.text, nearest=close, place=name.place)
+    if len(found) > 1:
+        raise SqlError("ambiguous_column", name=name.text, place=name.place)
+    return found[0]
+
+
+def _merged(kind: str, left: Field, right: Field) -> Field:
+    both = left.is_boolean and right.is_boolean
+    if kind == "full":
+        text = f"coalesce({left.sql}, {right.sql})"
+        return Field(left.name, left.key, text, left.origin, both, risk=left.risk | right.risk)
+    return right if kind == "right" else left

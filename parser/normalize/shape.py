@@ -1,0 +1,336 @@
+"""Statement text ↔ `Shaped`: the literals are split off by one regular expression, without the grammar.
+
+In a shape a literal is a marker that no statement can contain: `'s'` text, `'i'` a whole number, `'r'` a real
+one, `'v'` any value (only in simple VALUES rows of an INSERT, where null, marina, diso, true, false and a minus
+before a number belong to the literal, so that all rows are one row shape). A string after AS is a name, and so
+is what stands in brackets.
+Comments become blanks of the same length, so that a place in the shape is a place in the text. White space stays as
+written: it is part of the names of unaliased columns.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from parser.errors import SqlError
+from parser.lexical.keywords import speaks_malagasy
+from parser.lexical.lexer import MAX_TOKENS
+from parser.lexical.repetition import optional, repeated
+from parser.normalize import literal_text as literals
+from parser.normalize.json_rows import json_rows
+from parser.normalize.template import Shaped, Value
+from parser.normalize.values_head import VALUES_HEAD
+
+_SINGLE: Final = r"[^'\\]*+" + repeated(r"(?:''|\\.) [^'\\]*+")
+_DOUBLE: Final = r'[^"\\]*+' + repeated(r'(?:""|\\.) [^"\\]*+')
+_BACK: Final = "[^`]*+" + repeated("`` [^`]*+")
+_QUOTED: Final = rf"""
+    (?<=') {_SINGLE} ' | (?<=") {_DOUBLE} " | (?<=`) {_BACK} ` | (?<=\[) [^\]\n]++ \]
+"""
+_FRACTION: Final = optional(r"\.[0-9]*+")
+_EXPONENT: Final = optional("[eE][+-]?[0-9]++")
+# A digit begins a number unless a name goes before it: `a1`, or a name that ends in a combining mark.
+_NUMBER: Final = rf"""
+    (?<=[0-9]) (?<!\w.) (?<![^\x00-\x7f\s].) [0-9]*+ {_FRACTION} {_EXPONENT} \w*
+  | (?<=\.) (?<!\w.) [0-9]++ {_EXPONENT} \w*
+"""
+_COMMENT: Final = r"""
+    (?<=-) (?<!\#-) -[^\n]*+ | (?<=/) /[^\n]*+ | (?<=/) \* .*?\*/
+"""
+# What never ends takes all the rest, so that it is looked at once.
+_BROKEN: Final = r"(?<=['\"`]) .*+ | (?<=/) \* .*+"
+_WHOLE = re.compile(rf"['\"`](?:{_QUOTED}) | /\* .*? \*/ | --.* | //.*", re.VERBOSE | re.DOTALL)
+# The first character set lets the engine skip to where anything of interest can begin.
+_SPLIT = re.compile(rf"(['\"`\[/.\-0-9](?:{_QUOTED}|{_NUMBER}|{_COMMENT}|{_BROKEN}))", re.VERBOSE | re.DOTALL)
+_LEADING = re.compile(r"(?:\s++|--[^\n]*+|//[^\n]*+|/\*.*?\*/)+", re.DOTALL)
+_LEADING_FIRST: Final = frozenset(" \t\r\n\f\v-/")
+_HEAD_LETTERS: Final = frozenset("mMiIrR")
+_WORD: Final = r"""
+    (?<=[nN]) (?<!\w.) [uU][lL][lL] (?!\w) | (?<=[mM]) (?<!\w.) [aA][rR][iI][nN][aA] (?!\w)
+  | (?<=[dD]) (?<!\w.) [iI][sS][oO] (?!\w) | (?<=[tT]) (?<!\w.) [rR][uU][eE] (?!\w)
+  | (?<=[fF]) (?<!\w.) [aA][lL][sS][eE] (?!\w)
+"""
+_BROKEN_STRING: Final = r"(?<=['\"]) .*+"
+_MINUS: Final = rf"(?<=-) \s*+ (?:[0-9]++ {_FRACTION} | \.[0-9]++) {_EXPONENT} \w*"
+_ROW_LITERAL = re.compile(
+    rf"(['\"0-9.\-nNmMdDtTfF](?:{_NUMBER}|{_QUOTED}|{_WORD}|{_MINUS}|{_BROKEN_STRING}))", re.VERBOSE | re.DOTALL
+)
+_MARKER = re.compile(rf"` {_BACK} ` | '[sirv]'", re.VERBOSE)
+_KEYWORD = re.compile(r"[^\W\d]\w*+")
+_SPACE = re.compile(r"(`[^`]*+`)|\s++")
+#: After it a string is a name: `SELECT a AS "b"`.
+_AS = re.compile(r"(?<![\w`])(?:as|antso)\s*+$", re.IGNORECASE)
+_NEWLINES_KEPT = re.compile(r"[^\n]")
+#: Literals and comments that are split off before it is asked whether a statement can have so many.
+_MOST_SPLITS: Final = 2 * MAX_TOKENS
+
+
+def split(text: str) -> Shaped:
+    """Split a statement into its shape and its literals.
+
+    White space and comments before the first word, white space after the last, and a `;` at the end go away: an
+    error's line and column count from the first word. Raises SqlError: `unterminated` (a string, quoted name or
+    comment), `number_glued`, `out_of_range`.
+    """
+    text = _from_first_word(text)
+    if text[:1] in _HEAD_LETTERS:
+        head = VALUES_HEAD.match(text)
+        if head is not None:
+            shaped = _split_rows(text, head.end())
+            if shaped is not None:
+                return shaped
+    if len(text) > _MOST_SPLITS:
+        _check_literals(text)
+    return _split_plain(text)
+
+
+def split_large_insert(text: str) -> Shaped | None:
+    """`split` of an insert whose rows are JSON but for brackets and quotes, at some 20 µs a kilobyte; None for any
+    other statement, which may take a hundred times as long to understand."""
+    text = _from_first_word(text)
+    head = VALUES_HEAD.match(text) if text[:1] in _HEAD_LETTERS else None
+    return _split_json_rows(text, head.end()) if head is not None else None
+
+
+def _from_first_word(text: str) -> str:
+    if text[:1] in _LEADING_FIRST:
+        leading = _LEADING.match(text)
+        return text[leading.end() :] if leading else text
+    return text
+
+
+def _split_plain(text: str) -> Shaped:
+    """As `split`, from the first word on, with all rows of VALUES."""
+    parts = _SPLIT.split(text)
+    if len(parts) == 1:
+        return Shaped(_trimmed(text), ())
+    if not parts[-1]:
+        _must_end(parts[-2], text)
+    values, texts = _take_literals(parts)
+    return Shaped(_trimmed("".join(parts)), tuple(values), tuple(texts))
+
+
+def _check_literals(text: str) -> None:
+    """Raise `too_complex` for more literals than a statement may have tokens, before each costs a hundred bytes."""
+    parts = _SPLIT.split(text, maxsplit=_MOST_SPLITS)
+    if len(parts) > 2 * _MOST_SPLITS:
+        literals_there = sum(part[0] not in "`/-[" for part in parts[1::2])
+        if literals_there > MAX_TOKENS:
+            raise SqlError("too_complex", limit=MAX_TOKENS)
+
+
+def _trimmed(shape: str) -> str:
+    return shape.strip().rstrip(_ROWS_TAIL)
+
+
+def _must_end(last: str, text: str) -> None:
+    """Raise `unterminated` when the last part, which reaches the end of the text, has no end of its own."""
+    if _is_broken(last):
+        mark = "/*" if last[0] == "/" else last[0]
+        raise SqlError("unterminated", mark=mark, **place(text, len(text) - len(last)))
+
+
+def _is_broken(part: str) -> bool:
+    return part[0] in "'\"`/" and not _WHOLE.fullmatch(part)
+
+
+def _take_literals(parts: list[str]) -> tuple[list[Value], list[str]]:
+    """Put markers for the literals among `parts` (every second one) and blanks for comments."""
+    values: list[Value] = []
+    texts: list[str] = []
+    for index in range(1, len(parts), 2):
+        part = parts[index]
+        first = part[0]
+        if first in "0123456789.":
+            number = literals.number(part)
+            values.append(number)
+            parts[index] = "'i'" if type(number) is int else "'r'"
+        elif first in "'\"" and len(part) > 2 and _AS.search(parts[index - 1]):
+            parts[index] = "`" + literals.string(part).replace("`", "``") + "`"
+            continue
+        elif first in "'\"":
+            values.append(literals.string(part))
+            parts[index] = "'s'"
+        elif first == "[":
+            parts[index] = "`" + part[1:-1].replace("`", "``") + "`"
+            continue
+        else:
+            parts[index] = part if first == "`" else _NEWLINES_KEPT.sub(" ", part)
+            continue
+        texts.append(part)
+    return values, texts
+
+
+def place(text: str, offset: int) -> dict[str, str | int]:
+    """Line and column (both from 1) of an offset, and the source line, as parameters of an error."""
+    start = text.rfind("\n", 0, offset) + 1
+    end = text.find("\n", offset)
+    source = text[start : end if end >= 0 else len(text)]
+    return {"line": text.count("\n", 0, offset) + 1, "column": offset - start + 1, "source": source}
+
+
+# --- INSERT … VALUES ---------------------------------------------------------------------------------------
+
+
+#: From so many characters on rows are tried as JSON, and their literals' texts are not kept.
+_LARGE_BLOCK: Final = 1024
+_ROWS_TAIL: Final = " \t\r\n\f\v;"
+
+
+def _split_rows(text: str, start: int) -> Shaped | None:
+    """The rows of VALUES as one row shape, or None when they are not all literals of one width."""
+    if len(text) - start >= _LARGE_BLOCK:
+        shaped = _split_json_rows(text, start)
+        if shaped is not None:
+            return shaped
+    parts = _ROW_LITERAL.split(text[start:])
+    gaps = parts[0::2]
+    count = len(gaps) - 1
+    if count == 0 or gaps[0].strip() != "(" or (not gaps[-1] and _is_broken(parts[-2])):
+        return None
+    ends = {gap: gap.translate(_NO_SPACE) for gap in set(gaps)}
+    steps = [ends[gap] for gap in gaps]
+    simple = next((i for i in range(1, count) if steps[i] not in _STEPS), count)
+    if not steps[simple].startswith(")") or steps[simple] == "),(":
+        return None
+    width = next((i for i in range(1, simple) if steps[i] == "),("), simple)
+    rows = simple // width
+    if steps[1 : simple + 1] != _row_steps(width, rows, steps[simple]):
+        return None
+    return _one_row(text, start, parts, width, rows)
+
+
+#: Fewer digits than this always fit 64 bits.
+_SHORT_NUMBER: Final = 18
+_NO_SPACE: Final = {ord(space): None for space in " \t\r\n\f\v"}
+_STEPS: Final = frozenset((",", "),("))
+#: What may follow rows that are run one by one: nothing, an upsert, RETURNING. Neither another row that is no simple
+#: one (`(abs(3), $p)`), nor a set operator or a limit, which are about all rows together.
+_ROWS_END = re.compile(
+    r"\)" + repeated(r"[\s\#;]++|--[^\n]*+|//[^\n]*+|/\*.*?\*/") + r"(?:$|(?:on|ka|returning)\b)",
+    re.DOTALL | re.IGNORECASE,
+)
+
+
+def _row_steps(width: int, rows: int, last: str) -> list[str]:
+    """What must stand after each literal of `rows` rows of `width` literals."""
+    return ([","] * (width - 1) + ["),("]) * (rows - 1) + [","] * (width - 1) + [last]
+
+
+def _one_row(text: str, start: int, parts: list[str], width: int, rows: int) -> Shaped | None:
+    count = width * rows
+    texts = parts[1 : 2 * count : 2]
+    end = start + sum(map(len, parts[: 2 * count]))
+    if not _ROWS_END.match(text, end):
+        return None
+    values = [_row_value(part) for part in texts]
+    tail = split("x" + text[end:])
+    shape = _row_shape(text, start, width) + tail.shape[1:]
+    all_values = (*values, *tail.literals)
+    return Shaped(shape, all_values, (*texts, *tail.texts), rows, 0, width)
+
+
+def _split_json_rows(text: str, start: int) -> Shaped | None:
+    found = json_rows(text[start:].rstrip(_ROWS_TAIL))
+    if found is None:
+        return None
+    return Shaped(_row_shape(text, start, found.width) + ")", found.values, (), found.count, 0, found.width)
+
+
+def _row_shape(text: str, start: int, width: int) -> str:
+    """The statement up to the rows at `start`, and one row of them but for its last parenthesis."""
+    markers = ", ".join(["'v'"] * width)
+    return f"{text[:start].strip()} ({markers}"
+
+
+def _row_value(part: str) -> Value:
+    first = part[0]
+    if part.isdecimal() and len(part) < _SHORT_NUMBER and part.isascii():
+        return int(part)
+    if first in "'\"":
+        body = part[1:-1]
+        return literals.string(part) if "\\" in body or first in body else body
+    if first in "-.0123456789":
+        return literals.signed(part)
+    return literals.WORDS[part.lower()]
+
+
+# --- back to text ------------------------------------------------------------------------------------------
+
+
+def text(shaped: Shaped) -> str:
+    """The statement's text with its literals back in place; splitting it again gives an equal shape and values."""
+    texts = literal_texts(shaped)
+    if shaped.rows == 1:
+        return fill(shaped.shape, texts)
+    width, start = shaped.row_width, shaped.row_start
+    opening = [match.start() for match in _MARKER.finditer(shaped.shape) if match[0][0] == "'"][start]
+    row_end = shaped.shape.index(")", opening) + 1
+    row_begin = shaped.shape.rindex("(", 0, opening)
+    end = start + width * shaped.rows
+    rows = ", ".join(f"({', '.join(texts[i : i + width])})" for i in range(start, end, width))
+    head = fill(shaped.shape[:row_begin], texts[:start])
+    return head + rows + fill(shaped.shape[row_end:], texts[end:])
+
+
+def literal_texts(shaped: Shaped) -> Sequence[str]:
+    """The literals as they were written, or as they may be where that was not kept (rows of large inserts)."""
+    return shaped.texts or [literals.text_of(value) for value in shaped.literals]
+
+
+def fill(shape: str, texts: Sequence[str]) -> str:
+    """`shape` with its markers replaced by `texts`, in order."""
+    following = iter(texts)
+    return _MARKER.sub(lambda match: match[0] if match[0][0] == "`" else next(following), shape)
+
+
+def column_name(source: str, first_literal: int, shaped: Shaped) -> str:
+    """What an unaliased column is called in this request. `source` and `first_literal` are an `Item`'s."""
+    return source_text(source, first_literal, shaped) if "'" in source else plain_name(source)
+
+
+def plain_name(source: str) -> str:
+    """What an unaliased column is called whose text `source` holds no literal."""
+    return source if "`" in source else " ".join(source.split())
+
+
+def source_text(source: str, first_literal: int, shaped: Shaped) -> str:
+    """The name of an unaliased column: its text in this request, white space collapsed.
+
+    `source` and `first_literal` are an `Item`'s.
+    """
+    collapsed = _SPACE.sub(lambda match: match[1] or " ", source)
+    if "'" not in collapsed:
+        return collapsed
+    texts = literal_texts(shaped)
+    skipped = shaped.row_width * (shaped.rows - 1) if first_literal >= shaped.row_start + shaped.row_width else 0
+    return fill(collapsed, texts[first_literal + skipped :])
+
+
+def text_place(shaped: Shaped, offset: int) -> dict[str, str | int]:
+    """Line, column and source line, in the statement's own text, of a place in its shape."""
+    return placed(SqlError("syntax", place=offset), text(shaped)).params
+
+
+def placed(error: SqlError, text: str) -> SqlError:
+    """An error with the line, column and source line of its place in `text`, the statement's own; as it is when it
+    has no place."""
+    if error.place < 0:
+        return error
+    text = _from_first_word(text)
+    shaped, plain = split(text), _split_plain(text)
+    markers = sum(1 for match in _MARKER.finditer(shaped.shape[: error.place]) if match[0][0] == "'")
+    # What follows rows that one row stands for is as far from the end in both shapes.
+    past_rows = markers >= shaped.row_start + shaped.row_width > shaped.row_start
+    offset = len(plain.shape) - len(shaped.shape) + error.place if past_rows else error.place
+    before = fill(plain.shape[:offset], plain.texts)
+    told = {**error.params, **place(text, len(before)), "speaks": _vocabulary(shaped.shape)}
+    return SqlError(error.key, **told)
+
+
+def _vocabulary(shape: str) -> str:
+    """Which words a statement is written in, as its errors' parameter `speaks`: `malagasy`, `standard` or `both`."""
+    malagasy = speaks_malagasy(frozenset(_KEYWORD.findall(_MARKER.sub(" ", shape).lower())))
+    return "both" if malagasy is None else "malagasy" if malagasy else "standard"
