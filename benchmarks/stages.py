@@ -18,6 +18,8 @@ from dirk_gevent.config.settings import Limits
 from dirk_gevent.engine.apply import Work
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
+from dirk_gevent.log.embedded.journal import Journal
+from dirk_gevent.log.embedded.journal_rows import Commit, EntryRow
 from dirk_gevent.log.entry import (
     CREATE_DATABASE,
     SYSTEM_LOG_ID,
@@ -29,8 +31,6 @@ from dirk_gevent.log.entry import (
     hash_statements,
     new_request_id,
 )
-from dirk_gevent.log.journal import Journal
-from dirk_gevent.log.rows import Commit, EntryRow
 from dirk_gevent.protocol.frames import frame_bytes, frame_compressor, join_entries
 from dirk_gevent.protocol.splitter import StatementSplitter
 from dirk_gevent.session import parse_request

@@ -16,7 +16,7 @@ from dirk_gevent.engine.snapshot import Pin
 from dirk_gevent.engine.wal import Overtaken
 from dirk_gevent.lane_items import Mark
 from dirk_gevent.log.contract import SnapshotInfo
-from dirk_gevent.log.snapshots import file_checksum
+from dirk_gevent.log.embedded.snapshot_files import file_checksum
 from dirk_gevent.pieces import upload
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ from dirk_gevent.forward import Forward
 from dirk_gevent.freshness import is_fresh, needed_index
 from dirk_gevent.heard import Heard
 from dirk_gevent.host import Coordinator
-from dirk_gevent.log.embedded import EmbeddedLog
+from dirk_gevent.log.embedded.embedded_log import EmbeddedLog
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from dirk_gevent.loop.hub_monitor import HubWatch
 from dirk_gevent.loop.threads import NativeThreads

@@ -19,7 +19,7 @@ from dirk_gevent.copying import LITERALS_FIELD
 from dirk_gevent.freshness import needed_index
 from dirk_gevent.host import Coordinator
 from dirk_gevent.log.contract import Log
-from dirk_gevent.log.embedded import EmbeddedLog
+from dirk_gevent.log.embedded.embedded_log import EmbeddedLog
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from dirk_gevent.loop.hub_monitor import HubWatch
 from dirk_gevent.node_peer import NodePeer

@@ -23,10 +23,10 @@ from dirk_gevent.engine.faults import DirectoryInUse, StorageFault
 from dirk_gevent.engine.files import DataDirectory
 from dirk_gevent.log.contract import Head, Predecessor, SnapshotInfo
 from dirk_gevent.log.directory import lock_directory
+from dirk_gevent.log.embedded.journal_file import JOURNAL_FILE, read_identity, write_rebuilt
+from dirk_gevent.log.embedded.journal_rows import FoundSnapshot, LogRow, RequestRow
+from dirk_gevent.log.embedded.snapshot_files import SNAPSHOT_FOLDER, file_checksum, snapshot_file
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
-from dirk_gevent.log.journal_file import JOURNAL_FILE, read_identity, write_rebuilt
-from dirk_gevent.log.rows import FoundSnapshot, LogRow, RequestRow
-from dirk_gevent.log.snapshots import SNAPSHOT_FOLDER, file_checksum, snapshot_file
 from dirk_gevent.messages.error_text import sentence
 from dirk_gevent.rebuilt_requests import known_requests
 from dirk_gevent.survey import NodeFiles, node_files

@@ -45,7 +45,7 @@ class _Patches:
 
 def _skip_fsync(patches: _Patches) -> None:
     """The journal is written, never synced."""
-    from dirk_gevent.log import journal
+    from dirk_gevent.log.embedded import journal
 
     def careless(connect: Callable[..., apsw.Connection]) -> Callable[..., apsw.Connection]:
         def opened(*words: Any) -> apsw.Connection:
@@ -94,7 +94,7 @@ def _apply_twice(patches: _Patches) -> None:
 
 def _answer_before_commit(patches: _Patches) -> None:
     """Writers and followers learn of a batch before it is in the journal."""
-    from dirk_gevent.log.embedded import EmbeddedLog
+    from dirk_gevent.log.embedded.embedded_log import EmbeddedLog
 
     def late(_: Callable[..., bool]) -> Callable[..., bool]:
         def published(self: EmbeddedLog, stage: Any, batch: Any, may_use_reserve: bool) -> bool:
@@ -133,7 +133,7 @@ def _skip_chain_check(patches: _Patches) -> None:
     from dirk_gevent.host_link import NodeLink
     from dirk_gevent.lane_items import Batch
     from dirk_gevent.lanes import Lane
-    from dirk_gevent.log import journal
+    from dirk_gevent.log.embedded import journal
 
     def trusting(open_lane: Callable[..., None]) -> Callable[..., None]:
         def opened(self: Any, log_id: int) -> None:
@@ -212,7 +212,7 @@ def _skip_renewal(patches: _Patches) -> None:
 
 def _truncate_past_confirmed(patches: _Patches) -> None:
     """The log forgets entries that no confirmed snapshot holds."""
-    from dirk_gevent.log.retention import Retention
+    from dirk_gevent.log.embedded.retention import Retention
 
     def to_the_head(_: Callable[..., int]) -> Callable[..., int]:
         def truncated(self: Any, log_id: int, _: int) -> int:

@@ -14,8 +14,8 @@ import apsw
 from dirk_gevent.engine.connection import open_reader
 from dirk_gevent.engine.functions import EntryContext
 from dirk_gevent.engine.records import DATABASE_KIND
+from dirk_gevent.log.embedded.journal_file import JOURNAL_FILE, MAX_INDEX, position
 from dirk_gevent.log.entry import SYSTEM_LOG_ID, Entry
-from dirk_gevent.log.journal_file import JOURNAL_FILE, MAX_INDEX, position
 from tests.chaos.checks import Violation
 from tests.chaos.databases import KINDS
 from tests.chaos.history import Operation

@@ -10,9 +10,9 @@ from typing import Any
 import gevent
 
 from dirk_gevent.config.settings import LogSettings
-from dirk_gevent.log import journal
 from dirk_gevent.log.contract import SnapshotInfo
-from dirk_gevent.log.embedded import EmbeddedLog, clock_ms
+from dirk_gevent.log.embedded import journal
+from dirk_gevent.log.embedded.embedded_log import EmbeddedLog, clock_ms
 from dirk_gevent.log.entry import SYSTEM_LOG_ID, Draft, Entry, LoggedStatement, chain, new_request_id
 from parser.normalize.template import Shaped
 from tests.crash.points import Ack, Scenario

@@ -15,7 +15,7 @@ from dirk_gevent.engine.apply import Work
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.results import Outcome
-from dirk_gevent.log.embedded import EmbeddedLog, clock_ms
+from dirk_gevent.log.embedded.embedded_log import EmbeddedLog, clock_ms
 from dirk_gevent.log.entry import Draft, Entry, LoggedStatement, new_request_id
 from dirk_gevent.messages.error_text import render
 from parser.normalize.shape import split

@@ -11,7 +11,7 @@ from pathlib import Path
 import gevent
 
 from dirk_gevent.config.settings import LogSettings
-from dirk_gevent.log.embedded import EmbeddedLog, clock_ms
+from dirk_gevent.log.embedded.embedded_log import EmbeddedLog, clock_ms
 from dirk_gevent.log.entry import Draft, LoggedStatement, new_request_id
 from parser.normalize.template import Shaped
 

@@ -9,7 +9,7 @@ import pytest
 
 from dirk_gevent.config.settings import LogSettings
 from dirk_gevent.log.contract import Log
-from dirk_gevent.log.embedded import EmbeddedLog
+from dirk_gevent.log.embedded.embedded_log import EmbeddedLog
 from dirk_gevent.log.entry import Draft, LoggedStatement, new_request_id
 from parser.normalize.template import Shaped
 from tests.log.faulty_disk import FaultyDisk

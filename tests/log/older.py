@@ -8,7 +8,7 @@ from functools import partial
 
 import pytest
 
-from dirk_gevent.log import state
+from dirk_gevent.log.embedded import log_state
 from dirk_gevent.log.entry import Entry
 
 
@@ -16,5 +16,5 @@ from dirk_gevent.log.entry import Entry
 def earlier_rules(rules: int = 0) -> Iterator[None]:
     """While the body runs, logs append their entries under these rules."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(state, "Entry", partial(Entry, rules=rules))
+        patch.setattr(log_state, "Entry", partial(Entry, rules=rules))
         yield

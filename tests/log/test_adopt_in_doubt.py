@@ -13,7 +13,7 @@ from dirk_gevent.config.settings import LogSettings
 from dirk_gevent.engine.reissue import Place
 from dirk_gevent.host import Coordinator
 from dirk_gevent.log.contract import SnapshotInfo
-from dirk_gevent.log.embedded import EmbeddedLog
+from dirk_gevent.log.embedded.embedded_log import EmbeddedLog
 from dirk_gevent.log.entry import Draft
 from parser.errors import SqlError
 from tests.log.conftest import NOW_MS

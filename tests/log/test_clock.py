@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from dirk_gevent.config.settings import LogSettings
 from dirk_gevent.log.clock import BOUND_MS, HeardTime, LogClock
-from dirk_gevent.log.embedded import EmbeddedLog
+from dirk_gevent.log.embedded.embedded_log import EmbeddedLog
 from dirk_gevent.log.entry import KEPT_ENTRIES, REQUEST_AGE_MS, check_request_time, new_request_id
 from parser.errors import SqlError
 

@@ -10,9 +10,9 @@ import gevent
 import pytest
 
 from dirk_gevent.log.contract import EntriesGoneError, Log, SnapshotInfo
-from dirk_gevent.log.embedded import EmbeddedLog
+from dirk_gevent.log.embedded.embedded_log import EmbeddedLog
+from dirk_gevent.log.embedded.journal_rows import Commit
 from dirk_gevent.log.entry import NO_CHAIN, SYSTEM_LOG_ID, Draft, Entry, chain, new_request_id
-from dirk_gevent.log.rows import Commit
 from parser.errors import SqlError
 from tests.log.conftest import NOW_MS, Place
 

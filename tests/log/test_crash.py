@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from dirk_gevent.config.settings import LogSettings
-from dirk_gevent.log.embedded import EmbeddedLog
+from dirk_gevent.log.embedded.embedded_log import EmbeddedLog
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from tests.log.test_contract import entries
 from tests.seeds import chosen_seed

@@ -13,9 +13,9 @@ import pytest
 from dirk_gevent.config.settings import LogSettings
 from dirk_gevent.log import epochs
 from dirk_gevent.log.contract import SnapshotInfo
-from dirk_gevent.log.embedded import EmbeddedLog
+from dirk_gevent.log.embedded.embedded_log import EmbeddedLog
+from dirk_gevent.log.embedded.journal_file import JOURNAL_FILE
 from dirk_gevent.log.entry import Draft
-from dirk_gevent.log.journal_file import JOURNAL_FILE
 from tests.log.conftest import NOW_MS
 from tests.log.faulty_disk import NAME, FaultyDisk
 from tests.log.test_contract import create, error_of, snapshot

@@ -15,9 +15,9 @@ import pytest
 
 from dirk_gevent.config.settings import LogSettings
 from dirk_gevent.log.contract import Chunk, EntriesGoneError, LogDamagedError
-from dirk_gevent.log.embedded import EmbeddedLog
+from dirk_gevent.log.embedded.embedded_log import EmbeddedLog
+from dirk_gevent.log.embedded.journal_file import position
 from dirk_gevent.log.entry import Draft, chain
-from dirk_gevent.log.journal_file import position
 from parser.errors import SqlError
 from tests.log.conftest import NOW_MS
 from tests.log.test_contract import create, snapshot

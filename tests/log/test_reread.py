@@ -12,9 +12,9 @@ from gevent.event import Event
 
 from dirk_gevent.config.settings import LogSettings
 from dirk_gevent.log.contract import SnapshotInfo
-from dirk_gevent.log.embedded import EmbeddedLog
+from dirk_gevent.log.embedded.embedded_log import EmbeddedLog
+from dirk_gevent.log.embedded.journal_threads import CommitFailedError
 from dirk_gevent.log.entry import Draft, new_request_id
-from dirk_gevent.log.journal_threads import CommitFailedError
 from parser.errors import SqlError
 from tests.log.conftest import NOW_MS
 from tests.log.test_contract import create

@@ -15,12 +15,12 @@ import pytest
 
 from dirk_gevent.base.logger import logger
 from dirk_gevent.config.settings import LogSettings
-from dirk_gevent.log import damage
 from dirk_gevent.log.contract import LogDamagedError
-from dirk_gevent.log.damage import FoundDamage
-from dirk_gevent.log.embedded import EmbeddedLog
+from dirk_gevent.log.embedded import found_damage
+from dirk_gevent.log.embedded.embedded_log import EmbeddedLog
+from dirk_gevent.log.embedded.found_damage import FoundDamage
+from dirk_gevent.log.embedded.journal_file import position
 from dirk_gevent.log.entry import Draft, new_request_id
-from dirk_gevent.log.journal_file import position
 from parser.errors import SqlError
 from tests.log.conftest import NOW_MS
 from tests.log.test_contract import create, snapshot
@@ -235,7 +235,7 @@ def test_files_that_nobody_can_miss_go(rotting: Rotting) -> None:
 
 def test_not_all_of_much_damage_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     """But its ends are: a log whose file is half gone fills no memory and no disk with lines."""
-    monkeypatch.setattr(damage, "_MOST_KEPT", 10)
+    monkeypatch.setattr(found_damage, "_MOST_KEPT", 10)
     found = FoundDamage(logger("test"))
     for index in range(100, 1100):
         found.note(1, index, "it rotted")

@@ -10,7 +10,7 @@ import pytest
 from dirk_gevent.config.settings import LogSettings
 from dirk_gevent.conflicts import CONFLICTS_FILE, ConflictBook
 from dirk_gevent.log.directory import lock_directory
-from dirk_gevent.log.embedded import EmbeddedLog
+from dirk_gevent.log.embedded.embedded_log import EmbeddedLog
 from parser.errors import SqlError
 
 
@@ -22,7 +22,7 @@ def test_a_journal_that_stays_out_of_wal_mode_is_not_used(tmp_path: Path, monkey
 
     before = len(apsw.connections())
     with monkeypatch.context() as patched:
-        patched.setattr("dirk_gevent.log.journal_file.set_journal_mode", stays)
+        patched.setattr("dirk_gevent.log.embedded.journal_file.set_journal_mode", stays)
         with pytest.raises(SqlError, match="log_unavailable"):
             EmbeddedLog(LogSettings(directory=tmp_path))
     assert len(apsw.connections()) == before

@@ -30,7 +30,7 @@ from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.results import Outcome
 from dirk_gevent.forward import Forward
 from dirk_gevent.host import Coordinator
-from dirk_gevent.log.embedded import EmbeddedLog
+from dirk_gevent.log.embedded.embedded_log import EmbeddedLog
 from dirk_gevent.log.entry import DROP_DATABASE, SYSTEM_LOG_ID, Draft, Entry, LoggedStatement, new_request_id
 from dirk_gevent.node import NodeHandler
 from dirk_gevent.progress import Progress

@@ -12,7 +12,7 @@ import pytest
 from dirk_gevent.base.logger import logger
 from dirk_gevent.conflicts import Cause, Conflict, Status
 from dirk_gevent.host import Coordinator
-from dirk_gevent.log.embedded import EmbeddedLog
+from dirk_gevent.log.embedded.embedded_log import EmbeddedLog
 from dirk_gevent.log.entry import new_request_id
 from dirk_gevent.replication import Standing
 from tests.service.fake_node import NOW_MS, FakeNode, append, blocking, snapshot_at_head, until

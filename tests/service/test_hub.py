@@ -22,7 +22,7 @@ from dirk_gevent.engine.engine import Engine
 from dirk_gevent.follower import Follower
 from dirk_gevent.forward import Forward
 from dirk_gevent.host import Coordinator
-from dirk_gevent.log.embedded import EmbeddedLog
+from dirk_gevent.log.embedded.embedded_log import EmbeddedLog
 from dirk_gevent.node import NodeHandler
 from dirk_gevent.progress import Progress
 from dirk_gevent.service import Service

@@ -16,8 +16,8 @@ from dirk_gevent.conflicts import Cause, Status
 from dirk_gevent.coordinator.server_rows import server_rows
 from dirk_gevent.host import Coordinator
 from dirk_gevent.log.contract import LogDamagedError
-from dirk_gevent.log.embedded import EmbeddedLog
-from dirk_gevent.log.journal_file import position
+from dirk_gevent.log.embedded.embedded_log import EmbeddedLog
+from dirk_gevent.log.embedded.journal_file import position
 from dirk_gevent.messages.error_text import sentence
 from dirk_gevent.replay import LogSource
 from dirk_gevent.replication import Standing

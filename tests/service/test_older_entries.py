@@ -17,7 +17,7 @@ from dirk_gevent.config import loader
 from dirk_gevent.conflicts import Status
 from dirk_gevent.disputes import Disputes
 from dirk_gevent.host import Coordinator
-from dirk_gevent.log.embedded import EmbeddedLog
+from dirk_gevent.log.embedded.embedded_log import EmbeddedLog
 from dirk_gevent.log.entry import Entry, new_request_id
 from dirk_gevent.loop.frame_socket import FrameSocket
 from dirk_gevent.protocol.frames import split_entries

@@ -13,7 +13,7 @@ from dirk_gevent import replication
 from dirk_gevent.base.logger import logger
 from dirk_gevent.config import loader
 from dirk_gevent.host import Coordinator
-from dirk_gevent.log.embedded import EmbeddedLog
+from dirk_gevent.log.embedded.embedded_log import EmbeddedLog
 from dirk_gevent.log.entry import new_request_id
 from dirk_gevent.log.skipped import is_skipped
 from dirk_gevent.protocol.frames import split_entries

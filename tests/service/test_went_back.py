@@ -11,7 +11,7 @@ from dirk_gevent.base.logger import logger
 from dirk_gevent.conflicts import Cause, Status
 from dirk_gevent.genesis import keep_heard_epoch
 from dirk_gevent.host import Coordinator
-from dirk_gevent.log.embedded import EmbeddedLog
+from dirk_gevent.log.embedded.embedded_log import EmbeddedLog
 from dirk_gevent.messages.error_text import sentence
 from dirk_gevent.replication import Standing
 from tests.service.fake_node import NOW_MS, FakeNode, append, blocking, until

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from dirk_gevent.log.embedded.journal import Journal
+from dirk_gevent.log.embedded.journal_rows import Commit
 from dirk_gevent.log.entry import NO_CHAIN, Entry, chain
-from dirk_gevent.log.journal import Journal
-from dirk_gevent.log.rows import Commit
 from tests.simulation.clients import AGAIN, FIRST_BALANCE, Answer, Attempt, History, request_id
 from tests.simulation.schedule import Kind, Operation, Plan
 from tests.simulation.transacting import ACCOUNTS, accounts

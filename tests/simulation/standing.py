@@ -12,8 +12,8 @@ from typing import Any
 import apsw
 
 from dirk_gevent.engine.records import DATABASE_KIND
+from dirk_gevent.log.embedded.journal_file import JOURNAL_FILE, MAX_INDEX, position
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
-from dirk_gevent.log.journal_file import JOURNAL_FILE, MAX_INDEX, position
 from tests.simulation.checks import BEGINNING, Place, Tables
 from tests.simulation.clients import LOG_ID
 

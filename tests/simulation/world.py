@@ -44,7 +44,7 @@ _UNTOLD = ("directory", "bytes")
 #: Exceptions that a full disk, a failed fsync or a lost connection ends in.
 _MACHINE_TROUBLES = (
     "dirk_gevent.engine.faults.StorageFault",
-    "dirk_gevent.log.journal_threads.CommitFailedError",
+    "dirk_gevent.log.embedded.journal_threads.CommitFailedError",
     "parser.errors.SqlError: disk_full_log",
     "parser.errors.SqlError: log_unavailable",
     "OSError",
@@ -227,7 +227,7 @@ def _quiet_dirk() -> None:
     from dirk_gevent.base import logger
     from dirk_gevent.cache import service as cache_service
     from dirk_gevent.engine import suspects, watchdog
-    from dirk_gevent.log import journal_file
+    from dirk_gevent.log.embedded import journal_file
     from dirk_gevent.loop import hub_monitor
 
     def identity(directory: Path) -> bytes:

@@ -15,7 +15,6 @@ from gevent.event import Event
 
 from dirk_gevent.base import logger
 from dirk_gevent.config.settings import LogSettings
-from dirk_gevent.log.checked import CheckedJournal
 from dirk_gevent.log.clock import LogClock, clock_ms
 from dirk_gevent.log.contract import (
     Appended,
@@ -30,6 +29,13 @@ from dirk_gevent.log.contract import (
     SnapshotReader,
 )
 from dirk_gevent.log.directory import lock_directory, said_unavailable
+from dirk_gevent.log.embedded.append_queue import Waiting, WaitingQueue, refuse
+from dirk_gevent.log.embedded.checked_reads import CheckedJournal
+from dirk_gevent.log.embedded.journal_threads import WAL_SOFT_PAGES, CommitFailedError, JournalThreads, NoRoomError
+from dirk_gevent.log.embedded.log_state import ChangeRequest, Stage, State, Write, answer_again
+from dirk_gevent.log.embedded.notifier import Bell, Bells
+from dirk_gevent.log.embedded.retention import Retention
+from dirk_gevent.log.embedded.tail import Tail
 from dirk_gevent.log.entry import (
     CREATE_DATABASE,
     DROP_DATABASE,
@@ -38,12 +44,6 @@ from dirk_gevent.log.entry import (
     encode_statements,
     request_time_ms,
 )
-from dirk_gevent.log.journal_threads import WAL_SOFT_PAGES, CommitFailedError, JournalThreads, NoRoomError
-from dirk_gevent.log.retention import Retention
-from dirk_gevent.log.state import ChangeRequest, Stage, State, Write, answer_again
-from dirk_gevent.log.tail import Tail
-from dirk_gevent.log.waiting import Waiting, WaitingQueue, refuse
-from dirk_gevent.log.watching import Bell, Bells
 from parser.errors import SqlError
 from parser.names import key as name_key
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, replace
 from random import SystemRandom
 
 from dirk_gevent.log.contract import Appended, DatabaseChanged, DatabaseInfo, Head, Size
+from dirk_gevent.log.embedded.journal_file import MAX_LOG_ID, RECENT_REQUESTS
+from dirk_gevent.log.embedded.journal_rows import Commit, Contents, EntryRow, LogRow, RequestRow
 from dirk_gevent.log.entry import (
     CREATE_DATABASE,
     KEPT_ENTRIES,
@@ -23,8 +25,6 @@ from dirk_gevent.log.entry import (
     check_request_time,
     hash_statements,
 )
-from dirk_gevent.log.journal_file import MAX_LOG_ID, RECENT_REQUESTS
-from dirk_gevent.log.rows import Commit, Contents, EntryRow, LogRow, RequestRow
 from parser.errors import SqlError
 from parser.names import key as name_key
 

@@ -10,12 +10,12 @@ from dataclasses import replace
 from dirk_gevent.base import logger
 from dirk_gevent.config.settings import LogSettings
 from dirk_gevent.log.contract import Head, SnapshotInfo
-from dirk_gevent.log.damage import FoundDamage
+from dirk_gevent.log.embedded.found_damage import FoundDamage
+from dirk_gevent.log.embedded.journal_rows import Contents, FoundSnapshot
+from dirk_gevent.log.embedded.journal_threads import JournalThreads
+from dirk_gevent.log.embedded.log_state import LogState, State
+from dirk_gevent.log.embedded.snapshot_files import OpenSnapshot, SnapshotFiles
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
-from dirk_gevent.log.journal_threads import JournalThreads
-from dirk_gevent.log.rows import Contents, FoundSnapshot
-from dirk_gevent.log.snapshots import OpenSnapshot, SnapshotFiles
-from dirk_gevent.log.state import LogState, State
 from parser.errors import SqlError
 
 #: A dropped database's entries stay so long (log time) for nodes that still work on them, if nobody says earlier.

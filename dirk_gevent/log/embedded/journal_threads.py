@@ -13,10 +13,10 @@ from gevent.event import Event
 
 from dirk_gevent.base import logger
 from dirk_gevent.base.files import free_bytes
-from dirk_gevent.log.damage import FoundDamage
+from dirk_gevent.log.embedded.found_damage import FoundDamage
+from dirk_gevent.log.embedded.journal import Journal, JournalView
+from dirk_gevent.log.embedded.journal_rows import Commit, Contents
 from dirk_gevent.log.epochs import Epochs
-from dirk_gevent.log.journal import Journal, JournalView
-from dirk_gevent.log.rows import Commit, Contents
 from dirk_gevent.loop.threads import NativeThreads
 from parser.errors import SqlError
 

@@ -13,13 +13,13 @@ from gevent.event import Event
 
 from dirk_gevent.base import logger
 from dirk_gevent.log.contract import Chunk, EntriesGoneError, Head, LogDamagedError
-from dirk_gevent.log.damage import FoundDamage
-from dirk_gevent.log.journal_file import ALTERED, MISSING
-from dirk_gevent.log.journal_threads import JournalThreads
-from dirk_gevent.log.retention import Retention
+from dirk_gevent.log.embedded.found_damage import FoundDamage
+from dirk_gevent.log.embedded.journal_file import ALTERED, MISSING
+from dirk_gevent.log.embedded.journal_threads import JournalThreads
+from dirk_gevent.log.embedded.log_state import LogState, State
+from dirk_gevent.log.embedded.retention import Retention
+from dirk_gevent.log.embedded.tail import Tail
 from dirk_gevent.log.skipped import marked
-from dirk_gevent.log.state import LogState, State
-from dirk_gevent.log.tail import Tail
 from parser.errors import SqlError
 
 #: The scrub reads so much at a time, and rests so many times as long as that took (and at least so long).

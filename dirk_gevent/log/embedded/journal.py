@@ -15,9 +15,7 @@ from typing import Any
 import apsw
 
 from dirk_gevent.log.contract import Chunk, EntriesGoneError, Head, LogDamagedError
-from dirk_gevent.log.entry import DatabaseChange
-from dirk_gevent.log.epochs import DISOWNED, EPOCH_BYTES, heads_text, write_epoch
-from dirk_gevent.log.journal_file import (
+from dirk_gevent.log.embedded.journal_file import (
     ALTERED,
     MAX_INDEX,
     SCHEMA,
@@ -36,7 +34,9 @@ from dirk_gevent.log.journal_file import (
     put_snapshot,
     request_values,
 )
-from dirk_gevent.log.rows import Commit, Contents, FoundSnapshot, RequestRow
+from dirk_gevent.log.embedded.journal_rows import Commit, Contents, FoundSnapshot, RequestRow
+from dirk_gevent.log.entry import DatabaseChange
+from dirk_gevent.log.epochs import DISOWNED, EPOCH_BYTES, heads_text, write_epoch
 from parser.errors import SqlError
 
 #: Entries deleted in one transaction, so that appends wait only for a short one.
