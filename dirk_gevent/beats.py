@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from dirk_gevent import replication
 from dirk_gevent.engine.database import Database
+from dirk_gevent.replication import frame_types
 
 
 def heartbeat(
@@ -25,4 +25,4 @@ def heartbeat(
         if database.state != "live":
             states[log_id] = str(database.state)
         efforts[log_id] = database.effort()
-    return replication.node_beat(durable, {**states, **more_states}, efforts, answers)
+    return frame_types.node_beat(durable, {**states, **more_states}, efforts, answers)

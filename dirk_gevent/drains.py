@@ -14,7 +14,7 @@ import orjson
 from dirk_gevent.base.files import write_durably
 from dirk_gevent.cluster import Cluster
 from dirk_gevent.loop.threads import NativeThreads
-from dirk_gevent.replication import Hello
+from dirk_gevent.replication.frame_types import Hello
 
 #: Name of the file in the log's directory.
 DRAINS_FILE = "drained.json"

@@ -9,7 +9,7 @@ from dirk_gevent.coordinator.state import CoordinatorState
 from dirk_gevent.evidence import LogEvidence
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from dirk_gevent.renamed import RenamedNodes
-from dirk_gevent.replication import Hello, Standing
+from dirk_gevent.replication.frame_types import Hello, Standing
 from dirk_gevent.snapshots import SnapshotKeeper
 from parser.errors import SqlError
 

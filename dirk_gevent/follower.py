@@ -14,7 +14,6 @@ import gevent
 from gevent import socket
 from gevent.event import Event
 
-from dirk_gevent import replication
 from dirk_gevent.answer_work import AnswersUnderWay
 from dirk_gevent.base.logger import Logger
 from dirk_gevent.base.startup import plain_reason
@@ -24,20 +23,21 @@ from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.faults import StorageFault
 from dirk_gevent.engine.position import NodeState
 from dirk_gevent.file_watch import FileWatch
-from dirk_gevent.genesis import HeardEpoch, followed_log, keep_followed_log
-from dirk_gevent.heard import Heard
 from dirk_gevent.introduction import introduce
 from dirk_gevent.kept_states import settle_later
 from dirk_gevent.lane_items import Batch, Fence, Mark, Restore
 from dirk_gevent.lanes import Lane
 from dirk_gevent.loop.frame_socket import FrameSocket
 from dirk_gevent.loop.threads import NativeThreads
-from dirk_gevent.pieces import Arrivals
-from dirk_gevent.precedence import Way
 from dirk_gevent.progress import Progress
 from dirk_gevent.protocol.frames import FOLLOW_STATEMENT, split_entries
 from dirk_gevent.protocol.metadata import with_metadata
-from dirk_gevent.replication import Hello, Welcome
+from dirk_gevent.replication import frame_types
+from dirk_gevent.replication.frame_types import Hello, Welcome
+from dirk_gevent.replication.genesis import HeardEpoch, followed_log, keep_followed_log
+from dirk_gevent.replication.last_heard import Heard
+from dirk_gevent.replication.precedence import Way
+from dirk_gevent.replication.transfer import Arrivals
 from dirk_gevent.sender import Sender
 
 _CONNECT_SECONDS = 2.0
@@ -193,7 +193,7 @@ class Follower:
         for log_id, database in self.engine.logs().items():
             said, at = hello.standings.get(log_id), database.position
             if at.index if said is None else (said.applied, said.chain) != (at.index, at.chain):
-                self.send(replication.stands(log_id, at.index, at.chain))
+                self.send(frame_types.stands(log_id, at.index, at.chain))
 
     def _disconnected(self, sock: socket.socket) -> None:
         self._frames = None
@@ -286,7 +286,7 @@ class Follower:
             self._write_down()
         if kind == "beat":
             self.progress.log_time.heard(int(frame["clock"]))
-            self._hear(replication.indexes_in(frame["heads"]))
+            self._hear(frame_types.indexes_in(frame["heads"]))
             return
         log_id = int(frame["log"])
         if log_id in self._gone:
@@ -300,7 +300,7 @@ class Follower:
         elif kind == "fence":
             lane.put(Fence())
         elif kind == "halt":
-            self.send(replication.halted(log_id, lane.halt()))
+            self.send(frame_types.halted(log_id, lane.halt()))
         elif kind in ("snapshot", "chunk", "snapshot_end"):
             arrived = self._arrivals.take(frame)
             if arrived is not None:

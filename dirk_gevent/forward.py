@@ -20,13 +20,13 @@ from dirk_gevent.coordinator.request_parts import RequestParts
 from dirk_gevent.copying import Read
 from dirk_gevent.engine.database import Database
 from dirk_gevent.freshness import needed_index
-from dirk_gevent.heard import Heard
 from dirk_gevent.log.clock import HeardTime
 from dirk_gevent.log.entry import new_request_id
 from dirk_gevent.peers import LogHostPeer
 from dirk_gevent.protocol import answer_bytes
 from dirk_gevent.protocol.metadata import with_metadata
 from dirk_gevent.relayed import RelayedAnswer
+from dirk_gevent.replication.last_heard import Heard
 from dirk_gevent.service import Answer
 from dirk_gevent.session import Request, Session, spoken
 from dirk_gevent.statements import SERVER_COLUMNS, SessionStatements

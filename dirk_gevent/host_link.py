@@ -10,15 +10,15 @@ import gevent
 from gevent.event import Event
 from gevent.lock import Semaphore
 
-from dirk_gevent import replication
 from dirk_gevent.conflicts import Cause
 from dirk_gevent.coordinator.link_parts import LinkParts
 from dirk_gevent.log.contract import EntriesGoneError, LogDamagedError, Watch
 from dirk_gevent.loop.frame_socket import FrameSocket
 from dirk_gevent.mark_replies import MarkReplies
-from dirk_gevent.pieces import and_then, send_file
-from dirk_gevent.precedence import Way
-from dirk_gevent.replication import Acks, Halted, Hello
+from dirk_gevent.replication import frame_types
+from dirk_gevent.replication.frame_types import Acks, Halted, Hello
+from dirk_gevent.replication.precedence import Way
+from dirk_gevent.replication.transfer import and_then, send_file
 from dirk_gevent.send_lane import SendLane
 from parser.errors import SqlError
 
@@ -300,7 +300,7 @@ class NodeLink:
             self._state.logger.info("seeding", node=self.node, log=log_id, index=info.index, bytes=info.size_bytes)
             reader = self._log.open_snapshot(log_id, info.index)
             try:
-                fields = {**replication.snapshot_fields("snapshot", info), "epoch": self._epoch.hex()}
+                fields = {**frame_types.snapshot_fields("snapshot", info), "epoch": self._epoch.hex()}
                 # Before the end is sent: the node may have it, and say so, before this goes on.
                 read = and_then(reader.read, lambda: lane.jump(info.index, info.chain))
                 send_file(self._frames.send, fields, read, {"t": "snapshot_end", "log": log_id})
@@ -311,7 +311,7 @@ class NodeLink:
         while True:
             heads = {log_id: head.index for log_id, head in self._log.heads().items()}
             changed = {i: at for i, at in heads.items() if self._told_heads.get(i) != at}
-            self._frames.send(replication.host_beat(changed, self._log.time_ms(), self._epoch))
+            self._frames.send(frame_types.host_beat(changed, self._log.time_ms(), self._epoch))
             self._told_heads = heads
             gevent.sleep(self._state.beat_seconds)
 
@@ -337,7 +337,7 @@ class NodeLink:
         elif kind == "dumped":
             self._parts.fences.dumped(self.node, int(frame["log"]), str(frame["kept"]), str(frame["sql"]))
         elif kind == "halted":
-            self.halt_answers[int(frame["log"])] = replication.halted_in(frame)
+            self.halt_answers[int(frame["log"])] = frame_types.halted_in(frame)
         elif kind == "touched":
             self._parts.rounds.hurry(int(frame["log"]))
         elif kind == "leaving":

@@ -19,7 +19,7 @@ import time
 from dirk_gevent.conflicts import Cause, Status
 from dirk_gevent.coordinator.state import CoordinatorState
 from dirk_gevent.log.contract import Damage, LogDamagedError
-from dirk_gevent.replication import Standing
+from dirk_gevent.replication.frame_types import Standing
 from dirk_gevent.snapshots import SnapshotKeeper
 from parser.errors import SqlError
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dirk_gevent.engine.build import build_fingerprint
 from dirk_gevent.engine.engine import Engine
-from dirk_gevent.replication import Hello, Standing
+from dirk_gevent.replication.frame_types import Hello, Standing
 
 
 def introduce(

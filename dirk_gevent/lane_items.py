@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dirk_gevent.log.skipped import is_skipped
-from dirk_gevent.pieces import Missed
-from dirk_gevent.precedence import Way
+from dirk_gevent.replication.precedence import Way
+from dirk_gevent.replication.transfer import Missed
 
 
 @dataclass(frozen=True, slots=True)

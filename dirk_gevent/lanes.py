@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 import gevent
 
-from dirk_gevent import replication
 from dirk_gevent.engine.apply import Work
 from dirk_gevent.engine.faults import ForeignHistory, OutOfOrder, PoisonedEntry, SnapshotDamaged, StorageFault
 from dirk_gevent.engine.position import NodeState, Position
@@ -23,9 +22,10 @@ from dirk_gevent.kept_states import dump_kept, settle_catalog
 from dirk_gevent.lane_items import Batch, Fence, Item, Mark, Restore, is_way_out
 from dirk_gevent.log.entry import DROP_DATABASE, SYSTEM_LOG_ID, Entry
 from dirk_gevent.mark_answers import MarkAnswers
-from dirk_gevent.pieces import Missed, check_entries
-from dirk_gevent.precedence import Way
-from dirk_gevent.replication import Acks, Halted
+from dirk_gevent.replication import frame_types
+from dirk_gevent.replication.frame_types import Acks, Halted
+from dirk_gevent.replication.precedence import Way
+from dirk_gevent.replication.transfer import Missed, check_entries
 from parser.errors import SqlError
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ class Lane:
                     self._meet(error)
             if not self._sender.is_open and (at := self._stands()) != before and at is not None:
                 # The hello of the connection there is may have been made before.
-                self._follower.send(replication.stands(self.log_id, at.index, at.chain))
+                self._follower.send(frame_types.stands(self.log_id, at.index, at.chain))
 
     def _stands(self) -> Position | None:
         database = self._follower.engine.of_log(self.log_id)
@@ -219,7 +219,7 @@ class Lane:
                 self._follower.logger.info("resumed", log=self.log_id, index=database.applied_index)
         self._follower.progress.applied(self.log_id)
         upto = batch.first + len(batch.entries) - 1
-        for part in replication.parts(outcomes):
+        for part in frame_types.parts(outcomes):
             index = upto if not part or part[-1] is outcomes[-1] else part[-1].index
             self._sender(Acks(self.log_id, index, upto, batch.chain_after, part).encode())
         self._follower.check_level()

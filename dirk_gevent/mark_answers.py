@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from gevent.lock import Semaphore
 
-from dirk_gevent import replication
 from dirk_gevent.answer_work import AnswerWork
 from dirk_gevent.engine.faults import StorageFault
 from dirk_gevent.engine.snapshot import Pin
@@ -17,7 +16,8 @@ from dirk_gevent.engine.wal import Overtaken
 from dirk_gevent.lane_items import Mark
 from dirk_gevent.log.contract import SnapshotInfo
 from dirk_gevent.log.embedded.snapshot_files import file_checksum
-from dirk_gevent.pieces import upload
+from dirk_gevent.replication import frame_types
+from dirk_gevent.replication.transfer import upload
 
 if TYPE_CHECKING:
     from dirk_gevent.follower import Follower
@@ -72,7 +72,7 @@ class MarkAnswers:
                 digest = bytes.fromhex(made.digest)
                 size_bytes, checksum = follower.slow.call(work.timed, file_checksum, path)
                 info = SnapshotInfo(self._log_id, pin.index, pin.chain, digest, size_bytes, checksum)
-                fields = {**replication.snapshot_fields("upload", info), "ask": mark.ask}
+                fields = {**frame_types.snapshot_fields("upload", info), "ask": mark.ask}
                 upload(_counted(sender, work), path, fields)
             else:
                 digest, took_ms = follower.slow.call(work.timed, _timed_digest, pin, path if mark.way else None)

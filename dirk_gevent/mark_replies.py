@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from dirk_gevent import replication
 from dirk_gevent.coordinator.state import CoordinatorState
+from dirk_gevent.replication import frame_types
 from dirk_gevent.send_lane import SendLane
 from dirk_gevent.snapshots import SnapshotKeeper
 from dirk_gevent.uploads import Upload, Uploads
@@ -42,7 +42,7 @@ class MarkReplies:
         if lane is None or int(frame["ask"]) != lane.ask:
             self._state.logger.info("answer_refused", node=self._node, log=log_id, index=index, kind=kind)
         elif kind == "upload":
-            self.uploads.begin(replication.snapshot_in(frame))
+            self.uploads.begin(frame_types.snapshot_in(frame))
         elif kind == "undone":
             self._rounds.failed(self._node, log_id, index, bool(frame.get("overtaken")))
         else:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from gevent import socket
 
-from dirk_gevent.replication import Hello
+from dirk_gevent.replication.frame_types import Hello
 
 if TYPE_CHECKING:
     from dirk_gevent.cluster import Cluster

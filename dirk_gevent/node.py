@@ -23,7 +23,6 @@ from dirk_gevent.engine.faults import DirectoryInUse, Overrun, StorageFault
 from dirk_gevent.follower import Follower
 from dirk_gevent.forward import Forward
 from dirk_gevent.freshness import is_fresh, needed_index
-from dirk_gevent.heard import Heard
 from dirk_gevent.host import Coordinator
 from dirk_gevent.log.embedded.embedded_log import EmbeddedLog
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
@@ -36,6 +35,7 @@ from dirk_gevent.patience import wait_ms
 from dirk_gevent.progress import Progress
 from dirk_gevent.protocol.frames import FOLLOW_STATEMENT
 from dirk_gevent.quick import QuickReads
+from dirk_gevent.replication.last_heard import Heard
 from dirk_gevent.service import Answer, Service, StopRequest, TakeOver
 from dirk_gevent.session import Request, Session, spoken
 from dirk_gevent.statements import check_usable, choose_language

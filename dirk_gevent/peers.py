@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dirk_gevent.heard import Heard
+from dirk_gevent.replication.last_heard import Heard
 
 
 class Peer:

@@ -13,7 +13,7 @@ from gevent.event import Event
 
 from dirk_gevent.coordinator.links import FollowingNode
 from dirk_gevent.log.contract import SnapshotInfo
-from dirk_gevent.precedence import Way
+from dirk_gevent.replication.precedence import Way
 
 #: A node whose connection has ended is awaited for so long: most come back within a second.
 RECONNECT_SECONDS = 2.0

@@ -6,8 +6,8 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from dirk_gevent.precedence import Way
-from dirk_gevent.replication import Acks
+from dirk_gevent.replication.frame_types import Acks
+from dirk_gevent.replication.precedence import Way
 
 #: One entry may always be on its way.
 WINDOW_ENTRIES = 8192

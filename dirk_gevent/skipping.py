@@ -17,7 +17,7 @@ from dirk_gevent.conflicts import Cause
 from dirk_gevent.coordinator.operation_parts import OperationParts
 from dirk_gevent.log.contract import DatabaseInfo
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
-from dirk_gevent.replication import Halted
+from dirk_gevent.replication.frame_types import Halted
 from parser.errors import SqlError
 
 _KEY = "skipping"

@@ -26,7 +26,7 @@ from dirk_gevent.coordinator.state import CoordinatorState
 from dirk_gevent.log.contract import Size, SnapshotInfo
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from dirk_gevent.older_entries import OlderEntries
-from dirk_gevent.precedence import Precedence
+from dirk_gevent.replication.precedence import Precedence
 from dirk_gevent.rounds import Question, Round
 from parser.errors import SqlError
 

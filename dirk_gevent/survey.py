@@ -17,8 +17,8 @@ from dirk_gevent.config.settings import Config
 from dirk_gevent.engine import records
 from dirk_gevent.engine.faults import StorageFault
 from dirk_gevent.engine.file_format import check_format
-from dirk_gevent.genesis import followed_log
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
+from dirk_gevent.replication.genesis import followed_log
 
 #: `dirk.sqlite` is the system database's in a directory that no node of this release has taken over yet.
 _FILES = re.compile(r"system\.sqlite|dirk\.sqlite|db-[0-9]{8,}\.sqlite")

@@ -19,12 +19,12 @@ from dirk_gevent.cache.follow import HeaderFollower
 from dirk_gevent.cache.options import CacheOptions
 from dirk_gevent.cache.store import Store
 from dirk_gevent.config.settings import Config
-from dirk_gevent.heard import Heard
 from dirk_gevent.listening import listen
 from dirk_gevent.loop.hub_monitor import HubWatch
 from dirk_gevent.messages.error_text import render
 from dirk_gevent.open_files import RELAY_FILES_A_CONNECTION, fitted
 from dirk_gevent.protocol import answer_bytes
+from dirk_gevent.replication.last_heard import Heard
 from dirk_gevent.service import StopRequest
 from dirk_gevent.wire import Wire
 from parser.errors import SqlError

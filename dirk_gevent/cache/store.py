@@ -25,8 +25,8 @@ from typing import Any, NamedTuple
 
 from cachetools import TTLCache
 
-from dirk_gevent.heard import Heard
 from dirk_gevent.protocol import answer_bytes
+from dirk_gevent.replication.last_heard import Heard
 
 #: Spellings of one request (final newline, spaces, metadata) that the fast path knows for one entry.
 ALIASES_AN_ENTRY = 4

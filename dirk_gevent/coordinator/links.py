@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from dirk_gevent.precedence import Way
-from dirk_gevent.replication import Halted
+from dirk_gevent.replication.frame_types import Halted
+from dirk_gevent.replication.precedence import Way
 
 
 class FollowingNode(Protocol):

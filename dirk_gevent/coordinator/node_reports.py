@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from dirk_gevent import replication
 from dirk_gevent.conflicts import Cause
 from dirk_gevent.coordinator.state import CoordinatorState
 from dirk_gevent.disputes import Disputes
@@ -14,7 +13,8 @@ from dirk_gevent.engine.results import Outcome
 from dirk_gevent.evidence import LogEvidence
 from dirk_gevent.fences import Fences
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
-from dirk_gevent.replication import Hello
+from dirk_gevent.replication import frame_types
+from dirk_gevent.replication.frame_types import Hello
 from dirk_gevent.snapshots import SnapshotKeeper
 
 
@@ -70,11 +70,11 @@ class NodeReports:
         view = self._state.cluster.nodes[node]
         self._state.cluster.beat(node)
         self._state.log.clock.heard(node, int(frame["clock"]))
-        durable = replication.indexes_in(frame["durable"])
+        durable = frame_types.indexes_in(frame["durable"])
         view.durable.update({one: at for one, at in durable.items() if self._state.outcomes.is_known(one)})
         self._state.cluster.reported(node, frame["states"])
-        self._state.cluster.worked(node, replication.efforts_in(frame))
-        self._rounds.answering.told(node, replication.indexes_in(frame.get("answers") or {}))
+        self._state.cluster.worked(node, frame_types.efforts_in(frame))
+        self._rounds.answering.told(node, frame_types.indexes_in(frame.get("answers") or {}))
         if node in self._reported_down:
             self._reported_down.discard(node)
             self._state.logger.info("replication_up", target=node)

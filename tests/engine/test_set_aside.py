@@ -12,7 +12,7 @@ from dirk_gevent.base.files import make_directory
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.files import DataDirectory
-from dirk_gevent.genesis import followed_log, keep_followed_log
+from dirk_gevent.replication.genesis import followed_log, keep_followed_log
 from tests.engine.plans import LogMaker, work
 
 

@@ -15,7 +15,7 @@ from dirk_gevent.host import Coordinator
 from dirk_gevent.log.embedded.embedded_log import EmbeddedLog
 from dirk_gevent.log.entry import new_request_id
 from dirk_gevent.loop.threads import NativeThreads
-from dirk_gevent.replication import Standing
+from dirk_gevent.replication.frame_types import Standing
 from tests.engine.conftest import no_watchdog, unwatched
 from tests.engine.plans import open_engine
 from tests.service.fake_node import NOW_MS, Connect, FakeNode

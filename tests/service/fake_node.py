@@ -10,7 +10,6 @@ import gevent
 import pytest
 from gevent import socket
 
-from dirk_gevent import replication
 from dirk_gevent.engine.build import build_fingerprint
 from dirk_gevent.engine.results import Outcome
 from dirk_gevent.host import Coordinator
@@ -18,7 +17,8 @@ from dirk_gevent.log.contract import SnapshotInfo
 from dirk_gevent.log.entry import Draft, Entry, LoggedStatement, new_request_id
 from dirk_gevent.log.skipped import own_bytes
 from dirk_gevent.loop.frame_socket import FrameSocket
-from dirk_gevent.replication import Acks, Hello, Standing
+from dirk_gevent.replication import frame_types
+from dirk_gevent.replication.frame_types import Acks, Hello, Standing
 from dirk_gevent.send_lane import SendLane
 from parser.errors import SqlError
 from parser.normalize.shape import split
@@ -57,7 +57,7 @@ class FakeNode:
 
     def beat(self, states: dict[int, str] | None = None, durable: dict[int, int] | None = None) -> None:
         """A heartbeat."""
-        self.frames.send(replication.node_beat(durable or {}, states or {}))
+        self.frames.send(frame_types.node_beat(durable or {}, states or {}))
 
     def next(self, *kinds: str) -> dict[str, Any]:
         """The next frame of one of these kinds."""
@@ -122,7 +122,7 @@ def append(host: Coordinator, count: int = 1) -> None:
 def upload(node: FakeNode, info: SnapshotInfo) -> None:
     """Begin to send a snapshot, as the last mark asks."""
     ask = {"ask": node._lane(info.log_id).ask}
-    node.frames.send({**replication.snapshot_fields("upload", info), **ask})
+    node.frames.send({**frame_types.snapshot_fields("upload", info), **ask})
 
 
 def snapshot_at_head(host: Coordinator, log_id: int) -> SnapshotInfo:

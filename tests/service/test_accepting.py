@@ -14,7 +14,7 @@ from dirk_gevent.base.logger import logger
 from dirk_gevent.conflicts import Cause, Status
 from dirk_gevent.host import Coordinator
 from dirk_gevent.log.embedded.journal import Journal
-from dirk_gevent.replication import Standing
+from dirk_gevent.replication.frame_types import Standing
 from parser.errors import SqlError
 from tests.service.fake_node import FakeNode, append, blocking, until
 

@@ -8,7 +8,7 @@ import pytest
 
 from dirk_gevent.conflicts import Cause, Status
 from dirk_gevent.host import Coordinator
-from dirk_gevent.replication import Standing
+from dirk_gevent.replication.frame_types import Standing
 from parser.errors import SqlError
 from tests.seeds import chosen_seed
 from tests.service.fake_node import FakeNode, append, blocking, until

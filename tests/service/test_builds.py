@@ -14,7 +14,7 @@ from dirk_gevent.engine.build import build_fingerprint
 from dirk_gevent.host import Coordinator
 from dirk_gevent.log.entry import RULES
 from dirk_gevent.loop.frame_socket import FrameSocket
-from dirk_gevent.replication import Hello
+from dirk_gevent.replication.frame_types import Hello
 from tests.cluster import ROOT
 
 

@@ -9,7 +9,7 @@ import pytest
 from dirk_gevent.host import Coordinator
 from dirk_gevent.log.contract import Chunk, Damage
 from dirk_gevent.log.entry import Draft, LoggedStatement, new_request_id
-from dirk_gevent.replication import Standing
+from dirk_gevent.replication.frame_types import Standing
 from parser.errors import SqlError
 from parser.normalize.shape import split
 from tests.service.fake_node import NOW_MS, FakeNode, append

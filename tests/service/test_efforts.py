@@ -7,13 +7,13 @@ from collections.abc import Callable
 import gevent
 import pytest
 
-from dirk_gevent import replication
 from dirk_gevent.config.settings import Limits
 from dirk_gevent.coordinator.server_rows import ServerRow, server_rows
 from dirk_gevent.efforts import Efforts
 from dirk_gevent.engine.at_work import Effort
 from dirk_gevent.host import Coordinator
 from dirk_gevent.log.entry import Draft, LoggedStatement, new_request_id
+from dirk_gevent.replication import frame_types
 from parser.errors import SqlError
 from parser.normalize.shape import split
 from tests.service.fake_node import NOW_MS, Connect, until
@@ -79,7 +79,7 @@ def test_a_writer_waits_past_waitms_and_is_answered(host: Coordinator, connect: 
     writing = gevent.spawn(_write, host)
     until(lambda: host.state.head_index(1) == 1)
     for beat in range(26):
-        node.frames.send(replication.node_beat({}, {}, {1: Effort(1, 100 * beat, 10_000 * beat, 100 * beat)}))
+        node.frames.send(frame_types.node_beat({}, {}, {1: Effort(1, 100 * beat, 10_000 * beat, 100 * beat)}))
         gevent.sleep(0.1)
     until(lambda: _row(host).work_steps == 250_000)
     assert not writing.ready()
@@ -95,7 +95,7 @@ def test_a_writer_is_told_that_nobody_knows_when_nothing_moves(host: Coordinator
     writing = gevent.spawn(_write, host)
     until(lambda: host.state.head_index(1) == 1)
     while not writing.ready():
-        node.frames.send(replication.node_beat({}, {}, {1: Effort(1, 5, 10_000, 70)}))
+        node.frames.send(frame_types.node_beat({}, {}, {1: Effort(1, 5, 10_000, 70)}))
         gevent.sleep(0.1)
     assert writing.get() == "08007"
 

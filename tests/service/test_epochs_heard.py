@@ -11,10 +11,10 @@ import pytest
 from dirk_gevent.base.logger import logger
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.follower import Follower
-from dirk_gevent.genesis import heard_epoch
 from dirk_gevent.log.entry import CREATE_DATABASE
 from dirk_gevent.progress import Progress
-from dirk_gevent.replication import Welcome
+from dirk_gevent.replication.frame_types import Welcome
+from dirk_gevent.replication.genesis import heard_epoch
 from tests.engine.plans import LogMaker
 from tests.service.test_follower import entries
 
@@ -73,7 +73,7 @@ def test_heads_count_as_heard_in_the_epoch_that_is_kept(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as broken:
-        broken.setattr("dirk_gevent.genesis.keep_heard_epoch", refuse)
+        broken.setattr("dirk_gevent.replication.genesis.keep_heard_epoch", refuse)
         follower._receive(beat(SECOND, {"0": 7}))
         assert (kept(engine), engine.system.heard_head, follower.progress.heads[0]) == (FIRST, 0, 7)
     follower._receive(beat(SECOND, {}))

@@ -14,7 +14,7 @@ from dirk_gevent.conflicts import Cause, Conflict, Status
 from dirk_gevent.host import Coordinator
 from dirk_gevent.log.embedded.embedded_log import EmbeddedLog
 from dirk_gevent.log.entry import new_request_id
-from dirk_gevent.replication import Standing
+from dirk_gevent.replication.frame_types import Standing
 from tests.service.fake_node import NOW_MS, FakeNode, append, blocking, snapshot_at_head, until
 
 LATER, OTHER = b"\x07" * 16, b"\x05" * 16

@@ -16,14 +16,14 @@ from dirk_gevent.engine.faults import StorageFault
 from dirk_gevent.engine.position import NodeState
 from dirk_gevent.engine.results import Outcome
 from dirk_gevent.follower import Follower
-from dirk_gevent.genesis import followed_log
 from dirk_gevent.lane_items import Batch, Fence, Mark, Restore
 from dirk_gevent.lanes import Lane
 from dirk_gevent.log.contract import chain_through
 from dirk_gevent.log.entry import NO_CHAIN, chain
 from dirk_gevent.loop.threads import NativeThreads
 from dirk_gevent.progress import Progress
-from dirk_gevent.replication import Hello, Welcome
+from dirk_gevent.replication.frame_types import Hello, Welcome
+from dirk_gevent.replication.genesis import followed_log
 from parser.errors import SqlError
 from tests.engine.plans import LogMaker, work
 from tests.service.fake_node import until

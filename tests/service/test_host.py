@@ -11,7 +11,7 @@ from dirk_gevent.host_link import NodeLink
 from dirk_gevent.log.contract import SnapshotInfo
 from dirk_gevent.log.entry import Draft, LoggedStatement, new_request_id
 from dirk_gevent.protocol.frames import split_entries
-from dirk_gevent.replication import Standing
+from dirk_gevent.replication.frame_types import Standing
 from parser.errors import SqlError
 from parser.normalize.shape import split
 from tests.service.fake_node import NOW_MS, Connect, FakeNode, append, blocking, snapshot_at_head, until, upload

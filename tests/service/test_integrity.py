@@ -20,7 +20,7 @@ from dirk_gevent.log.embedded.embedded_log import EmbeddedLog
 from dirk_gevent.log.embedded.journal_file import position
 from dirk_gevent.messages.error_text import sentence
 from dirk_gevent.replay import LogSource
-from dirk_gevent.replication import Standing
+from dirk_gevent.replication.frame_types import Standing
 from tests.service.fake_node import NOW_MS, FakeNode, append, blocking, snapshot_at_head, until, upload
 
 DAMAGED, HEAD = 5, 12

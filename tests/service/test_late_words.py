@@ -23,7 +23,7 @@ from dirk_gevent.follower import Follower
 from dirk_gevent.host import Coordinator
 from dirk_gevent.log.entry import NO_CHAIN, Draft, Entry, LoggedStatement, chain, new_request_id
 from dirk_gevent.progress import Progress
-from dirk_gevent.replication import Acks, Hello, Standing
+from dirk_gevent.replication.frame_types import Acks, Hello, Standing
 from parser.errors import SqlError
 from parser.normalize.shape import split
 from tests.engine.plans import LogMaker, open_database

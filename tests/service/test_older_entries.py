@@ -21,7 +21,7 @@ from dirk_gevent.log.embedded.embedded_log import EmbeddedLog
 from dirk_gevent.log.entry import Entry, new_request_id
 from dirk_gevent.loop.frame_socket import FrameSocket
 from dirk_gevent.protocol.frames import split_entries
-from dirk_gevent.replication import Standing
+from dirk_gevent.replication.frame_types import Standing
 from tests.log.older import earlier_rules
 from tests.service.fake_node import NOW_MS, Connect, FakeNode, append, blocking, snapshot_at_head, until, upload
 

@@ -11,7 +11,7 @@ import pytest
 from dirk_gevent.base.logger import logger
 from dirk_gevent.conflicts import Cause, Status
 from dirk_gevent.host import Coordinator
-from dirk_gevent.replication import Standing
+from dirk_gevent.replication.frame_types import Standing
 from tests.service.fake_node import Connect, FakeNode, append, until
 
 _CAUSES = [(Cause.CONTENT, Status.FENCED), (Cause.OUTCOME, Status.UNDECIDED), (Cause.ASKED, Status.EVICTED)]

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from dirk_gevent.pieces import Arrivals, send_pieces
-from dirk_gevent.replication import CHUNK_BYTES
+from dirk_gevent.replication.frame_types import CHUNK_BYTES
+from dirk_gevent.replication.transfer import Arrivals, send_pieces
 
 
 def test_all_of_a_file_is_sent_in_bounded_pieces() -> None:

@@ -8,7 +8,7 @@ import gevent
 
 from dirk_gevent import snapshots
 from dirk_gevent.host import Coordinator
-from dirk_gevent.precedence import Precedence, Way
+from dirk_gevent.replication.precedence import Precedence, Way
 from tests.service.fake_node import Connect, FakeNode, append
 from tests.service.test_rounds import LOG_ID, begun, ends, looked_after, tell, two
 

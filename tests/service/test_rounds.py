@@ -9,14 +9,15 @@ from dataclasses import replace
 import gevent
 import pytest
 
-from dirk_gevent import replication, rounds
+from dirk_gevent import rounds
 from dirk_gevent.base.logger import logger
 from dirk_gevent.cluster import NodeState
 from dirk_gevent.config.settings import Role
 from dirk_gevent.conflicts import Cause
 from dirk_gevent.engine.at_work import Effort
 from dirk_gevent.host import Coordinator
-from dirk_gevent.replication import Standing
+from dirk_gevent.replication import frame_types
+from dirk_gevent.replication.frame_types import Standing
 from dirk_gevent.rounds import Round
 from tests.service.fake_node import Connect, FakeNode, append, snapshot_at_head, until, upload
 
@@ -308,7 +309,7 @@ def test_what_is_uploaded_for_a_round_that_was_given_up_is_not_kept(host: Coordi
 
 def answering(node: FakeNode, count: int) -> None:
     """A heartbeat of a node that has come so far with its answer about log 1."""
-    node.frames.send(replication.node_beat({}, {}, answers={LOG_ID: count}))
+    node.frames.send(frame_types.node_beat({}, {}, answers={LOG_ID: count}))
 
 
 @pytest.fixture
@@ -372,7 +373,7 @@ def test_a_node_that_works_at_entries_before_the_question_is_awaited(
     tell(first, 1, b"right")
     for beat in beats:
         effort = Effort(1, 100 * beat, 0, 100 * beat)
-        second.frames.send(replication.node_beat({}, {}, {LOG_ID: effort}))
+        second.frames.send(frame_types.node_beat({}, {}, {LOG_ID: effort}))
         gevent.sleep(BEAT_SECONDS)
         assert not current.ended.is_set()
     ends(current)

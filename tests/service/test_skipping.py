@@ -9,7 +9,6 @@ from pathlib import Path
 import gevent
 import pytest
 
-from dirk_gevent import replication
 from dirk_gevent.base.logger import logger
 from dirk_gevent.config import loader
 from dirk_gevent.host import Coordinator
@@ -17,7 +16,8 @@ from dirk_gevent.log.embedded.embedded_log import EmbeddedLog
 from dirk_gevent.log.entry import new_request_id
 from dirk_gevent.log.skipped import is_skipped
 from dirk_gevent.protocol.frames import split_entries
-from dirk_gevent.replication import Halted, Standing
+from dirk_gevent.replication import frame_types
+from dirk_gevent.replication.frame_types import Halted, Standing
 from dirk_gevent.skipping import SkipRefused, skip
 from tests.service.fake_node import NOW_MS, Connect, FakeNode, append, until
 
@@ -87,7 +87,7 @@ def skipping(
 def answer(node: FakeNode, stands: Halted) -> None:
     """The node tells how it stands when it is asked."""
     assert node.next("halt")["log"] == 1
-    node.frames.send(replication.halted(1, stands))
+    node.frames.send(frame_types.halted(1, stands))
 
 
 def test_a_skipped_entry_is_marked_for_all_and_a_replica_past_it_is_seeded(host: Coordinator, connect: Connect) -> None:

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from dirk_gevent import replication
 from dirk_gevent.base.logger import logger
 from dirk_gevent.conflicts import Cause, Status
-from dirk_gevent.genesis import keep_heard_epoch
 from dirk_gevent.host import Coordinator
 from dirk_gevent.log.embedded.embedded_log import EmbeddedLog
 from dirk_gevent.messages.error_text import sentence
-from dirk_gevent.replication import Standing
+from dirk_gevent.replication import frame_types
+from dirk_gevent.replication.frame_types import Standing
+from dirk_gevent.replication.genesis import keep_heard_epoch
 from tests.service.fake_node import NOW_MS, FakeNode, append, blocking, until
 
 LATER = b"\x07" * 16
@@ -86,7 +86,7 @@ def test_a_longer_history_that_was_kept_aside_is_healed_where_the_log_is(host: C
     assert host.state.registry.all()[-1].status is Status.KEPT
     node.next("entries")
     node.ack(1, host.state.head_index(1))
-    node.frames.send(replication.node_beat({}, {}))
+    node.frames.send(frame_types.node_beat({}, {}))
     until(lambda: host.state.cluster.is_level("m1", 1, host.state.head_index(1)))
     host.operations.fences.look()
     assert host.state.registry.all()[-1].status is Status.HEALED

@@ -16,7 +16,7 @@ from dirk_gevent.engine.faults import EntriesAltered
 from dirk_gevent.log.contract import chain_through
 from dirk_gevent.loop.threads import NativeThreads
 from dirk_gevent.loop.throttle import Pace, SteadyFile
-from dirk_gevent.replication import CHUNK_BYTES
+from dirk_gevent.replication.frame_types import CHUNK_BYTES
 
 
 def send_pieces(send: Callable[[dict[str, Any], bytes], None], log_id: int, read: Callable[[int], bytes]) -> None:
