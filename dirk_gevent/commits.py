@@ -13,16 +13,16 @@ from typing import Any
 
 from gevent.event import Event
 
-from dirk_gevent import answers
 from dirk_gevent.config.settings import Limits
 from dirk_gevent.coordinator.request_parts import RequestParts
 from dirk_gevent.engine.results import Outcome
 from dirk_gevent.log.entry import SYSTEM_LOG_ID, Draft
 from dirk_gevent.protocol import answer_bytes
-from dirk_gevent.service import Answer
-from dirk_gevent.session import Request, Session
-from dirk_gevent.transactions import draft_of
-from dirk_gevent.understand import Understanding
+from dirk_gevent.server import replies
+from dirk_gevent.server.service import Answer
+from dirk_gevent.server.session import Request, Session
+from dirk_gevent.server.statement_cache import Understanding
+from dirk_gevent.server.transactions import draft_of
 from parser.errors import SqlError
 
 #: What a node's answer says when it has no record of the request: none yet, or it can't tell now.
@@ -151,9 +151,9 @@ def committed(session: Session, request: Request, node: str, log_id: int, outcom
         raise SqlError("request_id_reused", request_id=outcome.request_id)
     name = request.database or session.database
     facts: dict[str, Any] = {"db": name, "log": log_id, "tables": outcome.tables, "rows": outcome.rows, "tx": False}
-    return answers.done("commit", "", 0, answers.meta_of(session, request, node, "write", **facts))
+    return replies.done("commit", "", 0, replies.meta_of(session, request, node, "write", **facts))
 
 
 def ended(session: Session, request: Request, node: str, verb: str, log_id: int) -> bytes:
     """The answer to a COMMIT of nothing but reads, or to a ROLLBACK."""
-    return answers.done(verb, "", 0, answers.meta_of(session, request, node, "session", log=log_id, tx=False))
+    return replies.done(verb, "", 0, replies.meta_of(session, request, node, "session", log=log_id, tx=False))

@@ -9,29 +9,29 @@ from typing import Any
 
 import gevent
 
-from dirk_gevent import answers
-from dirk_gevent.admission import Places
-from dirk_gevent.backends import Backend, BackendDownError, Remote, leaves_open
 from dirk_gevent.base.logger import Logger
 from dirk_gevent.cluster import NodeState
 from dirk_gevent.commits import Commits
 from dirk_gevent.config.settings import Config
 from dirk_gevent.coordinator.request_parts import RequestParts
-from dirk_gevent.copying import Read
 from dirk_gevent.engine.database import Database
-from dirk_gevent.freshness import needed_index
 from dirk_gevent.log.clock import HeardTime
 from dirk_gevent.log.entry import new_request_id
-from dirk_gevent.peers import LogHostPeer
 from dirk_gevent.protocol import answer_bytes
 from dirk_gevent.protocol.metadata import with_metadata
-from dirk_gevent.relayed import RelayedAnswer
 from dirk_gevent.replication.last_heard import Heard
-from dirk_gevent.service import Answer
-from dirk_gevent.session import Request, Session, spoken
+from dirk_gevent.server import replies
+from dirk_gevent.server.admission import Places
+from dirk_gevent.server.client_connection import Wire
+from dirk_gevent.server.copying import Read
+from dirk_gevent.server.freshness import needed_index
+from dirk_gevent.server.peers import LogHostPeer
+from dirk_gevent.server.relayed_reply import RelayedAnswer
+from dirk_gevent.server.service import Answer
+from dirk_gevent.server.session import Request, Session, spoken
+from dirk_gevent.server.statement_cache import Understanding, Understood
+from dirk_gevent.server.upstream_pool import Backend, BackendDownError, Remote, leaves_open
 from dirk_gevent.statements import SERVER_COLUMNS, SessionStatements
-from dirk_gevent.understand import Understanding, Understood
-from dirk_gevent.wire import Wire
 from dirk_gevent.writes import Writes
 from parser.errors import SqlError
 from parser.grammar.route import Kind, Route
@@ -226,8 +226,8 @@ class Forward:
             (one.id, str(one.role), str(live if one.id == self._node else unknown), *[None] * _UNKNOWN_CELLS)
             for one in self._config.instances
         ]
-        meta = answers.meta_of(session, request, self._node, "admin", rows=len(rows), repeatable=False)
-        return answers.relation(answers.listing(SERVER_COLUMNS, rows), self._limits.page_rows, meta)
+        meta = replies.meta_of(session, request, self._node, "admin", rows=len(rows), repeatable=False)
+        return replies.relation(replies.listing(SERVER_COLUMNS, rows), self._limits.page_rows, meta)
 
 
 def _may_change(route: Route) -> bool:

@@ -7,9 +7,9 @@ from dataclasses import replace
 from dirk_gevent.forward import Forward
 from dirk_gevent.log.entry import SYSTEM_DATABASE
 from dirk_gevent.protocol import answer_bytes
-from dirk_gevent.session import Request, Session
-from dirk_gevent.understand import Understanding
-from dirk_gevent.wire import Wire
+from dirk_gevent.server.client_connection import Wire
+from dirk_gevent.server.session import Request, Session
+from dirk_gevent.server.statement_cache import Understanding
 from parser.errors import SqlError
 
 #: A read that costs nothing, for what its answer says of the state.

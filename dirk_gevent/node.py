@@ -9,20 +9,16 @@ from typing import Any
 
 import gevent
 
-from dirk_gevent import answers
-from dirk_gevent.admission import Places
 from dirk_gevent.base.addresses import reachable
 from dirk_gevent.base.logger import Logger, logger
 from dirk_gevent.base.startup import CannotStartError
 from dirk_gevent.config.settings import Config, Instance
 from dirk_gevent.coordinator.request_parts import RequestParts
-from dirk_gevent.copying import LITERALS_FIELD, nowhere
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.faults import DirectoryInUse, Overrun, StorageFault
 from dirk_gevent.follower import Follower
 from dirk_gevent.forward import Forward
-from dirk_gevent.freshness import is_fresh, needed_index
 from dirk_gevent.host import Coordinator
 from dirk_gevent.log.embedded.embedded_log import EmbeddedLog
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
@@ -30,18 +26,22 @@ from dirk_gevent.loop.hub_monitor import HubWatch
 from dirk_gevent.loop.threads import NativeThreads
 from dirk_gevent.node_stream import LongReads, NodeStream
 from dirk_gevent.node_transactions import NodeTransactions
-from dirk_gevent.open_files import NODE_FILES_A_CONNECTION, fitted
-from dirk_gevent.patience import wait_ms
 from dirk_gevent.progress import Progress
 from dirk_gevent.protocol.frames import FOLLOW_STATEMENT
 from dirk_gevent.quick import QuickReads
 from dirk_gevent.replication.last_heard import Heard
-from dirk_gevent.service import Answer, Service, StopRequest, TakeOver
-from dirk_gevent.session import Request, Session, spoken
+from dirk_gevent.server import replies
+from dirk_gevent.server.admission import Places
+from dirk_gevent.server.client_connection import Wire
+from dirk_gevent.server.copying import LITERALS_FIELD, nowhere
+from dirk_gevent.server.freshness import is_fresh, needed_index
+from dirk_gevent.server.open_files import NODE_FILES_A_CONNECTION, fitted
+from dirk_gevent.server.patience import wait_ms
+from dirk_gevent.server.service import Answer, Service, StopRequest, TakeOver
+from dirk_gevent.server.session import Request, Session, spoken
+from dirk_gevent.server.statement_cache import HUB_CHARACTERS, Understanding
+from dirk_gevent.server.transactions import VERBS, is_apart
 from dirk_gevent.statements import check_usable, choose_language
-from dirk_gevent.transactions import VERBS, is_apart
-from dirk_gevent.understand import HUB_CHARACTERS, Understanding
-from dirk_gevent.wire import Wire
 from parser.errors import SqlError
 from parser.grammar.route import Kind, Route, check_databases
 from parser.normalize.template import Shaped
@@ -91,7 +91,7 @@ class NodeHandler:
         if (name := request.database or (session.database if database is None else None)) is not None:
             database = self._engine.named(name)
         log_id, index = (database.log_id, database.applied_index) if database is not None else (SYSTEM_LOG_ID, 0)
-        return answers.error_meta(session, request, self._engine.node, error, log_id, index)
+        return replies.error_meta(session, request, self._engine.node, error, log_id, index)
 
     def answer(self, session: Session, request: Request, wire: Wire) -> Answer:
         """Run one statement for a session."""
@@ -182,23 +182,23 @@ class NodeHandler:
     def _session(self, session: Session, request: Request, route: Route) -> bytes:
         if route.verb == "set_language":
             language = choose_language(session, route)
-            meta = answers.meta_of(session, request, self._engine.node, "session", lang=language)
-            return answers.done("set_language", language, 0, meta)
+            meta = replies.meta_of(session, request, self._engine.node, "session", lang=language)
+            return replies.done("set_language", language, 0, meta)
         self._progress.wait(SYSTEM_LOG_ID, needed_index(session, request, SYSTEM_LOG_ID), self._limits.wait_ms)
         session.saw(SYSTEM_LOG_ID, self._engine.enacted_index)
         if route.verb == "use":
             database = self._known(route.target or "", route.place)
             check_usable(database.log_id, route)
             session.use(database.name, database.log_id)
-            meta = answers.meta_of(session, request, self._engine.node, "session")
-            return answers.done("use", database.name, 0, meta)
+            meta = replies.meta_of(session, request, self._engine.node, "session")
+            return replies.done("use", database.name, 0, meta)
         if route.show == "databases":
             self._progress.check_names()
             found = sorted((one.log_id, one.name) for one in self._engine.databases().values() if one.log_id)
             rows = [(name,) for _, name in found]
             facts = {"db": None, "log": SYSTEM_LOG_ID, "rows": len(rows), "repeatable": False}
-            meta = answers.meta_of(session, request, self._engine.node, "admin", **facts)
-            return answers.relation(answers.listing(("fanasehoana",), rows), self._limits.page_rows, meta)
+            meta = replies.meta_of(session, request, self._engine.node, "admin", **facts)
+            return replies.relation(replies.listing(("fanasehoana",), rows), self._limits.page_rows, meta)
         raise SqlError("not_supported", what=request.text.split(maxsplit=1)[0])
 
     def _read(self, session: Session, request: Request, shaped: Shaped, route: Route, wire: Wire) -> Answer:
@@ -250,7 +250,7 @@ class NodeHandler:
                 "repeatable": relation.repeatable,
                 "lang": spoken(session, request),
             }
-        return answers.relation(relation, self._limits.page_rows, meta)
+        return replies.relation(relation, self._limits.page_rows, meta)
 
     def _database(self, session: Session, request: Request, route: Route) -> Database:
         """The database to read, in a state fresh enough for the request.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dirk_gevent.cluster import Cluster
-from dirk_gevent.peers import Peer
+from dirk_gevent.server.peers import Peer
 
 
 class NodePeer(Peer):

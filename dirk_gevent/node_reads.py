@@ -14,16 +14,16 @@ from dataclasses import dataclass
 
 import gevent
 
-from dirk_gevent.backends import Backend, BackendDownError, Remote
 from dirk_gevent.config.settings import Limits
 from dirk_gevent.coordinator.request_parts import RequestParts
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from dirk_gevent.protocol import answer_bytes
-from dirk_gevent.relayed import RelayedAnswer
 from dirk_gevent.routing import ReadRouter
-from dirk_gevent.service import Answer
-from dirk_gevent.session import Request, Session
-from dirk_gevent.wire import Wire
+from dirk_gevent.server.client_connection import Wire
+from dirk_gevent.server.relayed_reply import RelayedAnswer
+from dirk_gevent.server.service import Answer
+from dirk_gevent.server.session import Request, Session
+from dirk_gevent.server.upstream_pool import Backend, BackendDownError, Remote
 from parser.errors import SqlError
 
 #: Who tells what becomes of an answer that is cut, in META.

@@ -8,8 +8,6 @@ from typing import TypeVar
 
 import gevent
 
-from dirk_gevent import answers
-from dirk_gevent.admission import Places
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.faults import StorageFault
 from dirk_gevent.engine.read import HUB_PAGES
@@ -19,8 +17,10 @@ from dirk_gevent.loop.threads import Call, NativeThreads
 from dirk_gevent.messages.error_text import render
 from dirk_gevent.progress import Progress
 from dirk_gevent.protocol import answer_bytes
-from dirk_gevent.session import Request, Session, spoken
-from dirk_gevent.wire import Wire
+from dirk_gevent.server import replies
+from dirk_gevent.server.admission import Places
+from dirk_gevent.server.client_connection import Wire
+from dirk_gevent.server.session import Request, Session, spoken
 from parser.errors import SqlError
 
 #: Pages fetched from the reader thread at once after the first time.
@@ -171,7 +171,7 @@ class NodeStream:
         if not self._has_meta:
             return b""
         log_id, index = self._database.log_id, self._stream.index
-        meta = answers.error_meta(self._session, self._request, self._node, error, log_id, index)
+        meta = replies.error_meta(self._session, self._request, self._node, error, log_id, index)
         return answer_bytes.json_bytes(meta)
 
     def _meta(self, rows: int) -> bytes:
@@ -191,6 +191,6 @@ class NodeStream:
                 **took,
                 "repeatable": stream.repeatable,
                 "lang": spoken(self._session, self._request),
-                **answers.in_transaction(self._session),
+                **replies.in_transaction(self._session),
             }
         )

@@ -16,8 +16,6 @@ from typing import Any
 import gevent
 from gevent.lock import Semaphore
 
-from dirk_gevent import answers
-from dirk_gevent.admission import Places
 from dirk_gevent.commits import committed, ended
 from dirk_gevent.config.settings import Limits
 from dirk_gevent.engine.database import Database
@@ -28,18 +26,20 @@ from dirk_gevent.engine.results import Relation
 from dirk_gevent.engine.stream import RelationStream
 from dirk_gevent.engine.transaction import Transaction
 from dirk_gevent.forward import Forward
-from dirk_gevent.freshness import needed_index
 from dirk_gevent.learning import learn
 from dirk_gevent.log.entry import LoggedStatement
 from dirk_gevent.loop.keyed_lock import Turns
 from dirk_gevent.loop.threads import NativeThreads
 from dirk_gevent.node_stream import LongReads, NodeStream
 from dirk_gevent.progress import Progress
-from dirk_gevent.service import Answer
-from dirk_gevent.session import Request, Session
-from dirk_gevent.transactions import refuse_inside, work_fields
-from dirk_gevent.understand import HUB_CHARACTERS, Understood
-from dirk_gevent.wire import Wire
+from dirk_gevent.server import replies
+from dirk_gevent.server.admission import Places
+from dirk_gevent.server.client_connection import Wire
+from dirk_gevent.server.freshness import needed_index
+from dirk_gevent.server.service import Answer
+from dirk_gevent.server.session import Request, Session
+from dirk_gevent.server.statement_cache import HUB_CHARACTERS, Understood
+from dirk_gevent.server.transactions import refuse_inside, work_fields
 from parser.errors import SqlError
 from parser.grammar.route import Kind, Route
 
@@ -164,7 +164,7 @@ class NodeTransactions:
             held = session.transaction = HeldTransaction(transaction, self._forget)
             self._open.add(held)
             clock = self._progress.log_time.now_ms()
-            return answers.done("begin", "", 0, self._meta(session, request, transaction, "session", clock=clock))
+            return replies.done("begin", "", 0, self._meta(session, request, transaction, "session", clock=clock))
         if route.verb == "commit" and isinstance(asked := request.metadata.get("outcome"), str):
             return self._recorded(session, replace(request, request_id=asked), route)
         if route.verb == "commit" and request.request_id is not None:
@@ -209,8 +209,8 @@ class NodeTransactions:
             held.close()
         session.saw(log_id, transaction.base_index)
         if request.metadata.get("prepare"):
-            meta = answers.meta_of(session, request, self._node, "session", log=log_id, tx=False, commit=fields)
-            return answers.done("commit", "", 0, meta)
+            meta = replies.meta_of(session, request, self._node, "session", log=log_id, tx=False, commit=fields)
+            return replies.done("commit", "", 0, meta)
         if fields is None:
             return ended(session, request, self._node, "commit", log_id)
         to_log = replace(request, has_meta=request.has_meta, metadata={**request.metadata, "commit": fields})
@@ -289,8 +289,8 @@ class NodeTransactions:
         facts = {"tables": result.tables, "rows": result.rows}
         meta = self._meta(session, request, transaction, "write", **facts)
         if result.returning is not None:
-            return answers.relation(result.returning, self._limits.page_rows, meta)
-        return answers.done(result.verb, result.name, result.rows, meta)
+            return replies.relation(result.returning, self._limits.page_rows, meta)
+        return replies.done(result.verb, result.name, result.rows, meta)
 
     def _read(
         self, session: Session, request: Request, understood: Understood, held: HeldTransaction, wire: Wire
@@ -329,7 +329,7 @@ class NodeTransactions:
             self._saw(transaction, found.index, found.tables)
             facts = {"tables": found.tables, "rows": len(found.rows), "repeatable": False}
             meta = self._meta(session, request, transaction, "read", **facts)
-            return answers.relation(found, self._limits.page_rows, meta)
+            return replies.relation(found, self._limits.page_rows, meta)
         stream = NodeStream(found, self._readers, self._node, session, request, database, wire)
         try:
             self._saw(transaction, found.index, found.tables)
@@ -375,7 +375,7 @@ class NodeTransactions:
         database = transaction.database
         session.saw(database.log_id, transaction.base_index)
         name = database.name if database.log_id else None
-        return answers.meta_of(session, request, self._node, kind, db=name, log=database.log_id, **facts)
+        return replies.meta_of(session, request, self._node, kind, db=name, log=database.log_id, **facts)
 
     def _statement(self, request: Request, understood: Understood) -> LoggedStatement:
         """The statement with the time and the seed that it keeps, here and in the log."""

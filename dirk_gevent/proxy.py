@@ -10,13 +10,9 @@ from typing import Any
 
 import gevent
 
-from dirk_gevent import answers
-from dirk_gevent.backends import Backend
 from dirk_gevent.base.logger import Logger, logger
 from dirk_gevent.config.settings import Config
 from dirk_gevent.coordinator.request_parts import RequestParts
-from dirk_gevent.copying import LITERALS_FIELD
-from dirk_gevent.freshness import needed_index
 from dirk_gevent.host import Coordinator
 from dirk_gevent.log.contract import Log
 from dirk_gevent.log.embedded.embedded_log import EmbeddedLog
@@ -24,17 +20,21 @@ from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from dirk_gevent.loop.hub_monitor import HubWatch
 from dirk_gevent.node_peer import NodePeer
 from dirk_gevent.node_reads import NODE_WAIT_MS, NodeRead, NodeReads
-from dirk_gevent.open_files import RELAY_FILES_A_CONNECTION, fitted
 from dirk_gevent.protocol.frames import FOLLOW_STATEMENT
 from dirk_gevent.protocol.metadata import with_metadata
 from dirk_gevent.proxy_transactions import ProxyTransactions
 from dirk_gevent.routing import ReadRouter
-from dirk_gevent.service import Answer, Service, StopRequest, TakeOver
-from dirk_gevent.session import Request, Session, spoken
+from dirk_gevent.server import replies
+from dirk_gevent.server.client_connection import Wire
+from dirk_gevent.server.copying import LITERALS_FIELD
+from dirk_gevent.server.freshness import needed_index
+from dirk_gevent.server.open_files import RELAY_FILES_A_CONNECTION, fitted
+from dirk_gevent.server.service import Answer, Service, StopRequest, TakeOver
+from dirk_gevent.server.session import Request, Session, spoken
+from dirk_gevent.server.statement_cache import Understanding
+from dirk_gevent.server.transactions import VERBS, is_apart
+from dirk_gevent.server.upstream_pool import Backend
 from dirk_gevent.statements import SessionStatements
-from dirk_gevent.transactions import VERBS, is_apart
-from dirk_gevent.understand import Understanding
-from dirk_gevent.wire import Wire
 from dirk_gevent.writes import Writes
 from parser.errors import SqlError
 from parser.grammar.route import Kind, Route, check_databases
@@ -79,7 +79,7 @@ class ProxyHandler:
         """META of an error made here."""
         info = self._parts.state.log.find(request.database) if request.database is not None else None
         log_id = session.log_id if request.database is None else info.log_id if info is not None else SYSTEM_LOG_ID
-        return answers.error_meta(session, request, "proxy", error, log_id)
+        return replies.error_meta(session, request, "proxy", error, log_id)
 
     def answer(self, session: Session, request: Request, wire: Wire) -> Answer:
         """Run one statement for a session."""

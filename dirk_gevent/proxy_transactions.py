@@ -15,22 +15,22 @@ from typing import Any
 
 import gevent
 
-from dirk_gevent.backends import Backend, BackendDownError, Lease, Remote
 from dirk_gevent.cluster import NodeView
 from dirk_gevent.commits import Commits, ended
 from dirk_gevent.config.settings import Limits
 from dirk_gevent.coordinator.request_parts import RequestParts
-from dirk_gevent.freshness import needed_index
 from dirk_gevent.log.entry import new_request_id
 from dirk_gevent.node_reads import BEHIND_STATES, FAULT_STATES, NODE_WAIT_MS, SILENCE_SLACK_SECONDS
 from dirk_gevent.protocol import answer_bytes
 from dirk_gevent.protocol.metadata import with_metadata
-from dirk_gevent.relayed import RelayedAnswer
 from dirk_gevent.routing import ReadRouter
-from dirk_gevent.service import Answer
-from dirk_gevent.session import Request, Session, spoken
-from dirk_gevent.understand import Understanding, Understood
-from dirk_gevent.wire import Wire
+from dirk_gevent.server.client_connection import Wire
+from dirk_gevent.server.freshness import needed_index
+from dirk_gevent.server.relayed_reply import RelayedAnswer
+from dirk_gevent.server.service import Answer
+from dirk_gevent.server.session import Request, Session, spoken
+from dirk_gevent.server.statement_cache import Understanding, Understood
+from dirk_gevent.server.upstream_pool import Backend, BackendDownError, Lease, Remote
 from parser.errors import SqlError
 from parser.grammar.route import Route
 

@@ -18,10 +18,10 @@ from dirk_gevent.engine.faults import StorageFault
 from dirk_gevent.engine.read import ReadShape
 from dirk_gevent.engine.reading import Settled
 from dirk_gevent.engine.results import PAGE_BYTES
-from dirk_gevent.freshness import is_fresh
 from dirk_gevent.protocol import answer_bytes
 from dirk_gevent.protocol.metadata import METADATA_OPEN
-from dirk_gevent.session import Request, Session
+from dirk_gevent.server.freshness import is_fresh
+from dirk_gevent.server.session import Request, Session
 from parser.errors import SqlError
 from parser.normalize.template import Shaped
 

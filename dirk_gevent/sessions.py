@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dirk_gevent.coordinator.state import CoordinatorState
-from dirk_gevent.freshness import needed_index
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
-from dirk_gevent.session import Request, Session
+from dirk_gevent.server.freshness import needed_index
+from dirk_gevent.server.session import Request, Session
 from parser.errors import SqlError
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from dirk_gevent import answers
 from dirk_gevent.config.settings import Limits
 from dirk_gevent.conflicts import Conflict
 from dirk_gevent.coordinator.request_parts import RequestParts
 from dirk_gevent.coordinator.server_rows import SHOWN_DIGEST_BYTES, ServerRow, server_rows
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
-from dirk_gevent.session import LANGUAGES, Request, Session
+from dirk_gevent.server import replies
+from dirk_gevent.server.session import LANGUAGES, Request, Session
 from parser.errors import SqlError
 from parser.grammar.route import Route
 from parser.normalize.template import Value
@@ -69,8 +69,8 @@ class SessionStatements:
             return self._use(session, request, route)
         if route.verb == "set_language":
             language = choose_language(session, route)
-            meta = answers.meta_of(session, request, self._name, "session", lang=language)
-            return answers.done("set_language", language, 0, meta)
+            meta = replies.meta_of(session, request, self._name, "session", lang=language)
+            return replies.done("set_language", language, 0, meta)
         if route.show == "databases":
             self._parts.sessions.check_names(session, request)
             self._parts.state.blocks.check(SYSTEM_LOG_ID)
@@ -92,7 +92,7 @@ class SessionStatements:
         check_usable(info.log_id, route)
         session.use(info.name, info.log_id)
         self._parts.sessions.begin(session, info.log_id)
-        return answers.done("use", info.name, 0, self._meta(session, request, "session"))
+        return replies.done("use", info.name, 0, self._meta(session, request, "session"))
 
     def _listing(
         self,
@@ -102,8 +102,8 @@ class SessionStatements:
         rows: Sequence[tuple[Value, ...]],
         **place: int | None,
     ) -> bytes:
-        meta = answers.meta_of(session, request, self._name, "admin", rows=len(rows), repeatable=False, **place)
-        return answers.relation(answers.listing(columns, rows), self._limits.page_rows, meta)
+        meta = replies.meta_of(session, request, self._name, "admin", rows=len(rows), repeatable=False, **place)
+        return replies.relation(replies.listing(columns, rows), self._limits.page_rows, meta)
 
     def _meta(self, session: Session, request: Request, kind: str) -> dict[str, object] | None:
-        return answers.meta_of(session, request, self._name, kind)
+        return replies.meta_of(session, request, self._name, kind)

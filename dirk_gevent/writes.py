@@ -5,16 +5,16 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import replace
 
-from dirk_gevent import answers
-from dirk_gevent.backends import OPEN_CLASSES
 from dirk_gevent.config.settings import Limits
 from dirk_gevent.coordinator.request_parts import RequestParts
-from dirk_gevent.copying import SMALL_BYTES, Copies, Read, ReadRefused, nowhere
 from dirk_gevent.engine.results import Outcome
 from dirk_gevent.log.contract import DatabaseChanged
 from dirk_gevent.log.entry import SYSTEM_LOG_ID, DatabaseChange, Draft, LoggedStatement, new_request_id
 from dirk_gevent.protocol import answer_bytes
-from dirk_gevent.session import Request, Session
+from dirk_gevent.server import replies
+from dirk_gevent.server.copying import SMALL_BYTES, Copies, Read, ReadRefused, nowhere
+from dirk_gevent.server.session import Request, Session
+from dirk_gevent.server.upstream_pool import OPEN_CLASSES
 from parser.errors import SqlError
 from parser.grammar.route import Route
 from parser.normalize.template import Shaped
@@ -98,12 +98,12 @@ class Writes:
         error = outcome.error()
         if error is not None:
             raise error
-        meta = answers.meta_of(
+        meta = replies.meta_of(
             session, request, self._name, "write", db=database, log=log_id, tables=outcome.tables, rows=outcome.rows
         )
         if outcome.returning is not None:
-            return answers.relation(outcome.returning, self._limits.page_rows, meta)
-        return answers.done(outcome.verb, outcome.name, outcome.rows, meta)
+            return replies.relation(outcome.returning, self._limits.page_rows, meta)
+        return replies.done(outcome.verb, outcome.name, outcome.rows, meta)
 
     def _database(self, session: Session, request: Request, route: Route, request_id: str) -> bytes:
         name = route.target or ""
@@ -116,8 +116,8 @@ class Writes:
         session.saw(SYSTEM_LOG_ID, changed.index)
         shown = changed.change.name if changed.change is not None else name
         # It was written to the log of databases: that index is what another connection has to wait for.
-        meta = answers.meta_of(session, request, self._name, "write", db=None, log=SYSTEM_LOG_ID, rows=0, **facts)
-        return answers.done(route.verb, shown, 0, meta)
+        meta = replies.meta_of(session, request, self._name, "write", db=None, log=SYSTEM_LOG_ID, rows=0, **facts)
+        return replies.done(route.verb, shown, 0, meta)
 
     def _changed(self, route: Route, name: str, request_id: str) -> DatabaseChanged:
         appends = self._parts.appends

@@ -10,24 +10,24 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
-from dirk_gevent import answers
-from dirk_gevent.admission import RequestBytes
 from dirk_gevent.cache.flights import Flight, Flights
 from dirk_gevent.cache.forward import UNSTORED_LIMIT_BYTES, Answer, Forwarded, Forwarder, TransactionLostError
 from dirk_gevent.cache.options import CacheOptions
 from dirk_gevent.cache.store import Entry, HotAnswer, Key, LogHorizon, Store, answer_with_meta, now
 from dirk_gevent.cache.upstream import Upstream
 from dirk_gevent.cache.verdicts import Verdict, canonical_args, changes_nothing, is_read, may_be_commit
-from dirk_gevent.freshness import needed_index
 from dirk_gevent.log.clock import HeardTime
 from dirk_gevent.log.entry import SYSTEM_LOG_ID, new_request_id
 from dirk_gevent.messages.error_text import render
 from dirk_gevent.protocol import answer_bytes
 from dirk_gevent.protocol.metadata import with_metadata
 from dirk_gevent.protocol.splitter import StatementSplitter, StatementTooLongError
-from dirk_gevent.rest_of_statement import receive_rest
-from dirk_gevent.session import Request, Session, parse_request, spoken, without_what_is_wrong
-from dirk_gevent.wire import Wire
+from dirk_gevent.server import replies
+from dirk_gevent.server.admission import RequestBytes
+from dirk_gevent.server.client_connection import Wire
+from dirk_gevent.server.freshness import needed_index
+from dirk_gevent.server.rest_of_statement import receive_rest
+from dirk_gevent.server.session import Request, Session, parse_request, spoken, without_what_is_wrong
 from parser.errors import SqlError
 
 #: Pipelined requests answered in a row before the other connections get their turn.
@@ -376,13 +376,13 @@ class ClientConnection:
             session = self._session
             is_own = request.database in (None, session.database)
             log_id = session.log_id if is_own else self._log_ids.get(request.database or "", SYSTEM_LOG_ID)
-            told = answers.error_meta(session, request, _NAME, error, log_id)
+            told = replies.error_meta(session, request, _NAME, error, log_id)
             meta = answer_bytes.json_bytes({**told, "tx": self._in_transaction, "cache": "error"})
         return answer_bytes.message(render(error, spoken(self._session, request)), meta)
 
     def _meta(self, request: Request) -> bytes:
         """META of an answer that is about the session alone."""
-        meta = answers.meta_of(self._session, request, _NAME, "session", cache="session")
+        meta = replies.meta_of(self._session, request, _NAME, "session", cache="session")
         return answer_bytes.json_bytes({**meta, "tx": self._in_transaction}) if meta is not None else b""
 
     def _end(self, error: SqlError, cause: Exception, request: Request | None = None) -> NoReturn:

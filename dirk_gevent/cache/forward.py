@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from dirk_gevent.backends import leaves_open
 from dirk_gevent.cache.store import Store, answer_with_meta, now
 from dirk_gevent.cache.upstream import (
     RETRY_SECONDS,
@@ -22,7 +21,8 @@ from dirk_gevent.cache.upstream import (
 )
 from dirk_gevent.protocol import answer_bytes
 from dirk_gevent.protocol.answer_relay import AnswerRelay
-from dirk_gevent.wire import Wire
+from dirk_gevent.server.client_connection import Wire
+from dirk_gevent.server.upstream_pool import leaves_open
 from parser.errors import SqlError
 
 #: What is held of an answer that can't be stored, so that a cut in it can still be healed.

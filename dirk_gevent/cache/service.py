@@ -10,7 +10,6 @@ from gevent.event import Event
 from gevent.pool import Pool
 from gevent.server import StreamServer
 
-from dirk_gevent.admission import RequestBytes
 from dirk_gevent.base.logger import Logger, logger
 from dirk_gevent.base.startup import give_way_to_hub
 from dirk_gevent.cache.connection import ClientConnection, SessionEndedError
@@ -19,14 +18,15 @@ from dirk_gevent.cache.follow import HeaderFollower
 from dirk_gevent.cache.options import CacheOptions
 from dirk_gevent.cache.store import Store
 from dirk_gevent.config.settings import Config
-from dirk_gevent.listening import listen
 from dirk_gevent.loop.hub_monitor import HubWatch
 from dirk_gevent.messages.error_text import render
-from dirk_gevent.open_files import RELAY_FILES_A_CONNECTION, fitted
 from dirk_gevent.protocol import answer_bytes
 from dirk_gevent.replication.last_heard import Heard
-from dirk_gevent.service import StopRequest
-from dirk_gevent.wire import Wire
+from dirk_gevent.server.admission import RequestBytes
+from dirk_gevent.server.client_connection import Wire
+from dirk_gevent.server.listening import listen
+from dirk_gevent.server.open_files import RELAY_FILES_A_CONNECTION, fitted
+from dirk_gevent.server.service import StopRequest
 from parser.errors import SqlError
 
 DRAIN_SECONDS = 5.0

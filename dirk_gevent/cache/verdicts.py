@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import orjson
 
 from dirk_gevent.cache.store import Key
-from dirk_gevent.session import Request
+from dirk_gevent.server.session import Request
 
 # Guesses, whose being wrong costs time or says less than could be said.
 _READ = re.compile(rb"(?:alaivo|select|asehoy|show|lazao|describe|hazavao|explain|adikao|translate)\b", re.IGNORECASE)

@@ -21,7 +21,7 @@ from dirk_gevent.cache.service import CacheService
 from dirk_gevent.loop.frame_socket import FrameSocket
 from dirk_gevent.protocol import answer_bytes
 from dirk_gevent.protocol.splitter import StatementSplitter
-from dirk_gevent.session import Request, parse_request
+from dirk_gevent.server.session import Request, parse_request
 from tests.cluster import free_port
 
 LOG_ID = 7

@@ -7,10 +7,10 @@ import tracemalloc
 import orjson
 import pytest
 
-from dirk_gevent import answers
 from dirk_gevent.engine.connection import MOST_VALUE_BYTES
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.results import PAGE_BYTES, Relation, pages_of
+from dirk_gevent.server import replies
 from parser.errors import SqlError
 from tests.engine.plans import START_MS, LogMaker, TestLimits, shaped, work
 
@@ -85,7 +85,7 @@ def test_rows_that_are_there_already_are_paged_by_weight_too() -> None:
     found = pages_of(rows, 20)
     assert [row for page in found for row in orjson.loads(page.rows_json)] == [list(row) for row in rows]
     assert all(page.rows <= 20 and (len(page.rows_json) <= PAGE_BYTES or page.rows == 1) for page in found)
-    answer = answers.relation(Relation("t", (), rows, 1, (), True, b"[]"), 20, None)
+    answer = replies.relation(Relation("t", (), rows, 1, (), True, b"[]"), 20, None)
     heads = [line for line in answer.split(b"\n") if line.startswith(b"RELATION_JSON_PAGE")]
     assert heads == [b"RELATION_JSON_PAGE %d/%d" % (number, len(found)) for number in range(1, len(found) + 1)]
     assert [page.rows for page in pages_of([(0, "x" * (PAGE_BYTES + 1))] * 3, 20)] == [1, 1, 1]

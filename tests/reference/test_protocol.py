@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from dirk_gevent.understand import HUB_CHARACTERS
+from dirk_gevent.server.statement_cache import HUB_CHARACTERS
 from tests.cluster import ROOT, Cluster, Connection, meta
 
 PAGE = (ROOT / "docs/protocol.md").read_text(encoding="utf-8")
@@ -49,7 +49,7 @@ def test_the_session_on_the_page_is_what_happens(shared_cluster: Cluster, part: 
 
 
 def test_the_request_fields_are_those_that_are_read() -> None:
-    source = (ROOT / "dirk_gevent/session.py").read_text(encoding="utf-8")
+    source = (ROOT / "dirk_gevent/server/session.py").read_text(encoding="utf-8")
     read = set(re.findall(r'(?:metadata, |metadata\.get\(|metadata\[)"(\w+)"', source))
     assert first_cells("request") == read | {"follow", "log"}
 

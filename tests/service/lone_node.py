@@ -13,8 +13,8 @@ from dirk_gevent.forward import Forward
 from dirk_gevent.log.entry import Entry
 from dirk_gevent.node import NodeHandler
 from dirk_gevent.progress import Progress
-from dirk_gevent.session import Session, parse_request
-from dirk_gevent.wire import Wire
+from dirk_gevent.server.client_connection import Wire
+from dirk_gevent.server.session import Session, parse_request
 from parser.errors import SqlError
 from parser.normalize.shape import split
 from tests.cluster import free_port

@@ -36,7 +36,7 @@ from dirk_gevent.node import NodeHandler
 from dirk_gevent.progress import Progress
 from dirk_gevent.protocol import answer_bytes
 from dirk_gevent.proxy import ProxyHandler
-from dirk_gevent.service import Service
+from dirk_gevent.server.service import Service
 from parser.errors import SqlError
 from parser.normalize.shape import split
 from tests.cluster import HOST, free_port

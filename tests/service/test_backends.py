@@ -12,14 +12,14 @@ import pytest
 from gevent import socket
 from gevent.event import Event
 
-from dirk_gevent.backends import Backend, BackendDownError
 from dirk_gevent.base.logger import logger
 from dirk_gevent.config.loader import load
 from dirk_gevent.forward import Forward
 from dirk_gevent.protocol import answer_bytes
-from dirk_gevent.session import Request, Session
-from dirk_gevent.understand import Understanding
-from dirk_gevent.wire import Wire
+from dirk_gevent.server.client_connection import Wire
+from dirk_gevent.server.session import Request, Session
+from dirk_gevent.server.statement_cache import Understanding
+from dirk_gevent.server.upstream_pool import Backend, BackendDownError
 from parser.errors import SqlError
 from tests.cluster import HOST
 
@@ -157,7 +157,7 @@ def test_requests_are_ended_while_a_connection_is_being_tried(monkeypatch: pytes
             hanging.wait()
             raise OSError("nothing was heard")
 
-        monkeypatch.setattr("dirk_gevent.backends.socket.create_connection", hang)
+        monkeypatch.setattr("dirk_gevent.server.upstream_pool.socket.create_connection", hang)
         watching = gevent.spawn(backend.watch)
         assert tried.wait(5)
         assert "did not answer in time" in asking.get(timeout=5)

@@ -14,7 +14,7 @@ from dirk_gevent.engine.faults import StorageFault
 from dirk_gevent.host import Coordinator
 from dirk_gevent.log.entry import new_request_id
 from dirk_gevent.replication.frame_types import Acks, Standing
-from dirk_gevent.session import Session
+from dirk_gevent.server.session import Session
 from parser.errors import SqlError
 from tests.service.fake_node import NOW_MS, Connect, FakeNode, append, blocking, snapshot_at_head, until, upload
 

@@ -25,7 +25,7 @@ from dirk_gevent.host import Coordinator
 from dirk_gevent.log.embedded.embedded_log import EmbeddedLog
 from dirk_gevent.node import NodeHandler
 from dirk_gevent.progress import Progress
-from dirk_gevent.service import Service
+from dirk_gevent.server.service import Service
 from tests.cluster import free_port
 
 #: How long the hub may be held on a machine that does `_reference_ms` in `REFERENCE_MS`; on a slower one, longer.

@@ -12,7 +12,7 @@ import pytest
 from dirk_gevent.base.logger import logger
 from dirk_gevent.host import Coordinator
 from dirk_gevent.log.entry import new_request_id
-from dirk_gevent.session import Session
+from dirk_gevent.server.session import Session
 from parser.errors import SqlError
 from tests.service.small_cluster import PARTS, Answered, SmallClient, SmallCluster
 

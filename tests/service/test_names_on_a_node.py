@@ -7,7 +7,7 @@ from pathlib import Path
 import gevent
 import pytest
 
-from dirk_gevent.session import Session
+from dirk_gevent.server.session import Session
 from tests.service.lone_node import READ, Node
 
 

@@ -14,7 +14,6 @@ import gevent
 import pytest
 from gevent import socket
 
-from dirk_gevent.backends import Backend, BackendDownError
 from dirk_gevent.base.logger import logger
 from dirk_gevent.cluster import Cluster, NodeState
 from dirk_gevent.config import loader, settings
@@ -23,7 +22,8 @@ from dirk_gevent.node_peer import NodePeer
 from dirk_gevent.node_reads import NODE_WAIT_MS, NodeRead, NodeReads
 from dirk_gevent.protocol import answer_bytes
 from dirk_gevent.routing import ReadRouter
-from dirk_gevent.session import Request, Session
+from dirk_gevent.server.session import Request, Session
+from dirk_gevent.server.upstream_pool import Backend, BackendDownError
 from parser.errors import SqlError
 from tests.cluster import HOST, free_port
 

@@ -14,7 +14,7 @@ import pytest
 
 import tests.cluster
 from dirk_gevent.base.startup import CannotStartError
-from dirk_gevent.open_files import LEAST_FILES, NODE_FILES_A_CONNECTION, RELAY_FILES_A_CONNECTION, share_out
+from dirk_gevent.server.open_files import LEAST_FILES, NODE_FILES_A_CONNECTION, RELAY_FILES_A_CONNECTION, share_out
 from tests.cluster import HOST, Cluster, message, rows, wait_for
 from tests.transactions.test_lives import ok
 

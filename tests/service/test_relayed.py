@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator
 import orjson
 import pytest
 
-from dirk_gevent.backends import BackendDownError, Remote
 from dirk_gevent.config.settings import Limits
-from dirk_gevent.copying import Copies, ReadRefused
 from dirk_gevent.protocol import answer_bytes
-from dirk_gevent.relayed import RelayedAnswer
-from dirk_gevent.service import Answer
-from dirk_gevent.session import Request, Session, parse_request
+from dirk_gevent.server.copying import Copies, ReadRefused
+from dirk_gevent.server.relayed_reply import RelayedAnswer
+from dirk_gevent.server.service import Answer
+from dirk_gevent.server.session import Request, Session, parse_request
+from dirk_gevent.server.upstream_pool import BackendDownError, Remote
 from parser.errors import SqlError
 from parser.grammar.statements import Statements
 from parser.normalize.shape import split

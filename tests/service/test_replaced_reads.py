@@ -11,8 +11,8 @@ import pytest
 
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.stream import RelationStream
-from dirk_gevent.session import Session
-from dirk_gevent.understand import HUB_CHARACTERS
+from dirk_gevent.server.session import Session
+from dirk_gevent.server.statement_cache import HUB_CHARACTERS
 from parser.normalize.shape import split
 from tests.engine.plans import LogMaker, work
 from tests.service.fake_node import until

@@ -8,7 +8,7 @@ from pathlib import Path
 import gevent
 import pytest
 
-from dirk_gevent.admission import Places, PlacesByLog
+from dirk_gevent.server.admission import Places, PlacesByLog
 from parser.errors import SqlError
 from tests.service.fake_node import until
 from tests.service.small_cluster import Answered, SmallClient, SmallCluster

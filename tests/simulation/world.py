@@ -223,12 +223,12 @@ def _listener(address: tuple[str, int], handle: Any, spawn: Any, backlog: int) -
 
 def _quiet_dirk() -> None:
     """What measures real time has nothing to measure; log lines go into the trace."""
-    from dirk_gevent import listening, service
     from dirk_gevent.base import logger
     from dirk_gevent.cache import service as cache_service
     from dirk_gevent.engine import suspects, watchdog
     from dirk_gevent.log.embedded import journal_file
     from dirk_gevent.loop import hub_monitor
+    from dirk_gevent.server import listening, service
 
     def identity(directory: Path) -> bytes:
         disk = the_world().disks.disk_of(f"{directory}/")
@@ -272,7 +272,7 @@ class _InOrder(dict[Any, None]):
 
 def _order_sets() -> None:
     """Sets of greenlets and of connections are walked when a process ends."""
-    from dirk_gevent.wire import Wire
+    from dirk_gevent.server.client_connection import Wire
 
     made = gevent.pool.Group.__init__
 

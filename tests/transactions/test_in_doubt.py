@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from dirk_gevent.admission import PlacesByLog
 from dirk_gevent.commits import Commits
 from dirk_gevent.config.settings import Limits
 from dirk_gevent.engine.results import Outcome
 from dirk_gevent.log.entry import Draft
-from dirk_gevent.session import Request, Session
-from dirk_gevent.understand import Understanding
+from dirk_gevent.server.admission import PlacesByLog
+from dirk_gevent.server.session import Request, Session
+from dirk_gevent.server.statement_cache import Understanding
 from parser.errors import SqlError
 from tests.cluster import Cluster, Connection, meta, rows, wait_for
 from tests.transactions.test_lives import in_table, ok, prepared, state, used

@@ -7,10 +7,10 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from dirk_gevent.admission import Places
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from dirk_gevent.protocol.metadata import MetadataError, split_metadata
 from dirk_gevent.protocol.splitter import is_blank
+from dirk_gevent.server.admission import Places
 from parser.errors import SqlError
 from parser.normalize.template import Args, Value
 

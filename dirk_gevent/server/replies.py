@@ -8,7 +8,7 @@ from typing import Any
 from dirk_gevent.engine.results import Relation, columns_json, pages_of
 from dirk_gevent.messages.success_text import success
 from dirk_gevent.protocol import answer_bytes
-from dirk_gevent.session import Request, Session, spoken
+from dirk_gevent.server.session import Request, Session, spoken
 from parser.errors import SqlError
 from parser.plan.plan import Output
 

@@ -14,7 +14,7 @@ seen it, has seen the log of databases up to there: a state in which that databa
 from __future__ import annotations
 
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
-from dirk_gevent.session import Request, Session
+from dirk_gevent.server.session import Request, Session
 
 
 def needed_index(session: Session, request: Request, log_id: int, known_index: int = 0) -> int:

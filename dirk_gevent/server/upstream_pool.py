@@ -14,10 +14,10 @@ from gevent import socket
 
 from dirk_gevent.base.logger import Logger
 from dirk_gevent.base.startup import plain_reason
-from dirk_gevent.peers import Peer
 from dirk_gevent.protocol import answer_bytes
 from dirk_gevent.protocol.answer_relay import AnswerRelay
-from dirk_gevent.wire import Wire
+from dirk_gevent.server.client_connection import Wire
+from dirk_gevent.server.peers import Peer
 
 CONNECT_SECONDS = 2.0
 #: Answers up to this size are collected before anything is passed on, so that a lost node can be replaced unseen.

@@ -7,7 +7,7 @@ from contextlib import suppress
 import gevent
 
 from dirk_gevent.protocol.splitter import StatementSplitter
-from dirk_gevent.wire import Wire
+from dirk_gevent.server.client_connection import Wire
 from parser.errors import SqlError
 
 #: What an unfinished statement waits for -> the error that says so.

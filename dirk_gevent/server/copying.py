@@ -12,14 +12,14 @@ from dataclasses import dataclass, replace
 
 import orjson
 
-from dirk_gevent.admission import Places
 from dirk_gevent.config.settings import Limits
 from dirk_gevent.log.entry import LoggedStatement, encode_statements, hash_statements
 from dirk_gevent.loop.threads import NativeThreads
 from dirk_gevent.protocol import answer_bytes
-from dirk_gevent.service import Answer
-from dirk_gevent.session import Request, Session
-from dirk_gevent.understand import Understanding
+from dirk_gevent.server.admission import Places
+from dirk_gevent.server.service import Answer
+from dirk_gevent.server.session import Request, Session
+from dirk_gevent.server.statement_cache import Understanding
 from parser.errors import SqlError
 from parser.grammar.route import Route
 from parser.grammar.statements import Statements

@@ -14,8 +14,8 @@ import gevent
 
 from dirk_gevent.engine.transaction import MOST_STATEMENTS, Work
 from dirk_gevent.log.entry import SYSTEM_LOG_ID, Draft, LoggedStatement
-from dirk_gevent.session import Request, as_args
-from dirk_gevent.understand import Understood
+from dirk_gevent.server.session import Request, as_args
+from dirk_gevent.server.statement_cache import Understood
 from parser.errors import SqlError
 from parser.grammar.route import Kind, Route, check_databases
 

@@ -18,22 +18,22 @@ from gevent.event import Event
 from gevent.pool import Pool
 from gevent.server import StreamServer
 
-from dirk_gevent import answers
-from dirk_gevent.admission import Places, RequestBytes
 from dirk_gevent.base.logger import Logger
 from dirk_gevent.base.startup import give_way_to_hub
 from dirk_gevent.config.settings import Limits
-from dirk_gevent.listening import listen
 from dirk_gevent.loop.threads import NativeThreads
 from dirk_gevent.messages.error_text import render
 from dirk_gevent.protocol import answer_bytes
 from dirk_gevent.protocol.frames import FOLLOW_STATEMENT
 from dirk_gevent.protocol.metadata import METADATA_OPEN
 from dirk_gevent.protocol.splitter import StatementSplitter, StatementTooLongError
-from dirk_gevent.rest_of_statement import receive_rest
-from dirk_gevent.session import Request, Session, parse_request, spoken, without_what_is_wrong
-from dirk_gevent.understand import HUB_CHARACTERS
-from dirk_gevent.wire import Wire
+from dirk_gevent.server import replies
+from dirk_gevent.server.admission import Places, RequestBytes
+from dirk_gevent.server.client_connection import Wire
+from dirk_gevent.server.listening import listen
+from dirk_gevent.server.rest_of_statement import receive_rest
+from dirk_gevent.server.session import Request, Session, parse_request, spoken, without_what_is_wrong
+from dirk_gevent.server.statement_cache import HUB_CHARACTERS
 from parser.errors import SqlError
 from parser.normalize.shape import placed
 
@@ -262,7 +262,7 @@ class Service:
         cluster must find each other under any load.
         """
         if request.is_empty:
-            meta = answers.meta_of(session, request, self._handler.name, "session")
+            meta = replies.meta_of(session, request, self._handler.name, "session")
             return answer_bytes.message("OK", answer_bytes.json_bytes(meta) if meta is not None else b"")
         if session.transaction is not None or request.raw == FOLLOW_STATEMENT:
             return self._handler.answer(session, request, wire)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dirk_gevent.config.settings import Limits
-from dirk_gevent.session import Request
+from dirk_gevent.server.session import Request
 from parser.errors import SqlError
 
 
