@@ -14,9 +14,9 @@ from dirk_gevent.base.startup import plain_reason
 from dirk_gevent.config import loader
 from dirk_gevent.config.settings import Config
 from dirk_gevent.config.strict_json import ConfigError
+from dirk_gevent.coordinator.admin.rebuild_log import RebuildRefused
 from dirk_gevent.driver.answers import NotDirkError, Page
 from dirk_gevent.driver.connection import Address, Connection
-from dirk_gevent.rebuild import RebuildRefused
 
 _TIMEOUT_SECONDS = 10.0
 _STATUS, _CONFLICTS = b"asehoy ny mpizara;", b"asehoy ny fifandirana;"

@@ -18,6 +18,8 @@ from dirk_gevent.backup_file import Backup, BackupDamaged, BackupWriter, Point
 from dirk_gevent.base.printable import file_stem, moment
 from dirk_gevent.base.startup import plain_reason
 from dirk_gevent.config.settings import Config
+from dirk_gevent.coordinator.admin.replay import Scratch
+from dirk_gevent.coordinator.admin.restore import index_by_time
 from dirk_gevent.driver.answers import Page
 from dirk_gevent.driver.connection import Address, Connection
 from dirk_gevent.engine.dump import dump_file
@@ -26,8 +28,6 @@ from dirk_gevent.engine.reissue import Place
 from dirk_gevent.log.contract import EntriesGoneError
 from dirk_gevent.loop.threads import NativeThreads
 from dirk_gevent.messages.error_text import sentence
-from dirk_gevent.replay import Scratch
-from dirk_gevent.restoring import index_by_time
 from parser.errors import SqlError
 
 _CHUNK_BYTES = 256 * 1024

@@ -9,8 +9,8 @@ from typing import Any
 from dirk_gevent.admin_link import print_table, say
 from dirk_gevent.admin_usage import UsageError
 from dirk_gevent.config.settings import Config
-from dirk_gevent.rebuild import RebuildRefused, check, rebuild
-from dirk_gevent.survey import Loss, NodeFiles, entries_lost, losses, survey
+from dirk_gevent.coordinator.admin.inspect_nodes import Loss, NodeFiles, entries_lost, losses, survey
+from dirk_gevent.coordinator.admin.rebuild_log import RebuildRefused, check, rebuild
 
 
 def rebuild_log(settings: Config, options: Mapping[str, Any]) -> int:

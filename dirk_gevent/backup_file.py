@@ -203,7 +203,7 @@ class Backup:
 
 
 class BackupSource:
-    """One database of a backup as the source of a replay (`dirk_gevent.replay.Source`)."""
+    """One database of a backup as the source of a replay (`dirk_gevent.coordinator.admin.replay.Source`)."""
 
     def __init__(self, file: IO[bytes], contents: _Contents, point: Point, path: Path) -> None:
         self._file = file

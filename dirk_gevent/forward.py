@@ -10,10 +10,12 @@ from typing import Any
 import gevent
 
 from dirk_gevent.base.logger import Logger
-from dirk_gevent.cluster import NodeState
-from dirk_gevent.commits import Commits
 from dirk_gevent.config.settings import Config
+from dirk_gevent.coordinator.cluster import NodeState
 from dirk_gevent.coordinator.request_parts import RequestParts
+from dirk_gevent.coordinator.requests.commits import Commits
+from dirk_gevent.coordinator.requests.session_statements import SERVER_COLUMNS, SessionStatements
+from dirk_gevent.coordinator.requests.writes import Writes
 from dirk_gevent.engine.database import Database
 from dirk_gevent.log.clock import HeardTime
 from dirk_gevent.log.entry import new_request_id
@@ -31,8 +33,6 @@ from dirk_gevent.server.service import Answer
 from dirk_gevent.server.session import Request, Session, spoken
 from dirk_gevent.server.statement_cache import Understanding, Understood
 from dirk_gevent.server.upstream_pool import Backend, BackendDownError, Remote, leaves_open
-from dirk_gevent.statements import SERVER_COLUMNS, SessionStatements
-from dirk_gevent.writes import Writes
 from parser.errors import SqlError
 from parser.grammar.route import Kind, Route
 from parser.normalize.template import Shaped

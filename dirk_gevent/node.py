@@ -13,13 +13,14 @@ from dirk_gevent.base.addresses import reachable
 from dirk_gevent.base.logger import Logger, logger
 from dirk_gevent.base.startup import CannotStartError
 from dirk_gevent.config.settings import Config, Instance
+from dirk_gevent.coordinator.coordinator import Coordinator
 from dirk_gevent.coordinator.request_parts import RequestParts
+from dirk_gevent.coordinator.requests.session_statements import check_usable, choose_language
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.faults import DirectoryInUse, Overrun, StorageFault
 from dirk_gevent.follower import Follower
 from dirk_gevent.forward import Forward
-from dirk_gevent.host import Coordinator
 from dirk_gevent.log.embedded.embedded_log import EmbeddedLog
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from dirk_gevent.loop.hub_monitor import HubWatch
@@ -41,7 +42,6 @@ from dirk_gevent.server.service import Answer, Service, StopRequest, TakeOver
 from dirk_gevent.server.session import Request, Session, spoken
 from dirk_gevent.server.statement_cache import HUB_CHARACTERS, Understanding
 from dirk_gevent.server.transactions import VERBS, is_apart
-from dirk_gevent.statements import check_usable, choose_language
 from parser.errors import SqlError
 from parser.grammar.route import Kind, Route, check_databases
 from parser.normalize.template import Shaped

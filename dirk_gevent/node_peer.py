@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dirk_gevent.cluster import Cluster
+from dirk_gevent.coordinator.cluster import Cluster
 from dirk_gevent.server.peers import Peer
 
 

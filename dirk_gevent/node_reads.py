@@ -16,9 +16,9 @@ import gevent
 
 from dirk_gevent.config.settings import Limits
 from dirk_gevent.coordinator.request_parts import RequestParts
+from dirk_gevent.coordinator.routing import ReadRouter
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from dirk_gevent.protocol import answer_bytes
-from dirk_gevent.routing import ReadRouter
 from dirk_gevent.server.client_connection import Wire
 from dirk_gevent.server.relayed_reply import RelayedAnswer
 from dirk_gevent.server.service import Answer

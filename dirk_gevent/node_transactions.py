@@ -16,8 +16,8 @@ from typing import Any
 import gevent
 from gevent.lock import Semaphore
 
-from dirk_gevent.commits import committed, ended
 from dirk_gevent.config.settings import Limits
+from dirk_gevent.coordinator.requests.commits import committed, ended
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.execute import Result

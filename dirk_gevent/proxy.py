@@ -12,8 +12,11 @@ import gevent
 
 from dirk_gevent.base.logger import Logger, logger
 from dirk_gevent.config.settings import Config
+from dirk_gevent.coordinator.coordinator import Coordinator
 from dirk_gevent.coordinator.request_parts import RequestParts
-from dirk_gevent.host import Coordinator
+from dirk_gevent.coordinator.requests.session_statements import SessionStatements
+from dirk_gevent.coordinator.requests.writes import Writes
+from dirk_gevent.coordinator.routing import ReadRouter
 from dirk_gevent.log.contract import Log
 from dirk_gevent.log.embedded.embedded_log import EmbeddedLog
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
@@ -23,7 +26,6 @@ from dirk_gevent.node_reads import NODE_WAIT_MS, NodeRead, NodeReads
 from dirk_gevent.protocol.frames import FOLLOW_STATEMENT
 from dirk_gevent.protocol.metadata import with_metadata
 from dirk_gevent.proxy_transactions import ProxyTransactions
-from dirk_gevent.routing import ReadRouter
 from dirk_gevent.server import replies
 from dirk_gevent.server.client_connection import Wire
 from dirk_gevent.server.copying import LITERALS_FIELD
@@ -34,8 +36,6 @@ from dirk_gevent.server.session import Request, Session, spoken
 from dirk_gevent.server.statement_cache import Understanding
 from dirk_gevent.server.transactions import VERBS, is_apart
 from dirk_gevent.server.upstream_pool import Backend
-from dirk_gevent.statements import SessionStatements
-from dirk_gevent.writes import Writes
 from parser.errors import SqlError
 from parser.grammar.route import Kind, Route, check_databases
 from parser.plan.copies import names_others

@@ -130,7 +130,7 @@ def _ignore_min(patches: _Patches) -> None:
 def _skip_chain_check(patches: _Patches) -> None:
     """Whatever history a node has, it goes on at its index; nobody compares hashes, nor checks entries against them."""
     from dirk_gevent import lanes
-    from dirk_gevent.host_link import NodeLink
+    from dirk_gevent.coordinator.node_link import NodeLink
     from dirk_gevent.lane_items import Batch
     from dirk_gevent.lanes import Lane
     from dirk_gevent.log.embedded import journal
@@ -230,8 +230,8 @@ def _truncate_past_confirmed(patches: _Patches) -> None:
 
 def _answer_disputed(patches: _Patches) -> None:
     """Writes are taken, and their writers told, while masters disagree."""
+    from dirk_gevent.coordinator.outcomes import LogOutcomes
     from dirk_gevent.coordinator.write_blocks import WriteBlocks
-    from dirk_gevent.outcomes import LogOutcomes
 
     patches.set(WriteBlocks, "check", lambda _: lambda *_: None)
     patches.set(LogOutcomes, "dispute", lambda _: lambda *_: None)
@@ -239,7 +239,7 @@ def _answer_disputed(patches: _Patches) -> None:
 
 def _drain_at_once(patches: _Patches) -> None:
     """A node counts as drained whatever still runs there."""
-    from dirk_gevent.cluster import Cluster
+    from dirk_gevent.coordinator.cluster import Cluster
 
     patches.set(Cluster, "under_way", lambda _: lambda *_: (0, 0))
 

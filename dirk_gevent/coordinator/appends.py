@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from gevent.event import Event
 
-from dirk_gevent import routing
+from dirk_gevent.coordinator import routing
+from dirk_gevent.coordinator.outcomes import LogOutcomes
 from dirk_gevent.coordinator.state import CoordinatorState
 from dirk_gevent.engine.results import Outcome
 from dirk_gevent.log.contract import DatabaseChanged
 from dirk_gevent.log.entry import SYSTEM_LOG_ID, Draft
-from dirk_gevent.outcomes import LogOutcomes
 from dirk_gevent.server.admission import PlacesByLog
 from parser.errors import SqlError
 

@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from dirk_gevent.coordinator.divergence.copied_log_check import LogEvidence
+from dirk_gevent.coordinator.divergence.digest_rounds import SnapshotKeeper
+from dirk_gevent.coordinator.divergence.fences import Fences
+from dirk_gevent.coordinator.divergence.log_integrity import LogIntegrity
+from dirk_gevent.coordinator.entry_frames import EntryFrames
+from dirk_gevent.coordinator.older_entries import OlderEntries
 from dirk_gevent.coordinator.state import CoordinatorState
 from dirk_gevent.engine.results import Outcome
-from dirk_gevent.entry_frames import EntryFrames
-from dirk_gevent.evidence import LogEvidence
-from dirk_gevent.fences import Fences
-from dirk_gevent.integrity import LogIntegrity
-from dirk_gevent.older_entries import OlderEntries
-from dirk_gevent.snapshots import SnapshotKeeper
 
 
 class NodeEvents(Protocol):

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from dirk_gevent.conflicts import Cause
+from dirk_gevent.coordinator.divergence.copied_log_check import LogEvidence
+from dirk_gevent.coordinator.divergence.digest_rounds import SnapshotKeeper
+from dirk_gevent.coordinator.divergence.fences import Fences
+from dirk_gevent.coordinator.divergence.registry import Cause
+from dirk_gevent.coordinator.divergence.resolver import Disputes
+from dirk_gevent.coordinator.drains import Drains
 from dirk_gevent.coordinator.state import CoordinatorState
-from dirk_gevent.disputes import Disputes
-from dirk_gevent.drains import Drains
 from dirk_gevent.engine.results import Outcome
-from dirk_gevent.evidence import LogEvidence
-from dirk_gevent.fences import Fences
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from dirk_gevent.replication import frame_types
 from dirk_gevent.replication.frame_types import Hello
-from dirk_gevent.snapshots import SnapshotKeeper
 
 
 class NodeReports:

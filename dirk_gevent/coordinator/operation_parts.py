@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dirk_gevent.coordinator.appends import Appends
+from dirk_gevent.coordinator.divergence.copied_log_check import LogEvidence
+from dirk_gevent.coordinator.divergence.digest_rounds import SnapshotKeeper
+from dirk_gevent.coordinator.divergence.fences import Fences
+from dirk_gevent.coordinator.divergence.resolver import Disputes
+from dirk_gevent.coordinator.drains import Drains
 from dirk_gevent.coordinator.state import CoordinatorState
-from dirk_gevent.disputes import Disputes
-from dirk_gevent.drains import Drains
-from dirk_gevent.evidence import LogEvidence
-from dirk_gevent.fences import Fences
-from dirk_gevent.snapshots import SnapshotKeeper
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from dirk_gevent.known import Known
+from dirk_gevent.coordinator.known_outcomes import Known
+from dirk_gevent.coordinator.outcomes import Header, Kept, LogOutcomes
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
-from dirk_gevent.outcomes import Header, Kept, LogOutcomes
 
 
 class CacheFeed(Protocol):

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from gevent import socket
 
 from dirk_gevent.coordinator.appends import Appends
+from dirk_gevent.coordinator.sessions import Sessions
 from dirk_gevent.coordinator.state import CoordinatorState
-from dirk_gevent.sessions import Sessions
 
 
 @dataclass(frozen=True, slots=True)

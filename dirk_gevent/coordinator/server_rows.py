@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from dirk_gevent.cluster import NodeState, NodeView
+from dirk_gevent.coordinator.cluster import NodeState, NodeView
 from dirk_gevent.coordinator.state import CoordinatorState
 from dirk_gevent.log.entry import SYSTEM_DATABASE, SYSTEM_LOG_ID
 

@@ -10,9 +10,9 @@ from typing import Any
 from gevent.event import Event
 
 from dirk_gevent.base.logger import Logger
-from dirk_gevent.cluster import Cluster
 from dirk_gevent.config.settings import Config
-from dirk_gevent.conflicts import ConflictBook
+from dirk_gevent.coordinator.cluster import Cluster
+from dirk_gevent.coordinator.divergence.registry import ConflictBook
 from dirk_gevent.coordinator.links import FollowingNode
 from dirk_gevent.coordinator.outcomes_by_log import CacheFeed, OutcomesByLog
 from dirk_gevent.coordinator.write_blocks import WriteBlocks

@@ -2,7 +2,7 @@
 
 The host of a log appends entries under its `RULES`, and a node runs entries by its own: that the two are equal is
 checked once, in the handshake, through this fingerprint. What an earlier release appended is not in it: see
-`dirk_gevent.older_entries`.
+`dirk_gevent.coordinator.older_entries`.
 """
 
 from __future__ import annotations

@@ -8,10 +8,10 @@ from pathlib import Path
 import gevent
 import pytest
 
-from dirk_gevent import restoring
 from dirk_gevent.config.settings import LogSettings
+from dirk_gevent.coordinator.admin import restore
+from dirk_gevent.coordinator.coordinator import Coordinator
 from dirk_gevent.engine.reissue import Place
-from dirk_gevent.host import Coordinator
 from dirk_gevent.log.contract import SnapshotInfo
 from dirk_gevent.log.embedded.embedded_log import EmbeddedLog
 from dirk_gevent.log.entry import Draft
@@ -59,15 +59,15 @@ def test_a_restore_finds_out_whether_its_state_was_taken(
             adopt(info, chunks)
         raise SqlError("log_unavailable", reason="disk I/O error")
 
-    def deliver(_: Place) -> restoring.Delivery:
+    def deliver(_: Place) -> restore.Delivery:
         return b"digest", iter([b"state"])
 
     monkeypatch.setattr(host.state.log, "adopt_snapshot", failing)
     if is_taken:
-        assert restoring._adopt(host.operations, info, deliver, None) == 1
+        assert restore._adopt(host.operations, info, deliver, None) == 1
         assert host.released()[info.log_id] == 1
     else:
         with pytest.raises(SqlError):
-            restoring._adopt(host.operations, info, deliver, None)
+            restore._adopt(host.operations, info, deliver, None)
         assert host.released()[info.log_id] == 0
     host.state.blocks.check(info.log_id)

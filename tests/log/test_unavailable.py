@@ -8,7 +8,7 @@ import apsw
 import pytest
 
 from dirk_gevent.config.settings import LogSettings
-from dirk_gevent.conflicts import CONFLICTS_FILE, ConflictBook
+from dirk_gevent.coordinator.divergence.registry import CONFLICTS_FILE, ConflictBook
 from dirk_gevent.log.directory import lock_directory
 from dirk_gevent.log.embedded.embedded_log import EmbeddedLog
 from parser.errors import SqlError

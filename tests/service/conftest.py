@@ -10,8 +10,8 @@ import pytest
 
 from dirk_gevent.base.logger import logger
 from dirk_gevent.config import loader
+from dirk_gevent.coordinator.coordinator import Coordinator
 from dirk_gevent.engine.engine import Engine
-from dirk_gevent.host import Coordinator
 from dirk_gevent.log.embedded.embedded_log import EmbeddedLog
 from dirk_gevent.log.entry import new_request_id
 from dirk_gevent.loop.threads import NativeThreads

@@ -10,16 +10,16 @@ import gevent
 import pytest
 from gevent import socket
 
+from dirk_gevent.coordinator.coordinator import Coordinator
+from dirk_gevent.coordinator.send_lane import SendLane
 from dirk_gevent.engine.build import build_fingerprint
 from dirk_gevent.engine.results import Outcome
-from dirk_gevent.host import Coordinator
 from dirk_gevent.log.contract import SnapshotInfo
 from dirk_gevent.log.entry import Draft, Entry, LoggedStatement, new_request_id
 from dirk_gevent.log.skipped import own_bytes
 from dirk_gevent.loop.frame_socket import FrameSocket
 from dirk_gevent.replication import frame_types
 from dirk_gevent.replication.frame_types import Acks, Hello, Standing
-from dirk_gevent.send_lane import SendLane
 from parser.errors import SqlError
 from parser.normalize.shape import split
 

@@ -25,11 +25,11 @@ from dirk_gevent.cache.options import CacheOptions
 from dirk_gevent.cache.service import CacheService
 from dirk_gevent.cache.store import now
 from dirk_gevent.config import loader, settings
+from dirk_gevent.coordinator.coordinator import Coordinator
 from dirk_gevent.engine.apply import Work
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.results import Outcome
 from dirk_gevent.forward import Forward
-from dirk_gevent.host import Coordinator
 from dirk_gevent.log.embedded.embedded_log import EmbeddedLog
 from dirk_gevent.log.entry import DROP_DATABASE, SYSTEM_LOG_ID, Draft, Entry, LoggedStatement, new_request_id
 from dirk_gevent.node import NodeHandler

@@ -11,8 +11,8 @@ import gevent
 import pytest
 
 from dirk_gevent.base.logger import logger
-from dirk_gevent.conflicts import Cause, Status
-from dirk_gevent.host import Coordinator
+from dirk_gevent.coordinator.coordinator import Coordinator
+from dirk_gevent.coordinator.divergence.registry import Cause, Status
 from dirk_gevent.log.embedded.journal import Journal
 from dirk_gevent.replication.frame_types import Standing
 from parser.errors import SqlError

@@ -8,13 +8,13 @@ import gevent
 import pytest
 from gevent.event import AsyncResult, Event
 
-from dirk_gevent import cache_link
-from dirk_gevent.cache_link import CacheLink
+from dirk_gevent.coordinator import cache_link
+from dirk_gevent.coordinator.cache_link import CacheLink
+from dirk_gevent.coordinator.outcomes import Header
 from dirk_gevent.log.embedded.append_queue import Waiting, WaitingQueue
 from dirk_gevent.log.embedded.log_state import ChangeRequest
 from dirk_gevent.loop.frame_socket import FrameSocket
 from dirk_gevent.loop.keyed_lock import Turns
-from dirk_gevent.outcomes import Header
 from dirk_gevent.server.admission import Places, RequestBytes
 from parser.errors import SqlError
 

@@ -6,8 +6,8 @@ from random import Random
 
 import pytest
 
-from dirk_gevent.conflicts import Cause, Status
-from dirk_gevent.host import Coordinator
+from dirk_gevent.coordinator.coordinator import Coordinator
+from dirk_gevent.coordinator.divergence.registry import Cause, Status
 from dirk_gevent.replication.frame_types import Standing
 from parser.errors import SqlError
 from tests.seeds import chosen_seed

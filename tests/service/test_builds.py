@@ -10,8 +10,8 @@ import apsw
 import gevent
 from gevent import socket
 
+from dirk_gevent.coordinator.coordinator import Coordinator
 from dirk_gevent.engine.build import build_fingerprint
-from dirk_gevent.host import Coordinator
 from dirk_gevent.log.entry import RULES
 from dirk_gevent.loop.frame_socket import FrameSocket
 from dirk_gevent.replication.frame_types import Hello

@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from dirk_gevent.compare import BUSY_SECONDS, REST_SECONDS, Comparisons
+from dirk_gevent.coordinator.divergence.comparisons import BUSY_SECONDS, REST_SECONDS, Comparisons
 
 LOG_ID = 1
 BEAT_SECONDS = 0.5

@@ -10,10 +10,10 @@ import pytest
 from gevent.event import Event
 
 from dirk_gevent.config.settings import Limits
+from dirk_gevent.coordinator.requests.writes import Writes
 from dirk_gevent.protocol import answer_bytes
 from dirk_gevent.server.service import Answer
 from dirk_gevent.server.session import Request, Session, parse_request
-from dirk_gevent.writes import Writes
 from parser.errors import SqlError
 from parser.grammar.statements import Statements
 from parser.normalize.shape import split

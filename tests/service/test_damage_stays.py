@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from dirk_gevent.host import Coordinator
+from dirk_gevent.coordinator.coordinator import Coordinator
 from dirk_gevent.log.contract import Chunk, Damage
 from dirk_gevent.log.entry import Draft, LoggedStatement, new_request_id
 from dirk_gevent.replication.frame_types import Standing
@@ -63,7 +63,7 @@ def test_a_log_that_cannot_be_read_holds_up_no_other(
         return read(log_id, after, max_bytes)
 
     monkeypatch.setattr(host.state.log, "read", broken)
-    monkeypatch.setattr("dirk_gevent.host_link._LOOK_SECONDS", 2.0)
+    monkeypatch.setattr("dirk_gevent.coordinator.node_link._LOOK_SECONDS", 2.0)
     node = FakeNode(host, "m1")
     while node.next("entries")["log"] != other:
         continue

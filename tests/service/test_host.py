@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from dirk_gevent.base.logger import logger
-from dirk_gevent.conflicts import Cause, Status
-from dirk_gevent.host import Coordinator
-from dirk_gevent.host_link import NodeLink
+from dirk_gevent.coordinator.coordinator import Coordinator
+from dirk_gevent.coordinator.divergence.registry import Cause, Status
+from dirk_gevent.coordinator.node_link import NodeLink
 from dirk_gevent.log.contract import SnapshotInfo
 from dirk_gevent.log.entry import Draft, LoggedStatement, new_request_id
 from dirk_gevent.protocol.frames import split_entries
@@ -125,7 +125,7 @@ def test_a_node_is_sent_no_more_bytes_than_it_can_hold(
     host: Coordinator, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Entries of two megabytes each: the window ends long before its number of entries."""
-    monkeypatch.setattr("dirk_gevent.send_lane.WINDOW_BYTES", 3_000_000)
+    monkeypatch.setattr("dirk_gevent.coordinator.send_lane.WINDOW_BYTES", 3_000_000)
     large = LoggedStatement(split(f"fafao u rehefa n = '{'x' * 1_000_000}';"))
     for _ in range(8):
         host.state.log.append(1, Draft(new_request_id(NOW_MS), (large,)))
@@ -165,7 +165,7 @@ def test_no_snapshot_is_begun_that_nobody_could_confirm(
     host: Coordinator, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With one of two masters away the log waits, instead of having a snapshot made again and again."""
-    monkeypatch.setattr("dirk_gevent.snapshots._is_large", lambda *_: True)
+    monkeypatch.setattr("dirk_gevent.coordinator.divergence.digest_rounds._is_large", lambda *_: True)
     append(host)
     node = connect("m1")
     host.operations.rounds.consider()

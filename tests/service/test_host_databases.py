@@ -9,9 +9,9 @@ import pytest
 
 from dirk_gevent.base.logger import logger
 from dirk_gevent.config.settings import Role
-from dirk_gevent.conflicts import Cause, Status
+from dirk_gevent.coordinator.coordinator import Coordinator
+from dirk_gevent.coordinator.divergence.registry import Cause, Status
 from dirk_gevent.engine.faults import StorageFault
-from dirk_gevent.host import Coordinator
 from dirk_gevent.log.entry import new_request_id
 from dirk_gevent.replication.frame_types import Acks, Standing
 from dirk_gevent.server.session import Session
@@ -183,7 +183,7 @@ def test_a_replay_that_the_machine_fails_is_made_again(
     host: Coordinator, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The log's disk is full when the masters disagree: that is no reason to leave the decision to a person."""
-    monkeypatch.setattr("dirk_gevent.disputes._RETRY_SECONDS", 0.05)
+    monkeypatch.setattr("dirk_gevent.coordinator.divergence.resolver._RETRY_SECONDS", 0.05)
     append(host)
     connect("m1"), connect("m2")
     replays: list[int] = []

@@ -18,10 +18,10 @@ from gevent import socket
 
 from dirk_gevent.base.logger import logger
 from dirk_gevent.config.settings import Config, Instance, LogSettings, Role
+from dirk_gevent.coordinator.coordinator import Coordinator
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.follower import Follower
 from dirk_gevent.forward import Forward
-from dirk_gevent.host import Coordinator
 from dirk_gevent.log.embedded.embedded_log import EmbeddedLog
 from dirk_gevent.node import NodeHandler
 from dirk_gevent.progress import Progress

@@ -12,14 +12,14 @@ import gevent
 import pytest
 
 from dirk_gevent.base.logger import logger
-from dirk_gevent.conflicts import Cause, Status
+from dirk_gevent.coordinator.admin.replay import LogSource
+from dirk_gevent.coordinator.coordinator import Coordinator
+from dirk_gevent.coordinator.divergence.registry import Cause, Status
 from dirk_gevent.coordinator.server_rows import server_rows
-from dirk_gevent.host import Coordinator
 from dirk_gevent.log.contract import LogDamagedError
 from dirk_gevent.log.embedded.embedded_log import EmbeddedLog
 from dirk_gevent.log.embedded.journal_file import position
 from dirk_gevent.messages.error_text import sentence
-from dirk_gevent.replay import LogSource
 from dirk_gevent.replication.frame_types import Standing
 from tests.service.fake_node import NOW_MS, FakeNode, append, blocking, snapshot_at_head, until, upload
 
@@ -40,8 +40,8 @@ class Rotten:
 
 @pytest.fixture
 def rotten(host: Coordinator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rotten]:
-    monkeypatch.setattr("dirk_gevent.integrity._ALONE_SECONDS", 0.2)
-    monkeypatch.setattr("dirk_gevent.integrity._RETRY_SECONDS", 0.1)
+    monkeypatch.setattr("dirk_gevent.coordinator.divergence.log_integrity._ALONE_SECONDS", 0.2)
+    monkeypatch.setattr("dirk_gevent.coordinator.divergence.log_integrity._RETRY_SECONDS", 0.1)
     append(host, HEAD)
     chains = {index: host.state.log.chain_at(1, index) or b"" for index in range(HEAD + 1)}
     host.stop()
@@ -91,7 +91,7 @@ def test_who_is_behind_waits_and_who_is_past_it_goes_on(
     rotten: Rotten, come: Callable[[str, int], FakeNode], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The one behind gets what is whole, and no byte more; nobody is fenced."""
-    monkeypatch.setattr("dirk_gevent.integrity._ALONE_SECONDS", 600.0)
+    monkeypatch.setattr("dirk_gevent.coordinator.divergence.log_integrity._ALONE_SECONDS", 600.0)
     behind, level = come("m1", 2), come("m2", HEAD)
     frame = of_log(behind, "entries")
     assert (frame["first"], len(frame["body"].split(b"\n"))) == (3, DAMAGED - 3)

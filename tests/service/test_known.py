@@ -10,7 +10,7 @@ import gevent
 import pytest
 
 from dirk_gevent.base.logger import logger
-from dirk_gevent.host import Coordinator
+from dirk_gevent.coordinator.coordinator import Coordinator
 from dirk_gevent.log.entry import new_request_id
 from dirk_gevent.server.session import Session
 from parser.errors import SqlError

@@ -16,11 +16,11 @@ from gevent.lock import RLock
 
 from dirk_gevent import lanes
 from dirk_gevent.base.logger import logger
-from dirk_gevent.conflicts import Cause
+from dirk_gevent.coordinator.coordinator import Coordinator
+from dirk_gevent.coordinator.divergence.registry import Cause
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.results import Outcome
 from dirk_gevent.follower import Follower
-from dirk_gevent.host import Coordinator
 from dirk_gevent.log.entry import NO_CHAIN, Draft, Entry, LoggedStatement, chain, new_request_id
 from dirk_gevent.progress import Progress
 from dirk_gevent.replication.frame_types import Acks, Hello, Standing

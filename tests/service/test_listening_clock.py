@@ -9,8 +9,8 @@ import gevent
 import pytest
 
 from dirk_gevent.base.logger import logger
-from dirk_gevent.cluster import MISSED_BEATS
-from dirk_gevent.host import Coordinator
+from dirk_gevent.coordinator.cluster import MISSED_BEATS
+from dirk_gevent.coordinator.coordinator import Coordinator
 from dirk_gevent.loop.hub_monitor import HubWatch
 from dirk_gevent.replication.last_heard import SILENT_SECONDS, Heard
 from tests.service.fake_node import FakeNode

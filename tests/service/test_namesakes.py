@@ -9,8 +9,8 @@ import gevent
 import pytest
 from gevent import socket
 
+from dirk_gevent.coordinator.coordinator import Coordinator
 from dirk_gevent.engine.build import build_fingerprint
-from dirk_gevent.host import Coordinator
 from dirk_gevent.loop.frame_socket import FrameSocket
 from dirk_gevent.replication.frame_types import Hello
 from tests.service.fake_node import Connect, until

@@ -11,12 +11,12 @@ import gevent
 import pytest
 from gevent import socket
 
-from dirk_gevent import restoring
 from dirk_gevent.base.logger import logger
 from dirk_gevent.config import loader
-from dirk_gevent.conflicts import Status
-from dirk_gevent.disputes import Disputes
-from dirk_gevent.host import Coordinator
+from dirk_gevent.coordinator.admin import restore
+from dirk_gevent.coordinator.coordinator import Coordinator
+from dirk_gevent.coordinator.divergence.registry import Status
+from dirk_gevent.coordinator.divergence.resolver import Disputes
 from dirk_gevent.log.embedded.embedded_log import EmbeddedLog
 from dirk_gevent.log.entry import Entry, new_request_id
 from dirk_gevent.loop.frame_socket import FrameSocket
@@ -195,8 +195,8 @@ def test_a_replay_by_other_rules_judges_nobody(
 def test_a_restore_says_that_entries_ran_by_other_rules(host: Coordinator, monkeypatch: pytest.MonkeyPatch) -> None:
     """One state for all comes out of it, but it need not be the one that was there."""
     said: list[str] = []
-    monkeypatch.setattr(restoring, "_restore", lambda *_: HEAD + 1)
+    monkeypatch.setattr(restore, "_restore", lambda *_: HEAD + 1)
     here, there = socket.socketpair()
     with here, there:
-        restoring.from_log(host.operations, FrameSocket(here), said.append, {"database": "t", "index": 3})
+        restore.from_log(host.operations, FrameSocket(here), said.append, {"database": "t", "index": 3})
     assert any("3 entries of an earlier release" in line for line in said)

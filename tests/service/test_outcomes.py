@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dirk_gevent import outcomes
+from dirk_gevent.coordinator import outcomes
+from dirk_gevent.coordinator.outcomes import LogOutcomes
 from dirk_gevent.engine.results import Outcome
-from dirk_gevent.outcomes import LogOutcomes
 
 
 def outcome(index: int, digest: bytes = b"d") -> Outcome:

@@ -9,8 +9,8 @@ from dataclasses import replace
 import pytest
 
 from dirk_gevent.base.logger import logger
-from dirk_gevent.conflicts import Cause, Status
-from dirk_gevent.host import Coordinator
+from dirk_gevent.coordinator.coordinator import Coordinator
+from dirk_gevent.coordinator.divergence.registry import Cause, Status
 from dirk_gevent.replication.frame_types import Standing
 from tests.service.fake_node import Connect, FakeNode, append, until
 

@@ -6,8 +6,8 @@ import time
 
 import gevent
 
-from dirk_gevent import snapshots
-from dirk_gevent.host import Coordinator
+from dirk_gevent.coordinator.coordinator import Coordinator
+from dirk_gevent.coordinator.divergence import digest_rounds
 from dirk_gevent.replication.precedence import Precedence, Way
 from tests.service.fake_node import Connect, FakeNode, append
 from tests.service.test_rounds import LOG_ID, begun, ends, looked_after, tell, two
@@ -50,7 +50,7 @@ def test_a_snapshot_begins_again_and_the_third_time_entries_wait_on_its_author_a
         overtaken(author, current.index)
         ends(current)
         # It is tried again soon, not after the pause that a disk which fails gets.
-        assert host.operations.rounds._not_before[LOG_ID] <= time.monotonic() + snapshots._AFTER_OVERTAKEN_SECONDS
+        assert host.operations.rounds._not_before[LOG_ID] <= time.monotonic() + digest_rounds._AFTER_OVERTAKEN_SECONDS
         if index == 1:
             append(host, 1)
             for node in (first, second):

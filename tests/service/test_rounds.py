@@ -9,16 +9,16 @@ from dataclasses import replace
 import gevent
 import pytest
 
-from dirk_gevent import rounds
 from dirk_gevent.base.logger import logger
-from dirk_gevent.cluster import NodeState
 from dirk_gevent.config.settings import Role
-from dirk_gevent.conflicts import Cause
+from dirk_gevent.coordinator.cluster import NodeState
+from dirk_gevent.coordinator.coordinator import Coordinator
+from dirk_gevent.coordinator.divergence import digest_round
+from dirk_gevent.coordinator.divergence.digest_round import Round
+from dirk_gevent.coordinator.divergence.registry import Cause
 from dirk_gevent.engine.at_work import Effort
-from dirk_gevent.host import Coordinator
 from dirk_gevent.replication import frame_types
 from dirk_gevent.replication.frame_types import Standing
-from dirk_gevent.rounds import Round
 from tests.service.fake_node import Connect, FakeNode, append, snapshot_at_head, until, upload
 
 LOG_ID = 1
@@ -28,7 +28,7 @@ BEAT_SECONDS = 0.1
 @pytest.fixture(autouse=True)
 def looked_after(host: Coordinator, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The host looks after its rounds, as it does when it runs; a lost node is awaited for longer than a test waits."""
-    monkeypatch.setattr(rounds, "RECONNECT_SECONDS", 60.0)
+    monkeypatch.setattr(digest_round, "RECONNECT_SECONDS", 60.0)
 
     def look() -> None:
         while True:
@@ -45,7 +45,7 @@ def looked_after(host: Coordinator, monkeypatch: pytest.MonkeyPatch) -> Iterator
 @pytest.fixture
 def reconnect_seconds(looked_after: None, monkeypatch: pytest.MonkeyPatch) -> float:
     """A lost node is awaited for a moment."""
-    monkeypatch.setattr(rounds, "RECONNECT_SECONDS", 0.4)
+    monkeypatch.setattr(digest_round, "RECONNECT_SECONDS", 0.4)
     return 0.4
 
 
@@ -315,14 +315,14 @@ def answering(node: FakeNode, count: int) -> None:
 @pytest.fixture
 def still_seconds(monkeypatch: pytest.MonkeyPatch) -> float:
     """How long a node that does not get on with its answer is awaited: a moment."""
-    monkeypatch.setattr("dirk_gevent.answering.STILL_SECONDS", 0.4)
+    monkeypatch.setattr("dirk_gevent.coordinator.divergence.answer_progress.STILL_SECONDS", 0.4)
     return 0.4
 
 
 @pytest.fixture
 def beats(monkeypatch: pytest.MonkeyPatch) -> range:
     """Heartbeats that come, with `BEAT_SECONDS` between two, for longer than a node that stands still is awaited."""
-    monkeypatch.setattr("dirk_gevent.answering.STILL_SECONDS", 20 * BEAT_SECONDS)
+    monkeypatch.setattr("dirk_gevent.coordinator.divergence.answer_progress.STILL_SECONDS", 20 * BEAT_SECONDS)
     return range(25)
 
 

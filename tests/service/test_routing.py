@@ -5,10 +5,10 @@ from __future__ import annotations
 from itertools import pairwise
 from pathlib import Path
 
-from dirk_gevent import routing
-from dirk_gevent.cluster import Cluster
 from dirk_gevent.config.settings import Config, Instance, Reads, ReadStrategy, Role
-from dirk_gevent.routing import ReadRouter
+from dirk_gevent.coordinator import routing
+from dirk_gevent.coordinator.cluster import Cluster
+from dirk_gevent.coordinator.routing import ReadRouter
 
 LOG = 7
 

@@ -11,14 +11,14 @@ import pytest
 
 from dirk_gevent.base.logger import logger
 from dirk_gevent.config import loader
-from dirk_gevent.host import Coordinator
+from dirk_gevent.coordinator.admin.skip import SkipRefused, skip
+from dirk_gevent.coordinator.coordinator import Coordinator
 from dirk_gevent.log.embedded.embedded_log import EmbeddedLog
 from dirk_gevent.log.entry import new_request_id
 from dirk_gevent.log.skipped import is_skipped
 from dirk_gevent.protocol.frames import split_entries
 from dirk_gevent.replication import frame_types
 from dirk_gevent.replication.frame_types import Halted, Standing
-from dirk_gevent.skipping import SkipRefused, skip
 from tests.service.fake_node import NOW_MS, Connect, FakeNode, append, until
 
 _ENTRIES = 4

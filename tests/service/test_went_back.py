@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from dirk_gevent.base.logger import logger
-from dirk_gevent.conflicts import Cause, Status
-from dirk_gevent.host import Coordinator
+from dirk_gevent.coordinator.coordinator import Coordinator
+from dirk_gevent.coordinator.divergence.registry import Cause, Status
 from dirk_gevent.log.embedded.embedded_log import EmbeddedLog
 from dirk_gevent.messages.error_text import sentence
 from dirk_gevent.replication import frame_types

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from dirk_gevent.commits import Commits
 from dirk_gevent.config.settings import Limits
+from dirk_gevent.coordinator.requests.commits import Commits
 from dirk_gevent.engine.results import Outcome
 from dirk_gevent.log.entry import Draft
 from dirk_gevent.server.admission import PlacesByLog

@@ -16,11 +16,11 @@ from __future__ import annotations
 
 import time
 
-from dirk_gevent.conflicts import Cause, Status
+from dirk_gevent.coordinator.divergence.digest_rounds import SnapshotKeeper
+from dirk_gevent.coordinator.divergence.registry import Cause, Status
 from dirk_gevent.coordinator.state import CoordinatorState
 from dirk_gevent.log.contract import Damage, LogDamagedError
 from dirk_gevent.replication.frame_types import Standing
-from dirk_gevent.snapshots import SnapshotKeeper
 from parser.errors import SqlError
 
 _KEY = "log_cut_by_damage"

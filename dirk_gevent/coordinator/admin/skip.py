@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 
 import gevent
 
-from dirk_gevent.conflicts import Cause
+from dirk_gevent.coordinator.divergence.registry import Cause
 from dirk_gevent.coordinator.operation_parts import OperationParts
 from dirk_gevent.log.contract import DatabaseInfo
 from dirk_gevent.log.entry import SYSTEM_LOG_ID

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Container
 
-from dirk_gevent.conflicts import Cause, Conflict, Status
+from dirk_gevent.coordinator.divergence.copied_log_check import LogEvidence
+from dirk_gevent.coordinator.divergence.digest_rounds import SnapshotKeeper
+from dirk_gevent.coordinator.divergence.registry import Cause, Conflict, Status
+from dirk_gevent.coordinator.renamed_nodes import RenamedNodes
 from dirk_gevent.coordinator.state import CoordinatorState
-from dirk_gevent.evidence import LogEvidence
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
-from dirk_gevent.renamed import RenamedNodes
 from dirk_gevent.replication.frame_types import Hello, Standing
-from dirk_gevent.snapshots import SnapshotKeeper
 from parser.errors import SqlError
 
 #: A node that ended one entry otherwise so often will do so again: seeding it anew would only fill its disk.

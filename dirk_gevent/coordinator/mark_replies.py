@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from dirk_gevent.coordinator.divergence.digest_rounds import SnapshotKeeper
+from dirk_gevent.coordinator.send_lane import SendLane
 from dirk_gevent.coordinator.state import CoordinatorState
+from dirk_gevent.coordinator.uploads import Upload, Uploads
 from dirk_gevent.replication import frame_types
-from dirk_gevent.send_lane import SendLane
-from dirk_gevent.snapshots import SnapshotKeeper
-from dirk_gevent.uploads import Upload, Uploads
 
 
 class MarkReplies:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 
 from dirk_gevent.config.settings import Limits
-from dirk_gevent.conflicts import Conflict
+from dirk_gevent.coordinator.divergence.registry import Conflict
 from dirk_gevent.coordinator.request_parts import RequestParts
 from dirk_gevent.coordinator.server_rows import SHOWN_DIGEST_BYTES, ServerRow, server_rows
 from dirk_gevent.log.entry import SYSTEM_LOG_ID

@@ -15,7 +15,9 @@ import apsw
 
 from dirk_gevent.base.files import FileLock, sync_directory
 from dirk_gevent.config.settings import Config
-from dirk_gevent.conflicts import shut_out
+from dirk_gevent.coordinator.admin.inspect_nodes import NodeFiles, node_files
+from dirk_gevent.coordinator.admin.rebuilt_requests import known_requests
+from dirk_gevent.coordinator.divergence.registry import shut_out
 from dirk_gevent.engine import records
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
@@ -28,8 +30,6 @@ from dirk_gevent.log.embedded.journal_rows import FoundSnapshot, LogRow, Request
 from dirk_gevent.log.embedded.snapshot_files import SNAPSHOT_FOLDER, file_checksum, snapshot_file
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from dirk_gevent.messages.error_text import sentence
-from dirk_gevent.rebuilt_requests import known_requests
-from dirk_gevent.survey import NodeFiles, node_files
 from parser.errors import SqlError
 
 _WORK_FOLDER = "rebuilding"

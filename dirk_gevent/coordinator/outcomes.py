@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 from gevent.event import Event
 
+from dirk_gevent.coordinator.known_outcomes import Known
 from dirk_gevent.engine.results import Outcome
-from dirk_gevent.known import Known
 
 #: Entries of a log whose digests are kept for comparing masters; a master further behind is checked by the chain
 #: hash alone.

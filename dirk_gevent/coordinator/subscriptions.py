@@ -7,15 +7,15 @@ from typing import Any, Protocol
 
 from gevent import socket
 
-from dirk_gevent.cache_link import SILENCE_SECONDS, CacheLink, CacheLinks
-from dirk_gevent.conflicts import Cause, Status
+from dirk_gevent.coordinator.cache_link import SILENCE_SECONDS, CacheLink, CacheLinks
+from dirk_gevent.coordinator.divergence.registry import Cause, Status
 from dirk_gevent.coordinator.link_parts import LinkParts
+from dirk_gevent.coordinator.namesakes import Namesakes
+from dirk_gevent.coordinator.node_link import NodeLink
 from dirk_gevent.engine.build import build_fingerprint
-from dirk_gevent.host_link import NodeLink
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from dirk_gevent.loop.frame_socket import FrameSocket
 from dirk_gevent.messages.error_text import sentence
-from dirk_gevent.namesakes import Namesakes
 from dirk_gevent.replication.frame_types import Hello
 from parser.errors import SqlError
 

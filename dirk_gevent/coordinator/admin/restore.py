@@ -15,15 +15,15 @@ from typing import Any
 
 import gevent
 
-from dirk_gevent import backups
 from dirk_gevent.base.printable import moment
+from dirk_gevent.coordinator.admin import backup
+from dirk_gevent.coordinator.admin.replay import LogSource, Scratch
 from dirk_gevent.coordinator.operation_parts import OperationParts
 from dirk_gevent.engine.reissue import Place
 from dirk_gevent.log.contract import DatabaseInfo, EntriesGoneError, SnapshotInfo
 from dirk_gevent.log.entry import SYSTEM_LOG_ID, chain, new_request_id
 from dirk_gevent.loop.frame_socket import FrameSocket
 from dirk_gevent.loop.threads import NativeThreads
-from dirk_gevent.replay import LogSource, Scratch
 from parser.errors import SqlError
 
 _PIECE_BYTES = 256 * 1024
@@ -226,7 +226,7 @@ def _await_quiet(parts: OperationParts, info: DatabaseInfo) -> None:
 def _keep(parts: OperationParts, frames: FrameSocket, info: DatabaseInfo) -> None:
     """Have the program at the other end keep a backup of a database. Raises RestoreRefused, ConnectionError."""
     frames.send({"t": "keep", "database": info.name})
-    backups.stream(parts, frames, info.name)
+    backup.stream(parts, frames, info.name)
     with gevent.Timeout(_PROGRAM_SECONDS, RestoreRefused("the program does not say that it kept a backup")):
         answer = frames.receive()
     if answer is None or answer["t"] != "kept":

@@ -15,8 +15,8 @@ from __future__ import annotations
 
 import time
 
+from dirk_gevent.coordinator.divergence.digest_round import Rounds
 from dirk_gevent.coordinator.state import CoordinatorState
-from dirk_gevent.rounds import Rounds
 from parser.errors import SqlError
 
 _KEY = "older_entries"

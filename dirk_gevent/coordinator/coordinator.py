@@ -12,28 +12,28 @@ from collections.abc import Callable
 import gevent
 
 from dirk_gevent.base.logger import Logger
-from dirk_gevent.cache_link import CacheLinks
-from dirk_gevent.cluster import MISSED_BEATS
 from dirk_gevent.config.settings import Config
+from dirk_gevent.coordinator.admin.operations import serve_admin
 from dirk_gevent.coordinator.appends import Appends
+from dirk_gevent.coordinator.cache_link import CacheLinks
+from dirk_gevent.coordinator.cluster import MISSED_BEATS
+from dirk_gevent.coordinator.divergence.copied_log_check import LogEvidence
+from dirk_gevent.coordinator.divergence.digest_rounds import SnapshotKeeper
+from dirk_gevent.coordinator.divergence.fences import Fences, restore_fences
+from dirk_gevent.coordinator.divergence.log_integrity import LogIntegrity
+from dirk_gevent.coordinator.divergence.resolver import Disputes
+from dirk_gevent.coordinator.drains import Drains
+from dirk_gevent.coordinator.entry_frames import EntryFrames
 from dirk_gevent.coordinator.link_parts import LinkParts
 from dirk_gevent.coordinator.node_reports import NodeReports
+from dirk_gevent.coordinator.older_entries import OlderEntries
 from dirk_gevent.coordinator.operation_parts import OperationParts
 from dirk_gevent.coordinator.request_parts import RequestParts
+from dirk_gevent.coordinator.sessions import Sessions
 from dirk_gevent.coordinator.state import CoordinatorState
-from dirk_gevent.disputes import Disputes
-from dirk_gevent.drains import Drains
-from dirk_gevent.entry_frames import EntryFrames
-from dirk_gevent.evidence import LogEvidence
-from dirk_gevent.fences import Fences, restore_fences
-from dirk_gevent.integrity import LogIntegrity
+from dirk_gevent.coordinator.subscriptions import Subscriptions
 from dirk_gevent.log.contract import Log
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
-from dirk_gevent.older_entries import OlderEntries
-from dirk_gevent.operations import serve_admin
-from dirk_gevent.sessions import Sessions
-from dirk_gevent.snapshots import SnapshotKeeper
-from dirk_gevent.subscriptions import Subscriptions
 
 #: Nodes that never came are reported once, this long after the start.
 _START_GRACE_SECONDS = 3.0

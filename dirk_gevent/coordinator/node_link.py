@@ -10,16 +10,16 @@ import gevent
 from gevent.event import Event
 from gevent.lock import Semaphore
 
-from dirk_gevent.conflicts import Cause
+from dirk_gevent.coordinator.divergence.registry import Cause
 from dirk_gevent.coordinator.link_parts import LinkParts
+from dirk_gevent.coordinator.mark_replies import MarkReplies
+from dirk_gevent.coordinator.send_lane import SendLane
 from dirk_gevent.log.contract import EntriesGoneError, LogDamagedError, Watch
 from dirk_gevent.loop.frame_socket import FrameSocket
-from dirk_gevent.mark_replies import MarkReplies
 from dirk_gevent.replication import frame_types
 from dirk_gevent.replication.frame_types import Acks, Halted, Hello
 from dirk_gevent.replication.precedence import Way
 from dirk_gevent.replication.transfer import and_then, send_file
-from dirk_gevent.send_lane import SendLane
 from parser.errors import SqlError
 
 #: What may be on its way over all logs: past it a log has one message on its way, so that a stalled one stops no other.

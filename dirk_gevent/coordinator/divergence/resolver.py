@@ -13,15 +13,15 @@ from pathlib import Path
 
 import gevent
 
-from dirk_gevent.conflicts import Cause, Status
+from dirk_gevent.coordinator.admin.replay import LogSource, Scratch
+from dirk_gevent.coordinator.divergence.digest_rounds import Fence
+from dirk_gevent.coordinator.divergence.registry import Cause, Status
+from dirk_gevent.coordinator.older_entries import OlderEntries
+from dirk_gevent.coordinator.outcomes import Disagreement
 from dirk_gevent.coordinator.state import CoordinatorState
 from dirk_gevent.engine.faults import StorageFault
 from dirk_gevent.log.contract import EntriesGoneError
 from dirk_gevent.loop.threads import NativeThreads
-from dirk_gevent.older_entries import OlderEntries
-from dirk_gevent.outcomes import Disagreement
-from dirk_gevent.replay import LogSource, Scratch
-from dirk_gevent.snapshots import Fence
 from parser.errors import SqlError
 
 #: A replay that the machine failed (a full disk) is tried again after so long.

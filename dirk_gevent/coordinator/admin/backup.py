@@ -10,6 +10,7 @@ import time
 
 import gevent
 
+from dirk_gevent.coordinator.admin.replay import LogSource
 from dirk_gevent.coordinator.operation_parts import OperationParts
 from dirk_gevent.log.contract import DatabaseInfo, Head, chain_through
 from dirk_gevent.log.entry import SYSTEM_DATABASE, SYSTEM_LOG_ID
@@ -17,7 +18,6 @@ from dirk_gevent.loop.frame_socket import FrameSocket
 from dirk_gevent.loop.throttle import Pace
 from dirk_gevent.messages.error_text import sentence
 from dirk_gevent.protocol.frames import join_entries
-from dirk_gevent.replay import LogSource
 
 #: Pieces between which other work passes.
 _PIECE_BYTES = 256 * 1024

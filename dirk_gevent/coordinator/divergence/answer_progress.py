@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from dirk_gevent.cluster import Cluster
+from dirk_gevent.coordinator.cluster import Cluster
+from dirk_gevent.coordinator.divergence.digest_round import Question
 from dirk_gevent.coordinator.links import FollowingNode
-from dirk_gevent.rounds import Question
 
 #: A node that is connected and live, and does not get on with its answer, is awaited for so long.
 STILL_SECONDS = 30.0

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from hashlib import blake2b
 
-from dirk_gevent.cluster import Cluster, NodeState
 from dirk_gevent.config.settings import Partition, Reads, ReadStrategy, WriteMode, Writes
+from dirk_gevent.coordinator.cluster import Cluster, NodeState
 
 #: Reads that one node answers before the next has its turn.
 TURN_READS = 256

@@ -19,12 +19,12 @@ from collections.abc import Iterable, Mapping
 from gevent.lock import BoundedSemaphore
 
 from dirk_gevent.base import logger
-from dirk_gevent.conflicts import Cause, Conflict, Status
+from dirk_gevent.coordinator.admin.inspect_nodes import node_files
+from dirk_gevent.coordinator.divergence.registry import Cause, Conflict, Status
 from dirk_gevent.coordinator.state import CoordinatorState
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from dirk_gevent.replication.frame_types import Hello, Welcome
 from dirk_gevent.replication.genesis import heard_epoch
-from dirk_gevent.survey import node_files
 from parser.errors import SqlError
 
 _KEY = "log_copied"

@@ -11,7 +11,7 @@ from gevent import socket
 from dirk_gevent.replication.frame_types import Hello
 
 if TYPE_CHECKING:
-    from dirk_gevent.cluster import Cluster
+    from dirk_gevent.coordinator.cluster import Cluster
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 import orjson
 
 from dirk_gevent.base.files import write_durably
-from dirk_gevent.cluster import Cluster
+from dirk_gevent.coordinator.cluster import Cluster
 from dirk_gevent.loop.threads import NativeThreads
 from dirk_gevent.replication.frame_types import Hello
 

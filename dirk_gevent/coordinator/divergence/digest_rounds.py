@@ -17,17 +17,17 @@ from contextlib import contextmanager
 
 import gevent
 
-from dirk_gevent.answering import Answering
-from dirk_gevent.cluster import NodeState
-from dirk_gevent.compare import Comparisons
 from dirk_gevent.config.settings import LogSettings
-from dirk_gevent.conflicts import Cause
+from dirk_gevent.coordinator.cluster import NodeState
+from dirk_gevent.coordinator.divergence.answer_progress import Answering
+from dirk_gevent.coordinator.divergence.comparisons import Comparisons
+from dirk_gevent.coordinator.divergence.digest_round import Question, Round
+from dirk_gevent.coordinator.divergence.registry import Cause
+from dirk_gevent.coordinator.older_entries import OlderEntries
 from dirk_gevent.coordinator.state import CoordinatorState
 from dirk_gevent.log.contract import Size, SnapshotInfo
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
-from dirk_gevent.older_entries import OlderEntries
 from dirk_gevent.replication.precedence import Precedence
-from dirk_gevent.rounds import Question, Round
 from parser.errors import SqlError
 
 #: A round that has not ended by then is given up, though all who are awaited get on, and may begin again. Of large

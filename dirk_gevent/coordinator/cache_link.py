@@ -8,8 +8,8 @@ from typing import Any
 import gevent
 from gevent.queue import Empty, Full, Queue
 
+from dirk_gevent.coordinator.outcomes import Header
 from dirk_gevent.loop.frame_socket import FrameSocket
-from dirk_gevent.outcomes import Header
 
 #: What may wait for one cache: so many batches, and so many headers and names of tables in them.
 _CACHE_BATCHES = 4096

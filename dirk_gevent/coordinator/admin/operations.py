@@ -12,16 +12,16 @@ from typing import Any
 
 import gevent
 
-from dirk_gevent import backups, restoring, skipping
-from dirk_gevent.cluster import NodeState
-from dirk_gevent.conflicts import Cause, Status
+from dirk_gevent.coordinator.admin import backup, restore, skip
+from dirk_gevent.coordinator.cluster import NodeState
+from dirk_gevent.coordinator.divergence.digest_round import Round
+from dirk_gevent.coordinator.divergence.registry import Cause, Status
 from dirk_gevent.coordinator.operation_parts import OperationParts
 from dirk_gevent.coordinator.server_rows import SHOWN_DIGEST_BYTES
 from dirk_gevent.log.contract import DatabaseInfo, EntriesGoneError
 from dirk_gevent.log.entry import SYSTEM_DATABASE, SYSTEM_LOG_ID
 from dirk_gevent.loop.frame_socket import FrameSocket
 from dirk_gevent.messages.error_text import sentence
-from dirk_gevent.rounds import Round
 from parser.errors import SqlError
 
 _WAIT_SECONDS = 2.0
@@ -43,7 +43,7 @@ def serve_admin(parts: OperationParts, frames: FrameSocket, fields: Mapping[str,
     waiting = gevent.spawn(_wait, frames)
     try:
         status, text = Operations(parts, frames).run(str(fields.get("do")), fields)
-    except (Refused, restoring.RestoreRefused, skipping.SkipRefused) as error:
+    except (Refused, restore.RestoreRefused, skip.SkipRefused) as error:
         status, text = 1, str(error)
     except SqlError as error:
         status, text = 1, sentence(error.key, "en", error.params)
@@ -87,9 +87,9 @@ class Operations:
             "undrain": self._undrain,
             "settle": self._settle,
             "skip": self._skip,
-            "backup": lambda fields: backups.stream(self._parts, self._frames, fields.get("database")),
-            "restore": lambda fields: restoring.from_log(self._parts, self._frames, self._line, fields),
-            "receive": lambda fields: restoring.from_program(self._parts, self._frames, fields),
+            "backup": lambda fields: backup.stream(self._parts, self._frames, fields.get("database")),
+            "restore": lambda fields: restore.from_log(self._parts, self._frames, self._line, fields),
+            "receive": lambda fields: restore.from_program(self._parts, self._frames, fields),
         }
         task = verbs.get(verb)
         if task is None:
@@ -266,7 +266,7 @@ class Operations:
             if self._round(log_id, uploads=True, author=author).stored is None:
                 raise Refused(f"{author} could not give a snapshot of its state; try again")
 
-        return skipping.skip(self._parts, info, int(fields["index"]), take_state)
+        return skip.skip(self._parts, info, int(fields["index"]), take_state)
 
     def _take_state(self, info: DatabaseInfo, keep: str) -> None:
         """Have the log hold the state of the node `keep` at its head; Refused when it does not."""
