@@ -268,7 +268,7 @@ def _proxy(arguments: dict[str, Any]) -> int:
     if config.load_balancer is None:
         raise CannotStartError(f"{config.path}: loadBalancer: is missing, so there is no proxy to start")
     _make_directory(config, "log.directory", config.log.directory)
-    from dirk_gevent.proxy import run
+    from dirk_gevent.proxy.server import run
 
     return run(config)
 

@@ -120,7 +120,7 @@ def _commit_late(log: Any, waiting: list[Any]) -> None:
 
 def _ignore_min(patches: _Patches) -> None:
     """Reads are answered from whatever state there is."""
-    from dirk_gevent.proxy import ProxyHandler
+    from dirk_gevent.proxy.server import ProxyHandler
     from dirk_gevent.server import session
 
     patches.set(session, "_minimum", lambda _: lambda _: {})

@@ -35,7 +35,7 @@ from dirk_gevent.log.entry import DROP_DATABASE, SYSTEM_LOG_ID, Draft, Entry, Lo
 from dirk_gevent.node import NodeHandler
 from dirk_gevent.progress import Progress
 from dirk_gevent.protocol import answer_bytes
-from dirk_gevent.proxy import ProxyHandler
+from dirk_gevent.proxy.server import ProxyHandler
 from dirk_gevent.server.service import Service
 from parser.errors import SqlError
 from parser.normalize.shape import split

@@ -19,9 +19,9 @@ from dirk_gevent.config import loader, settings
 from dirk_gevent.config.settings import Limits
 from dirk_gevent.coordinator.cluster import Cluster, NodeState
 from dirk_gevent.coordinator.routing import ReadRouter
-from dirk_gevent.node_peer import NodePeer
-from dirk_gevent.node_reads import NODE_WAIT_MS, NodeRead, NodeReads
 from dirk_gevent.protocol import answer_bytes
+from dirk_gevent.proxy.node_peer import NodePeer
+from dirk_gevent.proxy.node_reads import NODE_WAIT_MS, NodeRead, NodeReads
 from dirk_gevent.server.session import Request, Session
 from dirk_gevent.server.upstream_pool import Backend, BackendDownError
 from parser.errors import SqlError

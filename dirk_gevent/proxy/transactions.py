@@ -21,9 +21,9 @@ from dirk_gevent.coordinator.request_parts import RequestParts
 from dirk_gevent.coordinator.requests.commits import Commits, ended
 from dirk_gevent.coordinator.routing import ReadRouter
 from dirk_gevent.log.entry import new_request_id
-from dirk_gevent.node_reads import BEHIND_STATES, FAULT_STATES, NODE_WAIT_MS, SILENCE_SLACK_SECONDS
 from dirk_gevent.protocol import answer_bytes
 from dirk_gevent.protocol.metadata import with_metadata
+from dirk_gevent.proxy.node_reads import BEHIND_STATES, FAULT_STATES, NODE_WAIT_MS, SILENCE_SLACK_SECONDS
 from dirk_gevent.server.client_connection import Wire
 from dirk_gevent.server.freshness import needed_index
 from dirk_gevent.server.relayed_reply import RelayedAnswer

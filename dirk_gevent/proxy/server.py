@@ -21,11 +21,11 @@ from dirk_gevent.log.contract import Log
 from dirk_gevent.log.embedded.embedded_log import EmbeddedLog
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from dirk_gevent.loop.hub_monitor import HubWatch
-from dirk_gevent.node_peer import NodePeer
-from dirk_gevent.node_reads import NODE_WAIT_MS, NodeRead, NodeReads
 from dirk_gevent.protocol.frames import FOLLOW_STATEMENT
 from dirk_gevent.protocol.metadata import with_metadata
-from dirk_gevent.proxy_transactions import ProxyTransactions
+from dirk_gevent.proxy.node_peer import NodePeer
+from dirk_gevent.proxy.node_reads import NODE_WAIT_MS, NodeRead, NodeReads
+from dirk_gevent.proxy.transactions import ProxyTransactions
 from dirk_gevent.server import replies
 from dirk_gevent.server.client_connection import Wire
 from dirk_gevent.server.copying import LITERALS_FIELD
