@@ -294,7 +294,7 @@ def _cache(arguments: dict[str, Any]) -> int:
     listen_port = _whole(arguments, "LISTEN_PORT", 3951, 1, _MAX_PORT)
     ttl_ms = _whole(arguments, "TTL_MS", 3000, 1, 86_400_000)
     entries = _whole(arguments, "ENTRIES", 200, 0, 100_000_000)
-    from dirk_gevent.cache import run
+    from dirk_gevent.cache.server import run
 
     if fault := fault_of(host):
         raise CannotStartError(f"HOST: {printable(host)} {fault}")

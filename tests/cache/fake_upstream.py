@@ -17,7 +17,7 @@ from gevent.server import StreamServer
 
 from dirk_gevent.base.logger import logger
 from dirk_gevent.cache.options import CacheOptions
-from dirk_gevent.cache.service import CacheService
+from dirk_gevent.cache.server import CacheService
 from dirk_gevent.loop.frame_socket import FrameSocket
 from dirk_gevent.protocol import answer_bytes
 from dirk_gevent.protocol.splitter import StatementSplitter

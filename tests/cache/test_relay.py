@@ -276,7 +276,7 @@ class CacheProcess:
         self.port = free_port()
         self.log = directory / "cache.log"
         program = (
-            "from pathlib import Path\nfrom dirk_gevent.cache import run\n"
+            "from pathlib import Path\nfrom dirk_gevent.cache.server import run\n"
             "from dirk_gevent.config.settings import Config\n"
             f"run(Config(Path('c'), 2, (), None), '127.0.0.1', {upstream_port}, {self.port}, 3000, 200)"
         )

@@ -22,7 +22,7 @@ from gevent.event import Event
 
 from dirk_gevent.base.logger import logger
 from dirk_gevent.cache.options import CacheOptions
-from dirk_gevent.cache.service import CacheService
+from dirk_gevent.cache.server import CacheService
 from dirk_gevent.cache.store import now
 from dirk_gevent.config import loader, settings
 from dirk_gevent.coordinator.coordinator import Coordinator

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dirk_gevent import node
-from dirk_gevent.cache import service as cache
+from dirk_gevent.cache import server as cache
 from dirk_gevent.config.settings import (
     Config,
     Instance,

@@ -224,7 +224,7 @@ def _listener(address: tuple[str, int], handle: Any, spawn: Any, backlog: int) -
 def _quiet_dirk() -> None:
     """What measures real time has nothing to measure; log lines go into the trace."""
     from dirk_gevent.base import logger
-    from dirk_gevent.cache import service as cache_service
+    from dirk_gevent.cache import server as cache_service
     from dirk_gevent.engine import suspects, watchdog
     from dirk_gevent.log.embedded import journal_file
     from dirk_gevent.loop import hub_monitor
