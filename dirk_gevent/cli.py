@@ -133,14 +133,14 @@ def client(argv: Sequence[str] | None = None) -> int:
 
 def admin(argv: Sequence[str] | None = None) -> int:
     """`dirk-admin`: its arguments are its own business."""
-    from dirk_gevent.admin_usage import UsageError, parse
+    from dirk_gevent.admin.usage import UsageError, parse
 
     def body() -> int:
         try:
             options = parse(_words(argv))
         except UsageError as error:
             return _refuse("dirk-admin", str(error))
-        from dirk_gevent.admin import main as run
+        from dirk_gevent.admin.main import main as run
 
         return run(options)
 
@@ -304,7 +304,7 @@ def _cache(arguments: dict[str, Any]) -> int:
 
 def _up(arguments: dict[str, Any]) -> int:
     config = _config(arguments)
-    from dirk_gevent.up import run
+    from dirk_gevent.launcher.up import run
 
     return run(config, _whole(arguments, "--cache-port", 3951, 1, _MAX_PORT))
 

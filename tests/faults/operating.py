@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
-from dirk_gevent.admin import main
-from dirk_gevent.admin_usage import parse
+from dirk_gevent.admin.main import main
+from dirk_gevent.admin.usage import parse
 from tests.cluster import Cluster
 from tests.faults.writing import level, prepare, server_rows, table
 

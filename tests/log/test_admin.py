@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from dirk_gevent.admin_usage import UsageError, parse
+from dirk_gevent.admin.usage import UsageError, parse
 from tests.cluster import Cluster, clean_environ, message, wait_for
 
 PARTS = ("m1", "m2", "proxy")

@@ -11,11 +11,10 @@ from pathlib import Path
 import orjson
 import pytest
 
-from dirk_gevent import admin_backup
-from dirk_gevent.admin import main
-from dirk_gevent.admin_link import TaskFailed
-from dirk_gevent.admin_usage import parse
-from dirk_gevent.backup_file import Backup, BackupDamaged, BackupWriter
+from dirk_gevent.admin import backup, main
+from dirk_gevent.admin.backup_file import Backup, BackupDamaged, BackupWriter
+from dirk_gevent.admin.proxy_link import TaskFailed
+from dirk_gevent.admin.usage import parse
 from dirk_gevent.config.settings import Limits
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.log.entry import NO_CHAIN, chain
@@ -154,14 +153,14 @@ def test_no_byte_of_the_file_ends_in_a_traceback(made: Made, tmp_path: Path, see
     data = bytearray(written(tmp_path / "file", made.records()).read_bytes())
     data[source.randrange(len(data))] ^= 1 << source.randrange(8)
     (tmp_path / "file").write_bytes(data[: source.choice([len(data), source.randrange(len(data))])])
-    with pytest.raises(TaskFailed) as failed, admin_backup._opened(tmp_path / "file"):
+    with pytest.raises(TaskFailed) as failed, backup._opened(tmp_path / "file"):
         pass
     assert str(tmp_path / "file") in str(failed.value)
 
 
 def test_records_of_another_kind_are_refused(made: Made, tmp_path: Path) -> None:
     records: Records = [({"t": "points", "databases": 7}, b""), ({"t": "whole"}, b"")]
-    with pytest.raises(TaskFailed, match="none of a backup's"), admin_backup._opened(written(tmp_path / "x", records)):
+    with pytest.raises(TaskFailed, match="none of a backup's"), backup._opened(written(tmp_path / "x", records)):
         pass
 
 
@@ -179,9 +178,9 @@ def test_a_state_is_made_only_of_what_is_right(
     lines[3] = orjson.dumps(changed)
     path = written(tmp_path / "file", [*records[:-2], (fields, b"\n".join(lines)), records[-1]])
     with (
-        admin_backup._opened(path) as found,
+        backup._opened(path) as found,
         pytest.raises(TaskFailed, match="does not lead to its end"),
-        admin_backup._made(Settings(), found, found.points[0], ENTRIES),  # type: ignore[arg-type]
+        backup._made(Settings(), found, found.points[0], ENTRIES),  # type: ignore[arg-type]
     ):
         raise AssertionError("it was made")
 
@@ -191,7 +190,7 @@ def test_two_backups_of_one_second_have_a_file_each(
 ) -> None:
     """What a restore replaces is kept before it, and is not written over by what the next one keeps."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("dirk_gevent.admin_backup.time.strftime", lambda *_: "20261129T195551Z")
+    monkeypatch.setattr("dirk_gevent.admin.backup.time.strftime", lambda *_: "20261129T195551Z")
 
     class Link:
         """The proxy, which sends a backup."""
@@ -209,7 +208,7 @@ def test_two_backups_of_one_second_have_a_file_each(
 
     for _ in range(3):
         link = Link()
-        admin_backup.keep_before(link, {"t": "keep", "database": "t"})  # type: ignore[arg-type]
+        backup.keep_before(link, {"t": "keep", "database": "t"})  # type: ignore[arg-type]
         assert link.said == [{"t": "kept"}]
     assert sorted(path.name for path in tmp_path.glob("*.dirkbackup")) == [
         "t-before-restore-20261129T195551Z-2.dirkbackup",

@@ -78,7 +78,7 @@ def test_a_broad_except_logs_or_hands_on_what_it_caught() -> None:
     [
         ("dirk_gevent.cli", ("gevent", "apsw", "ply", "orjson", "prompt_toolkit")),
         ("dirk_gevent.client.main", ("gevent", "apsw", "ply")),
-        ("dirk_gevent.up", ("gevent", "apsw", "ply")),
+        ("dirk_gevent.launcher.up", ("gevent", "apsw", "ply")),
     ],
 )
 def test_programs_load_only_what_they_run(module: str, unwanted: tuple[str, ...]) -> None:

@@ -8,7 +8,7 @@ from typing import Any, TextIO
 
 from gevent import socket
 
-from dirk_gevent.admin_usage import UsageError
+from dirk_gevent.admin.usage import UsageError
 from dirk_gevent.base.printable import one_line
 from dirk_gevent.base.startup import plain_reason
 from dirk_gevent.config.settings import Config

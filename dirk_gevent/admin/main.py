@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from dirk_gevent import admin_backup
-from dirk_gevent.admin_link import TaskFailed, print_table, proxy_address, run_task, say
-from dirk_gevent.admin_log import rebuild_log
-from dirk_gevent.admin_usage import UsageError
+from dirk_gevent.admin import backup
+from dirk_gevent.admin.proxy_link import TaskFailed, print_table, proxy_address, run_task, say
+from dirk_gevent.admin.rebuild_log import rebuild_log
+from dirk_gevent.admin.usage import UsageError
 from dirk_gevent.base.startup import plain_reason
 from dirk_gevent.config import loader
 from dirk_gevent.config.settings import Config
@@ -43,18 +43,18 @@ def main(options: dict[str, Any]) -> int:
 
 def _run(options: dict[str, Any]) -> int:
     if options["check"]:
-        return admin_backup.check(Path(options["BACKUP"]))
+        return backup.check(Path(options["BACKUP"]))
     settings = _settings(options["--config"])
     if options["rebuild-log"]:
         return rebuild_log(settings, options)
     if options["status"] or options["conflicts"]:
         return _show(settings, _STATUS if options["status"] else _CONFLICTS)
     if options["backup"]:
-        return admin_backup.backup(settings, Path(options["BACKUP"]), options["--database"])
+        return backup.backup(settings, Path(options["BACKUP"]), options["--database"])
     if options["dump"]:
         script = options["SCRIPT"]
         file = Path(script) if script not in (None, "-") else None
-        return admin_backup.dump(settings, options["DATABASE"], file, options["--table"])
+        return backup.dump(settings, options["DATABASE"], file, options["--table"])
     if options["restore"]:
         return _restore(settings, options)
     return _at_the_proxy(settings, options)
@@ -71,8 +71,8 @@ def _restore(settings: Config, options: dict[str, Any]) -> int:
     if options["--in-place"] and not options["--yes"]:
         raise TaskFailed("the database would be replaced: add --yes to do it; nothing was changed")
     if options["--from"] is not None:
-        return admin_backup.restore_file(settings, Path(options["--from"]), options)
-    return admin_backup.restore_from_log(settings, options)
+        return backup.restore_file(settings, Path(options["--from"]), options)
+    return backup.restore_from_log(settings, options)
 
 
 def _at_the_proxy(settings: Config, options: dict[str, Any]) -> int:

@@ -12,9 +12,9 @@ from itertools import chain, count
 from pathlib import Path
 from typing import Any, TextIO
 
-from dirk_gevent.admin_link import AdminLink, TaskFailed, proxy_address, say
-from dirk_gevent.admin_usage import UsageError, moment_ms
-from dirk_gevent.backup_file import Backup, BackupDamaged, BackupWriter, Point
+from dirk_gevent.admin.backup_file import Backup, BackupDamaged, BackupWriter, Point
+from dirk_gevent.admin.proxy_link import AdminLink, TaskFailed, proxy_address, say
+from dirk_gevent.admin.usage import UsageError, moment_ms
 from dirk_gevent.base.printable import file_stem, moment
 from dirk_gevent.base.startup import plain_reason
 from dirk_gevent.config.settings import Config

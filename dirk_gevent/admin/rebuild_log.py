@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dirk_gevent.admin_link import print_table, say
-from dirk_gevent.admin_usage import UsageError
+from dirk_gevent.admin.proxy_link import print_table, say
+from dirk_gevent.admin.usage import UsageError
 from dirk_gevent.config.settings import Config
 from dirk_gevent.coordinator.admin.inspect_nodes import Loss, NodeFiles, entries_lost, losses, survey
 from dirk_gevent.coordinator.admin.rebuild_log import RebuildRefused, check, rebuild

@@ -28,7 +28,7 @@ from dirk_gevent.base.ports import address_in_use
 from dirk_gevent.base.startup import CannotStartError
 from dirk_gevent.base.streams import HangUp
 from dirk_gevent.config.settings import Config
-from dirk_gevent.up_parts import LOG_NAME, LogStream, OneAtATime, Part, Parts
+from dirk_gevent.launcher.parts import LOG_NAME, LogStream, OneAtATime, Part, Parts
 
 #: How long all parts together may take to be ready (a node may have many entries to replay).
 READY_SECONDS = 120.0

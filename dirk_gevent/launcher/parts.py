@@ -1,4 +1,4 @@
-"""What `dirk_gevent.up` is made of: the parts as child processes, their merged log, the lock against a second run."""
+"""The parts of `up`: child processes, their merged log, the lock against a second run."""
 
 from __future__ import annotations
 
