@@ -17,6 +17,7 @@ from dirk_gevent.engine import records
 from dirk_gevent.engine.at_work import AtWork
 from dirk_gevent.engine.committed import CommittedState
 from dirk_gevent.engine.compiler import Compiler, Schema
+from dirk_gevent.engine.conflict import EVERY_TABLE, conflict
 from dirk_gevent.engine.execute import MISTAKES, Executor, Result
 from dirk_gevent.engine.failures import DATA_ERRORS, statement_failure
 from dirk_gevent.engine.faults import ForeignHistory, OutOfOrder, StorageFault
@@ -27,7 +28,6 @@ from dirk_gevent.engine.rehearsal import Rehearsal
 from dirk_gevent.engine.results import Outcome
 from dirk_gevent.engine.room import Room
 from dirk_gevent.engine.steps import StepCounter
-from dirk_gevent.engine.transaction import conflict
 from dirk_gevent.log.entry import BURN_HASH, CREATE_DATABASE, Entry, chain, check_request_time
 from dirk_gevent.log.skipped import is_skipped, own_bytes
 from parser.errors import SqlError
@@ -268,7 +268,7 @@ class Applier:
         source = str(change.log_id) if change.verb == CREATE_DATABASE else None
         row = CatalogChange(records.DATABASE_KIND, key, change.name, source)
         records.write_catalog(self.connection, [row])
-        return Result(verb=change.verb, name=change.name, rows=0, tables=("*",))
+        return Result(verb=change.verb, name=change.name, rows=0, tables=(EVERY_TABLE,))
 
     def _record(self, batch: _Batch) -> None:
         connection, start = self.connection, self._seen.position.index

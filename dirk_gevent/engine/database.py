@@ -17,6 +17,7 @@ from dirk_gevent.engine import checkpoints, records
 from dirk_gevent.engine.apply import Applier, Work
 from dirk_gevent.engine.careful import CarefulApply
 from dirk_gevent.engine.committed import CommittedState
+from dirk_gevent.engine.conflict import EVERY_TABLE, tables_of
 from dirk_gevent.engine.connection import open_reader, open_writer
 from dirk_gevent.engine.faults import SnapshotDamaged, storage_faults
 from dirk_gevent.engine.file_format import check_format, take_over_file
@@ -28,7 +29,7 @@ from dirk_gevent.engine.reading import nothing
 from dirk_gevent.engine.results import Outcome
 from dirk_gevent.engine.shared import Shared
 from dirk_gevent.engine.snapshot import SnapshotInfo, adopt_image, unpack
-from dirk_gevent.engine.transaction import tables_of
+from dirk_gevent.engine.transaction import BaseState
 from dirk_gevent.engine.upkeep import Upkeep
 from parser.errors import SqlError
 from parser.plan import CatalogChange, Shaped
@@ -49,7 +50,7 @@ class Database(Upkeep):
     def table_index(self, name: str) -> int:
         """Index of the last entry that changed table `name` or any table's definition; 0 for never."""
         tables = self._seen.tables
-        return max(tables.get(name, 0), tables.get("*", 0))
+        return max(tables.get(name, 0), tables.get(EVERY_TABLE, 0))
 
     def set_heard(self, head: int) -> None:
         """Note a head of its log; lower ones change nothing. Costs no disk: the next commit writes it."""
@@ -185,6 +186,17 @@ class Database(Upkeep):
     def is_dropped(self) -> bool:
         """Whether it is gone."""
         return self._dropped
+
+    def base_state(self) -> BaseState:
+        """What a transaction that begins now begins on."""
+        state = self._seen
+        return BaseState(self.log_id, state, lambda: self._check_current(state))
+
+    def _check_current(self, state: CommittedState) -> None:
+        if self._dropped:
+            raise SqlError("unknown_database", name=self.name)
+        if self._seen is not state:
+            raise SqlError("transaction_lost")
 
     def depends_on(self, shaped: Shaped) -> tuple[str, ...]:
         """The tables that a query reads, for one that has failed; none when it can't even be planned."""

@@ -17,6 +17,7 @@ from pathlib import Path
 import apsw
 
 from dirk_gevent.engine.compiler import Compiler, PlanSource, Schema
+from dirk_gevent.engine.conflict import tables_of
 from dirk_gevent.engine.execute import Executor, Result
 from dirk_gevent.engine.explain import explanation
 from dirk_gevent.engine.failures import DATA_ERRORS, statement_failure
@@ -25,7 +26,7 @@ from dirk_gevent.engine.position import Position
 from dirk_gevent.engine.results import Relation, Row, boolean_positions, columns_json, converted
 from dirk_gevent.engine.steps import StepCounter
 from dirk_gevent.engine.stream import Opened, RelationStream, StreamLimits
-from dirk_gevent.engine.transaction import Transaction, Written, tables_of
+from dirk_gevent.engine.transaction import Transaction, Written
 from dirk_gevent.log.entry import LoggedStatement
 from parser.errors import SqlError
 from parser.plan import Query

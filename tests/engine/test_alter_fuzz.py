@@ -138,7 +138,7 @@ def alter(run: Run) -> str:
 
 def rehearse(run: Run, text: str) -> None:
     """The ALTER and a change after it in a transaction that ends without a COMMIT."""
-    transaction = Transaction(run.database, 0, 1 << 20)
+    transaction = Transaction(run.database.base_state(), 0, 1 << 20)
     for each in (text, run.changes.row(run.schema)):
         statement = LoggedStatement(split(each), (), START_MS, 1)
         try:

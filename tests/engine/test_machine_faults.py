@@ -70,7 +70,7 @@ def history() -> list[Entry]:
 
 
 def _transaction(world: World) -> Transaction:
-    return Transaction(world.victim, 0, 1 << 20)
+    return Transaction(world.victim.base_state(), 0, 1 << 20)
 
 
 def _change(world: World) -> None:
@@ -176,7 +176,7 @@ def test_every_call_of_a_database_is_in_the_table() -> None:
         "content_digest", "depends_on", "drop", "durable_index", "forget_changes", "forget_heard",
         "heard_head", "keep_reader", "load", "path", "pin", "position", "probe", "read", "read_in", "recorded",
         "rest_reader", "restore", "seen", "set_aside", "set_heard", "set_state", "settled", "snapshot", "stream",
-        "again", "effort", "is_dropped", "table_index", "let_go", "wants_checkpoint",
+        "again", "base_state", "effort", "is_dropped", "table_index", "let_go", "wants_checkpoint",
     }  # fmt: skip
     assert {name for name in dir(Database) if not name.startswith("_")} == known
 

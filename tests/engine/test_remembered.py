@@ -117,7 +117,7 @@ def _long(database: Database, text: str) -> list[Row]:
 
 def _rehearsed(database: Database, text: str) -> list[Row]:
     """In a transaction that has changed something before."""
-    transaction = Transaction(database, 0, 1 << 20)
+    transaction = Transaction(database.base_state(), 0, 1 << 20)
     change = LoggedStatement(split("insert into x values (1)"), (), START_MS, 1)
     database.change_in(transaction, transaction.written_as("", change))
     answer = database.read_in(transaction, LoggedStatement(split(text), (), START_MS, 1))

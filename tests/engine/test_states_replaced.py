@@ -86,7 +86,7 @@ def answers(database: Database) -> list[object]:
         found.append(settled and _said(lambda settled=settled: database.again(settled)))
         found.append(_said(lambda shaped=shaped: _streamed(database, shaped)))
         found.append(database.depends_on(shaped))
-    transaction = Transaction(database, 0, 1 << 20)
+    transaction = Transaction(database.base_state(), 0, 1 << 20)
     for text in _WRITES:
         statement = LoggedStatement(split(text), (), START_MS, 1)
         kept = transaction.written_as(text, statement)
@@ -135,7 +135,7 @@ def restore(database: Database, directory: Path) -> None:
 
 def restore_after_a_transaction(database: Database, directory: Path) -> None:
     """As `restore`, while a transaction still holds the old state."""
-    transaction = Transaction(database, 0, 1 << 20)
+    transaction = Transaction(database.base_state(), 0, 1 << 20)
     database.restore(_snapshot(directory))
     with pytest.raises(SqlError, match="transaction_lost"):
         transaction.renew()

@@ -352,7 +352,7 @@ def test_a_reader_of_another_process_that_lasts_stops_the_writer_and_is_named(tm
 def test_a_transaction_that_was_rolled_back_leaves_no_large_wal(tmp_path: Path, log: LogMaker) -> None:
     """What it wrote is its own, as an entry's pages are; with the next entry, or a checkpoint, the file is small."""
     with small(tmp_path / "data", log) as database:
-        transaction = Transaction(database, 0, 1 << 20)
+        transaction = Transaction(database.base_state(), 0, 1 << 20)
         for _ in range(3):
             statement = LoggedStatement(shaped("update t set b = b || b"), (), START_MS, 1)
             database.change_in(transaction, transaction.written_as("", statement))
@@ -365,7 +365,7 @@ def test_a_transaction_that_was_rolled_back_leaves_no_large_wal(tmp_path: Path, 
 
 def test_an_entry_after_a_large_transaction_shrinks_the_wal(tmp_path: Path, log: LogMaker) -> None:
     with small(tmp_path / "data", log) as database:
-        transaction = Transaction(database, 0, 1 << 20)
+        transaction = Transaction(database.base_state(), 0, 1 << 20)
         statement = LoggedStatement(shaped("update t set b = b || b"), (), START_MS, 1)
         database.change_in(transaction, transaction.written_as("", statement))
         assert wal_bytes(database) > MOST_BYTES

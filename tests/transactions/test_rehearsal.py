@@ -9,11 +9,12 @@ from pathlib import Path
 import apsw
 import pytest
 
+from dirk_gevent.engine.conflict import conflict
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.faults import StorageFault
 from dirk_gevent.engine.results import Outcome, Relation
-from dirk_gevent.engine.transaction import Transaction, conflict
+from dirk_gevent.engine.transaction import Transaction
 from dirk_gevent.log.entry import Draft, Entry, LoggedStatement, request_hash
 from parser.errors import SqlError
 from parser.shape import split
@@ -23,6 +24,14 @@ pytestmark = pytest.mark.usefixtures("unwatched")
 
 _STEPS = 5_000_000
 _BYTES = 1 << 20
+
+
+class Tried(Transaction):
+    """A transaction, and its database."""
+
+    def __init__(self, database: Database, steps: int = _STEPS, most_bytes: int = _BYTES) -> None:
+        super().__init__(database.base_state(), steps, most_bytes)
+        self.database = database
 
 
 @pytest.fixture
@@ -65,7 +74,7 @@ def entry(
     )
 
 
-def commit(transaction: Transaction) -> Outcome:
+def commit(transaction: Tried) -> Outcome:
     """The outcome of the transaction's entry."""
     done = transaction.work()
     statements = tuple(each.statement for each in done.statements)
@@ -73,18 +82,18 @@ def commit(transaction: Transaction) -> Outcome:
     return transaction.database.apply(work(made))[0]
 
 
-def begin(database: Database, steps: int = _STEPS) -> Transaction:
+def begin(database: Database, steps: int = _STEPS) -> Tried:
     """A transaction."""
-    return Transaction(database, steps, _BYTES)
+    return Tried(database, steps)
 
 
-def change(transaction: Transaction, text: str) -> int:
+def change(transaction: Tried, text: str) -> int:
     """Make a change; how many rows it changed."""
     statement = LoggedStatement(split(text), (), START_MS, 7)
     return transaction.database.change_in(transaction, transaction.written_as(text, statement)).rows
 
 
-def inside(transaction: Transaction, text: str = "alaivo id, v ao@ t alaharo id") -> list[tuple[object, ...]]:
+def inside(transaction: Tried, text: str = "alaivo id, v ao@ t alaharo id") -> list[tuple[object, ...]]:
     """What the transaction sees."""
     found = transaction.database.read_in(transaction, LoggedStatement(split(text), (), START_MS, 7))
     assert isinstance(found, Relation)
@@ -273,7 +282,7 @@ def test_definitions_inside_leave_no_plan_behind(database: Database) -> None:
 
 
 def test_a_transaction_has_a_size(database: Database) -> None:
-    mine = Transaction(database, _STEPS, 300)
+    mine = Tried(database, most_bytes=300)
     change(mine, "manampia ao@ other sanda (1)")
     with pytest.raises(SqlError, match="transaction_too_large"):
         change(mine, f"manampia ao@ other sanda ({'1' * 300})")
