@@ -19,6 +19,8 @@ def heartbeat(
     the answers to marks are.
     """
     durable, states, efforts = {}, {}, {}
+    for gone in told.keys() - databases.keys():
+        del told[gone]
     for log_id, database in databases.items():
         if told.get(log_id) != (now := database.durable_index):
             told[log_id] = durable[log_id] = now

@@ -374,7 +374,7 @@ def run(config: Config, node: str) -> int:
 
 
 def _say_ready(follower: Follower, log_lines: Logger, host: str, port: int) -> None:
-    follower.level.wait()
+    follower.catch_up.level.wait()
     log_lines.info("ready", listen=f"{host}:{port}")
 
 

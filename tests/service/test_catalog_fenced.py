@@ -30,9 +30,9 @@ def test_databases_that_the_log_lists_too_stay_when_the_catalog_is_shut_out(
     database = engine.by_log(1)
     database.apply(work(log.sql("create table t (a)"), log.sql("insert into t values (7)")))
     follower = Follower(engine, Progress(engine), ("127.0.0.1", 1), logger("test"))
-    monkeypatch.setattr(follower, "send", lambda content, *_: said.append(content))
+    monkeypatch.setattr(follower.link, "send", lambda content, *_: said.append(content))
     follower.progress.welcomed({0: 2, 1: 2, 2: 0})
-    lane = follower.open_lane(0)
+    lane = follower.lanes.open(0)
     lane.put(Fence())
     with gevent.Timeout(10):
         while not any(frame["t"] == "fenced" for frame in said):

@@ -76,7 +76,7 @@ def test_a_database_made_and_dropped_in_one_batch_leaves_nothing_waiting(
 ) -> None:
     """Its own entries arrived too: nobody waits for it, and no connection is broken for its sake."""
     broken: list[int] = []
-    monkeypatch.setattr(follower, "reconnect", lambda: broken.append(1))
+    monkeypatch.setattr(follower.link, "reconnect", lambda: broken.append(1))
     monkeypatch.setattr("dirk_gevent.lanes._LOOK_MS", 100)
     system, log = LogMaker(0), LogMaker(1)
     made = system.database("create_database", "brief")
@@ -89,7 +89,7 @@ def test_a_database_made_and_dropped_in_one_batch_leaves_nothing_waiting(
         while engine.enacted_index < 2:
             gevent.sleep(0.02)
     follower._receive(entries(1, row.encode()))
-    assert follower.lane(1) is None
+    assert follower.lanes.get(1) is None
     gevent.sleep(0.6)
     assert not broken
 
@@ -99,7 +99,7 @@ def test_what_a_broken_connection_leaves_waiting_goes_with_its_files(follower: F
     path = tmp_path / "incoming.partial"
     path.write_bytes(b"x")
     follower._receive(entries(9, b"x"))
-    lane = follower.lane(9)
+    lane = follower.lanes.get(9)
     assert lane is not None
     lane.put(Restore(path))
     lane.put(Batch(1, b"", (), b""))
@@ -113,7 +113,7 @@ def test_an_error_that_nobody_foresaw_stops_one_database_alone(
 ) -> None:
     """It is tried again over a new connection once; then the database is stalled, until it is seeded anew."""
     broken: list[int] = []
-    monkeypatch.setattr(follower, "reconnect", lambda: broken.append(1))
+    monkeypatch.setattr(follower.link, "reconnect", lambda: broken.append(1))
     system = LogMaker(0)
     follower._receive(entries(0, system.database("create_database", "odd").encode()))
     with gevent.Timeout(5):
@@ -138,7 +138,7 @@ def test_an_error_that_nobody_foresaw_stops_one_database_alone(
     assert len(broken) == 1, "the others are not kept waiting for ever"
     assert database.state is NodeState.STALLED and "odd" in database.reason
     assert capfd.readouterr().err.count("event=stuck") == 1
-    lane = follower.lane(1)
+    lane = follower.lanes.get(1)
     assert lane is not None
     lane.put(Fence())
     follower._receive(entries(1, row))
@@ -153,7 +153,7 @@ def test_entries_that_are_not_the_logs_are_not_applied_but_asked_for_again(
 ) -> None:
     """Bytes that changed on the way, or in the log, make no database; the right ones that follow do."""
     broken: list[int] = []
-    monkeypatch.setattr(follower, "reconnect", lambda: broken.append(1))
+    monkeypatch.setattr(follower.link, "reconnect", lambda: broken.append(1))
     right = entries(0, LogMaker(0).database("create_database", "odd").encode())
     follower._receive({**right, "body": right["body"].replace(*change)})
     with gevent.Timeout(5):
@@ -170,7 +170,7 @@ def test_the_last_epoch_heard_is_written_down_before_its_entries_are_applied(
     follower: Follower, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It comes with the welcome, with beats and with entries; the hello after a restart tells it."""
-    monkeypatch.setattr(follower, "send", lambda *_: None)
+    monkeypatch.setattr(follower.link, "send", lambda *_: None)
     epochs = [bytes([number]) * 16 for number in range(3)]
     follower._accepted(Welcome(b"g" * 16, (), {0: 0}, 0.5, epochs[0]))
     assert follower._hello().epoch == (b"g" * 16, epochs[0])
@@ -195,11 +195,11 @@ def test_a_full_disk_before_the_first_entry_is_told_and_recovers(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("dirk_gevent.follower.keep_followed_log", full)
+    monkeypatch.setattr("dirk_gevent.followed.keep_followed_log", full)
     for _ in range(2):
         follower._accepted(Welcome(b"g" * 16, (), {0: 3, 2: 1}, 0.5))
         assert follower._unwritten_states() == {0: "stalled", 2: "stalled"}
-    assert follower.is_connected
+    assert follower.link.is_connected
     assert capfd.readouterr().err.count("event=stalled") == 1
     monkeypatch.undo()
     assert follower._unwritten_states() == {}
@@ -212,9 +212,9 @@ def test_a_database_that_is_dropped_while_a_node_comes_is_not_waited_for(followe
     made = system.database("create_database", "brief")
     changes = (made, system.database("drop_database", "brief", made.index))
     follower._accepted(Welcome(b"g" * 16, (), {0: 1, 1: 3}, 0.5))
-    assert not follower.level.is_set()
+    assert not follower.catch_up.level.is_set()
     follower._receive(entries(0, *(entry.encode() for entry in changes)))
-    assert follower.level.wait(5)
+    assert follower.catch_up.level.wait(5)
     assert not engine.of_log(1)
 
 
@@ -273,8 +273,8 @@ def test_a_node_without_its_files_does_not_say_that_there_is_no_database(engine:
 def told(follower: Follower, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
     """What the follower tells the host, and `broken` for a connection that it breaks."""
     said: list[dict[str, object]] = []
-    monkeypatch.setattr(follower, "send", lambda content, *_: said.append(content))
-    monkeypatch.setattr(follower, "reconnect", lambda: said.append({"t": "broken"}))
+    monkeypatch.setattr(follower.link, "send", lambda content, *_: said.append(content))
+    monkeypatch.setattr(follower.link, "reconnect", lambda: said.append({"t": "broken"}))
     monkeypatch.setattr("dirk_gevent.lanes._LOOK_MS", 50)
     return said
 
@@ -300,7 +300,7 @@ def test_a_log_that_lacks_a_drop_is_answered_for_at_once(
     # A look's time for each of the batches would be five.
     with gevent.Timeout(3):
         answered(told, 1)
-    assert {"t": "broken"} not in told and follower.skipped == {1}
+    assert {"t": "broken"} not in told and follower.catch_up.left_out == {1}
 
 
 def test_a_database_that_comes_late_is_waited_for(
@@ -322,9 +322,9 @@ def test_a_database_that_was_left_out_and_is_here_after_all_is_asked_for_anew(
     follower: Follower, engine: Engine, told: list[dict[str, object]]
 ) -> None:
     """The node's system log was another history's, which had dropped it: the log's own makes it again."""
-    follower.skipped.add(1)
+    follower.catch_up.left_out.add(1)
     NativeThreads(1).call(engine.apply_system, work(LogMaker(0).database("create_database", "late")))
-    follower.check_level()
+    follower.catch_up.check()
     assert told == [{"t": "broken"}]
 
 
@@ -334,7 +334,7 @@ def test_a_question_that_can_not_be_answered_is_answered_so(
 ) -> None:
     """The database is at another index, or can't be brought there."""
     NativeThreads(1).call(engine.apply_system, work(LogMaker(0).database("create_database", "t")))
-    lane = Lane(follower, 1)
+    lane = follower.lanes.open(1)
     if what == "stuck":
         lane._stick(ValueError("an entry that this program can't apply"))
     lane.put(Mark(7, False))
@@ -350,7 +350,7 @@ def test_a_database_that_is_dropped_while_a_mark_is_at_work_is_no_failure(
     system = LogMaker(0)
     made = system.database("create_database", "brief")
     NativeThreads(1).call(engine.apply_system, work(made))
-    lane = Lane(follower, 1)
+    lane = follower.lanes.open(1)
     with follower.progress.turns.of(1):
         lane.put(Mark(0, False))
         gevent.sleep(0.05)

@@ -20,7 +20,6 @@ from dirk_gevent.engine.faults import StorageFault
 from dirk_gevent.engine.position import NodeState
 from dirk_gevent.follower import Follower
 from dirk_gevent.lane_items import Batch, Fence, Mark, Restore
-from dirk_gevent.lanes import Lane
 from dirk_gevent.log.entry import chain
 from dirk_gevent.loop.threads import NativeThreads
 from dirk_gevent.loop.throttle import SteadyFile
@@ -39,7 +38,7 @@ def follower(engine: Engine, said: list[dict[str, Any]], monkeypatch: pytest.Mon
     """It follows nobody, and tries again soon."""
     monkeypatch.setattr(lanes, "_RETRY_SECONDS", 0.05)
     made = Follower(engine, Progress(engine), ("127.0.0.1", 1), logger("test"))
-    monkeypatch.setattr(made, "send", lambda content, *_: said.append(content))
+    monkeypatch.setattr(made.link, "send", lambda content, *_: said.append(content))
     return made
 
 
@@ -67,7 +66,7 @@ def until(condition: Callable[[], bool]) -> None:
 def test_a_mark_that_met_a_directory_gone_leaves_the_database_live_when_it_is_back(
     follower: Follower, engine: Engine, database: Database, said: list[dict[str, Any]]
 ) -> None:
-    lane = Lane(follower, 1)
+    lane = follower.lanes.open(1)
     database.close_writer_if_idle()
     directory = engine.directory.path
     away = directory.with_name("away")
@@ -102,7 +101,7 @@ def test_a_database_that_could_not_be_read_at_the_start_is_tried_without_an_entr
         again = open_engine(engine.directory.path)
         follower = Follower(again, Progress(again), ("127.0.0.1", 1), logger("test"))
         assert (again.by_log(1).state, again.by_log(1).applied_index) == (NodeState.STALLED, 0)
-        lane = follower.open_lane(1)
+        lane = follower.lanes.open(1)
         lane.retry()
         gevent.sleep(0.15)
         assert again.by_log(1).state is NodeState.STALLED
@@ -173,7 +172,7 @@ def test_a_stall_goes_on_being_tried_when_the_connection_takes_its_entry_away(
 
     monkeypatch.setattr(Database, "apply", failing(apply))
     monkeypatch.setattr(Database, "probe", failing(probe))
-    lane = Lane(follower, 1)
+    lane = follower.lanes.open(1)
     entry = log.sql("insert into t values (2)")
     encoded = entry.encode()
     lane.put(Batch(entry.index, database.chain, (encoded,), chain(database.chain, encoded)))
@@ -194,7 +193,7 @@ def test_a_seeding_database_is_seeding_again_after_a_stall(
 
     monkeypatch.setattr(Database, "restore", failing)
     (tmp_path / "incoming.partial").write_bytes(b"x")
-    lane = Lane(follower, 1)
+    lane = follower.lanes.open(1)
     lane.put(Fence())
     lane.put(Restore(tmp_path / "incoming.partial"))
     until(lambda: database.state is NodeState.STALLED)
@@ -208,7 +207,7 @@ def test_a_snapshot_that_finds_no_room_breaks_no_connection(
 ) -> None:
     """It stalls its own database, which asks for it again when the disk takes something."""
     broken: list[int] = []
-    monkeypatch.setattr(follower, "reconnect", lambda: broken.append(1))
+    monkeypatch.setattr(follower.link, "reconnect", lambda: broken.append(1))
     before = sorted(path.name for path in engine.directory.path.iterdir())
     is_full = [True]
     write, probe = SteadyFile.write, Database.probe
@@ -243,7 +242,7 @@ def test_a_damaged_snapshot_leaves_no_file(
     follower: Follower, engine: Engine, database: Database, content: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken: list[int] = []
-    monkeypatch.setattr(follower, "reconnect", lambda: broken.append(1))
+    monkeypatch.setattr(follower.link, "reconnect", lambda: broken.append(1))
     before = sorted(path.name for path in engine.directory.path.iterdir())
     for count in (1, 2, 3):
         follower._receive({"t": "snapshot", "log": 1})

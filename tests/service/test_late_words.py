@@ -150,7 +150,7 @@ class Schedule:
             gevent.sleep(0.001)
         here = self.here
         if here is None:
-            if self.follower._frames is not None:
+            if self.follower.link.is_open:
                 self.cut()
             return
         for frame in here.said:
@@ -186,8 +186,8 @@ class Schedule:
             gevent.sleep(0.002)
         here = Connection(self.history)
         self.connections.append(here)
-        self.follower._frames = here  # type: ignore[assignment]
-        self.follower.is_connected = True
+        self.follower.link.begin(here)  # type: ignore[arg-type]
+        self.follower.link.is_connected = True
         self._welcome(hello, here)
         self.follower._tell_moved(hello)
 
@@ -266,8 +266,7 @@ def test_a_node_says_on_a_connection_only_what_is_of_it(
     schedule.end()
     for connection in schedule.connections:
         connection.check()
-    for lane in schedule.follower._lanes.values():
-        lane.stop()
+    schedule.follower.lanes.stop_all()
 
 
 class Liar:
