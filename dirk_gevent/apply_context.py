@@ -1,8 +1,10 @@
-"""What the apply queues of one node share."""
+"""What the parts of a node that follow the log share."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from dirk_gevent.answer_work import AnswersUnderWay
 from dirk_gevent.base.logger import Logger
@@ -40,3 +42,10 @@ class ApplyContext:
             self.logger.error("damaged", log=log_id, index=index, reason=reason)
         database.set_state(NodeState.STALLED, reason)
         self.link.send({"t": "damaged", "log": log_id, "index": index})
+
+    def log_errors(self, work: Callable[..., None], *arguments: Any) -> None:
+        """Do `work`, or log why it fails: the top of a greenlet, or one round of one that goes on."""
+        try:
+            work(*arguments)
+        except Exception as error:
+            self.logger.exception("follower_failed", error)

@@ -129,11 +129,11 @@ def _ignore_min(patches: _Patches) -> None:
 
 def _skip_chain_check(patches: _Patches) -> None:
     """Whatever history a node has, it goes on at its index; nobody compares hashes, nor checks entries against them."""
-    from dirk_gevent import lanes
+    from dirk_gevent import log_applier
     from dirk_gevent.host_link import NodeLink
     from dirk_gevent.lane_items import Batch
-    from dirk_gevent.lanes import Lane
     from dirk_gevent.log import journal
+    from dirk_gevent.log_applier import LogApplier
 
     def trusting(open_lane: Callable[..., None]) -> Callable[..., None]:
         def opened(self: Any, log_id: int) -> None:
@@ -152,8 +152,8 @@ def _skip_chain_check(patches: _Patches) -> None:
         return applied
 
     patches.set(NodeLink, "open_lane", trusting)
-    patches.set(Lane, "_apply_on_thread", unchecked)
-    patches.set(lanes, "check_entries", lambda _: lambda *_: None)
+    patches.set(LogApplier, "_apply_on_thread", unchecked)
+    patches.set(log_applier, "check_entries", lambda _: lambda *_: None)
     patches.set(journal, "follows", lambda _: lambda *_: True)
 
 

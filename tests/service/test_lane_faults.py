@@ -38,7 +38,7 @@ def follower(engine: Engine, said: list[dict[str, Any]], monkeypatch: pytest.Mon
     """It follows nobody, and tries again soon."""
     monkeypatch.setattr(lanes, "_RETRY_SECONDS", 0.05)
     made = Follower(engine, Progress(engine), ("127.0.0.1", 1), logger("test"))
-    monkeypatch.setattr(made.link, "send", lambda content, *_: said.append(content))
+    monkeypatch.setattr(made.context.link, "send", lambda content, *_: said.append(content))
     return made
 
 
@@ -207,7 +207,7 @@ def test_a_snapshot_that_finds_no_room_breaks_no_connection(
 ) -> None:
     """It stalls its own database, which asks for it again when the disk takes something."""
     broken: list[int] = []
-    monkeypatch.setattr(follower.link, "reconnect", lambda: broken.append(1))
+    monkeypatch.setattr(follower.context.link, "reconnect", lambda: broken.append(1))
     before = sorted(path.name for path in engine.directory.path.iterdir())
     is_full = [True]
     write, probe = SteadyFile.write, Database.probe
@@ -224,10 +224,10 @@ def test_a_snapshot_that_finds_no_room_breaks_no_connection(
 
     monkeypatch.setattr(SteadyFile, "write", written)
     monkeypatch.setattr(Database, "probe", probed)
-    follower._receive({"t": "snapshot", "log": 1})
+    follower.incoming.receive({"t": "snapshot", "log": 1})
     for _ in range(3):
-        follower._receive({"t": "chunk", "log": 1, "body": b"piece"})
-    follower._receive({"t": "snapshot_end", "log": 1})
+        follower.incoming.receive({"t": "chunk", "log": 1, "body": b"piece"})
+    follower.incoming.receive({"t": "snapshot_end", "log": 1})
     until(lambda: database.state is NodeState.STALLED)
     gevent.sleep(0.15)
     assert not broken
@@ -242,12 +242,12 @@ def test_a_damaged_snapshot_leaves_no_file(
     follower: Follower, engine: Engine, database: Database, content: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken: list[int] = []
-    monkeypatch.setattr(follower.link, "reconnect", lambda: broken.append(1))
+    monkeypatch.setattr(follower.context.link, "reconnect", lambda: broken.append(1))
     before = sorted(path.name for path in engine.directory.path.iterdir())
     for count in (1, 2, 3):
-        follower._receive({"t": "snapshot", "log": 1})
-        follower._receive({"t": "chunk", "log": 1, "body": content})
-        follower._receive({"t": "snapshot_end", "log": 1})
+        follower.incoming.receive({"t": "snapshot", "log": 1})
+        follower.incoming.receive({"t": "chunk", "log": 1, "body": content})
+        follower.incoming.receive({"t": "snapshot_end", "log": 1})
         until(lambda count=count: len(broken) == count)  # type: ignore[misc]
     assert sorted(path.name for path in engine.directory.path.iterdir()) == before
 

@@ -71,7 +71,7 @@ def test_a_database_that_went_with_a_catalog_and_is_listed_again_is_asked_for(lo
     """What came of its log is not there any more, and nobody would send it."""
     engine = lone.engine
     engine.set_aside(engine.system, "fenced")
-    KeptStates(lone._context, lone.catch_up).settle_catalog(0)
+    KeptStates(lone.context, lone.catch_up).settle_catalog(0)
     assert not engine.logs().keys() - {0}
     come(lone, 0, MADE)
     until(lambda: bool(lone.broken))

@@ -64,7 +64,7 @@ class Wire:
 def connect(lone: LoneFollower) -> None:
     """A connection begins, in the place of the one that there is."""
     lone.lanes.cut_all()
-    lone.link.begin(Wire())  # type: ignore[arg-type]
+    lone.context.link.begin(Wire())  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("log_id", [0, 1])
