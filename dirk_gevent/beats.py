@@ -51,10 +51,10 @@ class Heartbeats:
         for gone in told.keys() - databases.keys():
             del told[gone]
         for log_id, database in databases.items():
-            if told.get(log_id) != (now := database.durable_index):
+            if told.get(log_id) != (now := database.file.durable_index):
                 told[log_id] = durable[log_id] = now
             if database.state is not NodeState.LIVE:
                 states[log_id] = str(database.state)
-            efforts[log_id] = database.effort()
+            efforts[log_id] = database.writer.effort()
         answers = self._context.answers.counts()
         return replication.node_beat(durable, {**states, **more_states}, efforts, answers)

@@ -180,7 +180,7 @@ class Lane:
 
     def _stands(self) -> Position | None:
         database = self._context.engine.of_log(self.log_id)
-        return database.position if database is not None and database.is_loaded else None
+        return database.position if database is not None and database.file.is_loaded else None
 
     def _joined(self, batch: Batch) -> Batch:
         """The batch with those that wait behind it, so that they share one commit."""

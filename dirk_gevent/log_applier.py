@@ -75,7 +75,7 @@ class LogApplier:
     def _apply_on_thread(self, database: Database, batch: Batch) -> list[Outcome]:
         check_entries(self._log_id, batch.first, batch.entries, (batch.chain, batch.chain_after))
         work = [Work.of(told) for told in batch.entries]
-        if batch.first == database.applied_index + 1 and batch.chain != database.chain:
+        if batch.first == database.applied_index + 1 and batch.chain != database.position.chain:
             raise ForeignHistory(self._log_id, database.applied_index)
         if self._log_id == SYSTEM_LOG_ID:
             return self._context.engine.apply_system(work)
@@ -108,7 +108,7 @@ class LogApplier:
         item.path.unlink(missing_ok=True)
         context.logger.info("seeded", log=self._log_id, index=info.index, bytes=info.image_bytes)
         context.progress.applied(self._log_id)
-        sender(Acks(self._log_id, info.index, info.index, database.chain, ()).encode())
+        sender(Acks(self._log_id, info.index, info.index, database.position.chain, ()).encode())
         self._catch_up.check()
 
     def fence(self, database: Database, sender: Sender) -> None:
@@ -145,7 +145,7 @@ class LogApplier:
     def probe(self, database: Database) -> None:
         """Find out whether the machine can be written to again. Raises StorageFault."""
         with self._turn():
-            self._context.appliers.call(database.probe)
+            self._context.appliers.call(database.writer.probe)
             self._context.files.note(database)
         self._kept_states.settle_catalog(self._log_id)
         self._context.progress.applied(self._log_id)
@@ -153,7 +153,7 @@ class LogApplier:
     def pin(self, database: Database, mark: Mark) -> Pin:
         """The state that a mark asks about. Raises StorageFault."""
         with self._turn():
-            return self._context.appliers.call(database.pin, mark.way is Way.FIRST)
+            return self._context.appliers.call(database.upkeep.pin, mark.way is Way.FIRST)
 
     def _turn(self) -> AbstractContextManager[None]:
         """The turn at the database's writer: while a transaction has it, this greenlet waits and no thread does."""

@@ -182,7 +182,7 @@ class NodeTransactions:
             # Another database has the name: nothing is recorded here of the one that is meant.
             raise SqlError("no_transaction")
         try:
-            outcome = self._readers.threads.call(database.recorded, request.request_id)
+            outcome = self._readers.threads.call(database.reads.recorded, request.request_id)
         except StorageFault as fault:
             raise self._progress.failed(database, fault) from fault
         # The thread may have come to a state that was put aside meanwhile, or only begins anew.
@@ -225,7 +225,7 @@ class NodeTransactions:
         transaction = held.transaction
         if transaction.written:
             self._held_bytes -= transaction.written_bytes
-            self._threads.begin(held.database.forget_changes, transaction)
+            self._threads.begin(held.database.writer.forget_changes, transaction)
             held.transaction = transaction.emptied(held.database.base_state())
 
     def _expire(self, held: HeldTransaction) -> None:
@@ -254,7 +254,8 @@ class NodeTransactions:
             if understood.route.kind is Kind.WRITE:
                 return self._change(session, request, understood, held)
             if transaction.written:
-                found = self._on_writer(database, database.read_in, transaction, self._statement(request, understood))
+                statement = self._statement(request, understood)
+                found = self._on_writer(database, database.writer.read_in, transaction, statement)
                 return self._answer(session, request, held, found, wire)
             return self._read(session, request, understood, held, wire)
         except StorageFault as fault:
@@ -274,7 +275,7 @@ class NodeTransactions:
         """A transaction stays in its database."""
         if request.database is not None and self._engine.named(request.database) is not database:
             self._progress.check_names()
-            if database.is_dropped:
+            if database.file.is_dropped:
                 raise SqlError("unknown_database", name=database.name)
             raise SqlError("refused_in_transaction", what=request.database)
 
@@ -285,7 +286,7 @@ class NodeTransactions:
         written = transaction.written_as(request.text, self._statement(request, understood))
         if self._held_bytes + written.size_bytes > MOST_BYTES:
             raise SqlError("transactions_full")
-        result: Result = self._on_writer(database, database.change_in, transaction, written)
+        result: Result = self._on_writer(database, database.writer.change_in, transaction, written)
         self._held_bytes += written.size_bytes
         facts = {"tables": result.tables, "rows": result.rows}
         meta = self._meta(session, request, held, "write", **facts)
@@ -304,15 +305,15 @@ class NodeTransactions:
             return self._answer(session, request, held, found, wire)
         except SqlError:
             # What a statement that fails has seen counts all the same.
-            transaction.touch(database.depends_on(understood.shaped))
+            transaction.touch(database.reads.depends_on(understood.shaped))
             raise
 
     def _found(self, request: Request, understood: Understood, database: Database) -> Relation | RelationStream:
         now_ms = self._progress.log_time.now_ms()
         if len(request.text) <= HUB_CHARACTERS:
             with suppress(Overrun):
-                return database.read(understood.shaped, request.args, now_ms)
-        return self._readers.threads.call(database.stream, understood.shaped, request.args, now_ms)
+                return database.reads.read(understood.shaped, request.args, now_ms)
+        return self._readers.threads.call(database.reads.stream, understood.shaped, request.args, now_ms)
 
     def _answer(
         self,

@@ -38,19 +38,19 @@ class NodeUpkeep:
         while True:
             gevent.sleep(_CHECKPOINT_SECONDS)
             for log_id, database in engine.logs().items():
-                if not database.is_loaded:
+                if not database.file.is_loaded:
                     self._lanes.open(log_id).retry()
                     continue
                 if files.is_touched(database):
                     link.send({"t": "touched", "log": log_id})
-                if database.wants_checkpoint and log_id in engine.logs():
+                if database.upkeep.wants_checkpoint and log_id in engine.logs():
                     self._context.log_errors(self._checkpoint, database)
                     files.note(database)
             files.keep_only(engine.logs())
 
     def _checkpoint(self, database: Database) -> None:
         try:
-            self._context.slow.call(database.checkpoint)
+            self._context.slow.call(database.upkeep.checkpoint)
         except StorageFault as fault:
             if fault.is_damage:
                 self._context.report_damage(database, str(fault))

@@ -147,7 +147,7 @@ def _skip_chain_check(patches: _Patches) -> None:
 
     def unchecked(apply: Callable[..., Any]) -> Callable[..., Any]:
         def applied(self: Any, database: Any, batch: Batch) -> Any:
-            return apply(self, database, replace(batch, chain=database.chain))
+            return apply(self, database, replace(batch, chain=database.position.chain))
 
         return applied
 
@@ -246,19 +246,19 @@ def _drain_at_once(patches: _Patches) -> None:
 
 def _keep_plans(patches: _Patches) -> None:
     """A state that takes another's place has its plans, and definitions of one index count as the same."""
-    from dirk_gevent.engine.reading import ReadSide
+    from dirk_gevent.engine.database_file import DatabaseFile
     from parser.schema import Schema
 
     def heir(state_at: Callable[..., Any]) -> Callable[..., Any]:
         def made(self: Any, *words: Any) -> Any:
-            state, before = state_at(self, *words), self.__dict__.get("_seen")
+            state, before = state_at(self, *words), self.__dict__.get("committed")
             if before is not None:
                 state.plans, state.shapes = before.plans, before.shapes
             return state
 
         return made
 
-    patches.set(ReadSide, "_state_at", heir)
+    patches.set(DatabaseFile, "state_at", heir)
     patches.set(Schema, "serial", lambda _: property(lambda schema: schema.version, lambda *_: None))
 
 

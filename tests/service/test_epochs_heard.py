@@ -75,7 +75,7 @@ def test_heads_count_as_heard_in_the_epoch_that_is_kept(
     with monkeypatch.context() as broken:
         broken.setattr("dirk_gevent.genesis.keep_heard_epoch", refuse)
         follower.incoming.receive(beat(SECOND, {"0": 7}))
-        assert (kept(engine), engine.system.heard_head, follower.context.progress.heads[0]) == (FIRST, 0, 7)
+        assert (kept(engine), engine.system.file.heard_head, follower.context.progress.heads[0]) == (FIRST, 0, 7)
     follower.incoming.receive(beat(SECOND, {}))
     assert follower.heartbeats.unwritten_states() == {}
-    assert (kept(engine), engine.system.heard_head) == (SECOND, 7)
+    assert (kept(engine), engine.system.file.heard_head) == (SECOND, 7)

@@ -100,8 +100,8 @@ def test_a_database_without_an_entry_is_whole_again_at_once(
 def test_what_a_snapshot_of_the_catalog_is_too_old_for_stays(lone: LoneFollower, tmp_path: Path) -> None:
     """It was made in the log after the snapshot, and all of it is here before the catalog comes anew."""
     engine, system, log = lone.engine, lone.engine.system, LogMaker(2)
-    system.snapshot(tmp_path / "shot")
-    chain = system.chain
+    system.upkeep.snapshot(tmp_path / "shot")
+    chain = system.position.chain
     NativeThreads(1).call(engine.apply_system, work(EMPTY))
     rows = [log.sql("create table t (a)"), log.sql("insert into t values (8)")]
     lone.progress.welcomed({0: 2, 1: 2, 2: 2})
@@ -128,7 +128,7 @@ def test_no_more_is_owed_than_the_log_holds(lone: LoneFollower) -> None:
             until(lambda: database.applied_index == 1)
         lone.progress.welcomed({0: 1, 1: part + 1})
         assert not is_answered(lone, 1)
-        come(lone, 1, rows_of_t()[part], before=database.chain)
+        come(lone, 1, rows_of_t()[part], before=database.position.chain)
         until(lambda: is_answered(lone, 1))
 
 
@@ -173,7 +173,7 @@ def test_a_database_that_only_the_former_list_had_goes_with_it(
 ) -> None:
     """Its last entries came by the log before, and are applied when the new one has the list put aside."""
     engine, system = lone.engine, lone.engine.system
-    system.snapshot(tmp_path / "shot")
+    system.upkeep.snapshot(tmp_path / "shot")
     NativeThreads(1).call(engine.apply_system, work(EMPTY))
     lone.progress.welcomed({0: 2, 1: 2, 2: 1})
     does, go, begun = Database.apply, threading.Event(), threading.Event()

@@ -126,7 +126,7 @@ def test_nothing_is_answered_of_a_state_that_went_without_the_one_in_its_place(
 ) -> None:
     """The machine refuses between the two."""
     database = lone.engine.by_log(1)
-    database.snapshot(tmp_path / "shot")
+    database.upkeep.snapshot(tmp_path / "shot")
     machine = Machine(monkeypatch, (DataDirectory, "put"))
     lone.lanes.open(1).put(Restore(tmp_path / "shot"))
     until(lambda: database.state is NodeState.STALLED)
@@ -140,7 +140,7 @@ def test_the_state_of_before_is_there_until_the_one_in_its_place_is(
     lone: LoneFollower, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     database, does, go, begun = lone.engine.by_log(1), DataDirectory.put, threading.Event(), threading.Event()
-    database.snapshot(tmp_path / "shot")
+    database.upkeep.snapshot(tmp_path / "shot")
 
     def slow(self: DataDirectory, log_id: int, image: Path) -> None:
         begun.set()
@@ -163,7 +163,7 @@ def test_the_list_follows_a_snapshot_once_the_machine_works_again(
     other = Engine(tmp_path / "other", "m2", TestLimits())
     other.open()
     NativeThreads(1).call(other.apply_system, work(MADE, EMPTY))
-    other.system.snapshot(tmp_path / "shot")
+    other.system.upkeep.snapshot(tmp_path / "shot")
     other.close()
     machine = Machine(monkeypatch, (Engine, "reload_databases"), StorageFault(BROKEN))
     connect(lone)
@@ -183,7 +183,7 @@ def test_a_database_goes_once_the_machine_works_again(lone: LoneFollower, monkey
     log.database("create_database", "t")
     machine = Machine(monkeypatch, (DataDirectory, "remove"))
     connect(lone)
-    come(lone, 0, log.database("drop_database", "t", 1), before=lone.engine.system.chain)
+    come(lone, 0, log.database("drop_database", "t", 1), before=lone.engine.system.position.chain)
     until(lambda: lone.engine.system.state is NodeState.STALLED)
     connect(lone)
     lone.progress.welcomed({0: 2})
@@ -200,10 +200,10 @@ def test_what_was_left_undone_is_done_with_what_comes_next(lone: LoneFollower, m
     left = [log.database("drop_database", "t", 1), log.database("create_database", "y")]
     machine = Machine(monkeypatch, (DataDirectory, "remove"))
     connect(lone)
-    come(lone, 0, *left, before=lone.engine.system.chain)
+    come(lone, 0, *left, before=lone.engine.system.position.chain)
     until(lambda: lone.engine.system.state is NodeState.STALLED)
     connect(lone)
     machine.mend()
-    come(lone, 0, log.database("create_database", "z"), before=lone.engine.system.chain)
+    come(lone, 0, log.database("create_database", "z"), before=lone.engine.system.position.chain)
     until(lambda: 4 in lone.engine.logs())
     assert set(lone.engine.logs()) == {0, 3, 4}
