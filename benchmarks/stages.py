@@ -115,7 +115,7 @@ class _Insert:
 
     def _commit(self, encoded: bytes) -> None:
         index = self._index + 1
-        row = EntryRow(_LOG_ID, index, 0, len(encoded), chain(self._database.chain, encoded), encoded)
+        row = EntryRow(_LOG_ID, index, 0, len(encoded), chain(self._database.position.chain, encoded), encoded)
         self._journal.commit(Commit(entries=[row]))
 
     def _apply(self, encoded: bytes) -> None:

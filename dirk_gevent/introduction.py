@@ -15,6 +15,6 @@ def introduce(
     for log_id, db in engine.logs().items():
         # One read of the position: a batch of the connection before may be ending on its thread.
         at = db.position
-        standings[log_id] = Standing(at.index, at.chain, max(db.heard_head, at.index), db.state.value)
+        standings[log_id] = Standing(at.index, at.chain, max(db.file.heard_head, at.index), db.state.value)
     owner = engine.directory.owner()
     return Hello(engine.node, build_fingerprint(), genesis, standings, owner, process, port, epoch)

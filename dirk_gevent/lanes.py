@@ -6,41 +6,32 @@ fault (disk full, I/O) is tried again every two seconds and never acknowledged.
 
 from __future__ import annotations
 
-import time
 from collections import deque
-from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import gevent
 
-from dirk_gevent.engine.apply import Work
+from dirk_gevent.apply_context import ApplyContext
+from dirk_gevent.catch_up import CatchUp
+from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.faults import ForeignHistory, OutOfOrder, PoisonedEntry, SnapshotDamaged, StorageFault
 from dirk_gevent.engine.position import NodeState, Position
-from dirk_gevent.engine.results import Outcome
 from dirk_gevent.engine.wal import EntriesWait
-from dirk_gevent.kept_states import dump_kept, settle_catalog
+from dirk_gevent.kept_states import KeptStates
 from dirk_gevent.lane_items import Batch, Fence, Item, Mark, Restore, is_way_out
-from dirk_gevent.log.entry import DROP_DATABASE, SYSTEM_LOG_ID, Entry
+from dirk_gevent.log_applier import LogApplier
 from dirk_gevent.mark_answers import MarkAnswers
 from dirk_gevent.replication import frame_types
-from dirk_gevent.replication.frame_types import Acks, Halted
-from dirk_gevent.replication.precedence import Way
-from dirk_gevent.replication.transfer import Missed, check_entries
+from dirk_gevent.replication.frame_types import Halted
+from dirk_gevent.replication.transfer import Missed
+from dirk_gevent.sender import Sender
 from parser.errors import SqlError
-
-if TYPE_CHECKING:
-    from dirk_gevent.engine.database import Database
-    from dirk_gevent.follower import Follower
-    from dirk_gevent.sender import Sender
 
 #: Entries applied under one COMMIT at most.
 BATCH_ENTRIES = 1024
 _RETRY_SECONDS = 2.0
-_SEAL_SECONDS = 2.0
 #: From one look to the next whether what goes before the entries is over.
 _AGAIN_SECONDS = 0.05
-#: In the names of states that were put aside because another was right.
-_FENCED = "fenced"
 #: Entries may come before the system log has made their database; so often it is looked whether they are in vain.
 _LOOK_MS = 1_000
 
@@ -52,16 +43,23 @@ class _DroppedError(Exception):
 class Lane:
     """The queue of one log and the greenlet that empties it."""
 
-    def __init__(self, follower: Follower, log_id: int) -> None:
+    def __init__(
+        self,
+        log_id: int,
+        context: ApplyContext,
+        catch_up: CatchUp,
+        kept_states: KeptStates,
+        end_lane: Callable[[int, int], None],
+    ) -> None:
+        """`end_lane` is told of each log that a DROP seals, and at which index."""
         self.log_id = log_id
-        self._follower = follower
+        self._context = context
+        self._applier = LogApplier(log_id, context, catch_up, kept_states, end_lane)
+        self._answers = MarkAnswers(context, log_id, self._note_damage)
         self._queue: deque[Item] = deque()
         self._worker: gevent.Greenlet[..., None] | None = None
         #: Connections that have ended. What came over them is not for anybody any more.
         self._cuts = 0
-        self._answers = MarkAnswers(follower, log_id, self._note_damage)
-        #: Sends over the connection that the item at work came over. What waits came over the one there is.
-        self._sender = follower.sender()
         self._stopped = False
         #: An entry here can't be applied by this program: the database stays where it is until it is seeded anew.
         self._is_stuck = False
@@ -94,7 +92,7 @@ class Lane:
         """Begin nothing more on this connection; how this node stands."""
         self.cut()
         self._is_halted = True
-        database = self._follower.engine.of_log(self.log_id)
+        database = self._context.engine.of_log(self.log_id)
         return Halted(database.applied_index if database else 0, bool(self._worker), self._is_stuck)
 
     def cut(self) -> None:
@@ -110,14 +108,14 @@ class Lane:
         if isinstance(item, Restore):
             item.path.unlink(missing_ok=True)
         elif isinstance(item, Mark):
-            self._answers.refuse(item, sender or self._follower.sender())
+            self._answers.refuse(item, sender or self._context.link.sender())
 
-    def _put_back(self, item: Item) -> None:
+    def _put_back(self, item: Item, sender: Sender) -> None:
         """Have an item tried again, unless its connection has ended: then it will be sent again, if it still holds."""
-        if self._sender.is_open:
+        if sender.is_open:
             self._queue.appendleft(item)
         else:
-            self._refuse(item, self._sender)
+            self._refuse(item, sender)
 
     def stop(self) -> None:
         """Take nothing more."""
@@ -127,49 +125,62 @@ class Lane:
     def _drain(self) -> None:
         while (self._queue or self._stalled_from) and not self._stopped:
             item = self._queue.popleft() if self._queue else None
-            self._sender, before = self._follower.sender(), self._stands()
-            try:
-                if isinstance(item, Batch):
-                    # What has joined it stays with it if it must be tried again.
-                    item = self._joined(item)
-                    self._apply(item)
-                elif isinstance(item, Mark):
-                    self._mark(item)
-                elif isinstance(item, Restore):
-                    self._restore(item)
-                elif isinstance(item, Fence):
-                    self._fence()
-                elif isinstance(item, Missed):
-                    self._ask_again(item)
-                else:
-                    self._probe()
-                self._recover()
-            except EntriesWait:
-                if item is not None:
-                    self._put_back(item)
-                gevent.sleep(_AGAIN_SECONDS)
-            except _DroppedError:
-                self._skip(item)
-            except StorageFault as fault:
-                if not self._note_damage(fault):
-                    self._stall(item, fault)
-            except (ForeignHistory, OutOfOrder, PoisonedEntry, SnapshotDamaged) as error:
-                self._give_up(error)
-            except Exception as error:
-                if not self._is_dropped(item, error):
-                    self._follower.logger.exception("apply_failed", error, log=self.log_id)
-                    self._meet(error)
-            if not self._sender.is_open and (at := self._stands()) != before and at is not None:
+            # What waits came over the connection there is.
+            sender, before = self._context.link.sender(), self._stands()
+            if isinstance(item, Batch):
+                # What has joined it stays with it if it must be tried again.
+                item = self._joined(item)
+            self._try(item, sender)
+            if not sender.is_open and (at := self._stands()) != before and at is not None:
                 # The hello of the connection there is may have been made before.
-                self._follower.send(frame_types.stands(self.log_id, at.index, at.chain))
+                self._context.link.send(frame_types.stands(self.log_id, at.index, at.chain))
+
+    def _try(self, item: Item | None, sender: Sender) -> None:
+        """Work on an item, on none to try the machine, and see to what is in the way."""
+        try:
+            self._do(item, sender)
+            self._recover()
+        except EntriesWait:
+            if item is not None:
+                self._put_back(item, sender)
+            gevent.sleep(_AGAIN_SECONDS)
+        except _DroppedError:
+            self._skip(item, sender)
+        except StorageFault as fault:
+            if not self._note_damage(fault):
+                self._stall(item, fault, sender)
+        except (ForeignHistory, OutOfOrder, PoisonedEntry, SnapshotDamaged) as error:
+            self._give_up(error)
+        except Exception as error:
+            if isinstance(error, SqlError) and error.key == "unknown_database":
+                # It was dropped while the item was at work.
+                self._skip(item, sender)
+            else:
+                self._context.logger.exception("apply_failed", error, log=self.log_id)
+                self._meet(error)
+
+    def _do(self, item: Item | None, sender: Sender) -> None:
+        if isinstance(item, Missed) and self._stalled_from is None:
+            raise StorageFault(item.cause, "snapshot")
+        database = self._database()
+        if isinstance(item, Batch):
+            self._applier.apply(database, item, sender, is_stalled=self._stalled_from is not None)
+        elif isinstance(item, Mark):
+            self._mark(database, item, sender)
+        elif isinstance(item, Restore):
+            self._applier.restore(database, item, sender)
+        elif isinstance(item, Fence):
+            self._applier.fence(database, sender)
+        elif isinstance(item, Missed):
+            # Once the disk takes something, the host is to send anew what is lacking.
+            self._applier.probe(database)
+            self._context.link.reconnect()
+        else:
+            self._applier.probe(database)
 
     def _stands(self) -> Position | None:
-        database = self._follower.engine.of_log(self.log_id)
-        return database.position if database is not None and database.is_loaded else None
-
-    def _turn(self) -> AbstractContextManager[None]:
-        """The turn at the database's writer: while a transaction has it, this greenlet waits and no thread does."""
-        return self._follower.progress.turns.of(self.log_id)
+        database = self._context.engine.of_log(self.log_id)
+        return database.position if database is not None and database.file.is_loaded else None
 
     def _joined(self, batch: Batch) -> Batch:
         """The batch with those that wait behind it, so that they share one commit."""
@@ -190,168 +201,66 @@ class Lane:
         A log that lacks the DROP of a database still sends its entries, to nodes that have dropped it.
         """
         cuts = self._cuts
-        while (database := self._follower.engine.of_log(self.log_id)) is None:
-            if self._stopped or self._cuts != cuts or self.log_id <= self._follower.engine.enacted_index:
+        while (database := self._context.engine.of_log(self.log_id)) is None:
+            if self._stopped or self._cuts != cuts or self.log_id <= self._context.engine.enacted_index:
                 raise _DroppedError
-            self._follower.progress.wait(self.log_id, 0, _LOOK_MS)
+            self._context.progress.wait(self.log_id, 0, _LOOK_MS)
         return database
 
-    def _skip(self, item: Item | None) -> None:
+    def _skip(self, item: Item | None, sender: Sender) -> None:
         """Leave out an item whose database is not here. Should it come, the next hello says that it has nothing."""
-        self._refuse(item, self._sender)
+        self._refuse(item, sender)
         self._stalled_from = None
-        if isinstance(item, Fence):
-            self._sender({"t": "fenced", "log": self.log_id, "kept": ""})
-        self._follower.skipped.add(self.log_id)
+        self._applier.leave_out(sender, is_fence=isinstance(item, Fence))
 
-    def _apply(self, batch: Batch) -> None:
-        database = self._database()
-        if self.log_id == SYSTEM_LOG_ID:
-            self._await_seals(batch)
-        with self._turn():
-            outcomes = self._follower.appliers.call(self._apply_on_thread, database, batch)
-            self._follower.files.note(database)
-        settle_catalog(self._follower, self.log_id)
-        if database.state in (NodeState.STALLED, NodeState.SEEDING):
-            # Seeding: a snapshot proved damaged and the log's entries alone were enough.
-            database.set_state(NodeState.LIVE)
-            if self._stalled_from is None:
-                self._follower.logger.info("resumed", log=self.log_id, index=database.applied_index)
-        self._follower.progress.applied(self.log_id)
-        upto = batch.first + len(batch.entries) - 1
-        for part in frame_types.parts(outcomes):
-            index = upto if not part or part[-1] is outcomes[-1] else part[-1].index
-            self._sender(Acks(self.log_id, index, upto, batch.chain_after, part).encode())
-        self._follower.check_level()
-
-    def _apply_on_thread(self, database: Database, batch: Batch) -> list[Outcome]:
-        check_entries(self.log_id, batch.first, batch.entries, (batch.chain, batch.chain_after))
-        work = [Work.of(told) for told in batch.entries]
-        if batch.first == database.applied_index + 1 and batch.chain != database.chain:
-            raise ForeignHistory(self.log_id, database.applied_index)
-        if self.log_id == SYSTEM_LOG_ID:
-            return self._follower.engine.apply_system(work)
-        outcomes = database.apply(work)
-        self._follower.engine.confirm(self.log_id)
-        return outcomes
-
-    def _await_seals(self, batch: Batch) -> None:
-        """Before a DROP: let the database's last entries be applied, so that their writers get their outcome."""
-        for encoded in batch.entries:
-            change = Entry.decode(encoded).change
-            if change is None or change.verb != DROP_DATABASE:
-                continue
-            lane = self._follower.lane(change.log_id)
-            database = self._follower.engine.of_log(change.log_id)
-            deadline = time.monotonic() + _SEAL_SECONDS
-            while lane and database and database.applied_index < change.sealed_at and time.monotonic() < deadline:
-                gevent.sleep(0.01)
-            self._follower.forget(change.log_id)
-
-    def _mark(self, mark: Mark) -> None:
-        database = self._database()
+    def _mark(self, database: Database, mark: Mark, sender: Sender) -> None:
         try:
             if self._stalled_from is not None:
-                self._probe()
+                self._applier.probe(database)
             if database.applied_index != mark.index:
-                self._refuse(mark, self._sender)
+                self._refuse(mark, sender)
                 return
-            with self._turn():
-                pin = self._follower.appliers.call(database.pin, mark.way is Way.FIRST)
+            pin = self._applier.pin(database, mark)
         except StorageFault as fault:
-            self._answers.fail(mark, fault, self._sender)
+            self._answers.fail(mark, fault, sender)
             raise
-        gevent.spawn(self._answers.give, pin, mark, self._sender)
-
-    def _restore(self, item: Restore) -> None:
-        database = self._database()
-        database.set_state(NodeState.SEEDING)
-        try:
-            with self._follower.progress.restoring(database):
-                info = self._follower.slow.call(self._follower.engine.restore, database, item.path)
-        except SnapshotDamaged:
-            item.path.unlink(missing_ok=True)
-            raise
-        self._follower.engine.confirm(self.log_id)
-        if self.log_id == SYSTEM_LOG_ID:
-            self._follower.appliers.call(self._follower.engine.reload_databases)
-            settle_catalog(self._follower, self.log_id)
-        # Before the word of it goes out: what another program writes after the next comparison must show.
-        self._follower.files.note(database)
-        item.path.unlink(missing_ok=True)
-        self._follower.logger.info("seeded", log=self.log_id, index=info.index, bytes=info.image_bytes)
-        self._follower.progress.applied(self.log_id)
-        self._sender(Acks(self.log_id, info.index, info.index, database.chain, ()).encode())
-        self._follower.check_level()
-
-    def _fence(self) -> None:
-        follower, database = self._follower, self._database()
-        with follower.progress.replacing(self.log_id), self._turn():
-            kept = follower.appliers.call(follower.engine.set_aside, database, _FENCED)
-        if kept is None:
-            # It was put aside before and the word of it was lost.
-            kept = follower.slow.call(follower.engine.directory.newest_kept, self.log_id, _FENCED)
-        follower.progress.put_aside(database)
-        settle_catalog(self._follower, self.log_id)
-        follower.progress.applied(self.log_id)
-        follower.check_level()
-        self._sender({"t": "fenced", "log": self.log_id, "kept": str(kept or "")})
-        follower.logger.error("fenced", log=self.log_id, kept=str(kept or ""))
-        if kept is not None:
-            gevent.spawn(dump_kept, follower, self.log_id, database.name, kept)
+        gevent.spawn(self._answers.give, pin, mark, sender)
 
     def _note_damage(self, fault: StorageFault) -> bool:
         """Whether the file itself is wrong; then the host answers with a fence, now or when the node is back."""
-        database = self._follower.engine.of_log(self.log_id)
-        if not fault.is_damage or not self._follower.is_connected or database is None:
+        database = self._context.engine.of_log(self.log_id)
+        if not fault.is_damage or not self._context.link.is_connected or database is None:
             return False
         self.cut()
         self._end_stall()
-        self._follower.damaged(database, str(fault))
+        self._context.report_damage(database, str(fault))
         return True
 
-    def _stall(self, item: Item | None, fault: StorageFault) -> None:
+    def _stall(self, item: Item | None, fault: StorageFault, sender: Sender) -> None:
         """The machine's fault: say so once, keep the item, try again."""
-        database = self._follower.engine.of_log(self.log_id)
+        database = self._context.engine.of_log(self.log_id)
         if database is None:
-            self._skip(item)
+            self._skip(item, sender)
             return
         if self._stalled_from is None:
             self._stalled_from = database.state
             database.set_state(NodeState.STALLED, str(fault))
-            self._follower.logger.error("stalled", log=self.log_id, index=database.applied_index, reason=str(fault))
+            self._context.logger.error("stalled", log=self.log_id, index=database.applied_index, reason=str(fault))
         if isinstance(item, Batch | Restore | Fence | Missed):
             # A mark has been answered already: its round does not wait for this node.
-            self._put_back(item)
+            self._put_back(item, sender)
         gevent.sleep(_RETRY_SECONDS)
-
-    def _probe(self) -> None:
-        """Whether the machine can be written to again. Raises StorageFault."""
-        database = self._database()
-        with self._turn():
-            self._follower.appliers.call(database.probe)
-            self._follower.files.note(database)
-        settle_catalog(self._follower, self.log_id)
-        self._follower.progress.applied(self.log_id)
-
-    def _ask_again(self, missed: Missed) -> None:
-        """Once the disk takes something, connect anew: the host then sends what is lacking. Raises StorageFault."""
-        if self._stalled_from is None:
-            raise StorageFault(missed.cause, "snapshot")
-        self._probe()
-        self._follower.reconnect()
 
     def _recover(self) -> None:
         """An item went well: what the machine failed here is over."""
         database = self._end_stall()
         if database is not None:
-            self._follower.logger.info("resumed", log=self.log_id, index=database.applied_index)
-            self._follower.check_level()
+            self._applier.resumed(database)
 
     def _end_stall(self) -> Database | None:
         """The database that was stalled, in the state that it had before; None when none was."""
         before, self._stalled_from = self._stalled_from, None
-        database = self._follower.engine.of_log(self.log_id)
+        database = self._context.engine.of_log(self.log_id)
         if before is None or database is None:
             return None
         if database.state is NodeState.STALLED:
@@ -362,24 +271,17 @@ class Lane:
         """What came can't be applied here: ask to be told anew where to begin, by connecting again."""
         if self._stopped:
             return
-        self._follower.logger.error("apply_refused", log=self.log_id, reason=str(error))
+        self._context.logger.error("apply_refused", log=self.log_id, reason=str(error))
         self.cut()
         self._end_stall()
         if isinstance(error, PoisonedEntry):
             self._stick(error)
             return
-        self._follower.reconnect()
-
-    def _is_dropped(self, item: Item | None, error: Exception) -> bool:
-        """Whether `error` is that the database was dropped while `item` was at work; then the item is left out."""
-        if not (isinstance(error, SqlError) and error.key == "unknown_database"):
-            return False
-        self._skip(item)
-        return True
+        self._context.link.reconnect()
 
     def _meet(self, error: Exception) -> None:
         """An error that nobody foresaw: begin anew once; the same again would only keep all other databases waiting."""
-        database = self._follower.engine.of_log(self.log_id)
+        database = self._context.engine.of_log(self.log_id)
         at = database.applied_index if database is not None else None
         if at is None or at != self._failed_at:
             self._failed_at = at
@@ -392,8 +294,8 @@ class Lane:
         """Apply nothing more here, and leave the other databases alone."""
         self._is_stuck = True
         self._end_stall()
-        database = self._follower.engine.of_log(self.log_id)
+        database = self._context.engine.of_log(self.log_id)
         if database is not None:
             reason = f"{type(error).__name__}: {error}"
             database.set_state(NodeState.STALLED, reason)
-            self._follower.logger.error("stuck", log=self.log_id, index=database.applied_index, reason=reason)
+            self._context.logger.error("stuck", log=self.log_id, index=database.applied_index, reason=reason)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gevent.lock import Semaphore
 
 from dirk_gevent.answer_work import AnswerWork
+from dirk_gevent.apply_context import ApplyContext
 from dirk_gevent.engine.faults import StorageFault
 from dirk_gevent.engine.snapshot import Pin
 from dirk_gevent.engine.wal import Overtaken
@@ -18,10 +19,7 @@ from dirk_gevent.log.contract import SnapshotInfo
 from dirk_gevent.log.embedded.snapshot_files import file_checksum
 from dirk_gevent.replication import frame_types
 from dirk_gevent.replication.transfer import upload
-
-if TYPE_CHECKING:
-    from dirk_gevent.follower import Follower
-    from dirk_gevent.sender import Sender
+from dirk_gevent.sender import Sender
 
 
 class MarkAnswers:
@@ -30,8 +28,8 @@ class MarkAnswers:
     `note_damage` is told of a fault met on the way.
     """
 
-    def __init__(self, follower: Follower, log_id: int, note_damage: Callable[[StorageFault], bool]) -> None:
-        self._follower = follower
+    def __init__(self, context: ApplyContext, log_id: int, note_damage: Callable[[StorageFault], bool]) -> None:
+        self._context = context
         self._log_id = log_id
         self._note_damage = note_damage
         #: One at a time: the same may be asked again over the next connection.
@@ -43,39 +41,39 @@ class MarkAnswers:
 
     def fail(self, mark: Mark, fault: StorageFault, sender: Sender) -> None:
         """The disk is full or fails: the round need not wait for this node."""
-        self._follower.logger.error("snapshot_failed", log=self._log_id, index=mark.index, reason=str(fault))
+        self._context.logger.error("snapshot_failed", log=self._log_id, index=mark.index, reason=str(fault))
         self.refuse(mark, sender)
 
     def give(self, pin: Pin, mark: Mark, sender: Sender) -> None:
         """Answer a mark from a pinned state, over the connection it came on, and end the pin: a greenlet's top."""
         try:
-            with self._answering, self._follower.answers.of(self._log_id) as work:
+            with self._answering, self._context.answers.of(self._log_id) as work:
                 if sender.is_open:
                     self._give(pin, mark, sender, work)
         except Overtaken:
-            self._follower.logger.info("snapshot_overtaken", log=self._log_id, index=pin.index)
+            self._context.logger.info("snapshot_overtaken", log=self._log_id, index=pin.index)
             self.refuse(mark, sender, overtaken=True)
         except StorageFault as fault:
             self.fail(mark, fault, sender)
             self._note_damage(fault)
         except Exception as error:
-            self._follower.logger.exception("snapshot_failed", error, log=self._log_id, index=pin.index)
+            self._context.logger.exception("snapshot_failed", error, log=self._log_id, index=pin.index)
             self.refuse(mark, sender)
         finally:
             pin.close()
 
     def _give(self, pin: Pin, mark: Mark, sender: Sender, work: AnswerWork) -> None:
-        follower, path, took_ms = self._follower, self._follower.engine.directory.outgoing(self._log_id), 0
+        context, path, took_ms = self._context, self._context.engine.directory.outgoing(self._log_id), 0
         try:
             if mark.uploads:
-                made = follower.slow.call(work.timed, pin.snapshot, path)
+                made = context.slow.call(work.timed, pin.snapshot, path)
                 digest = bytes.fromhex(made.digest)
-                size_bytes, checksum = follower.slow.call(work.timed, file_checksum, path)
+                size_bytes, checksum = context.slow.call(work.timed, file_checksum, path)
                 info = SnapshotInfo(self._log_id, pin.index, pin.chain, digest, size_bytes, checksum)
                 fields = {**frame_types.snapshot_fields("upload", info), "ask": mark.ask}
                 upload(_counted(sender, work), path, fields)
             else:
-                digest, took_ms = follower.slow.call(work.timed, _timed_digest, pin, path if mark.way else None)
+                digest, took_ms = context.slow.call(work.timed, _timed_digest, pin, path if mark.way else None)
         finally:
             path.unlink(missing_ok=True)
         place = {"log": self._log_id, "index": pin.index, "ask": mark.ask}

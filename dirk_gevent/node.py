@@ -223,10 +223,10 @@ class NodeHandler:
         try:
             if len(request.text) > HUB_CHARACTERS or literal_bytes:
                 raise Overrun
-            relation = database.read(shaped, request.args, now_ms)
+            relation = database.reads.read(shaped, request.args, now_ms)
         except Overrun:
             with nowhere() if literal_bytes else nullcontext():
-                stream = self._readers.threads.call(database.stream, shaped, request.args, now_ms, literal_bytes)
+                stream = self._readers.threads.call(database.reads.stream, shaped, request.args, now_ms, literal_bytes)
                 return NodeStream(stream, self._readers, self._engine.node, session, request, database, wire, began)
         except StorageFault as fault:
             raise self._progress.failed(database, fault) from fault
@@ -376,7 +376,7 @@ def run(config: Config, node: str) -> int:
 
 
 def _say_ready(follower: Follower, log_lines: Logger, host: str, port: int) -> None:
-    follower.level.wait()
+    follower.catch_up.level.wait()
     log_lines.info("ready", listen=f"{host}:{port}")
 
 

@@ -54,9 +54,12 @@ _SEED_BITS = 64
 
 
 class HeldTransaction:
-    """A session's transaction here. `failure` is why it was aborted; only COMMIT and ROLLBACK are then heard."""
+    """A session's transaction in `database`. `failure` aborted it: only COMMIT and ROLLBACK are then heard."""
 
-    def __init__(self, transaction: Transaction, forget: Callable[[HeldTransaction], None]) -> None:
+    def __init__(
+        self, database: Database, transaction: Transaction, forget: Callable[[HeldTransaction], None]
+    ) -> None:
+        self.database = database
         self.transaction = transaction
         self.failure: SqlError | None = None
         self.is_failure_told = False
@@ -143,7 +146,7 @@ class NodeTransactions:
     def database_of(self, session: Session) -> Database | None:
         """The database of a session's transaction."""
         held = session.transaction
-        return held.transaction.database if isinstance(held, HeldTransaction) else None
+        return held.database if isinstance(held, HeldTransaction) else None
 
     def watch(self) -> None:
         """Abort the transactions that wait too long for their sessions, until killed. Blocks."""
@@ -160,11 +163,12 @@ class NodeTransactions:
             if request.read == "strong":
                 learn(self._forward, session, request, request.database or session.database, wire)
             database = self._place(session, request, route)
-            transaction = Transaction(database, self._limits.transaction_steps, self._limits.max_statement_bytes // 2)
-            held = session.transaction = HeldTransaction(transaction, self._forget)
+            most_bytes = self._limits.max_statement_bytes // 2
+            transaction = Transaction(database.base_state(), self._limits.transaction_steps, most_bytes)
+            held = session.transaction = HeldTransaction(database, transaction, self._forget)
             self._open.add(held)
             clock = self._progress.log_time.now_ms()
-            return replies.done("begin", "", 0, self._meta(session, request, transaction, "session", clock=clock))
+            return replies.done("begin", "", 0, self._meta(session, request, held, "session", clock=clock))
         if route.verb == "commit" and isinstance(asked := request.metadata.get("outcome"), str):
             return self._recorded(session, replace(request, request_id=asked), route)
         if route.verb == "commit" and request.request_id is not None:
@@ -178,7 +182,7 @@ class NodeTransactions:
             # Another database has the name: nothing is recorded here of the one that is meant.
             raise SqlError("no_transaction")
         try:
-            outcome = self._readers.threads.call(database.recorded, request.request_id)
+            outcome = self._readers.threads.call(database.reads.recorded, request.request_id)
         except StorageFault as fault:
             raise self._progress.failed(database, fault) from fault
         # The thread may have come to a state that was put aside meanwhile, or only begins anew.
@@ -193,7 +197,7 @@ class NodeTransactions:
     ) -> Answer:
         """COMMIT or ROLLBACK. An aborted transaction can't be committed: COMMIT says again what aborted it."""
         transaction, route = held.transaction, understood.route
-        log_id = transaction.database.log_id
+        log_id = held.database.log_id
         session.transaction = None
         try:
             if route.verb == "rollback":
@@ -201,7 +205,7 @@ class NodeTransactions:
             if held.failure is not None:
                 raise held.failure
             if transaction.written:
-                self._check_counts(transaction.database)
+                self._check_counts(held.database)
                 # Found out here, a conflict costs the log no entry. What only read has seen one state, and that is all.
                 transaction.renew()
             fields = work_fields(transaction.work())
@@ -221,8 +225,8 @@ class NodeTransactions:
         transaction = held.transaction
         if transaction.written:
             self._held_bytes -= transaction.written_bytes
-            self._threads.begin(transaction.database.forget_changes, transaction)
-            held.transaction = transaction.emptied()
+            self._threads.begin(held.database.writer.forget_changes, transaction)
+            held.transaction = transaction.emptied(held.database.base_state())
 
     def _expire(self, held: HeldTransaction) -> None:
         limit = self._limits.transaction_idle_seconds
@@ -234,8 +238,7 @@ class NodeTransactions:
     def _inside(
         self, session: Session, request: Request, understood: Understood, held: HeldTransaction, wire: Wire
     ) -> Answer:
-        transaction = held.transaction
-        database = transaction.database
+        database, transaction = held.database, held.transaction
         self._check_place(request, database)
         self._check_counts(database)
         is_strong = request.read == "strong"
@@ -249,9 +252,10 @@ class NodeTransactions:
             self._progress.wait(database.log_id, needed, self._limits.wait_ms)
         try:
             if understood.route.kind is Kind.WRITE:
-                return self._change(session, request, understood, transaction)
+                return self._change(session, request, understood, held)
             if transaction.written:
-                found = self._on_writer(database, database.read_in, transaction, self._statement(request, understood))
+                statement = self._statement(request, understood)
+                found = self._on_writer(database, database.writer.read_in, transaction, statement)
                 return self._answer(session, request, held, found, wire)
             return self._read(session, request, understood, held, wire)
         except StorageFault as fault:
@@ -271,23 +275,21 @@ class NodeTransactions:
         """A transaction stays in its database."""
         if request.database is not None and self._engine.named(request.database) is not database:
             self._progress.check_names()
-            if database.is_dropped:
+            if database.file.is_dropped:
                 raise SqlError("unknown_database", name=database.name)
             raise SqlError("refused_in_transaction", what=request.database)
 
-    def _change(
-        self, session: Session, request: Request, understood: Understood, transaction: Transaction
-    ) -> bytes:
-        database = transaction.database
+    def _change(self, session: Session, request: Request, understood: Understood, held: HeldTransaction) -> bytes:
+        database, transaction = held.database, held.transaction
         if not database.log_id:
             raise SqlError("no_database" if session.database is None else "system_database")
         written = transaction.written_as(request.text, self._statement(request, understood))
         if self._held_bytes + written.size_bytes > MOST_BYTES:
             raise SqlError("transactions_full")
-        result: Result = self._on_writer(database, database.change_in, transaction, written)
+        result: Result = self._on_writer(database, database.writer.change_in, transaction, written)
         self._held_bytes += written.size_bytes
         facts = {"tables": result.tables, "rows": result.rows}
-        meta = self._meta(session, request, transaction, "write", **facts)
+        meta = self._meta(session, request, held, "write", **facts)
         if result.returning is not None:
             return replies.relation(result.returning, self._limits.page_rows, meta)
         return replies.done(result.verb, result.name, result.rows, meta)
@@ -296,23 +298,22 @@ class NodeTransactions:
         self, session: Session, request: Request, understood: Understood, held: HeldTransaction, wire: Wire
     ) -> Answer:
         """A read before the first change."""
-        transaction, shaped = held.transaction, understood.shaped
-        database = transaction.database
+        database, transaction = held.database, held.transaction
         transaction.renew()
         try:
             found = self._found(request, understood, database)
             return self._answer(session, request, held, found, wire)
         except SqlError:
             # What a statement that fails has seen counts all the same.
-            transaction.touch(database.depends_on(shaped))
+            transaction.touch(database.reads.depends_on(understood.shaped))
             raise
 
     def _found(self, request: Request, understood: Understood, database: Database) -> Relation | RelationStream:
         now_ms = self._progress.log_time.now_ms()
         if len(request.text) <= HUB_CHARACTERS:
             with suppress(Overrun):
-                return database.read(understood.shaped, request.args, now_ms)
-        return self._readers.threads.call(database.stream, understood.shaped, request.args, now_ms)
+                return database.reads.read(understood.shaped, request.args, now_ms)
+        return self._readers.threads.call(database.reads.stream, understood.shaped, request.args, now_ms)
 
     def _answer(
         self,
@@ -323,26 +324,25 @@ class NodeTransactions:
         wire: Wire,
     ) -> Answer:
         """What was read, if it goes with what was read before."""
-        transaction = held.transaction
-        database = transaction.database
+        database = held.database
         if isinstance(found, Relation):
-            self._saw(transaction, found.index, found.tables)
+            self._saw(held, found.index, found.tables)
             facts = {"tables": found.tables, "rows": len(found.rows), "repeatable": False}
-            meta = self._meta(session, request, transaction, "read", **facts)
+            meta = self._meta(session, request, held, "read", **facts)
             return replies.relation(found, self._limits.page_rows, meta)
         stream = NodeStream(found, self._readers, self._node, session, request, database, wire)
         try:
-            self._saw(transaction, found.index, found.tables)
+            self._saw(held, found.index, found.tables)
         except SqlError:
             stream.close()
             raise
         held.stream = stream
         return stream
 
-    def _saw(self, transaction: Transaction, index: int, tables: tuple[str, ...]) -> None:
+    def _saw(self, held: HeldTransaction, index: int, tables: tuple[str, ...]) -> None:
         # A file may be a moment ahead of what has been published of it.
-        self._progress.wait(transaction.database.log_id, index, self._limits.wait_ms)
-        transaction.read_at(index, tables)
+        self._progress.wait(held.database.log_id, index, self._limits.wait_ms)
+        held.transaction.read_at(index, tables)
 
     def _on_writer(self, database: Database, work: Callable[..., Any], *arguments: object) -> Any:
         """Run `work` on a native thread in the database's turn; whoever waits for the turn holds no thread.
@@ -370,10 +370,10 @@ class NodeTransactions:
             self._free.release()
 
     def _meta(
-        self, session: Session, request: Request, transaction: Transaction, kind: str, **facts: Any
+        self, session: Session, request: Request, held: HeldTransaction, kind: str, **facts: Any
     ) -> dict[str, Any] | None:
-        database = transaction.database
-        session.saw(database.log_id, transaction.base_index)
+        database = held.database
+        session.saw(database.log_id, held.transaction.base_index)
         name = database.name if database.log_id else None
         return replies.meta_of(session, request, self._node, kind, db=name, log=database.log_id, **facts)
 

@@ -116,7 +116,7 @@ class QuickReads:
     def _rows(self, session: Session, read: _Read, log_id: int, asked: Request) -> tuple[int, bytes, int] | None:
         """The state's index, the rows as JSON, and how many; the session has seen that index then."""
         database = self._engine.of_log(log_id)
-        found = database.again(read.settled) if database is not None else None
+        found = database.reads.again(read.settled) if database is not None else None
         if found is None:
             return None
         index, rows = found
@@ -152,7 +152,7 @@ class QuickReads:
         segment = request.segment
         if segment is None or len(segment) > _SEGMENT_BYTES or request.args or request.read == "strong":
             return
-        settled = database.settled(shaped)
+        settled = database.reads.settled(shaped)
         if settled is None:
             return
         if request.has_meta:

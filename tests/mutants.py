@@ -129,11 +129,11 @@ def _ignore_min(patches: _Patches) -> None:
 
 def _skip_chain_check(patches: _Patches) -> None:
     """Whatever history a node has, it goes on at its index; nobody compares hashes, nor checks entries against them."""
-    from dirk_gevent import lanes
+    from dirk_gevent import log_applier
     from dirk_gevent.coordinator.node_link import NodeLink
     from dirk_gevent.lane_items import Batch
-    from dirk_gevent.lanes import Lane
     from dirk_gevent.log.embedded import journal
+    from dirk_gevent.log_applier import LogApplier
 
     def trusting(open_lane: Callable[..., None]) -> Callable[..., None]:
         def opened(self: Any, log_id: int) -> None:
@@ -147,13 +147,13 @@ def _skip_chain_check(patches: _Patches) -> None:
 
     def unchecked(apply: Callable[..., Any]) -> Callable[..., Any]:
         def applied(self: Any, database: Any, batch: Batch) -> Any:
-            return apply(self, database, replace(batch, chain=database.chain))
+            return apply(self, database, replace(batch, chain=database.position.chain))
 
         return applied
 
     patches.set(NodeLink, "open_lane", trusting)
-    patches.set(Lane, "_apply_on_thread", unchecked)
-    patches.set(lanes, "check_entries", lambda _: lambda *_: None)
+    patches.set(LogApplier, "_apply_on_thread", unchecked)
+    patches.set(log_applier, "check_entries", lambda _: lambda *_: None)
     patches.set(journal, "follows", lambda _: lambda *_: True)
 
 
@@ -246,19 +246,19 @@ def _drain_at_once(patches: _Patches) -> None:
 
 def _keep_plans(patches: _Patches) -> None:
     """A state that takes another's place has its plans, and definitions of one index count as the same."""
-    from dirk_gevent.engine.reading import ReadSide
+    from dirk_gevent.engine.database_file import DatabaseFile
     from parser.schema.schema import Schema
 
     def heir(state_at: Callable[..., Any]) -> Callable[..., Any]:
         def made(self: Any, *words: Any) -> Any:
-            state, before = state_at(self, *words), self.__dict__.get("_seen")
+            state, before = state_at(self, *words), self.__dict__.get("committed")
             if before is not None:
                 state.plans, state.shapes = before.plans, before.shapes
             return state
 
         return made
 
-    patches.set(ReadSide, "_state_at", heir)
+    patches.set(DatabaseFile, "state_at", heir)
     patches.set(Schema, "serial", lambda _: property(lambda schema: schema.version, lambda *_: None))
 
 

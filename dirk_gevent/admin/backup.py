@@ -115,7 +115,7 @@ def dump(settings: Config, database: str, file: Path | None, table: str | None) 
                 # The statements may be on their way to the standard output.
                 _tell_older(point, scratch, sys.stderr)
                 scratch.close()
-                _dump(scratch.database.path, target, point, table)
+                _dump(scratch.database.file.path, target, point, table)
             if file is None:
                 with target.open(encoding="utf-8", newline="") as lines:
                     sys.stdout.writelines(lines)
@@ -292,7 +292,7 @@ def _made(settings: Config, found: Backup, point: Point, index: int) -> Iterator
         try:
             found.source(point).verify(index)
             scratch.run(found.source(point), index)
-            if index == point.index and scratch.database.chain != point.chain:
+            if index == point.index and scratch.database.position.chain != point.chain:
                 raise TaskFailed(f"{found.path}: what it holds of {point.name} does not lead to its own end")
             yield scratch
         except (BackupDamaged, EntriesGoneError, OSError, *_UNFIT) as error:

@@ -16,18 +16,15 @@ from dirk_gevent.base import logger
 from dirk_gevent.engine import records
 from dirk_gevent.engine.at_work import AtWork
 from dirk_gevent.engine.committed import CommittedState
-from dirk_gevent.engine.compiler import Compiler, Schema
+from dirk_gevent.engine.compiler import Schema
+from dirk_gevent.engine.conflict import EVERY_TABLE, conflict
 from dirk_gevent.engine.execute import MISTAKES, Executor, Result
 from dirk_gevent.engine.failures import DATA_ERRORS, statement_failure
 from dirk_gevent.engine.faults import ForeignHistory, OutOfOrder, StorageFault
-from dirk_gevent.engine.functions import EntryContext
 from dirk_gevent.engine.outcomes import decode_outcome, encode_outcome, failed, repeated, succeeded
 from dirk_gevent.engine.position import Position
-from dirk_gevent.engine.rehearsal import Rehearsal
 from dirk_gevent.engine.results import Outcome
 from dirk_gevent.engine.room import Room
-from dirk_gevent.engine.steps import StepCounter
-from dirk_gevent.engine.transaction import conflict
 from dirk_gevent.log.entry import BURN_HASH, CREATE_DATABASE, Entry, chain, check_request_time
 from dirk_gevent.log.skipped import is_skipped, own_bytes
 from parser.errors import SqlError
@@ -79,25 +76,16 @@ class _StepsReached(Exception):
 class Applier:
     """The one writer of a database. Its methods run on one native thread at a time (the caller holds the lock)."""
 
-    def __init__(
-        self,
-        connection: apsw.Connection,
-        context: EntryContext,
-        compiler: Compiler,
-        seen: CommittedState,
-        room: Room,
-    ) -> None:
-        self.connection = connection
-        self._seen = seen
+    def __init__(self, executor: Executor, committed: CommittedState, room: Room) -> None:
+        self.connection = executor.connection
         #: Asked before each transaction, whoever begins it.
         self.room = room
-        self._steps = StepCounter(connection)
         #: What the connection is used for now.
-        self.at_work = AtWork(self._steps)
-        self._executor = Executor(connection, context, compiler, seen.plans, self._steps)
-        #: What transactions run on the connection between batches; to be ended before anything else uses it.
-        self.rehearsal = Rehearsal(connection, context, compiler, seen.plans, self._executor, self._steps)
-        self._compiler = compiler
+        self.at_work = AtWork(executor.steps)
+        #: The state that it moves on.
+        self.committed = committed
+        self._executor = executor
+        self._steps = executor.steps
 
     def apply(self, work: Sequence[Work], expected_chain: bytes | None = None) -> list[Outcome]:
         """Apply what is new of `work` and commit; the outcomes in order.
@@ -106,7 +94,7 @@ class Applier:
         the log's hash after the last entry. Raises StorageFault, OutOfOrder, ForeignHistory, EntriesWait: then nothing
         of the part that failed is applied, and `CommittedState.position` says how far the file is.
         """
-        start = self._seen.position.index
+        start = self.committed.position.index
         fresh = [item for item in work if item.entry.index > start]
         outcomes = self._recorded([item.entry for item in work if item.entry.index <= start])
         while fresh:
@@ -123,7 +111,7 @@ class Applier:
 
     def _left(self, work: list[Work]) -> list[Work]:
         """What of `work` is not committed: a batch may have ended before its last entry."""
-        return work[self._seen.position.index - work[0].entry.index + 1 :]
+        return work[self.committed.position.index - work[0].entry.index + 1 :]
 
     def _counted(self, item: Work, expected_chain: bytes | None) -> list[Outcome]:
         """Apply one entry on fresh statements, whose step count is exact; past its limit it does nothing."""
@@ -157,7 +145,7 @@ class Applier:
     def _commit(
         self, work: list[Work], expected: bytes | None, exact: bool = False, refused: SqlError | None = None
     ) -> list[Outcome]:
-        connection, seen, room = self.connection, self._seen, self.room
+        connection, committed, room = self.connection, self.committed, self.room
         room.before_transaction()
         try:
             connection.execute("BEGIN IMMEDIATE")
@@ -167,15 +155,15 @@ class Applier:
             self._record(batch)
             position = Position(batch.index, batch.chain, batch.time_ms, batch.schema)
             room.before_commit()
-            with seen.lock:
+            with committed.lock:
                 connection.execute("COMMIT")
-                seen.tables.update(batch.changed)
-                seen.position = position
+                committed.tables.update(batch.changed)
+                committed.position = position
         except BaseException as error:
             self._roll_back()
             room.rolled_back(isinstance(error, (apsw.Error, StorageFault)))
             if isinstance(error, (apsw.Error, OSError, MemoryError)):
-                raise StorageFault(error, f"entry {self._seen.position.index + 1}") from error
+                raise StorageFault(error, f"entry {self.committed.position.index + 1}") from error
             raise
         room.after_commit()
         return batch.outcomes
@@ -186,7 +174,7 @@ class Applier:
             self.connection.execute("ROLLBACK")
 
     def _run(self, work: list[Work], exact: bool, refused: SqlError | None) -> _Batch:
-        position = self._seen.position
+        position = self.committed.position
         known = records.read_requests(self.connection, [item.entry.request_id for item in work])
         batch = _Batch(position.index, position.chain, position.time_ms, position.schema, known)
         for offset, item in enumerate(work):
@@ -252,14 +240,14 @@ class Applier:
         """A transaction that touched a table which has changed since does nothing (first committer wins)."""
         if entry.base_index is None:
             return
-        error = conflict(entry.tables_read, entry.base_index, batch.changed, self._seen.tables)
+        error = conflict(entry.tables_read, entry.base_index, batch.changed, self.committed.tables)
         if error is not None:
             raise error
 
     def _change_databases(self, entry: Entry) -> Result:
         change = entry.change
         assert change is not None
-        key = self._compiler.key(change.name)
+        key = self._executor.compiler.key(change.name)
         found = records.find_object(self.connection, records.DATABASE_KIND, key)
         if change.verb == CREATE_DATABASE and found is not None:
             raise SqlError("duplicate_database", name=change.name)
@@ -268,10 +256,10 @@ class Applier:
         source = str(change.log_id) if change.verb == CREATE_DATABASE else None
         row = CatalogChange(records.DATABASE_KIND, key, change.name, source)
         records.write_catalog(self.connection, [row])
-        return Result(verb=change.verb, name=change.name, rows=0, tables=("*",))
+        return Result(verb=change.verb, name=change.name, rows=0, tables=(EVERY_TABLE,))
 
     def _record(self, batch: _Batch) -> None:
-        connection, start = self.connection, self._seen.position.index
+        connection, start = self.connection, self.committed.position.index
         if batch.requests:
             records.write_requests(connection, batch.requests)
         if batch.changed:
@@ -279,7 +267,7 @@ class Applier:
         connection.execute(
             "UPDATE dirk_meta SET applied_index = ?1, chain = ?2, time_ms = ?3, schema_version = ?4,"
             " heard_head = max(heard_head, ?1, ?5)",
-            (batch.index, batch.chain, batch.time_ms, batch.schema.version, self._seen.heard_head),
+            (batch.index, batch.chain, batch.time_ms, batch.schema.version, self.committed.heard_head),
         )
         if start // records.PRUNE_EVERY_ENTRIES != batch.index // records.PRUNE_EVERY_ENTRIES:
             records.prune_requests(connection, batch.index, batch.time_ms)

@@ -10,9 +10,12 @@ leaves it, and a power cut says nothing against an entry.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from dirk_gevent.engine import suspects
+from dirk_gevent.engine.apply import Applier, Work
+from dirk_gevent.engine.results import Outcome
 from dirk_gevent.log.entry import Entry
 
 #: So many entries of each database are applied carefully after an unclean end: no batch is longer.
@@ -51,6 +54,30 @@ class CarefulApply:
         """Find out whether a suspected entry kills; raises as `suspects.try_out`, and what is known stays as it was."""
         suspects.try_out(path, entry, encoded)
         self._is_cleared = True
+
+    def apply(
+        self, applier: Applier, path: Path, work: Sequence[Work], expected_chain: bytes | None
+    ) -> list[Outcome]:
+        """`Applier.apply` for the database at `path`, a piece behind each marker. Raises PoisonedEntry, too."""
+        outcomes: list[Outcome] = []
+        at = 0
+        while at < len(work):
+            first = work[at].entry.index
+            # A person decided about an entry that is skipped: it is not run, and needs no marker. It goes alone, for
+            # those behind it need one.
+            is_skipped = work[at].is_skipped
+            piece = work[at : at + (1 if is_skipped else self.piece(first))]
+            if piece[-1].entry.index > applier.committed.position.index and not is_skipped:
+                if self.is_suspected(first):
+                    self.try_out(path, piece[0].entry, piece[0].encoded)
+                    applier.room.rolled_back()
+                self.begin(first, piece[-1].entry.index)
+            try:
+                outcomes += applier.apply(piece, expected_chain if piece[-1] is work[-1] else None)
+            finally:
+                self.survived(len(piece))
+            at += len(piece)
+        return outcomes
 
     def begin(self, first: int, last: int) -> None:
         """Entries `first` to `last` are next. Raises OSError."""

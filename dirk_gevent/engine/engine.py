@@ -77,7 +77,7 @@ class Engine:
         """Take the directory, find every database's place, unlink orphans. Raises DirectoryInUse, StorageFault."""
         self.directory.lock()
         try:
-            self.system.load()
+            self.system.file.load()
             self._enter(self.system)
             for log_id, name in self._listed():
                 self.create(log_id, name)
@@ -187,7 +187,7 @@ class Engine:
             return known
         database = Database(self._shared, log_id, name)
         try:
-            database.load()
+            database.file.load()
         except StorageFault as fault:
             # Its own trouble: the others are there, and its lane tries again.
             database.set_state(NodeState.STALLED, str(fault))
@@ -311,7 +311,7 @@ class Engine:
             return
         if self._by_key.get(self._compiler.key(database.name)) is database:
             del self._by_key[self._compiler.key(database.name)]
-        database.name = name
+        database.file.name = name
 
     def _enter(self, database: Database) -> None:
         self._by_log[database.log_id] = database
@@ -319,9 +319,9 @@ class Engine:
 
     @storage_faults("list")
     def _listed(self) -> list[tuple[int, str]]:
-        if not self.system.path.exists():
+        if not self.system.file.path.exists():
             return []
-        connection = open_reader(self.system.path, EntryContext())
+        connection = open_reader(self.system.file.path, EntryContext())
         try:
             rows = records.read_catalog(connection)
         finally:

@@ -57,7 +57,10 @@ class Result:
 
 
 class Executor:
-    """Runs statements of entries. `table` is the one the last statement was about, for errors that name none."""
+    """Runs statements of entries on `connection`, whose steps `steps` counts.
+
+    `table` is the one the last statement was about, for errors that name none.
+    """
 
     def __init__(
         self,
@@ -68,11 +71,11 @@ class Executor:
         steps: StepCounter,
     ) -> None:
         self.table = ""
-        self._connection = connection
-        self._context = context
-        self._compiler = compiler
-        self._plans = plans
-        self._steps = steps
+        self.connection = connection
+        self.context = context
+        self.compiler = compiler
+        self.plans = plans
+        self.steps = steps
 
     def run(self, entry: Entry, schema: Schema, exact: bool) -> Result:
         """Run all statements of an entry or none. `exact` asks for freshly prepared ones (see `StepCounter`).
@@ -82,7 +85,7 @@ class Executor:
         if len(entry.statements) == 1 and entry.base_index is None:
             return self._timed(entry, entry.statements[0], schema, exact)
         results: list[Result] = []
-        with savepoint(self._connection):
+        with savepoint(self.connection):
             before = schema
             for statement in entry.statements:
                 result = self._timed(entry, statement, schema, exact)
@@ -95,7 +98,7 @@ class Executor:
                 rows=sum(result.rows for result in results),
                 tables=tuple(dict.fromkeys(table for result in results for table in result.tables)),
                 catalog=catalog,
-                schema=self._compiler.change_schema(before, catalog, entry.index) if catalog else None,
+                schema=self.compiler.change_schema(before, catalog, entry.index) if catalog else None,
             )
 
     def statement(self, statement: LoggedStatement, schema: Schema, index: int) -> Result:
@@ -103,12 +106,12 @@ class Executor:
 
         Raises SqlError and apsw errors; what the statement did is then undone.
         """
-        self._context.begin(statement.time_ms or 0, statement.seed or 0)
+        self.context.begin(statement.time_ms or 0, statement.seed or 0)
         return self._statement(statement, schema, index, False)
 
     def _timed(self, entry: Entry, statement: LoggedStatement, schema: Schema, exact: bool) -> Result:
         time_ms, seed = statement.time_ms, statement.seed
-        self._context.begin(entry.time_ms if time_ms is None else time_ms, entry.seed if seed is None else seed)
+        self.context.begin(entry.time_ms if time_ms is None else time_ms, entry.seed if seed is None else seed)
         return self._statement(statement, schema, entry.index, exact)
 
     def _statement(self, statement: LoggedStatement, schema: Schema, index: int, exact: bool) -> Result:
@@ -123,7 +126,7 @@ class Executor:
     def planned(self, shaped: Shaped, schema: Schema) -> Plan:
         """The plan; a mistake in the compiler is the same on every node, so it is a result and stops no database."""
         try:
-            return self._plans.plan(shaped, schema, True)
+            return self.plans.plan(shaped, schema, True)
         except MISTAKES as error:
             _log.exception("compiler_failed", error, shape=shaped.shape[:200])
             raise SqlError("internal", detail=type(error).__name__) from error
@@ -134,55 +137,55 @@ class Executor:
         if is_one and not plan.returning and not plan.cascades:
             rows, _ = self._run_change(plan, statement, exact)
             return Result(plan.verb, plan.table, rows, plan.writes if rows else ())
-        blocks = self._compiler.blocks(plan, statement.shaped)
+        blocks = self.compiler.blocks(plan, statement.shaped)
         if blocks is not None and (inserted := self._run_blocks(plan, blocks, exact)) is not None:
             return Result(plan.verb, plan.table, inserted, plan.writes)
-        with savepoint(self._connection):
+        with savepoint(self.connection):
             rows, returned = self._run_change(plan, statement, exact)
             relation = self._returned(plan, statement, returned, index) if plan.returning else None
-        return Result(plan.verb, plan.table, rows, plan.writes if rows else (), (), relation)
+        return Result(plan.verb, plan.table, rows, plan.writes if rows else (), returning=relation)
 
     def _run_blocks(self, plan: Change, blocks: Blocks, exact: bool) -> int | None:
         """Rows inserted; None, and nothing done, when one can't be: which is the first, and why, only runs of them one
         by one can tell (foreign keys are looked at when a statement ends)."""
-        connection = self._connection
+        connection = self.connection
         whole, rest = RowRun(connection, blocks.values), RowRun(connection, blocks.rest)
         try:
             with savepoint(connection):
                 connection.executemany(blocks.sql, whole, can_cache=not exact)
                 connection.executemany(plan.sql, rest, can_cache=not exact)
         except DATA_ERRORS:
-            self._context.begin_again()
+            self.context.begin_again()
             return None
         return whole.changed_rows + rest.changed_rows
 
     def _run_change(self, plan: Change, statement: LoggedStatement, exact: bool) -> tuple[int, list[Row]]:
         """Rows changed and rows returned."""
-        shaped, args, connection = statement.shaped, statement.args, self._connection
+        shaped, args, connection = statement.shaped, statement.args, self.connection
         if plan.rows_sql:
-            return self._run_one_by_one(plan, self._compiler.bind(plan, shaped, args), exact)
+            return self._run_one_by_one(plan, self.compiler.bind(plan, shaped, args), exact)
         if not plan.per_row:
-            bound = self._compiler.bind(plan, shaped, args)
+            bound = self.compiler.bind(plan, shaped, args)
             try:
                 returned = _taken(connection.execute(plan.sql, bound, can_cache=not exact))
             except apsw.ConstraintError as error:
                 raise self._violation(error, plan, bound) from error
             return connection.changes(), returned
-        return self._run_rows(plan, self._compiler.rows(plan, shaped, args), exact)
+        return self._run_rows(plan, self.compiler.rows(plan, shaped, args), exact)
 
     def _run_one_by_one(self, plan: Change, bound: tuple[Value, ...], exact: bool) -> tuple[int, list[Row]]:
         """As `_run_change` for rows that a query of the plan gives."""
-        rows = self._connection.execute(plan.rows_sql, bound[: plan.row_binds], can_cache=not exact)
+        rows = self.connection.execute(plan.rows_sql, bound[: plan.row_binds], can_cache=not exact)
         try:
             return self._run_rows(plan, (bound + row for row in rows), exact)
         finally:
             rows.close(True)
 
     def _run_rows(self, plan: Change, rows: Iterable[Sequence[Value]], exact: bool) -> tuple[int, list[Row]]:
-        run = RowRun(self._connection, rows)
+        run = RowRun(self.connection, rows)
         try:
             # What is not kept is prepared again for every row.
-            returned = _taken(self._connection.executemany(plan.sql, run, can_cache=not exact))
+            returned = _taken(self.connection.executemany(plan.sql, run, can_cache=not exact))
         except apsw.ConstraintError as error:
             raise self._violation(error, plan, run.given) from error
         return run.changed_rows, returned
@@ -191,28 +194,36 @@ class Executor:
         """The refusal, with what can be told of it; the looking costs the entry no steps."""
 
         def look(table: str, columns: Sequence[str]) -> dict[str, Value]:
-            self._context.begin_again()
-            return failing_row(self._connection, table, columns, plan, bound)
+            self.context.begin_again()
+            return failing_row(self.connection, table, columns, plan, bound)
 
-        with self._steps.paused():
-            return violation(self._connection, error, plan, bound, look)
+        with self.steps.paused():
+            return violation(self.connection, error, plan, bound, look)
 
     def _returned(self, plan: Change, statement: LoggedStatement, rows: list[Row], index: int) -> Relation:
-        columns = self._compiler.columns(plan, statement.shaped)
+        columns = self.compiler.columns(plan, statement.shaped)
         values: list[Row] = converted(rows, boolean_positions(columns))
-        return Relation(plan.table, columns, values, index, plan.writes, False, columns_json(columns))
+        return Relation(
+            name=plan.table,
+            columns=columns,
+            rows=values,
+            index=index,
+            tables=plan.writes,
+            repeatable=False,
+            columns_json=columns_json(columns),
+        )
 
     def _ddl(self, plan: Ddl, schema: Schema, version: int) -> Result:
         self.table = plan.name
         try:
-            with savepoint(self._connection):
-                define(self._connection, plan)
-                records.write_catalog(self._connection, plan.catalog)
+            with savepoint(self.connection):
+                define(self.connection, plan)
+                records.write_catalog(self.connection, plan.catalog)
                 # Here, so that a definition which can't be read back undoes what it did.
-                after = self._compiler.change_schema(schema, plan.catalog, version) if plan.catalog else None
+                after = self.compiler.change_schema(schema, plan.catalog, version) if plan.catalog else None
         except apsw.ConstraintError as error:
-            with self._steps.paused():
-                raise definition_violation(self._connection, error, plan) from error
+            with self.steps.paused():
+                raise definition_violation(self.connection, error, plan) from error
         changed = bool(plan.catalog or plan.sql)
         return Result(plan.verb, plan.name, 0, _DDL if changed else (), plan.catalog, schema=after)
 

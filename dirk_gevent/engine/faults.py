@@ -69,7 +69,7 @@ class OutOfOrder(Exception):
 
 
 class Overrun(Exception):
-    """A read that is too long for the hub: run it again with `Database.stream` on a reader thread."""
+    """A read that is too long for the hub: run it again with `Reads.stream` on a reader thread."""
 
 
 class Held(Overrun):

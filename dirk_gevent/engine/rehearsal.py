@@ -16,16 +16,15 @@ from pathlib import Path
 
 import apsw
 
-from dirk_gevent.engine.compiler import Compiler, PlanSource, Schema
+from dirk_gevent.engine.compiler import Schema
+from dirk_gevent.engine.conflict import tables_of
 from dirk_gevent.engine.execute import Executor, Result
 from dirk_gevent.engine.explain import explanation
 from dirk_gevent.engine.failures import DATA_ERRORS, statement_failure
-from dirk_gevent.engine.functions import EntryContext
 from dirk_gevent.engine.position import Position
 from dirk_gevent.engine.results import Relation, Row, boolean_positions, columns_json, converted
-from dirk_gevent.engine.steps import StepCounter
 from dirk_gevent.engine.stream import Opened, RelationStream, StreamLimits
-from dirk_gevent.engine.transaction import Transaction, Written, tables_of
+from dirk_gevent.engine.transaction import Transaction, Written
 from dirk_gevent.log.entry import LoggedStatement
 from parser.errors import SqlError
 from parser.plan.plan import Query
@@ -43,23 +42,12 @@ class Spool:
 class Rehearsal:
     """The applier's connection lent to transactions. Its caller holds the writer lock, on a native thread."""
 
-    def __init__(
-        self,
-        connection: apsw.Connection,
-        context: EntryContext,
-        compiler: Compiler,
-        plans: PlanSource,
-        executor: Executor,
-        steps: StepCounter,
-    ) -> None:
+    def __init__(self, executor: Executor) -> None:
         #: Whose changes the connection has made and not rolled back.
         self.owner: Transaction | None = None
-        self._connection = connection
-        self._context = context
-        self._compiler = compiler
-        self._plans = plans
         self._executor = executor
-        self._steps = steps
+        self._connection = executor.connection
+        self._steps = executor.steps
         self._schema: Schema | None = None
 
     def end(self) -> None:
@@ -88,7 +76,7 @@ class Rehearsal:
     ) -> Relation | RelationStream:
         """Answer a query that sees the changes; a long answer is in its file when this returns. Raises as `change`."""
         with self._working(transaction, position) as schema:
-            plan = self._plans.plan(statement.shaped, schema, False)
+            plan = self._executor.plans.plan(statement.shaped, schema, False)
             transaction.touch(tables_of(plan))
             if not isinstance(plan, Query):
                 raise SqlError("not_supported", what=plan.verb)
@@ -97,8 +85,8 @@ class Rehearsal:
     def _answer(
         self, plan: Query, statement: LoggedStatement, index: int, spool: Spool
     ) -> Relation | RelationStream:
-        bindings = self._compiler.bind(plan, statement.shaped, statement.args)
-        self._context.begin(statement.time_ms or 0, statement.seed or 0)
+        bindings = self._executor.compiler.bind(plan, statement.shaped, statement.args)
+        self._executor.context.begin(statement.time_ms or 0, statement.seed or 0)
         cursor = self._connection.execute(plan.sql, bindings, can_cache=plan.may_stay_prepared)
         try:
             return self._taken(plan, statement, cursor, index, spool)
@@ -109,15 +97,31 @@ class Rehearsal:
     def _taken(
         self, plan: Query, statement: LoggedStatement, cursor: apsw.Cursor, index: int, spool: Spool
     ) -> Relation | RelationStream:
-        columns = plan.columns if plan.static_names else self._compiler.columns(plan, statement.shaped)
+        columns = plan.columns if plan.static_names else self._executor.compiler.columns(plan, statement.shaped)
         given: Iterator[Row] = cursor
         if plan.explained is not None:
             given = iter(explanation(plan.explained, cursor))
         rows = list(islice(given, spool.most_rows + 1))
         if len(rows) <= spool.most_rows:
             values = converted(rows, boolean_positions(columns))
-            return Relation(plan.relation, columns, values, index, plan.tables, False, columns_json(columns))
-        opened = Opened(self._connection, chain(rows, given), plan.relation, columns, index, plan.tables, False)
+            return Relation(
+                name=plan.relation,
+                columns=columns,
+                rows=values,
+                index=index,
+                tables=plan.tables,
+                repeatable=False,
+                columns_json=columns_json(columns),
+            )
+        opened = Opened(
+            connection=self._connection,
+            cursor=chain(rows, given),
+            name=plan.relation,
+            columns=columns,
+            index=index,
+            tables=plan.tables,
+            repeatable=False,
+        )
         stream = RelationStream(lambda _: opened, lambda _: None, spool.limits, spool.directory)
         stream.spool()
         return stream

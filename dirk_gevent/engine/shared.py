@@ -65,7 +65,7 @@ class ClosableWriter(Protocol):
     def log_id(self) -> int:
         """Its log."""
 
-    def close_writer_if_idle(self) -> bool:
+    def close_if_idle(self) -> bool:
         """Close the writer unless it works at this moment; whether it is closed now."""
 
 
@@ -118,7 +118,7 @@ class OpenWriters:
             oldest = list(self._open.values())[:excess] if excess > 0 else []
         for candidate in oldest:
             # None of them raises for a fault of its own file: it is nothing to `database`.
-            if candidate is not database and candidate.close_writer_if_idle():
+            if candidate is not database and candidate.close_if_idle():
                 self.forget(candidate.log_id)
 
     def forget(self, log_id: int) -> None:

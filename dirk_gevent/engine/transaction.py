@@ -8,50 +8,33 @@ applied (`Applier`). Whole tables are compared, so rows that were not there when
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import orjson
 
+from dirk_gevent.engine.committed import CommittedState
+from dirk_gevent.engine.conflict import conflict
 from dirk_gevent.log.entry import LoggedStatement
 from parser.errors import SqlError
-from parser.plan.plan import Change, Plan, Query
 
-if TYPE_CHECKING:
-    from dirk_gevent.engine.database import Database
-
-#: Among tables changed: some definition. Among tables touched: every table (a transaction that changes definitions).
-EVERY_TABLE = "*"
 #: The table of definitions. It is never among the tables changed: what is touched always includes the definitions.
 _CATALOG = "dirk_catalog"
 #: Changes a transaction may hold.
 MOST_STATEMENTS = 10_000
 
 
-def conflict(touched: Iterable[str], base_index: int, *changed: Mapping[str, int]) -> SqlError | None:
-    """Why what was so at `base_index` is no longer so; None when nothing touched has changed after it.
+@dataclass(frozen=True, slots=True)
+class BaseState:
+    """The state that a transaction begins on.
 
-    Each of `changed` tells the index that last changed a table. Definitions count as soon as anything was touched.
+    `check_current` raises SqlError once the database of log `log_id` has another: unknown_database when it was dropped,
+    transaction_lost when its whole state was replaced.
     """
-    names = list(touched)
-    if not names:
-        return None
-    if any(one.get(EVERY_TABLE, 0) > base_index for one in changed):
-        return SqlError("definitions_changed")
-    if EVERY_TABLE in names:
-        names = sorted({name for one in changed for name in list(one)})
-    for name in names:
-        if any(one.get(name, 0) > base_index for one in changed):
-            return SqlError("serialization_conflict", table=name)
-    return None
 
-
-def tables_of(plan: Plan) -> tuple[str, ...]:
-    """The tables whose content or definition decides what a statement does."""
-    if isinstance(plan, Query):
-        return plan.tables
-    return (*plan.reads, *plan.writes) if isinstance(plan, Change) else (EVERY_TABLE,)
+    log_id: int
+    committed: CommittedState
+    check_current: Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,27 +57,26 @@ class Work:
 
 
 class Transaction:
-    """A transaction of `database`. One statement at a time; `written` is changed by `Rehearsal` alone.
+    """A transaction on the state `base`. One statement at a time; `written` is changed by `Rehearsal` alone.
 
     `step_limit`: SQLite VM steps that one statement, with the changes before it, may take. `most_bytes`: what its
     changes may take in memory. `ticks` is what its changes took, as `StepCounter` counts.
     """
 
-    def __init__(self, database: Database, step_limit: int, most_bytes: int) -> None:
-        self.database = database
+    def __init__(self, base: BaseState, step_limit: int, most_bytes: int) -> None:
         self.step_limit = step_limit
         self.written: list[Written] = []
         self.written_bytes = 0
         self.ticks = 0
+        self.base_index = base.committed.position.index
         self._most_bytes = most_bytes
-        self._seen = database.seen
+        self._base = base
         self._touched: dict[str, None] = {}
-        self.base_index = self._seen.position.index
 
     def renew(self) -> None:
         """Move on to the state there is now. Raises what `_check` raises."""
         # In this order: what is committed from here on shows in the tables that are looked at.
-        index = self._seen.position.index
+        index = self._base.committed.position.index
         self._check()
         self.base_index = max(self.base_index, index)
 
@@ -124,21 +106,17 @@ class Transaction:
         self.written.append(written)
         self.written_bytes += written.size_bytes
 
-    def emptied(self) -> Transaction:
-        """A transaction of the same database without anything: what is left of one that was aborted."""
-        return Transaction(self.database, self.step_limit, self._most_bytes)
+    def emptied(self, base: BaseState) -> Transaction:
+        """A transaction of the same limits without anything: what is left of one that was aborted."""
+        return Transaction(base, self.step_limit, self._most_bytes)
 
     def work(self) -> Work:
         """What is to be committed."""
-        return Work(self.database.log_id, self.base_index, tuple(sorted(self._touched)), tuple(self.written))
+        return Work(self._base.log_id, self.base_index, tuple(sorted(self._touched)), tuple(self.written))
 
     def _check(self) -> None:
-        """Raises unknown_database (dropped), transaction_lost (the whole state was replaced), and `conflict`'s."""
-        database, seen = self.database, self._seen
-        if database.is_dropped:
-            raise SqlError("unknown_database", name=database.name)
-        if database.seen is not seen:
-            raise SqlError("transaction_lost")
-        error = conflict(self._touched, self.base_index, seen.tables)
+        """Raises what `BaseState.check_current` raises, and `conflict`'s."""
+        self._base.check_current()
+        error = conflict(self._touched, self.base_index, self._base.committed.tables)
         if error is not None:
             raise error

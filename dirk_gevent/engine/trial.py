@@ -22,10 +22,12 @@ from dirk_gevent.engine.apply import Applier, Work
 from dirk_gevent.engine.committed import CommittedState
 from dirk_gevent.engine.compiled import ParserCompiler
 from dirk_gevent.engine.connection import open_writer
+from dirk_gevent.engine.execute import Executor
 from dirk_gevent.engine.faults import StorageFault
 from dirk_gevent.engine.functions import EntryContext
 from dirk_gevent.engine.position import Position
 from dirk_gevent.engine.room import Room
+from dirk_gevent.engine.steps import StepCounter
 from dirk_gevent.engine.wal import Wal
 from dirk_gevent.log.entry import Entry
 
@@ -68,7 +70,8 @@ def _applier(path: Path) -> Applier:
     state = CommittedState(position, tables, meta.heard_head, plans)
     # One entry is a batch of its own, whatever the bound is.
     wal = Wal(path, meta.name, Limits().wal_bytes, lambda: None)
-    return Applier(connection, context, compiler, state, Room(connection, wal))
+    executor = Executor(connection, context, compiler, plans, StepCounter(connection))
+    return Applier(executor, state, Room(connection, wal))
 
 
 if __name__ == "__main__":

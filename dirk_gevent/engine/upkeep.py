@@ -9,12 +9,12 @@ from typing import TypeVar
 
 from dirk_gevent.engine import checkpoints, records
 from dirk_gevent.engine.connection import open_reader, open_writer
+from dirk_gevent.engine.database_file import DatabaseFile
 from dirk_gevent.engine.faults import storage_faults
 from dirk_gevent.engine.functions import EntryContext
-from dirk_gevent.engine.shared import Shared
 from dirk_gevent.engine.snapshot import Pin, SnapshotInfo
 from dirk_gevent.engine.wal import EntriesWait, Overtaken
-from dirk_gevent.engine.writing import WriteSide
+from dirk_gevent.engine.writing import Writer
 
 #: A snapshot or digest whose state was overtaken so often is made while the entries wait.
 BEGUN_AGAIN = 2
@@ -22,18 +22,14 @@ BEGUN_AGAIN = 2
 Made = TypeVar("Made")
 
 
-class Upkeep(WriteSide):
+class Upkeep:
     """The upkeep of one database's file. Locks are taken in this order: checkpoint, writer, file."""
 
-    def __init__(self, shared: Shared, log_id: int, name: str) -> None:
-        super().__init__(shared, log_id, name)
-        # A checkpoint never runs while the file is replaced: it would move one file's WAL into the other.
-        self._checkpoint_lock = threading.Lock()
-
-    @property
-    def durable_index(self) -> int:
-        """Index that a power cut cannot take back, as of the last `checkpoint`."""
-        return self._durable
+    def __init__(self, file: DatabaseFile, writer: Writer) -> None:
+        #: A checkpoint never runs while the file is replaced: it would move one file's WAL into the other.
+        self.checkpoint_lock = threading.Lock()
+        self._file = file
+        self._writer = writer
 
     # --- states that stay put --------------------------------------------------------------------------------
 
@@ -42,18 +38,19 @@ class Upkeep(WriteSide):
 
         When the WAL is full the state is overtaken, unless `is_first`: then the entries wait.
         """
-        with self._writer_lock, self._discarding_writer(), storage_faults("pin"):
-            self._writer()
-            connection = open_reader(self._path, EntryContext())
+        file = self._file
+        with self._writer.used("pin"):
+            self._writer.take()
+            connection = open_reader(file.path, EntryContext())
             try:
                 connection.execute("BEGIN")
                 meta = records.read_meta(connection)
                 assert meta is not None
-                pin = Pin(connection, meta, self._seen.position.schema, self._wal, is_first)
+                pin = Pin(connection, meta, file.committed.position.schema, file.wal, is_first)
             except BaseException:
                 connection.close(True)
                 raise
-            self._wal.admit(pin)
+            file.wal.admit(pin)
             return pin
 
     def snapshot(self, path: Path) -> SnapshotInfo:
@@ -80,44 +77,46 @@ class Upkeep(WriteSide):
     @property
     def wants_checkpoint(self) -> bool:
         """Whether something is not durable yet, or the WAL is larger than it needs to be."""
-        return self._durable < self.applied_index or self._wal.size_bytes >= self._wal.bounds.calm_bytes
+        file = self._file
+        return file.durable_index < file.committed.position.index or file.wal.size_bytes >= file.wal.bounds.calm_bytes
 
     def checkpoint(self) -> int:
         """Bring the file up to date with its WAL; the durable index (native thread). Raises StorageFault.
 
         The writer goes on meanwhile. If the WAL is large, and the writer at rest, it is emptied.
         """
-        with self._checkpoint_lock, storage_faults("checkpoint"):
-            if self._dropped or not self._path.exists() or not self.wants_checkpoint:
-                return self._durable
-            index = self.applied_index
-            self.let_go()
-            connection = open_writer(self._path, EntryContext())
+        file = self._file
+        with self.checkpoint_lock, storage_faults("checkpoint"):
+            if file.is_dropped or not file.path.exists() or not self.wants_checkpoint:
+                return file.durable_index
+            index = file.committed.position.index
+            file.let_go()
+            connection = open_writer(file.path, EntryContext())
             try:
-                with self._wal.counted():
+                with file.wal.counted():
                     is_whole = checkpoints.checkpoint(connection, False)
-                self._durable = max(self._durable, index if is_whole else 0)
-                self.let_go()
+                file.durable_index = max(file.durable_index, index if is_whole else 0)
+                file.let_go()
             finally:
                 connection.close()
-            if self._wal.size_bytes >= self._wal.bounds.calm_bytes:
+            if file.wal.size_bytes >= file.wal.bounds.calm_bytes:
                 self._empty_at_rest()
-        return self._durable
+        return file.durable_index
 
     def _empty_at_rest(self) -> None:
         """Begin a large WAL anew when the writer has nothing to do: else it does so itself before its next batch."""
-        if not self._writer_lock.acquire(blocking=False):
+        if not self._writer.lock.acquire(blocking=False):
             return
         try:
-            with self._discarding_writer():
-                if self._applier is not None and self._applier.rehearsal.owner is not None:
-                    # What it wrote may be all there is; an entry, or its idle limit, ends it.
+            with self._writer.discarding():
+                rested = self._writer.rested()
+                if rested is None:
                     return
-                applier = self._writer()
-                applier.room.rolled_back()
-                if applier.room.before_transaction():
-                    self._durable = self.applied_index
+                room = rested.applier.room
+                room.rolled_back()
+                if room.before_transaction():
+                    self._file.durable_index = self._file.committed.position.index
         except EntriesWait:
             return
         finally:
-            self._writer_lock.release()
+            self._writer.lock.release()

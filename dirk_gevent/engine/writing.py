@@ -1,10 +1,11 @@
-"""The writing half of a database: its one writer's connection, which entries and transactions take in turn."""
+"""The writer of a database: its one connection, which entries and transactions take in turn."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 
 import apsw
 
@@ -12,15 +13,15 @@ from dirk_gevent.engine import checkpoints, records
 from dirk_gevent.engine.apply import Applier
 from dirk_gevent.engine.at_work import Effort
 from dirk_gevent.engine.connection import limit_values, open_writer
-from dirk_gevent.engine.execute import Result
+from dirk_gevent.engine.database_file import DatabaseFile
+from dirk_gevent.engine.execute import Executor, Result
 from dirk_gevent.engine.faults import StorageFault, storage_faults
 from dirk_gevent.engine.functions import EntryContext
-from dirk_gevent.engine.position import NodeState
-from dirk_gevent.engine.reading import ReadSide
-from dirk_gevent.engine.rehearsal import Spool
+from dirk_gevent.engine.read import HUB_PAGES
+from dirk_gevent.engine.rehearsal import Rehearsal, Spool
 from dirk_gevent.engine.results import Relation
 from dirk_gevent.engine.room import Room
-from dirk_gevent.engine.shared import Shared
+from dirk_gevent.engine.steps import StepCounter
 from dirk_gevent.engine.stream import RelationStream, StreamLimits
 from dirk_gevent.engine.transaction import Transaction, Written
 from dirk_gevent.engine.wal import EntriesWait
@@ -28,97 +29,156 @@ from dirk_gevent.log.entry import NO_CHAIN, LoggedStatement
 from parser.errors import SqlError
 
 
-class WriteSide(ReadSide):
-    """A database and its writer, which is opened at its first use and closed when others need its place.
+@dataclass(frozen=True, slots=True)
+class OpenWriter:
+    """The writer's connection: what applies entries on it, and what runs transactions on it between two batches."""
 
-    Whoever uses the writer holds `_writer_lock`, on a native thread. `state` says what the node does with the database.
+    connection: apsw.Connection
+    applier: Applier
+    rehearsal: Rehearsal
+
+
+class Writer:
+    """A database's writer, which is opened at its first use and closed when others need its place.
+
+    Whoever uses what is open holds `lock`, on a native thread.
     """
 
-    def __init__(self, shared: Shared, log_id: int, name: str) -> None:
-        super().__init__(shared, log_id, name)
-        self.state = NodeState.LIVE
-        self._writer_lock = threading.Lock()
-        self._applier: Applier | None = None
-        self._durable = 0
+    def __init__(self, file: DatabaseFile) -> None:
+        self.lock = threading.Lock()
+        self._file = file
+        self._open: OpenWriter | None = None
 
-    def load(self) -> None:
-        """Read its place from its file. Raises StorageFault."""
-        raise NotImplementedError
+    @property
+    def log_id(self) -> int:
+        """The log of the database."""
+        return self._file.log_id
 
-    def _writer(self) -> Applier:
-        """The applier for use by anything but a transaction; as `_lent`."""
-        self._end_rehearsal()
+    def take(self) -> OpenWriter:
+        """What is open, opened if need be, for use by anything but a transaction. Raises apsw errors, OSError."""
+        self.end_rehearsal()
         return self._lent()
 
-    def _lent(self) -> Applier:
-        """The applier, opened if need be; the caller holds the writer lock. Raises apsw errors, OSError."""
-        if not self.is_loaded:
-            self.load()
-        if self._applier is None:
-            with self._file_lock:
-                self._make_file()
-            context = EntryContext()
-            connection = open_writer(self._path, context)
-            limit_values(connection)
-            try:
-                if records.read_meta(connection) is None:
-                    records.write_meta(connection, self._fresh_meta())
-                room = Room(connection, self._wal)
-            except BaseException:
-                connection.close(True)
-                raise
-            self._applier = Applier(connection, context, self._compiler, self._seen, room)
-        self._shared.writers.touch(self)
-        return self._applier
+    def rested(self) -> OpenWriter | None:
+        """As `take`, None when a transaction has made changes: they may be all there is of them.
 
-    def _end_rehearsal(self) -> None:
-        """Take the connection back from transactions; one that can't be rolled back is closed, which does it too."""
-        if self._applier is None:
-            return
+        An entry, or the transaction's idle limit, ends it.
+        """
+        if self._open is not None and self._open.rehearsal.owner is not None:
+            return None
+        return self.take()
+
+    def _lent(self) -> OpenWriter:
+        file = self._file
+        if not file.is_loaded:
+            file.load()
+        if self._open is None:
+            with file.lock:
+                file.make()
+            self._open = self._opened()
+        file.shared.writers.touch(self)
+        return self._open
+
+    def _opened(self) -> OpenWriter:
+        file, context = self._file, EntryContext()
+        connection = open_writer(file.path, context)
+        limit_values(connection)
         try:
-            self._applier.rehearsal.end()
-        except apsw.Error:
-            self._close_writer()
+            if records.read_meta(connection) is None:
+                records.write_meta(connection, self._fresh_meta())
+            room = Room(connection, file.wal)
+        except BaseException:
+            connection.close(True)
+            raise
+        state = file.committed
+        executor = Executor(connection, context, file.shared.compiler, state.plans, StepCounter(connection))
+        return OpenWriter(connection, Applier(executor, state, room), Rehearsal(executor))
 
     def _fresh_meta(self) -> records.Meta:
-        return records.Meta(self.log_id, self.name, 0, NO_CHAIN, 0, self.heard_head, 0, self.state.value)
+        file = self._file
+        return records.Meta(
+            log_id=file.log_id,
+            name=file.name,
+            applied_index=0,
+            chain=NO_CHAIN,
+            time_ms=0,
+            heard_head=file.heard_head,
+            schema_version=0,
+            state="live",
+        )
 
-    def _close_writer(self) -> None:
-        applier, self._applier = self._applier, None
-        if applier is not None:
-            # Whatever it has met: what a commit did not end is no part of the file.
-            applier.connection.close(True)
+    def end_rehearsal(self) -> None:
+        """Take the connection back from transactions; one that can't be rolled back is closed, which does it too."""
+        if self._open is None:
+            return
+        try:
+            self._open.rehearsal.end()
+        except apsw.Error:
+            self.close()
 
-    def close_writer_if_idle(self) -> bool:
+    def close(self) -> None:
+        """Close the connection, whatever it has met: what a commit did not end is no part of the file."""
+        is_open, self._open = self._open, None
+        if is_open is not None:
+            is_open.connection.close(True)
+
+    def close_if_idle(self) -> bool:
         """Close the writer unless it works at this moment; whether it is closed now.
 
         Whoever asks does so for another database, which a fault of this one's file is nothing to.
         """
-        if not self._writer_lock.acquire(blocking=False):
+        if not self.lock.acquire(blocking=False):
             return False
         try:
             with suppress(apsw.Error, OSError):
-                if checkpoints.wal_bytes(self._path) > checkpoints.SLOW_TO_OPEN_BYTES:
-                    self._empty_wal()
-            self._close_writer()
+                if checkpoints.wal_bytes(self._file.path) > checkpoints.SLOW_TO_OPEN_BYTES:
+                    self.empty_wal()
+            self.close()
         finally:
-            self._writer_lock.release()
+            self.lock.release()
         return True
 
-    def _empty_wal(self) -> None:
+    def close_at_end(self) -> None:
+        """Write down what was heard, make a last checkpoint, close. Raises StorageFault."""
+        file = self._file
+        with self.lock, storage_faults("close"):
+            try:
+                if self._open is not None or file.heard_head > file.committed.position.index:
+                    self.take().connection.execute("UPDATE dirk_meta SET heard_head = ?", (file.heard_head,))
+                self.empty_wal()
+            finally:
+                self.close()
+
+    def empty_wal(self) -> None:
         """Bring the WAL into the file, so that whoever opens it next (the hub) has none to read through."""
-        self._end_rehearsal()
-        if self._applier is not None and checkpoints.checkpoint(self._applier.connection, truncate=True):
-            self._durable = self.applied_index
+        self.end_rehearsal()
+        if self._open is not None and checkpoints.checkpoint(self._open.connection, truncate=True):
+            self._file.durable_index = self._file.committed.position.index
+
+    def probe(self) -> None:
+        """Try the machine: open the file, read it and write to it, as an entry would (native thread).
+
+        Raises StorageFault.
+        """
+        with self.used("probe"):
+            connection = self.take().connection
+            with connection:
+                connection.execute("UPDATE dirk_meta SET heard_head = ?", (self._file.heard_head,))
 
     @contextmanager
-    def _discarding_writer(self) -> Iterator[None]:
+    def used(self, what: str) -> Iterator[None]:
+        """Hold the writer's lock, and use what is open. Raises StorageFault for what the machine refuses."""
+        with self.lock, self.discarding(), storage_faults(what):
+            yield
+
+    @contextmanager
+    def discarding(self) -> Iterator[None]:
         """A connection that met a fault of the machine may not outlive it: what follows opens another, reads too."""
         try:
             yield
         except StorageFault:
-            self._close_writer()
-            self._retire_reader(self._seen)
+            self.close()
+            self._file.retire_reader(self._file.committed)
             raise
 
     # --- transactions ---------------------------------------------------------------------------------------------
@@ -128,39 +188,39 @@ class WriteSide(ReadSide):
 
         Raises SqlError (40001 when the transaction is lost, 53300 while something goes first), StorageFault.
         """
-        with self._writer_lock, self._discarding_writer(), storage_faults("transaction"):
-            applier = self._rehearsing(transaction)
-            with applier.at_work.working():
-                return applier.rehearsal.change(transaction, written, self._seen.position)
+        with self.used("transaction"):
+            lent = self._rehearsing(transaction)
+            with lent.applier.at_work.working():
+                return lent.rehearsal.change(transaction, written, self._file.committed.position)
 
     def read_in(self, transaction: Transaction, statement: LoggedStatement) -> Relation | RelationStream:
         """Answer a query of a transaction that has made changes (native thread); raises as `change_in`."""
-        limits = self._shared.limits
+        limits = self._file.shared.limits
         wanted = StreamLimits(limits.page_rows, limits.result_bytes, 0)
-        spool = Spool(self._hub_rows, wanted, self._shared.spool_directory)
-        with self._writer_lock, self._discarding_writer(), storage_faults("transaction"):
-            applier = self._rehearsing(transaction)
-            with applier.at_work.working():
-                return applier.rehearsal.read(transaction, statement, self._seen.position, spool)
+        spool = Spool(HUB_PAGES * limits.page_rows, wanted, self._file.shared.spool_directory)
+        with self.used("transaction"):
+            lent = self._rehearsing(transaction)
+            with lent.applier.at_work.working():
+                return lent.rehearsal.read(transaction, statement, self._file.committed.position, spool)
 
     def forget_changes(self, transaction: Transaction) -> None:
         """A transaction is over: what the writer holds of it is undone (native thread; when it is free)."""
-        if self._writer_lock.acquire(blocking=False):
+        if self.lock.acquire(blocking=False):
             try:
-                if self._applier is not None and self._applier.rehearsal.owner is transaction:
-                    self._end_rehearsal()
+                if self._open is not None and self._open.rehearsal.owner is transaction:
+                    self.end_rehearsal()
             finally:
-                self._writer_lock.release()
+                self.lock.release()
 
-    def _rehearsing(self, transaction: Transaction) -> Applier:
+    def _rehearsing(self, transaction: Transaction) -> OpenWriter:
         transaction.renew()
-        if self._applier is None or self._applier.rehearsal.owner is not transaction:
+        if self._open is None or self._open.rehearsal.owner is not transaction:
             try:
-                self._writer().room.before_transaction()
+                self.take().applier.room.before_transaction()
             except EntriesWait as error:
-                raise SqlError("entries_wait", name=self.name) from error
+                raise SqlError("entries_wait", name=self._file.name) from error
         return self._lent()
 
     def effort(self) -> Effort | None:
         """What its writer is at, None for nothing (any thread)."""
-        return applier.at_work.effort() if (applier := self._applier) is not None else None
+        return is_open.applier.at_work.effort() if (is_open := self._open) is not None else None

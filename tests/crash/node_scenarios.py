@@ -75,7 +75,7 @@ def the_database(engine: Engine) -> Database:
 def check_state(database: Database, *which: int) -> int:
     """The database is a prefix of one of these histories, whole and once, and goes on; the index it was at."""
     index = database.applied_index
-    fits = [one for one in which if chain_at(history(one), index) == database.chain]
+    fits = [one for one in which if chain_at(history(one), index) == database.position.chain]
     assert fits, f"no history has this hash at {index}"
     if index:
         found = rows_of(database, "select a, b from u")
@@ -83,7 +83,7 @@ def check_state(database: Database, *which: int) -> int:
     database.apply(history(fits[0]))
     expected = [(at, fits[0]) for at in range(2, _ENTRIES + 1)]
     assert rows_of(database, "select a, b from u") == expected
-    integrity = database.pin()
+    integrity = database.upkeep.pin()
     assert integrity._connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
     integrity.close()
     return index
@@ -112,7 +112,7 @@ class Apply:
             database.apply(entries[first:last], chain_at(entries, last))
             ack("applied", last)
             if last in (5, 6):
-                ack("durable", database.checkpoint())
+                ack("durable", database.upkeep.checkpoint())
         engine.close()
         ack("durable", 11)
 
@@ -140,7 +140,7 @@ class SnapshotWrite:
             database = engine.by_log(1)
             for last in (9, 11):
                 database.apply(history(_OURS)[:last])
-                ack("made", database.snapshot(root / "made.zst").index)
+                ack("made", database.upkeep.snapshot(root / "made.zst").index)
 
     def check(self, root: Path, acks: list[list[Any]]) -> None:
         """The file is whole, at an index that is not behind what was acknowledged, or was never there."""
@@ -161,7 +161,7 @@ class SnapshotReceive:
         """A snapshot at 9; a node at 3 of the same log."""
         with opened(root / "source") as engine:
             the_database(engine).apply(history(_OURS)[:9])
-            engine.by_log(1).snapshot(root / "given.zst")
+            engine.by_log(1).upkeep.snapshot(root / "given.zst")
         with opened(root) as engine:
             the_database(engine).apply(history(_OURS)[:3])
 
@@ -201,7 +201,7 @@ class SetAside:
         database.set_aside("fenced")
         ack("aside", 0)
         database.apply(history(_OURS)[:3])
-        database.checkpoint()
+        database.upkeep.checkpoint()
         ack("durable", 3)
         engine.close()
 
@@ -238,7 +238,7 @@ class Databases:
             ack("enacted", last)
             for database in engine.logs().values():
                 rows_of(database, _COUNT)
-                database.checkpoint()
+                database.upkeep.checkpoint()
         engine.close()
 
     def check(self, root: Path, acks: list[list[Any]]) -> None:

@@ -25,7 +25,7 @@ def small(path: Path, log: LogMaker, most_bytes: int = MOST_BYTES) -> Iterator[D
         rows = [(n, "x" * TEXT_CHARACTERS) for n in range(ROWS)]
         database.apply(work(log.sql("create table t (a integer primary key, b)")))
         database.apply(work(log.statement(rows_shaped("insert into t values (?1, ?2)", rows))))
-        database.checkpoint()
+        database.upkeep.checkpoint()
         yield database
     finally:
         engine.close()
@@ -33,7 +33,7 @@ def small(path: Path, log: LogMaker, most_bytes: int = MOST_BYTES) -> Iterator[D
 
 def wal_bytes(database: Database) -> int:
     """What the disk says."""
-    return Path(f"{database.path}-wal").stat().st_size
+    return Path(f"{database.file.path}-wal").stat().st_size
 
 
 def change(log: LogMaker, first: int, rows: int = 20) -> Work:

@@ -73,9 +73,9 @@ def main(directory: Path, seed: int) -> None:
     rows = [(n, "x" * 1000) for n in range(ROWS)]
     database.apply(work(log.sql("create table t (a integer primary key, b)")))
     database.apply(work(log.statement(rows_shaped("insert into t values (?1, ?2)", rows))))
-    wal = Path(f"{database.path}-wal")
+    wal = Path(f"{database.file.path}-wal")
     for again in range(6):
-        stream = database.stream(shaped("select a from t"), (), START_MS)
+        stream = database.reads.stream(shaped("select a from t"), (), START_MS)
         stream.fetch(1)
         fill(directory, chance.randrange(300) * 1024)
         write_until_full(database, log, chance)
@@ -83,14 +83,14 @@ def main(directory: Path, seed: int) -> None:
         long_rows_of(database, "select count(*) from t")
         stream.close()
         before, held = free_bytes(directory), wal.stat().st_size
-        size = database.path.stat().st_size
-        assert database.checkpoint() == database.applied_index, "a checkpoint needed room"
+        size = database.file.path.stat().st_size
+        assert database.upkeep.checkpoint() == database.applied_index, "a checkpoint needed room"
         # What is refused for want of room asks for an empty WAL by itself, before it is tried again.
         try:
             database.apply(work(log.sql("update t set b = '' where a = 1")))
         except StorageFault:
             log.index -= 1
-        assert database.path.stat().st_size <= max(size, before), "the file grew"
+        assert database.file.path.stat().st_size <= max(size, before), "the file grew"
         if held > 100_000:
             assert free_bytes(directory) > before, f"nothing was given back of {held}"
         if again % 2:

@@ -238,14 +238,14 @@ def outcomes(database: Database, *texts: str) -> list[Outcome]:
 def rows_of(database: Database, sql: str, *literals: Value) -> list[tuple[Value, ...]]:
     """The rows of a short read, however busy the machine is."""
     try:
-        return list(database.read(shaped(sql, *literals), (), START_MS).rows)
+        return list(database.reads.read(shaped(sql, *literals), (), START_MS).rows)
     except Overrun:
         return long_rows_of(database, sql, *literals)
 
 
 def long_rows_of(database: Database, sql: str, *literals: Value) -> list[tuple[Value, ...]]:
     """The rows of a read that may take its time."""
-    stream = database.stream(shaped(sql, *literals), (), START_MS)
+    stream = database.reads.stream(shaped(sql, *literals), (), START_MS)
     try:
         found: list[tuple[Value, ...]] = []
         while not stream.finished:

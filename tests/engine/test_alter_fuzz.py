@@ -86,11 +86,11 @@ class Run:
 
     def read(self, name: str) -> list[tuple[Any, ...]]:
         """The rows of a table or view."""
-        return list(self.database.read(split(f"select * from {quoted(name)}"), (), START_MS).rows)
+        return list(self.database.reads.read(split(f"select * from {quoted(name)}"), (), START_MS).rows)
 
     def digest(self) -> bytes:
         """The hash of all there is."""
-        return self.database.content_digest()[1]
+        return self.database.upkeep.content_digest()[1]
 
     def columns(self) -> dict[str, list[str]]:
         """The keys of the columns of all tables."""
@@ -139,11 +139,11 @@ def alter(run: Run) -> str:
 
 def rehearse(run: Run, text: str) -> None:
     """The ALTER and a change after it in a transaction that ends without a COMMIT."""
-    transaction = Transaction(run.database, 0, 1 << 20)
+    transaction = Transaction(run.database.base_state(), 0, 1 << 20)
     for each in (text, run.changes.row(run.schema)):
         statement = LoggedStatement(split(each), (), START_MS, 1)
         try:
-            run.database.change_in(transaction, transaction.written_as(each, statement))
+            run.database.writer.change_in(transaction, transaction.written_as(each, statement))
         except SqlError as error:
             assert error.key not in _INTERNAL, run.about(each)
 
@@ -171,7 +171,7 @@ def twin_of(run: Run) -> SmallDatabase:
     """A database made from the definitions and rows that there are."""
     made = SmallDatabase()
     made.connection.execute("PRAGMA foreign_keys = OFF")
-    schema, source = run.schema, apsw.Connection(str(run.database.path), flags=apsw.SQLITE_OPEN_READONLY)
+    schema, source = run.schema, apsw.Connection(str(run.database.file.path), flags=apsw.SQLITE_OPEN_READONLY)
     for table in schema.tables.values():
         made.run(table.source)
     for table in schema.tables.values():

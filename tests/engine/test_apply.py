@@ -27,9 +27,9 @@ def test_a_batch_is_applied_in_order_and_indexed(database: Database, log: LogMak
     expected = NO_CHAIN
     for entry in entries:
         expected = chain(expected, entry.encode())
-    assert (database.applied_index, database.chain) == (3, expected)
+    assert (database.applied_index, database.position.chain) == (3, expected)
     assert rows_of(database, "select a, b from t") == [(1, "x"), (2, "y")]
-    assert (database.table_index("t"), database.table_index("u")) == (3, 1)
+    assert database.file.committed.tables == {"*": 1, "t": 3}
 
 
 def test_an_index_applied_already_is_skipped_with_its_recorded_outcome(database: Database, log: LogMaker) -> None:
@@ -218,9 +218,9 @@ def test_databases_come_and_go_with_the_system_log(engine: Engine) -> None:
     database = engine.get("RAKI")
     log = LogMaker(made.index)
     database.apply(work(log.sql("create table t (a)")))
-    assert database.path.exists()
+    assert database.file.path.exists()
     engine.apply_system(work(system.database("drop_database", "raki", made.index)))
-    assert not database.path.exists()
+    assert not database.file.path.exists()
     assert "raki" not in engine.databases()
 
 
@@ -245,8 +245,9 @@ def test_everything_is_there_after_a_restart(engine: Engine, log: LogMaker) -> N
     again = open_engine(engine.directory.path)
     try:
         database = again.by_log(1)
-        assert (database.applied_index, database.chain, database.heard_head) == (position.index, position.chain, 77)
-        assert database.table_index("t") == 2
+        assert (database.applied_index, database.position.chain) == (position.index, position.chain)
+        assert database.file.heard_head == 77
+        assert database.file.committed.tables["t"] == 2
         assert (gone.exists(), later.exists()) == (False, True)
         assert rows_of(database, "select a, b from t") == [(1, "x")]
     finally:

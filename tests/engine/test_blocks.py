@@ -90,7 +90,7 @@ def test_blocks_end_as_rows_do(both: tuple[Database, Database], log: LogMaker) -
     numbers = ", ".join(f"({number})" for number in range(250))
     ended += apply_on_both(both, log, *(f"insert into {name} (v) values {numbers}" for name in ("numbered", "counted")))
     assert {"", "23514", "23503", "23505"} <= {outcome.sqlstate for outcome in ended}
-    assert both[0].content_digest() == both[1].content_digest()
+    assert both[0].upkeep.content_digest() == both[1].upkeep.content_digest()
 
 
 def test_a_broken_constraint_names_the_row_that_broke_it(both: tuple[Database, Database], log: LogMaker) -> None:
@@ -110,7 +110,7 @@ def test_a_step_limit_that_was_reached_counts_the_blocks_anew(
     entry = log.statement(split(f"insert into wide values {rows}"), step_limit=20_000)
     (stopped,) = both[0].apply(work(entry))
     assert stopped.sqlstate == "57014"
-    assert not list(both[0].read(split("select * from wide"), (), 0).rows)
+    assert not list(both[0].reads.read(split("select * from wide"), (), 0).rows)
     entry = log.statement(split(f"insert into wide values {rows}"), step_limit=1_000_000)
     (done,) = both[0].apply(work(entry))
     assert done.rows == 1000

@@ -76,8 +76,8 @@ class Cluster:
             engine.close()
             engine = self._engines[1] = Engine(engine.directory.path, "m2", TestLimits())
             engine.open()
-        assert engine.by_log(database.log_id).content_digest() == database.content_digest()
-        assert engine.by_log(database.log_id).chain == database.chain
+        assert engine.by_log(database.log_id).upkeep.content_digest() == database.upkeep.content_digest()
+        assert engine.by_log(database.log_id).position.chain == database.position.chain
         return outcomes
 
     def _entries(self, log_id: int, after: int) -> list[Work]:
@@ -109,7 +109,7 @@ def run(nodes: Cluster, features: Features, seed: str, changes: int) -> int:
         outcome = nodes.append(database, statements)
         about = f"seed {seed}, {features}:\n{statements}\n{expected}\n{outcome}"
         check(statements, expected, outcome, about, features.own != "CASCADE")
-        found = [list(database.read(split(text), (), START_MS).rows) for text in oracle.queries()]
+        found = [list(database.reads.read(split(text), (), START_MS).rows) for text in oracle.queries()]
         assert found == oracle.state(), about
         outcomes.append(outcome)
         refused += bool(outcome.sqlstate)
@@ -121,7 +121,7 @@ def run(nodes: Cluster, features: Features, seed: str, changes: int) -> int:
 
 def broken_keys(database: Database) -> list[tuple[Value, ...]]:
     """Rows of the database's file that refer to a row which is not there, in SQLite's own words."""
-    connection = apsw.Connection(str(database.path), flags=apsw.SQLITE_OPEN_READONLY)
+    connection = apsw.Connection(str(database.file.path), flags=apsw.SQLITE_OPEN_READONLY)
     try:
         return list(connection.execute("PRAGMA foreign_key_check"))
     finally:

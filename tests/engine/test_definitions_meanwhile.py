@@ -19,7 +19,7 @@ def test_a_connection_opens_though_a_definition_comes_whenever_it_reads_the_sche
 ) -> None:
     """SQLite gives up after fifty: here a table comes or goes every few steps."""
     database.apply(work(*(log.sql(f"create table t{number} (a)") for number in range(30))))
-    with closing(open_writer(database.path, EntryContext())) as writer:
+    with closing(open_writer(database.file.path, EntryContext())) as writer:
         made = 0
 
         def define() -> bool:
@@ -34,7 +34,7 @@ def test_a_connection_opens_though_a_definition_comes_whenever_it_reads_the_sche
 
         apsw.connection_hooks.append(watch)
         try:
-            open_reader(database.path, EntryContext()).close()
+            open_reader(database.file.path, EntryContext()).close()
         finally:
             apsw.connection_hooks.remove(watch)
         assert made > 1
@@ -50,7 +50,7 @@ def test_the_hub_reads_a_large_schema_anew_whatever_that_takes(
     assert rows_of(database, "select a from t1") == []
     monkeypatch.setattr(read, "_TICKS", 0)
     database.apply(work(log.sql("create table another (a)")))
-    database.close_reader()
-    reader = database._open_reader(database.seen)
+    database.reads.close()
+    reader = database.reads._open_reader(database.file.committed)
     database.apply(work(log.sql("create table third (a)")))
     assert reader.hold(database.position, database.applied_index)

@@ -24,14 +24,14 @@ def test_a_plan_is_the_same_on_the_hub_and_on_a_reader_thread(tmp_path: Path) ->
         database.apply(
             work(log.statement(split("create table t (a isa)")), log.statement(split("insert into t values (1)")))
         )
-        shown = database.read(split(_TEXT), (5,), START_MS).rows
+        shown = database.reads.read(split(_TEXT), (5,), START_MS).rows
         assert shown == [("π a",), ("└ σ a / 0 = ?",), ("  └ t",), ("SQLite",), ("  SCAN t",)]
-        stream = database.stream(split(_TEXT), (5,), START_MS)
+        stream = database.reads.stream(split(_TEXT), (5,), START_MS)
         (page,) = stream.fetch(10)
         stream.close()
         assert [tuple(row) for row in orjson.loads(page.rows_json)] == shown
         with pytest.raises(SqlError) as refused:
-            database.read(split(_TEXT), (), START_MS)
+            database.reads.read(split(_TEXT), (), START_MS)
         assert refused.value.key == "missing_argument"
     finally:
         engine.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -111,7 +110,7 @@ def test_a_process_killed_while_it_applies_keeps_index_and_data_together(tmp_pat
 def die(engine: Engine) -> None:
     """What is left when a process is killed: the lock is gone, the mark that it ran is not."""
     assert engine.directory._lock is not None
-    os.close(engine.directory._lock)
+    engine.directory._lock.release()
     engine.directory._lock = None
 
 
@@ -152,7 +151,7 @@ def test_after_a_clean_end_nothing_is_applied_one_by_one(engine: Engine, databas
     engine.close()
     again = open_engine(engine.directory.path)
     assert not again.directory.was_unclean
-    assert again.by_log(1)._careful is None
+    assert again.by_log(1).file.careful is None
     again.close()
 
 
@@ -170,7 +169,7 @@ def test_a_damaged_file_is_set_aside_and_replayed(
     engine.close()
     for path in engine.directory.path.glob("db-00000001.sqlite*"):
         path.unlink()
-    database.path.write_bytes(content)
+    database.file.path.write_bytes(content)
     again = open_engine(engine.directory.path)
     try:
         database = again.by_log(1)

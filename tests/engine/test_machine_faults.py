@@ -18,10 +18,14 @@ import pytest
 from dirk_gevent.engine import checkpoints
 from dirk_gevent.engine.apply import Applier
 from dirk_gevent.engine.database import Database
+from dirk_gevent.engine.database_file import DatabaseFile
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.faults import Overrun, SnapshotDamaged, StorageFault
 from dirk_gevent.engine.position import NodeState
+from dirk_gevent.engine.reading import Reads
 from dirk_gevent.engine.transaction import Transaction
+from dirk_gevent.engine.upkeep import Upkeep
+from dirk_gevent.engine.writing import Writer
 from dirk_gevent.log.entry import Entry, LoggedStatement
 from tests.engine.faulty_machine import FAULTS, Fault, FaultyMachine
 from tests.engine.plans import START_MS, LogMaker, StandInCompiler, TestLimits, open_engine, rows_of, shaped, work
@@ -70,22 +74,22 @@ def history() -> list[Entry]:
 
 
 def _transaction(world: World) -> Transaction:
-    return Transaction(world.victim, 0, 1 << 20)
+    return Transaction(world.victim.base_state(), 0, 1 << 20)
 
 
 def _change(world: World) -> None:
     transaction, statement = _transaction(world), LoggedStatement(shaped("insert into t values (9, 'q')"), (), 1, 1)
-    world.victim.change_in(transaction, transaction.written_as("", statement))
-    world.victim.forget_changes(transaction)
+    world.victim.writer.change_in(transaction, transaction.written_as("", statement))
+    world.victim.writer.forget_changes(transaction)
 
 
 def _read_in(world: World) -> None:
-    answer = world.victim.read_in(_transaction(world), LoggedStatement(shaped("select a, b from t"), (), 1, 1))
+    answer = world.victim.writer.read_in(_transaction(world), LoggedStatement(shaped("select a, b from t"), (), 1, 1))
     answer.close()  # type: ignore[union-attr]
 
 
 def _stream(world: World) -> None:
-    stream = world.victim.stream(shaped("select a, b from t"), (), START_MS)
+    stream = world.victim.reads.stream(shaped("select a, b from t"), (), START_MS)
     try:
         while not stream.finished:
             stream.fetch(1)
@@ -94,7 +98,7 @@ def _stream(world: World) -> None:
 
 
 def _spool(world: World) -> None:
-    stream = world.victim.stream(shaped("select a, b from t"), (), START_MS)
+    stream = world.victim.reads.stream(shaped("select a, b from t"), (), START_MS)
     try:
         stream.fetch(1)
         stream.spool()
@@ -133,7 +137,7 @@ def _crowd(world: World) -> None:
 def _begin_wal_anew(world: World) -> None:
     """The writer empties the WAL before its next transaction, beside the hub's reader."""
     _read(world)
-    world.victim._wal.is_wanted_empty = True
+    world.victim.file.wal.is_wanted_empty = True
     world.victim.apply(work(world.entries[5]))
     _read(world)
 
@@ -154,16 +158,16 @@ CALLS: dict[str, Callable[[World], object]] = {
     "spool": _spool,
     "change in a transaction": _change,
     "read in a transaction": _read_in,
-    "recorded": lambda world: world.victim.recorded(world.entries[1].request_id),
-    "probe": lambda world: world.victim.probe(),
+    "recorded": lambda world: world.victim.reads.recorded(world.entries[1].request_id),
+    "probe": lambda world: world.victim.writer.probe(),
     "forget heard": lambda world: world.victim.forget_heard(),
-    "content digest": lambda world: world.victim.content_digest(),
-    "snapshot": lambda world: world.victim.snapshot(world.directory / "data" / f"{_MARK}-made"),
+    "content digest": lambda world: world.victim.upkeep.content_digest(),
+    "snapshot": lambda world: world.victim.upkeep.snapshot(world.directory / "data" / f"{_MARK}-made"),
     "restore": lambda world: world.victim.restore(world.shot),
     "set aside": lambda world: world.victim.set_aside("fenced"),
-    "checkpoint": lambda world: world.victim.checkpoint(),
+    "checkpoint": lambda world: world.victim.upkeep.checkpoint(),
     "begin the WAL anew": _begin_wal_anew,
-    "make room": lambda world: world.victim.close_writer_if_idle(),
+    "make room": lambda world: world.victim.writer.close_if_idle(),
     "crowd": _crowd,
     "drop": _drop,
 }
@@ -172,13 +176,26 @@ CALLS: dict[str, Callable[[World], object]] = {
 def test_every_call_of_a_database_is_in_the_table() -> None:
     """A new one needs a line here."""
     known = {
-        "applied_index", "apply", "chain", "change_in", "checkpoint", "close", "close_reader", "close_writer_if_idle",
-        "content_digest", "depends_on", "drop", "durable_index", "forget_changes", "forget_heard",
-        "heard_head", "keep_reader", "load", "path", "pin", "position", "probe", "read", "read_in", "recorded",
-        "rest_reader", "restore", "seen", "set_aside", "set_heard", "set_state", "settled", "snapshot", "stream",
-        "again", "effort", "is_dropped", "table_index", "let_go", "wants_checkpoint",
+        Database: {
+            "applied_index", "apply", "base_state", "close", "drop", "forget_heard", "name", "position", "restore",
+            "set_aside", "set_heard", "set_state",
+        },
+        DatabaseFile: {
+            "begin", "begin_empty", "forget_markers", "heard_head", "let_go", "load", "make", "put", "retire_reader",
+            "state_at", "state_in",
+        },
+        Reads: {
+            "again", "close", "depends_on", "keep_reader", "log_id", "read", "recorded", "rest_reader", "settled",
+            "stream",
+        },
+        Writer: {
+            "change_in", "close", "close_at_end", "close_if_idle", "discarding", "effort", "empty_wal", "end_rehearsal",
+            "forget_changes", "log_id", "probe", "read_in", "rested", "take", "used",
+        },
+        Upkeep: {"checkpoint", "content_digest", "pin", "snapshot", "wants_checkpoint"},
     }  # fmt: skip
-    assert {name for name in dir(Database) if not name.startswith("_")} == known
+    for part, names in known.items():
+        assert {name for name in dir(part) if not name.startswith("_")} == names
 
 
 # --- one case --------------------------------------------------------------------------------------------------
@@ -192,13 +209,13 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Entry
     system, neighbour = LogMaker(0), LogMaker(2)
     engine.apply_system(work(*(system.database("create_database", name) for name in ("victim", "neighbour"))))
     engine.by_log(1).apply(work(*entries[:5]))
-    engine.by_log(1).snapshot(directory / f"{_MARK}-shot")
+    engine.by_log(1).upkeep.snapshot(directory / f"{_MARK}-shot")
     engine.by_log(2).apply(work(neighbour.sql("create table n (a)")))
     engine.close()
     scratch = open_engine(directory / "expected")
     scratch.apply_system(work(LogMaker(0).database("create_database", "victim")))
     scratch.by_log(1).apply(work(*entries))
-    digest = scratch.by_log(1).content_digest()[1]
+    digest = scratch.by_log(1).upkeep.content_digest()[1]
     scratch.close()
     return directory, entries, neighbour.index, digest
 
@@ -217,7 +234,7 @@ def _use_neighbour(world: World) -> None:
     made = world.neighbour.sql("insert into n values (1)")
     neighbour = world.engine.by_log(2)
     assert [outcome.sqlstate for outcome in neighbour.apply(work(made))] == [""]
-    assert len(neighbour.read(shaped("select count(*) from n"), (), START_MS).rows) == 1
+    assert len(neighbour.reads.read(shaped("select count(*) from n"), (), START_MS).rows) == 1
 
 
 def run(
@@ -271,13 +288,13 @@ def _heal(world: World, call: str, digest: bytes) -> None:
     for _ in range(2):
         try:
             world.victim.apply(work(*world.entries))
-            if world.victim.content_digest()[1] == digest:
+            if world.victim.upkeep.content_digest()[1] == digest:
                 break
         except StorageFault as fault:
             assert fault.is_damage, fault
         world.victim.set_aside("fenced")
     assert world.victim.applied_index == _LAST
-    assert world.victim.content_digest()[1] == digest
+    assert world.victim.upkeep.content_digest()[1] == digest
     assert rows_of(world.victim, "select a from u") == [(5,)]
 
 
@@ -330,14 +347,14 @@ def test_a_node_starts_without_a_database_that_cannot_be_read(
         world = World(memory_path, engine, entries, LogMaker(2))
         world.neighbour.index = index
         _use_neighbour(world)
-        assert (world.victim.state, world.victim.is_loaded) == (NodeState.STALLED, False)
+        assert (world.victim.state, world.victim.file.is_loaded) == (NodeState.STALLED, False)
         for use in (lambda: rows_of(world.victim, "select a from u"), lambda: world.victim.apply(work(*entries))):
             with pytest.raises(StorageFault):
                 use()
     with pytest.raises(StorageFault):
         rows_of(world.victim, "select a from u")
     world.victim.apply(work(*entries))
-    assert (world.victim.applied_index, world.victim.content_digest()[1]) == (_LAST, digest)
+    assert (world.victim.applied_index, world.victim.upkeep.content_digest()[1]) == (_LAST, digest)
     assert rows_of(world.victim, "select a from u") == [(5,)]
     engine.close()
 

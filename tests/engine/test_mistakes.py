@@ -165,7 +165,7 @@ def test_a_cascade_past_its_limit_leaves_nothing_behind(tmp_path: Path, log: Log
         "insert into c values (2000, null)",
     )
     outcomes = database.apply(work(*(log.statement(split(text)) for text in texts)))
-    found = list(database.read(split("select count(*), max(id) from c"), (), START_MS).rows)
+    found = list(database.reads.read(split("select count(*), max(id) from c"), (), START_MS).rows)
     engine.close()
     assert outcomes[2].sqlstate in ("54001", "23505")
     assert (outcomes[2].sqlstate == "54001") == (not change.startswith("update"))

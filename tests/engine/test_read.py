@@ -63,12 +63,12 @@ def everything(stream: RelationStream, pages: int = 3) -> list[list[object]]:
 @pytest.mark.usefixtures("no_watchdog")
 def test_values_come_out_as_the_protocol_has_them(database: Database) -> None:
     sql = "select 2.0 as a, 2.5 as b, 1e300 as c, null as d, 'x' as e, 1 as is_f, null as is_g, 9007199254740993.0 as h"
-    relation = database.read(shaped(sql), (), START_MS)
+    relation = database.reads.read(shaped(sql), (), START_MS)
     row = relation.rows[0]
     assert [*row] == [2, 2.5, 1e300, None, "x", True, None, 9007199254740992.0]
     assert [type(value) for value in row] == [int, float, float, type(None), str, bool, type(None), float]
     with pytest.raises(SqlError, match="out_of_range"):
-        database.read(shaped("select 1e308 * 10 as a"), (), START_MS)
+        database.reads.read(shaped("select 1e308 * 10 as a"), (), START_MS)
 
 
 def test_many_rows_convert_like_one(database: Database) -> None:
@@ -78,7 +78,7 @@ def test_many_rows_convert_like_one(database: Database) -> None:
 
 @pytest.mark.usefixtures("no_watchdog")
 def test_a_read_names_the_index_it_saw(filled: Database, log: LogMaker) -> None:
-    relation = filled.read(shaped("select a, b from t where a = ?1", 7), (), START_MS)
+    relation = filled.reads.read(shaped("select a, b from t where a = ?1", 7), (), START_MS)
     assert (relation.rows, relation.index, relation.name) == ([(7, "name 7")], filled.applied_index, "t")
     assert orjson.loads(relation.columns_json) == [{"name": "a", "origin": "t"}, {"name": "b", "origin": "t"}]
 
@@ -94,7 +94,7 @@ def test_the_index_is_exact_while_writes_go_on(filled: Database, log: LogMaker) 
             filled.apply(work(*(log.sql("update one set a = ?1", log.index + 1) for _ in range(3))))
 
     def check() -> None:
-        relation = filled.read(shaped("select a from one"), (), START_MS)
+        relation = filled.reads.read(shaped("select a from one"), (), START_MS)
         assert relation.rows[0][0] == relation.index
 
     writer = threading.Thread(target=write)
@@ -110,27 +110,27 @@ def test_the_index_is_exact_while_writes_go_on(filled: Database, log: LogMaker) 
 
 @pytest.mark.usefixtures("no_watchdog")
 def test_no_read_can_write(filled: Database) -> None:
-    reader = filled.read(shaped("select 1 as a"), (), START_MS)
+    reader = filled.reads.read(shaped("select 1 as a"), (), START_MS)
     assert reader.rows == [(1,)]
     with pytest.raises(StorageFault, match="readonly"):
-        filled.read(shaped("with x(a) as (select 1) insert into t values (1, 2)"), (), START_MS)
+        filled.reads.read(shaped("with x(a) as (select 1) insert into t values (1, 2)"), (), START_MS)
 
 
 def test_a_long_read_leaves_the_hub_and_is_remembered(filled: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(Overrun):
-        filled.read(shaped("select count(*) as a from t x, t y, t z"), (), START_MS)
+        filled.reads.read(shaped("select count(*) as a from t x, t y, t z"), (), START_MS)
     with monkeypatch.context() as patched:
         # No second try on the hub: SQLite is not asked at all.
         patched.delattr(HubReader, "rows")
         patched.delattr(HubReader, "rows_at")
         with pytest.raises(Overrun):
-            filled.read(shaped("select count(*) as a from t x, t y, t z"), (), START_MS)
+            filled.reads.read(shaped("select count(*) as a from t x, t y, t z"), (), START_MS)
     assert rows_of(filled, "select a from t where a = 3") == [(3,)]
 
 
 def test_an_interrupt_that_comes_late_is_not_the_next_read_s(filled: Database) -> None:
     """The watchdog may hit what the reader asks for itself, between two reads: that is simply asked again."""
-    reader, hits = HubReader(filled.path, Watchdog()), [0]
+    reader, hits = HubReader(filled.file.path, Watchdog()), [0]
 
     def late() -> bool:
         hits[0] += 1
@@ -149,7 +149,7 @@ def test_an_interrupt_that_comes_late_is_not_the_next_read_s(filled: Database) -
 def test_the_watchdog_ends_what_no_progress_handler_sees(filled: Database) -> None:
     watchdog = Watchdog()
     watchdog.start()
-    connection = open_reader(filled.path, EntryContext())
+    connection = open_reader(filled.file.path, EntryContext())
     try:
         for _ in range(3):
             watchdog.begin(connection)
@@ -175,7 +175,7 @@ def test_the_watchdog_outlives_a_thread_that_it_watched(filled: Database) -> Non
 
     watchdog._watch_read = look  # type: ignore[method-assign]
     watchdog.start()
-    connection = open_reader(filled.path, EntryContext())
+    connection = open_reader(filled.file.path, EntryContext())
     try:
         reader = threading.Thread(target=watchdog.begin, args=(connection,))
         reader.start()
@@ -193,8 +193,8 @@ def test_the_watchdog_outlives_a_thread_that_it_watched(filled: Database) -> Non
 def test_too_many_rows_for_the_hub_stream_in_pages(filled: Database) -> None:
     query = shaped("select a, b from t")
     with pytest.raises(Overrun):
-        filled.read(query, (), START_MS)
-    stream = filled.stream(query, (), START_MS)
+        filled.reads.read(query, (), START_MS)
+    stream = filled.reads.stream(query, (), START_MS)
     first = stream.fetch(2)
     assert [page.rows for page in first] == [200, 200]
     assert (stream.index, stream.name, stream.finished) == (filled.applied_index, "t", False)
@@ -203,7 +203,7 @@ def test_too_many_rows_for_the_hub_stream_in_pages(filled: Database) -> None:
 
 @pytest.mark.parametrize("rows", [0, 1, 199, 200, 201, 400])
 def test_finished_is_exact(filled: Database, rows: int) -> None:
-    stream = filled.stream(shaped(f"select a from t where a < {rows}"), (), START_MS)
+    stream = filled.reads.stream(shaped(f"select a from t where a < {rows}"), (), START_MS)
     pages = []
     while not stream.finished:
         pages += stream.fetch(1)
@@ -213,22 +213,22 @@ def test_finished_is_exact(filled: Database, rows: int) -> None:
 
 
 def test_a_stream_keeps_its_state_and_a_spool_gives_it_up(filled: Database, log: LogMaker) -> None:
-    stream = filled.stream(shaped("select a from t"), (), START_MS)
+    stream = filled.reads.stream(shaped("select a from t"), (), START_MS)
     stream.fetch(1)
     filled.apply(work(log.sql("delete from t")))
-    filled.checkpoint()
-    assert filled.durable_index < filled.applied_index
+    filled.upkeep.checkpoint()
+    assert filled.file.durable_index < filled.applied_index
     stream.spool()
-    assert filled.checkpoint() == filled.applied_index
+    assert filled.upkeep.checkpoint() == filled.applied_index
     assert len(everything(stream)) == 4800
-    assert not list(filled.path.parent.glob("tmp*"))
+    assert not list(filled.file.path.parent.glob("tmp*"))
 
 
 def test_a_result_past_its_limit_is_refused(tmp_path: Path, log: LogMaker) -> None:
     engine = open_engine(tmp_path / "small", TestLimits(result_bytes=1000))
     try:
         database = open_database(engine)
-        stream = database.stream(shaped(ENDLESS), (), START_MS)
+        stream = database.reads.stream(shaped(ENDLESS), (), START_MS)
         with pytest.raises(SqlError, match="result_too_large"):
             stream.spool()
     finally:
@@ -239,10 +239,10 @@ def test_rows_in_literals_end_at_their_limit(filled: Database) -> None:
     """Exactly there, what stands between two rows included; of rows without end no more are asked for."""
     ten = shaped("select a from t where a < 10")
     whole = "(0), (1), (2), (3), (4), (5), (6), (7), (8), (9)"
-    stream = filled.stream(ten, (), START_MS, len(whole))
+    stream = filled.reads.stream(ten, (), START_MS, len(whole))
     assert ", ".join(row[0] for row in everything(stream)) == whole
     for query, limit in ((ten, len(whole) - 1), (shaped(ENDLESS), 1000), (shaped(ENDLESS), 1)):
-        stream = filled.stream(query, (), START_MS, limit)
+        stream = filled.reads.stream(query, (), START_MS, limit)
         with pytest.raises(SqlError, match="copy_too_large"):
             everything(stream)
 
@@ -250,7 +250,7 @@ def test_rows_in_literals_end_at_their_limit(filled: Database) -> None:
 def test_a_stream_ends_at_the_statement_limit(tmp_path: Path) -> None:
     engine = open_engine(tmp_path / "quick", TestLimits(statement_seconds=0.05))
     try:
-        stream = open_database(engine).stream(
+        stream = open_database(engine).reads.stream(
             shaped(ENDLESS.replace("select i from", "select count(*) as a from")), (), START_MS
         )
         with pytest.raises(SqlError, match="statement_timeout"):
@@ -260,7 +260,7 @@ def test_a_stream_ends_at_the_statement_limit(tmp_path: Path) -> None:
 
 
 def test_a_stream_can_be_cancelled_from_another_thread(filled: Database) -> None:
-    stream = filled.stream(shaped(ENDLESS.replace("select i from", "select count(*) as a from")), (), START_MS)
+    stream = filled.reads.stream(shaped(ENDLESS.replace("select i from", "select count(*) as a from")), (), START_MS)
     errors: list[SqlError] = []
 
     def run() -> None:
@@ -283,21 +283,21 @@ def test_a_stream_can_be_cancelled_from_another_thread(filled: Database) -> None
 def test_a_slow_shape_that_turned_quick_comes_back_to_the_hub(filled: Database, log: LogMaker) -> None:
     query = shaped("select a from t where b > 'name'")
     with pytest.raises(Overrun):
-        filled.read(query, (), START_MS)
+        filled.reads.read(query, (), START_MS)
     filled.apply(work(log.sql("delete from t where a > 5")))
-    everything(filled.stream(query, (), START_MS))
-    assert len(filled.read(query, (), START_MS).rows) == 6
+    everything(filled.reads.stream(query, (), START_MS))
+    assert len(filled.reads.read(query, (), START_MS).rows) == 6
 
 
 def test_a_long_read_of_one_row_is_remembered(filled: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """All its work is done before its first row is there; after its stream it does not begin on the hub again."""
     query = shaped("select sum(x.a + y.a) from t x, t y where x.a < 300")
     with pytest.raises(Overrun):
-        filled.read(query, (), START_MS)
-    everything(filled.stream(query, (), START_MS))
+        filled.reads.read(query, (), START_MS)
+    everything(filled.reads.stream(query, (), START_MS))
     monkeypatch.setattr(HubReader, "rows", lambda *_: pytest.fail("it began on the hub"))
     with pytest.raises(Overrun):
-        filled.read(query, (), START_MS)
+        filled.reads.read(query, (), START_MS)
 
 
 @pytest.mark.usefixtures("no_watchdog")
@@ -308,11 +308,11 @@ def test_waiting_for_a_processor_makes_no_shape_slow(
     """A read that overran once, and whose stream then stands in line beside a long write, comes back to the hub; one
     whose stream works for as long does not."""
     query = shaped("select a from t where a = 7")
-    filled.read(query, (), START_MS)
-    for hot in filled.seen.hot.values():
+    filled.reads.read(query, (), START_MS)
+    for hot in filled.file.committed.hot.values():
         hot.shape.slow = True
     with pytest.raises(Overrun):
-        filled.read(query, (), START_MS)
+        filled.reads.read(query, (), START_MS)
     page = RelationStream._page
 
     def late(self: RelationStream, cursor: Iterator[Row]) -> Page:
@@ -323,14 +323,14 @@ def test_waiting_for_a_processor_makes_no_shape_slow(
         return page(self, cursor)
 
     monkeypatch.setattr(RelationStream, "_page", late)
-    stream = filled.stream(query, (), START_MS)
+    stream = filled.reads.stream(query, (), START_MS)
     stream.fetch(1)
     stream.close()
     if is_work:
         with pytest.raises(Overrun):
-            filled.read(query, (), START_MS)
+            filled.reads.read(query, (), START_MS)
     else:
-        assert filled.read(query, (), START_MS).rows == [(7,)]
+        assert filled.reads.read(query, (), START_MS).rows == [(7,)]
 
 
 @pytest.mark.parametrize("is_work", [False, True])
@@ -341,8 +341,8 @@ def test_a_read_that_the_machine_held_up_comes_back_to_the_hub(
     monkeypatch.setattr(watching, "_REAL_LIMIT_SECONDS", float("inf") if is_work else 0.01)
     query = shaped("select a from t where a = 7 and held()")
     rows_of(filled, "select a from t where a = 7")
-    assert filled.seen.reader is not None
-    connection, calls = filled.seen.reader._connection, [0]
+    assert filled.file.committed.reader is not None
+    connection, calls = filled.file.committed.reader._connection, [0]
 
     def held() -> bool:
         calls[0] += 1
@@ -353,13 +353,13 @@ def test_a_read_that_the_machine_held_up_comes_back_to_the_hub(
 
     connection.create_scalar_function("held", held)
     with pytest.raises(Overrun):
-        filled.read(query, (), START_MS)
+        filled.reads.read(query, (), START_MS)
     monkeypatch.setattr(watching, "_REAL_LIMIT_SECONDS", float("inf"))
     if is_work:
         with pytest.raises(Overrun):
-            filled.read(query, (), START_MS)
+            filled.reads.read(query, (), START_MS)
     else:
-        assert filled.read(query, (), START_MS).rows == [(7,)]
+        assert filled.reads.read(query, (), START_MS).rows == [(7,)]
     assert calls[0] == (1 if is_work else 2)
 
 
@@ -373,6 +373,6 @@ def test_many_databases_share_few_connections(engine: Engine) -> None:
             if database.applied_index == 0:
                 database.apply(work(log.sql("create table t (a)"), log.sql("insert into t values (?1)", n)))
             assert rows_of(database, "select a from t") == [(n,)]
-    opened = [d for d in engine.databases().values() if d.seen.reader is not None]
-    writers = [d for d in engine.databases().values() if d._applier is not None]
+    opened = [d for d in engine.databases().values() if d.file.committed.reader is not None]
+    writers = [d for d in engine.databases().values() if d.writer._open is not None]
     assert (len(opened), len(writers)) == (4, 4)

@@ -50,7 +50,7 @@ def test_an_unknown_database_names_the_nearest(engine: Engine) -> None:
 
 
 def test_a_checkpoint_makes_all_of_it_durable(database: Database, log: LogMaker) -> None:
-    assert database.checkpoint() == 0
+    assert database.upkeep.checkpoint() == 0
     database.apply(work(log.sql("create table t (a)"), log.sql("insert into t values (1)")))
-    assert database.durable_index == 0
-    assert database.checkpoint() == 2
+    assert database.file.durable_index == 0
+    assert database.upkeep.checkpoint() == 2

@@ -130,7 +130,7 @@ def test_a_mistake_in_the_details_costs_the_details_alone(
 def test_looking_for_the_details_costs_no_steps(database: Database, log: LogMaker) -> None:
     """A refusal near its step limit must not end as step_limit on the node that looked longer."""
     run(database, log, "CREATE TABLE p (id ISA PRIMARY KEY)", "CREATE TABLE c (x ISA REFERENCES p(id))")
-    steps = database._lent()._steps
+    steps = database.writer.take().applier._steps
     steps.begin(1)
     with steps.paused():
         assert not any(steps._tick() for _ in range(10))
@@ -170,8 +170,8 @@ def test_a_mistake_of_dirkdb_ends_the_entry_and_not_the_database(tmp_path: Path,
             )
         )
         assert [each.sqlstate for each in outcomes] == ["", "XX000", "XX000", "XX000", ""]
-        assert list(database.read(split("SELECT n FROM t"), (), START_MS).rows) == [(2,)]
-        names = database._lent().connection.execute("SELECT name FROM sqlite_schema WHERE name = 'odd'").fetchall()
-        assert names == []
+        assert list(database.reads.read(split("SELECT n FROM t"), (), START_MS).rows) == [(2,)]
+        connection = database.writer.take().connection
+        assert connection.execute("SELECT name FROM sqlite_schema WHERE name = 'odd'").fetchall() == []
     finally:
         engine.close()

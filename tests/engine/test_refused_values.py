@@ -62,7 +62,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Databas
 )  # fmt: skip
 def test_the_value_is_named(database: tuple[Database, LogMaker], text: str, args: Args, said: str) -> None:
     opened, log = database
-    before = opened.content_digest()[1]
+    before = opened.upkeep.content_digest()[1]
     (outcome,) = opened.apply(work(log.statement(split(text), args=args)))
     error = outcome.error()
     if not said:
@@ -70,4 +70,4 @@ def test_the_value_is_named(database: tuple[Database, LogMaker], text: str, args
         return
     assert error is not None
     assert said in render(error, "en")
-    assert opened.content_digest()[1] == before
+    assert opened.upkeep.content_digest()[1] == before

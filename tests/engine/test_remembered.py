@@ -93,19 +93,19 @@ def _said(way: object, database: Database, text: str) -> list[Row] | str:
 
 def _short(database: Database, text: str) -> list[Row]:
     with suppress(Overrun):
-        return list(database.read(split(text), (), START_MS).rows)
+        return list(database.reads.read(split(text), (), START_MS).rows)
     return _long(database, text)
 
 
 def _known(database: Database, text: str) -> list[Row]:
     _short(database, text)
-    settled = database.settled(split(text))
-    found = database.again(settled) if settled is not None else None
+    settled = database.reads.settled(split(text))
+    found = database.reads.again(settled) if settled is not None else None
     return found[1] if found is not None else _short(database, text)
 
 
 def _long(database: Database, text: str) -> list[Row]:
-    stream = database.stream(split(text), (), START_MS)
+    stream = database.reads.stream(split(text), (), START_MS)
     try:
         found: list[Row] = []
         while not stream.finished:
@@ -117,10 +117,10 @@ def _long(database: Database, text: str) -> list[Row]:
 
 def _rehearsed(database: Database, text: str) -> list[Row]:
     """In a transaction that has changed something before."""
-    transaction = Transaction(database, 0, 1 << 20)
+    transaction = Transaction(database.base_state(), 0, 1 << 20)
     change = LoggedStatement(split("insert into x values (1)"), (), START_MS, 1)
-    database.change_in(transaction, transaction.written_as("", change))
-    answer = database.read_in(transaction, LoggedStatement(split(text), (), START_MS, 1))
+    database.writer.change_in(transaction, transaction.written_as("", change))
+    answer = database.writer.read_in(transaction, LoggedStatement(split(text), (), START_MS, 1))
     assert isinstance(answer, Relation)
     return list(answer.rows)
 

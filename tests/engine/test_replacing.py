@@ -25,7 +25,7 @@ def test_a_file_is_not_replaced_under_a_checkpoint(
         return checkpoint(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(checkpoints, "checkpoint", slow)
-    first = threading.Thread(target=database.checkpoint)
+    first = threading.Thread(target=database.upkeep.checkpoint)
     second = threading.Thread(target=database.set_aside, args=("fenced",))
     first.start()
     assert begun.wait(10)
@@ -35,5 +35,5 @@ def test_a_file_is_not_replaced_under_a_checkpoint(
     may_end.set()
     for thread in (first, second):
         thread.join(10)
-    assert (database.applied_index, database.durable_index) == (0, 0)
+    assert (database.applied_index, database.file.durable_index) == (0, 0)
     assert rows_of(database, "select count(*) from dirk_tables") == [(0,)]

@@ -71,7 +71,8 @@ def test_no_hole_of_the_index_is_touched(disk: Mount, leave: int) -> None:
         "import sys, os; from pathlib import Path; from tests.engine.on_full_disk import *\n"
         "place, leave = Path(sys.argv[1]), int(sys.argv[2])\n"
         "engine = open_engine(place / 'data', TestLimits(wal_bytes=256 * MIB)); database = open_database(engine)\n"
-        "log = LogMaker(1); database.apply(work(log.sql('create table t (a)'))); wal = Path(f'{database.path}-wal')\n"
+        "log = LogMaker(1); database.apply(work(log.sql('create table t (a)')))\n"
+        "wal = Path(f'{database.file.path}-wal')\n"
         "while wal.stat().st_size < 4056 * 4120: database.apply(work(log.sql('insert into t values (1)')))\n"
         "fill(place, leave)\n"
         "try:\n"
@@ -93,11 +94,11 @@ def test_pages_have_their_blocks_before_they_are_committed(tmp_path: Path, log: 
         rows = [(n, "x" * chance.randrange(3000)) for n in range(chance.randrange(200))]
         database.apply(work(log.statement(rows_shaped("insert into t values (?1, ?2)", rows))))
         pages = int(str(long_rows_of(database, "select page_count from pragma_page_count")[0][0]))
-        found = database.path.stat()
+        found = database.file.path.stat()
         assert found.st_size >= pages * 4096
         assert found.st_blocks * 512 >= pages * 4096
         if chance.random() < 0.3:
-            database.checkpoint()
+            database.upkeep.checkpoint()
     engine.close()
 
 
@@ -107,11 +108,11 @@ def test_a_file_of_its_own_is_read_by_all_connections_of_the_process(disk: Mount
     database = open_database(engine)
     database.apply(work(log.sql("create table t (a)"), log.sql("insert into t values (1)")))
     assert long_rows_of(database, "select a from t") == [(1,)]
-    digest = database.content_digest()
-    info = database.snapshot(place / "shot")
+    digest = database.upkeep.content_digest()
+    info = database.upkeep.snapshot(place / "shot")
     database.apply(work(log.sql("delete from t")))
     database.restore(place / "shot")
-    assert database.content_digest() == digest
+    assert database.upkeep.content_digest() == digest
     assert long_rows_of(database, "select a from t") == [(1,)]
     assert info.index == 2
     assert not list((place / "data").glob("*-shm"))

@@ -156,7 +156,7 @@ def test_every_function_gives_the_same_on_every_node(tmp_path: Path, entries: li
                 for first in range(0, len(entries), size)
                 for outcome in database.apply(work(*entries[first : first + size]))
             ]
-            digests.add(database.content_digest())
+            digests.add(database.upkeep.content_digest())
             outcomes.add(tuple((each.index, each.sqlstate, each.rows, each.digest) for each in found))
             assert not [(each.key, shape.text(_statement(entries, each.index))) for each in found if each.sqlstate]
             with closing(apsw.Connection(str(next(engine.directory.path.glob("db-*.sqlite"))))) as connection:

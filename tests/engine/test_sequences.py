@@ -32,7 +32,7 @@ def run(database: Database, *texts: str) -> None:
 
 def dumped(database: Database) -> list[str]:
     """Its dump's statements after USE."""
-    connection = open_reader(database.path, EntryContext())
+    connection = open_reader(database.file.path, EntryContext())
     try:
         connection.execute("BEGIN")
         return [text.rstrip(";") for text in list(statements(connection, "copy"))[2:]]
@@ -54,8 +54,8 @@ def test_a_dump_gives_no_number_twice(compiled_engine: Engine) -> None:
 def test_masters_that_would_number_differently_differ_in_their_digests(compiled_engine: Engine) -> None:
     database = open_database(compiled_engine)
     run(database, *MADE)
-    before = database.content_digest()[1]
-    with apsw.Connection(str(database.path)) as connection:
+    before = database.upkeep.content_digest()[1]
+    with apsw.Connection(str(database.file.path)) as connection:
         connection.execute("update dirk_sequence set value = 9 where name = 't'")
         assert content_digest(connection) != before
     connection.close()
@@ -65,7 +65,7 @@ def test_a_table_of_a_build_that_noted_no_numbers_goes_on(compiled_engine: Engin
     """Without its row, and without the table of the rows, it numbers after the highest that is there."""
     database = open_database(compiled_engine)
     run(database, *MADE)
-    path = database.path
+    path = database.file.path
     compiled_engine.close()
     with apsw.Connection(str(path)) as connection:
         connection.execute("drop trigger dirk_sequence_t; drop trigger dirk_sequence_bare; drop table dirk_sequence")
@@ -90,16 +90,16 @@ def test_what_is_computed_is_not_given_again_by_a_dump(compiled_engine: Engine) 
     rows = [(10, 2.5, "x", "x10", 5), (None, None, "y", None, None), (3, 0.75, None, None, 1.5)]
     assert rows_of(database, "select * from c") == rows_of(copy, "select * from c") == rows
     run(database, "update c set n = 11 where t = 'x'")
-    assert database.content_digest()[1] != copy.content_digest()[1]
+    assert database.upkeep.content_digest()[1] != copy.upkeep.content_digest()[1]
     run(copy, "update c set n = 11 where t = 'x'")
-    assert database.content_digest()[1] == copy.content_digest()[1]
+    assert database.upkeep.content_digest()[1] == copy.upkeep.content_digest()[1]
 
 
 def test_a_column_s_numbers_go_with_it(compiled_engine: Engine) -> None:
     """What is kept, and counts in the digest, is of tables that number: as if the column had never been."""
     database = open_database(compiled_engine)
     run(database, *MADE, "alter table t drop column id")
-    with apsw.Connection(str(database.path)) as connection:
+    with apsw.Connection(str(database.file.path)) as connection:
         assert records.read_sequences(connection).keys() == {"bare"}
     connection.close()
     run(database, "alter table t rename to former", MADE[0], "insert into t (a) values ('w')")

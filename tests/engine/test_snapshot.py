@@ -54,7 +54,7 @@ def test_batch_sizes_change_nothing(tmp_path: Path, seed: int) -> None:
         try:
             database = open_database(engine)
             outcomes = [o for at in range(0, len(entries), size) for o in database.apply(entries[at : at + size])]
-            results.append((outcomes, database.chain, database.content_digest()))
+            results.append((outcomes, database.position.chain, database.upkeep.content_digest()))
         finally:
             engine.close()
     assert results[0] == results[1] == results[2]
@@ -63,18 +63,19 @@ def test_batch_sizes_change_nothing(tmp_path: Path, seed: int) -> None:
 def test_a_snapshot_restores_on_another_node_and_goes_on_there(tmp_path: Path, database: Database) -> None:
     entries = work(*some_entries(4))
     database.apply(entries[:200])
-    info = database.snapshot(tmp_path / "shot")
+    info = database.upkeep.snapshot(tmp_path / "shot")
     assert SnapshotInfo.read(tmp_path / "shot") == info
     other = open_engine(tmp_path / "other")
     try:
         restored = open_database(other)
         restored.set_heard(1000)
         restored.restore(tmp_path / "shot")
-        assert (restored.applied_index, restored.chain.hex(), restored.heard_head) == (200, info.chain, 1000)
-        assert restored.durable_index == 200
-        assert restored.content_digest() == (200, bytes.fromhex(info.digest))
+        assert (restored.applied_index, restored.position.chain.hex()) == (200, info.chain)
+        assert restored.file.heard_head == 1000
+        assert restored.file.durable_index == 200
+        assert restored.upkeep.content_digest() == (200, bytes.fromhex(info.digest))
         assert restored.apply(entries[200:]) == database.apply(entries[200:])
-        assert restored.content_digest() == database.content_digest()
+        assert restored.upkeep.content_digest() == database.upkeep.content_digest()
     finally:
         other.close()
 
@@ -82,28 +83,28 @@ def test_a_snapshot_restores_on_another_node_and_goes_on_there(tmp_path: Path, d
 def test_a_restore_replaces_what_readers_see(tmp_path: Path, database: Database) -> None:
     entries = work(*some_entries(5))
     database.apply(entries[:3])
-    database.snapshot(tmp_path / "shot")
+    database.upkeep.snapshot(tmp_path / "shot")
     database.apply(entries[3:])
     count = len(rows_of(database, "select a from t"))
     database.restore(tmp_path / "shot")
     assert database.applied_index == 3
-    relation = database.read(shaped("select a from t"), (), 0)
+    relation = database.reads.read(shaped("select a from t"), (), 0)
     assert (relation.index, len(relation.rows) < count) == (3, True)
 
 
 def test_a_pin_stays_at_its_index_while_writes_go_on(tmp_path: Path, database: Database) -> None:
     entries = work(*some_entries(6))
     database.apply(entries[:100])
-    before = database.content_digest()
-    pin = database.pin()
+    before = database.upkeep.content_digest()
+    pin = database.upkeep.pin()
     database.apply(entries[100:])
-    database.checkpoint()
+    database.upkeep.checkpoint()
     try:
         assert (pin.index, pin.content_digest()) == before
         assert pin.snapshot(tmp_path / "shot").index == 100
     finally:
         pin.close()
-    assert database.checkpoint() == database.applied_index
+    assert database.upkeep.checkpoint() == database.applied_index
 
 
 @pytest.mark.parametrize("damage", ["cut", "flip", "header", "other log"])
@@ -111,7 +112,7 @@ def test_a_damaged_snapshot_is_refused_and_replaces_nothing(tmp_path: Path, engi
     database = open_database(engine)
     database.apply(work(*some_entries(7)))
     path = tmp_path / "shot"
-    database.snapshot(path)
+    database.upkeep.snapshot(path)
     content = bytearray(path.read_bytes())
     if damage == "cut":
         content = content[: len(content) // 2]
@@ -121,10 +122,10 @@ def test_a_damaged_snapshot_is_refused_and_replaces_nothing(tmp_path: Path, engi
         content[2:8] = b"formed"
     target = engine.create(2, "other") if damage == "other log" else database
     path.write_bytes(content)
-    digest = database.content_digest()
+    digest = database.upkeep.content_digest()
     with pytest.raises(SnapshotDamaged):
         target.restore(path)
-    assert database.content_digest() == digest
+    assert database.upkeep.content_digest() == digest
     assert not list(engine.directory.path.glob("*.partial"))
 
 
@@ -140,7 +141,7 @@ def test_a_lost_history_is_kept_beside_and_the_database_begins_again(database: D
 def test_a_trigger_added_behind_changes_the_digest(database: Database, log: LogMaker) -> None:
     """No row differs yet: but from the next insert on they will."""
     database.apply(work(log.sql("create table t (a)"), log.sql("insert into t values (1)")))
-    before = database.content_digest()
-    with closing(sqlite3.connect(database.path)) as connection, connection:
+    before = database.upkeep.content_digest()
+    with closing(sqlite3.connect(database.file.path)) as connection, connection:
         connection.execute("create trigger more after insert on t begin delete from t; end")
-    assert database.content_digest() != before
+    assert database.upkeep.content_digest() != before

@@ -106,29 +106,29 @@ def run(database: Database, *texts: str) -> list[Outcome]:
 
 def rows(database: Database, text: str) -> list[tuple[object, ...]]:
     """The rows of a query."""
-    return list(database.read(split(text), (), START_MS).rows)
+    return list(database.reads.read(split(text), (), START_MS).rows)
 
 
 @pytest.mark.parametrize("source", UNSOUND)
 def test_no_write_stores_text_that_is_none(database: Database, source: str) -> None:
     """Each form twice: the plan of the second is kept. Nothing of either is left behind."""
-    _, before = database.content_digest()
+    _, before = database.upkeep.content_digest()
     for form, column in WRITES:
         text = form.format(source)
         refused = run(database, text, text)
         found = [(each.sqlstate, each.key, each.params, each.tables) for each in refused]
         assert found == [("22021", "text_invalid", {"column": column}, ())] * 2, text
-    assert database.content_digest()[1] == before
+    assert database.upkeep.content_digest()[1] == before
     assert rows(database, "SELECT * FROM t") == [("é", 1)]
 
 
 @pytest.mark.parametrize("source", INFINITE)
 def test_no_write_stores_an_infinity(database: Database, source: str) -> None:
-    _, before = database.content_digest()
+    _, before = database.upkeep.content_digest()
     for form, _ in WRITES:
         text = form.format(source)
         assert [each.sqlstate for each in run(database, text, text)] == ["22003"] * 2, text
-    assert database.content_digest()[1] == before
+    assert database.upkeep.content_digest()[1] == before
 
 
 @pytest.mark.parametrize(("source", "value"), VALID)

@@ -28,7 +28,7 @@ def apply(database: Database, *texts: str) -> list[str]:
 
 
 def rows(database: Database, text: str) -> list[tuple[Any, ...]]:
-    return list(database.read(split(text), (), START_MS).rows)
+    return list(database.reads.read(split(text), (), START_MS).rows)
 
 
 def test_a_view_may_have_columns_called_true_and_false(database: Database) -> None:

@@ -82,17 +82,17 @@ def answers(database: Database) -> list[object]:
     for text in _READS:
         shaped = split(text)
         found += [_said(lambda shaped=shaped: _hub(database, shaped)) for _ in range(2)]
-        settled = database.settled(shaped)
-        found.append(settled and _said(lambda settled=settled: database.again(settled)))
+        settled = database.reads.settled(shaped)
+        found.append(settled and _said(lambda settled=settled: database.reads.again(settled)))
         found.append(_said(lambda shaped=shaped: _streamed(database, shaped)))
-        found.append(database.depends_on(shaped))
-    transaction = Transaction(database, 0, 1 << 20)
+        found.append(database.reads.depends_on(shaped))
+    transaction = Transaction(database.base_state(), 0, 1 << 20)
     for text in _WRITES:
         statement = LoggedStatement(split(text), (), START_MS, 1)
         kept = transaction.written_as(text, statement)
-        found.append(_said(lambda kept=kept: _result(database.change_in(transaction, kept))))
-        found.append(_said(lambda: database.read_in(transaction, LoggedStatement(split("select * from t")))))
-    database.forget_changes(transaction)
+        found.append(_said(lambda kept=kept: _result(database.writer.change_in(transaction, kept))))
+        found.append(_said(lambda: database.writer.read_in(transaction, LoggedStatement(split("select * from t")))))
+    database.writer.forget_changes(transaction)
     return found
 
 
@@ -106,12 +106,12 @@ def _said(ask: Callable[[], object]) -> object:
 
 
 def _hub(database: Database, shaped: object) -> object:
-    relation = database.read(shaped, (), START_MS)  # type: ignore[arg-type]
+    relation = database.reads.read(shaped, (), START_MS)  # type: ignore[arg-type]
     return relation.columns, list(relation.rows), relation.index
 
 
 def _streamed(database: Database, shaped: object) -> object:
-    with closing(database.stream(shaped, (), START_MS)) as stream:  # type: ignore[arg-type]
+    with closing(database.reads.stream(shaped, (), START_MS)) as stream:  # type: ignore[arg-type]
         return [page.rows_json for page in stream.fetch(5)], stream.columns, stream.index
 
 
@@ -135,7 +135,7 @@ def restore(database: Database, directory: Path) -> None:
 
 def restore_after_a_transaction(database: Database, directory: Path) -> None:
     """As `restore`, while a transaction still holds the old state."""
-    transaction = Transaction(database, 0, 1 << 20)
+    transaction = Transaction(database.base_state(), 0, 1 << 20)
     database.restore(_snapshot(directory))
     with pytest.raises(SqlError, match="transaction_lost"):
         transaction.renew()
@@ -155,24 +155,24 @@ def restored_in_place(database: Database, directory: Path) -> None:
     engine.open()
     other = open_database(engine)
     other.apply(work(*made(1)))
-    place = Place(1, "t", other.applied_index, other.chain, other.position.time_ms)
+    place = Place(1, "t", other.applied_index, other.position.chain, other.position.time_ms)
     engine.close()
-    reissue(other.path, place, directory / "again")
+    reissue(other.file.path, place, directory / "again")
     database.restore(directory / "again")
 
 
 def failed_restore(database: Database, directory: Path) -> None:
     """The disk refuses the new file when the old one is gone; the log's entries come instead."""
     snapshot = _snapshot(directory)
-    refused = database._shared.directory.put
+    refused = database.file.shared.directory.put
 
     def failing(*_: object) -> None:
         raise OSError(5, "no")
 
-    database._shared.directory.put = failing  # type: ignore[method-assign]
+    database.file.shared.directory.put = failing  # type: ignore[method-assign]
     with pytest.raises(StorageFault):
         database.restore(snapshot)
-    database._shared.directory.put = refused  # type: ignore[method-assign]
+    database.file.shared.directory.put = refused  # type: ignore[method-assign]
     assert database.applied_index == 0
     database.apply(work(*made(1)))
 
@@ -182,7 +182,7 @@ def _snapshot(directory: Path) -> Path:
     engine.open()
     other = open_database(engine)
     other.apply(work(*made(1)))
-    other.snapshot(directory / "shot")
+    other.upkeep.snapshot(directory / "shot")
     engine.close()
     return directory / "shot"
 
@@ -207,26 +207,26 @@ def test_nothing_of_a_state_outlives_it(
     pair: tuple[Database, Database], tmp_path: Path, replace: Callable[[Database, Path], None]
 ) -> None:
     database, fresh = pair
-    before = database.seen
+    before = database.file.committed
     first = answers(database)
     database.apply(work(*written()))
     replace(database, tmp_path)
-    assert database.seen is not before
+    assert database.file.committed is not before
     assert answers(database) == answers(fresh) != first
     outcomes = [each.apply(work(*written())) for each in (database, fresh)]
     assert [(o.digest, o.key, o.params) for o in outcomes[0]] == [(o.digest, o.key, o.params) for o in outcomes[1]]
-    assert database.content_digest() == fresh.content_digest()
+    assert database.upkeep.content_digest() == fresh.upkeep.content_digest()
     assert answers(database) == answers(fresh)
 
 
 def test_the_state_of_a_database_that_is_dropped_is_let_go_of(pair: tuple[Database, Database], tmp_path: Path) -> None:
     database, _ = pair
     answers(database)
-    before, reader = database.seen, database.seen.reader
+    before, reader = database.file.committed, database.file.committed.reader
     assert reader is not None
     database.drop()
     assert before.reader is None
-    assert database.seen is not before
-    assert not database.seen.hot
+    assert database.file.committed is not before
+    assert not database.file.committed.hot
     with pytest.raises(SqlError, match="unknown_database"):
-        database.read(split("select * from t"), (), START_MS)
+        database.reads.read(split("select * from t"), (), START_MS)

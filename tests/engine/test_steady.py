@@ -119,8 +119,8 @@ def test_a_snapshot_is_made_and_taken_in_a_step_at_a_time(
     rows = [chance.randbytes(_ROW_BYTES).hex() for _ in range(_STEPS * STEP_BYTES // _ROW_BYTES)]
     database: Database = open_database(engine)
     database.apply(work(log.sql("create table t (a)"), *(log.sql("insert into t values (?)", row) for row in rows)))
-    database.checkpoint()
-    info = database.snapshot(tmp_path / "shot")
+    database.upkeep.checkpoint()
+    info = database.upkeep.snapshot(tmp_path / "shot")
     database.restore(tmp_path / "shot")
     image, packed, taken = (
         [size for name, size in unsynced_bytes() if name == temporary]

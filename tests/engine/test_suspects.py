@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import time
@@ -51,7 +50,7 @@ def path(tmp_path: Path) -> Path:
     engine = open_compiled(tmp_path / "data")
     apply(engine, entries()[0])
     engine.close()
-    return open_database(engine).path
+    return open_database(engine).file.path
 
 
 @pytest.fixture
@@ -150,7 +149,7 @@ def _is_running(pid: int) -> bool:
 def die(engine: Engine) -> None:
     """What is left when a process is killed: the lock is gone, the mark that it ran is not."""
     assert engine.directory._lock is not None
-    os.close(engine.directory._lock)
+    engine.directory._lock.release()
     engine.directory._lock = None
 
 
@@ -226,7 +225,7 @@ def test_kills_from_outside_however_many_leave_nothing_behind(
     assert apply(engine, second) == 2
     assert not engine.directory.marker(1).exists()
     engine.close()
-    assert open_compiled(engine.directory.path).by_log(1)._careful is None
+    assert open_compiled(engine.directory.path).by_log(1).file.careful is None
 
 
 def test_a_marker_of_what_is_behind_goes(tmp_path: Path) -> None:
@@ -245,7 +244,7 @@ def test_a_state_that_is_replaced_takes_the_marker_with_it(tmp_path: Path) -> No
     engine = open_compiled(tmp_path / "data")
     for entry in entries():
         apply(engine, entry)
-    open_database(engine).snapshot(tmp_path / "state.zst")
+    open_database(engine).upkeep.snapshot(tmp_path / "state.zst")
     open_database(engine).set_aside("fenced")
     engine.directory.marker(1).write_text("2 2\n")
     engine = again(engine)
@@ -290,6 +289,6 @@ def test_what_a_person_had_skipped_is_not_tried_out(
 
 def careful(database: Database) -> CarefulApply:
     """How it applies what comes first."""
-    found = database._careful
+    found = database.file.careful
     assert found is not None
     return found

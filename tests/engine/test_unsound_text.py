@@ -44,7 +44,7 @@ def test_a_write_that_meets_it_is_refused_and_the_next_goes_on(database: Databas
         work(log.statement(split(f"INSERT INTO n VALUES ({source})")), log.statement(split("INSERT INTO n VALUES (7)")))
     )
     assert (refused.sqlstate, refused.tables, after.sqlstate) == ("22021", (), "")
-    assert database.read(split("SELECT a FROM n"), (), START_MS).rows == [(7,)]
+    assert database.reads.read(split("SELECT a FROM n"), (), START_MS).rows == [(7,)]
 
 
 @pytest.mark.parametrize("source", SOURCES)
@@ -54,10 +54,10 @@ def test_a_read_of_it_says_so_and_the_next_sees_the_newest_state(database: Datab
     log.index = database.applied_index
     for number in range(3):
         with pytest.raises(SqlError) as refused:
-            database.read(split(f"SELECT a FROM t UNION ALL SELECT {source}"), (), START_MS)
+            database.reads.read(split(f"SELECT a FROM t UNION ALL SELECT {source}"), (), START_MS)
         assert refused.value.sqlstate == "22021"
         database.apply(work(log.statement(split(f"INSERT INTO n VALUES ({number})"))))
-        found = database.read(split("SELECT count(*) FROM n"), (), START_MS)
+        found = database.reads.read(split("SELECT count(*) FROM n"), (), START_MS)
         assert (found.rows, found.index) == ([(number + 1,)], database.applied_index)
 
 
@@ -68,7 +68,7 @@ def test_of_a_long_refused_value_the_beginning_is_kept(database: Database) -> No
     assert refused.sqlstate == "23514"
     shown = str(refused.params["value"])
     assert shown.startswith('"xxx') and shown.endswith("…") and len(shown) < 300
-    rows = database.read(split("SELECT count(*) FROM t"), (), START_MS).rows
+    rows = database.reads.read(split("SELECT count(*) FROM t"), (), START_MS).rows
     assert rows == [(1,)]
 
 
@@ -107,4 +107,4 @@ def test_a_change_that_returns_it_is_refused_and_the_next_goes_on(unique: Databa
     sqlstate = "22003" if source == "1e308 * 10" else "22021"
     assert (refused.sqlstate, refused.tables, after.sqlstate) == (sqlstate, (), "")
     assert (both.sqlstate, both.tables) == (sqlstate, ())
-    assert unique.read(split("SELECT k, v FROM u"), (), START_MS).rows == [(1, 1), (2, 2), (3, 3), (99, 1)]
+    assert unique.reads.read(split("SELECT k, v FROM u"), (), START_MS).rows == [(1, 1), (2, 2), (3, 3), (99, 1)]

@@ -57,7 +57,7 @@ def seed() -> int:
 @contextmanager
 def foreign(database: Database, mode: str) -> Iterator[subprocess.Popen[bytes]]:
     """Another process that reads the file."""
-    words = [sys.executable, str(_FOREIGN), str(database.path), mode]
+    words = [sys.executable, str(_FOREIGN), str(database.file.path), mode]
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"reading\n"
@@ -106,7 +106,7 @@ def write_much(database: Database, log: LogMaker, chance: random.Random, total_b
 def stream_all(database: Database, sql: str, is_over: Callable[[], bool]) -> None:
     """Read by streams, one after the other without a pause, some page by page."""
     while not is_over():
-        stream = database.stream(shaped(sql), (), START_MS)
+        stream = database.reads.stream(shaped(sql), (), START_MS)
         try:
             while not stream.finished and not is_over():
                 stream.fetch(1)
@@ -119,7 +119,7 @@ def stream_all(database: Database, sql: str, is_over: Callable[[], bool]) -> Non
 def pin_all(database: Database, chance: random.Random, is_over: Callable[[], bool]) -> None:
     """Digests of pinned states, some of which wait for their thread first."""
     while not is_over():
-        pin = database.pin()
+        pin = database.upkeep.pin()
         try:
             threading.Event().wait(chance.random() / 10)
             pin.content_digest()
@@ -151,7 +151,7 @@ def test_readers_that_never_pause_do_not_make_the_wal_grow(
 def test_a_batch_is_split_well_below_the_bound(tmp_path: Path, log: LogMaker) -> None:
     with small(tmp_path / "data", log) as database:
         batch = [change(log, n % 10 * 100, 100) for n in range(100)]
-        stream = database.stream(shaped("select a from t"), (), START_MS)
+        stream = database.reads.stream(shaped("select a from t"), (), START_MS)
         stream.fetch(1)
         assert len(database.apply(batch)) == 100
         assert wal_bytes(database) <= MOST_BYTES + 100 * 4120
@@ -173,14 +173,15 @@ def test_the_bound_never_decides_how_an_entry_ends(tmp_path: Path, seed: int) ->
                 batch += work(log.sql(f"insert into t values ({twice}, 'again')"))
                 batch += work(log.statement(rows_shaped("insert into t values (?1, ?2)", [(n, "") for n in (-1, 5)])))
                 outcomes += [(one.index, one.sqlstate, one.digest) for one in database.apply(batch)]
-            ends.append((outcomes, database.chain, long_rows_of(database, "select count(*), sum(length(b)) from t")))
+            rows = long_rows_of(database, "select count(*), sum(length(b)) from t")
+            ends.append((outcomes, database.position.chain, rows))
     assert ends[0] == ends[1]
 
 
 def test_a_long_query_runs_again_on_the_newer_state(tmp_path: Path, log: LogMaker, seed: int) -> None:
     """Nothing of it was given away: it is not ended, and tells the index of the state that it has read at last."""
     with small(tmp_path / "data", log) as database:
-        stream = database.stream(shaped("select count(*) from t a, t b where length(a.b) > 0"), (), START_MS)
+        stream = database.reads.stream(shaped("select count(*) from t a, t b where length(a.b) > 0"), (), START_MS)
         stream.open()
         before = stream.index
         write_much(database, log, random.Random(seed), 3 * MOST_BYTES)
@@ -192,7 +193,7 @@ def test_a_long_query_runs_again_on_the_newer_state(tmp_path: Path, log: LogMake
 @pytest.mark.usefixtures("patient")
 def test_a_query_under_way_for_long_lets_the_writer_go_on(tmp_path: Path, log: LogMaker, seed: int) -> None:
     with small(tmp_path / "data", log) as database:
-        stream = database.stream(shaped(ENDLESS), (), START_MS)
+        stream = database.reads.stream(shaped(ENDLESS), (), START_MS)
         cancelled: list[str] = []
 
         def run(_: Callable[[], bool]) -> None:
@@ -209,7 +210,7 @@ def test_a_query_under_way_for_long_lets_the_writer_go_on(tmp_path: Path, log: L
 
 def test_a_read_of_which_pages_were_given_ends_with_57014(tmp_path: Path, log: LogMaker, seed: int) -> None:
     with small(tmp_path / "data", log) as database:
-        stream = database.stream(shaped("select a.a from t a, t b, t c"), (), START_MS)
+        stream = database.reads.stream(shaped("select a.a from t a, t b, t c"), (), START_MS)
         stream.fetch(1)
         write_much(database, log, random.Random(seed), 3 * MOST_BYTES)
         with pytest.raises(SqlError) as ended:
@@ -220,7 +221,7 @@ def test_a_read_of_which_pages_were_given_ends_with_57014(tmp_path: Path, log: L
 
 def test_a_read_that_is_nearly_over_is_drained_before_it_must_end(tmp_path: Path, log: LogMaker, seed: int) -> None:
     with small(tmp_path / "data", log) as database:
-        stream = database.stream(shaped("select a from t"), (), START_MS)
+        stream = database.reads.stream(shaped("select a from t"), (), START_MS)
         pages = stream.fetch(1)
         chance = random.Random(seed)
         while not stream._is_hurried:
@@ -240,10 +241,10 @@ def test_the_writer_waits_for_a_read_that_can_be_drained(
     monkeypatch.setattr(wal, "_DRAIN_SECONDS", 60)
     monkeypatch.setattr(wal, "_LAST_PAUSES", (0.02,) * 3000)
     with small(tmp_path / "data", log) as database:
-        stream = database.stream(shaped("select a from t"), (), START_MS)
+        stream = database.reads.stream(shaped("select a from t"), (), START_MS)
         pages = stream.fetch(1)
         with threads(lambda _: write_much(database, log, random.Random(seed), 3 * MOST_BYTES)):
-            while not database._wal.entrance.locked():
+            while not database.file.wal.entrance.locked():
                 time.sleep(0.001)
             while not stream.finished:
                 pages += stream.fetch(1)
@@ -254,7 +255,7 @@ def test_the_writer_waits_for_a_read_that_can_be_drained(
 def test_a_first_page_that_comes_while_its_state_is_overtaken_is_read_anew(tmp_path: Path, log: LogMaker) -> None:
     """Whichever comes first, the page or the end of its state: nothing is given of a read that can't go on."""
     with small(tmp_path / "data", log) as database:
-        stream = database.stream(shaped("select a from t"), (), START_MS)
+        stream = database.reads.stream(shaped("select a from t"), (), START_MS)
         encode, overtaken = stream._encode, list[bool]()
 
         def encode_late(pages: int) -> list[Page]:
@@ -279,14 +280,14 @@ def test_a_state_that_is_overtaken_is_read_anew_and_at_last_first(tmp_path: Path
     """A pin is gone when the WAL is full; one that goes first has the entries wait, and they go on when it ends."""
     with small(tmp_path / "data", log) as database:
         chance = random.Random(seed)
-        pin = database.pin()
+        pin = database.upkeep.pin()
         write_much(database, log, chance, 3 * MOST_BYTES)
         with pytest.raises(Overtaken):
             pin.content_digest()
         with pytest.raises(Overtaken):
             pin.snapshot(tmp_path / "shot")
         pin.close()
-        first = database.pin(is_first=True)
+        first = database.upkeep.pin(is_first=True)
         batch = [change(log, chance.randrange(ROWS)) for _ in range(400)]
         with pytest.raises(EntriesWait):
             database.apply(batch)
@@ -328,12 +329,12 @@ def test_a_snapshot_begins_again_until_it_is_made(
 
         copy = Pin._copy
         monkeypatch.setattr(Pin, "_copy", copying)
-        info = database.snapshot(tmp_path / "shot")
+        info = database.upkeep.snapshot(tmp_path / "shot")
         assert tries == [2, 1]
         assert info.index < left[-1].entry.index
         assert len(database.apply(left)) == len(left)
         database.restore(tmp_path / "shot")
-        assert database.content_digest() == (info.index, bytes.fromhex(info.digest))
+        assert database.upkeep.content_digest() == (info.index, bytes.fromhex(info.digest))
 
 
 def test_a_reader_of_another_process_that_lasts_stops_the_writer_and_is_named(tmp_path: Path, log: LogMaker) -> None:
@@ -352,22 +353,22 @@ def test_a_reader_of_another_process_that_lasts_stops_the_writer_and_is_named(tm
 def test_a_transaction_that_was_rolled_back_leaves_no_large_wal(tmp_path: Path, log: LogMaker) -> None:
     """What it wrote is its own, as an entry's pages are; with the next entry, or a checkpoint, the file is small."""
     with small(tmp_path / "data", log) as database:
-        transaction = Transaction(database, 0, 1 << 20)
+        transaction = Transaction(database.base_state(), 0, 1 << 20)
         for _ in range(3):
             statement = LoggedStatement(shaped("update t set b = b || b"), (), START_MS, 1)
-            database.change_in(transaction, transaction.written_as("", statement))
+            database.writer.change_in(transaction, transaction.written_as("", statement))
         assert wal_bytes(database) > 2 * MOST_BYTES
-        database.forget_changes(transaction)
-        database.checkpoint()
+        database.writer.forget_changes(transaction)
+        database.upkeep.checkpoint()
         assert wal_bytes(database) <= MOST_BYTES // 4
         assert long_rows_of(database, "select max(length(b)) from t") == [(TEXT_CHARACTERS,)]
 
 
 def test_an_entry_after_a_large_transaction_shrinks_the_wal(tmp_path: Path, log: LogMaker) -> None:
     with small(tmp_path / "data", log) as database:
-        transaction = Transaction(database, 0, 1 << 20)
+        transaction = Transaction(database.base_state(), 0, 1 << 20)
         statement = LoggedStatement(shaped("update t set b = b || b"), (), START_MS, 1)
-        database.change_in(transaction, transaction.written_as("", statement))
+        database.writer.change_in(transaction, transaction.written_as("", statement))
         assert wal_bytes(database) > MOST_BYTES
         database.apply([change(log, 1)])
         assert wal_bytes(database) <= MOST_BYTES // 4

@@ -38,7 +38,7 @@ def run(database: Database, log: LogMaker, *texts: str) -> list[Outcome]:
 
 def answer(database: Database, text: str) -> list[tuple[object, ...]]:
     """The rows of a query."""
-    return list(database.read(split(text), (), START_MS).rows)
+    return list(database.reads.read(split(text), (), START_MS).rows)
 
 
 def test_rows_domains_and_booleans(school: Engine, log: LogMaker) -> None:
@@ -95,7 +95,7 @@ def test_the_step_limit_ends_what_must_be_whole(school: Engine, log: LogMaker) -
 
 def test_a_long_read_of_real_text_streams(school: Engine) -> None:
     database = school.by_log(1)
-    stream = database.stream(split("alaivo id, n > 12 ao@ etudiant alaharo (id)"), (), START_MS)
+    stream = database.reads.stream(split("alaivo id, n > 12 ao@ etudiant alaharo (id)"), (), START_MS)
     page = stream.fetch(1)[0]
     assert (page.rows_json, stream.finished) == (b'[["E1",false],["E2",true],["E3",null]]', True)
     assert [column.name for column in stream.columns] == ["id", "n > 12"]

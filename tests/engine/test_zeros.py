@@ -32,7 +32,7 @@ def apply(database: Database, *texts: str) -> list[str]:
 
 def signs(database: Database, table: str) -> list[float]:
     """The signs of what is in column v, as SQLite has it."""
-    connection = apsw.Connection(str(database.path))
+    connection = apsw.Connection(str(database.file.path))
     try:
         return [math.copysign(1, value) for (value,) in connection.execute(f"select v from {table} where v = 0")]
     finally:
@@ -59,7 +59,7 @@ def test_every_way_to_say_it_keeps_it(database: Database, zero: str) -> None:
 
 def literals(database: Database, text: str) -> list[str]:
     """The rows of a query as the rows of an INSERT."""
-    stream = database.stream(split(text), (), START_MS, 1 << 20)
+    stream = database.reads.stream(split(text), (), START_MS, 1 << 20)
     try:
         found: list[str] = []
         while not stream.finished:

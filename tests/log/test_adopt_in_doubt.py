@@ -65,9 +65,9 @@ def test_a_restore_finds_out_whether_its_state_was_taken(
     monkeypatch.setattr(host.state.log, "adopt_snapshot", failing)
     if is_taken:
         assert restore._adopt(host.operations, info, deliver, None) == 1
-        assert host.released()[info.log_id] == 1
+        assert host.state.outcomes.of(info.log_id).released == 1
     else:
         with pytest.raises(SqlError):
             restore._adopt(host.operations, info, deliver, None)
-        assert host.released()[info.log_id] == 0
+        assert host.state.outcomes.of(info.log_id).released == 0
     host.state.blocks.check(info.log_id)

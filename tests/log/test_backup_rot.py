@@ -64,7 +64,7 @@ def made(request: pytest.FixtureRequest, tmp_path: Path) -> Made:
         threads = NativeThreads(1)
         database = threads.call(engine.create, 1, "t")
         threads.call(database.apply, work(*entries[: request.param]))
-        threads.call(database.snapshot, tmp_path / "state.zst")
+        threads.call(database.upkeep.snapshot, tmp_path / "state.zst")
         snapshot = (tmp_path / "state.zst").read_bytes()
         threads.call(engine.close)
     return Made(encoded, chains, snapshot, request.param)

@@ -21,11 +21,12 @@ class LoneFollower(Follower):
     """It breaks no connection, but counts in `broken` how often it would."""
 
     def __init__(self, engine: Engine) -> None:
-        super().__init__(engine, Progress(engine), ("127.0.0.1", 1), logger("test"))
+        self.engine, self.progress = engine, Progress(engine)
+        super().__init__(engine, self.progress, ("127.0.0.1", 1), logger("test"))
         self.broken = 0
+        self.context.link.reconnect = self._count  # type: ignore[method-assign]
 
-    def reconnect(self) -> None:
-        """The next hello would say where each database stands."""
+    def _count(self) -> None:
         self.broken += 1
 
 
@@ -47,18 +48,18 @@ def lone_follower(engine: Engine) -> LoneFollower:
 
 def come(follower: Follower, log_id: int, *made: Entry, before: bytes = NO_CHAIN) -> None:
     """Entries of the log come: from its first, or from where its chain is `before`."""
-    follower._receive(entries(log_id, *(one.encode() for one in made), first=made[0].index, before=before))
+    follower.incoming.receive(entries(log_id, *(one.encode() for one in made), first=made[0].index, before=before))
 
 
 def fence(follower: Follower, log_id: int) -> None:
     """The log says that this node's state of one does not count."""
-    follower._receive({"t": "fence", "log": log_id, "epoch": ""})
+    follower.incoming.receive({"t": "fence", "log": log_id, "epoch": ""})
 
 
 def is_answered(follower: Follower, log_id: int) -> bool:
     """Whether the node answers from a log."""
     try:
-        follower.progress.check(log_id)
+        follower.context.progress.check(log_id)
     except SqlError as error:
         assert error.key == "being_seeded"
         return False

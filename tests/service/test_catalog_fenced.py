@@ -30,16 +30,16 @@ def test_databases_that_the_log_lists_too_stay_when_the_catalog_is_shut_out(
     database = engine.by_log(1)
     database.apply(work(log.sql("create table t (a)"), log.sql("insert into t values (7)")))
     follower = Follower(engine, Progress(engine), ("127.0.0.1", 1), logger("test"))
-    monkeypatch.setattr(follower, "send", lambda content, *_: said.append(content))
-    follower.progress.welcomed({0: 2, 1: 2, 2: 0})
-    lane = follower.open_lane(0)
+    monkeypatch.setattr(follower.context.link, "send", lambda content, *_: said.append(content))
+    follower.context.progress.welcomed({0: 2, 1: 2, 2: 0})
+    lane = follower.lanes.open(0)
     lane.put(Fence())
     with gevent.Timeout(10):
         while not any(frame["t"] == "fenced" for frame in said):
             gevent.sleep(0.01)
     assert engine.of_log(1) is database
     with pytest.raises(SqlError) as refused:
-        follower.progress.check(0)
+        follower.context.progress.check(0)
     assert refused.value.key == "being_seeded"
     told = tuple(entry.encode() for entry in catalog)
     lane.put(Batch(1, NO_CHAIN, told, chain_through(NO_CHAIN, told)))

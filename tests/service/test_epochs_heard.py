@@ -41,20 +41,20 @@ def beat(epoch: bytes, heads: dict[str, int]) -> dict[str, Any]:
 
 
 def test_a_snapshot_s_epoch_is_kept_before_it_is_taken(follower: Follower, engine: Engine) -> None:
-    follower._receive({"t": "snapshot", "log": 5, "epoch": SECOND.hex()})
+    follower.incoming.receive({"t": "snapshot", "log": 5, "epoch": SECOND.hex()})
     assert kept(engine) == SECOND
-    follower._arrivals.drop_all()
+    follower.incoming.arrivals.drop_all()
 
 
 def test_entries_do_not_wait_for_those_who_are_busy(follower: Follower, engine: Engine) -> None:
     """Two large snapshots are being taken in when the first entry of an epoch comes."""
     done = Event()
-    busy = [follower.slow.start(done.wait) for _ in range(2)]
+    busy = [follower.context.slow.start(done.wait) for _ in range(2)]
     change = LogMaker(0).database(CREATE_DATABASE, "a")
     frame = {**entries(0, change.encode()), "epoch": SECOND.hex()}
     try:
         with gevent.Timeout(5):
-            follower._receive(frame)
+            follower.incoming.receive(frame)
             while engine.enacted_index < 1:
                 gevent.sleep(0.01)
     finally:
@@ -74,8 +74,8 @@ def test_heads_count_as_heard_in_the_epoch_that_is_kept(
 
     with monkeypatch.context() as broken:
         broken.setattr("dirk_gevent.replication.genesis.keep_heard_epoch", refuse)
-        follower._receive(beat(SECOND, {"0": 7}))
-        assert (kept(engine), engine.system.heard_head, follower.progress.heads[0]) == (FIRST, 0, 7)
-    follower._receive(beat(SECOND, {}))
-    assert follower._unwritten_states() == {}
-    assert (kept(engine), engine.system.heard_head) == (SECOND, 7)
+        follower.incoming.receive(beat(SECOND, {"0": 7}))
+        assert (kept(engine), engine.system.file.heard_head, follower.context.progress.heads[0]) == (FIRST, 0, 7)
+    follower.incoming.receive(beat(SECOND, {}))
+    assert follower.heartbeats.unwritten_states() == {}
+    assert (kept(engine), engine.system.file.heard_head) == (SECOND, 7)

@@ -20,6 +20,7 @@ from dirk_gevent.lane_items import Batch, Fence, Mark, Restore
 from dirk_gevent.lanes import Lane
 from dirk_gevent.log.contract import chain_through
 from dirk_gevent.log.entry import NO_CHAIN, chain
+from dirk_gevent.log_applier import LogApplier
 from dirk_gevent.loop.threads import NativeThreads
 from dirk_gevent.progress import Progress
 from dirk_gevent.replication.frame_types import Hello, Welcome
@@ -64,9 +65,9 @@ def test_a_second_snapshot_does_not_take_the_first_ones_file(follower: Follower)
     """The connection broke while the first was being taken in: the second has a file of its own."""
     waiting: list[Path] = []
     for _ in range(2):
-        follower._receive({"t": "snapshot", "log": 5})
-        follower._receive({"t": "chunk", "log": 5, "body": b"whole"})
-        waiting.append(follower._arrivals.end(5))
+        follower.incoming.receive({"t": "snapshot", "log": 5})
+        follower.incoming.receive({"t": "chunk", "log": 5, "body": b"whole"})
+        waiting.append(follower.incoming.arrivals.end(5))
     assert waiting[0] != waiting[1]
     assert [path.read_bytes() for path in waiting] == [b"whole", b"whole"]
 
@@ -76,20 +77,20 @@ def test_a_database_made_and_dropped_in_one_batch_leaves_nothing_waiting(
 ) -> None:
     """Its own entries arrived too: nobody waits for it, and no connection is broken for its sake."""
     broken: list[int] = []
-    monkeypatch.setattr(follower, "reconnect", lambda: broken.append(1))
+    monkeypatch.setattr(follower.context.link, "reconnect", lambda: broken.append(1))
     monkeypatch.setattr("dirk_gevent.lanes._LOOK_MS", 100)
     system, log = LogMaker(0), LogMaker(1)
     made = system.database("create_database", "brief")
     changes = (made, system.database("drop_database", "brief", made.index))
     row = log.sql("create table t (a)")
-    follower._receive(entries(1, row.encode()))
+    follower.incoming.receive(entries(1, row.encode()))
     gevent.sleep(0.05)
-    follower._receive(entries(0, *(entry.encode() for entry in changes)))
+    follower.incoming.receive(entries(0, *(entry.encode() for entry in changes)))
     with gevent.Timeout(5):
         while engine.enacted_index < 2:
             gevent.sleep(0.02)
-    follower._receive(entries(1, row.encode()))
-    assert follower.lane(1) is None
+    follower.incoming.receive(entries(1, row.encode()))
+    assert follower.lanes.get(1) is None
     gevent.sleep(0.6)
     assert not broken
 
@@ -98,8 +99,8 @@ def test_what_a_broken_connection_leaves_waiting_goes_with_its_files(follower: F
     """Items that had not begun are dropped, a snapshot's file among them."""
     path = tmp_path / "incoming.partial"
     path.write_bytes(b"x")
-    follower._receive(entries(9, b"x"))
-    lane = follower.lane(9)
+    follower.incoming.receive(entries(9, b"x"))
+    lane = follower.lanes.get(9)
     assert lane is not None
     lane.put(Restore(path))
     lane.put(Batch(1, b"", (), b""))
@@ -113,9 +114,9 @@ def test_an_error_that_nobody_foresaw_stops_one_database_alone(
 ) -> None:
     """It is tried again over a new connection once; then the database is stalled, until it is seeded anew."""
     broken: list[int] = []
-    monkeypatch.setattr(follower, "reconnect", lambda: broken.append(1))
+    monkeypatch.setattr(follower.context.link, "reconnect", lambda: broken.append(1))
     system = LogMaker(0)
-    follower._receive(entries(0, system.database("create_database", "odd").encode()))
+    follower.incoming.receive(entries(0, system.database("create_database", "odd").encode()))
     with gevent.Timeout(5):
         while engine.of_log(1) is None:
             gevent.sleep(0.02)
@@ -128,20 +129,20 @@ def test_an_error_that_nobody_foresaw_stops_one_database_alone(
     with monkeypatch.context() as while_odd:
         while_odd.setattr(database, "apply", odd)
         row = LogMaker(1).sql("create table t (a)").encode()
-        follower._receive(entries(1, row))
+        follower.incoming.receive(entries(1, row))
         until(lambda: broken)
-        follower._receive(entries(1, row))
+        follower.incoming.receive(entries(1, row))
         until(lambda: database.state is NodeState.STALLED)
         for _ in range(2):
-            follower._receive(entries(1, row))
+            follower.incoming.receive(entries(1, row))
             gevent.sleep(0.1)
     assert len(broken) == 1, "the others are not kept waiting for ever"
     assert database.state is NodeState.STALLED and "odd" in database.reason
     assert capfd.readouterr().err.count("event=stuck") == 1
-    lane = follower.lane(1)
+    lane = follower.lanes.get(1)
     assert lane is not None
     lane.put(Fence())
-    follower._receive(entries(1, row))
+    follower.incoming.receive(entries(1, row))
     with gevent.Timeout(5):
         while database.applied_index < 1 or database.state is not NodeState.LIVE:
             gevent.sleep(0.02)
@@ -153,14 +154,14 @@ def test_entries_that_are_not_the_logs_are_not_applied_but_asked_for_again(
 ) -> None:
     """Bytes that changed on the way, or in the log, make no database; the right ones that follow do."""
     broken: list[int] = []
-    monkeypatch.setattr(follower, "reconnect", lambda: broken.append(1))
+    monkeypatch.setattr(follower.context.link, "reconnect", lambda: broken.append(1))
     right = entries(0, LogMaker(0).database("create_database", "odd").encode())
-    follower._receive({**right, "body": right["body"].replace(*change)})
+    follower.incoming.receive({**right, "body": right["body"].replace(*change)})
     with gevent.Timeout(5):
         while not broken:
             gevent.sleep(0.01)
     assert engine.system.applied_index == 0
-    follower._receive(right)
+    follower.incoming.receive(right)
     with gevent.Timeout(5):
         while set(engine.databases()) != {"dirk", "odd"}:
             gevent.sleep(0.01)
@@ -170,16 +171,16 @@ def test_the_last_epoch_heard_is_written_down_before_its_entries_are_applied(
     follower: Follower, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It comes with the welcome, with beats and with entries; the hello after a restart tells it."""
-    monkeypatch.setattr(follower, "send", lambda *_: None)
+    monkeypatch.setattr(follower.context.link, "send", lambda *_: None)
     epochs = [bytes([number]) * 16 for number in range(3)]
     follower._accepted(Welcome(b"g" * 16, (), {0: 0}, 0.5, epochs[0]))
     assert follower._hello().epoch == (b"g" * 16, epochs[0])
-    follower._receive({"t": "beat", "heads": {}, "clock": 1, "epoch": epochs[1].hex()})
-    follower._receive({"t": "beat", "heads": {}, "clock": 1, "epoch": ""})
+    follower.incoming.receive({"t": "beat", "heads": {}, "clock": 1, "epoch": epochs[1].hex()})
+    follower.incoming.receive({"t": "beat", "heads": {}, "clock": 1, "epoch": ""})
     assert follower._hello().epoch == (b"g" * 16, epochs[1])
     seen: list[object] = []
     monkeypatch.setattr(Lane, "put", lambda *_: seen.append(follower._hello().epoch))
-    follower._receive({**entries(0, b"x"), "epoch": epochs[2].hex()})
+    follower.incoming.receive({**entries(0, b"x"), "epoch": epochs[2].hex()})
     assert seen == [(b"g" * 16, epochs[2])]
     again = Follower(engine, Progress(engine), ("127.0.0.1", 1), logger("test"))
     hello = again._hello()
@@ -195,14 +196,14 @@ def test_a_full_disk_before_the_first_entry_is_told_and_recovers(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("dirk_gevent.follower.keep_followed_log", full)
+    monkeypatch.setattr("dirk_gevent.followed.keep_followed_log", full)
     for _ in range(2):
         follower._accepted(Welcome(b"g" * 16, (), {0: 3, 2: 1}, 0.5))
-        assert follower._unwritten_states() == {0: "stalled", 2: "stalled"}
-    assert follower.is_connected
+        assert follower.heartbeats.unwritten_states() == {0: "stalled", 2: "stalled"}
+    assert follower.context.link.is_connected
     assert capfd.readouterr().err.count("event=stalled") == 1
     monkeypatch.undo()
-    assert follower._unwritten_states() == {}
+    assert follower.heartbeats.unwritten_states() == {}
     assert followed_log(engine.directory.path) == b"g" * 16
 
 
@@ -212,9 +213,9 @@ def test_a_database_that_is_dropped_while_a_node_comes_is_not_waited_for(followe
     made = system.database("create_database", "brief")
     changes = (made, system.database("drop_database", "brief", made.index))
     follower._accepted(Welcome(b"g" * 16, (), {0: 1, 1: 3}, 0.5))
-    assert not follower.level.is_set()
-    follower._receive(entries(0, *(entry.encode() for entry in changes)))
-    assert follower.level.wait(5)
+    assert not follower.catch_up.level.is_set()
+    follower.incoming.receive(entries(0, *(entry.encode() for entry in changes)))
+    assert follower.catch_up.level.wait(5)
     assert not engine.of_log(1)
 
 
@@ -223,20 +224,20 @@ def test_entries_that_joined_a_stalled_batch_are_tried_again_with_it(
 ) -> None:
     """The disk fails twice; what came in between is neither lost nor waits for what comes next."""
     monkeypatch.setattr("dirk_gevent.lanes._RETRY_SECONDS", 0.05)
-    apply_on_thread, faults = Lane._apply_on_thread, 0
+    apply_on_thread, faults = LogApplier._apply_on_thread, 0
 
-    def apply(lane: Lane, database: Database, batch: Batch) -> list[Outcome]:
+    def apply(applier: LogApplier, database: Database, batch: Batch) -> list[Outcome]:
         nonlocal faults
         if faults < 2:
             faults += 1
             raise StorageFault(OSError(5, "Input/output error"), "entry")
-        return apply_on_thread(lane, database, batch)
+        return apply_on_thread(applier, database, batch)
 
-    monkeypatch.setattr(Lane, "_apply_on_thread", apply)
+    monkeypatch.setattr(LogApplier, "_apply_on_thread", apply)
     system, at = LogMaker(0), NO_CHAIN
     for index in (1, 2):
         body = system.database("create_database", f"d{index}").encode()
-        follower._receive(entries(0, body, first=index, before=at))
+        follower.incoming.receive(entries(0, body, first=index, before=at))
         at = chain(at, body)
         with gevent.Timeout(5):
             while faults < index:
@@ -273,8 +274,8 @@ def test_a_node_without_its_files_does_not_say_that_there_is_no_database(engine:
 def told(follower: Follower, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
     """What the follower tells the host, and `broken` for a connection that it breaks."""
     said: list[dict[str, object]] = []
-    monkeypatch.setattr(follower, "send", lambda content, *_: said.append(content))
-    monkeypatch.setattr(follower, "reconnect", lambda: said.append({"t": "broken"}))
+    monkeypatch.setattr(follower.context.link, "send", lambda content, *_: said.append(content))
+    monkeypatch.setattr(follower.context.link, "reconnect", lambda: said.append({"t": "broken"}))
     monkeypatch.setattr("dirk_gevent.lanes._LOOK_MS", 50)
     return said
 
@@ -295,12 +296,12 @@ def test_a_log_that_lacks_a_drop_is_answered_for_at_once(
     changes = (made, system.database("drop_database", "brief", made.index))
     NativeThreads(1).call(engine.apply_system, work(*changes))
     for first in range(1, 200, 2):
-        follower._receive(entries(1, log.sql("create table t (a)").encode(), first=first))
-    follower._receive({"t": "mark", "log": 1, "index": 1, "upload": False, "way": "", "ask": 0})
+        follower.incoming.receive(entries(1, log.sql("create table t (a)").encode(), first=first))
+    follower.incoming.receive({"t": "mark", "log": 1, "index": 1, "upload": False, "way": "", "ask": 0})
     # A look's time for each of the batches would be five.
     with gevent.Timeout(3):
         answered(told, 1)
-    assert {"t": "broken"} not in told and follower.skipped == {1}
+    assert {"t": "broken"} not in told and follower.catch_up.left_out == {1}
 
 
 def test_a_database_that_comes_late_is_waited_for(
@@ -309,7 +310,7 @@ def test_a_database_that_comes_late_is_waited_for(
     """Its entries are here before the system log's that makes it, for much longer than it is looked for at a time."""
     made = LogMaker(0).database("create_database", "late")
     row = LogMaker(1).sql("create table t (a)")
-    follower._receive(entries(1, row.encode()))
+    follower.incoming.receive(entries(1, row.encode()))
     gevent.sleep(0.3)
     NativeThreads(1).call(engine.apply_system, work(made))
     with gevent.Timeout(5):
@@ -322,9 +323,9 @@ def test_a_database_that_was_left_out_and_is_here_after_all_is_asked_for_anew(
     follower: Follower, engine: Engine, told: list[dict[str, object]]
 ) -> None:
     """The node's system log was another history's, which had dropped it: the log's own makes it again."""
-    follower.skipped.add(1)
+    follower.catch_up.left_out.add(1)
     NativeThreads(1).call(engine.apply_system, work(LogMaker(0).database("create_database", "late")))
-    follower.check_level()
+    follower.catch_up.check()
     assert told == [{"t": "broken"}]
 
 
@@ -334,7 +335,7 @@ def test_a_question_that_can_not_be_answered_is_answered_so(
 ) -> None:
     """The database is at another index, or can't be brought there."""
     NativeThreads(1).call(engine.apply_system, work(LogMaker(0).database("create_database", "t")))
-    lane = Lane(follower, 1)
+    lane = follower.lanes.open(1)
     if what == "stuck":
         lane._stick(ValueError("an entry that this program can't apply"))
     lane.put(Mark(7, False))
@@ -350,8 +351,8 @@ def test_a_database_that_is_dropped_while_a_mark_is_at_work_is_no_failure(
     system = LogMaker(0)
     made = system.database("create_database", "brief")
     NativeThreads(1).call(engine.apply_system, work(made))
-    lane = Lane(follower, 1)
-    with follower.progress.turns.of(1):
+    lane = follower.lanes.open(1)
+    with follower.context.progress.turns.of(1):
         lane.put(Mark(0, False))
         gevent.sleep(0.05)
         NativeThreads(1).call(engine.apply_system, work(system.database("drop_database", "brief", made.index)))

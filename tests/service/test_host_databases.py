@@ -162,7 +162,7 @@ def test_a_drain_outlives_the_link_and_the_proxy_but_not_the_node(host: Coordina
         FakeNode(again, "m1", process=process).end()
         assert again.state.cluster.nodes["m1"].is_drained == (process == "a")
     again.stop()
-    assert not Coordinator(host.state.config, host.state.log, logger("test")).cluster.nodes["m1"].is_drained
+    assert not Coordinator(host.state.config, host.state.log, logger("test")).state.cluster.nodes["m1"].is_drained
 
 
 def test_a_session_begins_at_what_is_known_whatever_its_first_request_is(host: Coordinator, connect: Connect) -> None:
@@ -206,7 +206,7 @@ def test_a_new_log_denies_no_database_before_a_node_has_come(
     host: Coordinator, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its directory may be away, and the nodes know of another log: 57P03 then, not 3D000."""
-    monkeypatch.setattr(host, "head_index", lambda _: 0)
+    monkeypatch.setattr(host.state, "head_index", lambda _: 0)
     with pytest.raises(SqlError) as refused:
         host.state.find("gone")
     assert refused.value.sqlstate == "57P03"

@@ -52,7 +52,7 @@ def port(tmp_path: Path) -> Iterator[int]:
     service.start()
     follower = Follower(engine, progress, ("127.0.0.1", port), LINES)
     helpers = [gevent.spawn(follower.run), gevent.spawn(host.run)]
-    follower.level.wait(10)
+    follower.catch_up.level.wait(10)
     yield port
     host.reports.is_stopping = True
     service.stop()

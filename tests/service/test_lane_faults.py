@@ -15,12 +15,13 @@ import pytest
 from dirk_gevent import lanes
 from dirk_gevent.base.logger import logger
 from dirk_gevent.engine.database import Database
+from dirk_gevent.engine.database_file import DatabaseFile
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.faults import StorageFault
 from dirk_gevent.engine.position import NodeState
+from dirk_gevent.engine.writing import Writer
 from dirk_gevent.follower import Follower
 from dirk_gevent.lane_items import Batch, Fence, Mark, Restore
-from dirk_gevent.lanes import Lane
 from dirk_gevent.log.entry import chain
 from dirk_gevent.loop.threads import NativeThreads
 from dirk_gevent.loop.throttle import SteadyFile
@@ -39,7 +40,7 @@ def follower(engine: Engine, said: list[dict[str, Any]], monkeypatch: pytest.Mon
     """It follows nobody, and tries again soon."""
     monkeypatch.setattr(lanes, "_RETRY_SECONDS", 0.05)
     made = Follower(engine, Progress(engine), ("127.0.0.1", 1), logger("test"))
-    monkeypatch.setattr(made, "send", lambda content, *_: said.append(content))
+    monkeypatch.setattr(made.context.link, "send", lambda content, *_: said.append(content))
     return made
 
 
@@ -67,8 +68,8 @@ def until(condition: Callable[[], bool]) -> None:
 def test_a_mark_that_met_a_directory_gone_leaves_the_database_live_when_it_is_back(
     follower: Follower, engine: Engine, database: Database, said: list[dict[str, Any]]
 ) -> None:
-    lane = Lane(follower, 1)
-    database.close_writer_if_idle()
+    lane = follower.lanes.open(1)
+    database.writer.close_if_idle()
     directory = engine.directory.path
     away = directory.with_name("away")
     directory.rename(away)
@@ -90,19 +91,19 @@ def test_a_database_that_could_not_be_read_at_the_start_is_tried_without_an_entr
     monkeypatch.setattr(lanes, "_RETRY_SECONDS", 0.05)
     index = database.applied_index
     engine.close()
-    load_file = Database._load_file
+    load_file = DatabaseFile._load
 
-    def failing(self: Database) -> None:
+    def failing(self: DatabaseFile) -> None:
         if self.log_id:
             raise StorageFault(apsw.IOError("no"), "test")
         load_file(self)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Database, "_load_file", failing)
+        patch.setattr(DatabaseFile, "_load", failing)
         again = open_engine(engine.directory.path)
         follower = Follower(again, Progress(again), ("127.0.0.1", 1), logger("test"))
         assert (again.by_log(1).state, again.by_log(1).applied_index) == (NodeState.STALLED, 0)
-        lane = follower.open_lane(1)
+        lane = follower.lanes.open(1)
         lane.retry()
         gevent.sleep(0.15)
         assert again.by_log(1).state is NodeState.STALLED
@@ -116,7 +117,7 @@ def test_a_mount_point_without_its_disk_is_not_written_to(
     follower: Follower, engine: Engine, database: Database, log: LogMaker
 ) -> None:
     """An empty directory stands where the disk was: no new file begins there, under a state that has entries."""
-    database.close_writer_if_idle()
+    database.writer.close_if_idle()
     directory = engine.directory.path
     away = directory.with_name("away")
     directory.rename(away)
@@ -133,20 +134,20 @@ def test_a_mount_point_without_its_disk_is_not_written_to(
 
 def test_a_read_never_answers_from_a_file_that_is_behind(engine: Engine, database: Database, log: LogMaker) -> None:
     assert rows_of(database, "select count(*) from t") == [(1,)]
-    directory, reader = engine.directory.path, database.seen.reader
+    directory, reader = engine.directory.path, database.file.committed.reader
     shutil.copytree(directory, directory.with_name("mounted"))
     directory.rename(directory.with_name("away"))
     directory.with_name("mounted").rename(directory)
-    database.close_writer_if_idle()
+    database.writer.close_if_idle()
     database.apply(work(log.sql("insert into t values (2)")))
-    assert database.seen.reader is reader is not None
+    assert database.file.committed.reader is reader is not None
     with pytest.raises(StorageFault):
         rows_of(database, "select count(*) from t")
     assert rows_of(database, "select count(*) from t") == [(2,)]
 
 
 def test_a_file_that_somebody_removed_counts_as_damage(engine: Engine, database: Database, log: LogMaker) -> None:
-    database.close_writer_if_idle()
+    database.writer.close_if_idle()
     for path in engine.directory.path.glob("db-*"):
         path.unlink()
     with pytest.raises(StorageFault) as fault:
@@ -161,10 +162,10 @@ def test_a_stall_goes_on_being_tried_when_the_connection_takes_its_entry_away(
 ) -> None:
     """The host sends nothing again that it believes applied: nothing else would ever end the stall."""
     faulty = [True]
-    apply, probe = Database.apply, Database.probe
+    apply, probe = Database.apply, Writer.probe
 
     def failing(plain: Callable[..., Any]) -> Callable[..., Any]:
-        def maybe(self: Database, *rest: Any) -> Any:
+        def maybe(self: Any, *rest: Any) -> Any:
             if faulty[0]:
                 raise StorageFault(apsw.IOError("no"), "test")
             return plain(self, *rest)
@@ -172,11 +173,11 @@ def test_a_stall_goes_on_being_tried_when_the_connection_takes_its_entry_away(
         return maybe
 
     monkeypatch.setattr(Database, "apply", failing(apply))
-    monkeypatch.setattr(Database, "probe", failing(probe))
-    lane = Lane(follower, 1)
+    monkeypatch.setattr(Writer, "probe", failing(probe))
+    lane = follower.lanes.open(1)
     entry = log.sql("insert into t values (2)")
     encoded = entry.encode()
-    lane.put(Batch(entry.index, database.chain, (encoded,), chain(database.chain, encoded)))
+    lane.put(Batch(entry.index, database.position.chain, (encoded,), chain(database.position.chain, encoded)))
     until(lambda: database.state is NodeState.STALLED)
     lane.cut()
     gevent.sleep(0.15)
@@ -194,7 +195,7 @@ def test_a_seeding_database_is_seeding_again_after_a_stall(
 
     monkeypatch.setattr(Database, "restore", failing)
     (tmp_path / "incoming.partial").write_bytes(b"x")
-    lane = Lane(follower, 1)
+    lane = follower.lanes.open(1)
     lane.put(Fence())
     lane.put(Restore(tmp_path / "incoming.partial"))
     until(lambda: database.state is NodeState.STALLED)
@@ -208,27 +209,27 @@ def test_a_snapshot_that_finds_no_room_breaks_no_connection(
 ) -> None:
     """It stalls its own database, which asks for it again when the disk takes something."""
     broken: list[int] = []
-    monkeypatch.setattr(follower, "reconnect", lambda: broken.append(1))
+    monkeypatch.setattr(follower.context.link, "reconnect", lambda: broken.append(1))
     before = sorted(path.name for path in engine.directory.path.iterdir())
     is_full = [True]
-    write, probe = SteadyFile.write, Database.probe
+    write, probe = SteadyFile.write, Writer.probe
 
     def written(self: SteadyFile, piece: bytes) -> None:
         if is_full[0]:
             raise OSError(28, "No space left on device")
         write(self, piece)
 
-    def probed(self: Database) -> None:
+    def probed(self: Writer) -> None:
         if is_full[0]:
             raise StorageFault(OSError(28, "No space left on device"), "probe")
         probe(self)
 
     monkeypatch.setattr(SteadyFile, "write", written)
-    monkeypatch.setattr(Database, "probe", probed)
-    follower._receive({"t": "snapshot", "log": 1})
+    monkeypatch.setattr(Writer, "probe", probed)
+    follower.incoming.receive({"t": "snapshot", "log": 1})
     for _ in range(3):
-        follower._receive({"t": "chunk", "log": 1, "body": b"piece"})
-    follower._receive({"t": "snapshot_end", "log": 1})
+        follower.incoming.receive({"t": "chunk", "log": 1, "body": b"piece"})
+    follower.incoming.receive({"t": "snapshot_end", "log": 1})
     until(lambda: database.state is NodeState.STALLED)
     gevent.sleep(0.15)
     assert not broken
@@ -243,12 +244,12 @@ def test_a_damaged_snapshot_leaves_no_file(
     follower: Follower, engine: Engine, database: Database, content: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken: list[int] = []
-    monkeypatch.setattr(follower, "reconnect", lambda: broken.append(1))
+    monkeypatch.setattr(follower.context.link, "reconnect", lambda: broken.append(1))
     before = sorted(path.name for path in engine.directory.path.iterdir())
     for count in (1, 2, 3):
-        follower._receive({"t": "snapshot", "log": 1})
-        follower._receive({"t": "chunk", "log": 1, "body": content})
-        follower._receive({"t": "snapshot_end", "log": 1})
+        follower.incoming.receive({"t": "snapshot", "log": 1})
+        follower.incoming.receive({"t": "chunk", "log": 1, "body": content})
+        follower.incoming.receive({"t": "snapshot_end", "log": 1})
         until(lambda count=count: len(broken) == count)  # type: ignore[misc]
     assert sorted(path.name for path in engine.directory.path.iterdir()) == before
 
@@ -274,7 +275,7 @@ def test_a_copy_that_is_damaged_before_it_is_read_is_no_damage_of_the_database(
     monkeypatch.setattr(Pin, "_copy", spoilt)
     before = sorted(path.name for path in engine.directory.path.iterdir())
     with pytest.raises(StorageFault) as fault:
-        database.snapshot(tmp_path / "shot")
+        database.upkeep.snapshot(tmp_path / "shot")
     assert not fault.value.is_damage
     assert sorted(path.name for path in engine.directory.path.iterdir()) == before
     assert rows_of(database, "select a from t") == [(1,)]
@@ -294,7 +295,7 @@ def test_a_snapshot_with_a_damaged_image_leaves_no_file_and_is_no_damage_of_the_
         return compress(image, target, info)
 
     monkeypatch.setattr(snapshot, "_compress", spoilt)
-    database.snapshot(tmp_path / "shot")
+    database.upkeep.snapshot(tmp_path / "shot")
     before = sorted(path.name for path in engine.directory.path.iterdir())
     with pytest.raises(SnapshotDamaged):
         database.restore(tmp_path / "shot")

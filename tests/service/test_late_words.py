@@ -115,7 +115,7 @@ class Schedule:
         self.connections: list[Connection] = []
         self.held: list[Event] = []
         self.asked = 0
-        for threads in (self.follower.appliers, self.follower.slow):
+        for threads in (self.follower.context.appliers, self.follower.context.slow):
             threads.call = self._late(threads.call)  # type: ignore[method-assign]
 
     def _late(self, call: Callable[..., Any]) -> Callable[..., Any]:
@@ -150,7 +150,7 @@ class Schedule:
             gevent.sleep(0.001)
         here = self.here
         if here is None:
-            if self.follower._frames is not None:
+            if self.follower.context.link.is_open:
                 self.cut()
             return
         for frame in here.said:
@@ -186,8 +186,8 @@ class Schedule:
             gevent.sleep(0.002)
         here = Connection(self.history)
         self.connections.append(here)
-        self.follower._frames = here  # type: ignore[assignment]
-        self.follower.is_connected = True
+        self.follower.context.link.begin(here)  # type: ignore[arg-type]
+        self.follower.context.link.is_connected = True
         self._welcome(hello, here)
         self.follower._tell_moved(hello)
 
@@ -210,7 +210,7 @@ class Schedule:
         here.ids.update(zip(range(here.sent + 1, upto + 1), here.history.ids[here.sent : upto], strict=True))
         here.ends.add((upto, frame["after"]))
         here.sent = upto
-        self.follower._receive({**frame, "epoch": ""})
+        self.follower.incoming.receive({**frame, "epoch": ""})
 
     def mark(self) -> None:
         """The host asks for a digest."""
@@ -219,7 +219,7 @@ class Schedule:
         self.asked += 1
         here.asks.append(self.asked)
         how = {"upload": self.chance.random() < 0.3, "way": "", "ask": self.asked}
-        self.follower._receive({"t": "mark", "log": 1, "index": here.sent, **how})
+        self.follower.incoming.receive({"t": "mark", "log": 1, "index": here.sent, **how})
 
     def fence(self) -> None:
         """The host shuts the node's state out."""
@@ -227,7 +227,7 @@ class Schedule:
         assert here is not None
         here.fences += 1
         here.sent = 0
-        self.follower._receive({"t": "fence", "log": 1})
+        self.follower.incoming.receive({"t": "fence", "log": 1})
 
     def end(self) -> None:
         """All goes on: the node gets all of the log, has that and nothing else, and says so."""
@@ -266,8 +266,7 @@ def test_a_node_says_on_a_connection_only_what_is_of_it(
     schedule.end()
     for connection in schedule.connections:
         connection.check()
-    for lane in schedule.follower._lanes.values():
-        lane.stop()
+    schedule.follower.lanes.stop_all()
 
 
 class Liar:

@@ -19,6 +19,9 @@ from dirk_gevent.config import loader, settings
 from dirk_gevent.config.settings import Limits
 from dirk_gevent.coordinator.cluster import Cluster, NodeState
 from dirk_gevent.coordinator.routing import ReadRouter
+from dirk_gevent.coordinator.server_rows import server_rows
+from dirk_gevent.coordinator.write_blocks import WriteBlocks
+from dirk_gevent.log.contract import DatabaseInfo
 from dirk_gevent.protocol import answer_bytes
 from dirk_gevent.proxy.node_peer import NodePeer
 from dirk_gevent.proxy.node_reads import NODE_WAIT_MS, NodeRead, NodeReads
@@ -135,14 +138,22 @@ def test_a_node_that_stands_still_or_lags_comes_after_one_that_does_not(cluster:
     assert router.candidates(LOG_ID, 10, "") == ["m3", "m2", "m1"]
 
 
+def shown_states(cluster: Cluster) -> list[str]:
+    """The state of the database on each node, as SHOW SERVERS has it."""
+    log = SimpleNamespace(
+        databases=lambda: [DatabaseInfo("t", LOG_ID, 0)], heads=lambda: {LOG_ID: SimpleNamespace(index=7)}
+    )
+    state: Any = SimpleNamespace(cluster=cluster, log=log, blocks=WriteBlocks())
+    return [row.state for row in server_rows(state) if row.database == "t"]
+
+
 def test_a_node_that_cannot_be_connected_to_is_shown_and_avoided(cluster: Cluster) -> None:
     """It is live for the log's host all the same: its subscription stands."""
     backend = Backend(HOST, free_port(), logger("test"), NodePeer(cluster, "m1"))
     with pytest.raises(BackendDownError):
         backend.ask(b"one;", 1.0)
     assert ReadRouter(cluster, settings.Reads()).candidates(LOG_ID, 7, "") == ["m2", "m3", "m1"]
-    rows = cluster.rows([(LOG_ID, "t")], {LOG_ID: 7}, ())
-    assert [row.state for row in rows] == ["unreachable", "live", "live"]
+    assert shown_states(cluster) == ["unreachable", "live", "live"]
     with closing(socket.socket()) as listening:
         listening.bind((HOST, 0))
         listening.listen()
@@ -156,5 +167,5 @@ def test_a_node_that_cannot_be_connected_to_is_shown_and_avoided(cluster: Cluste
         server = gevent.spawn(answer)
         assert backend.ask(b"one;", 5.0) == answer_bytes.message("OK")
         server.get(timeout=5)
-        assert cluster.rows([(LOG_ID, "t")], {LOG_ID: 7}, ())[0].state == "live"
+        assert shown_states(cluster)[0] == "live"
         backend.close()

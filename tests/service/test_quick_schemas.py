@@ -21,7 +21,7 @@ def test_no_read_of_an_earlier_schema_is_kept(tmp_path: Path) -> None:
     for number in range(5):
         for text in (f"alaivo n ao@ t #rehefa n = {number}", f"alaivo n ao@ t #rehefa n > {number}"):
             for _ in range(3):
-                database.read(split(text), (), START_MS)
+                database.reads.read(split(text), (), START_MS)
                 quick.remember(Request(b"", text, segment=text.encode()), database, split(text))
         assert set(quick._schemas) == set(quick._reads) == {1}
         assert quick._count == len(quick._reads[1]) == 2

@@ -14,7 +14,7 @@ from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.position import NodeState
 from dirk_gevent.engine.results import Outcome
-from dirk_gevent.kept_states import settle_catalog
+from dirk_gevent.kept_states import KeptStates
 from dirk_gevent.lane_items import Restore
 from dirk_gevent.loop.threads import NativeThreads
 from tests.engine.plans import LogMaker, rows_of, work
@@ -71,7 +71,7 @@ def test_a_database_that_went_with_a_catalog_and_is_listed_again_is_asked_for(lo
     """What came of its log is not there any more, and nobody would send it."""
     engine = lone.engine
     engine.set_aside(engine.system, "fenced")
-    settle_catalog(lone, 0)
+    KeptStates(lone.context, lone.catch_up).settle_catalog(0)
     assert not engine.logs().keys() - {0}
     come(lone, 0, MADE)
     until(lambda: bool(lone.broken))
@@ -83,16 +83,16 @@ def test_a_database_without_an_entry_is_whole_again_at_once(
 ) -> None:
     """Nothing comes of its log; what else the node waits for may have come while the state went."""
     NativeThreads(1).call(engine.apply_system, work(EMPTY))
-    lone._target = {0: 2, 1: 2, 2: 0}
-    lone.progress.welcomed(lone._target)
+    lone.catch_up.target = {0: 2, 1: 2, 2: 0}
+    lone.progress.welcomed(lone.catch_up.target)
 
     def move_on() -> None:
         lone.progress.applied(1)
-        lone.check_level()
+        lone.catch_up.check()
 
     before(monkeypatch, (Database, "set_aside"), move_on)
     fence(lone, 2)
-    until(lone.level.is_set)
+    until(lone.catch_up.level.is_set)
     assert engine.by_log(2).state is NodeState.LIVE
     assert is_answered(lone, 2) and not lone.progress.owed
 
@@ -100,8 +100,8 @@ def test_a_database_without_an_entry_is_whole_again_at_once(
 def test_what_a_snapshot_of_the_catalog_is_too_old_for_stays(lone: LoneFollower, tmp_path: Path) -> None:
     """It was made in the log after the snapshot, and all of it is here before the catalog comes anew."""
     engine, system, log = lone.engine, lone.engine.system, LogMaker(2)
-    system.snapshot(tmp_path / "shot")
-    chain = system.chain
+    system.upkeep.snapshot(tmp_path / "shot")
+    chain = system.position.chain
     NativeThreads(1).call(engine.apply_system, work(EMPTY))
     rows = [log.sql("create table t (a)"), log.sql("insert into t values (8)")]
     lone.progress.welcomed({0: 2, 1: 2, 2: 2})
@@ -109,7 +109,7 @@ def test_what_a_snapshot_of_the_catalog_is_too_old_for_stays(lone: LoneFollower,
     until(lambda: system.applied_index == 0)
     come(lone, 2, *rows)
     until(lambda: engine.by_log(2).applied_index == 2)
-    lone.open_lane(0).put(Restore(tmp_path / "shot"))
+    lone.lanes.open(0).put(Restore(tmp_path / "shot"))
     come(lone, 0, EMPTY, before=chain)
     until(lambda: is_answered(lone, 0))
     assert rows_of(engine.get("empty"), "select a from t") == [(8,)] and is_answered(lone, 2)
@@ -128,7 +128,7 @@ def test_no_more_is_owed_than_the_log_holds(lone: LoneFollower) -> None:
             until(lambda: database.applied_index == 1)
         lone.progress.welcomed({0: 1, 1: part + 1})
         assert not is_answered(lone, 1)
-        come(lone, 1, rows_of_t()[part], before=database.chain)
+        come(lone, 1, rows_of_t()[part], before=database.position.chain)
         until(lambda: is_answered(lone, 1))
 
 
@@ -173,7 +173,7 @@ def test_a_database_that_only_the_former_list_had_goes_with_it(
 ) -> None:
     """Its last entries came by the log before, and are applied when the new one has the list put aside."""
     engine, system = lone.engine, lone.engine.system
-    system.snapshot(tmp_path / "shot")
+    system.upkeep.snapshot(tmp_path / "shot")
     NativeThreads(1).call(engine.apply_system, work(EMPTY))
     lone.progress.welcomed({0: 2, 1: 2, 2: 1})
     does, go, begun = Database.apply, threading.Event(), threading.Event()
@@ -193,7 +193,7 @@ def test_a_database_that_only_the_former_list_had_goes_with_it(
     go.set()
     until(lambda: engine.by_log(2).applied_index == 1)
     gevent.sleep(0.05)
-    lone.open_lane(0).put(Restore(tmp_path / "shot"))
+    lone.lanes.open(0).put(Restore(tmp_path / "shot"))
     until(lambda: is_answered(lone, 0))
     until(lambda: engine.named("empty") is None)
     assert list(engine.directory.path.glob("kept-db-00000002*"))

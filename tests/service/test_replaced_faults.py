@@ -15,7 +15,6 @@ from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.faults import StorageFault
 from dirk_gevent.engine.files import DataDirectory
 from dirk_gevent.engine.position import NodeState
-from dirk_gevent.kept_states import settle_later
 from dirk_gevent.lane_items import Restore
 from dirk_gevent.loop.threads import NativeThreads
 from tests.engine.plans import LogMaker, TestLimits, rows_of, work
@@ -64,9 +63,8 @@ class Wire:
 
 def connect(lone: LoneFollower) -> None:
     """A connection begins, in the place of the one that there is."""
-    for lane in lone._lanes.values():
-        lane.cut()
-    lone._frames = Wire()  # type: ignore[assignment]
+    lone.lanes.cut_all()
+    lone.context.link.begin(Wire())  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("log_id", [0, 1])
@@ -98,7 +96,7 @@ def test_a_state_that_was_not_put_aside_counts_if_the_next_log_knows_it(
     assert not is_answered(lone, log_id)
     connect(lone)
     lone.progress.welcomed({0: 1, 1: 2})
-    settle_later(lone)
+    lone.lanes.welcomed()
     until(lambda: is_answered(lone, log_id))
     until(lambda: not lone.progress.owed)
 
@@ -128,9 +126,9 @@ def test_nothing_is_answered_of_a_state_that_went_without_the_one_in_its_place(
 ) -> None:
     """The machine refuses between the two."""
     database = lone.engine.by_log(1)
-    database.snapshot(tmp_path / "shot")
+    database.upkeep.snapshot(tmp_path / "shot")
     machine = Machine(monkeypatch, (DataDirectory, "put"))
-    lone.open_lane(1).put(Restore(tmp_path / "shot"))
+    lone.lanes.open(1).put(Restore(tmp_path / "shot"))
     until(lambda: database.state is NodeState.STALLED)
     assert not database.applied_index and not is_answered(lone, 1)
     machine.mend()
@@ -142,7 +140,7 @@ def test_the_state_of_before_is_there_until_the_one_in_its_place_is(
     lone: LoneFollower, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     database, does, go, begun = lone.engine.by_log(1), DataDirectory.put, threading.Event(), threading.Event()
-    database.snapshot(tmp_path / "shot")
+    database.upkeep.snapshot(tmp_path / "shot")
 
     def slow(self: DataDirectory, log_id: int, image: Path) -> None:
         begun.set()
@@ -150,7 +148,7 @@ def test_the_state_of_before_is_there_until_the_one_in_its_place_is(
         does(self, log_id, image)
 
     monkeypatch.setattr(DataDirectory, "put", slow)
-    lone.open_lane(1).put(Restore(tmp_path / "shot"))
+    lone.lanes.open(1).put(Restore(tmp_path / "shot"))
     until(begun.is_set)
     assert database.applied_index == 2
     go.set()
@@ -165,11 +163,11 @@ def test_the_list_follows_a_snapshot_once_the_machine_works_again(
     other = Engine(tmp_path / "other", "m2", TestLimits())
     other.open()
     NativeThreads(1).call(other.apply_system, work(MADE, EMPTY))
-    other.system.snapshot(tmp_path / "shot")
+    other.system.upkeep.snapshot(tmp_path / "shot")
     other.close()
     machine = Machine(monkeypatch, (Engine, "reload_databases"), StorageFault(BROKEN))
     connect(lone)
-    lone.open_lane(0).put(Restore(tmp_path / "shot"))
+    lone.lanes.open(0).put(Restore(tmp_path / "shot"))
     until(lambda: lone.engine.system.applied_index == 2 and lone.engine.system.state is NodeState.STALLED)
     connect(lone)
     lone.progress.welcomed({0: 2, 1: 2, 2: 0})
@@ -185,7 +183,7 @@ def test_a_database_goes_once_the_machine_works_again(lone: LoneFollower, monkey
     log.database("create_database", "t")
     machine = Machine(monkeypatch, (DataDirectory, "remove"))
     connect(lone)
-    come(lone, 0, log.database("drop_database", "t", 1), before=lone.engine.system.chain)
+    come(lone, 0, log.database("drop_database", "t", 1), before=lone.engine.system.position.chain)
     until(lambda: lone.engine.system.state is NodeState.STALLED)
     connect(lone)
     lone.progress.welcomed({0: 2})
@@ -202,10 +200,10 @@ def test_what_was_left_undone_is_done_with_what_comes_next(lone: LoneFollower, m
     left = [log.database("drop_database", "t", 1), log.database("create_database", "y")]
     machine = Machine(monkeypatch, (DataDirectory, "remove"))
     connect(lone)
-    come(lone, 0, *left, before=lone.engine.system.chain)
+    come(lone, 0, *left, before=lone.engine.system.position.chain)
     until(lambda: lone.engine.system.state is NodeState.STALLED)
     connect(lone)
     machine.mend()
-    come(lone, 0, log.database("create_database", "z"), before=lone.engine.system.chain)
+    come(lone, 0, log.database("create_database", "z"), before=lone.engine.system.position.chain)
     until(lambda: 4 in lone.engine.logs())
     assert set(lone.engine.logs()) == {0, 3, 4}

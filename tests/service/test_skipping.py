@@ -74,7 +74,7 @@ def skipping(
     host: Coordinator, index: int, take_state: Callable[[int, str], None] = never
 ) -> Callable[[], tuple[int, str]]:
     """Begin to skip an entry; the call gives how that ended."""
-    asking = gevent.spawn(skip, host, host.state.find("t"), index, take_state)
+    asking = gevent.spawn(skip, host.operations, host.state.find("t"), index, take_state)
 
     def ended() -> tuple[int, str]:
         with gevent.Timeout(10):

@@ -13,7 +13,7 @@ from tests.hooks import hooked
 #: The program gets SIGTERM with the line that says so.
 STOPPED = """
 import os, signal
-from dirk_gevent.logs import Logger
+from dirk_gevent.base.logger import Logger
 wrote, part, event = Logger.info, os.environ["STOPPED"], os.environ["AT"]
 def info(self, said, **facts):
     wrote(self, said, **facts)

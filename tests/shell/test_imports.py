@@ -20,6 +20,9 @@ ONLY = {
     "client": ("base", "messages", "config", "protocol", "driver"),
     "cache": tuple(ORDER.split()[: ORDER.split().index("coordinator")]),
 }
+#: Types of syntax trees hold each other.
+MUTUAL = {"parser.ast.expression", "parser.ast.query"}
+
 RANK = {name: rank for rank, names in enumerate(ORDER.split()) for name in names.split("|")}
 
 
@@ -89,6 +92,10 @@ def test_a_folder_imports_only_what_stands_left_of_it() -> None:
             if RANK[its] >= RANK[own] or (allowed is not None and its not in allowed):
                 wrong.append(f"{module} imports {other}")
     assert sorted(wrong) == []
+
+
+def test_no_files_import_each_other_in_a_circle() -> None:
+    assert [sorted(found) for found in circles(graph()) if found != MUTUAL] == []
 
 
 def test_circles_are_found() -> None:

@@ -9,11 +9,12 @@ from pathlib import Path
 import apsw
 import pytest
 
+from dirk_gevent.engine.conflict import conflict
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.faults import StorageFault
 from dirk_gevent.engine.results import Outcome, Relation
-from dirk_gevent.engine.transaction import Transaction, conflict
+from dirk_gevent.engine.transaction import Transaction
 from dirk_gevent.log.entry import Draft, Entry, LoggedStatement, request_hash
 from parser.errors import SqlError
 from parser.normalize.shape import split
@@ -23,6 +24,14 @@ pytestmark = pytest.mark.usefixtures("unwatched")
 
 _STEPS = 5_000_000
 _BYTES = 1 << 20
+
+
+class Tried(Transaction):
+    """A transaction, and its database."""
+
+    def __init__(self, database: Database, steps: int = _STEPS, most_bytes: int = _BYTES) -> None:
+        super().__init__(database.base_state(), steps, most_bytes)
+        self.database = database
 
 
 @pytest.fixture
@@ -65,7 +74,7 @@ def entry(
     )
 
 
-def commit(transaction: Transaction) -> Outcome:
+def commit(transaction: Tried) -> Outcome:
     """The outcome of the transaction's entry."""
     done = transaction.work()
     statements = tuple(each.statement for each in done.statements)
@@ -73,27 +82,27 @@ def commit(transaction: Transaction) -> Outcome:
     return transaction.database.apply(work(made))[0]
 
 
-def begin(database: Database, steps: int = _STEPS) -> Transaction:
+def begin(database: Database, steps: int = _STEPS) -> Tried:
     """A transaction."""
-    return Transaction(database, steps, _BYTES)
+    return Tried(database, steps)
 
 
-def change(transaction: Transaction, text: str) -> int:
+def change(transaction: Tried, text: str) -> int:
     """Make a change; how many rows it changed."""
     statement = LoggedStatement(split(text), (), START_MS, 7)
-    return transaction.database.change_in(transaction, transaction.written_as(text, statement)).rows
+    return transaction.database.writer.change_in(transaction, transaction.written_as(text, statement)).rows
 
 
-def inside(transaction: Transaction, text: str = "alaivo id, v ao@ t alaharo id") -> list[tuple[object, ...]]:
+def inside(transaction: Tried, text: str = "alaivo id, v ao@ t alaharo id") -> list[tuple[object, ...]]:
     """What the transaction sees."""
-    found = transaction.database.read_in(transaction, LoggedStatement(split(text), (), START_MS, 7))
+    found = transaction.database.writer.read_in(transaction, LoggedStatement(split(text), (), START_MS, 7))
     assert isinstance(found, Relation)
     return list(found.rows)
 
 
 def outside(database: Database, text: str = "alaivo id, v ao@ t alaharo id") -> list[tuple[object, ...]]:
     """What everybody sees."""
-    return list(database.read(split(text), (), START_MS).rows)
+    return list(database.reads.read(split(text), (), START_MS).rows)
 
 
 def test_changes_are_run_again_after_an_entry_came_between(database: Database) -> None:
@@ -168,7 +177,7 @@ def test_a_failure_leaves_the_changes_before_it_and_the_next_batch_alone(
     with pytest.raises(SqlError, match="unique_violation"):
         change(mine, "manampia ao@ t sanda (4, 40), (1, 1)")
     assert len(inside(mine)) == 3
-    rehearsal = database._writer().rehearsal  # also ends what is open
+    rehearsal = database.writer.take().rehearsal  # also ends what is open
 
     def broken(*_: object) -> None:
         raise apsw.IOError("the disk is gone")
@@ -203,12 +212,12 @@ def test_a_read_that_fails_in_its_middle_is_under_way_no_more(database: Database
 def test_a_rollback_that_fails_costs_the_connection_only(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     mine = begin(database)
     change(mine, "manampia ao@ t sanda (3, 30)")
-    assert database._applier is not None
+    assert database.writer._open is not None
 
     def broken() -> None:
         raise apsw.IOError("the disk is gone")
 
-    monkeypatch.setattr(database._applier.rehearsal, "end", broken)
+    monkeypatch.setattr(database.writer._open.rehearsal, "end", broken)
     assert apply(database, "manampia ao@ other sanda (1)")[0].sqlstate == ""
     assert len(inside(mine)) == 3 and len(outside(database)) == 2
 
@@ -229,7 +238,7 @@ def test_the_limit_of_work_counts_the_changes_before(database: Database) -> None
 
 
 def test_a_state_that_was_replaced_ends_the_transaction(database: Database, tmp_path: Path) -> None:
-    database.snapshot(tmp_path / "image")
+    database.upkeep.snapshot(tmp_path / "image")
     mine, read = begin(database), begin(database)
     change(mine, "manampia ao@ t sanda (3, 30)")
     read.touch(("t",))
@@ -273,7 +282,7 @@ def test_definitions_inside_leave_no_plan_behind(database: Database) -> None:
 
 
 def test_a_transaction_has_a_size(database: Database) -> None:
-    mine = Transaction(database, _STEPS, 300)
+    mine = Tried(database, most_bytes=300)
     change(mine, "manampia ao@ other sanda (1)")
     with pytest.raises(SqlError, match="transaction_too_large"):
         change(mine, f"manampia ao@ other sanda ({'1' * 300})")
@@ -283,11 +292,11 @@ def test_a_transaction_has_a_size(database: Database) -> None:
 def test_what_is_open_goes_with_its_transaction(database: Database) -> None:
     mine, other = begin(database), begin(database)
     change(mine, "manampia ao@ t sanda (3, 30)")
-    database.forget_changes(other)
-    assert database._applier is not None and database._applier.rehearsal.owner is mine
-    database.forget_changes(mine)
-    assert database._applier.rehearsal.owner is None
-    assert not database._applier.connection.in_transaction
+    database.writer.forget_changes(other)
+    assert database.writer._open is not None and database.writer._open.rehearsal.owner is mine
+    database.writer.forget_changes(mine)
+    assert database.writer._open.rehearsal.owner is None
+    assert not database.writer._open.connection.in_transaction
 
 
 @pytest.mark.parametrize(

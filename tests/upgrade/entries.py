@@ -66,7 +66,7 @@ def replay(entries: list[bytes], directory: Path) -> Ended:
         for first in range(0, len(entries), _DIGEST_ENTRIES):
             part = entries[first : first + _DIGEST_ENTRIES]
             ends += [(one.sqlstate, one.digest.hex()) for one in database.apply([Work.of(told) for told in part])]
-            contents[database.applied_index] = database.content_digest()[1].hex()
+            contents[database.applied_index] = database.upkeep.content_digest()[1].hex()
         return Ended(ends, contents)
     finally:
         engine.close()

@@ -152,14 +152,14 @@ def _copy(
                 continue
             logs.append(LogRow(log_id, meta.name, meta.time_ms, Head(meta.applied_index, meta.chain, meta.time_ms)))
             snapshots.append(_snapshot(database, meta, work / SNAPSHOT_FOLDER))
-        return logs, snapshots, known_requests(engine.system.path)
+        return logs, snapshots, known_requests(engine.system.file.path)
     finally:
         engine.close()
 
 
 def _snapshot(database: Database, meta: records.Meta, folder: Path) -> FoundSnapshot:
     path = snapshot_file(folder, meta.log_id, meta.applied_index)
-    made = database.snapshot(path)
+    made = database.upkeep.snapshot(path)
     size_bytes, checksum = file_checksum(path)
     digest = bytes.fromhex(made.digest)
     info = SnapshotInfo(made.log_id, made.index, meta.chain, digest, size_bytes, checksum, confirmed=True)

@@ -118,12 +118,12 @@ class Scratch:
 
     def content_digest(self) -> bytes:
         """The digest of the whole content."""
-        return self._threads.call(self.database.content_digest)[1]
+        return self._threads.call(self.database.upkeep.content_digest)[1]
 
     def reissue(self, place: Place, target: Path) -> SnapshotInfo:
         """Close it, and write what it is as a snapshot of another place to `target`."""
         self.close()
-        return self._threads.call(reissue, self.database.path, place, target)
+        return self._threads.call(reissue, self.database.file.path, place, target)
 
     def close(self) -> None:
         """Give the directory back. Safe to call twice."""

@@ -160,7 +160,7 @@ def apply(database: Database, *texts: str) -> list[str]:
 def dumped(database: Database, directory: Path, name: str = "one", table: str | None = None) -> str:
     """Its dump as a file holds it."""
     target = directory / "dump.sql"
-    dump_file(database.path, target, name, (f"Database {name}.",), table)
+    dump_file(database.file.path, target, name, (f"Database {name}.",), table)
     text = target.read_bytes().decode()
     target.unlink()
     return text
@@ -183,7 +183,7 @@ def check_made_again(one: Database, copy: Database, directory: Path) -> None:
     refused = [(text[:300], end) for text, end in zip(texts[2:], ends, strict=True) if end]
     assert not refused
     assert dumped(copy, directory) == script
-    assert one.content_digest()[1] == copy.content_digest()[1]
+    assert one.upkeep.content_digest()[1] == copy.upkeep.content_digest()[1]
 
 
 @pytest.mark.parametrize("name", KNOWN)
@@ -338,7 +338,7 @@ def test_a_row_has_the_place_that_an_insert_gives_it(databases: tuple[Database, 
 
 
 def _catalog(database: Database) -> list[CatalogChange]:
-    connection = open_reader(database.path, EntryContext())
+    connection = open_reader(database.file.path, EntryContext())
     try:
         return records.read_catalog(connection)
     finally:

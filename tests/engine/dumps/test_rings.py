@@ -73,7 +73,7 @@ def made(database: Database, rng: random.Random) -> bytes:
             for names, other, keys in table.links
         ]
         assert apply(database, f"CREATE TABLE `{name}` ({', '.join(parts)})") == [""]
-    connection = open_writer(database.path, EntryContext())
+    connection = open_writer(database.file.path, EntryContext())
     connection.execute("PRAGMA foreign_keys = OFF")
     for name, table in zip(_NAMES, found, strict=False):
         for row in rng.sample(table.rows, len(table.rows)):
@@ -98,7 +98,7 @@ def apply(database: Database, *texts: str) -> list[str]:
 
 def script_of(database: Database, target: Path) -> list[str]:
     """The statements of its dump but those that make the database and use it."""
-    dump_file(database.path, target, "one", ())
+    dump_file(database.file.path, target, "one", ())
     reader = StatementReader()
     lines = target.read_text(encoding="utf-8").split("\n")
     found = [item.text for line in lines for item in reader.feed(f"{line}\n") if isinstance(item, Statement)]
@@ -107,7 +107,7 @@ def script_of(database: Database, target: Path) -> list[str]:
 
 def rows_of(database: Database) -> dict[str, list[str]]:
     """What is in the tables, without an order."""
-    connection = apsw.Connection(str(database.path), flags=apsw.SQLITE_OPEN_READONLY)
+    connection = apsw.Connection(str(database.file.path), flags=apsw.SQLITE_OPEN_READONLY)
     names = connection.execute("SELECT name FROM dirk_catalog WHERE kind = 'table'").fetchall()
     found = {name: sorted(map(repr, connection.execute(f'SELECT * FROM "{name}"'))) for (name,) in names}
     connection.close(True)
@@ -133,4 +133,4 @@ def test_rings_of_rows_are_made_again(databases: list[Database], tmp_path: Path)
         assert rows_of(copy) == rows_of(one), texts
         # What ALTER TABLE makes says so, and where the number of a row is hidden, no row of a ring has a place.
         if not any(text.startswith("ALTER") or "oid" in text for text in texts):
-            assert copy.content_digest()[1] == digest, texts
+            assert copy.upkeep.content_digest()[1] == digest, texts

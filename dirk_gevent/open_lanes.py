@@ -1,0 +1,82 @@
+"""The lanes of a node's logs, one a log of which something came."""
+
+from __future__ import annotations
+
+import time
+
+import gevent
+
+from dirk_gevent.apply_context import ApplyContext
+from dirk_gevent.catch_up import CatchUp
+from dirk_gevent.kept_states import KeptStates
+from dirk_gevent.lanes import Lane
+from dirk_gevent.log.entry import SYSTEM_LOG_ID
+
+_SEAL_SECONDS = 2.0
+_LOOK_SECONDS = 0.01
+_MOST_GONE = 4096
+
+
+class OpenLanes:
+    """Opens the lane of a log when it is first needed, and ends it with its database."""
+
+    def __init__(self, context: ApplyContext, catch_up: CatchUp, kept_states: KeptStates) -> None:
+        self._context = context
+        self._catch_up = catch_up
+        self._kept_states = kept_states
+        self._lanes: dict[int, Lane] = {}
+        #: Databases dropped since the connection began: what still comes of them is not for anybody.
+        self._gone: set[int] = set()
+
+    def open(self, log_id: int) -> Lane:
+        """The lane of a log, which there is from now on."""
+        lane = self._lanes.get(log_id)
+        if lane is None:
+            lane = self._lanes[log_id] = Lane(log_id, self._context, self._catch_up, self._kept_states, self.end)
+        return lane
+
+    def get(self, log_id: int) -> Lane | None:
+        """The lane of a log, if anything of it came on this connection or before."""
+        return self._lanes.get(log_id)
+
+    def welcomed(self) -> None:
+        """A connection begins, and the log has told where it is.
+
+        Who died before all of a former list of databases was put aside does that now, if the list is whole; else what
+        comes of it leads to that.
+        """
+        self._gone.clear()
+        if self._context.engine.is_list_anew:
+            self.open(SYSTEM_LOG_ID).retry()
+
+    def is_gone(self, log_id: int) -> bool:
+        """Whether the database of a log was dropped since the connection began."""
+        return log_id in self._gone
+
+    def cut_all(self) -> None:
+        """The connection is gone: what has not begun will be sent again."""
+        for lane in self._lanes.values():
+            lane.cut()
+
+    def stop_all(self) -> None:
+        """Take nothing more."""
+        for lane in self._lanes.values():
+            lane.stop()
+
+    def end(self, log_id: int, sealed_at: int) -> None:
+        """End the lane of a database that is about to be dropped.
+
+        Before that its last entries, up to `sealed_at`, are applied if that is soon done, so that their writers get
+        their outcome.
+        """
+        lane, database = self._lanes.get(log_id), self._context.engine.of_log(log_id)
+        deadline = time.monotonic() + _SEAL_SECONDS
+        while lane and database and database.applied_index < sealed_at and time.monotonic() < deadline:
+            gevent.sleep(_LOOK_SECONDS)
+        self._gone.add(log_id)
+        if len(self._gone) > _MOST_GONE:
+            # Nothing comes any more of those that were made, and dropped, so long ago.
+            self._gone = set(sorted(self._gone)[_MOST_GONE // 2 :])
+        lane = self._lanes.pop(log_id, None)
+        if lane is not None:
+            lane.stop()
