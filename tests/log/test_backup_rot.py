@@ -11,8 +11,9 @@ from pathlib import Path
 import orjson
 import pytest
 
-from dirk_gevent.admin import backup, main
+from dirk_gevent.admin import backup
 from dirk_gevent.admin.backup_file import Backup, BackupDamaged, BackupWriter
+from dirk_gevent.admin.main import main
 from dirk_gevent.admin.proxy_link import TaskFailed
 from dirk_gevent.admin.usage import parse
 from dirk_gevent.config.settings import Limits
