@@ -253,7 +253,7 @@ def _server(arguments: dict[str, Any]) -> int:
     directory = config.instances[place].data_directory
     _make_directory(config, f"instances[{place}].dataDirectory", directory)
     from dirk_gevent.engine.faults import DirectoryInUse, StorageFault
-    from dirk_gevent.node import run
+    from dirk_gevent.node.server import run
 
     try:
         return run(config, node)

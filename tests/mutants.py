@@ -129,11 +129,11 @@ def _ignore_min(patches: _Patches) -> None:
 
 def _skip_chain_check(patches: _Patches) -> None:
     """Whatever history a node has, it goes on at its index; nobody compares hashes, nor checks entries against them."""
-    from dirk_gevent import log_applier
     from dirk_gevent.coordinator.node_link import NodeLink
-    from dirk_gevent.lane_items import Batch
     from dirk_gevent.log.embedded import journal
-    from dirk_gevent.log_applier import LogApplier
+    from dirk_gevent.node import log_applier
+    from dirk_gevent.node.log_applier import LogApplier
+    from dirk_gevent.node.queue_items import Batch
 
     def trusting(open_lane: Callable[..., None]) -> Callable[..., None]:
         def opened(self: Any, log_id: int) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dirk_gevent.base.logger import logger
 from dirk_gevent.engine.engine import Engine
-from dirk_gevent.follower import Follower
 from dirk_gevent.log.entry import NO_CHAIN, Entry
 from dirk_gevent.loop.threads import NativeThreads
-from dirk_gevent.progress import Progress
+from dirk_gevent.node.follower import Follower
+from dirk_gevent.node.progress import Progress
 from parser.errors import SqlError
 from tests.engine.plans import LogMaker, work
 from tests.service.test_follower import entries

@@ -9,10 +9,10 @@ from gevent import socket
 from dirk_gevent.base.logger import logger
 from dirk_gevent.config.settings import Config, Instance, Limits, LoadBalancer, Role
 from dirk_gevent.engine.engine import Engine
-from dirk_gevent.forward import Forward
 from dirk_gevent.log.entry import Entry
-from dirk_gevent.node import NodeHandler
-from dirk_gevent.progress import Progress
+from dirk_gevent.node.log_client import Forward
+from dirk_gevent.node.progress import Progress
+from dirk_gevent.node.server import NodeHandler
 from dirk_gevent.server.client_connection import Wire
 from dirk_gevent.server.session import Session, parse_request
 from parser.errors import SqlError

@@ -29,11 +29,11 @@ from dirk_gevent.coordinator.coordinator import Coordinator
 from dirk_gevent.engine.apply import Work
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.results import Outcome
-from dirk_gevent.forward import Forward
 from dirk_gevent.log.embedded.embedded_log import EmbeddedLog
 from dirk_gevent.log.entry import DROP_DATABASE, SYSTEM_LOG_ID, Draft, Entry, LoggedStatement, new_request_id
-from dirk_gevent.node import NodeHandler
-from dirk_gevent.progress import Progress
+from dirk_gevent.node.log_client import Forward
+from dirk_gevent.node.progress import Progress
+from dirk_gevent.node.server import NodeHandler
 from dirk_gevent.protocol import answer_bytes
 from dirk_gevent.proxy.server import ProxyHandler
 from dirk_gevent.server.service import Service

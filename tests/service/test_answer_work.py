@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 
-from dirk_gevent import mark_answers
-from dirk_gevent.answer_work import AnswersUnderWay
 from dirk_gevent.loop.threads import NativeThreads
+from dirk_gevent.node import mark_answers
+from dirk_gevent.node.answer_work import AnswersUnderWay
 from tests.service.fake_node import until
 
 

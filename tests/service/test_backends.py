@@ -14,7 +14,7 @@ from gevent.event import Event
 
 from dirk_gevent.base.logger import logger
 from dirk_gevent.config.loader import load
-from dirk_gevent.forward import Forward
+from dirk_gevent.node.log_client import Forward
 from dirk_gevent.protocol import answer_bytes
 from dirk_gevent.server.client_connection import Wire
 from dirk_gevent.server.session import Request, Session

@@ -10,9 +10,9 @@ import pytest
 
 from dirk_gevent.base.logger import logger
 from dirk_gevent.engine.engine import Engine
-from dirk_gevent.follower import Follower
 from dirk_gevent.log.entry import CREATE_DATABASE
-from dirk_gevent.progress import Progress
+from dirk_gevent.node.follower import Follower
+from dirk_gevent.node.progress import Progress
 from dirk_gevent.replication.frame_types import Welcome
 from dirk_gevent.replication.genesis import heard_epoch
 from tests.engine.plans import LogMaker

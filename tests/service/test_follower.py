@@ -15,14 +15,14 @@ from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.faults import StorageFault
 from dirk_gevent.engine.position import NodeState
 from dirk_gevent.engine.results import Outcome
-from dirk_gevent.follower import Follower
-from dirk_gevent.lane_items import Batch, Fence, Mark, Restore
-from dirk_gevent.lanes import Lane
 from dirk_gevent.log.contract import chain_through
 from dirk_gevent.log.entry import NO_CHAIN, chain
-from dirk_gevent.log_applier import LogApplier
 from dirk_gevent.loop.threads import NativeThreads
-from dirk_gevent.progress import Progress
+from dirk_gevent.node.apply_queue import Lane
+from dirk_gevent.node.follower import Follower
+from dirk_gevent.node.log_applier import LogApplier
+from dirk_gevent.node.progress import Progress
+from dirk_gevent.node.queue_items import Batch, Fence, Mark, Restore
 from dirk_gevent.replication.frame_types import Hello, Welcome
 from dirk_gevent.replication.genesis import followed_log
 from parser.errors import SqlError
@@ -78,7 +78,7 @@ def test_a_database_made_and_dropped_in_one_batch_leaves_nothing_waiting(
     """Its own entries arrived too: nobody waits for it, and no connection is broken for its sake."""
     broken: list[int] = []
     monkeypatch.setattr(follower.context.link, "reconnect", lambda: broken.append(1))
-    monkeypatch.setattr("dirk_gevent.lanes._LOOK_MS", 100)
+    monkeypatch.setattr("dirk_gevent.node.apply_queue._LOOK_MS", 100)
     system, log = LogMaker(0), LogMaker(1)
     made = system.database("create_database", "brief")
     changes = (made, system.database("drop_database", "brief", made.index))
@@ -196,7 +196,7 @@ def test_a_full_disk_before_the_first_entry_is_told_and_recovers(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("dirk_gevent.followed.keep_followed_log", full)
+    monkeypatch.setattr("dirk_gevent.node.followed_log.keep_followed_log", full)
     for _ in range(2):
         follower._accepted(Welcome(b"g" * 16, (), {0: 3, 2: 1}, 0.5))
         assert follower.heartbeats.unwritten_states() == {0: "stalled", 2: "stalled"}
@@ -223,7 +223,7 @@ def test_entries_that_joined_a_stalled_batch_are_tried_again_with_it(
     follower: Follower, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The disk fails twice; what came in between is neither lost nor waits for what comes next."""
-    monkeypatch.setattr("dirk_gevent.lanes._RETRY_SECONDS", 0.05)
+    monkeypatch.setattr("dirk_gevent.node.apply_queue._RETRY_SECONDS", 0.05)
     apply_on_thread, faults = LogApplier._apply_on_thread, 0
 
     def apply(applier: LogApplier, database: Database, batch: Batch) -> list[Outcome]:
@@ -276,7 +276,7 @@ def told(follower: Follower, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, 
     said: list[dict[str, object]] = []
     monkeypatch.setattr(follower.context.link, "send", lambda content, *_: said.append(content))
     monkeypatch.setattr(follower.context.link, "reconnect", lambda: said.append({"t": "broken"}))
-    monkeypatch.setattr("dirk_gevent.lanes._LOOK_MS", 50)
+    monkeypatch.setattr("dirk_gevent.node.apply_queue._LOOK_MS", 50)
     return said
 
 

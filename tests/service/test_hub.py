@@ -20,11 +20,11 @@ from dirk_gevent.base.logger import logger
 from dirk_gevent.config.settings import Config, Instance, LogSettings, Role
 from dirk_gevent.coordinator.coordinator import Coordinator
 from dirk_gevent.engine.engine import Engine
-from dirk_gevent.follower import Follower
-from dirk_gevent.forward import Forward
 from dirk_gevent.log.embedded.embedded_log import EmbeddedLog
-from dirk_gevent.node import NodeHandler
-from dirk_gevent.progress import Progress
+from dirk_gevent.node.follower import Follower
+from dirk_gevent.node.log_client import Forward
+from dirk_gevent.node.progress import Progress
+from dirk_gevent.node.server import NodeHandler
 from dirk_gevent.server.service import Service
 from tests.cluster import free_port
 

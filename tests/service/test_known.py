@@ -258,7 +258,7 @@ def test_a_strong_read_that_waits_goes_on_in_the_database_that_has_the_name_now(
 ) -> None:
     """All that is promised of a strong read holds there: it is told when its state is known."""
     # It does not look while the name means nothing.
-    monkeypatch.setattr("dirk_gevent.node._LOOK_MS", 1_500)
+    monkeypatch.setattr("dirk_gevent.node.server._LOOK_MS", 1_500)
     cluster = at_the_log
     reading = waiting_at_m1(cluster)
     cluster.change("drop", "x")

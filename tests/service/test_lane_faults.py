@@ -12,7 +12,6 @@ import apsw
 import gevent
 import pytest
 
-from dirk_gevent import lanes
 from dirk_gevent.base.logger import logger
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.database_file import DatabaseFile
@@ -20,12 +19,13 @@ from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.faults import StorageFault
 from dirk_gevent.engine.position import NodeState
 from dirk_gevent.engine.writing import Writer
-from dirk_gevent.follower import Follower
-from dirk_gevent.lane_items import Batch, Fence, Mark, Restore
 from dirk_gevent.log.entry import chain
 from dirk_gevent.loop.threads import NativeThreads
 from dirk_gevent.loop.throttle import SteadyFile
-from dirk_gevent.progress import Progress
+from dirk_gevent.node import apply_queue
+from dirk_gevent.node.follower import Follower
+from dirk_gevent.node.progress import Progress
+from dirk_gevent.node.queue_items import Batch, Fence, Mark, Restore
 from tests.engine.plans import LogMaker, open_database, open_engine, rows_of, work
 
 
@@ -38,7 +38,7 @@ def said() -> list[dict[str, Any]]:
 @pytest.fixture
 def follower(engine: Engine, said: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> Follower:
     """It follows nobody, and tries again soon."""
-    monkeypatch.setattr(lanes, "_RETRY_SECONDS", 0.05)
+    monkeypatch.setattr(apply_queue, "_RETRY_SECONDS", 0.05)
     made = Follower(engine, Progress(engine), ("127.0.0.1", 1), logger("test"))
     monkeypatch.setattr(made.context.link, "send", lambda content, *_: said.append(content))
     return made
@@ -88,7 +88,7 @@ def test_a_mark_that_met_a_directory_gone_leaves_the_database_live_when_it_is_ba
 def test_a_database_that_could_not_be_read_at_the_start_is_tried_without_an_entry(
     engine: Engine, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lanes, "_RETRY_SECONDS", 0.05)
+    monkeypatch.setattr(apply_queue, "_RETRY_SECONDS", 0.05)
     index = database.applied_index
     engine.close()
     load_file = DatabaseFile._load

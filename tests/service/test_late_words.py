@@ -14,15 +14,15 @@ import pytest
 from gevent.event import Event
 from gevent.lock import RLock
 
-from dirk_gevent import lanes
 from dirk_gevent.base.logger import logger
 from dirk_gevent.coordinator.coordinator import Coordinator
 from dirk_gevent.coordinator.divergence.registry import Cause
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.results import Outcome
-from dirk_gevent.follower import Follower
 from dirk_gevent.log.entry import NO_CHAIN, Draft, Entry, LoggedStatement, chain, new_request_id
-from dirk_gevent.progress import Progress
+from dirk_gevent.node import apply_queue
+from dirk_gevent.node.follower import Follower
+from dirk_gevent.node.progress import Progress
 from dirk_gevent.replication.frame_types import Acks, Hello, Standing
 from parser.errors import SqlError
 from parser.normalize.shape import split
@@ -259,7 +259,7 @@ def test_a_node_says_on_a_connection_only_what_is_of_it(
 ) -> None:
     """Reconnects, logs that replace another, fences and questions at any moment of what the node is at."""
     print(f"seed {seed}: DIRK_TEST_SEED={seed} runs it again")
-    monkeypatch.setattr(lanes, "_RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(apply_queue, "_RETRY_SECONDS", 0.01)
     schedule = Schedule(engine, seed)
     for _ in range(_STEPS):
         schedule.step()

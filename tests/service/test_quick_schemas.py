@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dirk_gevent.quick import QuickReads
+from dirk_gevent.node.read_fast_path import QuickReads
 from dirk_gevent.server.session import Request
 from parser.normalize.shape import split
 from tests.engine.plans import START_MS, LogMaker, open_compiled, open_database, work

@@ -14,9 +14,9 @@ from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.position import NodeState
 from dirk_gevent.engine.results import Outcome
-from dirk_gevent.kept_states import KeptStates
-from dirk_gevent.lane_items import Restore
 from dirk_gevent.loop.threads import NativeThreads
+from dirk_gevent.node.kept_states import KeptStates
+from dirk_gevent.node.queue_items import Restore
 from tests.engine.plans import LogMaker, rows_of, work
 from tests.service.fake_node import until
 from tests.service.lone_follower import EMPTY, MADE, LoneFollower, come, fence, is_answered, rows_of_t

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from dirk_gevent import lanes
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.faults import StorageFault
 from dirk_gevent.engine.files import DataDirectory
 from dirk_gevent.engine.position import NodeState
-from dirk_gevent.lane_items import Restore
 from dirk_gevent.loop.threads import NativeThreads
+from dirk_gevent.node import apply_queue
+from dirk_gevent.node.queue_items import Restore
 from tests.engine.plans import LogMaker, TestLimits, rows_of, work
 from tests.service.fake_node import until
 from tests.service.lone_follower import EMPTY, MADE, LoneFollower, come, fence, is_answered, rows_of_t
@@ -48,7 +48,7 @@ class Machine:
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the machine refuses is tried again at once."""
-    monkeypatch.setattr(lanes, "_RETRY_SECONDS", 0.05)
+    monkeypatch.setattr(apply_queue, "_RETRY_SECONDS", 0.05)
 
 
 class Wire:
@@ -194,7 +194,7 @@ def test_a_database_goes_once_the_machine_works_again(lone: LoneFollower, monkey
 
 def test_what_was_left_undone_is_done_with_what_comes_next(lone: LoneFollower, monkeypatch: pytest.MonkeyPatch) -> None:
     """The machine works again just when the next entry is there: nobody tries it for itself."""
-    monkeypatch.setattr(lanes, "_RETRY_SECONDS", 0.2)
+    monkeypatch.setattr(apply_queue, "_RETRY_SECONDS", 0.2)
     log = LogMaker(0)
     log.database("create_database", "t")
     left = [log.database("drop_database", "t", 1), log.database("create_database", "y")]

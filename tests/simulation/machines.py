@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from dirk_gevent import node
 from dirk_gevent.cache import server as cache
 from dirk_gevent.config.settings import (
     Config,
@@ -24,7 +23,8 @@ from dirk_gevent.config.settings import (
     Writes,
 )
 from dirk_gevent.engine.faults import StorageFault
-from dirk_gevent.proxy import server
+from dirk_gevent.node import server as node
+from dirk_gevent.proxy import server as proxy
 from parser.errors import SqlError
 from tests.simulation.disk import Disk, Image
 from tests.simulation.loop import Lane
@@ -122,7 +122,7 @@ class Machine:
     def _serve(self, config: Config) -> int:
         """The program, until it ends; its exit status."""
         if self.name == PROXY:
-            return server.run(config)
+            return proxy.run(config)
         if self.name != CACHE:
             return node.run(config, self.name)
         cache.run(config, "127.0.0.1", PROXY_PORT, CACHE_PORT, round(CACHE_SECONDS * 1000), _CACHE_ENTRIES)

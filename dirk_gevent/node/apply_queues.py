@@ -6,11 +6,11 @@ import time
 
 import gevent
 
-from dirk_gevent.apply_context import ApplyContext
-from dirk_gevent.catch_up import CatchUp
-from dirk_gevent.kept_states import KeptStates
-from dirk_gevent.lanes import Lane
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
+from dirk_gevent.node.apply_context import ApplyContext
+from dirk_gevent.node.apply_queue import Lane
+from dirk_gevent.node.catch_up import CatchUp
+from dirk_gevent.node.kept_states import KeptStates
 
 _SEAL_SECONDS = 2.0
 _LOOK_SECONDS = 0.01

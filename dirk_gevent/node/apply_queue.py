@@ -11,20 +11,20 @@ from collections.abc import Callable
 
 import gevent
 
-from dirk_gevent.apply_context import ApplyContext
-from dirk_gevent.catch_up import CatchUp
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.faults import ForeignHistory, OutOfOrder, PoisonedEntry, SnapshotDamaged, StorageFault
 from dirk_gevent.engine.position import NodeState, Position
 from dirk_gevent.engine.wal import EntriesWait
-from dirk_gevent.kept_states import KeptStates
-from dirk_gevent.lane_items import Batch, Fence, Item, Mark, Restore, is_way_out
-from dirk_gevent.log_applier import LogApplier
-from dirk_gevent.mark_answers import MarkAnswers
+from dirk_gevent.node.apply_context import ApplyContext
+from dirk_gevent.node.catch_up import CatchUp
+from dirk_gevent.node.kept_states import KeptStates
+from dirk_gevent.node.log_applier import LogApplier
+from dirk_gevent.node.mark_answers import MarkAnswers
+from dirk_gevent.node.queue_items import Batch, Fence, Item, Mark, Restore, is_way_out
+from dirk_gevent.node.sender import Sender
 from dirk_gevent.replication import frame_types
 from dirk_gevent.replication.frame_types import Halted
 from dirk_gevent.replication.transfer import Missed
-from dirk_gevent.sender import Sender
 from parser.errors import SqlError
 
 #: Entries applied under one COMMIT at most.

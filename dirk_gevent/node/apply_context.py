@@ -6,15 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from dirk_gevent.answer_work import AnswersUnderWay
 from dirk_gevent.base.logger import Logger
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.position import NodeState
-from dirk_gevent.file_watch import FileWatch
-from dirk_gevent.log_link import LogLink
 from dirk_gevent.loop.threads import NativeThreads
-from dirk_gevent.progress import Progress
+from dirk_gevent.node.answer_work import AnswersUnderWay
+from dirk_gevent.node.file_watch import FileWatch
+from dirk_gevent.node.log_link import LogLink
+from dirk_gevent.node.progress import Progress
 
 
 @dataclass(frozen=True, slots=True)

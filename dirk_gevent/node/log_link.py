@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dirk_gevent.loop.frame_socket import FrameSocket
-from dirk_gevent.sender import Sender
+from dirk_gevent.node.sender import Sender
 
 
 class LogLink:

@@ -6,11 +6,11 @@ from typing import Any
 
 import gevent
 
-from dirk_gevent.apply_context import ApplyContext
-from dirk_gevent.catch_up import CatchUp
 from dirk_gevent.engine.position import NodeState
-from dirk_gevent.followed import FollowedLog
 from dirk_gevent.loop.frame_socket import FrameSocket
+from dirk_gevent.node.apply_context import ApplyContext
+from dirk_gevent.node.catch_up import CatchUp
+from dirk_gevent.node.followed_log import FollowedLog
 from dirk_gevent.replication import frame_types
 
 

@@ -6,7 +6,7 @@ from dirk_gevent.base.logger import Logger
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.faults import StorageFault
 from dirk_gevent.loop.threads import NativeThreads
-from dirk_gevent.progress import Progress
+from dirk_gevent.node.progress import Progress
 from dirk_gevent.replication.frame_types import Welcome
 from dirk_gevent.replication.genesis import HeardEpoch, followed_log, keep_followed_log
 

@@ -9,17 +9,17 @@ from typing import Any
 
 from gevent.lock import Semaphore
 
-from dirk_gevent.answer_work import AnswerWork
-from dirk_gevent.apply_context import ApplyContext
 from dirk_gevent.engine.faults import StorageFault
 from dirk_gevent.engine.snapshot import Pin
 from dirk_gevent.engine.wal import Overtaken
-from dirk_gevent.lane_items import Mark
 from dirk_gevent.log.contract import SnapshotInfo
 from dirk_gevent.log.embedded.snapshot_files import file_checksum
+from dirk_gevent.node.answer_work import AnswerWork
+from dirk_gevent.node.apply_context import ApplyContext
+from dirk_gevent.node.queue_items import Mark
+from dirk_gevent.node.sender import Sender
 from dirk_gevent.replication import frame_types
 from dirk_gevent.replication.transfer import upload
-from dirk_gevent.sender import Sender
 
 
 class MarkAnswers:

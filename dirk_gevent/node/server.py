@@ -19,17 +19,17 @@ from dirk_gevent.coordinator.requests.session_statements import check_usable, ch
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.faults import DirectoryInUse, Overrun, StorageFault
-from dirk_gevent.follower import Follower
-from dirk_gevent.forward import Forward
 from dirk_gevent.log.embedded.embedded_log import EmbeddedLog
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from dirk_gevent.loop.hub_monitor import HubWatch
 from dirk_gevent.loop.threads import NativeThreads
-from dirk_gevent.node_stream import LongReads, NodeStream
-from dirk_gevent.node_transactions import NodeTransactions
-from dirk_gevent.progress import Progress
+from dirk_gevent.node.follower import Follower
+from dirk_gevent.node.log_client import Forward
+from dirk_gevent.node.progress import Progress
+from dirk_gevent.node.read_fast_path import QuickReads
+from dirk_gevent.node.streamed_reads import LongReads, NodeStream
+from dirk_gevent.node.transactions import NodeTransactions
 from dirk_gevent.protocol.frames import FOLLOW_STATEMENT
-from dirk_gevent.quick import QuickReads
 from dirk_gevent.replication.last_heard import Heard
 from dirk_gevent.server import replies
 from dirk_gevent.server.admission import Places

@@ -13,24 +13,24 @@ from typing import Any
 import gevent
 from gevent import socket
 
-from dirk_gevent.answer_work import AnswersUnderWay
-from dirk_gevent.apply_context import ApplyContext
 from dirk_gevent.base.logger import Logger
 from dirk_gevent.base.startup import plain_reason
-from dirk_gevent.beats import Heartbeats
-from dirk_gevent.catch_up import CatchUp
 from dirk_gevent.engine.engine import Engine
-from dirk_gevent.file_watch import FileWatch
-from dirk_gevent.followed import FollowedLog
-from dirk_gevent.incoming import IncomingFrames
-from dirk_gevent.introduction import introduce
-from dirk_gevent.kept_states import KeptStates
-from dirk_gevent.log_link import LogLink
 from dirk_gevent.loop.frame_socket import FrameSocket
 from dirk_gevent.loop.threads import NativeThreads
-from dirk_gevent.node_upkeep import NodeUpkeep
-from dirk_gevent.open_lanes import OpenLanes
-from dirk_gevent.progress import Progress
+from dirk_gevent.node.answer_work import AnswersUnderWay
+from dirk_gevent.node.apply_context import ApplyContext
+from dirk_gevent.node.apply_queues import OpenLanes
+from dirk_gevent.node.catch_up import CatchUp
+from dirk_gevent.node.file_watch import FileWatch
+from dirk_gevent.node.followed_log import FollowedLog
+from dirk_gevent.node.heartbeats import Heartbeats
+from dirk_gevent.node.incoming_frames import IncomingFrames
+from dirk_gevent.node.introduction import introduce
+from dirk_gevent.node.kept_states import KeptStates
+from dirk_gevent.node.log_link import LogLink
+from dirk_gevent.node.progress import Progress
+from dirk_gevent.node.upkeep import NodeUpkeep
 from dirk_gevent.protocol.frames import FOLLOW_STATEMENT
 from dirk_gevent.protocol.metadata import with_metadata
 from dirk_gevent.replication import frame_types

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import gevent
 
-from dirk_gevent.apply_context import ApplyContext
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.faults import StorageFault
-from dirk_gevent.open_lanes import OpenLanes
+from dirk_gevent.node.apply_context import ApplyContext
+from dirk_gevent.node.apply_queues import OpenLanes
 
 _CHECKPOINT_SECONDS = 5.0
 _REST_SECONDS = 1.0

@@ -9,22 +9,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
-from dirk_gevent.apply_context import ApplyContext
-from dirk_gevent.catch_up import CatchUp
 from dirk_gevent.engine.apply import Work
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.faults import ForeignHistory, SnapshotDamaged
 from dirk_gevent.engine.position import NodeState
 from dirk_gevent.engine.results import Outcome
 from dirk_gevent.engine.snapshot import Pin
-from dirk_gevent.kept_states import KeptStates
-from dirk_gevent.lane_items import Batch, Mark, Restore
 from dirk_gevent.log.entry import DROP_DATABASE, SYSTEM_LOG_ID, Entry
+from dirk_gevent.node.apply_context import ApplyContext
+from dirk_gevent.node.catch_up import CatchUp
+from dirk_gevent.node.kept_states import KeptStates
+from dirk_gevent.node.queue_items import Batch, Mark, Restore
+from dirk_gevent.node.sender import Sender
 from dirk_gevent.replication import frame_types
 from dirk_gevent.replication.frame_types import Acks
 from dirk_gevent.replication.precedence import Way
 from dirk_gevent.replication.transfer import check_entries
-from dirk_gevent.sender import Sender
 
 #: In the names of states that were put aside because another was right.
 _FENCED = "fenced"

@@ -7,11 +7,11 @@ from typing import Any
 
 from gevent.event import Event
 
-from dirk_gevent.apply_context import ApplyContext
-from dirk_gevent.followed import FollowedLog
-from dirk_gevent.lane_items import Batch, Fence, Mark, Restore
-from dirk_gevent.lanes import Lane
-from dirk_gevent.open_lanes import OpenLanes
+from dirk_gevent.node.apply_context import ApplyContext
+from dirk_gevent.node.apply_queue import Lane
+from dirk_gevent.node.apply_queues import OpenLanes
+from dirk_gevent.node.followed_log import FollowedLog
+from dirk_gevent.node.queue_items import Batch, Fence, Mark, Restore
 from dirk_gevent.protocol.frames import split_entries
 from dirk_gevent.replication import frame_types
 from dirk_gevent.replication.precedence import Way

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from dirk_gevent.forward import Forward
 from dirk_gevent.log.entry import SYSTEM_DATABASE
+from dirk_gevent.node.log_client import Forward
 from dirk_gevent.protocol import answer_bytes
 from dirk_gevent.server.client_connection import Wire
 from dirk_gevent.server.session import Request, Session

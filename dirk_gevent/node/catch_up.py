@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from gevent.event import Event
 
 from dirk_gevent.engine.engine import Engine
-from dirk_gevent.followed import FollowedLog
-from dirk_gevent.log_link import LogLink
-from dirk_gevent.progress import Progress
+from dirk_gevent.node.followed_log import FollowedLog
+from dirk_gevent.node.log_link import LogLink
+from dirk_gevent.node.progress import Progress
 
 
 class CatchUp:

@@ -15,7 +15,7 @@ from dirk_gevent.engine.results import Page
 from dirk_gevent.engine.stream import RelationStream
 from dirk_gevent.loop.threads import Call, NativeThreads
 from dirk_gevent.messages.error_text import render
-from dirk_gevent.progress import Progress
+from dirk_gevent.node.progress import Progress
 from dirk_gevent.protocol import answer_bytes
 from dirk_gevent.server import replies
 from dirk_gevent.server.admission import Places

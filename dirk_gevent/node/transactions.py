@@ -25,13 +25,13 @@ from dirk_gevent.engine.faults import Overrun, StorageFault
 from dirk_gevent.engine.results import Relation
 from dirk_gevent.engine.stream import RelationStream
 from dirk_gevent.engine.transaction import Transaction
-from dirk_gevent.forward import Forward
-from dirk_gevent.learning import learn
 from dirk_gevent.log.entry import LoggedStatement
 from dirk_gevent.loop.keyed_lock import Turns
 from dirk_gevent.loop.threads import NativeThreads
-from dirk_gevent.node_stream import LongReads, NodeStream
-from dirk_gevent.progress import Progress
+from dirk_gevent.node.log_client import Forward
+from dirk_gevent.node.name_lookup import learn
+from dirk_gevent.node.progress import Progress
+from dirk_gevent.node.streamed_reads import LongReads, NodeStream
 from dirk_gevent.server import replies
 from dirk_gevent.server.admission import Places
 from dirk_gevent.server.client_connection import Wire
