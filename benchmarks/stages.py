@@ -15,7 +15,7 @@ from benchmarks.bench import Bench, say
 from benchmarks.figures import Figure, Target, median
 from benchmarks.programs import ProgramError
 from dirk_gevent.config.settings import Limits
-from dirk_gevent.engine.apply import Work
+from dirk_gevent.engine.apply.applier import Work
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.log.embedded.journal import Journal

@@ -252,7 +252,7 @@ def _server(arguments: dict[str, Any]) -> int:
     place = next(number for number, one in enumerate(config.instances) if one.id == node)
     directory = config.instances[place].data_directory
     _make_directory(config, f"instances[{place}].dataDirectory", directory)
-    from dirk_gevent.engine.faults import DirectoryInUse, StorageFault
+    from dirk_gevent.engine.errors.faults import DirectoryInUse, StorageFault
     from dirk_gevent.node.server import run
 
     try:

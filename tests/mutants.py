@@ -74,8 +74,8 @@ def _drop_request_id_check(patches: _Patches) -> None:
 
 def _apply_twice(patches: _Patches) -> None:
     """Some entries are run twice, on every node alike."""
-    from dirk_gevent.engine.execute import Executor
-    from dirk_gevent.engine.failures import DATA_ERRORS
+    from dirk_gevent.engine.apply.executor import Executor
+    from dirk_gevent.engine.errors.failures import DATA_ERRORS
 
     def twice(run: Callable[..., Any]) -> Callable[..., Any]:
         def ran(self: Executor, entry: Any, *rest: Any) -> Any:
@@ -159,14 +159,14 @@ def _skip_chain_check(patches: _Patches) -> None:
 
 def _skip_conflict_check(patches: _Patches) -> None:
     """A transaction's entry is run whatever has changed since: the last to commit wins."""
-    from dirk_gevent.engine.apply import Applier
+    from dirk_gevent.engine.apply.applier import Applier
 
     patches.set(Applier, "_check_reads", lambda _: lambda *_: None)
 
 
 def _keep_dropped_files(patches: _Patches) -> None:
     """A database that was dropped leaves its files, and nobody ever looks for those that are left over."""
-    from dirk_gevent.engine.files import DataDirectory
+    from dirk_gevent.engine.files.data_directory import DataDirectory
 
     patches.set(DataDirectory, "remove", lambda _: lambda *_: None)
     patches.set(DataDirectory, "remove_orphans", lambda _: lambda *_: set())
@@ -205,7 +205,7 @@ def _ignore_fences(patches: _Patches) -> None:
 
 def _skip_renewal(patches: _Patches) -> None:
     """A transaction does not look whether what it has read is still so when it reads on."""
-    from dirk_gevent.engine.transaction import Transaction
+    from dirk_gevent.engine.transaction.transaction import Transaction
 
     patches.set(Transaction, "renew", lambda _: lambda _: None)
 

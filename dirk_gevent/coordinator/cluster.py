@@ -13,7 +13,7 @@ from enum import StrEnum
 from dirk_gevent.config.settings import Config, Instance, Role
 from dirk_gevent.coordinator.efforts import Efforts
 from dirk_gevent.coordinator.pins import Pins
-from dirk_gevent.engine.at_work import Effort
+from dirk_gevent.engine.apply.at_work import Effort
 
 MISSED_BEATS = 3
 #: A master further behind than this is not waited for when another has answered.

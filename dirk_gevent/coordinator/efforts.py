@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 
 from dirk_gevent.config.settings import Limits
-from dirk_gevent.engine.at_work import Effort
+from dirk_gevent.engine.apply.at_work import Effort
 
 
 class Efforts:

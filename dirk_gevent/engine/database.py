@@ -11,20 +11,20 @@ from contextlib import suppress
 from pathlib import Path
 
 from dirk_gevent.base.files import sync_directory
-from dirk_gevent.engine import checkpoints
-from dirk_gevent.engine.apply import Work
-from dirk_gevent.engine.committed import CommittedState
+from dirk_gevent.engine.apply.applier import Work
+from dirk_gevent.engine.apply.writer import Writer
+from dirk_gevent.engine.committed_state import CommittedState
 from dirk_gevent.engine.database_file import DatabaseFile
-from dirk_gevent.engine.faults import SnapshotDamaged, storage_faults
-from dirk_gevent.engine.files import remove_file
+from dirk_gevent.engine.errors.faults import SnapshotDamaged, storage_faults
+from dirk_gevent.engine.files.data_directory import remove_file
 from dirk_gevent.engine.position import NodeState, Position
-from dirk_gevent.engine.reading import Reads
+from dirk_gevent.engine.read.reads import Reads
 from dirk_gevent.engine.results import Outcome
 from dirk_gevent.engine.shared import Shared
-from dirk_gevent.engine.snapshot import SnapshotInfo, adopt_image, unpack
-from dirk_gevent.engine.transaction import BaseState
-from dirk_gevent.engine.upkeep import Upkeep
-from dirk_gevent.engine.writing import Writer
+from dirk_gevent.engine.snapshot.snapshot import SnapshotInfo, adopt_image, unpack
+from dirk_gevent.engine.transaction.transaction import BaseState
+from dirk_gevent.engine.wal import checkpoints
+from dirk_gevent.engine.wal.upkeep import Upkeep
 from parser.errors import SqlError
 
 

@@ -9,17 +9,18 @@ from pathlib import Path
 
 import apsw
 
-from dirk_gevent.engine import checkpoints, records
-from dirk_gevent.engine.careful import CarefulApply
-from dirk_gevent.engine.committed import CommittedState
+from dirk_gevent.engine import records
+from dirk_gevent.engine.apply.crash_loop_guard import CarefulApply
+from dirk_gevent.engine.committed_state import CommittedState
 from dirk_gevent.engine.compiler import Compiler
-from dirk_gevent.engine.connection import create_file, open_writer
-from dirk_gevent.engine.faults import LostFile, storage_faults
-from dirk_gevent.engine.file_format import check_format, take_over_file
+from dirk_gevent.engine.errors.faults import LostFile, storage_faults
+from dirk_gevent.engine.files.file_format import check_format, take_over_file
 from dirk_gevent.engine.functions import EntryContext
 from dirk_gevent.engine.position import Position
 from dirk_gevent.engine.shared import Shared
-from dirk_gevent.engine.wal import Wal
+from dirk_gevent.engine.sqlite_connection import create_file, open_writer
+from dirk_gevent.engine.wal import checkpoints
+from dirk_gevent.engine.wal.wal import Wal
 from dirk_gevent.log.entry import NO_CHAIN
 from parser.errors import SqlError
 

@@ -9,18 +9,18 @@ from pathlib import Path
 
 from dirk_gevent.base import logger
 from dirk_gevent.engine import records
-from dirk_gevent.engine.apply import Work
-from dirk_gevent.engine.compiled import ParserCompiler
+from dirk_gevent.engine.apply.applier import Work
 from dirk_gevent.engine.compiler import Compiler
-from dirk_gevent.engine.connection import open_reader
 from dirk_gevent.engine.database import Database
-from dirk_gevent.engine.faults import StorageFault, storage_faults
-from dirk_gevent.engine.files import DataDirectory
+from dirk_gevent.engine.errors.faults import StorageFault, storage_faults
+from dirk_gevent.engine.files.data_directory import DataDirectory
 from dirk_gevent.engine.functions import EntryContext
+from dirk_gevent.engine.parser_compiler import ParserCompiler
 from dirk_gevent.engine.position import NodeState
 from dirk_gevent.engine.results import Outcome
 from dirk_gevent.engine.shared import OPEN_DATABASES, Limits, OpenReaders, OpenWriters, Shared
-from dirk_gevent.engine.snapshot import SnapshotInfo
+from dirk_gevent.engine.snapshot.snapshot import SnapshotInfo
+from dirk_gevent.engine.sqlite_connection import open_reader
 from dirk_gevent.log.entry import CREATE_DATABASE, SYSTEM_DATABASE, SYSTEM_LOG_ID
 from parser.errors import SqlError
 from parser.names import nearest

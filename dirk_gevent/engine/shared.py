@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Protocol
 
 from dirk_gevent.engine.compiler import Compiler
-from dirk_gevent.engine.files import DataDirectory
-from dirk_gevent.engine.watchdog import Watchdog
+from dirk_gevent.engine.files.data_directory import DataDirectory
+from dirk_gevent.engine.read.watchdog import Watchdog
 
 #: Databases whose writer (and, apart, whose hub reader) is open at one time; the least recently used are closed.
 #: A database with both open takes five file descriptors.

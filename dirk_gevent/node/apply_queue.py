@@ -12,9 +12,9 @@ from collections.abc import Callable
 import gevent
 
 from dirk_gevent.engine.database import Database
-from dirk_gevent.engine.faults import ForeignHistory, OutOfOrder, PoisonedEntry, SnapshotDamaged, StorageFault
+from dirk_gevent.engine.errors.faults import ForeignHistory, OutOfOrder, PoisonedEntry, SnapshotDamaged, StorageFault
 from dirk_gevent.engine.position import NodeState, Position
-from dirk_gevent.engine.wal import EntriesWait
+from dirk_gevent.engine.wal.wal import EntriesWait
 from dirk_gevent.node.apply_context import ApplyContext
 from dirk_gevent.node.catch_up import CatchUp
 from dirk_gevent.node.kept_states import KeptStates

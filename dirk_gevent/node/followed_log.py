@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dirk_gevent.base.logger import Logger
 from dirk_gevent.engine.engine import Engine
-from dirk_gevent.engine.faults import StorageFault
+from dirk_gevent.engine.errors.faults import StorageFault
 from dirk_gevent.loop.threads import NativeThreads
 from dirk_gevent.node.progress import Progress
 from dirk_gevent.replication.frame_types import Welcome

@@ -7,7 +7,7 @@ from pathlib import Path
 import apsw
 import gevent
 
-from dirk_gevent.engine.dump import applied_in, dump_file
+from dirk_gevent.engine.dump.dump import applied_in, dump_file
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from dirk_gevent.node.apply_context import ApplyContext
 from dirk_gevent.node.catch_up import CatchUp

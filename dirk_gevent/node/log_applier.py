@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
-from dirk_gevent.engine.apply import Work
+from dirk_gevent.engine.apply.applier import Work
 from dirk_gevent.engine.database import Database
-from dirk_gevent.engine.faults import ForeignHistory, SnapshotDamaged
+from dirk_gevent.engine.errors.faults import ForeignHistory, SnapshotDamaged
 from dirk_gevent.engine.position import NodeState
 from dirk_gevent.engine.results import Outcome
-from dirk_gevent.engine.snapshot import Pin
+from dirk_gevent.engine.snapshot.snapshot import Pin
 from dirk_gevent.log.entry import DROP_DATABASE, SYSTEM_LOG_ID, Entry
 from dirk_gevent.node.apply_context import ApplyContext
 from dirk_gevent.node.catch_up import CatchUp

@@ -11,7 +11,7 @@ from gevent.queue import SimpleQueue
 
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
-from dirk_gevent.engine.faults import StorageFault
+from dirk_gevent.engine.errors.faults import StorageFault
 from dirk_gevent.engine.position import NodeState
 from dirk_gevent.log.clock import HeardTime
 from dirk_gevent.log.entry import SYSTEM_LOG_ID

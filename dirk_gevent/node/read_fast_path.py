@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from dirk_gevent.engine.compiler import Schema
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
-from dirk_gevent.engine.faults import StorageFault
-from dirk_gevent.engine.read import ReadShape
-from dirk_gevent.engine.reading import Settled
+from dirk_gevent.engine.errors.faults import StorageFault
+from dirk_gevent.engine.read.reads import Settled
+from dirk_gevent.engine.read.short_reads import ReadShape
 from dirk_gevent.engine.results import PAGE_BYTES
 from dirk_gevent.protocol import answer_bytes
 from dirk_gevent.protocol.metadata import METADATA_OPEN

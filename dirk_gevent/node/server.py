@@ -18,7 +18,7 @@ from dirk_gevent.coordinator.request_parts import RequestParts
 from dirk_gevent.coordinator.requests.session_statements import check_usable, choose_language
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
-from dirk_gevent.engine.faults import DirectoryInUse, Overrun, StorageFault
+from dirk_gevent.engine.errors.faults import DirectoryInUse, Overrun, StorageFault
 from dirk_gevent.log.embedded.embedded_log import EmbeddedLog
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from dirk_gevent.loop.hub_monitor import HubWatch

@@ -9,10 +9,10 @@ from typing import TypeVar
 import gevent
 
 from dirk_gevent.engine.database import Database
-from dirk_gevent.engine.faults import StorageFault
-from dirk_gevent.engine.read import HUB_PAGES
+from dirk_gevent.engine.errors.faults import StorageFault
+from dirk_gevent.engine.read.long_reads import RelationStream
+from dirk_gevent.engine.read.short_reads import HUB_PAGES
 from dirk_gevent.engine.results import Page
-from dirk_gevent.engine.stream import RelationStream
 from dirk_gevent.loop.threads import Call, NativeThreads
 from dirk_gevent.messages.error_text import render
 from dirk_gevent.node.progress import Progress

@@ -18,13 +18,13 @@ from gevent.lock import Semaphore
 
 from dirk_gevent.config.settings import Limits
 from dirk_gevent.coordinator.requests.commits import committed, ended
+from dirk_gevent.engine.apply.executor import Result
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
-from dirk_gevent.engine.execute import Result
-from dirk_gevent.engine.faults import Overrun, StorageFault
+from dirk_gevent.engine.errors.faults import Overrun, StorageFault
+from dirk_gevent.engine.read.long_reads import RelationStream
 from dirk_gevent.engine.results import Relation
-from dirk_gevent.engine.stream import RelationStream
-from dirk_gevent.engine.transaction import Transaction
+from dirk_gevent.engine.transaction.transaction import Transaction
 from dirk_gevent.log.entry import LoggedStatement
 from dirk_gevent.loop.keyed_lock import Turns
 from dirk_gevent.loop.threads import NativeThreads

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gevent
 
 from dirk_gevent.engine.database import Database
-from dirk_gevent.engine.faults import StorageFault
+from dirk_gevent.engine.errors.faults import StorageFault
 from dirk_gevent.node.apply_context import ApplyContext
 from dirk_gevent.node.apply_queues import OpenLanes
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dirk_gevent.engine.at_work import Effort
+from dirk_gevent.engine.apply.at_work import Effort
 from dirk_gevent.engine.results import Outcome, Relation
 from dirk_gevent.engine.results import columns_json as encode_columns
 from dirk_gevent.log.clock import clock_ms

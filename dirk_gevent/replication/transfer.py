@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 import gevent
 
-from dirk_gevent.engine.faults import EntriesAltered
+from dirk_gevent.engine.errors.faults import EntriesAltered
 from dirk_gevent.log.contract import chain_through
 from dirk_gevent.loop.threads import NativeThreads
 from dirk_gevent.loop.throttle import Pace, SteadyFile

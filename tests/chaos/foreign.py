@@ -9,7 +9,7 @@ import shutil
 import time
 
 from dirk_gevent.config.settings import Limits
-from dirk_gevent.engine.apply import as_work
+from dirk_gevent.engine.apply.applier import as_work
 from dirk_gevent.engine.engine import Engine
 from parser.normalize.shape import split
 from tests.chaos.found import LOG_ID

@@ -8,9 +8,9 @@ from typing import Any
 
 import apsw
 
-from dirk_gevent.engine.connection import open_reader
-from dirk_gevent.engine.digest import content_digest
 from dirk_gevent.engine.functions import EntryContext
+from dirk_gevent.engine.snapshot.content_digest import content_digest
+from dirk_gevent.engine.sqlite_connection import open_reader
 
 #: The log of the one database of a run: the system log's first entry made it.
 LOG_ID = 1

@@ -9,7 +9,7 @@ import apsw
 import pytest
 
 from benchmarks.scripts import Scripts
-from dirk_gevent.engine.failures import statement_failure
+from dirk_gevent.engine.errors.failures import statement_failure
 from parser.errors import SqlError
 from parser.normalize.shape import split
 from parser.printer.printer import write

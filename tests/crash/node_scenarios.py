@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from dirk_gevent.engine.apply import Work
+from dirk_gevent.engine.apply.applier import Work
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
-from dirk_gevent.engine.snapshot import SnapshotInfo
+from dirk_gevent.engine.snapshot.snapshot import SnapshotInfo
 from dirk_gevent.log.entry import NO_CHAIN, Entry, chain
 from dirk_gevent.loop import throttle
 from tests.crash.points import Ack, Scenario

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from dirk_gevent.engine import reading
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
-from dirk_gevent.engine.watchdog import Watchdog
+from dirk_gevent.engine.read import reads
+from dirk_gevent.engine.read.watchdog import Watchdog
 from tests.engine.plans import LogMaker, open_compiled, open_database, open_engine
 
 
@@ -31,7 +31,7 @@ def no_watchdog(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def unwatched(no_watchdog: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nor is one kept from the hub for the time that the one before it took."""
-    monkeypatch.setattr(reading, "_SHORT_SECONDS", float("inf"))
+    monkeypatch.setattr(reads, "_SHORT_SECONDS", float("inf"))
 
 
 @pytest.fixture

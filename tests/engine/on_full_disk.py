@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from dirk_gevent.engine.database import Database
-from dirk_gevent.engine.faults import StorageFault
+from dirk_gevent.engine.errors.faults import StorageFault
 from tests.engine.plans import (
     START_MS,
     LogMaker,

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import orjson
 
-from dirk_gevent.engine.apply import Work, as_work
+from dirk_gevent.engine.apply.applier import Work, as_work
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
-from dirk_gevent.engine.faults import Overrun
+from dirk_gevent.engine.errors.faults import Overrun
 from dirk_gevent.engine.results import Outcome
 from dirk_gevent.log.entry import DatabaseChange, Draft, Entry, LoggedStatement, request_hash
 from parser.errors import SqlError

@@ -15,9 +15,9 @@ import apsw
 import pytest
 
 from dirk_gevent.engine.database import Database
-from dirk_gevent.engine.failures import statement_failure
+from dirk_gevent.engine.errors.failures import statement_failure
 from dirk_gevent.engine.results import converted
-from dirk_gevent.engine.transaction import Transaction
+from dirk_gevent.engine.transaction.transaction import Transaction
 from dirk_gevent.log.entry import LoggedStatement
 from parser.errors import SqlError
 from parser.names import key

@@ -9,7 +9,7 @@ import pytest
 from dirk_gevent.engine import records
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
-from dirk_gevent.engine.faults import ForeignHistory, OutOfOrder
+from dirk_gevent.engine.errors.faults import ForeignHistory, OutOfOrder
 from dirk_gevent.log.entry import NO_CHAIN, Entry, chain
 from tests.engine.plans import LogMaker, Plans, open_database, open_engine, rows_of, rows_shaped, shaped, work
 

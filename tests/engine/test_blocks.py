@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from dirk_gevent.engine.compiled import ParserCompiler
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
+from dirk_gevent.engine.parser_compiler import ParserCompiler
 from dirk_gevent.engine.results import Outcome
 from parser.normalize.shape import split
 from parser.normalize.template import Shaped

@@ -11,7 +11,7 @@ import apsw
 import pytest
 
 from dirk_gevent.config.settings import LogSettings
-from dirk_gevent.engine.apply import Work
+from dirk_gevent.engine.apply.applier import Work
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.results import Outcome

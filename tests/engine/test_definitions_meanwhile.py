@@ -7,10 +7,10 @@ from contextlib import closing
 import apsw
 import pytest
 
-from dirk_gevent.engine import read
-from dirk_gevent.engine.connection import open_reader, open_writer
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.functions import EntryContext
+from dirk_gevent.engine.read import short_reads
+from dirk_gevent.engine.sqlite_connection import open_reader, open_writer
 from tests.engine.plans import LogMaker, rows_of, work
 
 
@@ -45,10 +45,10 @@ def test_the_hub_reads_a_large_schema_anew_whatever_that_takes(
     database: Database, log: LogMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is no client's read, so no budget ends it: else it would be begun, and ended, for ever."""
-    monkeypatch.setattr(read, "TICK_STEPS", 10)
+    monkeypatch.setattr(short_reads, "TICK_STEPS", 10)
     database.apply(work(*(log.sql(f"create table t{number} (a)") for number in range(30))))
     assert rows_of(database, "select a from t1") == []
-    monkeypatch.setattr(read, "_TICKS", 0)
+    monkeypatch.setattr(short_reads, "_TICKS", 0)
     database.apply(work(log.sql("create table another (a)")))
     database.reads.close()
     reader = database.reads._open_reader(database.file.committed)

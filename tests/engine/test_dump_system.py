@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dirk_gevent.engine.dump import dump_file
+from dirk_gevent.engine.dump.dump import dump_file
 from tests.engine.plans import LogMaker, open_engine, work
 
 

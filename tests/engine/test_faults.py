@@ -15,12 +15,12 @@ from pathlib import Path
 import apsw
 import pytest
 
-from dirk_gevent.engine import checkpoints
-from dirk_gevent.engine.apply import Applier
+from dirk_gevent.engine.apply.applier import Applier
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
-from dirk_gevent.engine.faults import DirectoryInUse, StorageFault
+from dirk_gevent.engine.errors.faults import DirectoryInUse, StorageFault
 from dirk_gevent.engine.results import Outcome
+from dirk_gevent.engine.wal import checkpoints
 from tests.engine.plans import LogMaker, open_database, open_engine, rows_of, rows_shaped, work
 
 _WRITER = Path(__file__).with_name("endless_writer.py")

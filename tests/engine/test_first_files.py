@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dirk_gevent.engine.engine import Engine
-from dirk_gevent.engine.faults import StorageFault
+from dirk_gevent.engine.errors.faults import StorageFault
 from tests.cluster import ROOT, clean_environ, free_port
 from tests.engine.plans import LogMaker, TestLimits, open_compiled, open_database, work
 

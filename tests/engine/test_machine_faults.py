@@ -15,17 +15,17 @@ from pathlib import Path
 import apsw
 import pytest
 
-from dirk_gevent.engine import checkpoints
-from dirk_gevent.engine.apply import Applier
+from dirk_gevent.engine.apply.applier import Applier
+from dirk_gevent.engine.apply.writer import Writer
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.database_file import DatabaseFile
 from dirk_gevent.engine.engine import Engine
-from dirk_gevent.engine.faults import Overrun, SnapshotDamaged, StorageFault
+from dirk_gevent.engine.errors.faults import Overrun, SnapshotDamaged, StorageFault
 from dirk_gevent.engine.position import NodeState
-from dirk_gevent.engine.reading import Reads
-from dirk_gevent.engine.transaction import Transaction
-from dirk_gevent.engine.upkeep import Upkeep
-from dirk_gevent.engine.writing import Writer
+from dirk_gevent.engine.read.reads import Reads
+from dirk_gevent.engine.transaction.transaction import Transaction
+from dirk_gevent.engine.wal import checkpoints
+from dirk_gevent.engine.wal.upkeep import Upkeep
 from dirk_gevent.log.entry import Entry, LoggedStatement
 from tests.engine.faulty_machine import FAULTS, Fault, FaultyMachine
 from tests.engine.plans import START_MS, LogMaker, StandInCompiler, TestLimits, open_engine, rows_of, shaped, work

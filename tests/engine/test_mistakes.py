@@ -13,7 +13,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from dirk_gevent.engine.failures import DATA_ERRORS, statement_failure
+from dirk_gevent.engine.errors.failures import DATA_ERRORS, statement_failure
 from dirk_gevent.messages.error_text import render
 from dirk_gevent.messages.texts import LANGUAGES
 from parser.errors import SqlError

@@ -7,9 +7,9 @@ import tracemalloc
 import orjson
 import pytest
 
-from dirk_gevent.engine.connection import MOST_VALUE_BYTES
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.results import PAGE_BYTES, Relation, pages_of
+from dirk_gevent.engine.sqlite_connection import MOST_VALUE_BYTES
 from dirk_gevent.server import replies
 from parser.errors import SqlError
 from tests.engine.plans import START_MS, LogMaker, TestLimits, shaped, work

@@ -12,16 +12,16 @@ import apsw
 import orjson
 import pytest
 
-from dirk_gevent.engine import watchdog as watching
-from dirk_gevent.engine.connection import open_reader
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
-from dirk_gevent.engine.faults import Overrun, StorageFault
+from dirk_gevent.engine.errors.faults import Overrun, StorageFault
 from dirk_gevent.engine.functions import EntryContext
-from dirk_gevent.engine.read import HubReader
+from dirk_gevent.engine.read import watchdog as watching
+from dirk_gevent.engine.read.long_reads import RelationStream
+from dirk_gevent.engine.read.short_reads import HubReader
+from dirk_gevent.engine.read.watchdog import Watchdog
 from dirk_gevent.engine.results import Page, Row
-from dirk_gevent.engine.stream import RelationStream
-from dirk_gevent.engine.watchdog import Watchdog
+from dirk_gevent.engine.sqlite_connection import open_reader
 from parser.errors import SqlError
 from tests.engine.plans import (
     START_MS,

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from dirk_gevent.engine import violations
-from dirk_gevent.engine.compiled import ParserCompiler
 from dirk_gevent.engine.compiler import Schema
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
+from dirk_gevent.engine.errors import violations
+from dirk_gevent.engine.parser_compiler import ParserCompiler
 from dirk_gevent.engine.results import Outcome
 from dirk_gevent.messages.error_text import render
 from parser.normalize.shape import split

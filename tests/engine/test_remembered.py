@@ -10,12 +10,12 @@ from pathlib import Path
 import orjson
 import pytest
 
-from dirk_gevent.engine.apply import Work
+from dirk_gevent.engine.apply.applier import Work
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
-from dirk_gevent.engine.faults import Overrun
+from dirk_gevent.engine.errors.faults import Overrun
 from dirk_gevent.engine.results import Relation, Row
-from dirk_gevent.engine.transaction import Transaction
+from dirk_gevent.engine.transaction.transaction import Transaction
 from dirk_gevent.log.entry import LoggedStatement
 from parser.errors import SqlError
 from parser.normalize.shape import split

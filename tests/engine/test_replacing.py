@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
-from dirk_gevent.engine import checkpoints
 from dirk_gevent.engine.database import Database
+from dirk_gevent.engine.wal import checkpoints
 from tests.engine.plans import LogMaker, rows_of, work
 
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import apsw
 
 from dirk_gevent.engine import records
-from dirk_gevent.engine.connection import open_reader
 from dirk_gevent.engine.database import Database
-from dirk_gevent.engine.digest import content_digest
-from dirk_gevent.engine.dump import statements
+from dirk_gevent.engine.dump.dump import statements
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.functions import EntryContext
+from dirk_gevent.engine.snapshot.content_digest import content_digest
+from dirk_gevent.engine.sqlite_connection import open_reader
 from tests.engine.plans import open_compiled, open_database, outcomes, rows_of
 
 MADE = (

@@ -11,7 +11,7 @@ import pytest
 from dirk_gevent.base.files import make_directory
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
-from dirk_gevent.engine.files import DataDirectory
+from dirk_gevent.engine.files.data_directory import DataDirectory
 from dirk_gevent.replication.genesis import followed_log, keep_followed_log
 from tests.engine.plans import LogMaker, work
 

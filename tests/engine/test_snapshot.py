@@ -11,8 +11,8 @@ import pytest
 
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
-from dirk_gevent.engine.faults import SnapshotDamaged
-from dirk_gevent.engine.snapshot import SnapshotInfo
+from dirk_gevent.engine.errors.faults import SnapshotDamaged
+from dirk_gevent.engine.snapshot.snapshot import SnapshotInfo
 from dirk_gevent.log.entry import Entry
 from tests.engine.plans import LogMaker, open_database, open_engine, rows_of, rows_shaped, shaped, work
 

@@ -10,9 +10,9 @@ import pytest
 
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
-from dirk_gevent.engine.faults import ForeignHistory, Overrun, StorageFault
-from dirk_gevent.engine.reissue import Place, reissue
-from dirk_gevent.engine.transaction import Transaction
+from dirk_gevent.engine.errors.faults import ForeignHistory, Overrun, StorageFault
+from dirk_gevent.engine.snapshot.reissue import Place, reissue
+from dirk_gevent.engine.transaction.transaction import Transaction
 from dirk_gevent.log.entry import Entry, LoggedStatement
 from parser.errors import SqlError
 from parser.normalize.shape import split

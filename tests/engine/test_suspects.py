@@ -11,12 +11,12 @@ from random import Random
 
 import pytest
 
-from dirk_gevent.engine import suspects
-from dirk_gevent.engine.apply import Applier, Work, as_work
-from dirk_gevent.engine.careful import CarefulApply
+from dirk_gevent.engine.apply import suspects
+from dirk_gevent.engine.apply.applier import Applier, Work, as_work
+from dirk_gevent.engine.apply.crash_loop_guard import CarefulApply
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
-from dirk_gevent.engine.faults import PoisonedEntry, StorageFault
+from dirk_gevent.engine.errors.faults import PoisonedEntry, StorageFault
 from dirk_gevent.engine.results import Outcome
 from dirk_gevent.log.entry import SKIP_MARK, Entry
 from parser.normalize.shape import split
@@ -26,7 +26,7 @@ from tests.engine.plans import LogMaker, open_compiled, open_database
 #: What a process that tries an entry out does when it comes to run it; written into its start-up.
 _AT_THE_ENTRY = """
 import os, signal, time
-from dirk_gevent.engine.execute import Executor
+from dirk_gevent.engine.apply.executor import Executor
 def run(*_):
     {what}
 Executor.run = run

@@ -13,10 +13,10 @@ import pytest
 
 from dirk_gevent.coordinator.admin.inspect_nodes import node_files
 from dirk_gevent.engine.engine import Engine
-from dirk_gevent.engine.faults import StorageFault
-from dirk_gevent.engine.file_format import FORMAT
+from dirk_gevent.engine.errors.faults import StorageFault
+from dirk_gevent.engine.files.file_format import FORMAT
+from dirk_gevent.engine.files.takeover import FORMER_FILE, SYSTEM_FILE, take_over
 from dirk_gevent.engine.position import NodeState
-from dirk_gevent.engine.takeover import FORMER_FILE, SYSTEM_FILE, take_over
 from tests.engine.plans import LogMaker, TestLimits, open_compiled, open_database, work
 
 

@@ -14,14 +14,14 @@ from pathlib import Path
 
 import pytest
 
-from dirk_gevent.engine import wal
-from dirk_gevent.engine.apply import Work
+from dirk_gevent.engine.apply.applier import Work
 from dirk_gevent.engine.database import Database
-from dirk_gevent.engine.faults import StorageFault
+from dirk_gevent.engine.errors.faults import StorageFault
 from dirk_gevent.engine.results import Page
-from dirk_gevent.engine.snapshot import Pin
-from dirk_gevent.engine.transaction import Transaction
-from dirk_gevent.engine.wal import EntriesWait, Overtaken
+from dirk_gevent.engine.snapshot.snapshot import Pin
+from dirk_gevent.engine.transaction.transaction import Transaction
+from dirk_gevent.engine.wal import wal
+from dirk_gevent.engine.wal.wal import EntriesWait, Overtaken
 from dirk_gevent.log.entry import LoggedStatement
 from parser.errors import SqlError
 from tests.engine.bounded_wal import MIB, MOST_BYTES, ROWS, TEXT_CHARACTERS, change, small, wal_bytes

@@ -21,7 +21,7 @@ ROWS = 10
 #: However fast the machine is, a read on a thread has no answer while the file is there.
 HOLDING = """
 import os, time
-from dirk_gevent.engine.stream import RelationStream
+from dirk_gevent.engine.read.long_reads import RelationStream
 ran, held = RelationStream._encode, os.environ["HELD"]
 def encode(self, pages):
     encoded = ran(self, pages)

@@ -21,9 +21,9 @@ WAIT_SECONDS = 60.0
 #: However fast the machine is, the long entry is not at its end while these files are there: in a node, in a trial.
 HOLDING = """
 import os, sys, time
-from dirk_gevent.engine.execute import Executor
+from dirk_gevent.engine.apply.executor import Executor
 ran = Executor._statement
-held = os.environ["HELD"] + (".trial" if "dirk_gevent.engine.trial" in sys.orig_argv else "")
+held = os.environ["HELD"] + (".trial" if "dirk_gevent.engine.apply.trial" in sys.orig_argv else "")
 def run(self, statement, *rest):
     answer = ran(self, statement, *rest)
     while "maharitra" in statement.shaped.shape and os.path.exists(held):
@@ -34,7 +34,7 @@ Executor._statement = run
 #: What every process of the cluster does when it comes to run a statement on the table `mamono`.
 DEADLY = """
 import ctypes
-from dirk_gevent.engine.execute import Executor
+from dirk_gevent.engine.apply.executor import Executor
 ran = Executor._statement
 def run(self, statement, *rest):
     if "mamono" in statement.shaped.shape:

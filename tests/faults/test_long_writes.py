@@ -21,7 +21,7 @@ SETTINGS = {"limits": {"waitMs": 1000, "queueMs": 500}, "replication": {"interva
 #: However fast the machine is, a master is at work on the write, and takes steps of SQLite, while the file is there.
 HOLDING = """
 import os, time
-from dirk_gevent.engine.execute import Executor
+from dirk_gevent.engine.apply.executor import Executor
 ran = Executor._statement
 WORK = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000) SELECT max(i) FROM n"
 def run(self, statement, *rest):

@@ -22,10 +22,10 @@ _HOOK = '''
 import sys
 from pathlib import Path
 
-is_trial = "dirk_gevent.engine.trial" in sys.orig_argv
+is_trial = "dirk_gevent.engine.apply.trial" in sys.orig_argv
 if "server" in sys.orig_argv or is_trial:
     import os, time
-    from dirk_gevent.engine.apply import Applier
+    from dirk_gevent.engine.apply.applier import Applier
 
     node = "" if is_trial else sys.orig_argv[sys.orig_argv.index("server") + 1]
     run = Applier._entry

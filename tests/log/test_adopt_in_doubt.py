@@ -11,7 +11,7 @@ import pytest
 from dirk_gevent.config.settings import LogSettings
 from dirk_gevent.coordinator.admin import restore
 from dirk_gevent.coordinator.coordinator import Coordinator
-from dirk_gevent.engine.reissue import Place
+from dirk_gevent.engine.snapshot.reissue import Place
 from dirk_gevent.log.contract import SnapshotInfo
 from dirk_gevent.log.embedded.embedded_log import EmbeddedLog
 from dirk_gevent.log.entry import Draft

@@ -6,7 +6,7 @@ from typing import Any
 
 import apsw
 
-from dirk_gevent.engine.definitions import define
+from dirk_gevent.engine.apply.definitions import define
 from dirk_gevent.engine.functions import EntryContext, register
 from parser.compile.ddl.catalog import change_schema, load_schema
 from parser.compile.plans import Plans

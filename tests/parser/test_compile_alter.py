@@ -5,7 +5,7 @@ from __future__ import annotations
 import apsw
 import pytest
 
-from dirk_gevent.engine.failures import statement_failure
+from dirk_gevent.engine.errors.failures import statement_failure
 from parser.compile.ddl import rebuild
 from tests.parser.small_database import SmallDatabase
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dirk_gevent.engine.explain import explanation
+from dirk_gevent.engine.read.explain import explanation
 from parser.ast.query import Query as QueryNode
 from parser.ast.statement import Delete, Insert, Update
 from parser.compile.algebra import lines

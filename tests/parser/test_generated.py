@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from dirk_gevent.engine.failures import statement_failure
+from dirk_gevent.engine.errors.failures import statement_failure
 from parser.errors import SqlError
 from parser.grammar.route import check_databases
 from parser.normalize.shape import split

@@ -10,7 +10,7 @@ from typing import get_args
 import apsw
 import pytest
 
-from dirk_gevent.engine.failures import statement_failure
+from dirk_gevent.engine.errors.failures import statement_failure
 from parser.ast.statement import ColumnDef, Constraint, CreateDomain, CreateIndex, CreateTable, CreateView
 from parser.compile.ddl.catalog import change_schema, load_schema
 from parser.compile.expression.functions import FUNCTIONS, Sort

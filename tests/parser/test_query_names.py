@@ -7,7 +7,7 @@ import random
 import apsw
 import pytest
 
-from dirk_gevent.engine.failures import statement_failure
+from dirk_gevent.engine.errors.failures import statement_failure
 from parser.compile.ddl.catalog import load_schema
 from parser.plan.plan import CatalogChange
 from tests.parser.small_database import SmallDatabase

@@ -12,7 +12,7 @@ from typing import Any
 
 import apsw
 
-from dirk_gevent.engine.failures import statement_failure
+from dirk_gevent.engine.errors.failures import statement_failure
 from parser.ast.expression import Constant, Literal
 from parser.ast.query import Values
 from parser.ast.statement import Insert, Statement

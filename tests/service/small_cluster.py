@@ -26,7 +26,7 @@ from dirk_gevent.cache.server import CacheService
 from dirk_gevent.cache.store import now
 from dirk_gevent.config import loader, settings
 from dirk_gevent.coordinator.coordinator import Coordinator
-from dirk_gevent.engine.apply import Work
+from dirk_gevent.engine.apply.applier import Work
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.results import Outcome
 from dirk_gevent.log.embedded.embedded_log import EmbeddedLog

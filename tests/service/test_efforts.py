@@ -11,7 +11,7 @@ from dirk_gevent.config.settings import Limits
 from dirk_gevent.coordinator.coordinator import Coordinator
 from dirk_gevent.coordinator.efforts import Efforts
 from dirk_gevent.coordinator.server_rows import ServerRow, server_rows
-from dirk_gevent.engine.at_work import Effort
+from dirk_gevent.engine.apply.at_work import Effort
 from dirk_gevent.log.entry import Draft, LoggedStatement, new_request_id
 from dirk_gevent.replication import frame_types
 from parser.errors import SqlError

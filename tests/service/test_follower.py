@@ -12,7 +12,7 @@ import pytest
 from dirk_gevent.base.logger import logger
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
-from dirk_gevent.engine.faults import StorageFault
+from dirk_gevent.engine.errors.faults import StorageFault
 from dirk_gevent.engine.position import NodeState
 from dirk_gevent.engine.results import Outcome
 from dirk_gevent.log.contract import chain_through

@@ -11,7 +11,7 @@ from dirk_gevent.base.logger import logger
 from dirk_gevent.config.settings import Role
 from dirk_gevent.coordinator.coordinator import Coordinator
 from dirk_gevent.coordinator.divergence.registry import Cause, Status
-from dirk_gevent.engine.faults import StorageFault
+from dirk_gevent.engine.errors.faults import StorageFault
 from dirk_gevent.log.entry import new_request_id
 from dirk_gevent.replication.frame_types import Acks, Standing
 from dirk_gevent.server.session import Session

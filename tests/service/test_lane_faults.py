@@ -13,12 +13,12 @@ import gevent
 import pytest
 
 from dirk_gevent.base.logger import logger
+from dirk_gevent.engine.apply.writer import Writer
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.database_file import DatabaseFile
 from dirk_gevent.engine.engine import Engine
-from dirk_gevent.engine.faults import StorageFault
+from dirk_gevent.engine.errors.faults import StorageFault
 from dirk_gevent.engine.position import NodeState
-from dirk_gevent.engine.writing import Writer
 from dirk_gevent.log.entry import chain
 from dirk_gevent.loop.threads import NativeThreads
 from dirk_gevent.loop.throttle import SteadyFile
@@ -264,7 +264,7 @@ def spoil(image: Path) -> None:
 def test_a_copy_that_is_damaged_before_it_is_read_is_no_damage_of_the_database(
     engine: Engine, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dirk_gevent.engine.snapshot import Pin
+    from dirk_gevent.engine.snapshot.snapshot import Pin
 
     copy = Pin._copy
 
@@ -285,8 +285,8 @@ def test_a_snapshot_with_a_damaged_image_leaves_no_file_and_is_no_damage_of_the_
     engine: Engine, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its checksum is right, and what is in it is no database: the file of this node is whole."""
-    from dirk_gevent.engine import snapshot
-    from dirk_gevent.engine.faults import SnapshotDamaged
+    from dirk_gevent.engine.errors.faults import SnapshotDamaged
+    from dirk_gevent.engine.snapshot import snapshot
 
     compress = snapshot._compress
 

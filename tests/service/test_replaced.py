@@ -9,7 +9,7 @@ from pathlib import Path
 import gevent
 import pytest
 
-from dirk_gevent.engine.apply import Work
+from dirk_gevent.engine.apply.applier import Work
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.position import NodeState

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from dirk_gevent.engine.engine import Engine
-from dirk_gevent.engine.faults import StorageFault
-from dirk_gevent.engine.files import DataDirectory
+from dirk_gevent.engine.errors.faults import StorageFault
+from dirk_gevent.engine.files.data_directory import DataDirectory
 from dirk_gevent.engine.position import NodeState
 from dirk_gevent.loop.threads import NativeThreads
 from dirk_gevent.node import apply_queue

@@ -10,7 +10,7 @@ import gevent
 import pytest
 
 from dirk_gevent.engine.database import Database
-from dirk_gevent.engine.stream import RelationStream
+from dirk_gevent.engine.read.long_reads import RelationStream
 from dirk_gevent.server.session import Session
 from dirk_gevent.server.statement_cache import HUB_CHARACTERS
 from parser.normalize.shape import split

@@ -16,7 +16,7 @@ from dirk_gevent.coordinator.coordinator import Coordinator
 from dirk_gevent.coordinator.divergence import digest_round
 from dirk_gevent.coordinator.divergence.digest_round import Round
 from dirk_gevent.coordinator.divergence.registry import Cause
-from dirk_gevent.engine.at_work import Effort
+from dirk_gevent.engine.apply.at_work import Effort
 from dirk_gevent.replication import frame_types
 from dirk_gevent.replication.frame_types import Standing
 from tests.service.fake_node import Connect, FakeNode, append, snapshot_at_head, until, upload

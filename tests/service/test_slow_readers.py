@@ -15,7 +15,7 @@ STATEMENT_SECONDS = 12.0
 #: A node says when it has put all that it may into a file, the client being slow.
 TELLING = """
 import os
-from dirk_gevent.engine.stream import RelationStream
+from dirk_gevent.engine.read.long_reads import RelationStream
 ran = RelationStream.spool
 def spool(self):
     try:

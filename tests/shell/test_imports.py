@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterable, Mapping
 
 from tests.cluster import ROOT
@@ -86,9 +87,6 @@ def test_a_folder_imports_only_what_stands_left_of_it() -> None:
             if not other.startswith("dirk_gevent.") or its == own:
                 continue
             allowed = ONLY.get(own)
-            if own not in RANK or its not in RANK:
-                # Loose yet: it moves into a folder.
-                continue
             if RANK[its] >= RANK[own] or (allowed is not None and its not in allowed):
                 wrong.append(f"{module} imports {other}")
     assert sorted(wrong) == []
@@ -112,3 +110,20 @@ def test_what_starts_fast_brings_no_gevent() -> None:
         if name.split(".")[0] == "gevent"
     ]
     assert wrong == []
+
+
+def test_nothing_lies_loose_at_the_root_of_a_package() -> None:
+    loose = {path.stem for path in (ROOT / "dirk_gevent").glob("*.py")} - {"__init__", "__main__", "cli"}
+    loose |= {path.stem for path in (ROOT / "parser").glob("*.py")} - {"__init__", "errors", "names"}
+    assert not loose
+
+
+def test_each_folder_has_its_sign() -> None:
+    """About ten lines that say what it is for, its entry points, its invariants."""
+    folders = {path.parent for path in files()} - {ROOT / "dirk_gevent"}
+    bad = []
+    for folder in folders:
+        sign = ast.get_docstring(ast.parse((folder / "__init__.py").read_text(encoding="utf-8"))) or ""
+        if not 3 <= len(sign.splitlines()) <= 15:
+            bad.append(str(folder.relative_to(ROOT)))
+    assert sorted(bad) == []

@@ -22,7 +22,7 @@ from dirk_gevent.config.settings import (
     WriteMode,
     Writes,
 )
-from dirk_gevent.engine.faults import StorageFault
+from dirk_gevent.engine.errors.faults import StorageFault
 from dirk_gevent.node import server as node
 from dirk_gevent.proxy import server as proxy
 from parser.errors import SqlError

@@ -43,7 +43,7 @@ _NOTED = ("masters_disagree", "node_fenced", "log_went_back")
 _UNTOLD = ("directory", "bytes")
 #: Exceptions that a full disk, a failed fsync or a lost connection ends in.
 _MACHINE_TROUBLES = (
-    "dirk_gevent.engine.faults.StorageFault",
+    "dirk_gevent.engine.errors.faults.StorageFault",
     "dirk_gevent.log.embedded.journal_threads.CommitFailedError",
     "parser.errors.SqlError: disk_full_log",
     "parser.errors.SqlError: log_unavailable",
@@ -225,7 +225,8 @@ def _quiet_dirk() -> None:
     """What measures real time has nothing to measure; log lines go into the trace."""
     from dirk_gevent.base import logger
     from dirk_gevent.cache import server as cache_service
-    from dirk_gevent.engine import suspects, watchdog
+    from dirk_gevent.engine.apply import suspects
+    from dirk_gevent.engine.read import watchdog
     from dirk_gevent.log.embedded import journal_file
     from dirk_gevent.loop import hub_monitor
     from dirk_gevent.server import listening, service

@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 
-from dirk_gevent.engine.failures import DATA_ERRORS
+from dirk_gevent.engine.errors.failures import DATA_ERRORS
 from tests.engine.alterations.world import Changes, Names, tables, view
 from tests.engine.dumps.schemas import Schemas
 from tests.engine.mistaken_statements import SETTING, Mistakes

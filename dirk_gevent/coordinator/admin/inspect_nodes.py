@@ -15,8 +15,8 @@ import apsw
 
 from dirk_gevent.config.settings import Config
 from dirk_gevent.engine import records
-from dirk_gevent.engine.faults import StorageFault
-from dirk_gevent.engine.file_format import check_format
+from dirk_gevent.engine.errors.faults import StorageFault
+from dirk_gevent.engine.files.file_format import check_format
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from dirk_gevent.replication.genesis import followed_log
 

@@ -21,8 +21,8 @@ from dirk_gevent.coordinator.divergence.registry import shut_out
 from dirk_gevent.engine import records
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
-from dirk_gevent.engine.faults import DirectoryInUse, StorageFault
-from dirk_gevent.engine.files import DataDirectory
+from dirk_gevent.engine.errors.faults import DirectoryInUse, StorageFault
+from dirk_gevent.engine.files.data_directory import DataDirectory
 from dirk_gevent.log.contract import Head, Predecessor, SnapshotInfo
 from dirk_gevent.log.directory import lock_directory
 from dirk_gevent.log.embedded.journal_file import JOURNAL_FILE, read_identity, write_rebuilt

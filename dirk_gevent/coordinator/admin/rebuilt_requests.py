@@ -8,7 +8,7 @@ from typing import Any
 import apsw
 
 from dirk_gevent.engine import records
-from dirk_gevent.engine.outcomes import decode_outcome
+from dirk_gevent.engine.apply.recorded_outcomes import decode_outcome
 from dirk_gevent.log.embedded.journal_rows import RequestRow
 from dirk_gevent.log.entry import CREATE_DATABASE, DROP_DATABASE, DatabaseChange
 from parser.names import key as name_key

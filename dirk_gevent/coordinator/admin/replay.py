@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Protocol
 
 from dirk_gevent.config.settings import Limits
-from dirk_gevent.engine.apply import Work
+from dirk_gevent.engine.apply.applier import Work
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
-from dirk_gevent.engine.reissue import Place, reissue
-from dirk_gevent.engine.snapshot import SnapshotInfo
+from dirk_gevent.engine.snapshot.reissue import Place, reissue
+from dirk_gevent.engine.snapshot.snapshot import SnapshotInfo
 from dirk_gevent.log.contract import EntriesGoneError, Log
 from dirk_gevent.log.entry import RULES
 from dirk_gevent.loop.threads import NativeThreads

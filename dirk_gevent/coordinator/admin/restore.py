@@ -19,7 +19,7 @@ from dirk_gevent.base.printable import moment
 from dirk_gevent.coordinator.admin import backup
 from dirk_gevent.coordinator.admin.replay import LogSource, Scratch
 from dirk_gevent.coordinator.operation_parts import OperationParts
-from dirk_gevent.engine.reissue import Place
+from dirk_gevent.engine.snapshot.reissue import Place
 from dirk_gevent.log.contract import DatabaseInfo, EntriesGoneError, SnapshotInfo
 from dirk_gevent.log.entry import SYSTEM_LOG_ID, chain, new_request_id
 from dirk_gevent.loop.frame_socket import FrameSocket

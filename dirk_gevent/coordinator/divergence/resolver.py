@@ -19,7 +19,7 @@ from dirk_gevent.coordinator.divergence.registry import Cause, Status
 from dirk_gevent.coordinator.older_entries import OlderEntries
 from dirk_gevent.coordinator.outcomes import Disagreement
 from dirk_gevent.coordinator.state import CoordinatorState
-from dirk_gevent.engine.faults import StorageFault
+from dirk_gevent.engine.errors.faults import StorageFault
 from dirk_gevent.log.contract import EntriesGoneError
 from dirk_gevent.loop.threads import NativeThreads
 from parser.errors import SqlError

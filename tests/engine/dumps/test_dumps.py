@@ -10,10 +10,10 @@ import pytest
 
 from dirk_gevent.driver.client_splitter import Statement, StatementReader
 from dirk_gevent.engine import records
-from dirk_gevent.engine.connection import open_reader
 from dirk_gevent.engine.database import Database
-from dirk_gevent.engine.dump import dump_file
+from dirk_gevent.engine.dump.dump import dump_file
 from dirk_gevent.engine.functions import EntryContext
+from dirk_gevent.engine.sqlite_connection import open_reader
 from parser.compile.ddl.catalog import load_schema
 from parser.errors import SqlError
 from parser.plan.plan import CatalogChange

@@ -12,11 +12,11 @@ import apsw
 import pytest
 
 from dirk_gevent.driver.client_splitter import Statement, StatementReader
-from dirk_gevent.engine.connection import open_writer
 from dirk_gevent.engine.database import Database
-from dirk_gevent.engine.digest import content_digest
-from dirk_gevent.engine.dump import dump_file
+from dirk_gevent.engine.dump.dump import dump_file
 from dirk_gevent.engine.functions import EntryContext
+from dirk_gevent.engine.snapshot.content_digest import content_digest
+from dirk_gevent.engine.sqlite_connection import open_writer
 from tests.engine.plans import open_compiled, outcomes
 
 #: What a foreign key may refer to: columns of the other table that are unique together.

@@ -1,0 +1,89 @@
+"""Foreign keys of a dump that only hold once the rows are there: ALTER TABLE adds them behind those.
+
+Where rows of several tables refer to each other in a ring, and no column in it may be null for a while, no row can come
+first. Only ALTER TABLE ever makes such a ring, by a foreign key that is added or a null that is forbidden.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+import apsw
+
+from dirk_gevent.engine.dump.row_links import Links
+from dirk_gevent.engine.dump.topological_order import groups
+from parser.ast.expression import Name
+from parser.ast.statement import AddConstraint, AlterTable, Constraint, CreateTable, ForeignKey
+from parser.compile.ddl.catalog import parsed
+from parser.normalize.template import Shaped
+from parser.printer.printer import write
+from parser.schema.schema import Reference, Schema, Table
+
+
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """By a table's key the numbers of its foreign keys, as `Table.references` has them, that come behind the rows."""
+
+    numbers: Mapping[str, frozenset[int]]
+
+    def without(self, schema: Schema) -> Schema:
+        """`schema` as it is while the rows come."""
+        tables = {name: replace(table, references=self._left(table)) for name, table in schema.tables.items()}
+        return replace(schema, tables=MappingProxyType(tables)) if self.numbers else schema
+
+    def _left(self, table: Table) -> tuple[Reference, ...]:
+        gone = self.numbers.get(table.key, frozenset())
+        return tuple(each for number, each in enumerate(table.references) if number not in gone)
+
+    def definition(self, table: Table) -> str:
+        """The statement that makes `table` without them."""
+        shaped, create = _definition(table)
+        gone = {id(each) for _, each in self._keys(table, create)}
+        columns = tuple(replace(each, constraints=_others(each.constraints, gone)) for each in create.columns)
+        return write(replace(create, columns=columns, constraints=_others(create.constraints, gone)), shaped)
+
+    def additions(self, table: Table) -> Iterator[str]:
+        """The statements that add them."""
+        shaped, create = _definition(table)
+        for columns, each in self._keys(table, create):
+            action = AddConstraint(replace(each, columns=columns))
+            yield write(AlterTable(create.name, action), shaped)
+
+    def _keys(self, table: Table, create: CreateTable) -> list[tuple[tuple[Name, ...], ForeignKey]]:
+        """Those of `table`, each with its columns."""
+        found: list[tuple[tuple[Name, ...], ForeignKey]] = [
+            ((column.name,), each)
+            for column in create.columns
+            for each in column.constraints
+            if isinstance(each, ForeignKey)
+        ]
+        found += [(each.columns, each) for each in create.constraints if isinstance(each, ForeignKey)]
+        return [found[number] for number in sorted(self.numbers.get(table.key, ()))]
+
+
+def _definition(table: Table) -> tuple[Shaped, CreateTable]:
+    shaped, create = parsed(table.source)
+    assert isinstance(create, CreateTable)
+    return shaped, create
+
+
+def _others(constraints: tuple[Constraint, ...], gone: set[int]) -> tuple[Constraint, ...]:
+    return tuple(each for each in constraints if id(each) not in gone)
+
+
+def behind_rows(connection: apsw.Connection, schema: Schema) -> Behind:
+    """What must come behind the rows that there are."""
+    found: dict[str, set[int]] = {}
+
+    def parents(name: str) -> list[str]:
+        return sorted({each.table for each in schema.tables[name].references} & schema.tables.keys())
+
+    for ring in groups(schema.tables, parents):
+        tables = [schema.tables[name] for name in ring]
+        if len(tables) > 1:
+            for group in Links(connection, schema, tables).groups():
+                for table, number in group.unordered:
+                    found.setdefault(tables[table].key, set()).add(number)
+    return Behind({name: frozenset(numbers) for name, numbers in found.items()})

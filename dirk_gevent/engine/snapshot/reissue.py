@@ -1,0 +1,60 @@
+"""A database's file made the state of another place: another log, another index. What a restore is made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import apsw
+
+from dirk_gevent.engine import records
+from dirk_gevent.engine.errors.faults import StorageFault
+from dirk_gevent.engine.functions import EntryContext
+from dirk_gevent.engine.parser_compiler import ParserCompiler
+from dirk_gevent.engine.snapshot.snapshot import Pin, SnapshotInfo
+from dirk_gevent.engine.sqlite_connection import open_writer
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a state shall stand: its log, its database's name, the index, the chain hash and the log time there."""
+
+    log_id: int
+    name: str
+    index: int
+    chain: bytes
+    time_ms: int
+
+
+def reissue(image: Path, place: Place, target: Path) -> SnapshotInfo:
+    """Write the database file `image`, changed to stand at `place`, as a snapshot to `target` (slow thread).
+
+    Every table counts as changed there. Requests that ran in another database are forgotten; in the same one they
+    stay known, so that none of them runs twice. Raises StorageFault.
+    """
+    try:
+        connection = open_writer(image, EntryContext())
+        try:
+            with connection:
+                before = records.read_meta(connection)
+                assert before is not None
+                _move(connection, before, place)
+            connection.execute("BEGIN")
+            meta = records.read_meta(connection)
+            assert meta is not None
+            schema = ParserCompiler().load_schema([], meta.schema_version)
+            return Pin(connection, meta, schema).snapshot(target)
+        finally:
+            connection.close(True)
+    except apsw.Error as error:
+        raise StorageFault(error, "restore") from error
+
+
+def _move(connection: apsw.Connection, before: records.Meta, place: Place) -> None:
+    meta = records.Meta(
+        place.log_id, place.name, place.index, place.chain, place.time_ms, place.index, place.index, "live"
+    )
+    records.write_meta(connection, meta)
+    records.write_tables(connection, dict.fromkeys([*records.read_tables(connection), "*"], place.index))
+    if before.log_id != place.log_id:
+        connection.execute("DELETE FROM dirk_requests")
