@@ -13,8 +13,10 @@ import pytest
 from tests.cluster import ROOT
 from tests.upgrade.archives import extract
 
-#: The commit of each release that can't know of this one.
-RELEASES = {"2.0.0": "cef8a20", "2.1.0": "07c33a8"}
+#: The last commit of each earlier release.
+RELEASES = {"2.0.0": "cef8a20", "2.1.0": "07c33a8", "2.2.0": "1a50abb"}
+#: The rules of entries that each of them has (`RULES` in log/entry.py).
+RULES_OF = {"2.0.0": 0, "2.1.0": 1, "2.2.0": 2}
 _PARTS = ("dirk_gevent", "parser", "tests/parser/small_database.py")
 
 
