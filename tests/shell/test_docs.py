@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from dirk_gevent.client import driver
 from dirk_gevent.config import settings
 from dirk_gevent.config.loader import load
 from tests.cluster import ROOT
@@ -152,6 +153,13 @@ def test_each_promise_names_its_tests_and_each_command_can_be_run() -> None:
     settings_named = set(re.findall(r"`((?:limits|log|cache)\.\w+)`", page))
     known = {f"{section}.{camel(field.name)}" for section, kind in SECTIONS.items() for field in fields(kind)}
     assert settings_named and settings_named <= known
+
+
+def test_the_names_that_are_promised_to_importers_are_those_of_the_driver() -> None:
+    block = text(ROOT / "docs/compatibility.md").split("<!-- names -->\n```python\n")[1].split("```")[0]
+    (promised,) = ast.parse(block).body
+    assert isinstance(promised, ast.ImportFrom) and promised.module == driver.__name__
+    assert sorted(alias.name for alias in promised.names) == sorted(driver.__all__)
 
 
 def test_documents_hold_no_tabs_and_no_trailing_space() -> None:
