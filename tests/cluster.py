@@ -208,6 +208,10 @@ class Process:
         assert self._child is not None, f"{self.name} is not started"
         return self._child.pid
 
+    def command(self) -> list[str]:
+        """What is run."""
+        return [sys.executable, "-P", *self.words]
+
     def is_running(self) -> bool:
         """Whether it was started and has not ended."""
         return self._child is not None and self._child.poll() is None
@@ -220,7 +224,7 @@ class Process:
         self._log_start = self.log_path.stat().st_size if self.log_path.exists() else 0
         with self.log_path.open("ab") as log:
             self._child = subprocess.Popen(
-                [sys.executable, "-P", *self.words],
+                self.command(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
