@@ -17,6 +17,7 @@ from dirk_gevent.driver import dbapi
 from tests.client.fake_server import DROP, Asked, FakeServer, message, ordinary, relation, wait_for
 from tests.client.interruptions import Interruption, interrupted_at
 from tests.client.program import Program, rows_of
+from tests.seeds import chosen_seed
 
 Serve = Callable[..., FakeServer]
 pytestmark = pytest.mark.filterwarnings(
@@ -91,16 +92,14 @@ def run(serve: Serve, seed: int, *, autocommit: bool, steps: int = 60) -> int:
 
 @pytest.mark.parametrize("autocommit", [False, True])
 def test_every_answer_is_that_of_its_request_and_what_is_committed_is_kept(serve: Serve, autocommit: bool) -> None:
-    seed = random.randrange(1 << 30)
-    print(f"seed {seed}")
+    seed = chosen_seed()
     assert sum(run(serve, seed + number, autocommit=autocommit, steps=40) for number in range(3)) > 0
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("autocommit", [False, True])
 def test_the_same_for_longer(serve: Serve, autocommit: bool) -> None:
-    seed = random.randrange(1 << 30)
-    print(f"seed {seed}")
+    seed = chosen_seed()
     for number in range(20):
         run(serve, seed + number, autocommit=autocommit, steps=100)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +18,7 @@ from parser.plan.bind import in_order
 from parser.plan.blocks import Blocks, blocks
 from parser.plan.plan import Change
 from tests.engine.plans import LogMaker, TestLimits, open_database, work
+from tests.seeds import chosen_seed
 
 pytestmark = pytest.mark.usefixtures("unwatched")
 
@@ -78,9 +78,7 @@ def insert(chance: random.Random, first: int, rows: int, faults: list[str]) -> s
 
 
 def test_blocks_end_as_rows_do(both: tuple[Database, Database], log: LogMaker) -> None:
-    seed = int(os.environ.get("DIRK_TEST_SEED", "0")) or random.randrange(1 << 30)
-    print(f"DIRK_TEST_SEED={seed}")
-    chance = random.Random(seed)
+    chance = random.Random(chosen_seed())
     assert not any(outcome.sqlstate for outcome in apply_on_both(both, log, *_SETUP))
     apply_on_both(both, log, insert(chance, 0, 100, []))
     ended = []

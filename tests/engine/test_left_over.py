@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import sys
 import threading
@@ -13,6 +12,7 @@ import pytest
 
 from dirk_gevent.log.entry import CREATE_DATABASE, DROP_DATABASE, Entry
 from tests.engine.plans import LogMaker, open_engine, rows_of, work
+from tests.seeds import chosen_seed
 
 
 def test_a_snapshot_that_was_on_its_way_and_the_files_of_what_was_dropped_are_removed(tmp_path: Path) -> None:
@@ -33,12 +33,11 @@ def test_a_snapshot_that_was_on_its_way_and_the_files_of_what_was_dropped_are_re
     assert later.exists()
 
 
-@pytest.mark.parametrize("round_number", range(12))
-def test_what_a_replaced_catalog_listed_is_set_aside_and_never_unlinked(tmp_path: Path, round_number: int) -> None:
+@pytest.mark.parametrize("run", range(12))
+def test_what_a_replaced_catalog_listed_is_set_aside_and_never_unlinked(tmp_path: Path, run: int) -> None:
     """Two histories of databases made and dropped that part; processes that die; batches of any size."""
-    seed = int(os.environ.get("DIRK_TEST_SEED", random.randrange(10**6)))
-    print(f"DIRK_TEST_SEED={seed}")
-    source = random.Random(f"{seed} {round_number}")
+    seed = chosen_seed() + run
+    source = random.Random(f"{seed} own")
     common = source.randint(0, 3)
     former, latter = _history(random.Random(seed), source, common), _history(random.Random(seed), source, common)
     engine = open_engine(tmp_path)

@@ -5,7 +5,6 @@ The same statements, made by chance, go to DirkDB and to SQLite itself.
 
 from __future__ import annotations
 
-import os
 import random
 
 import apsw
@@ -15,6 +14,7 @@ from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
 from parser.normalize.shape import split
 from tests.engine.plans import LogMaker, open_database, rows_of, work
+from tests.seeds import chosen_seed
 
 ROUNDS = 30
 STATEMENTS = 6
@@ -127,9 +127,7 @@ class Chance:
 @pytest.mark.parametrize("word", ["", " AUTOINCREMENT"])
 def test_rows_are_numbered_as_sqlite_numbers_them(compiled_engine: Engine, word: str) -> None:
     """Empty tables and others; with AUTOINCREMENT SQLite gives numbers away to rows that it passes over."""
-    seed = int(os.environ.get("DIRK_TEST_SEED") or random.randrange(10**6))
-    print("DIRK_TEST_SEED", seed)
-    chance = Chance(random.Random(seed))
+    chance = Chance(random.Random(chosen_seed()))
     both = Both(compiled_engine)
     for _ in range(ROUNDS):
         both.afresh(word)

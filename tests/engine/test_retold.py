@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import random
 
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.log.entry import Entry
 from tests.engine.plans import LogMaker, rows_of, shaped, work
+from tests.seeds import chosen_seed
 
 INSERT = "insert into t values (?1, ?2)"
 
@@ -44,9 +44,7 @@ def test_databases_told_of_again_stay_as_they_are(engine: Engine) -> None:
 
 def test_an_id_that_is_burnt_has_one_outcome_in_every_order(database: Database, log: LogMaker) -> None:
     """Commits, other statements and burns of some ids, in any order and in any batches: each id ends one way."""
-    seed = int(os.environ.get("DIRK_TEST_SEED", random.randrange(10**6)))
-    print(f"DIRK_TEST_SEED={seed}")
-    source = random.Random(seed)
+    source = random.Random(chosen_seed())
     database.apply(work(log.sql("create table t (a, b)")))
     ids = [log.request_id() for _ in range(20)]
     asked = [(source.randrange(len(ids)), source.choice(("commit", "burn", "burn", "single"))) for _ in range(120)]

@@ -14,6 +14,7 @@ import pytest
 
 from tests.cluster import ROOT
 from tests.engine.plans import LogMaker, long_rows_of, open_database, open_engine, rows_shaped, work
+from tests.seeds import chosen_seed
 
 Mount = Callable[[str], Path]
 #: How a small disk is made: one in memory, and files with two file systems on them.
@@ -55,10 +56,8 @@ def disk(tmp_path: Path) -> Iterator[Mount]:
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_full_disk_is_freed_without_room_and_kills_nobody(disk: Mount, kind: str) -> None:
     place = disk(kind)
-    seed = os.environ.get("DIRK_TEST_SEED", str(random.randrange(1 << 30)))
-    print(f"DIRK_TEST_SEED={seed}")
     script = Path(__file__).with_name("on_full_disk.py")
-    words = [sys.executable, str(script), str(place), seed]
+    words = [sys.executable, str(script), str(place), str(chosen_seed())]
     done = subprocess.run(words, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
     assert (done.returncode, done.stderr[-3000:]) == (0, "")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import subprocess
 import sys
@@ -34,6 +33,7 @@ from tests.engine.plans import (
     shaped,
     work,
 )
+from tests.seeds import chosen_seed
 
 _FOREIGN = Path(__file__).with_name("foreign_reader.py")
 #: A query that never ends by itself.
@@ -48,10 +48,8 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def seed() -> int:
-    """Chance, and how to have it again."""
-    found = int(os.environ.get("DIRK_TEST_SEED", random.randrange(1 << 30)))
-    print(f"DIRK_TEST_SEED={found}")
-    return found
+    """`DIRK_SEED`, else a new one."""
+    return chosen_seed()
 
 
 @contextmanager

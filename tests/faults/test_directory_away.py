@@ -5,6 +5,7 @@ The directory is renamed, as the disk under it would vanish for whoever opens a 
 
 from __future__ import annotations
 
+import random
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -16,7 +17,8 @@ import pytest
 from tests.checkers.sessions import sqlstate
 from tests.cluster import Cluster, wait_for
 from tests.faults.operating import admin
-from tests.faults.writing import Writers, level, prepare, seeded, states
+from tests.faults.writing import Writers, level, prepare, states
+from tests.seeds import chosen_seed
 
 BOTH = ("m1", "m2")
 SETTINGS = {"limits": {"waitMs": 3000}, "replication": {"intervalSeconds": 0.1}, "log": {"snapshotEntries": 200}}
@@ -60,7 +62,7 @@ def read_for(cluster: Cluster, parts: tuple[str, ...], seconds: float) -> None:
 @pytest.mark.slow
 def test_a_nodes_directory_goes_away_and_comes_back(cluster: Cluster) -> None:
     """Again and again, for a moment or longer, of one master: writes go on. Then of both at once."""
-    chance = seeded()
+    chance = random.Random(chosen_seed())
     with Writers(cluster, 4) as writers:
         for _ in range(3):
             node = chance.choice(BOTH)
@@ -97,7 +99,7 @@ def test_a_node_that_is_killed_while_its_directory_is_away(cluster: Cluster) -> 
 def test_the_logs_directory_goes_away_and_comes_back(cluster: Cluster) -> None:
     """Writes are acknowledged or refused meanwhile, reads are answered. A proxy that begins without its log takes no
     write: the nodes know of another log. With the directory back everything goes on, and nothing is lost."""
-    log, chance = cluster.directory / "data" / "log", seeded()
+    log, chance = cluster.directory / "data" / "log", random.Random(chosen_seed())
     with Writers(cluster, 4) as writers:
         writers.await_more(50)
         with away(log):

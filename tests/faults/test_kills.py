@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import random
 import threading
 import time
 
 import pytest
 
 from tests.cluster import Cluster, message, meta, rows, wait_for
-from tests.faults.writing import Writers, level, prepare, seeded, states, table
+from tests.faults.writing import Writers, level, prepare, states, table
+from tests.seeds import chosen_seed
 
 BOTH = ("m1", "m2")
 
@@ -22,7 +24,7 @@ def ready(cluster: Cluster) -> Cluster:
 
 def test_every_process_may_be_killed_during_writes(ready: Cluster) -> None:
     """One after the other, with writers on the proxy, the cache and both nodes."""
-    chance = seeded()
+    chance = random.Random(chosen_seed())
     with Writers(ready, count=8, parts=("proxy", "cache", "m1", "m2")) as writers:
         writers.await_more(50)
         for victim in chance.sample(["m1", "m2", "proxy", "cache"], 4):
@@ -61,7 +63,7 @@ def test_everything_killed_at_once(ready: Cluster) -> None:
 @pytest.mark.timeout(300)
 def test_many_kills_at_random(ready: Cluster) -> None:
     """A minute of kills, pauses and restarts of whatever chance picks."""
-    chance = seeded()
+    chance = random.Random(chosen_seed())
     end = time.monotonic() + 75
     with Writers(ready, count=8, parts=("proxy", "cache", "m1", "m2")) as writers:
         while time.monotonic() < end:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -9,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.cluster import Cluster, message, wait_for
-from tests.faults.writing import level, prepare, request_id, seeded, server_rows, states, table
+from tests.faults.writing import level, prepare, request_id, server_rows, states, table
 from tests.hooks import hooked
+from tests.seeds import chosen_seed
 
 BOTH = ("m1", "m2")
 PARTS = (*BOTH, "proxy")
@@ -94,7 +96,7 @@ def test_kills_in_a_long_entry_leave_nothing_behind(make_cluster: Callable[..., 
     held.touch()
     held_trial.touch()
     cluster = make_cluster(environ=hooked(tmp_path, HOLDING, HELD=str(held)))
-    chance = seeded()
+    chance = random.Random(chosen_seed())
     prepared(cluster)
     send(cluster, LONG)
     for at in ("", " 1", " 2", "trial", "cleared"):

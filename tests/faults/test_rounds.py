@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import sqlite3
 import time
 from collections.abc import Callable
@@ -10,7 +11,8 @@ from contextlib import closing
 import pytest
 
 from tests.cluster import Cluster, wait_for
-from tests.faults.writing import Writers, prepare, seeded, server_rows
+from tests.faults.writing import Writers, prepare, server_rows
+from tests.seeds import chosen_seed
 
 PARTS = ("m1", "m2", "proxy")
 #: So soon an edited file is found while its database is written all the time; the promise is 10 s and what a digest of
@@ -58,7 +60,7 @@ def test_an_edited_file_is_found_while_its_database_is_written_all_the_time(pair
 def test_an_edited_file_is_found_though_links_are_cut_all_the_time(pair: Cluster) -> None:
     """A node stands still until it is down and goes on at once, again and again: its next connection is there before
     the host has looked."""
-    chance = seeded()
+    chance = random.Random(chosen_seed())
     with Writers(pair, 1, pause_seconds=0.05) as writers:
         writers.await_more(5)
         edit(pair, "m1")

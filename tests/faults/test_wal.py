@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from tests.cluster import ROOT, Cluster, message, rows, wait_for
 from tests.engine.test_wal import threads
 from tests.faults.test_back_pressure import ENDLESS
 from tests.faults.writing import level
+from tests.seeds import chosen_seed
 
 BOTH = ("m1", "m2")
 MIB = 1 << 20
@@ -116,8 +116,7 @@ def hold(cluster: Cluster, wal_bytes: int, times: int, long_query: str, allowed:
 
     `allowed`: what becomes of a read, long or short, that does not get the processor within the limit of time.
     """
-    seed = int(os.environ.get("DIRK_TEST_SEED", random.randrange(1 << 30)))
-    print(f"DIRK_TEST_SEED={seed}")
+    seed = chosen_seed()
     chance = random.Random(seed)
     largest: dict[str, int] = {}
     with ExitStack() as stack:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 import re
 import secrets
 import threading
@@ -177,13 +176,6 @@ def level(cluster: Cluster, *nodes: str, deadline_seconds: float = 30.0) -> None
         return bool(rows) and all(row[2] == "live" and row[5] == 0 for row in rows)
 
     wait_for(is_level, deadline_seconds, f"{nodes} to be level")
-
-
-def seeded() -> random.Random:
-    """A source of chance whose seed is printed, so that a failure can be run again."""
-    seed = secrets.randbits(32)
-    print(f"seed {seed}")
-    return random.Random(seed)
 
 
 def _repeated(rows: list[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from contextlib import suppress
 from pathlib import Path
 from random import Random
@@ -14,6 +13,7 @@ from parser.errors import SqlError
 from parser.grammar.statements import Statements
 from parser.normalize.shape import split, split_large_insert
 from tests import hostile
+from tests.seeds import chosen_seed
 
 SIZE = 256 * 1024
 #: Bytes of memory for a character of the statement, at the most, and what does not depend on it.
@@ -67,9 +67,7 @@ def test_memory_is_in_proportion_to_the_text(name: str, statements: Statements) 
 
 @pytest.mark.timeout(2 * MOST_SECONDS)
 def test_memory_is_in_proportion_to_a_text_by_chance(statements: Statements) -> None:
-    seed = int(os.environ.get("DIRK_TEST_SEED", secrets.randbits(32)))
-    print(f"seed {seed}")
-    chance = Random(seed)
+    chance = Random(chosen_seed())
     for _ in range(40):
         text = hostile.random_text(chance, SIZE // 2)
         taken_bytes = cost(text, statements)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from dirk_gevent.driver import dbapi
 from tests.client.program import Program, rows_of
 from tests.cluster import HOST, Cluster
+from tests.seeds import chosen_seed
 
 _TEXTS = st.lists(
     st.sampled_from(
@@ -45,13 +46,10 @@ def read(number: int) -> str:
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
 @pytest.mark.parametrize("autocommit", [False, True])
 def test_what_was_committed_is_kept_and_no_answer_is_another_s(port: int, autocommit: bool) -> None:
-    seed = random.randrange(1 << 30)
-    print(f"seed {seed}")
+    chance = random.Random(chosen_seed())
     with dbapi.connect(HOST, port, "zavatra") as reader:
         reader.cursor().execute("fafao ao@ t")
-        program = Program(
-            dbapi.connect(HOST, port, "zavatra", autocommit=autocommit), random.Random(seed), read
-        )
+        program = Program(dbapi.connect(HOST, port, "zavatra", autocommit=autocommit), chance, read)
         for _ in range(40):
             program.step()
         with suppress(dbapi.OperationalError):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import random
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -27,10 +25,11 @@ from dirk_gevent.replication.frame_types import Acks, Hello, Standing
 from parser.errors import SqlError
 from parser.normalize.shape import split
 from tests.engine.plans import LogMaker, open_database
+from tests.seeds import chosen_seed
 from tests.service.fake_node import NOW_MS, Connect, append, until
 from tests.service.test_follower import entries
 
-_SEEDS = range(4) if "DIRK_TEST_SEED" not in os.environ else (int(os.environ["DIRK_TEST_SEED"]),)
+_RUNS = 4
 _STEPS = 50
 
 
@@ -253,14 +252,13 @@ class _Closed:
         """As a socket."""
 
 
-@pytest.mark.parametrize("seed", _SEEDS)
+@pytest.mark.parametrize("run", range(_RUNS))
 def test_a_node_says_on_a_connection_only_what_is_of_it(
-    engine: Engine, seed: int, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, run: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Reconnects, logs that replace another, fences and questions at any moment of what the node is at."""
-    print(f"seed {seed}: DIRK_TEST_SEED={seed} runs it again")
     monkeypatch.setattr(apply_queue, "_RETRY_SECONDS", 0.01)
-    schedule = Schedule(engine, seed)
+    schedule = Schedule(engine, chosen_seed() + run)
     for _ in range(_STEPS):
         schedule.step()
     schedule.end()
@@ -301,12 +299,12 @@ class Liar:
         ours = self.host.state.log.chain_at(1, index) or bytes(16)
         foreign = Outcome(index, "", "", {}, 1, ("u",), "insert", "u", "another", b"false")
         words: list[dict[str, Any]] = [
-            Acks(1, index, index, secrets.token_bytes(16), [foreign]).encode(),
+            Acks(1, index, index, self.chance.randbytes(16), [foreign]).encode(),
             Acks(1, head + 1, head + 1, ours, [replace(foreign, index=head + 1)]).encode(),
             Acks(1, index, index, ours, [replace(foreign, index=index + 1)]).encode(),
             {"t": "digest", "log": 1, "index": index, "ask": lane.ask - 1, "digest": b"false".hex(), "ms": 1},
             {"t": "undone", "log": 1, "index": index, "ask": lane.ask + 1},
-            {"t": "stands", "log": 1, "at": index, "chain": secrets.token_hex(16)},
+            {"t": "stands", "log": 1, "at": index, "chain": self.chance.randbytes(16).hex()},
         ]
         if not lane.is_fencing:
             words.append({"t": "fenced", "log": 1, "kept": "false"})
@@ -341,10 +339,9 @@ class Liar:
         assert all(row.kept != "false" for row in self.host.state.registry.all())
 
 
-@pytest.mark.parametrize("seed", _SEEDS)
-def test_a_host_counts_only_what_answers_what_it_sent(host: Coordinator, connect: Connect, seed: int) -> None:
-    print(f"seed {seed}: DIRK_TEST_SEED={seed} runs it again")
-    liar = Liar(host, connect, seed)
+@pytest.mark.parametrize("run", range(_RUNS))
+def test_a_host_counts_only_what_answers_what_it_sent(host: Coordinator, connect: Connect, run: int) -> None:
+    liar = Liar(host, connect, chosen_seed() + run)
     append(host)
     for _ in range(_STEPS):
         liar.chance.choice([liar.work, liar.work, liar.lie, liar.lie, liar.come, liar.fence, lambda: append(host)])()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 from collections.abc import Callable
 from contextlib import closing
@@ -29,6 +28,7 @@ from dirk_gevent.server.session import Request, Session
 from dirk_gevent.server.upstream_pool import Backend, BackendDownError
 from parser.errors import SqlError
 from tests.cluster import HOST, free_port
+from tests.seeds import chosen_seed
 
 LOG_ID = 4
 WAIT_MS = 2000
@@ -119,9 +119,7 @@ def test_when_no_node_has_the_index_all_wait_one_time_together(cluster: Cluster)
 
 def test_whatever_the_nodes_say_one_that_can_answer_does(cluster: Cluster) -> None:
     """Random words; at least one node answers in the end, within the time."""
-    seed = int(os.environ.get("DIRK_TEST_SEED", random.randrange(10**6)))
-    print(f"DIRK_TEST_SEED={seed}")
-    source = random.Random(seed)
+    source = random.Random(chosen_seed())
     for _ in range(60):
         nodes = [FakeNode(name, [source.choice(REFUSALS)]) for name in cluster.nodes]
         able = source.choice(nodes)

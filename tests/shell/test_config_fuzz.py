@@ -22,6 +22,7 @@ from dirk_gevent.config import loader
 from dirk_gevent.config.fields import Bounds, key_of
 from dirk_gevent.config.settings import Config
 from dirk_gevent.config.strict_json import ConfigError
+from tests.seeds import chosen_seed
 
 #: Fields of `Config` that are not keys of the file, and the one that has another name there.
 NOT_IN_THE_FILE = ("path", "notices")
@@ -207,9 +208,7 @@ def test_keys_given_twice_are_refused_in_every_object(path: Path) -> None:
 
 
 def test_what_was_hit_at_random_loads_or_is_one_sentence(path: Path) -> None:
-    seed = random.randrange(1 << 32)
-    print("seed", seed)
-    chance = random.Random(seed)
+    chance = random.Random(chosen_seed())
     values = [value for _, value in MISTAKES]
     for _ in range(400):
         content = copy.deepcopy(full_file()) | {"configVersion": chance.choice((1, 2))}

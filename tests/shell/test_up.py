@@ -20,6 +20,7 @@ import pytest
 
 from tests.cluster import HOST, ROOT, Cluster, ask, clean_environ, is_listening, message, wait_for
 from tests.leftovers import parents
+from tests.seeds import chosen_seed
 
 PARTS = ("m1", "m2", "proxy", "cache")
 
@@ -285,11 +286,10 @@ def test_ctrl_c_in_the_instant_when_the_prompt_appears_stops_all(up: Callable[..
 
 def test_ctrl_c_while_the_prompt_is_being_started_stops_all(up: Callable[..., Up]) -> None:
     """At any moment from the last line before the prompt on."""
-    seed = random.randrange(1 << 32)
-    print("seed", seed)
+    pause_seconds = random.Random(chosen_seed()).uniform(0.0, 0.6)
     one = up(on_terminal=True, terminal="xterm")
     one.wait_shown("miala or Ctrl-C at the prompt leaves")
-    time.sleep(random.Random(seed).uniform(0.0, 0.6))
+    time.sleep(pause_seconds)
     one.type("\x03")
     assert one.end() == 0
     assert "Traceback" not in one.shown()

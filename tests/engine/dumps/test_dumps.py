@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from parser.printer.writer import quoted
 from tests.engine.dumps.northwind import NORTHWIND
 from tests.engine.dumps.schemas import Schemas
 from tests.engine.plans import open_compiled, outcomes, rows_of
+from tests.seeds import chosen_seed
 
 #: Databases that a search for words, or the order of rows, once kept from being made again.
 KNOWN = {
@@ -193,12 +193,10 @@ def test_a_dump_makes_the_database_again(name: str, databases: tuple[Database, D
     check_made_again(one, copy, tmp_path)
 
 
-@pytest.mark.parametrize("_number", range(8))
-def test_any_database_is_made_again(_number: int, databases: tuple[Database, Database], tmp_path: Path) -> None:
+@pytest.mark.parametrize("run", range(8))
+def test_any_database_is_made_again(run: int, databases: tuple[Database, Database], tmp_path: Path) -> None:
     one, copy = databases
-    seed = random.randrange(10**9)
-    print(f"seed {seed}")
-    ends = apply(one, *Schemas(seed).statements())
+    ends = apply(one, *Schemas(chosen_seed() + run).statements())
     assert "XX000" not in ends and "" in ends
     check_made_again(one, copy, tmp_path)
 
@@ -215,15 +213,13 @@ def test_no_name_ends_the_heading(databases: tuple[Database, Database], tmp_path
     assert statements[0] == f"manamboara tahiry `{HOSTILE}`"
 
 
-@pytest.mark.parametrize("_number", range(2))
+@pytest.mark.parametrize("run", range(2))
 def test_a_table_that_was_altered_says_the_same_again(
-    _number: int, databases: tuple[Database, Database], tmp_path: Path
+    run: int, databases: tuple[Database, Database], tmp_path: Path
 ) -> None:
     """SQLite's own text of it is another then; definitions, rows, their order and numbers are the same."""
     one, copy = databases
-    seed = random.randrange(10**9)
-    print(f"seed {seed}")
-    apply(one, *Schemas(seed).statements())
+    apply(one, *Schemas(chosen_seed() + run).statements())
     for table in sorted(load_schema(_catalog(one), 0).tables.values(), key=lambda table: table.key):
         name, column = quoted(table.name), quoted(table.columns[-1].name)
         apply(one, f"alter table {name} add column later ISA default 5", f"alter table {name} drop column {column}")

@@ -18,6 +18,7 @@ from dirk_gevent.engine.functions import EntryContext
 from dirk_gevent.engine.snapshot.content_digest import content_digest
 from dirk_gevent.engine.sqlite_connection import open_writer
 from tests.engine.plans import open_compiled, outcomes
+from tests.seeds import chosen_seed
 
 #: What a foreign key may refer to: columns of the other table that are unique together.
 _KEYS = (("k",), ("u",), ("p", "q"), ("g",))
@@ -123,9 +124,7 @@ def databases(memory_path: Path) -> Iterator[list[Database]]:
 
 
 def test_rings_of_rows_are_made_again(databases: list[Database], tmp_path: Path) -> None:
-    seed = random.randrange(10**9)
-    print(f"seed {seed}")
-    rng = random.Random(seed)
+    rng = random.Random(chosen_seed())
     for one, copy in zip(databases[::2], databases[1::2], strict=True):
         digest = made(one, rng)
         texts = script_of(one, tmp_path / "dump.sql")
