@@ -98,7 +98,7 @@ class Appends:
         """Wait until a master has applied an entry. Raises SqlError outcome_unknown as `write`."""
         left_seconds = self._state.cluster.efforts.patience(log_id, self._state.config.limits)
         cluster = self._state.cluster
-        while not any(cluster.nodes[name].applied.get(log_id, 0) >= index for name in cluster.live_masters(log_id)):
+        while not any(cluster.nodes[name].applied_index(log_id) >= index for name in cluster.live_masters(log_id)):
             left = left_seconds()
             if left <= 0:
                 raise SqlError("outcome_unknown", request_id=request_id)

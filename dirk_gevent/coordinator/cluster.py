@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
 
-from dirk_gevent.config.settings import Config, Instance, Role
+from dirk_gevent.config.settings import Config
 from dirk_gevent.coordinator.efforts import Efforts
-from dirk_gevent.coordinator.pins import Pins
+from dirk_gevent.coordinator.node_view import NodeState, NodeView
 from dirk_gevent.engine.apply.at_work import Effort
 
 MISSED_BEATS = 3
@@ -20,69 +18,6 @@ MISSED_BEATS = 3
 CURRENT_LAG_SECONDS = 1.0
 #: A node looks this often, at the least, for transactions that are idle for too long.
 _IDLE_SLACK_SECONDS = 2.0
-
-
-class NodeState(StrEnum):
-    """What a node can be counted on for; a database of it may be in a worse state than the node."""
-
-    DOWN = "down"
-    LIVE = "live"
-    STALLED = "stalled"
-    SEEDING = "seeding"
-    FENCED = "fenced"
-    EVICTED = "evicted"
-    DRAINED = "drained"
-    BLOCKED = "blocked"
-    UNREACHABLE = "unreachable"
-    #: Of the other nodes, while the proxy does not answer the node that is asked.
-    UNKNOWN = "unknown"
-
-
-@dataclass(slots=True)
-class NodeView:
-    """What the log's host knows of one node. `level_at` (monotonic s) is when it was last level, by log id."""
-
-    instance: Instance
-    is_connected: bool = False
-    last_beat: float = 0.0
-    last_beat_unix: float = 0.0
-    applied: dict[int, int] = field(default_factory=dict)
-    durable: dict[int, int] = field(default_factory=dict)
-    states: dict[int, NodeState] = field(default_factory=dict)
-    level_at: dict[int, float] = field(default_factory=dict)
-    #: Logs whose state there is known to be wrong, until the node says that it has put it aside.
-    fenced: set[int] = field(default_factory=set)
-    #: Logs that a person shut it out of; None for all of them.
-    evicted: set[int | None] = field(default_factory=set)
-    #: Logs that are damaged in front of what the node has: it gets nothing of them until they are whole again.
-    held: set[int] = field(default_factory=set)
-    #: No new read goes to it: a person will stop it, or it is about to end.
-    is_drained: bool = False
-    #: Whether the proxy can connect to where the config, or the node itself, says that it listens.
-    is_reachable: bool = True
-    #: What its process called itself when it came last; another after each start.
-    process: str = ""
-    #: Transactions of the proxy's sessions that live in its process.
-    pins: Pins = field(default_factory=Pins)
-    #: The content digests it told last, each with the index it was taken at, by log id.
-    digests: dict[int, tuple[int, bytes]] = field(default_factory=dict)
-
-    @property
-    def is_master(self) -> bool:
-        """Whether its outcomes count."""
-        return self.instance.role is Role.MASTER
-
-    def is_evicted(self, log_id: int) -> bool:
-        """Whether a person shut it out of this log."""
-        return bool(self.evicted) and (None in self.evicted or log_id in self.evicted)
-
-    def state(self, log_id: int) -> NodeState:
-        """The state of one database on this node."""
-        if self.evicted and self.is_evicted(log_id):
-            return NodeState.EVICTED
-        if not self.is_connected:
-            return NodeState.DOWN
-        return self.states.get(log_id, NodeState.LIVE)
 
 
 class Cluster:
@@ -108,54 +43,15 @@ class Cluster:
         view.last_beat = self._clock()
         view.last_beat_unix = time.time()
 
-    def fence(self, node: str, log_id: int) -> None:
-        """Count on nothing that the node has of this log."""
-        view = self.nodes[node]
-        view.fenced.add(log_id)
-        view.states[log_id] = NodeState.FENCED
-        for table in (view.applied, view.durable, view.level_at, view.digests):
-            table.pop(log_id, None)
-
-    def evict(self, node: str, log_id: int | None) -> None:
-        """Count on the node no more, in one log or (None) at all, until a person readmits it."""
-        view = self.nodes[node]
-        view.evicted.add(log_id)
-        for table in (view.applied, view.durable, view.level_at, view.digests):
-            if log_id is None:
-                table.clear()
-            else:
-                table.pop(log_id, None)
-        if log_id is not None:
-            view.states[log_id] = NodeState.EVICTED
-
-    def reported(self, node: str, frame_states: Mapping[str, str]) -> None:
-        """What the node says of its databases that are not live; what is shut out stays so."""
-        view = self.nodes[node]
-        view.states = {int(log_id): NodeState(state) for log_id, state in frame_states.items()}
-        view.states.update(dict.fromkeys(view.held, NodeState.STALLED))
-        view.states.update(dict.fromkeys(view.fenced, NodeState.FENCED))
-        view.states.update({one: NodeState.EVICTED for one in view.evicted if one is not None})
-
     def worked(self, node: str, efforts: Mapping[int, Effort]) -> None:
         """A heartbeat said what the node is at."""
         self.efforts.told(node, efforts, lambda log_id: self.is_live_master(node, log_id))
-
-    def hold(self, node: str, log_id: int) -> None:
-        """The log cannot give the node what it needs next."""
-        view = self.nodes[node]
-        if log_id not in view.held:
-            view.held.add(log_id)
-            view.states.setdefault(log_id, NodeState.STALLED)
-
-    def let_go(self, node: str, log_id: int) -> None:
-        """The log gives the node what it needs; its next heartbeat says how it is."""
-        self.nodes[node].held.discard(log_id)
 
     def lost(self, node: str) -> None:
         """The node's link is gone."""
         self.nodes[node].is_connected = False
         self.efforts.forget_node(node)
-        self.nodes[node].held.clear()
+        self.nodes[node].databases.held.clear()
 
     def is_replaceable(self, node: str) -> bool:
         """Whether a node is down while another is not."""
@@ -172,13 +68,13 @@ class Cluster:
 
     def applied(self, node: str, log_id: int, index: int, head: int) -> None:
         """The node has applied a log up to `index`."""
-        view = self.nodes[node]
-        if index > view.applied.get(log_id, -1):
-            view.applied[log_id] = index
+        progress = self.nodes[node].progress
+        if index > progress.applied.get(log_id, -1):
+            progress.applied[log_id] = index
             if self.is_live_master(node, log_id):
                 self.efforts.moved(log_id)
         if index >= head:
-            view.level_at[log_id] = self._clock()
+            progress.level_at[log_id] = self._clock()
 
     def is_live_master(self, node: str, log_id: int) -> bool:
         """Whether this node's outcome of a write to `log_id` can be waited for."""
@@ -197,27 +93,18 @@ class Cluster:
         """Whether a live master is level or was within the last second."""
         if not self.is_live_master(node, log_id):
             return False
-        view = self.nodes[node]
-        if view.applied.get(log_id, 0) >= head:
+        progress = self.nodes[node].progress
+        if progress.applied.get(log_id, 0) >= head:
             return True
-        return self._clock() - view.level_at.get(log_id, 0.0) < CURRENT_LAG_SECONDS
-
-    def is_level(self, node: str, log_id: int, index: int) -> bool:
-        """Whether a node is live with a log and has applied it up to `index`, or a person shut it out of it."""
-        view = self.nodes[node]
-        if view.is_evicted(log_id):
-            return True
-        return view.state(log_id) is NodeState.LIVE and view.applied.get(log_id, 0) >= index
+        return self._clock() - progress.level_at.get(log_id, 0.0) < CURRENT_LAG_SECONDS
 
     def masters(self, log_id: int | None = None) -> int:
         """How many masters a log (None: any) has, without those evicted: a majority is counted among these."""
-        return sum(view.is_master and not view.evicted & {None, log_id} for view in self.nodes.values())
+        return sum(view.is_master and not view.databases.evicted & {None, log_id} for view in self.nodes.values())
 
     def forget_log(self, log_id: int) -> None:
         """A database is gone from every node's view."""
         for view in self.nodes.values():
-            for table in (view.applied, view.durable, view.states, view.level_at, view.digests):
-                table.pop(log_id, None)
-            view.fenced.discard(log_id)
-            view.held.discard(log_id)
+            view.progress.forget(log_id)
+            view.databases.forget(log_id)
         self.efforts.forget_log(log_id)

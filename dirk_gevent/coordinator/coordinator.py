@@ -115,7 +115,7 @@ class Coordinator:
         state = self.state
         for log_id, index in state.outcomes.dropped():
             views = [view for view in state.cluster.nodes.values() if view.is_connected]
-            if all(view.applied.get(SYSTEM_LOG_ID, 0) >= index for view in views):
+            if all(view.applied_index(SYSTEM_LOG_ID) >= index for view in views):
                 state.outcomes.forget(log_id)
                 for link in state.links.values():
                     link.forget(log_id)

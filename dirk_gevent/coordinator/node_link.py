@@ -169,7 +169,8 @@ class NodeLink:
     @property
     def _epoch(self) -> bytes:
         """The epoch as this node is told it: none as long as what it has from another may still have to speak."""
-        is_given_up = self._from_predecessor and self.is_open and not self._state.cluster.nodes[self.node].fenced
+        is_fenced = bool(self._state.cluster.nodes[self.node].databases.fenced)
+        is_given_up = self._from_predecessor and self.is_open and not is_fenced
         return b"" if self._speaks_against and not is_given_up else self._log.epochs.current
 
     def _refuse(self, log_id: int, lacks: tuple[int, int]) -> None:
@@ -285,7 +286,7 @@ class NodeLink:
         try:
             with self._seeds:
                 self._send_latest(log_id, lane)
-            self._state.cluster.let_go(self.node, log_id)
+            self._state.cluster.nodes[self.node].databases.let_go(log_id)
         except SqlError as error:
             self._state.logger.info("seeding_broken", node=self.node, log=log_id, reason=str(error))
             gevent.sleep(self._state.beat_seconds)

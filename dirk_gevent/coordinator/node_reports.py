@@ -71,8 +71,8 @@ class NodeReports:
         self._state.cluster.beat(node)
         self._state.log.clock.heard(node, int(frame["clock"]))
         durable = frame_types.indexes_in(frame["durable"])
-        view.durable.update({one: at for one, at in durable.items() if self._state.outcomes.is_known(one)})
-        self._state.cluster.reported(node, frame["states"])
+        view.progress.durable.update({one: at for one, at in durable.items() if self._state.outcomes.is_known(one)})
+        view.databases.report(frame["states"])
         self._state.cluster.worked(node, frame_types.efforts_in(frame))
         self._rounds.answering.told(node, frame_types.indexes_in(frame.get("answers") or {}))
         if node in self._reported_down:
@@ -81,7 +81,7 @@ class NodeReports:
 
     def node_came(self, hello: Hello) -> None:
         """A node follows now."""
-        self._state.cluster.nodes[hello.node].applied.clear()
+        self._state.cluster.nodes[hello.node].progress.applied.clear()
         self._drains.came(hello)
         self.on_node_port(hello.node, hello.port)
         self._rounds.hurry()

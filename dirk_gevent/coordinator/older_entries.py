@@ -86,7 +86,7 @@ class OlderEntries:
 
     def _advance(self, rounds: Rounds, log_id: int) -> None:
         cluster, upto = self._state.cluster, self._upto[log_id]
-        past = [name for name in cluster.live_masters(log_id) if cluster.nodes[name].applied.get(log_id, 0) >= upto]
+        past = [name for name in cluster.live_masters(log_id) if cluster.nodes[name].applied_index(log_id) >= upto]
         if past:
             self._chosen.pop(log_id, None)
             self._unblock(log_id)

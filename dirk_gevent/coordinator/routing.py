@@ -6,7 +6,8 @@ import time
 from hashlib import blake2b
 
 from dirk_gevent.config.settings import Partition, Reads, ReadStrategy, WriteMode, Writes
-from dirk_gevent.coordinator.cluster import Cluster, NodeState
+from dirk_gevent.coordinator.cluster import Cluster
+from dirk_gevent.coordinator.node_view import NodeState, NodeView
 
 #: Reads that one node answers before the next has its turn.
 TURN_READS = 256
@@ -72,18 +73,18 @@ class ReadRouter:
         for name in self._ordered(log_id, key):
             view = nodes[name]
             # Most states are none at all: a node is live unless it says otherwise.
-            state = view.state(log_id) if view.states else _LIVE
+            state = view.state(log_id) if view.databases.states else _LIVE
             if not view.is_connected or state not in _READABLE:
                 continue
             if view.is_drained or not view.is_reachable:
                 avoided.append(name)
             # One that has never told of this log may have lost its files: it is not fresh enough for any read.
-            elif view.applied.get(log_id, -1) < minimum:
+            elif view.progress.applied.get(log_id, -1) < minimum:
                 behind.append(name)
             else:
                 (fresh if state is _LIVE else stalled).append(name)
         if stalled or behind or avoided:
-            behind.sort(key=lambda name: (nodes[name].state(log_id) is not _LIVE, -nodes[name].applied.get(log_id, -1)))
+            behind.sort(key=lambda name: _nearness(nodes[name], log_id))
             return fresh + stalled + behind + avoided
         return fresh
 
@@ -108,5 +109,10 @@ class ReadRouter:
         if self._strategy is ReadStrategy.LEAST_CONNECTIONS:
             return sorted(names, key=self.running.__getitem__)
         if self._strategy is ReadStrategy.LEAST_LAG:
-            return sorted(names, key=lambda name: -self._cluster.nodes[name].applied.get(log_id, 0))
+            return sorted(names, key=lambda name: -self._cluster.nodes[name].applied_index(log_id))
         return rendezvous(key, names)
+
+
+def _nearness(view: NodeView, log_id: int) -> tuple[bool, int]:
+    """Orders nodes that are behind: those that apply before those that stand, the furthest first."""
+    return view.state(log_id) is not _LIVE, -view.progress.applied.get(log_id, -1)

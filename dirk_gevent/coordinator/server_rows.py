@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from dirk_gevent.coordinator.cluster import NodeState, NodeView
+from dirk_gevent.coordinator.node_view import NodeState, NodeView
 from dirk_gevent.coordinator.state import CoordinatorState
 from dirk_gevent.log.entry import SYSTEM_DATABASE, SYSTEM_LOG_ID
 
@@ -48,7 +48,7 @@ def server_rows(state: CoordinatorState) -> list[ServerRow]:
 
 
 def _row(state: CoordinatorState, view: NodeView, log_id: int, name: str, head: int, is_blocked: bool) -> ServerRow:
-    applied = view.applied.get(log_id, 0)
+    applied = view.applied_index(log_id)
     beat = view.last_beat_unix
     stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(beat)) if beat else None
     node_state = view.state(log_id)
@@ -58,7 +58,7 @@ def _row(state: CoordinatorState, view: NodeView, log_id: int, name: str, head: 
         node_state = NodeState.UNREACHABLE
     if is_blocked and node_state in (NodeState.LIVE, NodeState.DRAINED):
         node_state = NodeState.BLOCKED
-    digest_index, digest = view.digests.get(log_id, (None, None))
+    digest_index, digest = view.progress.digests.get(log_id, (None, None))
     shown = digest[:SHOWN_DIGEST_BYTES].hex() if digest is not None else None
     lag = max(0, head - applied)
     place = view.instance.id, view.instance.role, node_state, name, applied, lag, stamp, digest_index, shown

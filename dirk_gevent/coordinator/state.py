@@ -64,7 +64,7 @@ class CoordinatorState:
     def is_shut_out(self, node: str, log_id: int) -> bool:
         """Whether what the node says of this log is still of the state that was shut out, or it has no say at all."""
         view = self.cluster.nodes[node]
-        return log_id in view.fenced or view.is_evicted(log_id)
+        return log_id in view.databases.fenced or view.is_evicted(log_id)
 
     def database_name(self, log_id: int) -> str:
         """The name of a log's database; its number for one that is gone."""

@@ -115,7 +115,7 @@ class Subscriptions:
             return "node_unknown"
         if hello.build != build_fingerprint():
             return "build_differs"
-        if None in view.evicted:
+        if None in view.databases.evicted:
             return "node_evicted"
         log = self._state.log
         known = {log.genesis, *(predecessor.genesis for predecessor in log.predecessors)}

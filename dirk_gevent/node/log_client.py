@@ -11,7 +11,7 @@ import gevent
 
 from dirk_gevent.base.logger import Logger
 from dirk_gevent.config.settings import Config
-from dirk_gevent.coordinator.cluster import NodeState
+from dirk_gevent.coordinator.node_view import NodeState
 from dirk_gevent.coordinator.request_parts import RequestParts
 from dirk_gevent.coordinator.requests.commits import Commits
 from dirk_gevent.coordinator.requests.session_statements import SERVER_COLUMNS, SessionStatements

@@ -154,7 +154,7 @@ class NodeReads:
         """Why no node answered: the one that is furthest is still behind, or there is none."""
         nodes, log_id = self._parts.state.cluster.nodes, read.log_id
         live = self._router.candidates(log_id, 0, "")
-        best = max(live, key=lambda name: nodes[name].applied.get(log_id, 0), default=None)
-        if best is None or (applied := nodes[best].applied.get(log_id, 0)) >= read.minimum:
+        best = max(live, key=lambda name: nodes[name].applied_index(log_id), default=None)
+        if best is None or (applied := nodes[best].applied_index(log_id)) >= read.minimum:
             return SqlError("no_readable_node", waited_ms=round((time.monotonic() - began) * 1000))
         return SqlError("stale_read", node=best, applied=applied, minimum=read.minimum)

@@ -16,7 +16,7 @@ from typing import Any
 import gevent
 
 from dirk_gevent.config.settings import Limits
-from dirk_gevent.coordinator.cluster import NodeView
+from dirk_gevent.coordinator.node_view import NodeView
 from dirk_gevent.coordinator.request_parts import RequestParts
 from dirk_gevent.coordinator.requests.commits import Commits, ended
 from dirk_gevent.coordinator.routing import ReadRouter
@@ -163,7 +163,7 @@ class ProxyTransactions:
         self._turn += 1
         first = self._turn % max(1, len(masters))
         turned = masters[first:] + masters[:first]
-        turned.sort(key=lambda name: (nodes[name].is_drained, nodes[name].applied.get(log_id, 0) < minimum))
+        turned.sort(key=lambda name: (nodes[name].is_drained, nodes[name].applied_index(log_id) < minimum))
         return turned + [name for name in self._router.candidates(log_id, minimum, "") if name not in masters]
 
     def _try_begin(

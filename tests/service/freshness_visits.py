@@ -83,7 +83,7 @@ class Asked:
             return True
         # Whom the proxy knows to be there is asked first.
         applied = [cluster.nodes[name].applied(log) for name in NODES]
-        views = [cluster.host.state.cluster.nodes[name].applied.get(log, -1) for name in NODES]
+        views = [cluster.host.state.cluster.nodes[name].progress.applied.get(log, -1) for name in NODES]
         fresh = [at for at in views if at >= self.most_index(log)]
         known = cluster.host.state.outcomes.of(log).known.outcome_index
         return bool(fresh) and (self.level != "strong" or max(applied) <= known)

@@ -82,7 +82,7 @@ def test_who_speaks_against_the_log_is_not_told_its_epoch(opened: Opened, is_pas
         node = opened.node("m1", Standing(5, OTHER, 5), epoch)
         assert told_epochs(node) == {""}
         assert blocking(opened.host).key == "log_went_back"
-        assert not opened.host.state.cluster.nodes["m1"].fenced
+        assert not opened.host.state.cluster.nodes["m1"].databases.fenced
         node.end()
     node = opened.node("m2", opened.right(BEFORE, BEFORE), opened.first)
     assert opened.log.epochs.current.hex() in told_epochs(node)
@@ -175,7 +175,7 @@ def test_a_hello_without_an_epoch_takes_nothing_back(opened: Opened) -> None:
     node = opened.node("m1", Standing(5, OTHER, 5), None)
     gevent.sleep(0.05)
     assert blocking(opened.host).key == "log_went_back"
-    assert not opened.host.state.cluster.nodes["m1"].fenced
+    assert not opened.host.state.cluster.nodes["m1"].databases.fenced
     node.end()
 
 
@@ -193,7 +193,7 @@ def test_a_log_of_an_earlier_release_that_went_back_is_told_too(opened: Opened) 
         assert node.next("refuse", "fence")["t"] == "refuse"
         assert told_epochs(node) == {""}
         node.end()
-        assert not opened.host.state.cluster.nodes["m1"].fenced
+        assert not opened.host.state.cluster.nodes["m1"].databases.fenced
         assert blocking(opened.host).key == "log_went_back"
         opened.stop()
         opened.log.close()
@@ -218,5 +218,5 @@ def test_a_snapshot_says_in_which_epoch_it_is_sent(opened: Opened) -> None:
         continue
     assert frame["epoch"] == opened.log.epochs.current.hex()
     node.reach(1, info.index)
-    until(lambda: opened.host.state.cluster.nodes["m1"].applied.get(1) == info.index)
+    until(lambda: opened.host.state.cluster.nodes["m1"].applied_index(1) == info.index)
     node.end()

@@ -48,7 +48,7 @@ def test_a_refused_snapshot_stops_nothing_else_of_its_node(host: Coordinator, co
     for _ in range(200):
         node.frames.send({"t": "chunk", "log": 1}, b"x" * 1000)
     node.ack(1, 1)
-    until(lambda: host.state.cluster.nodes["m1"].applied.get(1) == 1)
+    until(lambda: host.state.cluster.nodes["m1"].applied_index(1) == 1)
 
 
 def test_a_fenced_node_is_not_believed_until_its_state_is_aside(host: Coordinator, connect: Connect) -> None:
@@ -56,14 +56,14 @@ def test_a_fenced_node_is_not_believed_until_its_state_is_aside(host: Coordinato
     append(host, 3)
     node = connect("m1")
     node.ack(1, 1)
-    until(lambda: host.state.cluster.nodes["m1"].applied.get(1) == 1)
+    until(lambda: host.state.cluster.nodes["m1"].applied_index(1) == 1)
     host.operations.fences.fence("m1", 1, 1)
     node.next("fence")
     node.beat()
     node.ack(1, 2, b"wrong")
     node.frames.send({"t": "fenced", "log": 1})
     node.beat(durable={1: 7})
-    until(lambda: host.state.cluster.nodes["m1"].durable.get(1) == 7)
+    until(lambda: host.state.cluster.nodes["m1"].progress.durable.get(1) == 7)
     assert host.state.outcomes.of(1).first(2) is None
     until(lambda: host.state.cluster.live_masters(1) == ["m1"])
 
@@ -151,7 +151,7 @@ def test_a_second_masters_digest_that_differs_names_the_author_too(
     append(host)
     author, other = connect("m1"), connect("m2")
     author.ack(1, 1)
-    until(lambda: host.state.cluster.nodes["m1"].applied.get(1) == 1)
+    until(lambda: host.state.cluster.nodes["m1"].applied_index(1) == 1)
     assert host.operations.rounds.begin(1) == 1
     other.reply(1, 1, b"another")
     upload(author, snapshot_at_head(host, 1))

@@ -30,15 +30,16 @@ def test_what_comes_late_of_a_dropped_database_is_not_kept(host: Coordinator, co
     until(lambda: host.state.head_index(0) > before)
     head = host.state.head_index(0)
     node.reach(0, head)
-    until(lambda: host.state.cluster.nodes["m1"].applied.get(0) == head)
+    until(lambda: host.state.cluster.nodes["m1"].applied_index(0) == head)
     dropping.join()
     host._forget_dropped()
     node.frames.send(Acks(1, 2, 2, b"", ()).encode())
     node.beat(durable={1: 2})
     node.beat(durable={0: head})
-    until(lambda: host.state.cluster.nodes["m1"].durable.get(0) == head)
+    until(lambda: host.state.cluster.nodes["m1"].progress.durable.get(0) == head)
     assert 1 not in host.state.outcomes._outcomes
-    assert 1 not in host.state.cluster.nodes["m1"].applied and 1 not in host.state.cluster.nodes["m1"].durable
+    progress = host.state.cluster.nodes["m1"].progress
+    assert 1 not in progress.applied and 1 not in progress.durable
 
 
 def test_a_copied_log_waits_for_every_master(host: Coordinator) -> None:
@@ -85,7 +86,7 @@ def test_a_replica_that_differs_is_fenced_by_what_the_masters_agree_on(host: Coo
     host.state.cluster.nodes["m2"].instance = replace(host.state.cluster.nodes["m2"].instance, role=Role.REPLICA)
     for node in (master, replica):
         node.ack(1, 1)
-    until(lambda: all(host.state.cluster.nodes[name].applied.get(1) == 1 for name in ("m1", "m2")))
+    until(lambda: all(host.state.cluster.nodes[name].applied_index(1) == 1 for name in ("m1", "m2")))
     assert host.operations.rounds.begin(1, uploads=False) == 1
     for node, digest in ((replica, b"other"), (master, b"right")):
         node.next("mark")
@@ -102,7 +103,7 @@ def test_a_round_ends_at_once_when_its_author_can_give_nothing(host: Coordinator
     nodes = [connect("m1"), connect("m2")]
     for node in nodes:
         node.ack(1, 1)
-    until(lambda: all(host.state.cluster.nodes[name].applied.get(1) == 1 for name in ("m1", "m2")))
+    until(lambda: all(host.state.cluster.nodes[name].applied_index(1) == 1 for name in ("m1", "m2")))
     assert host.operations.rounds.begin(1) == 1
     current = host.operations.rounds.running(1)
     assert current is not None
@@ -122,7 +123,7 @@ def test_a_journal_that_is_opened_again_ends_a_round_without_a_traceback(
     node, other = connect("m1"), connect("m2")
     for one in (node, other):
         one.ack(1, 1)
-    until(lambda: all(host.state.cluster.nodes[name].applied.get(1) == 1 for name in ("m1", "m2")))
+    until(lambda: all(host.state.cluster.nodes[name].applied_index(1) == 1 for name in ("m1", "m2")))
     assert host.operations.rounds.begin(1, author="m1") == 1
     current = host.operations.rounds.running(1)
     assert current is not None

@@ -67,7 +67,7 @@ def come(rotten: Rotten) -> Iterator[Callable[[str, int], FakeNode]]:
     def one(node: str, index: int) -> FakeNode:
         made.append(FakeNode(rotten.host, node, rotten.standing(index)))
         made[-1].beat(durable={1: index})
-        until(lambda: rotten.host.state.cluster.nodes[node].durable.get(1) == index)
+        until(lambda: rotten.host.state.cluster.nodes[node].progress.durable.get(1) == index)
         return made[-1]
 
     yield one
@@ -148,7 +148,7 @@ def test_it_heals_from_the_only_master_that_is_past_it(rotten: Rotten, come: Cal
     until(lambda: rotten.host.state.log.damage(1) is None)
     assert rotten.host.state.log.oldest(1) == HEAD + 1
     until(lambda: rotten.host.state.registry.all()[-1].status is Status.HEALED)
-    assert not rotten.host.state.cluster.nodes["m2"].fenced
+    assert not rotten.host.state.cluster.nodes["m2"].databases.fenced
 
 
 def test_two_masters_that_are_past_it_must_agree(rotten: Rotten, come: Callable[[str, int], FakeNode]) -> None:
@@ -162,7 +162,7 @@ def test_two_masters_that_are_past_it_must_agree(rotten: Rotten, come: Callable[
         if node.name == current.author:
             heal(rotten, node, digest)
     until(lambda: (error := rotten.host.state.blocks.undecided(1)) is not None and error.key == "dispute_undecided")
-    assert not any(view.fenced for view in rotten.host.state.cluster.nodes.values())
+    assert not any(view.databases.fenced for view in rotten.host.state.cluster.nodes.values())
 
 
 def test_a_replay_does_not_get_past_it(rotten: Rotten) -> None:

@@ -289,7 +289,7 @@ class Liar:
         if self.honest < self.host.state.head_index(1) and not self.host.state.is_shut_out("m1", 1):
             self.node.ack(1, self.honest + 1)
             self.honest += 1
-            until(lambda: self.host.state.cluster.nodes["m1"].applied.get(1, 0) >= self.honest)
+            until(lambda: self.host.state.cluster.nodes["m1"].applied_index(1) >= self.honest)
 
     def lie(self) -> None:
         """One late word; its connection may be ended for it."""
@@ -331,8 +331,8 @@ class Liar:
     def check(self) -> None:
         """Nothing that was not said of what was sent has counted."""
         view = self.host.state.cluster.nodes["m1"]
-        assert view.applied.get(1, 0) <= self.honest
-        assert view.digests.get(1, (0, b""))[1] != b"false"
+        assert view.applied_index(1) <= self.honest
+        assert view.progress.digests.get(1, (0, b""))[1] != b"false"
         for index in range(1, self.host.state.head_index(1) + 2):
             outcome = self.host.state.outcomes.of(1).first(index)
             assert outcome is None or outcome.digest != b"false"

@@ -16,7 +16,8 @@ from gevent import socket
 from dirk_gevent.base.logger import logger
 from dirk_gevent.config import loader, settings
 from dirk_gevent.config.settings import Limits
-from dirk_gevent.coordinator.cluster import Cluster, NodeState
+from dirk_gevent.coordinator.cluster import Cluster
+from dirk_gevent.coordinator.node_view import NodeState
 from dirk_gevent.coordinator.routing import ReadRouter
 from dirk_gevent.coordinator.server_rows import server_rows
 from dirk_gevent.coordinator.write_blocks import WriteBlocks
@@ -129,7 +130,7 @@ def test_whatever_the_nodes_say_one_that_can_answer_does(cluster: Cluster) -> No
 
 def test_a_node_that_stands_still_or_lags_comes_after_one_that_does_not(cluster: Cluster) -> None:
     router = ReadRouter(cluster, settings.Reads())
-    cluster.reported("m1", {str(LOG_ID): NodeState.STALLED})
+    cluster.nodes["m1"].databases.report({str(LOG_ID): NodeState.STALLED})
     assert router.candidates(LOG_ID, 7, "") == ["m2", "m3", "m1"]
     cluster.applied("m3", LOG_ID, 9, 9)
     assert router.candidates(LOG_ID, 9, "") == ["m3", "m2", "m1"]

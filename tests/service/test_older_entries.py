@@ -116,7 +116,7 @@ def test_a_node_behind_is_seeded_by_a_master_that_is_past(host: Coordinator, con
     assert told(first, 1) == [HEAD]
     assert told(behind) == [] and told(replica) == []
     first.ack(1, HEAD)
-    until(lambda: host.state.cluster.nodes["m1"].applied.get(1) == HEAD)
+    until(lambda: host.state.cluster.nodes["m1"].applied_index(1) == HEAD)
     give_snapshot(host, first)
     check_seeded(host, behind)
     check_seeded(host, replica)
@@ -138,7 +138,7 @@ def test_where_none_is_past_all_masters_are_waited_for_and_the_furthest_goes_on_
     assert told(first) == [] and told(replica) == []
     for index in (5, 6, 7):
         furthest.ack(1, index)
-    until(lambda: host.state.cluster.nodes["m2"].applied.get(1) == HEAD)
+    until(lambda: host.state.cluster.nodes["m2"].applied_index(1) == HEAD)
     give_snapshot(host, furthest)
     check_seeded(host, first)
     check_seeded(host, replica)
@@ -170,7 +170,7 @@ def test_a_snapshot_of_two_that_are_past_has_both_words(host: Coordinator, conne
     for node in (first, second):
         assert told(node, 1) == [HEAD]
         node.ack(1, HEAD)
-    until(lambda: all(host.state.cluster.nodes[name].applied.get(1) == HEAD for name in ("m1", "m2")))
+    until(lambda: all(host.state.cluster.nodes[name].applied_index(1) == HEAD for name in ("m1", "m2")))
     give_snapshot(host, first)
     until(lambda: host.state.log.snapshots(1))
     assert not host.state.log.snapshots(1)[0].confirmed

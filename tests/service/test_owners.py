@@ -37,7 +37,7 @@ def test_a_renamed_node_goes_on_with_its_state(host: Coordinator, connect: Conne
     connect("m1", standings, owner="before").end()
     connect("m1", standings, owner="before")
     until(lambda: host.state.cluster.live_masters(1) == ["m1"])
-    assert host.state.cluster.nodes["m1"].applied[1] == 2
+    assert host.state.cluster.nodes["m1"].progress.applied[1] == 2
     assert host.state.registry.all() == []
 
 

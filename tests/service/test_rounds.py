@@ -11,11 +11,11 @@ import pytest
 
 from dirk_gevent.base.logger import logger
 from dirk_gevent.config.settings import Role
-from dirk_gevent.coordinator.cluster import NodeState
 from dirk_gevent.coordinator.coordinator import Coordinator
 from dirk_gevent.coordinator.divergence import digest_round
 from dirk_gevent.coordinator.divergence.digest_round import Round
 from dirk_gevent.coordinator.divergence.registry import Cause
+from dirk_gevent.coordinator.node_view import NodeState
 from dirk_gevent.engine.apply.at_work import Effort
 from dirk_gevent.replication import frame_types
 from dirk_gevent.replication.frame_types import Standing
@@ -60,7 +60,7 @@ def two(host: Coordinator, connect: Connect, entries: int = 1) -> list[FakeNode]
     """Two masters that are level."""
     append(host, entries)
     made = [connect("m1", standing(host, entries)), connect("m2", standing(host, entries))]
-    until(lambda: all(host.state.cluster.nodes[name].applied.get(LOG_ID) == entries for name in ("m1", "m2")))
+    until(lambda: all(host.state.cluster.nodes[name].applied_index(LOG_ID) == entries for name in ("m1", "m2")))
     return made
 
 
@@ -204,7 +204,7 @@ def test_a_node_evicted_from_one_database_holds_up_none_of_its_rounds(
     first = connect("m1", standing(host, 1))
     host.operations.fences.evict("m2", LOG_ID)
     connect("m2", standing(host, 1))
-    until(lambda: host.state.cluster.nodes["m1"].applied.get(LOG_ID) == 1)
+    until(lambda: host.state.cluster.nodes["m1"].applied_index(LOG_ID) == 1)
     current = begun(host)
     tell(first, 1, b"right")
     ends(current)
@@ -276,7 +276,7 @@ def test_a_snapshot_that_no_other_can_confirm_is_given_up(host: Coordinator, con
     """Nobody is awaited and nobody was asked but its author: another round may begin when there is a second master."""
     append(host)
     author = connect("m1", standing(host, 1))
-    until(lambda: host.state.cluster.nodes["m1"].applied.get(LOG_ID) == 1)
+    until(lambda: host.state.cluster.nodes["m1"].applied_index(LOG_ID) == 1)
     current = begun(host, uploads=True)
     upload(author, snapshot_at_head(host, LOG_ID))
     author.frames.send({"t": "upload_end", "log": LOG_ID})
@@ -288,7 +288,7 @@ def test_a_snapshot_that_no_other_can_confirm_is_given_up(host: Coordinator, con
 def test_no_snapshot_is_begun_with_a_master_that_does_not_follow_the_log(host: Coordinator, connect: Connect) -> None:
     append(host)
     connect("m1", standing(host, 1))
-    until(lambda: host.state.cluster.nodes["m1"].applied.get(LOG_ID) == 1)
+    until(lambda: host.state.cluster.nodes["m1"].applied_index(LOG_ID) == 1)
     other = connect("m2", {LOG_ID: Standing(1, b"\x05" * 16, 7)})
     until(lambda: host.state.cluster.nodes["m2"].state(LOG_ID) is NodeState.LIVE)
     assert host.operations.rounds._able(LOG_ID) == ["m1"]
@@ -303,7 +303,7 @@ def test_what_is_uploaded_for_a_round_that_was_given_up_is_not_kept(host: Coordi
     upload(author, snapshot_at_head(host, LOG_ID))
     author.frames.send({"t": "upload_end", "log": LOG_ID})
     tell(author, 1, b"right")
-    until(lambda: host.state.cluster.nodes[author.name].digests.get(LOG_ID) == (1, b"right"))
+    until(lambda: host.state.cluster.nodes[author.name].progress.digests.get(LOG_ID) == (1, b"right"))
     assert not host.state.log.snapshots(LOG_ID)
 
 
@@ -368,7 +368,7 @@ def test_a_node_that_works_at_entries_before_the_question_is_awaited(
 ) -> None:
     append(host)
     first, second = connect("m1", standing(host, 1)), connect("m2")
-    until(lambda: host.state.cluster.nodes["m1"].applied.get(LOG_ID) == 1)
+    until(lambda: host.state.cluster.nodes["m1"].applied_index(LOG_ID) == 1)
     current = begun(host)
     tell(first, 1, b"right")
     for beat in beats:

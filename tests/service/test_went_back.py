@@ -51,7 +51,7 @@ def test_a_node_that_knows_a_later_epoch_is_not_shut_out_but_believed(host: Coor
     append(host)
     beats = [node.next("beat", "fence", "entries") for _ in range(6)]
     assert not [frame for frame in beats if frame["t"] == "fence" or frame.get("log") == 1]
-    assert not host.state.cluster.nodes["m1"].fenced
+    assert not host.state.cluster.nodes["m1"].databases.fenced
     node.end()
     again = Coordinator(host.state.config, host.state.log, logger("test"))
     assert blocking(again).key == "log_went_back", "a restart forgets nothing"
@@ -87,7 +87,7 @@ def test_a_longer_history_that_was_kept_aside_is_healed_where_the_log_is(host: C
     node.next("entries")
     node.ack(1, host.state.head_index(1))
     node.frames.send(frame_types.node_beat({}, {}))
-    until(lambda: host.state.cluster.is_level("m1", 1, host.state.head_index(1)))
+    until(lambda: host.state.cluster.nodes["m1"].is_level(1, host.state.head_index(1)))
     host.operations.fences.look()
     assert host.state.registry.all()[-1].status is Status.HEALED
     node.end()
@@ -114,7 +114,7 @@ def test_a_node_that_heard_of_more_in_a_past_epoch_is_believed(opened_again: Coo
     assert node.next("refuse", "fence") == {"t": "refuse", "log": 1, "key": "log_older_than_node"}
     error = blocking(host)
     assert (error.key, error.params) == ("log_went_back", {"node": "m1", "head": 1, "heard": 3})
-    assert not host.state.cluster.nodes["m1"].fenced
+    assert not host.state.cluster.nodes["m1"].databases.fenced
     node.end()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from dirk_gevent.coordinator.cluster import NodeState
+from dirk_gevent.coordinator.node_view import NodeState
 from dirk_gevent.engine.position import NodeState as StateOnNode
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "operations.md"

@@ -13,9 +13,9 @@ from typing import Any
 import gevent
 
 from dirk_gevent.coordinator.admin import backup, restore, skip
-from dirk_gevent.coordinator.cluster import NodeState
 from dirk_gevent.coordinator.divergence.digest_round import Round
 from dirk_gevent.coordinator.divergence.registry import Cause, Status
+from dirk_gevent.coordinator.node_view import NodeState
 from dirk_gevent.coordinator.operation_parts import OperationParts
 from dirk_gevent.coordinator.server_rows import SHOWN_DIGEST_BYTES
 from dirk_gevent.log.contract import DatabaseInfo, EntriesGoneError
@@ -183,7 +183,7 @@ class Operations:
         left = [
             name
             for name, view in self._state.cluster.nodes.items()
-            if view.is_master and name != node and not view.evicted
+            if view.is_master and name != node and not view.databases.evicted
         ]
         if not left:
             raise Refused(f"{node} is the last master: without it nothing can be written")

@@ -169,7 +169,7 @@ def _restore(
 def _is_everywhere(parts: OperationParts, log_id: int, index: int) -> bool:
     """Whether all nodes that are connected have the state, a master among them."""
     cluster = parts.state.cluster
-    is_level = all(cluster.is_level(name, log_id, index) for name in parts.state.links)
+    is_level = all(cluster.nodes[name].is_level(log_id, index) for name in parts.state.links)
     return bool(cluster.live_masters(log_id)) and is_level
 
 

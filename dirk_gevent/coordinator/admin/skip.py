@@ -53,7 +53,7 @@ def skip(
         parts.state.log.skip(info.log_id, index)
         parts.state.logger.info("entry_skipped", log=info.log_id, index=index)
         for name, view in parts.state.cluster.nodes.items():
-            if not view.is_master and view.applied.get(info.log_id, 0) >= index:
+            if not view.is_master and view.applied_index(info.log_id) >= index:
                 parts.fences.fence(name, info.log_id, index, Cause.OUTCOME)
     finally:
         _let_go(parts, info.log_id)
@@ -162,7 +162,7 @@ def _await_skipped(parts: OperationParts, info: DatabaseInfo, index: int) -> tup
     done = f"entry {index} of {info.name} is skipped: it ended with XX000 and changed nothing, on every node"
     cluster = parts.state.cluster
     while not any(
-        cluster.nodes[name].applied.get(info.log_id, 0) >= index for name in cluster.live_masters(info.log_id)
+        cluster.nodes[name].applied_index(info.log_id) >= index for name in cluster.live_masters(info.log_id)
     ):
         if time.monotonic() > deadline:
             return 1, f"{done}; but no master has gone on yet: see dirk-admin status"

@@ -68,7 +68,7 @@ class Answering:
         return self._counts.get(node, {}).get(log_id)
 
     def _progress(self, node: str, log_id: int, index: int) -> object:
-        applied = min(self._cluster.nodes[node].applied.get(log_id, 0), index)
+        applied = min(self._cluster.nodes[node].applied_index(log_id), index)
         effort = self._cluster.efforts.of(node, log_id) if applied < index else None
         work = (effort.index, effort.steps, effort.cpu_ms) if effort is not None else None
         return applied, work, self._count(node, log_id)

@@ -45,7 +45,7 @@ class LogEvidence:
             if heard is not None:
                 self._heard_epoch(instance.id, heard)
         nodes = state.cluster.nodes
-        self._missing = {name for name, view in nodes.items() if view.is_master and not view.evicted}
+        self._missing = {name for name, view in nodes.items() if view.is_master and not view.databases.evicted}
         if not self._is_copy:
             self._state.log.trust()
             self._end()

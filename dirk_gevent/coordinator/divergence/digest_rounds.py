@@ -18,11 +18,11 @@ from contextlib import contextmanager
 import gevent
 
 from dirk_gevent.config.settings import LogSettings
-from dirk_gevent.coordinator.cluster import NodeState
 from dirk_gevent.coordinator.divergence.answer_progress import Answering
 from dirk_gevent.coordinator.divergence.comparisons import Comparisons
 from dirk_gevent.coordinator.divergence.digest_round import Question, Round
 from dirk_gevent.coordinator.divergence.registry import Cause
+from dirk_gevent.coordinator.node_view import NodeState
 from dirk_gevent.coordinator.older_entries import OlderEntries
 from dirk_gevent.coordinator.state import CoordinatorState
 from dirk_gevent.log.contract import Size, SnapshotInfo
@@ -171,7 +171,7 @@ class SnapshotKeeper:
             for name, link in self._state.links.items()
             if cluster.nodes[name].state(log_id) is NodeState.LIVE
             and link.carries(log_id)
-            and cluster.nodes[name].applied.get(log_id, 0) >= least
+            and cluster.nodes[name].applied_index(log_id) >= least
             and not self._older.is_behind(name, log_id)
             and not self.answering.hangs(name, log_id, link, now)
         ]
@@ -190,7 +190,7 @@ class SnapshotKeeper:
         if not masters or is_held or log_id in self._rounds or (author is not None and author not in masters):
             return None
         index = self._state.head_index(log_id)
-        furthest = max(masters, key=lambda name: cluster.nodes[name].applied.get(log_id, 0))
+        furthest = max(masters, key=lambda name: cluster.nodes[name].applied_index(log_id))
         first = self._precedence.first(log_id, masters if uploads else able)
         chosen = (author or first or furthest) if uploads else None
         current = Round(index, chosen, time.monotonic(), author is not None, chosen if first and chosen else first)
@@ -223,7 +223,7 @@ class SnapshotKeeper:
         """A node's content digest at `index`, and how long the node worked on it."""
         if self._state.is_shut_out(node, log_id) or not self._state.log.is_open(log_id):
             return
-        self._state.cluster.nodes[node].digests[log_id] = index, digest
+        self._state.cluster.nodes[node].progress.digests[log_id] = index, digest
         current = self._rounds.get(log_id)
         if current is not None and current.index == index:
             current.digests[node] = digest
@@ -385,8 +385,7 @@ class SnapshotKeeper:
     def _truncate(self, log_id: int, index: int) -> None:
         """Drop entries that every node has in its file for good; all behind the snapshot past `retainBytes`."""
         nodes = [view for view in self._state.cluster.nodes.values() if not view.is_evicted(log_id)]
-        # What a node said of a state that it has no more is not counted.
-        needed = min((min(view.durable.get(log_id, 0), view.applied.get(log_id, 0)) for view in nodes), default=index)
+        needed = min((view.durable_index(log_id) for view in nodes), default=index)
         is_over = self._state.log.size(log_id).bytes > self._state.config.log.retain_bytes
         oldest = self._state.log.truncate(log_id, index if is_over else min(index, needed))
         self._state.logger.info("log_truncated", log=log_id, oldest=oldest)

@@ -26,9 +26,9 @@ def restore_fences(state: CoordinatorState) -> None:
         if view is None:
             continue
         if found.status is Status.EVICTED:
-            view.evicted.add(found.log_id)
+            view.databases.evicted.add(found.log_id)
         elif found.log_id is not None:
-            state.cluster.fence(found.node, found.log_id)
+            view.fence(found.log_id)
 
 
 class Fences:
@@ -57,7 +57,7 @@ class Fences:
         if self._state.is_shut_out(node, log_id):
             return
         # Remembered until the node confirms it: it may be away now, or end before it has put its state aside.
-        self._state.cluster.fence(node, log_id)
+        self._state.cluster.nodes[node].fence(log_id)
         self._logger.error("node_fenced", target=node, log=log_id, index=index, reason=str(cause))
         known = self._book.find(node, log_id, Status.UNDECIDED)
         if known is not None:
@@ -75,7 +75,7 @@ class Fences:
 
     def done(self, node: str, log_id: int, kept: str) -> None:
         """The node has put its wrong state aside: what it says from now on is of the new one."""
-        self._state.cluster.nodes[node].fenced.discard(log_id)
+        self._state.cluster.nodes[node].databases.fenced.discard(log_id)
         found = self._book.find(node, log_id, Status.FENCED)
         if found is None:
             return
@@ -155,7 +155,7 @@ class Fences:
 
     def evict(self, node: str, log_id: int | None) -> None:
         """Shut a node out, of one log or (None) of all, until it is seeded again by a person."""
-        self._state.cluster.evict(node, log_id)
+        self._state.cluster.nodes[node].evict(log_id)
         if self._book.find(node, log_id, Status.EVICTED) is None:
             name = "" if log_id is None else self._state.database_name(log_id)
             index = 0 if log_id is None else self._state.head_index(log_id)
@@ -172,11 +172,11 @@ class Fences:
         for found in self._book.having(Status.EVICTED):
             if found.node == node and (log_id is None or found.log_id == log_id):
                 self._book.change(found.number, status=Status.ENDED)
-                view.evicted.discard(found.log_id)
-        if None in view.evicted:
+                view.databases.evicted.discard(found.log_id)
+        if None in view.databases.evicted:
             raise SqlError("node_evicted", node=node)
         for one in logs:
-            self.fence(node, one, view.applied.get(one, 0), Cause.ASKED, (b"", b""))
+            self.fence(node, one, view.applied_index(one), Cause.ASKED, (b"", b""))
         return logs
 
     def follows(self, node: str, log_id: int) -> None:
@@ -195,7 +195,7 @@ class Fences:
             if found.log_id is None or found.node not in self._state.cluster.nodes:
                 continue
             if not self._state.log.is_open(found.log_id):
-                self._state.cluster.nodes[found.node].evicted.discard(found.log_id)
+                self._state.cluster.nodes[found.node].databases.evicted.discard(found.log_id)
                 self._book.change(found.number, status=Status.ENDED)
             elif found.status is Status.KEPT and self._is_healed(found):
                 self._book.change(found.number, status=Status.HEALED)
@@ -209,4 +209,4 @@ class Fences:
         """
         if found.log_id is None or self._state.is_shut_out(found.node, found.log_id):
             return False
-        return self._state.cluster.is_level(found.node, found.log_id, self._state.head_index(found.log_id))
+        return self._state.cluster.nodes[found.node].is_level(found.log_id, self._state.head_index(found.log_id))

@@ -55,7 +55,7 @@ class LogIntegrity:
 
         Nobody will tell it any more, so the caches forget what was before.
         """
-        applied = self._state.cluster.nodes[node].applied.get(error.log_id, 0)
+        applied = self._state.cluster.nodes[node].applied_index(error.log_id)
         if applied < error.index:
             return None
         self._state.outcomes.replaced(error.log_id, applied)
@@ -80,8 +80,9 @@ class LogIntegrity:
 
     def held(self, node: str, log_id: int) -> None:
         """The log cannot give the node what it needs next: it waits."""
-        if log_id not in self._state.cluster.nodes[node].held:
-            self._state.cluster.hold(node, log_id)
+        databases = self._state.cluster.nodes[node].databases
+        if log_id not in databases.held:
+            databases.hold(log_id)
             self._state.logger.info("node_behind_damage", target=node, log=log_id)
 
     def _look_after(self, log_id: int, damage: Damage) -> None:
@@ -104,13 +105,13 @@ class LogIntegrity:
             return False
         cluster = self._state.cluster
         masters = cluster.live_masters(log_id)
-        if not masters and not any(log_id in view.held for view in cluster.nodes.values()):
+        if not masters and not any(log_id in view.databases.held for view in cluster.nodes.values()):
             # Nobody has come: that is what whoever writes is told.
             return True
         latest = self._state.log.latest_snapshot(log_id)
         if latest is not None and latest.confirmed and latest.index >= damage.last:
             return True
-        return any(cluster.nodes[name].durable.get(log_id, 0) >= damage.last for name in masters)
+        return any(cluster.nodes[name].progress.durable.get(log_id, 0) >= damage.last for name in masters)
 
     def _heal(self, log_id: int, damage: Damage) -> bool:
         """Have the log begin behind the damage, or begin to; whether anything was done."""
@@ -121,7 +122,7 @@ class LogIntegrity:
         past = [
             name
             for name in self._state.cluster.live_masters(log_id)
-            if self._state.cluster.nodes[name].applied.get(log_id, 0) >= damage.last and name in self._state.links
+            if self._state.cluster.nodes[name].applied_index(log_id) >= damage.last and name in self._state.links
         ]
         if not past or damage.end_in_doubt or self._state.blocks.undecided(log_id) is not None:
             return False
@@ -144,7 +145,7 @@ class LogIntegrity:
         self._end(log_id, Status.HEALED)
         self._state.logger.info("log_whole", log=log_id)
         for name, link in self._state.links.items():
-            self._state.cluster.let_go(name, log_id)
+            self._state.cluster.nodes[name].databases.let_go(log_id)
             link.poke(log_id)
 
     def _end_told_before(self) -> None:
