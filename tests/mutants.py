@@ -129,19 +129,19 @@ def _ignore_min(patches: _Patches) -> None:
 
 def _skip_chain_check(patches: _Patches) -> None:
     """Whatever history a node has, it goes on at its index; nobody compares hashes, nor checks entries against them."""
-    from dirk_gevent.coordinator.node_link import NodeLink
+    from dirk_gevent.coordinator.log_opening import LogOpening
     from dirk_gevent.log.embedded import journal
     from dirk_gevent.node import log_applier
     from dirk_gevent.node.log_applier import LogApplier
     from dirk_gevent.node.queue_items import Batch
 
-    def trusting(open_lane: Callable[..., None]) -> Callable[..., None]:
+    def trusting(open_log: Callable[..., None]) -> Callable[..., None]:
         def opened(self: Any, log_id: int) -> None:
             standings = self._hello.standings
             if log_id in standings:
                 chain = self._log.chain_at(log_id, standings[log_id].applied)
                 standings[log_id] = replace(standings[log_id], chain=chain or standings[log_id].chain)
-            open_lane(self, log_id)
+            open_log(self, log_id)
 
         return opened
 
@@ -151,7 +151,7 @@ def _skip_chain_check(patches: _Patches) -> None:
 
         return applied
 
-    patches.set(NodeLink, "open_lane", trusting)
+    patches.set(LogOpening, "open", trusting)
     patches.set(LogApplier, "_apply_on_thread", unchecked)
     patches.set(log_applier, "check_entries", lambda _: lambda *_: None)
     patches.set(journal, "follows", lambda _: lambda *_: True)

@@ -6,14 +6,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from dirk_gevent.coordinator.divergence.digest_rounds import SnapshotKeeper
-from dirk_gevent.coordinator.send_lane import SendLane
+from dirk_gevent.coordinator.send_window import SendWindow
 from dirk_gevent.coordinator.state import CoordinatorState
 from dirk_gevent.coordinator.uploads import Upload, Uploads
 from dirk_gevent.replication import frame_types
 
 
 class MarkReplies:
-    """Passes on what `node` replies to the last mark that `lanes` say it was sent, by log id, and nothing else.
+    """Passes on what `node` replies to the last mark that `windows` say it was sent, by log id, and nothing else.
 
     `spawn` runs a function in a greenlet that ends with the connection.
     """
@@ -23,23 +23,23 @@ class MarkReplies:
         state: CoordinatorState,
         rounds: SnapshotKeeper,
         node: str,
-        lanes: Mapping[int, SendLane],
+        windows: Mapping[int, SendWindow],
         spawn: Callable[..., object],
     ) -> None:
         self._state = state
         self._rounds = rounds
         self._node = node
-        self._lanes = lanes
+        self._windows = windows
         self.uploads = Uploads(lambda upload: spawn(self._store, upload))
 
     def receive(self, kind: str, frame: dict[str, Any]) -> None:
         """A `digest`, `undone` or `upload` frame."""
         log_id, index = int(frame["log"]), int(frame["index"])
-        lane = self._lanes.get(log_id)
+        window = self._windows.get(log_id)
         if kind == "upload":
             # The pieces that follow are of no other.
             self.uploads.cut(log_id)
-        if lane is None or int(frame["ask"]) != lane.ask:
+        if window is None or int(frame["ask"]) != window.ask:
             self._state.logger.info("answer_refused", node=self._node, log=log_id, index=index, kind=kind)
         elif kind == "upload":
             self.uploads.begin(frame_types.snapshot_in(frame))

@@ -11,7 +11,7 @@ import pytest
 from gevent import socket
 
 from dirk_gevent.coordinator.coordinator import Coordinator
-from dirk_gevent.coordinator.send_lane import SendLane
+from dirk_gevent.coordinator.send_window import SendWindow
 from dirk_gevent.engine.build import build_fingerprint
 from dirk_gevent.engine.results import Outcome
 from dirk_gevent.log.contract import SnapshotInfo
@@ -83,18 +83,21 @@ class FakeNode:
 
     def reply(self, log_id: int, index: int, digest: bytes | None, **more: object) -> None:
         """Reply to the last mark: with a digest, or (None) that there is none."""
-        place = {"log": log_id, "index": index, "ask": self._lane(log_id).ask, **more}
+        place = {"log": log_id, "index": index, "ask": self._window(log_id).ask, **more}
         told = {"t": "undone"} if digest is None else {"t": "digest", "digest": digest.hex(), "ms": 1}
         self.frames.send({**told, **place})
 
-    def _lane(self, log_id: int) -> SendLane:
-        return self.host.state.links[self.name]._lanes[log_id]
+    def _windows(self) -> dict[int, SendWindow]:
+        return self.host.state.links[self.name]._queue.windows
+
+    def _window(self, log_id: int) -> SendWindow:
+        return self._windows()[log_id]
 
     def _chain(self, log_id: int, index: int) -> bytes:
         return self.host.state.log.chain_at(log_id, index) or b""
 
     def _wait_for(self, log_id: int, index: int) -> None:
-        until(lambda: (lane := self.host.state.links[self.name]._lanes.get(log_id)) is not None and lane.sent >= index)
+        until(lambda: log_id in self._windows() and self._window(log_id).sent >= index)
 
     def end(self) -> None:
         """Break the connection and wait until the host has seen it. Safe to call twice."""
@@ -121,7 +124,7 @@ def append(host: Coordinator, count: int = 1) -> None:
 
 def upload(node: FakeNode, info: SnapshotInfo) -> None:
     """Begin to send a snapshot, as the last mark asks."""
-    ask = {"ask": node._lane(info.log_id).ask}
+    ask = {"ask": node._window(info.log_id).ask}
     node.frames.send({**frame_types.snapshot_fields("upload", info), **ask})
 
 

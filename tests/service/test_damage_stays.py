@@ -63,7 +63,7 @@ def test_a_log_that_cannot_be_read_holds_up_no_other(
         return read(log_id, after, max_bytes)
 
     monkeypatch.setattr(host.state.log, "read", broken)
-    monkeypatch.setattr("dirk_gevent.coordinator.node_link._LOOK_SECONDS", 2.0)
+    monkeypatch.setattr("dirk_gevent.coordinator.log_sender._READ_AGAIN_SECONDS", 2.0)
     node = FakeNode(host, "m1")
     while node.next("entries")["log"] != other:
         continue

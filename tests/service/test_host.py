@@ -125,7 +125,7 @@ def test_a_node_is_sent_no_more_bytes_than_it_can_hold(
     host: Coordinator, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Entries of two megabytes each: the window ends long before its number of entries."""
-    monkeypatch.setattr("dirk_gevent.coordinator.send_lane.WINDOW_BYTES", 3_000_000)
+    monkeypatch.setattr("dirk_gevent.coordinator.send_window.WINDOW_BYTES", 3_000_000)
     large = LoggedStatement(split(f"fafao u rehefa n = '{'x' * 1_000_000}';"))
     for _ in range(8):
         host.state.log.append(1, Draft(new_request_id(NOW_MS), (large,)))
@@ -137,9 +137,9 @@ def test_a_node_is_sent_no_more_bytes_than_it_can_hold(
         last = frame["first"] if frame["log"] == 1 else 0
     node.next("beat")
     node.next("beat")
-    assert link._lanes[1].sent == 2
+    assert link._queue.windows[1].sent == 2
     node.ack(1, 1)
-    until(lambda: link._lanes[1].sent > 2)
+    until(lambda: link._queue.windows[1].sent > 2)
 
 
 def test_a_second_masters_digest_that_differs_names_the_author_too(

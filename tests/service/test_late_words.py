@@ -293,7 +293,7 @@ class Liar:
 
     def lie(self) -> None:
         """One late word; its connection may be ended for it."""
-        lane = self.node._lane(1)
+        window = self.node._window(1)
         head = self.host.state.head_index(1)
         index = self.chance.randint(1, head + 2)
         ours = self.host.state.log.chain_at(1, index) or bytes(16)
@@ -302,11 +302,11 @@ class Liar:
             Acks(1, index, index, self.chance.randbytes(16), [foreign]).encode(),
             Acks(1, head + 1, head + 1, ours, [replace(foreign, index=head + 1)]).encode(),
             Acks(1, index, index, ours, [replace(foreign, index=index + 1)]).encode(),
-            {"t": "digest", "log": 1, "index": index, "ask": lane.ask - 1, "digest": b"false".hex(), "ms": 1},
-            {"t": "undone", "log": 1, "index": index, "ask": lane.ask + 1},
+            {"t": "digest", "log": 1, "index": index, "ask": window.ask - 1, "digest": b"false".hex(), "ms": 1},
+            {"t": "undone", "log": 1, "index": index, "ask": window.ask + 1},
             {"t": "stands", "log": 1, "at": index, "chain": self.chance.randbytes(16).hex()},
         ]
-        if not lane.is_fencing:
+        if not window.is_fencing:
             words.append({"t": "fenced", "log": 1, "kept": "false"})
         word = self.chance.choice(words)
         self.node.frames.send(word)
@@ -324,7 +324,7 @@ class Liar:
         self.honest = 0
         if self.chance.random() < 0.5:
             self.lie()
-        if self.node._lane(1).is_fencing:
+        if self.node._window(1).is_fencing:
             self.node.frames.send({"t": "fenced", "log": 1, "kept": "kept"})
             until(lambda: not self.host.state.is_shut_out("m1", 1))
 

@@ -15,7 +15,7 @@ WINDOW_BYTES = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Flown:
+class InFlight:
     """What was sent last when all up to `index` had been: its size, and the log's hash behind it."""
 
     index: int
@@ -24,7 +24,7 @@ class Flown:
 
 
 @dataclass(slots=True)
-class SendLane:
+class SendWindow:
     """One log on its way to one node: what lies behind `began` up to `sent` was sent, the node has `applied`.
 
     `mark` is an index after which the node is asked for a digest, `ask` the number of the last question.
@@ -40,8 +40,8 @@ class SendLane:
     is_seeding: bool = False
     #: The node was told to put its state aside, and has not answered.
     is_fencing: bool = False
-    flying_bytes: int = 0
-    flying: deque[Flown] = field(default_factory=deque)
+    in_flight_bytes: int = 0
+    in_flight: deque[InFlight] = field(default_factory=deque)
 
     def __post_init__(self) -> None:
         """It begins where it stands."""
@@ -50,29 +50,29 @@ class SendLane:
     def restart(self, index: int) -> None:
         """The node stands at `index`: nothing that was sent before counts."""
         self.began = self.sent = self.applied = index
-        self.flying.clear()
-        self.flying_bytes = 0
+        self.in_flight.clear()
+        self.in_flight_bytes = 0
 
     def jump(self, index: int, chain: bytes) -> None:
         """The node will stand at `index`, where the log's hash is `chain`, once it has what was sent."""
         self.sent = self.applied = index
-        self.flying.append(Flown(index, 0, chain))
+        self.in_flight.append(InFlight(index, 0, chain))
 
-    def took_off(self, count: int, size_bytes: int, chain: bytes) -> None:
+    def on_sent(self, count: int, size_bytes: int, chain: bytes) -> None:
         """`count` entries have been sent, which lead to the hash `chain`."""
         self.sent += count
-        self.flying.append(Flown(self.sent, size_bytes, chain))
-        self.flying_bytes += size_bytes
+        self.in_flight.append(InFlight(self.sent, size_bytes, chain))
+        self.in_flight_bytes += size_bytes
 
-    def landed(self, index: int) -> None:
+    def on_acked(self, index: int) -> None:
         """The node has applied all up to `index`."""
         self.applied = max(self.applied, index)
-        while self.flying and self.flying[0].index <= index:
-            self.flying_bytes -= self.flying.popleft().size_bytes
+        while self.in_flight and self.in_flight[0].index <= index:
+            self.in_flight_bytes -= self.in_flight.popleft().size_bytes
 
     def is_answer(self, acks: Acks, chain_at: Callable[[int, int], bytes | None]) -> bool:
         """Whether acknowledgements are of what was sent here. `chain_at` gives the log's hash at an index."""
-        ends = next((one for one in self.flying if one.index >= acks.upto), None)
+        ends = next((one for one in self.in_flight if one.index >= acks.upto), None)
         chain = ends.chain if ends is not None and ends.index == acks.upto else b""
         if (chain or chain_at(acks.log_id, acks.upto)) != acks.chain or not acks.applied <= acks.upto <= self.sent:
             return False
@@ -85,4 +85,4 @@ class SendLane:
     @property
     def is_full(self) -> bool:
         """Whether the node must apply something before it is sent more."""
-        return self.sent - self.applied >= WINDOW_ENTRIES or self.flying_bytes >= WINDOW_BYTES
+        return self.sent - self.applied >= WINDOW_ENTRIES or self.in_flight_bytes >= WINDOW_BYTES
