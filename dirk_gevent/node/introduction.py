@@ -17,4 +17,5 @@ def introduce(
         at = db.position
         standings[log_id] = Standing(at.index, at.chain, max(db.file.heard_head, at.index), db.state.value)
     owner = engine.directory.owner()
-    return Hello(engine.node, build_fingerprint(), genesis, standings, owner, process, port, epoch)
+    build = build_fingerprint()
+    return Hello(engine.node, build, genesis, standings, owner=owner, process=process, port=port, epoch=epoch)

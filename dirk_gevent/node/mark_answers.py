@@ -69,7 +69,9 @@ class MarkAnswers:
                 made = context.slow.call(work.timed, pin.snapshot, path)
                 digest = bytes.fromhex(made.digest)
                 size_bytes, checksum = context.slow.call(work.timed, file_checksum, path)
-                info = SnapshotInfo(self._log_id, pin.index, pin.chain, digest, size_bytes, checksum)
+                info = SnapshotInfo(
+                    self._log_id, pin.index, pin.chain, digest, size_bytes=size_bytes, checksum=checksum
+                )
                 fields = {**frame_types.snapshot_fields("upload", info), "ask": mark.ask}
                 upload(_counted(sender, work), path, fields)
             else:

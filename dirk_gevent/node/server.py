@@ -27,7 +27,7 @@ from dirk_gevent.node.follower import Follower
 from dirk_gevent.node.log_client import Forward
 from dirk_gevent.node.progress import Progress
 from dirk_gevent.node.read_fast_path import QuickReads
-from dirk_gevent.node.streamed_reads import LongReads, NodeStream
+from dirk_gevent.node.streamed_reads import LongReads, NodeStream, StreamedRead
 from dirk_gevent.node.transactions import NodeTransactions
 from dirk_gevent.protocol.frames import FOLLOW_STATEMENT
 from dirk_gevent.replication.last_heard import Heard
@@ -40,7 +40,7 @@ from dirk_gevent.server.open_files import NODE_FILES_A_CONNECTION, fitted
 from dirk_gevent.server.patience import wait_ms
 from dirk_gevent.server.service import Answer, Service, StopRequest, TakeOver
 from dirk_gevent.server.session import Request, Session, spoken
-from dirk_gevent.server.statement_cache import HUB_CHARACTERS, Understanding
+from dirk_gevent.server.statement_cache import HUB_CHARACTERS, Understanding, Understood
 from dirk_gevent.server.transactions import VERBS, is_apart
 from parser.errors import SqlError
 from parser.grammar.route import Kind, Route, check_databases
@@ -68,7 +68,9 @@ class NodeHandler:
         places = Places(config.limits.max_long_reads, config.limits.queue_ms)
         self._readers = LongReads(_READER_THREADS, places, progress)
         writes.read_copied = self._read_copied
-        self.transactions = NodeTransactions(config.limits, engine, progress, writes, self._database, places)
+        self.transactions = NodeTransactions(
+            config.limits, engine, progress, writes, place=self._database, long_reads=places
+        )
 
     def open_session(self) -> Session:
         """A session in the configured language, in no database."""
@@ -91,7 +93,7 @@ class NodeHandler:
         if (name := request.database or (session.database if database is None else None)) is not None:
             database = self._engine.named(name)
         log_id, index = (database.log_id, database.applied_index) if database is not None else (SYSTEM_LOG_ID, 0)
-        return replies.error_meta(session, request, self._engine.node, error, log_id, index)
+        return replies.error_meta(session, request, self._engine.node, error, log_id=log_id, index=index)
 
     def answer(self, session: Session, request: Request, wire: Wire) -> Answer:
         """Run one statement for a session."""
@@ -111,7 +113,7 @@ class NodeHandler:
             if request.read == "strong":
                 if self._forward.own_log is None:
                     return self._forward.run(session, request, shaped, route, wire)
-                return self._read_strong(self._forward.own_log, session, request, shaped, route, wire)
+                return self._read_strong(self._forward.own_log, session, request, understood, wire)
             return self._read(session, request, shaped, route, wire)
         if route.kind is Kind.SESSION or route.show == "databases":
             if request.read == "strong" and route.verb != "set_language":
@@ -133,11 +135,11 @@ class NodeHandler:
         return log_id > self._engine.enacted_index or self._engine.of_log(log_id) is not None
 
     def _read_strong(
-        self, own_log: RequestParts, session: Session, request: Request, shaped: Shaped, route: Route, wire: Wire | None
+        self, own_log: RequestParts, session: Session, request: Request, understood: Understood, wire: Wire | None
     ) -> Answer:
         """A read of all that the log, which is here, knows of, told when its own state is among that."""
-        asked, database = self._strong_state(own_log, session, request, route)
-        answer = self._read_from(database, session, asked, shaped, wire)
+        asked, database = self._strong_state(own_log, session, request, understood.route)
+        answer = self._read_from(database, session, asked, understood.shaped, wire)
         try:
             own_log.sessions.hold(database.log_id, session.indexes[database.log_id])
         except SqlError:
@@ -151,7 +153,7 @@ class NodeHandler:
         own_log = self._forward.own_log
         assert own_log is not None
         understood = self._understanding.of(request.text, request.args)
-        return self._read_strong(own_log, session, request, understood.shaped, understood.route, None)
+        return self._read_strong(own_log, session, request, understood, None)
 
     def _strong_state(
         self, own_log: RequestParts, session: Session, request: Request, route: Route
@@ -227,7 +229,8 @@ class NodeHandler:
         except Overrun:
             with nowhere() if literal_bytes else nullcontext():
                 stream = self._readers.threads.call(database.reads.stream, shaped, request.args, now_ms, literal_bytes)
-                return NodeStream(stream, self._readers, self._engine.node, session, request, database, wire, began)
+                asked = StreamedRead(self._engine.node, session, request, database, wire, began=began)
+                return NodeStream(stream, self._readers, asked)
         except StorageFault as fault:
             raise self._progress.failed(database, fault) from fault
         except SqlError as error:
@@ -332,6 +335,12 @@ def _listen(service: Service, instance: Instance, engine: Engine, log_lines: Log
     log_lines.info("listening", listen=f"{instance.listens_on}:{instance.port}")
 
 
+def _log_place(config: Config, instance: Instance) -> tuple[str, int]:
+    """Where the log's host listens: the proxy, or this node itself."""
+    proxy = config.load_balancer
+    return (proxy.reached_at, proxy.listen_port) if proxy else (reachable(instance.listens_on), instance.port)
+
+
 def run(config: Config, node: str) -> int:
     """Run a node until SIGTERM; its exit status. Raises CannotStartError (address taken), DirectoryInUse."""
     log_lines = logger("node", node)
@@ -345,14 +354,13 @@ def run(config: Config, node: str) -> int:
     hub = HubWatch()
     coordinator = Coordinator(config, own_log, log_lines, hub.listening_seconds) if own_log is not None else None
     requests = coordinator.requests if coordinator is not None else None
-    forward = Forward(config, engine.node, requests, log_lines, progress.log_time, Heard(hub.listening_seconds))
+    heard = Heard(hub.listening_seconds)
+    forward = Forward(config, engine.node, requests, log_lines, log_time=progress.log_time, heard=heard)
     handler = NodeHandler(config, engine, progress, forward)
-    service = Service(instance.listens_on, instance.port, handler, config.limits, log_lines, handler.quick)
+    service = Service(instance.listens_on, instance.port, handler, config.limits, log_lines, quick=handler.quick)
     stop = StopRequest()
     _listen(service, instance, engine, log_lines)
-    place = config.load_balancer
-    own = (reachable(instance.listens_on), instance.port)
-    follower = Follower(engine, progress, (place.reached_at, place.listen_port) if place else own, log_lines)
+    follower = Follower(engine, progress, _log_place(config, instance), log_lines)
     follower.heard, follower.listen_port = forward.heard, instance.port
     helpers: list[gevent.Greenlet[..., Any]]
     helpers = [gevent.spawn(one) for one in (follower.run, forward.watch, handler.transactions.watch, hub.run)]

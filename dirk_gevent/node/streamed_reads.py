@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TypeVar
 
 import gevent
@@ -42,6 +43,21 @@ class LongReads:
         self.places = places
 
 
+@dataclass(frozen=True, slots=True)
+class StreamedRead:
+    """Who asked what of which database of `node`. `wire` is the client's, None for one that is not watched.
+
+    `began`: when it was asked (`time.perf_counter`), for the META's `ms`; without it there is none.
+    """
+
+    node: str
+    session: Session
+    request: Request
+    database: Database
+    wire: Wire | None
+    began: float | None = None
+
+
 class NodeStream:
     """The answer to one long read. The first pages are fetched at once, so errors of planning come as errors do.
 
@@ -49,46 +65,28 @@ class NodeStream:
     among the long reads while a query runs for it; a client that only has to read what is there takes none.
     """
 
-    def __init__(
-        self,
-        stream: RelationStream,
-        reads: LongReads,
-        node: str,
-        session: Session,
-        request: Request,
-        database: Database,
-        wire: Wire | None,
-        began: float | None = None,
-    ) -> None:
-        """`began`: when it was asked (`time.perf_counter`), for the META's `ms`; without it there is none."""
+    def __init__(self, stream: RelationStream, reads: LongReads, asked: StreamedRead) -> None:
         self._stream = stream
-        self._threads = reads.threads
-        self._places = reads.places
-        self._progress = reads.progress
-        self._node = node
-        self._session = session
-        self._request = request
-        self._database = database
-        self._wire = wire
-        self._began = began
+        self._reads = reads
+        self._asked = asked
         self._spooling: Call[None] | None = None
         self._closed = False
-        self._places.take()
+        reads.places.take()
         self._has_place = True
         try:
             self._first = self._fetch(HUB_PAGES)
             # Its state may have been put aside before the thread came to it.
-            self._progress.check_counts(database.log_id)
+            reads.progress.check_counts(asked.database.log_id)
         except BaseException:
             self.close()
             raise
         self._is_whole = stream.finished
-        session.saw(database.log_id, stream.index)
+        asked.session.saw(asked.database.log_id, stream.head.index)
 
     def chunks(self) -> Iterator[bytes]:
         """The pages, a few at a time, and the end."""
-        name = answer_bytes.json_bytes(self._stream.name)
-        columns = self._stream.columns_json
+        name = answer_bytes.json_bytes(self._stream.head.name)
+        columns = self._stream.head.columns_json
         number = rows = 0
         pages = self._first
         try:
@@ -105,14 +103,15 @@ class NodeStream:
                     break
                 pages = self._fetch(_PAGES_A_TIME)
         except SqlError as error:
-            yield answer_bytes.message(render(error, spoken(self._session, self._request)), self._error_meta(error))
+            text = render(error, spoken(self._asked.session, self._asked.request))
+            yield answer_bytes.message(text, self._error_meta(error))
             return
         yield answer_bytes.relation_end(self._meta(rows))
 
     def stalled(self) -> None:
         """The reader is slow: drain the rest into a file so that the read transaction ends."""
         if self._spooling is None and not self._stream.finished and not self._closed:
-            self._spooling = self._threads.start(self._stream.spool)
+            self._spooling = self._reads.threads.start(self._stream.spool)
             gevent.spawn(self._leave_after, self._spooling)
 
     def close(self) -> None:
@@ -122,14 +121,14 @@ class NodeStream:
             self._stream.cancel()
             if self._spooling is not None:
                 self._spooling.wait(_WATCH_SECONDS * 10)
-            self._threads.begin(self._stream.close)
+            self._reads.threads.begin(self._stream.close)
             self._leave()
 
     def _leave(self) -> None:
         """No query runs for it any more. Safe to call twice."""
         if self._has_place:
             self._has_place = False
-            self._places.give_back()
+            self._reads.places.give_back()
 
     def _leave_after(self, call: Call[None]) -> None:
         while not call.wait(_WATCH_SECONDS):
@@ -141,10 +140,6 @@ class NodeStream:
         """Whether all is sent, or given up."""
         return self._closed
 
-    @property
-    def _has_meta(self) -> bool:
-        return self._request.has_meta
-
     def _is_over(self) -> bool:
         """Whether no page is left. Raises SqlError when draining into the file failed: then more would have come."""
         if self._spooling is not None:
@@ -153,44 +148,44 @@ class NodeStream:
 
     def _fetch(self, pages: int) -> list[Page]:
         """The next pages. When the client goes away meanwhile the query is cancelled; raises SqlError."""
-        fetched = self._awaited(self._threads.start(self._stream.fetch, pages))
+        fetched = self._awaited(self._reads.threads.start(self._stream.fetch, pages))
         if self._stream.finished:
             self._leave()
         return fetched
 
     def _awaited(self, call: Call[_Result]) -> _Result:
         while not call.wait(_WATCH_SECONDS):
-            if self._wire is not None and self._wire.is_gone():
+            if self._asked.wire is not None and self._asked.wire.is_gone():
                 self._stream.cancel()
         try:
             return call.result()
         except StorageFault as fault:
-            raise self._progress.failed(self._database, fault) from fault
+            raise self._reads.progress.failed(self._asked.database, fault) from fault
 
     def _error_meta(self, error: SqlError) -> bytes:
-        if not self._has_meta:
+        if not self._asked.request.has_meta:
             return b""
-        log_id, index = self._database.log_id, self._stream.index
-        meta = replies.error_meta(self._session, self._request, self._node, error, log_id, index)
+        asked, log_id, index = self._asked, self._asked.database.log_id, self._stream.head.index
+        meta = replies.error_meta(asked.session, asked.request, asked.node, error, log_id=log_id, index=index)
         return answer_bytes.json_bytes(meta)
 
     def _meta(self, rows: int) -> bytes:
-        if not self._has_meta:
+        if not self._asked.request.has_meta:
             return b""
-        stream, log_id = self._stream, self._database.log_id
-        took = {} if self._began is None else {"ms": round((time.perf_counter() - self._began) * 1000, 3)}
+        asked, head, log_id = self._asked, self._stream.head, self._asked.database.log_id
+        took = {} if asked.began is None else {"ms": round((time.perf_counter() - asked.began) * 1000, 3)}
         return answer_bytes.json_bytes(
             {
-                "node": self._node,
-                "db": self._database.name if log_id else None,
+                "node": asked.node,
+                "db": asked.database.name if log_id else None,
                 "log": log_id,
-                "index": stream.index,
+                "index": head.index,
                 "kind": "read",
-                "tables": stream.tables,
+                "tables": head.tables,
                 "rows": rows,
                 **took,
-                "repeatable": stream.repeatable,
-                "lang": spoken(self._session, self._request),
-                **replies.in_transaction(self._session),
+                "repeatable": head.repeatable,
+                "lang": spoken(asked.session, asked.request),
+                **replies.in_transaction(asked.session),
             }
         )

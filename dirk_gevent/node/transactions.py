@@ -14,7 +14,6 @@ from dataclasses import replace
 from typing import Any
 
 import gevent
-from gevent.lock import Semaphore
 
 from dirk_gevent.config.settings import Limits
 from dirk_gevent.coordinator.requests.commits import committed, ended
@@ -26,12 +25,11 @@ from dirk_gevent.engine.read.long_reads import RelationStream
 from dirk_gevent.engine.results import Relation
 from dirk_gevent.engine.transaction.transaction import Transaction
 from dirk_gevent.log.entry import LoggedStatement
-from dirk_gevent.loop.keyed_lock import Turns
-from dirk_gevent.loop.threads import NativeThreads
 from dirk_gevent.node.log_client import Forward
 from dirk_gevent.node.name_lookup import learn
 from dirk_gevent.node.progress import Progress
-from dirk_gevent.node.streamed_reads import LongReads, NodeStream
+from dirk_gevent.node.streamed_reads import LongReads, NodeStream, StreamedRead
+from dirk_gevent.node.writer_turns import WriterTurns
 from dirk_gevent.server import replies
 from dirk_gevent.server.admission import Places
 from dirk_gevent.server.client_connection import Wire
@@ -114,14 +112,10 @@ class NodeTransactions:
     ) -> None:
         self._limits = limits
         self._engine = engine
-        self._node = engine.node
         self._progress = progress
         self._forward = forward
         self._place = place
-        self._turns = progress.turns
-        self._waiting = Turns()
-        self._free = Semaphore(_THREADS)
-        self._threads = NativeThreads(_THREADS)
+        self._writers = WriterTurns(_THREADS, progress.turns, limits.queue_ms)
         self._readers = LongReads(_THREADS, long_reads, progress)
         self._open: set[HeldTransaction] = set()
         self._held_bytes = 0
@@ -190,7 +184,7 @@ class NodeTransactions:
         if outcome is None:
             raise SqlError("no_transaction")
         session.saw(database.log_id, outcome.index)
-        return committed(session, request, self._node, database.log_id, outcome)
+        return committed(session, request, self._engine.node, database.log_id, outcome)
 
     def _end(
         self, session: Session, request: Request, understood: Understood, held: HeldTransaction, wire: Wire
@@ -201,7 +195,7 @@ class NodeTransactions:
         session.transaction = None
         try:
             if route.verb == "rollback":
-                return ended(session, request, self._node, "rollback", log_id)
+                return ended(session, request, self._engine.node, "rollback", log_id)
             if held.failure is not None:
                 raise held.failure
             if transaction.written:
@@ -213,10 +207,10 @@ class NodeTransactions:
             held.close()
         session.saw(log_id, transaction.base_index)
         if request.metadata.get("prepare"):
-            meta = replies.meta_of(session, request, self._node, "session", log=log_id, tx=False, commit=fields)
+            meta = replies.meta_of(session, request, self._engine.node, "session", log=log_id, tx=False, commit=fields)
             return replies.done("commit", "", 0, meta)
         if fields is None:
-            return ended(session, request, self._node, "commit", log_id)
+            return ended(session, request, self._engine.node, "commit", log_id)
         to_log = replace(request, has_meta=request.has_meta, metadata={**request.metadata, "commit": fields})
         return self._forward.commit(session, to_log, understood, wire)
 
@@ -225,7 +219,7 @@ class NodeTransactions:
         transaction = held.transaction
         if transaction.written:
             self._held_bytes -= transaction.written_bytes
-            self._threads.begin(held.database.writer.forget_changes, transaction)
+            self._writers.begin(held.database.writer.forget_changes, transaction)
             held.transaction = transaction.emptied(held.database.base_state())
 
     def _expire(self, held: HeldTransaction) -> None:
@@ -255,7 +249,7 @@ class NodeTransactions:
                 return self._change(session, request, understood, held)
             if transaction.written:
                 statement = self._statement(request, understood)
-                found = self._on_writer(database, database.writer.read_in, transaction, statement)
+                found = self._writers.run(database.log_id, database.writer.read_in, transaction, statement)
                 return self._answer(session, request, held, found, wire)
             return self._read(session, request, understood, held, wire)
         except StorageFault as fault:
@@ -286,7 +280,7 @@ class NodeTransactions:
         written = transaction.written_as(request.text, self._statement(request, understood))
         if self._held_bytes + written.size_bytes > MOST_BYTES:
             raise SqlError("transactions_full")
-        result: Result = self._on_writer(database, database.writer.change_in, transaction, written)
+        result: Result = self._writers.run(database.log_id, database.writer.change_in, transaction, written)
         self._held_bytes += written.size_bytes
         facts = {"tables": result.tables, "rows": result.rows}
         meta = self._meta(session, request, held, "write", **facts)
@@ -330,9 +324,9 @@ class NodeTransactions:
             facts = {"tables": found.tables, "rows": len(found.rows), "repeatable": False}
             meta = self._meta(session, request, held, "read", **facts)
             return replies.relation(found, self._limits.page_rows, meta)
-        stream = NodeStream(found, self._readers, self._node, session, request, database, wire)
+        stream = NodeStream(found, self._readers, StreamedRead(self._engine.node, session, request, database, wire))
         try:
-            self._saw(held, found.index, found.tables)
+            self._saw(held, found.head.index, found.head.tables)
         except SqlError:
             stream.close()
             raise
@@ -344,38 +338,13 @@ class NodeTransactions:
         self._progress.wait(held.database.log_id, index, self._limits.wait_ms)
         held.transaction.read_at(index, tables)
 
-    def _on_writer(self, database: Database, work: Callable[..., Any], *arguments: object) -> Any:
-        """Run `work` on a native thread in the database's turn; whoever waits for the turn holds no thread.
-
-        It waits `limits.queueMs` in all, for other sessions and for an entry that is being applied; SqlError
-        too_many_requests when that is over, and nothing was done.
-        """
-        log_id = database.log_id
-        deadline = time.monotonic() + self._limits.queue_ms / 1000
-        with (
-            self._waiting.of(log_id, self._limits.queue_ms / 1000),
-            self._thread(deadline),
-            self._turns.of(log_id, max(0.0, deadline - time.monotonic())),
-        ):
-            return self._threads.call(work, *arguments)
-
-    @contextmanager
-    def _thread(self, deadline: float) -> Iterator[None]:
-        """One of the threads; SqlError too_many_requests when none is free before `deadline`."""
-        if not self._free.acquire(timeout=max(0.0, deadline - time.monotonic())):
-            raise SqlError("too_many_requests", limit=_THREADS)
-        try:
-            yield
-        finally:
-            self._free.release()
-
     def _meta(
         self, session: Session, request: Request, held: HeldTransaction, kind: str, **facts: Any
     ) -> dict[str, Any] | None:
         database = held.database
         session.saw(database.log_id, held.transaction.base_index)
         name = database.name if database.log_id else None
-        return replies.meta_of(session, request, self._node, kind, db=name, log=database.log_id, **facts)
+        return replies.meta_of(session, request, self._engine.node, kind, db=name, log=database.log_id, **facts)
 
     def _statement(self, request: Request, understood: Understood) -> LoggedStatement:
         """The statement with the time and the seed that it keeps, here and in the log."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import gevent
 
@@ -132,7 +133,8 @@ class NodeReads:
                 self._router.ended(name)
         if isinstance(answer, Remote):
             pass_on = self._parts.sessions.pass_on
-            return RelayedAnswer(answer, _NAME, read.session, read.request, lambda: self._router.ended(name), pass_on)
+            at_end = partial(self._router.ended, name)
+            return RelayedAnswer(answer, _NAME, read.session, read.request, at_end=at_end, pass_on=pass_on)
         meta, stripped = answer_bytes.split_meta(answer)
         told = answer if read.request.has_meta else stripped
         if stripped.endswith(_TURNED_AWAY):

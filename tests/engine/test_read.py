@@ -18,6 +18,7 @@ from dirk_gevent.engine.errors.faults import Overrun, StorageFault
 from dirk_gevent.engine.functions import EntryContext
 from dirk_gevent.engine.read import watchdog as watching
 from dirk_gevent.engine.read.long_reads import RelationStream
+from dirk_gevent.engine.read.pages import PageEncoder
 from dirk_gevent.engine.read.short_reads import HubReader
 from dirk_gevent.engine.read.watchdog import Watchdog
 from dirk_gevent.engine.results import Page, Row
@@ -197,7 +198,7 @@ def test_too_many_rows_for_the_hub_stream_in_pages(filled: Database) -> None:
     stream = filled.reads.stream(query, (), START_MS)
     first = stream.fetch(2)
     assert [page.rows for page in first] == [200, 200]
-    assert (stream.index, stream.name, stream.finished) == (filled.applied_index, "t", False)
+    assert (stream.head.index, stream.head.name, stream.finished) == (filled.applied_index, "t", False)
     assert everything(stream)[-1] == [4999, "name 4999"]
 
 
@@ -272,7 +273,7 @@ def test_a_stream_can_be_cancelled_from_another_thread(filled: Database) -> None
     thread = threading.Thread(target=run)
     thread.start()
     deadline = time.monotonic() + 5
-    while not stream.running and time.monotonic() < deadline:
+    while not stream.execution.is_running and time.monotonic() < deadline:
         os.sched_yield()
     stream.cancel()
     thread.join(5)
@@ -313,16 +314,16 @@ def test_waiting_for_a_processor_makes_no_shape_slow(
         hot.shape.slow = True
     with pytest.raises(Overrun):
         filled.reads.read(query, (), START_MS)
-    page = RelationStream._page
+    page = PageEncoder.page
 
-    def late(self: RelationStream, cursor: Iterator[Row]) -> Page:
+    def late(self: PageEncoder, cursor: Iterator[Row]) -> Page:
         end = time.thread_time() + 0.02
         while is_work and time.thread_time() < end:
             pass
         time.sleep(0.02)
         return page(self, cursor)
 
-    monkeypatch.setattr(RelationStream, "_page", late)
+    monkeypatch.setattr(PageEncoder, "page", late)
     stream = filled.reads.stream(query, (), START_MS)
     stream.fetch(1)
     stream.close()

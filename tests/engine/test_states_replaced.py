@@ -112,7 +112,7 @@ def _hub(database: Database, shaped: object) -> object:
 
 def _streamed(database: Database, shaped: object) -> object:
     with closing(database.reads.stream(shaped, (), START_MS)) as stream:  # type: ignore[arg-type]
-        return [page.rows_json for page in stream.fetch(5)], stream.columns, stream.index
+        return [page.rows_json for page in stream.fetch(5)], stream.head.columns, stream.head.index
 
 
 def _result(result: object) -> object:

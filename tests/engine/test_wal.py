@@ -181,10 +181,10 @@ def test_a_long_query_runs_again_on_the_newer_state(tmp_path: Path, log: LogMake
     with small(tmp_path / "data", log) as database:
         stream = database.reads.stream(shaped("select count(*) from t a, t b where length(a.b) > 0"), (), START_MS)
         stream.open()
-        before = stream.index
+        before = stream.head.index
         write_much(database, log, random.Random(seed), 3 * MOST_BYTES)
         assert sum(page.rows for page in stream.fetch(1)) == 1
-        assert before < stream.index == database.applied_index
+        assert before < stream.head.index == database.applied_index
         stream.close()
 
 
@@ -222,7 +222,7 @@ def test_a_read_that_is_nearly_over_is_drained_before_it_must_end(tmp_path: Path
         stream = database.reads.stream(shaped("select a from t"), (), START_MS)
         pages = stream.fetch(1)
         chance = random.Random(seed)
-        while not stream._is_hurried:
+        while not stream.execution.is_hurried:
             database.apply([change(log, chance.randrange(ROWS))])
         pages += stream.fetch(1)
         write_much(database, log, chance, 3 * MOST_BYTES)
@@ -267,7 +267,7 @@ def test_a_first_page_that_comes_while_its_state_is_overtaken_is_read_anew(tmp_p
 
         stream._encode = encode_late  # type: ignore[method-assign]
         pages = stream.fetch(1)
-        assert stream.index == database.applied_index
+        assert stream.head.index == database.applied_index
         while not stream.finished:
             pages += stream.fetch(1)
         assert sum(page.rows for page in pages) == ROWS

@@ -98,7 +98,7 @@ def test_a_long_read_of_real_text_streams(school: Engine) -> None:
     stream = database.reads.stream(split("alaivo id, n > 12 ao@ etudiant alaharo (id)"), (), START_MS)
     page = stream.fetch(1)[0]
     assert (page.rows_json, stream.finished) == (b'[["E1",false],["E2",true],["E3",null]]', True)
-    assert [column.name for column in stream.columns] == ["id", "n > 12"]
+    assert [column.name for column in stream.head.columns] == ["id", "n > 12"]
     stream.close()
 
 

@@ -48,7 +48,7 @@ def skip(
         stands = _halted_masters(parts, info, index)
         past = [name for name, at in stands.items() if at.applied >= index]
         if past:
-            return _count_outcome(parts, info, index, stands, past[0], take_state)
+            return _count_outcome(parts, info, index, stands, keep=past[0], take_state=take_state)
         _check_stuck(parts, info, index, stands)
         parts.state.log.skip(info.log_id, index)
         parts.state.logger.info("entry_skipped", log=info.log_id, index=index)

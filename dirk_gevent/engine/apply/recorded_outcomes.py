@@ -101,4 +101,12 @@ def _decoded_relation(fields: list[object], index: int) -> Relation:
     assert isinstance(rows, list) and isinstance(tables, list)
     columns = tuple(Output(*column) for column in raw_columns)
     values = [tuple(row) for row in rows]
-    return Relation(name, columns, values, index, tuple(tables), False, columns_json(columns))
+    return Relation(
+        name=name,
+        columns=columns,
+        rows=values,
+        index=index,
+        tables=tuple(tables),
+        repeatable=False,
+        columns_json=columns_json(columns),
+    )

@@ -197,8 +197,8 @@ class Writer:
     def read_in(self, transaction: Transaction, statement: LoggedStatement) -> Relation | RelationStream:
         """Answer a query of a transaction that has made changes (native thread); raises as `change_in`."""
         limits = self._file.shared.limits
-        wanted = StreamLimits(limits.page_rows, limits.result_bytes, 0)
-        spool = Spool(HUB_PAGES * limits.page_rows, wanted, self._file.shared.spool_directory)
+        wanted = StreamLimits(limits.page_rows, limits.result_bytes, 0, self._file.shared.spool_directory)
+        spool = Spool(HUB_PAGES * limits.page_rows, wanted)
         with self.used("transaction"):
             lent = self._rehearsing(transaction)
             with lent.applier.at_work.working():

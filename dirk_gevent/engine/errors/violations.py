@@ -42,7 +42,7 @@ def violation(
     """
     found = statement_failure(error, plan.table)
     try:
-        details = _details(connection, broken(error), found, plan, bound, look)
+        details = _details(connection, broken(error), found, plan=plan, bound=bound, look=look)
         if "child" in details:
             return SqlError("foreign_key_in_use", table=plan.table, **details)
         found.params.update(details)

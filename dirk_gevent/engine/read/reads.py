@@ -23,7 +23,7 @@ from dirk_gevent.engine.database_file import DatabaseFile
 from dirk_gevent.engine.errors.faults import Held, Overrun, StorageFault, storage_faults
 from dirk_gevent.engine.functions import EntryContext
 from dirk_gevent.engine.read.explain import explanation
-from dirk_gevent.engine.read.long_reads import Opened, RelationStream, StreamLimits
+from dirk_gevent.engine.read.long_reads import Opened, RelationStream, StreamHead, StreamLimits
 from dirk_gevent.engine.read.row_literals import InLiterals
 from dirk_gevent.engine.read.short_reads import HUB_PAGES, HubReader, Moved, ReadShape
 from dirk_gevent.engine.results import Outcome, Relation, Row, columns_json, converted
@@ -245,15 +245,14 @@ class Reads:
         def begin(stream: RelationStream) -> Opened:
             return self._begin_stream(stream, _Wanted(shaped, args, now_ms, literals))
 
-        def finish(stream: RelationStream) -> None:
+        def finish(stream: RelationStream, opened: Opened) -> None:
             self._file.wal.leave(stream)
-            shape.slow = stream.busy_seconds > _SHORT_SECONDS
-            opened = stream.opened
-            if opened is not None:
-                opened.connection.close(True)
+            shape.slow = stream.execution.busy_seconds > _SHORT_SECONDS
+            opened.connection.close(True)
 
-        wanted = StreamLimits(limits.page_rows, limits.result_bytes, limits.statement_seconds)
-        return RelationStream(begin, finish, wanted, self._shared.spool_directory)
+        spool_directory = self._shared.spool_directory
+        wanted = StreamLimits(limits.page_rows, limits.result_bytes, limits.statement_seconds, spool_directory)
+        return RelationStream(begin, finish, wanted)
 
     def _begin_stream(self, stream: RelationStream, wanted: _Wanted) -> Opened:
         context = EntryContext()
@@ -264,7 +263,7 @@ class Reads:
             connection = open_reader(self._file.path, context)
             limit_values(connection)
         try:
-            stream.attach(connection)
+            stream.execution.attach(connection)
             with self._file.wal.entrance, state.lock:
                 position = state.position
                 connection.execute("BEGIN; SELECT one FROM dirk_meta").fetchall()
@@ -282,15 +281,8 @@ class Reads:
             self._file.wal.leave(stream)
             connection.close(True)
             raise
-        return Opened(
-            connection=connection,
-            cursor=cursor,
-            name=plan.relation,
-            columns=columns,
-            index=position.index,
-            tables=plan.tables,
-            repeatable=plan.repeatable,
-        )
+        head = StreamHead.of(plan.relation, columns, position.index, plan.tables, plan.repeatable)
+        return Opened(connection, cursor, head)
 
     def _first_row(
         self, stream: RelationStream, wanted: _Wanted, connection: apsw.Connection, plan: Query
@@ -299,7 +291,7 @@ class Reads:
         bindings = self._compiler.bind(plan, wanted.shaped, wanted.args)
         if wanted.literals is not None:
             return wanted.literals.rows(lambda: connection.execute(plan.sql, bindings))
-        with stream.working():
+        with stream.execution.working():
             return connection.execute(plan.sql, bindings)
 
 

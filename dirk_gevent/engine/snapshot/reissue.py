@@ -52,7 +52,14 @@ def reissue(image: Path, place: Place, target: Path) -> SnapshotInfo:
 
 def _move(connection: apsw.Connection, before: records.Meta, place: Place) -> None:
     meta = records.Meta(
-        place.log_id, place.name, place.index, place.chain, place.time_ms, place.index, place.index, "live"
+        log_id=place.log_id,
+        name=place.name,
+        applied_index=place.index,
+        chain=place.chain,
+        time_ms=place.time_ms,
+        heard_head=place.index,
+        schema_version=place.index,
+        state="live",
     )
     records.write_meta(connection, meta)
     records.write_tables(connection, dict.fromkeys([*records.read_tables(connection), "*"], place.index))

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain, islice
-from pathlib import Path
 
 import apsw
 
@@ -21,7 +20,7 @@ from dirk_gevent.engine.compiler import Schema
 from dirk_gevent.engine.errors.failures import DATA_ERRORS, statement_failure
 from dirk_gevent.engine.position import Position
 from dirk_gevent.engine.read.explain import explanation
-from dirk_gevent.engine.read.long_reads import Opened, RelationStream, StreamLimits
+from dirk_gevent.engine.read.long_reads import Opened, RelationStream, StreamHead, StreamLimits
 from dirk_gevent.engine.results import Relation, Row, boolean_positions, columns_json, converted
 from dirk_gevent.engine.transaction.conflict import tables_of
 from dirk_gevent.engine.transaction.transaction import Transaction, Written
@@ -32,11 +31,10 @@ from parser.plan.plan import Query
 
 @dataclass(frozen=True, slots=True)
 class Spool:
-    """Where an answer goes that is longer than `most_rows`: to an unlinked file in `directory`."""
+    """Where an answer goes that is longer than `most_rows`: to an unlinked file."""
 
     most_rows: int
     limits: StreamLimits
-    directory: Path
 
 
 class Rehearsal:
@@ -113,16 +111,9 @@ class Rehearsal:
                 repeatable=False,
                 columns_json=columns_json(columns),
             )
-        opened = Opened(
-            connection=self._connection,
-            cursor=chain(rows, given),
-            name=plan.relation,
-            columns=columns,
-            index=index,
-            tables=plan.tables,
-            repeatable=False,
-        )
-        stream = RelationStream(lambda _: opened, lambda _: None, spool.limits, spool.directory)
+        head = StreamHead.of(plan.relation, columns, index, plan.tables, False)
+        opened = Opened(self._connection, chain(rows, given), head)
+        stream = RelationStream(lambda _: opened, lambda *_: None, spool.limits)
         stream.spool()
         return stream
 
