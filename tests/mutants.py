@@ -94,10 +94,10 @@ def _apply_twice(patches: _Patches) -> None:
 
 def _answer_before_commit(patches: _Patches) -> None:
     """Writers and followers learn of a batch before it is in the journal."""
-    from dirk_gevent.log.embedded.embedded_log import EmbeddedLog
+    from dirk_gevent.log.embedded.embedded_appends import EmbeddedAppends
 
     def late(_: Callable[..., bool]) -> Callable[..., bool]:
-        def published(self: EmbeddedLog, stage: Any, batch: Any, may_use_reserve: bool) -> bool:
+        def published(self: EmbeddedAppends, stage: Any, batch: Any, may_use_reserve: bool) -> bool:
             waiting = self.__dict__.setdefault("_late_commits", [])
             waiting.append(stage.commit)
             if len(waiting) == 1:
@@ -106,15 +106,15 @@ def _answer_before_commit(patches: _Patches) -> None:
 
         return published
 
-    patches.set(EmbeddedLog, "_is_committed", late)
+    patches.set(EmbeddedAppends, "_is_committed", late)
 
 
-def _commit_late(log: Any, waiting: list[Any]) -> None:
+def _commit_late(appends: Any, waiting: list[Any]) -> None:
     while waiting:
         gevent.sleep(LATE_SECONDS)
-        if log._closed:
+        if appends._is_closed:
             return
-        log._threads.commit(waiting[0], True)
+        appends._threads.commit(waiting[0], True)
         del waiting[0]
 
 
@@ -139,7 +139,7 @@ def _skip_chain_check(patches: _Patches) -> None:
         def opened(self: Any, log_id: int) -> None:
             standings = self._hello.standings
             if log_id in standings:
-                chain = self._log.chain_at(log_id, standings[log_id].applied)
+                chain = self._log.reads.chain_at(log_id, standings[log_id].applied)
                 standings[log_id] = replace(standings[log_id], chain=chain or standings[log_id].chain)
             open_log(self, log_id)
 

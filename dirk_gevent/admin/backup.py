@@ -25,7 +25,7 @@ from dirk_gevent.driver.connection import Address, Connection
 from dirk_gevent.engine.dump.dump import dump_file
 from dirk_gevent.engine.errors.faults import ForeignHistory, OutOfOrder, PoisonedEntry, SnapshotDamaged, StorageFault
 from dirk_gevent.engine.snapshot.reissue import Place
-from dirk_gevent.log.contract import EntriesGoneError
+from dirk_gevent.log.records import EntriesGoneError
 from dirk_gevent.loop.threads import NativeThreads
 from dirk_gevent.messages.error_text import sentence
 from parser.errors import SqlError

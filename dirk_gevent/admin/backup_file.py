@@ -25,8 +25,8 @@ import zstandard
 from dirk_gevent.base.files import put_in_place
 from dirk_gevent.engine.errors.faults import SnapshotDamaged
 from dirk_gevent.engine.snapshot.snapshot import check_pieces
-from dirk_gevent.log.contract import EntriesGoneError
 from dirk_gevent.log.entry import NO_CHAIN, Entry, EntryDamagedError, chain
+from dirk_gevent.log.records import EntriesGoneError
 from dirk_gevent.log.skipped import own_bytes
 from dirk_gevent.loop.throttle import SteadyFile
 from dirk_gevent.protocol.frames import split_entries

@@ -8,8 +8,8 @@ from dirk_gevent.coordinator import routing
 from dirk_gevent.coordinator.outcomes import LogOutcomes
 from dirk_gevent.coordinator.state import CoordinatorState
 from dirk_gevent.engine.results import Outcome
-from dirk_gevent.log.contract import DatabaseChanged
 from dirk_gevent.log.entry import SYSTEM_LOG_ID, Draft
+from dirk_gevent.log.records import DatabaseChanged
 from dirk_gevent.server.admission import PlacesByLog
 from parser.errors import SqlError
 
@@ -38,7 +38,7 @@ class Appends:
         outcomes = self._state.outcomes.of(log_id)
         outcomes.arriving += 1
         try:
-            index = self._state.log.append(log_id, draft).entry.index
+            index = self._state.log.appends.append(log_id, draft).entry.index
             event = outcomes.watch(index)
         finally:
             outcomes.arriving -= 1
@@ -54,7 +54,7 @@ class Appends:
     def create_database(self, name: str, request_id: str, optional: bool) -> DatabaseChanged:
         """Make a database; returns when a master has it, else raises as `write`: it is durable all the same."""
         self._check_writable(SYSTEM_LOG_ID)
-        changed = self._state.log.create_database(name, request_id, optional)
+        changed = self._state.log.appends.create_database(name, request_id, optional)
         if changed.change is not None:
             self._state.outcomes.begin(changed.change.log_id)
         self._await_applied(SYSTEM_LOG_ID, changed.index, request_id)
@@ -63,7 +63,7 @@ class Appends:
     def drop_database(self, name: str, request_id: str, optional: bool) -> DatabaseChanged:
         """Seal and drop a database; returns as `create_database` does."""
         self._check_writable(SYSTEM_LOG_ID)
-        changed = self._state.log.drop_database(name, request_id, optional)
+        changed = self._state.log.appends.drop_database(name, request_id, optional)
         if changed.change is not None:
             self._state.outcomes.drop(changed.change.log_id, changed.index)
         self._await_applied(SYSTEM_LOG_ID, changed.index, request_id)

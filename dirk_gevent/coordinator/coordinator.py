@@ -120,7 +120,7 @@ class Coordinator:
                 for link in state.links.values():
                     link.forget(log_id)
                 state.cluster.forget_log(log_id)
-                state.log.forget(log_id)
+                state.log.snapshots.forget(log_id)
 
 
 def _operation_parts(state: CoordinatorState, older: OlderEntries) -> OperationParts:

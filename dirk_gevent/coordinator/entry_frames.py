@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dirk_gevent.log.contract import Chunk
+from dirk_gevent.log.records import Chunk
 from dirk_gevent.protocol.frames import frame_bytes, frame_compressor, join_entries
 
 

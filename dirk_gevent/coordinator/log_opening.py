@@ -6,7 +6,7 @@ from dirk_gevent.coordinator.divergence.registry import Cause
 from dirk_gevent.coordinator.link_parts import LinkParts
 from dirk_gevent.coordinator.log_sender import LogSender
 from dirk_gevent.coordinator.node_connection import NodeConnection
-from dirk_gevent.log.contract import Watch
+from dirk_gevent.log.records import Watch
 from dirk_gevent.replication.frame_types import Hello
 
 
@@ -31,7 +31,7 @@ class LogOpening:
         if self._state.cluster.nodes[self._node].is_evicted(log_id):
             return
         standing = self._hello.standings.get(log_id)
-        head = self._log.head(log_id).index
+        head = self._log.reads.head(log_id).index
         if standing is None:
             if self._state.is_shut_out(self._node, log_id):
                 self._parts.fences.done(self._node, log_id, "")
@@ -59,7 +59,7 @@ class LogOpening:
         self._parts.reports.applied(self._node, log_id, standing.applied)
         # What was applied while no connection stood is sent again: writers and headers wait for the recorded outcomes.
         unreported = self._parts.reports.unreported_index(self._node, log_id, standing.applied)
-        if self._log.oldest(log_id) <= unreported + 1 <= standing.applied:
+        if self._log.reads.oldest(log_id) <= unreported + 1 <= standing.applied:
             window.restart(unreported)
         self._sender.go_on(log_id, window)
 

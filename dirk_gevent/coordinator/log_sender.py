@@ -8,7 +8,7 @@ from gevent.lock import Semaphore
 from dirk_gevent.coordinator.link_parts import LinkParts
 from dirk_gevent.coordinator.node_connection import NodeConnection
 from dirk_gevent.coordinator.send_window import SendWindow
-from dirk_gevent.log.contract import EntriesGoneError, LogDamagedError
+from dirk_gevent.log.records import EntriesGoneError, LogDamagedError
 from dirk_gevent.replication import frame_types
 from dirk_gevent.replication.transfer import and_then, send_file
 from parser.errors import SqlError
@@ -42,7 +42,8 @@ class LogSender:
 
     def go_on(self, log_id: int, window: SendWindow) -> None:
         """Send what follows where the node stands: entries, or a snapshot where it must begin with one."""
-        if window.sent + 1 < self._log.oldest(log_id) or self._parts.older.is_seeded(self._node, log_id, window.sent):
+        is_gone = window.sent + 1 < self._log.reads.oldest(log_id)
+        if is_gone or self._parts.older.is_seeded(self._node, log_id, window.sent):
             self._seed(log_id, window)
         else:
             self._queue.poke(log_id)
@@ -78,7 +79,7 @@ class LogSender:
                 self._seed(log_id, window)
             return False
         try:
-            chunk = self._log.read(log_id, after, CHUNK_MAX_BYTES)
+            chunk = self._log.reads.read(log_id, after, CHUNK_MAX_BYTES)
         except EntriesGoneError:
             if self._state.head_index(log_id) > window.sent and not window.is_seeding:
                 self._seed(log_id, window)
@@ -110,7 +111,7 @@ class LogSender:
     def _go_round(self, error: LogDamagedError, window: SendWindow) -> bool:
         """What the node needs next is damaged: a snapshot behind it helps, else it waits; whether more can be sent."""
         if (applied := self._parts.integrity.past(self._node, error)) is not None:
-            window.jump(applied, self._log.chain_at(error.log_id, applied) or b"")
+            window.jump(applied, self._log.reads.chain_at(error.log_id, applied) or b"")
         elif not window.is_seeding and self._parts.integrity.is_covered(error):
             self._seed(error.log_id, window)
         else:
@@ -134,12 +135,12 @@ class LogSender:
         self._queue.poke(log_id)
 
     def _send_latest(self, log_id: int, window: SendWindow) -> None:
-        info = self._log.latest_snapshot(log_id)
+        info = self._log.snapshots.latest(log_id)
         if info is None:
             window.restart(0)
         else:
             self._state.logger.info("seeding", node=self._node, log=log_id, index=info.index, bytes=info.size_bytes)
-            reader = self._log.open_snapshot(log_id, info.index)
+            reader = self._log.snapshots.open(log_id, info.index)
             try:
                 fields = {**frame_types.snapshot_fields("snapshot", info), "epoch": self._epoch.current.hex()}
                 # Before the end is sent: the node may have it, and say so, before this goes on.

@@ -51,9 +51,9 @@ class NodeLink:
         """Serve the node until either side ends. Raises OSError or ValueError from the connection."""
         log = self._state.log
         # Watched first, so that no log that begins meanwhile is missed.
-        watch = log.watch()
+        watch = log.reads.watch()
         self._epoch.check_hello()
-        heads = {log_id: head.index for log_id, head in log.heads().items()}
+        heads = {log_id: head.index for log_id, head in log.reads.heads().items()}
         helpers: list[gevent.Greenlet[..., None]] = []
         try:
             self._frames.send(self._parts.evidence.welcome(self._hello, heads, self._epoch.current).encode())
@@ -127,7 +127,7 @@ class NodeLink:
     def _beat_all(self) -> None:
         announced: dict[int, int] = {}
         while True:
-            heads = {log_id: head.index for log_id, head in self._state.log.heads().items()}
+            heads = {log_id: head.index for log_id, head in self._state.log.reads.heads().items()}
             changed = {log_id: index for log_id, index in heads.items() if announced.get(log_id) != index}
             self._frames.send(frame_types.host_beat(changed, self._state.log.time_ms(), self._epoch.current))
             announced = heads
@@ -179,7 +179,7 @@ class NodeLink:
         window = self._queue.windows.get(log_id)
         if window is None or self._state.is_shut_out(self.node, log_id):
             return
-        if index < window.began or self._state.log.chain_at(log_id, index) != chain:
+        if index < window.began or self._state.log.reads.chain_at(log_id, index) != chain:
             self._state.logger.info("hello_overtaken", node=self.node, log=log_id, index=index)
             self.close()
         else:
@@ -190,7 +190,7 @@ class NodeLink:
         window = self._queue.windows.get(log_id)
         if window is None or self._state.is_shut_out(self.node, log_id):
             return
-        if not window.is_answer(acks, self._state.log.chain_at):
+        if not window.is_answer(acks, self._state.log.reads.chain_at):
             # The node comes again, and says where it stands.
             self._state.logger.info("acks_refused", node=self.node, log=log_id, index=acks.upto)
             self.close()

@@ -98,7 +98,7 @@ class NodeReports:
 
     def damaged(self, node: str, log_id: int, index: int) -> None:
         """A node can't read its file of a log any more: it keeps it aside and starts from the log's state."""
-        if self._state.log.is_open(log_id):
+        if self._state.log.reads.is_open(log_id):
             self._fences.fence(node, log_id, index, Cause.DAMAGED)
 
     def unreported_index(self, node: str, log_id: int, applied: int) -> int:

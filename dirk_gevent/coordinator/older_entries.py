@@ -30,7 +30,8 @@ class OlderEntries:
     def __init__(self, state: CoordinatorState) -> None:
         self._state = state
         #: The last entry of earlier rules of each log that has any: fixed when the log is opened, none comes after it.
-        self._upto = {log_id: upto for log_id in state.log.heads() if (upto := state.log.older_upto(log_id))}
+        reads = state.log.reads
+        self._upto = {log_id: upto for log_id in reads.heads() if (upto := reads.older_upto(log_id))}
         self._uncovered = set(self._upto)
         #: Who alone may apply what no master has applied.
         self._chosen: dict[int, str] = {}
@@ -63,7 +64,7 @@ class OlderEntries:
     def consider(self, rounds: Rounds) -> None:
         """Have a snapshot made past such entries, or a master chosen that applies them, where it is possible now."""
         for log_id in sorted(self._uncovered):
-            if not self._state.log.is_open(log_id):
+            if not self._state.log.reads.is_open(log_id):
                 self._over(log_id)
             elif self._has_snapshot(log_id):
                 self._over(log_id)
@@ -78,7 +79,7 @@ class OlderEntries:
         self._unblock(log_id)
 
     def _has_snapshot(self, log_id: int) -> bool:
-        held = self._state.log.snapshots(log_id)
+        held = self._state.log.snapshots.all(log_id)
         return any(one.confirmed and one.index >= self._upto[log_id] for one in held)
 
     def _is_undisputed(self, log_id: int) -> bool:
@@ -104,10 +105,10 @@ class OlderEntries:
         if rounds.running(log_id) is not None or time.monotonic() < self._not_before.get(log_id, 0.0):
             return
         self._not_before[log_id] = time.monotonic() + _RETRY_SECONDS
-        for held in self._state.log.snapshots(log_id):
+        for held in self._state.log.snapshots.all(log_id):
             # One index has one snapshot: what nobody confirmed would stand in the way of this one.
             if not held.confirmed:
-                self._state.log.delete_snapshot(log_id, held.index)
+                self._state.log.snapshots.delete(log_id, held.index)
         rounds.begin(log_id, author=past[0] if is_alone else None)
 
     def _choose(self, log_id: int) -> None:

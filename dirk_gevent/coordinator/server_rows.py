@@ -37,8 +37,8 @@ class ServerRow:
 
 def server_rows(state: CoordinatorState) -> list[ServerRow]:
     """A line for each node and database. A log that takes no write until it is known which state counts is blocked."""
-    databases = [(SYSTEM_LOG_ID, SYSTEM_DATABASE), *((d.log_id, d.name) for d in state.log.databases())]
-    heads = {log_id: head.index for log_id, head in state.log.heads().items()}
+    databases = [(SYSTEM_LOG_ID, SYSTEM_DATABASE), *((d.log_id, d.name) for d in state.log.reads.databases())]
+    heads = {log_id: head.index for log_id, head in state.log.reads.heads().items()}
     blocked = {log_id for log_id, _ in databases if state.blocks.undecided(log_id) is not None}
     return [
         _row(state, view, log_id, name, heads.get(log_id, 0), log_id in blocked)

@@ -31,7 +31,7 @@ class Sessions:
         Raises SqlError: unknown_database when it was dropped, stale_read or what blocks the log of databases while it
         may be that this one only lacks it.
         """
-        if not self._state.log.is_open(log_id):
+        if not self._state.log.reads.is_open(log_id):
             self._state.blocks.check(SYSTEM_LOG_ID)
             head = self._state.head_index(SYSTEM_LOG_ID)
             if log_id > head:
@@ -90,7 +90,7 @@ class Sessions:
 
     def _place(self, session: Session, named: str | None) -> tuple[str | None, int]:
         if named is None:
-            if session.database is None or self._state.log.is_open(session.log_id):
+            if session.database is None or self._state.log.reads.is_open(session.log_id):
                 return session.database, session.log_id
             info = self._state.find(session.database)
             session.use(info.name, info.log_id)

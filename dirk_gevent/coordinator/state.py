@@ -16,8 +16,9 @@ from dirk_gevent.coordinator.divergence.registry import ConflictBook
 from dirk_gevent.coordinator.links import FollowingNode
 from dirk_gevent.coordinator.outcomes_by_log import CacheFeed, OutcomesByLog
 from dirk_gevent.coordinator.write_blocks import WriteBlocks
-from dirk_gevent.log.contract import DatabaseInfo, Log
+from dirk_gevent.log.contract import Log
 from dirk_gevent.log.entry import SYSTEM_DATABASE, SYSTEM_LOG_ID
+from dirk_gevent.log.records import DatabaseInfo
 from parser.errors import SqlError
 from parser.names import nearest
 
@@ -44,21 +45,21 @@ class CoordinatorState:
         self.beat_seconds = config.replication.interval_seconds
         self.registry = ConflictBook(config.log.directory, logger.exception)
         self.blocks = WriteBlocks()
-        first_heads = {log_id: head.index for log_id, head in log.heads().items()}
-        self.outcomes = OutcomesByLog(first_heads, self.cluster.masters, log.is_open, caches)
+        first_heads = {log_id: head.index for log_id, head in log.reads.heads().items()}
+        self.outcomes = OutcomesByLog(first_heads, self.cluster.masters, log.reads.is_open, caches)
         self.links: dict[str, FollowingNode] = {}
         self.system_applied = Event()
 
     def head_index(self, log_id: int) -> int:
         """The head of a log; 0 for one that is gone."""
         with suppress(SqlError):
-            return self.log.head(log_id).index
+            return self.log.reads.head(log_id).index
         return 0
 
     def chain_at(self, log_id: int, index: int) -> bytes | None:
         """As `Log.chain_at`; None, too, while it cannot be read: one log's trouble is no other's."""
         with suppress(SqlError):
-            return self.log.chain_at(log_id, index)
+            return self.log.reads.chain_at(log_id, index)
         return None
 
     def is_shut_out(self, node: str, log_id: int) -> bool:
@@ -70,18 +71,18 @@ class CoordinatorState:
         """The name of a log's database; its number for one that is gone."""
         if log_id == SYSTEM_LOG_ID:
             return SYSTEM_DATABASE
-        return next((one.name for one in self.log.databases() if one.log_id == log_id), f"#{log_id}")
+        return next((one.name for one in self.log.reads.databases() if one.log_id == log_id), f"#{log_id}")
 
     def find(self, name: str, place: int = -1) -> DatabaseInfo:
         """The database called `name` (any case); SqlError unknown_database with the nearest name, at `place`."""
-        info = self.log.find(name)
+        info = self.log.reads.find(name)
         if info is None:
             # A log that waits for a person's decision knows fewer databases than the nodes: that is the news.
             self.blocks.check(SYSTEM_LOG_ID)
             if self.head_index(SYSTEM_LOG_ID) == 0 and not self.cluster.live_masters(SYSTEM_LOG_ID):
                 # A log that is new: whether it is the nodes', or theirs is away, none of them has said yet.
                 raise SqlError("no_live_master")
-            known = [database.name for database in self.log.databases()]
+            known = [database.name for database in self.log.reads.databases()]
             raise SqlError("unknown_database", name=name, nearest=nearest(name, known), place=place)
         return info
 

@@ -59,7 +59,8 @@ class Subscriptions:
                 raise TypeError("follow is not an object")
             if fields.get("as") == "cache":
                 sock.settimeout(SILENCE_SECONDS)
-                released = {log_id: self._state.outcomes.of(log_id).released for log_id in self._state.log.heads()}
+                outcomes, heads = self._state.outcomes, self._state.log.reads.heads()
+                released = {log_id: outcomes.of(log_id).released for log_id in heads}
                 self._caches.serve(CacheLink(frames, self._state.log.time_ms), released)
             elif fields.get("as") == "admin":
                 self._admin(frames, fields)
@@ -139,4 +140,4 @@ class Subscriptions:
         system = hello.standings.get(SYSTEM_LOG_ID)
         if system is None or system.applied == 0:
             return True
-        return self._state.log.chain_at(SYSTEM_LOG_ID, system.applied) == system.chain
+        return self._state.log.reads.chain_at(SYSTEM_LOG_ID, system.applied) == system.chain

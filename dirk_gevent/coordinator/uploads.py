@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from gevent.queue import Queue
 
-from dirk_gevent.log.contract import SnapshotInfo
+from dirk_gevent.log.records import SnapshotInfo
 
 _UPLOAD_CHUNKS = 64
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Container
 from dataclasses import replace
 
-from dirk_gevent.log.contract import Chunk
 from dirk_gevent.log.entry import SKIP_MARK
+from dirk_gevent.log.records import Chunk
 
 
 def is_skipped(told: bytes) -> bool:

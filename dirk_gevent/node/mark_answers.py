@@ -12,8 +12,8 @@ from gevent.lock import Semaphore
 from dirk_gevent.engine.errors.faults import StorageFault
 from dirk_gevent.engine.snapshot.snapshot import Pin
 from dirk_gevent.engine.wal.wal import Overtaken
-from dirk_gevent.log.contract import SnapshotInfo
 from dirk_gevent.log.embedded.snapshot_files import file_checksum
+from dirk_gevent.log.records import SnapshotInfo
 from dirk_gevent.node.answer_work import AnswerWork
 from dirk_gevent.node.apply_context import ApplyContext
 from dirk_gevent.node.queue_items import Mark

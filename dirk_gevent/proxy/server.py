@@ -77,7 +77,7 @@ class ProxyHandler:
 
     def error_meta(self, session: Session, request: Request, error: SqlError) -> dict[str, Any]:
         """META of an error made here."""
-        info = self._parts.state.log.find(request.database) if request.database is not None else None
+        info = self._parts.state.log.reads.find(request.database) if request.database is not None else None
         log_id = session.log_id if request.database is None else info.log_id if info is not None else SYSTEM_LOG_ID
         return replies.error_meta(session, request, "proxy", error, log_id)
 
@@ -86,7 +86,7 @@ class ProxyHandler:
         if request.raw == FOLLOW_STATEMENT and "follow" in request.metadata:
             fields = request.metadata["follow"]
             raise TakeOver(lambda taken: self._parts.follow(taken, fields))
-        session.forget_gone(self._parts.state.log.is_open)
+        session.forget_gone(self._parts.state.log.reads.is_open)
         understood = self._understanding.of(request.text, request.args)
         shaped, route = understood.shaped, understood.route
         if route.databases and session.transaction is None:

@@ -17,7 +17,7 @@ from dirk_gevent.engine.apply.at_work import Effort
 from dirk_gevent.engine.results import Outcome, Relation
 from dirk_gevent.engine.results import columns_json as encode_columns
 from dirk_gevent.log.clock import clock_ms
-from dirk_gevent.log.contract import Predecessor, SnapshotInfo
+from dirk_gevent.log.records import Predecessor, SnapshotInfo
 from parser.plan.plan import Output
 
 #: Snapshots travel in pieces of this size, between which other frames pass.

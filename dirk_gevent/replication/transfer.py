@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 import gevent
 
 from dirk_gevent.engine.errors.faults import EntriesAltered
-from dirk_gevent.log.contract import chain_through
+from dirk_gevent.log.records import chain_through
 from dirk_gevent.loop.threads import NativeThreads
 from dirk_gevent.loop.throttle import Pace, SteadyFile
 from dirk_gevent.replication.frame_types import CHUNK_BYTES

@@ -10,10 +10,10 @@ from typing import Any
 import gevent
 
 from dirk_gevent.config.settings import LogSettings
-from dirk_gevent.log.contract import SnapshotInfo
 from dirk_gevent.log.embedded import journal
 from dirk_gevent.log.embedded.embedded_log import EmbeddedLog, clock_ms
 from dirk_gevent.log.entry import SYSTEM_LOG_ID, Draft, Entry, LoggedStatement, chain, new_request_id
+from dirk_gevent.log.records import SnapshotInfo
 from parser.normalize.template import Shaped
 from tests.crash.points import Ack, Scenario
 
@@ -41,49 +41,50 @@ def draft(number: int) -> Draft:
 def append(log: EmbeddedLog, log_id: int, number: int, ack: Ack) -> None:
     """Append and acknowledge: log id, index, request id."""
     made = draft(number)
-    ack("entry", log_id, log.append(log_id, made).entry.index, made.request_id)
+    ack("entry", log_id, log.appends.append(log_id, made).entry.index, made.request_id)
 
 
 def entries(log: EmbeddedLog, log_id: int) -> list[Entry]:
     """All entries that the log holds, the chain checked on the way."""
     found: list[Entry] = []
-    after = log.oldest(log_id) - 1
-    while (chunk := log.read(log_id, after, 1 << 20)).entries:
+    after = log.reads.oldest(log_id) - 1
+    while (chunk := log.reads.read(log_id, after, 1 << 20)).entries:
         before = chunk.chain_before
         for encoded in chunk.entries:
             after += 1
             before = chain(before, encoded)
-            assert before == log.chain_at(log_id, after), f"the chain breaks at {after}"
+            assert before == log.reads.chain_at(log_id, after), f"the chain breaks at {after}"
             found.append(Entry.decode(encoded))
             assert found[-1].index == after
-    assert after == log.head(log_id).index
+    assert after == log.reads.head(log_id).index
     return found
 
 
 def check_entries(log: EmbeddedLog, acks: list[list[Any]]) -> None:
     """What was acknowledged is there at its index, nothing is there twice, and the log takes more."""
-    for info in log.databases():
+    for info in log.reads.databases():
         found = entries(log, info.log_id)
         at = {entry.index: entry.request_id for entry in found}
         assert len(set(at.values())) == len(at), "a request has two entries"
         for _, log_id, index, request_id in (ack for ack in acks if ack[0] == "entry"):
-            if log_id == info.log_id and index >= log.oldest(info.log_id):
+            if log_id == info.log_id and index >= log.reads.oldest(info.log_id):
                 assert at.get(index) == request_id, f"entry {index} was acknowledged"
-        head = log.head(info.log_id).index
-        assert log.append(info.log_id, draft(1)).entry.index == head + 1
+        head = log.reads.head(info.log_id).index
+        assert log.appends.append(info.log_id, draft(1)).entry.index == head + 1
 
 
 def check_no_orphans(root: Path, log: EmbeddedLog) -> None:
     """Each snapshot file that the journal names is whole; any other may be what a later journal of this log names."""
-    named = {f"{info.log_id}-{info.index}.zst": info for d in log.databases() for info in log.snapshots(d.log_id)}
+    held = [info for one in log.reads.databases() for info in log.snapshots.all(one.log_id)]
+    named = {f"{info.log_id}-{info.index}.zst": info for info in held}
     found = {path.name for path in (root / "log" / "snapshots").iterdir()}
     assert found >= set(named), f"{set(named) - found} missing"
     for name in found - set(named):
         log_id, index = map(int, name.removesuffix(".zst").split("-"))
-        confirmed = (info.index for info in log.snapshots(log_id) if info.confirmed)
+        confirmed = (info.index for info in log.snapshots.all(log_id) if info.confirmed)
         assert index > max(confirmed, default=0), f"{name} is of no use to anybody"
     for info in named.values():
-        reader = log.open_snapshot(info.log_id, info.index)
+        reader = log.snapshots.open(info.log_id, info.index)
         assert reader.read(1 << 20) == b"".join(_CONTENT)
         reader.close()
 
@@ -97,7 +98,7 @@ class Append:
     def act(self, root: Path, ack: Ack) -> None:
         """Append."""
         with opened(root) as log:
-            made = log.create_database("t", new_request_id(clock_ms())).change
+            made = log.appends.create_database("t", new_request_id(clock_ms())).change
             assert made is not None
             ack("database", made.log_id)
             for number in range(3):
@@ -111,7 +112,7 @@ class Append:
         """The acknowledged entries, in their places."""
         with opened(root) as log:
             if ["database", 1] in acks:
-                assert log.find("t") is not None
+                assert log.reads.find("t") is not None
             check_entries(log, acks)
 
 
@@ -121,21 +122,21 @@ class CreateAndDrop:
     def prepare(self, root: Path) -> None:
         """One database with an entry."""
         with opened(root) as log:
-            log.create_database("first", new_request_id(clock_ms()))
-            log.append(1, draft(1))
+            log.appends.create_database("first", new_request_id(clock_ms()))
+            log.appends.append(1, draft(1))
 
     def act(self, root: Path, ack: Ack) -> None:
         """Make, write, drop, make again, and forget what was dropped."""
         with opened(root) as log:
             for name in ("second", "third", "second"):
-                made = log.create_database(name, new_request_id(clock_ms())).change
+                made = log.appends.create_database(name, new_request_id(clock_ms())).change
                 assert made is not None
                 ack("made", name, made.log_id)
                 append(log, made.log_id, 5, ack)
                 if name == "second":
-                    log.drop_database(name, new_request_id(clock_ms()))
+                    log.appends.drop_database(name, new_request_id(clock_ms()))
                     ack("dropped", name, made.log_id)
-                    log.forget(made.log_id)
+                    log.snapshots.forget(made.log_id)
 
     def check(self, root: Path, acks: list[list[Any]]) -> None:
         """The databases are those of the system log's entries, and no acknowledgement is missing among these."""
@@ -151,7 +152,7 @@ class CreateAndDrop:
                     standing[change.log_id] = change.name
                 else:
                     del standing[change.log_id]
-            assert {info.log_id: info.name for info in log.databases()} == standing
+            assert {info.log_id: info.name for info in log.reads.databases()} == standing
             missing = [ack for ack in acks if ack[0] != "entry" and ack not in told]
             assert not missing, f"acknowledged and gone: {missing}"
             check_entries(log, acks)
@@ -163,27 +164,27 @@ class Snapshot:
     def prepare(self, root: Path) -> None:
         """A database with entries."""
         with opened(root) as log:
-            log.create_database("t", new_request_id(clock_ms()))
+            log.appends.create_database("t", new_request_id(clock_ms()))
             for number in range(10):
-                log.append(1, draft(number))
+                log.appends.append(1, draft(number))
 
     def act(self, root: Path, ack: Ack) -> None:
         """Store, confirm, append, store, confirm."""
         with opened(root) as log:
             for _ in range(2):
-                index = log.head(1).index
+                index = log.reads.head(1).index
                 _store(log, index)
                 ack("stored", index)
-                log.confirm_snapshot(1, index, b"digest")
+                log.snapshots.confirm(1, index, b"digest")
                 ack("confirmed", index)
                 append(log, 1, 3, ack)
 
     def check(self, root: Path, acks: list[list[Any]]) -> None:
         """What was acknowledged is held or replaced by a newer one; files and journal agree."""
         with opened(root) as log:
-            latest = log.latest_snapshot(1)
+            latest = log.snapshots.latest(1)
             for what, index, *_ in (ack for ack in acks if ack[0] != "entry"):
-                held = {info.index: info for info in log.snapshots(1)}
+                held = {info.index: info for info in log.snapshots.all(1)}
                 assert max(held, default=0) >= index, f"{what} {index}"
                 if what == "confirmed":
                     assert latest is not None and latest.index >= index, f"{what} {index}"
@@ -198,19 +199,19 @@ class Truncate:
     def prepare(self, root: Path) -> None:
         """Entries, and a snapshot that is confirmed."""
         with opened(root) as log:
-            log.create_database("t", new_request_id(clock_ms()))
+            log.appends.create_database("t", new_request_id(clock_ms()))
             for number in range(14):
-                log.append(1, draft(number))
+                log.appends.append(1, draft(number))
             _store(log, 12)
-            log.confirm_snapshot(1, 12, b"digest")
+            log.snapshots.confirm(1, 12, b"digest")
 
     def act(self, root: Path, ack: Ack) -> None:
         """Truncate, append, truncate beyond what is allowed."""
         vars(journal)["STEP_ENTRIES"] = _STEP_ENTRIES
         with opened(root) as log:
-            ack("oldest", log.truncate(1, 6))
+            ack("oldest", log.snapshots.truncate(1, 6))
             append(log, 1, 14, ack)
-            ack("oldest", log.truncate(1, 40))
+            ack("oldest", log.snapshots.truncate(1, 40))
             append(log, 1, 15, ack)
             log._threads.checkpoint_now()
 
@@ -218,17 +219,17 @@ class Truncate:
         """Snapshot and entries are the whole history."""
         with opened(root) as log:
             told = max((ack[1] for ack in acks if ack[0] == "oldest"), default=1)
-            latest = log.latest_snapshot(1)
+            latest = log.snapshots.latest(1)
             assert latest is not None and latest.index == 12
-            assert told <= log.oldest(1) <= latest.index + 1
+            assert told <= log.reads.oldest(1) <= latest.index + 1
             check_no_orphans(root, log)
             check_entries(log, acks)
 
 
 def _store(log: EmbeddedLog, index: int) -> None:
-    chained = log.chain_at(1, index)
+    chained = log.reads.chain_at(1, index)
     assert chained is not None
-    log.store_snapshot(SnapshotInfo(1, index, chained, b"digest"), _CONTENT)
+    log.snapshots.store(SnapshotInfo(1, index, chained, b"digest"), _CONTENT)
 
 
 LOG_SCENARIOS: dict[str, Scenario] = {

@@ -50,7 +50,7 @@ class Cluster:
     def begin(self) -> Database:
         """A new database, as the first node has it."""
         name = f"t{self._done}"
-        self._log.create_database(name, new_request_id(clock_ms()))
+        self._log.appends.create_database(name, new_request_id(clock_ms()))
         for engine in self._engines:
             engine.apply_system(self._entries(0, engine.system.applied_index))
         self._done += 1
@@ -59,7 +59,7 @@ class Cluster:
     def append(self, database: Database, statements: list[Statement]) -> Outcome:
         """One entry through the log into the first node."""
         logged = tuple(LoggedStatement(split(each.text), each.args) for each in statements)
-        self._log.append(database.log_id, Draft(new_request_id(clock_ms()), logged))
+        self._log.appends.append(database.log_id, Draft(new_request_id(clock_ms()), logged))
         (outcome,) = database.apply(self._entries(database.log_id, database.applied_index))
         return outcome
 
@@ -82,7 +82,7 @@ class Cluster:
 
     def _entries(self, log_id: int, after: int) -> list[Work]:
         entries: list[Work] = []
-        while (chunk := self._log.read(log_id, after + len(entries), 1 << 20)).entries:
+        while (chunk := self._log.reads.read(log_id, after + len(entries), 1 << 20)).entries:
             entries += [Work(Entry.decode(encoded), encoded) for encoded in chunk.entries]
         return entries
 

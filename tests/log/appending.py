@@ -30,13 +30,13 @@ def write(log: EmbeddedLog, log_id: int, number: int) -> None:
         number += 1
         shaped = Shaped("manampia ao t sanda (?, ?)", (number, "x" * (number * 37 % 5000)))
         draft = Draft(new_request_id(clock_ms()), (LoggedStatement(shaped),))
-        acknowledge(log_id, log.append(log_id, draft).entry.index, draft.request_id)
+        acknowledge(log_id, log.appends.append(log_id, draft).entry.index, draft.request_id)
 
 
 def change(log: EmbeddedLog, name: str) -> None:
     """Makes and drops a database."""
     while True:
-        for method in (log.create_database, log.drop_database):
+        for method in (log.appends.create_database, log.appends.drop_database):
             request_id = new_request_id(clock_ms())
             changed = method(name, request_id, optional=True)
             if changed.change is not None:
@@ -46,8 +46,8 @@ def change(log: EmbeddedLog, name: str) -> None:
 def main() -> None:
     """Runs until killed."""
     log = EmbeddedLog(LogSettings(directory=Path(sys.argv[1])))
-    log.create_database("base", new_request_id(clock_ms()), optional=True)
-    base = log.find("base")
+    log.appends.create_database("base", new_request_id(clock_ms()), optional=True)
+    base = log.reads.find("base")
     assert base is not None
     writers = [gevent.spawn(write, log, base.log_id, number) for number in range(WRITERS)]
     gevent.joinall([*writers, gevent.spawn(change, log, "other")], raise_error=True)

@@ -12,9 +12,9 @@ from dirk_gevent.config.settings import LogSettings
 from dirk_gevent.coordinator.admin import restore
 from dirk_gevent.coordinator.coordinator import Coordinator
 from dirk_gevent.engine.snapshot.reissue import Place
-from dirk_gevent.log.contract import SnapshotInfo
 from dirk_gevent.log.embedded.embedded_log import EmbeddedLog
 from dirk_gevent.log.entry import Draft
+from dirk_gevent.log.records import SnapshotInfo
 from parser.errors import SqlError
 from tests.log.conftest import NOW_MS
 from tests.log.faulty_disk import NAME, FaultyDisk
@@ -29,21 +29,21 @@ def test_a_log_whose_state_came_through_a_fault_has_its_snapshot(
     """Else nodes have nothing to begin with before the process is started again."""
     log = EmbeddedLog(LogSettings(directory=tmp_path / "log"), clock=lambda: NOW_MS, vfs=NAME)
     log_id = create(log, "a")
-    log.append(log_id, draft())
+    log.appends.append(log_id, draft())
     with disk.failing_sync():
         info = SnapshotInfo(log_id, 2, b"c" * 16, b"digest")
-        assert error_of(log.adopt_snapshot, info, [b"state"]) == "log_unavailable"
+        assert error_of(log.snapshots.adopt, info, [b"state"]) == "log_unavailable"
         seen = disk.failures
         with gevent.Timeout(10):
             # It is tried to be read again meanwhile, which leaves the WAL as it is.
             while disk.failures == seen:
                 gevent.sleep(0.01)
     with gevent.Timeout(10):
-        while log.is_in_doubt:
+        while log.appends.is_in_doubt:
             gevent.sleep(0.01)
-    latest = log.latest_snapshot(log_id)
-    assert (log.oldest(log_id) > 1) == (latest is not None)
-    log.append(log_id, draft())
+    latest = log.snapshots.latest(log_id)
+    assert (log.reads.oldest(log_id) > 1) == (latest is not None)
+    log.appends.append(log_id, draft())
     log.close()
 
 
@@ -52,7 +52,7 @@ def test_a_restore_finds_out_whether_its_state_was_taken(
     host: Coordinator, monkeypatch: pytest.MonkeyPatch, is_taken: bool
 ) -> None:
     """It was: then caches are told, and the restore ends as any. It was not: nothing is changed."""
-    info, adopt = host.state.find("t"), host.state.log.adopt_snapshot
+    info, adopt = host.state.find("t"), host.state.log.snapshots.adopt
 
     def failing(info: SnapshotInfo, chunks: Iterable[bytes]) -> SnapshotInfo:
         if is_taken:
@@ -62,7 +62,7 @@ def test_a_restore_finds_out_whether_its_state_was_taken(
     def deliver(_: Place) -> restore.Delivery:
         return b"digest", iter([b"state"])
 
-    monkeypatch.setattr(host.state.log, "adopt_snapshot", failing)
+    monkeypatch.setattr(host.state.log.snapshots, "adopt", failing)
     if is_taken:
         assert restore._adopt(host.operations, info, deliver, None) == 1
         assert host.state.outcomes.of(info.log_id).released == 1

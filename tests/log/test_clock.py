@@ -62,11 +62,11 @@ def test_one_write_under_a_clock_that_jumped_ends_no_other(tmp_path: Path) -> No
     log = EmbeddedLog(LogSettings(directory=tmp_path / "log"), clock=lambda: now[0])
     try:
         now[0] += 25 * 3600 * 1000
-        log.create_database("a", new_request_id(log.time_ms()))
+        log.appends.create_database("a", new_request_id(log.time_ms()))
         now[0] = NOW_MS
         assert log.time_ms() == NOW_MS + 25 * 3600 * 1000
-        assert log.create_database("b", new_request_id(log.time_ms())).change is not None
-        assert log.create_database("c", new_request_id(NOW_MS)).change is not None
+        assert log.appends.create_database("b", new_request_id(log.time_ms())).change is not None
+        assert log.appends.create_database("c", new_request_id(NOW_MS)).change is not None
     finally:
         log.close()
 

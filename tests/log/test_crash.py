@@ -37,7 +37,7 @@ def test_every_acknowledged_entry_survives_kills(tmp_path: Path) -> None:
     for _ in range(_ROUNDS):
         acknowledged += run_and_kill(tmp_path / "log", chance.randrange(1, 400))
         log = EmbeddedLog(LogSettings(directory=tmp_path / "log"))
-        base = log.find("base")
+        base = log.reads.find("base")
         base_id = 1 if base is None else base.log_id
         places = {(SYSTEM_LOG_ID, entry.index): entry.request_id for entry in entries(log, SYSTEM_LOG_ID)}
         places |= {(base_id, entry.index): entry.request_id for entry in entries(log, base_id)}

@@ -55,10 +55,10 @@ def test_time_stands_still_when_the_clock_goes_back(settings: LogSettings, draft
     log_id = create(log, "a")
     times = []
     for now[0] in (NOW_MS + 5, NOW_MS - 3_600_000, NOW_MS + 7):
-        times.append(log.append(log_id, draft()).entry.time_ms - NOW_MS)
+        times.append(log.appends.append(log_id, draft()).entry.time_ms - NOW_MS)
     log.close()
     again = opened(settings, clock=lambda: NOW_MS - 3_600_000)
-    times.append(again.append(log_id, draft()).entry.time_ms - NOW_MS)
+    times.append(again.appends.append(log_id, draft()).entry.time_ms - NOW_MS)
     again.close()
     assert times == [5, 5, 7, 7]
 
@@ -68,15 +68,15 @@ def test_a_failed_fsync_leaves_the_outcome_open_and_the_log_goes_on(
 ) -> None:
     log = opened(settings, vfs=NAME)
     log_id = create(log, "a")
-    first = log.append(log_id, draft())
-    watch = log.watch()
+    first = log.appends.append(log_id, draft())
+    watch = log.reads.watch()
     with disk.failing_sync():
-        jobs = [gevent.spawn(error_of, log.append, log_id, draft()) for _ in range(5)]
+        jobs = [gevent.spawn(error_of, log.appends.append, log_id, draft()) for _ in range(5)]
         gevent.joinall(jobs, raise_error=True)
         assert {job.value for job in jobs} <= {"outcome_unknown", "log_unavailable"}
-        assert error_of(log.append, log_id, draft()) == "log_unavailable"
+        assert error_of(log.appends.append, log_id, draft()) == "log_unavailable"
     assert disk.failures
-    last = log.append(log_id, draft())
+    last = log.appends.append(log_id, draft())
     assert log_id in watch.wait(5)
     found = list(entries(log, log_id))
     assert (found[0], found[-1]) == (first.entry, last.entry)
@@ -92,14 +92,14 @@ def test_a_log_that_cannot_say_where_it_ends_says_so_until_it_has_read_its_journ
     """It does so by itself: whoever asks how a write ended may be the only one who asks anything."""
     log = opened(settings, vfs=NAME)
     log_id = create(log, "a")
-    assert not log.is_in_doubt
+    assert not log.appends.is_in_doubt
     with disk.failing_sync():
-        assert error_of(log.append, log_id, draft()) == "outcome_unknown"
-        assert log.is_in_doubt
+        assert error_of(log.appends.append, log_id, draft()) == "outcome_unknown"
+        assert log.appends.is_in_doubt
     with gevent.Timeout(10):
-        while log.is_in_doubt:
+        while log.appends.is_in_doubt:
             gevent.sleep(0.02)
-    assert log.head(log_id).index == len(list(entries(log, log_id)))
+    assert log.reads.head(log_id).index == len(list(entries(log, log_id)))
     log.close()
 
 
@@ -123,8 +123,8 @@ def test_a_commit_that_reports_failure_after_it_was_made_is_found_again(
     log_id = create(log, "a")
     Lying.lies = True
     lost = draft(7)
-    assert error_of(log.append, log_id, lost) == "outcome_unknown"
-    assert log.append(log_id, draft(8)).entry.index == 2
+    assert error_of(log.appends.append, log_id, lost) == "outcome_unknown"
+    assert log.appends.append(log_id, draft(8)).entry.index == 2
     assert next(entries(log, log_id)).request_id == lost.request_id
     log.close()
 
@@ -133,9 +133,9 @@ def test_a_write_without_room_appends_nothing(settings: LogSettings, disk: Fault
     log = opened(settings, vfs=NAME)
     log_id = create(log, "a")
     with disk.failing_write():
-        assert error_of(log.append, log_id, draft()) == "disk_full_log"
-        assert log.head(log_id).index == 0
-    assert log.append(log_id, draft()).entry.index == 1
+        assert error_of(log.appends.append, log_id, draft()) == "disk_full_log"
+        assert log.reads.head(log_id).index == 0
+    assert log.appends.append(log_id, draft()).entry.index == 1
     log.close()
 
 
@@ -149,17 +149,17 @@ def test_a_full_disk_refuses_before_the_append_and_recovers(
     refused = 0
     for _ in range(200):
         try:
-            log.append(log_id, draft(text="x" * 20_000))
+            log.appends.append(log_id, draft(text="x" * 20_000))
         except Exception as error:
             assert getattr(error, "sqlstate", None) == "53100"
             refused += 1
     assert refused
     assert error_of(snapshot, log, log_id, b"x" * _MIB) == "disk_full_log"
-    assert log.drop_database("b", new_request_id(NOW_MS)).change is not None
-    log.forget(spare)
+    assert log.appends.drop_database("b", new_request_id(NOW_MS)).change is not None
+    log.snapshots.forget(spare)
     filler.unlink()
-    head = log.head(log_id).index
-    assert log.append(log_id, draft()).entry.index == head + 1
+    head = log.reads.head(log_id).index
+    assert log.appends.append(log_id, draft()).entry.index == head + 1
     assert len(list(entries(log, log_id))) == head + 1
     log.close()
 
@@ -167,11 +167,11 @@ def test_a_full_disk_refuses_before_the_append_and_recovers(
 def test_too_many_waiting_drafts_are_refused(settings: LogSettings, draft: MakeDraft) -> None:
     log = opened(replace(settings, max_waiting=10))
     log_id = create(log, "a")
-    jobs = [gevent.spawn(log.append, log_id, draft()) for _ in range(30)]
+    jobs = [gevent.spawn(log.appends.append, log_id, draft()) for _ in range(30)]
     gevent.joinall(jobs)
     failed = [job for job in jobs if not job.successful()]
     assert {job.exception.key for job in failed} == {"overloaded"}
-    assert len(jobs) - len(failed) == log.head(log_id).index >= 10
+    assert len(jobs) - len(failed) == log.reads.head(log_id).index >= 10
     log.close()
 
 
@@ -184,16 +184,16 @@ def test_a_file_that_is_no_journal_is_not_opened(settings: LogSettings) -> None:
 def test_files_that_the_journal_does_not_name_go_at_start(settings: LogSettings, draft: MakeDraft) -> None:
     log = opened(settings)
     log_id = create(log, "a")
-    log.append(log_id, draft())
+    log.appends.append(log_id, draft())
     snapshot(log, log_id)
-    log.append(log_id, draft())
+    log.appends.append(log_id, draft())
     snapshot(log, log_id)
     log.close()
     folder = settings.directory / "snapshots"
     (folder / f"{log_id}-9.part").write_bytes(b"half")
     (folder / f"{log_id}-1.zst").unlink()
     again = opened(settings)
-    assert [one.index for one in again.snapshots(log_id)] == [2]
+    assert [one.index for one in again.snapshots.all(log_id)] == [2]
     assert [path.name for path in folder.iterdir()] == [f"{log_id}-2.zst"]
     again.close()
 
@@ -204,15 +204,15 @@ def test_the_wal_stays_small_under_load_and_the_file_holds_all_when_idle(
     log = opened(settings)
     log_id = create(log, "a")
     for _ in range(60):
-        gevent.joinall([gevent.spawn(log.append, log_id, draft(text="x" * 20_000)) for _ in range(20)])
+        gevent.joinall([gevent.spawn(log.appends.append, log_id, draft(text="x" * 20_000)) for _ in range(20)])
     wal = settings.directory / "journal.sqlite-wal"
     assert wal.stat().st_size < 45 * _MIB
     with gevent.Timeout(30):
         while log._threads.wal_pages:
             gevent.sleep(0.05)
     # The checkpoint of the idle log is over: what it moved is all there, and the next append begins the WAL anew.
-    assert _entries_without_wal(settings.directory / "journal.sqlite") == log.head(log_id).index
-    log.append(log_id, draft())
+    assert _entries_without_wal(settings.directory / "journal.sqlite") == log.reads.head(log_id).index
+    log.appends.append(log_id, draft())
     assert wal.stat().st_size <= WAL_KEPT_BYTES
     log.close()
 

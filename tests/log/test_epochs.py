@@ -12,10 +12,10 @@ import pytest
 
 from dirk_gevent.config.settings import LogSettings
 from dirk_gevent.log import epochs
-from dirk_gevent.log.contract import SnapshotInfo
 from dirk_gevent.log.embedded.embedded_log import EmbeddedLog
 from dirk_gevent.log.embedded.journal_file import JOURNAL_FILE
 from dirk_gevent.log.entry import Draft
+from dirk_gevent.log.records import SnapshotInfo
 from tests.log.conftest import NOW_MS
 from tests.log.faulty_disk import NAME, FaultyDisk
 from tests.log.test_contract import create, error_of, snapshot
@@ -46,12 +46,12 @@ def test_an_opening_that_appends_nothing_tells_of_the_epoch_before(again: Open, 
     log_id = create(log, "a")
     first = log.epochs.current
     assert len(first) == epochs.EPOCH_BYTES and log.epochs.knows(first)
-    log.append(log_id, draft())
+    log.appends.append(log_id, draft())
     assert log.epochs.current == first and log.epochs.end(first, log_id) is None
     log = again()
     assert log.epochs.current == first, "the heads are those of the opening before"
     assert log.epochs.end(first, log_id) == 1
-    log.append(log_id, draft())
+    log.appends.append(log_id, draft())
     assert log.epochs.current not in (b"", first)
     second = log.epochs.current
     assert log.epochs.end(first, log_id) == 1, "what came in the next epoch is no part of it"
@@ -64,7 +64,7 @@ def test_an_opening_that_appends_nothing_tells_of_the_epoch_before(again: Open, 
 def test_a_restore_begins_an_epoch_too(again: Open) -> None:
     log_id = create(again(), "a")
     log = again()
-    log.adopt_snapshot(SnapshotInfo(log_id, 1, b"c" * 16, b"digest"), [b"state"])
+    log.snapshots.adopt(SnapshotInfo(log_id, 1, b"c" * 16, b"digest"), [b"state"])
     assert log.epochs.current != b""
 
 
@@ -77,7 +77,7 @@ def test_a_log_that_went_back_does_not_know_the_epoch_that_it_lost(
     again().close()
     shutil.copytree(settings.directory, tmp_path / "old")
     log = again()
-    log.append(log_id, draft())
+    log.appends.append(log_id, draft())
     lost = log.epochs.current
     log.close()
     for path in (tmp_path / "old").glob("journal*"):
@@ -86,7 +86,7 @@ def test_a_log_that_went_back_does_not_know_the_epoch_that_it_lost(
         log = again()
         assert not log.is_copy, "it lies in the same file"
         assert log.epochs.knows(before) and not log.epochs.knows(lost)
-        log.append(log_id, draft())
+        log.appends.append(log_id, draft())
     assert log.epochs.end(before, log_id) == 0
     log.epochs.disown(lost)
     for known in (log.epochs, again().epochs):
@@ -102,8 +102,8 @@ def test_a_commit_that_failed_begins_the_epoch_with_the_next(
     log.close()
     log = EmbeddedLog(settings, clock=lambda: NOW_MS, vfs=NAME)
     with disk.failing_sync():
-        assert error_of(log.append, log_id, draft()) == "outcome_unknown"
-    log.append(log_id, draft())
+        assert error_of(log.appends.append, log_id, draft()) == "outcome_unknown"
+    log.appends.append(log_id, draft())
     current = log.epochs.current
     log.close()
     with closing(apsw.Connection(str(settings.directory / "journal.sqlite"))) as connection:
@@ -118,7 +118,7 @@ def test_a_journal_without_epochs_gets_them(again: Open, settings: LogSettings, 
     with closing(apsw.Connection(str(settings.directory / "journal.sqlite"))) as connection:
         connection.execute("DROP TABLE epochs")
     log = again()
-    log.append(log_id, draft())
+    log.appends.append(log_id, draft())
     first = log.epochs.current
     assert first and again().epochs.end(first, log_id) == 1
 
@@ -132,7 +132,7 @@ def test_the_heads_of_old_epochs_go_and_the_epochs_stay(
     made = [log.epochs.current]
     for _ in range(4):
         log = again()
-        log.append(log_id, draft())
+        log.appends.append(log_id, draft())
         made.append(log.epochs.current)
     log = again()
     assert all(log.epochs.knows(epoch) for epoch in made)
@@ -158,18 +158,18 @@ def test_an_old_journal_of_the_same_length_takes_no_snapshot_from_the_right_one(
     """A snapshot made and confirmed after the copy, with nothing written meanwhile; then a person puts all right."""
     log = again()
     log_id = create(log, "a")
-    log.append(log_id, draft())
+    log.appends.append(log_id, draft())
     log.close()
     journal = settings.directory / JOURNAL_FILE
     old = journal.read_bytes()
     log = again()
     info = snapshot(log, log_id)
-    assert log.confirm_snapshot(log_id, info.index, info.digest)
-    log.truncate(log_id, info.index)
+    assert log.snapshots.confirm(log_id, info.index, info.digest)
+    log.snapshots.truncate(log_id, info.index)
     log.close()
     right = journal.read_bytes()
     journal.write_bytes(old)
     again().close()
     journal.write_bytes(right)
     log = again()
-    assert log.latest_snapshot(log_id) is not None and log.damage(log_id) is None
+    assert log.snapshots.latest(log_id) is not None and log.reads.damage(log_id) is None

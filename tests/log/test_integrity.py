@@ -14,10 +14,10 @@ import gevent
 import pytest
 
 from dirk_gevent.config.settings import LogSettings
-from dirk_gevent.log.contract import Chunk, EntriesGoneError, LogDamagedError
 from dirk_gevent.log.embedded.embedded_log import EmbeddedLog
 from dirk_gevent.log.embedded.journal_file import position
 from dirk_gevent.log.entry import Draft, chain
+from dirk_gevent.log.records import Chunk, EntriesGoneError, LogDamagedError
 from parser.errors import SqlError
 from tests.log.conftest import NOW_MS
 from tests.log.test_contract import create, snapshot
@@ -39,7 +39,7 @@ class Rotting:
 
     def append(self, draft: Draft) -> int:
         """One more entry."""
-        made = self.log.append(self.log_id, draft)
+        made = self.log.appends.append(self.log_id, draft)
         self.encoded[made.entry.index], self.chains[made.entry.index] = made.encoded, made.chain
         return made.entry.index
 
@@ -58,7 +58,7 @@ class Rotting:
 
     def read(self, after: int) -> Chunk:
         """What the log gives behind an index; AssertionError unless it is right."""
-        chunk = self.log.read(self.log_id, after, 4000)
+        chunk = self.log.reads.read(self.log_id, after, 4000)
         for index, encoded in enumerate(chunk.entries, after + 1):
             assert encoded == self.encoded[index], f"entry {index} is not what was appended"
         assert chunk.chain_before == self.chains.get(after, bytes(16))
@@ -121,21 +121,21 @@ def test_no_entry_that_rotted_is_given_and_the_log_heals_behind_it(
     else:
         rotting.edit("DELETE FROM entries WHERE position=?", where)
     assert rotting.read_up_to_damage(0) == index - 1
-    damage = rotting.log.damage(rotting.log_id)
+    damage = rotting.log.reads.damage(rotting.log_id)
     assert damage is not None and index in (damage.first, damage.last)
     assert rotting.read_up_to_damage(index + 1) == ENTRIES, "who is past it goes on"
     for at in range(ENTRIES + 1):
-        assert rotting.log.chain_at(rotting.log_id, at) in (None, rotting.chains.get(at, bytes(16)))
-    assert rotting.log.chain_at(rotting.log_id, ENTRIES) == rotting.chains[ENTRIES]
+        assert rotting.log.reads.chain_at(rotting.log_id, at) in (None, rotting.chains.get(at, bytes(16)))
+    assert rotting.log.reads.chain_at(rotting.log_id, ENTRIES) == rotting.chains[ENTRIES]
     rotting.append(draft(0))
     made = snapshot(rotting.log, rotting.log_id)
-    assert rotting.log.confirm_snapshot(rotting.log_id, made.index, made.digest)
-    rotting.log.truncate(rotting.log_id, 0)
-    assert rotting.log.damage(rotting.log_id) is None
+    assert rotting.log.snapshots.confirm(rotting.log_id, made.index, made.digest)
+    rotting.log.snapshots.truncate(rotting.log_id, 0)
+    assert rotting.log.reads.damage(rotting.log_id) is None
     rotting.append(draft(1))
     rotting.reopen()
-    assert rotting.log.damage(rotting.log_id) is None
-    assert rotting.log.latest_snapshot(rotting.log_id) == rotting.log.snapshots(rotting.log_id)[0]
+    assert rotting.log.reads.damage(rotting.log_id) is None
+    assert rotting.log.snapshots.latest(rotting.log_id) == rotting.log.snapshots.all(rotting.log_id)[0]
     assert rotting.read_up_to_damage(made.index) == made.index + 1
 
 
@@ -146,14 +146,14 @@ def test_a_head_in_doubt_is_decided_by_who_stands_there(rotting: Rotting, draft:
     right = rotting.chains[ENTRIES]
     changed = altered(random.Random(what), rotting.encoded[ENTRIES] if what == "encoded" else right)
     rotting.edit(f"UPDATE entries SET {what}=? WHERE position=?", changed, where)
-    damage = rotting.log.damage(rotting.log_id)
+    damage = rotting.log.reads.damage(rotting.log_id)
     assert damage is not None and damage.end_in_doubt
-    assert rotting.log.chain_at(rotting.log_id, ENTRIES) is None
-    rotting.log.vouch(rotting.log_id, ENTRIES, b"\x07" * 16)
-    assert rotting.log.chain_at(rotting.log_id, ENTRIES) is None, "another history decides nothing"
-    rotting.log.vouch(rotting.log_id, ENTRIES, right)
-    assert rotting.log.chain_at(rotting.log_id, ENTRIES) == right
-    damage = rotting.log.damage(rotting.log_id)
+    assert rotting.log.reads.chain_at(rotting.log_id, ENTRIES) is None
+    rotting.log.reads.vouch(rotting.log_id, ENTRIES, b"\x07" * 16)
+    assert rotting.log.reads.chain_at(rotting.log_id, ENTRIES) is None, "another history decides nothing"
+    rotting.log.reads.vouch(rotting.log_id, ENTRIES, right)
+    assert rotting.log.reads.chain_at(rotting.log_id, ENTRIES) == right
+    damage = rotting.log.reads.damage(rotting.log_id)
     assert (damage is None) == (what == "chain")
     rotting.append(draft(1))
     rotting.reopen()
@@ -185,30 +185,30 @@ def test_bytes_of_the_file_that_rot_give_an_error_never_another_entry(rotting: R
 def test_a_snapshot_that_rots_counts_no_more(rotting: Rotting, draft: MakeDraft, is_base: bool) -> None:
     """The entries behind it still lead everywhere, or another state at the same index takes its place."""
     made = snapshot(rotting.log, rotting.log_id)
-    assert rotting.log.confirm_snapshot(rotting.log_id, made.index, made.digest)
+    assert rotting.log.snapshots.confirm(rotting.log_id, made.index, made.digest)
     if is_base:
-        assert rotting.log.truncate(rotting.log_id, made.index) == made.index + 1
+        assert rotting.log.snapshots.truncate(rotting.log_id, made.index) == made.index + 1
     path = rotting.settings.directory / "snapshots" / f"{rotting.log_id}-{made.index}.zst"
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 4
     path.write_bytes(data)
-    reader = rotting.log.open_snapshot(rotting.log_id, made.index)
+    reader = rotting.log.snapshots.open(rotting.log_id, made.index)
     with pytest.raises(SqlError) as refused:
         while reader.read(1000):
             continue
     reader.close()
     assert refused.value.key == "snapshot_damaged"
-    assert rotting.log.latest_snapshot(rotting.log_id) is None and not path.exists()
-    damage = rotting.log.damage(rotting.log_id)
+    assert rotting.log.snapshots.latest(rotting.log_id) is None and not path.exists()
+    damage = rotting.log.reads.damage(rotting.log_id)
     assert (damage is not None and damage.last == made.index) == is_base
     rotting.reopen()
-    assert rotting.log.damage(rotting.log_id) == damage or is_base
+    assert rotting.log.reads.damage(rotting.log_id) == damage or is_base
     again = snapshot(rotting.log, rotting.log_id)
     assert again.index == made.index
-    rotting.log.confirm_snapshot(rotting.log_id, again.index, again.digest)
-    rotting.log.truncate(rotting.log_id, again.index)
-    assert rotting.log.damage(rotting.log_id) is None
-    reader = rotting.log.open_snapshot(rotting.log_id, again.index)
+    rotting.log.snapshots.confirm(rotting.log_id, again.index, again.digest)
+    rotting.log.snapshots.truncate(rotting.log_id, again.index)
+    assert rotting.log.reads.damage(rotting.log_id) is None
+    reader = rotting.log.snapshots.open(rotting.log_id, again.index)
     assert reader.read(1000) == b"content" and reader.read(1000) == b""
     reader.close()
 
@@ -220,15 +220,15 @@ def test_the_scrub_finds_what_nobody_reads(rotting: Rotting) -> None:
     where = position(rotting.log_id, 20)
     rotting.edit("UPDATE entries SET encoded=? WHERE position=?", b"[]", where)
     with gevent.Timeout(10):
-        while not rotting.log.is_scrubbed(rotting.log_id):
+        while not rotting.log.reads.is_scrubbed(rotting.log_id):
             gevent.sleep(0.01)
-    damage = rotting.log.damage(rotting.log_id)
+    damage = rotting.log.reads.damage(rotting.log_id)
     assert damage is not None and (damage.first, damage.last) == (20, 20)
-    assert not rotting.log.snapshots(rotting.log_id)
+    assert not rotting.log.snapshots.all(rotting.log_id)
 
 
 def test_chunks_that_are_cut_still_lead_to_their_hash(rotting: Rotting) -> None:
-    chunk = rotting.log.read(rotting.log_id, 3, 100_000)
+    chunk = rotting.log.reads.read(rotting.log_id, 3, 100_000)
     for count in (0, 1, 5):
         cut = chunk.cut(count)
         assert len(cut.entries) == count

@@ -15,12 +15,12 @@ import pytest
 
 from dirk_gevent.base.logger import logger
 from dirk_gevent.config.settings import LogSettings
-from dirk_gevent.log.contract import LogDamagedError
 from dirk_gevent.log.embedded import found_damage
 from dirk_gevent.log.embedded.embedded_log import EmbeddedLog
 from dirk_gevent.log.embedded.found_damage import FoundDamage
 from dirk_gevent.log.embedded.journal_file import position
 from dirk_gevent.log.entry import Draft, new_request_id
+from dirk_gevent.log.records import LogDamagedError
 from parser.errors import SqlError
 from tests.log.conftest import NOW_MS
 from tests.log.test_contract import create, snapshot
@@ -53,22 +53,22 @@ def test_a_page_that_cannot_be_read_is_damage_and_the_log_heals_behind_it(rottin
     end = rotting.read_up_to_damage(0)
     assert end < middle
     for at in range(ENTRIES + 1):
-        assert rotting.log.chain_at(log_id, at) in (None, rotting.chains.get(at, bytes(16)))
+        assert rotting.log.reads.chain_at(log_id, at) in (None, rotting.chains.get(at, bytes(16)))
     with pytest.raises(LogDamagedError) as damaged:
-        rotting.log.read(log_id, middle, 1000)
+        rotting.log.reads.read(log_id, middle, 1000)
     assert damaged.value.index == middle + 1, "the hash before it cannot be read"
     with gevent.Timeout(30):
-        while not rotting.log.is_scrubbed(log_id):
+        while not rotting.log.reads.is_scrubbed(log_id):
             gevent.sleep(0.01)
-    found = rotting.log.damage(log_id)
+    found = rotting.log.reads.damage(log_id)
     assert found is not None and found.first == end + 1
     rotting.append(draft(0))
     made = snapshot(rotting.log, log_id)
-    assert rotting.log.confirm_snapshot(log_id, made.index, made.digest)
+    assert rotting.log.snapshots.confirm(log_id, made.index, made.digest)
     heal(rotting)
     rotting.append(draft(1))
     rotting.reopen()
-    assert rotting.log.damage(log_id) is None and rotting.log.oldest(log_id) == made.index + 1
+    assert rotting.log.reads.damage(log_id) is None and rotting.log.reads.oldest(log_id) == made.index + 1
     assert rotting.read_up_to_damage(made.index) == made.index + 1
 
 
@@ -76,11 +76,11 @@ def heal(rotting: Rotting) -> None:
     """Have the log begin behind its damage: tried again, as its host does."""
     for _ in range(2):
         try:
-            rotting.log.truncate(rotting.log_id, 0)
+            rotting.log.snapshots.truncate(rotting.log_id, 0)
         except SqlError as error:
             # The entries are of no use to anybody, and SQLite cannot delete them.
             assert error.key == "log_unavailable"
-    assert rotting.log.damage(rotting.log_id) is None
+    assert rotting.log.reads.damage(rotting.log_id) is None
 
 
 @pytest.mark.parametrize("how", ["gone", "unreadable"])
@@ -88,7 +88,7 @@ def test_a_snapshot_stands_for_the_entry_that_is_lost_with_its_index(rotting: Ro
     """What lies behind it can be read from there on; the log begins there."""
     log_id, index = rotting.log_id, ENTRIES
     made = snapshot(rotting.log, log_id)
-    assert rotting.log.confirm_snapshot(log_id, made.index, made.digest)
+    assert rotting.log.snapshots.confirm(log_id, made.index, made.digest)
     for number in range(100):
         rotting.append(Draft(new_request_id(NOW_MS), (), step_limit=number))
     if how == "gone":
@@ -96,13 +96,13 @@ def test_a_snapshot_stands_for_the_entry_that_is_lost_with_its_index(rotting: Ro
     else:
         spoil_page(rotting, index)
     with pytest.raises(LogDamagedError):
-        rotting.log.read(log_id, index, 1000)
+        rotting.log.reads.read(log_id, index, 1000)
     for _ in range(2):
         try:
-            rotting.log.truncate(log_id, index)
+            rotting.log.snapshots.truncate(log_id, index)
         except SqlError as error:
             assert error.key == "log_unavailable"
-    assert rotting.log.oldest(log_id) == index + 1
+    assert rotting.log.reads.oldest(log_id) == index + 1
     if how == "gone":
         assert rotting.read_up_to_damage(index) == index + 100
 
@@ -113,7 +113,7 @@ def test_a_snapshot_stands_for_the_entry_that_is_lost_with_its_index(rotting: Ro
 def test_a_column_that_holds_nonsense_is_damage(rotting: Rotting, column: str, value: object, index: int) -> None:
     rotting.edit(f"UPDATE entries SET {column}=? WHERE position=?", value, position(rotting.log_id, index))
     assert rotting.read_up_to_damage(0) == index - 1
-    assert rotting.log.damage(rotting.log_id) is not None
+    assert rotting.log.reads.damage(rotting.log_id) is not None
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_nonsense_beside_the_entries_is_one_sentence(rotting: Rotting, table: st
         connection.execute(f"UPDATE {table} SET {column}=?", (value,))
     try:
         rotting.log = EmbeddedLog(rotting.settings, clock=lambda: NOW_MS)
-        rotting.log.read(rotting.log_id, 0, 100)
+        rotting.log.reads.read(rotting.log_id, 0, 100)
     except SqlError as error:
         assert error.key in ("log_damaged", "log_entry_damaged"), error.key
 
@@ -137,7 +137,7 @@ def test_nonsense_beside_the_entries_is_one_sentence(rotting: Rotting, table: st
 def test_heads_of_an_epoch_that_rotted_say_nothing(rotting: Rotting, heads: str) -> None:
     first = rotting.log.epochs.current
     rotting.reopen()
-    rotting.log.create_database("b", new_request_id(NOW_MS))
+    rotting.log.appends.create_database("b", new_request_id(NOW_MS))
     rotting.edit("UPDATE epochs SET heads=? WHERE ordinal=2", heads)
     assert rotting.log.epochs.knows(first) and rotting.log.epochs.end(first, rotting.log_id) is None
 
@@ -151,18 +151,18 @@ def test_a_dropped_log_that_is_half_forgotten_stops_no_other(
     settings = LogSettings(directory=tmp_path / "log")
     log = EmbeddedLog(settings, clock=lambda: NOW_MS)
     log_id = create(log, "a")
-    appends = [gevent.spawn(log.append, log_id, draft(number)) for number in range(count)]
+    appends = [gevent.spawn(log.appends.append, log_id, draft(number)) for number in range(count)]
     gevent.joinall(appends, raise_error=True)
-    log.drop_database("a", new_request_id(NOW_MS))
+    log.appends.drop_database("a", new_request_id(NOW_MS))
     for _ in range(steps):
         log._threads.write(log._threads.journal.forget_step, log_id)
     log.close()
     log = EmbeddedLog(settings, clock=lambda: NOW_MS)
-    assert log.damage(log_id) is None and not log.databases()
-    log.append(create(log, "a"), draft())
-    log.forget(log_id)
+    assert log.reads.damage(log_id) is None and not log.reads.databases()
+    log.appends.append(create(log, "a"), draft())
+    log.snapshots.forget(log_id)
     with pytest.raises(SqlError):
-        log.head(log_id)
+        log.reads.head(log_id)
     log.close()
 
 
@@ -181,50 +181,50 @@ def test_an_old_journal_in_the_log_s_place_costs_no_snapshot_of_the_right_one(
     rotting.reopen()
     later = create(rotting.log, "b")
     for one in (log_id, later):
-        rotting.log.append(one, draft())
+        rotting.log.appends.append(one, draft())
         made = snapshot(rotting.log, one)
-        assert rotting.log.confirm_snapshot(one, made.index, made.digest)
-        rotting.log.truncate(one, made.index)
+        assert rotting.log.snapshots.confirm(one, made.index, made.digest)
+        rotting.log.snapshots.truncate(one, made.index)
     rotting.log.close()
     put(directory, tmp_path / "right")
     put(tmp_path / "old", directory)
     rotting.reopen()
-    assert rotting.log.head(log_id).index == ENTRIES
+    assert rotting.log.reads.head(log_id).index == ENTRIES
     rotting.log.close()
     put(tmp_path / "right", directory)
     rotting.reopen()
     for one in (log_id, later):
-        assert rotting.log.damage(one) is None and rotting.log.latest_snapshot(one) is not None
+        assert rotting.log.reads.damage(one) is None and rotting.log.snapshots.latest(one) is not None
 
 
 @pytest.mark.parametrize("is_away", [False, True], ids=["gone", "folder away"])
 def test_a_snapshot_whose_file_is_gone_counts_no_more(rotting: Rotting, is_away: bool) -> None:
     """While the log runs, too; but not when its whole folder is away, which may come back."""
     made = snapshot(rotting.log, rotting.log_id)
-    assert rotting.log.confirm_snapshot(rotting.log_id, made.index, made.digest)
-    assert rotting.log.truncate(rotting.log_id, made.index) == made.index + 1
+    assert rotting.log.snapshots.confirm(rotting.log_id, made.index, made.digest)
+    assert rotting.log.snapshots.truncate(rotting.log_id, made.index) == made.index + 1
     folder = rotting.settings.directory / "snapshots"
     if is_away:
         folder.rename(folder.with_name("away"))
     else:
         (folder / f"{rotting.log_id}-{made.index}.zst").unlink()
     with pytest.raises(SqlError) as gone:
-        rotting.log.open_snapshot(rotting.log_id, made.index)
+        rotting.log.snapshots.open(rotting.log_id, made.index)
     assert gone.value.key == "snapshot_gone"
-    assert (rotting.log.latest_snapshot(rotting.log_id) is None) != is_away
-    assert (rotting.log.damage(rotting.log_id) is None) == is_away
+    assert (rotting.log.snapshots.latest(rotting.log_id) is None) != is_away
+    assert (rotting.log.reads.damage(rotting.log_id) is None) == is_away
     if is_away:
         folder.with_name("away").rename(folder)
-        rotting.log.open_snapshot(rotting.log_id, made.index).close()
+        rotting.log.snapshots.open(rotting.log_id, made.index).close()
 
 
 def test_files_that_nobody_can_miss_go(rotting: Rotting) -> None:
     """What a crash left: a part, a snapshot older than the confirmed one, one of a database that is gone."""
     made = snapshot(rotting.log, rotting.log_id)
-    assert rotting.log.confirm_snapshot(rotting.log_id, made.index, made.digest)
+    assert rotting.log.snapshots.confirm(rotting.log_id, made.index, made.digest)
     gone = create(rotting.log, "b")
-    rotting.log.drop_database("b", new_request_id(NOW_MS))
-    rotting.log.forget(gone)
+    rotting.log.appends.drop_database("b", new_request_id(NOW_MS))
+    rotting.log.snapshots.forget(gone)
     folder = rotting.settings.directory / "snapshots"
     left = (f"{rotting.log_id}-{made.index + 1}.part", f"{rotting.log_id}-{made.index - 1}.zst", f"{gone}-1.zst", "x")
     for name in left:

@@ -35,7 +35,7 @@ def opened(directory: Path) -> EmbeddedLog:
 def append(log: EmbeddedLog, count: int) -> None:
     """Append to log 1."""
     for _ in range(count):
-        log.append(1, Draft(new_request_id(NOW_MS), (LoggedStatement(split("fafao u;")),)))
+        log.appends.append(1, Draft(new_request_id(NOW_MS), (LoggedStatement(split("fafao u;")),)))
 
 
 def test_an_entry_of_the_release_before_keeps_its_bytes() -> None:
@@ -82,7 +82,7 @@ def test_a_log_knows_how_far_its_older_entries_go(tmp_path: Path, counts: tuple[
     """Those of 2.0.0, of 2.1.0, and of one after the other."""
     with earlier_rules():
         log = opened(tmp_path)
-        log.create_database("t", new_request_id(NOW_MS))
+        log.appends.create_database("t", new_request_id(NOW_MS))
         log.close()
     for rules, count in enumerate(counts):
         with earlier_rules(rules):
@@ -91,22 +91,22 @@ def test_a_log_knows_how_far_its_older_entries_go(tmp_path: Path, counts: tuple[
             log.close()
     for _ in range(2):
         log = opened(tmp_path)
-        assert log.older_upto(1) == 5 and log.older_upto(0) == 0
+        assert log.reads.older_upto(1) == 5 and log.reads.older_upto(0) == 0
         append(log, 3)
-        assert log.older_upto(1) == 5
+        assert log.reads.older_upto(1) == 5
         log.close()
 
 
 def test_a_journal_of_an_earlier_release_is_taken_over_and_of_a_later_one_refused(tmp_path: Path) -> None:
     """The format's number is all that a release looks at first: with another in it, 2.0.0 and 2.1.0 touch nothing."""
     log = opened(tmp_path)
-    log.create_database("t", new_request_id(NOW_MS))
+    log.appends.create_database("t", new_request_id(NOW_MS))
     append(log, 2)
     log.close()
     for earlier in (b"1", b"2"):
         _set_format(tmp_path, earlier)
         log = opened(tmp_path)
-        assert log.head(1).index == 2
+        assert log.reads.head(1).index == 2
         log.close()
         with closing(sqlite3.connect(tmp_path / JOURNAL_FILE)) as connection:
             assert connection.execute("SELECT value FROM meta WHERE key = 'format'").fetchall() == [(b"3",)]
@@ -121,7 +121,7 @@ def test_a_journal_of_an_earlier_release_is_taken_over_and_of_a_later_one_refuse
 def test_a_journal_whose_tables_a_later_release_changed_is_that_release_s_and_not_damaged(tmp_path: Path) -> None:
     """What tables it has is that release's own: those of this one are not looked for, nor made."""
     log = opened(tmp_path)
-    log.create_database("t", new_request_id(NOW_MS))
+    log.appends.create_database("t", new_request_id(NOW_MS))
     log.close()
     with closing(sqlite3.connect(tmp_path / JOURNAL_FILE)) as connection, connection:
         connection.executescript(

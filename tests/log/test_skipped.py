@@ -24,22 +24,22 @@ def opened(directory: Path) -> EmbeddedLog:
 
 def test_a_skip_is_told_with_the_entry_from_memory_and_from_the_disk(tmp_path: Path) -> None:
     log = opened(tmp_path)
-    log.create_database("t", new_request_id(NOW_MS))
+    log.appends.create_database("t", new_request_id(NOW_MS))
     for _ in range(5):
-        log.append(1, Draft(new_request_id(NOW_MS), (LoggedStatement(split("fafao u;")),)))
-    before = log.read(1, 0, _ALL_BYTES)
-    log.skip(1, 3)
+        log.appends.append(1, Draft(new_request_id(NOW_MS), (LoggedStatement(split("fafao u;")),)))
+    before = log.reads.read(1, 0, _ALL_BYTES)
+    log.appends.skip(1, 3)
     for _ in range(2):
         for after in range(3):
-            chunk = log.read(1, after, _ALL_BYTES)
+            chunk = log.reads.read(1, after, _ALL_BYTES)
             skips = [index for index, told in enumerate(chunk.entries, after + 1) if is_skipped(told)]
             assert skips == [3]
             assert tuple(map(own_bytes, chunk.entries)) == before.entries[after:]
-        assert not any(map(is_skipped, log.read(1, 3, _ALL_BYTES).entries))
+        assert not any(map(is_skipped, log.reads.read(1, 3, _ALL_BYTES).entries))
         hashed = before.chain_before
-        for told in log.read(1, 0, _ALL_BYTES).entries:
+        for told in log.reads.read(1, 0, _ALL_BYTES).entries:
             hashed = chain(hashed, Work.of(told).encoded)
-        assert hashed == log.head(1).chain
+        assert hashed == log.reads.head(1).chain
         log.close()
         log = opened(tmp_path)
     log.close()
@@ -48,10 +48,10 @@ def test_a_skip_is_told_with_the_entry_from_memory_and_from_the_disk(tmp_path: P
 def test_the_mark_cannot_be_left_out(tmp_path: Path) -> None:
     """What takes marked bytes for an entry's finds out."""
     log = opened(tmp_path)
-    log.create_database("t", new_request_id(NOW_MS))
-    log.append(1, Draft(new_request_id(NOW_MS), ()))
-    log.skip(1, 1)
-    (told,) = log.read(1, 0, _ALL_BYTES).entries
+    log.appends.create_database("t", new_request_id(NOW_MS))
+    log.appends.append(1, Draft(new_request_id(NOW_MS), ()))
+    log.appends.skip(1, 1)
+    (told,) = log.reads.read(1, 0, _ALL_BYTES).entries
     log.close()
     with pytest.raises(EntryDamagedError):
         Entry.decode(told)

@@ -93,5 +93,5 @@ def new_host(tmp_path: Path) -> Iterator[Coordinator]:
 @pytest.fixture
 def host(new_host: Coordinator) -> Coordinator:
     """A host of two masters' log with one database, log 1."""
-    new_host.state.log.create_database("t", new_request_id(NOW_MS))
+    new_host.state.log.appends.create_database("t", new_request_id(NOW_MS))
     return new_host

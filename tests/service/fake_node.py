@@ -14,8 +14,8 @@ from dirk_gevent.coordinator.coordinator import Coordinator
 from dirk_gevent.coordinator.send_window import SendWindow
 from dirk_gevent.engine.build import build_fingerprint
 from dirk_gevent.engine.results import Outcome
-from dirk_gevent.log.contract import SnapshotInfo
 from dirk_gevent.log.entry import Draft, Entry, LoggedStatement, new_request_id
+from dirk_gevent.log.records import SnapshotInfo
 from dirk_gevent.log.skipped import own_bytes
 from dirk_gevent.loop.frame_socket import FrameSocket
 from dirk_gevent.replication import frame_types
@@ -71,7 +71,7 @@ class FakeNode:
     def ack(self, log_id: int, index: int, digest: bytes = b"d", tables: tuple[str, ...] = ("u",)) -> None:
         """Tell how one entry ended, as soon as it was sent."""
         self._wait_for(log_id, index)
-        encoded = own_bytes(self.host.state.log.read(log_id, index - 1, 1).entries[0])
+        encoded = own_bytes(self.host.state.log.reads.read(log_id, index - 1, 1).entries[0])
         request_id = Entry.decode(encoded).request_id
         outcome = Outcome(index, "", "", {}, 1, tables, "insert", "u", request_id, digest)
         self.frames.send(Acks(log_id, index, index, self._chain(log_id, index), [outcome]).encode())
@@ -94,7 +94,7 @@ class FakeNode:
         return self._windows()[log_id]
 
     def _chain(self, log_id: int, index: int) -> bytes:
-        return self.host.state.log.chain_at(log_id, index) or b""
+        return self.host.state.log.reads.chain_at(log_id, index) or b""
 
     def _wait_for(self, log_id: int, index: int) -> None:
         until(lambda: log_id in self._windows() and self._window(log_id).sent >= index)
@@ -119,7 +119,7 @@ def until(condition: Callable[[], object]) -> None:
 def append(host: Coordinator, count: int = 1) -> None:
     """Append to log 1."""
     for _ in range(count):
-        host.state.log.append(1, Draft(new_request_id(NOW_MS), (LoggedStatement(split("fafao u;")),)))
+        host.state.log.appends.append(1, Draft(new_request_id(NOW_MS), (LoggedStatement(split("fafao u;")),)))
 
 
 def upload(node: FakeNode, info: SnapshotInfo) -> None:
@@ -130,7 +130,7 @@ def upload(node: FakeNode, info: SnapshotInfo) -> None:
 
 def snapshot_at_head(host: Coordinator, log_id: int) -> SnapshotInfo:
     """What a node would say of a snapshot of the newest state."""
-    head = host.state.log.head(log_id)
+    head = host.state.log.reads.head(log_id)
     return SnapshotInfo(log_id, head.index, head.chain, b"content")
 
 

@@ -146,13 +146,13 @@ class SmallCluster:
 
     def log_of(self, name: str) -> int | None:
         """The log of the database that has the name at the log's head."""
-        info = self.log.find(name)
+        info = self.log.reads.find(name)
         return info.log_id if info is not None else None
 
     def append(self, log_id: int, text: str) -> int:
         """Append a write that no node has yet; its index."""
         draft = Draft(new_request_id(int(time.time() * 1000)), (LoggedStatement(split(text)),))
-        return self.log.append(log_id, draft).entry.index
+        return self.log.appends.append(log_id, draft).entry.index
 
     def change(self, verb: str, name: str) -> int:
         """CREATE or DROP a database as the proxy does; the entry's index. Whether a master has it is not waited for."""
@@ -168,7 +168,7 @@ class SmallCluster:
         node = self.nodes[name]
         if node.applied(log_id) < 0:
             return
-        chunk = self.log.read(log_id, node.applied(log_id), _ALL_BYTES)
+        chunk = self.log.reads.read(log_id, node.applied(log_id), _ALL_BYTES)
         for encoded in chunk.entries:
             entry = Entry.decode(encoded)
             if upto is not None and entry.index > upto:

@@ -51,7 +51,7 @@ def copied(host: Coordinator) -> Iterator[Coordinator]:
 
 def standing(host: Coordinator) -> dict[int, Standing]:
     """A node that has the log's own history."""
-    chain = host.state.log.chain_at(1, 1)
+    chain = host.state.log.reads.chain_at(1, 1)
     assert chain is not None
     return {1: Standing(1, chain, 1)}
 
@@ -161,7 +161,7 @@ def test_a_copied_log_counts_once_the_disk_takes_it(
             FakeNode(copied, "m2", standing(copied))
     assert copied.state.log.is_copy and copied.operations.evidence.is_open and blocking(copied).key == "log_copied"
     assert "m2" not in copied.state.links and not copied.state.cluster.nodes["m2"].is_connected
-    until(lambda: not copied.state.log.is_in_doubt)
+    until(lambda: not copied.state.log.appends.is_in_doubt)
     made.append(FakeNode(copied, "m2", standing(copied)))
     copied.state.blocks.check(1)
     assert not copied.state.log.is_copy
@@ -180,7 +180,7 @@ def test_what_failed_half_way_is_done_when_it_is_said_again(host: Coordinator, m
         with pytest.raises(SqlError, match="log_unavailable"):
             host.operations.evidence.accept()
     assert len(host.state.registry.having(Status.UNDECIDED)) == 2
-    until(lambda: not host.state.log.is_in_doubt)
+    until(lambda: not host.state.log.appends.is_in_doubt)
     host.operations.evidence.accept()
     for log_id in (0, 1):
         host.state.blocks.check(log_id)
@@ -207,7 +207,7 @@ def test_two_that_accept_at_once_do_not_undo_each_other(copied: Coordinator, mon
     gate.open.set()
     gevent.joinall(both, timeout=GATE_SECONDS)
     assert "log_unavailable" in told
-    until(lambda: not copied.state.log.is_in_doubt)
+    until(lambda: not copied.state.log.appends.is_in_doubt)
     if copied.state.log.is_copy:
         copied.operations.evidence.accept()
     node = FakeNode(copied, "m2", standing(copied))

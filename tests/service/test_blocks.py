@@ -61,7 +61,7 @@ def test_a_new_log_is_written_to_once_those_that_followed_another_come_without_i
     for node in ("m1", "m2"):
         with pytest.raises(AssertionError):
             FakeNode(host, node, {0: Standing(3, b"\x05" * 16, 3)}, genesis=b"\x09" * 16)
-    nothing = {0: Standing(0, host.state.log.chain_at(0, 0) or b"", 0)}
+    nothing = {0: Standing(0, host.state.log.reads.chain_at(0, 0) or b"", 0)}
     for node, standings in (("m1", nothing), ("m2", None)):
         assert is_blocked(host, 0), f"{node} still has another history"
         came = FakeNode(host, node, standings)

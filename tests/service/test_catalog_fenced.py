@@ -9,8 +9,8 @@ import pytest
 
 from dirk_gevent.base.logger import logger
 from dirk_gevent.engine.engine import Engine
-from dirk_gevent.log.contract import chain_through
 from dirk_gevent.log.entry import NO_CHAIN
+from dirk_gevent.log.records import chain_through
 from dirk_gevent.node.follower import Follower
 from dirk_gevent.node.progress import Progress
 from dirk_gevent.node.queue_items import Batch, Fence

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from dirk_gevent.coordinator.coordinator import Coordinator
-from dirk_gevent.log.contract import Chunk, Damage
 from dirk_gevent.log.entry import Draft, LoggedStatement, new_request_id
+from dirk_gevent.log.records import Chunk, Damage
 from dirk_gevent.replication.frame_types import Standing
 from parser.errors import SqlError
 from parser.normalize.shape import split
@@ -18,11 +18,12 @@ from tests.service.fake_node import NOW_MS, FakeNode, append
 @pytest.fixture
 def other(host: Coordinator) -> Iterator[int]:
     """A second database; both have entries."""
-    change = host.state.log.create_database("b", new_request_id(NOW_MS)).change
+    change = host.state.log.appends.create_database("b", new_request_id(NOW_MS)).change
     assert change is not None
     append(host, 3)
     for _ in range(3):
-        host.state.log.append(change.log_id, Draft(new_request_id(NOW_MS), (LoggedStatement(split("fafao u;")),)))
+        draft = Draft(new_request_id(NOW_MS), (LoggedStatement(split("fafao u;")),))
+        host.state.log.appends.append(change.log_id, draft)
     return change.log_id
 
 
@@ -33,14 +34,14 @@ def unreadable(*_: object) -> SqlError:
 def test_a_hash_that_cannot_be_read_keeps_no_node_away(
     host: Coordinator, other: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    chain_at = host.state.log.chain_at
+    chain_at = host.state.log.reads.chain_at
 
     def broken(log_id: int, index: int) -> bytes | None:
         if log_id == 1:
             raise unreadable()
         return chain_at(log_id, index)
 
-    monkeypatch.setattr(host.state.log, "chain_at", broken)
+    monkeypatch.setattr(host.state.log.reads, "chain_at", broken)
     chain = chain_at(other, 1)
     assert chain is not None
     node = FakeNode(host, "m1", {1: Standing(1, chain, 1), other: Standing(1, chain, 1)})
@@ -54,7 +55,7 @@ def test_a_log_that_cannot_be_read_holds_up_no_other(
 ) -> None:
     """It is tried again; what the others are sent does not wait for that."""
     tries: list[int] = []
-    read = host.state.log.read
+    read = host.state.log.reads.read
 
     def broken(log_id: int, after: int, max_bytes: int) -> Chunk:
         if log_id == 1:
@@ -62,7 +63,7 @@ def test_a_log_that_cannot_be_read_holds_up_no_other(
             raise unreadable()
         return read(log_id, after, max_bytes)
 
-    monkeypatch.setattr(host.state.log, "read", broken)
+    monkeypatch.setattr(host.state.log.reads, "read", broken)
     monkeypatch.setattr("dirk_gevent.coordinator.log_sender._READ_AGAIN_SECONDS", 2.0)
     node = FakeNode(host, "m1")
     while node.next("entries")["log"] != other:
@@ -80,7 +81,7 @@ def test_damage_that_cannot_be_mended_now_leaves_other_logs_to_heal(
         looked.append(log_id)
         raise unreadable()
 
-    monkeypatch.setattr(host.state.log, "damage", lambda log_id: Damage(1, 1, "it rotted") if log_id else None)
+    monkeypatch.setattr(host.state.log.reads, "damage", lambda log_id: Damage(1, 1, "it rotted") if log_id else None)
     monkeypatch.setattr(host.integrity, "_heal", heal)
     host.integrity.look()
     assert looked == [1, other]

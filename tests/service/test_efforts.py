@@ -109,7 +109,7 @@ def test_databases_are_made_when_a_master_has_made_them(host: Coordinator, conne
     assert told.value.sqlstate == "08007"
     object.__setattr__(host.state.config.limits, "wait_ms", 5000)
     making = gevent.spawn(host.operations.appends.create_database, "third", new_request_id(NOW_MS), False)
-    until(lambda: host.state.log.find("third") is not None)
+    until(lambda: host.state.log.reads.find("third") is not None)
     node.reach(0, host.state.head_index(0))
     assert making.get(timeout=5).change.name == "third"
 

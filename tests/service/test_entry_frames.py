@@ -7,7 +7,7 @@ from dataclasses import replace
 from gevent import socket
 
 from dirk_gevent.coordinator.entry_frames import EntryFrames
-from dirk_gevent.log.contract import Chunk
+from dirk_gevent.log.records import Chunk
 from dirk_gevent.loop.frame_socket import FrameSocket
 from dirk_gevent.protocol.frames import split_entries
 

@@ -51,7 +51,7 @@ class Opened:
 
     def right(self, index: int, heard: int = 0) -> Standing:
         """A node that has the log's own history."""
-        chain = self.log.chain_at(1, index)
+        chain = self.log.reads.chain_at(1, index)
         assert chain is not None
         return Standing(index, chain, heard)
 
@@ -152,7 +152,7 @@ def test_what_speaks_against_another_log_is_over(opened: Opened) -> None:
 
 def test_what_a_dropped_database_s_log_lacked_is_over(opened: Opened) -> None:
     opened.node("m1", Standing(5, OTHER, 5), opened.first).end()
-    opened.log.drop_database("t", new_request_id(NOW_MS))
+    opened.log.appends.drop_database("t", new_request_id(NOW_MS))
     opened.restart()
     assert not opened.found()
 
@@ -210,9 +210,9 @@ def test_a_snapshot_says_in_which_epoch_it_is_sent(opened: Opened) -> None:
     """It may lead to an index that none of the node's epochs had."""
     append(opened.host, 2)
     info = snapshot_at_head(opened.host, 1)
-    opened.log.store_snapshot(info, [b"state"])
-    assert opened.log.confirm_snapshot(1, info.index, info.digest)
-    opened.log.truncate(1, info.index)
+    opened.log.snapshots.store(info, [b"state"])
+    assert opened.log.snapshots.confirm(1, info.index, info.digest)
+    opened.log.snapshots.truncate(1, info.index)
     node = FakeNode(opened.host, "m1")
     while (frame := node.next("snapshot"))["log"] != 1:
         continue

@@ -15,8 +15,8 @@ from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.errors.faults import StorageFault
 from dirk_gevent.engine.position import NodeState
 from dirk_gevent.engine.results import Outcome
-from dirk_gevent.log.contract import chain_through
 from dirk_gevent.log.entry import NO_CHAIN, chain
+from dirk_gevent.log.records import chain_through
 from dirk_gevent.loop.threads import NativeThreads
 from dirk_gevent.node.apply_queue import Lane
 from dirk_gevent.node.follower import Follower

@@ -8,8 +8,8 @@ from dirk_gevent.base.logger import logger
 from dirk_gevent.coordinator.coordinator import Coordinator
 from dirk_gevent.coordinator.divergence.registry import Cause, Status
 from dirk_gevent.coordinator.node_link import NodeLink
-from dirk_gevent.log.contract import SnapshotInfo
 from dirk_gevent.log.entry import Draft, LoggedStatement, new_request_id
+from dirk_gevent.log.records import SnapshotInfo
 from dirk_gevent.protocol.frames import split_entries
 from dirk_gevent.replication.frame_types import Standing
 from parser.errors import SqlError
@@ -19,9 +19,9 @@ from tests.service.fake_node import NOW_MS, Connect, FakeNode, append, blocking,
 
 def test_snapshots_of_two_databases_do_not_mix_on_their_way(host: Coordinator, connect: Connect) -> None:
     """A node sends both at once, piece by piece: each file holds its own pieces."""
-    host.state.log.create_database("other", new_request_id(NOW_MS))
+    host.state.log.appends.create_database("other", new_request_id(NOW_MS))
     append(host)
-    host.state.log.append(2, Draft(new_request_id(NOW_MS), (LoggedStatement(split("fafao u;")),)))
+    host.state.log.appends.append(2, Draft(new_request_id(NOW_MS), (LoggedStatement(split("fafao u;")),)))
     node = connect("m1")
     for log_id in (1, 2):
         until(lambda log_id=log_id: host.operations.rounds.begin(log_id) is not None)  # type: ignore[misc]
@@ -31,9 +31,9 @@ def test_snapshots_of_two_databases_do_not_mix_on_their_way(host: Coordinator, c
             node.frames.send({"t": "chunk", "log": log_id}, piece * log_id)
     for log_id in (1, 2):
         node.frames.send({"t": "upload_end", "log": log_id})
-    until(lambda: host.state.log.snapshots(1) and host.state.log.snapshots(2))
+    until(lambda: host.state.log.snapshots.all(1) and host.state.log.snapshots.all(2))
     for log_id, whole in ((1, b"ab"), (2, b"aabb")):
-        reader = host.state.log.open_snapshot(log_id, 1)
+        reader = host.state.log.snapshots.open(log_id, 1)
         assert reader.read(100) == whole
         reader.close()
 
@@ -100,7 +100,7 @@ def test_a_node_fenced_while_it_is_away_hears_of_it_when_it_is_back(host: Coordi
     """The chain of hashes cannot tell that its content is wrong: the host remembers."""
     append(host, 2)
     host.operations.fences.fence("m1", 1, 2)
-    chain = host.state.log.chain_at(1, 2)
+    chain = host.state.log.reads.chain_at(1, 2)
     assert chain is not None
     connect("m1", {1: Standing(2, chain, 2)}).next("fence")
 
@@ -112,7 +112,7 @@ def test_outcomes_lost_with_a_connection_are_told_again(host: Coordinator, conne
     node.ack(1, 1)
     until(lambda: host.state.outcomes.of(1).released == 1)
     node.end()
-    chain = host.state.log.chain_at(1, 3)
+    chain = host.state.log.reads.chain_at(1, 3)
     assert chain is not None
     again = connect("m1", {1: Standing(3, chain, 3)})
     frame = again.next("entries")
@@ -128,7 +128,7 @@ def test_a_node_is_sent_no_more_bytes_than_it_can_hold(
     monkeypatch.setattr("dirk_gevent.coordinator.send_window.WINDOW_BYTES", 3_000_000)
     large = LoggedStatement(split(f"fafao u rehefa n = '{'x' * 1_000_000}';"))
     for _ in range(8):
-        host.state.log.append(1, Draft(new_request_id(NOW_MS), (large,)))
+        host.state.log.appends.append(1, Draft(new_request_id(NOW_MS), (large,)))
     node = connect("m1")
     link: NodeLink = host.state.links["m1"]
     last = 0
@@ -158,7 +158,7 @@ def test_a_second_masters_digest_that_differs_names_the_author_too(
     author.frames.send({"t": "upload_end", "log": 1})
     until(lambda: found)
     assert found == [{"m1": b"content", "m2": b"another"}]
-    assert not host.state.log.snapshots(1)
+    assert not host.state.log.snapshots.all(1)
 
 
 def test_no_snapshot_is_begun_that_nobody_could_confirm(
@@ -186,7 +186,7 @@ def test_a_fence_outlives_the_host(host: Coordinator, connect: Connect) -> None:
     try:
         assert again.state.cluster.live_masters(1) == [] and again.state.is_shut_out("m1", 1)
         assert again.state.registry.all() == [found]
-        chain = again.state.log.chain_at(1, 2)
+        chain = again.state.log.reads.chain_at(1, 2)
         assert chain is not None
         node = FakeNode(again, "m1", {1: Standing(2, chain, 2)})
         node.next("fence")

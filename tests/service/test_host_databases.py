@@ -51,7 +51,7 @@ def test_a_copied_log_waits_for_every_master(host: Coordinator) -> None:
     try:
         assert blocking(again).key == "log_copied" and blocking(again).params["missing"] == "m1, m2"
         for node, left in (("m1", "m2"), ("m2", None)):
-            chain = again.state.log.chain_at(1, 1)
+            chain = again.state.log.reads.chain_at(1, 1)
             assert chain is not None
             made.append(FakeNode(again, node, {1: Standing(1, chain, 1)}))
             if left is not None:
@@ -68,7 +68,7 @@ def test_a_copied_log_that_lacks_entries_is_for_a_person(host: Coordinator) -> N
     append(host, 2)
     host.state.log.is_copy = True  # type: ignore[misc]
     again = Coordinator(host.state.config, host.state.log, logger("test"))
-    chain = again.state.log.chain_at(1, 2)
+    chain = again.state.log.reads.chain_at(1, 2)
     assert chain is not None
     node = FakeNode(again, "m1", {1: Standing(2, chain, 9)})
     try:
@@ -113,7 +113,7 @@ def test_a_round_ends_at_once_when_its_author_can_give_nothing(host: Coordinator
     with gevent.Timeout(5):
         current.ended.wait()
     assert host.operations.rounds.running(1) is None
-    assert not host.operations.rounds._is_worthwhile(1, host.state.log.size(1))
+    assert not host.operations.rounds._is_worthwhile(1, host.state.log.reads.size(1))
 
 
 def test_a_journal_that_is_opened_again_ends_a_round_without_a_traceback(
@@ -131,7 +131,7 @@ def test_a_journal_that_is_opened_again_ends_a_round_without_a_traceback(
     def reopening(*_: object) -> bool:
         raise SqlError("log_unavailable", reason="the journal is not open")
 
-    monkeypatch.setattr(host.state.log, "confirm_snapshot", reopening)
+    monkeypatch.setattr(host.state.log.snapshots, "confirm", reopening)
     upload(node, snapshot_at_head(host, 1))
     node.frames.send({"t": "upload_end", "log": 1})
     with gevent.Timeout(5):
@@ -221,7 +221,7 @@ def test_a_new_log_denies_no_database_before_a_node_has_come(
 def test_a_log_that_begins_where_a_node_has_another_one_shuts_that_out(host: Coordinator, connect: Connect) -> None:
     """The history that the node came with had a database in the same place: its entries are not the log's."""
     node = connect("m1", {2: Standing(10, b"\x05" * 16, 10)})
-    host.state.log.create_database("b", new_request_id(NOW_MS))
+    host.state.log.appends.create_database("b", new_request_id(NOW_MS))
     while (frame := node.next("entries", "fence"))["log"] != 2:
         pass
     assert frame["t"] == "fence"

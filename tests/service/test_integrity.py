@@ -16,9 +16,9 @@ from dirk_gevent.coordinator.admin.replay import LogSource
 from dirk_gevent.coordinator.coordinator import Coordinator
 from dirk_gevent.coordinator.divergence.registry import Cause, Status
 from dirk_gevent.coordinator.server_rows import server_rows
-from dirk_gevent.log.contract import LogDamagedError
 from dirk_gevent.log.embedded.embedded_log import EmbeddedLog
 from dirk_gevent.log.embedded.journal_file import position
+from dirk_gevent.log.records import LogDamagedError
 from dirk_gevent.messages.error_text import sentence
 from dirk_gevent.replication.frame_types import Standing
 from tests.service.fake_node import NOW_MS, FakeNode, append, blocking, snapshot_at_head, until, upload
@@ -43,7 +43,7 @@ def rotten(host: Coordinator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rotte
     monkeypatch.setattr("dirk_gevent.coordinator.divergence.log_integrity._ALONE_SECONDS", 0.2)
     monkeypatch.setattr("dirk_gevent.coordinator.divergence.log_integrity._RETRY_SECONDS", 0.1)
     append(host, HEAD)
-    chains = {index: host.state.log.chain_at(1, index) or b"" for index in range(HEAD + 1)}
+    chains = {index: host.state.log.reads.chain_at(1, index) or b"" for index in range(HEAD + 1)}
     host.stop()
     host.state.log.close()
     path = host.state.config.log.directory / "journal.sqlite"
@@ -145,8 +145,8 @@ def test_it_heals_from_the_only_master_that_is_past_it(rotten: Rotten, come: Cal
     heal(rotten, level)
     seeded = of_log(behind, "snapshot")
     assert seeded["index"] == HEAD
-    until(lambda: rotten.host.state.log.damage(1) is None)
-    assert rotten.host.state.log.oldest(1) == HEAD + 1
+    until(lambda: rotten.host.state.log.reads.damage(1) is None)
+    assert rotten.host.state.log.reads.oldest(1) == HEAD + 1
     until(lambda: rotten.host.state.registry.all()[-1].status is Status.HEALED)
     assert not rotten.host.state.cluster.nodes["m2"].databases.fenced
 

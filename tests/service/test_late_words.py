@@ -280,7 +280,7 @@ class Liar:
     def come(self) -> None:
         """The node's connection is made anew."""
         self.node.end()
-        chain_here = self.host.state.log.chain_at(1, self.honest)
+        chain_here = self.host.state.log.reads.chain_at(1, self.honest)
         standings = {1: Standing(self.honest, chain_here, self.honest)} if chain_here and self.honest else None
         self.node = self.connect("m1", standings)
 
@@ -296,7 +296,7 @@ class Liar:
         window = self.node._window(1)
         head = self.host.state.head_index(1)
         index = self.chance.randint(1, head + 2)
-        ours = self.host.state.log.chain_at(1, index) or bytes(16)
+        ours = self.host.state.log.reads.chain_at(1, index) or bytes(16)
         foreign = Outcome(index, "", "", {}, 1, ("u",), "insert", "u", "another", b"false")
         words: list[dict[str, Any]] = [
             Acks(1, index, index, self.chance.randbytes(16), [foreign]).encode(),
@@ -360,7 +360,7 @@ def test_a_writer_is_not_told_how_another_entry_ended(host: Coordinator, connect
     until(lambda: host.state.head_index(1) == 1)
     host.reports.outcomes_came("m1", 1, [Outcome(1, "", "", {}, 1, ("u",), "insert", "u", "another", b"d")])
     assert writing.get(timeout=5) == "08007"
-    assert Entry.decode(host.state.log.read(1, 0, 1).entries[0]).request_id == draft.request_id
+    assert Entry.decode(host.state.log.reads.read(1, 0, 1).entries[0]).request_id == draft.request_id
 
 
 def _refusal(host: Coordinator, draft: Draft) -> str:

@@ -21,7 +21,7 @@ from dirk_gevent.coordinator.node_view import NodeState
 from dirk_gevent.coordinator.routing import ReadRouter
 from dirk_gevent.coordinator.server_rows import server_rows
 from dirk_gevent.coordinator.write_blocks import WriteBlocks
-from dirk_gevent.log.contract import DatabaseInfo
+from dirk_gevent.log.records import DatabaseInfo
 from dirk_gevent.protocol import answer_bytes
 from dirk_gevent.proxy.node_peer import NodePeer
 from dirk_gevent.proxy.node_reads import NODE_WAIT_MS, NodeRead, NodeReads
@@ -139,10 +139,10 @@ def test_a_node_that_stands_still_or_lags_comes_after_one_that_does_not(cluster:
 
 def shown_states(cluster: Cluster) -> list[str]:
     """The state of the database on each node, as SHOW SERVERS has it."""
-    log = SimpleNamespace(
+    reads = SimpleNamespace(
         databases=lambda: [DatabaseInfo("t", LOG_ID, 0)], heads=lambda: {LOG_ID: SimpleNamespace(index=7)}
     )
-    state: Any = SimpleNamespace(cluster=cluster, log=log, blocks=WriteBlocks())
+    state: Any = SimpleNamespace(cluster=cluster, log=SimpleNamespace(reads=reads), blocks=WriteBlocks())
     return [row.state for row in server_rows(state) if row.database == "t"]
 
 

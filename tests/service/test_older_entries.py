@@ -47,7 +47,7 @@ def host(tmp_path: Path) -> Iterator[Coordinator]:
     found = loader.load(path)
     with earlier_rules():
         log = EmbeddedLog(found.log, clock=lambda: NOW_MS)
-        log.create_database("t", new_request_id(NOW_MS))
+        log.appends.create_database("t", new_request_id(NOW_MS))
         before = Coordinator(found, log, logger("test"))
         append(before, OLDER // 2)
         before.stop()
@@ -69,9 +69,9 @@ def host(tmp_path: Path) -> Iterator[Coordinator]:
 
 def at(host: Coordinator, connect: Connect, node: str, index: int) -> FakeNode:
     """A node that stands at an index of log 1."""
-    chain = host.state.log.chain_at(1, index)
+    chain = host.state.log.reads.chain_at(1, index)
     assert chain is not None
-    system = host.state.log.chain_at(0, 1)
+    system = host.state.log.reads.chain_at(0, 1)
     assert system is not None
     return connect(node, {0: Standing(1, system, 1), 1: Standing(index, chain, index)})
 
@@ -103,7 +103,7 @@ def give_snapshot(host: Coordinator, node: FakeNode) -> None:
 
 def check_seeded(host: Coordinator, node: FakeNode) -> None:
     """The node is given a snapshot that lies past all older entries, and no entry before it."""
-    until(lambda: any(one.confirmed for one in host.state.log.snapshots(1)))
+    until(lambda: any(one.confirmed for one in host.state.log.snapshots.all(1)))
     host.older.consider(host.operations.rounds)
     assert node.next("snapshot", "entries")["t"] == "snapshot"
 
@@ -172,10 +172,10 @@ def test_a_snapshot_of_two_that_are_past_has_both_words(host: Coordinator, conne
         node.ack(1, HEAD)
     until(lambda: all(host.state.cluster.nodes[name].applied_index(1) == HEAD for name in ("m1", "m2")))
     give_snapshot(host, first)
-    until(lambda: host.state.log.snapshots(1))
-    assert not host.state.log.snapshots(1)[0].confirmed
+    until(lambda: host.state.log.snapshots.all(1))
+    assert not host.state.log.snapshots.all(1)[0].confirmed
     second.reply(1, HEAD, snapshot_at_head(host, 1).digest)
-    until(lambda: host.state.log.snapshots(1)[0].confirmed)
+    until(lambda: host.state.log.snapshots.all(1)[0].confirmed)
 
 
 def test_a_replay_by_other_rules_judges_nobody(

@@ -20,7 +20,7 @@ _CAUSES = [(Cause.CONTENT, Status.FENCED), (Cause.OUTCOME, Status.UNDECIDED), (C
 def at_end(host: Coordinator) -> dict[int, Standing]:
     """Where a node stands that has applied the two entries of log 1."""
     append(host, 2)
-    chain = host.state.log.chain_at(1, 2)
+    chain = host.state.log.reads.chain_at(1, 2)
     assert chain is not None
     return {1: Standing(2, chain, 2)}
 

@@ -9,8 +9,8 @@ from typing import Any
 import gevent
 import pytest
 
-from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.read.long_reads import RelationStream
+from dirk_gevent.engine.read.reads import Reads
 from dirk_gevent.server.session import Session
 from dirk_gevent.server.statement_cache import HUB_CHARACTERS
 from parser.normalize.shape import split
@@ -106,7 +106,7 @@ def test_a_list_that_comes_anew_is_not_shown(node: Node, session: Session) -> No
 
 @pytest.mark.parametrize(
     ("cls", "method", "after"),
-    [(Database, "stream", False), (RelationStream, "fetch", False), (RelationStream, "fetch", True)],
+    [(Reads, "stream", False), (RelationStream, "fetch", False), (RelationStream, "fetch", True)],
 )
 def test_a_long_read_is_not_of_a_state_that_went_meanwhile(
     session: Session, node: Node, aside: Callable[..., None], cls: type, method: str, after: bool
@@ -146,7 +146,7 @@ def test_a_read_that_counts_for_nothing_holds_nothing(
 def test_nobody_is_told_that_there_was_no_commit_by_a_state_that_went(
     node: Node, session: Session, aside: Callable[..., None]
 ) -> None:
-    aside(Database, "recorded")
+    aside(Reads, "recorded")
     assert node.failure(session, b'/*dirk {"outcome":"abc"}*/COMMIT') == "being_seeded"
 
 
@@ -180,7 +180,7 @@ def test_a_transaction_without_a_database_needs_none(tmp_path: Path, is_new: boo
 
 @pytest.mark.parametrize(
     ("cls", "method", "after"),
-    [(Database, "stream", False), (RelationStream, "fetch", False), (RelationStream, "fetch", True)],
+    [(Reads, "stream", False), (RelationStream, "fetch", False), (RelationStream, "fetch", True)],
 )
 def test_a_transaction_s_long_read_is_not_of_a_state_that_went_meanwhile(
     session: Session, node: Node, aside: Callable[..., None], cls: type, method: str, after: bool

@@ -51,7 +51,7 @@ def reconnect_seconds(looked_after: None, monkeypatch: pytest.MonkeyPatch) -> fl
 
 def standing(host: Coordinator, index: int) -> dict[int, Standing]:
     """What a node says that has applied log 1 up to `index`."""
-    chain = host.state.log.chain_at(LOG_ID, index)
+    chain = host.state.log.reads.chain_at(LOG_ID, index)
     assert chain is not None
     return {LOG_ID: Standing(index, chain, index)}
 
@@ -158,7 +158,7 @@ def test_a_snapshot_round_ends_when_a_master_dies_in_it(
         upload(author, snapshot_at_head(host, LOG_ID))
         author.frames.send({"t": "upload_end", "log": LOG_ID})
     ends(current)
-    until(lambda: not host.state.log.snapshots(LOG_ID))
+    until(lambda: not host.state.log.snapshots.all(LOG_ID))
     assert host.operations.rounds.running(LOG_ID) is None
 
 
@@ -213,7 +213,7 @@ def test_a_node_evicted_from_one_database_holds_up_none_of_its_rounds(
     upload(first, snapshot_at_head(host, LOG_ID))
     first.frames.send({"t": "upload_end", "log": LOG_ID})
     ends(current)
-    assert [one.confirmed for one in host.state.log.snapshots(LOG_ID)] == [True]
+    assert [one.confirmed for one in host.state.log.snapshots.all(LOG_ID)] == [True]
 
 
 def test_a_master_evicted_from_one_database_has_no_vote_there(host: Coordinator) -> None:
@@ -233,9 +233,9 @@ def test_a_backup_begins_though_a_snapshot_is_on_its_way(host: Coordinator, conn
         tell(other, 1, b"content")
         until(lambda: current.stored is not None and "m2" in current.digests)
         gevent.sleep(0.2)
-        assert not current.ended.is_set() and not host.state.log.snapshots(LOG_ID)[0].confirmed
+        assert not current.ended.is_set() and not host.state.log.snapshots.all(LOG_ID)[0].confirmed
     ends(current)
-    assert host.state.log.snapshots(LOG_ID)[0].confirmed
+    assert host.state.log.snapshots.all(LOG_ID)[0].confirmed
 
 
 def test_a_question_is_not_lost_behind_the_one_before(host: Coordinator, connect: Connect) -> None:
@@ -262,12 +262,12 @@ def test_a_question_is_not_lost_behind_the_one_before(host: Coordinator, connect
 def test_a_snapshot_that_nobody_confirmed_seeds_nobody_and_goes(host: Coordinator, connect: Connect) -> None:
     """The proxy died between the author's upload and the second master's word: the author may have been edited."""
     append(host)
-    host.state.log.store_snapshot(snapshot_at_head(host, LOG_ID), [b"what somebody put into a file"])
-    assert host.state.log.latest_snapshot(LOG_ID) is None
+    host.state.log.snapshots.store(snapshot_at_head(host, LOG_ID), [b"what somebody put into a file"])
+    assert host.state.log.snapshots.latest(LOG_ID) is None
     again = Coordinator(host.state.config, host.state.log, logger("test"))
     try:
         again.operations.rounds.consider()
-        assert not host.state.log.snapshots(LOG_ID)
+        assert not host.state.log.snapshots.all(LOG_ID)
     finally:
         again.stop()
 
@@ -282,7 +282,7 @@ def test_a_snapshot_that_no_other_can_confirm_is_given_up(host: Coordinator, con
     author.frames.send({"t": "upload_end", "log": LOG_ID})
     tell(author, 1, b"right")
     ends(current)
-    until(lambda: not host.state.log.snapshots(LOG_ID))
+    until(lambda: not host.state.log.snapshots.all(LOG_ID))
 
 
 def test_no_snapshot_is_begun_with_a_master_that_does_not_follow_the_log(host: Coordinator, connect: Connect) -> None:
@@ -304,7 +304,7 @@ def test_what_is_uploaded_for_a_round_that_was_given_up_is_not_kept(host: Coordi
     author.frames.send({"t": "upload_end", "log": LOG_ID})
     tell(author, 1, b"right")
     until(lambda: host.state.cluster.nodes[author.name].progress.digests.get(LOG_ID) == (1, b"right"))
-    assert not host.state.log.snapshots(LOG_ID)
+    assert not host.state.log.snapshots.all(LOG_ID)
 
 
 def answering(node: FakeNode, count: int) -> None:
@@ -394,6 +394,6 @@ def test_the_next_snapshot_is_not_asked_of_a_node_that_hangs(
     assert time.monotonic() - began >= still_seconds
     host.operations.rounds._not_before.clear()
     assert host.operations.rounds._able(LOG_ID) == [other]
-    assert not host.operations.rounds._is_worthwhile(LOG_ID, host.state.log.size(LOG_ID))
+    assert not host.operations.rounds._is_worthwhile(LOG_ID, host.state.log.reads.size(LOG_ID))
     answering(nodes[author], 1)
-    until(lambda: host.operations.rounds._is_worthwhile(LOG_ID, host.state.log.size(LOG_ID)))
+    until(lambda: host.operations.rounds._is_worthwhile(LOG_ID, host.state.log.reads.size(LOG_ID)))

@@ -46,7 +46,7 @@ def host(tmp_path: Path, other_role: str) -> Iterator[Coordinator]:
     path.write_text(json.dumps(written))
     found = loader.load(path)
     log = EmbeddedLog(found.log, clock=lambda: NOW_MS)
-    log.create_database("t", new_request_id(NOW_MS))
+    log.appends.create_database("t", new_request_id(NOW_MS))
     made = Coordinator(found, log, logger("test"))
     append(made, _ENTRIES)
     yield made
@@ -59,7 +59,7 @@ def at(host: Coordinator, connect: Connect, node: str, index: int, states: dict[
     """A node that stands at an index of log 1; `states` are those that its first heartbeat tells."""
     standings = {}
     for log_id, place in ((0, 1), (1, index)):
-        chain = host.state.log.chain_at(log_id, place)
+        chain = host.state.log.reads.chain_at(log_id, place)
         assert chain is not None
         standings[log_id] = Standing(place, chain, place)
     return connect(node, standings, states=states)
@@ -117,7 +117,7 @@ def test_an_outcome_that_was_told_is_not_taken_back(host: Coordinator, connect: 
     with pytest.raises(SkipRefused, match="has told how entry 3"):
         ended()
     host.state.blocks.check(1)
-    assert not any(map(is_skipped, host.state.log.read(1, 0, 1 << 20).entries))
+    assert not any(map(is_skipped, host.state.log.reads.read(1, 0, 1 << 20).entries))
 
 
 @pytest.mark.parametrize("stands", [Halted(2, False, False), Halted(1, False, True)])

@@ -95,7 +95,7 @@ def test_a_longer_history_that_was_kept_aside_is_healed_where_the_log_is(host: C
 
 def test_the_right_log_put_back_ends_it(host: Coordinator) -> None:
     FakeNode(host, "m1", grown(host), epoch=(host.state.log.genesis, LATER)).end()
-    chain = host.state.log.chain_at(1, 2)
+    chain = host.state.log.reads.chain_at(1, 2)
     assert chain is not None
     log = host.state.log
     node = FakeNode(host, "m1", {1: Standing(2, chain, 2)}, epoch=(log.genesis, log.epochs.current))
@@ -121,7 +121,7 @@ def test_a_node_that_heard_of_more_in_a_past_epoch_is_believed(opened_again: Coo
 def test_a_node_that_heard_no_more_follows(opened_again: Coordinator) -> None:
     host = opened_again
     first = next(iter(host.state.log.epochs._heads_after))
-    chain = host.state.log.chain_at(1, 1)
+    chain = host.state.log.reads.chain_at(1, 1)
     assert chain is not None
     node = FakeNode(host, "m1", {1: Standing(1, chain, 1)}, epoch=(host.state.log.genesis, first))
     while (frame := node.next("entries", "refuse", "fence"))["log"] != 1:
@@ -133,7 +133,7 @@ def test_a_node_that_heard_no_more_follows(opened_again: Coordinator) -> None:
 
 def test_another_log_s_epoch_says_nothing(host: Coordinator) -> None:
     append(host)
-    chain = host.state.log.chain_at(1, 1)
+    chain = host.state.log.reads.chain_at(1, 1)
     assert chain is not None
     node = FakeNode(host, "m1", {1: Standing(1, chain, 1)}, epoch=(b"o" * 16, LATER))
     host.state.blocks.check(1)
@@ -156,7 +156,7 @@ def test_accepting_it_does_not_hang_on_who_came_first(opened_again: Coordinator)
     host = opened_again
     append(host, 2)
     first = next(iter(host.state.log.epochs._heads_after))
-    chain = host.state.log.chain_at(1, 1)
+    chain = host.state.log.reads.chain_at(1, 1)
     assert chain is not None
     later = {1: Standing(9, b"\x05" * 16, 9)}
     more = {1: Standing(2, b"\x06" * 16, 3)}

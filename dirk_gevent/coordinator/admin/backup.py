@@ -12,8 +12,8 @@ import gevent
 
 from dirk_gevent.coordinator.admin.replay import LogSource
 from dirk_gevent.coordinator.operation_parts import OperationParts
-from dirk_gevent.log.contract import DatabaseInfo, Head, chain_through
 from dirk_gevent.log.entry import SYSTEM_DATABASE, SYSTEM_LOG_ID
+from dirk_gevent.log.records import DatabaseInfo, Head, chain_through
 from dirk_gevent.loop.frame_socket import FrameSocket
 from dirk_gevent.loop.throttle import Pace
 from dirk_gevent.messages.error_text import sentence
@@ -31,8 +31,8 @@ def stream(parts: OperationParts, frames: FrameSocket, name: object) -> tuple[in
     than was written, then `whole`.
     """
     with parts.rounds.held():
-        infos = [parts.state.find(str(name))] if name is not None else list(parts.state.log.databases())
-        points = [(info, parts.state.log.head(info.log_id)) for info in infos]
+        infos = [parts.state.find(str(name))] if name is not None else list(parts.state.log.reads.databases())
+        points = [(info, parts.state.log.reads.head(info.log_id)) for info in infos]
         described = [
             {"name": info.name, "log": info.log_id, "index": head.index, "chain": head.chain.hex(), "ms": head.time_ms}
             for info, head in points
@@ -60,7 +60,7 @@ def _database(parts: OperationParts, frames: FrameSocket, info: DatabaseInfo, he
         for piece in pieces:
             frames.send({"t": "snapshot", "log": info.log_id, "index": after}, piece)
             pace.worked(len(piece))
-    reached = parts.state.log.chain_at(info.log_id, after) or b""
+    reached = parts.state.log.reads.chain_at(info.log_id, after) or b""
     for entries in source.entries(after, head.index):
         reached = chain_through(reached, entries)
         header = {"t": "entries", "log": info.log_id, "first": after + 1, "count": len(entries), "after": reached.hex()}

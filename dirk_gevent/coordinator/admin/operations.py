@@ -18,8 +18,8 @@ from dirk_gevent.coordinator.divergence.registry import Cause, Status
 from dirk_gevent.coordinator.node_view import NodeState
 from dirk_gevent.coordinator.operation_parts import OperationParts
 from dirk_gevent.coordinator.server_rows import SHOWN_DIGEST_BYTES
-from dirk_gevent.log.contract import DatabaseInfo, EntriesGoneError
 from dirk_gevent.log.entry import SYSTEM_DATABASE, SYSTEM_LOG_ID
+from dirk_gevent.log.records import DatabaseInfo, EntriesGoneError
 from dirk_gevent.loop.frame_socket import FrameSocket
 from dirk_gevent.messages.error_text import sentence
 from parser.errors import SqlError
@@ -137,13 +137,13 @@ class Operations:
                 failed += 1
                 continue
             head = self._state.head_index(info.log_id)
-            latest = self._state.log.latest_snapshot(info.log_id)
+            latest = self._state.log.snapshots.latest(info.log_id)
             if head == 0 or (latest is not None and latest.index == head):
                 said = f"nothing has changed since index {head}" if head else "nothing was written to it yet"
                 self._line(f"{info.name}: {said}")
                 continue
             current = self._round(info.log_id, uploads=True)
-            latest = self._state.log.latest_snapshot(info.log_id)
+            latest = self._state.log.snapshots.latest(info.log_id)
             if latest is not None and latest.index >= current.index and latest.confirmed:
                 made += 1
                 self._line(f"{info.name}: a snapshot at index {latest.index}, {latest.size_bytes} bytes")
@@ -273,7 +273,7 @@ class Operations:
         kept = self._round(info.log_id, uploads=True, author=keep)
         if kept.stored is not None:
             return
-        latest = self._state.log.latest_snapshot(info.log_id)
+        latest = self._state.log.snapshots.latest(info.log_id)
         if latest is not None and latest.index == kept.index:
             # One index has one snapshot: replacing its file while the journal names it would not survive a crash.
             raise Refused(
@@ -302,7 +302,7 @@ class Operations:
         if name is not None:
             return [self._state.find(str(name))]
         system = [DatabaseInfo(SYSTEM_DATABASE, SYSTEM_LOG_ID, 0)] if with_system else []
-        return [*system, *self._state.log.databases()]
+        return [*system, *self._state.log.reads.databases()]
 
     def _log(self, fields: Mapping[str, Any]) -> int | None:
         name = fields.get("database")

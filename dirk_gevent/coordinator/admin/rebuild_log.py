@@ -23,12 +23,12 @@ from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.errors.faults import DirectoryInUse, StorageFault
 from dirk_gevent.engine.files.data_directory import DataDirectory
-from dirk_gevent.log.contract import Head, Predecessor, SnapshotInfo
 from dirk_gevent.log.directory import lock_directory
 from dirk_gevent.log.embedded.journal_file import JOURNAL_FILE, read_identity, write_rebuilt
 from dirk_gevent.log.embedded.journal_rows import FoundSnapshot, LogRow, RequestRow
 from dirk_gevent.log.embedded.snapshot_files import SNAPSHOT_FOLDER, file_checksum, snapshot_file
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
+from dirk_gevent.log.records import Head, Predecessor, SnapshotInfo
 from dirk_gevent.messages.error_text import sentence
 from parser.errors import SqlError
 

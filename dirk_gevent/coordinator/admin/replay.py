@@ -16,8 +16,9 @@ from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.snapshot.reissue import Place, reissue
 from dirk_gevent.engine.snapshot.snapshot import SnapshotInfo
-from dirk_gevent.log.contract import EntriesGoneError, Log
+from dirk_gevent.log.contract import Log
 from dirk_gevent.log.entry import RULES
+from dirk_gevent.log.records import EntriesGoneError
 from dirk_gevent.loop.threads import NativeThreads
 from dirk_gevent.loop.throttle import SteadyFile
 
@@ -46,11 +47,11 @@ class LogSource:
 
     def snapshot(self, index: int) -> tuple[int, Iterator[bytes]] | None:
         """See `Source.snapshot`: only one that a second master has confirmed is trusted."""
-        held = [one for one in self._log.snapshots(self._log_id) if one.confirmed and one.index <= index]
+        held = [one for one in self._log.snapshots.all(self._log_id) if one.confirmed and one.index <= index]
         return (held[-1].index, self._pieces(held[-1].index)) if held else None
 
     def _pieces(self, index: int) -> Iterator[bytes]:
-        reader = self._log.open_snapshot(self._log_id, index)
+        reader = self._log.snapshots.open(self._log_id, index)
         try:
             while piece := reader.read(self._piece_bytes):
                 yield piece
@@ -60,7 +61,7 @@ class LogSource:
     def entries(self, after: int, upto: int) -> Iterator[Sequence[bytes]]:
         """See `Source.entries`."""
         while after < upto:
-            chunk = self._log.read(self._log_id, after, self._piece_bytes)
+            chunk = self._log.reads.read(self._log_id, after, self._piece_bytes)
             if not chunk.entries:
                 raise EntriesGoneError(self._log_id, after + 1)
             entries = chunk.entries[: upto - after]

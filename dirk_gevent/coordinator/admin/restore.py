@@ -20,8 +20,8 @@ from dirk_gevent.coordinator.admin import backup
 from dirk_gevent.coordinator.admin.replay import LogSource, Scratch
 from dirk_gevent.coordinator.operation_parts import OperationParts
 from dirk_gevent.engine.snapshot.reissue import Place
-from dirk_gevent.log.contract import DatabaseInfo, EntriesGoneError, SnapshotInfo
 from dirk_gevent.log.entry import SYSTEM_LOG_ID, chain, new_request_id
+from dirk_gevent.log.records import DatabaseInfo, EntriesGoneError, SnapshotInfo
 from dirk_gevent.loop.frame_socket import FrameSocket
 from dirk_gevent.loop.threads import NativeThreads
 from parser.errors import SqlError
@@ -109,7 +109,7 @@ def index_by_time(index: int, time_ms: int) -> str:
 
 
 def _check_target(parts: OperationParts, target: str, in_place: bool) -> None:
-    known = parts.state.log.find(target)
+    known = parts.state.log.reads.find(target)
     if in_place and known is None:
         raise RestoreRefused(f"there is no database {target} to replace")
     if known is not None and known.log_id == SYSTEM_LOG_ID:
@@ -120,11 +120,11 @@ def _check_target(parts: OperationParts, target: str, in_place: bool) -> None:
 
 def _index(parts: OperationParts, source: DatabaseInfo, fields: Mapping[str, Any]) -> int:
     """The index that is meant, which the log still holds."""
-    head = parts.state.log.head(source.log_id).index
+    head = parts.state.log.reads.head(source.log_id).index
     index = fields.get("index")
     if index is None:
         try:
-            index = parts.state.log.index_at(source.log_id, int(fields["ms"]))
+            index = parts.state.log.reads.index_at(source.log_id, int(fields["ms"]))
         except EntriesGoneError as error:
             raise RestoreRefused(f"the log of {source.name} does not reach back so far: it begins later") from error
     if head == 0:
@@ -135,8 +135,8 @@ def _index(parts: OperationParts, source: DatabaseInfo, fields: Mapping[str, Any
     if not 0 < int(index) <= head:
         why = f"its log ends at {head}" if int(index) > head else "entries are counted from 1"
         raise RestoreRefused(f"{source.name} has no state at index {index}: {why}")
-    oldest = parts.state.log.oldest(source.log_id)
-    held = [one.index for one in parts.state.log.snapshots(source.log_id) if one.confirmed]
+    oldest = parts.state.log.reads.oldest(source.log_id)
+    held = [one.index for one in parts.state.log.snapshots.all(source.log_id) if one.confirmed]
     least = min((one for one in held if one >= oldest - 1), default=None) if oldest > 1 else 0
     if least is None or int(index) < least:
         raise RestoreRefused(f"the log of {source.name} holds nothing before index {least or head}: use a backup")
@@ -185,7 +185,7 @@ def _adopt(
     parts.state.blocks.block(log_id, SqlError("restoring", name=info.name))
     try:
         _await_quiet(parts, info)
-        head = parts.state.log.head(log_id)
+        head = parts.state.log.reads.head(log_id)
         if keep is not None:
             keep()
         now_ms = parts.state.log.time_ms()
@@ -194,7 +194,7 @@ def _adopt(
         digest, chunks = deliver(place)
         try:
             # The log refuses it when anything was appended since.
-            parts.state.log.adopt_snapshot(SnapshotInfo(log_id, place.index, place.chain, digest), chunks)
+            parts.state.log.snapshots.adopt(SnapshotInfo(log_id, place.index, place.chain, digest), chunks)
         except SqlError as error:
             if error.key != "log_unavailable" or not _was_taken(parts, place):
                 raise
@@ -207,9 +207,9 @@ def _adopt(
 def _was_taken(parts: OperationParts, place: Place) -> bool:
     """Whether the log has a state all the same, after a fault that left that open until the journal is read again."""
     deadline = time.monotonic() + _QUIET_SECONDS
-    while parts.state.log.is_in_doubt and time.monotonic() < deadline:
+    while parts.state.log.appends.is_in_doubt and time.monotonic() < deadline:
         gevent.sleep(_LOOK_SECONDS)
-    head = parts.state.log.head(place.log_id)
+    head = parts.state.log.reads.head(place.log_id)
     return (head.index, head.chain) == (place.index, place.chain)
 
 

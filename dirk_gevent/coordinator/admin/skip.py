@@ -15,8 +15,8 @@ import gevent
 
 from dirk_gevent.coordinator.divergence.registry import Cause
 from dirk_gevent.coordinator.operation_parts import OperationParts
-from dirk_gevent.log.contract import DatabaseInfo
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
+from dirk_gevent.log.records import DatabaseInfo
 from dirk_gevent.replication.frame_types import Halted
 from parser.errors import SqlError
 
@@ -50,7 +50,7 @@ def skip(
         if past:
             return _count_outcome(parts, info, index, stands, keep=past[0], take_state=take_state)
         _check_stuck(parts, info, index, stands)
-        parts.state.log.skip(info.log_id, index)
+        parts.state.log.appends.skip(info.log_id, index)
         parts.state.logger.info("entry_skipped", log=info.log_id, index=index)
         for name, view in parts.state.cluster.nodes.items():
             if not view.is_master and view.applied_index(info.log_id) >= index:
@@ -64,7 +64,7 @@ def skip(
 def _check_entry(parts: OperationParts, info: DatabaseInfo, index: int) -> None:
     if info.log_id == SYSTEM_LOG_ID:
         raise SkipRefused("entries of the system database cannot be skipped: they say which databases there are")
-    oldest, head = parts.state.log.oldest(info.log_id), parts.state.head_index(info.log_id)
+    oldest, head = parts.state.log.reads.oldest(info.log_id), parts.state.head_index(info.log_id)
     if oldest > head:
         held = f"ends at {head}, and a snapshot holds all of it" if head else "holds no entry yet"
         raise SkipRefused(f"the log of {info.name} {held}: there is no entry {index} to skip")
@@ -127,7 +127,7 @@ def _count_outcome(
         raise SkipRefused(f"{keep} has applied entry {index} of {info.name}, and no master is stuck: nothing to skip")
     _let_go(parts, info.log_id)
     _await_back(parts, info, keep)
-    latest = parts.state.log.latest_snapshot(info.log_id)
+    latest = parts.state.log.snapshots.latest(info.log_id)
     if latest is None or latest.index < index or not latest.confirmed:
         take_state(info.log_id, keep)
     for name in stuck:

@@ -100,7 +100,7 @@ class LogEvidence:
             if one.cause not in (Cause.WENT_BACK, Cause.OLDER_LOG) or not one.right:
                 continue
             log_id = one.log_id
-            if one.right != genesis or (log_id is not None and not self._state.log.is_open(log_id)):
+            if one.right != genesis or (log_id is not None and not self._state.log.reads.is_open(log_id)):
                 self._state.registry.change(one.number, status=Status.ENDED)
             elif log_id is not None:
                 head = self._state.head_index(log_id)
@@ -131,7 +131,7 @@ class LogEvidence:
         """Whether a node that comes may know more than this log, so that it must not forget in which epoch."""
         if self.is_believed(hello.node) or self.is_given_up(hello):
             return True
-        heads, is_fenced = self._state.log.heads(), self._state.is_shut_out
+        heads, is_fenced = self._state.log.reads.heads(), self._state.is_shut_out
         counting = [one for one in hello.standings if one in heads and not is_fenced(hello.node, one)]
         return any(self.lacks(hello, one, heads[one].index) for one in counting)
 
@@ -246,8 +246,8 @@ class LogEvidence:
 
     def _heard(self, node: str, heads: Mapping[int, int], epoch: tuple[bytes, bytes] | None) -> None:
         for log_id, heard in ({} if self._is_decided(epoch) else heads).items():
-            head = self._state.head_index(log_id)
-            if heard > head and (log_id > self._state.head_index(SYSTEM_LOG_ID) or self._state.log.is_open(log_id)):
+            head, is_open = self._state.head_index(log_id), self._state.log.reads.is_open
+            if heard > head and (log_id > self._state.head_index(SYSTEM_LOG_ID) or is_open(log_id)):
                 self.is_older(node, log_id, (head, heard), epoch)
                 return
         self._missing.discard(node)

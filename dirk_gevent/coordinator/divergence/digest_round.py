@@ -12,7 +12,7 @@ from typing import Protocol
 from gevent.event import Event
 
 from dirk_gevent.coordinator.links import FollowingNode
-from dirk_gevent.log.contract import SnapshotInfo
+from dirk_gevent.log.records import SnapshotInfo
 from dirk_gevent.replication.precedence import Way
 
 #: A node whose connection has ended is awaited for so long: most come back within a second.

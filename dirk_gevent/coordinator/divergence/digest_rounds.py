@@ -25,8 +25,8 @@ from dirk_gevent.coordinator.divergence.registry import Cause
 from dirk_gevent.coordinator.node_view import NodeState
 from dirk_gevent.coordinator.older_entries import OlderEntries
 from dirk_gevent.coordinator.state import CoordinatorState
-from dirk_gevent.log.contract import Size, SnapshotInfo
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
+from dirk_gevent.log.records import Size, SnapshotInfo
 from dirk_gevent.replication.precedence import Precedence
 from parser.errors import SqlError
 
@@ -77,13 +77,13 @@ class SnapshotKeeper:
         """Begin the rounds that are due, and end those that have waited too long."""
         settings = self._state.config.log
         now = time.monotonic()
-        heads = self._state.log.heads()
+        heads = self._state.log.reads.heads()
         if self._has_strays:
             self._delete_strays(heads)
         for dropped in self._rounds.keys() - heads.keys():
             self._rounds.pop(dropped).ended.set()
         for log_id, head in heads.items():
-            size = self._state.log.size(log_id)
+            size = self._state.log.reads.size(log_id)
             if (current := self._rounds.get(log_id)) is not None:
                 self._look_after(log_id, current, size)
             elif log_id != SYSTEM_LOG_ID and _is_large(size, settings) and self._is_worthwhile(log_id, size):
@@ -96,9 +96,9 @@ class SnapshotKeeper:
     def _delete_strays(self, logs: Collection[int]) -> None:
         """Delete the snapshots of rounds that ended with the process before this one: nobody will confirm them."""
         for log_id in logs:
-            for held in self._state.log.snapshots(log_id):
+            for held in self._state.log.snapshots.all(log_id):
                 if not held.confirmed and log_id not in self._rounds:
-                    self._state.log.delete_snapshot(log_id, held.index)
+                    self._state.log.snapshots.delete(log_id, held.index)
         self._has_strays = False
 
     def _compare_if_due(self, log_id: int, head: int, now: float) -> None:
@@ -221,7 +221,7 @@ class SnapshotKeeper:
 
     def digest(self, node: str, log_id: int, index: int, digest: bytes, worked_seconds: float | None = None) -> None:
         """A node's content digest at `index`, and how long the node worked on it."""
-        if self._state.is_shut_out(node, log_id) or not self._state.log.is_open(log_id):
+        if self._state.is_shut_out(node, log_id) or not self._state.log.reads.is_open(log_id):
             return
         self._state.cluster.nodes[node].progress.digests[log_id] = index, digest
         current = self._rounds.get(log_id)
@@ -281,7 +281,7 @@ class SnapshotKeeper:
             # Its round has been given up: nobody would confirm it.
             return
         try:
-            stored = self._state.log.store_snapshot(info, chunks)
+            stored = self._state.log.snapshots.store(info, chunks)
         except (SqlError, ConnectionError) as error:
             self._state.logger.info("snapshot_refused", node=node, log=info.log_id, index=info.index, reason=str(error))
             if not current.ended.is_set():
@@ -289,7 +289,7 @@ class SnapshotKeeper:
             return
         if current.ended.is_set():
             # It was given up while this was written.
-            self._state.log.delete_snapshot(info.log_id, info.index)
+            self._state.log.snapshots.delete(info.log_id, info.index)
             return
         current.stored = stored
         self._try_to_end(info.log_id, current)
@@ -355,12 +355,12 @@ class SnapshotKeeper:
 
     def _end(self, log_id: int, current: Round, digest: bytes) -> None:
         try:
-            if self._state.log.confirm_snapshot(log_id, current.index, digest):
+            if self._state.log.snapshots.confirm(log_id, current.index, digest):
                 self._state.logger.info("snapshot_confirmed", log=log_id, index=current.index)
                 self._precedence.ended(log_id)
                 self._truncate(log_id, current.index)
                 return
-            self._state.log.delete_snapshot(log_id, current.index)
+            self._state.log.snapshots.delete(log_id, current.index)
             if current.stored is not None and current.author is not None:
                 # The author's own digest may still be on its way; what it stored says the same.
                 current.digests[current.author] = current.stored.digest
@@ -380,14 +380,14 @@ class SnapshotKeeper:
         self._state.logger.info("snapshot_given_up" if current.author else "comparison_given_up", log=log_id,
                              index=current.index, awaited=",".join(current.awaited))  # fmt: skip
         if current.stored is not None:
-            self._state.log.delete_snapshot(log_id, current.index)
+            self._state.log.snapshots.delete(log_id, current.index)
 
     def _truncate(self, log_id: int, index: int) -> None:
         """Drop entries that every node has in its file for good; all behind the snapshot past `retainBytes`."""
         nodes = [view for view in self._state.cluster.nodes.values() if not view.is_evicted(log_id)]
         needed = min((view.durable_index(log_id) for view in nodes), default=index)
-        is_over = self._state.log.size(log_id).bytes > self._state.config.log.retain_bytes
-        oldest = self._state.log.truncate(log_id, index if is_over else min(index, needed))
+        is_over = self._state.log.reads.size(log_id).bytes > self._state.config.log.retain_bytes
+        oldest = self._state.log.snapshots.truncate(log_id, index if is_over else min(index, needed))
         self._state.logger.info("log_truncated", log=log_id, oldest=oldest)
 
 

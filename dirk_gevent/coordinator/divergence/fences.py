@@ -114,7 +114,7 @@ class Fences:
         self._logger.error("copied_node", target=hello.node, owner=owner)
         for log_id, standing in hello.standings.items():
             if standing.applied:
-                ours = self._state.log.chain_at(log_id, standing.applied) or b""
+                ours = self._state.log.reads.chain_at(log_id, standing.applied) or b""
                 self.fence(hello.node, log_id, standing.applied, Cause.COPIED_NODE, (standing.chain, ours))
         # From now on it has nothing of a directory of before.
         self._renamed.forget(hello.node)
@@ -131,7 +131,7 @@ class Fences:
         """The logs that have begun since a node came, if it came with something in their places; not those `known`."""
         if SYSTEM_LOG_ID not in changed:
             return set()
-        return {one for one in hello.standings if one not in known and self._state.log.is_open(one)}
+        return {one for one in hello.standings if one not in known and self._state.log.reads.is_open(one)}
 
     def begun(self, hello: Hello, log_id: int) -> None:
         """A log begins while a node is connected. What that came with under the same number is of another history,
@@ -168,7 +168,7 @@ class Fences:
     def readmit(self, node: str, log_id: int | None) -> list[int]:
         """End an eviction and have the node take the log's state of one log or of all; the logs it is seeded with."""
         view = self._state.cluster.nodes[node]
-        logs = sorted(self._state.log.heads()) if log_id is None else [log_id]
+        logs = sorted(self._state.log.reads.heads()) if log_id is None else [log_id]
         for found in self._book.having(Status.EVICTED):
             if found.node == node and (log_id is None or found.log_id == log_id):
                 self._book.change(found.number, status=Status.ENDED)
@@ -194,7 +194,7 @@ class Fences:
         for found in self._book.having(Status.KEPT, Status.FENCED, Status.EVICTED):
             if found.log_id is None or found.node not in self._state.cluster.nodes:
                 continue
-            if not self._state.log.is_open(found.log_id):
+            if not self._state.log.reads.is_open(found.log_id):
                 self._state.cluster.nodes[found.node].databases.evicted.discard(found.log_id)
                 self._book.change(found.number, status=Status.ENDED)
             elif found.status is Status.KEPT and self._is_healed(found):

@@ -19,7 +19,7 @@ import time
 from dirk_gevent.coordinator.divergence.digest_rounds import SnapshotKeeper
 from dirk_gevent.coordinator.divergence.registry import Cause, Status
 from dirk_gevent.coordinator.state import CoordinatorState
-from dirk_gevent.log.contract import Damage, LogDamagedError
+from dirk_gevent.log.records import Damage, LogDamagedError
 from dirk_gevent.replication.frame_types import Standing
 from parser.errors import SqlError
 
@@ -41,8 +41,8 @@ class LogIntegrity:
 
     def look(self) -> None:
         """Tell what is damaged, block and unblock, have a snapshot made, and let go of what is whole again."""
-        for log_id in self._state.log.heads():
-            damage = self._state.log.damage(log_id)
+        for log_id in self._state.log.reads.heads():
+            damage = self._state.log.reads.damage(log_id)
             if damage is not None:
                 # What one log can't do now keeps no other waiting.
                 self._state.log_errors(self._look_after, log_id, damage)
@@ -63,12 +63,12 @@ class LogIntegrity:
 
     def is_covered(self, error: LogDamagedError) -> bool:
         """Whether the log has a snapshot behind what is damaged."""
-        latest = self._state.log.latest_snapshot(error.log_id)
+        latest = self._state.log.snapshots.latest(error.log_id)
         return latest is not None and latest.index >= error.index
 
     def can_seed(self, node: str, log_id: int) -> bool:
         """Whether the log has what a node begins with: a snapshot, or all entries; else the node waits."""
-        if self._state.log.latest_snapshot(log_id) is None and self._state.log.oldest(log_id) > 1:
+        if self._state.log.snapshots.latest(log_id) is None and self._state.log.reads.oldest(log_id) > 1:
             self.held(node, log_id)
             return False
         return True
@@ -76,7 +76,7 @@ class LogIntegrity:
     def vouch(self, node: str, log_id: int, standing: Standing) -> None:
         """A master tells where it stands: if the log's own end is in doubt, that decides it."""
         if self._state.cluster.nodes[node].is_master:
-            self._state.log.vouch(log_id, standing.applied, standing.chain)
+            self._state.log.reads.vouch(log_id, standing.applied, standing.chain)
 
     def held(self, node: str, log_id: int) -> None:
         """The log cannot give the node what it needs next: it waits."""
@@ -108,16 +108,16 @@ class LogIntegrity:
         if not masters and not any(log_id in view.databases.held for view in cluster.nodes.values()):
             # Nobody has come: that is what whoever writes is told.
             return True
-        latest = self._state.log.latest_snapshot(log_id)
+        latest = self._state.log.snapshots.latest(log_id)
         if latest is not None and latest.confirmed and latest.index >= damage.last:
             return True
         return any(cluster.nodes[name].progress.durable.get(log_id, 0) >= damage.last for name in masters)
 
     def _heal(self, log_id: int, damage: Damage) -> bool:
         """Have the log begin behind the damage, or begin to; whether anything was done."""
-        latest = self._state.log.latest_snapshot(log_id)
+        latest = self._state.log.snapshots.latest(log_id)
         if latest is not None and latest.confirmed and latest.index >= damage.last:
-            self._state.log.truncate(log_id, latest.index)
+            self._state.log.snapshots.truncate(log_id, latest.index)
             return True
         past = [
             name
@@ -126,11 +126,11 @@ class LogIntegrity:
         ]
         if not past or damage.end_in_doubt or self._state.blocks.undecided(log_id) is not None:
             return False
-        held = self._state.log.snapshots(log_id)
+        held = self._state.log.snapshots.all(log_id)
         if held and not held[-1].confirmed and held[-1].index == self._state.head_index(log_id):
             # An index has one snapshot, and nobody is going to confirm this one: its round is over.
             if self._rounds.running(log_id) is None:
-                self._state.log.delete_snapshot(log_id, held[-1].index)
+                self._state.log.snapshots.delete(log_id, held[-1].index)
             return False
         if len(past) > 1 or self._state.cluster.masters() == 1:
             return self._rounds.begin(log_id) is not None
@@ -154,9 +154,9 @@ class LogIntegrity:
             log_id = found.log_id
             if found.cause is not Cause.DAMAGED_LOG or log_id is None or log_id in self._since:
                 continue
-            if not self._state.log.is_open(log_id):
+            if not self._state.log.reads.is_open(log_id):
                 self._end(log_id, Status.ENDED)
-            elif self._state.log.is_scrubbed(log_id):
+            elif self._state.log.reads.is_scrubbed(log_id):
                 self._end(log_id, Status.HEALED)
 
     def _end(self, log_id: int, status: Status) -> None:

@@ -20,7 +20,7 @@ from dirk_gevent.coordinator.older_entries import OlderEntries
 from dirk_gevent.coordinator.outcomes import Disagreement
 from dirk_gevent.coordinator.state import CoordinatorState
 from dirk_gevent.engine.errors.faults import StorageFault
-from dirk_gevent.log.contract import EntriesGoneError
+from dirk_gevent.log.records import EntriesGoneError
 from dirk_gevent.loop.threads import NativeThreads
 from parser.errors import SqlError
 
@@ -51,7 +51,7 @@ class Disputes:
                 facts = one.node, bytes.fromhex(one.digest), one.index, one.cause
                 waiting.setdefault(one.log_id, []).append(facts)
         for log_id, found in waiting.items():
-            if self._state.log.is_open(log_id):
+            if self._state.log.reads.is_open(log_id):
                 index, cause = found[0][2:]
                 self._dispute(Disagreement(log_id, index, {node: digest for node, digest, *_ in found}), cause)
 

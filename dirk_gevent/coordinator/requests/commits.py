@@ -69,7 +69,8 @@ class Commits:
         """
         steps, understand = self._limits.write_steps, self._understanding.of
         log_id, draft = draft_of(fields, request_id, steps, understand, self._parts.state.database_name)
-        if (draft.base_index or 0) > self._parts.state.head_index(log_id) and self._parts.state.log.is_open(log_id):
+        state = self._parts.state
+        if (draft.base_index or 0) > state.head_index(log_id) and state.log.reads.is_open(log_id):
             raise SqlError("argument_invalid", field="commit")
         with self.under_way(request_id), session.place_lent(self._parts.appends.waiting.taken(log_id)):
             outcome = self._parts.appends.write(log_id, str(log_id), "", draft)

@@ -76,7 +76,7 @@ class SessionStatements:
             self._parts.state.blocks.check(SYSTEM_LOG_ID)
             # All names are known here, and answers about them are of the head.
             self._parts.sessions.tell(session, SYSTEM_LOG_ID, self._parts.state.head_index(SYSTEM_LOG_ID))
-            rows = [(info.name,) for info in self._parts.state.log.databases()]
+            rows = [(info.name,) for info in self._parts.state.log.reads.databases()]
             return self._listing(session, request, ("fanasehoana",), rows, db=None, log=SYSTEM_LOG_ID)
         if route.show == "servers":
             servers = [server_cells(row) for row in server_rows(self._parts.state)]

@@ -8,8 +8,8 @@ from dataclasses import replace
 from dirk_gevent.config.settings import Limits
 from dirk_gevent.coordinator.request_parts import RequestParts
 from dirk_gevent.engine.results import Outcome
-from dirk_gevent.log.contract import DatabaseChanged
 from dirk_gevent.log.entry import SYSTEM_LOG_ID, DatabaseChange, Draft, LoggedStatement, new_request_id
+from dirk_gevent.log.records import DatabaseChanged
 from dirk_gevent.protocol import answer_bytes
 from dirk_gevent.server import replies
 from dirk_gevent.server.copying import SMALL_BYTES, Copies, Read, ReadRefused, nowhere

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 from gevent.event import AsyncResult
 
-from dirk_gevent.log.contract import Appended, DatabaseChanged
 from dirk_gevent.log.embedded.log_state import ChangeRequest, Write
+from dirk_gevent.log.records import Appended, DatabaseChanged
 from parser.errors import SqlError
 
 #: Encoded statements that may wait for their place; more is refused, however few drafts they are.

@@ -12,13 +12,13 @@ from dataclasses import replace
 from gevent.event import Event
 
 from dirk_gevent.base import logger
-from dirk_gevent.log.contract import Chunk, EntriesGoneError, Head, LogDamagedError
 from dirk_gevent.log.embedded.found_damage import FoundDamage
 from dirk_gevent.log.embedded.journal_file import ALTERED, MISSING
 from dirk_gevent.log.embedded.journal_threads import JournalThreads
 from dirk_gevent.log.embedded.log_state import LogState, State
 from dirk_gevent.log.embedded.retention import Retention
 from dirk_gevent.log.embedded.tail import Tail
+from dirk_gevent.log.records import Chunk, EntriesGoneError, Head, LogDamagedError
 from dirk_gevent.log.skipped import marked
 from parser.errors import SqlError
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dirk_gevent.base.logger import Logger
-from dirk_gevent.log.contract import Damage
 from dirk_gevent.log.embedded.journal_rows import Contents
+from dirk_gevent.log.records import Damage
 
 #: So many damaged entries of a log are remembered, and told.
 _MOST_KEPT = 1000

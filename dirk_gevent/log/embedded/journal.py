@@ -14,7 +14,6 @@ from typing import Any
 
 import apsw
 
-from dirk_gevent.log.contract import Chunk, EntriesGoneError, Head, LogDamagedError
 from dirk_gevent.log.embedded.journal_file import (
     ALTERED,
     MAX_INDEX,
@@ -37,6 +36,7 @@ from dirk_gevent.log.embedded.journal_file import (
 from dirk_gevent.log.embedded.journal_rows import Commit, Contents, FoundSnapshot, RequestRow
 from dirk_gevent.log.entry import DatabaseChange
 from dirk_gevent.log.epochs import DISOWNED, EPOCH_BYTES, heads_text, write_epoch
+from dirk_gevent.log.records import Chunk, EntriesGoneError, Head, LogDamagedError
 from parser.errors import SqlError
 
 #: Entries deleted in one transaction, so that appends wait only for a short one.

@@ -18,10 +18,10 @@ from typing import Any
 import apsw
 import orjson
 
-from dirk_gevent.log.contract import Head, Predecessor, SnapshotInfo
 from dirk_gevent.log.embedded.journal_rows import Contents, EntryRow, FoundLog, FoundSnapshot, LogRow, RequestRow
 from dirk_gevent.log.embedded.older_rules import older_upto
 from dirk_gevent.log.entry import HASH_BYTES, NO_CHAIN, SYSTEM_DATABASE, SYSTEM_LOG_ID, DatabaseChange, chain
+from dirk_gevent.log.records import Head, Predecessor, SnapshotInfo
 from dirk_gevent.sqlite.journal_mode import set_journal_mode
 from dirk_gevent.sqlite.shared_memory import vfs_for
 from parser.errors import SqlError

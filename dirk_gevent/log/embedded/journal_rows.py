@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from dirk_gevent.log.contract import Head, Predecessor, SnapshotInfo
 from dirk_gevent.log.entry import NO_CHAIN, DatabaseChange
+from dirk_gevent.log.records import Head, Predecessor, SnapshotInfo
 
 #: Head of a log before its first entry.
 NO_HEAD = Head(0, NO_CHAIN, 0)

@@ -10,7 +10,6 @@ from collections import OrderedDict
 from dataclasses import dataclass, field, replace
 from random import SystemRandom
 
-from dirk_gevent.log.contract import Appended, DatabaseChanged, DatabaseInfo, Head, Size
 from dirk_gevent.log.embedded.journal_file import MAX_LOG_ID, RECENT_REQUESTS
 from dirk_gevent.log.embedded.journal_rows import Commit, Contents, EntryRow, LogRow, RequestRow
 from dirk_gevent.log.entry import (
@@ -25,6 +24,7 @@ from dirk_gevent.log.entry import (
     check_request_time,
     hash_statements,
 )
+from dirk_gevent.log.records import Appended, DatabaseChanged, DatabaseInfo, Head, Size
 from parser.errors import SqlError
 from parser.names import key as name_key
 
@@ -253,3 +253,18 @@ def answer_again(request: ChangeRequest, done: RequestRow) -> DatabaseChanged:
     if (change.verb, name_key(change.name)) != (request.verb, name_key(request.name)):
         raise SqlError("request_id_reused", request_id=request.request_id)
     return DatabaseChanged(done.index, change)
+
+
+class CurrentState:
+    """The state in use: another one takes its place when the journal has been read again."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    def get(self) -> State:
+        """The state of now; nothing may block between this and its use."""
+        return self._state
+
+    def replace(self, state: State) -> None:
+        """The journal was read again."""
+        self._state = state

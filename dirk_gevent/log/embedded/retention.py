@@ -9,13 +9,13 @@ from dataclasses import replace
 
 from dirk_gevent.base import logger
 from dirk_gevent.config.settings import LogSettings
-from dirk_gevent.log.contract import Head, SnapshotInfo
 from dirk_gevent.log.embedded.found_damage import FoundDamage
 from dirk_gevent.log.embedded.journal_rows import Contents, FoundSnapshot
 from dirk_gevent.log.embedded.journal_threads import JournalThreads
 from dirk_gevent.log.embedded.log_state import LogState, State
 from dirk_gevent.log.embedded.snapshot_files import OpenSnapshot, SnapshotFiles
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
+from dirk_gevent.log.records import Head, SnapshotInfo
 from parser.errors import SqlError
 
 #: A dropped database's entries stay so long (log time) for nodes that still work on them, if nobody says earlier.
@@ -76,7 +76,7 @@ class Retention:
         return index <= max(log.row.base.index, *confirmed, 0)
 
     def latest(self, log_id: int) -> SnapshotInfo | None:
-        """See `contract.Log.latest_snapshot`."""
+        """See `contract.LogSnapshots.latest`."""
         log = self._state().logs.get(log_id)
         for one in reversed(self._held.get(log_id, ())):
             if log is not None and one.info.confirmed and one.info.index >= log.row.base.index:
@@ -110,11 +110,11 @@ class Retention:
             self._damage.note(info.log_id, info.index, f"the snapshot that the log begins with: {reason}")
 
     def all(self, log_id: int) -> tuple[SnapshotInfo, ...]:
-        """See `contract.Log.snapshots`."""
+        """See `contract.LogSnapshots.snapshots`."""
         return tuple(snapshot.info for snapshot in self._held.get(log_id, ()))
 
     def store(self, info: SnapshotInfo, chunks: Iterable[bytes], chain: bytes | None) -> SnapshotInfo:
-        """See `contract.Log.store_snapshot`; `chain` is the log's own hash at that index."""
+        """See `contract.LogSnapshots.store`; `chain` is the log's own hash at that index."""
         self._check(info, chain)
         self._storing.add(info.log_id)
         try:
@@ -131,7 +131,7 @@ class Retention:
         return stored
 
     def adopt(self, info: SnapshotInfo, chunks: Iterable[bytes], time_ms: int) -> SnapshotInfo:
-        """See `contract.Log.adopt_snapshot`; `time_ms` is the log time of what it becomes."""
+        """See `contract.LogSnapshots.adopt`; `time_ms` is the log time of what it becomes."""
         self._check_next(info)
         self._storing.add(info.log_id)
         try:
@@ -146,7 +146,7 @@ class Retention:
         # The journal may have been read again while this waited for it, before or after what was written: the log's
         # state is, or will be, another object then.
         self._adopted[info.log_id] = base, snapshot.total_bytes
-        self.bring_up(self._state())
+        self._bring_up(self._state())
         before = [one.info for one in self._held.get(info.log_id, ())]
         self._held[info.log_id] = [snapshot]
         self._note_newest(info.log_id)
@@ -154,7 +154,7 @@ class Retention:
         self._damage.begins_behind(info.log_id, base.index)
         return stored
 
-    def bring_up(self, state: State) -> None:
+    def _bring_up(self, state: State) -> None:
         """Have a state know of what was adopted, if it was read from the journal before that."""
         for log_id, (base, total_bytes) in self._adopted.items():
             log = state.logs.get(log_id)
@@ -162,10 +162,11 @@ class Retention:
                 log.row = replace(log.row, base=base, base_total_bytes=total_bytes)
                 log.head = base if log.head.index < base.index else log.head
 
-    def reread(self, contents: Contents) -> None:
+    def reread(self, state: State, contents: Contents) -> None:
         """The journal was read again after a fault: a log may begin behind a state of which nobody knew that it was
         adopted.
         """
+        self._bring_up(state)
         for log_id, _ in self._without_beginning():
             self._held[log_id] = [one for one in contents.snapshots if one.info.log_id == log_id]
             self._note_newest(log_id)
@@ -189,11 +190,11 @@ class Retention:
             raise SqlError("snapshot_refused", log_id=info.log_id, index=info.index, reason=reason)
 
     def open(self, log_id: int, index: int) -> OpenSnapshot:
-        """See `contract.Log.open_snapshot`."""
+        """See `contract.LogSnapshots.open`."""
         return self._files.open(self._find(log_id, index).info)
 
     def confirm(self, log_id: int, index: int, digest: bytes) -> bool:
-        """See `contract.Log.confirm_snapshot`."""
+        """See `contract.LogSnapshots.confirm`."""
         snapshot = self._find(log_id, index)
         if snapshot.info.digest != digest:
             return False
@@ -205,12 +206,12 @@ class Retention:
         return True
 
     def delete(self, log_id: int, index: int) -> None:
-        """See `contract.Log.delete_snapshot`."""
+        """See `contract.LogSnapshots.delete`."""
         if any(one.info.index == index for one in self._held.get(log_id, ())):
             self._remove(log_id, [index])
 
     def truncate(self, log_id: int, upto: int) -> int:
-        """See `contract.Log.truncate`."""
+        """See `contract.LogSnapshots.truncate`."""
         log = self._state().log(log_id)
         whole = [one for one in self._held.get(log_id, ()) if one.info.confirmed]
         newest = max((one.info.index for one in whole), default=0)
@@ -243,7 +244,7 @@ class Retention:
         return None if chained is None else (replace(place, chain=chained), total_bytes)
 
     def forget(self, log_id: int) -> None:
-        """See `contract.Log.forget`."""
+        """See `contract.LogSnapshots.forget`."""
         log = self._state().logs.get(log_id)
         if log is None or log.is_open:
             return
@@ -252,11 +253,6 @@ class Retention:
         self._state().logs.pop(log_id, None)
         self._damage.forget(log_id)
         self._files.delete(one.info for one in self._held.pop(log_id, ()))
-
-    def skip(self, log_id: int, index: int) -> None:
-        """See `contract.Log.skip`."""
-        self._threads.alter(self._threads.journal.skip, log_id, index)
-        self._state().log(log_id).skips.add(index)
 
     def forget_long_dropped(self) -> None:
         """Forgets the logs of databases that were dropped `KEEP_DROPPED_MS` ago, in log time."""

@@ -15,8 +15,8 @@ from hashlib import blake2b
 from pathlib import Path
 
 from dirk_gevent.base.files import free_bytes, make_directory, put_in_place
-from dirk_gevent.log.contract import SnapshotInfo
 from dirk_gevent.log.entry import HASH_BYTES
+from dirk_gevent.log.records import SnapshotInfo
 from dirk_gevent.loop.threads import NativeThreads
 from dirk_gevent.loop.throttle import SteadyFile, remove
 from parser.errors import SqlError

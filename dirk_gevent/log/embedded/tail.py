@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from itertools import islice
 
-from dirk_gevent.log.contract import Appended, Chunk
+from dirk_gevent.log.records import Appended, Chunk
 
 #: What an entry costs in memory besides its bytes.
 _OVERHEAD_BYTES = 250
