@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from dirk_gevent.base import logger
@@ -14,6 +13,7 @@ from dirk_gevent.engine.compiler import Compiler
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.errors.faults import StorageFault, storage_faults
 from dirk_gevent.engine.files.data_directory import DataDirectory
+from dirk_gevent.engine.files.former_list import FormerList
 from dirk_gevent.engine.functions import EntryContext
 from dirk_gevent.engine.parser_compiler import ParserCompiler
 from dirk_gevent.engine.position import NodeState
@@ -26,18 +26,6 @@ from parser.errors import SqlError
 from parser.names import nearest
 
 _log = logger.logger("engine")
-
-_UNLISTED = "unlisted"
-
-
-@dataclass(frozen=True, slots=True)
-class Unlisted:
-    """The state of a database that was set aside because the catalog does not list it."""
-
-    log_id: int
-    name: str
-    kept: Path
-
 
 class Engine:
     """One node's SQLite under `directory`. `node` is its id; `limits` those of the configuration.
@@ -63,13 +51,8 @@ class Engine:
         self.system = Database(self._shared, SYSTEM_LOG_ID, SYSTEM_DATABASE)
         #: The system log's index up to which databases have been made and dropped here: never ahead of what is known.
         self.enacted_index = 0
-        #: States that were set aside since these were last taken: no catalog lists them any more.
-        self.unlisted: list[Unlisted] = []
-        #: Logs that a catalog which was replaced listed, or whose files none listed, until `confirm`: what goes of them
-        #: is set aside, never unlinked.
-        self._former: set[int] = set()
-        #: A catalog was replaced, and what only that listed has not been set aside yet: known across processes.
-        self._is_replaced = False
+        #: What of a list that was replaced is not known to be of the log.
+        self.former = FormerList(self.directory, self._listed)
         self._by_key: dict[str, Database] = {}
         self._by_log: dict[int, Database] = {}
 
@@ -79,13 +62,10 @@ class Engine:
         try:
             self.system.file.load()
             self._enter(self.system)
-            for log_id, name in self._listed():
+            for log_id, name in self._listed().items():
                 self.create(log_id, name)
             self.enacted_index = self.system.applied_index
-            # Who died before all of a catalog that was replaced had been set aside unlinks nothing of it now.
-            self._is_replaced = self.directory.is_catalog_replaced
-            left = self.directory.remove_orphans(set(self._by_log), 0 if self._is_replaced else self.enacted_index)
-            self._former = left if self._is_replaced else left - set(self._by_log)
+            self.former.open(set(self._by_log), self.enacted_index)
         except BaseException:
             # What the disk says then is not what this fails of.
             with suppress(StorageFault):
@@ -125,13 +105,6 @@ class Engine:
     def named(self, name: str) -> Database | None:
         """The database called `name`; None when it is not known here."""
         return self._by_key.get(self._compiler.key(name))
-
-    def by_log(self, log_id: int) -> Database:
-        """The database of a log; raises SqlError `unknown_database`."""
-        database = self._by_log.get(log_id)
-        if database is None:
-            raise SqlError("unknown_database", name=f"#{log_id}")
-        return database
 
     def of_log(self, log_id: int) -> Database | None:
         """The database of a log; None when it is not known here."""
@@ -177,7 +150,7 @@ class Engine:
         One whose file the machine does not let be read is stalled until it does.
         """
         known = self._by_log.get(log_id)
-        if known is not None and log_id in self._former and known.name != name:
+        if known is not None and log_id in self.former.logs and known.name != name:
             self.drop(log_id)
             known = None
         if known is not None:
@@ -203,8 +176,8 @@ class Engine:
         database = self._by_log.get(log_id)
         if database is None:
             return
-        if log_id in self._former:
-            self._set_aside(database)
+        if log_id in self.former.logs:
+            self.former.set_aside(database)
         key = self._compiler.key(database.name)
         if self._by_key.get(key) is database:
             del self._by_key[key]
@@ -217,7 +190,7 @@ class Engine:
 
         Of databases that were made later the snapshot says nothing: the entries after it do.
         """
-        listed = dict(self._listed())
+        listed = self._listed()
         for log_id in set(self._by_log) - set(listed) - {SYSTEM_LOG_ID}:
             if log_id <= self.system.applied_index:
                 self.drop(log_id)
@@ -234,8 +207,8 @@ class Engine:
         if database is not self.system:
             return database.set_aside(why)
         with storage_faults("set aside"):
-            self.directory.note_catalog(is_replaced=True)
-        self._part_from_list()
+            self.former.note()
+        self.former.begin(self._by_log)
         kept = self.system.set_aside(why)
         # How far the former one was says nothing of which databases there are.
         self.enacted_index = 0
@@ -251,59 +224,26 @@ class Engine:
             return database.restore(snapshot)
         except BaseException:
             if database is self.system and database.applied_index < before:
-                self._part_from_list()
+                self.former.begin(self._by_log)
                 self.enacted_index = 0
-                with suppress(StorageFault), storage_faults("note"):
-                    self.directory.note_catalog(is_replaced=True)
+                self.former.note_if_possible()
             raise
-
-    def _part_from_list(self) -> None:
-        """What the list of databases named is not of the log, until a new list names it or its log comes."""
-        self._former |= set(self._by_log) - {SYSTEM_LOG_ID}
-        self._is_replaced = True
-
-    @property
-    def is_list_anew(self) -> bool:
-        """Whether the list of databases was replaced, and is not whole yet."""
-        return self._is_replaced
-
-    def confirm(self, log_id: int) -> None:
-        """A database has taken what the log holds: it is the log's, whatever listed it."""
-        self._former.discard(log_id)
-
-    @property
-    def is_settled(self) -> bool:
-        """Whether nothing is left of what a catalog that was replaced listed."""
-        return not self._former and not self._is_replaced
 
     def settle(self) -> None:
         """The system database has all that the log has: what its catalog does not list is set aside (native thread).
 
         Raises StorageFault; called again it goes on.
         """
-        if self._is_replaced:
-            # What came of one just when the former list went, came by that.
-            self._former |= set(self._by_log) - {SYSTEM_LOG_ID} - dict(self._listed()).keys()
-        self._set_aside_former(max(self._former, default=0))
-        if self._is_replaced:
-            with storage_faults("settle"):
-                self.directory.note_catalog(is_replaced=False)
-            self._is_replaced = False
+        self.former.add_unlisted(self._by_log)
+        self._set_aside_former(max(self.former.logs, default=0))
+        self.former.end()
 
     def _set_aside_former(self, last: int) -> None:
-        passed = {log_id for log_id in self._former.copy() if log_id <= last}
-        for log_id in sorted(passed.difference(log_id for log_id, _ in self._listed() if passed)):
+        for log_id in self.former.unlisted_up_to(last):
             if log_id not in self._by_log:
                 # Left by a process that died: nothing tells its name any more.
                 self.create(log_id, f"db{log_id}")
             self.drop(log_id)
-
-    def _set_aside(self, database: Database) -> None:
-        index, kept = database.applied_index, database.set_aside(_UNLISTED)
-        self._former.discard(database.log_id)
-        if kept is not None:
-            _log.error("set_aside", log=database.log_id, database=database.name, index=index, kept=str(kept))
-            self.unlisted.append(Unlisted(database.log_id, database.name, kept))
 
     def _rename(self, database: Database, name: str) -> None:
         """Its state was replaced before the log of databases told what it is called there."""
@@ -318,12 +258,12 @@ class Engine:
         self._by_key[self._compiler.key(database.name)] = database
 
     @storage_faults("list")
-    def _listed(self) -> list[tuple[int, str]]:
+    def _listed(self) -> dict[int, str]:
         if not self.system.file.path.exists():
-            return []
+            return {}
         connection = open_reader(self.system.file.path, EntryContext())
         try:
             rows = records.read_catalog(connection)
         finally:
             connection.close()
-        return [(int(row.source or 0), row.name) for row in rows if row.kind == records.DATABASE_KIND]
+        return {int(row.source or 0): row.name for row in rows if row.kind == records.DATABASE_KIND}

@@ -46,7 +46,7 @@ class OpenLanes:
         comes of it leads to that.
         """
         self._gone.clear()
-        if self._context.engine.is_list_anew:
+        if self._context.engine.former.is_replaced:
             self.open(SYSTEM_LOG_ID).retry()
 
     def is_gone(self, log_id: int) -> bool:

@@ -76,7 +76,7 @@ class FollowedLog:
                     self._slow.call(database.forget_heard)
             self._forgets = False
             # Now the log remembers what of another node's directory it does not trust.
-            self._engine.directory.set_owner(self._engine.node)
+            self._engine.directory.notes.set_owner(self._engine.node)
             if followed is None:
                 self._keep_genesis()
             self._epoch.keep()

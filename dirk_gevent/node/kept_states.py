@@ -55,9 +55,9 @@ class KeptStates:
         if engine.enacted_index < engine.system.applied_index:
             # The machine failed between what the log says and what it means here.
             context.appliers.call(engine.reload_databases)
-        if not engine.is_settled and context.progress.is_list_whole:
+        if not engine.former.is_settled and context.progress.is_list_whole:
             context.appliers.call(engine.settle)
-        unlisted = engine.unlisted
+        unlisted = engine.former.unlisted
         while unlisted:
             one = unlisted.pop()
             # Should it be listed after all, its log is to be sent anew: what came of it has gone with its state.

@@ -80,7 +80,7 @@ class LogApplier:
         if self._log_id == SYSTEM_LOG_ID:
             return self._context.engine.apply_system(work)
         outcomes = database.apply(work)
-        self._context.engine.confirm(self._log_id)
+        self._context.engine.former.confirm(self._log_id)
         return outcomes
 
     def _end_lanes(self, batch: Batch) -> None:
@@ -99,7 +99,7 @@ class LogApplier:
         except SnapshotDamaged:
             item.path.unlink(missing_ok=True)
             raise
-        context.engine.confirm(self._log_id)
+        context.engine.former.confirm(self._log_id)
         if self._log_id == SYSTEM_LOG_ID:
             context.appliers.call(context.engine.reload_databases)
             self._kept_states.settle_catalog(self._log_id)

@@ -28,7 +28,7 @@ class Progress:
         #: At each database's writer: the log's entries and the sessions' transactions take turns.
         self.turns = Turns()
         #: Up to which index this node must come before it answers from a log, by log id; empty as a rule.
-        self.owed: dict[int, int] = {SYSTEM_LOG_ID: 1} if engine.is_list_anew else {}
+        self.owed: dict[int, int] = {SYSTEM_LOG_ID: 1} if engine.former.is_replaced else {}
         #: The system log's index up to which the list of databases comes from its beginning.
         self._list_due = 0
         #: Logs whose state is being put aside, or could not be put aside since the log last said where it is.
@@ -59,7 +59,8 @@ class Progress:
         self.heads = dict(heads)
         # What could not be put aside, and shall not be kept, the log says again.
         self._replaced = self._going.copy()
-        head, begins_anew = heads.get(SYSTEM_LOG_ID, 0), self._engine.is_list_anew or not self._engine.enacted_index
+        head = heads.get(SYSTEM_LOG_ID, 0)
+        begins_anew = self._engine.former.is_replaced or not self._engine.enacted_index
         self._list_due = head if begins_anew else min(head, self._list_due)
         for log_id, head in heads.items():
             database = self._engine.of_log(log_id)
@@ -136,7 +137,7 @@ class Progress:
         such.
         """
         is_due = self._engine.enacted_index < self._list_due
-        if is_due or self._engine.is_list_anew or SYSTEM_LOG_ID in self._replaced:
+        if is_due or self._engine.former.is_replaced or SYSTEM_LOG_ID in self._replaced:
             raise SqlError("being_seeded", node=self._engine.node)
 
     def check_counts(self, log_id: int) -> None:
@@ -158,7 +159,7 @@ class Progress:
         if database is None:
             # One that was made, and dropped again, is owed to nobody; nor one that the log knows nothing of.
             return owed > 0 and self._engine.enacted_index < log_id <= self.heads.get(SYSTEM_LOG_ID, 0)
-        is_anew = log_id in self._replaced or (log_id == SYSTEM_LOG_ID and self._engine.is_list_anew)
+        is_anew = log_id in self._replaced or (log_id == SYSTEM_LOG_ID and self._engine.former.is_replaced)
         return is_anew or self._index(database) < owed
 
     def _settle(self) -> None:

@@ -42,7 +42,7 @@ def _apply_foreign_entries(site: Site, node: str) -> None:
     engine = Engine(site.data_directory(node), node, Limits())
     engine.open()
     try:
-        database = engine.by_log(LOG_ID)
+        database = engine.logs()[LOG_ID]
         log = LogMaker(LOG_ID)
         log.index, log.time_ms = database.applied_index, int(time.time() * 1000)
         texts = ["ALTER TABLE foreigners ADD COLUMN stray INTEGER DEFAULT 7", "CREATE TABLE strays (n INTEGER)"]

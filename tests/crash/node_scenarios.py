@@ -69,7 +69,7 @@ def chain_at(entries: list[Work], index: int) -> bytes:
 def the_database(engine: Engine) -> Database:
     """The database of log 1, made if the system log's entry was lost."""
     engine.apply_system(system(("create_database", 1)))
-    return engine.by_log(1)
+    return engine.logs()[1]
 
 
 def check_state(database: Database, *which: int) -> int:
@@ -137,7 +137,7 @@ class SnapshotWrite:
         """Make one, apply, make another over it."""
         throttle.STEP_BYTES = _STEP_BYTES
         with opened(root) as engine:
-            database = engine.by_log(1)
+            database = engine.logs()[1]
             for last in (9, 11):
                 database.apply(history(_OURS)[:last])
                 ack("made", database.upkeep.snapshot(root / "made.zst").index)
@@ -149,8 +149,8 @@ class SnapshotWrite:
                 made = SnapshotInfo.read(root / "made.zst")
                 assert made.index >= acks[-1][1]
             if (root / "made.zst").exists():
-                engine.by_log(1).restore(root / "made.zst")
-            check_state(engine.by_log(1), _OURS)
+                engine.logs()[1].restore(root / "made.zst")
+            check_state(engine.logs()[1], _OURS)
             check_files(root, engine)
 
 
@@ -161,7 +161,7 @@ class SnapshotReceive:
         """A snapshot at 9; a node at 3 of the same log."""
         with opened(root / "source") as engine:
             the_database(engine).apply(history(_OURS)[:9])
-            engine.by_log(1).upkeep.snapshot(root / "given.zst")
+            engine.logs()[1].upkeep.snapshot(root / "given.zst")
         with opened(root) as engine:
             the_database(engine).apply(history(_OURS)[:3])
 
@@ -169,7 +169,7 @@ class SnapshotReceive:
         """Become what it says, then go on."""
         throttle.STEP_BYTES = _STEP_BYTES
         engine = open_engine(root / "node")
-        database = engine.by_log(1)
+        database = engine.logs()[1]
         rows_of(database, "select a, b from u")
         database.restore(root / "given.zst")
         ack("restored", 9)
@@ -179,7 +179,7 @@ class SnapshotReceive:
     def check(self, root: Path, acks: list[list[Any]]) -> None:
         """The old state, none at all, or the new one; the new one for ever once it was acknowledged."""
         with opened(root) as engine:
-            index = check_state(engine.by_log(1), _OURS)
+            index = check_state(engine.logs()[1], _OURS)
             assert index in ((9, 10) if acks else (0, 3, 9)), f"at {index}"
             check_files(root, engine)
 
@@ -195,7 +195,7 @@ class SetAside:
     def act(self, root: Path, ack: Ack) -> None:
         """More of the wrong history, then aside with it, then the right one."""
         engine = open_engine(root / "node")
-        database = engine.by_log(1)
+        database = engine.logs()[1]
         for last in (6, 8):
             database.apply(history(_OTHER)[:last])
         database.set_aside("fenced")
@@ -208,7 +208,7 @@ class SetAside:
     def check(self, root: Path, acks: list[list[Any]]) -> None:
         """One history or the other, never both in one file."""
         with opened(root) as engine:
-            index = check_state(engine.by_log(1), *((_OURS,) if ["durable", 3] in acks else (_OTHER, _OURS)))
+            index = check_state(engine.logs()[1], *((_OURS,) if ["durable", 3] in acks else (_OTHER, _OURS)))
             assert ["durable", 3] not in acks or index >= 3
             check_files(root, engine)
 

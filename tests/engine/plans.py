@@ -214,7 +214,7 @@ def open_database(engine: Engine) -> Database:
     """The database of log 1, made by the system log if it is not there."""
     if 1 not in engine.logs():
         engine.apply_system(work(LogMaker(0).database("create_database", "t")))
-    return engine.by_log(1)
+    return engine.logs()[1]
 
 
 @contextmanager

@@ -244,7 +244,7 @@ def test_everything_is_there_after_a_restart(engine: Engine, log: LogMaker) -> N
     later.write_bytes(b"of one whose creation comes again")
     again = open_engine(engine.directory.path)
     try:
-        database = again.by_log(1)
+        database = again.logs()[1]
         assert (database.applied_index, database.position.chain) == (position.index, position.chain)
         assert database.file.heard_head == 77
         assert database.file.committed.tables["t"] == 2

@@ -71,13 +71,13 @@ class Cluster:
         for part in (work[:middle], work[middle:]):
             while part:
                 size = rng.choice((1, 3, 20))
-                outcomes += engine.by_log(database.log_id).apply(part[:size])
+                outcomes += engine.logs()[database.log_id].apply(part[:size])
                 part = part[size:]
             engine.close()
             engine = self._engines[1] = Engine(engine.directory.path, "m2", TestLimits())
             engine.open()
-        assert engine.by_log(database.log_id).upkeep.content_digest() == database.upkeep.content_digest()
-        assert engine.by_log(database.log_id).position.chain == database.position.chain
+        assert engine.logs()[database.log_id].upkeep.content_digest() == database.upkeep.content_digest()
+        assert engine.logs()[database.log_id].position.chain == database.position.chain
         return outcomes
 
     def _entries(self, log_id: int, after: int) -> list[Work]:

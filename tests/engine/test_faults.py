@@ -78,7 +78,7 @@ def test_a_database_that_cannot_be_closed_keeps_no_other_open(
         raise apsw.IOError("fsync failed")
 
     engine.create(database.log_id + 1, "another")
-    another = engine.by_log(database.log_id + 1)
+    another = engine.logs()[database.log_id + 1]
     closed: list[int] = []
     monkeypatch.setattr(another, "close", lambda: closed.append(another.log_id))
     monkeypatch.setattr(checkpoints, "checkpoint", failing)
@@ -151,7 +151,7 @@ def test_after_a_clean_end_nothing_is_applied_one_by_one(engine: Engine, databas
     engine.close()
     again = open_engine(engine.directory.path)
     assert not again.directory.was_unclean
-    assert again.by_log(1).file.careful is None
+    assert again.logs()[1].file.careful is None
     again.close()
 
 
@@ -172,7 +172,7 @@ def test_a_damaged_file_is_set_aside_and_replayed(
     database.file.path.write_bytes(content)
     again = open_engine(engine.directory.path)
     try:
-        database = again.by_log(1)
+        database = again.logs()[1]
         assert database.applied_index == 0
         database.apply(entries)
         assert rows_of(database, "select a from t") == [(1,)]

@@ -64,7 +64,7 @@ def test_an_empty_system_beside_them_is_refused_and_one_that_is_in_use_goes_on(
     put_first_files(tmp_path, "sekoly")
     capfd.readouterr()
     again = open_compiled(tmp_path)
-    assert again.by_log(1).applied_index == 1
+    assert again.logs()[1].applied_index == 1
     again.close()
     (line,) = [one for one in capfd.readouterr().err.splitlines() if "event=first_files" in one]
     assert "warning" in line

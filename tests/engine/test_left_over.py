@@ -73,10 +73,10 @@ def test_a_state_that_was_replaced_has_the_name_that_the_new_catalog_gives_it(tm
     engine = open_engine(tmp_path)
     engine.apply_system(work(LogMaker(0).database(CREATE_DATABASE, "former")))
     engine.set_aside(engine.system, "fenced")
-    seeded = engine.by_log(1)
+    seeded = engine.logs()[1]
     seeded.set_aside("fenced")
     seeded.apply(work(*_rows(1)))
-    engine.confirm(1)
+    engine.former.confirm(1)
     engine.apply_system(work(LogMaker(0).database(CREATE_DATABASE, "latter")))
     engine.settle()
     assert set(engine.databases()) == {"dirk", "latter"}
@@ -130,15 +130,15 @@ def test_a_death_before_the_new_catalog_is_acted_upon_unlinks_nothing(tmp_path: 
     engine = open_engine(tmp_path)
     engine.apply_system(work(former.database(CREATE_DATABASE, "a"), former.database(CREATE_DATABASE, "b")))
     for log_id in (1, 2):
-        engine.by_log(log_id).apply(work(*_rows(log_id)))
+        engine.logs()[log_id].apply(work(*_rows(log_id)))
     engine.set_aside(engine.system, "fenced")
     made = latter.database(CREATE_DATABASE, "c")
     engine.system.apply(work(made, latter.database(DROP_DATABASE, "c", made.index)))
     engine.close()
     engine = open_engine(tmp_path)
-    assert not engine.is_settled
+    assert not engine.former.is_settled
     engine.settle()
-    assert engine.is_settled
+    assert engine.former.is_settled
     engine.close()
     for log_id in (1, 2):
         (kept,) = tmp_path.glob(f"kept-db-{log_id:08d}-*.sqlite")
@@ -157,19 +157,19 @@ def test_a_database_is_confirmed_while_the_catalog_is_settled(tmp_path: Path) ->
     def confirm() -> None:
         while not is_over.is_set():
             for log_id in range(10, 20_000):
-                engine.confirm(log_id)
+                engine.former.confirm(log_id)
 
-    engine._former = set(range(10, 20_000))
+    engine.former.logs = set(range(10, 20_000))
     confirming = threading.Thread(target=confirm)
     sys.setswitchinterval(1e-6)
     confirming.start()
     try:
         for _ in range(300):
-            engine._former.update(range(10, 20_000))
+            engine.former.logs.update(range(10, 20_000))
             engine._set_aside_former(0)
     finally:
         is_over.set()
         confirming.join()
         sys.setswitchinterval(interval)
-    engine._former.clear()
+    engine.former.logs.clear()
     engine.close()

@@ -51,7 +51,7 @@ class World:
     @property
     def victim(self) -> Database:
         """The database whose file fails."""
-        return self.engine.by_log(1)
+        return self.engine.logs()[1]
 
     @property
     def shot(self) -> Path:
@@ -208,14 +208,14 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Entry
     engine = open_engine(directory / "data")
     system, neighbour = LogMaker(0), LogMaker(2)
     engine.apply_system(work(*(system.database("create_database", name) for name in ("victim", "neighbour"))))
-    engine.by_log(1).apply(work(*entries[:5]))
-    engine.by_log(1).upkeep.snapshot(directory / f"{_MARK}-shot")
-    engine.by_log(2).apply(work(neighbour.sql("create table n (a)")))
+    engine.logs()[1].apply(work(*entries[:5]))
+    engine.logs()[1].upkeep.snapshot(directory / f"{_MARK}-shot")
+    engine.logs()[2].apply(work(neighbour.sql("create table n (a)")))
     engine.close()
     scratch = open_engine(directory / "expected")
     scratch.apply_system(work(LogMaker(0).database("create_database", "victim")))
-    scratch.by_log(1).apply(work(*entries))
-    digest = scratch.by_log(1).upkeep.content_digest()[1]
+    scratch.logs()[1].apply(work(*entries))
+    digest = scratch.logs()[1].upkeep.content_digest()[1]
     scratch.close()
     return directory, entries, neighbour.index, digest
 
@@ -232,7 +232,7 @@ def machine() -> Iterator[FaultyMachine]:
 
 def _use_neighbour(world: World) -> None:
     made = world.neighbour.sql("insert into n values (1)")
-    neighbour = world.engine.by_log(2)
+    neighbour = world.engine.logs()[2]
     assert [outcome.sqlstate for outcome in neighbour.apply(work(made))] == [""]
     assert len(neighbour.reads.read(shaped("select count(*) from n"), (), START_MS).rows) == 1
 

@@ -65,9 +65,9 @@ def test_what_names_a_directory_is_on_the_disk_before_its_name_is(
     monkeypatch.setattr(os, "fsync", note_sync)
     monkeypatch.setattr(Path, "rename", note_rename)
     directory = DataDirectory(tmp_path)
-    directory.set_owner("m1")
+    directory.notes.set_owner("m1")
     keep_followed_log(tmp_path, b"g" * 16)
-    assert directory.owner() == "m1" and followed_log(tmp_path) == b"g" * 16
+    assert directory.notes.owner() == "m1" and followed_log(tmp_path) == b"g" * 16
     for name in ("dirk.node.partial", "dirk.genesis.partial"):
         at = steps.index(f"sync {name}")
         assert steps[at : at + 3] == [f"sync {name}", f"rename {name}", f"sync {tmp_path.name}"]

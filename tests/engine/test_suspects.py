@@ -225,7 +225,7 @@ def test_kills_from_outside_however_many_leave_nothing_behind(
     assert apply(engine, second) == 2
     assert not engine.directory.marker(1).exists()
     engine.close()
-    assert open_compiled(engine.directory.path).by_log(1).file.careful is None
+    assert open_compiled(engine.directory.path).logs()[1].file.careful is None
 
 
 def test_a_marker_of_what_is_behind_goes(tmp_path: Path) -> None:

@@ -116,7 +116,7 @@ def test_a_file_of_a_later_release_is_refused_and_never_set_aside(log_id: int, t
             again.open()
     else:
         again.open()
-        stalled = again.by_log(1)
+        stalled = again.logs()[1]
         assert stalled.state is NodeState.STALLED
         assert re.search(sentence, stalled.reason)
         with pytest.raises(StorageFault, match=sentence):
@@ -141,8 +141,8 @@ def test_a_file_of_the_release_before_opens_and_carries_this_format_from_then_on
             connection.execute("PRAGMA user_version = 0")
     again = Engine(tmp_path, "m1", TestLimits())
     again.open()
-    assert again.by_log(1).applied_index == 1
-    again.by_log(1).apply(work(log.sql("insert into t values (1)")))
+    assert again.logs()[1].applied_index == 1
+    again.logs()[1].apply(work(log.sql("insert into t values (1)")))
     again.close()
     for path in paths:
         with closing(sqlite3.connect(path)) as connection:

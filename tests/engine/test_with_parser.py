@@ -42,7 +42,7 @@ def answer(database: Database, text: str) -> list[tuple[object, ...]]:
 
 
 def test_rows_domains_and_booleans(school: Engine, log: LogMaker) -> None:
-    database = school.by_log(1)
+    database = school.logs()[1]
     rows = [("E1", 12, True), ("E2", 12.5, False), ("E3", None, None)]
     assert answer(database, "alaivo id, n, ok ao@ etudiant alaharo (id)") == rows
     refused, kept = run(
@@ -57,7 +57,7 @@ def test_rows_domains_and_booleans(school: Engine, log: LogMaker) -> None:
 
 
 def test_definitions_last_and_bring_their_plans_up_to_date(school: Engine, log: LogMaker) -> None:
-    database = school.by_log(1)
+    database = school.logs()[1]
     assert answer(database, "alaivo * ao@ etudiant rehefa id = 'E1'") == [("E1", "Rabe", 12, True)]
     outcomes = run(
         database,
@@ -71,15 +71,15 @@ def test_definitions_last_and_bring_their_plans_up_to_date(school: Engine, log: 
     school.close()
     again = open_compiled(school.directory.path)
     try:
-        assert answer(again.by_log(1), "asehoy ny tabilao") == [("etudiant",)]
-        assert run(again.by_log(1), log, "ravao ny tabilao nisy")[0].sqlstate == "42P01"
+        assert answer(again.logs()[1], "asehoy ny tabilao") == [("etudiant",)]
+        assert run(again.logs()[1], log, "ravao ny tabilao nisy")[0].sqlstate == "42P01"
     finally:
         again.close()
 
 
 def test_the_step_limit_ends_what_must_be_whole(school: Engine, log: LogMaker) -> None:
     """A statement with RETURNING and a transaction's statements have a savepoint, which SQLite ends with them."""
-    database = school.by_log(1)
+    database = school.logs()[1]
     others = ", ".join(f"etudiant b{at}" for at in range(9))
     total = " + ".join(f"b{at}.n" for at in range(9))
     many = f"insert into etudiant (id) select a.id from etudiant a, {others} where {total} > 999"
@@ -94,7 +94,7 @@ def test_the_step_limit_ends_what_must_be_whole(school: Engine, log: LogMaker) -
 
 
 def test_a_long_read_of_real_text_streams(school: Engine) -> None:
-    database = school.by_log(1)
+    database = school.logs()[1]
     stream = database.reads.stream(split("alaivo id, n > 12 ao@ etudiant alaharo (id)"), (), START_MS)
     page = stream.fetch(1)[0]
     assert (page.rows_json, stream.finished) == (b'[["E1",false],["E2",true],["E3",null]]', True)
@@ -103,7 +103,7 @@ def test_a_long_read_of_real_text_streams(school: Engine) -> None:
 
 
 def test_on_conflict_names_a_key_of_the_table(school: Engine, log: LogMaker) -> None:
-    database = school.by_log(1)
+    database = school.logs()[1]
     make = "manamboara tabilao k (id integer primary key, u text unique, a isa, b isa, c isa, unique (a, b))"
     insert = "insert into k values (1, 'x', 2, 3, 4)"
     good = [
@@ -121,7 +121,7 @@ def test_on_conflict_names_a_key_of_the_table(school: Engine, log: LogMaker) -> 
 
 
 def test_a_unique_index_made_later_is_a_key_for_on_conflict(school: Engine, log: LogMaker) -> None:
-    database = school.by_log(1)
+    database = school.logs()[1]
     whole = "insert into k values (1, 2) on conflict (a) do update set b = b + 1"
     some = "insert into k values (1, 2) on conflict (b) where a > 0 do nothing"
     outcomes = run(

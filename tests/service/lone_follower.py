@@ -40,7 +40,7 @@ def lone_follower(engine: Engine) -> LoneFollower:
     """One that has applied all that the log told it of."""
     found = LoneFollower(engine)
     NativeThreads(1).call(engine.apply_system, work(MADE))
-    engine.by_log(1).apply(work(*rows_of_t()))
+    engine.logs()[1].apply(work(*rows_of_t()))
     found.progress.welcomed({0: 1, 1: 2})
     found.progress.check(1)
     return found

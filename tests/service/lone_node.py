@@ -56,7 +56,7 @@ class Node:
         self.enact(made)
         log = LogMaker(made.index)
         texts = ["manamboara tabilao t (n ISA)", *[f"manampia ao@ t sanda ({number})" for number in range(rows)]]
-        self.engine.by_log(made.index).apply(work(*[log.statement(split(text)) for text in texts]))
+        self.engine.logs()[made.index].apply(work(*[log.statement(split(text)) for text in texts]))
         self.progress.applied(made.index)
         return made.index
 
@@ -71,7 +71,7 @@ class Node:
     def put_aside(self, log_id: int) -> None:
         """A log's state goes, as when it is fenced."""
         with self.progress.replacing(log_id):
-            self.engine.set_aside(self.engine.by_log(log_id), "fenced")
+            self.engine.set_aside(self.engine.logs()[log_id], "fenced")
 
     def ask(self, session: Session, text: bytes) -> str:
         """A read of the session, as a connection has it answered: by the hub or, when that gave it up, by a thread."""

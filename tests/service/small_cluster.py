@@ -178,7 +178,7 @@ class SmallCluster:
                     self.deliver(name, entry.change.log_id)
                 outcomes = node.engine.apply_system([Work(entry, encoded)])
             else:
-                outcomes = node.engine.by_log(log_id).apply([Work(entry, encoded)])
+                outcomes = node.engine.logs()[log_id].apply([Work(entry, encoded)])
             node.untold[log_id] += outcomes
             node.progress.applied(log_id)
 

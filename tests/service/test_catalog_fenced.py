@@ -27,7 +27,7 @@ def test_databases_that_the_log_lists_too_stay_when_the_catalog_is_shut_out(
     system, log, said = LogMaker(0), LogMaker(1), list[dict[str, Any]]()
     catalog = [system.database("create_database", "x"), system.database("create_database", "y")]
     engine.apply_system(work(*catalog))
-    database = engine.by_log(1)
+    database = engine.logs()[1]
     database.apply(work(log.sql("create table t (a)"), log.sql("insert into t values (7)")))
     follower = Follower(engine, Progress(engine), ("127.0.0.1", 1), logger("test"))
     monkeypatch.setattr(follower.context.link, "send", lambda content, *_: said.append(content))
@@ -44,6 +44,6 @@ def test_databases_that_the_log_lists_too_stay_when_the_catalog_is_shut_out(
     told = tuple(entry.encode() for entry in catalog)
     lane.put(Batch(1, NO_CHAIN, told, chain_through(NO_CHAIN, told)))
     until(lambda: is_answered(follower, 0))
-    assert rows_of(engine.by_log(1), "select a from t") == [(7,)]
+    assert rows_of(engine.logs()[1], "select a from t") == [(7,)]
     assert not list(engine.directory.path.glob("kept-db-*"))
     lane.stop()

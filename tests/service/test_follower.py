@@ -264,7 +264,7 @@ def test_a_node_without_its_files_does_not_say_that_there_is_no_database(engine:
         progress.check(1)
     progress.check(2)
     log = LogMaker(1)
-    engine.by_log(1).apply(work(log.sql("create table t (a)"), log.sql("insert into t values (1)")))
+    engine.logs()[1].apply(work(log.sql("create table t (a)"), log.sql("insert into t values (1)")))
     progress.applied(1)
     progress.check(1)
     assert not progress.owed

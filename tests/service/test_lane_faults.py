@@ -102,13 +102,13 @@ def test_a_database_that_could_not_be_read_at_the_start_is_tried_without_an_entr
         patch.setattr(DatabaseFile, "_load", failing)
         again = open_engine(engine.directory.path)
         follower = Follower(again, Progress(again), ("127.0.0.1", 1), logger("test"))
-        assert (again.by_log(1).state, again.by_log(1).applied_index) == (NodeState.STALLED, 0)
+        assert (again.logs()[1].state, again.logs()[1].applied_index) == (NodeState.STALLED, 0)
         lane = follower.lanes.open(1)
         lane.retry()
         gevent.sleep(0.15)
-        assert again.by_log(1).state is NodeState.STALLED
-    until(lambda: again.by_log(1).state is NodeState.LIVE)
-    assert again.by_log(1).applied_index == index
+        assert again.logs()[1].state is NodeState.STALLED
+    until(lambda: again.logs()[1].state is NodeState.LIVE)
+    assert again.logs()[1].applied_index == index
     lane.stop()
     NativeThreads(1).call(again.close)
 

@@ -43,19 +43,19 @@ def test_no_part_of_a_database_is_answered_from(lone: LoneFollower, monkeypatch:
 
     before(monkeypatch, (Database, "set_aside"), move_on)
     fence(lone, 1)
-    until(lambda: lone.engine.by_log(1).applied_index == 0)
+    until(lambda: lone.engine.logs()[1].applied_index == 0)
     gevent.sleep(0.05)
     assert seen == [False] and not is_answered(lone, 1)
     come(lone, 1, *rows_of_t())
     until(lambda: is_answered(lone, 1))
-    assert rows_of(lone.engine.by_log(1), "select a from t") == [(7,)]
+    assert rows_of(lone.engine.logs()[1], "select a from t") == [(7,)]
 
 
 def test_a_database_that_came_before_the_catalog_stays(lone: LoneFollower, monkeypatch: pytest.MonkeyPatch) -> None:
     """All states of a node are put aside: a database's new one is whole before the list of databases goes."""
     fence(lone, 1)
     come(lone, 1, *rows_of_t())
-    until(lambda: lone.engine.by_log(1).applied_index == 2 and is_answered(lone, 1))
+    until(lambda: lone.engine.logs()[1].applied_index == 2 and is_answered(lone, 1))
     before(monkeypatch, (Engine, "set_aside"), lambda: lone.progress.applied(1))
     fence(lone, 0)
     until(lambda: lone.engine.system.applied_index == 0)
@@ -75,7 +75,7 @@ def test_a_database_that_went_with_a_catalog_and_is_listed_again_is_asked_for(lo
     assert not engine.logs().keys() - {0}
     come(lone, 0, MADE)
     until(lambda: bool(lone.broken))
-    assert engine.by_log(1).applied_index == 0 and not is_answered(lone, 1)
+    assert engine.logs()[1].applied_index == 0 and not is_answered(lone, 1)
 
 
 def test_a_database_without_an_entry_is_whole_again_at_once(
@@ -93,7 +93,7 @@ def test_a_database_without_an_entry_is_whole_again_at_once(
     before(monkeypatch, (Database, "set_aside"), move_on)
     fence(lone, 2)
     until(lone.catch_up.level.is_set)
-    assert engine.by_log(2).state is NodeState.LIVE
+    assert engine.logs()[2].state is NodeState.LIVE
     assert is_answered(lone, 2) and not lone.progress.owed
 
 
@@ -108,7 +108,7 @@ def test_what_a_snapshot_of_the_catalog_is_too_old_for_stays(lone: LoneFollower,
     fence(lone, 0)
     until(lambda: system.applied_index == 0)
     come(lone, 2, *rows)
-    until(lambda: engine.by_log(2).applied_index == 2)
+    until(lambda: engine.logs()[2].applied_index == 2)
     lone.lanes.open(0).put(Restore(tmp_path / "shot"))
     come(lone, 0, EMPTY, before=chain)
     until(lambda: is_answered(lone, 0))
@@ -118,7 +118,7 @@ def test_what_a_snapshot_of_the_catalog_is_too_old_for_stays(lone: LoneFollower,
 
 def test_no_more_is_owed_than_the_log_holds(lone: LoneFollower) -> None:
     """The log was made anew, shorter, while the node had nothing, or a part."""
-    database = lone.engine.by_log(1)
+    database = lone.engine.logs()[1]
     for part in range(2):
         lone.progress.welcomed({0: 1, 1: 100})
         fence(lone, 1)
@@ -136,7 +136,7 @@ def test_the_statements_of_a_state_that_was_put_aside_say_where_it_was(
     lone: LoneFollower, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The word of it was lost: put aside a second time, there is nothing."""
-    lone.engine.by_log(1).set_aside("fenced")
+    lone.engine.logs()[1].set_aside("fenced")
     fence(lone, 1)
     until(lambda: list(lone.engine.directory.path.glob("kept-*.sql")))
     (told,) = lone.engine.directory.path.glob("kept-*.sql")
@@ -145,7 +145,7 @@ def test_the_statements_of_a_state_that_was_put_aside_say_where_it_was(
 
 def test_all_is_owed_that_a_log_holds_which_is_heard_of_meanwhile(lone: LoneFollower) -> None:
     """The state is being put aside for one log, and the node comes to a longer one."""
-    database, progress = lone.engine.by_log(1), lone.progress
+    database, progress = lone.engine.logs()[1], lone.progress
     with progress.replacing(1):
         progress.welcomed({0: 1, 1: 100})
         database.set_aside("fenced")
@@ -191,7 +191,7 @@ def test_a_database_that_only_the_former_list_had_goes_with_it(
     fence(lone, 0)
     until(lambda: system.applied_index == 0)
     go.set()
-    until(lambda: engine.by_log(2).applied_index == 1)
+    until(lambda: engine.logs()[2].applied_index == 1)
     gevent.sleep(0.05)
     lone.lanes.open(0).put(Restore(tmp_path / "shot"))
     until(lambda: is_answered(lone, 0))

@@ -77,7 +77,7 @@ def test_a_state_that_cannot_be_put_aside_is_no_answer(
     until(lambda: machine.refused > 2)
     assert not is_answered(lone, log_id)
     machine.mend()
-    until(lambda: not lone.engine.by_log(log_id).applied_index)
+    until(lambda: not lone.engine.logs()[log_id].applied_index)
     assert not is_answered(lone, log_id)
     come(lone, log_id, *([MADE] if log_id == 0 else rows_of_t()))
     until(lambda: is_answered(lone, log_id))
@@ -92,7 +92,7 @@ def test_a_state_that_was_not_put_aside_counts_if_the_next_log_knows_it(
     Machine(monkeypatch, (DataDirectory, "set_aside"))
     connect(lone)
     fence(lone, log_id)
-    until(lambda: lone.engine.by_log(log_id).state is NodeState.STALLED)
+    until(lambda: lone.engine.logs()[log_id].state is NodeState.STALLED)
     assert not is_answered(lone, log_id)
     connect(lone)
     lone.progress.welcomed({0: 1, 1: 2})
@@ -116,7 +116,7 @@ def test_an_error_that_nobody_foresaw_makes_no_answer_of_it(
     fence(lone, 1)
     until(lambda: lone.broken == 1)
     fence(lone, 1)
-    until(lambda: lone.engine.by_log(1).state is NodeState.STALLED)
+    until(lambda: lone.engine.logs()[1].state is NodeState.STALLED)
     assert machine.refused == 2
     assert not is_answered(lone, 1)
 
@@ -125,7 +125,7 @@ def test_nothing_is_answered_of_a_state_that_went_without_the_one_in_its_place(
     lone: LoneFollower, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """The machine refuses between the two."""
-    database = lone.engine.by_log(1)
+    database = lone.engine.logs()[1]
     database.upkeep.snapshot(tmp_path / "shot")
     machine = Machine(monkeypatch, (DataDirectory, "put"))
     lone.lanes.open(1).put(Restore(tmp_path / "shot"))
@@ -139,7 +139,7 @@ def test_nothing_is_answered_of_a_state_that_went_without_the_one_in_its_place(
 def test_the_state_of_before_is_there_until_the_one_in_its_place_is(
     lone: LoneFollower, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    database, does, go, begun = lone.engine.by_log(1), DataDirectory.put, threading.Event(), threading.Event()
+    database, does, go, begun = lone.engine.logs()[1], DataDirectory.put, threading.Event(), threading.Event()
     database.upkeep.snapshot(tmp_path / "shot")
 
     def slow(self: DataDirectory, log_id: int, image: Path) -> None:

@@ -212,7 +212,7 @@ def test_a_read_that_waits_is_not_of_a_part(node: Node, session: Session) -> Non
     asked = gevent.spawn(node.failure, reader, READ)
     gevent.sleep(0.05)
     node.put_aside(1)
-    node.engine.by_log(1).apply(entries[:5])
+    node.engine.logs()[1].apply(entries[:5])
     node.progress.applied(1)
     assert asked.get(timeout=10) == "being_seeded"
 

@@ -39,7 +39,7 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
     """An engine on the real compiler with a database of one table: (1, 10), (2, 20)."""
     found = open_compiled(tmp_path / "data")
     apply(open_database(found), "manamboara tabilao t (id ISA fanalahidy, v ISA)")
-    apply(found.by_log(1), "manampia ao@ t sanda (1, 10), (2, 20)", "manamboara tabilao other (a ISA)")
+    apply(found.logs()[1], "manampia ao@ t sanda (1, 10), (2, 20)", "manamboara tabilao other (a ISA)")
     yield found
     found.close()
 
@@ -47,7 +47,7 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
 @pytest.fixture
 def database(engine: Engine) -> Database:
     """Its database."""
-    return engine.by_log(1)
+    return engine.logs()[1]
 
 
 def apply(database: Database, *texts: str) -> list[Outcome]:

@@ -22,7 +22,7 @@ from dirk_gevent.engine import records
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.errors.faults import DirectoryInUse, StorageFault
-from dirk_gevent.engine.files.data_directory import DataDirectory
+from dirk_gevent.engine.files.data_directory import DirectoryNotes
 from dirk_gevent.log.directory import lock_directory
 from dirk_gevent.log.embedded.journal_file import JOURNAL_FILE, read_identity, write_rebuilt
 from dirk_gevent.log.embedded.journal_rows import FoundSnapshot, LogRow, RequestRow
@@ -82,7 +82,7 @@ def check(config: Config, chosen: NodeFiles) -> None:
     if SYSTEM_LOG_ID not in chosen.databases or chosen.genesis is None:
         raise RebuildRefused(f"{chosen.node} cannot be used: it has never followed a log")
     # What is known against its state from before it was renamed is known under its old id.
-    owner = DataDirectory(chosen.directory).owner() or chosen.node
+    owner = DirectoryNotes(chosen.directory).owner() or chosen.node
     known = [one for node in {chosen.node, owner} for one in shut_out(config.log.directory, node)]
     for database, reason in known:
         raise RebuildRefused(f"{chosen.node} cannot be used: its database {database} was shut out ({reason})")

@@ -31,14 +31,13 @@ class Room:
     def __init__(self, connection: apsw.Connection, wal: Wal) -> None:
         self._connection = connection
         self._wal = wal
-        self._bounds = wal.bounds
         self._cursor = connection.cursor()
         self._page_bytes = self._number("PRAGMA page_size")
         #: The WAL's size as of the last commit, or (`_must_look`) to be asked of the disk.
         self._wal_bytes = 0
         self._must_look = True
         #: No try to begin the WAL anew before it has this size.
-        self._next_bytes = self._bounds.calm_bytes
+        self._next_bytes = wal.bounds.calm_bytes
         self._status = connection.status
         #: Pages that SQLite had written for want of memory when the transaction began; how many more end the batch.
         self._spilled = 0
@@ -47,11 +46,11 @@ class Room:
         chunk = ctypes.c_int(self._page_bytes)
         # Without a chunk size SQLite takes hints of a size for nothing.
         connection.file_control("main", apsw.SQLITE_FCNTL_CHUNK_SIZE, ctypes.addressof(chunk))
-        kept_bytes = min(_KEPT_BYTES, self._bounds.most_bytes // _KEPT_PART)
+        kept_bytes = min(_KEPT_BYTES, wal.bounds.most_bytes // _KEPT_PART)
         connection.execute(f"PRAGMA journal_size_limit = {kept_bytes}").fetchall()
-        cache_bytes = min(_CACHE_BYTES, self._bounds.batch_bytes // 2)
+        cache_bytes = min(_CACHE_BYTES, wal.bounds.batch_bytes // 2)
         connection.execute(f"PRAGMA cache_size = -{cache_bytes // 1024}").fetchall()
-        self._most_spills = (self._bounds.batch_bytes - cache_bytes) // self._page_bytes
+        self._most_spills = (wal.bounds.batch_bytes - cache_bytes) // self._page_bytes
         connection.set_wal_hook(self._committed)
 
     def before_transaction(self) -> bool:
@@ -93,12 +92,12 @@ class Room:
         `by_the_machine`: for want of room, perhaps; what an empty WAL gives back is tried first.
         """
         self._must_look = True
-        self._next_bytes = min(self._next_bytes, self._bounds.calm_bytes)
+        self._next_bytes = min(self._next_bytes, self._wal.bounds.calm_bytes)
         if by_the_machine:
             self._wal.is_wanted_empty = True
 
     def _made_small(self) -> bool:
-        wal, bounds = self._wal, self._bounds
+        wal, bounds = self._wal, self._wal.bounds
         wal.is_wanted_empty = False
         try:
             if not wal.begin_anew(self._connection):

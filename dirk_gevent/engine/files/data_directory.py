@@ -21,6 +21,38 @@ _OWNER = "dirk.node"
 _REPLACED = "dirk.replaced"
 
 
+class DirectoryNotes:
+    """What a node notes in its directory beside the databases."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def owner(self) -> str | None:
+        """The node that this directory belongs to; None when nobody has put a name in it."""
+        try:
+            return (self._path / _OWNER).read_text(encoding="utf-8", errors="replace").strip() or None
+        except FileNotFoundError:
+            return None
+
+    def set_owner(self, node: str) -> None:
+        """Put a node's name in it; survives a power cut when it returns."""
+        if self.owner() == node:
+            return
+        write_durably(self._path / _OWNER, f"{node}\n".encode())
+
+    @property
+    def is_catalog_replaced(self) -> bool:
+        """Whether files of databases may be another history's than that of the catalog here."""
+        return (self._path / _REPLACED).exists()
+
+    def note_catalog(self, *, is_replaced: bool) -> None:
+        """Note that they may be, or are not any more; survives a power cut when it returns. Raises OSError."""
+        if is_replaced and not self.is_catalog_replaced:
+            write_durably(self._path / _REPLACED, b"")
+        elif not is_replaced:
+            (self._path / _REPLACED).unlink(missing_ok=True)
+
+
 class DataDirectory:
     """A node's directory, held by one process at a time through an exclusive lock on `dirk.lock`.
 
@@ -29,6 +61,7 @@ class DataDirectory:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.notes = DirectoryNotes(path)
         self.was_unclean = False
         self._lock: FileLock | None = None
 
@@ -122,31 +155,6 @@ class DataDirectory:
         """The state of a database that was set aside last for this reason."""
         kept = self.path.glob(f"kept-{self.database(log_id).stem}-{why}*.sqlite")
         return max(kept, key=lambda path: path.stat().st_mtime, default=None)
-
-    def owner(self) -> str | None:
-        """The node that this directory belongs to; None when nobody has put a name in it."""
-        try:
-            return (self.path / _OWNER).read_text(encoding="utf-8", errors="replace").strip() or None
-        except FileNotFoundError:
-            return None
-
-    def set_owner(self, node: str) -> None:
-        """Put a node's name in it; survives a power cut when it returns."""
-        if self.owner() == node:
-            return
-        write_durably(self.path / _OWNER, f"{node}\n".encode())
-
-    @property
-    def is_catalog_replaced(self) -> bool:
-        """Whether files of databases may be another history's than that of the catalog here."""
-        return (self.path / _REPLACED).exists()
-
-    def note_catalog(self, *, is_replaced: bool) -> None:
-        """Note that they may be, or are not any more; survives a power cut when it returns. Raises OSError."""
-        if is_replaced and not self.is_catalog_replaced:
-            write_durably(self.path / _REPLACED, b"")
-        elif not is_replaced:
-            (self.path / _REPLACED).unlink(missing_ok=True)
 
     def put(self, log_id: int, image: Path) -> None:
         """Put a whole database file where the one there has been unlinked; `sync_directory` makes it last.
