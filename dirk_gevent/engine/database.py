@@ -117,7 +117,7 @@ class Database:
             info = unpack(snapshot, image)
             if info.log_id != self.log_id:
                 raise SnapshotDamaged(f"{snapshot.name} is of log {info.log_id}, not {self.log_id}")
-            committed = adopt_image(image, file.heard_head, self.name, file.state_in)
+            committed = adopt_image(image, info, file.heard_head, self.name, file.state_in)
             with self.upkeep.checkpoint_lock, self.writer.lock, storage_faults("restore"):
                 self.writer.close()
                 with file.lock:

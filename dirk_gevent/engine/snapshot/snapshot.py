@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from hashlib import blake2b
@@ -42,6 +43,9 @@ _CHUNK_BYTES = 1 << 20
 _LEVEL = 3
 _HEADER_BYTES = 4096
 _CHECKSUM_BYTES = 32
+#: The fields of a header that are hashes, in hex, and how long each is.
+_HASHES = {"chain": HASH_BYTES, "digest": DIGEST_BYTES, "checksum": _CHECKSUM_BYTES}
+_HEX = re.compile("[0-9a-f]*")
 #: How long whoever ends a pin's transaction waits each time for what runs in it.
 _YIELD_SECONDS = 0.005
 #: What an image raises that is no whole database of DirkDB.
@@ -218,12 +222,14 @@ def unpack(snapshot: Path, target: Path) -> SnapshotInfo:
         with snapshot.open("rb") as source, target.open("wb") as image:
             info = _read_header(source)
             checksum, written, pace = blake2b(digest_size=_CHECKSUM_BYTES), SteadyFile(image), Pace()
+            size_bytes = 0
             for chunk in zstandard.ZstdDecompressor().read_to_iter(source, read_size=_CHUNK_BYTES):
                 checksum.update(chunk)
+                size_bytes += len(chunk)
                 written.write(chunk)
                 pace.worked(len(chunk))
-            if checksum.hexdigest() != info.checksum:
-                raise SnapshotDamaged(f"{snapshot.name}: the checksum is wrong")
+            if (size_bytes, checksum.hexdigest()) != (info.image_bytes, info.checksum):
+                raise SnapshotDamaged(f"{snapshot.name}: the size or the checksum is wrong")
             written.finish()
         return info
     except zstandard.ZstdError as error:
@@ -240,20 +246,23 @@ def check_pieces(pieces: Iterator[bytes]) -> SnapshotInfo:
     line, _, rest = head.partition(b"\n")
     info = _read_header(BytesIO(line + b"\n"))
     checksum, image = blake2b(digest_size=_CHECKSUM_BYTES), zstandard.ZstdDecompressor().decompressobj()
+    size_bytes = 0
     try:
         for piece in chain((rest,), pieces):
-            checksum.update(image.decompress(piece))
+            chunk = image.decompress(piece)
+            checksum.update(chunk)
+            size_bytes += len(chunk)
     except zstandard.ZstdError as error:
         raise SnapshotDamaged(str(error)) from error
-    if checksum.hexdigest() != info.checksum:
-        raise SnapshotDamaged("the checksum is wrong")
+    if (size_bytes, checksum.hexdigest()) != (info.image_bytes, info.checksum):
+        raise SnapshotDamaged("the size or the checksum is wrong")
     return info
 
 
 def adopt_image(
-    image: Path, heard_head: int, name: str, state_in: Callable[[apsw.Connection], State | None]
+    image: Path, info: SnapshotInfo, heard_head: int, name: str, state_in: Callable[[apsw.Connection], State | None]
 ) -> State:
-    """Make an unpacked image this node's own, and tell what `state_in` finds in it.
+    """Make an unpacked image this node's own, and tell what `state_in` finds in it. It must stand where `info` says.
 
     What the node heard of the log stays, its state is live. The image leaves WAL mode for the moment, so that all of it
     is in the one file that is renamed. Raises SnapshotDamaged, StorageFault.
@@ -266,6 +275,8 @@ def adopt_image(
             meta = records.read_meta(connection)
             if meta is None:
                 raise SnapshotDamaged(f"{image.name} is no database of DirkDB")
+            if (meta.log_id, meta.applied_index, meta.chain.hex()) != (info.log_id, info.index, info.chain):
+                raise SnapshotDamaged(f"{image.name} is of log {meta.log_id} at index {meta.applied_index}")
             meta = _replaced(meta, heard_head=max(heard_head, meta.applied_index), name=name, state="live")
             records.write_meta(connection, meta)
             state = state_in(connection)
@@ -325,14 +336,36 @@ def _header(info: SnapshotInfo) -> bytes:
 
 
 def _read_header(file: IO[bytes]) -> SnapshotInfo:
+    """A snapshot's header; raises SnapshotDamaged.
+
+    No checksum covers it. Its name and its digest are checked for their form alone: nobody who reads a file relies on
+    them. A node may know a database under an earlier name, and releases may compute digests differently.
+    """
     try:
         fields = orjson.loads(file.readline(_HEADER_BYTES))
         if (found := fields.pop("format")) != FORMAT:
             is_later = isinstance(found, int) and found > FORMAT
             raise SnapshotDamaged(later_release(found, FORMAT) if is_later else "the snapshot's format is not known")
+        _check_fields(fields)
         return SnapshotInfo(**fields)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise SnapshotDamaged(f"no snapshot: {error}") from error
+
+
+def _check_fields(fields: Mapping[str, object]) -> None:
+    """Raise ValueError for a field that is of another type or another range than its own."""
+    for name in ("log_id", "index", "image_bytes", "file_bytes"):
+        value = fields[name]
+        if type(value) is not int or value < 0:
+            raise ValueError(f"its {name} is no count")
+    for name, size_bytes in _HASHES.items():
+        value = fields[name]
+        if not isinstance(value, str) or len(value) != 2 * size_bytes or not _HEX.fullmatch(value):
+            raise ValueError(f"its {name} is no hash")
+    if not isinstance(fields["name"], str) or not fields["name"]:
+        raise ValueError("it names no database")
+    if fields["file_bytes"]:
+        raise ValueError("its file_bytes is not 0")
 
 
 def _with_size(info: SnapshotInfo, path: Path) -> SnapshotInfo:
