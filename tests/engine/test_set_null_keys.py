@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dirk_gevent.engine.database import Database
-from tests.engine.plans import LogMaker, made_by, outcomes, rows_of
+from tests.engine.plans import made_by, outcomes, rows_of
 
 _SETUP = (
     "CREATE TABLE deleted (id ISA PRIMARY KEY, u ISA UNIQUE, s ISA REFERENCES deleted(u) ON DELETE SET NULL)",
@@ -24,10 +24,10 @@ _TABLES = ("deleted", "updated", "altered", "widened")
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[tuple[Database, LogMaker]]:
+def database(tmp_path: Path) -> Iterator[Database]:
     """Tables whose keys lead back to themselves, each with one row."""
     rows = [f"INSERT INTO {table} VALUES (1, 1, 1)" for table in _TABLES]
-    with made_by(tmp_path, (*_SETUP, *rows, "INSERT INTO near VALUES (1, NULL)")) as made:
+    with made_by(tmp_path, (*_SETUP, *rows, "INSERT INTO near VALUES (1, NULL)")) as (made, _):
         yield made
 
 
@@ -44,28 +44,23 @@ def database(tmp_path: Path) -> Iterator[tuple[Database, LogMaker]]:
         "INSERT INTO {} VALUES (2, 2, 2), (3, 3, 999) ON CONFLICT (id) DO UPDATE SET u = 9",
     ],
 )
-def test_a_row_refers_to_no_row_that_is_not_there(
-    database: tuple[Database, LogMaker], table: str, change: str
-) -> None:
-    opened, _ = database
-    (outcome,) = outcomes(opened, change.format(table))
+def test_a_row_refers_to_no_row_that_is_not_there(database: Database, table: str, change: str) -> None:
+    (outcome,) = outcomes(database, change.format(table))
     assert outcome.sqlstate == "23503"
-    assert rows_of(opened, f"SELECT * FROM {table}") == [(1, 1, 1)]
+    assert rows_of(database, f"SELECT * FROM {table}") == [(1, 1, 1)]
 
 
-def test_nor_where_the_keys_of_two_tables_lead_back(database: tuple[Database, LogMaker]) -> None:
-    opened, _ = database
-    (outcome,) = outcomes(opened, "REPLACE INTO near VALUES (2, 999)")
+def test_nor_where_the_keys_of_two_tables_lead_back(database: Database) -> None:
+    (outcome,) = outcomes(database, "REPLACE INTO near VALUES (2, 999)")
     assert outcome.sqlstate == "23503"
-    assert rows_of(opened, "SELECT * FROM near") == [(1, None)]
+    assert rows_of(database, "SELECT * FROM near") == [(1, None)]
 
 
-def test_the_actions_themselves_are_taken(database: tuple[Database, LogMaker]) -> None:
-    opened, _ = database
+def test_the_actions_themselves_are_taken(database: Database) -> None:
     fine = ("INSERT INTO deleted VALUES (2, 2, 1)", "REPLACE INTO deleted VALUES (1, 1, 2)")
-    assert [each.sqlstate for each in outcomes(opened, *fine)] == ["", ""]
-    assert rows_of(opened, "SELECT * FROM deleted ORDER BY id") == [(1, 1, 2), (2, 2, None)]
-    (outcome,) = outcomes(opened, "UPDATE updated SET u = 5")
-    assert (outcome.sqlstate, rows_of(opened, "SELECT * FROM updated")) == ("", [(1, 5, None)])
-    (outcome,) = outcomes(opened, "DELETE FROM deleted WHERE id = 2")
-    assert (outcome.sqlstate, rows_of(opened, "SELECT * FROM deleted")) == ("", [(1, 1, None)])
+    assert [each.sqlstate for each in outcomes(database, *fine)] == ["", ""]
+    assert rows_of(database, "SELECT * FROM deleted ORDER BY id") == [(1, 1, 2), (2, 2, None)]
+    (outcome,) = outcomes(database, "UPDATE updated SET u = 5")
+    assert (outcome.sqlstate, rows_of(database, "SELECT * FROM updated")) == ("", [(1, 5, None)])
+    (outcome,) = outcomes(database, "DELETE FROM deleted WHERE id = 2")
+    assert (outcome.sqlstate, rows_of(database, "SELECT * FROM deleted")) == ("", [(1, 1, None)])

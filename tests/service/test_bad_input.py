@@ -129,7 +129,7 @@ def test_bad_metadata(shared_cluster: Cluster, fields: str, sqlstate: str) -> No
 
 def test_a_hundred_kinds_of_noise(shared_cluster: Cluster) -> None:
     """Random bytes, with and without a `;`, in random pieces: an answer or a closed connection, never a hang."""
-    chance = _seeded()
+    chance = Random(chosen_seed())
     for number in range(120):
         data = chance.randbytes(chance.choice([1, 10, 100, 5_000]))
         if number % 3 == 0:
@@ -155,7 +155,7 @@ WORDS = _WORDS_OF_THE_LANGUAGE.split()
 
 def test_statements_out_of_random_words(shared_cluster: Cluster) -> None:
     """Words of the language in any order: every answer has its SQLSTATE, and none of them says 'internal'."""
-    chance = _seeded()
+    chance = Random(chosen_seed())
     with shared_cluster.connect("proxy") as connection:
         connection.ask("manamboara tahiry raha tsy misy kisendra;")
         connection.ask("ampiasao kisendra;")
@@ -165,10 +165,6 @@ def test_statements_out_of_random_words(shared_cluster: Cluster) -> None:
             text = " ".join([start, *chance.choices(WORDS, k=chance.randrange(1, 9))])
             said = message(connection.ask(text + ";")) if text.strip() else ""
             assert "(XX000)" not in said, f"{text}\n{said}"
-
-
-def _seeded() -> Random:
-    return Random(chosen_seed())
 
 
 @pytest.mark.parametrize(
