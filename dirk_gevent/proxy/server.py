@@ -63,7 +63,7 @@ class ProxyHandler:
         }
         self._node_reads = NodeReads(parts, self.backends, self._router, config.limits)
         self._transactions = ProxyTransactions(
-            parts, self.backends, self._router, self._understanding, self._read, self._minimum
+            parts, self.backends, self._router, self._understanding, read=self._read, minimum=self._minimum
         )
 
     def open_session(self) -> Session:
@@ -103,29 +103,22 @@ class ProxyHandler:
         return self._session_statements.run(session, request, route)
 
     def _read(self, session: Session, request: Request, route: Route, wire: Wire) -> Answer:
-        self._parts.sessions.check_names(session, request)
-        database, log_id = self._parts.sessions.place(session, request.database)
-        minimum = self._minimum(session, request, log_id)
-        message = self._forwarded(session, request, database, log_id, minimum)
-        read = NodeRead(session, request, log_id, minimum, message, f"{database}.{route.target}")
-        return self._node_reads.answer(read, wire)
+        return self._node_reads.answer(self._node_read(session, request, route.target), wire)
 
     def _read_copied(self, session: Session, request: Request) -> Answer:
         """Rows of another database than the one that is written to."""
-        self._parts.sessions.check_names(session, request)
-        database, log_id = self._parts.sessions.place(session, request.database)
-        minimum = self._minimum(session, request, log_id)
-        message = self._forwarded(session, request, database, log_id, minimum, LITERALS_FIELD)
-        return self._node_reads.answer(NodeRead(session, request, log_id, minimum, message, f"{database}."), None)
+        return self._node_reads.answer(self._node_read(session, request, "", LITERALS_FIELD), None)
 
     def _minimum(self, session: Session, request: Request, log_id: int) -> int:
         """The index of the log, which the session is placed in, that the state must have reached."""
         known_index = self._parts.sessions.known_index(log_id) if request.read == "strong" else 0
         return needed_index(session, request, log_id, known_index)
 
-    def _forwarded(
-        self, session: Session, request: Request, database: str | None, log_id: int, minimum: int, *more: str
-    ) -> bytes:
+    def _node_read(self, session: Session, request: Request, target: str | None, *more: str) -> NodeRead:
+        """The read as a node is asked for it, which is told `more` fields of the request than usual."""
+        self._parts.sessions.check_names(session, request)
+        database, log_id = self._parts.sessions.place(session, request.database)
+        minimum = self._minimum(session, request, log_id)
         # What this session needs is said here: what others have seen over the same connection does not count.
         metadata: dict[str, Any] = {"lang": spoken(session, request), "min": {str(log_id): minimum}}
         metadata |= {"read": "any", "waitMs": NODE_WAIT_MS}
@@ -133,7 +126,14 @@ class ProxyHandler:
             metadata["db"] = database
         if request.has_meta:
             metadata |= {name: request.metadata[name] for name in (*_PASSED_FIELDS, *more) if name in request.metadata}
-        return with_metadata(metadata, request.raw)
+        return NodeRead(
+            session=session,
+            request=request,
+            log_id=log_id,
+            minimum=minimum,
+            message=with_metadata(metadata, request.raw),
+            key=f"{database}.{target}",
+        )
 
 
 def run(config: Config) -> int:

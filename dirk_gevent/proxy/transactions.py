@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import gevent
@@ -76,6 +76,17 @@ class PinnedTransaction:
         self.lease.close()
 
 
+@dataclass(frozen=True, slots=True)
+class _Begin:
+    """A session's BEGIN in the database of the log `log_id`; `message` is what a node is told."""
+
+    session: Session
+    request: Request
+    wire: Wire
+    log_id: int
+    message: bytes
+
+
 class ProxyTransactions:
     """The transactions of the proxy's sessions.
 
@@ -88,6 +99,7 @@ class ProxyTransactions:
         backends: Mapping[str, Backend],
         router: ReadRouter,
         understanding: Understanding,
+        *,
         read: Callable[[Session, Request, Route, Wire], Answer],
         minimum: Callable[[Session, Request, int], int],
     ) -> None:
@@ -120,7 +132,9 @@ class ProxyTransactions:
             if not isinstance(answer, Remote):
                 held.end()
         if isinstance(answer, Remote):
-            return RelayedAnswer(answer, _NAME, session, request, held.end, self._parts.sessions.pass_on)
+            return RelayedAnswer(
+                answer, _NAME, session, request, at_end=held.end, pass_on=self._parts.sessions.pass_on
+            )
         return self._told(session, request, answer)
 
     # --- begin -----------------------------------------------------------------------------------------------
@@ -146,10 +160,11 @@ class ProxyTransactions:
         minimum = self._minimum(session, request, log_id)
         metadata = self._metadata(session, request, database, {log_id: minimum})
         message = with_metadata({**metadata, "waitMs": NODE_WAIT_MS}, request.raw)
+        begin = _Begin(session, request, wire, log_id, message)
         began = time.monotonic()
         while True:
             for name in self._choices(log_id, minimum):
-                answer = self._try_begin(session, request, name, log_id, message, wire)
+                answer = self._try_begin(begin, name)
                 if answer is not None:
                     return answer
             if time.monotonic() - began > self._limits.wait_ms / 1000:
@@ -166,21 +181,19 @@ class ProxyTransactions:
         turned.sort(key=lambda name: (nodes[name].is_drained, nodes[name].applied_index(log_id) < minimum))
         return turned + [name for name in self._router.candidates(log_id, minimum, "") if name not in masters]
 
-    def _try_begin(
-        self, session: Session, request: Request, name: str, log_id: int, message: bytes, wire: Wire
-    ) -> bytes | None:
+    def _try_begin(self, begin: _Begin, name: str) -> bytes | None:
         """The answer of one node to BEGIN; None when another should be asked."""
         view = self._parts.state.cluster.nodes[name]
-        if view.is_drained and self._parts.state.cluster.has_undrained_master(log_id):
+        if view.is_drained and self._parts.state.cluster.has_undrained_master(begin.log_id):
             return None
         try:
             lease = self._backends[name].lease()
         except BackendDownError:
             return None
         # Pinned before it is asked: a node that is about to end waits for the answer, too.
-        held = PinnedTransaction(name, lease, log_id, view)
+        held = PinnedTransaction(name, lease, begin.log_id, view)
         try:
-            answer = lease.ask_whole(message, self._silence_seconds, wire)
+            answer = lease.ask_whole(begin.message, self._silence_seconds, begin.wire)
         except BackendDownError:
             held.close()
             return None
@@ -192,9 +205,9 @@ class ProxyTransactions:
             held.unpin()
             lease.release()
             is_for_another = meta is None or meta["sqlstate"] in (*BEHIND_STATES, *FAULT_STATES)
-            return None if is_for_another else self._told(session, request, answer)
-        session.transaction = held
-        return self._told(session, request, answer)
+            return None if is_for_another else self._told(begin.session, begin.request, answer)
+        begin.session.transaction = held
+        return self._told(begin.session, begin.request, answer)
 
     # --- end -------------------------------------------------------------------------------------------------
 

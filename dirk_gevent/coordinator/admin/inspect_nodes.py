@@ -81,7 +81,7 @@ def node_files(node: str, directory: Path) -> NodeFiles:
     genesis = None
     with suppress(OSError):
         genesis = followed_log(directory)
-    return NodeFiles(node, directory, found, genesis, tuple(problems), listed)
+    return NodeFiles(node, directory, found, genesis, problems=tuple(problems), listed=listed)
 
 
 def losses(chosen: NodeFiles, nodes: tuple[NodeFiles, ...]) -> list[Loss]:

@@ -161,8 +161,15 @@ def _snapshot(database: Database, meta: records.Meta, folder: Path) -> FoundSnap
     path = snapshot_file(folder, meta.log_id, meta.applied_index)
     made = database.upkeep.snapshot(path)
     size_bytes, checksum = file_checksum(path)
-    digest = bytes.fromhex(made.digest)
-    info = SnapshotInfo(made.log_id, made.index, meta.chain, digest, size_bytes, checksum, confirmed=True)
+    info = SnapshotInfo(
+        log_id=made.log_id,
+        index=made.index,
+        chain=meta.chain,
+        digest=bytes.fromhex(made.digest),
+        size_bytes=size_bytes,
+        checksum=checksum,
+        confirmed=True,
+    )
     return FoundSnapshot(info, 0)
 
 

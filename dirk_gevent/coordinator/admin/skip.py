@@ -118,6 +118,7 @@ def _count_outcome(
     info: DatabaseInfo,
     index: int,
     stands: Mapping[str, Halted],
+    *,
     keep: str,
     take_state: Callable[[int, str], None],
 ) -> tuple[int, str]:

@@ -157,7 +157,7 @@ class LogEvidence:
     def welcome(self, hello: Hello, heads: Mapping[int, int], epoch: bytes) -> Welcome:
         """The answer to a node that comes, which is told `epoch`."""
         log, forgets = self._state.log, self.is_given_up(hello)
-        return Welcome(log.genesis, log.predecessors, heads, self._state.beat_seconds, epoch, forgets)
+        return Welcome(log.genesis, log.predecessors, heads, self._state.beat_seconds, epoch=epoch, forgets=forgets)
 
     def is_older(self, node: str, log_id: int, lacks: tuple[int, int], epoch: tuple[bytes, bytes] | None) -> None:
         """A node has heard of more of a log than that held when it left (see `lacks`): no append until a person

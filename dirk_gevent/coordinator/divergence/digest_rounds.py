@@ -330,10 +330,8 @@ class SnapshotKeeper:
             (right,) = found
             for node, digest in current.digests.items():
                 if digest != right:
-                    gevent.spawn(
-                        self._state.log_errors,
-                        self._fence, node, log_id, current.index, Cause.CONTENT, (digest, right),
-                    )  # fmt: skip
+                    found_wrong = node, log_id, current.index, Cause.CONTENT, (digest, right)
+                    gevent.spawn(self._state.log_errors, self._fence, *found_wrong)
 
     def _of_masters(self, current: Round) -> dict[str, bytes]:
         nodes = self._state.cluster.nodes

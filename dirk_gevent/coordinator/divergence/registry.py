@@ -121,9 +121,18 @@ class ConflictBook:
     ) -> Conflict:
         """A conflict that has just been found; `place` is node, database, log and index."""
         node, database, log_id, index = place
-        digest, right = (one.hex() for one in digests)
-        now_ms = time.time_ns() // 1_000_000
-        made = Conflict(self._next, now_ms, node, database, log_id, index, cause, status, digest, right)
+        made = Conflict(
+            number=self._next,
+            when_ms=time.time_ns() // 1_000_000,
+            node=node,
+            database=database,
+            log_id=log_id,
+            index=index,
+            cause=cause,
+            status=status,
+            digest=digests[0].hex(),
+            right=digests[1].hex(),
+        )
         self._next += 1
         self._found[made.number] = made
         self._save()

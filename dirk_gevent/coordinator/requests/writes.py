@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from dirk_gevent.config.settings import Limits
 from dirk_gevent.coordinator.request_parts import RequestParts
@@ -22,6 +22,17 @@ from parser.plan.copies import names_others
 
 #: How an entry of nothing ends whose request has not run.
 _NOTHING_RAN = "25P01"
+
+
+@dataclass(frozen=True, slots=True)
+class _Write:
+    """A request that writes to one database."""
+
+    session: Session
+    request: Request
+    route: Route
+    database: str
+    log_id: int
 
 
 class Writes:
@@ -50,41 +61,38 @@ class Writes:
         if names_others(route, database):
             with ExitStack() as place:
                 place.enter_context(self._copies.places.taken())
-                return self._copied(session, request, shaped, route, draft, place)
-        return self._written(session, request, database, log_id, draft, route)
+                # The database may have been dropped, or made anew, while this waited for its turn.
+                database, log_id = self._parts.sessions.place(session, request.database)
+                assert database is not None
+                return self._copied(_Write(session, request, route, database, log_id), shaped, draft, place)
+        return self._written(_Write(session, request, route, database, log_id), draft)
 
-    def _written(
-        self, session: Session, request: Request, database: str, log_id: int, draft: Draft, route: Route
-    ) -> bytes:
-        outcome = self._outcome(session, database, log_id, draft, route)
-        return self._answer(session, request, database, log_id, outcome)
+    def _written(self, write: _Write, draft: Draft) -> bytes:
+        return self._answer(write, self._outcome(write, draft))
 
-    def _outcome(self, session: Session, database: str, log_id: int, draft: Draft, route: Route) -> Outcome:
-        with session.place_lent(self._parts.appends.waiting.taken(log_id)):
-            outcome = self._parts.appends.write(log_id, database, route.target or "", draft)
-        session.saw(log_id, outcome.index)
+    def _outcome(self, write: _Write, draft: Draft) -> Outcome:
+        with write.session.place_lent(self._parts.appends.waiting.taken(write.log_id)):
+            outcome = self._parts.appends.write(write.log_id, write.database, write.route.target or "", draft)
+        write.session.saw(write.log_id, outcome.index)
         return outcome
 
-    def _copied(
-        self, session: Session, request: Request, shaped: Shaped, route: Route, draft: Draft, place: ExitStack
-    ) -> bytes:
+    def _copied(self, write: _Write, shaped: Shaped, draft: Draft, place: ExitStack) -> bytes:
         """Run an INSERT whose rows another database has. When that does not give them, a request that may have run
         before ends as it did then: an entry of nothing finds its record, or burns its id.
 
         `place` is closed as soon as no large rows are held.
         """
-        database, log_id = self._parts.sessions.place(session, request.database)
-        assert database is not None
+        request = write.request
         try:
-            copied = self._copies.statement(session, request, shaped, route, database)
+            copied = self._copies.statement(write.session, request, shaped, write.route, write.database)
         except (SqlError, ReadRefused) as error:
             place.close()
             outcome = None
             if request.request_id is not None and not error.sqlstate.startswith(OPEN_CLASSES):
-                outcome = self._outcome(session, database, log_id, Draft(draft.request_id, ()), route)
+                outcome = self._outcome(write, Draft(draft.request_id, ()))
             if outcome is not None and outcome.sqlstate != _NOTHING_RAN:
                 with nowhere():
-                    return self._answer(session, request, database, log_id, outcome)
+                    return self._answer(write, outcome)
             if isinstance(error, SqlError):
                 raise
             return error.answer if request.has_meta else answer_bytes.split_meta(error.answer)[1]
@@ -92,15 +100,14 @@ class Writes:
             place.close()
         made = replace(draft, statements=(copied.statement,), request_hash=copied.request_hash)
         with nowhere():
-            return self._written(session, request, database, log_id, made, route)
+            return self._written(write, made)
 
-    def _answer(self, session: Session, request: Request, database: str, log_id: int, outcome: Outcome) -> bytes:
+    def _answer(self, write: _Write, outcome: Outcome) -> bytes:
         error = outcome.error()
         if error is not None:
             raise error
-        meta = replies.meta_of(
-            session, request, self._name, "write", db=database, log=log_id, tables=outcome.tables, rows=outcome.rows
-        )
+        facts = {"db": write.database, "log": write.log_id, "tables": outcome.tables, "rows": outcome.rows}
+        meta = replies.meta_of(write.session, write.request, self._name, "write", **facts)
         if outcome.returning is not None:
             return replies.relation(outcome.returning, self._limits.page_rows, meta)
         return replies.done(outcome.verb, outcome.name, outcome.rows, meta)
