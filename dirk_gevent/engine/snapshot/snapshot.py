@@ -32,8 +32,9 @@ from dirk_gevent.engine.errors.faults import SnapshotDamaged, StorageFault
 from dirk_gevent.engine.files.data_directory import remove_file
 from dirk_gevent.engine.files.file_format import check_format, later_release
 from dirk_gevent.engine.functions import EntryContext, register
-from dirk_gevent.engine.snapshot.content_digest import content_digest
+from dirk_gevent.engine.snapshot.content_digest import DIGEST_BYTES, content_digest
 from dirk_gevent.engine.wal.wal import Overtaken, Wal
+from dirk_gevent.log.entry import HASH_BYTES
 from dirk_gevent.loop import throttle
 from dirk_gevent.loop.throttle import Pace, SteadyFile
 from dirk_gevent.sqlite.journal_mode import set_journal_mode
