@@ -83,7 +83,14 @@ def restore_file(settings: Config, file: Path, options: dict[str, Any]) -> int:
             _check_names(settings, [target or point.name for point in points])
         for point in points:
             index = _wanted_index(found, point, options)
-            _restore_one(settings, found, point, index, target or point.name, options)
+            _restore_one(
+                settings=settings,
+                found=found,
+                point=point,
+                index=index,
+                target=target or point.name,
+                options=options,
+            )
     return 0
 
 

@@ -297,7 +297,14 @@ class ClientConnection:
         wire = with_metadata(asked, request.raw)
         limit = self._store.answer_limit_bytes if verdict.key is not None else UNSTORED_LIMIT_BYTES
         is_harmless, is_commit = changes_nothing(request.raw), may_be_commit(request.raw)
-        return Forwarded(wire, request_id, is_harmless, self._in_transaction, is_commit, limit)
+        return Forwarded(
+            request=wire,
+            retry_id=request_id,
+            is_harmless=is_harmless,
+            in_transaction=self._in_transaction,
+            is_commit=is_commit,
+            limit_bytes=limit,
+        )
 
     def _store_answer(self, verdict: Verdict, answer: Answer) -> tuple[str, Entry | None]:
         """Store the answer when it may be; META's `cache` says why not."""

@@ -112,7 +112,12 @@ class CacheService:
 
     def _serve(self, client: Wire) -> None:
         connection = ClientConnection(
-            client, self._options, self._store, self._flights, self._request_bytes, self._follower.log_time
+            client=client,
+            options=self._options,
+            store=self._store,
+            flights=self._flights,
+            request_bytes=self._request_bytes,
+            log_time=self._follower.log_time,
         )
         greenlet = gevent.getcurrent()
         assert isinstance(greenlet, gevent.Greenlet)
@@ -154,7 +159,14 @@ def run(config: Config, upstream_host: str, upstream_port: int, port: int, ttl_m
     """The cache program: blocks until SIGTERM or SIGINT, then drains. CannotStartError when `port` is taken."""
     log = logger("cache")
     config, _ = fitted(config, log, RELAY_FILES_A_CONNECTION)
-    service = CacheService(options_from(config, upstream_host, upstream_port, port, ttl_ms, entries), log)
+    service = CacheService(options_from(
+        config=config,
+        upstream_host=upstream_host,
+        upstream_port=upstream_port,
+        port=port,
+        ttl_ms=ttl_ms,
+        entries=entries,
+    ), log)
     stop = StopRequest()
     service.start()
     stop.wait()

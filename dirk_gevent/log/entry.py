@@ -171,18 +171,18 @@ class Entry:
                 raise EntryDamagedError(f"entry format {version!r} is not known, only up to {FORMAT} is")
             _, log_id, index, time_ms, seed, request_id, digest, steps, base, reads, statements, change = fields
             return Entry(
-                log_id,
-                index,
-                time_ms,
-                seed,
-                request_id,
-                digest,
-                tuple(map(_decode_statement, statements)),
-                steps,
-                base,
-                tuple(reads),
-                None if change is None else DatabaseChange(*change),
-                rules,
+                log_id=log_id,
+                index=index,
+                time_ms=time_ms,
+                seed=seed,
+                request_id=request_id,
+                request_hash=digest,
+                statements=tuple(map(_decode_statement, statements)),
+                step_limit=steps,
+                base_index=base,
+                tables_read=tuple(reads),
+                change=None if change is None else DatabaseChange(*change),
+                rules=rules,
             )
         except EntryDamagedError:
             raise
@@ -280,7 +280,14 @@ def _decode_statement(fields: list[Any]) -> LoggedStatement:
     shape, literals, texts, rows, row_start, row_width, args, time_ms, seed, infinities = fields
     for position, sign in infinities:
         literals[position] = sign * float("inf")
-    shaped = Shaped(shape, tuple(literals), tuple(texts), rows, row_start, row_width)
+    shaped = Shaped(
+        shape=shape,
+        literals=tuple(literals),
+        texts=tuple(texts),
+        rows=rows,
+        row_start=row_start,
+        row_width=row_width,
+    )
     return LoggedStatement(shaped, tuple(args) if isinstance(args, list) else args, time_ms, seed)
 
 

@@ -84,7 +84,16 @@ class Hello:
         told: list[str] | None = fields.get("epoch")
         heard = (bytes.fromhex(told[0]), bytes.fromhex(told[1])) if told else None
         port = int(fields.get("port") or 0)
-        return Hello(str(fields["node"]), str(fields["build"]), known, logs, named, process, port, heard)
+        return Hello(
+            node=str(fields["node"]),
+            build=str(fields["build"]),
+            genesis=known,
+            standings=logs,
+            owner=named,
+            process=process,
+            port=port,
+            epoch=heard,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +131,14 @@ class Welcome:
         )
         heads = indexes_in(fields["heads"])
         genesis, epoch = bytes.fromhex(fields["genesis"]), bytes.fromhex(fields["epoch"])
-        return Welcome(genesis, predecessors, heads, float(fields["beat_seconds"]), epoch, bool(fields["forgets"]))
+        return Welcome(
+            genesis=genesis,
+            predecessors=predecessors,
+            heads=heads,
+            beat_seconds=float(fields["beat_seconds"]),
+            epoch=epoch,
+            forgets=bool(fields["forgets"]),
+        )
 
 
 def _indexes_out(indexes: Mapping[int, int]) -> dict[str, int]:
@@ -265,13 +281,32 @@ def _outcome_in(
     digest_bytes = bytes.fromhex(digest)
     written = tuple(tables)
     return Outcome(
-        index, sqlstate, key, params, rows, written, verb, name, request_id, digest_bytes, relation, repeats
+        index=index,
+        sqlstate=sqlstate,
+        key=key,
+        params=params,
+        rows=rows,
+        tables=written,
+        verb=verb,
+        name=name,
+        request_id=request_id,
+        digest=digest_bytes,
+        returning=relation,
+        repeats=repeats,
     )
 
 
 def _relation_in(index: int, name: str, columns: list[list[Any]], rows: list[list[Any]]) -> Relation:
     outputs = tuple(Output(*column) for column in columns)
-    return Relation(name, outputs, [tuple(row) for row in rows], index, (), False, encode_columns(outputs))
+    return Relation(
+        name=name,
+        columns=outputs,
+        rows=[tuple(row) for row in rows],
+        index=index,
+        tables=(),
+        repeatable=False,
+        columns_json=encode_columns(outputs),
+    )
 
 
 def snapshot_fields(kind: str, info: SnapshotInfo) -> dict[str, Any]:

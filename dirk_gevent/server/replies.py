@@ -29,7 +29,15 @@ def listing(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Relation:
     """A relation `fanasehoana` that no table stands behind: SHOW DATABASES, SHOW SERVERS."""
     outputs = tuple(Output(column, "fanasehoana") for column in columns)
     encoded = columns_json(outputs)
-    return Relation("fanasehoana", outputs, [tuple(row) for row in rows], 0, (), False, encoded)
+    return Relation(
+        name="fanasehoana",
+        columns=outputs,
+        rows=[tuple(row) for row in rows],
+        index=0,
+        tables=(),
+        repeatable=False,
+        columns_json=encoded,
+    )
 
 
 def done(verb: str, name: str, rows: int, meta: Mapping[str, Any] | None) -> bytes:

@@ -229,14 +229,14 @@ def _contents(connection: apsw.Connection, directory: Path) -> Contents:
     rows = fetch(connection, "SELECT * FROM logs ORDER BY log_id")
     snapshots = fetch(connection, "SELECT * FROM snapshots ORDER BY log_id, idx")
     return Contents(
-        genesis,
-        predecessors,
-        tuple(_found_log(connection, _log_row(row)) for row in rows),
-        tuple(_found_snapshot(row) for row in snapshots),
-        fetch(connection, "SELECT value FROM meta WHERE key='inode'") != [(_inode(directory),)],
-        tuple(fetch(connection, "SELECT log_id, idx FROM skips")),
-        _latest_requests(connection),
-        tuple(fetch(connection, "SELECT epoch, heads FROM epochs ORDER BY ordinal")),
+        genesis=genesis,
+        predecessors=predecessors,
+        logs=tuple(_found_log(connection, _log_row(row)) for row in rows),
+        snapshots=tuple(_found_snapshot(row) for row in snapshots),
+        is_copy=fetch(connection, "SELECT value FROM meta WHERE key='inode'") != [(_inode(directory),)],
+        skips=tuple(fetch(connection, "SELECT log_id, idx FROM skips")),
+        requests=_latest_requests(connection),
+        epochs=tuple(fetch(connection, "SELECT epoch, heads FROM epochs ORDER BY ordinal")),
     )
 
 
@@ -254,7 +254,15 @@ def _log_row(row: tuple[Any, ...]) -> LogRow:
     base = Head(index, chained, time_ms)
     if not isinstance(name, str):
         raise TypeError(f"the name of log {log_id} is {name!r}")
-    return LogRow(log_id, name, created_ms, base, total_bytes, sealed_at, sealed_ms)
+    return LogRow(
+        log_id=log_id,
+        name=name,
+        created_ms=created_ms,
+        base=base,
+        base_total_bytes=total_bytes,
+        sealed_at=sealed_at,
+        sealed_ms=sealed_ms,
+    )
 
 
 def _found_snapshot(row: tuple[Any, ...]) -> FoundSnapshot:
@@ -302,7 +310,7 @@ def _found_log(connection: apsw.Connection, row: LogRow) -> FoundLog:
     if row.sealed_at is not None:
         head, damage, doubt = replace(head, index=row.sealed_at), (), b""
     older = older_upto(row.log_id, row.base.index + 1, head.index, partial(_encoded, connection, row.log_id))
-    return FoundLog(row, head, total_bytes, older, damage, doubt)
+    return FoundLog(row=row, head=head, total_bytes=total_bytes, older_upto=older, damage=damage, doubt=doubt)
 
 
 def _newest(connection: apsw.Connection, row: LogRow) -> tuple[list[tuple[Any, ...]], str]:

@@ -186,22 +186,29 @@ class Stage:
     def _add(self, log_id: int, draft: Draft, statements: bytes, change: DatabaseChange | None) -> Appended:
         head, total_bytes = self._head(log_id)
         entry = Entry(
-            log_id,
-            head.index + 1,
-            self.time_ms,
-            _random.getrandbits(64),
-            draft.request_id,
-            draft.request_hash or hash_statements(statements),
-            draft.statements,
-            draft.step_limit,
-            draft.base_index,
-            draft.tables_read,
-            change,
+            log_id=log_id,
+            index=head.index + 1,
+            time_ms=self.time_ms,
+            seed=_random.getrandbits(64),
+            request_id=draft.request_id,
+            request_hash=draft.request_hash or hash_statements(statements),
+            statements=draft.statements,
+            step_limit=draft.step_limit,
+            base_index=draft.base_index,
+            tables_read=draft.tables_read,
+            change=change,
         )
         encoded = entry.encode(statements)
         appended = Appended(entry, encoded, chain(head.chain, encoded))
         total_bytes += len(encoded)
-        self.commit.entries.append(EntryRow(log_id, entry.index, self.time_ms, total_bytes, appended.chain, encoded))
+        self.commit.entries.append(EntryRow(
+            log_id=log_id,
+            index=entry.index,
+            time_ms=self.time_ms,
+            total_bytes=total_bytes,
+            chain=appended.chain,
+            encoded=encoded,
+        ))
         self._heads[log_id] = Head(entry.index, appended.chain, self.time_ms), total_bytes
         self._appended.append((head.chain, appended))
         return appended
