@@ -24,9 +24,9 @@ _EXACT_LIMIT = float(2**53)
 _ODD_TYPES = frozenset((float, bytes))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Relation:
-    """An answer held in memory: short reads and RETURNING.
+    """An answer held in memory: short reads and RETURNING. Never changed once made (not frozen: every read makes one).
 
     `rows` are tuples ready for orjson. `index` is the log index of exactly the state the rows come from.
     `columns_json` is the JSON array `[{"name":…,"origin":…},…]`, made once a plan. `tables`: base tables and
