@@ -19,7 +19,7 @@ from dirk_gevent.engine.apply.applier import Work
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.log.embedded.journal import Journal
-from dirk_gevent.log.embedded.journal_rows import Commit, EntryRow
+from dirk_gevent.log.embedded.journal_rows import EntryRow, JournalCommit
 from dirk_gevent.log.entry import (
     CREATE_DATABASE,
     SYSTEM_LOG_ID,
@@ -116,7 +116,7 @@ class _Insert:
     def _commit(self, encoded: bytes) -> None:
         index = self._index + 1
         row = EntryRow(_LOG_ID, index, 0, len(encoded), chain(self._database.position.chain, encoded), encoded)
-        self._journal.commit(Commit(entries=[row]))
+        self._journal.commit(JournalCommit(entries=[row]))
 
     def _apply(self, encoded: bytes) -> None:
         (outcome,) = self._database.apply([Work(Entry.decode(encoded), encoded)])

@@ -28,7 +28,7 @@ from dirk_gevent.engine.snapshot.snapshot import check_pieces
 from dirk_gevent.log.entry import NO_CHAIN, Entry, EntryDamagedError, chain
 from dirk_gevent.log.records import EntriesGoneError
 from dirk_gevent.log.skipped import own_bytes
-from dirk_gevent.loop.throttle import SteadyFile
+from dirk_gevent.loop.throttle import IncrementalFsyncFile
 from dirk_gevent.protocol.frames import split_entries
 
 _ANY_MAGIC = b"DIRKDB-BACKUP-"
@@ -63,7 +63,7 @@ class BackupWriter:
         self._path = path
         self._partial = path.with_name(path.name + ".partial")
         self._file = self._partial.open("wb")
-        self._steady = SteadyFile(self._file)
+        self._steady = IncrementalFsyncFile(self._file)
         self._steady.write(MAGIC)
         self._last = bytes(_CHECKSUM_BYTES)
         self._compressor = zstandard.ZstdCompressor(level=_LEVEL)
@@ -203,7 +203,7 @@ class Backup:
 
 
 class BackupSource:
-    """One database of a backup as the source of a replay (`dirk_gevent.coordinator.admin.replay.Source`)."""
+    """One database of a backup as the source of a replay (`dirk_gevent.coordinator.admin.replay.ReplaySource`)."""
 
     def __init__(self, file: IO[bytes], contents: _Contents, point: Point, path: Path) -> None:
         self._file = file
@@ -217,7 +217,7 @@ class BackupSource:
         return self._contents.snapshot_index
 
     def snapshot(self, index: int) -> tuple[int, Iterator[bytes]] | None:
-        """See `Source.snapshot`."""
+        """See `ReplaySource.snapshot`."""
         held = self._contents
         if not held.snapshot:
             return None
@@ -226,7 +226,7 @@ class BackupSource:
         return held.snapshot_index, (self._body(piece) for piece in held.snapshot)
 
     def entries(self, after: int, upto: int) -> Iterator[Sequence[bytes]]:
-        """See `Source.entries`."""
+        """See `ReplaySource.entries`."""
         for piece in self._contents.entries:
             last = piece.first + piece.count - 1
             if last <= after or piece.first > upto:

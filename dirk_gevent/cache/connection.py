@@ -1,7 +1,7 @@
 """One client's connection: the fast path for answers already held, the long way round for everything else.
 
 The fast path works on the exact bytes received. When nothing of an earlier statement is pending, a segment that
-was answered from the store once is a key of `LogHorizon.hot`; then a dictionary look-up and four comparisons
+was answered from the store once is a key of `InvalidationState.hot`; then a dictionary look-up and four comparisons
 decide, and prebuilt bytes go out. Nothing is parsed, and no clock but one `clock_gettime` is asked: a clock kept
 by a timer would save 0.1 µs and could be far behind after the process was stopped, just when the lease matters.
 """
@@ -11,9 +11,9 @@ from __future__ import annotations
 from typing import Any, NoReturn
 
 from dirk_gevent.cache.flights import Flight, Flights
-from dirk_gevent.cache.forward import UNSTORED_LIMIT_BYTES, Answer, Forwarded, Forwarder, TransactionLostError
+from dirk_gevent.cache.forward import UNSTORED_LIMIT_BYTES, Forwarded, Forwarder, TransactionLostError, UpstreamAnswer
 from dirk_gevent.cache.options import CacheOptions
-from dirk_gevent.cache.store import Entry, HotAnswer, Key, LogHorizon, Store, answer_with_meta, now
+from dirk_gevent.cache.store import HotAnswer, InvalidationState, Key, Store, StoredAnswer, answer_with_meta, now
 from dirk_gevent.cache.upstream import Upstream
 from dirk_gevent.cache.verdicts import Verdict, canonical_args, changes_nothing, is_read, may_be_commit
 from dirk_gevent.log.clock import HeardTime
@@ -24,7 +24,7 @@ from dirk_gevent.protocol.metadata import with_metadata
 from dirk_gevent.protocol.splitter import StatementSplitter, StatementTooLongError
 from dirk_gevent.server import replies
 from dirk_gevent.server.admission import RequestBytes
-from dirk_gevent.server.client_connection import Wire
+from dirk_gevent.server.client_connection import ClientConnection
 from dirk_gevent.server.freshness import needed_index
 from dirk_gevent.server.rest_of_statement import receive_rest
 from dirk_gevent.server.session import Request, Session, parse_request, spoken, without_what_is_wrong
@@ -47,7 +47,7 @@ class SessionEndedError(Exception):
     """The connection can't go on: its last answer is out."""
 
 
-class ClientConnection:
+class CacheConnection:
     """A session between one client and its own upstream connection.
 
     Invariant: the session's index of a log never goes down, and no answer from the store is older than it.
@@ -56,7 +56,7 @@ class ClientConnection:
 
     def __init__(
         self,
-        client: Wire,
+        client: ClientConnection,
         options: CacheOptions,
         store: Store,
         flights: Flights,
@@ -80,7 +80,7 @@ class ClientConnection:
         # Nothing is served before the first answer from upstream: it says how far a new session must see.
         self._is_introduced = False
         self._in_transaction = False
-        self._horizon = LogHorizon(-1)
+        self._horizon = InvalidationState(-1)
         self._hot: dict[bytes, HotAnswer] = {}
 
     def close(self) -> None:
@@ -192,7 +192,7 @@ class ClientConnection:
         if stored is not None:
             self._remember(request, stored, segment)
 
-    def _joined(self, verdict: Verdict) -> Entry | None:
+    def _joined(self, verdict: Verdict) -> StoredAnswer | None:
         """The answer of a flight under way for the same key, when it will be new enough and is one to share."""
         assert verdict.key is not None
         done = self._store.horizon(verdict.key.log_id).head
@@ -231,7 +231,7 @@ class ClientConnection:
         """
         return max(log_id, self._store.horizon(SYSTEM_LOG_ID).head)
 
-    def _send_entry(self, request: Request, entry: Entry, segment: bytes) -> None:
+    def _send_entry(self, request: Request, entry: StoredAnswer, segment: bytes) -> None:
         self._store.hits += 1
         if entry.key.log_id in self._session.indexes:
             self._session.saw(entry.key.log_id, entry.index)
@@ -239,7 +239,7 @@ class ClientConnection:
         self._look_up_hot()
         self._client.send(entry.payload(request.has_meta))
 
-    def _remember(self, request: Request, entry: Entry, segment: bytes) -> None:
+    def _remember(self, request: Request, entry: StoredAnswer, segment: bytes) -> None:
         """Let the fast path know `segment`, unless it holds what is different each time or asks for a level."""
         key = entry.key
         is_plain = request.request_id is None and request.trace is None and request.read == "session"
@@ -248,7 +248,7 @@ class ClientConnection:
             least = request.minimum.get(key.log_id, -1)
             self._store.remember_segment(entry, segment, request.has_meta, least)
 
-    def _forward(self, request: Request, verdict: Verdict, flight: Flight | None) -> Entry | None:
+    def _forward(self, request: Request, verdict: Verdict, flight: Flight | None) -> StoredAnswer | None:
         """Ask upstream and pass the answer on; the entry when it was stored."""
         self._store.misses += 1
 
@@ -306,7 +306,7 @@ class ClientConnection:
             limit_bytes=limit,
         )
 
-    def _store_answer(self, verdict: Verdict, answer: Answer) -> tuple[str, Entry | None]:
+    def _store_answer(self, verdict: Verdict, answer: UpstreamAnswer) -> tuple[str, StoredAnswer | None]:
         """Store the answer when it may be; META's `cache` says why not."""
         meta = answer.meta
         if verdict.key is None:
@@ -395,5 +395,5 @@ class ClientConnection:
     def _end(self, error: SqlError, cause: Exception, request: Request | None = None) -> NoReturn:
         """Send a last answer and end the session, so that no reset overtakes the answer."""
         self._client.send(self._error(request, error))
-        self._client.linger()
+        self._client.drain_then_close()
         raise SessionEndedError from cause

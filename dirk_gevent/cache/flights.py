@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gevent.event import Event
 
-from dirk_gevent.cache.store import Entry, Key
+from dirk_gevent.cache.store import Key, StoredAnswer
 
 
 class Flight:
@@ -15,14 +15,14 @@ class Flight:
     def __init__(self, least: int) -> None:
         self.least = least
         self._landed = Event()
-        self._entry: Entry | None = None
+        self._entry: StoredAnswer | None = None
 
-    def wait(self) -> Entry | None:
+    def wait(self) -> StoredAnswer | None:
         """The stored answer; None when there is none to share: the waiter then asks by itself."""
         self._landed.wait()
         return self._entry
 
-    def land(self, entry: Entry | None) -> None:
+    def land(self, entry: StoredAnswer | None) -> None:
         """End the flight; only the first call counts."""
         if not self._landed.is_set():
             self._entry = entry
@@ -48,7 +48,7 @@ class Flights:
         flight = self._by_key[key] = Flight(least)
         return flight
 
-    def land(self, key: Key, flight: Flight, entry: Entry | None) -> None:
+    def land(self, key: Key, flight: Flight, entry: StoredAnswer | None) -> None:
         """End a flight with the entry that it stored, or None (failure, cancellation, not cacheable)."""
         if self._by_key.get(key) is flight:
             del self._by_key[key]

@@ -21,7 +21,7 @@ from dirk_gevent.cache.upstream import (
 )
 from dirk_gevent.protocol import answer_bytes
 from dirk_gevent.protocol.answer_relay import AnswerRelay
-from dirk_gevent.server.client_connection import Wire
+from dirk_gevent.server.client_connection import ClientConnection
 from dirk_gevent.server.upstream_pool import leaves_open
 from parser.errors import SqlError
 
@@ -46,7 +46,7 @@ class Forwarded:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class UpstreamAnswer:
     """A complete answer without its META, or (`is_streamed`) only the META of one that the client already has.
 
     `is_cut`: the upstream was lost while it was streamed; the client has been told.
@@ -69,7 +69,7 @@ class TransactionLostError(Exception):
 class Forwarder:
     """Sends one session's requests upstream. `client` gets what is streamed, with META when it asked."""
 
-    def __init__(self, upstream: Upstream, store: Store, client: Wire) -> None:
+    def __init__(self, upstream: Upstream, store: Store, client: ClientConnection) -> None:
         self._upstream = upstream
         self._store = store
         self._client = client
@@ -77,7 +77,7 @@ class Forwarder:
 
     def ask(
         self, forwarded: Forwarded, with_meta: bool, failed: Callable[[SqlError], bytes], streaming: Callable[[], None]
-    ) -> Answer:
+    ) -> UpstreamAnswer:
         """The answer, asked for again on fresh connections while that is safe, its client there, and its time not up.
 
         `streaming` is called before the first byte of an answer too large to hold goes to the client; `failed` makes
@@ -116,7 +116,7 @@ class Forwarder:
 
     def _receive(
         self, forwarded: Forwarded, with_meta: bool, failed: Callable[[SqlError], bytes], streaming: Callable[[], None]
-    ) -> Answer:
+    ) -> UpstreamAnswer:
         self.release()
         held = bytearray()
         while not held.endswith(answer_bytes.END):
@@ -130,9 +130,9 @@ class Forwarder:
             self._hold(len(data))
             held += data
         meta, body = answer_bytes.split_meta(bytes(held))
-        return Answer(body, meta or {})
+        return UpstreamAnswer(body, meta or {})
 
-    def _stream(self, held: bytes, with_meta: bool, failed: Callable[[SqlError], bytes]) -> Answer:
+    def _stream(self, held: bytes, with_meta: bool, failed: Callable[[SqlError], bytes]) -> UpstreamAnswer:
         """Pass an answer on as it comes. A cut can't be healed any more: it ends the answer with an error."""
         relay = AnswerRelay()
         passed = relay.feed(held)
@@ -151,7 +151,7 @@ class Forwarder:
             error = self._lost()
             line_end = b"" if last == b"\n" else b"\n"
             self._client.send(line_end + failed(error))
-            return Answer(b"", {"sqlstate": error.sqlstate}, is_streamed=True, is_cut=True)
+            return UpstreamAnswer(b"", {"sqlstate": error.sqlstate}, is_streamed=True, is_cut=True)
         except OSError:
             # The client is gone in the middle: what is left of the answer belongs to nobody.
             self._upstream.close(abort=True)
@@ -159,7 +159,7 @@ class Forwarder:
         found, tail = answer_bytes.split_meta(relay.tail)
         meta = found or {}
         self._client.send(answer_with_meta(tail, {**meta, "cache": "size"}) if with_meta else tail)
-        return Answer(b"", meta, is_streamed=True)
+        return UpstreamAnswer(b"", meta, is_streamed=True)
 
     def release(self) -> None:
         """The answer that was held is out (or given up): its bytes no longer count."""

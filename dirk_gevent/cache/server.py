@@ -12,7 +12,7 @@ from gevent.server import StreamServer
 
 from dirk_gevent.base.logger import Logger, logger
 from dirk_gevent.base.startup import give_way_to_hub
-from dirk_gevent.cache.connection import ClientConnection, SessionEndedError
+from dirk_gevent.cache.connection import CacheConnection, SessionEndedError
 from dirk_gevent.cache.flights import Flights
 from dirk_gevent.cache.follow import HeaderFollower
 from dirk_gevent.cache.options import CacheOptions
@@ -23,7 +23,7 @@ from dirk_gevent.messages.error_text import render
 from dirk_gevent.protocol import answer_bytes
 from dirk_gevent.replication.last_heard import Heard
 from dirk_gevent.server.admission import RequestBytes
-from dirk_gevent.server.client_connection import Wire
+from dirk_gevent.server.client_connection import ClientConnection
 from dirk_gevent.server.listening import listen
 from dirk_gevent.server.open_files import RELAY_FILES_A_CONNECTION, fitted
 from dirk_gevent.server.service import StopRequest
@@ -51,7 +51,7 @@ class CacheService:
         self._follower = HeaderFollower(
             self._store, options.upstream_host, options.upstream_port, log, self._upstream_answered.set
         )
-        self._connections: dict[gevent.Greenlet[..., object], ClientConnection] = {}
+        self._connections: dict[gevent.Greenlet[..., object], CacheConnection] = {}
         self._pool = Pool(options.max_connections + _REFUSALS)
         self._server = StreamServer((options.host, options.port), self._connection, spawn=self._pool, backlog=_BACKLOG)
         self._greenlets: list[gevent.Greenlet[[], None]] = []
@@ -96,7 +96,7 @@ class CacheService:
         self._log.info("ready", listen=f"{host}:{port}")
 
     def _connection(self, client: socket.socket, _address: object) -> None:
-        wire = Wire(client)
+        wire = ClientConnection(client)
         try:
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if len(self._connections) >= self._options.max_connections:
@@ -110,8 +110,8 @@ class CacheService:
         finally:
             wire.close()
 
-    def _serve(self, client: Wire) -> None:
-        connection = ClientConnection(
+    def _serve(self, client: ClientConnection) -> None:
+        connection = CacheConnection(
             client=client,
             options=self._options,
             store=self._store,
@@ -130,10 +130,10 @@ class CacheService:
             del self._connections[greenlet]
             connection.close()
 
-    def _refuse(self, client: Wire) -> None:
+    def _refuse(self, client: ClientConnection) -> None:
         error = SqlError("too_many_connections", limit=self._options.max_connections)
         client.send(answer_bytes.message(render(error, self._options.language)))
-        client.linger()
+        client.drain_then_close()
 
 
 def options_from(

@@ -3,7 +3,7 @@
 An answer read at log index i is right for every state in [i, H], H being the last header received in sequence
 for its log, as long as no header in between touches one of its tables: such a header removes it. So an entry that
 is in the store is good up to its log's head, and serving it is two comparisons (`Store.find`, and on
-the fast path `ClientConnection`).
+the fast path `CacheConnection`).
 
 ::
 
@@ -11,7 +11,7 @@ the fast path `ClientConnection`).
     ───────────●═════════════════●───────►   a session whose own index is in here or before is served
                read here         last header
 
-Headers are remembered by table (`LogHorizon.touched`), so that an answer that comes back *after* a header that
+Headers are remembered by table (`InvalidationState.touched`), so that an answer that comes back *after* a header that
 made it old is not stored. What is not known to be in sequence is not trusted: a log without a head stores nothing.
 """
 
@@ -57,7 +57,7 @@ class Key(NamedTuple):
     args: bytes
 
 
-class Entry:
+class StoredAnswer:
     """A stored answer: its bytes without META, the META it came with, the log index it was read at."""
 
     __slots__ = ("_answer_with_meta", "answer", "expires", "index", "key", "meta", "segments", "tables")
@@ -96,7 +96,7 @@ class HotAnswer:
 
     __slots__ = ("expires", "index", "key", "least", "payload", "young_until")
 
-    def __init__(self, entry: Entry, payload: bytes, least: int) -> None:
+    def __init__(self, entry: StoredAnswer, payload: bytes, least: int) -> None:
         self.payload = payload
         self.index = entry.index
         self.expires = entry.expires
@@ -106,7 +106,7 @@ class HotAnswer:
 
 
 @dataclass(slots=True, eq=False)
-class LogHorizon:
+class InvalidationState:
     """How far the headers of one log are known, and what is stored of it.
 
     `head`: last header in sequence, -1 while unknown. `floor`: results older than this are not stored because
@@ -143,21 +143,21 @@ class LogHorizon:
             self.follow_from(index)
 
 
-class _Entries(TTLCache[Key, Entry]):
+class _Entries(TTLCache[Key, StoredAnswer]):
     """TTLCache that tells its store what leaves it by age or for want of room."""
 
     def __init__(self, store: Store, entries: int, ttl_seconds: float) -> None:
         super().__init__(maxsize=max(1, entries), ttl=ttl_seconds, timer=now)
         self._store = store
 
-    def expire(self, time: float | None = None) -> list[tuple[Key, Entry]]:
+    def expire(self, time: float | None = None) -> list[tuple[Key, StoredAnswer]]:
         """Drop what is past its time."""
         expired = list(super().expire(time))
         for _, entry in expired:
             self._store.unlink(entry)
         return expired
 
-    def popitem(self) -> tuple[Key, Entry]:
+    def popitem(self) -> tuple[Key, StoredAnswer]:
         """Drop the least recently served."""
         key, entry = super().popitem()
         self._store.unlink(entry)
@@ -185,13 +185,13 @@ class Store:
         self.hits = 0
         self.misses = 0
         self._entries = _Entries(self, entries, ttl_seconds)
-        self._horizons: dict[int, LogHorizon] = {}
+        self._horizons: dict[int, InvalidationState] = {}
 
-    def horizon(self, log_id: int) -> LogHorizon:
+    def horizon(self, log_id: int) -> InvalidationState:
         """What is known of a log; a log never heard of gets a horizon that stores nothing yet."""
         horizon = self._horizons.get(log_id)
         if horizon is None:
-            horizon = self._horizons[log_id] = LogHorizon(log_id)
+            horizon = self._horizons[log_id] = InvalidationState(log_id)
         return horizon
 
     def may_collect(self) -> bool:
@@ -202,7 +202,7 @@ class Store:
         """An echo arrived: entries may be served until `until`."""
         self.lease_until = max(self.lease_until, until)
 
-    def find(self, key: Key, need: int) -> Entry | None:
+    def find(self, key: Key, need: int) -> StoredAnswer | None:
         """The entry that a session at index `need` may be served, if any (-1: any state will do)."""
         if now() >= self.lease_until:
             return None
@@ -211,10 +211,10 @@ class Store:
             return None
         return entry
 
-    def put(self, key: Key, answer: bytes, meta: Mapping[str, Any], tables: Iterable[str]) -> Entry | None:
+    def put(self, key: Key, answer: bytes, meta: Mapping[str, Any], tables: Iterable[str]) -> StoredAnswer | None:
         """Store an answer (without META) read at ``meta["index"]``; None when it may already be old."""
         horizon = self.horizon(key.log_id)
-        entry = Entry(key, answer, meta, frozenset(map(table_key, tables)))
+        entry = StoredAnswer(key, answer, meta, frozenset(map(table_key, tables)))
         if horizon.head < 0 or horizon.is_older_than_seen(entry.index, entry.tables):
             return None
         if entry.size_bytes > self._room_bytes or now() >= self.lease_until:
@@ -227,7 +227,7 @@ class Store:
         self._insert(entry, horizon)
         return entry
 
-    def remember_segment(self, entry: Entry, segment: bytes, with_meta: bool, least: int) -> None:
+    def remember_segment(self, entry: StoredAnswer, segment: bytes, with_meta: bool, least: int) -> None:
         """Let the fast path answer `segment` from `entry` without parsing it."""
         if len(entry.segments) >= ALIASES_AN_ENTRY or entry.key not in self._entries:
             return
@@ -296,7 +296,7 @@ class Store:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def unlink(self, entry: Entry) -> None:
+    def unlink(self, entry: StoredAnswer) -> None:
         """Forget where an entry that left the entries was listed."""
         horizon = self.horizon(entry.key.log_id)
         horizon.keys.discard(entry.key)
@@ -311,7 +311,7 @@ class Store:
             hot.pop(segment, None)
         self.stored_bytes -= entry.size_bytes
 
-    def _insert(self, entry: Entry, horizon: LogHorizon) -> None:
+    def _insert(self, entry: StoredAnswer, horizon: InvalidationState) -> None:
         while self._entries and self.stored_bytes + entry.size_bytes > self.max_bytes:
             self._entries.popitem()
         entry.expires = now() + self.ttl_seconds
@@ -321,7 +321,7 @@ class Store:
         for table in entry.tables:
             horizon.keys_by_table.setdefault(table, set()).add(entry.key)
 
-    def _remove(self, entry: Entry) -> None:
+    def _remove(self, entry: StoredAnswer) -> None:
         # `pop` with a default: an entry whose time has just ended is dropped by TTLCache itself.
         if self._entries.pop(entry.key, None) is not None:
             self.unlink(entry)
@@ -333,7 +333,7 @@ class Store:
             if entry is not None and entry.index < index:
                 self._remove(entry)
 
-    def _clear(self, horizon: LogHorizon) -> None:
+    def _clear(self, horizon: InvalidationState) -> None:
         for key in list(horizon.keys):
             entry = self._entries.get(key)
             if entry is not None:

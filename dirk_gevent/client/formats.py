@@ -24,7 +24,7 @@ _TSV_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Presentation:
     """How tables are drawn. `most_columns` is the terminal's width; wider tables become vertical (0: no limit)."""
 
     has_boxes: bool = False
@@ -42,7 +42,7 @@ class Format(Protocol):
         """Write what closes the relation (nothing when no page came)."""
 
 
-def open_format(name: str, out: TextIO, look: Look) -> Format:
+def open_format(name: str, out: TextIO, look: Presentation) -> Format:
     """A fresh writer for one relation in the format `name`, one of `FORMATS`."""
     if name == "json":
         return Json(out)
@@ -50,7 +50,7 @@ def open_format(name: str, out: TextIO, look: Look) -> Format:
         return Delimited(out, ",", _csv)
     if name == "tsv":
         return Delimited(out, "\t", _tsv)
-    return Vertical(out, look) if name == "vertical" else Table(out, look)
+    return Vertical(out, look) if name == "vertical" else TableFormat(out, look)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +72,10 @@ _BOXES = _Rules("─", "│", ("┌", "┬", "┐"), ("├", "┼", "┤"), ("�
 _ASCII = _Rules("-", "|", ("+", "+", "+"), ("+", "+", "+"), ("+", "+", "+"))
 
 
-class Table:
+class TableFormat:
     """A table with ruled columns: numbers at the right, everything else at the left."""
 
-    def __init__(self, out: TextIO, look: Look) -> None:
+    def __init__(self, out: TextIO, look: Presentation) -> None:
         self._out = out
         self._look = look
         self._rules = _BOXES if look.has_boxes else _ASCII
@@ -136,7 +136,7 @@ class Table:
 class Vertical:
     """One field a line, under a line with the row's number."""
 
-    def __init__(self, out: TextIO, look: Look) -> None:
+    def __init__(self, out: TextIO, look: Presentation) -> None:
         self._out = out
         self._look = look
         self._rows = 0

@@ -7,7 +7,7 @@ import time
 from typing import TextIO
 
 from dirk_gevent.client.cells import shown
-from dirk_gevent.client.formats import Format, Look, open_format
+from dirk_gevent.client.formats import Format, Presentation, open_format
 from dirk_gevent.driver.answers import End
 from dirk_gevent.driver.requests import Answer
 from dirk_gevent.driver.texts import sentence
@@ -77,10 +77,10 @@ class Screen:
         count = sentence("client_row_one" if rows == 1 else "client_rows", language, {"count": rows})
         self._out.write(f"({count}, {_duration(seconds)})\n" if self._is_interactive else f"({count})\n")
 
-    def _look(self) -> Look:
+    def _look(self) -> Presentation:
         if not self._out.isatty():
-            return Look()
-        return Look(_can_draw_boxes(self._out), has_colour(self._out), _terminal_columns(self._out))
+            return Presentation()
+        return Presentation(_can_draw_boxes(self._out), has_colour(self._out), _terminal_columns(self._out))
 
 
 def has_colour(stream: TextIO) -> bool:

@@ -27,7 +27,7 @@ _STATEMENT_LOSSES = frozenset({"client_outcome_unknown", "client_transaction_los
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ScriptSource:
     """A named input: its lines as bytes; `is_whole`: its last statement needs no ``;``."""
 
     name: str
@@ -52,7 +52,7 @@ class Script:
         self._keeps_going = keeps_going
         self._status = EXIT_OK
 
-    def run(self, sources: Iterable[Source]) -> int:
+    def run(self, sources: Iterable[ScriptSource]) -> int:
         """Run all of them; the exit status."""
         try:
             for source in sources:
@@ -64,7 +64,7 @@ class Script:
             return self._interrupted()
         return self._status
 
-    def _run_source(self, source: Source) -> bool:
+    def _run_source(self, source: ScriptSource) -> bool:
         """Whether to go on with the next source (the word `miala` ends everything)."""
         reader = StatementReader()
         for line in self._decoded(source):
@@ -84,7 +84,7 @@ class Script:
             self._refuse_unfinished(unfinished, source.name)
         return True
 
-    def _decoded(self, source: Source) -> Iterator[str]:
+    def _decoded(self, source: ScriptSource) -> Iterator[str]:
         for number, line in enumerate(source.lines, 1):
             try:
                 text = (line.removeprefix(_BYTE_ORDER_MARK) if number == 1 else line).decode()
@@ -147,14 +147,14 @@ class _UnreadableError(Exception):
         self.reason = os.strerror(error.errno) if error.errno else str(error)
 
 
-def _sources(options: ClientOptions) -> Iterator[Source]:
+def _sources(options: ClientOptions) -> Iterator[ScriptSource]:
     for number, text in enumerate(options.statements, 1):
         name = "<-e>" if len(options.statements) == 1 else f"<-e {number}>"
         lines = [line + b"\n" for line in os.fsencode(text).split(b"\n")]
-        yield Source(name, lines, is_whole=True)
+        yield ScriptSource(name, lines, is_whole=True)
     files = options.files or (() if options.statements else ("-",))
     for file in files:
-        yield Source(STDIN_NAME if file == "-" else file, _lines_of(file))
+        yield ScriptSource(STDIN_NAME if file == "-" else file, _lines_of(file))
 
 
 def _lines_of(file: str) -> Iterator[bytes]:

@@ -8,7 +8,7 @@ from typing import Any
 import gevent
 from gevent.queue import Empty, Full, Queue
 
-from dirk_gevent.coordinator.outcomes import Header
+from dirk_gevent.coordinator.outcomes import InvalidationNotice
 from dirk_gevent.loop.frame_socket import FrameSocket
 
 #: What may wait for one cache: so many batches, and so many headers and names of tables in them.
@@ -42,7 +42,7 @@ class CacheLink:
         """End the connection."""
         self._frames.close()
 
-    def headers(self, headers: list[Header]) -> None:
+    def headers(self, headers: list[InvalidationNotice]) -> None:
         """Queue headers; a cache that does not take them is cut off (it clears itself and comes back)."""
         batch = {"t": "headers", "h": [[h.log_id, h.index, h.tables] for h in headers]}
         self._waiting_headers += _weight(batch)
@@ -105,7 +105,7 @@ class CacheLinks:
         finally:
             self._links.discard(link)
 
-    def headers(self, headers: list[Header]) -> None:
+    def headers(self, headers: list[InvalidationNotice]) -> None:
         """Entries whose outcomes are known, in the order of their log."""
         for link in self._links:
             link.headers(headers)

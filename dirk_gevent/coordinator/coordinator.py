@@ -17,11 +17,11 @@ from dirk_gevent.coordinator.admin.operations import serve_admin
 from dirk_gevent.coordinator.appends import Appends
 from dirk_gevent.coordinator.cache_link import CacheLinks
 from dirk_gevent.coordinator.cluster import MISSED_BEATS
-from dirk_gevent.coordinator.divergence.copied_log_check import LogEvidence
-from dirk_gevent.coordinator.divergence.digest_rounds import SnapshotKeeper
+from dirk_gevent.coordinator.divergence.copied_log_check import CopiedLogCheck
+from dirk_gevent.coordinator.divergence.digest_rounds import DigestRounds
 from dirk_gevent.coordinator.divergence.fences import Fences, restore_fences
 from dirk_gevent.coordinator.divergence.log_integrity import LogIntegrity
-from dirk_gevent.coordinator.divergence.resolver import Disputes
+from dirk_gevent.coordinator.divergence.resolver import DivergenceResolver
 from dirk_gevent.coordinator.drains import Drains
 from dirk_gevent.coordinator.entry_frames import EntryFrames
 from dirk_gevent.coordinator.link_parts import LinkParts
@@ -126,15 +126,15 @@ class Coordinator:
 def _operation_parts(state: CoordinatorState, older: OlderEntries) -> OperationParts:
     drains = Drains(state.cluster, state.config.log.directory, state.logger.exception)
     # What comparing finds ends in a fence or a dispute, and those begin rounds: one way leads back.
-    rounds = SnapshotKeeper(
+    rounds = DigestRounds(
         state,
         older,
         lambda *found: fences.fence(*found),
         lambda *found: disputes.contents_differ(*found),
     )
-    evidence = LogEvidence(state)
+    evidence = CopiedLogCheck(state)
     fences = Fences(state, evidence, rounds)
-    disputes = Disputes(state, older, fences.fence)
+    disputes = DivergenceResolver(state, older, fences.fence)
     return OperationParts(
         state=state,
         appends=Appends(state),

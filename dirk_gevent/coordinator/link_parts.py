@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from dirk_gevent.coordinator.divergence.copied_log_check import LogEvidence
-from dirk_gevent.coordinator.divergence.digest_rounds import SnapshotKeeper
+from dirk_gevent.coordinator.divergence.copied_log_check import CopiedLogCheck
+from dirk_gevent.coordinator.divergence.digest_rounds import DigestRounds
 from dirk_gevent.coordinator.divergence.fences import Fences
 from dirk_gevent.coordinator.divergence.log_integrity import LogIntegrity
 from dirk_gevent.coordinator.entry_frames import EntryFrames
@@ -40,10 +40,10 @@ class LinkParts:
     """What all links of one coordinator work with. `entry_frames`: nodes that are level get the same bytes."""
 
     state: CoordinatorState
-    evidence: LogEvidence
+    evidence: CopiedLogCheck
     fences: Fences
     integrity: LogIntegrity
     older: OlderEntries
-    rounds: SnapshotKeeper
+    rounds: DigestRounds
     entry_frames: EntryFrames
     reports: NodeEvents

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from dirk_gevent.coordinator.divergence.digest_rounds import SnapshotKeeper
+from dirk_gevent.coordinator.divergence.digest_rounds import DigestRounds
 from dirk_gevent.coordinator.send_window import SendWindow
 from dirk_gevent.coordinator.state import CoordinatorState
 from dirk_gevent.coordinator.uploads import Upload, Uploads
@@ -21,7 +21,7 @@ class MarkReplies:
     def __init__(
         self,
         state: CoordinatorState,
-        rounds: SnapshotKeeper,
+        rounds: DigestRounds,
         node: str,
         windows: Mapping[int, SendWindow],
         spawn: Callable[..., object],

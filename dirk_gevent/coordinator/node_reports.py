@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from dirk_gevent.coordinator.divergence.copied_log_check import LogEvidence
-from dirk_gevent.coordinator.divergence.digest_rounds import SnapshotKeeper
+from dirk_gevent.coordinator.divergence.copied_log_check import CopiedLogCheck
+from dirk_gevent.coordinator.divergence.digest_rounds import DigestRounds
 from dirk_gevent.coordinator.divergence.fences import Fences
 from dirk_gevent.coordinator.divergence.registry import Cause
-from dirk_gevent.coordinator.divergence.resolver import Disputes
+from dirk_gevent.coordinator.divergence.resolver import DivergenceResolver
 from dirk_gevent.coordinator.drains import Drains
 from dirk_gevent.coordinator.state import CoordinatorState
 from dirk_gevent.engine.results import Outcome
@@ -28,10 +28,10 @@ class NodeReports:
         self,
         state: CoordinatorState,
         *,
-        evidence: LogEvidence,
-        rounds: SnapshotKeeper,
+        evidence: CopiedLogCheck,
+        rounds: DigestRounds,
         fences: Fences,
-        disputes: Disputes,
+        disputes: DivergenceResolver,
         drains: Drains,
     ) -> None:
         self._state = state

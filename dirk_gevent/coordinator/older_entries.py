@@ -8,7 +8,7 @@ is never sent to a node that has not applied it, but for one case:
   furthest (how it ended what it has applied counts), and lets it alone apply the rest by the rules of now. Then it
   is past them, and the others are seeded from its snapshot.
 
-Replicas are never asked. Where masters disagree about their states a person decides first (`Disputes`).
+Replicas are never asked. Where masters disagree about their states a person decides first (`DivergenceResolver`).
 """
 
 from __future__ import annotations

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dirk_gevent.coordinator.appends import Appends
-from dirk_gevent.coordinator.divergence.copied_log_check import LogEvidence
-from dirk_gevent.coordinator.divergence.digest_rounds import SnapshotKeeper
+from dirk_gevent.coordinator.divergence.copied_log_check import CopiedLogCheck
+from dirk_gevent.coordinator.divergence.digest_rounds import DigestRounds
 from dirk_gevent.coordinator.divergence.fences import Fences
-from dirk_gevent.coordinator.divergence.resolver import Disputes
+from dirk_gevent.coordinator.divergence.resolver import DivergenceResolver
 from dirk_gevent.coordinator.drains import Drains
 from dirk_gevent.coordinator.state import CoordinatorState
 
@@ -20,7 +20,7 @@ class OperationParts:
     state: CoordinatorState
     appends: Appends
     fences: Fences
-    disputes: Disputes
-    evidence: LogEvidence
-    rounds: SnapshotKeeper
+    disputes: DivergenceResolver
+    evidence: CopiedLogCheck
+    rounds: DigestRounds
     drains: Drains

@@ -28,7 +28,7 @@ KEPT_IN_ALL = 200_000
 
 
 @dataclass(frozen=True, slots=True)
-class Header:
+class InvalidationNotice:
     """What a cache needs to know of entry `index`: the tables it wrote."""
 
     log_id: int
@@ -69,7 +69,7 @@ class _Record:
         """Have this outcome as the first."""
         self.first, self.digest, self.tables = outcome, outcome.digest, outcome.tables
 
-    def distrust(self, node: str) -> None:
+    def discard_reports(self, node: str) -> None:
         """Count nothing that `node` said; what only it said is unknown again."""
         self.digests.pop(node, None)
         left = next(iter(self.digests.values()), b"")
@@ -133,10 +133,10 @@ class LogOutcomes:
         for event in self._waiting.values():
             event.set()
 
-    def distrust(self, node: str) -> None:
+    def discard_reports(self, node: str) -> None:
         """Count nothing that `node` has said so far: its state was shut out."""
         for record in self._records.values():
-            record.distrust(node)
+            record.discard_reports(node)
 
     def _thin_out(self) -> None:
         """Forget what nobody needs: whole outcomes past the newest, entries that all masters agree on."""
@@ -161,12 +161,12 @@ class LogOutcomes:
         """The log is gone."""
         self._kept.entries -= len(self._records)
 
-    def release(self) -> list[Header]:
+    def release(self) -> list[InvalidationNotice]:
         """The headers that may go out now: all entries after `released` whose first outcome is known, in order."""
         headers = []
         while (record := self._records.get(self.released + 1)) is not None and record.digest:
             self.released += 1
-            headers.append(Header(self.log_id, self.released, record.tables))
+            headers.append(InvalidationNotice(self.log_id, self.released, record.tables))
         return headers
 
     def is_told(self, index: int) -> bool:

@@ -6,14 +6,14 @@ from collections.abc import Callable
 from typing import Protocol
 
 from dirk_gevent.coordinator.known_outcomes import Known
-from dirk_gevent.coordinator.outcomes import Header, Kept, LogOutcomes
+from dirk_gevent.coordinator.outcomes import InvalidationNotice, Kept, LogOutcomes
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 
 
 class CacheFeed(Protocol):
     """Those who hold answers and must hear what has changed (`CacheLinks`)."""
 
-    def headers(self, headers: list[Header]) -> None:
+    def headers(self, headers: list[InvalidationNotice]) -> None:
         """Entries whose outcomes are known, in the order of their log."""
 
     def opened(self, log_id: int, index: int) -> None:
@@ -105,7 +105,7 @@ class OutcomesByLog:
         if log_id == SYSTEM_LOG_ID or not self._is_open(log_id):
             return
         known = self.of(log_id)
-        known.distrust(node)
+        known.discard_reports(node)
         self._forget_cached(log_id, known.released)
 
     def unreported_index(self, log_id: int, applied: int, is_master: bool) -> int:

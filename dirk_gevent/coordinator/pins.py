@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 
-class Pin:
+class TransactionPin:
     """One of them. `used_at` (monotonic s) is when its session last asked for something or was answered."""
 
     __slots__ = ("used_at",)
@@ -18,15 +18,15 @@ class Pins:
     """Those of one node's process. When it ends they end with it, whenever their sessions find that out."""
 
     def __init__(self) -> None:
-        self._open: set[Pin] = set()
+        self._open: set[TransactionPin] = set()
 
-    def add(self) -> Pin:
+    def add(self) -> TransactionPin:
         """Another transaction begins there."""
-        pin = Pin()
+        pin = TransactionPin()
         self._open.add(pin)
         return pin
 
-    def remove(self, pin: Pin) -> None:
+    def remove(self, pin: TransactionPin) -> None:
         """One has ended. Safe to call twice, and after `clear`."""
         self._open.discard(pin)
 

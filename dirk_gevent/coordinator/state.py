@@ -12,7 +12,7 @@ from gevent.event import Event
 from dirk_gevent.base.logger import Logger
 from dirk_gevent.config.settings import Config
 from dirk_gevent.coordinator.cluster import Cluster
-from dirk_gevent.coordinator.divergence.registry import ConflictBook
+from dirk_gevent.coordinator.divergence.registry import DivergenceRegistry
 from dirk_gevent.coordinator.links import FollowingNode
 from dirk_gevent.coordinator.outcomes_by_log import CacheFeed, OutcomesByLog
 from dirk_gevent.coordinator.write_blocks import WriteBlocks
@@ -43,7 +43,7 @@ class CoordinatorState:
         self.logger = logger
         self.cluster = Cluster(config, clock)
         self.beat_seconds = config.replication.interval_seconds
-        self.registry = ConflictBook(config.log.directory, logger.exception)
+        self.registry = DivergenceRegistry(config.log.directory, logger.exception)
         self.blocks = WriteBlocks()
         first_heads = {log_id: head.index for log_id, head in log.reads.heads().items()}
         self.outcomes = OutcomesByLog(first_heads, self.cluster.masters, log.reads.is_open, caches)

@@ -27,7 +27,7 @@ _SHOWN_BUILD = 80
 Admin = Callable[[FrameSocket, Mapping[str, Any]], None]
 
 
-class Arrivals(Protocol):
+class NodeArrivals(Protocol):
     """Those who are told which nodes follow."""
 
     def node_came(self, hello: Hello) -> None:
@@ -40,7 +40,7 @@ class Arrivals(Protocol):
 class Subscriptions:
     """The subscriptions of one coordinator."""
 
-    def __init__(self, parts: LinkParts, caches: CacheLinks, arrivals: Arrivals, admin: Admin) -> None:
+    def __init__(self, parts: LinkParts, caches: CacheLinks, arrivals: NodeArrivals, admin: Admin) -> None:
         self._parts = parts
         self._state = parts.state
         self._logger = parts.state.logger

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 
-from dirk_gevent.engine.compiler import PlanSource, Schema
+from dirk_gevent.engine.compiler import CompiledSchema, PlanSource
 from dirk_gevent.engine.position import Position
 from dirk_gevent.engine.read.short_reads import HubReader, ReadShape, ReadShapes
 
@@ -14,7 +14,7 @@ from dirk_gevent.engine.read.short_reads import HubReader, ReadShape, ReadShapes
 class HotRead:
     """A plan that a shape alone leads to, as long as the schema is `schema`."""
 
-    schema: Schema
+    schema: CompiledSchema
     shape: ReadShape
 
 

@@ -13,7 +13,7 @@ from parser.plan.blocks import Blocks
 from parser.plan.plan import CatalogChange, Change, Output, Plan, Query
 
 
-class Schema(Protocol):
+class CompiledSchema(Protocol):
     """A database's objects at one version; frozen. The version is the log index of the last DDL that changed it."""
 
     @property
@@ -24,7 +24,7 @@ class Schema(Protocol):
 class PlanSource(Protocol):
     """A cache of plans of one database; safe to use from any thread."""
 
-    def plan(self, shaped: Shaped, schema: Schema, for_write: bool) -> Plan:
+    def plan(self, shaped: Shaped, schema: CompiledSchema, for_write: bool) -> Plan:
         """The plan of a statement against `schema`; the same object for the same shape. Raises SqlError."""
 
 
@@ -38,10 +38,10 @@ class Compiler(Protocol):
     def plans(self) -> PlanSource:
         """A new, empty cache of plans."""
 
-    def load_schema(self, rows: Iterable[CatalogChange], version: int) -> Schema:
+    def load_schema(self, rows: Iterable[CatalogChange], version: int) -> CompiledSchema:
         """Catalog rows as a schema."""
 
-    def change_schema(self, schema: Schema, changes: Iterable[CatalogChange], version: int) -> Schema:
+    def change_schema(self, schema: CompiledSchema, changes: Iterable[CatalogChange], version: int) -> CompiledSchema:
         """`schema` after some changes; what they do not touch stays the same object, so that its plans stay good."""
 
     def bind(self, plan: Query | Change, shaped: Shaped, args: Args) -> tuple[Value, ...]:

@@ -21,7 +21,7 @@ from dirk_gevent.engine.position import NodeState, Position
 from dirk_gevent.engine.read.reads import Reads
 from dirk_gevent.engine.results import Outcome
 from dirk_gevent.engine.shared import Shared
-from dirk_gevent.engine.snapshot.snapshot import SnapshotInfo, adopt_image, unpack
+from dirk_gevent.engine.snapshot.snapshot import SnapshotHeader, adopt_image, unpack
 from dirk_gevent.engine.transaction.transaction import BaseState
 from dirk_gevent.engine.wal import checkpoints
 from dirk_gevent.engine.wal.upkeep import Upkeep
@@ -106,7 +106,7 @@ class Database:
 
     # --- whole states ----------------------------------------------------------------------------------------
 
-    def restore(self, snapshot: Path) -> SnapshotInfo:
+    def restore(self, snapshot: Path) -> SnapshotHeader:
         """Become what a snapshot holds (native thread). The old state goes only when the new one is whole on disk.
 
         Raises SnapshotDamaged, StorageFault: the old state is then untouched.

@@ -10,7 +10,7 @@ from pathlib import Path
 import apsw
 
 from dirk_gevent.engine import records
-from dirk_gevent.engine.apply.crash_loop_guard import CarefulApply
+from dirk_gevent.engine.apply.crash_loop_guard import CrashLoopGuard
 from dirk_gevent.engine.committed_state import CommittedState
 from dirk_gevent.engine.compiler import Compiler
 from dirk_gevent.engine.errors.faults import LostFile, storage_faults
@@ -46,7 +46,7 @@ class DatabaseFile:
         #: False when the machine kept the file from being read at the start: what the state is is not known then.
         self.is_loaded = True
         #: After an unclean end, until what may have caused it is behind.
-        self.careful: CarefulApply | None = None
+        self.careful: CrashLoopGuard | None = None
 
     @property
     def heard_head(self) -> int:
@@ -129,7 +129,7 @@ class DatabaseFile:
             marker = directory.marker(self.log_id)
             is_there = self.path.exists()
             if marker.exists() or (is_there and directory.was_unclean):
-                self.careful = CarefulApply(marker)
+                self.careful = CrashLoopGuard(marker)
             if not is_there:
                 return
             try:

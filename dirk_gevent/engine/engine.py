@@ -18,8 +18,8 @@ from dirk_gevent.engine.functions import EntryContext
 from dirk_gevent.engine.parser_compiler import ParserCompiler
 from dirk_gevent.engine.position import NodeState
 from dirk_gevent.engine.results import Outcome
-from dirk_gevent.engine.shared import OPEN_DATABASES, Limits, OpenReaders, OpenWriters, Shared
-from dirk_gevent.engine.snapshot.snapshot import SnapshotInfo
+from dirk_gevent.engine.shared import OPEN_DATABASES, EngineLimits, OpenReaders, OpenWriters, Shared
+from dirk_gevent.engine.snapshot.snapshot import SnapshotHeader
 from dirk_gevent.engine.sqlite_connection import open_reader
 from dirk_gevent.log.entry import CREATE_DATABASE, SYSTEM_DATABASE, SYSTEM_LOG_ID
 from parser.errors import SqlError
@@ -39,7 +39,7 @@ class Engine:
         self,
         directory: Path,
         node: str,
-        limits: Limits,
+        limits: EngineLimits,
         compiler: Compiler | None = None,
         open_databases: int = OPEN_DATABASES,
     ) -> None:
@@ -214,7 +214,7 @@ class Engine:
         self.enacted_index = 0
         return kept
 
-    def restore(self, database: Database, snapshot: Path) -> SnapshotInfo:
+    def restore(self, database: Database, snapshot: Path) -> SnapshotHeader:
         """`Database.restore` of any database (native thread). Raises SnapshotDamaged, StorageFault.
 
         A system database that is lost in that begins anew, as one that is set aside.

@@ -12,7 +12,7 @@ import parser.names
 import parser.plan.bind
 import parser.plan.blocks
 import parser.schema.schema
-from dirk_gevent.engine.compiler import PlanSource, Schema
+from dirk_gevent.engine.compiler import CompiledSchema, PlanSource
 from parser.normalize.template import Args, Shaped, Value
 from parser.plan.blocks import Blocks
 from parser.plan.plan import CatalogChange, Change, Output, Query
@@ -28,11 +28,11 @@ class ParserCompiler:
         """A new, empty cache of plans."""
         return cast(PlanSource, parser.compile.plans.Plans(self._statements))
 
-    def load_schema(self, rows: Iterable[CatalogChange], version: int) -> Schema:
+    def load_schema(self, rows: Iterable[CatalogChange], version: int) -> CompiledSchema:
         """Catalog rows as a schema."""
         return parser.compile.ddl.catalog.load_schema(rows, version)
 
-    def change_schema(self, schema: Schema, changes: Iterable[CatalogChange], version: int) -> Schema:
+    def change_schema(self, schema: CompiledSchema, changes: Iterable[CatalogChange], version: int) -> CompiledSchema:
         """`schema` after some changes."""
         return parser.compile.ddl.catalog.change_schema(cast(parser.schema.schema.Schema, schema), changes, version)
 

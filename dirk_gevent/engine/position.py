@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from dirk_gevent.engine.compiler import Schema
+from dirk_gevent.engine.compiler import CompiledSchema
 
 
 class NodeState(StrEnum):
@@ -27,4 +27,4 @@ class Position:
     index: int
     chain: bytes
     time_ms: int
-    schema: Schema
+    schema: CompiledSchema

@@ -27,7 +27,7 @@ DATABASE_KIND = "database"
 
 
 @dataclass(frozen=True, slots=True)
-class Meta:
+class FileMeta:
     """The row of `dirk_meta`."""
 
     log_id: int
@@ -41,7 +41,7 @@ class Meta:
 
 
 @dataclass(slots=True)
-class Request:
+class RecordedRequest:
     """A request that ran: the hash of its statements, its entry's index and log time, its outcome encoded.
 
     Never changed once made (not frozen: every write makes one).
@@ -88,15 +88,15 @@ def complete_sequences(connection: apsw.Connection) -> None:
         connection.execute(SEQUENCE_TABLE)
 
 
-def read_meta(connection: apsw.Connection) -> Meta | None:
+def read_meta(connection: apsw.Connection) -> FileMeta | None:
     """The file's own account of itself, None when it is new."""
     rows: list[tuple[Any, ...]] = connection.execute(
         "SELECT log_id, name, applied_index, chain, time_ms, heard_head, schema_version, state FROM dirk_meta"
     ).fetchall()
-    return Meta(*rows[0]) if rows else None
+    return FileMeta(*rows[0]) if rows else None
 
 
-def write_meta(connection: apsw.Connection, meta: Meta) -> None:
+def write_meta(connection: apsw.Connection, meta: FileMeta) -> None:
     """Replace the file's account of itself."""
     connection.execute(
         "INSERT OR REPLACE INTO dirk_meta VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -113,17 +113,17 @@ def write_meta(connection: apsw.Connection, meta: Meta) -> None:
     )
 
 
-def read_requests(connection: apsw.Connection, request_ids: list[str]) -> dict[str, Request]:
+def read_requests(connection: apsw.Connection, request_ids: list[str]) -> dict[str, RecordedRequest]:
     """Those of `request_ids` that ran before, by id."""
     rows = connection.execute(
         "SELECT request_id, request_hash, entry, time_ms, outcome FROM dirk_requests"
         " WHERE request_id IN (SELECT value FROM json_each(?))",
         (orjson.dumps(request_ids).decode(),),
     )
-    return {row[0]: Request(*row) for row in rows}
+    return {row[0]: RecordedRequest(*row) for row in rows}
 
 
-def write_requests(connection: apsw.Connection, requests: Iterable[Request]) -> None:
+def write_requests(connection: apsw.Connection, requests: Iterable[RecordedRequest]) -> None:
     """Record requests that ran; one whose earlier record had expired takes its place."""
     connection.executemany(
         "INSERT OR REPLACE INTO dirk_requests VALUES (?, ?, ?, ?, ?)",

@@ -17,7 +17,7 @@ from dirk_gevent.engine.read.watchdog import Watchdog
 OPEN_DATABASES = 64
 
 
-class Limits(Protocol):
+class EngineLimits(Protocol):
     """The limits of the configuration that the engine honours."""
 
     @property
@@ -133,7 +133,7 @@ class Shared:
 
     directory: DataDirectory
     compiler: Compiler
-    limits: Limits
+    limits: EngineLimits
     watchdog: Watchdog = field(default_factory=Watchdog)
     readers: OpenReaders = field(default_factory=OpenReaders)
     writers: OpenWriters = field(default_factory=OpenWriters)

@@ -20,7 +20,7 @@ class _Queue:
         self.wanted = 0
 
 
-class Turns:
+class KeyedLock:
     """One at a time, in the order they came, for each log."""
 
     def __init__(self) -> None:

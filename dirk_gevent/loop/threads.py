@@ -27,7 +27,7 @@ class _Caught(Generic[_Result]):
         return self._value  # type: ignore[return-value]
 
 
-class Call(Generic[_Result]):
+class ThreadCall(Generic[_Result]):
     """A task under way on a native thread."""
 
     def __init__(self, pending: AsyncResult[_Caught[_Result]]) -> None:
@@ -60,9 +60,9 @@ class NativeThreads:
         caught: _Caught[_Result] = self._pool.apply(_catch, (function, arguments))
         return caught.result()
 
-    def start(self, function: Callable[..., _Result], *arguments: object) -> Call[_Result]:
-        """Begin `function` on a thread; the `Call` says when it has ended and how."""
-        return Call(self._pool.spawn(_catch, function, arguments))
+    def start(self, function: Callable[..., _Result], *arguments: object) -> ThreadCall[_Result]:
+        """Begin `function` on a thread; the `ThreadCall` says when it has ended and how."""
+        return ThreadCall(self._pool.spawn(_catch, function, arguments))
 
     def begin(self, function: Callable[..., object], *arguments: object) -> None:
         """Run `function` on a thread and forget it; its exceptions are dropped (it reports by its effects)."""

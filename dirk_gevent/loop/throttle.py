@@ -22,7 +22,7 @@ FREED_BYTES = 16 * 1024 * 1024
 LEAST_BYTES_A_SECOND = 100 * 1024 * 1024
 
 
-class Pace:
+class Throttle:
     """The rests of one piece of work on many bytes: each as long as the step before it, shorter when there is no time.
 
     There is no time below `LEAST_BYTES_A_SECOND`, counted from the first byte. `sleep` (seconds) blocks the native
@@ -53,7 +53,7 @@ class Pace:
         self._resumed = self._clock()
 
 
-class SteadyFile:
+class IncrementalFsyncFile:
     """Writes to a new file of which at most `STEP_BYTES` and one piece are ever unsynced. Blocks: for native threads.
 
     The file stays the caller's to close. Raises OSError.
@@ -90,7 +90,7 @@ def remove(path: Path) -> None:
 
 def _shorten(path: Path) -> None:
     with path.open("r+b") as file:
-        pace, size_bytes = Pace(), file.seek(0, os.SEEK_END)
+        pace, size_bytes = Throttle(), file.seek(0, os.SEEK_END)
         while size_bytes > FREED_BYTES:
             size_bytes -= FREED_BYTES
             file.truncate(size_bytes)

@@ -40,7 +40,7 @@ class _DroppedError(Exception):
     """The database of what came was dropped here, or the connection that it came over has ended."""
 
 
-class Lane:
+class ApplyQueue:
     """The queue of one log and the greenlet that empties it."""
 
     def __init__(

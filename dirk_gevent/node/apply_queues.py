@@ -8,7 +8,7 @@ import gevent
 
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from dirk_gevent.node.apply_context import ApplyContext
-from dirk_gevent.node.apply_queue import Lane
+from dirk_gevent.node.apply_queue import ApplyQueue
 from dirk_gevent.node.catch_up import CatchUp
 from dirk_gevent.node.kept_states import KeptStates
 
@@ -17,25 +17,25 @@ _LOOK_SECONDS = 0.01
 _MOST_GONE = 4096
 
 
-class OpenLanes:
+class ApplyQueues:
     """Opens the lane of a log when it is first needed, and ends it with its database."""
 
     def __init__(self, context: ApplyContext, catch_up: CatchUp, kept_states: KeptStates) -> None:
         self._context = context
         self._catch_up = catch_up
         self._kept_states = kept_states
-        self._lanes: dict[int, Lane] = {}
+        self._lanes: dict[int, ApplyQueue] = {}
         #: Databases dropped since the connection began: what still comes of them is not for anybody.
         self._gone: set[int] = set()
 
-    def open(self, log_id: int) -> Lane:
+    def open(self, log_id: int) -> ApplyQueue:
         """The lane of a log, which there is from now on."""
         lane = self._lanes.get(log_id)
         if lane is None:
-            lane = self._lanes[log_id] = Lane(log_id, self._context, self._catch_up, self._kept_states, self.end)
+            lane = self._lanes[log_id] = ApplyQueue(log_id, self._context, self._catch_up, self._kept_states, self.end)
         return lane
 
-    def get(self, log_id: int) -> Lane | None:
+    def get(self, log_id: int) -> ApplyQueue | None:
         """The lane of a log, if anything of it came on this connection or before."""
         return self._lanes.get(log_id)
 

@@ -20,7 +20,7 @@ from dirk_gevent.loop.frame_socket import FrameSocket
 from dirk_gevent.loop.threads import NativeThreads
 from dirk_gevent.node.answer_work import AnswersUnderWay
 from dirk_gevent.node.apply_context import ApplyContext
-from dirk_gevent.node.apply_queues import OpenLanes
+from dirk_gevent.node.apply_queues import ApplyQueues
 from dirk_gevent.node.catch_up import CatchUp
 from dirk_gevent.node.file_watch import FileWatch
 from dirk_gevent.node.followed_log import FollowedLog
@@ -63,7 +63,7 @@ class Follower:
         )
         self._followed = FollowedLog(engine, progress, context.slow, logger)
         self.catch_up = CatchUp(engine, progress, context.link, self._followed)
-        self.lanes = OpenLanes(context, self.catch_up, KeptStates(context, self.catch_up))
+        self.lanes = ApplyQueues(context, self.catch_up, KeptStates(context, self.catch_up))
         self.incoming = IncomingFrames(context, self._followed, self.lanes)
         self.heartbeats = Heartbeats(context, self._followed, self.catch_up)
         self._place = place

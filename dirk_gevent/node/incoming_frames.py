@@ -8,23 +8,23 @@ from typing import Any
 from gevent.event import Event
 
 from dirk_gevent.node.apply_context import ApplyContext
-from dirk_gevent.node.apply_queue import Lane
-from dirk_gevent.node.apply_queues import OpenLanes
+from dirk_gevent.node.apply_queue import ApplyQueue
+from dirk_gevent.node.apply_queues import ApplyQueues
 from dirk_gevent.node.followed_log import FollowedLog
 from dirk_gevent.node.queue_items import Batch, Fence, Mark, Restore
 from dirk_gevent.protocol.frames import split_entries
 from dirk_gevent.replication import frame_types
 from dirk_gevent.replication.precedence import Way
-from dirk_gevent.replication.transfer import Arrivals
+from dirk_gevent.replication.transfer import IncomingSnapshots
 
 
 class IncomingFrames:
     """Hands each frame to the lane of its log, and what is about the whole log to those who keep it."""
 
-    def __init__(self, context: ApplyContext, followed: FollowedLog, lanes: OpenLanes) -> None:
+    def __init__(self, context: ApplyContext, followed: FollowedLog, lanes: ApplyQueues) -> None:
         #: Set when the host sends nothing new here and nothing is under way, or when there is no host.
         self.left = Event()
-        self.arrivals = Arrivals(context.engine.directory.path)
+        self.arrivals = IncomingSnapshots(context.engine.directory.path)
         self._context = context
         self._followed = followed
         self._lanes = lanes
@@ -44,7 +44,7 @@ class IncomingFrames:
         if not self._lanes.is_gone(log_id):
             self._receive_of_log(kind, self._lanes.open(log_id), frame)
 
-    def _receive_of_log(self, kind: str, lane: Lane, frame: dict[str, Any]) -> None:
+    def _receive_of_log(self, kind: str, lane: ApplyQueue, frame: dict[str, Any]) -> None:
         if kind == "entries":
             before, after = bytes.fromhex(frame["chain"]), bytes.fromhex(frame["after"])
             lane.put(Batch(int(frame["first"]), before, tuple(split_entries(frame["body"])), after))

@@ -14,7 +14,7 @@ from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.errors.faults import ForeignHistory, SnapshotDamaged
 from dirk_gevent.engine.position import NodeState
 from dirk_gevent.engine.results import Outcome
-from dirk_gevent.engine.snapshot.snapshot import Pin
+from dirk_gevent.engine.snapshot.snapshot import PinnedState
 from dirk_gevent.log.entry import DROP_DATABASE, SYSTEM_LOG_ID, Entry
 from dirk_gevent.node.apply_context import ApplyContext
 from dirk_gevent.node.catch_up import CatchUp
@@ -150,7 +150,7 @@ class LogApplier:
         self._kept_states.settle_catalog(self._log_id)
         self._context.progress.applied(self._log_id)
 
-    def pin(self, database: Database, mark: Mark) -> Pin:
+    def pin(self, database: Database, mark: Mark) -> PinnedState:
         """The state that a mark asks about. Raises StorageFault."""
         with self._turn():
             return self._context.appliers.call(database.upkeep.pin, mark.way is Way.FIRST)

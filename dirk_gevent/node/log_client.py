@@ -24,15 +24,15 @@ from dirk_gevent.protocol.metadata import with_metadata
 from dirk_gevent.replication.last_heard import Heard
 from dirk_gevent.server import replies
 from dirk_gevent.server.admission import Places
-from dirk_gevent.server.client_connection import Wire
+from dirk_gevent.server.client_connection import ClientConnection
 from dirk_gevent.server.copying import Read
 from dirk_gevent.server.freshness import needed_index
 from dirk_gevent.server.peers import LogHostPeer
 from dirk_gevent.server.relayed_reply import RelayedAnswer
 from dirk_gevent.server.service import Answer
 from dirk_gevent.server.session import Request, Session, spoken
-from dirk_gevent.server.statement_cache import Understanding, Understood
-from dirk_gevent.server.upstream_pool import Backend, BackendDownError, Remote, leaves_open
+from dirk_gevent.server.statement_cache import StatementCache, Understood
+from dirk_gevent.server.upstream_pool import BackendDownError, StreamedReply, UpstreamPool, leaves_open
 from parser.errors import SqlError
 from parser.grammar.route import Kind, Route
 from parser.normalize.template import Shaped
@@ -46,7 +46,7 @@ _NOTHING = b"alaivo 1"
 _UNKNOWN_CELLS = len(SERVER_COLUMNS) - 3
 
 
-class Forward:
+class LogClient:
     """The way to the log: through the proxy of the config, or `own_log` when the log is in this process.
 
     `heard`, which the node's follower keeps, says whether the proxy lives: no request waits for one that does not.
@@ -70,14 +70,14 @@ class Forward:
         #: Writers of this node that wait at the proxy.
         self._waiting = Places(config.limits.max_running, config.limits.queue_ms)
         place = config.load_balancer
-        self._proxy: Backend | None = None
+        self._proxy: UpstreamPool | None = None
         if place is not None:
-            self._proxy = Backend(place.reached_at, place.listen_port, log, LogHostPeer(self.heard))
+            self._proxy = UpstreamPool(place.reached_at, place.listen_port, log, LogHostPeer(self.heard))
         #: Reads another database for a write, where the log is hosted here; whoever reads here sets it.
         self.read_copied: Read | None = None
         self._writes = Writes(own_log, config.limits, node, self._read_copied) if own_log is not None else None
         self._cluster = SessionStatements(own_log, config.limits, node) if own_log is not None else None
-        self._commits = Commits(own_log, config.limits, Understanding(), node) if own_log is not None else None
+        self._commits = Commits(own_log, config.limits, StatementCache(), node) if own_log is not None else None
 
     def _read_copied(self, session: Session, request: Request) -> Answer:
         assert self.read_copied is not None
@@ -89,7 +89,7 @@ class Forward:
             gevent.sleep(_LOOK_SECONDS)
             self._proxy.end_hopeless()
 
-    def run(self, session: Session, request: Request, shaped: Shaped, route: Route, wire: Wire) -> Answer:
+    def run(self, session: Session, request: Request, shaped: Shaped, route: Route, wire: ClientConnection) -> Answer:
         """Have the statement answered there. SqlError proxy_unreachable, or outcome_unknown for a write cut off."""
         if self._writes is not None and self._cluster is not None:
             if route.kind is Kind.WRITE:
@@ -102,21 +102,23 @@ class Forward:
             if route.show == "servers":
                 return self._alone(session, request)
             raise
-        if isinstance(answer, Remote):
+        if isinstance(answer, StreamedReply):
             return RelayedAnswer(answer, self._node, session, request)
         meta, stripped = answer_bytes.split_meta(answer)
         if meta is not None and "index" in meta:
             session.saw(int(meta["log"]), int(meta["index"]))
         return answer if request.has_meta else stripped
 
-    def _asked(self, session: Session, request: Request, request_id: str, wire: Wire, route: Route) -> bytes | Remote:
+    def _asked(
+        self, session: Session, request: Request, request_id: str, wire: ClientConnection, route: Route
+    ) -> bytes | StreamedReply:
         """As `_ask`; what changes something may wait there for as long as the entries before it take."""
         if not _may_change(route):
             return self._ask(session, request, request_id, wire, may_change=False)
         with session.place_lent(self._waiting.taken()):
             return self._ask(session, request, request_id, wire, may_change=True)
 
-    def names(self, session: Session, request: Request, shaped: Shaped, route: Route, wire: Wire) -> Answer:
+    def names(self, session: Session, request: Request, shaped: Shaped, route: Route, wire: ClientConnection) -> Answer:
         """Have USE or SHOW DATABASES answered where all names are known; raises as `run` does."""
         if self._proxy is None or route.verb != "use":
             return self.run(session, request, shaped, route, wire)
@@ -137,7 +139,7 @@ class Forward:
             session.saw(int(meta["log"]), int(meta["index"]))
         return answer if request.has_meta else stripped
 
-    def commit(self, session: Session, request: Request, understood: Understood, wire: Wire) -> Answer:
+    def commit(self, session: Session, request: Request, understood: Understood, wire: ClientConnection) -> Answer:
         """Have a transaction's work appended, which `request` carries in its metadata; raises as `run` does."""
         if self._commits is None:
             return self.run(session, request, understood.shaped, understood.route, wire)
@@ -149,7 +151,7 @@ class Forward:
         session: Session,
         request: Request,
         understood: Understood,
-        wire: Wire,
+        wire: ClientConnection,
         recorded: Callable[[Session, Request, Route], bytes],
     ) -> Answer:
         """How the COMMIT with the request's id ended; `recorded` tells it when the log is here. Raises SqlError."""
@@ -170,7 +172,7 @@ class Forward:
 
         return self._commits.again(session, request, request.request_id, here)
 
-    def known_index(self, session: Session, request: Request, database: Database, wire: Wire) -> int:
+    def known_index(self, session: Session, request: Request, database: Database, wire: ClientConnection) -> int:
         """What the log's host knows of the log of a database, or a later index; raises as `run` does."""
         if self.own_log is not None:
             return self.own_log.sessions.known_index(database.log_id)
@@ -184,8 +186,8 @@ class Forward:
         return int(meta["index"]) if meta["log"] == database.log_id else 0
 
     def _ask(
-        self, session: Session, request: Request, request_id: str, wire: Wire, *, may_change: bool
-    ) -> bytes | Remote:
+        self, session: Session, request: Request, request_id: str, wire: ClientConnection, *, may_change: bool
+    ) -> bytes | StreamedReply:
         """The proxy's answer; a write that was cut off is sent again with its id until it is known how it ended.
 
         Raises SqlError: outcome_unknown when the time is over first, proxy_unreachable when nothing was sent, or

@@ -10,7 +10,7 @@ from typing import Any
 from gevent.lock import Semaphore
 
 from dirk_gevent.engine.errors.faults import StorageFault
-from dirk_gevent.engine.snapshot.snapshot import Pin
+from dirk_gevent.engine.snapshot.snapshot import PinnedState
 from dirk_gevent.engine.wal.wal import Overtaken
 from dirk_gevent.log.embedded.snapshot_files import file_checksum
 from dirk_gevent.log.records import SnapshotInfo
@@ -44,7 +44,7 @@ class MarkAnswers:
         self._context.logger.error("snapshot_failed", log=self._log_id, index=mark.index, reason=str(fault))
         self.refuse(mark, sender)
 
-    def give(self, pin: Pin, mark: Mark, sender: Sender) -> None:
+    def give(self, pin: PinnedState, mark: Mark, sender: Sender) -> None:
         """Answer a mark from a pinned state, over the connection it came on, and end the pin: a greenlet's top."""
         try:
             with self._answering, self._context.answers.of(self._log_id) as work:
@@ -62,7 +62,7 @@ class MarkAnswers:
         finally:
             pin.close()
 
-    def _give(self, pin: Pin, mark: Mark, sender: Sender, work: AnswerWork) -> None:
+    def _give(self, pin: PinnedState, mark: Mark, sender: Sender, work: AnswerWork) -> None:
         context, path, took_ms = self._context, self._context.engine.directory.outgoing(self._log_id), 0
         try:
             if mark.uploads:
@@ -92,7 +92,7 @@ def _counted(send: Callable[..., None], work: AnswerWork) -> Callable[..., None]
     return one
 
 
-def _timed_digest(pin: Pin, copy: Path | None) -> tuple[bytes, int]:
+def _timed_digest(pin: PinnedState, copy: Path | None) -> tuple[bytes, int]:
     """The content digest, through a `copy` if that is told, and how many ms it took (native thread)."""
     began = time.monotonic()
     digest = pin.content_digest() if copy is None else pin.digest_of_copy(copy)

@@ -5,22 +5,22 @@ from __future__ import annotations
 from dataclasses import replace
 
 from dirk_gevent.log.entry import SYSTEM_DATABASE
-from dirk_gevent.node.log_client import Forward
+from dirk_gevent.node.log_client import LogClient
 from dirk_gevent.protocol import answer_bytes
-from dirk_gevent.server.client_connection import Wire
+from dirk_gevent.server.client_connection import ClientConnection
 from dirk_gevent.server.session import Request, Session
-from dirk_gevent.server.statement_cache import Understanding
+from dirk_gevent.server.statement_cache import StatementCache
 from parser.errors import SqlError
 
 #: A read that costs nothing, for what its answer says of the state.
-_NOTHING = Understanding().of("alaivo 1")
+_NOTHING = StatementCache().of("alaivo 1")
 _NOTHING_BYTES = b"alaivo 1"
 
 
-def learn(forward: Forward, session: Session, request: Request, name: str | None, wire: Wire) -> int:
+def learn(forward: LogClient, session: Session, request: Request, name: str | None, wire: ClientConnection) -> int:
     """The log of the database that has the name now; the session has seen what is known of it then.
 
-    Raises SqlError: unknown_database, no_readable_node when no node can say, and as `Forward.run` does.
+    Raises SqlError: unknown_database, no_readable_node when no node can say, and as `LogClient.run` does.
     """
     if forward.own_log is not None:
         sessions = forward.own_log.sessions

@@ -15,7 +15,7 @@ from dirk_gevent.engine.errors.faults import StorageFault
 from dirk_gevent.engine.position import NodeState
 from dirk_gevent.log.clock import HeardTime
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
-from dirk_gevent.loop.keyed_lock import Turns
+from dirk_gevent.loop.keyed_lock import KeyedLock
 from parser.errors import SqlError
 
 
@@ -26,7 +26,7 @@ class Progress:
         self._engine = engine
         self._bells: dict[int, Event] = {}
         #: At each database's writer: the log's entries and the sessions' transactions take turns.
-        self.turns = Turns()
+        self.turns = KeyedLock()
         #: Up to which index this node must come before it answers from a log, by log id; empty as a rule.
         self.owed: dict[int, int] = {SYSTEM_LOG_ID: 1} if engine.former.is_replaced else {}
         #: The system log's index up to which the list of databases comes from its beginning.

@@ -11,11 +11,11 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from dirk_gevent.engine.compiler import Schema
+from dirk_gevent.engine.compiler import CompiledSchema
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.errors.faults import StorageFault
-from dirk_gevent.engine.read.reads import Settled
+from dirk_gevent.engine.read.reads import PreparedRead
 from dirk_gevent.engine.read.short_reads import ReadShape
 from dirk_gevent.engine.results import PAGE_BYTES
 from dirk_gevent.protocol import answer_bytes
@@ -38,7 +38,7 @@ _PLAIN = Request(b"", "")
 
 
 @dataclass(frozen=True, slots=True)
-class _Form:
+class _ReplyTemplate:
     """An answer of one page but for its rows, and its META but for four numbers and words (a `%` template)."""
 
     before: bytes
@@ -50,8 +50,8 @@ class _Form:
 class _Read:
     """What a statement's bytes mean in one database."""
 
-    settled: Settled
-    form: _Form
+    settled: PreparedRead
+    form: _ReplyTemplate
     end: bytes
 
 
@@ -64,17 +64,17 @@ class _Comment:
     language: bytes
 
 
-class QuickReads:
+class ReadFastPath:
     """The reads of one node that are known by heart, the comments before them, and how their answers look."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._reads: dict[int, dict[bytes, _Read]] = {}
         #: The schema under which those of a log are known: under another one none of them is answered again.
-        self._schemas: dict[int, Schema] = {}
+        self._schemas: dict[int, CompiledSchema] = {}
         self._count = 0
         self._comments: dict[bytes, _Comment] = {}
-        self._forms: dict[ReadShape, _Form] = {}
+        self._forms: dict[ReadShape, _ReplyTemplate] = {}
 
     def answer(self, session: Session, segment: bytes) -> bytes | None:
         """The answer to a segment that is one read known here; None: it has to go the long way."""
@@ -139,7 +139,7 @@ class QuickReads:
             self._count -= len(self._reads.pop(log_id))
             del self._schemas[log_id]
 
-    def _reads_under(self, schema: Schema, log_id: int) -> dict[bytes, _Read]:
+    def _reads_under(self, schema: CompiledSchema, log_id: int) -> dict[bytes, _Read]:
         """What is known of a database; what was known under another schema, and kept that alive, goes."""
         if self._schemas.get(log_id) is not schema:
             self._count -= len(self._reads.pop(log_id, ()))
@@ -181,7 +181,7 @@ class QuickReads:
         self._comments[comment] = _Comment(database.log_id, asked, request.language.encode())
         return True
 
-    def _form(self, settled: Settled, database: Database) -> _Form:
+    def _form(self, settled: PreparedRead, database: Database) -> _ReplyTemplate:
         plan = settled.plan
         before, after = answer_bytes.around_rows(answer_bytes.json_bytes(plan.relation), settled.shape.columns_json)
         place = {"node": self._engine.node, "db": database.name, "log": database.log_id, "kind": "read"}
@@ -189,5 +189,5 @@ class QuickReads:
         meta = fixed[:-1].replace(b"%", b"%%") + b',"index":%d,"rows":%d,"ms":%.3f,"lang":"%b"}'
         if len(self._forms) >= _MOST_FORMS:
             self._forms.clear()
-        form = self._forms[settled.shape] = _Form(before, after, meta)
+        form = self._forms[settled.shape] = _ReplyTemplate(before, after, meta)
         return form

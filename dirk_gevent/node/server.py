@@ -24,24 +24,24 @@ from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from dirk_gevent.loop.hub_monitor import HubWatch
 from dirk_gevent.loop.threads import NativeThreads
 from dirk_gevent.node.follower import Follower
-from dirk_gevent.node.log_client import Forward
+from dirk_gevent.node.log_client import LogClient
 from dirk_gevent.node.progress import Progress
-from dirk_gevent.node.read_fast_path import QuickReads
+from dirk_gevent.node.read_fast_path import ReadFastPath
 from dirk_gevent.node.streamed_reads import LongReads, NodeStream, StreamedRead
 from dirk_gevent.node.transactions import NodeTransactions
 from dirk_gevent.protocol.frames import FOLLOW_STATEMENT
 from dirk_gevent.replication.last_heard import Heard
 from dirk_gevent.server import replies
 from dirk_gevent.server.admission import Places
-from dirk_gevent.server.client_connection import Wire
+from dirk_gevent.server.client_connection import ClientConnection
 from dirk_gevent.server.copying import LITERALS_FIELD, nowhere
 from dirk_gevent.server.freshness import is_fresh, needed_index
 from dirk_gevent.server.open_files import NODE_FILES_A_CONNECTION, fitted
 from dirk_gevent.server.patience import wait_ms
 from dirk_gevent.server.service import Answer, Service, StopRequest, TakeOver
 from dirk_gevent.server.session import Request, Session, spoken
-from dirk_gevent.server.statement_cache import HUB_CHARACTERS, Understanding, Understood
-from dirk_gevent.server.transactions import VERBS, is_apart
+from dirk_gevent.server.statement_cache import HUB_CHARACTERS, StatementCache, Understood
+from dirk_gevent.server.transactions import VERBS, is_allowed_outside_transaction
 from parser.errors import SqlError
 from parser.grammar.route import Kind, Route, check_databases
 from parser.normalize.template import Shaped
@@ -56,15 +56,15 @@ _AGAIN_SECONDS = 0.01
 class NodeHandler:
     """What a node does with each statement. `writes` is where writes go: a proxy, or this process's own log."""
 
-    def __init__(self, config: Config, engine: Engine, progress: Progress, writes: Forward) -> None:
+    def __init__(self, config: Config, engine: Engine, progress: Progress, writes: LogClient) -> None:
         self.name = engine.node
         self._config = config
         self._limits = config.limits
         self._engine = engine
         self._progress = progress
         self._forward = writes
-        self._understanding = Understanding()
-        self._quick = QuickReads(engine)
+        self._understanding = StatementCache()
+        self._quick = ReadFastPath(engine)
         places = Places(config.limits.max_long_reads, config.limits.queue_ms)
         self._readers = LongReads(_READER_THREADS, places, progress)
         writes.read_copied = self._read_copied
@@ -95,7 +95,7 @@ class NodeHandler:
         log_id, index = (database.log_id, database.applied_index) if database is not None else (SYSTEM_LOG_ID, 0)
         return replies.error_meta(session, request, self._engine.node, error, log_id=log_id, index=index)
 
-    def answer(self, session: Session, request: Request, wire: Wire) -> Answer:
+    def answer(self, session: Session, request: Request, wire: ClientConnection) -> Answer:
         """Run one statement for a session."""
         if request.raw == FOLLOW_STATEMENT:
             own_log, fields = self._forward.own_log, request.metadata.get("follow")
@@ -107,7 +107,7 @@ class NodeHandler:
         shaped, route = understood.shaped, understood.route
         if route.databases:
             self._check_databases(session, request, route)
-        if (session.transaction is not None and not is_apart(route)) or route.verb in VERBS:
+        if (session.transaction is not None and not is_allowed_outside_transaction(route)) or route.verb in VERBS:
             return self.transactions.answer(session, request, understood, wire)
         if route.kind is Kind.READ and route.show != "databases":
             if request.read == "strong":
@@ -135,7 +135,12 @@ class NodeHandler:
         return log_id > self._engine.enacted_index or self._engine.of_log(log_id) is not None
 
     def _read_strong(
-        self, own_log: RequestParts, session: Session, request: Request, understood: Understood, wire: Wire | None
+        self,
+        own_log: RequestParts,
+        session: Session,
+        request: Request,
+        understood: Understood,
+        wire: ClientConnection | None,
     ) -> Answer:
         """A read of all that the log, which is here, knows of, told when its own state is among that."""
         asked, database = self._strong_state(own_log, session, request, understood.route)
@@ -203,11 +208,11 @@ class NodeHandler:
             return replies.relation(replies.listing(("fanasehoana",), rows), self._limits.page_rows, meta)
         raise SqlError("not_supported", what=request.text.split(maxsplit=1)[0])
 
-    def _read(self, session: Session, request: Request, shaped: Shaped, route: Route, wire: Wire) -> Answer:
+    def _read(self, session: Session, request: Request, shaped: Shaped, route: Route, wire: ClientConnection) -> Answer:
         return self._read_from(self._database(session, request, route), session, request, shaped, wire)
 
     def _read_from(
-        self, database: Database, session: Session, request: Request, shaped: Shaped, wire: Wire | None
+        self, database: Database, session: Session, request: Request, shaped: Shaped, wire: ClientConnection | None
     ) -> Answer:
         """Read a state of a database that is fresh enough, and still counts when it has been read."""
         try:
@@ -217,7 +222,7 @@ class NodeHandler:
             raise
 
     def _read_state(
-        self, database: Database, session: Session, request: Request, shaped: Shaped, wire: Wire | None
+        self, database: Database, session: Session, request: Request, shaped: Shaped, wire: ClientConnection | None
     ) -> Answer:
         began = time.perf_counter()
         now_ms = self._progress.log_time.now_ms()
@@ -355,7 +360,7 @@ def run(config: Config, node: str) -> int:
     coordinator = Coordinator(config, own_log, log_lines, hub.listening_seconds) if own_log is not None else None
     requests = coordinator.requests if coordinator is not None else None
     heard = Heard(hub.listening_seconds)
-    forward = Forward(config, engine.node, requests, log_lines, log_time=progress.log_time, heard=heard)
+    forward = LogClient(config, engine.node, requests, log_lines, log_time=progress.log_time, heard=heard)
     handler = NodeHandler(config, engine, progress, forward)
     service = Service(instance.listens_on, instance.port, handler, config.limits, log_lines, quick=handler.quick)
     stop = StopRequest()

@@ -14,13 +14,13 @@ from dirk_gevent.engine.errors.faults import StorageFault
 from dirk_gevent.engine.read.long_reads import RelationStream
 from dirk_gevent.engine.read.short_reads import HUB_PAGES
 from dirk_gevent.engine.results import Page
-from dirk_gevent.loop.threads import Call, NativeThreads
+from dirk_gevent.loop.threads import NativeThreads, ThreadCall
 from dirk_gevent.messages.error_text import render
 from dirk_gevent.node.progress import Progress
 from dirk_gevent.protocol import answer_bytes
 from dirk_gevent.server import replies
 from dirk_gevent.server.admission import Places
-from dirk_gevent.server.client_connection import Wire
+from dirk_gevent.server.client_connection import ClientConnection
 from dirk_gevent.server.session import Request, Session, spoken
 from parser.errors import SqlError
 
@@ -54,7 +54,7 @@ class StreamedRead:
     session: Session
     request: Request
     database: Database
-    wire: Wire | None
+    wire: ClientConnection | None
     began: float | None = None
 
 
@@ -69,7 +69,7 @@ class NodeStream:
         self._stream = stream
         self._reads = reads
         self._asked = asked
-        self._spooling: Call[None] | None = None
+        self._spooling: ThreadCall[None] | None = None
         self._closed = False
         reads.places.take()
         self._has_place = True
@@ -130,7 +130,7 @@ class NodeStream:
             self._has_place = False
             self._reads.places.give_back()
 
-    def _leave_after(self, call: Call[None]) -> None:
+    def _leave_after(self, call: ThreadCall[None]) -> None:
         while not call.wait(_WATCH_SECONDS):
             pass
         self._leave()
@@ -153,7 +153,7 @@ class NodeStream:
             self._leave()
         return fetched
 
-    def _awaited(self, call: Call[_Result]) -> _Result:
+    def _awaited(self, call: ThreadCall[_Result]) -> _Result:
         while not call.wait(_WATCH_SECONDS):
             if self._asked.wire is not None and self._asked.wire.is_gone():
                 self._stream.cancel()

@@ -1,7 +1,7 @@
 """Transactions on a node: each session's own, from BEGIN until its work is handed to the log.
 
 Reads before the first change take the way of any read. From the first change on, statements run one by one on the
-applier's connection (`Rehearsal`), each in its database's turn, so that a slow one holds up no other database.
+applier's connection (`SpeculativeExecutor`), each in its database's turn: a slow one holds up no other database.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from dirk_gevent.engine.read.long_reads import RelationStream
 from dirk_gevent.engine.results import Relation
 from dirk_gevent.engine.transaction.transaction import Transaction
 from dirk_gevent.log.entry import LoggedStatement
-from dirk_gevent.node.log_client import Forward
+from dirk_gevent.node.log_client import LogClient
 from dirk_gevent.node.name_lookup import learn
 from dirk_gevent.node.progress import Progress
 from dirk_gevent.node.streamed_reads import LongReads, NodeStream, StreamedRead
 from dirk_gevent.node.writer_turns import WriterTurns
 from dirk_gevent.server import replies
 from dirk_gevent.server.admission import Places
-from dirk_gevent.server.client_connection import Wire
+from dirk_gevent.server.client_connection import ClientConnection
 from dirk_gevent.server.freshness import needed_index
 from dirk_gevent.server.service import Answer
 from dirk_gevent.server.session import Request, Session
@@ -106,7 +106,7 @@ class NodeTransactions:
         limits: Limits,
         engine: Engine,
         progress: Progress,
-        forward: Forward,
+        forward: LogClient,
         place: Callable[[Session, Request, Route], Database],
         long_reads: Places,
     ) -> None:
@@ -120,7 +120,7 @@ class NodeTransactions:
         self._open: set[HeldTransaction] = set()
         self._held_bytes = 0
 
-    def answer(self, session: Session, request: Request, understood: Understood, wire: Wire) -> Answer:
+    def answer(self, session: Session, request: Request, understood: Understood, wire: ClientConnection) -> Answer:
         """Answer BEGIN, COMMIT, ROLLBACK, and whatever is said inside a transaction. Raises SqlError."""
         held, route = session.transaction, understood.route
         if not isinstance(held, HeldTransaction):
@@ -151,7 +151,7 @@ class NodeTransactions:
 
     # --- begin and end ---------------------------------------------------------------------------------------
 
-    def _outside(self, session: Session, request: Request, understood: Understood, wire: Wire) -> Answer:
+    def _outside(self, session: Session, request: Request, understood: Understood, wire: ClientConnection) -> Answer:
         route = understood.route
         if route.verb == "begin":
             if request.read == "strong":
@@ -187,7 +187,7 @@ class NodeTransactions:
         return committed(session, request, self._engine.node, database.log_id, outcome)
 
     def _end(
-        self, session: Session, request: Request, understood: Understood, held: HeldTransaction, wire: Wire
+        self, session: Session, request: Request, understood: Understood, held: HeldTransaction, wire: ClientConnection
     ) -> Answer:
         """COMMIT or ROLLBACK. An aborted transaction can't be committed: COMMIT says again what aborted it."""
         transaction, route = held.transaction, understood.route
@@ -230,7 +230,7 @@ class NodeTransactions:
     # --- statements ------------------------------------------------------------------------------------------
 
     def _inside(
-        self, session: Session, request: Request, understood: Understood, held: HeldTransaction, wire: Wire
+        self, session: Session, request: Request, understood: Understood, held: HeldTransaction, wire: ClientConnection
     ) -> Answer:
         database, transaction = held.database, held.transaction
         self._check_place(request, database)
@@ -289,7 +289,7 @@ class NodeTransactions:
         return replies.done(result.verb, result.name, result.rows, meta)
 
     def _read(
-        self, session: Session, request: Request, understood: Understood, held: HeldTransaction, wire: Wire
+        self, session: Session, request: Request, understood: Understood, held: HeldTransaction, wire: ClientConnection
     ) -> Answer:
         """A read before the first change."""
         database, transaction = held.database, held.transaction
@@ -315,7 +315,7 @@ class NodeTransactions:
         request: Request,
         held: HeldTransaction,
         found: Relation | RelationStream,
-        wire: Wire,
+        wire: ClientConnection,
     ) -> Answer:
         """What was read, if it goes with what was read before."""
         database = held.database

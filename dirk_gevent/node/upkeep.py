@@ -7,7 +7,7 @@ import gevent
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.errors.faults import StorageFault
 from dirk_gevent.node.apply_context import ApplyContext
-from dirk_gevent.node.apply_queues import OpenLanes
+from dirk_gevent.node.apply_queues import ApplyQueues
 
 _CHECKPOINT_SECONDS = 5.0
 _REST_SECONDS = 1.0
@@ -16,7 +16,7 @@ _REST_SECONDS = 1.0
 class NodeUpkeep:
     """The upkeep of all databases of a node, in a few greenlets."""
 
-    def __init__(self, context: ApplyContext, lanes: OpenLanes) -> None:
+    def __init__(self, context: ApplyContext, lanes: ApplyQueues) -> None:
         self._context = context
         self._lanes = lanes
 

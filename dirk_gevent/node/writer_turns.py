@@ -9,7 +9,7 @@ from typing import Any
 
 from gevent.lock import Semaphore
 
-from dirk_gevent.loop.keyed_lock import Turns
+from dirk_gevent.loop.keyed_lock import KeyedLock
 from dirk_gevent.loop.threads import NativeThreads
 from parser.errors import SqlError
 
@@ -20,11 +20,11 @@ class WriterTurns:
     `turns` are those at each database's writer, which the log's entries take, too. A statement waits `queue_ms` in all.
     """
 
-    def __init__(self, threads: int, turns: Turns, queue_ms: int) -> None:
+    def __init__(self, threads: int, turns: KeyedLock, queue_ms: int) -> None:
         self._most = threads
         self._turns = turns
         self._queue_ms = queue_ms
-        self._waiting = Turns()
+        self._waiting = KeyedLock()
         self._free = Semaphore(threads)
         self._threads = NativeThreads(threads)
 

@@ -20,11 +20,11 @@ from dirk_gevent.coordinator.request_parts import RequestParts
 from dirk_gevent.coordinator.routing import ReadRouter
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from dirk_gevent.protocol import answer_bytes
-from dirk_gevent.server.client_connection import Wire
+from dirk_gevent.server.client_connection import ClientConnection
 from dirk_gevent.server.relayed_reply import RelayedAnswer
 from dirk_gevent.server.service import Answer
 from dirk_gevent.server.session import Request, Session
-from dirk_gevent.server.upstream_pool import Backend, BackendDownError, Remote
+from dirk_gevent.server.upstream_pool import BackendDownError, StreamedReply, UpstreamPool
 from parser.errors import SqlError
 
 #: Who tells what becomes of an answer that is cut, in META.
@@ -73,7 +73,7 @@ class NodeReads:
     """Has reads answered by the nodes behind `backends`."""
 
     def __init__(
-        self, parts: RequestParts, backends: Mapping[str, Backend], router: ReadRouter, limits: Limits
+        self, parts: RequestParts, backends: Mapping[str, UpstreamPool], router: ReadRouter, limits: Limits
     ) -> None:
         self._parts = parts
         self._backends = backends
@@ -81,7 +81,7 @@ class NodeReads:
         self._wait_seconds = limits.wait_ms / 1000
         self._silence_seconds = limits.statement_seconds + SILENCE_SLACK_SECONDS
 
-    def answer(self, read: NodeRead, wire: Wire | None) -> Answer:
+    def answer(self, read: NodeRead, wire: ClientConnection | None) -> Answer:
         """The first answer that a node gives, or what the last of them says that can't.
 
         Raises SqlError: too_many_requests (each has waited for its turn there), stale_read, no_readable_node after
@@ -120,18 +120,18 @@ class NodeReads:
         faults = [one.answer for one in refusals if one.sqlstate in FAULT_STATES]
         return faults[0] if faults and (is_over or len(faults) == len(refusals)) else None
 
-    def _ask(self, read: NodeRead, name: str, wire: Wire | None) -> Answer | _Refusal:
+    def _ask(self, read: NodeRead, name: str, wire: ClientConnection | None) -> Answer | _Refusal:
         """One node's answer, or why another is to be asked."""
         self._router.began(name)
-        answer: bytes | Remote = b""
+        answer: bytes | StreamedReply = b""
         try:
             answer = self._backends[name].ask(read.message, self._silence_seconds, wire)
         except BackendDownError:
             return _Refusal(name, "57P03")
         finally:
-            if not isinstance(answer, Remote):
+            if not isinstance(answer, StreamedReply):
                 self._router.ended(name)
-        if isinstance(answer, Remote):
+        if isinstance(answer, StreamedReply):
             pass_on = self._parts.sessions.pass_on
             at_end = partial(self._router.ended, name)
             return RelayedAnswer(answer, _NAME, read.session, read.request, at_end=at_end, pass_on=pass_on)

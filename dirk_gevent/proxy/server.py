@@ -27,15 +27,15 @@ from dirk_gevent.proxy.node_peer import NodePeer
 from dirk_gevent.proxy.node_reads import NODE_WAIT_MS, NodeRead, NodeReads
 from dirk_gevent.proxy.transactions import ProxyTransactions
 from dirk_gevent.server import replies
-from dirk_gevent.server.client_connection import Wire
+from dirk_gevent.server.client_connection import ClientConnection
 from dirk_gevent.server.copying import LITERALS_FIELD
 from dirk_gevent.server.freshness import needed_index
 from dirk_gevent.server.open_files import RELAY_FILES_A_CONNECTION, fitted
 from dirk_gevent.server.service import Answer, Service, StopRequest, TakeOver
 from dirk_gevent.server.session import Request, Session, spoken
-from dirk_gevent.server.statement_cache import Understanding
-from dirk_gevent.server.transactions import VERBS, is_apart
-from dirk_gevent.server.upstream_pool import Backend
+from dirk_gevent.server.statement_cache import StatementCache
+from dirk_gevent.server.transactions import VERBS, is_allowed_outside_transaction
+from dirk_gevent.server.upstream_pool import UpstreamPool
 from parser.errors import SqlError
 from parser.grammar.route import Kind, Route, check_databases
 from parser.plan.copies import names_others
@@ -53,13 +53,13 @@ class ProxyHandler:
         self._config = config
         self._parts = parts
         self._log = log
-        self._understanding = Understanding()
+        self._understanding = StatementCache()
         self._writes = Writes(parts, config.limits, "proxy", self._read_copied)
         self._session_statements = SessionStatements(parts, config.limits, "proxy")
         cluster = parts.state.cluster
         self._router = ReadRouter(cluster, config.routing.reads)
         self.backends = {
-            one.id: Backend(one.reached_at, one.port, log, NodePeer(cluster, one.id)) for one in config.instances
+            one.id: UpstreamPool(one.reached_at, one.port, log, NodePeer(cluster, one.id)) for one in config.instances
         }
         self._node_reads = NodeReads(parts, self.backends, self._router, config.limits)
         self._transactions = ProxyTransactions(
@@ -81,7 +81,7 @@ class ProxyHandler:
         log_id = session.log_id if request.database is None else info.log_id if info is not None else SYSTEM_LOG_ID
         return replies.error_meta(session, request, "proxy", error, log_id)
 
-    def answer(self, session: Session, request: Request, wire: Wire) -> Answer:
+    def answer(self, session: Session, request: Request, wire: ClientConnection) -> Answer:
         """Run one statement for a session."""
         if request.raw == FOLLOW_STATEMENT and "follow" in request.metadata:
             fields = request.metadata["follow"]
@@ -94,7 +94,7 @@ class ProxyHandler:
             own = request.database or session.database
             if not names_others(route, own):
                 check_databases(route, own)
-        if (session.transaction is not None and not is_apart(route)) or route.verb in VERBS:
+        if (session.transaction is not None and not is_allowed_outside_transaction(route)) or route.verb in VERBS:
             return self._transactions.answer(session, request, understood, wire)
         if route.kind is Kind.WRITE:
             return self._writes.run(session, request, shaped, route)
@@ -102,7 +102,7 @@ class ProxyHandler:
             return self._read(session, request, route, wire)
         return self._session_statements.run(session, request, route)
 
-    def _read(self, session: Session, request: Request, route: Route, wire: Wire) -> Answer:
+    def _read(self, session: Session, request: Request, route: Route, wire: ClientConnection) -> Answer:
         return self._node_reads.answer(self._node_read(session, request, route.target), wire)
 
     def _read_copied(self, session: Session, request: Request) -> Answer:

@@ -24,13 +24,13 @@ from dirk_gevent.log.entry import new_request_id
 from dirk_gevent.protocol import answer_bytes
 from dirk_gevent.protocol.metadata import with_metadata
 from dirk_gevent.proxy.node_reads import BEHIND_STATES, FAULT_STATES, NODE_WAIT_MS, SILENCE_SLACK_SECONDS
-from dirk_gevent.server.client_connection import Wire
+from dirk_gevent.server.client_connection import ClientConnection
 from dirk_gevent.server.freshness import needed_index
 from dirk_gevent.server.relayed_reply import RelayedAnswer
 from dirk_gevent.server.service import Answer
 from dirk_gevent.server.session import Request, Session, spoken
-from dirk_gevent.server.statement_cache import Understanding, Understood
-from dirk_gevent.server.upstream_pool import Backend, BackendDownError, Lease, Remote
+from dirk_gevent.server.statement_cache import StatementCache, Understood
+from dirk_gevent.server.upstream_pool import BackendDownError, PinnedConnection, StreamedReply, UpstreamPool
 from parser.errors import SqlError
 from parser.grammar.route import Route
 
@@ -44,7 +44,7 @@ class PinnedTransaction:
     It is counted among those that `view`'s node has, which is drained once it has none, until `unpin`.
     """
 
-    def __init__(self, node: str, lease: Lease, log_id: int, view: NodeView) -> None:
+    def __init__(self, node: str, lease: PinnedConnection, log_id: int, view: NodeView) -> None:
         self.node = node
         self.lease = lease
         self.log_id = log_id
@@ -82,7 +82,7 @@ class _Begin:
 
     session: Session
     request: Request
-    wire: Wire
+    wire: ClientConnection
     log_id: int
     message: bytes
 
@@ -96,11 +96,11 @@ class ProxyTransactions:
     def __init__(
         self,
         parts: RequestParts,
-        backends: Mapping[str, Backend],
+        backends: Mapping[str, UpstreamPool],
         router: ReadRouter,
-        understanding: Understanding,
+        understanding: StatementCache,
         *,
-        read: Callable[[Session, Request, Route, Wire], Answer],
+        read: Callable[[Session, Request, Route, ClientConnection], Answer],
         minimum: Callable[[Session, Request, int], int],
     ) -> None:
         self._parts = parts
@@ -113,7 +113,7 @@ class ProxyTransactions:
         self._silence_seconds = self._limits.statement_seconds + SILENCE_SLACK_SECONDS
         self._turn = 0
 
-    def answer(self, session: Session, request: Request, understood: Understood, wire: Wire) -> Answer:
+    def answer(self, session: Session, request: Request, understood: Understood, wire: ClientConnection) -> Answer:
         """Answer BEGIN, COMMIT, ROLLBACK, and whatever is said inside a transaction. Raises SqlError."""
         held, route = session.transaction, understood.route
         if not isinstance(held, PinnedTransaction):
@@ -125,13 +125,13 @@ class ProxyTransactions:
         if held.failure is not None:
             raise SqlError("transaction_aborted")
         held.begin()
-        answer: bytes | Remote = b""
+        answer: bytes | StreamedReply = b""
         try:
             answer = self._ask(session, request, held, wire)
         finally:
-            if not isinstance(answer, Remote):
+            if not isinstance(answer, StreamedReply):
                 held.end()
-        if isinstance(answer, Remote):
+        if isinstance(answer, StreamedReply):
             return RelayedAnswer(
                 answer, _NAME, session, request, at_end=held.end, pass_on=self._parts.sessions.pass_on
             )
@@ -139,7 +139,7 @@ class ProxyTransactions:
 
     # --- begin -----------------------------------------------------------------------------------------------
 
-    def _outside(self, session: Session, request: Request, route: Route, wire: Wire) -> Answer:
+    def _outside(self, session: Session, request: Request, route: Route, wire: ClientConnection) -> Answer:
         if route.verb == "begin":
             return self._begin(session, request, wire)
         if route.verb == "commit" and "commit" in request.metadata:
@@ -155,7 +155,7 @@ class ProxyTransactions:
             return self._commits.again(session, request, said_again, recorded)
         raise SqlError("no_transaction")
 
-    def _begin(self, session: Session, request: Request, wire: Wire) -> bytes:
+    def _begin(self, session: Session, request: Request, wire: ClientConnection) -> bytes:
         database, log_id = self._parts.sessions.place(session, request.database)
         minimum = self._minimum(session, request, log_id)
         metadata = self._metadata(session, request, database, {log_id: minimum})
@@ -211,7 +211,7 @@ class ProxyTransactions:
 
     # --- end -------------------------------------------------------------------------------------------------
 
-    def _roll_back(self, session: Session, request: Request, held: PinnedTransaction, wire: Wire) -> bytes:
+    def _roll_back(self, session: Session, request: Request, held: PinnedTransaction, wire: ClientConnection) -> bytes:
         """It succeeds whatever became of the node."""
         session.transaction = None
         try:
@@ -224,7 +224,7 @@ class ProxyTransactions:
             held.unpin()
         return ended(session, request, _NAME, "rollback", held.log_id)
 
-    def _commit(self, session: Session, request: Request, held: PinnedTransaction, wire: Wire) -> bytes:
+    def _commit(self, session: Session, request: Request, held: PinnedTransaction, wire: ClientConnection) -> bytes:
         """Take over the transaction's work and append it. One that is lost says so again, and is over."""
         session.transaction = None
         if held.failure is not None:
@@ -240,7 +240,7 @@ class ProxyTransactions:
                 return ended(session, request, _NAME, "commit", held.log_id)
             return self._commits.run(session, request, request_id, meta["commit"])
 
-    def _prepared(self, session: Session, request: Request, held: PinnedTransaction, wire: Wire) -> bytes:
+    def _prepared(self, session: Session, request: Request, held: PinnedTransaction, wire: ClientConnection) -> bytes:
         """The node's answer with the transaction's work, which is then forgotten there."""
         held.begin()
         try:
@@ -258,7 +258,9 @@ class ProxyTransactions:
 
     # --- statements ------------------------------------------------------------------------------------------
 
-    def _ask(self, session: Session, request: Request, held: PinnedTransaction, wire: Wire) -> bytes | Remote:
+    def _ask(
+        self, session: Session, request: Request, held: PinnedTransaction, wire: ClientConnection
+    ) -> bytes | StreamedReply:
         minimum = dict(request.minimum)
         if request.read == "strong":
             known_index = self._parts.sessions.known_index(held.log_id)

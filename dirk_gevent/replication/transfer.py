@@ -15,13 +15,13 @@ import gevent
 from dirk_gevent.engine.errors.faults import EntriesAltered
 from dirk_gevent.log.records import chain_through
 from dirk_gevent.loop.threads import NativeThreads
-from dirk_gevent.loop.throttle import Pace, SteadyFile
+from dirk_gevent.loop.throttle import IncrementalFsyncFile, Throttle
 from dirk_gevent.replication.frame_types import CHUNK_BYTES
 
 
 def send_pieces(send: Callable[[dict[str, Any], bytes], None], log_id: int, read: Callable[[int], bytes]) -> None:
     """Send all that `read` gives as `chunk` frames of a log. Blocks this greenlet alone; raises what the two raise."""
-    pace = Pace(gevent.sleep)
+    pace = Throttle(gevent.sleep)
     while piece := read(CHUNK_BYTES):
         send({"t": "chunk", "log": log_id}, piece)
         pace.worked(len(piece))
@@ -73,7 +73,7 @@ def check_entries(log_id: int, first: int, entries: Sequence[bytes], hashes: tup
         raise EntriesAltered(log_id, first)
 
 
-class Arrivals:
+class IncomingSnapshots:
     """The snapshots that a node is being sent, at most one a log, each in a temporary file in `directory`.
 
     What is whole belongs to whoever was given it. `begin`, `add` and `end` raise OSError.
@@ -149,4 +149,4 @@ class _Arriving:
     def __init__(self, path: Path, file: BinaryIO) -> None:
         self.path = path
         self.file = file
-        self.steady = SteadyFile(file)
+        self.steady = IncrementalFsyncFile(file)

@@ -23,7 +23,7 @@ _LINGER_SECONDS = 2.0
 _ABORT = struct.pack("ii", 1, 0)
 
 
-class Wire:
+class ClientConnection:
     """One connection, read by one greenlet at a time. Close it exactly once; `shut` may come from any greenlet."""
 
     __slots__ = ("_has_all", "_hub", "_is_watched", "_raw", "_readable", "_was_looked_at", "_writable", "sock")
@@ -119,7 +119,7 @@ class Wire:
         with suppress(OSError):
             self._raw.shutdown(how)
 
-    def linger(self) -> None:
+    def drain_then_close(self) -> None:
         """Let the peer read the last answer: what it still sends is dropped for a moment, so no reset overtakes it."""
         self.shut(socket.SHUT_WR)
         with suppress(OSError, gevent.Timeout), gevent.Timeout(_LINGER_SECONDS):

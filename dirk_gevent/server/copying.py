@@ -19,7 +19,7 @@ from dirk_gevent.protocol import answer_bytes
 from dirk_gevent.server.admission import Places
 from dirk_gevent.server.service import Answer
 from dirk_gevent.server.session import Request, Session
-from dirk_gevent.server.statement_cache import Understanding
+from dirk_gevent.server.statement_cache import StatementCache
 from parser.errors import SqlError
 from parser.grammar.route import Route
 from parser.grammar.statements import Statements
@@ -77,7 +77,7 @@ class Copies:
         self._read = read
         self._limits = limits
         self._statements = Statements()
-        self._understanding = Understanding()
+        self._understanding = StatementCache()
         self._threads = NativeThreads(1)
         most = limits.request_bytes // (_TIMES_HELD * limits.max_statement_bytes)
         #: Those under way whose rows are in memory, or may be.

@@ -9,7 +9,7 @@ from dirk_gevent.messages.error_text import render
 from dirk_gevent.protocol import answer_bytes
 from dirk_gevent.server import replies
 from dirk_gevent.server.session import Request, Session, spoken
-from dirk_gevent.server.upstream_pool import Remote
+from dirk_gevent.server.upstream_pool import StreamedReply
 from parser.errors import SqlError
 
 
@@ -22,7 +22,7 @@ class RelayedAnswer:
 
     def __init__(
         self,
-        remote: Remote,
+        remote: StreamedReply,
         name: str,
         session: Session,
         request: Request,

@@ -7,7 +7,7 @@ from contextlib import suppress
 import gevent
 
 from dirk_gevent.protocol.splitter import StatementSplitter
-from dirk_gevent.server.client_connection import Wire
+from dirk_gevent.server.client_connection import ClientConnection
 from parser.errors import SqlError
 
 #: What an unfinished statement waits for -> the error that says so.
@@ -21,7 +21,7 @@ _KEYS = {
 }
 
 
-def receive_rest(wire: Wire, splitter: StatementSplitter, most_bytes: int, idle_seconds: float) -> bytes:
+def receive_rest(wire: ClientConnection, splitter: StatementSplitter, most_bytes: int, idle_seconds: float) -> bytes:
     """The next bytes of the statement that `splitter` holds a part of; b"" at the end of the connection.
 
     Raises SqlError (`unfinished_…`), which says what it lacks, when nothing comes for `idle_seconds`: a client that

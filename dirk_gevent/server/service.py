@@ -29,7 +29,7 @@ from dirk_gevent.protocol.metadata import METADATA_OPEN
 from dirk_gevent.protocol.splitter import StatementSplitter, StatementTooLongError
 from dirk_gevent.server import replies
 from dirk_gevent.server.admission import Places, RequestBytes
-from dirk_gevent.server.client_connection import Wire
+from dirk_gevent.server.client_connection import ClientConnection
 from dirk_gevent.server.listening import listen
 from dirk_gevent.server.rest_of_statement import receive_rest
 from dirk_gevent.server.session import Request, Session, parse_request, spoken, without_what_is_wrong
@@ -85,7 +85,7 @@ class Handler(Protocol):
     def open_session(self) -> Session:
         """The session of a new connection."""
 
-    def answer(self, session: Session, request: Request, wire: Wire) -> Answer:
+    def answer(self, session: Session, request: Request, wire: ClientConnection) -> Answer:
         """Run one statement. SqlError becomes the error's answer; TakeOver ends the statement loop."""
 
     def error_meta(self, session: Session, request: Request, error: SqlError) -> dict[str, Any]:
@@ -112,7 +112,7 @@ class Service:
         self._limits = limits
         self._log = log
         self._pool = Pool(limits.max_connections + _SPARE_CONNECTIONS)
-        self._idle: set[Wire] = set()
+        self._idle: set[ClientConnection] = set()
         self._count = 0
         self._taken_over = 0
         self._draining = False
@@ -145,7 +145,7 @@ class Service:
         self._pool.kill(timeout=1)
 
     def _connection(self, sock: socket.socket, _address: object) -> None:
-        wire = Wire(sock)
+        wire = ClientConnection(sock)
         if self._count >= self._limits.max_connections and not _is_follower(sock):
             self._refuse(wire)
             return
@@ -170,14 +170,14 @@ class Service:
             self._handler.close_session(session)
             wire.close()
 
-    def _refuse(self, wire: Wire) -> None:
+    def _refuse(self, wire: ClientConnection) -> None:
         error = SqlError("too_many_connections", limit=self._limits.max_connections)
         with suppress(OSError):
             wire.send(answer_bytes.message(render(error, self._handler.open_session().language)))
-            wire.linger()
+            wire.drain_then_close()
         wire.close()
 
-    def _statements(self, wire: Wire, session: Session) -> None:
+    def _statements(self, wire: ClientConnection, session: Session) -> None:
         splitter = StatementSplitter(self._limits.max_statement_bytes)
         idle, quick = self._idle, self._quick
         held_bytes = 0
@@ -216,15 +216,15 @@ class Service:
         finally:
             self._request_bytes.change(held_bytes, 0)
 
-    def _rest(self, wire: Wire, splitter: StatementSplitter) -> bytes:
+    def _rest(self, wire: ClientConnection, splitter: StatementSplitter) -> bytes:
         return receive_rest(wire, splitter, _LARGE_RECEIVE_BYTES, self._limits.idle_statement_seconds)
 
-    def _end(self, wire: Wire, session: Session, error: SqlError) -> None:
+    def _end(self, wire: ClientConnection, session: Session, error: SqlError) -> None:
         """Say why the connection can't go on, and end it."""
         wire.send(answer_bytes.message(render(error, session.language)))
-        wire.linger()
+        wire.drain_then_close()
 
-    def _one(self, wire: Wire, session: Session, statement: bytes, segment: bytes | None) -> None:
+    def _one(self, wire: ClientConnection, session: Session, statement: bytes, segment: bytes | None) -> None:
         if len(statement) > _LARGE_BYTES:
             # The loop looks at its sockets and timers between some milliseconds of what begins here, not after all.
             gevent.sleep(0)
@@ -240,7 +240,7 @@ class Service:
             self._requests[segment] = request
         self._run(wire, session, request)
 
-    def _run(self, wire: Wire, session: Session, request: Request) -> None:
+    def _run(self, wire: ClientConnection, session: Session, request: Request) -> None:
         try:
             answer = self._answer(session, request, wire)
         except SqlError as error:
@@ -255,7 +255,7 @@ class Service:
         else:
             _send_streamed(wire, answer)
 
-    def _answer(self, session: Session, request: Request, wire: Wire) -> Answer:
+    def _answer(self, session: Session, request: Request, wire: ClientConnection) -> Answer:
         """The handler's answer, when its turn has come; raises what that raises, too_many_requests before it began.
 
         What was begun goes on in any case: the end of a transaction frees more than it takes, and the parts of the
@@ -301,7 +301,7 @@ def _is_follower(sock: socket.socket) -> bool:
     return beginning.startswith(METADATA_OPEN + b'{"follow":')
 
 
-def _send_streamed(wire: Wire, answer: Streamed) -> None:
+def _send_streamed(wire: ClientConnection, answer: Streamed) -> None:
     try:
         for chunk in answer.chunks():
             stall = gevent.spawn_later(_STALL_SECONDS, answer.stalled)

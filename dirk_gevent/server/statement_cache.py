@@ -29,7 +29,7 @@ class Understood:
     route: Route
 
 
-class Understanding:
+class StatementCache:
     """The parser as services use it. Raises SqlError for text that is no statement."""
 
     def __init__(self) -> None:

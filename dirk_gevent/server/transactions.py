@@ -12,7 +12,7 @@ from typing import Any
 
 import gevent
 
-from dirk_gevent.engine.transaction.transaction import MOST_STATEMENTS, Work
+from dirk_gevent.engine.transaction.transaction import MOST_STATEMENTS, TransactionWork
 from dirk_gevent.log.entry import SYSTEM_LOG_ID, Draft, LoggedStatement
 from dirk_gevent.server.session import Request, as_args
 from dirk_gevent.server.statement_cache import Understood
@@ -27,7 +27,7 @@ _TURN_STATEMENTS = 64
 _MOST_MS = 253_402_300_800_000
 
 
-def is_apart(route: Route) -> bool:
+def is_allowed_outside_transaction(route: Route) -> bool:
     """Whether a statement has nothing to do with the session's transaction: SHOW DATABASES or SERVERS, the language."""
     return route.kind is Kind.ADMIN or route.show == "databases" or route.verb == "set_language"
 
@@ -45,7 +45,7 @@ def is_database_change(route: Route) -> bool:
     return route.verb in _DATABASE_VERBS
 
 
-def work_fields(work: Work) -> dict[str, Any] | None:
+def work_fields(work: TransactionWork) -> dict[str, Any] | None:
     """A transaction's work as META carries it; None when it only read."""
     if not work.statements:
         return None

@@ -16,7 +16,7 @@ from dirk_gevent.base.logger import Logger
 from dirk_gevent.base.startup import plain_reason
 from dirk_gevent.protocol import answer_bytes
 from dirk_gevent.protocol.answer_relay import AnswerRelay
-from dirk_gevent.server.client_connection import Wire
+from dirk_gevent.server.client_connection import ClientConnection
 from dirk_gevent.server.peers import Peer
 
 CONNECT_SECONDS = 2.0
@@ -57,23 +57,23 @@ class Owner(Protocol):
     host: str
     port: int
 
-    def receive_more(self, wire: Wire, silence_seconds: float) -> bytes:
+    def receive_more(self, wire: ClientConnection, silence_seconds: float) -> bytes:
         """The next bytes of the answer; raises OSError."""
 
-    def give_back(self, wire: Wire) -> None:
+    def give_back(self, wire: ClientConnection) -> None:
         """The answer has been read to its end."""
 
-    def drop(self, wire: Wire) -> None:
+    def drop(self, wire: ClientConnection) -> None:
         """The answer was given up in its middle."""
 
 
-class Remote:
+class StreamedReply:
     """An answer that is still coming: the collected beginning and the connection that brings the rest."""
 
-    def __init__(self, backend: Owner, wire: Wire, data: bytes, silence_seconds: float) -> None:
+    def __init__(self, backend: Owner, wire: ClientConnection, data: bytes, silence_seconds: float) -> None:
         self.host, self.port = backend.host, backend.port
         self._backend = backend
-        self._wire: Wire | None = wire
+        self._wire: ClientConnection | None = wire
         self._data = data
         self._silence_seconds = silence_seconds
         self._relay = AnswerRelay()
@@ -104,7 +104,7 @@ class Remote:
             self._wire = None
 
 
-class Backend:
+class UpstreamPool:
     """One host:port. Logs `Erreur connexion à host:port` once when it goes down, an event when it is back.
 
     `peer` knows what its process says elsewhere: requests do not wait for one that is silent.
@@ -116,15 +116,17 @@ class Backend:
         self._peer = peer or Peer()
         #: What is under way and need not be waited for when another backend can take it up: reads of which nothing has
         #: been passed on, and transactions, which begin anew there.
-        self._movable: set[Wire] = set()
+        self._movable: set[ClientConnection] = set()
         self.is_up: bool | None = None
         self._logger = logger
-        self._idle: list[Wire] = []
+        self._idle: list[ClientConnection] = []
         #: Requests under way: until when (monotonic s), and for which client.
-        self._running: dict[Wire, tuple[float, Wire | None]] = {}
+        self._running: dict[ClientConnection, tuple[float, ClientConnection | None]] = {}
 
-    def ask(self, request: bytes, silence_seconds: float, client: Wire | None = None) -> bytes | Remote:
-        """Send a read; the whole answer when it is small, else a `Remote`.
+    def ask(
+        self, request: bytes, silence_seconds: float, client: ClientConnection | None = None
+    ) -> bytes | StreamedReply:
+        """Send a read; the whole answer when it is small, else a `StreamedReply`.
 
         `silence_seconds` is how long the backend may take. Raises BackendDownError when no answer came, and
         ConnectionAbortedError when `client` went away meanwhile. A connection from the pool that turns out to be
@@ -142,8 +144,13 @@ class Backend:
             raise BackendDownError(str(error), was_sent=True) from error
 
     def ask_movable(
-        self, wire: Wire, request: bytes, silence_seconds: float, client: Wire | None, owner: Owner
-    ) -> bytes | Remote:
+        self,
+        wire: ClientConnection,
+        request: bytes,
+        silence_seconds: float,
+        client: ClientConnection | None,
+        owner: Owner,
+    ) -> bytes | StreamedReply:
         """`exchange` that ends when the backend has gone silent while another can be asked instead."""
         self._movable.add(wire)
         try:
@@ -151,7 +158,9 @@ class Backend:
         finally:
             self._movable.discard(wire)
 
-    def ask_once(self, request: bytes, silence_seconds: float, client: Wire | None = None) -> bytes | Remote:
+    def ask_once(
+        self, request: bytes, silence_seconds: float, client: ClientConnection | None = None
+    ) -> bytes | StreamedReply:
         """As `ask`, for what may be a write: never sent twice, so that whoever asks knows what its answer means.
 
         (An answer that nothing was appended, to a second sending, says nothing of the first.)
@@ -168,8 +177,13 @@ class Backend:
             raise BackendDownError(str(error), was_sent=True) from error
 
     def exchange(
-        self, wire: Wire, request: bytes, silence_seconds: float, client: Wire | None, owner: Owner
-    ) -> bytes | Remote:
+        self,
+        wire: ClientConnection,
+        request: bytes,
+        silence_seconds: float,
+        client: ClientConnection | None,
+        owner: Owner,
+    ) -> bytes | StreamedReply:
         """`ask` over one connection, which goes back to `owner`. Raises OSError: the connection is then closed."""
         self._running[wire] = (time.monotonic() + silence_seconds, client)
         try:
@@ -180,7 +194,7 @@ class Backend:
             while not data.endswith(answer_bytes.END):
                 if len(data) > COLLECT_BYTES:
                     self._running[wire] = (math.inf, client)
-                    return Remote(owner, wire, data, silence_seconds)
+                    return StreamedReply(owner, wire, data, silence_seconds)
                 more = wire.receive(_RECEIVE_BYTES)
                 if not more:
                     raise ConnectionResetError("connection closed before the end of the answer")
@@ -194,20 +208,20 @@ class Backend:
         owner.give_back(wire)
         return data
 
-    def lease(self) -> Lease:
+    def lease(self) -> PinnedConnection:
         """A connection for one session alone. Raises BackendDownError."""
         while self._idle:
             wire = self._idle.pop()
             if not wire.has_ended():
-                return Lease(self, wire)
+                return PinnedConnection(self, wire)
             wire.close()
-        return Lease(self, self._connect())
+        return PinnedConnection(self, self._connect())
 
-    def rest(self, wire: Wire) -> None:
+    def rest(self, wire: ClientConnection) -> None:
         """Nothing is under way on a connection that stays with its owner."""
         self._running.pop(wire, None)
 
-    def receive_more(self, wire: Wire, silence_seconds: float) -> bytes:
+    def receive_more(self, wire: ClientConnection, silence_seconds: float) -> bytes:
         """The next bytes of a long answer; raises OSError. Only this wait counts as the backend's silence: between
         two calls the client takes what came, as slowly as it likes.
         """
@@ -218,7 +232,7 @@ class Backend:
             self._running[wire] = (math.inf, client)
         return data
 
-    def give_back(self, wire: Wire) -> None:
+    def give_back(self, wire: ClientConnection) -> None:
         """Keep a connection whose answer has been read to its end."""
         self._running.pop(wire, None)
         if len(self._idle) < _MAX_IDLE:
@@ -226,7 +240,7 @@ class Backend:
         else:
             wire.close()
 
-    def drop(self, wire: Wire) -> None:
+    def drop(self, wire: ClientConnection) -> None:
         """Give up a connection in the middle of an answer."""
         self._running.pop(wire, None)
         wire.close(abort=True)
@@ -276,7 +290,7 @@ class Backend:
         if not self._running:
             return
         now = time.monotonic()
-        lost: Container[Wire] = self._movable if self._movable and self._peer.may_move() else ()
+        lost: Container[ClientConnection] = self._movable if self._movable and self._peer.may_move() else ()
         if self._peer.is_silent():
             lost = self._running
         for wire, (deadline, client) in list(self._running.items()):
@@ -284,12 +298,12 @@ class Backend:
                 del self._running[wire]
                 wire.shut()
 
-    def _given_up(self, client: Wire | None) -> OSError:
+    def _given_up(self, client: ClientConnection | None) -> OSError:
         if client is not None and client.is_gone():
             return ConnectionAbortedError("the client went away")
         return BackendDownError(f"{self.host}:{self.port} did not answer in time", was_sent=True)
 
-    def _connect(self) -> Wire:
+    def _connect(self) -> ClientConnection:
         try:
             sock = socket.create_connection((self.host, self.port), timeout=CONNECT_SECONDS)
         except OSError as error:
@@ -301,7 +315,7 @@ class Backend:
             if self.is_up is False:
                 self._logger.info("backend_up", host=self.host, port=self.port)
             self.is_up = True
-        return Wire(sock)
+        return ClientConnection(sock)
 
     def _down(self, error: OSError) -> None:
         self._drop_idle()
@@ -317,17 +331,17 @@ class Backend:
         self._idle.clear()
 
 
-class Lease:
+class PinnedConnection:
     """One connection to a backend for one session alone, which has a transaction there."""
 
-    def __init__(self, backend: Backend, wire: Wire) -> None:
+    def __init__(self, backend: UpstreamPool, wire: ClientConnection) -> None:
         self.host, self.port = backend.host, backend.port
         self._backend = backend
-        self._wire: Wire | None = wire
+        self._wire: ClientConnection | None = wire
 
-    def ask(self, request: bytes, silence_seconds: float, client: Wire | None) -> bytes | Remote:
-        """As `Backend.ask`, but sent once and over this connection alone. Raises BackendDownError when it is gone, or
-        its backend silent while another is not.
+    def ask(self, request: bytes, silence_seconds: float, client: ClientConnection | None) -> bytes | StreamedReply:
+        """As `UpstreamPool.ask`, but sent once and over this connection alone. Raises BackendDownError when it is gone,
+        or its backend silent while another is not.
         """
         wire = self._wire
         if wire is None:
@@ -341,20 +355,20 @@ class Lease:
             self._wire = None
             raise
 
-    def ask_whole(self, request: bytes, silence_seconds: float, client: Wire | None) -> bytes:
+    def ask_whole(self, request: bytes, silence_seconds: float, client: ClientConnection | None) -> bytes:
         """`ask` for an answer that is no relation, however long."""
         answer = self.ask(request, silence_seconds, client)
-        return b"".join(answer.pieces()) + answer.end() if isinstance(answer, Remote) else answer
+        return b"".join(answer.pieces()) + answer.end() if isinstance(answer, StreamedReply) else answer
 
-    def receive_more(self, wire: Wire, silence_seconds: float) -> bytes:
-        """As `Backend.receive_more`."""
+    def receive_more(self, wire: ClientConnection, silence_seconds: float) -> bytes:
+        """As `UpstreamPool.receive_more`."""
         return self._backend.receive_more(wire, silence_seconds)
 
-    def give_back(self, wire: Wire) -> None:
+    def give_back(self, wire: ClientConnection) -> None:
         """The connection waits for the session's next statement."""
         self._backend.rest(wire)
 
-    def drop(self, wire: Wire) -> None:
+    def drop(self, wire: ClientConnection) -> None:
         """The connection is closed, and the transaction with it."""
         self._wire = None
         self._backend.drop(wire)

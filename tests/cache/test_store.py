@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from dirk_gevent.cache.store import TOUCHED_TABLES, Entry, Key, Store
+from dirk_gevent.cache.store import TOUCHED_TABLES, Key, Store, StoredAnswer
 
 LOG = 3
 TABLES = ("a", "b", "c")
@@ -32,7 +32,7 @@ def key(tables: tuple[str, ...]) -> Key:
     return Key(LOG, "mg", " ".join(tables).encode(), b"")
 
 
-def put(store: Store, world: World, tables: tuple[str, ...], index: int) -> Entry | None:
+def put(store: Store, world: World, tables: tuple[str, ...], index: int) -> StoredAnswer | None:
     return store.put(key(tables), world.value(tables, index), {"index": index}, tables)
 
 

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 
 from dirk_gevent.client.cells import shown, width_columns
-from dirk_gevent.client.formats import FORMATS, Look, open_format
-from dirk_gevent.driver.answers import Column, Page
+from dirk_gevent.client.formats import FORMATS, Presentation, open_format
+from dirk_gevent.driver.answers import Page, ResultColumn
 
 
 def written(name: str, *pages: list[list[Any]], names: tuple[str, ...] = ("id", "anarana"), **look: Any) -> str:
     out = io.StringIO()
-    target = open_format(name, out, Look(**look))
-    columns = tuple(Column(column, "t") for column in names)
+    target = open_format(name, out, Presentation(**look))
+    columns = tuple(ResultColumn(column, "t") for column in names)
     for number, rows in enumerate(pages, 1):
         target.page(Page(number, len(pages), "t", columns, rows))
     target.finish()

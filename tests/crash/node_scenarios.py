@@ -11,7 +11,7 @@ from typing import Any
 from dirk_gevent.engine.apply.applier import Work
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
-from dirk_gevent.engine.snapshot.snapshot import SnapshotInfo
+from dirk_gevent.engine.snapshot.snapshot import SnapshotHeader
 from dirk_gevent.log.entry import NO_CHAIN, Entry, chain
 from dirk_gevent.loop import throttle
 from tests.crash.points import Ack, Scenario
@@ -146,7 +146,7 @@ class SnapshotWrite:
         """The file is whole, at an index that is not behind what was acknowledged, or was never there."""
         with opened(root) as engine:
             if acks:
-                made = SnapshotInfo.read(root / "made.zst")
+                made = SnapshotHeader.read(root / "made.zst")
                 assert made.index >= acks[-1][1]
             if (root / "made.zst").exists():
                 engine.logs()[1].restore(root / "made.zst")

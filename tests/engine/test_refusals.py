@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dirk_gevent.engine.compiler import Schema
+from dirk_gevent.engine.compiler import CompiledSchema
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.errors import violations
@@ -141,7 +141,7 @@ def test_looking_for_the_details_costs_no_steps(database: Database, log: LogMake
 class Mistaken(ParserCompiler):
     """A compiler with a mistake: it can't read back what defines a table called `odd`, nor give values to `rows`."""
 
-    def change_schema(self, schema: Schema, changes: object, version: int) -> Schema:
+    def change_schema(self, schema: CompiledSchema, changes: object, version: int) -> CompiledSchema:
         """As it should, but for one name."""
         listed = list(changes)  # type: ignore[call-overload]
         if any(each.name == "odd" for each in listed):

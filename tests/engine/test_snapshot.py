@@ -12,7 +12,7 @@ import pytest
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.errors.faults import SnapshotDamaged
-from dirk_gevent.engine.snapshot.snapshot import SnapshotInfo
+from dirk_gevent.engine.snapshot.snapshot import SnapshotHeader
 from dirk_gevent.log.entry import Entry
 from tests.engine.plans import LogMaker, open_database, open_engine, rows_of, rows_shaped, shaped, work
 
@@ -64,7 +64,7 @@ def test_a_snapshot_restores_on_another_node_and_goes_on_there(tmp_path: Path, d
     entries = work(*some_entries(4))
     database.apply(entries[:200])
     info = database.upkeep.snapshot(tmp_path / "shot")
-    assert SnapshotInfo.read(tmp_path / "shot") == info
+    assert SnapshotHeader.read(tmp_path / "shot") == info
     other = open_engine(tmp_path / "other")
     try:
         restored = open_database(other)

@@ -11,7 +11,7 @@ import pytest
 
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.errors.faults import SnapshotDamaged
-from dirk_gevent.engine.snapshot.snapshot import SnapshotInfo, check_pieces, unpack
+from dirk_gevent.engine.snapshot.snapshot import SnapshotHeader, check_pieces, unpack
 from tests.engine.plans import LogMaker, open_database, open_engine, work
 
 pytestmark = pytest.mark.usefixtures("unwatched")
@@ -36,18 +36,18 @@ class Shot:
 
     database: Database
     content: bytes
-    info: SnapshotInfo
+    info: SnapshotHeader
     image: bytes
     folder: Path
 
-    def unpacked(self, content: bytes) -> SnapshotInfo:
+    def unpacked(self, content: bytes) -> SnapshotHeader:
         """What a changed file holds beside the image, which is the one it was; raises SnapshotDamaged."""
         path, image = self.folder / "changed", self.folder / "image"
         path.write_bytes(content)
         info = unpack(path, image)
         assert image.read_bytes() == self.image
         assert info == check_pieces(iter([content[:100], content[100:]]))
-        assert info == replace(SnapshotInfo.read(path), file_bytes=0)
+        assert info == replace(SnapshotHeader.read(path), file_bytes=0)
         return info
 
 
@@ -82,7 +82,7 @@ def check_refused(shot: Shot, content: bytes) -> None:
     path = shot.folder / "changed"
     path.write_bytes(content)
     with pytest.raises(SnapshotDamaged):
-        SnapshotInfo.read(path)
+        SnapshotHeader.read(path)
     with pytest.raises(SnapshotDamaged):
         unpack(path, shot.folder / "image")
     with pytest.raises(SnapshotDamaged):

@@ -12,7 +12,14 @@ import pytest
 
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
-from dirk_gevent.loop.throttle import FREED_BYTES, LEAST_BYTES_A_SECOND, STEP_BYTES, Pace, SteadyFile, remove
+from dirk_gevent.loop.throttle import (
+    FREED_BYTES,
+    LEAST_BYTES_A_SECOND,
+    STEP_BYTES,
+    IncrementalFsyncFile,
+    Throttle,
+    remove,
+)
 from tests.engine.plans import LogMaker, open_database, work
 
 _LEAST_STEP_SECONDS = STEP_BYTES / LEAST_BYTES_A_SECOND
@@ -45,7 +52,7 @@ def clock() -> _Clock:
 def steps(clock: _Clock, count: int, step_seconds: float) -> float:
     """The bytes a second of `count` steps of work that take so long each."""
     began = clock.now
-    pace = Pace(clock.rest, clock.read)
+    pace = Throttle(clock.rest, clock.read)
     for _ in range(count):
         clock.now += step_seconds
         pace.worked(STEP_BYTES)
@@ -70,7 +77,7 @@ def test_whoever_is_slow_never_rests(clock: _Clock) -> None:
 
 
 def test_what_is_less_than_a_step_never_rests(clock: _Clock) -> None:
-    pace = Pace(clock.rest, clock.read)
+    pace = Throttle(clock.rest, clock.read)
     pace.worked(STEP_BYTES - 1)
     assert clock.rested == 0
     clock.now += _LEAST_STEP_SECONDS / 4
@@ -102,7 +109,7 @@ def unsynced_bytes(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[tuple[s
 def test_a_file_is_never_far_from_the_disk(tmp_path: Path, unsynced_bytes: Callable[[], list[tuple[str, int]]]) -> None:
     piece = random.Random(1).randbytes(STEP_BYTES // 3)
     with (tmp_path / "large").open("wb") as file:
-        steady = SteadyFile(file)
+        steady = IncrementalFsyncFile(file)
         for _ in range(10):
             steady.write(piece)
         steady.finish()

@@ -13,7 +13,7 @@ import pytest
 
 from dirk_gevent.engine.apply import suspects
 from dirk_gevent.engine.apply.applier import Applier, Work, as_work
-from dirk_gevent.engine.apply.crash_loop_guard import CarefulApply
+from dirk_gevent.engine.apply.crash_loop_guard import CrashLoopGuard
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.errors.faults import PoisonedEntry, StorageFault
@@ -168,7 +168,7 @@ def killed_in(entry: Entry, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> 
     """Apply an entry as far as a process comes that is killed in it."""
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(Applier, "apply", killed)
-        patch.setattr(CarefulApply, "survived", lambda *_: None)
+        patch.setattr(CrashLoopGuard, "survived", lambda *_: None)
         apply(engine, entry)
 
 
@@ -216,7 +216,7 @@ def test_kills_from_outside_however_many_leave_nothing_behind(
     for _ in range(20):
         with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
             patch.setattr(Applier, "apply", killed)
-            patch.setattr(CarefulApply, "survived", lambda *_: None)
+            patch.setattr(CrashLoopGuard, "survived", lambda *_: None)
             while True:
                 with pytest.raises(StorageFault):
                     apply(engine, second)
@@ -287,7 +287,7 @@ def test_what_a_person_had_skipped_is_not_tried_out(
     engine.close()
 
 
-def careful(database: Database) -> CarefulApply:
+def careful(database: Database) -> CrashLoopGuard:
     """How it applies what comes first."""
     found = database.file.careful
     assert found is not None

@@ -17,7 +17,7 @@ from dirk_gevent.engine.apply.applier import Work
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.errors.faults import StorageFault
 from dirk_gevent.engine.results import Page
-from dirk_gevent.engine.snapshot.snapshot import Pin
+from dirk_gevent.engine.snapshot.snapshot import PinnedState
 from dirk_gevent.engine.transaction.transaction import Transaction
 from dirk_gevent.engine.wal import wal
 from dirk_gevent.engine.wal.wal import EntriesWait, Overtaken
@@ -305,11 +305,11 @@ def test_a_snapshot_begins_again_until_it_is_made(
     with small(tmp_path / "data", log) as database:
         chance, tries, left, writers = random.Random(seed), [0, 0], list[Work](), list[threading.Thread]()
 
-        def write_past(pin: Pin) -> None:
+        def write_past(pin: PinnedState) -> None:
             while not pin._is_over:
                 database.apply([change(log, chance.randrange(ROWS))])
 
-        def copying(pin: Pin, image: Path, rests: bool) -> None:
+        def copying(pin: PinnedState, image: Path, rests: bool) -> None:
             tries[pin.is_first] += 1
             for thread in writers:
                 thread.join(30)
@@ -325,8 +325,8 @@ def test_a_snapshot_begins_again_until_it_is_made(
                     time.sleep(0.001)
             copy(pin, image, rests)
 
-        copy = Pin._copy
-        monkeypatch.setattr(Pin, "_copy", copying)
+        copy = PinnedState._copy
+        monkeypatch.setattr(PinnedState, "_copy", copying)
         info = database.upkeep.snapshot(tmp_path / "shot")
         assert tries == [2, 1]
         assert info.index < left[-1].entry.index

@@ -19,7 +19,7 @@ from dirk_gevent.admin.usage import parse
 from dirk_gevent.config.settings import Limits
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.errors.faults import SnapshotDamaged
-from dirk_gevent.engine.snapshot.snapshot import SnapshotInfo, check_pieces
+from dirk_gevent.engine.snapshot.snapshot import SnapshotHeader, check_pieces
 from dirk_gevent.log.entry import NO_CHAIN, chain
 from dirk_gevent.loop.threads import NativeThreads
 from tests.engine.plans import LogMaker, open_engine, work
@@ -100,7 +100,7 @@ def rotten(source: random.Random, records: Records, kind: str) -> Records:
     return changed if kind != "snapshot" or read(changed) != read(records) else rotten(source, records, kind)
 
 
-def read(records: Records) -> tuple[SnapshotInfo, bytes] | None:
+def read(records: Records) -> tuple[SnapshotHeader, bytes] | None:
     """What a restore takes from the snapshot in some records, which is not its name or its digest; None: it refuses."""
     content = b"".join(body for fields, body in records if fields["t"] == "snapshot")
     try:

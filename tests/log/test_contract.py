@@ -11,7 +11,7 @@ import pytest
 
 from dirk_gevent.log.contract import Log
 from dirk_gevent.log.embedded.embedded_log import EmbeddedLog
-from dirk_gevent.log.embedded.journal_rows import Commit
+from dirk_gevent.log.embedded.journal_rows import JournalCommit
 from dirk_gevent.log.entry import NO_CHAIN, SYSTEM_LOG_ID, Draft, Entry, chain, new_request_id
 from dirk_gevent.log.records import EntriesGoneError, SnapshotInfo
 from parser.errors import SqlError
@@ -89,7 +89,7 @@ def hub_beside_commits(log: Log, monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     journal, found, loop = log._threads._journal, list[bool](), gevent.get_hub().loop
     commit = journal.commit
 
-    def gated(what: Commit) -> None:
+    def gated(what: JournalCommit) -> None:
         was_beside = threading.Event()
         loop.run_callback_threadsafe(was_beside.set)
         found.append(all(found) and was_beside.wait(10))

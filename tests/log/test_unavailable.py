@@ -8,7 +8,7 @@ import apsw
 import pytest
 
 from dirk_gevent.config.settings import LogSettings
-from dirk_gevent.coordinator.divergence.registry import CONFLICTS_FILE, ConflictBook
+from dirk_gevent.coordinator.divergence.registry import CONFLICTS_FILE, DivergenceRegistry
 from dirk_gevent.log.directory import lock_directory
 from dirk_gevent.log.embedded.embedded_log import EmbeddedLog
 from parser.errors import SqlError
@@ -47,4 +47,4 @@ def test_whatever_cannot_be_used_is_said(tmp_path: Path, name: str) -> None:
 def test_conflicts_that_cannot_be_read_are_said(tmp_path: Path) -> None:
     (tmp_path / CONFLICTS_FILE).mkdir()
     with pytest.raises(SqlError, match="log_unavailable"):
-        ConflictBook(tmp_path, lambda *_: None)
+        DivergenceRegistry(tmp_path, lambda *_: None)

@@ -10,10 +10,10 @@ from dirk_gevent.base.logger import logger
 from dirk_gevent.config.settings import Config, Instance, Limits, LoadBalancer, Role
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.log.entry import Entry
-from dirk_gevent.node.log_client import Forward
+from dirk_gevent.node.log_client import LogClient
 from dirk_gevent.node.progress import Progress
 from dirk_gevent.node.server import NodeHandler
-from dirk_gevent.server.client_connection import Wire
+from dirk_gevent.server.client_connection import ClientConnection
 from dirk_gevent.server.session import Session, parse_request
 from parser.errors import SqlError
 from parser.normalize.shape import split
@@ -40,9 +40,9 @@ class Node:
         self.progress = Progress(self.engine)
         if is_welcome:
             self.progress.welcomed({})
-        self._handler = NodeHandler(config, self.engine, self.progress, Forward(config, "m1", None, LINES))
+        self._handler = NodeHandler(config, self.engine, self.progress, LogClient(config, "m1", None, LINES))
         near, self._client = socket.socketpair()
-        self._wire = Wire(near)
+        self._wire = ClientConnection(near)
 
     def close(self) -> None:
         """End it, and its one connection."""

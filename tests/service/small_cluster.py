@@ -31,7 +31,7 @@ from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.results import Outcome
 from dirk_gevent.log.embedded.embedded_log import EmbeddedLog
 from dirk_gevent.log.entry import DROP_DATABASE, SYSTEM_LOG_ID, Draft, Entry, LoggedStatement, new_request_id
-from dirk_gevent.node.log_client import Forward
+from dirk_gevent.node.log_client import LogClient
 from dirk_gevent.node.progress import Progress
 from dirk_gevent.node.server import NodeHandler
 from dirk_gevent.protocol import answer_bytes
@@ -59,7 +59,7 @@ class SmallNode:
         self.progress = Progress(self.engine)
         self.progress.welcomed({})
         self.untold: dict[int, list[Outcome]] = defaultdict(list)
-        self.forward = Forward(settings, name, None, lines)
+        self.forward = LogClient(settings, name, None, lines)
         handler = NodeHandler(settings, self.engine, self.progress, self.forward)
         self.service = Service(instance.host, instance.port, handler, settings.limits, lines, handler.quick)
         self.service.start()

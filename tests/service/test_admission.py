@@ -10,11 +10,11 @@ from gevent.event import AsyncResult, Event
 
 from dirk_gevent.coordinator import cache_link
 from dirk_gevent.coordinator.cache_link import CacheLink
-from dirk_gevent.coordinator.outcomes import Header
+from dirk_gevent.coordinator.outcomes import InvalidationNotice
 from dirk_gevent.log.embedded.append_queue import Waiting, WaitingQueue
 from dirk_gevent.log.embedded.log_state import ChangeRequest
 from dirk_gevent.loop.frame_socket import FrameSocket
-from dirk_gevent.loop.keyed_lock import Turns
+from dirk_gevent.loop.keyed_lock import KeyedLock
 from dirk_gevent.server.admission import Places, RequestBytes
 from parser.errors import SqlError
 
@@ -63,7 +63,7 @@ def test_requests_take_so_many_bytes_together() -> None:
 
 
 def test_a_turn_that_does_not_come_is_given_up() -> None:
-    turns = Turns()
+    turns = KeyedLock()
     with turns.of(1):
         with pytest.raises(SqlError) as refused, turns.of(1, 0.01):
             pass
@@ -108,9 +108,9 @@ def test_a_cache_that_takes_nothing_is_cut_before_much_waits_for_it(monkeypatch:
     link = CacheLink(cast(FrameSocket, frames), lambda: 0)
     tables = tuple(f"t{number}" for number in range(30))
     for index in range(1, 4):
-        link.headers([Header(1, index, tables)])
+        link.headers([InvalidationNotice(1, index, tables)])
     assert not frames.is_closed
-    link.headers([Header(1, 4, tables)])
+    link.headers([InvalidationNotice(1, 4, tables)])
     assert frames.is_closed
 
 
@@ -121,7 +121,7 @@ def test_a_cache_that_takes_its_headers_is_never_cut(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(frames, "send", frames.sent.append)
     serving = gevent.spawn(link.run, {})
     for index in range(1, 500):
-        link.headers([Header(1, index, ("a", "b"))])
+        link.headers([InvalidationNotice(1, index, ("a", "b"))])
         if index % 7 == 0:
             link.opened(index, 0)
         gevent.sleep(0)

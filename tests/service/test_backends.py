@@ -14,12 +14,12 @@ from gevent.event import Event
 
 from dirk_gevent.base.logger import logger
 from dirk_gevent.config.loader import load
-from dirk_gevent.node.log_client import Forward
+from dirk_gevent.node.log_client import LogClient
 from dirk_gevent.protocol import answer_bytes
-from dirk_gevent.server.client_connection import Wire
+from dirk_gevent.server.client_connection import ClientConnection
 from dirk_gevent.server.session import Request, Session
-from dirk_gevent.server.statement_cache import Understanding
-from dirk_gevent.server.upstream_pool import Backend, BackendDownError
+from dirk_gevent.server.statement_cache import StatementCache
+from dirk_gevent.server.upstream_pool import BackendDownError, UpstreamPool
 from parser.errors import SqlError
 from tests.cluster import HOST
 
@@ -31,7 +31,7 @@ def test_a_request_lost_on_a_kept_connection_may_have_arrived() -> None:
     with closing(socket.socket()) as listening:
         listening.bind((HOST, 0))
         listening.listen()
-        backend = Backend(HOST, listening.getsockname()[1], logger("test"))
+        backend = UpstreamPool(HOST, listening.getsockname()[1], logger("test"))
 
         def die_in_the_second() -> None:
             accepted, _ = listening.accept()
@@ -50,7 +50,7 @@ def test_a_request_lost_on_a_kept_connection_may_have_arrived() -> None:
         backend.close()
 
 
-def forward_to(port: int, directory: Path) -> Forward:
+def forward_to(port: int, directory: Path) -> LogClient:
     """A node's way to a proxy on `port`."""
     config = {
         "configVersion": 2,
@@ -60,7 +60,7 @@ def forward_to(port: int, directory: Path) -> Forward:
     }
     path = directory / "config.json"
     path.write_text(json.dumps(config), encoding="utf-8")
-    return Forward(load(path), "m1", None, logger("test"))
+    return LogClient(load(path), "m1", None, logger("test"))
 
 
 DONE = answer_bytes.message("OK", b'{"log":1,"index":7}')
@@ -89,9 +89,9 @@ def told_in_turn(directory: Path, texts: Sequence[str], *connections: Sequence[b
 
         server = gevent.spawn(proxies)
         forward = forward_to(listening.getsockname()[1], directory)
-        session, wire = Session("mg"), Wire(near)
+        session, wire = Session("mg"), ClientConnection(near)
         for text in texts:
-            understood = Understanding().of(text)
+            understood = StatementCache().of(text)
             request = Request(text.encode(), text)
             answer = forward.run(session, request, understood.shaped, understood.route, wire)
             assert answer == b"RESULT_MESSAGE\nOK\nEND\n"
@@ -131,8 +131,8 @@ def test_a_write_that_finds_the_proxy_gone_was_not_sent(tmp_path: Path) -> None:
         server = gevent.spawn(answer_once_and_die)
         ours, theirs = socket.socketpair()
         text = "fafao ao@ u"
-        understood = Understanding().of(text)
-        wire = Wire(ours)
+        understood = StatementCache().of(text)
+        wire = ClientConnection(ours)
         request = Request(text.encode(), text)
         assert forward.run(Session("en"), request, understood.shaped, understood.route, wire) == ANSWER
         server.get(timeout=5)
@@ -147,7 +147,7 @@ def test_requests_are_ended_while_a_connection_is_being_tried(monkeypatch: pytes
     with closing(socket.socket()) as listening:
         listening.bind((HOST, 0))
         listening.listen()
-        backend = Backend(HOST, listening.getsockname()[1], logger("test"))
+        backend = UpstreamPool(HOST, listening.getsockname()[1], logger("test"))
         asking = gevent.spawn(_unanswered, backend)
         accepted, _ = listening.accept()
         tried, hanging = Event(), Event()
@@ -165,7 +165,7 @@ def test_requests_are_ended_while_a_connection_is_being_tried(monkeypatch: pytes
         accepted.close()
 
 
-def _unanswered(backend: Backend) -> str:
+def _unanswered(backend: UpstreamPool) -> str:
     try:
         backend.ask(b"one;", 0.3)
     except BackendDownError as error:

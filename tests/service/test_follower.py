@@ -18,7 +18,7 @@ from dirk_gevent.engine.results import Outcome
 from dirk_gevent.log.entry import NO_CHAIN, chain
 from dirk_gevent.log.records import chain_through
 from dirk_gevent.loop.threads import NativeThreads
-from dirk_gevent.node.apply_queue import Lane
+from dirk_gevent.node.apply_queue import ApplyQueue
 from dirk_gevent.node.follower import Follower
 from dirk_gevent.node.log_applier import LogApplier
 from dirk_gevent.node.progress import Progress
@@ -179,7 +179,7 @@ def test_the_last_epoch_heard_is_written_down_before_its_entries_are_applied(
     follower.incoming.receive({"t": "beat", "heads": {}, "clock": 1, "epoch": ""})
     assert follower._hello().epoch == (b"g" * 16, epochs[1])
     seen: list[object] = []
-    monkeypatch.setattr(Lane, "put", lambda *_: seen.append(follower._hello().epoch))
+    monkeypatch.setattr(ApplyQueue, "put", lambda *_: seen.append(follower._hello().epoch))
     follower.incoming.receive({**entries(0, b"x"), "epoch": epochs[2].hex()})
     assert seen == [(b"g" * 16, epochs[2])]
     again = Follower(engine, Progress(engine), ("127.0.0.1", 1), logger("test"))

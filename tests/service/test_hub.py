@@ -22,7 +22,7 @@ from dirk_gevent.coordinator.coordinator import Coordinator
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.log.embedded.embedded_log import EmbeddedLog
 from dirk_gevent.node.follower import Follower
-from dirk_gevent.node.log_client import Forward
+from dirk_gevent.node.log_client import LogClient
 from dirk_gevent.node.progress import Progress
 from dirk_gevent.node.server import NodeHandler
 from dirk_gevent.server.service import Service
@@ -47,7 +47,7 @@ def port(tmp_path: Path) -> Iterator[int]:
     log = EmbeddedLog(config.log)
     host = Coordinator(config, log, LINES)
     progress = Progress(engine)
-    handler = NodeHandler(config, engine, progress, Forward(config, "m1", host.requests, LINES))
+    handler = NodeHandler(config, engine, progress, LogClient(config, "m1", host.requests, LINES))
     service = Service("127.0.0.1", port, handler, config.limits, LINES)
     service.start()
     follower = Follower(engine, progress, ("127.0.0.1", port), LINES)

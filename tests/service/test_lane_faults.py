@@ -21,7 +21,7 @@ from dirk_gevent.engine.errors.faults import StorageFault
 from dirk_gevent.engine.position import NodeState
 from dirk_gevent.log.entry import chain
 from dirk_gevent.loop.threads import NativeThreads
-from dirk_gevent.loop.throttle import SteadyFile
+from dirk_gevent.loop.throttle import IncrementalFsyncFile
 from dirk_gevent.node import apply_queue
 from dirk_gevent.node.follower import Follower
 from dirk_gevent.node.progress import Progress
@@ -212,9 +212,9 @@ def test_a_snapshot_that_finds_no_room_breaks_no_connection(
     monkeypatch.setattr(follower.context.link, "reconnect", lambda: broken.append(1))
     before = sorted(path.name for path in engine.directory.path.iterdir())
     is_full = [True]
-    write, probe = SteadyFile.write, Writer.probe
+    write, probe = IncrementalFsyncFile.write, Writer.probe
 
-    def written(self: SteadyFile, piece: bytes) -> None:
+    def written(self: IncrementalFsyncFile, piece: bytes) -> None:
         if is_full[0]:
             raise OSError(28, "No space left on device")
         write(self, piece)
@@ -224,7 +224,7 @@ def test_a_snapshot_that_finds_no_room_breaks_no_connection(
             raise StorageFault(OSError(28, "No space left on device"), "probe")
         probe(self)
 
-    monkeypatch.setattr(SteadyFile, "write", written)
+    monkeypatch.setattr(IncrementalFsyncFile, "write", written)
     monkeypatch.setattr(Writer, "probe", probed)
     follower.incoming.receive({"t": "snapshot", "log": 1})
     for _ in range(3):
@@ -264,15 +264,15 @@ def spoil(image: Path) -> None:
 def test_a_copy_that_is_damaged_before_it_is_read_is_no_damage_of_the_database(
     engine: Engine, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dirk_gevent.engine.snapshot.snapshot import Pin
+    from dirk_gevent.engine.snapshot.snapshot import PinnedState
 
-    copy = Pin._copy
+    copy = PinnedState._copy
 
-    def spoilt(pin: Pin, image: Path, rests: bool) -> None:
+    def spoilt(pin: PinnedState, image: Path, rests: bool) -> None:
         copy(pin, image, rests)
         spoil(image)
 
-    monkeypatch.setattr(Pin, "_copy", spoilt)
+    monkeypatch.setattr(PinnedState, "_copy", spoilt)
     before = sorted(path.name for path in engine.directory.path.iterdir())
     with pytest.raises(StorageFault) as fault:
         database.upkeep.snapshot(tmp_path / "shot")
@@ -290,7 +290,7 @@ def test_a_snapshot_with_a_damaged_image_leaves_no_file_and_is_no_damage_of_the_
 
     compress = snapshot._compress
 
-    def spoilt(image: Path, target: Path, info: snapshot.SnapshotInfo) -> snapshot.SnapshotInfo:
+    def spoilt(image: Path, target: Path, info: snapshot.SnapshotHeader) -> snapshot.SnapshotHeader:
         spoil(image)
         return compress(image, target, info)
 

@@ -26,7 +26,7 @@ from dirk_gevent.protocol import answer_bytes
 from dirk_gevent.proxy.node_peer import NodePeer
 from dirk_gevent.proxy.node_reads import NODE_WAIT_MS, NodeRead, NodeReads
 from dirk_gevent.server.session import Request, Session
-from dirk_gevent.server.upstream_pool import Backend, BackendDownError
+from dirk_gevent.server.upstream_pool import BackendDownError, UpstreamPool
 from parser.errors import SqlError
 from tests.cluster import HOST, free_port
 from tests.seeds import chosen_seed
@@ -148,7 +148,7 @@ def shown_states(cluster: Cluster) -> list[str]:
 
 def test_a_node_that_cannot_be_connected_to_is_shown_and_avoided(cluster: Cluster) -> None:
     """It is live for the log's host all the same: its subscription stands."""
-    backend = Backend(HOST, free_port(), logger("test"), NodePeer(cluster, "m1"))
+    backend = UpstreamPool(HOST, free_port(), logger("test"), NodePeer(cluster, "m1"))
     with pytest.raises(BackendDownError):
         backend.ask(b"one;", 1.0)
     assert ReadRouter(cluster, settings.Reads()).candidates(LOG_ID, 7, "") == ["m2", "m3", "m1"]

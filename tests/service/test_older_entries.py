@@ -16,7 +16,7 @@ from dirk_gevent.config import loader
 from dirk_gevent.coordinator.admin import restore
 from dirk_gevent.coordinator.coordinator import Coordinator
 from dirk_gevent.coordinator.divergence.registry import Status
-from dirk_gevent.coordinator.divergence.resolver import Disputes
+from dirk_gevent.coordinator.divergence.resolver import DivergenceResolver
 from dirk_gevent.log.embedded.embedded_log import EmbeddedLog
 from dirk_gevent.log.entry import Entry, new_request_id
 from dirk_gevent.loop.frame_socket import FrameSocket
@@ -182,7 +182,7 @@ def test_a_replay_by_other_rules_judges_nobody(
     host: Coordinator, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Masters that differ past older entries: a person decides, though a replay by today's rules agrees with one."""
-    monkeypatch.setattr(Disputes, "_replayed", lambda *_: {b"a"})
+    monkeypatch.setattr(DivergenceResolver, "_replayed", lambda *_: {b"a"})
     for node in ("m1", "m2"):
         at(host, connect, node, OLDER)
     host.operations.disputes.contents_differ(1, OLDER, {"m1": b"a", "m2": b"b"})

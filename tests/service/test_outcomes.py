@@ -55,7 +55,7 @@ def test_a_writer_of_a_disputed_entry_is_told_what_the_winner_said() -> None:
     assert found is not None
     known.dispute(2)
     assert known.first(1) is not None and known.first(2) is None
-    known.distrust("m2")
+    known.discard_reports("m2")
     known.settle()
     first = known.first(2)
     assert first is not None and first.digest == b"right"
@@ -66,7 +66,7 @@ def test_what_only_the_loser_said_is_unknown_until_another_says_it() -> None:
     known = LogOutcomes(1, 0, masters=2)
     known.watch(1)
     known.report("m2", outcome(1, b"wrong"))
-    known.distrust("m2")
+    known.discard_reports("m2")
     assert known.first(1) is None and known.release() == []
     assert known.report("m1", outcome(1, b"right")) is None
     first = known.first(1)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dirk_gevent.replication.frame_types import CHUNK_BYTES
-from dirk_gevent.replication.transfer import Arrivals, send_pieces
+from dirk_gevent.replication.transfer import IncomingSnapshots, send_pieces
 
 
 def test_all_of_a_file_is_sent_in_bounded_pieces() -> None:
@@ -28,7 +28,7 @@ def test_all_of_a_file_is_sent_in_bounded_pieces() -> None:
 
 
 def test_what_is_whole_is_given_away_and_what_is_not_is_gone(tmp_path: Path) -> None:
-    arrivals = Arrivals(tmp_path)
+    arrivals = IncomingSnapshots(tmp_path)
     for log_id in (1, 2):
         arrivals.begin(log_id)
     arrivals.add(1, b"who")
@@ -41,7 +41,7 @@ def test_what_is_whole_is_given_away_and_what_is_not_is_gone(tmp_path: Path) -> 
 
 
 def test_one_that_begins_again_forgets_what_came(tmp_path: Path) -> None:
-    arrivals = Arrivals(tmp_path)
+    arrivals = IncomingSnapshots(tmp_path)
     for piece in (b"first", b"second"):
         arrivals.begin(1)
         arrivals.add(1, piece)
@@ -51,7 +51,7 @@ def test_one_that_begins_again_forgets_what_came(tmp_path: Path) -> None:
 
 
 def test_a_piece_of_what_has_not_begun_is_refused(tmp_path: Path) -> None:
-    arrivals = Arrivals(tmp_path)
+    arrivals = IncomingSnapshots(tmp_path)
     with pytest.raises(KeyError):
         arrivals.add(1, b"lost")
     with pytest.raises(KeyError):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dirk_gevent.node.read_fast_path import QuickReads
+from dirk_gevent.node.read_fast_path import ReadFastPath
 from dirk_gevent.server.session import Request
 from parser.normalize.shape import split
 from tests.engine.plans import START_MS, LogMaker, open_compiled, open_database, work
@@ -16,7 +16,7 @@ from tests.engine.plans import START_MS, LogMaker, open_compiled, open_database,
 def test_no_read_of_an_earlier_schema_is_kept(tmp_path: Path) -> None:
     """None is ever answered again, and each would keep the whole schema of its time alive."""
     engine = open_compiled(tmp_path / "data")
-    database, log, quick = open_database(engine), LogMaker(1), QuickReads(engine)
+    database, log, quick = open_database(engine), LogMaker(1), ReadFastPath(engine)
     database.apply(work(log.statement(split("manamboara tabilao t (n ISA)"))))
     for number in range(5):
         for text in (f"alaivo n ao@ t #rehefa n = {number}", f"alaivo n ao@ t #rehefa n > {number}"):

@@ -13,7 +13,7 @@ from dirk_gevent.server.copying import Copies, ReadRefused
 from dirk_gevent.server.relayed_reply import RelayedAnswer
 from dirk_gevent.server.service import Answer
 from dirk_gevent.server.session import Request, Session, parse_request
-from dirk_gevent.server.upstream_pool import BackendDownError, Remote
+from dirk_gevent.server.upstream_pool import BackendDownError, StreamedReply
 from parser.errors import SqlError
 from parser.grammar.statements import Statements
 from parser.normalize.shape import split
@@ -21,7 +21,7 @@ from parser.normalize.shape import split
 _PAGE = answer_bytes.encoded_page(b'"t"', b'[{"name":"2","origin":"t"}]', b'[["(1, 2)"]]', 1, 0)
 
 
-class Cut(Remote):
+class Cut(StreamedReply):
     """An answer of one page whose backend is lost behind it."""
 
     def __init__(self) -> None:
@@ -51,7 +51,9 @@ def withhold(*_: object) -> None:
 
 @pytest.mark.parametrize(("remote", "sqlstate"), [(Cut, "08006"), (Withheld, "57P03")])
 @pytest.mark.parametrize("opening", [b"", b"/*dirk {}*/"])
-def test_an_answer_that_ends_in_an_error_has_meta(remote: Callable[[], Remote], sqlstate: str, opening: bytes) -> None:
+def test_an_answer_that_ends_in_an_error_has_meta(
+    remote: Callable[[], StreamedReply], sqlstate: str, opening: bytes
+) -> None:
     session, request = Session("en"), parse_request(opening + b"alaivo 1")
     answer = b"".join(RelayedAnswer(remote(), "proxy", session, request, None, withhold).chunks())
     meta, stripped = answer_bytes.split_meta(answer)

@@ -51,7 +51,7 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(apply_queue, "_RETRY_SECONDS", 0.05)
 
 
-class Wire:
+class ClientConnection:
     """A connection on which nobody listens."""
 
     def send(self, *_: Any) -> None:
@@ -64,7 +64,7 @@ class Wire:
 def connect(lone: LoneFollower) -> None:
     """A connection begins, in the place of the one that there is."""
     lone.lanes.cut_all()
-    lone.context.link.begin(Wire())  # type: ignore[arg-type]
+    lone.context.link.begin(ClientConnection())  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("log_id", [0, 1])

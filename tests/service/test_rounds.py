@@ -13,7 +13,7 @@ from dirk_gevent.base.logger import logger
 from dirk_gevent.config.settings import Role
 from dirk_gevent.coordinator.coordinator import Coordinator
 from dirk_gevent.coordinator.divergence import digest_round
-from dirk_gevent.coordinator.divergence.digest_round import Round
+from dirk_gevent.coordinator.divergence.digest_round import DigestRound
 from dirk_gevent.coordinator.divergence.registry import Cause
 from dirk_gevent.coordinator.node_view import NodeState
 from dirk_gevent.engine.apply.at_work import Effort
@@ -64,7 +64,7 @@ def two(host: Coordinator, connect: Connect, entries: int = 1) -> list[FakeNode]
     return made
 
 
-def begun(host: Coordinator, uploads: bool = False, author: str | None = None) -> Round:
+def begun(host: Coordinator, uploads: bool = False, author: str | None = None) -> DigestRound:
     """A round that begins now."""
     assert host.operations.rounds.begin(LOG_ID, uploads, author) is not None
     current = host.operations.rounds.running(LOG_ID)
@@ -77,7 +77,7 @@ def tell(node: FakeNode, index: int, digest: bytes) -> None:
     node.reply(LOG_ID, index, digest)
 
 
-def ends(current: Round) -> None:
+def ends(current: DigestRound) -> None:
     """Wait for the round's end."""
     with gevent.Timeout(10):
         current.ended.wait()

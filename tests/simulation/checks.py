@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dirk_gevent.log.embedded.journal import Journal
-from dirk_gevent.log.embedded.journal_rows import Commit
+from dirk_gevent.log.embedded.journal_rows import JournalCommit
 from dirk_gevent.log.entry import NO_CHAIN, Entry, chain
 from tests.simulation.clients import AGAIN, FIRST_BALANCE, Answer, Attempt, History, request_id
 from tests.simulation.schedule import Kind, Operation, Plan
@@ -80,7 +80,7 @@ class Commits:
         """See what `Journal.commit` is given meanwhile."""
         commit = Journal.commit
 
-        def seen(journal: Journal, batch: Commit) -> None:
+        def seen(journal: Journal, batch: JournalCommit) -> None:
             now = the_world().loop.time
             for row in batch.entries:
                 self._written.setdefault((row.log_id, row.index), []).append(Written(row.chain, row.encoded, now))

@@ -80,19 +80,19 @@ class Rounds:
         """Be told of every round that begins from now on, in this process."""
         from dirk_gevent.coordinator.divergence import digest_rounds
 
-        began = digest_rounds.SnapshotKeeper.begin
+        began = digest_rounds.DigestRounds.begin
         if hasattr(began, "watched"):
             began = began.watched
         rounds = self
 
-        def begin(self: digest_rounds.SnapshotKeeper, *words: object, **named: object) -> int | None:
+        def begin(self: digest_rounds.DigestRounds, *words: object, **named: object) -> int | None:
             index = began(self, *words, **named)  # type: ignore[arg-type]
             if index is not None:
                 rounds._began(self)
             return index
 
         begin.watched = began  # type: ignore[attr-defined]
-        put(digest_rounds.SnapshotKeeper, "begin", begin)
+        put(digest_rounds.DigestRounds, "begin", begin)
 
     def at_next(self, happen: Callable[[], None]) -> None:
         """Have something happen when the next round begins."""

@@ -273,7 +273,7 @@ class _InOrder(dict[Any, None]):
 
 def _order_sets() -> None:
     """Sets of greenlets and of connections are walked when a process ends."""
-    from dirk_gevent.server.client_connection import Wire
+    from dirk_gevent.server.client_connection import ClientConnection
 
     made = gevent.pool.Group.__init__
 
@@ -283,7 +283,7 @@ def _order_sets() -> None:
             put(self, name, _InOrder())
 
     put(gevent.pool.Group, "__init__", make)
-    put(Wire, "__hash__", lambda wire: wire.sock.fd)
+    put(ClientConnection, "__hash__", lambda wire: wire.sock.fd)
 
 
 def fresh_directory(root: Path, name: str, life: int) -> Path:

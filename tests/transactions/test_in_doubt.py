@@ -15,7 +15,7 @@ from dirk_gevent.engine.results import Outcome
 from dirk_gevent.log.entry import Draft
 from dirk_gevent.server.admission import PlacesByLog
 from dirk_gevent.server.session import Request, Session
-from dirk_gevent.server.statement_cache import Understanding
+from dirk_gevent.server.statement_cache import StatementCache
 from parser.errors import SqlError
 from tests.cluster import Cluster, Connection, meta, rows, wait_for
 from tests.transactions.test_lives import in_table, ok, prepared, state, used
@@ -29,7 +29,7 @@ def _again(write: Callable[..., Outcome], recorded: Callable[..., Any]) -> bytes
     waiting = PlacesByLog(8, 1000)
     appends, state = SimpleNamespace(write=write, waiting=waiting), SimpleNamespace(head_index=lambda _: 7)
     parts: Any = SimpleNamespace(state=state, appends=appends, sessions=sessions)
-    commits = Commits(parts, Limits(), Understanding(), "proxy")
+    commits = Commits(parts, Limits(), StatementCache(), "proxy")
     answer = commits.again(Session("en"), Request(b"", ""), REQUEST_ID, recorded)
     assert isinstance(answer, bytes)
     return answer

@@ -5,11 +5,11 @@ from __future__ import annotations
 import gevent
 from gevent.event import Event
 
-from dirk_gevent.loop.keyed_lock import Turns
+from dirk_gevent.loop.keyed_lock import KeyedLock
 
 
 def test_turns_are_in_order_and_each_log_has_its_own() -> None:
-    turns, seen, go = Turns(), [], Event()
+    turns, seen, go = KeyedLock(), [], Event()
 
     def take(name: str, log_id: int) -> None:
         with turns.of(log_id):
@@ -27,7 +27,7 @@ def test_turns_are_in_order_and_each_log_has_its_own() -> None:
 
 
 def test_a_turn_ends_with_the_greenlet_that_waits_for_it() -> None:
-    turns = Turns()
+    turns = KeyedLock()
     with turns.of(1):
         waiting = gevent.spawn(lambda: turns.of(1).__enter__())
         gevent.idle()

@@ -15,7 +15,7 @@ from dirk_gevent.coordinator.operation_parts import OperationParts
 from dirk_gevent.log.entry import SYSTEM_DATABASE, SYSTEM_LOG_ID
 from dirk_gevent.log.records import DatabaseInfo, Head, chain_through
 from dirk_gevent.loop.frame_socket import FrameSocket
-from dirk_gevent.loop.throttle import Pace
+from dirk_gevent.loop.throttle import Throttle
 from dirk_gevent.messages.error_text import sentence
 from dirk_gevent.protocol.frames import join_entries
 
@@ -56,7 +56,7 @@ def _database(parts: OperationParts, frames: FrameSocket, info: DatabaseInfo, he
     found = source.snapshot(head.index)
     if found is not None:
         after, pieces = found
-        pace = Pace(gevent.sleep)
+        pace = Throttle(gevent.sleep)
         for piece in pieces:
             frames.send({"t": "snapshot", "log": info.log_id, "index": after}, piece)
             pace.worked(len(piece))

@@ -35,7 +35,7 @@ class NodeFiles:
 
     node: str
     directory: Path
-    databases: Mapping[int, records.Meta] = field(default_factory=dict)
+    databases: Mapping[int, records.FileMeta] = field(default_factory=dict)
     genesis: bytes | None = None
     problems: tuple[str, ...] = ()
     listed: Mapping[int, str] = field(default_factory=dict)
@@ -66,7 +66,7 @@ def node_files(node: str, directory: Path) -> NodeFiles:
     """Reads one node's data directory."""
     if not directory.is_dir():
         return NodeFiles(node, directory, problems=(f"{directory} is not on this machine",))
-    found: dict[int, records.Meta] = {}
+    found: dict[int, records.FileMeta] = {}
     listed: dict[int, str] = {}
     problems = []
     for path in sorted(path for path in directory.iterdir() if _FILES.fullmatch(path.name) and path.is_file()):
@@ -110,7 +110,7 @@ def entries_lost(found: list[Loss]) -> int:
     return sum(most.values())
 
 
-def _read(path: Path) -> tuple[records.Meta | None, dict[int, str]]:
+def _read(path: Path) -> tuple[records.FileMeta | None, dict[int, str]]:
     """What a file says of itself, and the databases that it lists, if it is the system database's."""
     connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
     try:

@@ -13,7 +13,7 @@ from typing import Any
 import gevent
 
 from dirk_gevent.coordinator.admin import backup, restore, skip
-from dirk_gevent.coordinator.divergence.digest_round import Round
+from dirk_gevent.coordinator.divergence.digest_round import DigestRound
 from dirk_gevent.coordinator.divergence.registry import Cause, Status
 from dirk_gevent.coordinator.node_view import NodeState
 from dirk_gevent.coordinator.operation_parts import OperationParts
@@ -114,7 +114,7 @@ class Operations:
             self._frames.send({"t": "table", "names": ["database", "index", "node", "digest", "verdict"], "rows": rows})
         return _verified([str(row[-1]) for row in rows], blocked)
 
-    def _verdicts(self, info: DatabaseInfo, compared: Round) -> list[list[object]]:
+    def _verdicts(self, info: DatabaseInfo, compared: DigestRound) -> list[list[object]]:
         nodes = self._state.cluster.nodes
         masters = [digest for node, digest in compared.digests.items() if nodes[node].is_master]
         right = masters[0] if masters and len(set(masters)) == 1 else None
@@ -159,7 +159,7 @@ class Operations:
             self._line(f"{info.name}: {sentence(error.key, 'en', error.params)}")
         return error is not None
 
-    def _round(self, log_id: int, uploads: bool, author: str | None = None) -> Round:
+    def _round(self, log_id: int, uploads: bool, author: str | None = None) -> DigestRound:
         """A round of our own, from its beginning to its end. Raises Refused when nobody can answer."""
         with gevent.Timeout(_ROUND_SECONDS, Refused("the nodes took too long: try again when they are level")):
             while (running := self._parts.rounds.running(log_id)) is not None:

@@ -157,7 +157,7 @@ def _copy(
         engine.close()
 
 
-def _snapshot(database: Database, meta: records.Meta, folder: Path) -> FoundSnapshot:
+def _snapshot(database: Database, meta: records.FileMeta, folder: Path) -> FoundSnapshot:
     path = snapshot_file(folder, meta.log_id, meta.applied_index)
     made = database.upkeep.snapshot(path)
     size_bytes, checksum = file_checksum(path)

@@ -29,7 +29,7 @@ def known_requests(system_file: Path) -> list[RequestRow]:
         connection.close(True)
     found: list[RequestRow] = []
     made: dict[str, int] = {}
-    for outcome in (decode_outcome(records.Request(*row)) for row in rows):
+    for outcome in (decode_outcome(records.RecordedRequest(*row)) for row in rows):
         if outcome.sqlstate or outcome.verb not in (CREATE_DATABASE, DROP_DATABASE):
             continue
         key, index = name_key(outcome.name), outcome.index

@@ -15,19 +15,19 @@ from dirk_gevent.engine.apply.applier import Work
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.snapshot.reissue import Place, reissue
-from dirk_gevent.engine.snapshot.snapshot import SnapshotInfo
+from dirk_gevent.engine.snapshot.snapshot import SnapshotHeader
 from dirk_gevent.log.contract import Log
 from dirk_gevent.log.entry import RULES
 from dirk_gevent.log.records import EntriesGoneError
 from dirk_gevent.loop.threads import NativeThreads
-from dirk_gevent.loop.throttle import SteadyFile
+from dirk_gevent.loop.throttle import IncrementalFsyncFile
 
 #: So much of a log, or of a snapshot, is in memory at a time.
 PIECE_BYTES = 4 * 1024 * 1024
 _BATCH_ENTRIES = 512
 
 
-class Source(Protocol):
+class ReplaySource(Protocol):
     """Where a replay takes its snapshot and its entries from. Its methods block this greenlet alone."""
 
     def snapshot(self, index: int) -> tuple[int, Iterator[bytes]] | None:
@@ -46,7 +46,7 @@ class LogSource:
         self._piece_bytes = piece_bytes
 
     def snapshot(self, index: int) -> tuple[int, Iterator[bytes]] | None:
-        """See `Source.snapshot`: only one that a second master has confirmed is trusted."""
+        """See `ReplaySource.snapshot`: only one that a second master has confirmed is trusted."""
         held = [one for one in self._log.snapshots.all(self._log_id) if one.confirmed and one.index <= index]
         return (held[-1].index, self._pieces(held[-1].index)) if held else None
 
@@ -59,7 +59,7 @@ class LogSource:
             reader.close()
 
     def entries(self, after: int, upto: int) -> Iterator[Sequence[bytes]]:
-        """See `Source.entries`."""
+        """See `ReplaySource.entries`."""
         while after < upto:
             chunk = self._log.reads.read(self._log_id, after, self._piece_bytes)
             if not chunk.entries:
@@ -90,13 +90,13 @@ class Scratch:
             self.close()
             raise
 
-    def run(self, source: Source, index: int) -> None:
+    def run(self, source: ReplaySource, index: int) -> None:
         """Bring the database to `index`. Raises EntriesGoneError when the source does not reach back so far."""
         found = source.snapshot(index)
         if found is not None:
             path = self._directory / "begin.zst"
             with path.open("wb") as file:
-                steady = SteadyFile(file)
+                steady = IncrementalFsyncFile(file)
                 for piece in found[1]:
                     self._threads.call(steady.write, piece)
             self._threads.call(self.database.restore, path)
@@ -121,7 +121,7 @@ class Scratch:
         """The digest of the whole content."""
         return self._threads.call(self.database.upkeep.content_digest)[1]
 
-    def reissue(self, place: Place, target: Path) -> SnapshotInfo:
+    def reissue(self, place: Place, target: Path) -> SnapshotHeader:
         """Close it, and write what it is as a snapshot of another place to `target`."""
         self.close()
         return self._threads.call(reissue, self.database.file.path, place, target)

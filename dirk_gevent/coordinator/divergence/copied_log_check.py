@@ -2,8 +2,8 @@
 
 The journal knows the inode that it lies in. One that was put back from a copy lies in another, and may lack entries
 that only some node has seen: it takes no write until every master has told how far it is, in a hello or by its files
-where they are on this machine. A node that knows more blocks the log for a person (`Disputes`); a person may also
-decide that nobody else will come (`dirk-admin settle --accept-log`).
+where they are on this machine. A node that knows more blocks the log for a person (`DivergenceResolver`); a person
+may also decide that nobody else will come (`dirk-admin settle --accept-log`).
 
 A copy may lie in the same inode, too, and go on from there before a node that knows more comes back. Such a node has
 heard of an epoch (`dirk_gevent.log.epochs`) that the log does not know, or of entries in an epoch behind the log's own
@@ -31,7 +31,7 @@ _KEY = "log_copied"
 _OLDER, _WENT_BACK = "log_older_than_node", "log_went_back"
 
 
-class LogEvidence:
+class CopiedLogCheck:
     """The question whether one host's log is whole. `is_open` until it has been answered."""
 
     def __init__(self, state: CoordinatorState) -> None:

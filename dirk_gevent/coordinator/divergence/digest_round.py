@@ -39,7 +39,7 @@ class Question:
 
 
 @dataclass(slots=True)
-class Round:
+class DigestRound:
     """One round on its way. `author` makes the snapshot (None: only digests are asked for).
 
     `asked` are the nodes that take part, `digests` what they have said, `worked_seconds` what the slowest of them
@@ -94,5 +94,5 @@ class Rounds(Protocol):
         An `author` that is named decides: its state is taken for the right one.
         """
 
-    def running(self, log_id: int) -> Round | None:
+    def running(self, log_id: int) -> DigestRound | None:
         """The round of a log that is on its way."""

@@ -20,7 +20,7 @@ import gevent
 from dirk_gevent.config.settings import LogSettings
 from dirk_gevent.coordinator.divergence.answer_progress import Answering
 from dirk_gevent.coordinator.divergence.comparisons import Comparisons
-from dirk_gevent.coordinator.divergence.digest_round import Question, Round
+from dirk_gevent.coordinator.divergence.digest_round import DigestRound, Question
 from dirk_gevent.coordinator.divergence.registry import Cause
 from dirk_gevent.coordinator.node_view import NodeState
 from dirk_gevent.coordinator.older_entries import OlderEntries
@@ -50,7 +50,7 @@ Fence = Callable[[str, int, int, Cause, tuple[bytes, bytes]], None]
 ContentsDiffer = Callable[[int, int, dict[str, bytes]], None]
 
 
-class SnapshotKeeper:
+class DigestRounds:
     """The rounds of one coordinator, at most one a log.
 
     `fence` and `contents_differ` are told what comparing has found.
@@ -63,7 +63,7 @@ class SnapshotKeeper:
         self._older = older
         self._fence = fence
         self._contents_differ = contents_differ
-        self._rounds: dict[int, Round] = {}
+        self._rounds: dict[int, DigestRound] = {}
         self._ending: set[int] = set()
         #: When (monotonic s) a snapshot may be tried again, by log id.
         self._not_before: dict[int, float] = {}
@@ -110,7 +110,7 @@ class SnapshotKeeper:
         """A file may have been edited: compare one database, or everything, soon."""
         self._comparisons.hurry(log_id)
 
-    def _look_after(self, log_id: int, current: Round, size: Size) -> None:
+    def _look_after(self, log_id: int, current: DigestRound, size: Size) -> None:
         now = time.monotonic()
         for node in current.awaited:
             self._look_after_question(log_id, current, node, now)
@@ -129,7 +129,7 @@ class SnapshotKeeper:
             # All have said what they were asked for, and nobody can confirm the snapshot.
             self._failed(log_id, current)
 
-    def _look_after_question(self, log_id: int, current: Round, node: str, now: float) -> None:
+    def _look_after_question(self, log_id: int, current: DigestRound, node: str, now: float) -> None:
         """Ask a node again whose connection is another one now; await it no more when it can't answer."""
         question = current.asked.get(node)
         if question is None:
@@ -193,7 +193,8 @@ class SnapshotKeeper:
         furthest = max(masters, key=lambda name: cluster.nodes[name].applied_index(log_id))
         first = self._precedence.first(log_id, masters if uploads else able)
         chosen = (author or first or furthest) if uploads else None
-        current = Round(index, chosen, time.monotonic(), author is not None, chosen if first and chosen else first)
+        first = chosen if first and chosen else first
+        current = DigestRound(index, chosen, time.monotonic(), author is not None, first)
         for name in able:
             if links[name].mark(log_id, index, name == chosen, current.way(name)):
                 current.asked[name] = Question(links[name])
@@ -215,7 +216,7 @@ class SnapshotKeeper:
         finally:
             self._holders -= 1
 
-    def running(self, log_id: int) -> Round | None:
+    def running(self, log_id: int) -> DigestRound | None:
         """The round of a log that is on its way."""
         return self._rounds.get(log_id)
 
@@ -254,7 +255,7 @@ class SnapshotKeeper:
         else:
             self._withdraw(log_id, current, node)
 
-    def _withdraw(self, log_id: int, current: Round, node: str) -> None:
+    def _withdraw(self, log_id: int, current: DigestRound, node: str) -> None:
         """Await a node no more. A snapshot that nobody can make, or confirm, any more is given up."""
         if not current.withdraw(node):
             return
@@ -267,7 +268,7 @@ class SnapshotKeeper:
         else:
             self._try_to_end(log_id, current)
 
-    def _failed(self, log_id: int, current: Round) -> None:
+    def _failed(self, log_id: int, current: DigestRound) -> None:
         """A round that ends without what it was for; the next is not at once."""
         is_overtaken = self._precedence.was_overtaken(log_id, current.index)
         pause_seconds = _AFTER_OVERTAKEN_SECONDS if is_overtaken else _AFTER_FAILURE_SECONDS
@@ -294,7 +295,7 @@ class SnapshotKeeper:
         current.stored = stored
         self._try_to_end(info.log_id, current)
 
-    def _try_to_end(self, log_id: int, current: Round) -> None:
+    def _try_to_end(self, log_id: int, current: DigestRound) -> None:
         if current.author is None:
             if not current.awaited:
                 self._compared(log_id, current)
@@ -313,7 +314,7 @@ class SnapshotKeeper:
         elif self._state.cluster.masters(log_id) == 1:
             self._confirm(log_id, current, current.stored.digest)
 
-    def _compared(self, log_id: int, current: Round) -> None:
+    def _compared(self, log_id: int, current: DigestRound) -> None:
         """Nobody is awaited any more: compare the masters among themselves, the replicas against them."""
         now, worked = time.monotonic(), current.worked_seconds
         if current.withdrawn:
@@ -333,16 +334,16 @@ class SnapshotKeeper:
                     found_wrong = node, log_id, current.index, Cause.CONTENT, (digest, right)
                     gevent.spawn(self._state.log_errors, self._fence, *found_wrong)
 
-    def _of_masters(self, current: Round) -> dict[str, bytes]:
+    def _of_masters(self, current: DigestRound) -> dict[str, bytes]:
         nodes = self._state.cluster.nodes
         return {node: digest for node, digest in current.digests.items() if nodes[node].is_master}
 
-    def _over(self, log_id: int, current: Round) -> None:
+    def _over(self, log_id: int, current: DigestRound) -> None:
         if self._rounds.get(log_id) is current:
             del self._rounds[log_id]
         current.ended.set()
 
-    def _confirm(self, log_id: int, current: Round, digest: bytes) -> None:
+    def _confirm(self, log_id: int, current: DigestRound, digest: bytes) -> None:
         if self._holders:
             # Somebody reads what would be forgotten: the next look after that confirms it.
             return
@@ -351,7 +352,7 @@ class SnapshotKeeper:
         self._ending.add(log_id)
         gevent.spawn(self._state.log_errors, self._end, log_id, current, digest)
 
-    def _end(self, log_id: int, current: Round, digest: bytes) -> None:
+    def _end(self, log_id: int, current: DigestRound, digest: bytes) -> None:
         try:
             if self._state.log.snapshots.confirm(log_id, current.index, digest):
                 self._state.logger.info("snapshot_confirmed", log=log_id, index=current.index)
@@ -371,7 +372,7 @@ class SnapshotKeeper:
             self._ending.discard(log_id)
             current.ended.set()
 
-    def _give_up(self, log_id: int, current: Round) -> None:
+    def _give_up(self, log_id: int, current: DigestRound) -> None:
         self._over(log_id, current)
         if current.author is None:
             self._comparisons.failed(log_id, current.index, current.worked_seconds, time.monotonic())

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Container
 
-from dirk_gevent.coordinator.divergence.copied_log_check import LogEvidence
-from dirk_gevent.coordinator.divergence.digest_rounds import SnapshotKeeper
+from dirk_gevent.coordinator.divergence.copied_log_check import CopiedLogCheck
+from dirk_gevent.coordinator.divergence.digest_rounds import DigestRounds
 from dirk_gevent.coordinator.divergence.registry import Cause, Conflict, Status
 from dirk_gevent.coordinator.renamed_nodes import RenamedNodes
 from dirk_gevent.coordinator.state import CoordinatorState
@@ -34,7 +34,7 @@ def restore_fences(state: CoordinatorState) -> None:
 class Fences:
     """The fences of one coordinator. The conflict book is their memory; the cluster's view follows it."""
 
-    def __init__(self, state: CoordinatorState, evidence: LogEvidence, rounds: SnapshotKeeper) -> None:
+    def __init__(self, state: CoordinatorState, evidence: CopiedLogCheck, rounds: DigestRounds) -> None:
         self._state = state
         self._book = state.registry
         self._logger = state.logger

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import time
 
-from dirk_gevent.coordinator.divergence.digest_rounds import SnapshotKeeper
+from dirk_gevent.coordinator.divergence.digest_rounds import DigestRounds
 from dirk_gevent.coordinator.divergence.registry import Cause, Status
 from dirk_gevent.coordinator.state import CoordinatorState
 from dirk_gevent.log.records import Damage, LogDamagedError
@@ -33,7 +33,7 @@ _RETRY_SECONDS = 10.0
 class LogIntegrity:
     """The damage of one host's log. `look` is called at every beat; `now` is monotonic seconds."""
 
-    def __init__(self, state: CoordinatorState, rounds: SnapshotKeeper) -> None:
+    def __init__(self, state: CoordinatorState, rounds: DigestRounds) -> None:
         self._state = state
         self._rounds = rounds
         self._since: dict[int, float] = {}

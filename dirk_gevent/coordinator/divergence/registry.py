@@ -80,7 +80,7 @@ class Conflict:
     kept_sql: str = ""
 
 
-class ConflictBook:
+class DivergenceRegistry:
     """All conflicts of one log, oldest first. `add` and `change` return once it is on the disk (they block).
 
     SqlError `log_damaged` when its file is not what this program writes, `log_unavailable` when it cannot be read.

@@ -32,7 +32,7 @@ _DISPUTED = ("masters_disagree", "dispute_undecided")
 _NO_WITNESS = ("log_entry_damaged", "snapshot_damaged")
 
 
-class Disputes:
+class DivergenceResolver:
     """The blocks of one host's log, and how they end. Those that wait for a decision outlive the process."""
 
     def __init__(self, state: CoordinatorState, older: OlderEntries, fence: Fence) -> None:

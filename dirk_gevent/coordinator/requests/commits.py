@@ -21,7 +21,7 @@ from dirk_gevent.protocol import answer_bytes
 from dirk_gevent.server import replies
 from dirk_gevent.server.service import Answer
 from dirk_gevent.server.session import Request, Session
-from dirk_gevent.server.statement_cache import Understanding
+from dirk_gevent.server.statement_cache import StatementCache
 from dirk_gevent.server.transactions import draft_of
 from parser.errors import SqlError
 
@@ -42,7 +42,7 @@ class _Running:
 class Commits:
     """Appends the work of transactions. `name` is the process's, for META."""
 
-    def __init__(self, parts: RequestParts, limits: Limits, understanding: Understanding, name: str) -> None:
+    def __init__(self, parts: RequestParts, limits: Limits, understanding: StatementCache, name: str) -> None:
         self._parts = parts
         self._limits = limits
         self._understanding = understanding

@@ -19,7 +19,7 @@ from dirk_gevent.engine.apply.executor import MISTAKES, Executor, Result
 from dirk_gevent.engine.apply.recorded_outcomes import decode_outcome, encode_outcome, failed, repeated, succeeded
 from dirk_gevent.engine.apply.room import Room
 from dirk_gevent.engine.committed_state import CommittedState
-from dirk_gevent.engine.compiler import Schema
+from dirk_gevent.engine.compiler import CompiledSchema
 from dirk_gevent.engine.errors.failures import DATA_ERRORS, statement_failure
 from dirk_gevent.engine.errors.faults import ForeignHistory, OutOfOrder, StorageFault
 from dirk_gevent.engine.position import Position
@@ -58,10 +58,10 @@ class _Batch:
     index: int
     chain: bytes
     time_ms: int
-    schema: Schema
-    known: dict[str, records.Request]
+    schema: CompiledSchema
+    known: dict[str, records.RecordedRequest]
     changed: dict[str, int] = field(default_factory=dict)
-    requests: list[records.Request] = field(default_factory=list)
+    requests: list[records.RecordedRequest] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
 
 
@@ -203,7 +203,7 @@ class Applier:
         if unfit is not None:
             return unfit
         outcome = self._first_run(batch, entry, exact, refused)
-        made = records.Request(
+        made = records.RecordedRequest(
             entry.request_id, entry.request_hash, entry.index, entry.time_ms, encode_outcome(outcome)
         )
         batch.known[entry.request_id] = made
@@ -273,7 +273,7 @@ class Applier:
             records.prune_requests(connection, batch.index, batch.time_ms)
 
 
-def _known_request(entry: Entry, record: records.Request) -> Outcome:
+def _known_request(entry: Entry, record: records.RecordedRequest) -> Outcome:
     """How an entry ends whose request id ran, or was burnt, at an earlier index.
 
     What burns an id asks how the request ended, whatever it was; a transaction's entry that comes later ends as it did.
@@ -293,7 +293,7 @@ def _unfit_request(entry: Entry) -> Outcome | None:
     return None
 
 
-def _told_again(entry: Entry, record: records.Request | None) -> Outcome | None:
+def _told_again(entry: Entry, record: records.RecordedRequest | None) -> Outcome | None:
     """How an entry ended that is behind; None when its record is gone."""
     if record is None or record.index > entry.index:
         return _unfit_request(entry)

@@ -27,7 +27,7 @@ _DEATHS = 2
 _CLEARED = "cleared"
 
 
-class CarefulApply:
+class CrashLoopGuard:
     """The marker of one database after an unclean end. Starts with what the process before left."""
 
     def __init__(self, marker: Path) -> None:

@@ -12,7 +12,7 @@ from dirk_gevent.engine import records
 from dirk_gevent.engine.apply.definitions import define
 from dirk_gevent.engine.apply.row_runs import RowRun
 from dirk_gevent.engine.apply.step_limit import StepCounter
-from dirk_gevent.engine.compiler import Compiler, PlanSource, Schema
+from dirk_gevent.engine.compiler import CompiledSchema, Compiler, PlanSource
 from dirk_gevent.engine.errors.failing_row import failing_row
 from dirk_gevent.engine.errors.failures import DATA_ERRORS
 from dirk_gevent.engine.errors.violations import definition_violation, violation
@@ -53,7 +53,7 @@ class Result:
     tables: tuple[str, ...]
     catalog: tuple[CatalogChange, ...] = ()
     returning: Relation | None = None
-    schema: Schema | None = None
+    schema: CompiledSchema | None = None
 
 
 class Executor:
@@ -77,7 +77,7 @@ class Executor:
         self.plans = plans
         self.steps = steps
 
-    def run(self, entry: Entry, schema: Schema, exact: bool) -> Result:
+    def run(self, entry: Entry, schema: CompiledSchema, exact: bool) -> Result:
         """Run all statements of an entry or none. `exact` asks for freshly prepared ones (see `StepCounter`).
 
         Raises SqlError and apsw errors; what the entry did is then undone.
@@ -101,7 +101,7 @@ class Executor:
                 schema=self.compiler.change_schema(before, catalog, entry.index) if catalog else None,
             )
 
-    def statement(self, statement: LoggedStatement, schema: Schema, index: int) -> Result:
+    def statement(self, statement: LoggedStatement, schema: CompiledSchema, index: int) -> Result:
         """Run one statement that has its own time and seed, as part of what may become entry `index`.
 
         Raises SqlError and apsw errors; what the statement did is then undone.
@@ -109,12 +109,12 @@ class Executor:
         self.context.begin(statement.time_ms or 0, statement.seed or 0)
         return self._statement(statement, schema, index, False)
 
-    def _timed(self, entry: Entry, statement: LoggedStatement, schema: Schema, exact: bool) -> Result:
+    def _timed(self, entry: Entry, statement: LoggedStatement, schema: CompiledSchema, exact: bool) -> Result:
         time_ms, seed = statement.time_ms, statement.seed
         self.context.begin(entry.time_ms if time_ms is None else time_ms, entry.seed if seed is None else seed)
         return self._statement(statement, schema, entry.index, exact)
 
-    def _statement(self, statement: LoggedStatement, schema: Schema, index: int, exact: bool) -> Result:
+    def _statement(self, statement: LoggedStatement, schema: CompiledSchema, index: int, exact: bool) -> Result:
         self.table = ""
         plan = self.planned(statement.shaped, schema)
         if isinstance(plan, Change):
@@ -123,7 +123,7 @@ class Executor:
             return self._ddl(plan, schema, index)
         raise SqlError("not_supported", what="a query in the log")
 
-    def planned(self, shaped: Shaped, schema: Schema) -> Plan:
+    def planned(self, shaped: Shaped, schema: CompiledSchema) -> Plan:
         """The plan; a mistake in the compiler is the same on every node, so it is a result and stops no database."""
         try:
             return self.plans.plan(shaped, schema, True)
@@ -213,7 +213,7 @@ class Executor:
             columns_json=columns_json(columns),
         )
 
-    def _ddl(self, plan: Ddl, schema: Schema, version: int) -> Result:
+    def _ddl(self, plan: Ddl, schema: CompiledSchema, version: int) -> Result:
         self.table = plan.name
         try:
             with savepoint(self.connection):

@@ -7,7 +7,7 @@ from dataclasses import replace
 import orjson
 
 from dirk_gevent.engine.apply.executor import Result
-from dirk_gevent.engine.records import Request
+from dirk_gevent.engine.records import RecordedRequest
 from dirk_gevent.engine.results import Outcome, Relation, columns_json, outcome_digest
 from dirk_gevent.log.entry import Entry
 from parser.errors import SqlError
@@ -71,7 +71,7 @@ def encode_outcome(outcome: Outcome) -> bytes:
     )
 
 
-def decode_outcome(record: Request) -> Outcome:
+def decode_outcome(record: RecordedRequest) -> Outcome:
     """A recorded outcome, as of its first run."""
     sqlstate, key, params, rows, tables, verb, name, returned = orjson.loads(record.outcome)
     returning = None if returned is None else _decoded_relation(returned, record.index)

@@ -22,7 +22,7 @@ from dirk_gevent.engine.read.long_reads import RelationStream, StreamLimits
 from dirk_gevent.engine.read.short_reads import HUB_PAGES
 from dirk_gevent.engine.results import Relation
 from dirk_gevent.engine.sqlite_connection import limit_values, open_writer
-from dirk_gevent.engine.transaction.speculative_executor import Rehearsal, Spool
+from dirk_gevent.engine.transaction.speculative_executor import SpeculativeExecutor, SpoolBounds
 from dirk_gevent.engine.transaction.transaction import Transaction, Written
 from dirk_gevent.engine.wal import checkpoints
 from dirk_gevent.engine.wal.wal import EntriesWait
@@ -36,7 +36,7 @@ class OpenWriter:
 
     connection: apsw.Connection
     applier: Applier
-    rehearsal: Rehearsal
+    rehearsal: SpeculativeExecutor
 
 
 class Writer:
@@ -93,11 +93,11 @@ class Writer:
             raise
         state = file.committed
         executor = Executor(connection, context, file.shared.compiler, state.plans, StepCounter(connection))
-        return OpenWriter(connection, Applier(executor, state, room), Rehearsal(executor))
+        return OpenWriter(connection, Applier(executor, state, room), SpeculativeExecutor(executor))
 
-    def _fresh_meta(self) -> records.Meta:
+    def _fresh_meta(self) -> records.FileMeta:
         file = self._file
-        return records.Meta(
+        return records.FileMeta(
             log_id=file.log_id,
             name=file.name,
             applied_index=0,
@@ -198,7 +198,7 @@ class Writer:
         """Answer a query of a transaction that has made changes (native thread); raises as `change_in`."""
         limits = self._file.shared.limits
         wanted = StreamLimits(limits.page_rows, limits.result_bytes, 0, self._file.shared.spool_directory)
-        spool = Spool(HUB_PAGES * limits.page_rows, wanted)
+        spool = SpoolBounds(HUB_PAGES * limits.page_rows, wanted)
         with self.used("transaction"):
             lent = self._rehearsing(transaction)
             with lent.applier.at_work.working():

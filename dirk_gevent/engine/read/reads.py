@@ -18,7 +18,7 @@ import apsw
 from dirk_gevent.engine import records
 from dirk_gevent.engine.apply.recorded_outcomes import decode_outcome
 from dirk_gevent.engine.committed_state import CommittedState, HotRead
-from dirk_gevent.engine.compiler import Schema
+from dirk_gevent.engine.compiler import CompiledSchema
 from dirk_gevent.engine.database_file import DatabaseFile
 from dirk_gevent.engine.errors.faults import Held, Overrun, StorageFault, storage_faults
 from dirk_gevent.engine.functions import EntryContext
@@ -39,13 +39,13 @@ _HOT_SHAPES = 4096
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class PreparedRead:
     """A read of which nothing is open any more but the state it will see: its plan and its values are known.
 
     It is good as long as the schema is `schema`. `page_rows` is the most rows that its answer may have.
     """
 
-    schema: Schema
+    schema: CompiledSchema
     shape: ReadShape
     bindings: tuple[Value, ...]
     page_rows: int
@@ -106,7 +106,7 @@ class Reads:
             raise Overrun
         return self._relation(shape, shaped, rows, index)
 
-    def settled(self, shaped: Shaped) -> Settled | None:
+    def settled(self, shaped: Shaped) -> PreparedRead | None:
         """`shaped`, just read here without arguments, for `again`; None when its answer hangs on more than the state.
 
         (On arguments, on the clock or on chance; or its result's names are those of its own text.)
@@ -120,9 +120,9 @@ class Reads:
         if not all(isinstance(bind, int) and bind >= 0 for bind in plan.binds):
             return None
         bindings = self._compiler.bind(plan, shaped, ())
-        return Settled(hot.schema, hot.shape, bindings, self._shared.limits.page_rows)
+        return PreparedRead(hot.schema, hot.shape, bindings, self._shared.limits.page_rows)
 
-    def again(self, settled: Settled) -> tuple[int, list[Row]] | None:
+    def again(self, settled: PreparedRead) -> tuple[int, list[Row]] | None:
         """Answer a settled read on the hub: the state's index and the rows. Raises SqlError, StorageFault.
 
         None whenever `read` is the one to ask: another schema, an answer too long for a page or for the hub.
@@ -305,7 +305,7 @@ class _Wanted:
     literals: InLiterals | None = None
 
 
-def _read_shape(state: CommittedState, shaped: Shaped, schema: Schema) -> ReadShape:
+def _read_shape(state: CommittedState, shaped: Shaped, schema: CompiledSchema) -> ReadShape:
     shape = state.shapes.of(_query(state.plans.plan(shaped, schema, False)))
     if state.plans.is_settled_by_shape(shaped.shape):
         if len(state.hot) >= _HOT_SHAPES:

@@ -11,7 +11,7 @@ import orjson
 
 from dirk_gevent.engine import records
 from dirk_gevent.engine.row_ids import rowid_name
-from dirk_gevent.loop.throttle import Pace
+from dirk_gevent.loop.throttle import Throttle
 
 DIGEST_BYTES = 32
 _CHUNK_ROWS = 200
@@ -37,7 +37,7 @@ def content_digest(connection: apsw.Connection) -> bytes:
     digest.update(orjson.dumps(connection.execute(_SCHEMA).fetchall()))
     if sequences := records.read_sequences(connection):
         digest.update(orjson.dumps(sequences))
-    pace = Pace()
+    pace = Throttle()
     for row in catalog:
         if row.kind == _TABLE_KIND:
             digest.update(b"\n" + row.key.encode() + b"\n")

@@ -11,7 +11,7 @@ from dirk_gevent.engine import records
 from dirk_gevent.engine.errors.faults import StorageFault
 from dirk_gevent.engine.functions import EntryContext
 from dirk_gevent.engine.parser_compiler import ParserCompiler
-from dirk_gevent.engine.snapshot.snapshot import Pin, SnapshotInfo
+from dirk_gevent.engine.snapshot.snapshot import PinnedState, SnapshotHeader
 from dirk_gevent.engine.sqlite_connection import open_writer
 
 
@@ -26,7 +26,7 @@ class Place:
     time_ms: int
 
 
-def reissue(image: Path, place: Place, target: Path) -> SnapshotInfo:
+def reissue(image: Path, place: Place, target: Path) -> SnapshotHeader:
     """Write the database file `image`, changed to stand at `place`, as a snapshot to `target` (slow thread).
 
     Every table counts as changed there. Requests that ran in another database are forgotten; in the same one they
@@ -43,15 +43,15 @@ def reissue(image: Path, place: Place, target: Path) -> SnapshotInfo:
             meta = records.read_meta(connection)
             assert meta is not None
             schema = ParserCompiler().load_schema([], meta.schema_version)
-            return Pin(connection, meta, schema).snapshot(target)
+            return PinnedState(connection, meta, schema).snapshot(target)
         finally:
             connection.close(True)
     except apsw.Error as error:
         raise StorageFault(error, "restore") from error
 
 
-def _move(connection: apsw.Connection, before: records.Meta, place: Place) -> None:
-    meta = records.Meta(
+def _move(connection: apsw.Connection, before: records.FileMeta, place: Place) -> None:
+    meta = records.FileMeta(
         log_id=place.log_id,
         name=place.name,
         applied_index=place.index,

@@ -26,7 +26,7 @@ import zstandard
 
 from dirk_gevent.base.files import put_in_place
 from dirk_gevent.engine import records
-from dirk_gevent.engine.compiler import Schema
+from dirk_gevent.engine.compiler import CompiledSchema
 from dirk_gevent.engine.errors.failures import DATA_ERRORS
 from dirk_gevent.engine.errors.faults import SnapshotDamaged, StorageFault
 from dirk_gevent.engine.files.data_directory import remove_file
@@ -36,7 +36,7 @@ from dirk_gevent.engine.snapshot.content_digest import DIGEST_BYTES, content_dig
 from dirk_gevent.engine.wal.wal import Overtaken, Wal
 from dirk_gevent.log.entry import HASH_BYTES
 from dirk_gevent.loop import throttle
-from dirk_gevent.loop.throttle import Pace, SteadyFile
+from dirk_gevent.loop.throttle import IncrementalFsyncFile, Throttle
 from dirk_gevent.sqlite.journal_mode import set_journal_mode
 
 FORMAT = 1
@@ -55,7 +55,7 @@ State = TypeVar("State")
 
 
 @dataclass(frozen=True, slots=True)
-class SnapshotInfo:
+class SnapshotHeader:
     """What a snapshot holds. `chain`, `digest` (of the content) and `checksum` (of the image) are hex.
 
     `image_bytes` is the size of the SQLite file inside; `file_bytes` of the snapshot file (0 inside the file).
@@ -71,14 +71,14 @@ class SnapshotInfo:
     file_bytes: int = 0
 
     @staticmethod
-    def read(path: Path) -> SnapshotInfo:
+    def read(path: Path) -> SnapshotHeader:
         """The header of a snapshot file; raises SnapshotDamaged, OSError."""
         with path.open("rb") as file:
             info = _read_header(file)
         return _with_size(info, path)
 
 
-class Pin:
+class PinnedState:
     """A read transaction at exactly index `index`, for a digest or a snapshot of it at leisure on a slow thread.
 
     It holds back the WAL's reset while it is open: close it; making a snapshot ends it as soon as the pages are copied.
@@ -89,8 +89,8 @@ class Pin:
     def __init__(
         self,
         connection: apsw.Connection,
-        meta: records.Meta,
-        schema: Schema,
+        meta: records.FileMeta,
+        schema: CompiledSchema,
         wal: Wal | None = None,
         is_first: bool = False,
     ) -> None:
@@ -123,7 +123,7 @@ class Pin:
             with suppress(OSError):
                 throttle.remove(image)
 
-    def snapshot(self, path: Path) -> SnapshotInfo:
+    def snapshot(self, path: Path) -> SnapshotHeader:
         """Write a snapshot file at `path` (through a temporary file beside it, fsynced), and end.
 
         Raises StorageFault, Overtaken.
@@ -133,7 +133,7 @@ class Pin:
             with self._at_work(f"snapshot of {self._meta.name}"):
                 self._copy(image, rests=not self.is_first)
             self.close()
-            info = SnapshotInfo(
+            info = SnapshotHeader(
                 log_id=self._meta.log_id,
                 name=self._meta.name,
                 index=self.index,
@@ -201,7 +201,7 @@ class Pin:
     def _copy(self, image: Path, rests: bool) -> None:
         """Nobody needs the image after a power cut: it is synced so that not all of it goes to the disk at once."""
         image.unlink(missing_ok=True)
-        source, target, pace = self._connection, apsw.Connection(str(image)), Pace()
+        source, target, pace = self._connection, apsw.Connection(str(image)), Throttle()
         try:
             target.execute("PRAGMA synchronous = OFF")
             page_bytes: int = source.pragma("page_size")
@@ -217,12 +217,12 @@ class Pin:
             target.close(True)
 
 
-def unpack(snapshot: Path, target: Path) -> SnapshotInfo:
+def unpack(snapshot: Path, target: Path) -> SnapshotHeader:
     """Write a snapshot's image to `target` (fsynced) after checking it; raises SnapshotDamaged, StorageFault."""
     try:
         with snapshot.open("rb") as source, target.open("wb") as image:
             info = _read_header(source)
-            checksum, written, pace = blake2b(digest_size=_CHECKSUM_BYTES), SteadyFile(image), Pace()
+            checksum, written, pace = blake2b(digest_size=_CHECKSUM_BYTES), IncrementalFsyncFile(image), Throttle()
             size_bytes = 0
             for chunk in zstandard.ZstdDecompressor().read_to_iter(source, read_size=_CHUNK_BYTES):
                 checksum.update(chunk)
@@ -239,7 +239,7 @@ def unpack(snapshot: Path, target: Path) -> SnapshotInfo:
         raise StorageFault(error, "snapshot") from error
 
 
-def check_pieces(pieces: Iterator[bytes]) -> SnapshotInfo:
+def check_pieces(pieces: Iterator[bytes]) -> SnapshotHeader:
     """What a snapshot file that comes in pieces holds, read to its end and found whole; raises SnapshotDamaged."""
     head = b""
     while b"\n" not in head and len(head) < _HEADER_BYTES and (piece := next(pieces, b"")):
@@ -261,7 +261,7 @@ def check_pieces(pieces: Iterator[bytes]) -> SnapshotInfo:
 
 
 def adopt_image(
-    image: Path, info: SnapshotInfo, heard_head: int, name: str, state_in: Callable[[apsw.Connection], State | None]
+    image: Path, info: SnapshotHeader, heard_head: int, name: str, state_in: Callable[[apsw.Connection], State | None]
 ) -> State:
     """Make an unpacked image this node's own, and tell what `state_in` finds in it. It must stand where `info` says.
 
@@ -292,8 +292,8 @@ def adopt_image(
         raise StorageFault(error, "restore") from error
 
 
-def _replaced(meta: records.Meta, **fields: Any) -> records.Meta:
-    return records.Meta(**{**asdict(meta), **fields})
+def _replaced(meta: records.FileMeta, **fields: Any) -> records.FileMeta:
+    return records.FileMeta(**{**asdict(meta), **fields})
 
 
 def _digest_of(image: Path) -> bytes:
@@ -313,11 +313,11 @@ def _digest_of(image: Path) -> bytes:
         raise OSError(errno.EIO, f"the copy is damaged: {error}", str(image)) from error
 
 
-def _compress(image: Path, target: Path, info: SnapshotInfo) -> SnapshotInfo:
+def _compress(image: Path, target: Path, info: SnapshotHeader) -> SnapshotHeader:
     """Write the snapshot file, durably; `info` with the image's checksum, which goes into the header at the end."""
-    checksum, pace = blake2b(digest_size=_CHECKSUM_BYTES), Pace()
+    checksum, pace = blake2b(digest_size=_CHECKSUM_BYTES), Throttle()
     with image.open("rb") as source, target.open("wb") as file:
-        written = SteadyFile(file)
+        written = IncrementalFsyncFile(file)
         written.write(_header(replace(info, checksum=bytes(_CHECKSUM_BYTES).hex())))
         compressor = zstandard.ZstdCompressor(level=_LEVEL).compressobj(size=info.image_bytes)
         while chunk := source.read(_CHUNK_BYTES):
@@ -332,11 +332,11 @@ def _compress(image: Path, target: Path, info: SnapshotInfo) -> SnapshotInfo:
     return info
 
 
-def _header(info: SnapshotInfo) -> bytes:
+def _header(info: SnapshotHeader) -> bytes:
     return orjson.dumps({"format": FORMAT, **asdict(info)}) + b"\n"
 
 
-def _read_header(file: IO[bytes]) -> SnapshotInfo:
+def _read_header(file: IO[bytes]) -> SnapshotHeader:
     """A snapshot's header; raises SnapshotDamaged.
 
     No checksum covers it. Its name and its digest are checked for their form alone: nobody who reads a file relies on
@@ -348,7 +348,7 @@ def _read_header(file: IO[bytes]) -> SnapshotInfo:
             is_later = isinstance(found, int) and found > FORMAT
             raise SnapshotDamaged(later_release(found, FORMAT) if is_later else "the snapshot's format is not known")
         _check_fields(fields)
-        return SnapshotInfo(**fields)
+        return SnapshotHeader(**fields)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise SnapshotDamaged(f"no snapshot: {error}") from error
 
@@ -369,5 +369,5 @@ def _check_fields(fields: Mapping[str, object]) -> None:
         raise ValueError("its file_bytes is not 0")
 
 
-def _with_size(info: SnapshotInfo, path: Path) -> SnapshotInfo:
+def _with_size(info: SnapshotHeader, path: Path) -> SnapshotHeader:
     return replace(info, file_bytes=path.stat().st_size)

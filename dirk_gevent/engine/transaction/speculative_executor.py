@@ -16,7 +16,7 @@ from itertools import chain, islice
 import apsw
 
 from dirk_gevent.engine.apply.executor import Executor, Result
-from dirk_gevent.engine.compiler import Schema
+from dirk_gevent.engine.compiler import CompiledSchema
 from dirk_gevent.engine.errors.failures import DATA_ERRORS, statement_failure
 from dirk_gevent.engine.position import Position
 from dirk_gevent.engine.read.explain import explanation
@@ -30,14 +30,14 @@ from parser.plan.plan import Query
 
 
 @dataclass(frozen=True, slots=True)
-class Spool:
+class SpoolBounds:
     """Where an answer goes that is longer than `most_rows`: to an unlinked file."""
 
     most_rows: int
     limits: StreamLimits
 
 
-class Rehearsal:
+class SpeculativeExecutor:
     """The applier's connection lent to transactions. Its caller holds the writer lock, on a native thread."""
 
     def __init__(self, executor: Executor) -> None:
@@ -46,7 +46,7 @@ class Rehearsal:
         self._executor = executor
         self._connection = executor.connection
         self._steps = executor.steps
-        self._schema: Schema | None = None
+        self._schema: CompiledSchema | None = None
 
     def end(self) -> None:
         """Roll back what is open. Raises apsw errors: the connection is then of no more use."""
@@ -70,7 +70,7 @@ class Rehearsal:
         return result
 
     def read(
-        self, transaction: Transaction, statement: LoggedStatement, position: Position, spool: Spool
+        self, transaction: Transaction, statement: LoggedStatement, position: Position, spool: SpoolBounds
     ) -> Relation | RelationStream:
         """Answer a query that sees the changes; a long answer is in its file when this returns. Raises as `change`."""
         with self._working(transaction, position) as schema:
@@ -81,7 +81,7 @@ class Rehearsal:
             return self._answer(plan, statement, position.index, spool)
 
     def _answer(
-        self, plan: Query, statement: LoggedStatement, index: int, spool: Spool
+        self, plan: Query, statement: LoggedStatement, index: int, spool: SpoolBounds
     ) -> Relation | RelationStream:
         bindings = self._executor.compiler.bind(plan, statement.shaped, statement.args)
         self._executor.context.begin(statement.time_ms or 0, statement.seed or 0)
@@ -93,7 +93,7 @@ class Rehearsal:
             cursor.close(True)
 
     def _taken(
-        self, plan: Query, statement: LoggedStatement, cursor: apsw.Cursor, index: int, spool: Spool
+        self, plan: Query, statement: LoggedStatement, cursor: apsw.Cursor, index: int, spool: SpoolBounds
     ) -> Relation | RelationStream:
         columns = plan.columns if plan.static_names else self._executor.compiler.columns(plan, statement.shaped)
         given: Iterator[Row] = cursor
@@ -118,7 +118,7 @@ class Rehearsal:
         return stream
 
     @contextmanager
-    def _working(self, transaction: Transaction, position: Position) -> Iterator[Schema]:
+    def _working(self, transaction: Transaction, position: Position) -> Iterator[CompiledSchema]:
         """The connection with the transaction's changes made, for one statement; the schema as they left it."""
         # One that can't even be planned depends on the definitions.
         transaction.touch(())
@@ -140,7 +140,7 @@ class Rehearsal:
         finally:
             self._steps.end()
 
-    def _resumed(self, transaction: Transaction, position: Position) -> Schema:
+    def _resumed(self, transaction: Transaction, position: Position) -> CompiledSchema:
         if self.owner is transaction and self._schema is not None and self._connection.in_transaction:
             self._steps.begin(transaction.step_limit, transaction.ticks)
             return self._schema

@@ -47,7 +47,7 @@ class Written:
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class TransactionWork:
     """What a transaction leaves to be committed: no statements when it only read."""
 
     log_id: int
@@ -57,7 +57,7 @@ class Work:
 
 
 class Transaction:
-    """A transaction on the state `base`. One statement at a time; `written` is changed by `Rehearsal` alone.
+    """A transaction on the state `base`. One statement at a time; `written` is changed by `SpeculativeExecutor` alone.
 
     `step_limit`: SQLite VM steps that one statement, with the changes before it, may take. `most_bytes`: what its
     changes may take in memory. `ticks` is what its changes took, as `StepCounter` counts.
@@ -110,9 +110,9 @@ class Transaction:
         """A transaction of the same limits without anything: what is left of one that was aborted."""
         return Transaction(base, self.step_limit, self._most_bytes)
 
-    def work(self) -> Work:
+    def work(self) -> TransactionWork:
         """What is to be committed."""
-        return Work(self._base.log_id, self.base_index, tuple(sorted(self._touched)), tuple(self.written))
+        return TransactionWork(self._base.log_id, self.base_index, tuple(sorted(self._touched)), tuple(self.written))
 
     def _check(self) -> None:
         """Raises what `BaseState.check_current` raises, and `conflict`'s."""

@@ -12,7 +12,7 @@ from dirk_gevent.engine.apply.writer import Writer
 from dirk_gevent.engine.database_file import DatabaseFile
 from dirk_gevent.engine.errors.faults import storage_faults
 from dirk_gevent.engine.functions import EntryContext
-from dirk_gevent.engine.snapshot.snapshot import Pin, SnapshotInfo
+from dirk_gevent.engine.snapshot.snapshot import PinnedState, SnapshotHeader
 from dirk_gevent.engine.sqlite_connection import open_reader, open_writer
 from dirk_gevent.engine.wal import checkpoints
 from dirk_gevent.engine.wal.wal import EntriesWait, Overtaken
@@ -34,7 +34,7 @@ class Upkeep:
 
     # --- states that stay put --------------------------------------------------------------------------------
 
-    def pin(self, is_first: bool = False) -> Pin:
+    def pin(self, is_first: bool = False) -> PinnedState:
         """A read transaction at exactly the applied index (native thread; between batches). Raises StorageFault.
 
         When the WAL is full the state is overtaken, unless `is_first`: then the entries wait.
@@ -47,14 +47,14 @@ class Upkeep:
                 connection.execute("BEGIN")
                 meta = records.read_meta(connection)
                 assert meta is not None
-                pin = Pin(connection, meta, file.committed.position.schema, file.wal, is_first)
+                pin = PinnedState(connection, meta, file.committed.position.schema, file.wal, is_first)
             except BaseException:
                 connection.close(True)
                 raise
             file.wal.admit(pin)
             return pin
 
-    def snapshot(self, path: Path) -> SnapshotInfo:
+    def snapshot(self, path: Path) -> SnapshotHeader:
         """Write a snapshot of the state now (slow thread; writes go on meanwhile). Raises StorageFault."""
         return self._of_one_state(lambda pin: pin.snapshot(path))
 
@@ -62,7 +62,7 @@ class Upkeep:
         """The applied index and the hash of the content there (slow thread). Raises StorageFault."""
         return self._of_one_state(lambda pin: (pin.index, pin.content_digest()))
 
-    def _of_one_state(self, make: Callable[[Pin], Made]) -> Made:
+    def _of_one_state(self, make: Callable[[PinnedState], Made]) -> Made:
         for again in range(BEGUN_AGAIN + 1):
             pin = self.pin(is_first=again == BEGUN_AGAIN)
             try:

@@ -4,14 +4,14 @@ SQLite begins a WAL anew only when a writer finds all of it in the database file
 reader that begins once all of it is in the file holds none. So a WAL that is read without a pause is begun anew by a
 writer that stands still while the readers, one after the other, end what they began before:
 
-- past `Bounds.calm_bytes` the writer tries, for a moment, before each of its transactions: the hub's reader ends its
+- past `WalBounds.calm_bytes` the writer tries, for a moment, before each of its transactions: the hub's reader ends its
   own between two reads, long readers are let be;
-- past `Bounds.middle_bytes` streams of which the client has a part already are drained to a file (`hurry`);
-- past `Bounds.last_bytes` the writer goes no further, and no long reader begins until the WAL is empty: long readers
+- past `WalBounds.middle_bytes` streams of which the client has a part already are drained to a file (`hurry`);
+- past `WalBounds.last_bytes` the writer goes no further, and no long reader begins until the WAL is empty: long readers
   are ended (`overtake`), those of which the client has a part after half a second in which they may be drained.
 
-A batch adds at most `Bounds.batch_bytes` and its last entry. So the file never takes more than `Bounds.most_bytes` and
-the pages of the one entry at work.
+A batch adds at most `WalBounds.batch_bytes` and its last entry. So the file never takes more than
+`WalBounds.most_bytes` and the pages of the one entry at work.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class LongReader(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class WalBounds:
     """What follows from `most_bytes`, the setting `limits.walBytes`."""
 
     most_bytes: int
@@ -102,7 +102,7 @@ class Wal:
     """
 
     def __init__(self, path: Path, name: str, most_bytes: int, let_go: Callable[[], None]) -> None:
-        self.bounds = Bounds(most_bytes)
+        self.bounds = WalBounds(most_bytes)
         #: Held while the WAL is begun anew at any price: long readers begin behind it.
         self.entrance = threading.Lock()
         #: Beginnings and ends of checkpoints, each of which may cut the database file: odd while one runs.

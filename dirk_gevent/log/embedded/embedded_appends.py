@@ -14,8 +14,8 @@ from dirk_gevent.base import logger
 from dirk_gevent.config.settings import LogSettings
 from dirk_gevent.log.embedded.append_queue import Waiting, WaitingQueue, refuse
 from dirk_gevent.log.embedded.journal_threads import CommitFailedError, JournalThreads, NoRoomError
-from dirk_gevent.log.embedded.log_state import ChangeRequest, CurrentState, Stage, State, Write, answer_again
-from dirk_gevent.log.embedded.notifier import Bells
+from dirk_gevent.log.embedded.log_state import ChangeRequest, CommitPlan, CurrentState, State, Write, answer_again
+from dirk_gevent.log.embedded.notifier import Notifier
 from dirk_gevent.log.embedded.retention import Retention
 from dirk_gevent.log.embedded.tail import Tail
 from dirk_gevent.log.entry import (
@@ -45,7 +45,7 @@ class EmbeddedAppends:
         *,
         retention: Retention,
         tail: Tail,
-        bells: Bells,
+        bells: Notifier,
         time_ms: Callable[[], int],
         published: Callable[[], None],
     ) -> None:
@@ -156,7 +156,7 @@ class EmbeddedAppends:
             self._commit([waiting for waiting in batch if _frees_space(waiting)], may_use_reserve=True)
 
     def _commit(self, batch: list[Waiting], may_use_reserve: bool = False) -> None:
-        stage = Stage(self._current.get(), self._time_ms())
+        stage = CommitPlan(self._current.get(), self._time_ms())
         planned: list[tuple[Waiting, Appended | DatabaseChanged]] = []
         for waiting in batch:
             item = waiting.item
@@ -171,7 +171,7 @@ class EmbeddedAppends:
             for waiting, answer in planned:
                 waiting.answer.set(answer)
 
-    def _is_committed(self, stage: Stage, batch: list[Waiting], may_use_reserve: bool) -> bool:
+    def _is_committed(self, stage: CommitPlan, batch: list[Waiting], may_use_reserve: bool) -> bool:
         try:
             self._threads.commit(stage.commit, may_use_reserve)
         except SqlError as error:
@@ -185,7 +185,7 @@ class EmbeddedAppends:
             return False
         return True
 
-    def _publish(self, stage: Stage) -> None:
+    def _publish(self, stage: CommitPlan) -> None:
         published = stage.publish()
         for chain_before, appended in published:
             self._tail.add(appended.entry.log_id, chain_before, appended)

@@ -16,7 +16,7 @@ from dirk_gevent.log.embedded.embedded_snapshots import EmbeddedSnapshots
 from dirk_gevent.log.embedded.housekeeping import Housekeeping
 from dirk_gevent.log.embedded.journal_threads import JournalThreads
 from dirk_gevent.log.embedded.log_state import CurrentState, State
-from dirk_gevent.log.embedded.notifier import Bells
+from dirk_gevent.log.embedded.notifier import Notifier
 from dirk_gevent.log.embedded.retention import Retention
 from dirk_gevent.log.embedded.tail import Tail
 from dirk_gevent.log.records import Predecessor
@@ -52,7 +52,7 @@ class EmbeddedLog:
         self._begin(settings)
 
     def _begin(self, settings: LogSettings) -> None:
-        tail, self._bells = Tail(settings.tail_bytes), Bells()
+        tail, self._bells = Tail(settings.tail_bytes), Notifier()
         threads, retention, damage = self._threads, self._retention, self._threads.damage
         self._checked = CheckedJournal(threads, self._current.get, retention, damage)
         house = self._housekeeping = Housekeeping(threads, retention, lambda: self.appends.rouse())

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dirk_gevent.log.embedded.checked_reads import CheckedJournal
 from dirk_gevent.log.embedded.found_damage import FoundDamage
 from dirk_gevent.log.embedded.log_state import CurrentState
-from dirk_gevent.log.embedded.notifier import Bell, Bells
+from dirk_gevent.log.embedded.notifier import Notifier, Subscription
 from dirk_gevent.log.embedded.tail import Tail
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from dirk_gevent.log.records import Chunk, Damage, DatabaseInfo, Head, Size
@@ -18,7 +18,7 @@ class EmbeddedReads:
     """`contract.LogReads` on a journal; see the contract for every method."""
 
     def __init__(
-        self, current: CurrentState, checked: CheckedJournal, tail: Tail, bells: Bells, damage: FoundDamage
+        self, current: CurrentState, checked: CheckedJournal, tail: Tail, bells: Notifier, damage: FoundDamage
     ) -> None:
         self._current = current
         self._checked = checked
@@ -90,6 +90,6 @@ class EmbeddedReads:
         """See `contract.LogReads.vouch`."""
         self._checked.vouch(log_id, index, chain)
 
-    def watch(self) -> Bell:
+    def watch(self) -> Subscription:
         """See `contract.LogReads.watch`."""
         return self._bells.new()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from dirk_gevent.log.embedded.embedded_reads import EmbeddedReads
-from dirk_gevent.log.embedded.notifier import Bells
+from dirk_gevent.log.embedded.notifier import Notifier
 from dirk_gevent.log.embedded.retention import Retention
 from dirk_gevent.log.embedded.tail import Tail
 from dirk_gevent.log.records import SnapshotInfo, SnapshotReader
@@ -15,7 +15,7 @@ class EmbeddedSnapshots:
     """`contract.LogSnapshots` beside a journal; see the contract for every method. `time_ms` is log time."""
 
     def __init__(
-        self, retention: Retention, reads: EmbeddedReads, tail: Tail, bells: Bells, time_ms: Callable[[], int]
+        self, retention: Retention, reads: EmbeddedReads, tail: Tail, bells: Notifier, time_ms: Callable[[], int]
     ) -> None:
         self._retention = retention
         self._reads = reads

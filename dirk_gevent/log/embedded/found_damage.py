@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dirk_gevent.base.logger import Logger
-from dirk_gevent.log.embedded.journal_rows import Contents
+from dirk_gevent.log.embedded.journal_rows import JournalContents
 from dirk_gevent.log.records import Damage
 
 #: So many damaged entries of a log are remembered, and told.
@@ -23,7 +23,7 @@ class FoundDamage:
         self._doubted: dict[int, bytes] = {}
         self._scrubbed: set[int] = set()
 
-    def opened(self, contents: Contents) -> None:
+    def opened(self, contents: JournalContents) -> None:
         """Takes what a reading of the journal has found."""
         self._doubted = {log.row.log_id: log.doubt for log in contents.logs if log.doubt}
         for log in contents.logs:

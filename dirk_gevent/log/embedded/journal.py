@@ -33,7 +33,7 @@ from dirk_gevent.log.embedded.journal_file import (
     put_snapshot,
     request_values,
 )
-from dirk_gevent.log.embedded.journal_rows import Commit, Contents, FoundSnapshot, RequestRow
+from dirk_gevent.log.embedded.journal_rows import FoundSnapshot, JournalCommit, JournalContents, RequestRow
 from dirk_gevent.log.entry import DatabaseChange
 from dirk_gevent.log.epochs import DISOWNED, EPOCH_BYTES, heads_text, write_epoch
 from dirk_gevent.log.records import Chunk, EntriesGoneError, Head, LogDamagedError
@@ -61,7 +61,7 @@ class Journal:
         #: Whether this opening is known to have appended anything, durably.
         self.has_begun = False
 
-    def open(self) -> Contents:
+    def open(self) -> JournalContents:
         """Opens or makes the journal and reads it; SqlError `log_damaged` when its entries do not hang
         together.
         """
@@ -112,7 +112,7 @@ class Journal:
             # That one may be the log's last, in which no node may be told of heads any more.
             write_epoch(connection, epoch, DISOWNED)
 
-    def commit(self, commit: Commit) -> None:
+    def commit(self, commit: JournalCommit) -> None:
         """Writes all of it durably, or raises apsw.Error; only apsw.FullError says that nothing was written."""
         with self._appending() as connection:
             connection.executemany("INSERT INTO entries VALUES (?,?,?,?,?)", map(entry_values, commit.entries))
@@ -225,7 +225,7 @@ class Journal:
         return apsw.SQLITE_OK
 
     @staticmethod
-    def _write_changes(connection: apsw.Connection, commit: Commit) -> None:
+    def _write_changes(connection: apsw.Connection, commit: JournalCommit) -> None:
         connection.executemany("INSERT INTO logs VALUES (?,?,?,?,?,?,?,?,?)", map(log_values, commit.created))
         connection.executemany(
             "UPDATE logs SET sealed_at=?, sealed_ms=? WHERE log_id=?",

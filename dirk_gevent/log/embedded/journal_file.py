@@ -18,7 +18,14 @@ from typing import Any
 import apsw
 import orjson
 
-from dirk_gevent.log.embedded.journal_rows import Contents, EntryRow, FoundLog, FoundSnapshot, LogRow, RequestRow
+from dirk_gevent.log.embedded.journal_rows import (
+    EntryRow,
+    FoundSnapshot,
+    JournalContents,
+    LogRecord,
+    LogRow,
+    RequestRow,
+)
 from dirk_gevent.log.embedded.older_rules import older_upto
 from dirk_gevent.log.entry import HASH_BYTES, NO_CHAIN, SYSTEM_DATABASE, SYSTEM_LOG_ID, DatabaseChange, chain
 from dirk_gevent.log.records import Head, Predecessor, SnapshotInfo
@@ -212,7 +219,7 @@ def initialise(connection: apsw.Connection, directory: Path) -> None:
         connection.execute("INSERT INTO logs VALUES (?,?,?,?,?,?,?,?,?)", log_values(system))
 
 
-def contents(connection: apsw.Connection, directory: Path) -> Contents:
+def contents(connection: apsw.Connection, directory: Path) -> JournalContents:
     """All that the journal says besides its entries, each log's end verified; SqlError `log_damaged`."""
     try:
         return _contents(connection, directory)
@@ -221,14 +228,14 @@ def contents(connection: apsw.Connection, directory: Path) -> Contents:
         raise damaged(directory, f"{type(error).__name__}: {error}") from error
 
 
-def _contents(connection: apsw.Connection, directory: Path) -> Contents:
+def _contents(connection: apsw.Connection, directory: Path) -> JournalContents:
     version = fetch(connection, "SELECT value FROM meta WHERE key='format'")
     if version != [(_FORMAT,)]:
         raise _of_another_format(directory, version[0][0] if version else b"")
     genesis, predecessors = _identity(connection)
     rows = fetch(connection, "SELECT * FROM logs ORDER BY log_id")
     snapshots = fetch(connection, "SELECT * FROM snapshots ORDER BY log_id, idx")
-    return Contents(
+    return JournalContents(
         genesis=genesis,
         predecessors=predecessors,
         logs=tuple(_found_log(connection, _log_row(row)) for row in rows),
@@ -250,19 +257,11 @@ def _latest_requests(connection: apsw.Connection) -> tuple[RequestRow, ...]:
 
 
 def _log_row(row: tuple[Any, ...]) -> LogRow:
-    log_id, name, created_ms, index, chained, time_ms, total_bytes, sealed_at, sealed_ms = row
+    log_id, name, created_ms, index, chained, time_ms, total_bytes, *sealed = row
     base = Head(index, chained, time_ms)
     if not isinstance(name, str):
         raise TypeError(f"the name of log {log_id} is {name!r}")
-    return LogRow(
-        log_id=log_id,
-        name=name,
-        created_ms=created_ms,
-        base=base,
-        base_total_bytes=total_bytes,
-        sealed_at=sealed_at,
-        sealed_ms=sealed_ms,
-    )
+    return LogRow(log_id, name, created_ms, base, total_bytes, *sealed)
 
 
 def _found_snapshot(row: tuple[Any, ...]) -> FoundSnapshot:
@@ -281,7 +280,7 @@ def _identity(connection: apsw.Connection) -> tuple[bytes, tuple[Predecessor, ..
     return (genesis[0][0] if genesis else b""), predecessors
 
 
-def _found_log(connection: apsw.Connection, row: LogRow) -> FoundLog:
+def _found_log(connection: apsw.Connection, row: LogRow) -> LogRecord:
     """The log's end, with the chain of its first and of its last entries checked.
 
     A dropped database's log ends where it was sealed, whatever of it is forgotten already or damaged.
@@ -310,7 +309,7 @@ def _found_log(connection: apsw.Connection, row: LogRow) -> FoundLog:
     if row.sealed_at is not None:
         head, damage, doubt = replace(head, index=row.sealed_at), (), b""
     older = older_upto(row.log_id, row.base.index + 1, head.index, partial(_encoded, connection, row.log_id))
-    return FoundLog(row=row, head=head, total_bytes=total_bytes, older_upto=older, damage=damage, doubt=doubt)
+    return LogRecord(row=row, head=head, total_bytes=total_bytes, older_upto=older, damage=damage, doubt=doubt)
 
 
 def _newest(connection: apsw.Connection, row: LogRow) -> tuple[list[tuple[Any, ...]], str]:

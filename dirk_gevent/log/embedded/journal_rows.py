@@ -43,7 +43,7 @@ class LogRow:
 
 
 @dataclass(frozen=True, slots=True)
-class FoundLog:
+class LogRecord:
     """A log as a reading of the journal finds it: its row and its end.
 
     `older_upto` is the last entry of earlier rules that it holds (`rules.older_upto`). `damage` are indexes whose
@@ -79,7 +79,7 @@ class RequestRow:
 
 
 @dataclass(slots=True)
-class Commit:
+class JournalCommit:
     """All that one transaction of the journal writes.
 
     Requests up to `expired_upto` of the system log are forgotten where their ids are older than `expired_before`.
@@ -94,7 +94,7 @@ class Commit:
 
 
 @dataclass(frozen=True, slots=True)
-class Contents:
+class JournalContents:
     """What a journal holds besides its entries. `is_copy`: its file is not the one that was written last.
 
     `skips` are log id and index of entries that a person had skipped, `requests` the latest that made or dropped a
@@ -105,7 +105,7 @@ class Contents:
 
     genesis: bytes
     predecessors: tuple[Predecessor, ...]
-    logs: tuple[FoundLog, ...]
+    logs: tuple[LogRecord, ...]
     snapshots: tuple[FoundSnapshot, ...]
     is_copy: bool = False
     skips: tuple[tuple[int, int], ...] = ()

@@ -15,7 +15,7 @@ from dirk_gevent.base import logger
 from dirk_gevent.base.files import free_bytes
 from dirk_gevent.log.embedded.found_damage import FoundDamage
 from dirk_gevent.log.embedded.journal import Journal, JournalView
-from dirk_gevent.log.embedded.journal_rows import Commit, Contents
+from dirk_gevent.log.embedded.journal_rows import JournalCommit, JournalContents
 from dirk_gevent.log.epochs import Epochs
 from dirk_gevent.loop.threads import NativeThreads
 from parser.errors import SqlError
@@ -67,7 +67,7 @@ class JournalThreads:
         """Pages in the WAL after the last commit."""
         return self._journal.wal_pages
 
-    def open(self) -> Contents:
+    def open(self) -> JournalContents:
         """Opens the journal; SqlError `log_damaged`, or `log_unavailable` when the files cannot be used now."""
         try:
             contents = self._threads[0].call(self._journal.open)
@@ -79,7 +79,7 @@ class JournalThreads:
         self._readable.set()
         return contents
 
-    def commit(self, commit: Commit, may_use_reserve: bool = False) -> None:
+    def commit(self, commit: JournalCommit, may_use_reserve: bool = False) -> None:
         """Makes a commit durable. NoRoomError and SqlError `disk_full_log`: nothing was written.
 
         CommitFailedError: nobody knows, and `is_faulty` is set.
@@ -153,7 +153,7 @@ class JournalThreads:
         """Moves the whole WAL into the file; appends wait."""
         self.write(self._journal.checkpoint)
 
-    def reopen(self) -> Contents:
+    def reopen(self) -> JournalContents:
         """Closes everything and opens it again; errors as `open`, and it may be tried again."""
         self._close_connections()
         return self.open()
@@ -176,7 +176,7 @@ class JournalThreads:
                 # next opening moves it or fails.
                 continue
 
-    def _commit(self, commit: Commit, reserve_bytes: int) -> None:
+    def _commit(self, commit: JournalCommit, reserve_bytes: int) -> None:
         if reserve_bytes and free_bytes(self._directory) < reserve_bytes:
             raise NoRoomError
         self._journal.commit(commit)

@@ -1,6 +1,6 @@
 """The log in memory: where each log stands, and how a batch of drafts becomes one commit on top of it.
 
-A `Stage` only plans. Nothing in the `State` changes before the commit is durable and `Stage.publish` is
+A `CommitPlan` only plans. Nothing in the `State` changes before the commit is durable and `CommitPlan.publish` is
 called, so followers, heads and later batches never see what a failed commit would have written.
 """
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from random import SystemRandom
 
 from dirk_gevent.log.embedded.journal_file import MAX_LOG_ID, RECENT_REQUESTS
-from dirk_gevent.log.embedded.journal_rows import Commit, Contents, EntryRow, LogRow, RequestRow
+from dirk_gevent.log.embedded.journal_rows import EntryRow, JournalCommit, JournalContents, LogRow, RequestRow
 from dirk_gevent.log.entry import (
     CREATE_DATABASE,
     KEPT_ENTRIES,
@@ -66,7 +66,7 @@ class LogState:
 class State:
     """All logs of a journal, the names of databases, and the latest system requests."""
 
-    def __init__(self, contents: Contents) -> None:
+    def __init__(self, contents: JournalContents) -> None:
         self.logs = {
             found.row.log_id: LogState(found.row, found.head, found.total_bytes, found.older_upto)
             for found in contents.logs
@@ -120,12 +120,12 @@ class ChangeRequest:
 
 
 @dataclass(slots=True)
-class Stage:
+class CommitPlan:
     """One batch on top of a `State`: takes items in order, holds the rows to commit, then changes the state."""
 
     state: State
     time_ms: int
-    commit: Commit = field(default_factory=Commit)
+    commit: JournalCommit = field(default_factory=JournalCommit)
     _heads: dict[int, tuple[Head, int]] = field(default_factory=dict)
     _rows: dict[int, LogRow] = field(default_factory=dict)
     _appended: list[tuple[bytes, Appended]] = field(default_factory=list)

@@ -7,17 +7,17 @@ from collections.abc import Iterable
 from gevent.event import Event
 
 
-class Bells:
+class Notifier:
     """All watches of one log; rung by the appender after each durable batch."""
 
     def __init__(self) -> None:
         # In the order in which they were made: who is woken first is then never a matter of addresses.
-        self._watches: dict[Bell, None] = {}
+        self._watches: dict[Subscription, None] = {}
         self._closed = False
 
-    def new(self) -> Bell:
+    def new(self) -> Subscription:
         """Another watch; one made after `close` never waits."""
-        bell = Bell(self)
+        bell = Subscription(self)
         self._watches[bell] = None
         if self._closed:
             bell.end()
@@ -28,7 +28,7 @@ class Bells:
         for bell in self._watches:
             bell.ring(log_ids)
 
-    def discard(self, bell: Bell) -> None:
+    def discard(self, bell: Subscription) -> None:
         """Forgets a watch."""
         self._watches.pop(bell, None)
 
@@ -39,10 +39,10 @@ class Bells:
             bell.end()
 
 
-class Bell:
+class Subscription:
     """A `contract.Watch`: gathers the ids of logs that changed since its last `wait`."""
 
-    def __init__(self, bells: Bells) -> None:
+    def __init__(self, bells: Notifier) -> None:
         self._bells = bells
         self._rung = Event()
         self._changed: set[int] = set()

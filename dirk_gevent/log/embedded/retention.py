@@ -10,7 +10,7 @@ from dataclasses import replace
 from dirk_gevent.base import logger
 from dirk_gevent.config.settings import LogSettings
 from dirk_gevent.log.embedded.found_damage import FoundDamage
-from dirk_gevent.log.embedded.journal_rows import Contents, FoundSnapshot
+from dirk_gevent.log.embedded.journal_rows import FoundSnapshot, JournalContents
 from dirk_gevent.log.embedded.journal_threads import JournalThreads
 from dirk_gevent.log.embedded.log_state import LogState, State
 from dirk_gevent.log.embedded.snapshot_files import OpenSnapshot, SnapshotFiles
@@ -37,7 +37,7 @@ class Retention:
         self,
         settings: LogSettings,
         threads: JournalThreads,
-        contents: Contents,
+        contents: JournalContents,
         state: Callable[[], State],
         damage: FoundDamage,
     ) -> None:
@@ -162,7 +162,7 @@ class Retention:
                 log.row = replace(log.row, base=base, base_total_bytes=total_bytes)
                 log.head = base if log.head.index < base.index else log.head
 
-    def reread(self, state: State, contents: Contents) -> None:
+    def reread(self, state: State, contents: JournalContents) -> None:
         """The journal was read again after a fault: a log may begin behind a state of which nobody knew that it was
         adopted.
         """

@@ -18,7 +18,7 @@ from dirk_gevent.base.files import free_bytes, make_directory, put_in_place
 from dirk_gevent.log.entry import HASH_BYTES
 from dirk_gevent.log.records import SnapshotInfo
 from dirk_gevent.loop.threads import NativeThreads
-from dirk_gevent.loop.throttle import SteadyFile, remove
+from dirk_gevent.loop.throttle import IncrementalFsyncFile, remove
 from parser.errors import SqlError
 
 #: Name of the folder in the log's directory.
@@ -191,7 +191,7 @@ class _Writer:
         self._hash = blake2b(digest_size=HASH_BYTES)
         self._size_bytes = 0
         self._file = self._temporary.open("wb")
-        self._steady = SteadyFile(self._file)
+        self._steady = IncrementalFsyncFile(self._file)
 
     def write(self, chunk: bytes) -> None:
         """Adds bytes, as long as the appends' reserve of free space stays whole."""
