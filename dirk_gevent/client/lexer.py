@@ -17,6 +17,7 @@ from pygments.token import (
     Text,
 )
 
+from parser.lexical import rules
 from parser.lexical.keywords import FUNCTIONS, KEYWORDS, MALAGASY_FUNCTIONS, RESERVED, TOKENS
 
 #: What completion offers, sorted: every keyword and function, Malagasy and standard.
@@ -39,28 +40,22 @@ class DirkLexer(RegexLexer):
     name = "DirkDB"
     aliases: ClassVar[list[str]] = ["dirkdb"]
     filenames: ClassVar[list[str]] = ["*.dirkdb"]
-    flags = re.IGNORECASE | re.MULTILINE
+    flags = re.IGNORECASE | re.DOTALL
     tokens: ClassVar[dict[str, list[tuple[object, ...]]]] = {
         "root": [
             (r"\s+", Text),
-            (r"#[-+^]", Operator),
-            (r"(--|//).*?$", Comment.Single),
-            (r"/\*", Comment.Multiline, "comment"),
-            (r"'(?:\\.|[^\\'])*'?", String),
-            (r'"(?:\\.|[^\\"])*"?', String),
-            (r"`[^`]*`?", Name),
+            (rules.SET_OPERATOR, Operator),
+            (rules.LINE_COMMENT, Comment.Single),
+            (rules.BLOCK_COMMENT_SO_FAR, Comment.Multiline),
+            *((rules.so_far(mark), String) for mark in rules.STRING_MARKS),
+            (rules.so_far(rules.NAME_MARK), Name),
             (words(tuple(RESERVED), prefix=r"\b", suffix=r"\b"), Keyword),
             (words(tuple(_OTHER_WORDS), prefix=r"\b", suffix=r"\b"), Keyword.Type),
             (r"\d+(\.\d+)?(e[-+]?\d+)?", Number),
             (r"[^\W\d]\w*", Name),
             (r"[?$@#]", Operator),
-            (r"[-+*/%=<>!|&~^]+", Operator),
+            (rf"(?:(?!{rules.COMMENT_OPENER})[-+*/%=<>!|&~^])+", Operator),
             (r"[(),.;:]", Punctuation),
             (r".", Text),
-        ],
-        "comment": [
-            (r"[^*]+", Comment.Multiline),
-            (r"\*/", Comment.Multiline, "#pop"),
-            (r"\*", Comment.Multiline),
         ],
     }

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-from parser.lexical.repetition import repeated
+from parser.lexical import rules
 
 #: Words that end the client, with or without ``;``.
 LEAVE_WORDS = frozenset({"miala", "mivoaka", "mivaoka", "exit", "quit"})
@@ -20,18 +20,12 @@ CLEAR_WORDS = frozenset({"diovy", "!"})
 #: Words that ask for a short help, with or without ``;``.
 HELP_WORDS = frozenset({"fanampiana", "aide", "help", "vonjy", "?"})
 
-#: ``#-`` comes before ``--``: in ``#--1`` the set operator comes first and a minus follows it.
-NEXT = re.compile(r"[;'\"`]|#-|--|//|/\*")
+#: What matters to a statement's end: ``;``, and what opens a string, a name or a comment.
+NEXT = re.compile(f"{rules.SEPARATOR}|{rules.OPENER}")
 #: The same before a statement has begun, when any visible character begins it.
-FIRST = re.compile(r"[;'\"`]|#-|--|//|/\*|\S")
+FIRST = re.compile(rf"{rules.SEPARATOR}|{rules.OPENER}|\S")
 #: What closes a quote. With no way back, so that a long string that is still open is looked at once only.
-CLOSERS = {
-    "'": re.compile(r"[^\\']*+" + repeated(r"\\.[^\\']*+") + "'", re.DOTALL),
-    '"': re.compile(r'[^\\"]*+' + repeated(r'\\.[^\\"]*+') + '"', re.DOTALL),
-    "`": re.compile(r"[^`]*+`"),
-}
-#: What opens a comment up to the end of its line.
-LINE_COMMENTS = ("--", "//")
+CLOSERS = {mark: re.compile(rules.body(mark) + mark, re.DOTALL) for mark in rules.MARKS}
 
 
 class Word(Enum):
@@ -114,14 +108,14 @@ class StatementReader:
             if found is None:
                 break
             token, at = found.group(), found.end()
-            if token == ";":
+            if token == rules.SEPARATOR:
                 text = "".join([*self._parts, line[kept_from : found.start()]]).strip()
                 if self._parts:
                     yield word_of(text) or Statement(text, self._started_at)
                 self._parts.clear()
                 kept_from = at
                 continue
-            if token in LINE_COMMENTS or token == "/*":
+            if token in rules.LINE_COMMENTS or token == rules.BLOCK_OPEN:
                 at = self._comment(line, token, at)
                 if not self._parts:
                     kept_from = at
@@ -137,16 +131,16 @@ class StatementReader:
             self._parts.append(line[kept_from:])
 
     def _comment(self, line: str, token: str, at: int) -> int:
-        if token in LINE_COMMENTS:
-            end = line.find("\n", at)
+        if token in rules.LINE_COMMENTS:
+            end = line.find(rules.LINE_END, at)
             return len(line) if end < 0 else end
         self._inside = token
         return self._close(line, at)
 
     def _close(self, line: str, at: int) -> int:
         """Where the open string or comment ends in `line`: just past it, or the line's end while it is open."""
-        if self._inside == "/*":
-            end = line.find("*/", at) + 2
+        if self._inside == rules.BLOCK_OPEN:
+            end = line.find(rules.BLOCK_CLOSE, at) + 2
             if end < 2:
                 return len(line)
         else:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import re
 
-from dirk_gevent.driver.client_splitter import CLOSERS, FIRST, LINE_COMMENTS, NEXT
-from parser.lexical.repetition import repeated
+from dirk_gevent.driver.client_splitter import CLOSERS, FIRST, NEXT
+from parser.lexical import rules
 
-# The usual text, told in one go: no comment, no name in quotes, a `;` at its end at most.
-_PLAIN = re.compile(
-    repeated(r"[^;'\"`\-/#]++|'" + repeated(r"[^'\\]++|\\.") + r"'|-(?!-)|/(?![/*])|\#(?!-)") + r";?\s*", re.DOTALL
-)
+# The usual text, told in one go: no comment, a `;` at its end at most.
+_PLAIN = re.compile(rf"{rules.UNBROKEN}{rules.SEPARATOR}?\s*", re.DOTALL)
 
 
 class NotOneError(ValueError):
@@ -29,16 +27,16 @@ def the_statement(text: str) -> str:
     Raises NotOneError: client_several, client_unclosed.
     """
     if _PLAIN.fullmatch(text):
-        return text.rstrip().removesuffix(";").rstrip()
+        return text.rstrip().removesuffix(rules.SEPARATOR).rstrip()
     statement = ""
     begins_at = at = 0
     has_begun = False
     while (found := (NEXT if has_begun else FIRST).search(text, at)) is not None:
         token, at = found.group(), found.end()
-        if token == ";":
+        if token == rules.SEPARATOR:
             statement = _only(statement, text[begins_at : found.start()] if has_begun else "")
             begins_at, has_begun = at, False
-        elif token == "/*" or token in LINE_COMMENTS:
+        elif token == rules.BLOCK_OPEN or token in rules.LINE_COMMENTS:
             at = _after_comment(text, token, at)
         else:
             has_begun = True
@@ -53,10 +51,11 @@ def _only(statement: str, another: str) -> str:
 
 
 def _after_comment(text: str, token: str, at: int) -> int:
-    end = text.find("\n" if token in LINE_COMMENTS else "*/", at)
+    closer = rules.LINE_END if token in rules.LINE_COMMENTS else rules.BLOCK_CLOSE
+    end = text.find(closer, at)
     if end >= 0:
-        return end + (1 if token in LINE_COMMENTS else 2)
-    if token in LINE_COMMENTS:
+        return end + len(closer)
+    if token in rules.LINE_COMMENTS:
         return len(text)
     raise NotOneError("client_unclosed", token)
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from dirk_gevent.driver.answers import Cell, End, Page
+from parser.lexical import rules
 from parser.lexical.repetition import repeated
 
 #: Values for ``?`` (a sequence) or ``$name`` (a mapping).
@@ -21,7 +22,7 @@ _WITH_WORDS = frozenset({"miaraka", "with"})
 #: What a statement that begins with WITH holds, maybe in a string only, when it changes something.
 _CHANGE_WORD = re.compile(r"\b(manampia|insert|havaozy|update|fafao|delete|replace)\b", re.IGNORECASE)
 _COMMIT_WORDS = frozenset({"tehirizo", "commit", "end"})
-_BEFORE_WORD = repeated(r"[\s(\#]|--[^\n]*+\n|//[^\n]*+\n|/\*.*?\*/")
+_BEFORE_WORD = repeated(rf"[\s(]|{rules.DECORATION}|{rules.COMMENT}")
 _FIRST_WORD = re.compile(rf"{_BEFORE_WORD}([^\W\d]\w*)", re.DOTALL)
 
 

@@ -4,23 +4,37 @@ from __future__ import annotations
 
 import re
 
-from dirk_gevent.protocol.metadata import METADATA_OPEN
+from parser.lexical import rules
 from parser.lexical.repetition import repeated
 
-_SPECIAL = re.compile(rb"['\"`]|--|//|/\*")
-_NEXT = re.compile(rb"[;'\"`]|#-|--|//|/\*")
-# What needs no second look, in one go: plain bytes, whole strings and names, signs that open no comment. It never ends
-# behind a sign at the very end, which may be the first half of an opener.
-_STRINGS = "'" + repeated(r"[^'\\]++|\\.") + "'|\"" + repeated(r'[^"\\]++|\\.') + '"'
-_PLAIN = re.compile(
-    repeated(rf"""[^;'"`\-/#]++|{_STRINGS}|`[^`]*+`|-(?=[^-])|/(?=[^/*])|\#(?=[^-])""").encode(), re.DOTALL
-)
+_METADATA_OPEN = rules.METADATA_OPEN.encode()
+_SEPARATOR = rules.SEPARATOR.encode()
+_BLOCK_CLOSE = rules.BLOCK_CLOSE.encode()
+_DASHES = rules.DASHES.encode()
+_STRING_MARK = rules.STRING_MARKS[0].encode()
+_ESCAPE = rules.ESCAPE.encode()
+_FIRST_HALVES = tuple(first.encode() for first in rules.FIRST_HALVES)
+_SPECIAL = re.compile(f"{rules.MARK}|{rules.COMMENT_OPENER}".encode())
+_NEXT = re.compile(f"{rules.SEPARATOR}|{rules.OPENER}".encode())
+_UNBROKEN = re.compile(rules.UNBROKEN_SO_FAR.encode(), re.DOTALL)
 #: What may end, quote or comment; a minus does so only with another.
-_ALL_BUT_SIGNS = bytes(set(range(256)) - set(b";'\"`\\/"))
-_CLOSE = {39: re.compile(rb"[\\']"), 34: re.compile(rb'[\\"]'), 96: re.compile(rb"`")}
+_ALL_BUT_SIGNS = bytes(set(range(256)) - set(f"{rules.SEPARATOR}{rules.MARKS}{rules.ESCAPE}{rules.SLASHES}".encode()))
 # Atomic: a comment ends at its first `*/`, also when what follows it is not blank but ends in another `*/`.
-_BLANK = re.compile((repeated(r"\s+|--[^\n]*(?:\n|\Z)|//[^\n]*(?:\n|\Z)|/\*.*?\*/") + r"\Z").encode(), re.DOTALL)
-_LINE, _BLOCK = 10, 42
+_BLANK = re.compile((repeated(rf"\s+|{rules.COMMENT}") + r"\Z").encode(), re.DOTALL)
+_BLANK_BEGINNINGS = "".join(sorted({opener[0] for opener in (*rules.LINE_COMMENTS, rules.BLOCK_OPEN)})).encode()
+#: What the scan is inside of: a string or name by its mark, a comment up to the end of its line, another.
+_LINE, _BLOCK = ord(rules.LINE_END), ord(rules.BLOCK_CLOSE[0])
+_MODES = {
+    **{mark.encode(): ord(mark) for mark in rules.MARKS},
+    **{opener.encode(): _LINE for opener in rules.LINE_COMMENTS},
+    rules.BLOCK_OPEN.encode(): _BLOCK,
+}
+_COMMENT_CLOSERS = {_LINE: rules.LINE_END.encode(), _BLOCK: _BLOCK_CLOSE}
+#: What matters inside a string or name: its mark and, in a string, a backslash.
+_CLOSERS = {
+    ord(mark): re.compile(f"[{mark}{re.escape(rules.ESCAPE) if mark in rules.STRING_MARKS else ''}]".encode())
+    for mark in rules.MARKS
+}
 #: So much without a ``;`` is looked at when one comes, and then once; more at once would hold the hub.
 _LOOKED_AT_LATER_BYTES = 128 * 1024
 
@@ -58,17 +72,17 @@ class StatementSplitter:
         """
         if not self._buffer:
             # One plain statement a segment, with or without metadata, is what nearly all segments are.
-            start = data.find(b"*/") + 2 if data.startswith(METADATA_OPEN) else 0
-            if data.find(b";", start) == len(data) - 1 and not _SPECIAL.search(data, start) and start != 1:
+            start = data.find(_BLOCK_CLOSE) + 2 if data.startswith(_METADATA_OPEN) else 0
+            if data.find(_SEPARATOR, start) == len(data) - 1 and not _SPECIAL.search(data, start) and start != 1:
                 statement = data[:-1].strip()
                 if len(statement) > self._max_bytes:
                     raise StatementTooLongError
                 return [statement] if statement else []
         self._buffer += data
-        if b";" not in data and len(self._buffer) <= _LOOKED_AT_LATER_BYTES:
+        if _SEPARATOR not in data and len(self._buffer) <= _LOOKED_AT_LATER_BYTES:
             statements = []
         elif not self._scan and not self._mode and _is_one_plain(self._buffer):
-            statements = [bytes(self._buffer[: self._buffer.rindex(b";")]).strip()]
+            statements = [bytes(self._buffer[: self._buffer.rindex(_SEPARATOR)]).strip()]
             self._start = len(self._buffer)
         else:
             statements = self._cut()
@@ -89,11 +103,11 @@ class StatementSplitter:
         """
         self._cut()
         if self._mode not in (0, _LINE):
-            return "*/" if self._mode == _BLOCK else chr(self._mode)
+            return rules.BLOCK_CLOSE if self._mode == _BLOCK else chr(self._mode)
         held = bytes(self._buffer).strip() if len(self._buffer) <= _LOOKED_AT_LATER_BYTES else b"a"
-        if held.endswith(b";"):
-            return "\n"
-        return "" if is_blank(held) else ";"
+        if held.endswith(_SEPARATOR):
+            return rules.LINE_END
+        return "" if is_blank(held) else rules.SEPARATOR
 
     def _cut(self) -> list[bytes]:
         statements: list[bytes] = []
@@ -101,28 +115,28 @@ class StatementSplitter:
         while True:
             if self._mode and not self._leave_mode(buffer):
                 return statements
-            plain = _PLAIN.match(buffer, self._scan)
-            found = _NEXT.search(buffer, plain.end() if plain else self._scan)
+            unbroken = _UNBROKEN.match(buffer, self._scan)
+            found = _NEXT.search(buffer, unbroken.end() if unbroken else self._scan)
             if found is None:
                 # The last byte may be the first half of a two-byte opener.
-                self._scan = max(self._scan, len(buffer) - buffer.endswith((b"-", b"/", b"#")))
+                self._scan = max(self._scan, len(buffer) - buffer.endswith(_FIRST_HALVES))
                 return statements
             self._scan = found.end()
             token = found.group()
-            if token == b";":
+            if token == _SEPARATOR:
                 statement = bytes(buffer[self._start : found.start()]).strip()
                 if len(statement) > self._max_bytes:
                     raise StatementTooLongError
                 if statement:
                     statements.append(statement)
                 self._start = self._scan
-            elif token != b"#-":
-                self._mode = {b"--": _LINE, b"//": _LINE, b"/*": _BLOCK}.get(token, token[0])
+            else:
+                self._mode = _MODES.get(token, 0)
 
     def _leave_mode(self, buffer: bytearray) -> bool:
         """Move the scan past the open string or comment; False when its end has not come yet."""
         if self._mode in (_LINE, _BLOCK):
-            closer = b"\n" if self._mode == _LINE else b"*/"
+            closer = _COMMENT_CLOSERS[self._mode]
             at = buffer.find(closer, self._scan)
             if at < 0:
                 self._scan = max(self._scan, len(buffer) - (len(closer) - 1))
@@ -130,9 +144,9 @@ class StatementSplitter:
             self._scan = at + len(closer)
             self._mode = 0
             return True
-        closing = _CLOSE[self._mode]
+        closing = _CLOSERS[self._mode]
         while found := closing.search(buffer, self._scan):
-            if found.group() != b"\\":
+            if found.group() != _ESCAPE:
                 self._scan = found.end()
                 self._mode = 0
                 return True
@@ -147,14 +161,14 @@ class StatementSplitter:
 def _is_one_plain(data: bytearray) -> bool:
     """Whether a few searches in C tell that `data` is one statement: behind its metadata no comment and no quote but
     `'`, all of them closed before its only `;`, which ends it."""
-    start = data.find(b"*/") + 2 if data.startswith(METADATA_OPEN) else 0
-    end = data.rfind(b";")
-    if start == 1 or data[end + 1 :].strip() or data.find(b"--", start) >= 0 or not data[start:end].strip():
+    start = data.find(_BLOCK_CLOSE) + 2 if data.startswith(_METADATA_OPEN) else 0
+    end = data.rfind(_SEPARATOR)
+    if start == 1 or data[end + 1 :].strip() or data.find(_DASHES, start) >= 0 or not data[start:end].strip():
         return False
     signs = data[start:].translate(None, _ALL_BUT_SIGNS)
-    return len(signs) % 2 == 1 and signs == b"'" * (len(signs) - 1) + b";"
+    return len(signs) % 2 == 1 and signs == _STRING_MARK * (len(signs) - 1) + _SEPARATOR
 
 
 def is_blank(statement: bytes) -> bool:
     """Whether a statement is nothing but white space and comments."""
-    return statement[:1] in b"-/" and _BLANK.match(statement) is not None
+    return statement[:1] in _BLANK_BEGINNINGS and _BLANK.match(statement) is not None

@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from parser.errors import SqlError
 from parser.lexical.keywords import KEYWORDS, MALAGASY_ONLY, NAME_TOKENS, RESERVED, TOKENS, speaks_malagasy, words_of
 from parser.lexical.lexer import SIGNS, SyntaxFault
+from parser.lexical.rules import NAME_MARK
 from parser.lexical.tokens import Token
 from parser.normalize.shape import fill, literal_texts, text_place
 from parser.normalize.template import Shaped
@@ -106,7 +107,7 @@ def _meant(fault: SyntaxFault, find_fault: FindFault) -> _Meant | None:
 def _names_before(fault: SyntaxFault) -> Iterator[Token]:
     tokens = [token for token in fault.lexer.tokens if token.lexpos <= fault.start][-_LOOKED_BACK:]
     bare = (token for token in reversed(tokens) if token.type == "ID")
-    return (token for token in bare if fault.lexer.shape[token.lexpos] != "`")
+    return (token for token in bare if fault.lexer.shape[token.lexpos] != NAME_MARK)
 
 
 def _near(name: str) -> list[str]:

@@ -7,7 +7,7 @@ import unicodedata
 from typing import Final
 
 from parser.errors import SqlError
-from parser.lexical import set_operators
+from parser.lexical import rules, set_operators
 from parser.lexical.keywords import NAME_TOKENS, RESERVED, TOKENS
 from parser.lexical.repetition import repeated
 from parser.lexical.tokens import InDatabase, Token
@@ -18,14 +18,13 @@ MAX_NESTING: Final = 200
 MAX_TOKENS: Final = 30_000
 
 _WORD_REST: Final = repeated(r"\w++ | [^\x00-\x7f\s]++")
-_BACK: Final = "[^`]*+" + repeated("`` [^`]*+")
 _TOKEN = re.compile(
     rf"""\s*+(?:
       (?P<word>  [^\W\d] {_WORD_REST} )
     | (?P<mark>  '[sirv]' )
-    | (?P<quoted>` {_BACK} ` )
+    | (?P<quoted>{rules.QUOTED_NAME} )
     | (?P<param> \? | \$[^\W\d]\w*+ )
-    | (?P<setop> \#[-+^] )
+    | (?P<setop> {rules.SET_OPERATOR} )
     | (?P<noise> \#\s*+ (?=[^\W\d]) )
     | (?P<sign>  ->>? | <> | <= | >= | << | >> | == | != | \|\| | [-+*/%(),.;:=<>!~&|@^] )
     )""",
@@ -37,7 +36,6 @@ _NAMES: Final = frozenset(("ID", *NAME_TOKENS))
 _PAIRS: Final = frozenset((("GENERATED", "ALWAYS"), ("NOT", "DEFERRABLE")))
 #: What follows ON CONFLICT where it begins an upsert.
 _UPSERT: Final = frozenset(("LPAREN", "DO"))
-_SET_OPERATORS: Final = {"#+": "UNION", "#-": "EXCEPT", "#^": "INTERSECT"}
 #: Token type -> the sign it is, for error messages too.
 SIGNS: Final = {
     "NE": "<>", "LE": "<=", "GE": ">=", "SHL": "<<", "SHR": ">>", "CONCAT": "||", "MINUS": "-", "PLUS": "+",
@@ -145,7 +143,7 @@ class Lexer:
 
     def _quoted(self, text: str, start: int, end: int) -> None:
         self._must_not_be_hashed()
-        name = text[1:-1].replace("``", "`")
+        name = rules.name_of(text)
         if not name:
             raise self.unexpected(start)
         self.tokens.append(Token("ID", name, start, end))
@@ -158,7 +156,7 @@ class Lexer:
             self.tokens.append(Token("PARAMETER", text[1:], start, end))
 
     def _setop(self, text: str, start: int, end: int) -> None:
-        self.tokens.append(Token(_SET_OPERATORS[text], text, start, end))
+        self.tokens.append(Token(rules.SET_OPERATORS[text], text, start, end))
 
     def _noise(self, _text: str, start: int, _end: int) -> None:
         self._hash_place = start
@@ -192,7 +190,7 @@ class Lexer:
         return isinstance(last.value, str) and self._is_bare(last) and last.value.lower() in RESERVED
 
     def _is_bare(self, token: Token) -> bool:
-        return self.shape[token.lexpos] != "`"
+        return self.shape[token.lexpos] != rules.NAME_MARK
 
     def _settle_context(self) -> None:
         """What one token ahead can't tell. `IF` is a word of its own only before NOT or EXISTS. ON CONFLICT, where

@@ -7,6 +7,7 @@ import re
 from typing import Final
 
 from parser.errors import SqlError
+from parser.lexical import rules
 from parser.normalize.template import Value
 
 #: The largest and smallest whole numbers; past them a number is real, as in SQLite.
@@ -14,8 +15,7 @@ WHOLE_MAX: Final = 2**63 - 1
 WHOLE_MIN: Final = -(2**63)
 _HEXADECIMAL = re.compile(r"0[xX][0-9a-fA-F]+")
 _SURELY_WHOLE_DIGITS: Final = 18
-_ESCAPE = re.compile(r"\\(.)|''|\"\"", re.DOTALL)
-_CONTROL: Final = {"n": "\n", "t": "\t", "r": "\r"}
+_ESCAPE = re.compile("|".join((r"\\(.)", *(mark + mark for mark in rules.STRING_MARKS))), re.DOTALL)
 #: The words that are literals in the rows of VALUES.
 WORDS: Final[dict[str, Value]] = {"null": None, "marina": 1, "true": 1, "diso": 0, "false": 0}
 
@@ -77,7 +77,7 @@ def string(text: str) -> str:
     """The value of a quoted string: doubled quotes are one, a backslash before n, t, r is that control character
     and before any other character that character."""
     quote, body = text[0], text[1:-1]
-    if "\\" not in body:
+    if rules.ESCAPE not in body:
         return body.replace(quote + quote, quote) if quote in body else body
     return _ESCAPE.sub(lambda match: _unescaped(match, quote), body)
 
@@ -85,7 +85,7 @@ def string(text: str) -> str:
 def _unescaped(match: re.Match[str], quote: str) -> str:
     character: str | None = match[1]
     if character is not None:
-        return _CONTROL.get(character, character)
+        return rules.CONTROLS.get(character, character)
     return quote if match[0][0] == quote else match[0]
 
 
@@ -94,7 +94,7 @@ def text_of(value: Value) -> str:
     if value is None:
         return "null"
     if isinstance(value, str):
-        return "'" + value.replace("\\", "\\\\").replace("'", "''") + "'"
+        return rules.string_text(value)
     if value == -WHOLE_MIN:
         # Real by itself, but the smallest whole number once a minus stands before it.
         return str(-WHOLE_MIN)

@@ -15,20 +15,16 @@ from collections.abc import Sequence
 from typing import Final
 
 from parser.errors import SqlError
+from parser.lexical import rules
 from parser.lexical.keywords import speaks_malagasy
 from parser.lexical.lexer import MAX_TOKENS
 from parser.lexical.repetition import optional, repeated
+from parser.lexical.rules import BRACKETS, ESCAPE, NAME_MARK, STRING_MARKS
 from parser.normalize import literal_text as literals
 from parser.normalize.json_rows import json_rows
 from parser.normalize.template import Shaped, Value
 from parser.normalize.values_head import VALUES_HEAD
 
-_SINGLE: Final = r"[^'\\]*+" + repeated(r"(?:''|\\.) [^'\\]*+")
-_DOUBLE: Final = r'[^"\\]*+' + repeated(r'(?:""|\\.) [^"\\]*+')
-_BACK: Final = "[^`]*+" + repeated("`` [^`]*+")
-_QUOTED: Final = rf"""
-    (?<=') {_SINGLE} ' | (?<=") {_DOUBLE} " | (?<=`) {_BACK} ` | (?<=\[) [^\]\n]++ \]
-"""
 _FRACTION: Final = optional(r"\.[0-9]*+")
 _EXPONENT: Final = optional("[eE][+-]?[0-9]++")
 # A digit begins a number unless a name goes before it: `a1`, or a name that ends in a combining mark.
@@ -36,33 +32,41 @@ _NUMBER: Final = rf"""
     (?<=[0-9]) (?<!\w.) (?<![^\x00-\x7f\s].) [0-9]*+ {_FRACTION} {_EXPONENT} \w*
   | (?<=\.) (?<!\w.) [0-9]++ {_EXPONENT} \w*
 """
-_COMMENT: Final = r"""
-    (?<=-) (?<!\#-) -[^\n]*+ | (?<=/) /[^\n]*+ | (?<=/) \* .*?\*/
-"""
-# What never ends takes all the rest, so that it is looked at once.
-_BROKEN: Final = r"(?<=['\"`]) .*+ | (?<=/) \* .*+"
-_WHOLE = re.compile(rf"['\"`](?:{_QUOTED}) | /\* .*? \*/ | --.* | //.*", re.VERBOSE | re.DOTALL)
+_WHOLE = re.compile(rf"{rules.MARK}(?:{rules.QUOTED_REST})|{rules.COMMENT}", re.DOTALL)
 # The first character set lets the engine skip to where anything of interest can begin.
-_SPLIT = re.compile(rf"(['\"`\[/.\-0-9](?:{_QUOTED}|{_NUMBER}|{_COMMENT}|{_BROKEN}))", re.VERBOSE | re.DOTALL)
-_LEADING = re.compile(r"(?:\s++|--[^\n]*+|//[^\n]*+|/\*.*?\*/)+", re.DOTALL)
-_LEADING_FIRST: Final = frozenset(" \t\r\n\f\v-/")
+_PARTS: Final = (
+    rf"[{rules.MARKS}\[/.\-0-9](?:{rules.QUOTED_REST}|{_NUMBER}|{rules.COMMENT_REST}|{rules.WITHOUT_END}"
+)
+_SPLIT = re.compile(rf"({_PARTS}))", re.VERBOSE | re.DOTALL)
+#: A bracket without its end takes the rest of the line. No statement has one, but which error is told may differ.
+_SPLIT_BRACKETS = re.compile(rf"({_PARTS}|{rules.BRACKET_WITHOUT_END}))", re.VERBOSE | re.DOTALL)
+#: In a text of fewer characters brackets without an end cost nothing to speak of.
+_SHORT_TEXT: Final = 1024
+#: From so many brackets times characters on: each bracket that is looked at may cost the rest of its line.
+_MOST_BRACKET_STEPS: Final = 2_000_000
+_LEADING = re.compile(rf"(?:\s++|{rules.COMMENT})+", re.DOTALL)
+_LEADING_FIRST: Final = frozenset(rules.BLANKS + rules.FIRST_HALVES) - {"#"}
 _HEAD_LETTERS: Final = frozenset("mMiIrR")
 _WORD: Final = r"""
     (?<=[nN]) (?<!\w.) [uU][lL][lL] (?!\w) | (?<=[mM]) (?<!\w.) [aA][rR][iI][nN][aA] (?!\w)
   | (?<=[dD]) (?<!\w.) [iI][sS][oO] (?!\w) | (?<=[tT]) (?<!\w.) [rR][uU][eE] (?!\w)
   | (?<=[fF]) (?<!\w.) [aA][lL][sS][eE] (?!\w)
 """
-_BROKEN_STRING: Final = r"(?<=['\"]) .*+"
 _MINUS: Final = rf"(?<=-) \s*+ (?:[0-9]++ {_FRACTION} | \.[0-9]++) {_EXPONENT} \w*"
 _ROW_LITERAL = re.compile(
-    rf"(['\"0-9.\-nNmMdDtTfF](?:{_NUMBER}|{_QUOTED}|{_WORD}|{_MINUS}|{_BROKEN_STRING}))", re.VERBOSE | re.DOTALL
+    rf"([{rules.STRING_MARKS}0-9.\-nNmMdDtTfF]"
+    rf"(?:{_NUMBER}|{rules.QUOTED_REST}|{_WORD}|{_MINUS}|{rules.STRING_WITHOUT_END}))",
+    re.VERBOSE | re.DOTALL,
 )
-_MARKER = re.compile(rf"` {_BACK} ` | '[sirv]'", re.VERBOSE)
+_MARKER = re.compile(rf"{rules.QUOTED_NAME}|'[sirv]'")
 _KEYWORD = re.compile(r"[^\W\d]\w*+")
-_SPACE = re.compile(r"(`[^`]*+`)|\s++")
+_SPACE = re.compile(rf"({rules.QUOTED_NAME})|\s++")
+_MAY_LACK_END: Final = frozenset(rules.MARKS + rules.BLOCK_OPEN[0])
 #: After it a string is a name: `SELECT a AS "b"`.
 _AS = re.compile(r"(?<![\w`])(?:as|antso)\s*+$", re.IGNORECASE)
-_NEWLINES_KEPT = re.compile(r"[^\n]")
+_NEWLINES_KEPT = re.compile(f"[^{rules.LINE_END}]")
+#: The first characters of names and comments. A minus is a number's in rows of VALUES only.
+_NO_LITERALS: Final = frozenset(rules.NAME_MARK + rules.BRACKETS + rules.FIRST_HALVES)
 #: Literals and comments that are split off before it is asked whether a statement can have so many.
 _MOST_SPLITS: Final = 2 * MAX_TOKENS
 
@@ -103,7 +107,7 @@ def _from_first_word(text: str) -> str:
 
 def _split_plain(text: str) -> Shaped:
     """As `split`, from the first word on, with all rows of VALUES."""
-    parts = _SPLIT.split(text)
+    parts = (_SPLIT if len(text) < _SHORT_TEXT else _expression(text)).split(text)
     if len(parts) == 1:
         return Shaped(_trimmed(text), ())
     if not parts[-1]:
@@ -114,11 +118,17 @@ def _split_plain(text: str) -> Shaped:
 
 def _check_literals(text: str) -> None:
     """Raise `too_complex` for more literals than a statement may have tokens, before each costs a hundred bytes."""
-    parts = _SPLIT.split(text, maxsplit=_MOST_SPLITS)
+    parts = _expression(text).split(text, maxsplit=_MOST_SPLITS)
     if len(parts) > 2 * _MOST_SPLITS:
-        literals_there = sum(part[0] not in "`/-[" for part in parts[1::2])
+        literals_there = sum(part[0] not in _NO_LITERALS for part in parts[1::2])
         if literals_there > MAX_TOKENS:
             raise SqlError("too_complex", limit=MAX_TOKENS)
+
+
+def _expression(text: str) -> re.Pattern[str]:
+    """What splits `text`: in a long one with many brackets, one that looks at those without an end only once."""
+    brackets = text.count(BRACKETS[0])
+    return _SPLIT if brackets * len(text) < _MOST_BRACKET_STEPS else _SPLIT_BRACKETS
 
 
 def _trimmed(shape: str) -> str:
@@ -128,12 +138,12 @@ def _trimmed(shape: str) -> str:
 def _must_end(last: str, text: str) -> None:
     """Raise `unterminated` when the last part, which reaches the end of the text, has no end of its own."""
     if _is_broken(last):
-        mark = "/*" if last[0] == "/" else last[0]
+        mark = last[0] if last[0] in rules.MARKS else rules.BLOCK_OPEN
         raise SqlError("unterminated", mark=mark, **place(text, len(text) - len(last)))
 
 
 def _is_broken(part: str) -> bool:
-    return part[0] in "'\"`/" and not _WHOLE.fullmatch(part)
+    return part[0] in _MAY_LACK_END and not _WHOLE.fullmatch(part)
 
 
 def _take_literals(parts: list[str]) -> tuple[list[Value], list[str]]:
@@ -147,17 +157,17 @@ def _take_literals(parts: list[str]) -> tuple[list[Value], list[str]]:
             number = literals.number(part)
             values.append(number)
             parts[index] = "'i'" if type(number) is int else "'r'"
-        elif first in "'\"" and len(part) > 2 and _AS.search(parts[index - 1]):
-            parts[index] = "`" + literals.string(part).replace("`", "``") + "`"
+        elif first in STRING_MARKS and len(part) > 2 and _AS.search(parts[index - 1]):
+            parts[index] = rules.name_text(literals.string(part))
             continue
-        elif first in "'\"":
+        elif first in STRING_MARKS:
             values.append(literals.string(part))
             parts[index] = "'s'"
-        elif first == "[":
-            parts[index] = "`" + part[1:-1].replace("`", "``") + "`"
+        elif first in BRACKETS:
+            parts[index] = rules.name_text(part[1:-1]) if part.endswith(BRACKETS[1]) else part
             continue
         else:
-            parts[index] = part if first == "`" else _NEWLINES_KEPT.sub(" ", part)
+            parts[index] = part if first == NAME_MARK else _NEWLINES_KEPT.sub(" ", part)
             continue
         texts.append(part)
     return values, texts
@@ -176,7 +186,7 @@ def place(text: str, offset: int) -> dict[str, str | int]:
 
 #: From so many characters on rows are tried as JSON, and their literals' texts are not kept.
 _LARGE_BLOCK: Final = 1024
-_ROWS_TAIL: Final = " \t\r\n\f\v;"
+_ROWS_TAIL: Final = rules.BLANKS + rules.SEPARATOR
 
 
 def _split_rows(text: str, start: int) -> Shaped | None:
@@ -204,12 +214,12 @@ def _split_rows(text: str, start: int) -> Shaped | None:
 
 #: Fewer digits than this always fit 64 bits.
 _SHORT_NUMBER: Final = 18
-_NO_SPACE: Final = {ord(space): None for space in " \t\r\n\f\v"}
+_NO_SPACE: Final = dict.fromkeys(map(ord, rules.BLANKS))
 _STEPS: Final = frozenset((",", "),("))
 #: What may follow rows that are run one by one: nothing, an upsert, RETURNING. Neither another row that is no simple
 #: one (`(abs(3), $p)`), nor a set operator or a limit, which are about all rows together.
 _ROWS_END = re.compile(
-    r"\)" + repeated(r"[\s\#;]++|--[^\n]*+|//[^\n]*+|/\*.*?\*/") + r"(?:$|(?:on|ka|returning)\b)",
+    r"\)" + repeated(rf"[\s;]++|{rules.DECORATION}|{rules.COMMENT}") + r"(?:$|(?:on|ka|returning)\b)",
     re.DOTALL | re.IGNORECASE,
 )
 
@@ -249,9 +259,9 @@ def _row_value(part: str) -> Value:
     first = part[0]
     if part.isdecimal() and len(part) < _SHORT_NUMBER and part.isascii():
         return int(part)
-    if first in "'\"":
+    if first in STRING_MARKS:
         body = part[1:-1]
-        return literals.string(part) if "\\" in body or first in body else body
+        return literals.string(part) if ESCAPE in body or first in body else body
     if first in "-.0123456789":
         return literals.signed(part)
     return literals.WORDS[part.lower()]
@@ -283,7 +293,7 @@ def literal_texts(shaped: Shaped) -> Sequence[str]:
 def fill(shape: str, texts: Sequence[str]) -> str:
     """`shape` with its markers replaced by `texts`, in order."""
     following = iter(texts)
-    return _MARKER.sub(lambda match: match[0] if match[0][0] == "`" else next(following), shape)
+    return _MARKER.sub(lambda match: match[0] if match[0][0] == NAME_MARK else next(following), shape)
 
 
 def column_name(source: str, first_literal: int, shaped: Shaped) -> str:
@@ -293,7 +303,7 @@ def column_name(source: str, first_literal: int, shaped: Shaped) -> str:
 
 def plain_name(source: str) -> str:
     """What an unaliased column is called whose text `source` holds no literal."""
-    return source if "`" in source else " ".join(source.split())
+    return source if NAME_MARK in source else " ".join(source.split())
 
 
 def source_text(source: str, first_literal: int, shaped: Shaped) -> str:

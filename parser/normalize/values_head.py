@@ -12,10 +12,11 @@ from typing import Final
 
 from parser.lexical.keywords import KEYWORDS
 from parser.lexical.repetition import optional, repeated
+from parser.lexical.rules import QUOTED_NAME
 
 #: What the lexer's words are made of past their first letter: a class, for a group costs memory each time it repeats.
 _LETTER: Final = r"[^\x00-\x2f\x3a-\x40\x5b-\x5e\x60\x7b-\x7f\s]"
-_NAME: Final = rf"(?>`[^`]*+`{repeated('`[^`]*+`')}|[^\W\d]{_LETTER}*+)"
+_NAME: Final = rf"(?>{QUOTED_NAME}|[^\W\d]{_LETTER}*+)"
 
 
 def _word(*tokens: str) -> str:

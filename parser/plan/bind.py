@@ -8,11 +8,12 @@ from dataclasses import replace
 from functools import lru_cache
 
 from parser.errors import SqlError
+from parser.lexical.rules import QUOTED_NAME
 from parser.normalize.shape import source_text
 from parser.normalize.template import Args, Shaped, Value
 from parser.plan.plan import Bind, Change, Output, Query
 
-_PARAMETERS = re.compile(r"`[^`]*`|'[sirv]'|\?|\$[^\W\d]\w*")
+_PARAMETERS = re.compile(rf"{QUOTED_NAME}|'[sirv]'|\?|\$[^\W\d]\w*")
 
 
 @lru_cache(maxsize=512)

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from parser.ast.expression import Literal, Name
 from parser.lexical.keywords import KEYWORDS, RESERVED, TOKENS, word
+from parser.lexical.rules import name_text
 from parser.normalize.literal_text import text_of
 from parser.normalize.template import Shaped
 
@@ -25,7 +26,7 @@ def quoted(name: str) -> str:
     """A name as text: bare where that reads back as the name, else in back quotes."""
     if _BARE_NAME.fullmatch(name) and name.lower() not in RESERVED and name.lower() not in _CONTEXT_WORDS:
         return name
-    return "`" + name.replace("`", "``") + "`"
+    return name_text(name)
 
 
 class Writer:
