@@ -62,7 +62,7 @@ def test_a_restore_finds_out_whether_its_state_was_taken(
     def deliver(_: Place) -> restore.Delivery:
         return b"digest", iter([b"state"])
 
-    monkeypatch.setattr(host.state.log.snapshots.all, "adopt", failing)
+    monkeypatch.setattr(host.state.log.snapshots, "adopt", failing)
     if is_taken:
         assert restore._adopt(host.operations, info, deliver, None) == 1
         assert host.state.outcomes.of(info.log_id).released == 1

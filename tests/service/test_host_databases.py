@@ -131,7 +131,7 @@ def test_a_journal_that_is_opened_again_ends_a_round_without_a_traceback(
     def reopening(*_: object) -> bool:
         raise SqlError("log_unavailable", reason="the journal is not open")
 
-    monkeypatch.setattr(host.state.log.snapshots.all, "confirm", reopening)
+    monkeypatch.setattr(host.state.log.snapshots, "confirm", reopening)
     upload(node, snapshot_at_head(host, 1))
     node.frames.send({"t": "upload_end", "log": 1})
     with gevent.Timeout(5):
