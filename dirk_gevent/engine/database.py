@@ -17,11 +17,12 @@ from dirk_gevent.engine.committed_state import CommittedState
 from dirk_gevent.engine.database_file import DatabaseFile
 from dirk_gevent.engine.errors.faults import SnapshotDamaged, storage_faults
 from dirk_gevent.engine.files.data_directory import remove_file
-from dirk_gevent.engine.position import NodeState, Position
+from dirk_gevent.engine.position import Position
 from dirk_gevent.engine.read.reads import Reads
 from dirk_gevent.engine.results import Outcome
 from dirk_gevent.engine.shared import Shared
 from dirk_gevent.engine.snapshot.snapshot import SnapshotHeader, adopt_image, unpack
+from dirk_gevent.engine.status import DatabaseState
 from dirk_gevent.engine.transaction.transaction import BaseState
 from dirk_gevent.engine.wal import checkpoints
 from dirk_gevent.engine.wal.upkeep import Upkeep
@@ -31,15 +32,14 @@ from parser.errors import SqlError
 class Database:
     """A database of this node. Made by `Engine`; nothing is on disk before its first entry or read.
 
-    `state` and `reason` say what the node does with it. Its parts share its `file`: `reads` answer queries, `writer`
+    `status` says what the node does with it. Its parts share its `file`: `reads` answer queries, `writer`
     runs transactions, `upkeep` makes checkpoints and snapshots.
     """
 
     def __init__(self, shared: Shared, log_id: int, name: str) -> None:
         self.log_id = log_id
-        self.state = NodeState.LIVE
-        self.reason = ""
         self.file = DatabaseFile(shared, log_id, name)
+        self.status = self.file.status
         self.reads = Reads(self.file)
         self.writer = Writer(self.file)
         self.upkeep = Upkeep(self.file, self.writer)
@@ -70,10 +70,6 @@ class Database:
             if self.file.path.exists():
                 self.writer.take().connection.execute("UPDATE dirk_meta SET heard_head = applied_index")
             self.file.committed.heard_head = 0
-
-    def set_state(self, state: NodeState, reason: str = "") -> None:
-        """Change what the node does with it. In memory alone: who is shut out is remembered by the log's host."""
-        self.state, self.reason = state, reason
 
     def apply(self, work: Sequence[Work], expected_chain: bytes | None = None) -> list[Outcome]:
         """Apply entries in order, one COMMIT for all; see `Applier.apply`. On a native thread.
@@ -126,7 +122,7 @@ class Database:
                     sync_directory(file.path.parent)
                 file.durable_index = committed.position.index
                 file.forget_markers()
-                self.state, self.reason = NodeState.LIVE, ""
+                self.status.move(DatabaseState.LIVE)
         finally:
             # What can't be unlinked goes at the next start.
             with suppress(OSError):
@@ -159,7 +155,7 @@ class Database:
         Raises StorageFault: it is dropped, and what is left of its files goes when this is called again.
         """
         file = self.file
-        file.is_dropped = True
+        self.status.move(DatabaseState.DROPPED)
         try:
             with self.upkeep.checkpoint_lock, self.writer.lock, storage_faults("drop"):
                 self.writer.close()

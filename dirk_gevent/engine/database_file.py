@@ -19,6 +19,7 @@ from dirk_gevent.engine.functions import EntryContext
 from dirk_gevent.engine.position import Position
 from dirk_gevent.engine.shared import Shared
 from dirk_gevent.engine.sqlite_connection import create_file, open_writer
+from dirk_gevent.engine.status import DatabaseState, DatabaseStatus
 from dirk_gevent.engine.wal import checkpoints
 from dirk_gevent.engine.wal.wal import Wal
 from dirk_gevent.log.entry import NO_CHAIN
@@ -42,7 +43,7 @@ class DatabaseFile:
         self.wal = Wal(self.path, name, shared.limits.wal_bytes, self.let_go)
         #: The index that a power cut cannot take back, as of the last checkpoint.
         self.durable_index = 0
-        self.is_dropped = False
+        self.status = DatabaseStatus()
         #: False when the machine kept the file from being read at the start: what the state is is not known then.
         self.is_loaded = True
         #: After an unclean end, until what may have caused it is behind.
@@ -52,6 +53,11 @@ class DatabaseFile:
     def heard_head(self) -> int:
         """The highest head of its log this node ever heard of; never below the applied index."""
         return max(self.committed.heard_head, self.committed.position.index)
+
+    @property
+    def is_dropped(self) -> bool:
+        """Whether the database is gone."""
+        return self.status.state is DatabaseState.DROPPED
 
     # --- the state -----------------------------------------------------------------------------------------------
 

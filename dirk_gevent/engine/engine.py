@@ -16,7 +16,6 @@ from dirk_gevent.engine.files.data_directory import DataDirectory
 from dirk_gevent.engine.files.former_list import FormerList
 from dirk_gevent.engine.functions import EntryContext
 from dirk_gevent.engine.parser_compiler import ParserCompiler
-from dirk_gevent.engine.position import NodeState
 from dirk_gevent.engine.results import Outcome
 from dirk_gevent.engine.shared import OPEN_DATABASES, EngineLimits, OpenReaders, OpenWriters, Shared
 from dirk_gevent.engine.snapshot.snapshot import SnapshotHeader
@@ -163,7 +162,7 @@ class Engine:
             database.file.load()
         except StorageFault as fault:
             # Its own trouble: the others are there, and its lane tries again.
-            database.set_state(NodeState.STALLED, str(fault))
+            database.status.fail(str(fault))
             _log.error("stalled", log=log_id, reason=str(fault))
         self._enter(database)
         return database

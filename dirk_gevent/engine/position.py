@@ -1,19 +1,10 @@
-"""Where a database stands in its log, and what state its node keeps it in."""
+"""Where a database stands in its log."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 
 from dirk_gevent.engine.compiler import CompiledSchema
-
-
-class NodeState(StrEnum):
-    """What a node does with one database."""
-
-    LIVE = "live"
-    STALLED = "stalled"
-    SEEDING = "seeding"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Any
 from dirk_gevent.base.logger import Logger
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
-from dirk_gevent.engine.position import NodeState
+from dirk_gevent.engine.status import DatabaseState
 from dirk_gevent.loop.threads import NativeThreads
 from dirk_gevent.node.answer_work import AnswersUnderWay
 from dirk_gevent.node.file_watch import FileWatch
@@ -38,9 +38,9 @@ class ApplyContext:
         if not self.link.is_connected:
             return
         log_id, index = database.log_id, database.applied_index
-        if database.state is NodeState.LIVE:
+        if database.status.told is DatabaseState.LIVE:
             self.logger.error("damaged", log=log_id, index=index, reason=reason)
-        database.set_state(NodeState.STALLED, reason)
+        database.status.fail(reason)
         self.link.send({"t": "damaged", "log": log_id, "index": index})
 
     def log_errors(self, work: Callable[..., None], *arguments: Any) -> None:

@@ -13,7 +13,8 @@ import gevent
 
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.errors.faults import ForeignHistory, OutOfOrder, PoisonedEntry, SnapshotDamaged, StorageFault
-from dirk_gevent.engine.position import NodeState, Position
+from dirk_gevent.engine.position import Position
+from dirk_gevent.engine.status import DatabaseState
 from dirk_gevent.engine.wal.wal import EntriesWait
 from dirk_gevent.node.apply_context import ApplyContext
 from dirk_gevent.node.catch_up import CatchUp
@@ -61,10 +62,8 @@ class ApplyQueue:
         #: Connections that have ended. What came over them is not for anybody any more.
         self._cuts = 0
         self._stopped = False
-        #: An entry here can't be applied by this program: the database stays where it is until it is seeded anew.
-        self._is_stuck = False
         #: What state the database had when the machine began to fail it; None while it does not.
-        self._stalled_from: NodeState | None = None
+        self._stalled_from: DatabaseState | None = None
         #: The host asks whether an entry may be skipped: nothing is begun until the connection ends.
         self._is_halted = False
         #: Where the database stood when an error came that nobody foresaw.
@@ -72,9 +71,11 @@ class ApplyQueue:
 
     def put(self, item: Item) -> None:
         """Queue an item; it is worked on at once if nothing else is."""
-        if isinstance(item, Fence | Restore) or (self._is_stuck and is_way_out(item)):
-            self._is_stuck = False
-        if self._stopped or self._is_stuck or self._is_halted:
+        blocked = self._blocked()
+        if blocked is not None and is_way_out(item):
+            blocked.status.unblock()
+            blocked = None
+        if self._stopped or blocked is not None or self._is_halted:
             self._refuse(item)
             return
         self._queue.append(item)
@@ -83,9 +84,9 @@ class ApplyQueue:
 
     def retry(self) -> None:
         """Try the machine, if nothing is under way that does: it failed the database before anything came."""
-        if self._stopped or self._is_stuck or self._worker:
+        if self._stopped or self._worker or self._blocked() is not None:
             return
-        self._stalled_from = self._stalled_from or NodeState.LIVE
+        self._stalled_from = self._stalled_from or DatabaseState.LIVE
         self._worker = gevent.spawn(self._drain)
 
     def halt(self) -> Halted:
@@ -93,7 +94,12 @@ class ApplyQueue:
         self.cut()
         self._is_halted = True
         database = self._context.engine.of_log(self.log_id)
-        return Halted(database.applied_index if database else 0, bool(self._worker), self._is_stuck)
+        return Halted(database.applied_index if database else 0, bool(self._worker), self._blocked() is not None)
+
+    def _blocked(self) -> Database | None:
+        """The database, when it takes no entry because one can't be applied by this program."""
+        database = self._context.engine.of_log(self.log_id)
+        return database if database is not None and database.status.state is DatabaseState.BLOCKED else None
 
     def cut(self) -> None:
         """The connection is gone, or will be: what has not begun will be sent again."""
@@ -243,8 +249,8 @@ class ApplyQueue:
             self._skip(item, sender)
             return
         if self._stalled_from is None:
-            self._stalled_from = database.state
-            database.set_state(NodeState.STALLED, str(fault))
+            self._stalled_from = database.status.state
+            database.status.fail(str(fault))
             self._context.logger.error("stalled", log=self.log_id, index=database.applied_index, reason=str(fault))
         if isinstance(item, Batch | Restore | Fence | Missed):
             # A mark has been answered already: its round does not wait for this node.
@@ -263,8 +269,8 @@ class ApplyQueue:
         database = self._context.engine.of_log(self.log_id)
         if before is None or database is None:
             return None
-        if database.state is NodeState.STALLED:
-            database.set_state(before)
+        if database.status.state is DatabaseState.STALLED:
+            database.status.move(before)
         return database
 
     def _give_up(self, error: Exception) -> None:
@@ -292,10 +298,9 @@ class ApplyQueue:
 
     def _stick(self, error: Exception) -> None:
         """Apply nothing more here, and leave the other databases alone."""
-        self._is_stuck = True
         self._end_stall()
         database = self._context.engine.of_log(self.log_id)
         if database is not None:
             reason = f"{type(error).__name__}: {error}"
-            database.set_state(NodeState.STALLED, reason)
+            database.status.move(DatabaseState.BLOCKED, reason)
             self._context.logger.error("stuck", log=self.log_id, index=database.applied_index, reason=reason)

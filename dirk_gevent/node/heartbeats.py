@@ -6,7 +6,7 @@ from typing import Any
 
 import gevent
 
-from dirk_gevent.engine.position import NodeState
+from dirk_gevent.engine.status import DatabaseState
 from dirk_gevent.loop.frame_socket import FrameSocket
 from dirk_gevent.node.apply_context import ApplyContext
 from dirk_gevent.node.catch_up import CatchUp
@@ -43,7 +43,7 @@ class Heartbeats:
         if self._followed.is_unwritten:
             self._followed.write_down()
             self._catch_up.check()
-        return dict.fromkeys(self._catch_up.target, str(NodeState.STALLED)) if self._followed.is_unwritten else {}
+        return dict.fromkeys(self._catch_up.target, str(DatabaseState.STALLED)) if self._followed.is_unwritten else {}
 
     def _heartbeat(self, more_states: dict[int, str]) -> dict[str, Any]:
         databases, told = self._context.engine.logs(), self._told
@@ -53,8 +53,8 @@ class Heartbeats:
         for log_id, database in databases.items():
             if told.get(log_id) != (now := database.file.durable_index):
                 told[log_id] = durable[log_id] = now
-            if database.state is not NodeState.LIVE:
-                states[log_id] = str(database.state)
+            if (state := database.status.told) is not DatabaseState.LIVE:
+                states[log_id] = str(state)
             efforts[log_id] = database.writer.effort()
         answers = self._context.answers.counts()
         return frame_types.node_beat(durable, {**states, **more_states}, efforts, answers)

@@ -15,7 +15,7 @@ def introduce(
     for log_id, db in engine.logs().items():
         # One read of the position: a batch of the connection before may be ending on its thread.
         at = db.position
-        standings[log_id] = Standing(at.index, at.chain, max(db.file.heard_head, at.index), db.state.value)
+        standings[log_id] = Standing(at.index, at.chain, max(db.file.heard_head, at.index), db.status.told.value)
     owner = engine.directory.notes.owner()
     build = build_fingerprint()
     return Hello(engine.node, build, genesis, standings, owner=owner, process=process, port=port, epoch=epoch)

@@ -12,9 +12,9 @@ from contextlib import AbstractContextManager
 from dirk_gevent.engine.apply.applier import Work
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.errors.faults import ForeignHistory, SnapshotDamaged
-from dirk_gevent.engine.position import NodeState
 from dirk_gevent.engine.results import Outcome
 from dirk_gevent.engine.snapshot.snapshot import PinnedState
+from dirk_gevent.engine.status import DatabaseState
 from dirk_gevent.log.entry import DROP_DATABASE, SYSTEM_LOG_ID, Entry
 from dirk_gevent.node.apply_context import ApplyContext
 from dirk_gevent.node.catch_up import CatchUp
@@ -60,9 +60,9 @@ class LogApplier:
             outcomes = context.appliers.call(self._apply_on_thread, database, batch)
             context.files.note(database)
         self._kept_states.settle_catalog(self._log_id)
-        if database.state in (NodeState.STALLED, NodeState.SEEDING):
+        if database.status.state in (DatabaseState.STALLED, DatabaseState.SEEDING):
             # Seeding: a snapshot proved damaged and the log's entries alone were enough.
-            database.set_state(NodeState.LIVE)
+            database.status.move(DatabaseState.LIVE)
             if not is_stalled:
                 context.logger.info("resumed", log=self._log_id, index=database.applied_index)
         context.progress.applied(self._log_id)
@@ -92,7 +92,7 @@ class LogApplier:
     def restore(self, database: Database, item: Restore, sender: Sender) -> None:
         """Take a snapshot in. Raises SnapshotDamaged, StorageFault."""
         context = self._context
-        database.set_state(NodeState.SEEDING)
+        database.status.move(DatabaseState.SEEDING)
         try:
             with context.progress.restoring(database):
                 info = context.slow.call(context.engine.restore, database, item.path)
@@ -114,12 +114,13 @@ class LogApplier:
     def fence(self, database: Database, sender: Sender) -> None:
         """Put the database's state aside, and begin anew. Raises StorageFault."""
         context = self._context
-        with context.progress.replacing(self._log_id), self._turn():
-            kept = context.appliers.call(context.engine.set_aside, database, _FENCED)
-        if kept is None:
-            # It was put aside before and the word of it was lost.
-            kept = context.slow.call(context.engine.directory.newest_kept, self._log_id, _FENCED)
-        context.progress.put_aside(database)
+        with database.status.fenced():
+            with context.progress.replacing(self._log_id), self._turn():
+                kept = context.appliers.call(context.engine.set_aside, database, _FENCED)
+            if kept is None:
+                # It was put aside before and the word of it was lost.
+                kept = context.slow.call(context.engine.directory.newest_kept, self._log_id, _FENCED)
+            context.progress.put_aside(database)
         self._kept_states.settle_catalog(self._log_id)
         context.progress.applied(self._log_id)
         self._catch_up.check()

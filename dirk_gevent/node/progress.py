@@ -12,7 +12,7 @@ from gevent.queue import SimpleQueue
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.errors.faults import StorageFault
-from dirk_gevent.engine.position import NodeState
+from dirk_gevent.engine.status import DatabaseState
 from dirk_gevent.log.clock import HeardTime
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from dirk_gevent.loop.keyed_lock import KeyedLock
@@ -115,14 +115,14 @@ class Progress:
 
     def put_aside(self, database: Database) -> None:
         """What this node had of a log is out of the way: it is seeded anew, unless the log holds nothing."""
-        database.set_state(NodeState.SEEDING)
+        database.status.move(DatabaseState.SEEDING)
         if not self.heads.get(database.log_id, 0):
             self._expect_nothing(database)
 
     def _expect_nothing(self, database: Database) -> None:
         """Its log holds no entry: a database that stands at the beginning has all of it, and nothing will be sent."""
-        if database.state is NodeState.SEEDING and not database.applied_index:
-            database.set_state(NodeState.LIVE)
+        if database.status.told is DatabaseState.SEEDING and not database.applied_index:
+            database.status.move(DatabaseState.LIVE)
 
     def check(self, log_id: int) -> None:
         """Raises SqlError being_seeded while this node has only a part of what it should have of a log."""

@@ -46,5 +46,5 @@ Item = Batch | Mark | Restore | Fence | Missed
 
 
 def is_way_out(item: Item) -> bool:
-    """Whether an item may get a stuck database on: a person had the entry skipped."""
-    return isinstance(item, Batch) and any(map(is_skipped, item.entries))
+    """Whether an item may get a blocked database on: its state is replaced, or a person had the entry skipped."""
+    return isinstance(item, Fence | Restore) or (isinstance(item, Batch) and any(map(is_skipped, item.entries)))

@@ -21,8 +21,8 @@ from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.database_file import DatabaseFile
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.errors.faults import Overrun, SnapshotDamaged, StorageFault
-from dirk_gevent.engine.position import NodeState
 from dirk_gevent.engine.read.reads import Reads
+from dirk_gevent.engine.status import DatabaseState
 from dirk_gevent.engine.transaction.transaction import Transaction
 from dirk_gevent.engine.wal import checkpoints
 from dirk_gevent.engine.wal.upkeep import Upkeep
@@ -178,11 +178,11 @@ def test_every_call_of_a_database_is_in_the_table() -> None:
     known = {
         Database: {
             "applied_index", "apply", "base_state", "close", "drop", "forget_heard", "name", "position", "restore",
-            "set_aside", "set_heard", "set_state",
+            "set_aside", "set_heard",
         },
         DatabaseFile: {
-            "begin", "begin_empty", "forget_markers", "heard_head", "let_go", "load", "make", "put", "retire_reader",
-            "state_at", "state_in",
+            "begin", "begin_empty", "forget_markers", "heard_head", "is_dropped", "let_go", "load", "make", "put",
+            "retire_reader", "state_at", "state_in",
         },
         Reads: {
             "again", "close", "depends_on", "keep_reader", "log_id", "read", "recorded", "rest_reader", "settled",
@@ -347,7 +347,7 @@ def test_a_node_starts_without_a_database_that_cannot_be_read(
         world = World(memory_path, engine, entries, LogMaker(2))
         world.neighbour.index = index
         _use_neighbour(world)
-        assert (world.victim.state, world.victim.file.is_loaded) == (NodeState.STALLED, False)
+        assert (world.victim.status.state, world.victim.file.is_loaded) == (DatabaseState.STALLED, False)
         for use in (lambda: rows_of(world.victim, "select a from u"), lambda: world.victim.apply(work(*entries))):
             with pytest.raises(StorageFault):
                 use()

@@ -16,7 +16,7 @@ from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.errors.faults import StorageFault
 from dirk_gevent.engine.files.file_format import FORMAT
 from dirk_gevent.engine.files.takeover import FORMER_FILE, SYSTEM_FILE, take_over
-from dirk_gevent.engine.position import NodeState
+from dirk_gevent.engine.status import DatabaseState
 from tests.engine.plans import LogMaker, TestLimits, open_compiled, open_database, work
 
 
@@ -117,8 +117,8 @@ def test_a_file_of_a_later_release_is_refused_and_never_set_aside(log_id: int, t
     else:
         again.open()
         stalled = again.logs()[1]
-        assert stalled.state is NodeState.STALLED
-        assert re.search(sentence, stalled.reason)
+        assert stalled.status.state is DatabaseState.STALLED
+        assert re.search(sentence, stalled.status.reason)
         with pytest.raises(StorageFault, match=sentence):
             stalled.apply(work(log.sql("insert into t values (1)")))
         again.close()

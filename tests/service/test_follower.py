@@ -13,8 +13,8 @@ from dirk_gevent.base.logger import logger
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.errors.faults import StorageFault
-from dirk_gevent.engine.position import NodeState
 from dirk_gevent.engine.results import Outcome
+from dirk_gevent.engine.status import DatabaseState
 from dirk_gevent.log.entry import NO_CHAIN, chain
 from dirk_gevent.log.records import chain_through
 from dirk_gevent.loop.threads import NativeThreads
@@ -112,7 +112,7 @@ def test_what_a_broken_connection_leaves_waiting_goes_with_its_files(follower: F
 def test_an_error_that_nobody_foresaw_stops_one_database_alone(
     follower: Follower, engine: Engine, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """It is tried again over a new connection once; then the database is stalled, until it is seeded anew."""
+    """It is tried again over a new connection once; then the database is blocked, until it is seeded anew."""
     broken: list[int] = []
     monkeypatch.setattr(follower.context.link, "reconnect", lambda: broken.append(1))
     system = LogMaker(0)
@@ -132,19 +132,19 @@ def test_an_error_that_nobody_foresaw_stops_one_database_alone(
         follower.incoming.receive(entries(1, row))
         until(lambda: broken)
         follower.incoming.receive(entries(1, row))
-        until(lambda: database.state is NodeState.STALLED)
+        until(lambda: database.status.state is DatabaseState.BLOCKED)
         for _ in range(2):
             follower.incoming.receive(entries(1, row))
             gevent.sleep(0.1)
     assert len(broken) == 1, "the others are not kept waiting for ever"
-    assert database.state is NodeState.STALLED and "odd" in database.reason
+    assert database.status.told is DatabaseState.STALLED and "odd" in database.status.reason
     assert capfd.readouterr().err.count("event=stuck") == 1
     lane = follower.lanes.get(1)
     assert lane is not None
     lane.put(Fence())
     follower.incoming.receive(entries(1, row))
     with gevent.Timeout(5):
-        while database.applied_index < 1 or database.state is not NodeState.LIVE:
+        while database.applied_index < 1 or database.status.state is not DatabaseState.LIVE:
             gevent.sleep(0.02)
 
 

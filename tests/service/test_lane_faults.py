@@ -18,7 +18,7 @@ from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.database_file import DatabaseFile
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.errors.faults import StorageFault
-from dirk_gevent.engine.position import NodeState
+from dirk_gevent.engine.status import DatabaseState
 from dirk_gevent.log.entry import chain
 from dirk_gevent.loop.threads import NativeThreads
 from dirk_gevent.loop.throttle import IncrementalFsyncFile
@@ -74,12 +74,12 @@ def test_a_mark_that_met_a_directory_gone_leaves_the_database_live_when_it_is_ba
     away = directory.with_name("away")
     directory.rename(away)
     lane.put(Mark(database.applied_index, False))
-    until(lambda: database.state is NodeState.STALLED)
+    until(lambda: database.status.state is DatabaseState.STALLED)
     until(lambda: any(frame["t"] == "undone" for frame in said))
     gevent.sleep(0.2)
-    assert database.state is NodeState.STALLED
+    assert database.status.state is DatabaseState.STALLED
     away.rename(directory)
-    until(lambda: database.state is NodeState.LIVE)
+    until(lambda: database.status.state is DatabaseState.LIVE)
     assert len([frame for frame in said if frame["t"] == "undone"]) == 1
     assert rows_of(database, "select a from t") == [(1,)]
     lane.stop()
@@ -102,12 +102,12 @@ def test_a_database_that_could_not_be_read_at_the_start_is_tried_without_an_entr
         patch.setattr(DatabaseFile, "_load", failing)
         again = open_engine(engine.directory.path)
         follower = Follower(again, Progress(again), ("127.0.0.1", 1), logger("test"))
-        assert (again.logs()[1].state, again.logs()[1].applied_index) == (NodeState.STALLED, 0)
+        assert (again.logs()[1].status.state, again.logs()[1].applied_index) == (DatabaseState.STALLED, 0)
         lane = follower.lanes.open(1)
         lane.retry()
         gevent.sleep(0.15)
-        assert again.logs()[1].state is NodeState.STALLED
-    until(lambda: again.logs()[1].state is NodeState.LIVE)
+        assert again.logs()[1].status.state is DatabaseState.STALLED
+    until(lambda: again.logs()[1].status.state is DatabaseState.LIVE)
     assert again.logs()[1].applied_index == index
     lane.stop()
     NativeThreads(1).call(again.close)
@@ -178,12 +178,12 @@ def test_a_stall_goes_on_being_tried_when_the_connection_takes_its_entry_away(
     entry = log.sql("insert into t values (2)")
     encoded = entry.encode()
     lane.put(Batch(entry.index, database.position.chain, (encoded,), chain(database.position.chain, encoded)))
-    until(lambda: database.state is NodeState.STALLED)
+    until(lambda: database.status.state is DatabaseState.STALLED)
     lane.cut()
     gevent.sleep(0.15)
-    assert database.state is NodeState.STALLED
+    assert database.status.state is DatabaseState.STALLED
     faulty[0] = False
-    until(lambda: database.state is NodeState.LIVE)
+    until(lambda: database.status.state is DatabaseState.LIVE)
     lane.stop()
 
 
@@ -198,9 +198,9 @@ def test_a_seeding_database_is_seeding_again_after_a_stall(
     lane = follower.lanes.open(1)
     lane.put(Fence())
     lane.put(Restore(tmp_path / "incoming.partial"))
-    until(lambda: database.state is NodeState.STALLED)
+    until(lambda: database.status.state is DatabaseState.STALLED)
     lane.cut()
-    until(lambda: database.state is NodeState.SEEDING)
+    until(lambda: database.status.state is DatabaseState.SEEDING)
     lane.stop()
 
 
@@ -230,13 +230,13 @@ def test_a_snapshot_that_finds_no_room_breaks_no_connection(
     for _ in range(3):
         follower.incoming.receive({"t": "chunk", "log": 1, "body": b"piece"})
     follower.incoming.receive({"t": "snapshot_end", "log": 1})
-    until(lambda: database.state is NodeState.STALLED)
+    until(lambda: database.status.state is DatabaseState.STALLED)
     gevent.sleep(0.15)
     assert not broken
     assert sorted(path.name for path in engine.directory.path.iterdir()) == before
     is_full[0] = False
     until(lambda: bool(broken))
-    assert database.state is NodeState.LIVE
+    assert database.status.state is DatabaseState.LIVE
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"no snapshot", b'{"format": 1}\n' + bytes(100)])

@@ -12,8 +12,8 @@ import pytest
 from dirk_gevent.engine.apply.applier import Work
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
-from dirk_gevent.engine.position import NodeState
 from dirk_gevent.engine.results import Outcome
+from dirk_gevent.engine.status import DatabaseState
 from dirk_gevent.loop.threads import NativeThreads
 from dirk_gevent.node.kept_states import KeptStates
 from dirk_gevent.node.queue_items import Restore
@@ -93,7 +93,7 @@ def test_a_database_without_an_entry_is_whole_again_at_once(
     before(monkeypatch, (Database, "set_aside"), move_on)
     fence(lone, 2)
     until(lone.catch_up.level.is_set)
-    assert engine.logs()[2].state is NodeState.LIVE
+    assert engine.logs()[2].status.state is DatabaseState.LIVE
     assert is_answered(lone, 2) and not lone.progress.owed
 
 

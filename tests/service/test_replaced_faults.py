@@ -13,7 +13,7 @@ import pytest
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.errors.faults import StorageFault
 from dirk_gevent.engine.files.data_directory import DataDirectory
-from dirk_gevent.engine.position import NodeState
+from dirk_gevent.engine.status import DatabaseState
 from dirk_gevent.loop.threads import NativeThreads
 from dirk_gevent.node import apply_queue
 from dirk_gevent.node.queue_items import Restore
@@ -92,7 +92,7 @@ def test_a_state_that_was_not_put_aside_counts_if_the_next_log_knows_it(
     Machine(monkeypatch, (DataDirectory, "set_aside"))
     connect(lone)
     fence(lone, log_id)
-    until(lambda: lone.engine.logs()[log_id].state is NodeState.STALLED)
+    until(lambda: lone.engine.logs()[log_id].status.state is DatabaseState.STALLED)
     assert not is_answered(lone, log_id)
     connect(lone)
     lone.progress.welcomed({0: 1, 1: 2})
@@ -116,7 +116,7 @@ def test_an_error_that_nobody_foresaw_makes_no_answer_of_it(
     fence(lone, 1)
     until(lambda: lone.broken == 1)
     fence(lone, 1)
-    until(lambda: lone.engine.logs()[1].state is NodeState.STALLED)
+    until(lambda: lone.engine.logs()[1].status.state is DatabaseState.BLOCKED)
     assert machine.refused == 2
     assert not is_answered(lone, 1)
 
@@ -129,7 +129,7 @@ def test_nothing_is_answered_of_a_state_that_went_without_the_one_in_its_place(
     database.upkeep.snapshot(tmp_path / "shot")
     machine = Machine(monkeypatch, (DataDirectory, "put"))
     lone.lanes.open(1).put(Restore(tmp_path / "shot"))
-    until(lambda: database.state is NodeState.STALLED)
+    until(lambda: database.status.state is DatabaseState.STALLED)
     assert not database.applied_index and not is_answered(lone, 1)
     machine.mend()
     until(lambda: is_answered(lone, 1))
@@ -152,7 +152,7 @@ def test_the_state_of_before_is_there_until_the_one_in_its_place_is(
     until(begun.is_set)
     assert database.applied_index == 2
     go.set()
-    until(lambda: database.state is NodeState.LIVE)
+    until(lambda: database.status.state is DatabaseState.LIVE)
     assert rows_of(database, "select a from t") == [(7,)]
 
 
@@ -168,7 +168,7 @@ def test_the_list_follows_a_snapshot_once_the_machine_works_again(
     machine = Machine(monkeypatch, (Engine, "reload_databases"), StorageFault(BROKEN))
     connect(lone)
     lone.lanes.open(0).put(Restore(tmp_path / "shot"))
-    until(lambda: lone.engine.system.applied_index == 2 and lone.engine.system.state is NodeState.STALLED)
+    until(lambda: lone.engine.system.applied_index == 2 and lone.engine.system.status.state is DatabaseState.STALLED)
     connect(lone)
     lone.progress.welcomed({0: 2, 1: 2, 2: 0})
     assert not is_answered(lone, 0)
@@ -184,7 +184,7 @@ def test_a_database_goes_once_the_machine_works_again(lone: LoneFollower, monkey
     machine = Machine(monkeypatch, (DataDirectory, "remove"))
     connect(lone)
     come(lone, 0, log.database("drop_database", "t", 1), before=lone.engine.system.position.chain)
-    until(lambda: lone.engine.system.state is NodeState.STALLED)
+    until(lambda: lone.engine.system.status.state is DatabaseState.STALLED)
     connect(lone)
     lone.progress.welcomed({0: 2})
     machine.mend()
@@ -201,7 +201,7 @@ def test_what_was_left_undone_is_done_with_what_comes_next(lone: LoneFollower, m
     machine = Machine(monkeypatch, (DataDirectory, "remove"))
     connect(lone)
     come(lone, 0, *left, before=lone.engine.system.position.chain)
-    until(lambda: lone.engine.system.state is NodeState.STALLED)
+    until(lambda: lone.engine.system.status.state is DatabaseState.STALLED)
     connect(lone)
     machine.mend()
     come(lone, 0, log.database("create_database", "z"), before=lone.engine.system.position.chain)

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from dirk_gevent.coordinator.node_view import NodeState
-from dirk_gevent.engine.position import NodeState as StateOnNode
+from dirk_gevent.engine.status import DatabaseState
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "operations.md"
 
@@ -16,4 +16,4 @@ def test_each_state_is_in_the_table() -> None:
     rows = set(re.findall(r"^\| `(\w+)`", section.partition("\n\n")[0], re.MULTILINE))
     assert rows == set(NodeState)
     # What a node says of itself is one of the cluster's states.
-    assert {str(one) for one in StateOnNode} <= {str(one) for one in NodeState} | {"dropped"}
+    assert {str(one) for one in DatabaseState} <= {str(one) for one in NodeState} | {"dropped"}
