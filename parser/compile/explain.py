@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from parser.ast.query import Query as QueryNode
 from parser.ast.statement import Delete, Drop, Explain, Insert, Statement, Update
 from parser.compile.algebra import lines
@@ -30,9 +32,9 @@ def explain(context: Context, node: Explain) -> Query:
         binds=context.binds(),
         columns=(Output(_RELATION, _RELATION),),
         relation=_RELATION,
-        tables=tuple(context.tables),
+        tables=tuple(context.findings.tables),
         repeatable=False,
-        explained=Explained(lines(statement, literals), tuple(context.shown.items())),
+        explained=Explained(lines(statement, literals), tuple(context.findings.shown.items())),
     )
 
 
@@ -42,13 +44,13 @@ def _compiled(context: Context, statement: QueryNode | Insert | Update | Delete)
         case QueryNode():
             return compile_query(context, statement, None).sql
         case Insert():
-            context.for_write = True
+            context.purpose = replace(context.purpose, for_write=True)
             return changes.insert(context, statement).sql
         case Update():
-            context.for_write = True
+            context.purpose = replace(context.purpose, for_write=True)
             return changes.update(context, statement).sql
         case Delete():
-            context.for_write = True
+            context.purpose = replace(context.purpose, for_write=True)
             return changes.delete(context, statement).sql
 
 

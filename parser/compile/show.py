@@ -41,7 +41,7 @@ def _definitions(context: Context, kind: str, name: Name, malagasy: bool) -> Que
         indexes = (each for each in context.schema.indexes.values() if each.table == found.key)
         sources += [each.source for each in sorted(indexes, key=lambda each: each.key)]
     # It depends on more than the plan notes: an index may come and go while its table stays the same.
-    context.reusable = False
+    context.findings.reusable = False
     rows = ", ".join(f"({sql.literal(_said(source, malagasy))})" for source in sources)
     return Query(f"VALUES {rows}", (), (Output(_RELATION, _RELATION),), _RELATION, ())
 

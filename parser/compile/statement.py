@@ -22,7 +22,7 @@ from parser.ast.statement import (
     Update,
     Upkeep,
 )
-from parser.compile.base.context import Context
+from parser.compile.base.context import Context, Purpose
 from parser.compile.ddl.alter import alter_table
 from parser.compile.ddl.create import create_domain, create_index, create_table, create_view
 from parser.compile.ddl.drop import drop
@@ -62,14 +62,14 @@ def compile_statement(statement: Statement, shaped: Shaped, schema: Schema, for_
     Statements of a session or the cluster (USE, BEGIN, CREATE DATABASE, …) have no plan: not_supported.
     """
     literals = Literals(shaped)
-    context = Context(schema, literals, COMPILERS, for_write=for_write or not _reads(statement))
+    context = Context(schema, literals, COMPILERS, Purpose(for_write=for_write or not _reads(statement)))
     try:
         plan = _compile(context, statement)
     except RecursionError:
         # Nesting is bounded by the lexer; chains of prefix operators are not, and end here.
         raise SqlError("too_deep") from None
-    found = tuple((kind, key, thing) for (kind, key), thing in context.found.items())
-    return Compilation(plan, frozenset(literals.looks), found, linked_tables(schema, plan), context.reusable)
+    found = tuple((kind, key, thing) for (kind, key), thing in context.findings.found.items())
+    return Compilation(plan, frozenset(literals.looks), found, linked_tables(schema, plan), context.findings.reusable)
 
 
 def linked_tables(schema: Schema, plan: Plan) -> tuple[Table, ...]:
@@ -132,7 +132,7 @@ def _query(context: Context, statement: QueryNode) -> Query:
         binds=context.binds(),
         columns=tuple(each.output() for each in compiled.columns),
         relation=compiled.relation,
-        tables=tuple(context.tables),
-        repeatable=context.repeatable,
+        tables=tuple(context.findings.tables),
+        repeatable=context.findings.repeatable,
         static_names=all(each.first_literal < 0 for each in compiled.columns),
     )

@@ -24,12 +24,16 @@ def p_insert(p: P) -> None:
     """insert : inserting into object_name insert_alias insert_source upserts returning_opt
               | inserting into object_name insert_alias LPAREN RPAREN insert_source upserts returning_opt"""
     source, upserts, returning = p[len(p) - 3], p[len(p) - 2], p[len(p) - 1]
-    p[0] = Insert(p[3], (), source, p[4], p[1], upserts, returning, place=p.lexpos(1))
+    p[0] = Insert(
+        p[3], (), source, alias=p[4], conflict=p[1], upserts=upserts, returning=returning, place=p.lexpos(1)
+    )
 
 
 def p_insert_columns(p: P) -> None:
     """insert : inserting into object_name insert_alias LPAREN names RPAREN insert_source upserts returning_opt"""
-    p[0] = Insert(p[3], p[6], p[8], p[4], p[1], p[9], p[10], place=p.lexpos(1))
+    p[0] = Insert(
+        p[3], p[6], p[8], alias=p[4], conflict=p[1], upserts=p[9], returning=p[10], place=p.lexpos(1)
+    )
 
 
 def p_inserting(p: P) -> None:
@@ -88,7 +92,10 @@ def p_upsert_target(p: P) -> None:
 
 def p_update(p: P) -> None:
     """update : updating table_name SET assignments from_opt where_opt returning_opt order_by_opt limit_opt"""
-    p[0] = Update(p[2], p[4], p[5], p[6], p[1], p[7], p[8], p[9], place=p.lexpos(1))
+    p[0] = Update(
+        p[2], p[4], p[5], p[6],
+        conflict=p[1], returning=p[7], order_by=p[8], limit=p[9], place=p.lexpos(1),
+    )  # fmt: skip
 
 
 def p_updating(p: P) -> None:

@@ -58,7 +58,7 @@ def p_create_view(p: P) -> None:
 
 def p_create_index(p: P) -> None:
     """definition : CREATE unique_opt INDEX if_not_exists object_name on object_name index_terms where_opt"""
-    p[0] = CreateIndex(p[5], p[7], p[8], p[2], p[9], p[4], p.lexpos(1))
+    p[0] = CreateIndex(p[5], p[7], p[8], unique=p[2], where=p[9], optional=p[4], place=p.lexpos(1))
 
 
 def p_index_terms(p: P) -> None:
@@ -87,7 +87,7 @@ def p_temporary(p: P) -> None:
 def p_create_table(p: P) -> None:
     """definition : CREATE table_word if_not_exists object_name LPAREN table_parts RPAREN table_options"""
     columns, constraints = p[6]
-    p[0] = CreateTable(p[4], columns, constraints, None, p[3], p.lexpos(1))
+    p[0] = CreateTable(p[4], columns, constraints, optional=p[3], place=p.lexpos(1))
 
 
 def p_table_parts(p: P) -> None:
@@ -106,7 +106,7 @@ def p_table_options(p: P) -> None:
 
 def p_create_table_as(p: P) -> None:
     """definition : CREATE table_word if_not_exists object_name AS query"""
-    p[0] = CreateTable(p[4], (), (), p[6], p[3], p.lexpos(1))
+    p[0] = CreateTable(p[4], (), query=p[6], optional=p[3], place=p.lexpos(1))
 
 
 def p_reindex(p: P) -> None:

@@ -133,7 +133,9 @@ def p_not_like(p: P) -> None:
 
 def _like(p: P, at: int) -> Like:
     escape = p[at + 3] if len(p) > at + 2 else None
-    return Like(p[1], p[at + 1], escape, at == 3, p.slice[at].type.lower(), p.lexpos(2))
+    return Like(
+        p[1], p[at + 1], escape, negated=at == 3, op=p.slice[at].type.lower(), place=p.lexpos(2)
+    )
 
 
 def p_between(p: P) -> None:

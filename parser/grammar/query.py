@@ -66,7 +66,9 @@ def p_set_operator(p: P) -> None:
 
 def p_core(p: P) -> None:
     """core : SELECT quantifier items from_opt where_opt group_opt having_opt window_opt"""
-    p[0] = Select(p[3], p[4], p[5], p[6], p[7], p[2], p[8], p.lexpos(1))
+    p[0] = Select(
+        p[3], p[4], p[5], group_by=p[6], having=p[7], distinct=p[2], windows=p[8], place=p.lexpos(1)
+    )
 
 
 def p_core_values(p: P) -> None:

@@ -239,14 +239,14 @@ def _one_row(text: str, start: int, parts: list[str], width: int, rows: int) -> 
     tail = split("x" + text[end:])
     shape = _row_shape(text, start, width) + tail.shape[1:]
     all_values = (*values, *tail.literals)
-    return Shaped(shape, all_values, (*texts, *tail.texts), rows, 0, width)
+    return Shaped(shape, all_values, (*texts, *tail.texts), rows=rows, row_width=width)
 
 
 def _split_json_rows(text: str, start: int) -> Shaped | None:
     found = json_rows(text[start:].rstrip(_ROWS_TAIL))
     if found is None:
         return None
-    return Shaped(_row_shape(text, start, found.width) + ")", found.values, (), found.count, 0, found.width)
+    return Shaped(_row_shape(text, start, found.width) + ")", found.values, rows=found.count, row_width=found.width)
 
 
 def _row_shape(text: str, start: int, width: int) -> str:

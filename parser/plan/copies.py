@@ -64,13 +64,13 @@ def copy_of(statement: Statement, shaped: Shaped, args: Args, route: Route, data
     parameters = list(every(query, Parameter))
     rest = list(every(bare, Parameter))
     return Copy(
-        other.database,
-        other.place,
-        write(query, shaped),
-        _args_of(args, parameters, 0),
-        head.removesuffix("DEFAULT VALUES"),
-        tail,
-        _args_of(args, rest, sum(each.name is None for each in parameters)),
+        database=other.database,
+        place=other.place,
+        query=write(query, shaped),
+        query_args=_args_of(args, parameters, 0),
+        head=head.removesuffix("DEFAULT VALUES"),
+        tail=tail,
+        args=_args_of(args, rest, sum(each.name is None for each in parameters)),
     )
 
 

@@ -16,7 +16,7 @@ from dirk_gevent.engine.errors.failures import statement_failure
 from parser.ast.expression import Constant, Literal
 from parser.ast.query import Values
 from parser.ast.statement import Insert, Statement
-from parser.compile.base.context import Context
+from parser.compile.base.context import Context, Purpose
 from parser.compile.query.compilers import COMPILERS
 from parser.compile.statement import _compile, _reads
 from parser.errors import SqlError
@@ -212,7 +212,9 @@ class TwoWays:
         return [replace(tree, source=source) for source in sources]
 
     def _long_plan(self, tree: Statement, shaped: Shaped) -> Plan:
-        context = Context(self.long.schema, Literals(shaped), COMPILERS, for_write=not _reads(tree), written=True)
+        context = Context(
+            self.long.schema, Literals(shaped), COMPILERS, Purpose(for_write=not _reads(tree), written=True)
+        )
         return _compile(context, tree)
 
     def _contents(self, database: SmallDatabase) -> object:

@@ -58,23 +58,16 @@ class Compilers:
 
 
 @dataclass(slots=True)
-class Context:
-    """The state of compiling one statement.
+class Purpose:
+    """What an expression or a query is compiled for. None is changed, but frozen ones cost more than the rest of a
+    `Context`.
 
     `for_write`: what it computes must come out the same on every node. `inline`: the text is kept by SQLite
     (views, CHECKs), so literals are written into it and parameters refused. `written`: literals alone are. `pure`:
     SQLite keeps it where it allows deterministic functions only, so none of ours is called that raises. `clause`: what
     it stands in, where SQLite takes no subquery; `kept`: what it comes to is kept, so it may not change with time.
-    `is_blind`: a name was let pass (`Tolerance.NAMES`).
-    `reusable`: the plan is good for other requests of its shape. `shown`: what tables are called in the
-    statement, by the alias that the SQL gives them. `cells`: as `plan.Change` has them. `named`: where each column was
-    found that was looked up so far; `gathered`: the levels that an aggregate in a query inside them belongs to.
-    `trace`: what each name of the text was found as, for those that ask.
     """
 
-    schema: Schema
-    literals: Literals
-    compilers: Compilers
     for_write: bool = False
     inline: bool = False
     written: bool = False
@@ -82,37 +75,100 @@ class Context:
     clause: str = ""
     kept: bool = False
     tolerance: Tolerance = Tolerance.NONE
-    is_blind: bool = False
+
+
+@dataclass(slots=True)
+class Findings:
+    """What a compilation finds out about its statement.
+
+    `reusable`: the plan is good for other requests of its shape. `repeatable`: the answer does not change with time.
+    `is_blind`: a name was let pass (`Tolerance.NAMES`). `found`: what each name of the schema was, by kind and key.
+    `shown`: what tables are called in the statement, by the alias that the SQL gives them. `cells`: as `plan.Change`
+    has them.
+    """
+
     reusable: bool = True
     repeatable: bool = True
+    is_blind: bool = False
     tables: dict[str, None] = field(default_factory=dict)
     uses: set[str] = field(default_factory=set)
     domains: set[str] = field(default_factory=set)
     found: dict[tuple[str, str], Thing | None] = field(default_factory=dict)
     shown: dict[str, str] = field(default_factory=dict)
     cells: dict[str, int] = field(default_factory=dict)
+
+    def shared(self) -> Findings:
+        """The same collections with flags of their own."""
+        return Findings(
+            self.reusable, self.repeatable, self.is_blind, self.tables, self.uses,
+            domains=self.domains, found=self.found, shown=self.shown, cells=self.cells,
+        )  # fmt: skip
+
+
+@dataclass(slots=True)
+class Lookups:
+    """Where names were found. `trace`: what each name of the text was found as, for those that ask. `named`: the scope
+    of each column that was looked up so far. `gathered`: the scopes that an aggregate of a query inside belongs to.
+    """
+
     trace: Trace | None = None
     named: list[Scope] = field(default_factory=list)
     gathered: list[Scope] = field(default_factory=list)
-    _aliases: int = 0
-    _arguments: dict[Bind, int] = field(default_factory=dict)
-    _highest: int = 0
+
+
+@dataclass(slots=True)
+class Variables:
+    """The numbers given so far: to aliases of tables, and to the arguments and literals that the SQL takes."""
+
+    aliases: int = 0
+    arguments: dict[Bind, int] = field(default_factory=dict)
+    highest: int = 0
+
+    def shared(self) -> Variables:
+        """The same arguments with counters of their own."""
+        return Variables(self.aliases, self.arguments, self.highest)
+
+    def copied(self) -> Variables:
+        """The same numbers, from here on given by another compilation."""
+        return Variables(self.aliases, dict(self.arguments), self.highest)
+
+
+@dataclass(slots=True)
+class Context:
+    """The state of compiling one statement, or a part of one."""
+
+    schema: Schema
+    literals: Literals
+    compilers: Compilers
+    purpose: Purpose = field(default_factory=Purpose)
+    findings: Findings = field(default_factory=Findings)
+    lookups: Lookups = field(default_factory=Lookups)
+    variables: Variables = field(default_factory=Variables)
+
+    def copied(self, purpose: Purpose) -> Context:
+        """A context for a part of the statement that is compiled for `purpose`: what it finds goes into the same
+        collections, but its flags and numbers are its own from here on."""
+        findings, variables = self.findings.shared(), self.variables.shared()
+        return Context(
+            self.schema, self.literals, self.compilers, purpose,
+            findings=findings, lookups=self.lookups, variables=variables,
+        )  # fmt: skip
 
     def refuse(self, error: SqlError) -> None:
         """Raises `error`, unless a definition is read again that an earlier build took."""
-        if self.tolerance < Tolerance.RULES:
+        if self.purpose.tolerance < Tolerance.RULES:
             raise error
 
     def refuse_new(self, error: SqlError) -> None:
         """Raises `error`, unless a stored definition is read that is not to be made anew from it."""
-        if self.tolerance < Tolerance.NAMES:
+        if self.purpose.tolerance < Tolerance.NAMES:
             raise error
 
     def must_repeat(self, name: str, place: int) -> None:
         """Refuses function `name`, whose answer changes with time, in what is kept (not_repeatable, 42P17)."""
-        self.repeatable = False
-        if self.kept:
-            self.refuse(SqlError("not_repeatable", what=self.clause, name=name, place=place))
+        self.findings.repeatable = False
+        if self.purpose.kept:
+            self.refuse(SqlError("not_repeatable", what=self.purpose.clause, name=name, place=place))
 
     # --- names of the schema ---
 
@@ -120,11 +176,11 @@ class Context:
         """The table or view called `name`, noted as something the plan depends on."""
         name_key = key(name)
         table = self.schema.tables.get(name_key)
-        self.found["table", name_key] = table
+        self.findings.found["table", name_key] = table
         if table is not None:
             return table
         view = self.schema.views.get(name_key)
-        self.found["view", name_key] = view
+        self.findings.found["view", name_key] = view
         return view
 
     def table(self, name: Name) -> Table:
@@ -146,42 +202,42 @@ class Context:
         """The named domain `name`. Raises unknown_domain (42704)."""
         name_key = key(name)
         found: Domain | None = self.schema.domains.get(name_key)
-        self.found["domain", name_key] = found
+        self.findings.found["domain", name_key] = found
         if found is None:
             known = [each.name for each in self.schema.domains.values()]
             known += [word.upper() for word in built_in_names()]
             raise SqlError("unknown_domain", name=name, nearest=nearest(name, known))
-        self.domains.add(name_key)
+        self.findings.domains.add(name_key)
         return Named(found.name, found.atoms)
 
     def read(self, relation: Table | View) -> None:
         """Notes that the statement reads `relation`, and all that a view reads."""
-        self.uses.add(relation.key)
+        self.findings.uses.add(relation.key)
         if isinstance(relation, View):
-            self.tables.update(dict.fromkeys(relation.tables))
-            self.repeatable = self.repeatable and relation.repeatable
+            self.findings.tables.update(dict.fromkeys(relation.tables))
+            self.findings.repeatable = self.findings.repeatable and relation.repeatable
         else:
-            self.tables[relation.name] = None
+            self.findings.tables[relation.name] = None
 
     # --- text of the statement ---
 
     def alias(self) -> str:
         """A fresh name for a table of a FROM, so that SQLite's own name rules never apply."""
-        self._aliases += 1
-        return f"t{self._aliases}"
+        self.variables.aliases += 1
+        return f"t{self.variables.aliases}"
 
     def literal(self, position: int) -> str:
         """The literal as a parameter, or written out where SQLite keeps the text or the number is too high."""
-        if self.inline or self.written or position >= MAX_BOUND_LITERALS:
+        if self.purpose.inline or self.purpose.written or position >= MAX_BOUND_LITERALS:
             return sql.literal(self.literals.value(position))
-        self._highest = max(self._highest, position + 1)
+        self.variables.highest = max(self.variables.highest, position + 1)
         return f"?{position + 1}"
 
     def argument(self, bind: Bind) -> str:
         """A `?` or `$name` argument as a parameter."""
-        if self.inline:
+        if self.purpose.inline:
             raise SqlError("argument_not_allowed")
-        number = self._arguments.setdefault(bind, self._bound_literals() + len(self._arguments) + 1)
+        number = self.variables.arguments.setdefault(bind, self._bound_literals() + len(self.variables.arguments) + 1)
         if number > _MAX_VARIABLES:
             raise SqlError("too_many_values")
         return f"?{number}"
@@ -192,9 +248,9 @@ class Context:
 
     def binds(self) -> tuple[Bind, ...]:
         """What `?1 ?2 …` of the finished SQL take."""
-        if not self._arguments:
-            return in_order(self._highest)
-        return (*range(self._bound_literals()), *self._arguments)
+        if not self.variables.arguments:
+            return in_order(self.variables.highest)
+        return (*range(self._bound_literals()), *self.variables.arguments)
 
     def _bound_literals(self) -> int:
         return min(self.literals.count(), MAX_BOUND_LITERALS)

@@ -82,7 +82,7 @@ def alter_table(context: Context, node: AlterTable) -> Ddl:
     simple = isinstance(node.action, AddColumn) and _is_simple(node.action.column)
     if isinstance(node.action, AddColumn):
         # Told here, an error of the new column has its place in this statement.
-        define_column(replace(context, inline=True, for_write=True), node.action.column)
+        define_column(context.copied(replace(context.purpose, inline=True, for_write=True)), node.action.column)
     for foreign in every(node.action, ForeignKey):
         if key(foreign.table.text) in schema.views:
             # Views are gone while their tables change, so nobody else would see that it is one.
@@ -91,7 +91,8 @@ def alter_table(context: Context, node: AlterTable) -> Ddl:
         context.literals.value(position)
     changes, after = _renamed(work) if isinstance(node.action, _RENAMES) else _rewritten(work)
     _check_children(work, after)
-    _check_kept(replace(context, schema=after, inline=True, for_write=True), table, node.action)
+    kept = context.copied(replace(context.purpose, inline=True, for_write=True))
+    _check_kept(replace(kept, schema=after), table, node.action)
     others = left_behind(schema, after, table, node.action)
     texts = [*_table_statements(work, after, simple), *again(after, others)]
     texts = without_views(schema, after, (table, *others), texts)

@@ -14,7 +14,7 @@ from parser.ast.expression import Atom
 from parser.ast.query import TableRef
 from parser.ast.statement import CreateDomain, CreateIndex, CreateTable, CreateView, ForeignKey, Statement
 from parser.ast.walk import every
-from parser.compile.base.context import Context, Tolerance
+from parser.compile.base.context import Context, Purpose, Tolerance
 from parser.compile.ddl.define import define_domain, define_index, define_table, define_view
 from parser.compile.query.compilers import COMPILERS
 from parser.errors import SqlError
@@ -99,7 +99,9 @@ class _Loading:
         if change is None or self._tolerance < Tolerance.NAMES:
             raise self._failures[_at(waiting[0])]
         names = (change.name,)
-        outdated = View(change.name, change.key, (), change.source or "", names, frozenset(), is_outdated=True)
+        outdated = View(
+            change.name, change.key, (), change.source or "", tables=names, uses=frozenset(), is_outdated=True
+        )
         self._things["view"][change.key] = outdated
         del self._undefined[_at(change)]
 
@@ -184,11 +186,11 @@ def _define(schema: Schema, change: CatalogChange, tolerance: Tolerance) -> Thin
         if known is not None:
             return known
     shaped, statement = parsed(source)
-    context = Context(schema, Literals(shaped), COMPILERS, tolerance=tolerance)
+    context = Context(schema, Literals(shaped), COMPILERS, Purpose(tolerance=tolerance))
     thing = _definition(context, statement, source)
-    found = tuple((*names, each) for names, each in context.found.items())
+    found = tuple((*names, each) for names, each in context.findings.found.items())
     with _memory_lock:
-        _memory[change.kind, source, context.is_blind] = (thing, found)
+        _memory[change.kind, source, context.findings.is_blind] = (thing, found)
     return thing
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from parser.ast.expression import Name
 from parser.ast.query import Query
 from parser.ast.statement import CreateDomain, CreateIndex, CreateTable, CreateView
@@ -86,7 +88,7 @@ def _check_children(schema: Schema, table: Table) -> None:
 def _create_as(context: Context, node: CreateTable, query: Query) -> Ddl:
     """The table's columns take any value, or truth where the query has that; it is filled by the second statement."""
     name = node.name.text
-    context.inline = True
+    context.purpose = replace(context.purpose, inline=True)
     compiled = compile_query(context, query, None)
     columns = [fixed_name(context.literals, each) for each in compiled.columns]
     _check_distinct(columns, node.name.place)

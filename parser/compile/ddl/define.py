@@ -50,7 +50,7 @@ _MAX_COLUMNS = 2_000
 
 def define_table(context: Context, node: CreateTable, source: str) -> Table:
     """The table that a CREATE TABLE with columns makes. Raises unknown_domain, duplicate_column and the like."""
-    context.inline, context.for_write = True, True
+    context.purpose = replace(context.purpose, inline=True, for_write=True)
     columns = tuple(define_column(context, each) for each in node.columns)
     _check_columns([column.name for column in columns], [each.name.place for each in node.columns])
     columns = generated.resolved(context, node.columns, columns, node.name.text)
@@ -63,7 +63,7 @@ def define_table(context: Context, node: CreateTable, source: str) -> Table:
         key=key(node.name.text),
         columns=tuple(replace(each, not_null=each.not_null or each.key in primary) for each in columns),
         source=source,
-        domains=frozenset(context.domains),
+        domains=frozenset(context.findings.domains),
         unique=unique,
         has_primary=has_primary,
         numbered=numbered,
@@ -306,7 +306,7 @@ def _foreign_sql(
 def define_domain(context: Context, node: CreateDomain, source: str) -> Domain:
     """The domain that a CREATE DOMAIN makes."""
     atoms = domains.resolve(node.domain, context.literals.value, context.domain)
-    return Domain(node.name.text, key(node.name.text), atoms, source, frozenset(context.domains))
+    return Domain(node.name.text, key(node.name.text), atoms, source, frozenset(context.findings.domains))
 
 
 def define_view(context: Context, node: CreateView, source: str) -> tuple[View, str]:
@@ -314,7 +314,7 @@ def define_view(context: Context, node: CreateView, source: str) -> tuple[View, 
 
     A view may be read by a write, so its clock, random and limits are compiled as a write's are.
     """
-    context.inline, context.for_write = True, True
+    context.purpose = replace(context.purpose, inline=True, for_write=True)
     compiled = compile_query(context, node.query, None)
     names = [fixed_name(context.literals, each) for each in compiled.columns]
     if node.columns:
@@ -330,16 +330,16 @@ def define_view(context: Context, node: CreateView, source: str) -> tuple[View, 
         key=key(node.name.text),
         columns=columns,
         source=source,
-        tables=(node.name.text, *context.tables),
-        uses=frozenset(context.uses),
-        repeatable=context.repeatable,
+        tables=(node.name.text, *context.findings.tables),
+        uses=frozenset(context.findings.uses),
+        repeatable=context.findings.repeatable,
     )
     return view, compiled.sql
 
 
 def define_index(context: Context, node: CreateIndex, source: str) -> tuple[Index, str]:
     """The index that a CREATE INDEX makes, and SQLite's text."""
-    context.inline, context.for_write = True, True
+    context.purpose = replace(context.purpose, inline=True, for_write=True)
     table = context.table(node.table)
     scope = table_scope(table.columns, table.name)
     terms = []
@@ -350,7 +350,10 @@ def define_index(context: Context, node: CreateIndex, source: str) -> tuple[Inde
     text = f"CREATE {'UNIQUE ' if node.unique else ''}INDEX {sql.name(node.name.text)}"
     text += f" ON {sql.name(table.name)} ({', '.join(terms)}){where}"
     named = frozenset(key(each.name.text) for each in every((node.terms, node.where), ColumnNode))
-    index = Index(node.name.text, key(node.name.text), table.key, source, node.unique, named, _key_columns(node))
+    index = Index(
+        node.name.text, key(node.name.text), table.key, source,
+        unique=node.unique, columns=named, key_columns=_key_columns(node),
+    )  # fmt: skip
     return index, text
 
 

@@ -26,7 +26,7 @@ from parser.ast.statement import (
 )
 from parser.ast.walk import every
 from parser.compile.base import sql
-from parser.compile.base.context import Context, Tolerance
+from parser.compile.base.context import Context, Lookups, Purpose, Tolerance
 from parser.compile.base.trace import Followed, Trace
 from parser.compile.ddl.catalog import parsed
 from parser.compile.ddl.define import define_view
@@ -221,7 +221,7 @@ def compiled(schema: Schema, source: str, trace: Trace) -> tuple[View, str]:
     """The view that a definition makes in `schema`, and its select for SQLite; `trace` gathers what names mean."""
     shaped, create = parsed(source)
     assert isinstance(create, CreateView)
-    context = Context(schema, Literals(shaped), COMPILERS, tolerance=Tolerance.RULES, trace=trace)
+    context = Context(schema, Literals(shaped), COMPILERS, Purpose(tolerance=Tolerance.RULES), lookups=Lookups(trace))
     return define_view(context, create, source)
 
 

@@ -26,7 +26,7 @@ DEFAULT = "DEFAULT"
 def kept_expression(context: Context, clause: str, scope: Scope, node: Expr) -> Expression:
     """`node` as `clause` keeps it. Raises not_repeatable (42P17) for the clock and for random numbers, not_supported
     (0A000) for a subquery, aggregate_misplaced and window_misplaced, and what expressions raise."""
-    return condition(Env(replace(context, clause=clause, kept=True), scope), node)
+    return condition(Env(context.copied(replace(context.purpose, clause=clause, kept=True)), scope), node)
 
 
 def pure_expression(context: Context, clause: str, scope: Scope, node: Expr) -> Expression:
@@ -34,7 +34,7 @@ def pure_expression(context: Context, clause: str, scope: Scope, node: Expr) -> 
 
     Raises not_supported for what there is no other way to say.
     """
-    compiled = kept_expression(replace(context, pure=True), clause, scope, node)
+    compiled = kept_expression(context.copied(replace(context.purpose, pure=True)), clause, scope, node)
     if "dirk_" in compiled.sql:
         context.refuse(SqlError("not_supported", what=f"{clause} (…)", place=node.place))
     return compiled
@@ -45,6 +45,6 @@ def default_expression(context: Context, node: Expr) -> Expression:
 
     Raises what `kept_expression` raises but not_repeatable.
     """
-    env = Env(replace(context, clause=DEFAULT), Scope())
+    env = Env(context.copied(replace(context.purpose, clause=DEFAULT)), Scope())
     # An earlier build took aggregates, which fail when the default is needed.
-    return condition(env, node) if context.tolerance is Tolerance.NONE else expression(env, node)
+    return condition(env, node) if context.purpose.tolerance is Tolerance.NONE else expression(env, node)

@@ -14,7 +14,7 @@ from itertools import pairwise
 from parser.ast.expression import Name
 from parser.ast.statement import Alteration, CreateIndex, CreateTable, CreateView, RenameColumn, RenameTable
 from parser.compile.base import sql
-from parser.compile.base.context import Context, Tolerance
+from parser.compile.base.context import Context, Purpose, Tolerance
 from parser.compile.ddl.catalog import parsed
 from parser.compile.ddl.define import column_sql, define_index, define_view, table_sql
 from parser.compile.dml import numbering
@@ -74,7 +74,7 @@ def _made_anew(after: Schema, current: str, table: Table, made: Table, pairs: li
     they are called now and then."""
     text = _text(after, made, made.name)
     if len(text) > _RENAMED_CHARACTERS:
-        return _through_aside(after, current, table, made, text, pairs)
+        return _through_aside(after, current, table, made=made, text=text, pairs=pairs)
     return [
         _text(after, made, REBUILT),
         _moved(REBUILT, [new for _, new in pairs], current, [old for old, _ in pairs]),
@@ -97,7 +97,7 @@ def made_again(after: Schema, table: Table) -> list[str]:
 
 
 def _through_aside(
-    after: Schema, current: str, table: Table, made: Table, text: str, pairs: list[tuple[str, str]]
+    after: Schema, current: str, table: Table, *, made: Table, text: str, pairs: list[tuple[str, str]]
 ) -> list[str]:
     """As `_made_anew`, without a RENAME."""
     # Of a query's columns SQLite takes no names that it has a meaning for, such as true.
@@ -168,4 +168,4 @@ def view_sql(schema: Schema, old: View) -> str:
 
 def _reading(schema: Schema, shaped: Shaped) -> Context:
     """The context in which a definition that is there is read again."""
-    return Context(schema, Literals(shaped), COMPILERS, for_write=True, inline=True, tolerance=Tolerance.RULES)
+    return Context(schema, Literals(shaped), COMPILERS, Purpose(for_write=True, inline=True, tolerance=Tolerance.RULES))

@@ -84,7 +84,7 @@ def _assigned(env: Env, columns: list[Column], value: Expr) -> list[str]:
         return [f"{sql.name(columns[0].name)} = {stored(columns[0], compiled, row)}"]
     if not isinstance(value, ScalarQuery):
         raise SqlError("column_count", wanted=len(columns), found=1, place=value.place)
-    before = len(env.context.gathered)
+    before = len(env.context.lookups.gathered)
     inner = compile_query(env.context, value.query, env.scope, first_row=True, named=True)
     if gathers_here(env, before):
         raise SqlError("aggregate_misplaced", place=value.place)

@@ -46,7 +46,7 @@ def target(context: Context, name: Name, shown: Name | None) -> Target:
     """Finds the table to change. Raises unknown_table, or not_a_table for a view."""
     table = context.table(name)
     alias = context.alias()
-    context.shown[alias] = (shown or name).text
+    context.findings.shown[alias] = (shown or name).text
     fields = relation_fields(table.columns, alias, table.name)
     source = From(f"{sql.name(table.name)} AS {alias}", fields, {key((shown or name).text): fields}, table.name)
     return Target(table, alias, source)
@@ -73,14 +73,14 @@ def insert(context: Context, node: Insert) -> Change:
     rows = rows_text(Env(context, scope), node, goal.table, columns) if one_by_one is None else ""
     if node.upserts or node.conflict not in ("", "abort") or not _is_one_row(node.source):
         # Which row failed is not known.
-        context.cells.clear()
+        context.findings.cells.clear()
     rest = upserts_text(context, goal.table, goal.source, scope, node.upserts) if node.upserts else ""
     returning, outputs = _returning(context, goal, node.returning)
     if one_by_one is not None:
         rows = one_by_one.text(len(context.binds()))
     text += rows + rest
     reads = [goal.table.name] if node.upserts or node.conflict == "replace" else []
-    change = _change(context, text + returning, "insert", goal.table, outputs, reads, per_row)
+    change = _change(context, text + returning, "insert", goal.table, outputs=outputs, reads=reads, per_row=per_row)
     if one_by_one is not None:
         return replace(change, rows_sql=prefix + one_by_one.query, row_binds=row_binds)
     is_alone = len(change.binds) == len(columns) and change.binds == in_order(len(columns))
@@ -155,7 +155,7 @@ def update(context: Context, node: Update) -> Change:
     text += f" FROM {extra.text}" if extra is not None else ""
     text += _where(env, node, goal, scope)
     returning, outputs = _returning(context, goal, node.returning)
-    return _change(context, text + returning, "update", goal.table, outputs, [goal.table.name])
+    return _change(context, text + returning, "update", goal.table, outputs=outputs, reads=[goal.table.name])
 
 
 def delete(context: Context, node: Delete) -> Change:
@@ -166,7 +166,7 @@ def delete(context: Context, node: Delete) -> Change:
     text = f"{prefix}DELETE FROM {goal.source.text}"
     text += _where(Env(context, goal.source.scope(scope)), node, goal, scope)
     returning, outputs = _returning(context, goal, node.returning)
-    return _change(context, text + returning, "delete", goal.table, outputs, [goal.table.name])
+    return _change(context, text + returning, "delete", goal.table, outputs=outputs, reads=[goal.table.name])
 
 
 def _where(env: Env, node: Update | Delete, goal: Target, scope: Scope) -> str:
@@ -199,6 +199,7 @@ def _change(
     text: str,
     verb: str,
     table: Table,
+    *,
     outputs: tuple[ResultColumn, ...],
     reads: Sequence[str],
     per_row: bool = False,
@@ -207,7 +208,7 @@ def _change(
     if missing is not None:
         raise SqlError("unknown_table", name=missing, nearest="")
     base = {table.name for table in context.schema.tables.values()}
-    read = dict.fromkeys([*reads, *(name for name in context.tables if name in base)])
+    read = dict.fromkeys([*reads, *(name for name in context.findings.tables if name in base)])
     # An INSERT that reads its table may change or delete rows that were there, and other tables with them.
     only_adds = verb == "insert" and not reads
     written, checked = _reached(context.schema, table, only_adds)
@@ -221,7 +222,7 @@ def _change(
         per_row=per_row,
         returning=tuple(each.output() for each in outputs),
         static_names=all(each.first_literal < 0 for each in outputs),
-        cells=tuple(context.cells.items()),
+        cells=tuple(context.findings.cells.items()),
         parents=tuple(_parents(context.schema, table)),
         children=_children(context.schema, table) if verb != "insert" else (),
         cascades=not only_adds and _cascades(context.schema, table),

@@ -120,7 +120,7 @@ def rows_text(env: Env, node: Insert, table: Table, columns: Sequence[Column]) -
     is_list = isinstance(body, Values) and not source.order_by and source.limit is None
     if isinstance(body, Values) and is_list and (numbers is None or len(body.rows) == 1):
         return f"{text}{_VALUES}{_values(env, body, table, columns)}"
-    return text + _selected(env.context, node, source, env.scope, table, columns)
+    return text + _selected(env, node, source, table, columns)
 
 
 def row_offset(columns: Sequence[Column]) -> int:
@@ -151,7 +151,7 @@ def note_cells(context: Context, columns: Sequence[Column], cells: Sequence[Expr
     """Remembers which columns get a bound value as it stands: an error can then say it."""
     for column, cell in zip(columns, cells, strict=True):
         if column.rounding is None and cell.sql[:1] == "?" and cell.sql[1:].isdecimal():
-            context.cells[column.name] = int(cell.sql[1:]) - 1
+            context.findings.cells[column.name] = int(cell.sql[1:]) - 1
 
 
 def _numbered(
@@ -163,16 +163,9 @@ def _numbered(
     return [number(text) if column is numbers else text for text, column in zip(texts, columns, strict=True)]
 
 
-def _selected(
-    context: Context,
-    node: Insert,
-    source: Query,
-    scope: Scope,
-    table: Table,
-    columns: Sequence[Column],
-) -> str:
+def _selected(env: Env, node: Insert, source: Query, table: Table, columns: Sequence[Column]) -> str:
     numbers = numbering.column(table)
-    compiled = compile_query(context, source, scope)
+    compiled = compile_query(env.context, source, env.scope)
     _check_count(source, compiled, columns)
     if numbers is None:
         rows = kept_rows(columns, compiled)

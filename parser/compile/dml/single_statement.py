@@ -48,10 +48,9 @@ def together(context: Context, node: Insert) -> tuple[Context, Insert]:
         node.source.body.place,
     )
     rest = _shifted(replace(node, source=None), start + width, skipped)
-    context.reusable = False
-    return replace(context, literals=Literals(whole), written=True), replace(
-        rest, source=replace(node.source, body=body)
-    )
+    context.findings.reusable = False
+    written = replace(context.copied(replace(context.purpose, written=True)), literals=Literals(whole))
+    return written, replace(rest, source=replace(node.source, body=body))
 
 
 def _shifted(node: Any, first: int, by: int) -> Any:

@@ -21,7 +21,7 @@ def upserts_text(
     # SQLite compares a target with the text of an index, in which values are written out.
     plain = relation_fields(table.columns, "", table.name)
     scope = Scope(fields=plain, sources=dict.fromkeys(source.sources, plain))
-    target = Env(replace(context, written=True, pure=True), scope)
+    target = Env(context.copied(replace(context.purpose, written=True, pure=True)), scope)
     refused = relation_fields(table.columns, "excluded", table.name)
     changed = Env(context, Scope(parent, source.fields, {**source.sources, "excluded": refused}))
     names = GivenColumns(table)

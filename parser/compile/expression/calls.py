@@ -32,7 +32,7 @@ def call(env: Env, node: Call) -> Expression:
         return _clock(env, node, function)
     if function.sort is Sort.MOMENT:
         return _moment(env, node, function)
-    before = len(env.context.named), len(env.context.gathered)
+    before = len(env.context.lookups.named), len(env.context.lookups.gathered)
     arguments = expressions(env, node.arguments)
     if function.sort is Sort.SCALAR or _is_scalar_extreme(node, function):
         is_boolean, risk = _is_boolean(function, arguments), _risk(function, arguments)
@@ -79,7 +79,7 @@ def _is_scalar_extreme(node: Call, function: Function) -> bool:
 def _clock(env: Env, node: Call, function: Function) -> Expression:
     context = env.context
     context.must_repeat(node.name.text, node.place)
-    if function.sql == "random()" and context.for_write:
+    if function.sql == "random()" and context.purpose.for_write:
         return Expression("dirk_random()", repeatable=False, risk=function.risk)
     return Expression(function.sql, repeatable=function.sql != "random()", risk=function.risk)
 
@@ -103,12 +103,12 @@ def _moment(env: Env, node: Call, function: Function) -> Expression:
         arguments = expressions(env, node.arguments)
         if words[position] is None and not arguments[position].is_moment:
             # What the row or the request says may be 'now'.
-            env.context.repeatable = False
+            env.context.findings.repeatable = False
     text = f"{function.sql}({joined(arguments)})"
     # A modifier that is no literal may be 'localtime', which our own function refuses; in a write 'now' is its too.
     # SQLite itself refuses both where the answer is kept (moment_not_kept).
-    unsure = None in words[position + 1 :] or (env.context.for_write and None in words[position:])
-    if unsure and not (env.context.kept or env.context.pure):
+    unsure = None in words[position + 1 :] or (env.context.purpose.for_write and None in words[position:])
+    if unsure and not (env.context.purpose.kept or env.context.purpose.pure):
         text = f"dirk_datefn('{function.sql}', {joined(arguments)})"
     return replace(combine(text, *arguments, risk=function.risk), is_moment=function.sql in ("date", "datetime"))
 
@@ -157,9 +157,9 @@ def _aggregate(
     outer = _outer_level(env, before[0])
     if outer is None:
         return replace(compiled, aggregate=True)
-    if any(each is outer for each in env.context.gathered[before[1] :]):
+    if any(each is outer for each in env.context.lookups.gathered[before[1] :]):
         env.context.refuse_new(SqlError("aggregate_misplaced"))
-    env.context.gathered.append(outer)
+    env.context.lookups.gathered.append(outer)
     # SQLite takes no aggregate in the WHERE of a query that has none of its own, but one alone in a subquery.
     return replace(compiled, sql=f"(SELECT {compiled.sql})", repeatable=False)
 
@@ -167,7 +167,7 @@ def _aggregate(
 def _outer_level(env: Env, before: int) -> Scope | None:
     """The level of the query around that an aggregate belongs to, since all columns in it are of queries around; None
     where it belongs to its own."""
-    named = {id(each) for each in env.context.named[before:]}
+    named = {id(each) for each in env.context.lookups.named[before:]}
     innermost = next((level for level in env.scope.levels() if id(level) in named), None)
     return None if any(innermost is level for level in env.scope.own_levels()) else innermost
 
@@ -177,7 +177,7 @@ def _argument_order(env: Env, node: Call, function: Function, arguments: list[Ex
     if node.order_by:
         terms = [windows.order_term(expression(env, term.expr).sql, term) for term in node.order_by]
         return f" ORDER BY {', '.join(terms)}"
-    if not env.context.for_write or function.sql not in _CONCATENATIONS or node.over is not None:
+    if not env.context.purpose.for_write or function.sql not in _CONCATENATIONS or node.over is not None:
         return ""
     return (
         f" ORDER BY {joined(arguments)}"

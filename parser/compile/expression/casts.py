@@ -21,9 +21,9 @@ def cast(context: Context, operand: Expression, node: DomainNode) -> Expression:
         return combine(f"(+CAST({operand.sql} AS REAL))", operand, risk=REAL_RISK)
     is_boolean = domains.is_boolean(atoms)
     text = _convert(context, operand.sql, atoms)
-    if context.clause and text.startswith(_ONCE):
+    if context.purpose.clause and text.startswith(_ONCE):
         # SQLite takes no subquery there, and this is one.
-        raise SqlError("not_supported", what=f"{context.clause} (CAST …)", place=node.place)
+        raise SqlError("not_supported", what=f"{context.purpose.clause} (CAST …)", place=node.place)
     return combine(text, operand, is_boolean=is_boolean, extra_depth=6, risk=_risk(atoms))
 
 

@@ -121,9 +121,9 @@ def _parameter(env: Env, node: Parameter) -> Expression:
 
 def _column(env: Env, node: Column) -> Expression:
     found, level = env.scope.resolve(node)
-    env.context.named.append(level)
-    if env.context.trace is not None:
-        env.context.trace.column(node, found)
+    env.context.lookups.named.append(level)
+    if env.context.lookups.trace is not None:
+        env.context.lookups.trace.column(node, found)
     return found
 
 
@@ -159,7 +159,7 @@ def _binary(env: Env, node: Binary) -> Expression:
         raise SqlError("too_complex")
     compiled = side(env, leftmost, spine[-1].right)
     for each in reversed(spine):
-        compiled = _apply(each.op, compiled, side(env, each.right, each.left), env.context.pure)
+        compiled = _apply(each.op, compiled, side(env, each.right, each.left), env.context.purpose.pure)
     return compiled
 
 
@@ -247,9 +247,9 @@ def _scalar_query(env: Env, node: ScalarQuery) -> Expression:
 
 def _subquery(env: Env, query: Query, width: int | None = None, first_row: bool = False) -> Expression:
     """A subquery's text. `width`: how many columns it must have; `first_row`: only its first row is looked at."""
-    if env.context.clause:
-        raise SqlError("not_supported", what=f"{env.context.clause} (SELECT …)", place=query.place)
-    before = len(env.context.gathered)
+    if env.context.purpose.clause:
+        raise SqlError("not_supported", what=f"{env.context.purpose.clause} (SELECT …)", place=query.place)
+    before = len(env.context.lookups.gathered)
     compiled = env.context.compilers.query(env.context, query, env.scope, first_row=first_row)
     if width is not None and len(compiled.columns) != width:
         raise SqlError("subquery_columns", wanted=width, found=len(compiled.columns), place=query.place)
@@ -260,7 +260,7 @@ def _subquery(env: Env, query: Query, width: int | None = None, first_row: bool 
 
 def gathers_here(env: Env, before: int) -> bool:
     """Whether an aggregate of this very query was found in one inside it, since `before` were found of any query."""
-    found = env.context.gathered[before:]
+    found = env.context.lookups.gathered[before:]
     return any(each is level for each in found for level in env.scope.own_levels())
 
 

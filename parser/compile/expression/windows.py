@@ -30,7 +30,11 @@ def define_windows(env: Env, windows: Sequence[NamedWindow]) -> None:
     context, known = env.context, env.scope.windows
     for each in windows:
         # Its text is written where it is used: what this one gathers is no part of the statement.
-        apart = replace(context, tables={}, uses=set(), _arguments=dict(context._arguments))
+        apart = replace(
+            context,
+            findings=replace(context.findings, tables={}, uses=set()),
+            variables=context.variables.copied(),
+        )
         try:
             if key(each.name.text) in known:
                 raise SqlError("duplicate_window", name=each.name.text, place=each.name.place)

@@ -52,7 +52,7 @@ def _cte(
     """One table's text; it is in `scope` then."""
     # Of DirkDB's own: `WITH t1 AS (SELECT … FROM "t1")` would read itself where a table is called so.
     sql_name = f"dirk_{context.alias()}"
-    context.shown[sql_name] = cte.name.text
+    context.findings.shown[sql_name] = cte.name.text
     name_key = key(cte.name.text)
     # Without the word RECURSIVE too, as in SQLite, where nothing else is called so.
     if (with_.recursive or name_key not in taken) and names(cte.query, name_key):
@@ -125,7 +125,11 @@ def _without_later(
 
 def _apart(context: Context) -> Context:
     """A context for a first look at a query: what it gathers is gathered again by the real compilation."""
-    return replace(context, tables={}, uses=set(), domains=set())
+    return replace(
+        context,
+        findings=replace(context.findings, tables={}, uses=set(), domains=set()),
+        variables=context.variables.shared(),
+    )
 
 
 def _unknown(common: CommonTable) -> CommonTable:

@@ -81,8 +81,8 @@ class _Results:
         if len(found) > 1:
             env.context.refuse(SqlError("ambiguous_column", name=node.name.text, place=node.place))
         number = next(iter(found.values()), None)
-        if number is not None and env.context.trace is not None:
-            env.context.trace.result(node, self.core.columns[number - 1].name)
+        if number is not None and env.context.lookups.trace is not None:
+            env.context.lookups.trace.result(node, self.core.columns[number - 1].name)
         return number
 
     def number_in_operand(self, node: Expr) -> int | None:

@@ -35,7 +35,7 @@ def compile_query(
     """
     scope = Scope(parent=parent) if query.with_ is not None else parent
     prefix = with_clause(context, query.with_, scope) if scope is not None else ""
-    total = context.for_write and (query.limit is not None or first_row)
+    total = context.purpose.for_write and (query.limit is not None or first_row)
     if isinstance(query.body, Select):
         core = compile_select(context, query.body, scope, named)
         ordering = by_scope(core, query.order_by)
@@ -43,10 +43,12 @@ def compile_query(
         # Ordering by an expression over the result needs names for its columns.
         core = _body(context, query.body, scope, named or bool(query.order_by))
         ordering = by_output(context, core, query.order_by, scope)
-    return _finish(context, query, core, ordering, prefix, total and not core.one_row)
+    return _finish(context, query, core, ordering, prefix=prefix, total=total and not core.one_row)
 
 
-def _finish(context: Context, query: Query, core: Core, ordering: Ordering, prefix: str, total: bool) -> Compiled:
+def _finish(
+    context: Context, query: Query, core: Core, ordering: Ordering, *, prefix: str, total: bool
+) -> Compiled:
     """Order and limit after the core. `total`: every column breaks ties, so that a limit keeps the same rows."""
     if len(core.columns) > _MAX_COLUMNS:
         raise SqlError("too_complex")

@@ -72,8 +72,8 @@ def result_columns(env: Env, items: tuple[Item | Star, ...], source: From | None
 def _expanded(env: Env, star: Star, source: From | None) -> tuple[Field, ...]:
     if star.table is not None:
         found = env.scope.source(star.table)
-        if env.context.trace is not None:
-            env.context.trace.qualifier(star.table, found[0].sql)
+        if env.context.lookups.trace is not None:
+            env.context.lookups.trace.qualifier(star.table, found[0].sql)
         return found
     if source is None:
         raise SqlError("star_without_from", place=star.place)
@@ -115,7 +115,7 @@ def _aliases(context: Context, columns: tuple[ResultColumn, ...]) -> dict[str, E
     for column in columns:
         if column.has_name and column.expression is not None:
             found = aliases.setdefault(key(column.name), column.expression)
-            if found is not None and found.sql != column.expression.sql and context.tolerance is Tolerance.NONE:
+            if found is not None and found.sql != column.expression.sql and context.purpose.tolerance is Tolerance.NONE:
                 aliases[key(column.name)] = None
     return aliases
 

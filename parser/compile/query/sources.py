@@ -78,7 +78,10 @@ def relation_fields(columns: tuple[Column, ...], alias: str, origin: str) -> tup
 def _fields(columns: Sequence[Column], heads: Sequence[str], alias: str, origin: str, risk: Risk) -> tuple[Field, ...]:
     prefix = f"{alias}." if alias else ""
     return tuple(
-        Field(each.name, each.key, prefix + sql.name(head), origin, each.is_boolean, is_moment(each.atoms), risk)
+        Field(
+            each.name, each.key, prefix + sql.name(head), origin,
+            is_boolean=each.is_boolean, is_moment=is_moment(each.atoms), risk=risk,
+        )
         for each, head in zip(columns, heads, strict=True)
     )
 
@@ -103,7 +106,7 @@ def _compile(context: Context, node: Source, parent: Scope | None, before: From 
 def _table(context: Context, node: TableRef, parent: Scope | None) -> From:
     shown = (node.alias or node.name).text
     alias = context.alias()
-    context.shown[alias] = shown
+    context.findings.shown[alias] = shown
     common = parent.common_table(node.name.text) if parent is not None else None
     if common is not None:
         return _common(common, alias, shown)
@@ -112,8 +115,8 @@ def _table(context: Context, node: TableRef, parent: Scope | None) -> From:
         raise context.unknown_table(node.name)
     must_be_understood(found, node.name)
     context.read(found)
-    if context.trace is not None:
-        context.trace.relation(node, alias, found.key)
+    if context.lookups.trace is not None:
+        context.lookups.trace.relation(node, alias, found.key)
     if isinstance(found, View):
         # What it computes nobody has looked at.
         heads = sql.view_heads([each.name for each in found.columns])
@@ -137,7 +140,7 @@ def _derived(context: Context, node: Derived, parent: Scope | None) -> From:
     alias = context.alias()
     shown = node.alias.text if node.alias else ""
     if shown:
-        context.shown[alias] = shown
+        context.findings.shown[alias] = shown
     fields = fields_of(context.literals, inner, f"{alias}.", shown)
     sources = {key(shown): fields} if shown else {}
     return From(f"({inner.sql}) AS {alias}", fields, sources, shown or inner.relation)
@@ -155,7 +158,7 @@ def _table_call(context: Context, node: TableCall, around: Scope) -> From:
     env = Env(context, around)
     arguments = ", ".join(condition(env, argument).sql for argument in node.arguments)
     alias, shown = context.alias(), (node.alias or node.name).text
-    context.shown[alias] = shown
+    context.findings.shown[alias] = shown
     fields = tuple(Field(each, each, f"{alias}.{sql.name(each)}", name) for each in TABLE_FUNCTIONS[name])
     return From(f"{name}({arguments}) AS {alias}", fields, {key(shown): fields}, name)
 
@@ -174,7 +177,7 @@ def _join(context: Context, node: Join, parent: Scope | None, before: From | Non
         # Both say which columns are equal: neither SQLite nor the standard has a meaning for the two together.
         context.refuse(SqlError("natural_using", place=node.place))
     if node.natural or node.using:
-        whole, tests = _merging(context, node, left, right, text, outer)
+        whole, tests = _merging(context, node, left, right, text=text, outer=outer)
     else:
         whole, tests = _together(left, right, text, left.fields + right.fields, outer), []
     if node.on is not None:
@@ -191,9 +194,9 @@ def _on(context: Context, node: Join, on: Expr, scope: Scope) -> tuple[str, ...]
     try:
         return (condition(Env(context, scope), on).sql,)
     except SqlError:
-        if not node.natural or context.tolerance < Tolerance.NAMES:
+        if not node.natural or context.purpose.tolerance < Tolerance.NAMES:
             raise
-        context.is_blind = True
+        context.findings.is_blind = True
         return ()
 
 
@@ -212,15 +215,15 @@ def _together(left: From, right: From, text: str, fields: tuple[Field, ...], out
 
 
 def _merging(
-    context: Context, node: Join, left: From, right: From, text: str, outer: bool
+    context: Context, node: Join, left: From, right: From, *, text: str, outer: bool
 ) -> tuple[From, list[str]]:
     """NATURAL and USING: the common columns once, first, then the others of the left, then of the right. And what makes
     them equal."""
     names = node.using or _common_names(left, right)
     mine, others = fields_by_key(left.fields), fields_by_key(right.fields)
     pairs = [(_one(mine, name), _one(others, name)) for name in names]
-    if context.trace is not None:
-        context.trace.join(node, [(one.name, other.name) for one, other in pairs])
+    if context.lookups.trace is not None:
+        context.lookups.trace.join(node, [(one.name, other.name) for one, other in pairs])
     tests = [f"{one.sql} = {other.sql}" for one, other in pairs]
     merged = tuple(_merged(node.kind, one, other) for one, other in pairs)
     taken = {each.key for each in merged}
