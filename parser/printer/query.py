@@ -78,7 +78,8 @@ def _compound(writer: Writer, node: Compound) -> str:
     parts = [f"({left})" if isinstance(node.left, Query) else left]
     for each in reversed(spine):
         right = writer.query(each.right, named=False)
-        parts.append(f"{writer.say(each.op)} {f'({right})' if isinstance(each.right, Query | Compound) else right}")
+        operand = f"({right})" if isinstance(each.right, Query | Compound) else right
+        parts.append(f"{writer.say(each.op)} {operand}")
     return " ".join(parts)
 
 
