@@ -111,9 +111,23 @@ def test_a_snapshot_stands_for_the_entry_that_is_lost_with_its_index(rotting: Ro
 @pytest.mark.parametrize("value", [b"", b"x" * 100, "text", 7], ids=["empty", "long", "text", "number"])
 @pytest.mark.parametrize("index", [1, 50, ENTRIES - 1, ENTRIES])
 def test_a_column_that_holds_nonsense_is_damage(rotting: Rotting, column: str, value: object, index: int) -> None:
-    rotting.edit(f"UPDATE entries SET {column}=? WHERE position=?", value, position(rotting.log_id, index))
+    check_nonsense(rotting, f"UPDATE entries SET {column}=? WHERE position=?", value, index)
+
+
+@pytest.mark.parametrize("column", ["chain", "encoded"])
+@pytest.mark.parametrize("index", [1, 50, ENTRIES - 1, ENTRIES])
+def test_a_column_that_is_a_text_in_no_encoding_is_damage(rotting: Rotting, column: str, index: int) -> None:
+    """A row's header says of what type its columns are, and rots as they do."""
+    check_nonsense(rotting, f"UPDATE entries SET {column}=CAST(? AS TEXT) WHERE position=?", b"\x04\xa0\xff", index)
+
+
+def check_nonsense(rotting: Rotting, sql: str, value: object, index: int) -> None:
+    """After the edit that entry alone is damage, and no hash is given for its index but the right one."""
+    rotting.edit(sql, value, position(rotting.log_id, index))
     assert rotting.read_up_to_damage(0) == index - 1
-    assert rotting.log.reads.damage(rotting.log_id) is not None
+    for at in range(ENTRIES + 1):
+        assert rotting.log.chain_at(rotting.log_id, at) in (None, rotting.chains.get(at, bytes(16)))
+    assert rotting.log.damage(rotting.log_id) is not None
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from dirk_gevent.log.embedded.journal_file import (
     ALTERED,
     MAX_INDEX,
     SCHEMA,
+    blob,
     check_format,
     checkpoint,
     claim,
@@ -271,7 +272,7 @@ class JournalView:
         """Chain, time and total bytes as stored at an entry that is held; None when it is not."""
         rows = fetch(
             self._connection,
-            "SELECT chain, time_ms, total_bytes FROM entries WHERE position=?",
+            f"SELECT {blob('chain')}, time_ms, total_bytes FROM entries WHERE position=?",
             (position(log_id, index),),
         )
         return next(((Head(index, chained, time_ms), total) for chained, time_ms, total in rows), None)
@@ -284,7 +285,8 @@ class JournalView:
         with _damage(log_id, index):
             rows = fetch(
                 self._connection,
-                "SELECT position, chain, encoded FROM entries WHERE position BETWEEN ? AND ? ORDER BY position",
+                f"SELECT position, {blob('chain')}, {blob('encoded')} FROM entries WHERE position BETWEEN ? AND ?"
+                " ORDER BY position",
                 (position(log_id, max(index - 1, base.index + 1)), position(log_id, index + 1)),
             )
         found = {key & MAX_INDEX: (chained, encoded) for key, chained, encoded in rows}
@@ -364,21 +366,26 @@ def _checked(
     """As many of the entries in `rows` (position, chain, bytes) as follow each other, and the hash behind them."""
     found: list[bytes] = []
     taken_bytes = 0
-    for key, chained, encoded in rows:
-        index = first_index + len(found)
-        if key & MAX_INDEX != index:
-            if not found:
-                raise EntriesGoneError(log_id, key & MAX_INDEX)
-            break
-        if not follows(before, encoded, chained):
-            if not found:
-                raise LogDamagedError(log_id, index, ALTERED)
-            break
-        taken_bytes += len(encoded)
-        if found and taken_bytes > max_bytes:
-            break
-        found.append(encoded)
-        before = chained
+    try:
+        for key, chained, encoded in rows:
+            index = first_index + len(found)
+            if key & MAX_INDEX != index:
+                if not found:
+                    raise EntriesGoneError(log_id, key & MAX_INDEX)
+                break
+            if not follows(before, encoded, chained):
+                if not found:
+                    raise LogDamagedError(log_id, index, ALTERED)
+                break
+            taken_bytes += len(encoded)
+            if found and taken_bytes > max_bytes:
+                break
+            found.append(encoded)
+            before = chained
+    except UnicodeDecodeError as error:
+        # A column is said to be a text, and is none.
+        if not found:
+            raise LogDamagedError(log_id, first_index, ALTERED) from error
     if not found:
         raise EntriesGoneError(log_id, first_index)
     return found, before

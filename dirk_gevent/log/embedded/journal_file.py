@@ -113,8 +113,16 @@ def _computed(before: object, encoded: object) -> bytes:
 
 
 def fetch(connection: apsw.Connection, sql: str, values: Sequence[int | str] = ()) -> list[tuple[Any, ...]]:
-    """All rows of a query whose columns are known to hold what the tables say."""
-    return connection.execute(sql, values).fetchall()
+    """All rows of a query whose columns hold what the tables say. Raises apsw errors, also for a text that is none."""
+    try:
+        return connection.execute(sql, values).fetchall()
+    except UnicodeDecodeError as error:
+        raise apsw.CorruptError(str(error)) from error
+
+
+def blob(column: str) -> str:
+    """The SQL for a column of bytes; empty bytes for any other value, of which not every text can be read."""
+    return f"iif(typeof({column}) = 'blob', {column}, x'')"
 
 
 def write_rebuilt(
@@ -319,8 +327,8 @@ def _newest(connection: apsw.Connection, row: LogRow) -> tuple[list[tuple[Any, .
     """
     found: list[tuple[Any, ...]] = []
     rows = connection.execute(
-        "SELECT position, time_ms, total_bytes, chain, encoded FROM entries WHERE position BETWEEN ? AND ?"
-        " ORDER BY position DESC LIMIT ?",
+        f"SELECT position, time_ms, total_bytes, {blob('chain')}, {blob('encoded')} FROM entries"
+        " WHERE position BETWEEN ? AND ? ORDER BY position DESC LIMIT ?",
         (position(row.log_id, row.base.index + 1), position(row.log_id, MAX_INDEX), VERIFIED_ENTRIES + 1),
     )
     with closing(rows):
