@@ -9,8 +9,8 @@ from pathlib import Path
 
 import apsw
 
-from parser.errors import SqlError
-from tests.parser.small_database import SmallDatabase
+# The error too: it is the release's own, wherever its parser lies.
+from tests.parser.small_database import SmallDatabase, SqlError
 
 _ROWS = "SELECT kind, key, name, source FROM dirk_catalog"
 
