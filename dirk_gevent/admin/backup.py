@@ -21,7 +21,7 @@ from dirk_gevent.config.settings import Config
 from dirk_gevent.coordinator.admin.replay import Scratch
 from dirk_gevent.coordinator.admin.restore import index_by_time
 from dirk_gevent.driver.answers import Page
-from dirk_gevent.driver.connection import Address, Connection
+from dirk_gevent.driver.connection import Address, TcpConnection
 from dirk_gevent.engine.dump.dump import dump_file
 from dirk_gevent.engine.errors.faults import ForeignHistory, OutOfOrder, PoisonedEntry, SnapshotDamaged, StorageFault
 from dirk_gevent.engine.snapshot.reissue import Place
@@ -211,7 +211,7 @@ def _receive(link: AdminLink, file: Path) -> _Fetched:
 
 def _check_names(settings: Config, wanted: list[str]) -> None:
     """Before the first of several databases is made: none of them exists."""
-    connection = Connection(Address(*proxy_address(settings)), _ANSWER_SECONDS)
+    connection = TcpConnection(Address(*proxy_address(settings)), _ANSWER_SECONDS)
     try:
         parts = list(connection.ask(b"asehoy ny tahiry;", asks_meta=False))
     except OSError as error:

@@ -16,7 +16,7 @@ from dirk_gevent.config.settings import Config
 from dirk_gevent.config.strict_json import ConfigError
 from dirk_gevent.coordinator.admin.rebuild_log import RebuildRefused
 from dirk_gevent.driver.answers import NotDirkError, Page
-from dirk_gevent.driver.connection import Address, Connection
+from dirk_gevent.driver.connection import Address, TcpConnection
 
 _TIMEOUT_SECONDS = 10.0
 _STATUS, _CONFLICTS = b"asehoy ny mpizara;", b"asehoy ny fifandirana;"
@@ -92,7 +92,7 @@ def _at_the_proxy(settings: Config, options: dict[str, Any]) -> int:
 def _show(settings: Config, statement: bytes) -> int:
     address = Address(*proxy_address(settings))
     try:
-        connection = Connection(address, _TIMEOUT_SECONDS)
+        connection = TcpConnection(address, _TIMEOUT_SECONDS)
         try:
             parts = list(connection.ask(statement, asks_meta=False))
         finally:

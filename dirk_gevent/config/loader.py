@@ -24,11 +24,11 @@ from dirk_gevent.config.settings import (
     Limits,
     LoadBalancer,
     LogSettings,
-    Reads,
+    ReadRouting,
     Replication,
     Role,
     Routing,
-    Writes,
+    WriteRouting,
 )
 from dirk_gevent.config.strict_json import Choice, ConfigError, Section
 from dirk_gevent.messages.texts import LANGUAGES
@@ -232,10 +232,10 @@ def _lenient(old: _Version1) -> ReadChoice:
 
 def _routing(section: Section, choice: ReadChoice) -> Routing:
     reads = section.section("reads")
-    roles = _roles(reads) if reads.has("includeRoles") else Reads().include_roles
+    roles = _roles(reads) if reads.has("includeRoles") else ReadRouting().include_roles
     found = Routing(
-        reads=read(reads, Reads, choice, include_roles=roles),
-        writes=read(section.section("writes"), Writes, choice),
+        reads=read(reads, ReadRouting, choice, include_roles=roles),
+        writes=read(section.section("writes"), WriteRouting, choice),
     )
     section.finish()
     return found

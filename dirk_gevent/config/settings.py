@@ -110,7 +110,7 @@ class Instance:
 
 
 @dataclass(frozen=True, slots=True)
-class Reads:
+class ReadRouting:
     """Which nodes answer reads. `include_roles` is never empty."""
 
     strategy: ReadStrategy = ReadStrategy.ROUND_ROBIN
@@ -118,7 +118,7 @@ class Reads:
 
 
 @dataclass(frozen=True, slots=True)
-class Writes:
+class WriteRouting:
     """Whose outcome the proxy prefers to wait for; every master applies every write all the same."""
 
     mode: WriteMode = WriteMode.PRIMARY
@@ -130,8 +130,8 @@ class Writes:
 class Routing:
     """The proxy's choices."""
 
-    reads: Reads = field(default_factory=Reads)
-    writes: Writes = field(default_factory=Writes)
+    reads: ReadRouting = field(default_factory=ReadRouting)
+    writes: WriteRouting = field(default_factory=WriteRouting)
 
 
 @dataclass(frozen=True, slots=True)

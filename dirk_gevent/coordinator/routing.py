@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from hashlib import blake2b
 
-from dirk_gevent.config.settings import Partition, Reads, ReadStrategy, WriteMode, Writes
+from dirk_gevent.config.settings import Partition, ReadRouting, ReadStrategy, WriteMode, WriteRouting
 from dirk_gevent.coordinator.cluster import Cluster
 from dirk_gevent.coordinator.node_view import NodeState, NodeView
 
@@ -22,7 +22,7 @@ def rendezvous(key: str, nodes: list[str]) -> list[str]:
     return sorted(nodes, key=lambda node: blake2b(f"{key}\0{node}".encode(), digest_size=8).digest(), reverse=True)
 
 
-def preferred_master(cluster: Cluster, writes: Writes, log_id: int, partition: str, index: int) -> str | None:
+def preferred_master(cluster: Cluster, writes: WriteRouting, log_id: int, partition: str, index: int) -> str | None:
     """The master whose outcome is waited for while it keeps up; None when no live master is current.
 
     `partition` is `database.object`; `index` the head that "current" is measured against.
@@ -39,7 +39,7 @@ def preferred_master(cluster: Cluster, writes: Writes, log_id: int, partition: s
 class ReadRouter:
     """Orders the nodes that may answer a read; the caller tries them in turn."""
 
-    def __init__(self, cluster: Cluster, reads: Reads) -> None:
+    def __init__(self, cluster: Cluster, reads: ReadRouting) -> None:
         self._cluster = cluster
         self._strategy = reads.strategy
         self._nodes = [name for name, view in cluster.nodes.items() if view.instance.role in reads.include_roles]

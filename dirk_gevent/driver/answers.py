@@ -39,7 +39,7 @@ class NotDirkError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class ResultColumn:
+class AnswerColumn:
     """A result column: its name and the nearest table or view named in FROM."""
 
     name: str
@@ -53,7 +53,7 @@ class Page:
     number: int
     total: int
     relation: str
-    columns: tuple[ResultColumn, ...]
+    columns: tuple[AnswerColumn, ...]
     rows: list[list[Cell]]
 
 
@@ -143,7 +143,7 @@ def _page(line: bytes) -> Page:
 
     try:
         page = orjson.loads(line)
-        columns = tuple(ResultColumn(column["name"], column.get("origin", "")) for column in page["columns"])
+        columns = tuple(AnswerColumn(column["name"], column.get("origin", "")) for column in page["columns"])
         rows = page["rows"]
         if _BLOB in line:
             rows = [[_cell(value) for value in row] for row in rows]

@@ -37,7 +37,7 @@ class Address:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-class Connection:
+class TcpConnection:
     """An open connection. Any OSError from it means that it is of no more use: close it and open another.
 
     `owes_answer` is true from before a request is sent until `settled` says that its answer was read to the end, so

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dirk_gevent.driver.answers import End, NotDirkError, Page
-from dirk_gevent.driver.connection import Address, Connection, encode
+from dirk_gevent.driver.connection import Address, TcpConnection, encode
 from dirk_gevent.driver.requests import Answer, Args, Cancelled, LostError, Request, SessionError, UnreachableError
 from dirk_gevent.driver.silence import wait_for_first_word
 
@@ -79,7 +79,7 @@ class Session:
         self.commit_id = ""
         self._patience = patience or Patience()
         self._notify = notify
-        self._connection: Connection | None = None
+        self._connection: TcpConnection | None = None
         self._was_connected = self._has_heard = False
         self._is_lost = self._is_sent = False
         self._gives_meta: bool | None = None
@@ -222,7 +222,7 @@ class Session:
         if _is_timeout(error):
             raise LostError("client_timeout", "57014", address=str(self.address)) from error
 
-    def _understands_ids(self, connection: Connection) -> bool:
+    def _understands_ids(self, connection: TcpConnection) -> bool:
         """Whether the server knows request ids; asked with a read when no answer has told yet."""
         if self._gives_meta is None:
             for part in connection.ask(encode("alaivo 1 antso x", {"id": new_request_id()}), asks_meta=True):
@@ -299,7 +299,7 @@ class Session:
         if len(self._indexes) > _LOGS_KEPT:
             del self._indexes[next(log for log in self._indexes if log != _SYSTEM_LOG)]
 
-    def _connected(self) -> Connection:
+    def _connected(self) -> TcpConnection:
         """The connection, a new one when there is none or the server closed it while it was idle."""
         if self._connection is not None and self._connection.has_ended():
             was_in_transaction = self._drop()
@@ -313,13 +313,13 @@ class Session:
             self._connection = connection
         return self._connection
 
-    def _restore_by_statement(self, connection: Connection, database: str) -> None:
+    def _restore_by_statement(self, connection: TcpConnection, database: str) -> None:
         """Tell a server that knows no metadata which database the session is in, in its own words."""
         for _ in connection.ask(encode(use_statement(database), {}), asks_meta=False):
             pass
         connection.settled()
 
-    def _open(self) -> Connection:
+    def _open(self) -> TcpConnection:
         """Connect, trying again with jittered back-off; the user is told once that it takes time."""
         patience_seconds = self._patience.again_seconds if self._was_connected else self._patience.first_seconds
         deadline = time.monotonic() + patience_seconds
@@ -327,7 +327,7 @@ class Session:
         attempt = 0
         while True:
             try:
-                connection = Connection(self.address, self._patience.answer_timeout_seconds)
+                connection = TcpConnection(self.address, self._patience.answer_timeout_seconds)
                 break
             except (ValueError, OverflowError) as error:
                 # No name of a machine, no number of a port: waiting changes nothing.

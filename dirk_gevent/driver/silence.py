@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from dirk_gevent.driver.answers import NotDirkError
-from dirk_gevent.driver.connection import Address, Connection, encode
+from dirk_gevent.driver.connection import Address, TcpConnection, encode
 
 #: How long a first answer is waited for before its server is asked something that costs it nothing.
 FIRST_WORD_SECONDS = 5.0
@@ -16,7 +16,7 @@ PROBE = "?"
 
 
 def wait_for_first_word(
-    connection: Connection, address: Address, notify: Callable[[str, Mapping[str, str]], None]
+    connection: TcpConnection, address: Address, notify: Callable[[str, Mapping[str, str]], None]
 ) -> None:
     """Wait for the beginning of an answer, as long as what listens at `address` is DirkDB.
 
@@ -31,7 +31,7 @@ def wait_for_first_word(
 def _answers(address: Address) -> bool:
     """Whether another connection to `address` gets an answer of DirkDB's kind."""
     try:
-        connection = Connection(address, _PROBE_SECONDS)
+        connection = TcpConnection(address, _PROBE_SECONDS)
         try:
             return bool(list(connection.ask(encode(PROBE, {}), asks_meta=False)))
         finally:

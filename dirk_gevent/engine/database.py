@@ -12,7 +12,7 @@ from pathlib import Path
 
 from dirk_gevent.base.files import sync_directory
 from dirk_gevent.engine.apply.applier import Work
-from dirk_gevent.engine.apply.writer import Writer
+from dirk_gevent.engine.apply.writer import DatabaseWriter
 from dirk_gevent.engine.committed_state import CommittedState
 from dirk_gevent.engine.database_file import DatabaseFile
 from dirk_gevent.engine.errors.faults import SnapshotDamaged, storage_faults
@@ -25,7 +25,7 @@ from dirk_gevent.engine.snapshot.snapshot import SnapshotHeader, adopt_image, un
 from dirk_gevent.engine.status import DatabaseState
 from dirk_gevent.engine.transaction.transaction import BaseState
 from dirk_gevent.engine.wal import checkpoints
-from dirk_gevent.engine.wal.upkeep import Upkeep
+from dirk_gevent.engine.wal.upkeep import FileUpkeep
 from parser.errors import SqlError
 
 
@@ -41,8 +41,8 @@ class Database:
         self.file = DatabaseFile(shared, log_id, name)
         self.status = self.file.status
         self.reads = Reads(self.file)
-        self.writer = Writer(self.file)
-        self.upkeep = Upkeep(self.file, self.writer)
+        self.writer = DatabaseWriter(self.file)
+        self.upkeep = FileUpkeep(self.file, self.writer)
 
     @property
     def name(self) -> str:

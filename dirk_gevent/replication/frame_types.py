@@ -325,10 +325,10 @@ def snapshot_fields(kind: str, info: SnapshotInfo) -> dict[str, Any]:
 def snapshot_in(fields: Mapping[str, Any]) -> SnapshotInfo:
     """The inverse of `snapshot_fields`."""
     return SnapshotInfo(
-        int(fields["log"]),
-        int(fields["index"]),
-        bytes.fromhex(fields["chain"]),
-        bytes.fromhex(fields["digest"]),
-        int(fields["size"]),
-        bytes.fromhex(fields["checksum"]),
+        log_id=int(fields["log"]),
+        index=int(fields["index"]),
+        chain=bytes.fromhex(fields["chain"]),
+        digest=bytes.fromhex(fields["digest"]),
+        size_bytes=int(fields["size"]),
+        checksum=bytes.fromhex(fields["checksum"]),
     )

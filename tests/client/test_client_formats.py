@@ -11,13 +11,13 @@ import pytest
 
 from dirk_gevent.client.cells import shown, width_columns
 from dirk_gevent.client.formats import FORMATS, Presentation, open_format
-from dirk_gevent.driver.answers import Page, ResultColumn
+from dirk_gevent.driver.answers import AnswerColumn, Page
 
 
 def written(name: str, *pages: list[list[Any]], names: tuple[str, ...] = ("id", "anarana"), **look: Any) -> str:
     out = io.StringIO()
     target = open_format(name, out, Presentation(**look))
-    columns = tuple(ResultColumn(column, "t") for column in names)
+    columns = tuple(AnswerColumn(column, "t") for column in names)
     for number, rows in enumerate(pages, 1):
         target.page(Page(number, len(pages), "t", columns, rows))
     target.finish()

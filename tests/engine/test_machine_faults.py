@@ -16,7 +16,7 @@ import apsw
 import pytest
 
 from dirk_gevent.engine.apply.applier import Applier
-from dirk_gevent.engine.apply.writer import Writer
+from dirk_gevent.engine.apply.writer import DatabaseWriter
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.database_file import DatabaseFile
 from dirk_gevent.engine.engine import Engine
@@ -25,7 +25,7 @@ from dirk_gevent.engine.read.reads import Reads
 from dirk_gevent.engine.status import DatabaseState
 from dirk_gevent.engine.transaction.transaction import Transaction
 from dirk_gevent.engine.wal import checkpoints
-from dirk_gevent.engine.wal.upkeep import Upkeep
+from dirk_gevent.engine.wal.upkeep import FileUpkeep
 from dirk_gevent.log.entry import Entry, LoggedStatement
 from tests.engine.faulty_machine import FAULTS, Fault, FaultyMachine
 from tests.engine.plans import START_MS, LogMaker, StandInCompiler, TestLimits, open_engine, rows_of, shaped, work
@@ -188,11 +188,11 @@ def test_every_call_of_a_database_is_in_the_table() -> None:
             "again", "close", "depends_on", "keep_reader", "log_id", "read", "recorded", "rest_reader", "settled",
             "stream",
         },
-        Writer: {
+        DatabaseWriter: {
             "change_in", "close", "close_at_end", "close_if_idle", "discarding", "effort", "empty_wal", "end_rehearsal",
             "forget_changes", "log_id", "probe", "read_in", "rested", "take", "used",
         },
-        Upkeep: {"checkpoint", "content_digest", "pin", "snapshot", "wants_checkpoint"},
+        FileUpkeep: {"checkpoint", "content_digest", "pin", "snapshot", "wants_checkpoint"},
     }  # fmt: skip
     for part, names in known.items():
         assert {name for name in dir(part) if not name.startswith("_")} == names

@@ -13,7 +13,7 @@ import gevent
 import pytest
 
 from dirk_gevent.base.logger import logger
-from dirk_gevent.engine.apply.writer import Writer
+from dirk_gevent.engine.apply.writer import DatabaseWriter
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.database_file import DatabaseFile
 from dirk_gevent.engine.engine import Engine
@@ -162,7 +162,7 @@ def test_a_stall_goes_on_being_tried_when_the_connection_takes_its_entry_away(
 ) -> None:
     """The host sends nothing again that it believes applied: nothing else would ever end the stall."""
     faulty = [True]
-    apply, probe = Database.apply, Writer.probe
+    apply, probe = Database.apply, DatabaseWriter.probe
 
     def failing(plain: Callable[..., Any]) -> Callable[..., Any]:
         def maybe(self: Any, *rest: Any) -> Any:
@@ -173,7 +173,7 @@ def test_a_stall_goes_on_being_tried_when_the_connection_takes_its_entry_away(
         return maybe
 
     monkeypatch.setattr(Database, "apply", failing(apply))
-    monkeypatch.setattr(Writer, "probe", failing(probe))
+    monkeypatch.setattr(DatabaseWriter, "probe", failing(probe))
     lane = follower.lanes.open(1)
     entry = log.sql("insert into t values (2)")
     encoded = entry.encode()
@@ -212,20 +212,20 @@ def test_a_snapshot_that_finds_no_room_breaks_no_connection(
     monkeypatch.setattr(follower.context.link, "reconnect", lambda: broken.append(1))
     before = sorted(path.name for path in engine.directory.path.iterdir())
     is_full = [True]
-    write, probe = IncrementalFsyncFile.write, Writer.probe
+    write, probe = IncrementalFsyncFile.write, DatabaseWriter.probe
 
     def written(self: IncrementalFsyncFile, piece: bytes) -> None:
         if is_full[0]:
             raise OSError(28, "No space left on device")
         write(self, piece)
 
-    def probed(self: Writer) -> None:
+    def probed(self: DatabaseWriter) -> None:
         if is_full[0]:
             raise StorageFault(OSError(28, "No space left on device"), "probe")
         probe(self)
 
     monkeypatch.setattr(IncrementalFsyncFile, "write", written)
-    monkeypatch.setattr(Writer, "probe", probed)
+    monkeypatch.setattr(DatabaseWriter, "probe", probed)
     follower.incoming.receive({"t": "snapshot", "log": 1})
     for _ in range(3):
         follower.incoming.receive({"t": "chunk", "log": 1, "body": b"piece"})

@@ -82,7 +82,7 @@ def reads(cluster: Cluster, nodes: list[FakeNode], wait_ms: int = 10**9) -> Call
     sessions = SimpleNamespace(place=lambda *_: None, pass_on=lambda *_: None)
     parts: Any = SimpleNamespace(state=SimpleNamespace(cluster=cluster), sessions=sessions)
     backends: Any = {node.name: node for node in nodes}
-    router = ReadRouter(cluster, settings.Reads())
+    router = ReadRouter(cluster, settings.ReadRouting())
     found = NodeReads(parts, backends, router, Limits(wait_ms=wait_ms))
     wire: Any = None
 
@@ -129,7 +129,7 @@ def test_whatever_the_nodes_say_one_that_can_answer_does(cluster: Cluster) -> No
 
 
 def test_a_node_that_stands_still_or_lags_comes_after_one_that_does_not(cluster: Cluster) -> None:
-    router = ReadRouter(cluster, settings.Reads())
+    router = ReadRouter(cluster, settings.ReadRouting())
     cluster.nodes["m1"].databases.report({str(LOG_ID): NodeState.STALLED})
     assert router.candidates(LOG_ID, 7, "") == ["m2", "m3", "m1"]
     cluster.applied("m3", LOG_ID, 9, 9)
@@ -151,7 +151,7 @@ def test_a_node_that_cannot_be_connected_to_is_shown_and_avoided(cluster: Cluste
     backend = UpstreamPool(HOST, free_port(), logger("test"), NodePeer(cluster, "m1"))
     with pytest.raises(BackendDownError):
         backend.ask(b"one;", 1.0)
-    assert ReadRouter(cluster, settings.Reads()).candidates(LOG_ID, 7, "") == ["m2", "m3", "m1"]
+    assert ReadRouter(cluster, settings.ReadRouting()).candidates(LOG_ID, 7, "") == ["m2", "m3", "m1"]
     assert shown_states(cluster) == ["unreachable", "live", "live"]
     with closing(socket.socket()) as listening:
         listening.bind((HOST, 0))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from pathlib import Path
 
-from dirk_gevent.config.settings import Config, Instance, Reads, ReadStrategy, Role
+from dirk_gevent.config.settings import Config, Instance, ReadRouting, ReadStrategy, Role
 from dirk_gevent.coordinator import routing
 from dirk_gevent.coordinator.cluster import Cluster
 from dirk_gevent.coordinator.routing import ReadRouter
@@ -22,7 +22,7 @@ def router(strategy: ReadStrategy, roles: tuple[Role, ...] = (Role.MASTER,)) -> 
     for name in ("m1", "m2"):
         cluster.beat(name)
         cluster.applied(name, LOG, 10, 10)
-    return ReadRouter(cluster, Reads(strategy, roles)), cluster
+    return ReadRouter(cluster, ReadRouting(strategy, roles)), cluster
 
 
 def ask(found: ReadRouter) -> str:

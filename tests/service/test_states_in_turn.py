@@ -11,7 +11,7 @@ from typing import Any
 import gevent
 import pytest
 
-from dirk_gevent.engine.apply.writer import Writer
+from dirk_gevent.engine.apply.writer import DatabaseWriter
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.errors.faults import PoisonedEntry, SnapshotDamaged, StorageFault
@@ -45,7 +45,7 @@ class Trouble:
             (Database, "apply", (*_FAULTS, PoisonedEntry(1, 1, "SIGSEGV"), RuntimeError("odd"), RuntimeError("odd"))),
             (Database, "restore", (*_FAULTS, SnapshotDamaged("test"))),
             (DataDirectory, "set_aside", (OSError(28, "full"), RuntimeError("odd"))),
-            (Writer, "probe", _FAULTS),
+            (DatabaseWriter, "probe", _FAULTS),
         ):
             monkeypatch.setattr(owner, name, self._failing(getattr(owner, name), faults))
         move = DatabaseStatus.move

@@ -28,8 +28,8 @@ SETTING_ROW = re.compile(r"^\| `([\w.\[\]]+)` \|([^|]*)\|", re.MULTILINE)
 
 SECTIONS = {
     "loadBalancer": settings.LoadBalancer,
-    "routing.reads": settings.Reads,
-    "routing.writes": settings.Writes,
+    "routing.reads": settings.ReadRouting,
+    "routing.writes": settings.WriteRouting,
     "replication": settings.Replication,
     "log": settings.LogSettings,
     "limits": settings.Limits,

@@ -14,13 +14,13 @@ from dirk_gevent.config.settings import (
     Limits,
     LoadBalancer,
     LogSettings,
-    Reads,
+    ReadRouting,
     ReadStrategy,
     Replication,
     Role,
     Routing,
     WriteMode,
-    Writes,
+    WriteRouting,
 )
 from dirk_gevent.engine.errors.faults import StorageFault
 from dirk_gevent.node import server as node
@@ -208,7 +208,7 @@ class SimCluster:
             instances=instances,
             load_balancer=LoadBalancer("127.0.0.1", PROXY_PORT),
             language="en",
-            routing=Routing(Reads(self.shape.reads), Writes(self.shape.writes)),
+            routing=Routing(ReadRouting(self.shape.reads), WriteRouting(self.shape.writes)),
             replication=Replication(interval_seconds=_BEAT_SECONDS),
             log=LogSettings(directory=machine.directory, reserve_bytes=0, snapshot_entries=self.shape.snapshot_entries),
             limits=Limits(wait_ms=_WAIT_MS),

@@ -39,7 +39,7 @@ class OpenWriter:
     rehearsal: SpeculativeExecutor
 
 
-class Writer:
+class DatabaseWriter:
     """A database's writer, which is opened at its first use and closed when others need its place.
 
     Whoever uses what is open holds `lock`, on a native thread.

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from dirk_gevent.engine import records
-from dirk_gevent.engine.apply.writer import Writer
+from dirk_gevent.engine.apply.writer import DatabaseWriter
 from dirk_gevent.engine.database_file import DatabaseFile
 from dirk_gevent.engine.errors.faults import storage_faults
 from dirk_gevent.engine.functions import EntryContext
@@ -23,10 +23,10 @@ BEGUN_AGAIN = 2
 Made = TypeVar("Made")
 
 
-class Upkeep:
+class FileUpkeep:
     """The upkeep of one database's file. Locks are taken in this order: checkpoint, writer, file."""
 
-    def __init__(self, file: DatabaseFile, writer: Writer) -> None:
+    def __init__(self, file: DatabaseFile, writer: DatabaseWriter) -> None:
         #: A checkpoint never runs while the file is replaced: it would move one file's WAL into the other.
         self.checkpoint_lock = threading.Lock()
         self._file = file

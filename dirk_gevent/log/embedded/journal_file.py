@@ -274,7 +274,7 @@ def _log_row(row: tuple[Any, ...]) -> LogRow:
 
 def _found_snapshot(row: tuple[Any, ...]) -> FoundSnapshot:
     log_id, index, chained, digest, size_bytes, checksum, confirmed, total_bytes = row
-    info = SnapshotInfo(log_id, index, chained, digest, size_bytes, checksum, bool(confirmed))
+    info = SnapshotInfo(log_id, index, chained, digest, size_bytes, checksum=checksum, confirmed=bool(confirmed))
     return FoundSnapshot(info, total_bytes)
 
 
@@ -385,18 +385,8 @@ def entry_values(row: EntryRow) -> tuple[int, int, int, bytes, bytes]:
 
 def log_values(row: LogRow) -> tuple[object, ...]:
     """A log as the row of table logs."""
-    base = row.base
-    return (
-        row.log_id,
-        row.name,
-        row.created_ms,
-        base.index,
-        base.chain,
-        base.time_ms,
-        row.base_total_bytes,
-        row.sealed_at,
-        row.sealed_ms,
-    )
+    base = row.base.index, row.base.chain, row.base.time_ms, row.base_total_bytes
+    return row.log_id, row.name, row.created_ms, *base, row.sealed_at, row.sealed_ms
 
 
 def request_values(row: RequestRow) -> tuple[str, int, str, str, int, int]:
