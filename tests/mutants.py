@@ -67,9 +67,9 @@ class _Forgetful(dict[str, Any]):
 
 def _drop_request_id_check(patches: _Patches) -> None:
     """A request that ran before runs again."""
-    from dirk_gevent.engine import records
+    from dirk_gevent.engine import stored_records
 
-    patches.set(records, "read_requests", lambda _: lambda *_: _Forgetful())
+    patches.set(stored_records, "read_requests", lambda _: lambda *_: _Forgetful())
 
 
 def _apply_twice(patches: _Patches) -> None:
@@ -205,7 +205,7 @@ def _ignore_fences(patches: _Patches) -> None:
 
 def _skip_renewal(patches: _Patches) -> None:
     """A transaction does not look whether what it has read is still so when it reads on."""
-    from dirk_gevent.engine.transaction.transaction import Transaction
+    from dirk_gevent.engine.transaction.open_transaction import Transaction
 
     patches.set(Transaction, "renew", lambda _: lambda _: None)
 

@@ -21,7 +21,7 @@ from dirk_gevent.config.settings import Config
 from dirk_gevent.coordinator.admin.replay import Scratch
 from dirk_gevent.coordinator.admin.restore import index_by_time
 from dirk_gevent.driver.answers import Page
-from dirk_gevent.driver.connection import Address, TcpConnection
+from dirk_gevent.driver.tcp_connection import Address, TcpConnection
 from dirk_gevent.engine.dump.dump import dump_file
 from dirk_gevent.engine.errors.faults import ForeignHistory, OutOfOrder, PoisonedEntry, SnapshotDamaged, StorageFault
 from dirk_gevent.engine.snapshot.reissue import Place

@@ -16,7 +16,7 @@ from dirk_gevent.config.settings import Config
 from dirk_gevent.config.strict_json import ConfigError
 from dirk_gevent.coordinator.admin.rebuild_log import RebuildRefused
 from dirk_gevent.driver.answers import NotDirkError, Page
-from dirk_gevent.driver.connection import Address, TcpConnection
+from dirk_gevent.driver.tcp_connection import Address, TcpConnection
 
 _TIMEOUT_SECONDS = 10.0
 _STATUS, _CONFLICTS = b"asehoy ny mpizara;", b"asehoy ny fifandirana;"

@@ -12,9 +12,9 @@ from gevent.server import StreamServer
 
 from dirk_gevent.base.logger import Logger, logger
 from dirk_gevent.base.startup import give_way_to_hub
-from dirk_gevent.cache.connection import CacheConnection, SessionEndedError
+from dirk_gevent.cache.cache_connection import CacheConnection, SessionEndedError
 from dirk_gevent.cache.flights import Flights
-from dirk_gevent.cache.follow import HeaderFollower
+from dirk_gevent.cache.log_follower import HeaderFollower
 from dirk_gevent.cache.options import CacheOptions
 from dirk_gevent.cache.store import Store
 from dirk_gevent.config.settings import Config

@@ -233,7 +233,7 @@ def _lexer() -> Any:
     """The highlighter, loaded when the first line is drawn."""
     from prompt_toolkit.lexers import PygmentsLexer
 
-    from dirk_gevent.client.lexer import DirkLexer
+    from dirk_gevent.client.highlighter import DirkLexer
 
     return PygmentsLexer(DirkLexer)
 
@@ -244,7 +244,7 @@ def _completer() -> Completer:
 
     class Words(Completer):
         def get_completions(self, document: Document, _event: object) -> Iterator[Completion]:
-            from dirk_gevent.client.lexer import COMPLETIONS
+            from dirk_gevent.client.highlighter import COMPLETIONS
 
             begun = document.get_word_before_cursor()
             for word in COMPLETIONS if begun else ():

@@ -6,9 +6,9 @@ from dirk_gevent.client.editor import Editor
 from dirk_gevent.client.screen import Screen
 from dirk_gevent.driver.answers import NotDirkError
 from dirk_gevent.driver.client_splitter import Statement, StatementReader, Word
+from dirk_gevent.driver.client_texts import sentence
 from dirk_gevent.driver.requests import SessionError
 from dirk_gevent.driver.session import Session
-from dirk_gevent.driver.texts import sentence
 
 #: What the prompt names before a database is chosen.
 NO_DATABASE = "DirkDB"

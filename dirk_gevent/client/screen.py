@@ -9,8 +9,8 @@ from typing import TextIO
 from dirk_gevent.client.cells import shown
 from dirk_gevent.client.formats import Format, Presentation, open_format
 from dirk_gevent.driver.answers import End
+from dirk_gevent.driver.client_texts import sentence
 from dirk_gevent.driver.requests import Answer
-from dirk_gevent.driver.texts import sentence
 
 _RED, _DIM, _RESET = "\x1b[31m", "\x1b[2m", "\x1b[0m"
 _CLEAR = "\x1b[H\x1b[2J\x1b[3J"

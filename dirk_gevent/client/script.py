@@ -15,9 +15,9 @@ from dirk_gevent.client.screen import Screen
 from dirk_gevent.client.usage import EXIT_OK, EXIT_STATEMENT_FAILED, EXIT_USAGE, ClientOptions
 from dirk_gevent.driver.answers import NotDirkError
 from dirk_gevent.driver.client_splitter import Statement, StatementReader, Unfinished, Word
+from dirk_gevent.driver.client_texts import sentence
 from dirk_gevent.driver.requests import LostError, SessionError
 from dirk_gevent.driver.session import Session
-from dirk_gevent.driver.texts import sentence
 
 STDIN_NAME = "<stdin>"
 _INTERRUPTED = 130

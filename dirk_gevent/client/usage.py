@@ -10,8 +10,8 @@ from itertools import pairwise
 from typing import Any
 
 from dirk_gevent.client.formats import FORMATS
-from dirk_gevent.driver.connection import Address
-from dirk_gevent.driver.texts import asked_language, environment_language, sentence
+from dirk_gevent.driver.client_texts import asked_language, environment_language, sentence
+from dirk_gevent.driver.tcp_connection import Address
 from dirk_gevent.messages.texts import LANGUAGES
 
 DEFAULT_HOST = "127.0.0.1"

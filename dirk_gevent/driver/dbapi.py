@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Self
 
 from dirk_gevent.driver.answers import End, NotDirkError, Page
-from dirk_gevent.driver.connection import Address
+from dirk_gevent.driver.client_texts import sentence
 from dirk_gevent.driver.cursor import Cursor
 from dirk_gevent.driver.dbapi_errors import (
     DatabaseError,
@@ -48,7 +48,7 @@ from dirk_gevent.driver.dbapi_types import time_from_ticks as TimeFromTicks  # n
 from dirk_gevent.driver.dbapi_types import timestamp_from_ticks as TimestampFromTicks  # noqa: N812
 from dirk_gevent.driver.requests import Answer, Args, SessionError, is_commit
 from dirk_gevent.driver.session import Patience, Session, use_statement
-from dirk_gevent.driver.texts import sentence
+from dirk_gevent.driver.tcp_connection import Address
 from dirk_gevent.messages.texts import LANGUAGES
 
 __all__ = [

@@ -25,9 +25,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from dirk_gevent.driver.answers import End, NotDirkError, Page
-from dirk_gevent.driver.connection import Address, TcpConnection, encode
 from dirk_gevent.driver.requests import Answer, Args, Cancelled, LostError, Request, SessionError, UnreachableError
 from dirk_gevent.driver.silence import wait_for_first_word
+from dirk_gevent.driver.tcp_connection import Address, TcpConnection, encode
 
 _USE = re.compile(r"Ny tahiry : (.+) dia miasa ankehitriny\Z")
 _DROP = re.compile(r"Ny tahiry : (.+) dia voarava\Z")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from dirk_gevent.driver.answers import NotDirkError
-from dirk_gevent.driver.connection import Address, TcpConnection, encode
+from dirk_gevent.driver.tcp_connection import Address, TcpConnection, encode
 
 #: How long a first answer is waited for before its server is asked something that costs it nothing.
 FIRST_WORD_SECONDS = 5.0

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from dirk_gevent.base.files import sync_directory
 from dirk_gevent.engine.apply.applier import Work
-from dirk_gevent.engine.apply.writer import DatabaseWriter
+from dirk_gevent.engine.apply.database_writer import DatabaseWriter
 from dirk_gevent.engine.committed_state import CommittedState
 from dirk_gevent.engine.database_file import DatabaseFile
 from dirk_gevent.engine.errors.faults import SnapshotDamaged, storage_faults
@@ -23,9 +23,9 @@ from dirk_gevent.engine.results import Outcome
 from dirk_gevent.engine.shared import Shared
 from dirk_gevent.engine.snapshot.snapshot import SnapshotHeader, adopt_image, unpack
 from dirk_gevent.engine.status import DatabaseState
-from dirk_gevent.engine.transaction.transaction import BaseState
+from dirk_gevent.engine.transaction.open_transaction import BaseState
 from dirk_gevent.engine.wal import checkpoints
-from dirk_gevent.engine.wal.upkeep import FileUpkeep
+from dirk_gevent.engine.wal.file_upkeep import FileUpkeep
 from parser.errors import SqlError
 
 

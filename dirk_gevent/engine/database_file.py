@@ -9,7 +9,7 @@ from pathlib import Path
 
 import apsw
 
-from dirk_gevent.engine import records
+from dirk_gevent.engine import stored_records
 from dirk_gevent.engine.apply.crash_loop_guard import CrashLoopGuard
 from dirk_gevent.engine.committed_state import CommittedState
 from dirk_gevent.engine.compiler import Compiler
@@ -162,16 +162,16 @@ class DatabaseFile:
     def state_in(self, connection: apsw.Connection) -> CommittedState | None:
         """The state that a whole file holds, None when it is new. Raises apsw errors, SqlError, StorageFault."""
         check_format(connection, self.path.name)
-        records.check_tables(connection)
-        meta = records.read_meta(connection)
+        stored_records.check_tables(connection)
+        meta = stored_records.read_meta(connection)
         if meta is None:
             return None
-        records.complete_sequences(connection)
+        stored_records.complete_sequences(connection)
         take_over_file(connection)
-        rows = [row for row in records.read_catalog(connection) if row.kind != records.DATABASE_KIND]
+        rows = [row for row in stored_records.read_catalog(connection) if row.kind != stored_records.DATABASE_KIND]
         schema = self.shared.compiler.load_schema(rows, meta.schema_version)
         position = Position(meta.applied_index, meta.chain, meta.time_ms, schema)
-        return self.state_at(position, records.read_tables(connection), meta.heard_head)
+        return self.state_at(position, stored_records.read_tables(connection), meta.heard_head)
 
     def forget_markers(self) -> None:
         """What killed, or seemed to, lies behind the state there is."""

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from dirk_gevent.base import logger
-from dirk_gevent.engine import records
+from dirk_gevent.engine import stored_records
 from dirk_gevent.engine.apply.applier import Work
 from dirk_gevent.engine.compiler import Compiler
 from dirk_gevent.engine.database import Database
@@ -262,7 +262,7 @@ class Engine:
             return {}
         connection = open_reader(self.system.file.path, EntryContext())
         try:
-            rows = records.read_catalog(connection)
+            rows = stored_records.read_catalog(connection)
         finally:
             connection.close()
-        return {int(row.source or 0): row.name for row in rows if row.kind == records.DATABASE_KIND}
+        return {int(row.source or 0): row.name for row in rows if row.kind == stored_records.DATABASE_KIND}

@@ -29,8 +29,8 @@ from dirk_gevent.node.incoming_frames import IncomingFrames
 from dirk_gevent.node.introduction import introduce
 from dirk_gevent.node.kept_states import KeptStates
 from dirk_gevent.node.log_link import LogLink
+from dirk_gevent.node.node_upkeep import NodeUpkeep
 from dirk_gevent.node.progress import Progress
-from dirk_gevent.node.upkeep import NodeUpkeep
 from dirk_gevent.protocol.frames import FOLLOW_STATEMENT
 from dirk_gevent.protocol.metadata import with_metadata
 from dirk_gevent.replication import frame_types

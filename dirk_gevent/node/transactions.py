@@ -23,7 +23,7 @@ from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.errors.faults import Overrun, StorageFault
 from dirk_gevent.engine.read.long_reads import RelationStream
 from dirk_gevent.engine.results import Relation
-from dirk_gevent.engine.transaction.transaction import Transaction
+from dirk_gevent.engine.transaction.open_transaction import Transaction
 from dirk_gevent.log.entry import LoggedStatement
 from dirk_gevent.node.log_client import LogClient
 from dirk_gevent.node.name_lookup import learn

@@ -12,7 +12,7 @@ from typing import Any
 
 import gevent
 
-from dirk_gevent.engine.transaction.transaction import MOST_STATEMENTS, TransactionWork
+from dirk_gevent.engine.transaction.open_transaction import MOST_STATEMENTS, TransactionWork
 from dirk_gevent.log.entry import SYSTEM_LOG_ID, Draft, LoggedStatement
 from dirk_gevent.server.session import Request, as_args
 from dirk_gevent.server.statement_cache import Understood

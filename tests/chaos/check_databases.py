@@ -12,8 +12,8 @@ from typing import Any
 import apsw
 
 from dirk_gevent.engine.functions import EntryContext
-from dirk_gevent.engine.records import DATABASE_KIND
 from dirk_gevent.engine.sqlite_connection import open_reader
+from dirk_gevent.engine.stored_records import DATABASE_KIND
 from dirk_gevent.log.embedded.journal_file import JOURNAL_FILE, MAX_INDEX, position
 from dirk_gevent.log.entry import SYSTEM_LOG_ID, Entry
 from tests.chaos.checks import Violation

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from dirk_gevent.driver.answers import End, Meta, Page
-from dirk_gevent.driver.connection import Address
 from dirk_gevent.driver.requests import LostError, Request
 from dirk_gevent.driver.session import Session
+from dirk_gevent.driver.tcp_connection import Address
 
 DAY_MS = 24 * 3600 * 1000
 

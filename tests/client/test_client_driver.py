@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dirk_gevent.driver import dbapi
-from dirk_gevent.driver.connection import encode
 from dirk_gevent.driver.one_statement import NotOneError, the_statement
+from dirk_gevent.driver.tcp_connection import encode
 from dirk_gevent.protocol.metadata import split_metadata
 from dirk_gevent.protocol.splitter import StatementSplitter, is_blank
 from tests.client.fake_server import Asked, FakeServer, message, relation

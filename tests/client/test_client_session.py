@@ -11,9 +11,9 @@ import pytest
 
 from dirk_gevent.driver import session as client_session
 from dirk_gevent.driver.answers import NotDirkError
-from dirk_gevent.driver.connection import Address
 from dirk_gevent.driver.requests import LostError, Request, UnreachableError
 from dirk_gevent.driver.session import Patience, Session
+from dirk_gevent.driver.tcp_connection import Address
 from tests.client.fake_server import DROP, Asked, FakeServer, message, ordinary, relation
 
 Serve = Callable[..., FakeServer]

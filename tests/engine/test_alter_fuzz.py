@@ -17,7 +17,7 @@ import pytest
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.errors.failures import statement_failure
 from dirk_gevent.engine.results import converted
-from dirk_gevent.engine.transaction.transaction import Transaction
+from dirk_gevent.engine.transaction.open_transaction import Transaction
 from dirk_gevent.log.entry import LoggedStatement
 from parser.errors import SqlError
 from parser.names import key

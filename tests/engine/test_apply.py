@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dirk_gevent.engine import records
+from dirk_gevent.engine import stored_records
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.errors.faults import ForeignHistory, OutOfOrder
@@ -67,7 +67,7 @@ def test_a_request_id_whose_record_may_be_gone_is_refused(
         )
     )
     assert [(outcome.key, outcome.sqlstate) for outcome in outcomes] == [("", ""), ("request_id_ahead", "22023")]
-    monkeypatch.setattr(records, "KEPT_ENTRIES", 3)
+    monkeypatch.setattr(stored_records, "KEPT_ENTRIES", 3)
     (outcome,) = database.apply(work(log.statement(shaped(INSERT, 1, "x"), request_id=older)))
     assert (outcome.key, outcome.sqlstate) == ("request_id_expired", "22023")
     assert rows_of(database, "select a from t") == [(1,)]

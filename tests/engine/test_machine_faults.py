@@ -16,16 +16,16 @@ import apsw
 import pytest
 
 from dirk_gevent.engine.apply.applier import Applier
-from dirk_gevent.engine.apply.writer import DatabaseWriter
+from dirk_gevent.engine.apply.database_writer import DatabaseWriter
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.database_file import DatabaseFile
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.errors.faults import Overrun, SnapshotDamaged, StorageFault
 from dirk_gevent.engine.read.reads import Reads
 from dirk_gevent.engine.status import DatabaseState
-from dirk_gevent.engine.transaction.transaction import Transaction
+from dirk_gevent.engine.transaction.open_transaction import Transaction
 from dirk_gevent.engine.wal import checkpoints
-from dirk_gevent.engine.wal.upkeep import FileUpkeep
+from dirk_gevent.engine.wal.file_upkeep import FileUpkeep
 from dirk_gevent.log.entry import Entry, LoggedStatement
 from tests.engine.faulty_machine import FAULTS, Fault, FaultyMachine
 from tests.engine.plans import START_MS, LogMaker, StandInCompiler, TestLimits, open_engine, rows_of, shaped, work

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dirk_gevent.engine import records
+from dirk_gevent.engine import stored_records
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
 from parser.errors import SqlError
@@ -14,14 +14,14 @@ from tests.engine.plans import LogMaker, open_database, rows_of, shaped, work
 def test_records_expire_by_index_and_log_time_alone(
     database: Database, log: LogMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(records, "KEPT_ENTRIES", 100)
-    monkeypatch.setattr(records, "PRUNE_EVERY_ENTRIES", 10)
+    monkeypatch.setattr(stored_records, "KEPT_ENTRIES", 100)
+    monkeypatch.setattr(stored_records, "PRUNE_EVERY_ENTRIES", 10)
     database.apply(work(log.sql("create table t (a, b)")))
     first = log.sql("insert into t values (1, 1)")
     database.apply(work(first))
     database.apply(work(*(log.sql("update t set b = ?1", n) for n in range(150))))
     assert rows_of(database, "select count(*) from dirk_requests") == [(152,)]
-    log.time_ms += records.KEPT_MS
+    log.time_ms += stored_records.KEPT_MS
     database.apply(work(*(log.sql("update t set b = ?1", n) for n in range(20))))
     # At entry 172 those of entries 1 to 71 have expired: a hundred entries and a day behind.
     assert rows_of(database, "select min(entry) from dirk_requests") == [(72,)]
@@ -31,8 +31,8 @@ def test_a_record_that_is_still_in_the_file_but_expired_counts_no_more(
     database: Database, log: LogMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nodes prune at different times; what a retry gets must not depend on that."""
-    monkeypatch.setattr(records, "KEPT_ENTRIES", 3)
-    monkeypatch.setattr(records, "KEPT_MS", 3)
+    monkeypatch.setattr(stored_records, "KEPT_ENTRIES", 3)
+    monkeypatch.setattr(stored_records, "KEPT_MS", 3)
     database.apply(work(log.sql("create table t (a)")))
     first = log.sql("insert into t values (1)")
     database.apply(work(first, *(log.sql("insert into t values (?1)", n) for n in range(2, 8))))

@@ -15,7 +15,7 @@ from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.errors.faults import Overrun
 from dirk_gevent.engine.results import Relation, Row
-from dirk_gevent.engine.transaction.transaction import Transaction
+from dirk_gevent.engine.transaction.open_transaction import Transaction
 from dirk_gevent.log.entry import LoggedStatement
 from parser.errors import SqlError
 from parser.normalize.shape import split

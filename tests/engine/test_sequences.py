@@ -7,7 +7,7 @@ from pathlib import Path
 
 import apsw
 
-from dirk_gevent.engine import records
+from dirk_gevent.engine import stored_records
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.dump.dump import statements
 from dirk_gevent.engine.engine import Engine
@@ -100,7 +100,7 @@ def test_a_column_s_numbers_go_with_it(compiled_engine: Engine) -> None:
     database = open_database(compiled_engine)
     run(database, *MADE, "alter table t drop column id")
     with apsw.Connection(str(database.file.path)) as connection:
-        assert records.read_sequences(connection).keys() == {"bare"}
+        assert stored_records.read_sequences(connection).keys() == {"bare"}
     connection.close()
     run(database, "alter table t rename to former", MADE[0], "insert into t (a) values ('w')")
     assert rows_of(database, "select id from t") == [(1,)]

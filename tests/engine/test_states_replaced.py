@@ -12,7 +12,7 @@ from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.errors.faults import ForeignHistory, Overrun, StorageFault
 from dirk_gevent.engine.snapshot.reissue import Place, reissue
-from dirk_gevent.engine.transaction.transaction import Transaction
+from dirk_gevent.engine.transaction.open_transaction import Transaction
 from dirk_gevent.log.entry import Entry, LoggedStatement
 from parser.errors import SqlError
 from parser.normalize.shape import split

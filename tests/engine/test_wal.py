@@ -18,7 +18,7 @@ from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.errors.faults import StorageFault
 from dirk_gevent.engine.results import Page
 from dirk_gevent.engine.snapshot.snapshot import PinnedState
-from dirk_gevent.engine.transaction.transaction import Transaction
+from dirk_gevent.engine.transaction.open_transaction import Transaction
 from dirk_gevent.engine.wal import wal
 from dirk_gevent.engine.wal.wal import EntriesWait, Overtaken
 from dirk_gevent.log.entry import LoggedStatement

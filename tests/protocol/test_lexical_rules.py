@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import pytest
 from pygments.token import Comment, String
 
-from dirk_gevent.client.lexer import DirkLexer
+from dirk_gevent.client.highlighter import DirkLexer
 from dirk_gevent.driver.client_splitter import Statement, StatementReader
 from dirk_gevent.driver.one_statement import NotOneError, the_statement
 from dirk_gevent.driver.requests import first_word

@@ -13,7 +13,7 @@ import gevent
 import pytest
 
 from dirk_gevent.base.logger import logger
-from dirk_gevent.engine.apply.writer import DatabaseWriter
+from dirk_gevent.engine.apply.database_writer import DatabaseWriter
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.database_file import DatabaseFile
 from dirk_gevent.engine.engine import Engine

@@ -11,7 +11,7 @@ from typing import Any
 import gevent
 import pytest
 
-from dirk_gevent.engine.apply.writer import DatabaseWriter
+from dirk_gevent.engine.apply.database_writer import DatabaseWriter
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.errors.faults import PoisonedEntry, SnapshotDamaged, StorageFault

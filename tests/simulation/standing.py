@@ -11,7 +11,7 @@ from typing import Any
 
 import apsw
 
-from dirk_gevent.engine.records import DATABASE_KIND
+from dirk_gevent.engine.stored_records import DATABASE_KIND
 from dirk_gevent.log.embedded.journal_file import JOURNAL_FILE, MAX_INDEX, position
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from tests.simulation.checks import BEGINNING, Place, Tables

@@ -14,7 +14,7 @@ from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.errors.faults import StorageFault
 from dirk_gevent.engine.results import Outcome, Relation
 from dirk_gevent.engine.transaction.conflict import conflict
-from dirk_gevent.engine.transaction.transaction import Transaction
+from dirk_gevent.engine.transaction.open_transaction import Transaction
 from dirk_gevent.log.entry import Draft, Entry, LoggedStatement, request_hash
 from parser.errors import SqlError
 from parser.normalize.shape import split

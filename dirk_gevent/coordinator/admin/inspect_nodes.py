@@ -14,7 +14,7 @@ from pathlib import Path
 import apsw
 
 from dirk_gevent.config.settings import Config
-from dirk_gevent.engine import records
+from dirk_gevent.engine import stored_records
 from dirk_gevent.engine.errors.faults import StorageFault
 from dirk_gevent.engine.files.file_format import check_format
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
@@ -35,7 +35,7 @@ class NodeFiles:
 
     node: str
     directory: Path
-    databases: Mapping[int, records.FileMeta] = field(default_factory=dict)
+    databases: Mapping[int, stored_records.FileMeta] = field(default_factory=dict)
     genesis: bytes | None = None
     problems: tuple[str, ...] = ()
     listed: Mapping[int, str] = field(default_factory=dict)
@@ -66,7 +66,7 @@ def node_files(node: str, directory: Path) -> NodeFiles:
     """Reads one node's data directory."""
     if not directory.is_dir():
         return NodeFiles(node, directory, problems=(f"{directory} is not on this machine",))
-    found: dict[int, records.FileMeta] = {}
+    found: dict[int, stored_records.FileMeta] = {}
     listed: dict[int, str] = {}
     problems = []
     for path in sorted(path for path in directory.iterdir() if _FILES.fullmatch(path.name) and path.is_file()):
@@ -110,15 +110,15 @@ def entries_lost(found: list[Loss]) -> int:
     return sum(most.values())
 
 
-def _read(path: Path) -> tuple[records.FileMeta | None, dict[int, str]]:
+def _read(path: Path) -> tuple[stored_records.FileMeta | None, dict[int, str]]:
     """What a file says of itself, and the databases that it lists, if it is the system database's."""
     connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
     try:
         check_format(connection, path.name)
-        meta = records.read_meta(connection)
+        meta = stored_records.read_meta(connection)
         if meta is None or meta.log_id != SYSTEM_LOG_ID:
             return meta, {}
-        rows = (one for one in records.read_catalog(connection) if one.kind == records.DATABASE_KIND)
+        rows = (one for one in stored_records.read_catalog(connection) if one.kind == stored_records.DATABASE_KIND)
         return meta, {int(one.source or 0): one.name for one in rows}
     finally:
         connection.close(True)

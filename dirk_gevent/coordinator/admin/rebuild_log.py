@@ -18,7 +18,7 @@ from dirk_gevent.config.settings import Config
 from dirk_gevent.coordinator.admin.inspect_nodes import NodeFiles, node_files
 from dirk_gevent.coordinator.admin.rebuilt_requests import known_requests
 from dirk_gevent.coordinator.divergence.registry import shut_out
-from dirk_gevent.engine import records
+from dirk_gevent.engine import stored_records
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.errors.faults import DirectoryInUse, StorageFault
@@ -157,7 +157,7 @@ def _copy(
         engine.close()
 
 
-def _snapshot(database: Database, meta: records.FileMeta, folder: Path) -> FoundSnapshot:
+def _snapshot(database: Database, meta: stored_records.FileMeta, folder: Path) -> FoundSnapshot:
     path = snapshot_file(folder, meta.log_id, meta.applied_index)
     made = database.upkeep.snapshot(path)
     size_bytes, checksum = file_checksum(path)

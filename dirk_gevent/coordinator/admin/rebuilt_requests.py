@@ -7,7 +7,7 @@ from typing import Any
 
 import apsw
 
-from dirk_gevent.engine import records
+from dirk_gevent.engine import stored_records
 from dirk_gevent.engine.apply.recorded_outcomes import decode_outcome
 from dirk_gevent.log.embedded.journal_rows import RequestRow
 from dirk_gevent.log.entry import CREATE_DATABASE, DROP_DATABASE, DatabaseChange
@@ -29,7 +29,7 @@ def known_requests(system_file: Path) -> list[RequestRow]:
         connection.close(True)
     found: list[RequestRow] = []
     made: dict[str, int] = {}
-    for outcome in (decode_outcome(records.RecordedRequest(*row)) for row in rows):
+    for outcome in (decode_outcome(stored_records.RecordedRequest(*row)) for row in rows):
         if outcome.sqlstate or outcome.verb not in (CREATE_DATABASE, DROP_DATABASE):
             continue
         key, index = name_key(outcome.name), outcome.index

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import apsw
 
 from dirk_gevent.base import logger
-from dirk_gevent.engine import records
+from dirk_gevent.engine import stored_records
 from dirk_gevent.engine.apply.at_work import AtWork
 from dirk_gevent.engine.apply.executor import MISTAKES, Executor, Result
 from dirk_gevent.engine.apply.recorded_outcomes import decode_outcome, encode_outcome, failed, repeated, succeeded
@@ -59,9 +59,9 @@ class _Batch:
     chain: bytes
     time_ms: int
     schema: CompiledSchema
-    known: dict[str, records.RecordedRequest]
+    known: dict[str, stored_records.RecordedRequest]
     changed: dict[str, int] = field(default_factory=dict)
-    requests: list[records.RecordedRequest] = field(default_factory=list)
+    requests: list[stored_records.RecordedRequest] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
 
 
@@ -138,7 +138,7 @@ class Applier:
     def _recorded(self, entries: list[Entry]) -> list[Outcome]:
         if not entries:
             return []
-        known = records.read_requests(self.connection, [entry.request_id for entry in entries])
+        known = stored_records.read_requests(self.connection, [entry.request_id for entry in entries])
         told = [_told_again(entry, known.get(entry.request_id)) for entry in entries]
         return [outcome for outcome in told if outcome is not None]
 
@@ -175,7 +175,7 @@ class Applier:
 
     def _run(self, work: list[Work], exact: bool, refused: SqlError | None) -> _Batch:
         position = self.committed.position
-        known = records.read_requests(self.connection, [item.entry.request_id for item in work])
+        known = stored_records.read_requests(self.connection, [item.entry.request_id for item in work])
         batch = _Batch(position.index, position.chain, position.time_ms, position.schema, known)
         for offset, item in enumerate(work):
             entry = item.entry
@@ -203,7 +203,7 @@ class Applier:
         if unfit is not None:
             return unfit
         outcome = self._first_run(batch, entry, exact, refused)
-        made = records.RecordedRequest(
+        made = stored_records.RecordedRequest(
             entry.request_id, entry.request_hash, entry.index, entry.time_ms, encode_outcome(outcome)
         )
         batch.known[entry.request_id] = made
@@ -248,32 +248,32 @@ class Applier:
         change = entry.change
         assert change is not None
         key = self._executor.compiler.key(change.name)
-        found = records.find_object(self.connection, records.DATABASE_KIND, key)
+        found = stored_records.find_object(self.connection, stored_records.DATABASE_KIND, key)
         if change.verb == CREATE_DATABASE and found is not None:
             raise SqlError("duplicate_database", name=change.name)
         if change.verb != CREATE_DATABASE and found is None:
             raise SqlError("unknown_database", name=change.name)
         source = str(change.log_id) if change.verb == CREATE_DATABASE else None
-        row = CatalogChange(records.DATABASE_KIND, key, change.name, source)
-        records.write_catalog(self.connection, [row])
+        row = CatalogChange(stored_records.DATABASE_KIND, key, change.name, source)
+        stored_records.write_catalog(self.connection, [row])
         return Result(verb=change.verb, name=change.name, rows=0, tables=(EVERY_TABLE,))
 
     def _record(self, batch: _Batch) -> None:
         connection, start = self.connection, self.committed.position.index
         if batch.requests:
-            records.write_requests(connection, batch.requests)
+            stored_records.write_requests(connection, batch.requests)
         if batch.changed:
-            records.write_tables(connection, batch.changed)
+            stored_records.write_tables(connection, batch.changed)
         connection.execute(
             "UPDATE dirk_meta SET applied_index = ?1, chain = ?2, time_ms = ?3, schema_version = ?4,"
             " heard_head = max(heard_head, ?1, ?5)",
             (batch.index, batch.chain, batch.time_ms, batch.schema.version, self.committed.heard_head),
         )
-        if start // records.PRUNE_EVERY_ENTRIES != batch.index // records.PRUNE_EVERY_ENTRIES:
-            records.prune_requests(connection, batch.index, batch.time_ms)
+        if start // stored_records.PRUNE_EVERY_ENTRIES != batch.index // stored_records.PRUNE_EVERY_ENTRIES:
+            stored_records.prune_requests(connection, batch.index, batch.time_ms)
 
 
-def _known_request(entry: Entry, record: records.RecordedRequest) -> Outcome:
+def _known_request(entry: Entry, record: stored_records.RecordedRequest) -> Outcome:
     """How an entry ends whose request id ran, or was burnt, at an earlier index.
 
     What burns an id asks how the request ended, whatever it was; a transaction's entry that comes later ends as it did.
@@ -287,13 +287,13 @@ def _known_request(entry: Entry, record: records.RecordedRequest) -> Outcome:
 def _unfit_request(entry: Entry) -> Outcome | None:
     """How an entry ends whose request id is none, or dated too far from log time; None when it may run."""
     try:
-        check_request_time(entry.request_id, entry.index, entry.time_ms, records.KEPT_ENTRIES)
+        check_request_time(entry.request_id, entry.index, entry.time_ms, stored_records.KEPT_ENTRIES)
     except SqlError as error:
         return failed(entry, error)
     return None
 
 
-def _told_again(entry: Entry, record: records.RecordedRequest | None) -> Outcome | None:
+def _told_again(entry: Entry, record: stored_records.RecordedRequest | None) -> Outcome | None:
     """How an entry ended that is behind; None when its record is gone."""
     if record is None or record.index > entry.index:
         return _unfit_request(entry)

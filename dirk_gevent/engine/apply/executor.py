@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import apsw
 
 from dirk_gevent.base import logger
-from dirk_gevent.engine import records
+from dirk_gevent.engine import stored_records
 from dirk_gevent.engine.apply.definitions import define
 from dirk_gevent.engine.apply.row_runs import RowRun
 from dirk_gevent.engine.apply.step_limit import StepCounter
@@ -218,7 +218,7 @@ class Executor:
         try:
             with savepoint(self.connection):
                 define(self.connection, plan)
-                records.write_catalog(self.connection, plan.catalog)
+                stored_records.write_catalog(self.connection, plan.catalog)
                 # Here, so that a definition which can't be read back undoes what it did.
                 after = self.compiler.change_schema(schema, plan.catalog, version) if plan.catalog else None
         except apsw.ConstraintError as error:

@@ -7,8 +7,8 @@ from dataclasses import replace
 import orjson
 
 from dirk_gevent.engine.apply.executor import Result
-from dirk_gevent.engine.records import RecordedRequest
 from dirk_gevent.engine.results import Outcome, Relation, columns_json, outcome_digest
+from dirk_gevent.engine.stored_records import RecordedRequest
 from dirk_gevent.log.entry import Entry
 from parser.errors import SqlError
 from parser.plan.plan import Output

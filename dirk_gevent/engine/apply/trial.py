@@ -17,7 +17,7 @@ import apsw
 import orjson
 
 from dirk_gevent.config.settings import Limits
-from dirk_gevent.engine import records
+from dirk_gevent.engine import stored_records
 from dirk_gevent.engine.apply.applier import Applier, Work
 from dirk_gevent.engine.apply.executor import Executor
 from dirk_gevent.engine.apply.room import Room
@@ -60,13 +60,13 @@ def _tie_to(parent: int) -> None:
 def _applier(path: Path) -> Applier:
     context, compiler = EntryContext(), ParserCompiler()
     connection = open_writer(path, context)
-    meta = records.read_meta(connection)
+    meta = stored_records.read_meta(connection)
     if meta is None:
         raise StorageFault(OSError(f"{path} holds nothing yet"))
-    rows = [row for row in records.read_catalog(connection) if row.kind != records.DATABASE_KIND]
+    rows = [row for row in stored_records.read_catalog(connection) if row.kind != stored_records.DATABASE_KIND]
     schema = compiler.load_schema(rows, meta.schema_version)
     position = Position(meta.applied_index, meta.chain, meta.time_ms, schema)
-    tables, plans = records.read_tables(connection), compiler.plans()
+    tables, plans = stored_records.read_tables(connection), compiler.plans()
     state = CommittedState(position, tables, meta.heard_head, plans)
     # One entry is a batch of its own, whatever the bound is.
     wal = Wal(path, meta.name, Limits().wal_bytes, lambda: None)

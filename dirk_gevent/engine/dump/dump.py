@@ -16,7 +16,7 @@ import apsw
 import parser.compile.ddl.catalog
 import parser.names
 from dirk_gevent.base.printable import one_line
-from dirk_gevent.engine import records
+from dirk_gevent.engine import stored_records
 from dirk_gevent.engine.dump.deferred_keys import behind_rows
 from dirk_gevent.engine.dump.insert_rows import rows
 from dirk_gevent.engine.dump.object_order import Place, definitions
@@ -54,7 +54,7 @@ def applied_in(database: Path) -> int:
     """At which index of its log a database file is (slow thread); 0 if it says none. Raises apsw errors."""
     connection = open_reader(database, EntryContext())
     try:
-        meta = records.read_meta(connection)
+        meta = stored_records.read_meta(connection)
     finally:
         connection.close(True)
     return meta.applied_index if meta is not None else 0
@@ -109,7 +109,7 @@ def table_statements(connection: apsw.Connection, name: str) -> Iterator[str]:
 
 def _objects(connection: apsw.Connection) -> tuple[Schema, dict[Place, str]]:
     """What there is, and the text of each definition."""
-    objects = [one for one in records.read_catalog(connection) if one.source]
+    objects = [one for one in stored_records.read_catalog(connection) if one.source]
     return parser.compile.ddl.catalog.load_schema(objects, 0), {(one.kind, one.key): str(one.source) for one in objects}
 
 
@@ -134,14 +134,14 @@ def _domains_of(schema: Schema, table: Table) -> set[str]:
 
 def _databases(connection: apsw.Connection) -> Iterator[str]:
     """The statements that make the databases which the system database lists."""
-    for one in records.read_catalog(connection):
-        if one.kind == records.DATABASE_KIND:
+    for one in stored_records.read_catalog(connection):
+        if one.kind == stored_records.DATABASE_KIND:
             yield f"manamboara tahiry raha tsy misy {quoted(one.name)};"
 
 
 def _numbers(connection: apsw.Connection, tables: Iterable[Table]) -> Iterator[str]:
     """What makes each table with AUTOINCREMENT remember its highest number, when the row that had it is gone."""
-    highest = records.read_sequences(connection)
+    highest = stored_records.read_sequences(connection)
     for table in tables:
         number = next((each for each in table.columns if table.sequenced and each.key == table.numbered), None)
         given = highest.get(table.key, 0)

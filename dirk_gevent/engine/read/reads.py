@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import apsw
 
-from dirk_gevent.engine import records
+from dirk_gevent.engine import stored_records
 from dirk_gevent.engine.apply.recorded_outcomes import decode_outcome
 from dirk_gevent.engine.committed_state import CommittedState, HotRead
 from dirk_gevent.engine.compiler import CompiledSchema
@@ -227,7 +227,7 @@ class Reads:
                 self._file.make()
                 connection = open_reader(self._file.path, EntryContext())
             try:
-                found = records.read_requests(connection, [request_id]).get(request_id)
+                found = stored_records.read_requests(connection, [request_id]).get(request_id)
             finally:
                 connection.close()
         return decode_outcome(found) if found is not None else None

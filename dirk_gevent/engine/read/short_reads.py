@@ -16,9 +16,9 @@ from dirk_gevent.engine.errors.faults import Held, Overrun, StorageFault, storag
 from dirk_gevent.engine.functions import EntryContext
 from dirk_gevent.engine.position import Position
 from dirk_gevent.engine.read.watchdog import Watchdog
-from dirk_gevent.engine.records import read_meta
 from dirk_gevent.engine.results import Row, boolean_positions, columns_json
 from dirk_gevent.engine.sqlite_connection import limit_values, open_reader
+from dirk_gevent.engine.stored_records import read_meta
 from parser.normalize.template import Value
 from parser.plan.plan import Output, Query
 

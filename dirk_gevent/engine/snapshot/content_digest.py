@@ -9,7 +9,7 @@ from itertools import islice
 import apsw
 import orjson
 
-from dirk_gevent.engine import records
+from dirk_gevent.engine import stored_records
 from dirk_gevent.engine.row_ids import rowid_name
 from dirk_gevent.loop.throttle import Throttle
 
@@ -31,11 +31,11 @@ def content_digest(connection: apsw.Connection) -> bytes:
     Reads the state that `connection`'s open transaction sees. Requests known and other records of the engine
     take no part: they differ between nodes that agree.
     """
-    catalog = records.read_catalog(connection)
+    catalog = stored_records.read_catalog(connection)
     digest = blake2b(digest_size=DIGEST_BYTES)
     digest.update(orjson.dumps([(row.kind, row.key, row.name, row.source) for row in catalog]))
     digest.update(orjson.dumps(connection.execute(_SCHEMA).fetchall()))
-    if sequences := records.read_sequences(connection):
+    if sequences := stored_records.read_sequences(connection):
         digest.update(orjson.dumps(sequences))
     pace = Throttle()
     for row in catalog:

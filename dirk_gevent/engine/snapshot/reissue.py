@@ -7,7 +7,7 @@ from pathlib import Path
 
 import apsw
 
-from dirk_gevent.engine import records
+from dirk_gevent.engine import stored_records
 from dirk_gevent.engine.errors.faults import StorageFault
 from dirk_gevent.engine.functions import EntryContext
 from dirk_gevent.engine.parser_compiler import ParserCompiler
@@ -36,11 +36,11 @@ def reissue(image: Path, place: Place, target: Path) -> SnapshotHeader:
         connection = open_writer(image, EntryContext())
         try:
             with connection:
-                before = records.read_meta(connection)
+                before = stored_records.read_meta(connection)
                 assert before is not None
                 _move(connection, before, place)
             connection.execute("BEGIN")
-            meta = records.read_meta(connection)
+            meta = stored_records.read_meta(connection)
             assert meta is not None
             schema = ParserCompiler().load_schema([], meta.schema_version)
             return PinnedState(connection, meta, schema).snapshot(target)
@@ -50,8 +50,8 @@ def reissue(image: Path, place: Place, target: Path) -> SnapshotHeader:
         raise StorageFault(error, "restore") from error
 
 
-def _move(connection: apsw.Connection, before: records.FileMeta, place: Place) -> None:
-    meta = records.FileMeta(
+def _move(connection: apsw.Connection, before: stored_records.FileMeta, place: Place) -> None:
+    meta = stored_records.FileMeta(
         log_id=place.log_id,
         name=place.name,
         applied_index=place.index,
@@ -61,7 +61,7 @@ def _move(connection: apsw.Connection, before: records.FileMeta, place: Place) -
         schema_version=place.index,
         state="live",
     )
-    records.write_meta(connection, meta)
-    records.write_tables(connection, dict.fromkeys([*records.read_tables(connection), "*"], place.index))
+    stored_records.write_meta(connection, meta)
+    stored_records.write_tables(connection, dict.fromkeys([*stored_records.read_tables(connection), "*"], place.index))
     if before.log_id != place.log_id:
         connection.execute("DELETE FROM dirk_requests")

@@ -25,7 +25,7 @@ import orjson
 import zstandard
 
 from dirk_gevent.base.files import put_in_place
-from dirk_gevent.engine import records
+from dirk_gevent.engine import stored_records
 from dirk_gevent.engine.compiler import CompiledSchema
 from dirk_gevent.engine.errors.failures import DATA_ERRORS
 from dirk_gevent.engine.errors.faults import SnapshotDamaged, StorageFault
@@ -89,7 +89,7 @@ class PinnedState:
     def __init__(
         self,
         connection: apsw.Connection,
-        meta: records.FileMeta,
+        meta: stored_records.FileMeta,
         schema: CompiledSchema,
         wal: Wal | None = None,
         is_first: bool = False,
@@ -273,13 +273,13 @@ def adopt_image(
         try:
             check_format(connection, image.name)
             set_journal_mode(connection, "delete")
-            meta = records.read_meta(connection)
+            meta = stored_records.read_meta(connection)
             if meta is None:
                 raise SnapshotDamaged(f"{image.name} is no database of DirkDB")
             if (meta.log_id, meta.applied_index, meta.chain.hex()) != (info.log_id, info.index, info.chain):
                 raise SnapshotDamaged(f"{image.name} is of log {meta.log_id} at index {meta.applied_index}")
             meta = _replaced(meta, heard_head=max(heard_head, meta.applied_index), name=name, state="live")
-            records.write_meta(connection, meta)
+            stored_records.write_meta(connection, meta)
             state = state_in(connection)
             assert state is not None
             set_journal_mode(connection, "wal")
@@ -292,8 +292,8 @@ def adopt_image(
         raise StorageFault(error, "restore") from error
 
 
-def _replaced(meta: records.FileMeta, **fields: Any) -> records.FileMeta:
-    return records.FileMeta(**{**asdict(meta), **fields})
+def _replaced(meta: stored_records.FileMeta, **fields: Any) -> stored_records.FileMeta:
+    return stored_records.FileMeta(**{**asdict(meta), **fields})
 
 
 def _digest_of(image: Path) -> bytes:

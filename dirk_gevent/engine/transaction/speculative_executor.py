@@ -23,7 +23,7 @@ from dirk_gevent.engine.read.explain import explanation
 from dirk_gevent.engine.read.long_reads import Opened, RelationStream, StreamHead, StreamLimits
 from dirk_gevent.engine.results import Relation, Row, boolean_positions, columns_json, converted
 from dirk_gevent.engine.transaction.conflict import tables_of
-from dirk_gevent.engine.transaction.transaction import Transaction, Written
+from dirk_gevent.engine.transaction.open_transaction import Transaction, Written
 from dirk_gevent.log.entry import LoggedStatement
 from parser.errors import SqlError
 from parser.plan.plan import Query

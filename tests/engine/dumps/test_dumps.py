@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dirk_gevent.driver.client_splitter import Statement, StatementReader
-from dirk_gevent.engine import records
+from dirk_gevent.engine import stored_records
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.dump.dump import dump_file
 from dirk_gevent.engine.functions import EntryContext
@@ -336,6 +336,6 @@ def test_a_row_has_the_place_that_an_insert_gives_it(databases: tuple[Database, 
 def _catalog(database: Database) -> list[CatalogChange]:
     connection = open_reader(database.file.path, EntryContext())
     try:
-        return records.read_catalog(connection)
+        return stored_records.read_catalog(connection)
     finally:
         connection.close()

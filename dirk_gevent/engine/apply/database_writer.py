@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import apsw
 
-from dirk_gevent.engine import records
+from dirk_gevent.engine import stored_records
 from dirk_gevent.engine.apply.applier import Applier
 from dirk_gevent.engine.apply.at_work import Effort
 from dirk_gevent.engine.apply.executor import Executor, Result
@@ -22,8 +22,8 @@ from dirk_gevent.engine.read.long_reads import RelationStream, StreamLimits
 from dirk_gevent.engine.read.short_reads import HUB_PAGES
 from dirk_gevent.engine.results import Relation
 from dirk_gevent.engine.sqlite_connection import limit_values, open_writer
+from dirk_gevent.engine.transaction.open_transaction import Transaction, Written
 from dirk_gevent.engine.transaction.speculative_executor import SpeculativeExecutor, SpoolBounds
-from dirk_gevent.engine.transaction.transaction import Transaction, Written
 from dirk_gevent.engine.wal import checkpoints
 from dirk_gevent.engine.wal.wal import EntriesWait
 from dirk_gevent.log.entry import NO_CHAIN, LoggedStatement
@@ -85,8 +85,8 @@ class DatabaseWriter:
         connection = open_writer(file.path, context)
         limit_values(connection)
         try:
-            if records.read_meta(connection) is None:
-                records.write_meta(connection, self._fresh_meta())
+            if stored_records.read_meta(connection) is None:
+                stored_records.write_meta(connection, self._fresh_meta())
             room = Room(connection, file.wal)
         except BaseException:
             connection.close(True)
@@ -95,9 +95,9 @@ class DatabaseWriter:
         executor = Executor(connection, context, file.shared.compiler, state.plans, StepCounter(connection))
         return OpenWriter(connection, Applier(executor, state, room), SpeculativeExecutor(executor))
 
-    def _fresh_meta(self) -> records.FileMeta:
+    def _fresh_meta(self) -> stored_records.FileMeta:
         file = self._file
-        return records.FileMeta(
+        return stored_records.FileMeta(
             log_id=file.log_id,
             name=file.name,
             applied_index=0,

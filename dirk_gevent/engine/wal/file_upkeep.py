@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from dirk_gevent.engine import records
-from dirk_gevent.engine.apply.writer import DatabaseWriter
+from dirk_gevent.engine import stored_records
+from dirk_gevent.engine.apply.database_writer import DatabaseWriter
 from dirk_gevent.engine.database_file import DatabaseFile
 from dirk_gevent.engine.errors.faults import storage_faults
 from dirk_gevent.engine.functions import EntryContext
@@ -45,7 +45,7 @@ class FileUpkeep:
             connection = open_reader(file.path, EntryContext())
             try:
                 connection.execute("BEGIN")
-                meta = records.read_meta(connection)
+                meta = stored_records.read_meta(connection)
                 assert meta is not None
                 pin = PinnedState(connection, meta, file.committed.position.schema, file.wal, is_first)
             except BaseException:
