@@ -90,7 +90,7 @@ class Database:
                 return outcomes
 
     def base_state(self) -> BaseState:
-        """What a transaction that begins now begins on."""
+        """The state that a transaction which begins now is based on."""
         committed = self.file.committed
         return BaseState(self.log_id, committed, lambda: self._check_current(committed))
 

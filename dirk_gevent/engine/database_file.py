@@ -56,7 +56,7 @@ class DatabaseFile:
 
     @property
     def is_dropped(self) -> bool:
-        """Whether the database is gone."""
+        """True once the database was dropped."""
         return self.status.state is DatabaseState.DROPPED
 
     # --- the state -----------------------------------------------------------------------------------------------
@@ -79,8 +79,10 @@ class DatabaseFile:
         self.begin(self.state_at(nothing(self.shared.compiler), {}, self.committed.heard_head))
 
     def retire_reader(self, state: CommittedState) -> None:
-        """Have the next read open another connection (any thread). The hub may be reading from this one, so it is the
-        hub that closes it."""
+        """Take the hub's connection from a state, so that the next read opens another (any thread).
+
+        The hub may be reading from it, so it is the hub that closes it.
+        """
         reader, state.reader = state.reader, None
         if reader is not None:
             self.shared.readers.retire(reader)
@@ -174,7 +176,7 @@ class DatabaseFile:
         return self.state_at(position, stored_records.read_tables(connection), meta.heard_head)
 
     def forget_markers(self) -> None:
-        """What killed, or seemed to, lies behind the state there is."""
+        """Drop the marker of an entry that killed, or seemed to, if the state there is lies behind it."""
         if self.careful is not None:
             with suppress(OSError):
                 self.careful.forget_past(self.committed.position.index)

@@ -1,4 +1,4 @@
-"""What a node does with one database: one state at a time, and the moves from one to another.
+"""The state of one database on a node, and the moves from one state to another.
 
          a snapshot comes                 the machine fails
     live ----------------> seeding <-------------------------> stalled <---------- blocked
@@ -89,7 +89,7 @@ class DatabaseStatus:
         self.move(_BLOCKED if self.state is _BLOCKED else _STALLED, reason)
 
     def unblock(self) -> None:
-        """What may lead out of a blocked state has come; in another state nothing happens."""
+        """Let a blocked database take what may lead out of it. Does nothing in another state."""
         if self.state is _BLOCKED:
             self.move(_STALLED, self.reason)
 

@@ -1,4 +1,4 @@
-"""What the parts of a node that follow the log share."""
+"""Objects that the parts of a node which follow the log share."""
 
 from __future__ import annotations
 

@@ -117,7 +117,7 @@ class ApplyQueue:
             self._answers.refuse(item, sender or self._context.link.sender())
 
     def _put_back(self, item: Item, sender: Sender) -> None:
-        """Have an item tried again, unless its connection has ended: then it will be sent again, if it still holds."""
+        """Queue an item again, unless its connection has ended: then it will be sent again, if it still holds."""
         if sender.is_open:
             self._queue.appendleft(item)
         else:
@@ -233,7 +233,7 @@ class ApplyQueue:
         gevent.spawn(self._answers.give, pin, mark, sender)
 
     def _note_damage(self, fault: StorageFault) -> bool:
-        """Whether the file itself is wrong; then the host answers with a fence, now or when the node is back."""
+        """Report a file that is damaged, for the host to answer with a fence; True when it is."""
         database = self._context.engine.of_log(self.log_id)
         if not fault.is_damage or not self._context.link.is_connected or database is None:
             return False
@@ -274,7 +274,7 @@ class ApplyQueue:
         return database
 
     def _give_up(self, error: Exception) -> None:
-        """What came can't be applied here: ask to be told anew where to begin, by connecting again."""
+        """Connect again, to be told anew where to begin: what came can't be applied here."""
         if self._stopped:
             return
         self._context.logger.error("apply_refused", log=self.log_id, reason=str(error))

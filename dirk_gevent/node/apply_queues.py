@@ -50,7 +50,7 @@ class ApplyQueues:
             self.open(SYSTEM_LOG_ID).retry()
 
     def is_gone(self, log_id: int) -> bool:
-        """Whether the database of a log was dropped since the connection began."""
+        """True when the database of a log was dropped since the connection began."""
         return log_id in self._gone
 
     def cut_all(self) -> None:

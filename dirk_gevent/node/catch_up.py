@@ -13,7 +13,7 @@ from dirk_gevent.node.progress import Progress
 
 
 class CatchUp:
-    """What is still to be applied before the node is level."""
+    """Decides when a node has applied what the log held as it connected."""
 
     def __init__(self, engine: Engine, progress: Progress, link: LogLink, followed: FollowedLog) -> None:
         #: Set once this node has applied all that the log held when it connected.
@@ -33,7 +33,7 @@ class CatchUp:
         self.target = dict(heads)
 
     def check(self) -> None:
-        """Find out whether the heads of the last welcome have all been applied, or are of databases that are gone."""
+        """Set `level` once the heads of the last welcome have all been applied, or are of databases that are gone."""
         if not self.left_out.isdisjoint(self._engine.logs()):
             # A database is here now of which something was left out: all of it is to be sent.
             self._link.reconnect()

@@ -41,7 +41,7 @@ class FollowedLog:
 
     @property
     def is_kept(self) -> bool:
-        """Whether the node counts as a follower of the log that the host told it of."""
+        """True when the node counts as a follower of the log that the host told it of."""
         return self._told_genesis == self._kept_genesis
 
     def welcomed(self, welcome: Welcome) -> None:

@@ -1,4 +1,4 @@
-"""What the log's host sends a node over one connection after the other, handed to those whose it is."""
+"""Frames that the log's host sends a node, over one connection after the other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What comes of one log, done to one node's database: entries applied, marks answered, snapshots and fences taken in.
+"""Applies what comes of one log to one node's database: entries, marks, snapshots and fences.
 
 Called by the greenlet of the log's lane, one item after the other; what takes the database's writer runs on a native
 thread.

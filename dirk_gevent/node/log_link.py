@@ -20,7 +20,7 @@ class LogLink:
 
     @property
     def is_open(self) -> bool:
-        """Whether there is a connection to send over."""
+        """True while there is a connection to send over."""
         return self._frames is not None
 
     def begin(self, frames: FrameSocket) -> None:

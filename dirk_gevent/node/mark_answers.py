@@ -1,4 +1,4 @@
-"""What a node answers to a mark: the content digest of a database at an index, and a snapshot if one was asked for."""
+"""A node's answers to marks: the content digest of a database at an index, and a snapshot if one was asked for."""
 
 from __future__ import annotations
 

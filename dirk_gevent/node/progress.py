@@ -74,7 +74,7 @@ class Progress:
         self._settle()
 
     def owe(self, log_id: int) -> None:
-        """What this node had of a log is gone: it has a part only, until it is where the log is now.
+        """Note that this node has only a part of a log, until it is where the log is now: what it had is gone.
 
         (Not where its own state was: that may have been another history, and longer.)
         """
@@ -84,8 +84,9 @@ class Progress:
 
     @contextmanager
     def replacing(self, log_id: int) -> Iterator[None]:
-        """What this node had of a log is being put aside: that counts for nothing any more, whatever else moves on
-        meanwhile, nor if that fails, until it is tried again or the log says anew where it is. Then it is owed.
+        """The time in which what this node had of a log is put aside: it counts for nothing any more, and all is owed.
+
+        It does not count either, if it cannot be put aside, until that is tried again or the log says anew where it is.
         """
         self._replaced.add(log_id)
         self._going.add(log_id)
@@ -114,7 +115,7 @@ class Progress:
             raise
 
     def put_aside(self, database: Database) -> None:
-        """What this node had of a log is out of the way: it is seeded anew, unless the log holds nothing."""
+        """Move a database whose state was put aside to seeding; to live when its log holds nothing."""
         database.status.move(DatabaseState.SEEDING)
         if not self.heads.get(database.log_id, 0):
             self._expect_nothing(database)
@@ -147,11 +148,11 @@ class Progress:
 
     @property
     def is_list_whole(self) -> bool:
-        """Whether the list of databases has all that the log last told of."""
+        """True when the list of databases has all that the log last told of."""
         return self._welcomes > 0 and self._engine.enacted_index >= self.owed.get(SYSTEM_LOG_ID, 0)
 
     def has_all(self, heads: Mapping[int, int]) -> bool:
-        """Whether this node has applied each log up to its index, but for those that were dropped since."""
+        """True when this node has applied each log up to its index, but for those that were dropped since."""
         return not any(self._lacks(log_id, index) for log_id, index in heads.items())
 
     def _lacks(self, log_id: int, owed: int) -> bool:
@@ -196,5 +197,5 @@ class Progress:
         raise SqlError("stale_read", node=self._engine.node, applied=self._index(database), minimum=index)
 
     def _index(self, database: Database) -> int:
-        """How far a log is for those who wait: an entry of the system log counts once what it says is done."""
+        """The index of a log for those who wait: an entry of the system log counts once what it says is done."""
         return self._engine.enacted_index if database.log_id == SYSTEM_LOG_ID else database.applied_index

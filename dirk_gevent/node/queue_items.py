@@ -1,4 +1,4 @@
-"""What a lane of a node works on, in the order in which the log's host sent it."""
+"""Items that a lane of a node works on, in the order in which the log's host sent them."""
 
 from __future__ import annotations
 
@@ -46,5 +46,5 @@ Item = Batch | Mark | Restore | Fence | Missed
 
 
 def is_way_out(item: Item) -> bool:
-    """Whether an item may get a blocked database on: its state is replaced, or a person had the entry skipped."""
+    """True for an item that may get a blocked database on: it replaces the state, or a person had the entry skipped."""
     return isinstance(item, Fence | Restore) or (isinstance(item, Batch) and any(map(is_skipped, item.entries)))

@@ -45,7 +45,7 @@ class LongReads:
 
 @dataclass(frozen=True, slots=True)
 class StreamedRead:
-    """Who asked what of which database of `node`. `wire` is the client's, None for one that is not watched.
+    """A request for a long read of a database of `node`. `wire` is the client's, None for one that is not watched.
 
     `began`: when it was asked (`time.perf_counter`), for the META's `ms`; without it there is none.
     """
@@ -137,11 +137,11 @@ class NodeStream:
 
     @property
     def is_closed(self) -> bool:
-        """Whether all is sent, or given up."""
+        """True once all is sent, or given up."""
         return self._closed
 
     def _is_over(self) -> bool:
-        """Whether no page is left. Raises SqlError when draining into the file failed: then more would have come."""
+        """True when no page is left. Raises SqlError when draining into the file failed: then more would have come."""
         if self._spooling is not None:
             self._awaited(self._spooling)
         return self._stream.finished

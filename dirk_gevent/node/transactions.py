@@ -86,7 +86,7 @@ class HeldTransaction:
         self._forget(self)
 
     def idle_seconds(self) -> float:
-        """How long it has waited for its session; 0 while a statement runs or its answer is being sent."""
+        """Seconds that it has waited for its session; 0 while a statement runs or its answer is being sent."""
         if self.stream is not None and not self.stream.is_closed:
             self._used_at = time.monotonic()
         return 0.0 if self._is_running else time.monotonic() - self._used_at
@@ -170,7 +170,7 @@ class NodeTransactions:
         raise SqlError("no_transaction")
 
     def _recorded(self, session: Session, request: Request, route: Route) -> bytes:
-        """How the COMMIT with this request id ended, if there was one."""
+        """Answer how the COMMIT with this request id ended, if there was one."""
         database = self._place(session, request, route)
         if request.metadata.get("log", database.log_id) != database.log_id:
             # Another database has the name: nothing is recorded here of the one that is meant.
@@ -317,7 +317,7 @@ class NodeTransactions:
         found: Relation | RelationStream,
         wire: ClientConnection,
     ) -> Answer:
-        """What was read, if it goes with what was read before."""
+        """Answer with what was read, if it goes with what was read before."""
         database = held.database
         if isinstance(found, Relation):
             self._saw(held, found.index, found.tables)

@@ -53,7 +53,7 @@ class Work:
 
 @dataclass(slots=True)
 class _Batch:
-    """What a batch has done so far, inside its transaction."""
+    """The effects of a batch so far, inside its transaction."""
 
     index: int
     chain: bytes
@@ -110,7 +110,7 @@ class Applier:
         return outcomes
 
     def _left(self, work: list[Work]) -> list[Work]:
-        """What of `work` is not committed: a batch may have ended before its last entry."""
+        """The entries of `work` that are not committed: a batch may have ended before its last entry."""
         return work[self.committed.position.index - work[0].entry.index + 1 :]
 
     def _counted(self, item: Work, expected_chain: bytes | None) -> list[Outcome]:
@@ -274,7 +274,7 @@ class Applier:
 
 
 def _known_request(entry: Entry, record: stored_records.RecordedRequest) -> Outcome:
-    """How an entry ends whose request id ran, or was burnt, at an earlier index.
+    """The outcome of an entry whose request id ran, or was burnt, at an earlier index.
 
     What burns an id asks how the request ended, whatever it was; a transaction's entry that comes later ends as it did.
     """
@@ -285,7 +285,7 @@ def _known_request(entry: Entry, record: stored_records.RecordedRequest) -> Outc
 
 
 def _unfit_request(entry: Entry) -> Outcome | None:
-    """How an entry ends whose request id is none, or dated too far from log time; None when it may run."""
+    """The outcome of an entry whose request id is none, or dated too far from log time; None when it may run."""
     try:
         check_request_time(entry.request_id, entry.index, entry.time_ms, stored_records.KEPT_ENTRIES)
     except SqlError as error:
@@ -294,7 +294,7 @@ def _unfit_request(entry: Entry) -> Outcome | None:
 
 
 def _told_again(entry: Entry, record: stored_records.RecordedRequest | None) -> Outcome | None:
-    """How an entry ended that is behind; None when its record is gone."""
+    """The recorded outcome of an entry that was applied before; None when its record is gone."""
     if record is None or record.index > entry.index:
         return _unfit_request(entry)
     return decode_outcome(record) if record.index == entry.index else _known_request(entry, record)

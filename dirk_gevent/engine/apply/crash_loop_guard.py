@@ -37,17 +37,17 @@ class CrashLoopGuard:
 
     @property
     def done(self) -> bool:
-        """Whether the entries that may have killed are behind."""
+        """True once the entries that may have killed are behind."""
         return self._left <= 0
 
     def piece(self, index: int) -> int:
-        """How many entries from `index` on may go under one marker: one where a process died, else more."""
+        """The number of entries from `index` on that go under one marker: one where a process died, else more."""
         if self._first <= index <= self._last:
             return 1
         return min(_PIECE_ENTRIES, self._first - index) if index < self._first else _PIECE_ENTRIES
 
     def is_suspected(self, index: int) -> bool:
-        """Whether so many processes died in this entry that it must be tried out first."""
+        """True when so many processes died in this entry that it must be tried out first."""
         return index == self._first == self._last and self._deaths >= _DEATHS and not self._is_cleared
 
     def try_out(self, path: Path, entry: Entry, encoded: bytes) -> None:

@@ -56,7 +56,7 @@ class DatabaseWriter:
         return self._file.log_id
 
     def take(self) -> OpenWriter:
-        """What is open, opened if need be, for use by anything but a transaction. Raises apsw errors, OSError."""
+        """Take the open writer, opened if need be, for anything but a transaction. Raises apsw errors, OSError."""
         self.end_rehearsal()
         return self._lent()
 
@@ -223,5 +223,5 @@ class DatabaseWriter:
         return self._lent()
 
     def effort(self) -> Effort | None:
-        """What its writer is at, None for nothing (any thread)."""
+        """The work that the writer does now, None for none (any thread)."""
         return is_open.applier.at_work.effort() if (is_open := self._open) is not None else None

@@ -22,7 +22,7 @@ _REPLACED = "dirk.replaced"
 
 
 class DirectoryNotes:
-    """What a node notes in its directory beside the databases."""
+    """Notes that a node keeps in its directory beside the databases."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -42,7 +42,7 @@ class DirectoryNotes:
 
     @property
     def is_catalog_replaced(self) -> bool:
-        """Whether files of databases may be another history's than that of the catalog here."""
+        """True when files of databases may be another history's than that of the catalog here."""
         return (self._path / _REPLACED).exists()
 
     def note_catalog(self, *, is_replaced: bool) -> None:
@@ -66,7 +66,7 @@ class DataDirectory:
         self._lock: FileLock | None = None
 
     def is_there(self) -> bool:
-        """Whether the directory is the one that was locked, and not what is left where its disk was."""
+        """True when the directory is the one that was locked, and not what is left where its disk was."""
         return (self.path / _RUNNING).exists()
 
     @storage_faults("lock")

@@ -1,7 +1,7 @@
-"""What a list of databases that was replaced named: of the log's own history, or of another one?
+"""Databases that a list of databases named which was replaced: the log's own, or another history's.
 
-That is known once the log's list names a database, or its log comes. What is not the log's is set aside, never
-unlinked.
+Which of them a database is, is known once the log's list names it, or its log comes. One that is not the log's is set
+aside, never unlinked.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class FormerList:
 
     @property
     def is_settled(self) -> bool:
-        """Whether nothing is left of what a list that was replaced named."""
+        """True once nothing is left of what a list that was replaced named."""
         return not self.logs and not self.is_replaced
 
     def confirm(self, log_id: int) -> None:
@@ -63,12 +63,12 @@ class FormerList:
         self.logs.discard(log_id)
 
     def begin(self, known: Iterable[int]) -> None:
-        """What the list named is not of the log, until a new list names it or its log comes."""
+        """Count what the list named as not of the log, until a new list names it or its log comes."""
         self.logs |= set(known) - {SYSTEM_LOG_ID}
         self.is_replaced = True
 
     def note(self) -> None:
-        """Have the next process know that the list was replaced. Raises OSError."""
+        """Note on disk that the list was replaced, for the next process. Raises OSError."""
         self._directory.notes.note_catalog(is_replaced=True)
 
     def note_if_possible(self) -> None:

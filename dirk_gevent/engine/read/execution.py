@@ -33,7 +33,7 @@ class Execution:
 
     @property
     def is_running(self) -> bool:
-        """Whether a connection works for it."""
+        """True while a connection works for it."""
         return self._connection is not None
 
     def limit(self, seconds: float) -> None:
@@ -76,7 +76,7 @@ class Execution:
             self.busy_seconds += began.seconds
 
     def failure(self, error: BaseException) -> BaseException:
-        """What the client is to see of an error inside."""
+        """The error that the client is to see, for one that was met inside."""
         if isinstance(error, apsw.InterruptError):
             if self.is_overtaken and not (self._has_timed_out or self._is_cancelled):
                 return Overtaken()
@@ -88,7 +88,7 @@ class Execution:
 
 
 class _Worked:
-    """How long this thread has worked since this was made.
+    """Time that this thread has worked since this was made.
 
     Reader threads give way to all others: beside a long write a read that takes a moment takes many of them. Counted in
     real time it would look slow as long as the write lasts, and so never come back to the hub.

@@ -32,7 +32,7 @@ Found = TypeVar("Found")
 
 @dataclass(frozen=True, slots=True)
 class StreamHead:
-    """What an answer says before its rows. The fields mean what they do in `Relation`."""
+    """The head of an answer, which comes before its rows. The fields mean what they do in `Relation`."""
 
     name: str = ""
     columns: tuple[Output, ...] = ()
@@ -184,7 +184,7 @@ class RelationStream:
         self.execution.cancel()
 
     def hurry(self) -> None:
-        """Have the next `fetch` drain what is left (any thread): the transaction is soon to be ended."""
+        """Ask the next `fetch` to drain what is left (any thread): the transaction is soon to be ended."""
         self.execution.is_hurried = True
 
     def overtake(self, at_any_price: bool, /) -> None:

@@ -29,7 +29,7 @@ class PageEncoder:
 
     @property
     def has_more(self) -> bool:
-        """Whether rows come after the last page; False before the first."""
+        """True when rows come after the last page; False before the first."""
         return bool(self._ahead)
 
     def begin(self, columns: tuple[Output, ...]) -> None:

@@ -178,7 +178,7 @@ class Reads:
         return reader
 
     def keep_reader(self) -> bool:
-        """Whether the hub reader was used since the last time it was asked; if not it is closed (hub)."""
+        """Close the hub reader unless it was used since the last call; True when it stays open (hub)."""
         reader = self._file.committed.reader
         if reader is None or not reader.recent:
             self.close()
@@ -221,7 +221,7 @@ class Reads:
             return ()
 
     def recorded(self, request_id: str) -> Outcome | None:
-        """How the request ended; None when no record tells (native thread). Raises SqlError, StorageFault."""
+        """The recorded outcome of a request; None without a record (native thread). Raises SqlError, StorageFault."""
         with storage_faults("records"):
             with self._file.lock:
                 self._file.make()

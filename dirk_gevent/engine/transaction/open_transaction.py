@@ -48,7 +48,7 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class TransactionWork:
-    """What a transaction leaves to be committed: no statements when it only read."""
+    """The part of a transaction that is to be committed: no statements when it only read."""
 
     log_id: int
     base_index: int
@@ -111,7 +111,7 @@ class Transaction:
         return Transaction(base, self.step_limit, self._most_bytes)
 
     def work(self) -> TransactionWork:
-        """What is to be committed."""
+        """The work to be committed."""
         return TransactionWork(self._base.log_id, self.base_index, tuple(sorted(self._touched)), tuple(self.written))
 
     def _check(self) -> None:

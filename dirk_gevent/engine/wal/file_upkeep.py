@@ -1,4 +1,4 @@
-"""What a database's file needs besides entries and reads: checkpoints, a WAL of bounded size, states that stay put."""
+"""Upkeep of a database's file besides entries and reads: checkpoints, a WAL of bounded size, states that stay put."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class FileUpkeep:
 
     @property
     def wants_checkpoint(self) -> bool:
-        """Whether something is not durable yet, or the WAL is larger than it needs to be."""
+        """True when something is not durable yet, or the WAL is larger than it needs to be."""
         file = self._file
         return file.durable_index < file.committed.position.index or file.wal.size_bytes >= file.wal.bounds.calm_bytes
 
