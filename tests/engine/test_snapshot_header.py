@@ -57,7 +57,7 @@ def shot(memory_path: Path, log: LogMaker) -> Iterator[Shot]:
     database = open_database(engine)
     database.apply(work(log.sql("create table t (a)"), *(log.sql("insert into t values (?1)", n) for n in range(30))))
     path = memory_path / "shot"
-    info = replace(database.snapshot(path), file_bytes=0)
+    info = replace(database.upkeep.snapshot(path), file_bytes=0)
     unpack(path, memory_path / "image")
     yield Shot(database, path.read_bytes(), info, (memory_path / "image").read_bytes(), memory_path)
     engine.close()
@@ -93,7 +93,7 @@ def check_refused(shot: Shot, content: bytes) -> None:
 
 def test_no_bit_of_a_header_changes_what_is_restored(shot: Shot) -> None:
     """The size and the checksum are held against the image; the log, the index and the hash against what it says."""
-    before, restored = shot.database.content_digest(), 0
+    before, restored = shot.database.upkeep.content_digest(), 0
     for content in flipped(shot.content):
         try:
             info = shot.unpacked(content)
@@ -109,7 +109,7 @@ def test_no_bit_of_a_header_changes_what_is_restored(shot: Shot) -> None:
             restored += 1
             assert not is_apart
     assert restored, "names and digests take part in nothing"
-    assert (shot.database.content_digest(), shot.database.chain.hex()) == (before, shot.info.chain)
+    assert (shot.database.upkeep.content_digest(), shot.database.position.chain.hex()) == (before, shot.info.chain)
 
 
 @pytest.mark.parametrize("field", WRONG)

@@ -126,8 +126,8 @@ def check_nonsense(rotting: Rotting, sql: str, value: object, index: int) -> Non
     rotting.edit(sql, value, position(rotting.log_id, index))
     assert rotting.read_up_to_damage(0) == index - 1
     for at in range(ENTRIES + 1):
-        assert rotting.log.chain_at(rotting.log_id, at) in (None, rotting.chains.get(at, bytes(16)))
-    assert rotting.log.damage(rotting.log_id) is not None
+        assert rotting.log.reads.chain_at(rotting.log_id, at) in (None, rotting.chains.get(at, bytes(16)))
+    assert rotting.log.reads.damage(rotting.log_id) is not None
 
 
 @pytest.mark.parametrize(
