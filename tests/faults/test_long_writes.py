@@ -27,7 +27,7 @@ WORK = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i <
 def run(self, statement, *rest):
     answer = ran(self, statement, *rest)
     while "maharitra" in statement.shaped.literals and os.path.exists(os.environ["HELD"]):
-        self._connection.execute(WORK).fetchall()
+        self.connection.execute(WORK).fetchall()
         time.sleep(0.02)
     return answer
 Executor._statement = run
