@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from gevent.event import Event
 
@@ -65,9 +66,10 @@ class CheckedJournal:
     def chunk(self, log_id: int, after_index: int, max_bytes: int) -> Chunk:
         """Entries after `after_index` as `contract.Log.read` gives them, at least one. *Blocks.*"""
         log = self._state().log(log_id)
-        reader = self._threads.reader.chunk
+        base, upto = log.row.base, log.head.index
+        read = partial(self._threads.reader.chunk, log_id, after_index, base=base, upto=upto, max_bytes=max_bytes)
         try:
-            return self._threads.read(reader, log_id, after_index, log.row.base, log.head.index, max_bytes)
+            return self._threads.read(read)
         except EntriesGoneError:
             self._check_held(log_id, after_index)
             raise
@@ -148,9 +150,9 @@ class CheckedJournal:
     def _scrub_piece(self, log_id: int, after: int, log: LogState) -> int:
         """Check the entries behind `after`; how far that went, damage included."""
         base, head = log.row.base, log.head
+        read = partial(self._threads.scrubber.chunk, log_id, after, base=base, upto=head.index, max_bytes=_PIECE_BYTES)
         try:
-            chunk = self._threads.scrub(self._threads.scrubber.chunk, log_id, after, base, head.index, _PIECE_BYTES)
-            return chunk.last_index
+            return self._threads.scrub(read).last_index
         except EntriesGoneError:
             self._check_missing(log_id, after, base)
             return self._next_held(log_id, after + 1, head)

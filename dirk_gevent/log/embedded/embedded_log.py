@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-
-import gevent
+from dataclasses import dataclass
 
 from dirk_gevent.config.settings import LogSettings
 from dirk_gevent.log.clock import LogClock, clock_ms
@@ -16,10 +15,21 @@ from dirk_gevent.log.embedded.embedded_snapshots import EmbeddedSnapshots
 from dirk_gevent.log.embedded.housekeeping import Housekeeping
 from dirk_gevent.log.embedded.journal_threads import JournalThreads
 from dirk_gevent.log.embedded.log_state import CurrentState, State
+from dirk_gevent.log.embedded.log_tasks import LogTask, LogTasks
 from dirk_gevent.log.embedded.notifier import Notifier
 from dirk_gevent.log.embedded.retention import Retention
 from dirk_gevent.log.embedded.tail import Tail
+from dirk_gevent.log.epochs import Epochs
 from dirk_gevent.log.records import Predecessor
+
+
+@dataclass(frozen=True, slots=True)
+class LogIdentity:
+    """Which log this is, as `contract.Log` names it: the same for as long as it is open."""
+
+    genesis: bytes
+    predecessors: tuple[Predecessor, ...]
+    epochs: Epochs
 
 
 class EmbeddedLog:
@@ -45,18 +55,16 @@ class EmbeddedLog:
             self._threads.close()
             self._lock.release()
             raise
-        self.genesis = contents.genesis
-        self.predecessors: tuple[Predecessor, ...] = contents.predecessors
+        self._identity = LogIdentity(contents.genesis, contents.predecessors, self._threads.epochs)
         self.is_copy = contents.is_copy
-        self.epochs = self._threads.epochs
         self._begin(settings)
 
     def _begin(self, settings: LogSettings) -> None:
-        tail, self._bells = Tail(settings.tail_bytes), Notifier()
         threads, retention, damage = self._threads, self._retention, self._threads.damage
-        self._checked = CheckedJournal(threads, self._current.get, retention, damage)
-        house = self._housekeeping = Housekeeping(threads, retention, lambda: self.appends.rouse())
-        self.reads = EmbeddedReads(self._current, self._checked, tail, self._bells, damage)
+        tail, self._bells = Tail(settings.tail_bytes), Notifier()
+        checked = CheckedJournal(threads, self._current.get, retention, damage)
+        house = Housekeeping(threads, retention, lambda: self.appends.rouse())
+        self.reads = EmbeddedReads(self._current, checked, tail, self._bells, damage)
         self.snapshots = EmbeddedSnapshots(retention, self.reads, tail, self._bells, self.time_ms)
         self.appends = EmbeddedAppends(
             settings,
@@ -68,7 +76,26 @@ class EmbeddedLog:
             time_ms=self.time_ms,
             published=house.published,
         )
-        self._running = [gevent.spawn(run) for run in (self.appends.run, house.run, self._checked.scrub)]
+        self._tasks = LogTasks(
+            LogTask(self.appends.run, self.appends.close),
+            LogTask(house.run, house.close),
+            LogTask(checked.scrub, checked.stop),
+        )
+
+    @property
+    def genesis(self) -> bytes:
+        """See `contract.Log.genesis`."""
+        return self._identity.genesis
+
+    @property
+    def predecessors(self) -> tuple[Predecessor, ...]:
+        """See `contract.Log.predecessors`."""
+        return self._identity.predecessors
+
+    @property
+    def epochs(self) -> Epochs:
+        """See `contract.Log.epochs`."""
+        return self._identity.epochs
 
     def time_ms(self) -> int:
         """See `contract.Log.time_ms`."""
@@ -82,14 +109,10 @@ class EmbeddedLog:
 
     def close(self) -> None:
         """See `contract.Log.close`. Safe to call twice."""
-        if not self._running:
+        if self._tasks.is_ended:
             return
-        running, self._running = self._running, []
-        self.appends.close()
-        self._housekeeping.close()
         self._bells.close()
-        self._checked.stop()
-        gevent.joinall(running)
+        self._tasks.end()
         self._retention.close()
         self._threads.close()
         self._lock.release()
