@@ -298,7 +298,9 @@ def _cache(arguments: dict[str, Any]) -> int:
 
     if fault := fault_of(host):
         raise CannotStartError(f"HOST: {printable(host)} {fault}")
-    run(config, reachable(host), port, listen_port, ttl_ms, entries)
+    run(
+        config, upstream_host=reachable(host), upstream_port=port, port=listen_port, ttl_ms=ttl_ms, entries=entries
+    )
     return 0
 
 

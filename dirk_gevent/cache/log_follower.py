@@ -29,6 +29,32 @@ MAX_PING_SECONDS = 0.5
 SILENCE_SECONDS = 10.0
 
 
+class Pings:
+    """The pings of one stream whose echo may still come: when each was sent."""
+
+    def __init__(self) -> None:
+        self._last = 0
+        self._sent_at: dict[int, float] = {}
+
+    def begin(self) -> int:
+        """The number of a ping that is sent now."""
+        self._last += 1
+        self._sent_at[self._last] = now()
+        return self._last
+
+    def echoed(self, number: int) -> float | None:
+        """When the ping was sent that came back, None when it is not waited for; older ones are forgotten with it."""
+        sent_at = self._sent_at.pop(number, None)
+        if sent_at is not None:
+            for older in [n for n in self._sent_at if n < number]:
+                del self._sent_at[older]
+        return sent_at
+
+    def forget(self) -> None:
+        """The stream has ended: no echo of its pings counts any more."""
+        self._sent_at.clear()
+
+
 class HeaderFollower:
     """Follows the headers of every log through the upstream, for as long as `run` is not killed.
 
@@ -44,8 +70,7 @@ class HeaderFollower:
         self._was_welcome = False
         self._is_down = False
         self._is_following = False
-        self._ping_number = 0
-        self._pings: dict[int, float] = {}
+        self._pings = Pings()
         self._heard_at = 0.0
         #: What time the log's host last said it is.
         self.log_time = HeardTime()
@@ -74,7 +99,7 @@ class HeaderFollower:
         pinger = None
         try:
             sock.sendall(with_metadata({"follow": {"as": "cache"}}, FOLLOW_STATEMENT))
-            self._pings.clear()
+            self._pings.forget()
             self._heard_at = now()
             pinger = gevent.spawn(self._ping, frames)
             while (message := frames.receive()) is not None:
@@ -103,11 +128,10 @@ class HeaderFollower:
             self._store.expire()
 
     def _send_ping(self, frames: FrameSocket) -> None:
-        self._ping_number += 1
-        self._pings[self._ping_number] = now()
+        number = self._pings.begin()
         # A stream that just ended: its reader finds out by itself.
         with suppress(OSError):
-            frames.send({"t": "ping", "n": self._ping_number})
+            frames.send({"t": "ping", "n": number})
 
     def _take(self, frames: FrameSocket, message: dict[str, Any]) -> None:
         kind = message.get("t")
@@ -145,12 +169,9 @@ class HeaderFollower:
 
     def _echoed(self, number: int) -> None:
         """Renew the lease. Before the heads of this stream an echo would prolong what the last one left."""
-        sent_at = self._pings.pop(number, None)
-        if sent_at is None or not self._is_following:
-            return
-        for older in [n for n in self._pings if n < number]:
-            del self._pings[older]
-        self._store.renew_lease(sent_at + self._store.ttl_seconds)
+        sent_at = self._pings.echoed(number)
+        if sent_at is not None and self._is_following:
+            self._store.renew_lease(sent_at + self._store.ttl_seconds)
 
     def _went_down(self, reason: str) -> None:
         """Log the change of state, once. Before the first time it is an ordinary wait: programs start in any order."""

@@ -137,7 +137,7 @@ class CacheService:
 
 
 def options_from(
-    config: Config, upstream_host: str, upstream_port: int, port: int, ttl_ms: int, entries: int
+    config: Config, *, upstream_host: str, upstream_port: int, port: int, ttl_ms: int, entries: int
 ) -> CacheOptions:
     """What the command line and the config file say together."""
     return CacheOptions(
@@ -155,12 +155,12 @@ def options_from(
     )
 
 
-def run(config: Config, upstream_host: str, upstream_port: int, port: int, ttl_ms: int, entries: int) -> None:
+def run(config: Config, *, upstream_host: str, upstream_port: int, port: int, ttl_ms: int, entries: int) -> None:
     """The cache program: blocks until SIGTERM or SIGINT, then drains. CannotStartError when `port` is taken."""
     log = logger("cache")
     config, _ = fitted(config, log, RELAY_FILES_A_CONNECTION)
     service = CacheService(options_from(
-        config=config,
+        config,
         upstream_host=upstream_host,
         upstream_port=upstream_port,
         port=port,

@@ -278,7 +278,8 @@ class CacheProcess:
         program = (
             "from pathlib import Path\nfrom dirk_gevent.cache.server import run\n"
             "from dirk_gevent.config.settings import Config\n"
-            f"run(Config(Path('c'), 2, (), None), '127.0.0.1', {upstream_port}, {self.port}, 3000, 200)"
+            f"run(Config(Path('c'), 2, (), None), upstream_host='127.0.0.1', upstream_port={upstream_port},"
+            f" port={self.port}, ttl_ms=3000, entries=200)"
         )
         with self.log.open("wb") as log:
             self.process = subprocess.Popen([sys.executable, "-c", program], stderr=log, env=os.environ)
