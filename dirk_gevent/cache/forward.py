@@ -166,6 +166,11 @@ class Forwarder:
         self._store.collecting_bytes -= self._held_bytes
         self._held_bytes = 0
 
+    def close(self) -> None:
+        """The session is over: let go of the upstream connection and of what is held."""
+        self.release()
+        self._upstream.close()
+
     def _hold(self, count: int) -> None:
         self._held_bytes += count
         self._store.collecting_bytes += count

@@ -2,8 +2,7 @@
 
 An answer read at log index i is right for every state in [i, H], H being the last header received in sequence
 for its log, as long as no header in between touches one of its tables: such a header removes it. So an entry that
-is in the store is good up to its log's head, and serving it is two comparisons (`Store.find`, and on
-the fast path `CacheConnection`).
+is in the store is good up to its log's head, and serving it is two comparisons (`Store.find`, and `FastPath.payload`).
 
 ::
 
