@@ -7,7 +7,6 @@ connection; between pipelined statements it lets the others run.
 from __future__ import annotations
 
 import signal
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any, Protocol
@@ -31,17 +30,16 @@ from dirk_gevent.server import replies
 from dirk_gevent.server.admission import Places, RequestBytes
 from dirk_gevent.server.client_connection import ClientConnection
 from dirk_gevent.server.listening import listen
+from dirk_gevent.server.open_connections import OpenConnections
 from dirk_gevent.server.rest_of_statement import receive_rest
 from dirk_gevent.server.session import Request, Session, parse_request, spoken, without_what_is_wrong
 from dirk_gevent.server.statement_cache import HUB_CHARACTERS
 from parser.errors import SqlError
 from parser.normalize.shape import placed
 
-DRAIN_SECONDS = 5.0
 _RECEIVE_BYTES = 65536
 _LARGE_RECEIVE_BYTES = 1024 * 1024
 _STALL_SECONDS = 1.0
-_DRAIN_LOOK_SECONDS = 0.02
 _SPARE_CONNECTIONS = 64
 #: Statements whose reading takes a good part of a millisecond.
 _LARGE_BYTES = 8 * 1024
@@ -112,10 +110,7 @@ class Service:
         self._limits = limits
         self._log = log
         self._pool = Pool(limits.max_connections + _SPARE_CONNECTIONS)
-        self._idle: set[ClientConnection] = set()
-        self._count = 0
-        self._taken_over = 0
-        self._draining = False
+        self._open = OpenConnections()
         self._threads = NativeThreads(1)
         self._places = Places(limits.max_running, limits.queue_ms)
         self._request_bytes = RequestBytes(limits.request_bytes)
@@ -130,43 +125,34 @@ class Service:
     @property
     def connections(self) -> int:
         """How many connections are open."""
-        return self._count
+        return self._open.count
 
     def stop(self) -> None:
-        """Accept no more, end idle connections, give running statements `DRAIN_SECONDS`, then close all."""
-        self._draining = True
+        """Accept no more, let what runs end (`OpenConnections.drain`), then close all."""
         self._server.close()
-        for wire in list(self._idle):
-            wire.shut(socket.SHUT_RD)
-        deadline = time.monotonic() + DRAIN_SECONDS
-        # Subscriptions do not end by themselves: only sessions are waited for.
-        while self._count > self._taken_over and time.monotonic() < deadline:
-            gevent.sleep(_DRAIN_LOOK_SECONDS)
+        self._open.drain()
         self._pool.kill(timeout=1)
 
     def _connection(self, sock: socket.socket, _address: object) -> None:
         wire = ClientConnection(sock)
-        if self._count >= self._limits.max_connections and not _is_follower(sock):
+        if self._open.count >= self._limits.max_connections and not _is_follower(sock):
             self._refuse(wire)
             return
-        self._count += 1
+        self._open.count += 1
         session = self._handler.open_session()
         try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._statements(wire, session)
         except TakeOver as taken:
-            self._taken_over += 1
-            try:
+            with self._open.taken_over():
                 taken.run(sock)
-            finally:
-                self._taken_over -= 1
         except OSError:
             self._log.debug("connection_lost")
         except Exception as error:
             self._log.exception("connection_failed", error)
         finally:
-            self._count -= 1
-            self._idle.discard(wire)
+            self._open.count -= 1
+            self._open.idle.discard(wire)
             self._handler.close_session(session)
             wire.close()
 
@@ -179,10 +165,10 @@ class Service:
 
     def _statements(self, wire: ClientConnection, session: Session) -> None:
         splitter = StatementSplitter(self._limits.max_statement_bytes)
-        idle, quick = self._idle, self._quick
+        connections, idle, quick = self._open, self._open.idle, self._quick
         held_bytes = 0
         try:
-            while not self._draining:
+            while not connections.is_draining:
                 idle.add(wire)
                 has_begun = splitter.pending_bytes
                 data = self._rest(wire, splitter) if has_begun else wire.receive_watched(_RECEIVE_BYTES)
