@@ -13,8 +13,9 @@ from dirk_gevent.client.screen import Screen
 from dirk_gevent.client.usage import EXIT_OK, EXIT_OWN_ERROR, EXIT_USAGE, ClientOptions
 from dirk_gevent.driver.answers import NotDirkError
 from dirk_gevent.driver.client_texts import sentence
+from dirk_gevent.driver.dialer import Patience
 from dirk_gevent.driver.requests import SessionError
-from dirk_gevent.driver.session import Patience, Session, use_statement
+from dirk_gevent.driver.session import Session, use_statement
 from dirk_gevent.driver.silence import PROBE
 
 _TERMINATED = 143

@@ -46,8 +46,9 @@ from dirk_gevent.driver.dbapi_types import (
 from dirk_gevent.driver.dbapi_types import date_from_ticks as DateFromTicks  # noqa: N812 (PEP 249's names)
 from dirk_gevent.driver.dbapi_types import time_from_ticks as TimeFromTicks  # noqa: N812
 from dirk_gevent.driver.dbapi_types import timestamp_from_ticks as TimestampFromTicks  # noqa: N812
+from dirk_gevent.driver.dialer import Patience
 from dirk_gevent.driver.requests import Answer, Args, SessionError, is_commit
-from dirk_gevent.driver.session import Patience, Session, use_statement
+from dirk_gevent.driver.session import Session, use_statement
 from dirk_gevent.driver.tcp_connection import Address
 from dirk_gevent.messages.texts import LANGUAGES
 
@@ -289,7 +290,8 @@ class Connection:
 
     def _has_told(self) -> None:
         """An Error says what is known of the transaction that there was: the next statement is of another one."""
-        self._is_committing = self._session.has_lost_transaction = False
+        self._is_committing = False
+        self._session.note_lost_transaction()
 
     def _run(self, statement: str) -> None:
         """Run a statement that answers with no relation. Raises Error."""

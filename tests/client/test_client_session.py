@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterator, Mapping
 
 import pytest
 
-from dirk_gevent.driver import session as client_session
+from dirk_gevent.driver import dialer
 from dirk_gevent.driver.answers import NotDirkError
+from dirk_gevent.driver.dialer import Patience
 from dirk_gevent.driver.requests import LostError, Request, UnreachableError
-from dirk_gevent.driver.session import Patience, Session
+from dirk_gevent.driver.session import Session
 from dirk_gevent.driver.tcp_connection import Address
 from tests.client.fake_server import DROP, Asked, FakeServer, message, ordinary, relation
 
@@ -33,8 +34,10 @@ def close_sessions() -> Iterator[None]:
         _opened.pop().close()
 
 
-def session_with(server: FakeServer, again_seconds: float = 5.0, notify: Notify = lambda *_: None) -> Session:
-    session = Session(Address("127.0.0.1", server.port), None, Patience(0.0, again_seconds), notify)
+def session_with(
+    server: FakeServer, again_seconds: float = 5.0, notify: Notify = lambda *_: None, language: str | None = None
+) -> Session:
+    session = Session(Address("127.0.0.1", server.port), language, Patience(0.0, again_seconds), notify)
     _opened.append(session)
     session.connect()
     return session
@@ -74,8 +77,7 @@ def test_own_sentences_are_in_the_language_asked_for_else_in_the_server_s(serve:
     assert session.spoken is None
     session.run("?").end  # noqa: B018
     assert session.spoken == "fr" and "lang" not in (server.asked[-1].metadata or {})
-    session = session_with(server)
-    session.language = "en"
+    session = session_with(server, language="en")
     session.run("?").end  # noqa: B018
     assert session.spoken == "en"
 
@@ -113,7 +115,7 @@ def test_away_for_a_while_says_so_once_and_waits(serve: Serve, monkeypatch: pyte
             server.start()
         return 0.01
 
-    monkeypatch.setattr(client_session, "_pause_seconds", pause)
+    monkeypatch.setattr(dialer, "backoff_seconds", pause)
     assert not session.run("alaivo 2").end.is_error
     assert notices == ["client_reconnecting", "client_connected"]
     assert len(pauses) == 3

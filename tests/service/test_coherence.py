@@ -155,7 +155,7 @@ def test_the_driver_takes_along_what_it_made(shared_cluster: Cluster, database: 
         for number in range(5):
             name = f"{database}_d{number}"
             cursor.execute(f"manamboara tahiry {name}")
-            carried = connection._session._indexes
+            carried = connection._session._carried._indexes
             assert carried["0"] > before
             before = carried["0"]
             for part in PARTS:
