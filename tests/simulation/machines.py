@@ -125,7 +125,14 @@ class Machine:
             return proxy.run(config)
         if self.name != CACHE:
             return node.run(config, self.name)
-        cache.run(config, "127.0.0.1", PROXY_PORT, CACHE_PORT, round(CACHE_SECONDS * 1000), _CACHE_ENTRIES)
+        cache.run(
+            config,
+            upstream_host="127.0.0.1",
+            upstream_port=PROXY_PORT,
+            port=CACHE_PORT,
+            ttl_ms=round(CACHE_SECONDS * 1000),
+            entries=_CACHE_ENTRIES,
+        )
         return 0
 
     def kill(self, power: bool) -> None:
