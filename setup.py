@@ -18,7 +18,6 @@ if VERSION is None:
     raise SystemExit("dirk_gevent/__init__.py holds no __version__")
 
 
-
 def archived() -> Iterator[str]:
     """Every file of the sdist, relative to the checkout."""
     for name in ARCHIVED:
@@ -75,8 +74,13 @@ setup(
         "Typing :: Typed",
     ],
     python_requires=">=3.11",
-    packages=find_packages(include=["dirk_gevent", "dirk_gevent.*", "parser", "parser.*"]),
-    package_data={"dirk_gevent": ["py.typed"], "parser": ["py.typed"]},
+    packages=[
+        *find_packages(include=["dirk_gevent", "dirk_gevent.*"]),
+        # `parser` alone is a name that others have: who has a parser.py of their own would break the programs.
+        *("dirk_parser" + name.removeprefix("parser") for name in find_packages(include=["parser", "parser.*"])),
+    ],
+    package_dir={"dirk_parser": "parser"},
+    package_data={"dirk_gevent": ["py.typed"], "dirk_parser": ["py.typed"]},
     cmdclass={"sdist": SourceArchive},
     install_requires=[
         # One version and no other: it brings SQLite, and two builds of that may end an entry differently. Another one

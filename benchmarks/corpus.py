@@ -9,11 +9,11 @@ from benchmarks.bench import Bench, say
 from benchmarks.client import Client
 from benchmarks.figures import Figure, Target, median
 from benchmarks.scripts import Scripts
-from parser.compile.ddl.catalog import change_schema
-from parser.compile.plans import Plans
-from parser.grammar.statements import Statements
-from parser.normalize.shape import split
-from parser.schema.schema import Schema
+from dirk_parser.compile.ddl.catalog import change_schema
+from dirk_parser.compile.plans import Plans
+from dirk_parser.grammar.statements import Statements
+from dirk_parser.normalize.shape import split
+from dirk_parser.schema.schema import Schema
 
 _CASE_QUERIES = 40
 _RECORDS_TARGET = 150

@@ -34,9 +34,9 @@ from dirk_gevent.log.entry import (
 from dirk_gevent.protocol.frames import frame_bytes, frame_compressor, join_entries
 from dirk_gevent.protocol.splitter import StatementSplitter
 from dirk_gevent.server.session import parse_request
-from parser.grammar.statements import Statements
-from parser.normalize.shape import split
-from parser.normalize.template import Shaped
+from dirk_parser.grammar.statements import Statements
+from dirk_parser.normalize.shape import split
+from dirk_parser.normalize.template import Shaped
 
 _ROWS = 1_000
 _RUNS = 20

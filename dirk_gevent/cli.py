@@ -22,7 +22,7 @@ from dirk_gevent.base.startup import CannotStartError, plain_reason
 from dirk_gevent.base.streams import open_closed_streams, serve_signals
 from dirk_gevent.config.strict_json import printable
 from dirk_gevent.messages.error_text import sentence
-from parser.errors import SqlError
+from dirk_parser.errors import SqlError
 
 if TYPE_CHECKING:
     from dirk_gevent.config.settings import Config

@@ -247,7 +247,7 @@ def _drain_at_once(patches: _Patches) -> None:
 def _keep_plans(patches: _Patches) -> None:
     """A state that takes another's place has its plans, and definitions of one index count as the same."""
     from dirk_gevent.engine.database_file import DatabaseFile
-    from parser.schema.schema import Schema
+    from dirk_parser.schema.schema import Schema
 
     def heir(state_at: Callable[..., Any]) -> Callable[..., Any]:
         def made(self: Any, *words: Any) -> Any:

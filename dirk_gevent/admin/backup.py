@@ -28,7 +28,7 @@ from dirk_gevent.engine.snapshot.reissue import Place
 from dirk_gevent.log.records import EntriesGoneError
 from dirk_gevent.loop.threads import NativeThreads
 from dirk_gevent.messages.error_text import sentence
-from parser.errors import SqlError
+from dirk_parser.errors import SqlError
 
 _CHUNK_BYTES = 256 * 1024
 _ANSWER_SECONDS = 10.0

@@ -23,7 +23,7 @@ from dirk_gevent.server.admission import RequestBytes
 from dirk_gevent.server.client_connection import ClientConnection
 from dirk_gevent.server.rest_of_statement import receive_rest
 from dirk_gevent.server.session import Request, parse_request, spoken, without_what_is_wrong
-from parser.errors import SqlError
+from dirk_parser.errors import SqlError
 
 #: Pipelined requests answered in a row before the other connections get their turn.
 TURN_REQUESTS = 8

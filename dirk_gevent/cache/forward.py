@@ -23,7 +23,7 @@ from dirk_gevent.protocol import answer_bytes
 from dirk_gevent.protocol.answer_relay import AnswerRelay
 from dirk_gevent.server.client_connection import ClientConnection
 from dirk_gevent.server.upstream_pool import leaves_open
-from parser.errors import SqlError
+from dirk_parser.errors import SqlError
 
 #: What is held of an answer that can't be stored, so that a cut in it can still be healed.
 UNSTORED_LIMIT_BYTES = 64 * 1024

@@ -27,7 +27,7 @@ from dirk_gevent.server.client_connection import ClientConnection
 from dirk_gevent.server.listening import listen
 from dirk_gevent.server.open_files import RELAY_FILES_A_CONNECTION, fitted
 from dirk_gevent.server.service import StopRequest
-from parser.errors import SqlError
+from dirk_parser.errors import SqlError
 
 DRAIN_SECONDS = 5.0
 #: Connections above the limit that can be told so at the same time.

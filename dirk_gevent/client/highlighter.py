@@ -17,8 +17,8 @@ from pygments.token import (
     Text,
 )
 
-from parser.lexical import rules
-from parser.lexical.keywords import FUNCTIONS, KEYWORDS, MALAGASY_FUNCTIONS, RESERVED, TOKENS
+from dirk_parser.lexical import rules
+from dirk_parser.lexical.keywords import FUNCTIONS, KEYWORDS, MALAGASY_FUNCTIONS, RESERVED, TOKENS
 
 #: What completion offers, sorted: every keyword and function, Malagasy and standard.
 COMPLETIONS: tuple[str, ...] = tuple(

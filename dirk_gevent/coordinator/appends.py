@@ -11,7 +11,7 @@ from dirk_gevent.engine.results import Outcome
 from dirk_gevent.log.entry import SYSTEM_LOG_ID, Draft
 from dirk_gevent.log.records import DatabaseChanged
 from dirk_gevent.server.admission import PlacesByLog
-from parser.errors import SqlError
+from dirk_parser.errors import SqlError
 
 #: How often a write looks whether the preferred master can still be waited for.
 _PREFERENCE_CHECK_SECONDS = 0.05

@@ -11,7 +11,7 @@ from dirk_gevent.coordinator.send_window import SendWindow
 from dirk_gevent.log.records import EntriesGoneError, LogDamagedError
 from dirk_gevent.replication import frame_types
 from dirk_gevent.replication.transfer import and_then, send_file
-from parser.errors import SqlError
+from dirk_parser.errors import SqlError
 
 #: Snapshots on their way to one node at one time: each is an open file and a piece in memory.
 _MOST_SEEDS = 4

@@ -17,7 +17,7 @@ import time
 
 from dirk_gevent.coordinator.divergence.digest_round import Rounds
 from dirk_gevent.coordinator.state import CoordinatorState
-from parser.errors import SqlError
+from dirk_parser.errors import SqlError
 
 _KEY = "older_entries"
 #: A snapshot that could not be made is tried again after so long.

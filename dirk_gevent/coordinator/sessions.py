@@ -6,7 +6,7 @@ from dirk_gevent.coordinator.state import CoordinatorState
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from dirk_gevent.server.freshness import needed_index
 from dirk_gevent.server.session import Request, Session
-from parser.errors import SqlError
+from dirk_parser.errors import SqlError
 
 
 class Sessions:

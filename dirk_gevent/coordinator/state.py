@@ -19,8 +19,8 @@ from dirk_gevent.coordinator.write_blocks import WriteBlocks
 from dirk_gevent.log.contract import Log
 from dirk_gevent.log.entry import SYSTEM_DATABASE, SYSTEM_LOG_ID
 from dirk_gevent.log.records import DatabaseInfo
-from parser.errors import SqlError
-from parser.names import nearest
+from dirk_parser.errors import SqlError
+from dirk_parser.names import nearest
 
 
 class CoordinatorState:

@@ -17,7 +17,7 @@ from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from dirk_gevent.loop.frame_socket import FrameSocket
 from dirk_gevent.messages.error_text import sentence
 from dirk_gevent.replication.frame_types import Hello
-from parser.errors import SqlError
+from dirk_parser.errors import SqlError
 
 #: So much of what a refused node calls its build is shown.
 _SHOWN_BUILD = 80

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from parser.errors import SqlError
+from dirk_parser.errors import SqlError
 
 #: Blocks that are about the log, not about the masters.
 _LOG_LACKS = ("log_older_than_node", "log_went_back", "log_unknown_to_node", "log_copied")

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
-from parser.lexical import rules
+from dirk_parser.lexical import rules
 
 #: Words that end the client, with or without ``;``.
 LEAVE_WORDS = frozenset({"miala", "mivoaka", "mivaoka", "exit", "quit"})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from dirk_gevent.driver.client_splitter import CLOSERS, FIRST, NEXT
-from parser.lexical import rules
+from dirk_parser.lexical import rules
 
 # The usual text, told in one go: no comment, a `;` at its end at most.
 _PLAIN = re.compile(rf"{rules.UNBROKEN}{rules.SEPARATOR}?\s*", re.DOTALL)

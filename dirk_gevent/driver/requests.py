@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from dirk_gevent.driver.answers import Cell, End, Page
-from parser.lexical import rules
-from parser.lexical.repetition import repeated
+from dirk_parser.lexical import rules
+from dirk_parser.lexical.repetition import repeated
 
 #: Values for ``?`` (a sequence) or ``$name`` (a mapping).
 Args = Sequence[Cell] | Mapping[str, Cell]

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
-from parser.normalize.template import Args, Shaped, Value
-from parser.plan.blocks import Blocks
-from parser.plan.plan import CatalogChange, Change, Output, Plan, Query
+from dirk_parser.normalize.template import Args, Shaped, Value
+from dirk_parser.plan.blocks import Blocks
+from dirk_parser.plan.plan import CatalogChange, Change, Output, Plan, Query
 
 
 class CompiledSchema(Protocol):

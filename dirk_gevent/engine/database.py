@@ -26,7 +26,7 @@ from dirk_gevent.engine.status import DatabaseState
 from dirk_gevent.engine.transaction.open_transaction import BaseState
 from dirk_gevent.engine.wal import checkpoints
 from dirk_gevent.engine.wal.file_upkeep import FileUpkeep
-from parser.errors import SqlError
+from dirk_parser.errors import SqlError
 
 
 class Database:

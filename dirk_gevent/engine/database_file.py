@@ -23,7 +23,7 @@ from dirk_gevent.engine.status import DatabaseState, DatabaseStatus
 from dirk_gevent.engine.wal import checkpoints
 from dirk_gevent.engine.wal.wal import Wal
 from dirk_gevent.log.entry import NO_CHAIN
-from parser.errors import SqlError
+from dirk_parser.errors import SqlError
 
 
 class DatabaseFile:

@@ -21,8 +21,8 @@ from dirk_gevent.engine.shared import OPEN_DATABASES, EngineLimits, OpenReaders,
 from dirk_gevent.engine.snapshot.snapshot import SnapshotHeader
 from dirk_gevent.engine.sqlite_connection import open_reader
 from dirk_gevent.log.entry import CREATE_DATABASE, SYSTEM_DATABASE, SYSTEM_LOG_ID
-from parser.errors import SqlError
-from parser.names import nearest
+from dirk_parser.errors import SqlError
+from dirk_parser.names import nearest
 
 _log = logger.logger("engine")
 

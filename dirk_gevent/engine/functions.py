@@ -14,8 +14,8 @@ from typing import Any, NoReturn
 
 import apsw
 
-from parser.errors import SqlError
-from parser.schema.domains import shown_value
+from dirk_parser.errors import SqlError
+from dirk_parser.schema.domains import shown_value
 
 _MASK = (1 << 64) - 1
 #: SQLite's own date functions that `dirk_datefn` may be asked for, and where their time argument stands.

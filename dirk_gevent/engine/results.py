@@ -11,8 +11,8 @@ from typing import Any
 
 import orjson
 
-from parser.errors import SqlError
-from parser.plan.plan import Output
+from dirk_parser.errors import SqlError
+from dirk_parser.plan.plan import Output
 
 #: One row as JSON can carry it: None, bool, int, float (never whole below 2**53), str, and a dict for a blob.
 Row = tuple[Any, ...]

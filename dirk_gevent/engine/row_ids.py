@@ -6,7 +6,7 @@ from itertools import count
 
 import apsw
 
-from parser.compile.dml.rowid import SQLITE_NAMES
+from dirk_parser.compile.dml.rowid import SQLITE_NAMES
 
 
 def rowid_name(connection: apsw.Connection, table: str) -> str | None:

@@ -14,8 +14,8 @@ import orjson
 
 from dirk_gevent.log.entry import KEPT_ENTRIES as KEPT_ENTRIES
 from dirk_gevent.log.entry import REQUEST_AGE_MS
-from parser.compile.dml.numbering import SEQUENCE_TABLE
-from parser.plan.plan import CatalogChange
+from dirk_parser.compile.dml.numbering import SEQUENCE_TABLE
+from dirk_parser.plan.plan import CatalogChange
 
 #: A request record is kept at least `KEPT_ENTRIES` entries and this long (log time), whichever ends later.
 KEPT_MS = 2 * REQUEST_AGE_MS

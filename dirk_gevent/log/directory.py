@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dirk_gevent.base.files import LOG_LOCK, FileLock, FileLockedError, make_directory
-from parser.errors import SqlError
+from dirk_parser.errors import SqlError
 
 
 def lock_directory(directory: Path) -> FileLock:

@@ -21,8 +21,8 @@ from typing import Any
 import orjson
 
 from dirk_gevent.base.printable import moment
-from parser.errors import SqlError
-from parser.normalize.template import Args, Shaped, Value
+from dirk_parser.errors import SqlError
+from dirk_parser.normalize.template import Args, Shaped, Value
 
 #: Under which rules this program appends entries, and the only ones by which it runs them. Raised by any change, of
 #: this package or of the SQLite that it is pinned to, that makes the same entry end otherwise (docs/decisions.md).

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from dirk_gevent.log.entry import SKIP_MARK, DatabaseChange, Entry, chain
-from parser.errors import SqlError
+from dirk_parser.errors import SqlError
 
 
 class EntriesGoneError(Exception):

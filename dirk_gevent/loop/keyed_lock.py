@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from gevent.lock import Semaphore
 
-from parser.errors import SqlError
+from dirk_parser.errors import SqlError
 
 
 class _Queue:

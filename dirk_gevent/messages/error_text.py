@@ -15,8 +15,8 @@ from dirk_gevent.messages.catalogue.language_text import MARKS
 from dirk_gevent.messages.catalogue.reasons import reason_in
 from dirk_gevent.messages.lookup import messages
 from dirk_gevent.messages.texts import Texts
-from parser.errors import SqlError
-from parser.lexical.keywords import KEYWORDS, words_of
+from dirk_parser.errors import SqlError
+from dirk_parser.lexical.keywords import KEYWORDS, words_of
 
 #: How an error's message begins, in every language: old clients recognise errors by it.
 ERROR_PREFIX = "Hadisoana : "

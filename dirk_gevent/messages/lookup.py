@@ -1,6 +1,6 @@
 """All catalogue files as one: the sentence of a key, whichever file holds it.
 
-Each key of `parser.errors.SQLSTATE` is in exactly one file; files may hold other keys too (a client's own texts).
+Each key of `dirk_parser.errors.SQLSTATE` is in exactly one file; files may hold other keys too (a client's own texts).
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ _FIXED = {
 def success(verb: str, name: str = "", rows: int = 0) -> str:
     """The fixed text of a statement that succeeded; `OK` for one that answers with a relation.
 
-    `verb` as in `parser.grammar.route.Route`; `name` is the database, object or language it was about;
+    `verb` as in `dirk_parser.grammar.route.Route`; `name` is the database, object or language it was about;
     `rows` counts the rows that INSERT, UPDATE or DELETE changed.
     """
     if verb in ("insert", "update", "delete"):

@@ -26,7 +26,7 @@ from dirk_gevent.node.sender import Sender
 from dirk_gevent.replication import frame_types
 from dirk_gevent.replication.frame_types import Halted
 from dirk_gevent.replication.transfer import Missed
-from parser.errors import SqlError
+from dirk_parser.errors import SqlError
 
 #: Entries applied under one COMMIT at most.
 BATCH_ENTRIES = 1024

@@ -11,7 +11,7 @@ from dirk_gevent.engine.dump.dump import applied_in, dump_file
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from dirk_gevent.node.apply_context import ApplyContext
 from dirk_gevent.node.catch_up import CatchUp
-from parser.errors import SqlError
+from dirk_parser.errors import SqlError
 
 
 class KeptStates:

@@ -33,9 +33,9 @@ from dirk_gevent.server.service import Answer
 from dirk_gevent.server.session import Request, Session, spoken
 from dirk_gevent.server.statement_cache import StatementCache, Understood
 from dirk_gevent.server.upstream_pool import BackendDownError, StreamedReply, UpstreamPool, leaves_open
-from parser.errors import SqlError
-from parser.grammar.route import Kind, Route
-from parser.normalize.template import Shaped
+from dirk_parser.errors import SqlError
+from dirk_parser.grammar.route import Kind, Route
+from dirk_parser.normalize.template import Shaped
 
 _RETRY_SECONDS = 0.1
 _LOOK_SECONDS = 0.5

@@ -10,7 +10,7 @@ from dirk_gevent.protocol import answer_bytes
 from dirk_gevent.server.client_connection import ClientConnection
 from dirk_gevent.server.session import Request, Session
 from dirk_gevent.server.statement_cache import StatementCache
-from parser.errors import SqlError
+from dirk_parser.errors import SqlError
 
 #: A read that costs nothing, for what its answer says of the state.
 _NOTHING = StatementCache().of("alaivo 1")

@@ -16,7 +16,7 @@ from dirk_gevent.engine.status import DatabaseState
 from dirk_gevent.log.clock import HeardTime
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from dirk_gevent.loop.keyed_lock import KeyedLock
-from parser.errors import SqlError
+from dirk_parser.errors import SqlError
 
 
 class Progress:

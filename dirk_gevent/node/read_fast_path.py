@@ -22,8 +22,8 @@ from dirk_gevent.protocol import answer_bytes
 from dirk_gevent.protocol.metadata import METADATA_OPEN
 from dirk_gevent.server.freshness import is_fresh
 from dirk_gevent.server.session import Request, Session
-from parser.errors import SqlError
-from parser.normalize.template import Shaped
+from dirk_parser.errors import SqlError
+from dirk_parser.normalize.template import Shaped
 
 #: Longer segments are rarely repeated to the letter.
 _SEGMENT_BYTES = 512

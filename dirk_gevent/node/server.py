@@ -42,10 +42,10 @@ from dirk_gevent.server.service import Answer, Service, StopRequest, TakeOver
 from dirk_gevent.server.session import Request, Session, spoken
 from dirk_gevent.server.statement_cache import HUB_CHARACTERS, StatementCache, Understood
 from dirk_gevent.server.transactions import VERBS, is_allowed_outside_transaction
-from parser.errors import SqlError
-from parser.grammar.route import Kind, Route, check_databases
-from parser.normalize.template import Shaped
-from parser.plan.copies import names_others
+from dirk_parser.errors import SqlError
+from dirk_parser.grammar.route import Kind, Route, check_databases
+from dirk_parser.normalize.template import Shaped
+from dirk_parser.plan.copies import names_others
 
 _READER_THREADS = 8
 #: How long a strong read waits before it looks again which database its name means.

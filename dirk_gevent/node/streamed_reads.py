@@ -22,7 +22,7 @@ from dirk_gevent.server import replies
 from dirk_gevent.server.admission import Places
 from dirk_gevent.server.client_connection import ClientConnection
 from dirk_gevent.server.session import Request, Session, spoken
-from parser.errors import SqlError
+from dirk_parser.errors import SqlError
 
 #: Pages fetched from the reader thread at once after the first time.
 _PAGES_A_TIME = 4

@@ -38,8 +38,8 @@ from dirk_gevent.server.service import Answer
 from dirk_gevent.server.session import Request, Session
 from dirk_gevent.server.statement_cache import HUB_CHARACTERS, Understood
 from dirk_gevent.server.transactions import refuse_inside, work_fields
-from parser.errors import SqlError
-from parser.grammar.route import Kind, Route
+from dirk_parser.errors import SqlError
+from dirk_parser.grammar.route import Kind, Route
 
 #: Statements of transactions that run at one time; each is of another database.
 _THREADS = 4

@@ -11,7 +11,7 @@ from gevent.lock import Semaphore
 
 from dirk_gevent.loop.keyed_lock import KeyedLock
 from dirk_gevent.loop.threads import NativeThreads
-from parser.errors import SqlError
+from dirk_parser.errors import SqlError
 
 
 class WriterTurns:

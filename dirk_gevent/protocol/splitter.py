@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from parser.lexical import rules
-from parser.lexical.repetition import repeated
+from dirk_parser.lexical import rules
+from dirk_parser.lexical.repetition import repeated
 
 _METADATA_OPEN = rules.METADATA_OPEN.encode()
 _SEPARATOR = rules.SEPARATOR.encode()

@@ -25,7 +25,7 @@ from dirk_gevent.server.relayed_reply import RelayedAnswer
 from dirk_gevent.server.service import Answer
 from dirk_gevent.server.session import Request, Session
 from dirk_gevent.server.upstream_pool import BackendDownError, StreamedReply, UpstreamPool
-from parser.errors import SqlError
+from dirk_parser.errors import SqlError
 
 #: Who tells what becomes of an answer that is cut, in META.
 _NAME = "proxy"

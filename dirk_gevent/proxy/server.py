@@ -36,9 +36,9 @@ from dirk_gevent.server.session import Request, Session, spoken
 from dirk_gevent.server.statement_cache import StatementCache
 from dirk_gevent.server.transactions import VERBS, is_allowed_outside_transaction
 from dirk_gevent.server.upstream_pool import UpstreamPool
-from parser.errors import SqlError
-from parser.grammar.route import Kind, Route, check_databases
-from parser.plan.copies import names_others
+from dirk_parser.errors import SqlError
+from dirk_parser.grammar.route import Kind, Route, check_databases
+from dirk_parser.plan.copies import names_others
 
 #: Fields of a request that a node is told.
 _PASSED_FIELDS = ("args", "trace", "outcome", "log")

@@ -31,8 +31,8 @@ from dirk_gevent.server.service import Answer
 from dirk_gevent.server.session import Request, Session, spoken
 from dirk_gevent.server.statement_cache import StatementCache, Understood
 from dirk_gevent.server.upstream_pool import BackendDownError, PinnedConnection, StreamedReply, UpstreamPool
-from parser.errors import SqlError
-from parser.grammar.route import Route
+from dirk_parser.errors import SqlError
+from dirk_parser.grammar.route import Route
 
 _NAME = "proxy"
 _ROUND_SECONDS = 0.05

@@ -18,7 +18,7 @@ from dirk_gevent.engine.results import Outcome, Relation
 from dirk_gevent.engine.results import columns_json as encode_columns
 from dirk_gevent.log.clock import clock_ms
 from dirk_gevent.log.records import Predecessor, SnapshotInfo
-from parser.plan.plan import Output
+from dirk_parser.plan.plan import Output
 
 #: Snapshots travel in pieces of this size, between which other frames pass.
 CHUNK_BYTES = 256 * 1024

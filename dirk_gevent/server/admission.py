@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 from gevent.event import Event
 
-from parser.errors import SqlError
+from dirk_parser.errors import SqlError
 
 
 class Places:

@@ -20,11 +20,11 @@ from dirk_gevent.server.admission import Places
 from dirk_gevent.server.service import Answer
 from dirk_gevent.server.session import Request, Session
 from dirk_gevent.server.statement_cache import StatementCache
-from parser.errors import SqlError
-from parser.grammar.route import Route
-from parser.grammar.statements import Statements
-from parser.normalize.template import Shaped
-from parser.plan.copies import Copy, copy_of
+from dirk_parser.errors import SqlError
+from dirk_parser.grammar.route import Route
+from dirk_parser.grammar.statements import Statements
+from dirk_parser.normalize.template import Shaped
+from dirk_parser.plan.copies import Copy, copy_of
 
 #: What a read asks for whose rows are to be written somewhere else (a field of its metadata): the most bytes of their
 #: literals.

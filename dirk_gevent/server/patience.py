@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dirk_gevent.config.settings import Limits
 from dirk_gevent.server.session import Request
-from parser.errors import SqlError
+from dirk_parser.errors import SqlError
 
 
 def wait_ms(limits: Limits, request: Request) -> int:

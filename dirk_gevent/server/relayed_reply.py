@@ -10,7 +10,7 @@ from dirk_gevent.protocol import answer_bytes
 from dirk_gevent.server import replies
 from dirk_gevent.server.session import Request, Session, spoken
 from dirk_gevent.server.upstream_pool import StreamedReply
-from parser.errors import SqlError
+from dirk_parser.errors import SqlError
 
 
 class RelayedAnswer:

@@ -9,8 +9,8 @@ from dirk_gevent.engine.results import Relation, columns_json, pages_of
 from dirk_gevent.messages.success_text import success
 from dirk_gevent.protocol import answer_bytes
 from dirk_gevent.server.session import Request, Session, spoken
-from parser.errors import SqlError
-from parser.plan.plan import Output
+from dirk_parser.errors import SqlError
+from dirk_parser.plan.plan import Output
 
 
 def relation(answer: Relation, page_rows: int, meta: Mapping[str, Any] | None) -> bytes:

@@ -8,7 +8,7 @@ import gevent
 
 from dirk_gevent.protocol.splitter import StatementSplitter
 from dirk_gevent.server.client_connection import ClientConnection
-from parser.errors import SqlError
+from dirk_parser.errors import SqlError
 
 #: What an unfinished statement waits for -> the error that says so.
 _KEYS = {

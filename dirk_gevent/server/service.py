@@ -34,8 +34,8 @@ from dirk_gevent.server.open_connections import OpenConnections
 from dirk_gevent.server.rest_of_statement import receive_rest
 from dirk_gevent.server.session import Request, Session, parse_request, spoken, without_what_is_wrong
 from dirk_gevent.server.statement_cache import HUB_CHARACTERS
-from parser.errors import SqlError
-from parser.normalize.shape import placed
+from dirk_parser.errors import SqlError
+from dirk_parser.normalize.shape import placed
 
 _RECEIVE_BYTES = 65536
 _LARGE_RECEIVE_BYTES = 1024 * 1024

@@ -11,8 +11,8 @@ from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from dirk_gevent.protocol.metadata import MetadataError, split_metadata
 from dirk_gevent.protocol.splitter import is_blank
 from dirk_gevent.server.admission import Places
-from parser.errors import SqlError
-from parser.normalize.template import Args, Value
+from dirk_parser.errors import SqlError
+from dirk_parser.normalize.template import Args, Value
 
 LANGUAGES = ("mg", "fr", "en")
 #: Logs that a session remembers before it asks which of them are still there.

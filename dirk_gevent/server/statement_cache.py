@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from dirk_gevent.loop.threads import NativeThreads
-from parser.grammar.route import Route
-from parser.grammar.statements import Statements
-from parser.normalize.shape import split, split_large_insert
-from parser.normalize.template import Args, Shaped
-from parser.plan.bind import check_surplus
+from dirk_parser.grammar.route import Route
+from dirk_parser.grammar.statements import Statements
+from dirk_parser.normalize.shape import split, split_large_insert
+from dirk_parser.normalize.template import Args, Shaped
+from dirk_parser.plan.bind import check_surplus
 
 #: Texts up to this length are remembered whole: programs repeat themselves to the letter.
 _REMEMBERED_CHARACTERS = 512

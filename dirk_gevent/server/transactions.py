@@ -16,8 +16,8 @@ from dirk_gevent.engine.transaction.open_transaction import MOST_STATEMENTS, Tra
 from dirk_gevent.log.entry import SYSTEM_LOG_ID, Draft, LoggedStatement
 from dirk_gevent.server.session import Request, as_args
 from dirk_gevent.server.statement_cache import Understood
-from parser.errors import SqlError
-from parser.grammar.route import Kind, Route, check_databases
+from dirk_parser.errors import SqlError
+from dirk_parser.grammar.route import Kind, Route, check_databases
 
 VERBS = frozenset(("begin", "commit", "rollback"))
 _DATABASE_VERBS = frozenset(("create_database", "drop_database"))

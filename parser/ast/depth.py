@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from parser.ast.expression import Binary, Logical
-from parser.ast.query import Compound
-from parser.errors import SqlError
+from dirk_parser.ast.expression import Binary, Logical
+from dirk_parser.ast.query import Compound
+from dirk_parser.errors import SqlError
 
 #: Deepest tree of nodes: all that walk a tree do so within Python's own limit of 1,000 calls.
 MAX_DEPTH: Final = 220

@@ -1,4 +1,4 @@
-"""AST nodes of expressions, domains and windows. Import them from `parser.nodes`, which says what all nodes share."""
+"""AST nodes of expressions, domains and windows. `dirk_parser.ast` says what all nodes share."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from parser.ast.query import Query
+    from dirk_parser.ast.query import Query
 
 
 def unplaced() -> int:

@@ -1,11 +1,11 @@
-"""AST nodes of queries. Import them from `parser.nodes`, which says what all nodes share."""
+"""AST nodes of queries. `dirk_parser.ast` says what all nodes share."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from parser.ast.expression import Expr, Name, NamedWindow, OrderTerm, unplaced
+from dirk_parser.ast.expression import Expr, Name, NamedWindow, OrderTerm, unplaced
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,8 +13,8 @@ class Item:
     """One expression of a select list or of RETURNING.
 
     `source` is its text in the shape (markers for literals, white space as written) and `first_literal` the
-    index of the first literal in it: `parser.normalize.shape.source_text(item.source, item.first_literal, shaped)` is
-    the name of an unaliased column.
+    index of the first literal in it: `dirk_parser.normalize.shape.source_text(item.source, item.first_literal, shaped)`
+    is the name of an unaliased column.
     """
 
     expr: Expr

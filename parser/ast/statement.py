@@ -1,12 +1,12 @@
-"""AST nodes of statements other than queries. Import them from `parser.nodes`, which says what all nodes share."""
+"""AST nodes of statements other than queries. `dirk_parser.ast` says what all nodes share."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from parser.ast.expression import Domain, Expr, Literal, Name, OrderTerm, unplaced
-from parser.ast.query import Item, Limit, Query, RowRange, Source, Star, TableRef, With
+from dirk_parser.ast.expression import Domain, Expr, Literal, Name, OrderTerm, unplaced
+from dirk_parser.ast.query import Item, Limit, Query, RowRange, Source, Star, TableRef, With
 
 # --- statements that change rows ---------------------------------------------------------------------------
 

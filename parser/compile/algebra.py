@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from parser.ast.expression import Call, OrderTerm
-from parser.ast.query import (
+from dirk_parser.ast.expression import Call, OrderTerm
+from dirk_parser.ast.query import (
     Body,
     Compound,
     Derived,
@@ -28,10 +28,10 @@ from parser.ast.query import (
     Values,
     With,
 )
-from parser.ast.statement import Assignment, Delete, Insert, Update
-from parser.compile.expression.aggregates import gathering_calls
-from parser.normalize.template import Value
-from parser.printer import printer
+from dirk_parser.ast.statement import Assignment, Delete, Insert, Update
+from dirk_parser.compile.expression.aggregates import gathering_calls
+from dirk_parser.normalize.template import Value
+from dirk_parser.printer import printer
 
 _SETS = {"union": "∪", "union all": "⊎", "except": "−", "intersect": "∩"}
 _JOINS = {"inner": "⋈", "cross": "×", "left": "⟕", "right": "⟖", "full": "⟗"}

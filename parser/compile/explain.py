@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from parser.ast.query import Query as QueryNode
-from parser.ast.statement import Delete, Drop, Explain, Insert, Statement, Update
-from parser.compile.algebra import lines
-from parser.compile.base.context import Context
-from parser.compile.dml import changes
-from parser.compile.query.query import compile_query
-from parser.errors import SqlError
-from parser.plan.plan import Explained, Output, Query
+from dirk_parser.ast.query import Query as QueryNode
+from dirk_parser.ast.statement import Delete, Drop, Explain, Insert, Statement, Update
+from dirk_parser.compile.algebra import lines
+from dirk_parser.compile.base.context import Context
+from dirk_parser.compile.dml import changes
+from dirk_parser.compile.query.query import compile_query
+from dirk_parser.errors import SqlError
+from dirk_parser.plan.plan import Explained, Output, Query
 
 _RELATION = "fanasehoana"
 

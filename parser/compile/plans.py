@@ -7,12 +7,12 @@ from threading import Lock
 
 from cachetools import LRUCache
 
-from parser.compile.statement import Compilation, compile_statement, linked_tables
-from parser.grammar.statements import CACHED_SHAPE_CHARACTERS, Statements
-from parser.normalize.literals import Look, observe
-from parser.normalize.template import Shaped
-from parser.plan.plan import Ddl, Plan
-from parser.schema.schema import Schema
+from dirk_parser.compile.statement import Compilation, compile_statement, linked_tables
+from dirk_parser.grammar.statements import CACHED_SHAPE_CHARACTERS, Statements
+from dirk_parser.normalize.literals import Look, observe
+from dirk_parser.normalize.template import Shaped
+from dirk_parser.plan.plan import Ddl, Plan
+from dirk_parser.schema.schema import Schema
 
 _MAX_PLANS = 2_048
 #: One shape with so many plans (an IN list of literals written out, say) is no reason to forget all others.

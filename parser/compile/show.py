@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from parser.ast.expression import Name
-from parser.ast.statement import Show
-from parser.compile.base import sql
-from parser.compile.base.context import Context, must_be_understood
-from parser.compile.ddl.catalog import parsed
-from parser.compile.ddl.objects import things, unknown
-from parser.errors import SqlError
-from parser.names import key
-from parser.plan.plan import Output, Query
-from parser.printer.printer import write
-from parser.schema.schema import Column, Table
+from dirk_parser.ast.expression import Name
+from dirk_parser.ast.statement import Show
+from dirk_parser.compile.base import sql
+from dirk_parser.compile.base.context import Context, must_be_understood
+from dirk_parser.compile.ddl.catalog import parsed
+from dirk_parser.compile.ddl.objects import things, unknown
+from dirk_parser.errors import SqlError
+from dirk_parser.names import key
+from dirk_parser.plan.plan import Output, Query
+from dirk_parser.printer.printer import write
+from dirk_parser.schema.schema import Column, Table
 
 _RELATION = "fanasehoana"
 _KINDS = {"tables": "table", "domains": "domain", "views": "view", "indexes": "index"}

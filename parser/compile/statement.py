@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from parser.ast.query import Query as QueryNode
-from parser.ast.statement import (
+from dirk_parser.ast.query import Query as QueryNode
+from dirk_parser.ast.statement import (
     AlterTable,
     CreateDomain,
     CreateIndex,
@@ -22,23 +22,23 @@ from parser.ast.statement import (
     Update,
     Upkeep,
 )
-from parser.compile.base.context import Context, Purpose
-from parser.compile.ddl.alter import alter_table
-from parser.compile.ddl.create import create_domain, create_index, create_table, create_view
-from parser.compile.ddl.drop import drop
-from parser.compile.ddl.upkeep import upkeep
-from parser.compile.dml import changes
-from parser.compile.explain import explain
-from parser.compile.query.compilers import COMPILERS
-from parser.compile.query.query import compile_query
-from parser.compile.show import describe, show
-from parser.compile.translate import translate
-from parser.errors import SqlError
-from parser.names import key
-from parser.normalize.literals import Literals, Look
-from parser.normalize.template import Shaped
-from parser.plan.plan import Change, Plan, Query
-from parser.schema.schema import Schema, Table, Thing
+from dirk_parser.compile.base.context import Context, Purpose
+from dirk_parser.compile.ddl.alter import alter_table
+from dirk_parser.compile.ddl.create import create_domain, create_index, create_table, create_view
+from dirk_parser.compile.ddl.drop import drop
+from dirk_parser.compile.ddl.upkeep import upkeep
+from dirk_parser.compile.dml import changes
+from dirk_parser.compile.explain import explain
+from dirk_parser.compile.query.compilers import COMPILERS
+from dirk_parser.compile.query.query import compile_query
+from dirk_parser.compile.show import describe, show
+from dirk_parser.compile.translate import translate
+from dirk_parser.errors import SqlError
+from dirk_parser.names import key
+from dirk_parser.normalize.literals import Literals, Look
+from dirk_parser.normalize.template import Shaped
+from dirk_parser.plan.plan import Change, Plan, Query
+from dirk_parser.schema.schema import Schema, Table, Thing
 
 
 @dataclass(frozen=True, slots=True)

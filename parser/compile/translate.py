@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from parser.ast.statement import Translate
-from parser.compile.base import sql
-from parser.compile.base.context import Context
-from parser.errors import SqlError
-from parser.plan.plan import Output, Query
-from parser.printer import printer
+from dirk_parser.ast.statement import Translate
+from dirk_parser.compile.base import sql
+from dirk_parser.compile.base.context import Context
+from dirk_parser.errors import SqlError
+from dirk_parser.plan.plan import Output, Query
+from dirk_parser.printer import printer
 
 _RELATION = "fanasehoana"
 #: Word after TO -> whether that is the Malagasy vocabulary.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from parser.ast.expression import Constant, Name
-from parser.ast.statement import (
+from dirk_parser.ast.expression import Constant, Name
+from dirk_parser.ast.statement import (
     AddColumn,
     AddConstraint,
     AlterColumn,
@@ -17,7 +17,7 @@ from parser.ast.statement import (
     RenameTable,
     RestartNumbers,
 )
-from parser.grammar.base import P
+from dirk_parser.grammar.base import P
 
 
 def p_alter(p: P) -> None:

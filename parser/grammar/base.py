@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Protocol, TypeAlias, TypeVar
 
-from parser.ast.expression import Name
-from parser.lexical.lexer import Lexer
-from parser.lexical.tokens import InDatabase
+from dirk_parser.ast.expression import Name
+from dirk_parser.lexical.lexer import Lexer
+from dirk_parser.lexical.tokens import InDatabase
 
 #: What SQLite calls the database in use, and the one of its temporary tables, which are tables like any here.
 _OWN_SCHEMAS = frozenset(("main", "temp"))
@@ -78,7 +78,7 @@ def p_object_name(p: P) -> None:
 
 def in_database(p: P, database: Name, name: Name) -> Name:
     """`main.t` is t, and so is `sekoly.t` in the database sekoly: which that is, only the session knows, so the lexer
-    keeps what was named (`parser.grammar.route.check_databases`)."""
+    keeps what was named (`dirk_parser.grammar.route.check_databases`)."""
     if database.text.lower() not in _OWN_SCHEMAS:
         p.lexer.databases.append(InDatabase(database.text, name.text, database.place))
         return replace(name, database=database.text)

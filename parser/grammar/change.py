@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from parser.ast.query import Query
-from parser.ast.statement import Assignment, Delete, Insert, Update, Upsert
-from parser.grammar.base import P, append, append_any, growing, passing
+from dirk_parser.ast.query import Query
+from dirk_parser.ast.statement import Assignment, Delete, Insert, Update, Upsert
+from dirk_parser.grammar.base import P, append, append_any, growing, passing
 
 
 @passing

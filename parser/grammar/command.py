@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from parser.ast.statement import Begin, Commit, Describe, Explain, Rollback, SetLanguage, Show, Translate, Use
-from parser.grammar.base import P, passing
-from parser.lexical.keywords import MALAGASY_ONLY
+from dirk_parser.ast.statement import Begin, Commit, Describe, Explain, Rollback, SetLanguage, Show, Translate, Use
+from dirk_parser.grammar.base import P, passing
+from dirk_parser.lexical.keywords import MALAGASY_ONLY
 
 
 @passing

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from parser.ast.expression import Atom, Constant, Domain, Name, Unary
-from parser.ast.statement import (
+from dirk_parser.ast.expression import Atom, Constant, Domain, Name, Unary
+from dirk_parser.ast.statement import (
     Check,
     Collation,
     ColumnDef,
@@ -23,7 +23,7 @@ from parser.ast.statement import (
     Unique,
     Upkeep,
 )
-from parser.grammar.base import P, append, append_any, growing, passing
+from dirk_parser.grammar.base import P, append, append_any, growing, passing
 
 
 def p_if_not_exists(p: P) -> None:

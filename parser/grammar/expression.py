@@ -7,8 +7,8 @@ the bare subquery (`plain_operand`, `plain`): only so can one token ahead tell `
 
 from __future__ import annotations
 
-from parser.ast.depth import MAX_OPERANDS
-from parser.ast.expression import (
+from dirk_parser.ast.depth import MAX_OPERANDS
+from dirk_parser.ast.expression import (
     Between,
     Binary,
     Case,
@@ -29,9 +29,9 @@ from parser.ast.expression import (
     Unary,
     When,
 )
-from parser.ast.query import Query, Select, Star, TableRef
-from parser.errors import SqlError
-from parser.grammar.base import P, append, growing, in_database, passing
+from dirk_parser.ast.query import Query, Select, Star, TableRef
+from dirk_parser.errors import SqlError
+from dirk_parser.grammar.base import P, append, growing, in_database, passing
 
 precedence = (
     ("left", "OR"),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from parser.ast.expression import Bound, Call, Frame, Name, NamedWindow, Window
-from parser.grammar.base import P, append, growing, passing
-from parser.lexical.keywords import FUNCTIONS
+from dirk_parser.ast.expression import Bound, Call, Frame, Name, NamedWindow, Window
+from dirk_parser.grammar.base import P, append, growing, passing
+from dirk_parser.lexical.keywords import FUNCTIONS
 
 
 def p_call(p: P) -> None:

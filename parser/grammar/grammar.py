@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
-from parser.grammar import alter, base, change, command, definition, expression, function, query, source
-from parser.grammar.base import P, passing
-from parser.lexical.keywords import KEYWORDS, NAME_TOKENS
-from parser.lexical.lexer import SIGNS
+from dirk_parser.grammar import alter, base, change, command, definition, expression, function, query, source
+from dirk_parser.grammar.base import P, passing
+from dirk_parser.lexical.keywords import KEYWORDS, NAME_TOKENS
+from dirk_parser.lexical.lexer import SIGNS
 
 _MODULES = (
     base, expression, function, query, source, change,

@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias, cast
 
-from parser.grammar.base import P, grows, passes
-from parser.lexical.lexer import Lexer, SyntaxFault
-from parser.lexical.tokens import Token
+from dirk_parser.grammar.base import P, grows, passes
+from dirk_parser.lexical.lexer import Lexer, SyntaxFault
+from dirk_parser.lexical.tokens import Token
 
 _END: Final = "$end"
 

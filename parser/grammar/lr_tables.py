@@ -19,7 +19,7 @@ from typing import Any, TypeAlias
 import ply
 from ply import yacc
 
-from parser.grammar import grammar
+from dirk_parser.grammar import grammar
 
 #: (action, goto, productions): all that a parser needs besides the rules' own functions.
 _Content: TypeAlias = tuple[Any, Any, Any]
@@ -63,7 +63,7 @@ def build() -> _Content:
 
 
 def _unused(_token: object) -> None:
-    """PLY wants an error function beside the grammar; the parsers get their own (`parser.grammar.statements`)."""
+    """PLY wants an error function beside the grammar; the parsers get their own (`dirk_parser.grammar.statements`)."""
 
 
 def _read(path: Path) -> _Content | None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import replace
 
-from parser.ast.expression import Expr, OrderTerm, Row, Unary
-from parser.ast.query import Compound, Cte, Item, Limit, Query, RowRange, Select, Star, Values, With
-from parser.grammar.base import P, append, growing, in_database, passing
+from dirk_parser.ast.expression import Expr, OrderTerm, Row, Unary
+from dirk_parser.ast.query import Compound, Cte, Item, Limit, Query, RowRange, Select, Star, Values, With
+from dirk_parser.grammar.base import P, append, growing, in_database, passing
 
 
 def p_subquery(p: P) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from parser.ast.query import Query
-from parser.ast.statement import (
+from dirk_parser.ast.query import Query
+from dirk_parser.ast.statement import (
     AlterTable,
     Begin,
     Commit,
@@ -29,9 +29,9 @@ from parser.ast.statement import (
     Upkeep,
     Use,
 )
-from parser.errors import SqlError
-from parser.lexical.tokens import InDatabase
-from parser.names import key
+from dirk_parser.errors import SqlError
+from dirk_parser.lexical.tokens import InDatabase
+from dirk_parser.names import key
 
 
 class Kind(StrEnum):

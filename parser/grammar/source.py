@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from parser.ast.query import Derived, Join, Query, Select, Star, TableCall, TableRef
-from parser.grammar.base import P, append, growing, passing
+from dirk_parser.ast.query import Derived, Join, Query, Select, Star, TableCall, TableRef
+from dirk_parser.grammar.base import P, append, growing, passing
 
 
 @growing

@@ -7,17 +7,17 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Final, TypeAlias, cast
 
-from parser.ast import depth
-from parser.ast.statement import Statement
-from parser.errors import SqlError
-from parser.grammar import lr_tables
-from parser.grammar.lr_machine import Machine
-from parser.grammar.route import Route, route_of
-from parser.grammar.syntax_errors import syntax_error
-from parser.lexical.lexer import Lexer, SyntaxFault
-from parser.lexical.tokens import InDatabase
-from parser.normalize.name_characters import check_names
-from parser.normalize.template import Shaped
+from dirk_parser.ast import depth
+from dirk_parser.ast.statement import Statement
+from dirk_parser.errors import SqlError
+from dirk_parser.grammar import lr_tables
+from dirk_parser.grammar.lr_machine import Machine
+from dirk_parser.grammar.route import Route, route_of
+from dirk_parser.grammar.syntax_errors import syntax_error
+from dirk_parser.lexical.lexer import Lexer, SyntaxFault
+from dirk_parser.lexical.tokens import InDatabase
+from dirk_parser.normalize.name_characters import check_names
+from dirk_parser.normalize.template import Shaped
 
 #: Parsed statements kept; longer shapes than this are parsed each time, so that they can't fill the memory.
 CACHED_SHAPES: Final = 1024

@@ -6,13 +6,21 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from parser.errors import SqlError
-from parser.lexical.keywords import KEYWORDS, MALAGASY_ONLY, NAME_TOKENS, RESERVED, TOKENS, speaks_malagasy, words_of
-from parser.lexical.lexer import SIGNS, SyntaxFault
-from parser.lexical.rules import NAME_MARK
-from parser.lexical.tokens import Token
-from parser.normalize.shape import fill, literal_texts, text_place
-from parser.normalize.template import Shaped
+from dirk_parser.errors import SqlError
+from dirk_parser.lexical.keywords import (
+    KEYWORDS,
+    MALAGASY_ONLY,
+    NAME_TOKENS,
+    RESERVED,
+    TOKENS,
+    speaks_malagasy,
+    words_of,
+)
+from dirk_parser.lexical.lexer import SIGNS, SyntaxFault
+from dirk_parser.lexical.rules import NAME_MARK
+from dirk_parser.lexical.tokens import Token
+from dirk_parser.normalize.shape import fill, literal_texts, text_place
+from dirk_parser.normalize.template import Shaped
 
 #: Signs worth naming; operators could stand after nearly every expression and would hide the rest.
 _PUNCTUATION = ("LPAREN", "RPAREN", "COMMA", "SEMICOLON", "COLON", "AT", "STAR", "EQ")

@@ -6,11 +6,11 @@ import re
 import unicodedata
 from typing import Final
 
-from parser.errors import SqlError
-from parser.lexical import rules, set_operators
-from parser.lexical.keywords import NAME_TOKENS, RESERVED, TOKENS
-from parser.lexical.repetition import repeated
-from parser.lexical.tokens import InDatabase, Token
+from dirk_parser.errors import SqlError
+from dirk_parser.lexical import rules, set_operators
+from dirk_parser.lexical.keywords import NAME_TOKENS, RESERVED, TOKENS
+from dirk_parser.lexical.repetition import repeated
+from dirk_parser.lexical.tokens import InDatabase, Token
 
 #: Deepest nesting of parentheses in a statement.
 MAX_NESTING: Final = 200

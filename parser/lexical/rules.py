@@ -20,7 +20,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from parser.lexical.repetition import repeated
+from dirk_parser.lexical.repetition import repeated
 
 SEPARATOR: Final = ";"
 LINE_END: Final = "\n"

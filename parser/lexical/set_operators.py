@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from parser.lexical.tokens import Token
+from dirk_parser.lexical.tokens import Token
 
 _SIGNS: Final = {"PLUS": "UNION", "MINUS": "EXCEPT"}
 _OPERATORS: Final = frozenset(("UNION", "EXCEPT", "INTERSECT"))

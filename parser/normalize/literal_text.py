@@ -6,9 +6,9 @@ import math
 import re
 from typing import Final
 
-from parser.errors import SqlError
-from parser.lexical import rules
-from parser.normalize.template import Value
+from dirk_parser.errors import SqlError
+from dirk_parser.lexical import rules
+from dirk_parser.normalize.template import Value
 
 #: The largest and smallest whole numbers; past them a number is real, as in SQLite.
 WHOLE_MAX: Final = 2**63 - 1

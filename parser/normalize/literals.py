@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from parser.normalize.template import Shaped, Value
+from dirk_parser.normalize.template import Shaped, Value
 
 #: Words that a date function reads as something else than a date.
 _MOMENT_WORDS = frozenset(("now", "subsec", "subsecond", "localtime", "utc"))

@@ -12,7 +12,7 @@ import re
 from functools import lru_cache
 from typing import Final
 
-from parser.errors import SqlError
+from dirk_parser.errors import SqlError
 
 #: The characters that Unicode 14.0 does not assign, in hex: how many are assigned, how many then are not, in turn.
 _GAPS: Final = """

@@ -14,16 +14,16 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from parser.errors import SqlError
-from parser.lexical import rules
-from parser.lexical.keywords import speaks_malagasy
-from parser.lexical.lexer import MAX_TOKENS
-from parser.lexical.repetition import optional, repeated
-from parser.lexical.rules import BRACKETS, ESCAPE, NAME_MARK, STRING_MARKS
-from parser.normalize import literal_text as literals
-from parser.normalize.json_rows import json_rows
-from parser.normalize.template import Shaped, Value
-from parser.normalize.values_head import VALUES_HEAD
+from dirk_parser.errors import SqlError
+from dirk_parser.lexical import rules
+from dirk_parser.lexical.keywords import speaks_malagasy
+from dirk_parser.lexical.lexer import MAX_TOKENS
+from dirk_parser.lexical.repetition import optional, repeated
+from dirk_parser.lexical.rules import BRACKETS, ESCAPE, NAME_MARK, STRING_MARKS
+from dirk_parser.normalize import literal_text as literals
+from dirk_parser.normalize.json_rows import json_rows
+from dirk_parser.normalize.template import Shaped, Value
+from dirk_parser.normalize.values_head import VALUES_HEAD
 
 _FRACTION: Final = optional(r"\.[0-9]*+")
 _EXPONENT: Final = optional("[eE][+-]?[0-9]++")

@@ -10,9 +10,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from parser.lexical.keywords import KEYWORDS
-from parser.lexical.repetition import optional, repeated
-from parser.lexical.rules import QUOTED_NAME
+from dirk_parser.lexical.keywords import KEYWORDS
+from dirk_parser.lexical.repetition import optional, repeated
+from dirk_parser.lexical.rules import QUOTED_NAME
 
 #: What the lexer's words are made of past their first letter: a class, for a group costs memory each time it repeats.
 _LETTER: Final = r"[^\x00-\x2f\x3a-\x40\x5b-\x5e\x60\x7b-\x7f\s]"

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
 
-from parser.errors import SqlError
-from parser.lexical.rules import QUOTED_NAME
-from parser.normalize.shape import source_text
-from parser.normalize.template import Args, Shaped, Value
-from parser.plan.plan import Bind, Change, Output, Query
+from dirk_parser.errors import SqlError
+from dirk_parser.lexical.rules import QUOTED_NAME
+from dirk_parser.normalize.shape import source_text
+from dirk_parser.normalize.template import Args, Shaped, Value
+from dirk_parser.plan.plan import Bind, Change, Output, Query
 
 _PARAMETERS = re.compile(rf"{QUOTED_NAME}|'[sirv]'|\?|\$[^\W\d]\w*")
 

@@ -11,8 +11,8 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from parser.normalize.template import Shaped, Value
-from parser.plan.plan import Change
+from dirk_parser.normalize.template import Shaped, Value
+from dirk_parser.plan.plan import Change
 
 #: Rows of one statement, values that they bind, characters that they take (SQLite's texts are kept up to 16 KiB).
 _MOST_ROWS = 100

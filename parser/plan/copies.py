@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 
-from parser.ast.expression import Column, Name, Parameter
-from parser.ast.query import Query, Star, TableRef
-from parser.ast.statement import Insert, Statement
-from parser.ast.walk import every
-from parser.errors import SqlError
-from parser.grammar.route import Kind, Route
-from parser.names import key
-from parser.normalize.template import Args, Shaped
-from parser.printer.printer import write
+from dirk_parser.ast.expression import Column, Name, Parameter
+from dirk_parser.ast.query import Query, Star, TableRef
+from dirk_parser.ast.statement import Insert, Statement
+from dirk_parser.ast.walk import every
+from dirk_parser.errors import SqlError
+from dirk_parser.grammar.route import Kind, Route
+from dirk_parser.names import key
+from dirk_parser.normalize.template import Args, Shaped
+from dirk_parser.printer.printer import write
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ class Output:
     """One result column: its name, the nearest table or view named in FROM, and whether 1/0 print as true/false.
 
     `first_literal` ≥ 0: `name` is the column's source text in the shape, with a literal in it, and that is the
-    index of the first one (only in plans; `parser.plan.bind.columns` gives each request its own name).
+    index of the first one (only in plans; `dirk_parser.plan.bind.columns` gives each request its own name).
     """
 
     name: str
@@ -38,9 +38,9 @@ class Explained:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A read, ready for SQLite: `sql` has only numbered parameters `?1 ?2 …`, made by `parser.plan.bind.bind`.
+    """A read, ready for SQLite: `sql` has only numbered parameters `?1 ?2 …`, made by `dirk_parser.plan.bind.bind`.
 
-    `columns` may hold names with literal markers; `parser.plan.bind.columns` makes the names of one request.
+    `columns` may hold names with literal markers; `dirk_parser.plan.bind.columns` makes the names of one request.
     `relation` is the answer's name. `tables`: base tables and views read (as created). `repeatable` is false
     when random or the clock takes part, so that no cache keeps the answer. `explained`: the SQL is EXPLAIN QUERY
     PLAN; its rows are not the answer but become lines of it.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from parser.ast.expression import (
+from dirk_parser.ast.expression import (
     Atom,
     Between,
     Binary,
@@ -34,8 +34,8 @@ from parser.ast.expression import (
     Unary,
     Window,
 )
-from parser.lexical.keywords import MALAGASY_FUNCTIONS
-from parser.printer.writer import Writer, quoted, writes
+from dirk_parser.lexical.keywords import MALAGASY_FUNCTIONS
+from dirk_parser.printer.writer import Writer, quoted, writes
 
 # Binding strengths, loosest first; a node weaker than its place needs parentheses.
 _OR, _AND, _NOT, _COMPARE, _BITS, _ADD, _MULTIPLY, _ARROW, _SIGN, _COLLATE, _PRIMARY = range(1, 12)

@@ -1,17 +1,17 @@
 """AST → text, in Malagasy or in standard SQL. Parsing the text again gives an equal tree.
 
 The catalog keeps definitions in this form, and TRANSLATE shows it. Each kind of node has a writer function, which the
-files imported here register with `parser.printer.writer`.
+files imported here register with `dirk_parser.printer.writer`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from parser.ast.statement import Statement
-from parser.normalize.template import Shaped, Value
-from parser.printer import expression, query, statement  # noqa: F401 — they register writers
-from parser.printer.writer import Writer
+from dirk_parser.ast.statement import Statement
+from dirk_parser.normalize.template import Shaped, Value
+from dirk_parser.printer import expression, query, statement  # noqa: F401 — they register writers
+from dirk_parser.printer.writer import Writer
 
 
 def write(tree: Statement, shaped: Shaped, malagasy: bool = False) -> str:

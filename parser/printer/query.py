@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from parser.ast.expression import Column, Expr, Literal, Name, OrderTerm, Parameter, Unary
-from parser.ast.query import (
+from dirk_parser.ast.expression import Column, Expr, Literal, Name, OrderTerm, Parameter, Unary
+from dirk_parser.ast.query import (
     Compound,
     Cte,
     Derived,
@@ -22,11 +22,11 @@ from parser.ast.query import (
     Values,
     With,
 )
-from parser.errors import SqlError
-from parser.names import key
-from parser.normalize.name_characters import is_assigned
-from parser.normalize.shape import column_name
-from parser.printer.writer import Writer, writes
+from dirk_parser.errors import SqlError
+from dirk_parser.names import key
+from dirk_parser.normalize.name_characters import is_assigned
+from dirk_parser.normalize.shape import column_name
+from dirk_parser.printer.writer import Writer, writes
 
 _SIDES = {"inner": "SIDE_INNER", "left": "SIDE_LEFT", "right": "SIDE_RIGHT", "full": "SIDE_FULL"}
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from parser.ast.expression import Call, Constant, Literal, Name, Unary
-from parser.ast.query import Item, Star
-from parser.ast.statement import (
+from dirk_parser.ast.expression import Call, Constant, Literal, Name, Unary
+from dirk_parser.ast.query import Item, Star
+from dirk_parser.ast.statement import (
     AddColumn,
     AddConstraint,
     AlterColumn,
@@ -46,7 +46,7 @@ from parser.ast.statement import (
     Upsert,
     Use,
 )
-from parser.printer.writer import Writer, quoted, writes
+from dirk_parser.printer.writer import Writer, quoted, writes
 
 
 def _with(writer: Writer, node: Insert | Update | Delete) -> str:

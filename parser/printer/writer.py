@@ -9,11 +9,11 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from parser.ast.expression import Literal, Name
-from parser.lexical.keywords import KEYWORDS, RESERVED, TOKENS, word
-from parser.lexical.rules import name_text
-from parser.normalize.literal_text import text_of
-from parser.normalize.template import Shaped
+from dirk_parser.ast.expression import Literal, Name
+from dirk_parser.lexical.keywords import KEYWORDS, RESERVED, TOKENS, word
+from dirk_parser.lexical.rules import name_text
+from dirk_parser.normalize.literal_text import text_of
+from dirk_parser.normalize.template import Shaped
 
 #: Node type -> the function that writes it.
 WRITERS: dict[type, Callable[[Writer, Any], str]] = {}

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from parser.ast.expression import Atom as AtomNode
-from parser.ast.expression import Constant, Literal, Name, Unary
-from parser.ast.expression import Domain as DomainNode
-from parser.errors import SqlError
-from parser.normalize.template import Value
+from dirk_parser.ast.expression import Atom as AtomNode
+from dirk_parser.ast.expression import Constant, Literal, Name, Unary
+from dirk_parser.ast.expression import Domain as DomainNode
+from dirk_parser.errors import SqlError
+from dirk_parser.normalize.template import Value
 
 _DATE_GLOB = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]"
 _MOMENT_GLOB = _DATE_GLOB + " [0-9][0-9]:[0-9][0-9]:[0-9][0-9]"

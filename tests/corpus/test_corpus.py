@@ -10,9 +10,9 @@ import pytest
 
 from benchmarks.scripts import Scripts
 from dirk_gevent.engine.errors.failures import statement_failure
-from parser.errors import SqlError
-from parser.normalize.shape import split
-from parser.printer.printer import write
+from dirk_parser.errors import SqlError
+from dirk_parser.normalize.shape import split
+from dirk_parser.printer.printer import write
 from tests.cluster import Cluster
 from tests.corpus.difference import Comparison, compare
 from tests.corpus.reader import CorpusError, Query, Statement, records

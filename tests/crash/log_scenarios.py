@@ -14,7 +14,7 @@ from dirk_gevent.log.embedded import journal
 from dirk_gevent.log.embedded.embedded_log import EmbeddedLog, clock_ms
 from dirk_gevent.log.entry import SYSTEM_LOG_ID, Draft, Entry, LoggedStatement, chain, new_request_id
 from dirk_gevent.log.records import SnapshotInfo
-from parser.normalize.template import Shaped
+from dirk_parser.normalize.template import Shaped
 from tests.crash.points import Ack, Scenario
 
 #: Entries that one step of a truncation takes here, so that one truncation has several.

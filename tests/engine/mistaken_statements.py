@@ -7,8 +7,8 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from parser.compile.expression.functions import FUNCTIONS
-from parser.compile.query.sources import TABLE_FUNCTIONS
+from dirk_parser.compile.expression.functions import FUNCTIONS
+from dirk_parser.compile.query.sources import TABLE_FUNCTIONS
 
 #: Names of every kind of object, some the same but for their capitals, some of DirkDB's and SQLite's own.
 NAMES = ("t", "T", "s", "v", "V", "i", "I", "d", "e", "É", "é", "sqlite_x", "dirk_x", "`a b`", "nosuch", "rowid")

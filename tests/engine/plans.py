@@ -17,11 +17,11 @@ from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.errors.faults import Overrun
 from dirk_gevent.engine.results import Outcome
 from dirk_gevent.log.entry import DatabaseChange, Draft, Entry, LoggedStatement, request_hash
-from parser.errors import SqlError
-from parser.normalize.shape import split
-from parser.normalize.template import Args, Shaped, Value
-from parser.plan.blocks import Blocks
-from parser.plan.plan import CatalogChange, Change, Ddl, Output, Plan, Query
+from dirk_parser.errors import SqlError
+from dirk_parser.normalize.shape import split
+from dirk_parser.normalize.template import Args, Shaped, Value
+from dirk_parser.plan.blocks import Blocks
+from dirk_parser.plan.plan import CatalogChange, Change, Ddl, Output, Plan, Query
 
 START_MS = 1_790_000_000_000
 

@@ -19,11 +19,11 @@ from dirk_gevent.engine.errors.failures import statement_failure
 from dirk_gevent.engine.results import converted
 from dirk_gevent.engine.transaction.open_transaction import Transaction
 from dirk_gevent.log.entry import LoggedStatement
-from parser.errors import SqlError
-from parser.names import key
-from parser.normalize.shape import split
-from parser.printer.writer import quoted
-from parser.schema.schema import Schema
+from dirk_parser.errors import SqlError
+from dirk_parser.names import key
+from dirk_parser.normalize.shape import split
+from dirk_parser.printer.writer import quoted
+from dirk_parser.schema.schema import Schema
 from tests.engine.alterations.world import Changes, Names, tables, view
 from tests.engine.constraints.changes import Statement
 from tests.engine.plans import START_MS

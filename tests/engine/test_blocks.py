@@ -12,11 +12,11 @@ from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.parser_compiler import ParserCompiler
 from dirk_gevent.engine.results import Outcome
-from parser.normalize.shape import split
-from parser.normalize.template import Shaped
-from parser.plan.bind import in_order
-from parser.plan.blocks import Blocks, blocks
-from parser.plan.plan import Change
+from dirk_parser.normalize.shape import split
+from dirk_parser.normalize.template import Shaped
+from dirk_parser.plan.bind import in_order
+from dirk_parser.plan.blocks import Blocks, blocks
+from dirk_parser.plan.plan import Change
 from tests.engine.plans import LogMaker, TestLimits, open_database, work
 from tests.seeds import chosen_seed
 

@@ -6,7 +6,7 @@ import apsw
 import pytest
 
 from dirk_gevent.engine.functions import EntryContext, register
-from parser.errors import SqlError
+from dirk_parser.errors import SqlError
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ import pytest
 from dirk_gevent.engine.errors.failures import DATA_ERRORS, statement_failure
 from dirk_gevent.messages.error_text import render
 from dirk_gevent.messages.texts import LANGUAGES
-from parser.errors import SqlError
-from parser.normalize.shape import split
+from dirk_parser.errors import SqlError
+from dirk_parser.normalize.shape import split
 from tests.engine.mistaken_statements import SETTING, Mistakes
 from tests.engine.plans import START_MS, LogMaker, open_compiled, open_database, work
 from tests.parser.small_database import SmallDatabase

@@ -11,7 +11,7 @@ from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.results import PAGE_BYTES, Relation, pages_of
 from dirk_gevent.engine.sqlite_connection import MOST_VALUE_BYTES
 from dirk_gevent.server import replies
-from parser.errors import SqlError
+from dirk_parser.errors import SqlError
 from tests.engine.plans import START_MS, LogMaker, TestLimits, shaped, work
 
 pytestmark = pytest.mark.usefixtures("unwatched")

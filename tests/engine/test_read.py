@@ -23,7 +23,7 @@ from dirk_gevent.engine.read.short_reads import HubReader
 from dirk_gevent.engine.read.watchdog import Watchdog
 from dirk_gevent.engine.results import Page, Row
 from dirk_gevent.engine.sqlite_connection import open_reader
-from parser.errors import SqlError
+from dirk_parser.errors import SqlError
 from tests.engine.plans import (
     START_MS,
     LogMaker,

@@ -7,7 +7,7 @@ import pytest
 from dirk_gevent.engine import stored_records
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
-from parser.errors import SqlError
+from dirk_parser.errors import SqlError
 from tests.engine.plans import LogMaker, open_database, rows_of, shaped, work
 
 

@@ -14,7 +14,7 @@ from dirk_gevent.engine.errors import violations
 from dirk_gevent.engine.parser_compiler import ParserCompiler
 from dirk_gevent.engine.results import Outcome
 from dirk_gevent.messages.error_text import render
-from parser.normalize.shape import split
+from dirk_parser.normalize.shape import split
 from tests.engine.plans import START_MS, LogMaker, TestLimits, open_compiled, open_database, work
 
 pytestmark = pytest.mark.usefixtures("unwatched")

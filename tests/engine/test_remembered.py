@@ -17,8 +17,8 @@ from dirk_gevent.engine.errors.faults import Overrun
 from dirk_gevent.engine.results import Relation, Row
 from dirk_gevent.engine.transaction.open_transaction import Transaction
 from dirk_gevent.log.entry import LoggedStatement
-from parser.errors import SqlError
-from parser.normalize.shape import split
+from dirk_parser.errors import SqlError
+from dirk_parser.normalize.shape import split
 from tests.engine.plans import START_MS, LogMaker, open_compiled, open_database, work
 from tests.seeds import chosen_seed
 

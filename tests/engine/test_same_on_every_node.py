@@ -17,10 +17,10 @@ import pytest
 
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.log.entry import Entry
-from parser.compile.expression.functions import FUNCTIONS, Function, Sort
-from parser.normalize import shape
-from parser.normalize.shape import split
-from parser.normalize.template import Shaped, Value
+from dirk_parser.compile.expression.functions import FUNCTIONS, Function, Sort
+from dirk_parser.normalize import shape
+from dirk_parser.normalize.shape import split
+from dirk_parser.normalize.template import Shaped, Value
 from tests.engine.plans import LogMaker, TestLimits, open_database, work
 
 #: The entries' time (2001-09-09 01:46:40 UTC): years before anything that the machine's own clock could say.

@@ -14,8 +14,8 @@ from dirk_gevent.engine.errors.faults import ForeignHistory, Overrun, StorageFau
 from dirk_gevent.engine.snapshot.reissue import Place, reissue
 from dirk_gevent.engine.transaction.open_transaction import Transaction
 from dirk_gevent.log.entry import Entry, LoggedStatement
-from parser.errors import SqlError
-from parser.normalize.shape import split
+from dirk_parser.errors import SqlError
+from dirk_parser.normalize.shape import split
 from tests.engine.plans import START_MS, LogMaker, TestLimits, open_database, work
 
 pytestmark = pytest.mark.usefixtures("unwatched")

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from dirk_gevent.engine.database import Database
-from parser.errors import SqlError
-from parser.normalize.shape import split
+from dirk_parser.errors import SqlError
+from dirk_parser.normalize.shape import split
 from tests.engine.plans import START_MS, LogMaker, open_compiled, open_database, work
 
 pytestmark = pytest.mark.usefixtures("unwatched")

@@ -9,8 +9,8 @@ import pytest
 
 from dirk_gevent.engine.database import Database
 from dirk_gevent.messages.error_text import render
-from parser.normalize.shape import split
-from parser.normalize.template import Args
+from dirk_parser.normalize.shape import split
+from dirk_parser.normalize.template import Args
 from tests.engine.plans import LogMaker, made_by, work
 
 _SETUP = (

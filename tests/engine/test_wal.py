@@ -22,7 +22,7 @@ from dirk_gevent.engine.transaction.open_transaction import Transaction
 from dirk_gevent.engine.wal import wal
 from dirk_gevent.engine.wal.wal import EntriesWait, Overtaken
 from dirk_gevent.log.entry import LoggedStatement
-from parser.errors import SqlError
+from dirk_parser.errors import SqlError
 from tests.engine.bounded_wal import MIB, MOST_BYTES, ROWS, TEXT_CHARACTERS, change, small, wal_bytes
 from tests.engine.plans import (
     START_MS,

@@ -13,7 +13,7 @@ import gevent
 from dirk_gevent.config.settings import LogSettings
 from dirk_gevent.log.embedded.embedded_log import EmbeddedLog, clock_ms
 from dirk_gevent.log.entry import Draft, LoggedStatement, new_request_id
-from parser.normalize.template import Shaped
+from dirk_parser.normalize.template import Shaped
 
 WRITERS = 8
 

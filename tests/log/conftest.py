@@ -11,7 +11,7 @@ from dirk_gevent.config.settings import LogSettings
 from dirk_gevent.log.contract import Log
 from dirk_gevent.log.embedded.embedded_log import EmbeddedLog
 from dirk_gevent.log.entry import Draft, LoggedStatement, new_request_id
-from parser.normalize.template import Shaped
+from dirk_parser.normalize.template import Shaped
 from tests.log.faulty_disk import FaultyDisk
 
 #: What the tests' drafts carry as the time of their request ids.

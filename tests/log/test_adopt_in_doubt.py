@@ -15,7 +15,7 @@ from dirk_gevent.engine.snapshot.reissue import Place
 from dirk_gevent.log.embedded.embedded_log import EmbeddedLog
 from dirk_gevent.log.entry import Draft
 from dirk_gevent.log.records import SnapshotInfo
-from parser.errors import SqlError
+from dirk_parser.errors import SqlError
 from tests.log.conftest import NOW_MS
 from tests.log.faulty_disk import NAME, FaultyDisk
 from tests.log.test_contract import create, error_of

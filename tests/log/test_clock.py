@@ -11,7 +11,7 @@ from dirk_gevent.config.settings import LogSettings
 from dirk_gevent.log.clock import BOUND_MS, HeardTime, LogClock
 from dirk_gevent.log.embedded.embedded_log import EmbeddedLog
 from dirk_gevent.log.entry import KEPT_ENTRIES, REQUEST_AGE_MS, check_request_time, new_request_id
-from parser.errors import SqlError
+from dirk_parser.errors import SqlError
 
 DAY_MS = 24 * 3600 * 1000
 NOW_MS = 1_790_000_000_000

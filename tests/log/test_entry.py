@@ -20,8 +20,8 @@ from dirk_gevent.log.entry import (
     request_hash,
     request_time_ms,
 )
-from parser.errors import SqlError
-from parser.normalize.template import Shaped
+from dirk_parser.errors import SqlError
+from dirk_parser.normalize.template import Shaped
 
 _text = st.text(st.characters(exclude_categories=("Cs",)), max_size=20)
 _value = st.none() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False) | _text

@@ -17,7 +17,7 @@ from dirk_gevent.log.embedded.embedded_log import EmbeddedLog
 from dirk_gevent.log.embedded.journal_file import position
 from dirk_gevent.log.entry import Draft, chain
 from dirk_gevent.log.records import Chunk, EntriesGoneError, LogDamagedError
-from parser.errors import SqlError
+from dirk_parser.errors import SqlError
 from tests.log.conftest import NOW_MS
 from tests.log.test_contract import create, snapshot
 from tests.seeds import chosen_seed

@@ -15,7 +15,7 @@ from dirk_gevent.log.embedded.embedded_log import EmbeddedLog
 from dirk_gevent.log.embedded.journal_threads import CommitFailedError
 from dirk_gevent.log.entry import Draft, new_request_id
 from dirk_gevent.log.records import SnapshotInfo
-from parser.errors import SqlError
+from dirk_parser.errors import SqlError
 from tests.log.conftest import NOW_MS
 from tests.log.test_contract import create
 

@@ -21,7 +21,7 @@ from dirk_gevent.log.embedded.found_damage import FoundDamage
 from dirk_gevent.log.embedded.journal_file import position
 from dirk_gevent.log.entry import Draft, new_request_id
 from dirk_gevent.log.records import LogDamagedError
-from parser.errors import SqlError
+from dirk_parser.errors import SqlError
 from tests.log.conftest import NOW_MS
 from tests.log.test_contract import create, snapshot
 from tests.log.test_integrity import ENTRIES, Rotting

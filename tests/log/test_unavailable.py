@@ -11,7 +11,7 @@ from dirk_gevent.config.settings import LogSettings
 from dirk_gevent.coordinator.divergence.registry import CONFLICTS_FILE, DivergenceRegistry
 from dirk_gevent.log.directory import lock_directory
 from dirk_gevent.log.embedded.embedded_log import EmbeddedLog
-from parser.errors import SqlError
+from dirk_parser.errors import SqlError
 
 
 def test_a_journal_that_stays_out_of_wal_mode_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from parser.grammar.statements import Statements
+from dirk_parser.grammar.statements import Statements
 
 
 @pytest.fixture(scope="session")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
-from parser.ast.expression import Column
-from parser.ast.query import Item
-from parser.normalize.shape import column_name
-from parser.normalize.template import Shaped
+from dirk_parser.ast.expression import Column
+from dirk_parser.ast.query import Item
+from dirk_parser.normalize.shape import column_name
+from dirk_parser.normalize.template import Shaped
 
 
 def as_it_was(tree: Any, again: Any, shaped: Shaped) -> Any:

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from parser.grammar import grammar
-from parser.lexical.keywords import KEYWORDS
-from parser.lexical.lexer import SIGNS
+from dirk_parser.grammar import grammar
+from dirk_parser.lexical.keywords import KEYWORDS
+from dirk_parser.lexical.lexer import SIGNS
 from tests.parser.twin_text import Choices
 
 Production = tuple[str, tuple[str, ...]]

@@ -8,15 +8,15 @@ import apsw
 
 from dirk_gevent.engine.apply.definitions import define
 from dirk_gevent.engine.functions import EntryContext, register
-from parser.compile.ddl.catalog import change_schema, load_schema
-from parser.compile.plans import Plans
-from parser.errors import SqlError
-from parser.grammar.statements import Statements
-from parser.normalize.shape import split
-from parser.normalize.template import Args, Value
-from parser.plan.bind import bind, columns, rows
-from parser.plan.plan import CatalogChange, Change, Ddl, Query
-from parser.schema.schema import Schema
+from dirk_parser.compile.ddl.catalog import change_schema, load_schema
+from dirk_parser.compile.plans import Plans
+from dirk_parser.errors import SqlError
+from dirk_parser.grammar.statements import Statements
+from dirk_parser.normalize.shape import split
+from dirk_parser.normalize.template import Args, Value
+from dirk_parser.plan.bind import bind, columns, rows
+from dirk_parser.plan.plan import CatalogChange, Change, Ddl, Query
+from dirk_parser.schema.schema import Schema
 
 STATEMENTS = Statements()
 

@@ -7,10 +7,10 @@ import random
 
 import pytest
 
-from parser.ast.query import Compound
-from parser.ast.walk import every
-from parser.grammar.statements import Statements
-from parser.normalize.shape import split
+from dirk_parser.ast.query import Compound
+from dirk_parser.ast.walk import every
+from dirk_parser.grammar.statements import Statements
+from dirk_parser.normalize.shape import split
 from tests.parser.small_database import SmallDatabase
 
 SEED = 20_261_133

@@ -6,7 +6,7 @@ import apsw
 import pytest
 
 from dirk_gevent.engine.errors.failures import statement_failure
-from parser.compile.ddl import rebuild
+from dirk_parser.compile.ddl import rebuild
 from tests.parser.small_database import SmallDatabase
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import apsw
 import pytest
 
-from parser.normalize.shape import split
-from parser.plan.bind import bind, rows
-from parser.plan.plan import Change, Query
+from dirk_parser.normalize.shape import split
+from dirk_parser.plan.bind import bind, rows
+from dirk_parser.plan.plan import Change, Query
 from tests.parser.small_database import SmallDatabase
 
 

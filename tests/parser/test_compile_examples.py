@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from dirk_gevent.protocol.splitter import StatementSplitter
-from parser.errors import SqlError
-from parser.normalize.shape import split
+from dirk_parser.errors import SqlError
+from dirk_parser.normalize.shape import split
 from tests.parser.small_database import STATEMENTS, SmallDatabase
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

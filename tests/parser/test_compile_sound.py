@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from parser.normalize.shape import split
-from parser.plan.plan import Change
+from dirk_parser.normalize.shape import split
+from dirk_parser.plan.plan import Change
 from tests.parser.small_database import SmallDatabase
 
 

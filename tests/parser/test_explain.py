@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from dirk_gevent.engine.read.explain import explanation
-from parser.ast.query import Query as QueryNode
-from parser.ast.statement import Delete, Insert, Update
-from parser.compile.algebra import lines
-from parser.grammar.statements import Statements
-from parser.normalize.shape import split
-from parser.plan.plan import Explained, Query
+from dirk_parser.ast.query import Query as QueryNode
+from dirk_parser.ast.statement import Delete, Insert, Update
+from dirk_parser.compile.algebra import lines
+from dirk_parser.grammar.statements import Statements
+from dirk_parser.normalize.shape import split
+from dirk_parser.plan.plan import Explained, Query
 from tests.parser.small_database import SmallDatabase
 
 

@@ -7,24 +7,25 @@ from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
 
-import parser
+import dirk_parser
 from tests.cluster import ROOT
-from tests.shell.source import files, imported
+from tests.shell.source import files, imported, module_name
 
 #: The types of a syntax tree hold each other: an expression has subqueries, a query has expressions.
-MUTUAL = {("parser.ast.expression", "parser.ast.query"), ("parser.ast.query", "parser.ast.expression")}
+_AST = ("dirk_parser.ast.expression", "dirk_parser.ast.query")
+MUTUAL = {_AST, _AST[::-1]}
 
 
 def order() -> list[str]:
     """The folders from the lowest: the indented lines of the docstring."""
-    lines = (ast.get_docstring(ast.parse(Path(parser.__file__).read_text(encoding="utf-8"))) or "").splitlines()
+    lines = (ast.get_docstring(ast.parse(Path(dirk_parser.__file__).read_text(encoding="utf-8"))) or "").splitlines()
     return [name for line in lines if line.startswith("    ") for name in line.split()]
 
 
 def modules() -> dict[str, Path]:
     """Every file of the parser but the folders' own docstrings, by its dotted name."""
     paths = (path for path in files() if path.is_relative_to(ROOT / "parser") and path.name != "__init__.py")
-    return {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in paths}
+    return {module_name(path): path for path in paths}
 
 
 def edges() -> Iterator[tuple[str, str]]:

@@ -11,15 +11,15 @@ from unittest.mock import Mock
 import pytest
 from ply import yacc
 
-from parser.ast.expression import Binary, Unary
-from parser.ast.query import Item, Query, Select
-from parser.errors import SqlError
-from parser.grammar import grammar, lr_tables
-from parser.grammar.route import Kind, Route
-from parser.grammar.statements import Statements
-from parser.lexical import keywords
-from parser.normalize.shape import source_text, split
-from parser.printer import printer
+from dirk_parser.ast.expression import Binary, Unary
+from dirk_parser.ast.query import Item, Query, Select
+from dirk_parser.errors import SqlError
+from dirk_parser.grammar import grammar, lr_tables
+from dirk_parser.grammar.route import Kind, Route
+from dirk_parser.grammar.statements import Statements
+from dirk_parser.lexical import keywords
+from dirk_parser.normalize.shape import source_text, split
+from dirk_parser.printer import printer
 from tests.parser.small_database import SmallDatabase
 
 _STATEMENT = re.compile(r"""(?:'(?:[^'\\]|''|\\.)*'|"(?:[^"\\]|""|\\.)*"|--[^\n]*|[^;])+;""")

@@ -9,9 +9,9 @@ from random import Random
 
 import pytest
 
-from parser.errors import SqlError
-from parser.grammar.statements import Statements
-from parser.normalize.shape import split, split_large_insert
+from dirk_parser.errors import SqlError
+from dirk_parser.grammar.statements import Statements
+from dirk_parser.normalize.shape import split, split_large_insert
 from tests import hostile
 from tests.seeds import chosen_seed
 

@@ -11,10 +11,10 @@ import apsw
 import pytest
 
 from dirk_gevent.engine.errors.failures import statement_failure
-from parser.ast.statement import ColumnDef, Constraint, CreateDomain, CreateIndex, CreateTable, CreateView
-from parser.compile.ddl.catalog import change_schema, load_schema
-from parser.compile.expression.functions import FUNCTIONS, Sort
-from parser.plan.plan import CatalogChange, Query
+from dirk_parser.ast.statement import ColumnDef, Constraint, CreateDomain, CreateIndex, CreateTable, CreateView
+from dirk_parser.compile.ddl.catalog import change_schema, load_schema
+from dirk_parser.compile.expression.functions import FUNCTIONS, Sort
+from dirk_parser.plan.plan import CatalogChange, Query
 from tests.parser.small_database import SmallDatabase
 
 #: Every place of a definition where an expression stands, and statements that have one there. None of them may hold

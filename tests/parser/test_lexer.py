@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from parser.errors import SqlError
-from parser.lexical.lexer import MAX_NESTING, MAX_TOKENS, Lexer, SyntaxFault
-from parser.normalize.shape import split
+from dirk_parser.errors import SqlError
+from dirk_parser.lexical.lexer import MAX_NESTING, MAX_TOKENS, Lexer, SyntaxFault
+from dirk_parser.normalize.shape import split
 
 
 def types(text: str) -> list[str]:

@@ -6,11 +6,11 @@ from itertools import pairwise
 
 import pytest
 
-from parser.compile.ddl import catalog
-from parser.grammar.base import grows
-from parser.grammar.statements import Statements
-from parser.plan.plan import CatalogChange, Ddl
-from parser.schema.schema import Schema
+from dirk_parser.compile.ddl import catalog
+from dirk_parser.grammar.base import grows
+from dirk_parser.grammar.statements import Statements
+from dirk_parser.plan.plan import CatalogChange, Ddl
+from dirk_parser.schema.schema import Schema
 from tests.parser.wide_statements import CASES, compiled, defined, definitions, expanded
 from tests.parser.work import bytecodes
 

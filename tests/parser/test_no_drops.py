@@ -12,14 +12,14 @@ from typing import Any
 import apsw
 
 from dirk_gevent.protocol.splitter import StatementSplitter
-from parser.ast.expression import Name
-from parser.ast.statement import Statement
-from parser.compile.statement import compile_statement
-from parser.errors import SqlError
-from parser.normalize.shape import split
-from parser.normalize.template import Shaped
-from parser.plan.plan import Plan
-from parser.printer import printer
+from dirk_parser.ast.expression import Name
+from dirk_parser.ast.statement import Statement
+from dirk_parser.compile.statement import compile_statement
+from dirk_parser.errors import SqlError
+from dirk_parser.normalize.shape import split
+from dirk_parser.normalize.template import Shaped
+from dirk_parser.plan.plan import Plan
+from dirk_parser.printer import printer
 from tests.parser.small_database import STATEMENTS, SmallDatabase
 
 SCRIPTS = Path(__file__).resolve().parents[1] / "corpus" / "scripts"

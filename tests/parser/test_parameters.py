@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from parser.errors import SqlError
-from parser.normalize.shape import placed, split
-from parser.normalize.template import Args
-from parser.plan.bind import check_surplus
+from dirk_parser.errors import SqlError
+from dirk_parser.normalize.shape import placed, split
+from dirk_parser.normalize.template import Args
+from dirk_parser.plan.bind import check_surplus
 from tests.parser.small_database import SmallDatabase
 from tests.parser.twin_text import TEXTS
 

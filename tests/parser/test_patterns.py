@@ -16,13 +16,13 @@ from typing import Any
 import pytest
 
 import dirk_gevent
-import parser
-from parser.lexical.repetition import optional, repeated
+import dirk_parser
+from dirk_parser.lexical.repetition import optional, repeated
 
 ROOT = Path(__file__).parents[2]
 MODULES = sorted(
     found.name
-    for package in (dirk_gevent, parser)
+    for package in (dirk_gevent, dirk_parser)
     for found in pkgutil.walk_packages(package.__path__, package.__name__ + ".")
     if not found.name.endswith("__main__")
 )

@@ -9,7 +9,7 @@ from typing import Any
 import apsw
 import pytest
 
-from parser.errors import SqlError
+from dirk_parser.errors import SqlError
 from tests.parser.small_database import SmallDatabase
 from tests.parser.twin_databases import TwinDatabases
 from tests.parser.twin_queries import Queries

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from parser.grammar.statements import Statements
-from parser.normalize.shape import split
-from parser.printer import printer
+from dirk_parser.grammar.statements import Statements
+from dirk_parser.normalize.shape import split
+from dirk_parser.printer import printer
 from tests.parser.names_kept import as_it_was
 
 

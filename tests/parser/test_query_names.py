@@ -8,8 +8,8 @@ import apsw
 import pytest
 
 from dirk_gevent.engine.errors.failures import statement_failure
-from parser.compile.ddl.catalog import load_schema
-from parser.plan.plan import CatalogChange
+from dirk_parser.compile.ddl.catalog import load_schema
+from dirk_parser.plan.plan import CatalogChange
 from tests.parser.small_database import SmallDatabase
 
 SEED = 20_261_132

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from parser.ast import expression, query, statement
-from parser.ast.statement import Statement
-from parser.errors import SqlError
-from parser.grammar.statements import Statements
-from parser.normalize.shape import split
-from parser.normalize.template import Shaped
-from parser.printer import printer
+from dirk_parser.ast import expression, query, statement
+from dirk_parser.ast.statement import Statement
+from dirk_parser.errors import SqlError
+from dirk_parser.grammar.statements import Statements
+from dirk_parser.normalize.shape import split
+from dirk_parser.normalize.template import Shaped
+from dirk_parser.printer import printer
 from tests.parser.names_kept import as_it_was
 from tests.parser.sentences import Grammar, Production, productions
 from tests.parser.twin_text import Choices

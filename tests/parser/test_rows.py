@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parser.errors import SqlError
-from parser.normalize import shape
-from parser.normalize.json_rows import json_rows
-from parser.normalize.template import Shaped
+from dirk_parser.errors import SqlError
+from dirk_parser.normalize import shape
+from dirk_parser.normalize.json_rows import json_rows
+from dirk_parser.normalize.template import Shaped
 
 HEAD = "manampia ao@ t (a, b) sanda "
 #: Literals and what is none, close to the edge between JSON and SQL.

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parser.errors import SqlError
-from parser.normalize import shape
-from parser.normalize.shape import split
-from parser.normalize.template import Shaped
+from dirk_parser.errors import SqlError
+from dirk_parser.normalize import shape
+from dirk_parser.normalize.shape import split
+from dirk_parser.normalize.template import Shaped
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dirk_gevent.engine.errors.failures import statement_failure
-from parser.errors import SqlError
+from dirk_parser.errors import SqlError
 from tests.parser.small_database import SmallDatabase
 from tests.parser.test_against_sqlite import PHASES, QUIET
 from tests.parser.twin_tables import TwinTables

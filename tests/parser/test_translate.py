@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from parser.errors import SqlError
-from parser.grammar.route import Kind
-from parser.grammar.statements import Statements
-from parser.normalize.shape import split
+from dirk_parser.errors import SqlError
+from dirk_parser.grammar.route import Kind
+from dirk_parser.grammar.statements import Statements
+from dirk_parser.normalize.shape import split
 from tests.parser.names_kept import as_it_was
 from tests.parser.small_database import SmallDatabase
 

@@ -9,11 +9,11 @@ from random import Random
 import pytest
 
 from dirk_gevent.protocol.splitter import StatementSplitter
-from parser.ast.query import Query, Values
-from parser.ast.statement import Insert
-from parser.errors import SqlError
-from parser.grammar.statements import Statements
-from parser.normalize.shape import fill, split
+from dirk_parser.ast.query import Query, Values
+from dirk_parser.ast.statement import Insert
+from dirk_parser.errors import SqlError
+from dirk_parser.grammar.statements import Statements
+from dirk_parser.normalize.shape import fill, split
 from tests.corpus.reader import records
 from tests.parser.sentences import Grammar, productions
 from tests.parser.twin_changes import ANYTHING, CREATE_ANYTHING, change

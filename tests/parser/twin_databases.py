@@ -8,7 +8,7 @@ from typing import Any
 
 import apsw
 
-from parser.errors import SqlError
+from dirk_parser.errors import SqlError
 from tests.parser.small_database import SmallDatabase
 from tests.parser.twin_expressions import DATE, NUMBER, TEXT, TRUTH, UNION
 from tests.parser.twin_queries import Queries

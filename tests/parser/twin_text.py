@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from parser.lexical.keywords import KEYWORDS
+from dirk_parser.lexical.keywords import KEYWORDS
 
 Item = TypeVar("Item")
 

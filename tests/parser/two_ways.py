@@ -13,28 +13,29 @@ from typing import Any
 import apsw
 
 from dirk_gevent.engine.errors.failures import statement_failure
-from parser.ast.expression import Constant, Literal
-from parser.ast.query import Values
-from parser.ast.statement import Insert, Statement
-from parser.compile.base.context import Context, Purpose
-from parser.compile.query.compilers import COMPILERS
-from parser.compile.statement import _compile, _reads
-from parser.errors import SqlError
-from parser.names import key
-from parser.normalize import literal_text
-from parser.normalize.literals import Literals
-from parser.normalize.shape import split
-from parser.normalize.template import Args, Shaped, Value
-from parser.plan.bind import bind, columns, rows
-from parser.plan.blocks import blocks
-from parser.plan.plan import Change, Ddl, Plan, Query
+from dirk_parser.ast.expression import Constant, Literal
+from dirk_parser.ast.query import Values
+from dirk_parser.ast.statement import Insert, Statement
+from dirk_parser.compile.base.context import Context, Purpose
+from dirk_parser.compile.query.compilers import COMPILERS
+from dirk_parser.compile.statement import _compile, _reads
+from dirk_parser.errors import SqlError
+from dirk_parser.names import key
+from dirk_parser.normalize import literal_text
+from dirk_parser.normalize.literals import Literals
+from dirk_parser.normalize.shape import split
+from dirk_parser.normalize.template import Args, Shaped, Value
+from dirk_parser.plan.bind import bind, columns, rows
+from dirk_parser.plan.blocks import blocks
+from dirk_parser.plan.plan import Change, Ddl, Plan, Query
 from tests.parser.small_database import STATEMENTS, SmallDatabase, one_by_one
 
 _SPACE = " \t\r\n\f\v"
 
 
 def plainly_split(text: str) -> Shaped:
-    """As `parser.normalize.shape.split`, character by character and with every row. Raises SqlError as that does."""
+    """As `dirk_parser.normalize.shape.split`, character by character and with every row. Raises SqlError as that
+    does."""
     reader = _Reader(text)
     while reader.at < len(text):
         reader.step()

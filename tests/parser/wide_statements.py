@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import re
 
-from parser.compile.ddl.catalog import change_schema
-from parser.compile.statement import compile_statement
-from parser.grammar.statements import Statements
-from parser.normalize.shape import split
-from parser.plan.plan import Ddl, Plan
-from parser.schema.schema import Schema
+from dirk_parser.compile.ddl.catalog import change_schema
+from dirk_parser.compile.statement import compile_statement
+from dirk_parser.grammar.statements import Statements
+from dirk_parser.normalize.shape import split
+from dirk_parser.plan.plan import Ddl, Plan
+from dirk_parser.schema.schema import Schema
 
 _STATEMENTS = Statements(cached_shapes=1)
 _EACH = re.compile(r"\[([^\]§]*)(?:§([^\]]*))?\]")

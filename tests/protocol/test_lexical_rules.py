@@ -1,7 +1,7 @@
 """All who read the text of statements see the same strings, names and comments, and the same `;` between statements.
 
-A reader written here character by character, from the table in `parser.lexical.rules`' docstring, says what each must
-see on random texts. They differ in this alone:
+A reader written here character by character, from the table in `dirk_parser.lexical.rules`' docstring, says what each
+must see on random texts. They differ in this alone:
 
 - What is unfinished: the server's splitter waits and says what is missing (a line feed, too, behind a comment that runs
   to the end of the text), the client's says what is open, the driver and the normaliser raise, the highlighter colours
@@ -28,11 +28,11 @@ from dirk_gevent.driver.one_statement import NotOneError, the_statement
 from dirk_gevent.driver.requests import first_word
 from dirk_gevent.protocol.metadata import METADATA_OPEN
 from dirk_gevent.protocol.splitter import StatementSplitter
-from parser.errors import SqlError
-from parser.lexical import rules
-from parser.lexical.lexer import Lexer, SyntaxFault
-from parser.normalize import shape
-from parser.normalize.shape import split
+from dirk_parser.errors import SqlError
+from dirk_parser.lexical import rules
+from dirk_parser.lexical.lexer import Lexer, SyntaxFault
+from dirk_parser.normalize import shape
+from dirk_parser.normalize.shape import split
 from tests.seeds import chosen_seed
 
 PIECES = (

@@ -7,8 +7,8 @@ import re
 
 import pytest
 
-from parser.compile.expression.functions import FUNCTIONS as COMPILED
-from parser.lexical.keywords import FUNCTIONS, KEYWORDS, RESERVED
+from dirk_parser.compile.expression.functions import FUNCTIONS as COMPILED
+from dirk_parser.lexical.keywords import FUNCTIONS, KEYWORDS, RESERVED
 from tests.cluster import ROOT, Cluster
 from tests.reference import examples
 

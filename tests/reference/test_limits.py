@@ -9,7 +9,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from parser.errors import SqlError
+from dirk_parser.errors import SqlError
 from tests.parser.small_database import SmallDatabase
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "language.md"

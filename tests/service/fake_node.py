@@ -20,8 +20,8 @@ from dirk_gevent.log.skipped import own_bytes
 from dirk_gevent.loop.frame_socket import FrameSocket
 from dirk_gevent.replication import frame_types
 from dirk_gevent.replication.frame_types import Acks, Hello, Standing
-from parser.errors import SqlError
-from parser.normalize.shape import split
+from dirk_parser.errors import SqlError
+from dirk_parser.normalize.shape import split
 
 NOW_MS = 1_700_000_000_000
 

@@ -8,7 +8,7 @@ from dirk_gevent.log.entry import NO_CHAIN, Entry
 from dirk_gevent.loop.threads import NativeThreads
 from dirk_gevent.node.follower import Follower
 from dirk_gevent.node.progress import Progress
-from parser.errors import SqlError
+from dirk_parser.errors import SqlError
 from tests.engine.plans import LogMaker, work
 from tests.service.test_follower import entries
 

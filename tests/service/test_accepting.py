@@ -15,7 +15,7 @@ from dirk_gevent.coordinator.coordinator import Coordinator
 from dirk_gevent.coordinator.divergence.registry import Cause, Status
 from dirk_gevent.log.embedded.journal import Journal
 from dirk_gevent.replication.frame_types import Standing
-from parser.errors import SqlError
+from dirk_parser.errors import SqlError
 from tests.service.fake_node import FakeNode, append, blocking, until
 
 FIRST, SECOND = b"\x07" * 16, b"\x08" * 16

@@ -16,7 +16,7 @@ from dirk_gevent.log.embedded.log_state import ChangeRequest
 from dirk_gevent.loop.frame_socket import FrameSocket
 from dirk_gevent.loop.keyed_lock import KeyedLock
 from dirk_gevent.server.admission import Places, RequestBytes
-from parser.errors import SqlError
+from dirk_parser.errors import SqlError
 
 
 def test_places_are_given_in_order_and_all_come_back() -> None:

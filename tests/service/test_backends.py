@@ -20,7 +20,7 @@ from dirk_gevent.server.client_connection import ClientConnection
 from dirk_gevent.server.session import Request, Session
 from dirk_gevent.server.statement_cache import StatementCache
 from dirk_gevent.server.upstream_pool import BackendDownError, UpstreamPool
-from parser.errors import SqlError
+from dirk_parser.errors import SqlError
 from tests.cluster import HOST
 
 ANSWER = b"RESULT_MESSAGE\nOK\nEND\n"

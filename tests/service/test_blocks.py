@@ -9,7 +9,7 @@ import pytest
 from dirk_gevent.coordinator.coordinator import Coordinator
 from dirk_gevent.coordinator.divergence.registry import Cause, Status
 from dirk_gevent.replication.frame_types import Standing
-from parser.errors import SqlError
+from dirk_parser.errors import SqlError
 from tests.seeds import chosen_seed
 from tests.service.fake_node import FakeNode, append, blocking, until
 

@@ -14,7 +14,7 @@ from dirk_gevent.log.records import chain_through
 from dirk_gevent.node.follower import Follower
 from dirk_gevent.node.progress import Progress
 from dirk_gevent.node.queue_items import Batch, Fence
-from parser.errors import SqlError
+from dirk_parser.errors import SqlError
 from tests.engine.plans import LogMaker, rows_of, work
 from tests.service.fake_node import until
 from tests.service.lone_follower import is_answered

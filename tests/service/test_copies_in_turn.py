@@ -14,9 +14,9 @@ from dirk_gevent.coordinator.requests.writes import Writes
 from dirk_gevent.protocol import answer_bytes
 from dirk_gevent.server.service import Answer
 from dirk_gevent.server.session import Request, Session, parse_request
-from parser.errors import SqlError
-from parser.grammar.statements import Statements
-from parser.normalize.shape import split
+from dirk_parser.errors import SqlError
+from dirk_parser.grammar.statements import Statements
+from dirk_parser.normalize.shape import split
 
 _TEXT = "manampia ao@ t alaivo * ao@ hafa.t"
 _REFUSED = answer_bytes.message("Hadisoana : (42P01)", b'{"sqlstate":"42P01"}')

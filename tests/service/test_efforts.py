@@ -14,8 +14,8 @@ from dirk_gevent.coordinator.server_rows import ServerRow, server_rows
 from dirk_gevent.engine.apply.at_work import Effort
 from dirk_gevent.log.entry import Draft, LoggedStatement, new_request_id
 from dirk_gevent.replication import frame_types
-from parser.errors import SqlError
-from parser.normalize.shape import split
+from dirk_parser.errors import SqlError
+from dirk_parser.normalize.shape import split
 from tests.service.fake_node import NOW_MS, Connect, until
 
 LIMITS = Limits(wait_ms=5_000, statement_seconds=60.0)

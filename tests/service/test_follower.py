@@ -25,7 +25,7 @@ from dirk_gevent.node.progress import Progress
 from dirk_gevent.node.queue_items import Batch, Fence, Mark, Restore
 from dirk_gevent.replication.frame_types import Hello, Welcome
 from dirk_gevent.replication.genesis import followed_log
-from parser.errors import SqlError
+from dirk_parser.errors import SqlError
 from tests.engine.plans import LogMaker, work
 from tests.service.fake_node import until
 

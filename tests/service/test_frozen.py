@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from parser.compile.expression.functions import FUNCTIONS
+from dirk_parser.compile.expression.functions import FUNCTIONS
 from tests.cluster import Cluster, Connection, message, meta
 from tests.engine.test_same_on_every_node import SETUP, others, writes
 

@@ -15,7 +15,7 @@ from dirk_gevent.engine.errors.faults import StorageFault
 from dirk_gevent.log.entry import new_request_id
 from dirk_gevent.replication.frame_types import Acks, Standing
 from dirk_gevent.server.session import Session
-from parser.errors import SqlError
+from dirk_parser.errors import SqlError
 from tests.service.fake_node import NOW_MS, Connect, FakeNode, append, blocking, snapshot_at_head, until, upload
 
 

@@ -13,7 +13,7 @@ from dirk_gevent.base.logger import logger
 from dirk_gevent.coordinator.coordinator import Coordinator
 from dirk_gevent.log.entry import new_request_id
 from dirk_gevent.server.session import Session
-from parser.errors import SqlError
+from dirk_parser.errors import SqlError
 from tests.service.small_cluster import PARTS, Answered, SmallClient, SmallCluster
 
 READ = "alaivo n ao@ t"

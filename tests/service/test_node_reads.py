@@ -27,7 +27,7 @@ from dirk_gevent.proxy.node_peer import NodePeer
 from dirk_gevent.proxy.node_reads import NODE_WAIT_MS, NodeRead, NodeReads
 from dirk_gevent.server.session import Request, Session
 from dirk_gevent.server.upstream_pool import BackendDownError, UpstreamPool
-from parser.errors import SqlError
+from dirk_parser.errors import SqlError
 from tests.cluster import HOST, free_port
 from tests.seeds import chosen_seed
 

@@ -14,9 +14,9 @@ from dirk_gevent.server.relayed_reply import RelayedAnswer
 from dirk_gevent.server.service import Answer
 from dirk_gevent.server.session import Request, Session, parse_request
 from dirk_gevent.server.upstream_pool import BackendDownError, StreamedReply
-from parser.errors import SqlError
-from parser.grammar.statements import Statements
-from parser.normalize.shape import split
+from dirk_parser.errors import SqlError
+from dirk_parser.grammar.statements import Statements
+from dirk_parser.normalize.shape import split
 
 _PAGE = answer_bytes.encoded_page(b'"t"', b'[{"name":"2","origin":"t"}]', b'[["(1, 2)"]]', 1, 0)
 

@@ -9,7 +9,7 @@ import gevent
 import pytest
 
 from dirk_gevent.server.admission import Places, PlacesByLog
-from parser.errors import SqlError
+from dirk_parser.errors import SqlError
 from tests.service.fake_node import until
 from tests.service.small_cluster import Answered, SmallClient, SmallCluster
 

@@ -23,6 +23,12 @@ def tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
+def module_name(path: Path) -> str:
+    """The full name by which a file of the two packages is imported; a folder's for its `__init__.py`."""
+    first, *rest = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(["dirk_parser" if first == "parser" else first, *rest]).removesuffix(".__init__")
+
+
 def shown(path: Path) -> str:
     """A file's path as documents write it."""
     return str(path.relative_to(ROOT))

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterable, Mapping
 
 from tests.cluster import ROOT
-from tests.shell.source import files, imported
+from tests.shell.source import files, imported, module_name
 
 #: A folder of dirk_gevent imports only what stands left of it; those between bars never import each other.
 ORDER = (
@@ -22,17 +22,17 @@ ONLY = {
     "cache": tuple(ORDER.split()[: ORDER.split().index("coordinator")]),
 }
 #: Types of syntax trees hold each other.
-MUTUAL = {"parser.ast.expression", "parser.ast.query"}
+MUTUAL = {"dirk_parser.ast.expression", "dirk_parser.ast.query"}
 
 RANK = {name: rank for rank, names in enumerate(ORDER.split()) for name in names.split("|")}
 
 
 def graph() -> dict[str, set[str]]:
     """Which of our modules each of them imports: inside functions and for type checkers too."""
-    modules = {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for path in files()}
+    modules = {module_name(path) for path in files()}
     edges: dict[str, set[str]] = {module: set() for module in modules}
     for path in files():
-        module = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        module = module_name(path)
         edges[module] = {name for name in imported(path) if name in modules} - {module}
     return edges
 

@@ -9,7 +9,7 @@ import pytest
 from dirk_gevent.messages import error_text, lookup, success_text
 from dirk_gevent.messages.lookup import SUBJECTS
 from dirk_gevent.messages.texts import LANGUAGES, Texts
-from parser.errors import SQLSTATE, SqlError
+from dirk_parser.errors import SQLSTATE, SqlError
 
 FIELD = re.compile(r"\{(\w*)[^}]*\}")
 

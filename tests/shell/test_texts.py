@@ -11,8 +11,8 @@ import pytest
 
 from dirk_gevent.messages import error_text, lookup
 from dirk_gevent.messages.texts import LANGUAGES
-from parser.errors import SqlError
-from parser.lexical.keywords import KEYWORDS
+from dirk_parser.errors import SqlError
+from dirk_parser.lexical.keywords import KEYWORDS
 
 TEXTS = lookup.messages()
 #: What stands in a message to be typed or read as it is, in the quotes of each language.

@@ -216,9 +216,9 @@ def test_the_wheel_holds_both_packages_whole_and_says_what_it_is(release: Releas
     with zipfile.ZipFile(release.wheel) as archive:
         names = set(archive.namelist())
         assert archive.read(f"dirkdb-{__version__}.dist-info/licenses/LICENSE") == (ROOT / "LICENSE").read_bytes()
-    for folder in ("dirk_gevent", "parser"):
-        files = {str(path.relative_to(ROOT)) for path in (ROOT / folder).rglob("*.py")}
-        assert files | {f"{folder}/py.typed"} <= names
+    for folder, package in (("dirk_gevent", "dirk_gevent"), ("parser", "dirk_parser")):
+        files = {f"{package}/{path.relative_to(ROOT / folder)}" for path in (ROOT / folder).rglob("*.py")}
+        assert files | {f"{package}/py.typed"} <= names
     about = _about(release.wheel)
     assert "License: MIT\n" in about and f"Version: {__version__}\n" in about
     assert "Description-Content-Type: text/markdown\n" in about
@@ -236,7 +236,6 @@ def test_every_program_says_its_version_and_its_help(installed: Installed, tmp_p
     assert Path(told.stdout.strip()).is_relative_to(installed.directory), told.stderr
 
 
-@pytest.mark.xfail(strict=True, reason="the second package is still called parser")
 def test_no_name_is_taken_but_dirk_s_own_and_no_other_parser_is_imported(
     installed: Installed, release: Release, tmp_path: Path
 ) -> None:

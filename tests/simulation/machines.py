@@ -25,7 +25,7 @@ from dirk_gevent.config.settings import (
 from dirk_gevent.engine.errors.faults import StorageFault
 from dirk_gevent.node import server as node
 from dirk_gevent.proxy import server as proxy
-from parser.errors import SqlError
+from dirk_parser.errors import SqlError
 from tests.simulation.disk import Disk, Image
 from tests.simulation.loop import Lane
 from tests.simulation.world import World, fresh_directory

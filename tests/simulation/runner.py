@@ -26,8 +26,8 @@ import gevent
 
 from dirk_gevent.config.settings import Role
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
-from parser.grammar.statements import Statements
-from parser.normalize.shape import split
+from dirk_parser.grammar.statements import Statements
+from dirk_parser.normalize.shape import split
 from tests.simulation.clients import LOG_ID, SCHEMA, Client, History, statement
 from tests.simulation.directed import draw
 from tests.simulation.disk import Image
@@ -203,7 +203,7 @@ def _next_jobs(left: deque[Job], waiting: Iterator[Job], most: int) -> list[Job]
 
 def _parse_ahead() -> None:
     """Parse every statement that clients send, once for all runs."""
-    parser = Statements()
+    statements = Statements()
     alone = [kind for kind in Kind if not kind.is_transaction and not kind.is_of_databases]
     said = [BEGIN, COMMIT, ROLLBACK, RAISE, balance_text(1, 1)]
     said += [statement(Operation(0, 0, 0.0, kind, 1)) for kind in alone]
@@ -211,7 +211,7 @@ def _parse_ahead() -> None:
         life = Operation(0, client, 0.0, Kind.LIFE, 1)
         said += [*texts(name_of(life), life).values(), *texts(SHARED, life).values()]
     for text in said:
-        parser.parse(split(text.rstrip(";")))
+        statements.parse(split(text.rstrip(";")))
 
 
 def _tell(into: int, what: object) -> None:

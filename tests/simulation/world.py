@@ -45,8 +45,8 @@ _UNTOLD = ("directory", "bytes")
 _MACHINE_TROUBLES = (
     "dirk_gevent.engine.errors.faults.StorageFault",
     "dirk_gevent.log.embedded.journal_threads.CommitFailedError",
-    "parser.errors.SqlError: disk_full_log",
-    "parser.errors.SqlError: log_unavailable",
+    "dirk_parser.errors.SqlError: disk_full_log",
+    "dirk_parser.errors.SqlError: log_unavailable",
     "OSError",
     "Connection",
     "TimeoutError",
@@ -252,7 +252,7 @@ def _quiet_dirk() -> None:
 
 def _share_grammar() -> None:
     """All simulated processes share the grammar's tables and what was parsed: neither ever changes."""
-    from parser.grammar import lr_tables, statements
+    from dirk_parser.grammar import lr_tables, statements
 
     put(lr_tables, "load", lru_cache(maxsize=1)(lr_tables.load))
     shared = lru_cache(maxsize=None)(statements.Statements()._parse)

@@ -16,7 +16,7 @@ from dirk_gevent.log.entry import Draft
 from dirk_gevent.server.admission import PlacesByLog
 from dirk_gevent.server.session import Request, Session
 from dirk_gevent.server.statement_cache import StatementCache
-from parser.errors import SqlError
+from dirk_parser.errors import SqlError
 from tests.cluster import Cluster, Connection, meta, rows, wait_for
 from tests.transactions.test_lives import in_table, ok, prepared, state, used
 

@@ -11,11 +11,11 @@ from itertools import product
 from pathlib import Path
 
 from dirk_gevent.protocol.splitter import StatementSplitter
-from parser.errors import SqlError
-from parser.grammar.route import Kind, Route
-from parser.grammar.statements import Statements
-from parser.normalize.shape import split
-from parser.normalize.template import Shaped
+from dirk_parser.errors import SqlError
+from dirk_parser.grammar.route import Kind, Route
+from dirk_parser.grammar.statements import Statements
+from dirk_parser.normalize.shape import split
+from dirk_parser.normalize.template import Shaped
 from tests.cluster import ROOT
 from tests.corpus.reader import records
 from tests.upgrade.changed import FORMS, by_chance

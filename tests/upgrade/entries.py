@@ -22,7 +22,7 @@ from dirk_gevent.config.settings import Limits
 from dirk_gevent.engine.apply.applier import Work
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.log.entry import RULES, Entry, LoggedStatement, encode_statements, hash_statements
-from parser.normalize.template import Shaped
+from dirk_parser.normalize.template import Shaped
 from tests.upgrade.corpus import corpora
 
 HERE = Path(__file__).parent

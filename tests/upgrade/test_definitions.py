@@ -10,9 +10,9 @@ from random import Random
 
 import pytest
 
-from parser.compile.ddl.catalog import load_schema
-from parser.plan.plan import CatalogChange
-from parser.schema.schema import Schema
+from dirk_parser.compile.ddl.catalog import load_schema
+from dirk_parser.plan.plan import CatalogChange
+from dirk_parser.schema.schema import Schema
 from tests.cluster import clean_environ
 from tests.engine.mistaken_statements import SETTING as SETTING_OF_MISTAKES
 from tests.engine.mistaken_statements import Mistakes

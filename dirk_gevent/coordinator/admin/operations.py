@@ -22,7 +22,7 @@ from dirk_gevent.log.entry import SYSTEM_DATABASE, SYSTEM_LOG_ID
 from dirk_gevent.log.records import DatabaseInfo, EntriesGoneError
 from dirk_gevent.loop.frame_socket import FrameSocket
 from dirk_gevent.messages.error_text import sentence
-from parser.errors import SqlError
+from dirk_parser.errors import SqlError
 
 _WAIT_SECONDS = 2.0
 _LOOK_SECONDS = 0.1

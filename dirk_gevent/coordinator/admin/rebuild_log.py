@@ -30,7 +30,7 @@ from dirk_gevent.log.embedded.snapshot_files import SNAPSHOT_FOLDER, file_checks
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from dirk_gevent.log.records import Head, Predecessor, SnapshotInfo
 from dirk_gevent.messages.error_text import sentence
-from parser.errors import SqlError
+from dirk_parser.errors import SqlError
 
 _WORK_FOLDER = "rebuilding"
 

@@ -11,7 +11,7 @@ from dirk_gevent.engine import stored_records
 from dirk_gevent.engine.apply.recorded_outcomes import decode_outcome
 from dirk_gevent.log.embedded.journal_rows import RequestRow
 from dirk_gevent.log.entry import CREATE_DATABASE, DROP_DATABASE, DatabaseChange
-from parser.names import key as name_key
+from dirk_parser.names import key as name_key
 
 
 def known_requests(system_file: Path) -> list[RequestRow]:

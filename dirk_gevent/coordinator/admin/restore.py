@@ -24,7 +24,7 @@ from dirk_gevent.log.entry import SYSTEM_LOG_ID, chain, new_request_id
 from dirk_gevent.log.records import DatabaseInfo, EntriesGoneError, SnapshotInfo
 from dirk_gevent.loop.frame_socket import FrameSocket
 from dirk_gevent.loop.threads import NativeThreads
-from parser.errors import SqlError
+from dirk_parser.errors import SqlError
 
 _PIECE_BYTES = 256 * 1024
 _LOOK_SECONDS = 0.05

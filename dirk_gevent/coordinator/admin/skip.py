@@ -18,7 +18,7 @@ from dirk_gevent.coordinator.operation_parts import OperationParts
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from dirk_gevent.log.records import DatabaseInfo
 from dirk_gevent.replication.frame_types import Halted
-from parser.errors import SqlError
+from dirk_parser.errors import SqlError
 
 _KEY = "skipping"
 #: So long a master is waited for that is at work, or on its way back.

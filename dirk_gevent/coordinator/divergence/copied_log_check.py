@@ -25,7 +25,7 @@ from dirk_gevent.coordinator.state import CoordinatorState
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from dirk_gevent.replication.frame_types import Hello, Welcome
 from dirk_gevent.replication.genesis import heard_epoch
-from parser.errors import SqlError
+from dirk_parser.errors import SqlError
 
 _KEY = "log_copied"
 _OLDER, _WENT_BACK = "log_older_than_node", "log_went_back"

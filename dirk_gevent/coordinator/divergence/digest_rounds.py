@@ -28,7 +28,7 @@ from dirk_gevent.coordinator.state import CoordinatorState
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from dirk_gevent.log.records import Size, SnapshotInfo
 from dirk_gevent.replication.precedence import Precedence
-from parser.errors import SqlError
+from dirk_parser.errors import SqlError
 
 #: A round that has not ended by then is given up, though all who are awaited get on, and may begin again. Of large
 #: databases snapshots are made at a pace: these are some 20 GiB.

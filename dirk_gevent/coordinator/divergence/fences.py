@@ -11,7 +11,7 @@ from dirk_gevent.coordinator.renamed_nodes import RenamedNodes
 from dirk_gevent.coordinator.state import CoordinatorState
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from dirk_gevent.replication.frame_types import Hello, Standing
-from parser.errors import SqlError
+from dirk_parser.errors import SqlError
 
 #: A node that ended one entry otherwise so often will do so again: seeding it anew would only fill its disk.
 MOST_FENCES = 3

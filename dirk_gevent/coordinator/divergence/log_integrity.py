@@ -21,7 +21,7 @@ from dirk_gevent.coordinator.divergence.registry import Cause, Status
 from dirk_gevent.coordinator.state import CoordinatorState
 from dirk_gevent.log.records import Damage, LogDamagedError
 from dirk_gevent.replication.frame_types import Standing
-from parser.errors import SqlError
+from dirk_parser.errors import SqlError
 
 _KEY = "log_cut_by_damage"
 #: So long another master may take to come before the word of one alone is enough.

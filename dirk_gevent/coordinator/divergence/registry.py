@@ -18,7 +18,7 @@ import orjson
 from dirk_gevent.base.files import write_durably
 from dirk_gevent.log.directory import said_unavailable
 from dirk_gevent.loop.threads import NativeThreads
-from parser.errors import SqlError
+from dirk_parser.errors import SqlError
 
 #: Name of the file in the log's directory.
 CONFLICTS_FILE = "conflicts.json"

@@ -22,7 +22,7 @@ from dirk_gevent.coordinator.state import CoordinatorState
 from dirk_gevent.engine.errors.faults import StorageFault
 from dirk_gevent.log.records import EntriesGoneError
 from dirk_gevent.loop.threads import NativeThreads
-from parser.errors import SqlError
+from dirk_parser.errors import SqlError
 
 #: A replay that the machine failed (a full disk) is tried again after so long.
 _RETRY_SECONDS = 2.0

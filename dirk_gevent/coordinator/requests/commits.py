@@ -23,7 +23,7 @@ from dirk_gevent.server.service import Answer
 from dirk_gevent.server.session import Request, Session
 from dirk_gevent.server.statement_cache import StatementCache
 from dirk_gevent.server.transactions import draft_of
-from parser.errors import SqlError
+from dirk_parser.errors import SqlError
 
 #: What a node's answer says when it has no record of the request: none yet, or it can't tell now.
 _OPEN_STATES = ("25P01", "57P03", "53300", "58030", "XX000")

@@ -12,9 +12,9 @@ from dirk_gevent.coordinator.server_rows import SHOWN_DIGEST_BYTES, ServerRow, s
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from dirk_gevent.server import replies
 from dirk_gevent.server.session import LANGUAGES, Request, Session
-from parser.errors import SqlError
-from parser.grammar.route import Route
-from parser.normalize.template import Value
+from dirk_parser.errors import SqlError
+from dirk_parser.grammar.route import Route
+from dirk_parser.normalize.template import Value
 
 SERVER_COLUMNS = (
     "fanasehoana", "role", "state", "database", "applied_index", "lag_entries", "last_heartbeat",

@@ -15,10 +15,10 @@ from dirk_gevent.server import replies
 from dirk_gevent.server.copying import SMALL_BYTES, Copies, Read, ReadRefused, nowhere
 from dirk_gevent.server.session import Request, Session
 from dirk_gevent.server.upstream_pool import OPEN_CLASSES
-from parser.errors import SqlError
-from parser.grammar.route import Route
-from parser.normalize.template import Shaped
-from parser.plan.copies import names_others
+from dirk_parser.errors import SqlError
+from dirk_parser.grammar.route import Route
+from dirk_parser.normalize.template import Shaped
+from dirk_parser.plan.copies import names_others
 
 #: How an entry of nothing ends whose request has not run.
 _NOTHING_RAN = "25P01"

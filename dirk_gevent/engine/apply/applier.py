@@ -27,8 +27,8 @@ from dirk_gevent.engine.results import Outcome
 from dirk_gevent.engine.transaction.conflict import EVERY_TABLE, conflict
 from dirk_gevent.log.entry import BURN_HASH, CREATE_DATABASE, Entry, chain, check_request_time
 from dirk_gevent.log.skipped import is_skipped, own_bytes
-from parser.errors import SqlError
-from parser.plan.plan import CatalogChange
+from dirk_parser.errors import SqlError
+from dirk_parser.plan.plan import CatalogChange
 
 _log = logger.logger("engine")
 

@@ -27,7 +27,7 @@ from dirk_gevent.engine.transaction.speculative_executor import SpeculativeExecu
 from dirk_gevent.engine.wal import checkpoints
 from dirk_gevent.engine.wal.wal import EntriesWait
 from dirk_gevent.log.entry import NO_CHAIN, LoggedStatement
-from parser.errors import SqlError
+from dirk_parser.errors import SqlError
 
 
 @dataclass(frozen=True, slots=True)

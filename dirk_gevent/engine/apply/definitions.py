@@ -15,10 +15,10 @@ import apsw
 
 from dirk_gevent.engine.errors.failing_row import quoted
 from dirk_gevent.engine.row_ids import rowid_name
-from parser.errors import SqlError
-from parser.normalize.template import Value
-from parser.plan.plan import Ddl
-from parser.schema.domains import shown_value
+from dirk_parser.errors import SqlError
+from dirk_parser.normalize.template import Value
+from dirk_parser.plan.plan import Ddl
+from dirk_parser.schema.domains import shown_value
 
 
 def define(connection: apsw.Connection, plan: Ddl) -> None:

@@ -20,10 +20,10 @@ from dirk_gevent.engine.functions import EntryContext
 from dirk_gevent.engine.results import Relation, Row, boolean_positions, columns_json, converted, row_bytes
 from dirk_gevent.engine.sqlite_connection import savepoint
 from dirk_gevent.log.entry import Entry, LoggedStatement
-from parser.errors import SqlError
-from parser.normalize.template import Shaped, Value
-from parser.plan.blocks import Blocks
-from parser.plan.plan import CatalogChange, Change, Ddl, Plan
+from dirk_parser.errors import SqlError
+from dirk_parser.normalize.template import Shaped, Value
+from dirk_parser.plan.blocks import Blocks
+from dirk_parser.plan.plan import CatalogChange, Change, Ddl, Plan
 
 _DDL = ("*",)
 #: What RETURNING of one statement may give; the same on every node, for it decides how an entry ends.

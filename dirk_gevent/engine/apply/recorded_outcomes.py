@@ -10,8 +10,8 @@ from dirk_gevent.engine.apply.executor import Result
 from dirk_gevent.engine.results import Outcome, Relation, columns_json, outcome_digest
 from dirk_gevent.engine.stored_records import RecordedRequest
 from dirk_gevent.log.entry import Entry
-from parser.errors import SqlError
-from parser.plan.plan import Output
+from dirk_parser.errors import SqlError
+from dirk_parser.plan.plan import Output
 
 
 def succeeded(entry: Entry, result: Result) -> Outcome:

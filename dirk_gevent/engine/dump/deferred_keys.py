@@ -14,12 +14,12 @@ import apsw
 
 from dirk_gevent.engine.dump.row_links import Links
 from dirk_gevent.engine.dump.topological_order import groups
-from parser.ast.expression import Name
-from parser.ast.statement import AddConstraint, AlterTable, Constraint, CreateTable, ForeignKey
-from parser.compile.ddl.catalog import parsed
-from parser.normalize.template import Shaped
-from parser.printer.printer import write
-from parser.schema.schema import Reference, Schema, Table
+from dirk_parser.ast.expression import Name
+from dirk_parser.ast.statement import AddConstraint, AlterTable, Constraint, CreateTable, ForeignKey
+from dirk_parser.compile.ddl.catalog import parsed
+from dirk_parser.normalize.template import Shaped
+from dirk_parser.printer.printer import write
+from dirk_parser.schema.schema import Reference, Schema, Table
 
 
 @dataclass(frozen=True, slots=True)

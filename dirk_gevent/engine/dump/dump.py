@@ -13,8 +13,8 @@ from typing import Any
 
 import apsw
 
-import parser.compile.ddl.catalog
-import parser.names
+import dirk_parser.compile.ddl.catalog
+import dirk_parser.names
 from dirk_gevent.base.printable import one_line
 from dirk_gevent.engine import stored_records
 from dirk_gevent.engine.dump.deferred_keys import behind_rows
@@ -23,11 +23,11 @@ from dirk_gevent.engine.dump.object_order import Place, definitions
 from dirk_gevent.engine.functions import EntryContext
 from dirk_gevent.engine.sqlite_connection import open_reader
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
-from parser.compile.base import sql
-from parser.errors import SqlError
-from parser.names import nearest
-from parser.printer.writer import quoted
-from parser.schema.schema import Schema, Table
+from dirk_parser.compile.base import sql
+from dirk_parser.errors import SqlError
+from dirk_parser.names import nearest
+from dirk_parser.printer.writer import quoted
+from dirk_parser.schema.schema import Schema, Table
 
 
 def dump_file(database: Path, target: Path, name: str, remarks: tuple[str, ...], table: str | None = None) -> None:
@@ -92,8 +92,8 @@ def table_statements(connection: apsw.Connection, name: str) -> Iterator[str]:
     Raises SqlError unknown_table, view_not_dumped.
     """
     schema, sources = _objects(connection)
-    table = schema.tables.get(parser.names.key(name))
-    if table is None and (view := schema.views.get(parser.names.key(name))) is not None:
+    table = schema.tables.get(dirk_parser.names.key(name))
+    if table is None and (view := schema.views.get(dirk_parser.names.key(name))) is not None:
         raise SqlError("view_not_dumped", name=view.name)
     if table is None:
         names = [each.name for each in schema.tables.values()]
@@ -110,7 +110,9 @@ def table_statements(connection: apsw.Connection, name: str) -> Iterator[str]:
 def _objects(connection: apsw.Connection) -> tuple[Schema, dict[Place, str]]:
     """What there is, and the text of each definition."""
     objects = [one for one in stored_records.read_catalog(connection) if one.source]
-    return parser.compile.ddl.catalog.load_schema(objects, 0), {(one.kind, one.key): str(one.source) for one in objects}
+    return dirk_parser.compile.ddl.catalog.load_schema(objects, 0), {
+        (one.kind, one.key): str(one.source) for one in objects
+    }
 
 
 def _made(connection: apsw.Connection) -> dict[str, int]:

@@ -9,11 +9,11 @@ import apsw
 from dirk_gevent.engine.dump.row_links import Late, Linked, Links
 from dirk_gevent.engine.dump.topological_order import groups
 from dirk_gevent.engine.row_ids import numbered_rows, rowid_name
-from parser.compile.base import sql
-from parser.compile.dml.rowid import ROW_PLACE
-from parser.normalize.literal_text import text_of
-from parser.printer.writer import quoted
-from parser.schema.schema import Schema, Table
+from dirk_parser.compile.base import sql
+from dirk_parser.compile.dml.rowid import ROW_PLACE
+from dirk_parser.normalize.literal_text import text_of
+from dirk_parser.printer.writer import quoted
+from dirk_parser.schema.schema import Schema, Table
 
 #: Rows of one INSERT, the length past which it takes no more, and its values: a statement has at most 30,000 tokens.
 _STATEMENT_ROWS = 100

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from dirk_gevent.engine.dump.topological_order import in_order
-from parser.schema.schema import Index, Reference, Schema, Table
+from dirk_parser.schema.schema import Index, Reference, Schema, Table
 
 #: Kind and key of an object.
 Place = tuple[str, str]

@@ -17,11 +17,11 @@ import apsw
 from dirk_gevent.engine.dump.object_order import referred_columns
 from dirk_gevent.engine.dump.topological_order import groups
 from dirk_gevent.engine.row_ids import numbered_rows, rowid_name
-from parser.ast.statement import CreateTable
-from parser.compile.base import sql
-from parser.compile.ddl.catalog import parsed
-from parser.compile.ddl.generated import computed_from
-from parser.schema.schema import Reference, Schema, Table
+from dirk_parser.ast.statement import CreateTable
+from dirk_parser.compile.base import sql
+from dirk_parser.compile.ddl.catalog import parsed
+from dirk_parser.compile.ddl.generated import computed_from
+from dirk_parser.schema.schema import Reference, Schema, Table
 
 
 @dataclass(frozen=True, slots=True)

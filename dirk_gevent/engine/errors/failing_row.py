@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import apsw
 
-from parser.normalize.template import Value
-from parser.plan.plan import Change
+from dirk_parser.normalize.template import Value
+from dirk_parser.plan.plan import Change
 
 _TELLS = "dirk_row"
 _EVENTS = ("INSERT", "UPDATE")

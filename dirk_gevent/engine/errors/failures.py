@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 import apsw
 
 from dirk_gevent.engine.errors.mistakes import mistake
-from parser.errors import SqlError
+from dirk_parser.errors import SqlError
 
 #: What depends on the data alone: the same on every node, so it may be an outcome.
 DATA_ERRORS: tuple[type[Exception], ...] = (

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from parser.errors import SqlError
+from dirk_parser.errors import SqlError
 
 #: A pattern of SQLite's sentence, the error, and what the error says: groups of the pattern by their names.
 _MISTAKES: Final = tuple(

@@ -16,11 +16,11 @@ import apsw
 from dirk_gevent.base import logger
 from dirk_gevent.engine.errors.failing_row import columns_of, index_parts, quoted
 from dirk_gevent.engine.errors.failures import broken, columns_at, statement_failure
-from parser.compile.ddl.rebuild import REBUILT
-from parser.errors import SqlError
-from parser.normalize.template import Value
-from parser.plan.plan import Change, Ddl, Foreign
-from parser.schema.domains import shown_value
+from dirk_parser.compile.ddl.rebuild import REBUILT
+from dirk_parser.errors import SqlError
+from dirk_parser.normalize.template import Value
+from dirk_parser.plan.plan import Change, Ddl, Foreign
+from dirk_parser.schema.domains import shown_value
 
 #: A word of a condition, quoted names without their quotes.
 _WORD = re.compile(r"\w+")

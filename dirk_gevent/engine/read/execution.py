@@ -12,7 +12,7 @@ import apsw
 from dirk_gevent.engine.errors.failures import DATA_ERRORS, statement_failure
 from dirk_gevent.engine.errors.faults import StorageFault
 from dirk_gevent.engine.wal.wal import Overtaken
-from parser.errors import SqlError
+from dirk_parser.errors import SqlError
 
 _TICK_STEPS = 10_000
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from dirk_gevent.engine.results import Row
-from parser.plan.plan import Explained
+from dirk_parser.plan.plan import Explained
 
 _HEAD = "SQLite"
 #: An alias that the compiler made, where SQLite names what it reads or makes.

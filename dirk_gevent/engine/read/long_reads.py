@@ -16,8 +16,8 @@ from dirk_gevent.engine.read.pages import PageEncoder
 from dirk_gevent.engine.read.spool import Spool
 from dirk_gevent.engine.results import Page, Row, columns_json
 from dirk_gevent.engine.wal.wal import Overtaken
-from parser.errors import SqlError
-from parser.plan.plan import Output
+from dirk_parser.errors import SqlError
+from dirk_parser.plan.plan import Output
 
 _PRIORITY = 10
 _SPOOL_PAGES = 16

@@ -8,8 +8,8 @@ from itertools import islice
 import orjson
 
 from dirk_gevent.engine.results import PAGE_BYTES, Page, Row, boolean_positions, converted
-from parser.errors import SqlError
-from parser.plan.plan import Output
+from dirk_parser.errors import SqlError
+from dirk_parser.plan.plan import Output
 
 #: Rows taken from SQLite at once while so many are lighter than that together, as JSON.
 _ROWS_AT_ONCE = 8

@@ -29,9 +29,9 @@ from dirk_gevent.engine.read.short_reads import HUB_PAGES, HubReader, Moved, Rea
 from dirk_gevent.engine.results import Outcome, Relation, Row, columns_json, converted
 from dirk_gevent.engine.sqlite_connection import limit_values, open_reader
 from dirk_gevent.engine.transaction.conflict import tables_of
-from parser.errors import SqlError
-from parser.normalize.template import Args, Shaped, Value
-from parser.plan.plan import Plan, Query
+from dirk_parser.errors import SqlError
+from dirk_parser.normalize.template import Args, Shaped, Value
+from dirk_parser.plan.plan import Plan, Query
 
 #: A stream whose SQLite work was shorter makes its shape fit for the hub again.
 _SHORT_SECONDS = 0.002

@@ -9,8 +9,8 @@ import apsw
 
 from dirk_gevent.engine.results import Row
 from dirk_gevent.engine.sqlite_connection import MOST_VALUE_BYTES
-from parser.errors import SqlError
-from parser.plan.plan import Output, Query
+from dirk_parser.errors import SqlError
+from dirk_parser.plan.plan import Output, Query
 
 #: What stands between two rows.
 _BETWEEN_BYTES = len(", ")

@@ -19,8 +19,8 @@ from dirk_gevent.engine.read.watchdog import Watchdog
 from dirk_gevent.engine.results import Row, boolean_positions, columns_json
 from dirk_gevent.engine.sqlite_connection import limit_values, open_reader
 from dirk_gevent.engine.stored_records import read_meta
-from parser.normalize.template import Value
-from parser.plan.plan import Output, Query
+from dirk_parser.normalize.template import Value
+from dirk_parser.plan.plan import Output, Query
 
 #: SQLite calls the progress handler once in so many VM steps.
 TICK_STEPS = 10_000

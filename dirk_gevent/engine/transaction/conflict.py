@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from parser.errors import SqlError
-from parser.plan.plan import Change, Plan, Query
+from dirk_parser.errors import SqlError
+from dirk_parser.plan.plan import Change, Plan, Query
 
 #: Among tables changed: some definition. Among tables touched: every table (a transaction that changes definitions).
 EVERY_TABLE = "*"

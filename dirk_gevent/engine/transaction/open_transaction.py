@@ -16,7 +16,7 @@ import orjson
 from dirk_gevent.engine.committed_state import CommittedState
 from dirk_gevent.engine.transaction.conflict import conflict
 from dirk_gevent.log.entry import LoggedStatement
-from parser.errors import SqlError
+from dirk_parser.errors import SqlError
 
 #: The table of definitions. It is never among the tables changed: what is touched always includes the definitions.
 _CATALOG = "dirk_catalog"

@@ -25,8 +25,8 @@ from dirk_gevent.engine.results import Relation, Row, boolean_positions, columns
 from dirk_gevent.engine.transaction.conflict import tables_of
 from dirk_gevent.engine.transaction.open_transaction import Transaction, Written
 from dirk_gevent.log.entry import LoggedStatement
-from parser.errors import SqlError
-from parser.plan.plan import Query
+from dirk_parser.errors import SqlError
+from dirk_parser.plan.plan import Query
 
 
 @dataclass(frozen=True, slots=True)

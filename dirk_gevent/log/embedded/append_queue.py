@@ -10,7 +10,7 @@ from gevent.event import AsyncResult
 
 from dirk_gevent.log.embedded.log_state import ChangeRequest, Write
 from dirk_gevent.log.records import Appended, DatabaseChanged
-from parser.errors import SqlError
+from dirk_parser.errors import SqlError
 
 #: Encoded statements that may wait for their place; more is refused, however few drafts they are.
 MAX_WAITING_BYTES = 256 * 1024 * 1024

@@ -21,7 +21,7 @@ from dirk_gevent.log.embedded.retention import Retention
 from dirk_gevent.log.embedded.tail import Tail
 from dirk_gevent.log.records import Chunk, EntriesGoneError, Head, LogDamagedError
 from dirk_gevent.log.skipped import marked
-from parser.errors import SqlError
+from dirk_parser.errors import SqlError
 
 #: The scrub reads so much at a time, and rests so many times as long as that took (and at least so long).
 _PIECE_BYTES = 256 * 1024

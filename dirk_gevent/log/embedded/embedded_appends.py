@@ -27,8 +27,8 @@ from dirk_gevent.log.entry import (
     request_time_ms,
 )
 from dirk_gevent.log.records import Appended, DatabaseChanged
-from parser.errors import SqlError
-from parser.names import key as name_key
+from dirk_parser.errors import SqlError
+from dirk_parser.names import key as name_key
 
 
 class EmbeddedAppends:

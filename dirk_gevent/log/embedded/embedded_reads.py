@@ -11,7 +11,7 @@ from dirk_gevent.log.embedded.notifier import Notifier, Subscription
 from dirk_gevent.log.embedded.tail import Tail
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from dirk_gevent.log.records import Chunk, Damage, DatabaseInfo, Head, Size
-from parser.names import key as name_key
+from dirk_parser.names import key as name_key
 
 
 class EmbeddedReads:

@@ -10,7 +10,7 @@ from gevent.event import Event
 from dirk_gevent.base import logger
 from dirk_gevent.log.embedded.journal_threads import WAL_SOFT_PAGES, CommitFailedError, JournalThreads
 from dirk_gevent.log.embedded.retention import Retention
-from parser.errors import SqlError
+from dirk_parser.errors import SqlError
 
 _HOUSEKEEPING_SECONDS = 1.0
 

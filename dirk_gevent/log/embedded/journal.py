@@ -38,7 +38,7 @@ from dirk_gevent.log.embedded.journal_rows import FoundSnapshot, JournalCommit, 
 from dirk_gevent.log.entry import DatabaseChange
 from dirk_gevent.log.epochs import DISOWNED, EPOCH_BYTES, heads_text, write_epoch
 from dirk_gevent.log.records import Chunk, EntriesGoneError, Head, LogDamagedError
-from parser.errors import SqlError
+from dirk_parser.errors import SqlError
 
 #: Entries deleted in one transaction, so that appends wait only for a short one.
 STEP_ENTRIES = 500

@@ -31,7 +31,7 @@ from dirk_gevent.log.entry import HASH_BYTES, NO_CHAIN, SYSTEM_DATABASE, SYSTEM_
 from dirk_gevent.log.records import Head, Predecessor, SnapshotInfo
 from dirk_gevent.sqlite.journal_mode import set_journal_mode
 from dirk_gevent.sqlite.shared_memory import vfs_for
-from parser.errors import SqlError
+from dirk_parser.errors import SqlError
 
 #: Name of the journal's file in the log's directory.
 JOURNAL_FILE = "journal.sqlite"

@@ -18,7 +18,7 @@ from dirk_gevent.log.embedded.journal import Journal, JournalView
 from dirk_gevent.log.embedded.journal_rows import JournalCommit, JournalContents
 from dirk_gevent.log.epochs import Epochs
 from dirk_gevent.loop.threads import NativeThreads
-from parser.errors import SqlError
+from dirk_parser.errors import SqlError
 
 #: WAL pages (4 KiB each) after which a checkpoint runs beside the appends.
 WAL_SOFT_PAGES = 1024

@@ -25,8 +25,8 @@ from dirk_gevent.log.entry import (
     hash_statements,
 )
 from dirk_gevent.log.records import Appended, DatabaseChanged, DatabaseInfo, Head, Size
-from parser.errors import SqlError
-from parser.names import key as name_key
+from dirk_parser.errors import SqlError
+from dirk_parser.names import key as name_key
 
 _random = SystemRandom()
 

@@ -16,7 +16,7 @@ from dirk_gevent.log.embedded.log_state import LogState, State
 from dirk_gevent.log.embedded.snapshot_files import OpenSnapshot, SnapshotFiles
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from dirk_gevent.log.records import Head, SnapshotInfo
-from parser.errors import SqlError
+from dirk_parser.errors import SqlError
 
 #: A dropped database's entries stay so long (log time) for nodes that still work on them, if nobody says earlier.
 KEEP_DROPPED_MS = 10 * 60 * 1000

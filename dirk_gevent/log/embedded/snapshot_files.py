@@ -19,7 +19,7 @@ from dirk_gevent.log.entry import HASH_BYTES
 from dirk_gevent.log.records import SnapshotInfo
 from dirk_gevent.loop.threads import NativeThreads
 from dirk_gevent.loop.throttle import IncrementalFsyncFile, remove
-from parser.errors import SqlError
+from dirk_parser.errors import SqlError
 
 #: Name of the folder in the log's directory.
 SNAPSHOT_FOLDER = "snapshots"

@@ -7,21 +7,21 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Protocol
 
-from parser.ast.expression import Call, Name
-from parser.ast.query import Query
-from parser.compile.base import sql
-from parser.compile.base.result import Compiled
-from parser.compile.base.scope import Scope
-from parser.compile.base.sql import Expression
-from parser.compile.base.trace import Trace
-from parser.errors import SqlError
-from parser.names import key, nearest
-from parser.normalize.literals import Literals
-from parser.normalize.template import Value
-from parser.plan.bind import in_order
-from parser.plan.plan import Bind
-from parser.schema.domains import Named, built_in_names
-from parser.schema.schema import Domain, Schema, Table, Thing, View
+from dirk_parser.ast.expression import Call, Name
+from dirk_parser.ast.query import Query
+from dirk_parser.compile.base import sql
+from dirk_parser.compile.base.result import Compiled
+from dirk_parser.compile.base.scope import Scope
+from dirk_parser.compile.base.sql import Expression
+from dirk_parser.compile.base.trace import Trace
+from dirk_parser.errors import SqlError
+from dirk_parser.names import key, nearest
+from dirk_parser.normalize.literals import Literals
+from dirk_parser.normalize.template import Value
+from dirk_parser.plan.bind import in_order
+from dirk_parser.plan.plan import Bind
+from dirk_parser.schema.domains import Named, built_in_names
+from dirk_parser.schema.schema import Domain, Schema, Table, Thing, View
 
 #: SQLite takes 32,766 variables; literals past this position are written into the SQL.
 MAX_BOUND_LITERALS = 32_000

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from parser.compile.base.scope import Field
-from parser.compile.base.sql import ANY_RISK, Expression, Risk
-from parser.names import key
-from parser.normalize.literals import Literals
-from parser.normalize.shape import source_text
-from parser.plan.plan import Output
+from dirk_parser.compile.base.scope import Field
+from dirk_parser.compile.base.sql import ANY_RISK, Expression, Risk
+from dirk_parser.names import key
+from dirk_parser.normalize.literals import Literals
+from dirk_parser.normalize.shape import source_text
+from dirk_parser.plan.plan import Output
 
 
 @dataclass(frozen=True, slots=True)

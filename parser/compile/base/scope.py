@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from parser.ast.expression import Column, Name, Window
-from parser.compile.base.sql import ANY_RISK, Expression, Risk
-from parser.errors import SqlError
-from parser.names import key, nearest
+from dirk_parser.ast.expression import Column, Name, Window
+from dirk_parser.compile.base.sql import ANY_RISK, Expression, Risk
+from dirk_parser.errors import SqlError
+from dirk_parser.names import key, nearest
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from parser.errors import SqlError
-from parser.lexical.repetition import repeated
-from parser.normalize.literal_text import WHOLE_MAX, WHOLE_MIN
-from parser.normalize.template import Value
+from dirk_parser.errors import SqlError
+from dirk_parser.lexical.repetition import repeated
+from dirk_parser.normalize.literal_text import WHOLE_MAX, WHOLE_MIN
+from dirk_parser.normalize.template import Value
 
 #: SQLite refuses expression trees deeper than 1,000; what we add around a node stays under the rest.
 MAX_DEPTH = 900

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from parser.ast.expression import Column, Name
-from parser.ast.query import Join, TableRef
-from parser.compile.base.sql import Expression
-from parser.names import key
+from dirk_parser.ast.expression import Column, Name
+from dirk_parser.ast.query import Join, TableRef
+from dirk_parser.compile.base.sql import Expression
+from dirk_parser.names import key
 
 
 class Followed(str):

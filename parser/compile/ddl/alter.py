@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
-from parser.ast.expression import Constant, Expr, Literal, Unary
-from parser.ast.statement import (
+from dirk_parser.ast.expression import Constant, Expr, Literal, Unary
+from dirk_parser.ast.statement import (
     AddColumn,
     AddConstraint,
     Alteration,
@@ -25,27 +25,27 @@ from parser.ast.statement import (
     RenameTable,
     RestartNumbers,
 )
-from parser.ast.walk import every
-from parser.compile.base.context import Context, Tolerance
-from parser.compile.ddl import follow
-from parser.compile.ddl.catalog import change_schema, parsed
-from parser.compile.ddl.constraints import adding_constraint, column_rewrite, dropping_constraint
-from parser.compile.ddl.create import check_index_name, check_name
-from parser.compile.ddl.define import check_text, column_sql, define_column, is_good
-from parser.compile.ddl.generated import resolved_column
-from parser.compile.ddl.kept import default_expression
-from parser.compile.ddl.rebuild import indexes_of, table_statements
-from parser.compile.ddl.referring import again, dependents, left_behind, without_views
-from parser.compile.dml.assignments import column_of
-from parser.compile.dml.numbering import restart
-from parser.compile.dml.rowid import SQLITE_NAMES
-from parser.compile.query.sources import table_scope
-from parser.errors import SqlError
-from parser.names import key
-from parser.normalize.template import Shaped
-from parser.plan.plan import CatalogChange, Ddl
-from parser.printer.printer import write
-from parser.schema.schema import Schema, Table, View
+from dirk_parser.ast.walk import every
+from dirk_parser.compile.base.context import Context, Tolerance
+from dirk_parser.compile.ddl import follow
+from dirk_parser.compile.ddl.catalog import change_schema, parsed
+from dirk_parser.compile.ddl.constraints import adding_constraint, column_rewrite, dropping_constraint
+from dirk_parser.compile.ddl.create import check_index_name, check_name
+from dirk_parser.compile.ddl.define import check_text, column_sql, define_column, is_good
+from dirk_parser.compile.ddl.generated import resolved_column
+from dirk_parser.compile.ddl.kept import default_expression
+from dirk_parser.compile.ddl.rebuild import indexes_of, table_statements
+from dirk_parser.compile.ddl.referring import again, dependents, left_behind, without_views
+from dirk_parser.compile.dml.assignments import column_of
+from dirk_parser.compile.dml.numbering import restart
+from dirk_parser.compile.dml.rowid import SQLITE_NAMES
+from dirk_parser.compile.query.sources import table_scope
+from dirk_parser.errors import SqlError
+from dirk_parser.names import key
+from dirk_parser.normalize.template import Shaped
+from dirk_parser.plan.plan import CatalogChange, Ddl
+from dirk_parser.printer.printer import write
+from dirk_parser.schema.schema import Schema, Table, View
 
 _RENAMES = (RenameTable, RenameColumn)
 #: What a definition's own column or constraint that goes leaves behind where something else of it needs it.

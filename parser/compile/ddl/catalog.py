@@ -10,22 +10,22 @@ from typing import Any, TypeAlias
 
 from cachetools import LRUCache
 
-from parser.ast.expression import Atom
-from parser.ast.query import TableRef
-from parser.ast.statement import CreateDomain, CreateIndex, CreateTable, CreateView, ForeignKey, Statement
-from parser.ast.walk import every
-from parser.compile.base.context import Context, Purpose, Tolerance
-from parser.compile.ddl.define import define_domain, define_index, define_table, define_view
-from parser.compile.query.compilers import COMPILERS
-from parser.errors import SqlError
-from parser.grammar.statements import Statements
-from parser.names import key
-from parser.normalize.literals import Literals
-from parser.normalize.shape import split, text
-from parser.normalize.template import Shaped
-from parser.plan.plan import CatalogChange
-from parser.printer.printer import write
-from parser.schema.schema import Schema, Thing, View
+from dirk_parser.ast.expression import Atom
+from dirk_parser.ast.query import TableRef
+from dirk_parser.ast.statement import CreateDomain, CreateIndex, CreateTable, CreateView, ForeignKey, Statement
+from dirk_parser.ast.walk import every
+from dirk_parser.compile.base.context import Context, Purpose, Tolerance
+from dirk_parser.compile.ddl.define import define_domain, define_index, define_table, define_view
+from dirk_parser.compile.query.compilers import COMPILERS
+from dirk_parser.errors import SqlError
+from dirk_parser.grammar.statements import Statements
+from dirk_parser.names import key
+from dirk_parser.normalize.literals import Literals
+from dirk_parser.normalize.shape import split, text
+from dirk_parser.normalize.template import Shaped
+from dirk_parser.plan.plan import CatalogChange
+from dirk_parser.printer.printer import write
+from dirk_parser.schema.schema import Schema, Thing, View
 
 _ORDER = ("domain", "table", "index", "view")
 

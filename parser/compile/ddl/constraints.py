@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from parser.ast.expression import Name
-from parser.ast.statement import AlterColumn, ColumnDef, Constraint, CreateTable
-from parser.errors import SqlError
-from parser.names import key
+from dirk_parser.ast.expression import Name
+from dirk_parser.ast.statement import AlterColumn, ColumnDef, Constraint, CreateTable
+from dirk_parser.errors import SqlError
+from dirk_parser.names import key
 
 #: From a table's definition to the new one; definitions of indexes stay as they are.
 Rewrite = Callable[[Any], Any]

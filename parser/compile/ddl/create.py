@@ -4,26 +4,26 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from parser.ast.expression import Name
-from parser.ast.query import Query
-from parser.ast.statement import CreateDomain, CreateIndex, CreateTable, CreateView
-from parser.compile.base import sql
-from parser.compile.base.context import Context, Tolerance
-from parser.compile.base.result import fixed_name
-from parser.compile.ddl.catalog import change_schema, parsed, source_of
-from parser.compile.ddl.define import define_domain, define_index, define_table, define_view, is_good, table_sql
-from parser.compile.ddl.objects import nothing
-from parser.compile.ddl.referring import again, misspelling, without_views
-from parser.compile.dml import numbering
-from parser.compile.dml.inserted import kept_rows
-from parser.compile.query.compilers import COMPILERS
-from parser.compile.query.query import compile_query
-from parser.errors import SqlError
-from parser.names import key
-from parser.normalize.literals import Literals
-from parser.plan.plan import CatalogChange, Ddl
-from parser.schema import domains
-from parser.schema.schema import Schema, Table
+from dirk_parser.ast.expression import Name
+from dirk_parser.ast.query import Query
+from dirk_parser.ast.statement import CreateDomain, CreateIndex, CreateTable, CreateView
+from dirk_parser.compile.base import sql
+from dirk_parser.compile.base.context import Context, Tolerance
+from dirk_parser.compile.base.result import fixed_name
+from dirk_parser.compile.ddl.catalog import change_schema, parsed, source_of
+from dirk_parser.compile.ddl.define import define_domain, define_index, define_table, define_view, is_good, table_sql
+from dirk_parser.compile.ddl.objects import nothing
+from dirk_parser.compile.ddl.referring import again, misspelling, without_views
+from dirk_parser.compile.dml import numbering
+from dirk_parser.compile.dml.inserted import kept_rows
+from dirk_parser.compile.query.compilers import COMPILERS
+from dirk_parser.compile.query.query import compile_query
+from dirk_parser.errors import SqlError
+from dirk_parser.names import key
+from dirk_parser.normalize.literals import Literals
+from dirk_parser.plan.plan import CatalogChange, Ddl
+from dirk_parser.schema import domains
+from dirk_parser.schema.schema import Schema, Table
 
 _RESERVED_PREFIXES = ("dirk_", "sqlite_")
 _Create = CreateTable | CreateDomain | CreateView | CreateIndex

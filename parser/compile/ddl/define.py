@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from parser.ast.expression import Column as ColumnNode
-from parser.ast.expression import Name, OrderTerm
-from parser.ast.statement import (
+from dirk_parser.ast.expression import Column as ColumnNode
+from dirk_parser.ast.expression import Name, OrderTerm
+from dirk_parser.ast.statement import (
     Check,
     Collation,
     ColumnDef,
@@ -22,24 +22,24 @@ from parser.ast.statement import (
     PrimaryKey,
     Unique,
 )
-from parser.ast.walk import every
-from parser.compile.base import sql
-from parser.compile.base.context import Context, Env
-from parser.compile.base.result import fixed_name
-from parser.compile.base.scope import Scope
-from parser.compile.base.sql import Risk, joint_risk
-from parser.compile.ddl import generated
-from parser.compile.ddl.kept import CHECK, INDEX, default_expression, kept_expression, pure_expression
-from parser.compile.dml import numbering, storable
-from parser.compile.expression.expressions import collation, expression
-from parser.compile.query.query import compile_query
-from parser.compile.query.sources import table_scope
-from parser.errors import SqlError
-from parser.names import key, nearest
-from parser.printer.printer import write_node
-from parser.schema import domains
-from parser.schema.domains import Domain as Atoms
-from parser.schema.schema import Column, Domain, Index, Reference, Schema, Table, View
+from dirk_parser.ast.walk import every
+from dirk_parser.compile.base import sql
+from dirk_parser.compile.base.context import Context, Env
+from dirk_parser.compile.base.result import fixed_name
+from dirk_parser.compile.base.scope import Scope
+from dirk_parser.compile.base.sql import Risk, joint_risk
+from dirk_parser.compile.ddl import generated
+from dirk_parser.compile.ddl.kept import CHECK, INDEX, default_expression, kept_expression, pure_expression
+from dirk_parser.compile.dml import numbering, storable
+from dirk_parser.compile.expression.expressions import collation, expression
+from dirk_parser.compile.query.query import compile_query
+from dirk_parser.compile.query.sources import table_scope
+from dirk_parser.errors import SqlError
+from dirk_parser.names import key, nearest
+from dirk_parser.printer.printer import write_node
+from dirk_parser.schema import domains
+from dirk_parser.schema.domains import Domain as Atoms
+from dirk_parser.schema.schema import Column, Domain, Index, Reference, Schema, Table, View
 
 _CASCADES = frozenset(("cascade", "set null", "set default"))
 _MAX_COLUMNS = 2_000

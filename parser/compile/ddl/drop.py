@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from parser.ast.statement import Drop
-from parser.compile.base import sql
-from parser.compile.base.context import Context
-from parser.compile.ddl.objects import nothing, things, unknown
-from parser.compile.dml import numbering
-from parser.errors import SqlError
-from parser.names import key
-from parser.plan.plan import CatalogChange, Ddl
-from parser.schema.schema import Domain, Index, Schema, Table, Thing
+from dirk_parser.ast.statement import Drop
+from dirk_parser.compile.base import sql
+from dirk_parser.compile.base.context import Context
+from dirk_parser.compile.ddl.objects import nothing, things, unknown
+from dirk_parser.compile.dml import numbering
+from dirk_parser.errors import SqlError
+from dirk_parser.names import key
+from dirk_parser.plan.plan import CatalogChange, Ddl
+from dirk_parser.schema.schema import Domain, Index, Schema, Table, Thing
 
 
 def drop(context: Context, node: Drop) -> Ddl:

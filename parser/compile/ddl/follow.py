@@ -12,9 +12,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from parser.ast.expression import Column, Exists, InQuery, Name, ScalarQuery
-from parser.ast.query import Item, Select
-from parser.ast.statement import (
+from dirk_parser.ast.expression import Column, Exists, InQuery, Name, ScalarQuery
+from dirk_parser.ast.query import Item, Select
+from dirk_parser.ast.statement import (
     ColumnDef,
     CreateIndex,
     CreateTable,
@@ -24,24 +24,24 @@ from parser.ast.statement import (
     RenameTable,
     Statement,
 )
-from parser.ast.walk import every
-from parser.compile.base import sql
-from parser.compile.base.context import Context, Lookups, Purpose, Tolerance
-from parser.compile.base.trace import Followed, Trace
-from parser.compile.ddl.catalog import parsed
-from parser.compile.ddl.define import define_view
-from parser.compile.query.compilers import COMPILERS
-from parser.compile.query.select import text_name
-from parser.errors import SqlError
-from parser.lexical.lexer import name_end
-from parser.names import key
-from parser.normalize.literals import Literals
-from parser.normalize.shape import source_text
-from parser.normalize.shape import text as statement_text
-from parser.normalize.template import Shaped
-from parser.plan.plan import CatalogChange
-from parser.printer.writer import quoted
-from parser.schema.schema import Schema, Table, View
+from dirk_parser.ast.walk import every
+from dirk_parser.compile.base import sql
+from dirk_parser.compile.base.context import Context, Lookups, Purpose, Tolerance
+from dirk_parser.compile.base.trace import Followed, Trace
+from dirk_parser.compile.ddl.catalog import parsed
+from dirk_parser.compile.ddl.define import define_view
+from dirk_parser.compile.query.compilers import COMPILERS
+from dirk_parser.compile.query.select import text_name
+from dirk_parser.errors import SqlError
+from dirk_parser.lexical.lexer import name_end
+from dirk_parser.names import key
+from dirk_parser.normalize.literals import Literals
+from dirk_parser.normalize.shape import source_text
+from dirk_parser.normalize.shape import text as statement_text
+from dirk_parser.normalize.template import Shaped
+from dirk_parser.plan.plan import CatalogChange
+from dirk_parser.printer.writer import quoted
+from dirk_parser.schema.schema import Schema, Table, View
 
 #: Queries in expressions: nobody asks for the names of their columns.
 _VALUES: tuple[type[ScalarQuery | InQuery | Exists], ...] = (

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from parser.ast.expression import Column as ColumnNode
-from parser.ast.statement import ColumnDef, Default, Generated, PrimaryKey
-from parser.ast.walk import every
-from parser.compile.base.context import Context
-from parser.compile.base.scope import Scope
-from parser.compile.ddl.kept import COMPUTED, kept_expression, pure_expression
-from parser.compile.query.sources import table_scope
-from parser.errors import SqlError
-from parser.names import key
-from parser.schema import domains
-from parser.schema.schema import Column
+from dirk_parser.ast.expression import Column as ColumnNode
+from dirk_parser.ast.statement import ColumnDef, Default, Generated, PrimaryKey
+from dirk_parser.ast.walk import every
+from dirk_parser.compile.base.context import Context
+from dirk_parser.compile.base.scope import Scope
+from dirk_parser.compile.ddl.kept import COMPUTED, kept_expression, pure_expression
+from dirk_parser.compile.query.sources import table_scope
+from dirk_parser.errors import SqlError
+from dirk_parser.names import key
+from dirk_parser.schema import domains
+from dirk_parser.schema.schema import Column
 
 #: Errors of an expression that depends on more than its row.
 _NOT_ITS_OWN = frozenset(("not_repeatable", "not_supported", "aggregate_misplaced", "window_misplaced"))

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from parser.ast.expression import Expr
-from parser.compile.base.context import Context, Env, Tolerance
-from parser.compile.base.scope import Scope
-from parser.compile.base.sql import Expression
-from parser.compile.expression.expressions import condition, expression
-from parser.errors import SqlError
+from dirk_parser.ast.expression import Expr
+from dirk_parser.compile.base.context import Context, Env, Tolerance
+from dirk_parser.compile.base.scope import Scope
+from dirk_parser.compile.base.sql import Expression
+from dirk_parser.compile.expression.expressions import condition, expression
+from dirk_parser.errors import SqlError
 
 #: The clauses by the words that errors call them.
 INDEX = "CREATE INDEX"

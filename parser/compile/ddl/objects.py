@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from parser.ast.expression import Name
-from parser.errors import SqlError
-from parser.names import nearest
-from parser.plan.plan import Ddl
-from parser.schema.schema import Schema, Thing
+from dirk_parser.ast.expression import Name
+from dirk_parser.errors import SqlError
+from dirk_parser.names import nearest
+from dirk_parser.plan.plan import Ddl
+from dirk_parser.schema.schema import Schema, Thing
 
 
 def nothing(verb: str, kind: str, name: str) -> Ddl:

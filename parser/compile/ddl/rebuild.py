@@ -11,20 +11,20 @@ from collections.abc import Iterable
 from dataclasses import replace
 from itertools import pairwise
 
-from parser.ast.expression import Name
-from parser.ast.statement import Alteration, CreateIndex, CreateTable, CreateView, RenameColumn, RenameTable
-from parser.compile.base import sql
-from parser.compile.base.context import Context, Purpose, Tolerance
-from parser.compile.ddl.catalog import parsed
-from parser.compile.ddl.define import column_sql, define_index, define_view, table_sql
-from parser.compile.dml import numbering
-from parser.compile.dml.rowid import SQLITE_NAMES
-from parser.compile.query.compilers import COMPILERS
-from parser.compile.query.sources import table_scope
-from parser.names import key
-from parser.normalize.literals import Literals
-from parser.normalize.template import Shaped
-from parser.schema.schema import Index, Schema, Table, View
+from dirk_parser.ast.expression import Name
+from dirk_parser.ast.statement import Alteration, CreateIndex, CreateTable, CreateView, RenameColumn, RenameTable
+from dirk_parser.compile.base import sql
+from dirk_parser.compile.base.context import Context, Purpose, Tolerance
+from dirk_parser.compile.ddl.catalog import parsed
+from dirk_parser.compile.ddl.define import column_sql, define_index, define_view, table_sql
+from dirk_parser.compile.dml import numbering
+from dirk_parser.compile.dml.rowid import SQLITE_NAMES
+from dirk_parser.compile.query.compilers import COMPILERS
+from dirk_parser.compile.query.sources import table_scope
+from dirk_parser.names import key
+from dirk_parser.normalize.literals import Literals
+from dirk_parser.normalize.template import Shaped
+from dirk_parser.schema.schema import Index, Schema, Table, View
 
 #: The table under construction while the old one is still there.
 REBUILT = "dirk_rebuilt"

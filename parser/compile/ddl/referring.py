@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from parser.ast.statement import Alteration, ForeignKey, RenameColumn, RenameTable
-from parser.ast.walk import every
-from parser.compile.base import sql
-from parser.compile.ddl.catalog import parsed
-from parser.compile.ddl.rebuild import is_number_of_row, made_again, view_sql
-from parser.names import key
-from parser.schema.schema import Schema, Table, View
+from dirk_parser.ast.statement import Alteration, ForeignKey, RenameColumn, RenameTable
+from dirk_parser.ast.walk import every
+from dirk_parser.compile.base import sql
+from dirk_parser.compile.ddl.catalog import parsed
+from dirk_parser.compile.ddl.rebuild import is_number_of_row, made_again, view_sql
+from dirk_parser.names import key
+from dirk_parser.schema.schema import Schema, Table, View
 
 
 def misspelling(schema: Schema, made: Table) -> list[Table]:

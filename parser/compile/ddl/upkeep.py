@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from parser.ast.statement import Upkeep
-from parser.compile.base import sql
-from parser.compile.base.context import Context
-from parser.names import key
-from parser.plan.plan import Ddl
+from dirk_parser.ast.statement import Upkeep
+from dirk_parser.compile.base import sql
+from dirk_parser.compile.base.context import Context
+from dirk_parser.names import key
+from dirk_parser.plan.plan import Ddl
 
 
 def upkeep(context: Context, node: Upkeep) -> Ddl:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from parser.ast.expression import Expr, Name, Row, ScalarQuery
-from parser.ast.statement import Assignment
-from parser.compile.base import sql
-from parser.compile.base.context import Env
-from parser.compile.dml.inserted import note_cells, query_cells, stored
-from parser.compile.expression.expressions import expression, expressions, gathers_here
-from parser.compile.query.query import compile_query
-from parser.errors import SqlError
-from parser.names import key, nearest
-from parser.schema.schema import Column, Table
+from dirk_parser.ast.expression import Expr, Name, Row, ScalarQuery
+from dirk_parser.ast.statement import Assignment
+from dirk_parser.compile.base import sql
+from dirk_parser.compile.base.context import Env
+from dirk_parser.compile.dml.inserted import note_cells, query_cells, stored
+from dirk_parser.compile.expression.expressions import expression, expressions, gathers_here
+from dirk_parser.compile.query.query import compile_query
+from dirk_parser.errors import SqlError
+from dirk_parser.names import key, nearest
+from dirk_parser.schema.schema import Column, Table
 
 
 def column_of(table: Table, name: Name) -> Column:

@@ -5,29 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from parser.ast.expression import Literal, Name
-from parser.ast.query import Item, Query, Star, Values
-from parser.ast.statement import Delete, Insert, Update
-from parser.compile.base import sql
-from parser.compile.base.context import Context, Env
-from parser.compile.base.result import ResultColumn
-from parser.compile.base.scope import Scope
-from parser.compile.dml import numbering
-from parser.compile.dml.assignments import GivenColumns, assignments
-from parser.compile.dml.inserted import RowByRow, row_by_row, row_offset, rows_text
-from parser.compile.dml.row_limited import kept_text
-from parser.compile.dml.rowid import insertable
-from parser.compile.dml.single_statement import stand_together, together
-from parser.compile.dml.upserts import upserts_text
-from parser.compile.expression.expressions import condition
-from parser.compile.query.ctes import with_clause
-from parser.compile.query.select import result_columns
-from parser.compile.query.sources import From, compile_sources, relation_fields
-from parser.errors import SqlError
-from parser.names import key
-from parser.plan.bind import in_order
-from parser.plan.plan import Change, Foreign
-from parser.schema.schema import Column, Schema, Table
+from dirk_parser.ast.expression import Literal, Name
+from dirk_parser.ast.query import Item, Query, Star, Values
+from dirk_parser.ast.statement import Delete, Insert, Update
+from dirk_parser.compile.base import sql
+from dirk_parser.compile.base.context import Context, Env
+from dirk_parser.compile.base.result import ResultColumn
+from dirk_parser.compile.base.scope import Scope
+from dirk_parser.compile.dml import numbering
+from dirk_parser.compile.dml.assignments import GivenColumns, assignments
+from dirk_parser.compile.dml.inserted import RowByRow, row_by_row, row_offset, rows_text
+from dirk_parser.compile.dml.row_limited import kept_text
+from dirk_parser.compile.dml.rowid import insertable
+from dirk_parser.compile.dml.single_statement import stand_together, together
+from dirk_parser.compile.dml.upserts import upserts_text
+from dirk_parser.compile.expression.expressions import condition
+from dirk_parser.compile.query.ctes import with_clause
+from dirk_parser.compile.query.select import result_columns
+from dirk_parser.compile.query.sources import From, compile_sources, relation_fields
+from dirk_parser.errors import SqlError
+from dirk_parser.names import key
+from dirk_parser.plan.bind import in_order
+from dirk_parser.plan.plan import Change, Foreign
+from dirk_parser.schema.schema import Column, Schema, Table
 
 #: Words after INSERT OR that undo no more than the statement itself.
 _CONFLICTS = {"": "", "replace": " OR REPLACE", "ignore": " OR IGNORE", "abort": ""}

@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from parser.ast.query import Query, Values
-from parser.ast.statement import Insert
-from parser.compile.base import sql
-from parser.compile.base.context import Context, Env
-from parser.compile.base.result import Compiled, ResultColumn
-from parser.compile.base.scope import Scope
-from parser.compile.base.sql import Expression, Risk
-from parser.compile.dml import numbering, storable
-from parser.compile.dml.rowid import ROW_PLACE, placed
-from parser.compile.expression.casts import once
-from parser.compile.expression.expressions import expressions
-from parser.compile.query.query import compile_query
-from parser.errors import SqlError
-from parser.schema import domains
-from parser.schema.schema import Column, Table
+from dirk_parser.ast.query import Query, Values
+from dirk_parser.ast.statement import Insert
+from dirk_parser.compile.base import sql
+from dirk_parser.compile.base.context import Context, Env
+from dirk_parser.compile.base.result import Compiled, ResultColumn
+from dirk_parser.compile.base.scope import Scope
+from dirk_parser.compile.base.sql import Expression, Risk
+from dirk_parser.compile.dml import numbering, storable
+from dirk_parser.compile.dml.rowid import ROW_PLACE, placed
+from dirk_parser.compile.expression.casts import once
+from dirk_parser.compile.expression.expressions import expressions
+from dirk_parser.compile.query.query import compile_query
+from dirk_parser.errors import SqlError
+from dirk_parser.schema import domains
+from dirk_parser.schema.schema import Column, Table
 
 _VALUES = "VALUES "
 _ROWS = "dirk_rows"

@@ -6,14 +6,14 @@ the table's inserts and the updates of its numbers; of a table that an earlier b
 
 from __future__ import annotations
 
-from parser.ast.expression import Column as ColumnNode
-from parser.ast.statement import ColumnDef, CreateTable, PrimaryKey, RestartNumbers
-from parser.compile.base import sql
-from parser.compile.base.context import Context
-from parser.errors import SqlError
-from parser.names import key
-from parser.plan.plan import Ddl
-from parser.schema.schema import Column, Table
+from dirk_parser.ast.expression import Column as ColumnNode
+from dirk_parser.ast.statement import ColumnDef, CreateTable, PrimaryKey, RestartNumbers
+from dirk_parser.compile.base import sql
+from dirk_parser.compile.base.context import Context
+from dirk_parser.errors import SqlError
+from dirk_parser.names import key
+from dirk_parser.plan.plan import Ddl
+from dirk_parser.schema.schema import Column, Table
 
 _SEQUENCE = "dirk_sequence"
 _RENUMBERED = "dirk_renumbered"

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from parser.ast.statement import Delete, Update
-from parser.compile.base.context import Context, Env
-from parser.compile.base.scope import Scope
-from parser.compile.base.sql import by_value
-from parser.compile.dml.rowid import SQLITE_NAMES
-from parser.compile.expression.expressions import condition, expression
-from parser.compile.expression.windows import order_term
-from parser.compile.query.limits import limit_text
-from parser.compile.query.sources import From
-from parser.errors import SqlError
-from parser.schema.schema import Table
+from dirk_parser.ast.statement import Delete, Update
+from dirk_parser.compile.base.context import Context, Env
+from dirk_parser.compile.base.scope import Scope
+from dirk_parser.compile.base.sql import by_value
+from dirk_parser.compile.dml.rowid import SQLITE_NAMES
+from dirk_parser.compile.expression.expressions import condition, expression
+from dirk_parser.compile.expression.windows import order_term
+from dirk_parser.compile.query.limits import limit_text
+from dirk_parser.compile.query.sources import From
+from dirk_parser.errors import SqlError
+from dirk_parser.schema.schema import Table
 
 
 def kept_text(context: Context, node: Update | Delete, table: Table, inner: From, scope: Scope) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from parser.schema.schema import Column, Table
+from dirk_parser.schema.schema import Column, Table
 
 #: What an INSERT calls it in its list of columns; a column of that name is what is meant where there is one.
 ROW_PLACE = "dirk_rowid"

@@ -9,14 +9,14 @@ from __future__ import annotations
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
-from parser.ast.expression import Literal
-from parser.ast.query import Values
-from parser.ast.statement import Insert
-from parser.compile.base.context import Context
-from parser.names import key
-from parser.normalize.literals import Literals
-from parser.normalize.template import Shaped
-from parser.schema.schema import Schema
+from dirk_parser.ast.expression import Literal
+from dirk_parser.ast.query import Values
+from dirk_parser.ast.statement import Insert
+from dirk_parser.compile.base.context import Context
+from dirk_parser.names import key
+from dirk_parser.normalize.literals import Literals
+from dirk_parser.normalize.template import Shaped
+from dirk_parser.schema.schema import Schema
 
 
 def stand_together(schema: Schema, node: Insert) -> bool:

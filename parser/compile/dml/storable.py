@@ -7,10 +7,10 @@ stored, in SQLite's own code as long as the text is ASCII.
 
 from __future__ import annotations
 
-from parser.compile.base import sql
-from parser.compile.base.sql import REAL_RISK, TEXT_RISK, Risk
-from parser.schema import domains
-from parser.schema.schema import Column
+from dirk_parser.compile.base import sql
+from dirk_parser.compile.base.sql import REAL_RISK, TEXT_RISK, Risk
+from dirk_parser.schema import domains
+from dirk_parser.schema.schema import Column
 
 #: Something else than U+0001 … U+007F: of any byte past 0x7F, GLOB makes a character past U+007F.
 _NOT_ASCII = "'*[^\x01-\x7f]*'"

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from parser.ast.statement import Upsert
-from parser.compile.base.context import Context, Env
-from parser.compile.base.scope import Scope
-from parser.compile.base.sql import index_term
-from parser.compile.dml.assignments import GivenColumns, assignments
-from parser.compile.expression.expressions import condition, expression
-from parser.compile.query.sources import From, relation_fields
-from parser.schema.schema import Table
+from dirk_parser.ast.statement import Upsert
+from dirk_parser.compile.base.context import Context, Env
+from dirk_parser.compile.base.scope import Scope
+from dirk_parser.compile.base.sql import index_term
+from dirk_parser.compile.dml.assignments import GivenColumns, assignments
+from dirk_parser.compile.expression.expressions import condition, expression
+from dirk_parser.compile.query.sources import From, relation_fields
+from dirk_parser.schema.schema import Table
 
 
 def upserts_text(

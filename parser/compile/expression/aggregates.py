@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 
-from parser.ast.expression import Call
-from parser.ast.query import Query
-from parser.compile.expression.functions import FUNCTIONS, Sort
-from parser.names import key
+from dirk_parser.ast.expression import Call
+from dirk_parser.ast.query import Query
+from dirk_parser.compile.expression.functions import FUNCTIONS, Sort
+from dirk_parser.names import key
 
 
 def gathering_calls(node: object) -> Iterator[Call]:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from parser.ast.expression import Call, Expr, Literal
-from parser.compile.base.context import Env
-from parser.compile.base.scope import Scope
-from parser.compile.base.sql import Expression, Risk, combine, joint_risk
-from parser.compile.expression import windows
-from parser.compile.expression.expressions import all_boolean, condition, expression, expressions, joined
-from parser.compile.expression.functions import FUNCTIONS, Function, Sort
-from parser.errors import SqlError
-from parser.names import nearest
+from dirk_parser.ast.expression import Call, Expr, Literal
+from dirk_parser.compile.base.context import Env
+from dirk_parser.compile.base.scope import Scope
+from dirk_parser.compile.base.sql import Expression, Risk, combine, joint_risk
+from dirk_parser.compile.expression import windows
+from dirk_parser.compile.expression.expressions import all_boolean, condition, expression, expressions, joined
+from dirk_parser.compile.expression.functions import FUNCTIONS, Function, Sort
+from dirk_parser.errors import SqlError
+from dirk_parser.names import nearest
 
 _CONCATENATIONS = frozenset(("group_concat", "string_agg", "json_group_array", "json_group_object"))
 #: Functions whose arguments go in pairs: what is left over from them.

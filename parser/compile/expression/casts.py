@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from parser.ast.expression import Domain as DomainNode
-from parser.compile.base.context import Context
-from parser.compile.base.sql import ANY_RISK, NO_RISK, REAL_RISK, Expression, Risk, combine
-from parser.errors import SqlError
-from parser.schema import domains
-from parser.schema.domains import Anything, Domain, Moment, Named, Number, Text, Truth
+from dirk_parser.ast.expression import Domain as DomainNode
+from dirk_parser.compile.base.context import Context
+from dirk_parser.compile.base.sql import ANY_RISK, NO_RISK, REAL_RISK, Expression, Risk, combine
+from dirk_parser.errors import SqlError
+from dirk_parser.schema import domains
+from dirk_parser.schema.domains import Anything, Domain, Moment, Named, Number, Text, Truth
 
 _ONCE = "(WITH dirk_v"
 

@@ -6,7 +6,7 @@ may be written twice; else (a subquery, random, a very long text) the function d
 
 from __future__ import annotations
 
-from parser.compile.base.sql import Expression, combine
+from dirk_parser.compile.base.sql import Expression, combine
 
 #: Longer operands are not written twice, so that chains of divisions do not double at every step.
 _MAX_REPEATED = 200

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from parser.ast.expression import (
+from dirk_parser.ast.expression import (
     Between,
     Binary,
     Call,
@@ -30,9 +30,9 @@ from parser.ast.expression import (
     ScalarQuery,
     Unary,
 )
-from parser.ast.query import Query
-from parser.compile.base.context import Env
-from parser.compile.base.sql import (
+from dirk_parser.ast.query import Query
+from dirk_parser.compile.base.context import Env
+from dirk_parser.compile.base.sql import (
     ANY_RISK,
     MAX_DEPTH,
     NO_RISK,
@@ -43,10 +43,10 @@ from parser.compile.base.sql import (
     joint_risk,
     literal,
 )
-from parser.compile.expression import casts, division
-from parser.compile.expression.aggregates import gathering_calls
-from parser.errors import SqlError
-from parser.normalize.literal_text import WHOLE_MIN
+from dirk_parser.compile.expression import casts, division
+from dirk_parser.compile.expression.aggregates import gathering_calls
+from dirk_parser.errors import SqlError
+from dirk_parser.normalize.literal_text import WHOLE_MIN
 
 _HEXADECIMAL = re.compile(r"[0-9a-fA-F]*")
 _COMPARISONS = frozenset(("=", "<>", "<", "<=", ">", ">="))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from parser.compile.base.sql import ANY_RISK, NO_RISK, REAL_RISK, Risk
+from dirk_parser.compile.base.sql import ANY_RISK, NO_RISK, REAL_RISK, Risk
 
 #: SQLite's own limit on arguments of a function.
 MANY = 127

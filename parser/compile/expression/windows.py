@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from parser.ast.expression import Bound, Expr, Frame, Name, NamedWindow, OrderTerm, Window
-from parser.compile.base.context import Env
-from parser.compile.expression.expressions import expression
-from parser.errors import SqlError
-from parser.names import key, nearest
+from dirk_parser.ast.expression import Bound, Expr, Frame, Name, NamedWindow, OrderTerm, Window
+from dirk_parser.compile.base.context import Env
+from dirk_parser.compile.expression.expressions import expression
+from dirk_parser.errors import SqlError
+from dirk_parser.names import key, nearest
 
 
 def order_term(compiled: str, term: OrderTerm) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from parser.compile.base.context import Compilers
-from parser.compile.expression.calls import call
-from parser.compile.query.query import compile_query
+from dirk_parser.compile.base.context import Compilers
+from dirk_parser.compile.expression.calls import call
+from dirk_parser.compile.query.query import compile_query
 
 COMPILERS: Final = Compilers(call, compile_query)

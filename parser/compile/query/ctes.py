@@ -6,14 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
-from parser.ast.query import Cte, Query, With
-from parser.compile.base.context import Context
-from parser.compile.base.result import Compiled, fields_of
-from parser.compile.base.scope import CommonTable, Field, Scope
-from parser.compile.base.sql import ANY_RISK
-from parser.compile.query.recursion import check_recursion, leftmost, names, references
-from parser.errors import SqlError
-from parser.names import key
+from dirk_parser.ast.query import Cte, Query, With
+from dirk_parser.compile.base.context import Context
+from dirk_parser.compile.base.result import Compiled, fields_of
+from dirk_parser.compile.base.scope import CommonTable, Field, Scope
+from dirk_parser.compile.base.sql import ANY_RISK
+from dirk_parser.compile.query.recursion import check_recursion, leftmost, names, references
+from dirk_parser.errors import SqlError
+from dirk_parser.names import key
 
 
 def with_clause(context: Context, with_: With | None, scope: Scope) -> str:

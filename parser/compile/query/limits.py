@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from parser.ast.expression import Expr, Literal, Parameter, Unary
-from parser.ast.query import Limit, RowRange
-from parser.compile.base.context import Context, Env
-from parser.compile.base.scope import Scope
-from parser.compile.expression.casts import once
-from parser.compile.expression.expressions import condition
-from parser.errors import SqlError
+from dirk_parser.ast.expression import Expr, Literal, Parameter, Unary
+from dirk_parser.ast.query import Limit, RowRange
+from dirk_parser.compile.base.context import Context, Env
+from dirk_parser.compile.base.scope import Scope
+from dirk_parser.compile.expression.casts import once
+from dirk_parser.compile.expression.expressions import condition
+from dirk_parser.errors import SqlError
 
 
 def limit_text(context: Context, limit: Limit | RowRange) -> str:

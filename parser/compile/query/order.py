@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from parser.ast.expression import Collate, Column, Expr, OrderTerm
-from parser.compile.base.context import Context, Env
-from parser.compile.base.scope import Field, Scope
-from parser.compile.base.sql import by_value
-from parser.compile.expression.expressions import collation, expression
-from parser.compile.expression.windows import order_term
-from parser.compile.query.select import Core, position
-from parser.errors import SqlError
-from parser.names import key
+from dirk_parser.ast.expression import Collate, Column, Expr, OrderTerm
+from dirk_parser.compile.base.context import Context, Env
+from dirk_parser.compile.base.scope import Field, Scope
+from dirk_parser.compile.base.sql import by_value
+from dirk_parser.compile.expression.expressions import collation, expression
+from dirk_parser.compile.expression.windows import order_term
+from dirk_parser.compile.query.select import Core, position
+from dirk_parser.errors import SqlError
+from dirk_parser.names import key
 
 
 @dataclass(frozen=True, slots=True)

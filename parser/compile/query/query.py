@@ -6,17 +6,17 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from parser.ast.query import Body, Compound, Query, Select, Values
-from parser.compile.base.context import Context, Env
-from parser.compile.base.result import Compiled, ResultColumn
-from parser.compile.base.scope import Scope
-from parser.compile.base.sql import Expression, joint_risk
-from parser.compile.expression.expressions import all_boolean, condition, joined
-from parser.compile.query.ctes import with_clause
-from parser.compile.query.limits import limit_text
-from parser.compile.query.order import Ordering, by_output, by_scope
-from parser.compile.query.select import Core, compile_select
-from parser.errors import SqlError
+from dirk_parser.ast.query import Body, Compound, Query, Select, Values
+from dirk_parser.compile.base.context import Context, Env
+from dirk_parser.compile.base.result import Compiled, ResultColumn
+from dirk_parser.compile.base.scope import Scope
+from dirk_parser.compile.base.sql import Expression, joint_risk
+from dirk_parser.compile.expression.expressions import all_boolean, condition, joined
+from dirk_parser.compile.query.ctes import with_clause
+from dirk_parser.compile.query.limits import limit_text
+from dirk_parser.compile.query.order import Ordering, by_output, by_scope
+from dirk_parser.compile.query.select import Core, compile_select
+from dirk_parser.errors import SqlError
 
 #: SQLite's limits on terms of a compound select and on columns of a result.
 _MAX_TERMS = 500

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 
-from parser.ast.query import Body, Compound, Cte, Join, Query, Select, Source, TableRef
-from parser.compile.base.context import Context
-from parser.compile.expression.aggregates import gathering_calls
-from parser.errors import SqlError
-from parser.names import key
+from dirk_parser.ast.query import Body, Compound, Cte, Join, Query, Select, Source, TableRef
+from dirk_parser.compile.base.context import Context
+from dirk_parser.compile.expression.aggregates import gathering_calls
+from dirk_parser.errors import SqlError
+from dirk_parser.names import key
 
 _UNIONS = ("union", "union all")
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from parser.ast.expression import Column, Expr, Literal
-from parser.ast.query import Item, Select, Star
-from parser.compile.base.context import Context, Env, Tolerance
-from parser.compile.base.result import ResultColumn
-from parser.compile.base.scope import Field, Scope
-from parser.compile.base.sql import Expression, by_value
-from parser.compile.expression.expressions import condition, expression
-from parser.compile.expression.windows import define_windows
-from parser.compile.query.sources import From, compile_sources
-from parser.errors import SqlError
-from parser.names import key
-from parser.normalize.shape import plain_name
+from dirk_parser.ast.expression import Column, Expr, Literal
+from dirk_parser.ast.query import Item, Select, Star
+from dirk_parser.compile.base.context import Context, Env, Tolerance
+from dirk_parser.compile.base.result import ResultColumn
+from dirk_parser.compile.base.scope import Field, Scope
+from dirk_parser.compile.base.sql import Expression, by_value
+from dirk_parser.compile.expression.expressions import condition, expression
+from dirk_parser.compile.expression.windows import define_windows
+from dirk_parser.compile.query.sources import From, compile_sources
+from dirk_parser.errors import SqlError
+from dirk_parser.names import key
+from dirk_parser.normalize.shape import plain_name
 
 
 @dataclass(frozen=True, slots=True)

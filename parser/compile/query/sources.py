@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from parser.ast.expression import Expr, Name
-from parser.ast.query import Derived, Join, Source, TableCall, TableRef
-from parser.compile.base import sql
-from parser.compile.base.context import Context, Env, Tolerance, must_be_understood
-from parser.compile.base.result import fields_of
-from parser.compile.base.scope import CommonTable, Field, FieldsByKey, Scope, fields_by_key
-from parser.compile.base.sql import ANY_RISK, NO_RISK, Risk
-from parser.compile.expression.expressions import condition
-from parser.errors import SqlError
-from parser.names import key, nearest
-from parser.schema.domains import is_moment
-from parser.schema.schema import Column, View
+from dirk_parser.ast.expression import Expr, Name
+from dirk_parser.ast.query import Derived, Join, Source, TableCall, TableRef
+from dirk_parser.compile.base import sql
+from dirk_parser.compile.base.context import Context, Env, Tolerance, must_be_understood
+from dirk_parser.compile.base.result import fields_of
+from dirk_parser.compile.base.scope import CommonTable, Field, FieldsByKey, Scope, fields_by_key
+from dirk_parser.compile.base.sql import ANY_RISK, NO_RISK, Risk
+from dirk_parser.compile.expression.expressions import condition
+from dirk_parser.errors import SqlError
+from dirk_parser.names import key, nearest
+from dirk_parser.schema.domains import is_moment
+from dirk_parser.schema.schema import Column, View
 
 #: SQLite joins at most this many tables.
 _MAX_TABLES = 64

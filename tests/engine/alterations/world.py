@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 
-from parser.printer.writer import quoted
-from parser.schema.schema import Schema, Table
+from dirk_parser.printer.writer import quoted
+from dirk_parser.schema.schema import Schema, Table
 
 _NULLS = " ON DELETE SET NULL ON UPDATE CASCADE"
 ACTIONS = ("", " ON DELETE CASCADE", _NULLS, " ON DELETE RESTRICT", " ON UPDATE CASCADE")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import apsw
 
-from parser.normalize.template import Value
+from dirk_parser.normalize.template import Value
 from tests.engine.constraints.tables import Features, setup
 
 _SQLSTATES = {

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from random import Random
 
-from parser.printer.writer import quoted
+from dirk_parser.printer.writer import quoted
 
 #: Names that a careless writer of scripts is caught by; a number makes each its own.
 _NAMES = (

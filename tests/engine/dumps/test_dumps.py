@@ -13,10 +13,10 @@ from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.dump.dump import dump_file
 from dirk_gevent.engine.functions import EntryContext
 from dirk_gevent.engine.sqlite_connection import open_reader
-from parser.compile.ddl.catalog import load_schema
-from parser.errors import SqlError
-from parser.plan.plan import CatalogChange
-from parser.printer.writer import quoted
+from dirk_parser.compile.ddl.catalog import load_schema
+from dirk_parser.errors import SqlError
+from dirk_parser.plan.plan import CatalogChange
+from dirk_parser.printer.writer import quoted
 from tests.engine.dumps.northwind import NORTHWIND
 from tests.engine.dumps.schemas import Schemas
 from tests.engine.plans import open_compiled, outcomes, rows_of
