@@ -12,7 +12,7 @@ from benchmarks.scripts import Scripts
 from dirk_parser.compile.ddl.catalog import change_schema
 from dirk_parser.compile.plans import Plans
 from dirk_parser.grammar.statements import Statements
-from dirk_parser.normalize.shape import split
+from dirk_parser.normalize.normalizer import split
 from dirk_parser.schema.schema import Schema
 
 _CASE_QUERIES = 40
@@ -20,13 +20,13 @@ _RECORDS_TARGET = 150
 _PAIRS_TARGET = 20
 _PARSE_TARGET_US = 1_000
 _PARSED_SHAPES = 300
-#: A new shape of 23 tokens for every number.
+#: A new template of 23 tokens for every number.
 _SHAPE = "SELECT a + b * 2 AS n{n}, c FROM t1 WHERE a > b AND c < 5 ORDER BY 1"
 _CREATE = "CREATE TABLE t1(a INTEGER, b INTEGER, c INTEGER)"
 
 
 def measure(bench: Bench) -> Iterator[Figure]:
-    """Records a second, create-and-drop pairs a second, and what a new shape costs."""
+    """Records a second, create-and-drop pairs a second, and what a new template costs."""
     say("corpus: scripts, a database each")
     with bench.client() as client:
         records = [_records(client, bench.seconds, number) for number in range(bench.rounds)]
@@ -62,19 +62,19 @@ def _pairs(client: Client, seconds: float) -> float:
 
 def _new_shapes(rounds: int) -> Iterator[Figure]:
     """Text to plan, in this process: parsing alone, then with the compiler."""
-    statements = Statements(cached_shapes=1)
+    statements = Statements(cached_templates=1)
     table = Plans(statements).plan(split(_CREATE), Schema(), True)
     schema = change_schema(Schema(), getattr(table, "catalog", ()), 1)
     shapes = [split(_SHAPE.format(n=number)) for number in range(_PARSED_SHAPES)]
     parse_us, plan_us = [], []
     for _ in range(rounds):
         start = time.perf_counter()
-        for shaped in shapes:
-            statements.parse(shaped)
+        for normalized in shapes:
+            statements.parse(normalized)
         parse_us.append((time.perf_counter() - start) / len(shapes) * 1e6)
         plans, start = Plans(statements), time.perf_counter()
-        for shaped in shapes:
-            plans.plan(shaped, schema, False)
+        for normalized in shapes:
+            plans.plan(normalized, schema, False)
         plan_us.append((time.perf_counter() - start) / len(shapes) * 1e6)
     for name, found in (("parsing a new shape of 23 tokens", parse_us), ("the same up to its plan", plan_us)):
         ratio = median(found) / _PARSE_TARGET_US

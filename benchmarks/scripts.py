@@ -1,4 +1,4 @@
-"""SQL scripts as public test corpora hold them: small tables, then queries of which hardly two have one shape.
+"""SQL scripts as public test corpora hold them: small tables, then queries of which hardly two have one template.
 
 Everything is drawn from a seed, so that a run can be repeated. Divisions are written DIV; no divisor is zero.
 """

@@ -35,8 +35,8 @@ from dirk_gevent.protocol.frames import frame_bytes, frame_compressor, join_entr
 from dirk_gevent.protocol.splitter import StatementSplitter
 from dirk_gevent.server.session import parse_request
 from dirk_parser.grammar.statements import Statements
-from dirk_parser.normalize.shape import split
-from dirk_parser.normalize.template import Shaped
+from dirk_parser.normalize.normalized_statement import NormalizedStatement
+from dirk_parser.normalize.normalizer import split
 
 _ROWS = 1_000
 _RUNS = 20
@@ -100,9 +100,9 @@ class _Insert:
         raw = f"manampia ao@ t (id, v) sanda {rows};".encode()
         (statement,) = self._timed("cut the bytes", lambda: StatementSplitter().feed(raw))
         request = self._timed("read the request", lambda: parse_request(statement))
-        shaped = self._timed("split off the rows", lambda: split(request.text))
-        self._timed("route", lambda: self._statements.route(shaped))
-        encoded = self._timed("encode and hash", lambda: _entry(self._index + 1, shaped))
+        normalized = self._timed("split off the rows", lambda: split(request.text))
+        self._timed("route", lambda: self._statements.route(normalized))
+        encoded = self._timed("encode and hash", lambda: _entry(self._index + 1, normalized))
         self._timed("chain and journal, fsynced", lambda: self._commit(encoded))
         self._timed("compress for a node", lambda: frame_bytes({}, encoded, self._compressor))
         self._timed("decode and apply, committed", lambda: self._apply(encoded))
@@ -135,9 +135,9 @@ def _now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def _entry(index: int, shaped: Shaped) -> bytes:
+def _entry(index: int, normalized: NormalizedStatement) -> bytes:
     now_ms = _now_ms()
-    logged = (LoggedStatement(shaped),)
+    logged = (LoggedStatement(normalized),)
     statements = encode_statements(logged)
     digest = hash_statements(statements)
     return Entry(_LOG_ID, index, now_ms, 0, new_request_id(now_ms), digest, logged).encode(statements)

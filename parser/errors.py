@@ -191,8 +191,8 @@ class SqlError(Exception):
     `params` hold what the sentence names (str or int only: they travel in log records as JSON).
     A syntax error carries `line` and `column` (both from 1), `source` (that line of the statement) and
     `expected` (the words that could have stood there) in `params`. An error of meaning has a `place`: an offset in
-    the statement's shape (-1: none), which the edge turns into those (`dirk_parser.normalize.shape.placed`), since it
-    alone has the text of this request.
+    the statement's template (-1: none), which the edge turns into those (`dirk_parser.normalize.normalizer.placed`),
+    since it alone has the text of this request.
     """
 
     def __init__(self, key: str, **params: str | int) -> None:

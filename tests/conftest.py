@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+import dirk_gevent  # noqa: F401 (makes `dirk_parser` this checkout's parser)
 from tests import leftovers
 from tests.cluster import Cluster
 

@@ -253,7 +253,7 @@ def _keep_plans(patches: _Patches) -> None:
         def made(self: Any, *words: Any) -> Any:
             state, before = state_at(self, *words), self.__dict__.get("committed")
             if before is not None:
-                state.plans, state.shapes = before.plans, before.shapes
+                state.plans, state.profiles = before.plans, before.profiles
             return state
 
         return made

@@ -10,7 +10,7 @@ from dirk_gevent.coordinator.state import CoordinatorState
 from dirk_gevent.engine.results import Outcome
 from dirk_gevent.log.entry import SYSTEM_LOG_ID, Draft
 from dirk_gevent.log.records import DatabaseChanged
-from dirk_gevent.server.admission import PlacesByLog
+from dirk_gevent.server.admission import AdmissionSlotsByLog
 from dirk_parser.errors import SqlError
 
 #: How often a write looks whether the preferred master can still be waited for.
@@ -24,7 +24,7 @@ class Appends:
         self._state = state
         limits = state.config.limits
         #: Requests that wait for an outcome, in each log (see `Session.place_lent`).
-        self.waiting = PlacesByLog(limits.max_running, limits.queue_ms)
+        self.waiting = AdmissionSlotsByLog(limits.max_running, limits.queue_ms)
 
     def write(self, log_id: int, database: str, target: str, draft: Draft) -> Outcome:
         """Append a write and wait for its outcome. Blocks.

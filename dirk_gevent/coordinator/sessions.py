@@ -10,7 +10,7 @@ from dirk_parser.errors import SqlError
 
 
 class Sessions:
-    """Places requests in the logs of one host, and sees to it that no answer promises what is not known."""
+    """AdmissionSlots requests in the logs of one host, and sees to it that no answer promises what is not known."""
 
     def __init__(self, state: CoordinatorState) -> None:
         self._state = state

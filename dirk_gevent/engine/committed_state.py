@@ -7,23 +7,23 @@ from dataclasses import dataclass
 
 from dirk_gevent.engine.compiler import CompiledSchema, PlanSource
 from dirk_gevent.engine.position import Position
-from dirk_gevent.engine.read.short_reads import HubReader, ReadShape, ReadShapes
+from dirk_gevent.engine.read.short_reads import HubReader, ReadProfile, ReadProfiles
 
 
 @dataclass(frozen=True, slots=True)
 class HotRead:
-    """A plan that a shape alone leads to, as long as the schema is `schema`."""
+    """A plan that a profile alone leads to, as long as the schema is `schema`."""
 
     schema: CompiledSchema
-    shape: ReadShape
+    profile: ReadProfile
 
 
 class CommittedState:
     """What readers of a database see: the last committed `Position`, and when each table last changed.
 
-    An entry moves the state on; a fence, a restore or a drop begins another one, with a file of its own. Plans, shapes
-    that overran, hot reads and the hub's connection with its prepared statements are of one state, so none of them
-    outlives it: an index says nothing about which state it is of.
+    An entry moves the state on; a fence, a restore or a drop begins another one, with a file of its own. Plans,
+    profiles that overran, hot reads and the hub's connection with its prepared statements are of one state, so none of
+    them outlives it: an index says nothing about which state it is of.
 
     `lock` is held from just before a COMMIT until the new position is published.
     """
@@ -33,7 +33,7 @@ class CommittedState:
         self.tables = tables
         self.heard_head = heard_head
         self.plans = plans
-        self.shapes = ReadShapes()
+        self.profiles = ReadProfiles()
         self.hot: dict[str, HotRead] = {}
         #: The hub's connection to this state's file; opened under the database's file lock.
         self.reader: HubReader | None = None

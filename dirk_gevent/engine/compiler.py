@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
-from dirk_parser.normalize.template import Args, Shaped, Value
+from dirk_parser.normalize.normalized_statement import Args, NormalizedStatement, Value
 from dirk_parser.plan.blocks import Blocks
 from dirk_parser.plan.plan import CatalogChange, Change, Output, Plan, Query
 
@@ -24,12 +24,12 @@ class CompiledSchema(Protocol):
 class PlanSource(Protocol):
     """A cache of plans of one database; safe to use from any thread."""
 
-    def plan(self, shaped: Shaped, schema: CompiledSchema, for_write: bool) -> Plan:
-        """The plan of a statement against `schema`; the same object for the same shape. Raises SqlError."""
+    def plan(self, normalized: NormalizedStatement, schema: CompiledSchema, for_write: bool) -> Plan:
+        """The plan of a statement against `schema`; the same object for the same template. Raises SqlError."""
 
 
-    def is_settled_by_shape(self, shape: str) -> bool:
-        """Whether the plan last given for `shape` is the same whatever the literals are."""
+    def is_settled_by_template(self, template: str) -> bool:
+        """Whether the plan last given for `template` is the same whatever the literals are."""
 
 
 class Compiler(Protocol):
@@ -44,16 +44,16 @@ class Compiler(Protocol):
     def change_schema(self, schema: CompiledSchema, changes: Iterable[CatalogChange], version: int) -> CompiledSchema:
         """`schema` after some changes; what they do not touch stays the same object, so that its plans stay good."""
 
-    def bind(self, plan: Query | Change, shaped: Shaped, args: Args) -> tuple[Value, ...]:
+    def bind(self, plan: Query | Change, normalized: NormalizedStatement, args: Args) -> tuple[Value, ...]:
         """Values for `?1 ?2 …`."""
 
-    def rows(self, plan: Change, shaped: Shaped, args: Args) -> Iterator[tuple[Value, ...]]:
+    def rows(self, plan: Change, normalized: NormalizedStatement, args: Args) -> Iterator[tuple[Value, ...]]:
         """Values of each row of a `per_row` plan."""
 
-    def blocks(self, plan: Change, shaped: Shaped) -> Blocks | None:
+    def blocks(self, plan: Change, normalized: NormalizedStatement) -> Blocks | None:
         """The same rows to be run several at a time; None where they must go one by one."""
 
-    def columns(self, plan: Query | Change, shaped: Shaped) -> tuple[Output, ...]:
+    def columns(self, plan: Query | Change, normalized: NormalizedStatement) -> tuple[Output, ...]:
         """Result columns of one request."""
 
     def key(self, name: str) -> str:

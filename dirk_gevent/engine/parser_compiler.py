@@ -13,7 +13,7 @@ import dirk_parser.plan.bind
 import dirk_parser.plan.blocks
 import dirk_parser.schema.schema
 from dirk_gevent.engine.compiler import CompiledSchema, PlanSource
-from dirk_parser.normalize.template import Args, Shaped, Value
+from dirk_parser.normalize.normalized_statement import Args, NormalizedStatement, Value
 from dirk_parser.plan.blocks import Blocks
 from dirk_parser.plan.plan import CatalogChange, Change, Output, Query
 
@@ -38,21 +38,21 @@ class ParserCompiler:
             cast(dirk_parser.schema.schema.Schema, schema), changes, version
         )
 
-    def bind(self, plan: Query | Change, shaped: Shaped, args: Args) -> tuple[Value, ...]:
+    def bind(self, plan: Query | Change, normalized: NormalizedStatement, args: Args) -> tuple[Value, ...]:
         """Values for `?1 ?2 …`."""
-        return dirk_parser.plan.bind.bind(plan.binds, shaped, args)
+        return dirk_parser.plan.bind.bind(plan.binds, normalized, args)
 
-    def rows(self, plan: Change, shaped: Shaped, args: Args) -> Iterator[tuple[Value, ...]]:
+    def rows(self, plan: Change, normalized: NormalizedStatement, args: Args) -> Iterator[tuple[Value, ...]]:
         """Values of each row of a `per_row` plan."""
-        return dirk_parser.plan.bind.rows(plan, shaped, args)
+        return dirk_parser.plan.bind.rows(plan, normalized, args)
 
-    def blocks(self, plan: Change, shaped: Shaped) -> Blocks | None:
+    def blocks(self, plan: Change, normalized: NormalizedStatement) -> Blocks | None:
         """The same rows to be run several at a time; None where they must go one by one."""
-        return dirk_parser.plan.blocks.blocks(plan, shaped)
+        return dirk_parser.plan.blocks.blocks(plan, normalized)
 
-    def columns(self, plan: Query | Change, shaped: Shaped) -> tuple[Output, ...]:
+    def columns(self, plan: Query | Change, normalized: NormalizedStatement) -> tuple[Output, ...]:
         """Result columns of one request."""
-        return dirk_parser.plan.bind.columns(plan, shaped)
+        return dirk_parser.plan.bind.columns(plan, normalized)
 
     def key(self, name: str) -> str:
         """A name as names compare."""

@@ -132,7 +132,7 @@ def columns_json(columns: tuple[Output, ...]) -> bytes:
 
 
 def boolean_positions(columns: tuple[Output, ...]) -> tuple[int, ...]:
-    """Places of the columns whose 1 and 0 print as true and false."""
+    """AdmissionSlots of the columns whose 1 and 0 print as true and false."""
     return tuple(place for place, column in enumerate(columns) if column.is_boolean)
 
 

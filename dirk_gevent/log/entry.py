@@ -22,7 +22,7 @@ import orjson
 
 from dirk_gevent.base.printable import moment
 from dirk_parser.errors import SqlError
-from dirk_parser.normalize.template import Args, Shaped, Value
+from dirk_parser.normalize.normalized_statement import Args, NormalizedStatement, Value
 
 #: Under which rules this program appends entries, and the only ones by which it runs them. Raised by any change, of
 #: this package or of the SQLite that it is pinned to, that makes the same entry end otherwise (docs/decisions.md).
@@ -61,14 +61,14 @@ class EntryDamagedError(ValueError):
 
 @dataclass(slots=True)
 class LoggedStatement:
-    """One statement of an entry: its shape with literals, and the request's arguments (a tuple, or a
+    """One statement of an entry: its template with literals, and the request's arguments (a tuple, or a
     mapping).
 
     `time_ms` and `seed` are those of the statement's first run inside a transaction, so that it sees the same
     clock and the same random numbers when it is run again at the commit; None means the entry's own.
     """
 
-    shaped: Shaped
+    normalized: NormalizedStatement
     args: Args = ()
     time_ms: int | None = None
     seed: int | None = None
@@ -259,40 +259,40 @@ def _dumps(value: object) -> bytes:
 
 
 def _encode_statement(statement: LoggedStatement) -> tuple[Any, ...]:
-    shaped, args = statement.shaped, statement.args
-    literals = _dumps(shaped.literals)
+    normalized, args = statement.normalized, statement.args
+    literals = _dumps(normalized.literals)
     return (
-        shaped.shape,
+        normalized.template,
         orjson.Fragment(literals),
-        shaped.texts,
-        shaped.rows,
-        shaped.row_start,
-        shaped.row_width,
+        normalized.texts,
+        normalized.rows,
+        normalized.row_start,
+        normalized.row_width,
         dict(args) if isinstance(args, Mapping) else args,
         statement.time_ms,
         statement.seed,
         # An infinity is written as null: where there is none, the values need no look.
-        _infinities(shaped.literals) if b"null" in literals else (),
+        _infinities(normalized.literals) if b"null" in literals else (),
     )
 
 
 def _decode_statement(fields: list[Any]) -> LoggedStatement:
-    shape, literals, texts, rows, row_start, row_width, args, time_ms, seed, infinities = fields
+    template, literals, texts, rows, row_start, row_width, args, time_ms, seed, infinities = fields
     for position, sign in infinities:
         literals[position] = sign * float("inf")
-    shaped = Shaped(
-        shape=shape,
+    normalized = NormalizedStatement(
+        template=template,
         literals=tuple(literals),
         texts=tuple(texts),
         rows=rows,
         row_start=row_start,
         row_width=row_width,
     )
-    return LoggedStatement(shaped, tuple(args) if isinstance(args, list) else args, time_ms, seed)
+    return LoggedStatement(normalized, tuple(args) if isinstance(args, list) else args, time_ms, seed)
 
 
 def _infinities(literals: tuple[Value, ...]) -> list[tuple[int, int]]:
-    """Places and signs of infinite literals (`1e999`), for which JSON has no form and orjson writes null."""
+    """AdmissionSlots and signs of infinite literals (`1e999`), for which JSON has no form and orjson writes null."""
     if float not in set(map(type, literals)):
         return []
     return [

@@ -23,7 +23,7 @@ from dirk_gevent.protocol import answer_bytes
 from dirk_gevent.protocol.metadata import with_metadata
 from dirk_gevent.replication.last_heard import Heard
 from dirk_gevent.server import replies
-from dirk_gevent.server.admission import Places
+from dirk_gevent.server.admission import AdmissionSlots
 from dirk_gevent.server.client_connection import ClientConnection
 from dirk_gevent.server.copying import Read
 from dirk_gevent.server.freshness import needed_index
@@ -35,7 +35,7 @@ from dirk_gevent.server.statement_cache import StatementCache, Understood
 from dirk_gevent.server.upstream_pool import BackendDownError, StreamedReply, UpstreamPool, leaves_open
 from dirk_parser.errors import SqlError
 from dirk_parser.grammar.route import Kind, Route
-from dirk_parser.normalize.template import Shaped
+from dirk_parser.normalize.normalized_statement import NormalizedStatement
 
 _RETRY_SECONDS = 0.1
 _LOOK_SECONDS = 0.5
@@ -68,7 +68,7 @@ class LogClient:
         self._config = config
         self._limits = config.limits
         #: Writers of this node that wait at the proxy.
-        self._waiting = Places(config.limits.max_running, config.limits.queue_ms)
+        self._waiting = AdmissionSlots(config.limits.max_running, config.limits.queue_ms)
         place = config.load_balancer
         self._proxy: UpstreamPool | None = None
         if place is not None:
@@ -89,11 +89,13 @@ class LogClient:
             gevent.sleep(_LOOK_SECONDS)
             self._proxy.end_hopeless()
 
-    def run(self, session: Session, request: Request, shaped: Shaped, route: Route, wire: ClientConnection) -> Answer:
+    def run(
+        self, session: Session, request: Request, normalized: NormalizedStatement, route: Route, wire: ClientConnection
+    ) -> Answer:
         """Have the statement answered there. SqlError proxy_unreachable, or outcome_unknown for a write cut off."""
         if self._writes is not None and self._cluster is not None:
             if route.kind is Kind.WRITE:
-                return self._writes.run(session, request, shaped, route)
+                return self._writes.run(session, request, normalized, route)
             return self._cluster.run(session, request, route)
         request_id = request.request_id or new_request_id(self._log_time.now_ms())
         try:
@@ -118,10 +120,12 @@ class LogClient:
         with session.place_lent(self._waiting.taken()):
             return self._ask(session, request, request_id, wire, may_change=True)
 
-    def names(self, session: Session, request: Request, shaped: Shaped, route: Route, wire: ClientConnection) -> Answer:
+    def names(
+        self, session: Session, request: Request, normalized: NormalizedStatement, route: Route, wire: ClientConnection
+    ) -> Answer:
         """Have USE or SHOW DATABASES answered where all names are known; raises as `run` does."""
         if self._proxy is None or route.verb != "use":
-            return self.run(session, request, shaped, route, wire)
+            return self.run(session, request, normalized, route, wire)
         metadata = self._metadata(session, request, new_request_id(self._log_time.now_ms()))
         message = with_metadata(metadata, request.raw)
         try:
@@ -142,7 +146,7 @@ class LogClient:
     def commit(self, session: Session, request: Request, understood: Understood, wire: ClientConnection) -> Answer:
         """Have a transaction's work appended, which `request` carries in its metadata; raises as `run` does."""
         if self._commits is None:
-            return self.run(session, request, understood.shaped, understood.route, wire)
+            return self.run(session, request, understood.normalized, understood.route, wire)
         request_id = request.request_id or new_request_id(self._log_time.now_ms())
         return self._commits.run(session, request, request_id, request.metadata["commit"])
 
@@ -158,7 +162,7 @@ class LogClient:
         assert request.request_id is not None
         if self.own_log is None or self._commits is None:
             try:
-                return self.run(session, request, understood.shaped, understood.route, wire)
+                return self.run(session, request, understood.normalized, understood.route, wire)
             except SqlError as error:
                 if error.key == "proxy_unreachable":
                     # Nothing was done now; what became of it before is not known here.

@@ -29,7 +29,7 @@ def learn(forward: LogClient, session: Session, request: Request, name: str | No
         return log_id
     metadata = {"db": name or SYSTEM_DATABASE, "read": "strong"}
     asked = replace(request, raw=_NOTHING_BYTES, has_meta=True, metadata=metadata)
-    answer = forward.run(session, asked, _NOTHING.shaped, _NOTHING.route, wire)
+    answer = forward.run(session, asked, _NOTHING.normalized, _NOTHING.route, wire)
     meta = (answer_bytes.split_meta(answer)[0] if isinstance(answer, bytes) else None) or {}
     if meta.get("sqlstate") == "3D000":
         raise SqlError("unknown_database", name=metadata["db"])

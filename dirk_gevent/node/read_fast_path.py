@@ -16,14 +16,14 @@ from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.errors.faults import StorageFault
 from dirk_gevent.engine.read.reads import PreparedRead
-from dirk_gevent.engine.read.short_reads import ReadShape
+from dirk_gevent.engine.read.short_reads import ReadProfile
 from dirk_gevent.engine.results import PAGE_BYTES
 from dirk_gevent.protocol import answer_bytes
 from dirk_gevent.protocol.metadata import METADATA_OPEN
 from dirk_gevent.server.freshness import is_fresh
 from dirk_gevent.server.session import Request, Session
 from dirk_parser.errors import SqlError
-from dirk_parser.normalize.template import Shaped
+from dirk_parser.normalize.normalized_statement import NormalizedStatement
 
 #: Longer segments are rarely repeated to the letter.
 _SEGMENT_BYTES = 512
@@ -74,7 +74,7 @@ class ReadFastPath:
         self._schemas: dict[int, CompiledSchema] = {}
         self._count = 0
         self._comments: dict[bytes, _Comment] = {}
-        self._forms: dict[ReadShape, _ReplyTemplate] = {}
+        self._forms: dict[ReadProfile, _ReplyTemplate] = {}
 
     def answer(self, session: Session, segment: bytes) -> bytes | None:
         """The answer to a segment that is one read known here; None: it has to go the long way."""
@@ -147,12 +147,12 @@ class ReadFastPath:
             self._reads[log_id], self._schemas[log_id] = {}, schema
         return self._reads[log_id]
 
-    def remember(self, request: Request, database: Database, shaped: Shaped) -> None:
+    def remember(self, request: Request, database: Database, normalized: NormalizedStatement) -> None:
         """`request` was just answered from `database` by one page: know it the next time, if it may come again."""
         segment = request.segment
         if segment is None or len(segment) > _SEGMENT_BYTES or request.args or request.read == "strong":
             return
-        settled = database.reads.settled(shaped)
+        settled = database.reads.settled(normalized)
         if settled is None:
             return
         if request.has_meta:
@@ -164,7 +164,7 @@ class ReadFastPath:
             self._reads.clear()
             self._schemas.clear()
             self._count = 0
-        form = self._forms.get(settled.shape) or self._form(settled, database)
+        form = self._forms.get(settled.profile) or self._form(settled, database)
         reads = self._reads_under(settled.schema, database.log_id)
         self._count += segment not in reads
         reads[segment] = _Read(settled, form, form.after + answer_bytes.relation_end())
@@ -183,11 +183,11 @@ class ReadFastPath:
 
     def _form(self, settled: PreparedRead, database: Database) -> _ReplyTemplate:
         plan = settled.plan
-        before, after = answer_bytes.around_rows(answer_bytes.json_bytes(plan.relation), settled.shape.columns_json)
+        before, after = answer_bytes.around_rows(answer_bytes.json_bytes(plan.relation), settled.profile.columns_json)
         place = {"node": self._engine.node, "db": database.name, "log": database.log_id, "kind": "read"}
         fixed = answer_bytes.json_bytes({**place, "tables": plan.tables, "repeatable": True})
         meta = fixed[:-1].replace(b"%", b"%%") + b',"index":%d,"rows":%d,"ms":%.3f,"lang":"%b"}'
         if len(self._forms) >= _MOST_FORMS:
             self._forms.clear()
-        form = self._forms[settled.shape] = _ReplyTemplate(before, after, meta)
+        form = self._forms[settled.profile] = _ReplyTemplate(before, after, meta)
         return form

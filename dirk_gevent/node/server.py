@@ -32,7 +32,7 @@ from dirk_gevent.node.transactions import NodeTransactions
 from dirk_gevent.protocol.frames import FOLLOW_STATEMENT
 from dirk_gevent.replication.last_heard import Heard
 from dirk_gevent.server import replies
-from dirk_gevent.server.admission import Places
+from dirk_gevent.server.admission import AdmissionSlots
 from dirk_gevent.server.client_connection import ClientConnection
 from dirk_gevent.server.copying import LITERALS_FIELD, nowhere
 from dirk_gevent.server.freshness import is_fresh, needed_index
@@ -44,7 +44,7 @@ from dirk_gevent.server.statement_cache import HUB_CHARACTERS, StatementCache, U
 from dirk_gevent.server.transactions import VERBS, is_allowed_outside_transaction
 from dirk_parser.errors import SqlError
 from dirk_parser.grammar.route import Kind, Route, check_databases
-from dirk_parser.normalize.template import Shaped
+from dirk_parser.normalize.normalized_statement import NormalizedStatement
 from dirk_parser.plan.copies import names_others
 
 _READER_THREADS = 8
@@ -65,7 +65,7 @@ class NodeHandler:
         self._forward = writes
         self._understanding = StatementCache()
         self._quick = ReadFastPath(engine)
-        places = Places(config.limits.max_long_reads, config.limits.queue_ms)
+        places = AdmissionSlots(config.limits.max_long_reads, config.limits.queue_ms)
         self._readers = LongReads(_READER_THREADS, places, progress)
         writes.read_copied = self._read_copied
         self.transactions = NodeTransactions(
@@ -104,7 +104,7 @@ class NodeHandler:
             raise TakeOver(lambda taken: own_log.follow(taken, fields))
         session.forget_gone(self._is_there)
         understood = self._understanding.of(request.text, request.args)
-        shaped, route = understood.shaped, understood.route
+        normalized, route = understood.normalized, understood.route
         if route.databases:
             self._check_databases(session, request, route)
         if (session.transaction is not None and not is_allowed_outside_transaction(route)) or route.verb in VERBS:
@@ -112,14 +112,15 @@ class NodeHandler:
         if route.kind is Kind.READ and route.show != "databases":
             if request.read == "strong":
                 if self._forward.own_log is None:
-                    return self._forward.run(session, request, shaped, route, wire)
+                    return self._forward.run(session, request, normalized, route, wire)
                 return self._read_strong(self._forward.own_log, session, request, understood, wire)
-            return self._read(session, request, shaped, route, wire)
+            database = self._database(session, request, route)
+            return self._read_from(database, session, request, normalized, wire)
         if route.kind is Kind.SESSION or route.show == "databases":
             if request.read == "strong" and route.verb != "set_language":
-                return self._forward.names(session, request, shaped, route, wire)
+                return self._forward.names(session, request, normalized, route, wire)
             return self._session(session, request, route)
-        return self._forward.run(session, request, shaped, route, wire)
+        return self._forward.run(session, request, normalized, route, wire)
 
     def _check_databases(self, session: Session, request: Request, route: Route) -> None:
         """Raises SqlError where a statement names another database, unless its rows are copied where the log is."""
@@ -144,7 +145,7 @@ class NodeHandler:
     ) -> Answer:
         """A read of all that the log, which is here, knows of, told when its own state is among that."""
         asked, database = self._strong_state(own_log, session, request, understood.route)
-        answer = self._read_from(database, session, asked, understood.shaped, wire)
+        answer = self._read_from(database, session, asked, understood.normalized, wire)
         try:
             own_log.sessions.hold(database.log_id, session.indexes[database.log_id])
         except SqlError:
@@ -208,32 +209,31 @@ class NodeHandler:
             return replies.relation(replies.listing(("fanasehoana",), rows), self._limits.page_rows, meta)
         raise SqlError("not_supported", what=request.text.split(maxsplit=1)[0])
 
-    def _read(self, session: Session, request: Request, shaped: Shaped, route: Route, wire: ClientConnection) -> Answer:
-        return self._read_from(self._database(session, request, route), session, request, shaped, wire)
-
     def _read_from(
-        self, database: Database, session: Session, request: Request, shaped: Shaped, wire: ClientConnection | None
-    ) -> Answer:
+        self, database: Database, session: Session, request: Request,
+        read: NormalizedStatement, wire: ClientConnection | None,
+    ) -> Answer:  # fmt: skip
         """Read a state of a database that is fresh enough, and still counts when it has been read."""
         try:
-            return self._read_state(database, session, request, shaped, wire)
+            return self._read_state(database, session, request, read, wire)
         except SqlError:
             self._progress.check_counts(database.log_id)
             raise
 
     def _read_state(
-        self, database: Database, session: Session, request: Request, shaped: Shaped, wire: ClientConnection | None
-    ) -> Answer:
+        self, database: Database, session: Session, request: Request,
+        read: NormalizedStatement, wire: ClientConnection | None,
+    ) -> Answer:  # fmt: skip
         began = time.perf_counter()
         now_ms = self._progress.log_time.now_ms()
         literal_bytes = _literal_bytes(request)
         try:
             if len(request.text) > HUB_CHARACTERS or literal_bytes:
                 raise Overrun
-            relation = database.reads.read(shaped, request.args, now_ms)
+            relation = database.reads.read(read, request.args, now_ms)
         except Overrun:
             with nowhere() if literal_bytes else nullcontext():
-                stream = self._readers.threads.call(database.reads.stream, shaped, request.args, now_ms, literal_bytes)
+                stream = self._readers.threads.call(database.reads.stream, read, request.args, now_ms, literal_bytes)
                 asked = StreamedRead(self._engine.node, session, request, database, wire, began=began)
                 return NodeStream(stream, self._readers, asked)
         except StorageFault as fault:
@@ -241,7 +241,7 @@ class NodeHandler:
         except SqlError as error:
             raise _without_database(error, database) from error
         if len(relation.rows) <= self._limits.page_rows:
-            self._quick.remember(request, database, shaped)
+            self._quick.remember(request, database, read)
         log_id = database.log_id
         session.saw(log_id, relation.index)
         meta = None

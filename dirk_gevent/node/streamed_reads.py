@@ -19,7 +19,7 @@ from dirk_gevent.messages.error_text import render
 from dirk_gevent.node.progress import Progress
 from dirk_gevent.protocol import answer_bytes
 from dirk_gevent.server import replies
-from dirk_gevent.server.admission import Places
+from dirk_gevent.server.admission import AdmissionSlots
 from dirk_gevent.server.client_connection import ClientConnection
 from dirk_gevent.server.session import Request, Session, spoken
 from dirk_parser.errors import SqlError
@@ -37,7 +37,7 @@ class LongReads:
     node's: they are as many as it has files for.
     """
 
-    def __init__(self, threads: int, places: Places, progress: Progress) -> None:
+    def __init__(self, threads: int, places: AdmissionSlots, progress: Progress) -> None:
         self.progress = progress
         self.threads = NativeThreads(threads)
         self.places = places

@@ -31,7 +31,7 @@ from dirk_gevent.node.progress import Progress
 from dirk_gevent.node.streamed_reads import LongReads, NodeStream, StreamedRead
 from dirk_gevent.node.writer_turns import WriterTurns
 from dirk_gevent.server import replies
-from dirk_gevent.server.admission import Places
+from dirk_gevent.server.admission import AdmissionSlots
 from dirk_gevent.server.client_connection import ClientConnection
 from dirk_gevent.server.freshness import needed_index
 from dirk_gevent.server.service import Answer
@@ -108,7 +108,7 @@ class NodeTransactions:
         progress: Progress,
         forward: LogClient,
         place: Callable[[Session, Request, Route], Database],
-        long_reads: Places,
+        long_reads: AdmissionSlots,
     ) -> None:
         self._limits = limits
         self._engine = engine
@@ -299,15 +299,15 @@ class NodeTransactions:
             return self._answer(session, request, held, found, wire)
         except SqlError:
             # What a statement that fails has seen counts all the same.
-            transaction.touch(database.reads.depends_on(understood.shaped))
+            transaction.touch(database.reads.depends_on(understood.normalized))
             raise
 
     def _found(self, request: Request, understood: Understood, database: Database) -> Relation | RelationStream:
         now_ms = self._progress.log_time.now_ms()
         if len(request.text) <= HUB_CHARACTERS:
             with suppress(Overrun):
-                return database.reads.read(understood.shaped, request.args, now_ms)
-        return self._readers.threads.call(database.reads.stream, understood.shaped, request.args, now_ms)
+                return database.reads.read(understood.normalized, request.args, now_ms)
+        return self._readers.threads.call(database.reads.stream, understood.normalized, request.args, now_ms)
 
     def _answer(
         self,
@@ -349,4 +349,4 @@ class NodeTransactions:
     def _statement(self, request: Request, understood: Understood) -> LoggedStatement:
         """The statement with the time and the seed that it keeps, here and in the log."""
         now_ms = self._progress.log_time.now_ms()
-        return LoggedStatement(understood.shaped, request.args, now_ms, secrets.randbits(_SEED_BITS))
+        return LoggedStatement(understood.normalized, request.args, now_ms, secrets.randbits(_SEED_BITS))

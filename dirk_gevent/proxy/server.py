@@ -88,7 +88,7 @@ class ProxyHandler:
             raise TakeOver(lambda taken: self._parts.follow(taken, fields))
         session.forget_gone(self._parts.state.log.reads.is_open)
         understood = self._understanding.of(request.text, request.args)
-        shaped, route = understood.shaped, understood.route
+        normalized, route = understood.normalized, understood.route
         if route.databases and session.transaction is None:
             # A transaction's node knows the database that it is in.
             own = request.database or session.database
@@ -97,7 +97,7 @@ class ProxyHandler:
         if (session.transaction is not None and not is_allowed_outside_transaction(route)) or route.verb in VERBS:
             return self._transactions.answer(session, request, understood, wire)
         if route.kind is Kind.WRITE:
-            return self._writes.run(session, request, shaped, route)
+            return self._writes.run(session, request, normalized, route)
         if route.kind is Kind.READ and route.show != "databases":
             return self._read(session, request, route, wire)
         return self._session_statements.run(session, request, route)

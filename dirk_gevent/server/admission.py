@@ -16,7 +16,7 @@ from gevent.event import Event
 from dirk_parser.errors import SqlError
 
 
-class Places:
+class AdmissionSlots:
     """`most` places for work of one kind, given in the order in which they were asked for.
 
     Who finds none free waits for `wait_ms` at most. `_free` is below 0 while more are at work because they came back
@@ -87,20 +87,21 @@ class Places:
             self._waiting.remove(turn)
 
 
-class PlacesByLog:
-    """`Places` of each log's own: who waits in one log keeps nobody from another. Only those in use are kept."""
+class AdmissionSlotsByLog:
+    """`AdmissionSlots` of each log's own: who waits in one log keeps nobody from another. Only those in use are
+    kept."""
 
     def __init__(self, most: int, wait_ms: int) -> None:
         self._most = most
         self._wait_ms = wait_ms
-        self._places: dict[int, Places] = {}
+        self._places: dict[int, AdmissionSlots] = {}
 
     @contextmanager
     def taken(self, log_id: int) -> Iterator[None]:
-        """A place in a log for as long as the body runs; raises as `Places.take`."""
+        """A place in a log for as long as the body runs; raises as `AdmissionSlots.take`."""
         places = self._places.get(log_id)
         if places is None:
-            places = self._places[log_id] = Places(self._most, self._wait_ms)
+            places = self._places[log_id] = AdmissionSlots(self._most, self._wait_ms)
         places.take()
         try:
             yield

@@ -16,14 +16,14 @@ from dirk_gevent.config.settings import Limits
 from dirk_gevent.log.entry import LoggedStatement, encode_statements, hash_statements
 from dirk_gevent.loop.threads import NativeThreads
 from dirk_gevent.protocol import answer_bytes
-from dirk_gevent.server.admission import Places
+from dirk_gevent.server.admission import AdmissionSlots
 from dirk_gevent.server.service import Answer
 from dirk_gevent.server.session import Request, Session
 from dirk_gevent.server.statement_cache import StatementCache
 from dirk_parser.errors import SqlError
 from dirk_parser.grammar.route import Route
 from dirk_parser.grammar.statements import Statements
-from dirk_parser.normalize.template import Shaped
+from dirk_parser.normalize.normalized_statement import NormalizedStatement
 from dirk_parser.plan.copies import Copy, copy_of
 
 #: What a read asks for whose rows are to be written somewhere else (a field of its metadata): the most bytes of their
@@ -81,17 +81,17 @@ class Copies:
         self._threads = NativeThreads(1)
         most = limits.request_bytes // (_TIMES_HELD * limits.max_statement_bytes)
         #: Those under way whose rows are in memory, or may be.
-        self.places = Places(max(1, most), limits.queue_ms)
+        self.places = AdmissionSlots(max(1, most), limits.queue_ms)
 
     def statement(
-        self, session: Session, request: Request, shaped: Shaped, route: Route, database: str
+        self, session: Session, request: Request, normalized: NormalizedStatement, route: Route, database: str
     ) -> Made:
         """The statement to append, for one for which `names_others` holds.
 
         Raises SqlError: what `copy_of` raises, copy_too_large, copy_too_complex; and ReadRefused.
         """
-        sent = hash_statements(encode_statements((LoggedStatement(shaped, request.args),)))
-        copy = copy_of(self._statements.parse(shaped), shaped, request.args, route, database)
+        sent = hash_statements(encode_statements((LoggedStatement(normalized, request.args),)))
+        copy = copy_of(self._statements.parse(normalized), normalized, request.args, route, database)
         with nowhere():
             answer = self._rows(session, request, copy)
         text, size_bytes = self._threads.call(_insert_of, copy, answer)
@@ -104,7 +104,7 @@ class Copies:
                 raise
             # Rows of plain values count as one, however many they are; a blob makes its row no plain one.
             raise SqlError("copy_too_complex", database=copy.database, limit=error.params["limit"]) from error
-        return Made(LoggedStatement(understood.shaped, copy.args), sent, size_bytes)
+        return Made(LoggedStatement(understood.normalized, copy.args), sent, size_bytes)
 
     def _rows(self, session: Session, request: Request, copy: Copy) -> bytes:
         """The answer to the query, each row as the text of its literals under how many a row has.

@@ -27,7 +27,7 @@ from dirk_gevent.protocol.frames import FOLLOW_STATEMENT
 from dirk_gevent.protocol.metadata import METADATA_OPEN
 from dirk_gevent.protocol.splitter import StatementSplitter, StatementTooLongError
 from dirk_gevent.server import replies
-from dirk_gevent.server.admission import Places, RequestBytes
+from dirk_gevent.server.admission import AdmissionSlots, RequestBytes
 from dirk_gevent.server.client_connection import ClientConnection
 from dirk_gevent.server.listening import listen
 from dirk_gevent.server.open_connections import OpenConnections
@@ -35,7 +35,7 @@ from dirk_gevent.server.rest_of_statement import receive_rest
 from dirk_gevent.server.session import Request, Session, parse_request, spoken, without_what_is_wrong
 from dirk_gevent.server.statement_cache import HUB_CHARACTERS
 from dirk_parser.errors import SqlError
-from dirk_parser.normalize.shape import placed
+from dirk_parser.normalize.normalizer import placed
 
 _RECEIVE_BYTES = 65536
 _LARGE_RECEIVE_BYTES = 1024 * 1024
@@ -112,7 +112,7 @@ class Service:
         self._pool = Pool(limits.max_connections + _SPARE_CONNECTIONS)
         self._open = OpenConnections()
         self._threads = NativeThreads(1)
-        self._places = Places(limits.max_running, limits.queue_ms)
+        self._places = AdmissionSlots(limits.max_running, limits.queue_ms)
         self._request_bytes = RequestBytes(limits.request_bytes)
         self._place = host, port
         self._server = StreamServer((host, port), self._connection, spawn=self._pool, backlog=1024)

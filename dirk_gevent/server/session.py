@@ -10,9 +10,9 @@ from typing import Any, Protocol
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from dirk_gevent.protocol.metadata import MetadataError, split_metadata
 from dirk_gevent.protocol.splitter import is_blank
-from dirk_gevent.server.admission import Places
+from dirk_gevent.server.admission import AdmissionSlots
 from dirk_parser.errors import SqlError
-from dirk_parser.normalize.template import Args, Value
+from dirk_parser.normalize.normalized_statement import Args, Value
 
 LANGUAGES = ("mg", "fr", "en")
 #: Logs that a session remembers before it asks which of them are still there.
@@ -48,7 +48,7 @@ class Session:
     indexes: dict[int, int] = field(default_factory=dict)
     most_indexes: int = FEW_INDEXES
     transaction: OpenTransaction | None = None
-    places: Places | None = None
+    places: AdmissionSlots | None = None
 
     @contextmanager
     def place_lent(self, waiting: AbstractContextManager[None]) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""From a statement's text to its shape and route, on the hub or, for a long text, on a native thread."""
+"""From a statement's text to its template and route, on the hub or, for a long text, on a native thread."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from functools import lru_cache
 from dirk_gevent.loop.threads import NativeThreads
 from dirk_parser.grammar.route import Route
 from dirk_parser.grammar.statements import Statements
-from dirk_parser.normalize.shape import split, split_large_insert
-from dirk_parser.normalize.template import Args, Shaped
+from dirk_parser.normalize.normalized_statement import Args, NormalizedStatement
+from dirk_parser.normalize.normalizer import split, split_large_insert
 from dirk_parser.plan.bind import check_surplus
 
 #: Texts up to this length are remembered whole: programs repeat themselves to the letter.
@@ -25,7 +25,7 @@ _HUB_ROWS_CHARACTERS = 64 * 1024
 class Understood:
     """What a statement says without a schema."""
 
-    shaped: Shaped
+    normalized: NormalizedStatement
     route: Route
 
 
@@ -38,17 +38,17 @@ class StatementCache:
         self._remembered = lru_cache(maxsize=_REMEMBERED_TEXTS)(self._understand)
 
     def of(self, text: str, args: Args = ()) -> Understood:
-        """Shape and route of a statement. Blocks this greenlet (not the hub) for a long one.
+        """Template and route of a statement. Blocks this greenlet (not the hub) for a long one.
 
         Raises surplus_argument (07001) when it does not take all `args`.
         """
         understood = self._of(text)
         if args:
-            shape = understood.shaped.shape
-            if len(shape) <= HUB_CHARACTERS:
-                check_surplus(shape, args)
+            template = understood.normalized.template
+            if len(template) <= HUB_CHARACTERS:
+                check_surplus(template, args)
             else:
-                self._threads.call(check_surplus, shape, args)
+                self._threads.call(check_surplus, template, args)
         return understood
 
     def _of(self, text: str) -> Understood:
@@ -56,11 +56,11 @@ class StatementCache:
             return self._remembered(text)
         if len(text) <= HUB_CHARACTERS:
             return self._understand(text)
-        shaped = split_large_insert(text) if len(text) <= _HUB_ROWS_CHARACTERS else None
-        if shaped is not None and len(shaped.shape) <= HUB_CHARACTERS:
-            return Understood(shaped, self._statements.route(shaped))
+        normalized = split_large_insert(text) if len(text) <= _HUB_ROWS_CHARACTERS else None
+        if normalized is not None and len(normalized.template) <= HUB_CHARACTERS:
+            return Understood(normalized, self._statements.route(normalized))
         return self._threads.call(self._understand, text)
 
     def _understand(self, text: str) -> Understood:
-        shaped = split(text)
-        return Understood(shaped, self._statements.route(shaped))
+        normalized = split(text)
+        return Understood(normalized, self._statements.route(normalized))

@@ -108,5 +108,5 @@ def _statement(
             if understood.route.databases:
                 check_databases(understood.route, name())
             if understood.route.kind is Kind.WRITE and not is_database_change(understood.route):
-                return LoggedStatement(understood.shaped, as_args(args), time_ms, seed)
+                return LoggedStatement(understood.normalized, as_args(args), time_ms, seed)
     raise SqlError("argument_invalid", field="commit")

@@ -25,7 +25,7 @@ class Name:
 
 @dataclass(frozen=True, slots=True)
 class Literal:
-    """`Shaped.literals[index]`.
+    """`NormalizedStatement.literals[index]`.
 
     `kind`: text, whole, real, blob (its hexadecimal digits, after an x), or value (any of the first three or null,
     true, false: in VALUES rows only).

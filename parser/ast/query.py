@@ -12,9 +12,9 @@ from dirk_parser.ast.expression import Expr, Name, NamedWindow, OrderTerm, unpla
 class Item:
     """One expression of a select list or of RETURNING.
 
-    `source` is its text in the shape (markers for literals, white space as written) and `first_literal` the
-    index of the first literal in it: `dirk_parser.normalize.shape.source_text(item.source, item.first_literal, shaped)`
-    is the name of an unaliased column.
+    `source` is its text in the template (markers for literals, white space as written) and `first_literal` the
+    index of the first literal in it: `dirk_parser.normalize.normalizer.source_text(item.source, item.first_literal,
+    shaped)` is the name of an unaliased column.
     """
 
     expr: Expr
@@ -94,7 +94,8 @@ class Select:
 
 @dataclass(frozen=True, slots=True)
 class Values:
-    """VALUES rows, as a query or as INSERT's source (then with collapsed rows: one row stands for `Shaped.rows`)."""
+    """VALUES rows, as a query or as INSERT's source (then with collapsed rows: one row stands for
+    `NormalizedStatement.rows`)."""
 
     rows: tuple[tuple[Expr, ...], ...]
     place: int = unplaced()

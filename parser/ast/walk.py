@@ -9,7 +9,7 @@ from typing import TypeVar
 _Node = TypeVar("_Node")
 
 
-def every(node: object, kind: type[_Node]) -> Iterator[_Node]:
+def find_all(node: object, kind: type[_Node]) -> Iterator[_Node]:
     """The nodes of class `kind` in `node`, itself included, in the order of the text. No recursion: chains are long."""
     waiting = [node]
     while waiting:

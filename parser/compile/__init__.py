@@ -1,6 +1,6 @@
 """Syntax tree and schema to plan.
 
-`statement.compile_statement` is the entry; `plans.Plans` keeps what it makes, by shape. Beside them stand the
+`statement.compile_statement` is the entry; `plans.Plans` keeps what it makes, by template. Beside them stand the
 statements that only read about others: SHOW and DESCRIBE, EXPLAIN with its tree of relational algebra, TRANSLATE.
 
 The folders in the order in which they stand on each other: `base`, `expression`, `query`, `dml`, `ddl`, then the files

@@ -30,7 +30,7 @@ from dirk_parser.ast.query import (
 )
 from dirk_parser.ast.statement import Assignment, Delete, Insert, Update
 from dirk_parser.compile.expression.aggregates import gathering_calls
-from dirk_parser.normalize.template import Value
+from dirk_parser.normalize.normalized_statement import Value
 from dirk_parser.printer import printer
 
 _SETS = {"union": "∪", "union all": "⊎", "except": "−", "intersect": "∩"}

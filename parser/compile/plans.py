@@ -1,4 +1,4 @@
-"""Plans by statement shape: a repeated shape costs a few look-ups, no grammar and no compiler."""
+"""Plans by statement template: a repeated template costs a few look-ups, no grammar and no compiler."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from threading import Lock
 from cachetools import LRUCache
 
 from dirk_parser.compile.statement import Compilation, compile_statement, linked_tables
-from dirk_parser.grammar.statements import CACHED_SHAPE_CHARACTERS, Statements
-from dirk_parser.normalize.literals import Look, observe
-from dirk_parser.normalize.template import Shaped
+from dirk_parser.grammar.statements import CACHED_TEMPLATE_CHARACTERS, Statements
+from dirk_parser.normalize.literals import PlanGuard, guard_value
+from dirk_parser.normalize.normalized_statement import NormalizedStatement
 from dirk_parser.plan.plan import Ddl, Plan
 from dirk_parser.schema.schema import Schema
 
 _MAX_PLANS = 2_048
-#: One shape with so many plans (an IN list of literals written out, say) is no reason to forget all others.
+#: One template with so many plans (an IN list of literals written out, say) is no reason to forget all others.
 _MAX_SHAPES = 4_096
 
 
@@ -30,7 +30,7 @@ class _Kept:
 class Plans:
     """One database's plans, least recently used first out. Safe to use from any thread.
 
-    A plan is found by its shape, whether it is for a write, and what its compilation looked at in the literals
+    A plan is found by its template, whether it is for a write, and what its compilation looked at in the literals
     (ordinals, the words of date functions, everything in DDL). It stays good across DDL that did not touch what
     it was compiled against.
     """
@@ -38,55 +38,55 @@ class Plans:
     def __init__(self, statements: Statements) -> None:
         self._statements = statements
         self._lock = Lock()
-        self._looks: LRUCache[str, tuple[Look, ...]] = LRUCache(_MAX_SHAPES)
+        self._guards: LRUCache[str, tuple[PlanGuard, ...]] = LRUCache(_MAX_SHAPES)
         self._plans: LRUCache[tuple[object, ...], _Kept] = LRUCache(_MAX_PLANS)
-        #: Plans that the shape alone leads to, without a lock: whoever finds one here changes nothing.
+        #: Plans that the template alone leads to, without a lock: whoever finds one here changes nothing.
         self._settled: dict[tuple[str, bool], _Kept] = {}
 
-    def plan(self, shaped: Shaped, schema: Schema, for_write: bool) -> Plan:
+    def plan(self, normalized: NormalizedStatement, schema: Schema, for_write: bool) -> Plan:
         """The plan of a statement against `schema`. Raises SqlError as the parser and the compiler do."""
-        settled = self._settled.get((shaped.shape, for_write))
+        settled = self._settled.get((normalized.template, for_write))
         if settled is not None and settled.serial == schema.serial:
             return settled.compilation.plan
         with self._lock:
-            looks = self._looks.get(shaped.shape)
-            if looks is not None:
-                kept = self._plans.get(_key(shaped, looks, for_write))
+            guards = self._guards.get(normalized.template)
+            if guards is not None:
+                kept = self._plans.get(_key(normalized, guards, for_write))
                 if kept is not None and _still_good(kept, schema):
-                    if not looks:
-                        self._settle(shaped.shape, for_write, kept)
+                    if not guards:
+                        self._settle(normalized.template, for_write, kept)
                     return kept.compilation.plan
-        return self._compile(shaped, schema, for_write)
+        return self._compile(normalized, schema, for_write)
 
-    def is_settled_by_shape(self, shape: str) -> bool:
-        """Whether the plan of a shape is the same whatever its literals are."""
+    def is_settled_by_template(self, template: str) -> bool:
+        """Whether the plan of a template is the same whatever its literals are."""
         with self._lock:
-            return self._looks.get(shape) == ()
+            return self._guards.get(template) == ()
 
-    def _compile(self, shaped: Shaped, schema: Schema, for_write: bool) -> Plan:
-        compilation = compile_statement(self._statements.parse(shaped), shaped, schema, for_write)
+    def _compile(self, normalized: NormalizedStatement, schema: Schema, for_write: bool) -> Plan:
+        compilation = compile_statement(self._statements.parse(normalized), normalized, schema, for_write)
         is_once = isinstance(compilation.plan, Ddl) or not compilation.reusable
-        if is_once or len(shaped.shape) > CACHED_SHAPE_CHARACTERS:
+        if is_once or len(normalized.template) > CACHED_TEMPLATE_CHARACTERS:
             # What a DDL may do depends on all that uses the object; and neither it nor a text this long comes twice.
             return compilation.plan
         with self._lock:
             # What another literal made the compiler look at stays looked at: keys then tell all plans apart.
-            looks = tuple(sorted(compilation.looks.union(self._looks.get(shaped.shape, ()))))
-            self._looks[shaped.shape] = looks
-            if looks:
+            guards = tuple(sorted(compilation.guards.union(self._guards.get(normalized.template, ()))))
+            self._guards[normalized.template] = guards
+            if guards:
                 for each in (True, False):
-                    self._settled.pop((shaped.shape, each), None)
-            self._plans[_key(shaped, looks, for_write)] = _Kept(compilation, schema.serial)
+                    self._settled.pop((normalized.template, each), None)
+            self._plans[_key(normalized, guards, for_write)] = _Kept(compilation, schema.serial)
         return compilation.plan
 
-    def _settle(self, shape: str, for_write: bool, kept: _Kept) -> None:
+    def _settle(self, template: str, for_write: bool, kept: _Kept) -> None:
         if len(self._settled) >= _MAX_PLANS:
             self._settled.clear()
-        self._settled[shape, for_write] = kept
+        self._settled[template, for_write] = kept
 
 
-def _key(shaped: Shaped, looks: tuple[Look, ...], for_write: bool) -> tuple[object, ...]:
-    return (shaped.shape, for_write, *[observe(shaped, look) for look in looks])
+def _key(normalized: NormalizedStatement, guards: tuple[PlanGuard, ...], for_write: bool) -> tuple[object, ...]:
+    return (normalized.template, for_write, *[guard_value(normalized, guard) for guard in guards])
 
 
 def _still_good(kept: _Kept, schema: Schema) -> bool:

@@ -47,8 +47,8 @@ def _definitions(context: Context, kind: str, name: Name, malagasy: bool) -> Que
 
 
 def _said(source: str, malagasy: bool) -> str:
-    shaped, statement = parsed(source)
-    return write(statement, shaped, malagasy)
+    normalized, statement = parsed(source)
+    return write(statement, normalized, malagasy)
 
 
 def describe(context: Context, name: Name) -> Query:

@@ -35,33 +35,35 @@ from dirk_parser.compile.show import describe, show
 from dirk_parser.compile.translate import translate
 from dirk_parser.errors import SqlError
 from dirk_parser.names import key
-from dirk_parser.normalize.literals import Literals, Look
-from dirk_parser.normalize.template import Shaped
+from dirk_parser.normalize.literals import Literals, PlanGuard
+from dirk_parser.normalize.normalized_statement import NormalizedStatement
 from dirk_parser.plan.plan import Change, Plan, Query
 from dirk_parser.schema.schema import Schema, Table, Thing
 
 
 @dataclass(frozen=True, slots=True)
 class Compilation:
-    """A plan and what it depends on besides its shape: looks at literals, and what names were found as.
+    """A plan and what it depends on besides its template: looks at literals, and what names were found as.
 
     `linked`: the tables that referred to a change's then, from which follow those that it writes. `reusable`: the plan
     may serve other requests.
     """
 
     plan: Plan
-    looks: frozenset[Look]
+    guards: frozenset[PlanGuard]
     found: tuple[tuple[str, str, Thing | None], ...]
     linked: tuple[Table, ...] = ()
     reusable: bool = True
 
 
-def compile_statement(statement: Statement, shaped: Shaped, schema: Schema, for_write: bool) -> Compilation:
+def compile_statement(
+    statement: Statement, normalized: NormalizedStatement, schema: Schema, for_write: bool
+) -> Compilation:
     """Compiles `statement` against `schema`. Raises SqlError for everything that is wrong with it.
 
     Statements of a session or the cluster (USE, BEGIN, CREATE DATABASE, …) have no plan: not_supported.
     """
-    literals = Literals(shaped)
+    literals = Literals(normalized)
     context = Context(schema, literals, COMPILERS, Purpose(for_write=for_write or not _reads(statement)))
     try:
         plan = _compile(context, statement)
@@ -69,7 +71,7 @@ def compile_statement(statement: Statement, shaped: Shaped, schema: Schema, for_
         # Nesting is bounded by the lexer; chains of prefix operators are not, and end here.
         raise SqlError("too_deep") from None
     found = tuple((kind, key, thing) for (kind, key), thing in context.findings.found.items())
-    return Compilation(plan, frozenset(literals.looks), found, linked_tables(schema, plan), context.findings.reusable)
+    return Compilation(plan, frozenset(literals.guards), found, linked_tables(schema, plan), context.findings.reusable)
 
 
 def linked_tables(schema: Schema, plan: Plan) -> tuple[Table, ...]:

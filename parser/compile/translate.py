@@ -27,6 +27,6 @@ def translate(context: Context, node: Translate) -> Query:
     for position in range(literals.count()):
         literals.value(position)
     # Columns may be called by how a literal is written.
-    literals.look_at_texts(range(literals.count()))
-    text = printer.translate(node.statement, literals.shaped, malagasy)
+    literals.guard_texts(range(literals.count()))
+    text = printer.translate(node.statement, literals.normalized, malagasy)
     return Query(f"SELECT {sql.literal(text)}", (), (Output(_RELATION, _RELATION),), _RELATION, ())

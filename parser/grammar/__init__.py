@@ -1,7 +1,7 @@
-"""Shape to syntax tree: the LALR(1) grammar, its tables, the machine that runs them, and what an error says.
+"""Template to syntax tree: the LALR(1) grammar, its tables, the machine that runs them, and what an error says.
 
-`statements.Statements` is the entry: `parse` gives a shape's tree, `route` what the cluster must know of the statement,
-for which no schema is needed (`route.Route`). Both are kept by shape for the whole process.
+`statements.Statements` is the entry: `parse` gives a template's tree, `route` what the cluster must know of the
+statement, for which no schema is needed (`route.Route`). Both are kept by template for the whole process.
 
 The rules stand in files by subject, each in its function's docstring as PLY reads it; `grammar` collects them. PLY
 makes the tables (`lr_tables`, kept in the user's cache directory under a name that holds all they depend on) and

@@ -24,11 +24,11 @@ class Production(Protocol):
     def __setitem__(self, position: int, value: Any) -> None: ...
     def __len__(self) -> int: ...
     def lexpos(self, position: int) -> int:
-        """Where a symbol begins in the shape."""
+        """Where a symbol begins in the template."""
         ...
 
     def lexspan(self, position: int) -> tuple[int, int]:
-        """Where a symbol begins and ends in the shape."""
+        """Where a symbol begins and ends in the template."""
         ...
 
 

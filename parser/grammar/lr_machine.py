@@ -47,11 +47,11 @@ class Stack(list[Any]):
         return [Symbol("", None), *map(Symbol, types, values)]
 
     def lexpos(self, position: int) -> int:
-        """Where a symbol begins in the shape; 0 for an empty one."""
+        """Where a symbol begins in the template; 0 for an empty one."""
         return self.starts[self.base + position - 1]
 
     def lexspan(self, position: int) -> tuple[int, int]:
-        """Where a symbol begins and ends in the shape."""
+        """Where a symbol begins and ends in the template."""
         at = self.base + position - 1
         return self.starts[at], self.ends[at]
 
@@ -119,7 +119,7 @@ class Machine:
     def parse(self, lexer: Lexer) -> object:
         """The AST of the lexer's tokens. Raises SyntaxFault; SqlError from a rule."""
         action, goto, default, rules = self._action, self._goto, self._default, self._rules
-        end = len(lexer.shape)
+        end = len(lexer.template)
         following = iter(lexer.tokens)
         token = next(following, None) or Token(_END, "", end, end)
         states = self._states = [0]

@@ -113,7 +113,7 @@ def p_item(p: P) -> None:
             | expr AS name"""
     start, end = p.lexspan(1)
     first_literal = bisect_left(p.lexer.literal_places, start)
-    p[0] = Item(p[1], p[len(p) - 1] if len(p) > 2 else None, p.lexer.shape[start:end], first_literal)
+    p[0] = Item(p[1], p[len(p) - 1] if len(p) > 2 else None, p.lexer.template[start:end], first_literal)
 
 
 def p_item_star(p: P) -> None:

@@ -51,7 +51,7 @@ class Route:
     drop_database, use, set_language, begin, commit, rollback, ... `target`: the database, table, view,
     domain or index it is about, or the language of set_language; None when there is none.
     `optional` is IF EXISTS / IF NOT EXISTS. `show` names what SHOW lists (databases, tables, servers, ...).
-    `place` is where the shape names a database or a language (-1: it names none), for errors about that.
+    `place` is where the template names a database or a language (-1: it names none), for errors about that.
     `databases`: what it says to be in a database, which must be the one that it is run in (`check_databases`).
     """
 

@@ -1,4 +1,4 @@
-"""Shape → AST, for the whole process, and what can be said of a statement without a schema."""
+"""Template → AST, for the whole process, and what can be said of a statement without a schema."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from dirk_parser.grammar.syntax_errors import syntax_error
 from dirk_parser.lexical.lexer import Lexer, SyntaxFault
 from dirk_parser.lexical.tokens import InDatabase
 from dirk_parser.normalize.name_characters import check_names
-from dirk_parser.normalize.template import Shaped
+from dirk_parser.normalize.normalized_statement import NormalizedStatement
 
-#: Parsed statements kept; longer shapes than this are parsed each time, so that they can't fill the memory.
-CACHED_SHAPES: Final = 1024
-CACHED_SHAPE_CHARACTERS: Final = 8192
+#: Parsed statements kept; longer templates than this are parsed each time, so that they can't fill the memory.
+CACHED_TEMPLATES: Final = 1024
+CACHED_TEMPLATE_CHARACTERS: Final = 8192
 
 
 #: A statement, and what it says to be in a database.
@@ -29,59 +29,59 @@ _Parsed: TypeAlias = tuple[Statement, tuple[InDatabase, ...]]
 
 
 class Statements:
-    """Parsed statements by shape. Safe to use from native threads: each has a parser of its own."""
+    """Parsed statements by template. Safe to use from native threads: each has a parser of its own."""
 
-    def __init__(self, cached_shapes: int = CACHED_SHAPES) -> None:
+    def __init__(self, cached_templates: int = CACHED_TEMPLATES) -> None:
         self._table = lr_tables.load()
         self._own = threading.local()
         self._routes: dict[str, Route] = {}
-        self._cached = lru_cache(maxsize=cached_shapes)(self._parse)
+        self._cached = lru_cache(maxsize=cached_templates)(self._parse)
 
-    def parse(self, shaped: Shaped) -> Statement:
+    def parse(self, normalized: NormalizedStatement) -> Statement:
         """The statement's AST.
 
         Raises SqlError: `syntax`, `parameter_misplaced` or `ends_early` with line, column, source, found, expected
         and nearest; `too_deep`; `too_complex`.
         """
-        shape = shaped.shape
+        template = normalized.template
         try:
-            return self._found(shape)[0]
+            return self._found(template)[0]
         except SyntaxFault as fault:
-            raise syntax_error(shaped, fault, self._fault_of) from None
+            raise syntax_error(normalized, fault, self._fault_of) from None
 
-    def databases(self, shaped: Shaped) -> tuple[InDatabase, ...]:
+    def databases(self, normalized: NormalizedStatement) -> tuple[InDatabase, ...]:
         """What a statement says to be in a database. Raises what `parse` raises."""
-        self.parse(shaped)
-        return self._found(shaped.shape)[1]
+        self.parse(normalized)
+        return self._found(normalized.template)[1]
 
-    def _found(self, shape: str) -> _Parsed:
-        return self._cached(shape) if len(shape) <= CACHED_SHAPE_CHARACTERS else self._parse(shape)
+    def _found(self, template: str) -> _Parsed:
+        return self._cached(template) if len(template) <= CACHED_TEMPLATE_CHARACTERS else self._parse(template)
 
-    def _fault_of(self, shape: str) -> int | None:
+    def _fault_of(self, template: str) -> int | None:
         try:
-            self._parse(shape)
+            self._parse(template)
         except SyntaxFault as fault:
             return fault.start
         except SqlError:
             return 0
         return None
 
-    def route(self, shaped: Shaped) -> Route:
+    def route(self, normalized: NormalizedStatement) -> Route:
         """Where the statement goes. Raises what `parse` raises, and `character_unassigned`."""
-        found = self._routes.get(shaped.shape)
+        found = self._routes.get(normalized.template)
         if found is None:
-            check_names(shaped.shape)
-            found = route_of(self.parse(shaped))
-            if "." in shaped.shape and (databases := self.databases(shaped)):
+            check_names(normalized.template)
+            found = route_of(self.parse(normalized))
+            if "." in normalized.template and (databases := self.databases(normalized)):
                 found = replace(found, databases=databases)
-            if len(shaped.shape) <= CACHED_SHAPE_CHARACTERS:
-                if len(self._routes) >= CACHED_SHAPES:
+            if len(normalized.template) <= CACHED_TEMPLATE_CHARACTERS:
+                if len(self._routes) >= CACHED_TEMPLATES:
                     self._routes.clear()
-                self._routes[shaped.shape] = found
+                self._routes[normalized.template] = found
         return found
 
-    def _parse(self, shape: str) -> _Parsed:
-        lexer = Lexer(shape)
+    def _parse(self, template: str) -> _Parsed:
+        lexer = Lexer(template)
         statement = cast(Statement, self._parser().parse(lexer))
         if len(lexer.tokens) >= depth.FREE_TOKENS:
             depth.check(statement)

@@ -19,8 +19,8 @@ from dirk_parser.lexical.keywords import (
 from dirk_parser.lexical.lexer import SIGNS, SyntaxFault
 from dirk_parser.lexical.rules import NAME_MARK
 from dirk_parser.lexical.tokens import Token
-from dirk_parser.normalize.shape import fill, literal_texts, text_place
-from dirk_parser.normalize.template import Shaped
+from dirk_parser.normalize.normalized_statement import NormalizedStatement
+from dirk_parser.normalize.normalizer import fill, literal_texts, text_place
 
 #: Signs worth naming; operators could stand after nearly every expression and would hide the rest.
 _PUNCTUATION = ("LPAREN", "RPAREN", "COMMA", "SEMICOLON", "COLON", "AT", "STAR", "EQ")
@@ -40,7 +40,7 @@ _AFTER_A_GAP = frozenset(
 _FOREIGN = frozenset(("attach", "detach", "grant", "pragma", "release", "revoke", "savepoint", "truncate", "vacuum"))
 _FOREIGN_OBJECTS = frozenset(("function", "procedure", "role", "schema", "sequence", "trigger", "user", "virtual"))
 
-#: Where the fault of another shape is, None when it has none.
+#: Where the fault of another template is, None when it has none.
 FindFault = Callable[[str], int | None]
 
 
@@ -53,7 +53,7 @@ class _Meant:
     keyword: str
 
 
-def syntax_error(shaped: Shaped, fault: SyntaxFault, find_fault: FindFault) -> SqlError:
+def syntax_error(normalized: NormalizedStatement, fault: SyntaxFault, find_fault: FindFault) -> SqlError:
     """The SqlError `syntax`, `parameter_misplaced` for a `?`, or `ends_early` at the statement's end.
 
     With line, column, source, found, expected, nearest (a keyword that was perhaps meant; the place is then that of
@@ -67,13 +67,13 @@ def syntax_error(shaped: Shaped, fault: SyntaxFault, find_fault: FindFault) -> S
         return SqlError("not_supported", what=foreign)
     meant = _meant(fault, find_fault)
     start, end = (meant.start, meant.end) if meant is not None else (fault.start, fault.end)
-    found = _found(shaped, fault, start, end)
+    found = _found(normalized, fault, start, end)
     reserved = _reserved(fault, find_fault) if meant is None else ""
     words = [] if meant is not None and start != fault.start else expected_words(_possible(fault), _voice(fault, meant))
     key = "syntax" if found else "ends_early"
     return SqlError(
         "parameter_misplaced" if found[:1] in ("?", "$") else key,
-        **text_place(shaped, start),
+        **text_place(normalized, start),
         place=start,
         found=found,
         expected=", ".join(words),
@@ -97,15 +97,15 @@ def _foreign(tokens: list[Token]) -> str:
 
 def _meant(fault: SyntaxFault, find_fault: FindFault) -> _Meant | None:
     """The misspelt keyword: near to a name at or before the fault, it lets the grammar read on, furthest of all."""
-    shape = fault.lexer.shape
-    if len(shape) > _TRIED_CHARACTERS:
+    template = fault.lexer.template
+    if len(template) > _TRIED_CHARACTERS:
         return None
     best, furthest = None, fault.start
     for token in _names_before(fault):
         for keyword in _near(str(token.value)):
-            tried = f"{shape[: token.lexpos]}{keyword}{shape[token.endlexpos :]}"
+            tried = f"{template[: token.lexpos]}{keyword}{template[token.endlexpos :]}"
             place = find_fault(tried)
-            reached = len(shape) + 1 if place is None else place - (len(tried) - len(shape))
+            reached = len(template) + 1 if place is None else place - (len(tried) - len(template))
             if reached > furthest and (place is None or place > token.lexpos):
                 shown = keyword if keyword in MALAGASY_ONLY else keyword.upper()
                 best, furthest = _Meant(token.lexpos, token.endlexpos, shown), reached
@@ -115,7 +115,7 @@ def _meant(fault: SyntaxFault, find_fault: FindFault) -> _Meant | None:
 def _names_before(fault: SyntaxFault) -> Iterator[Token]:
     tokens = [token for token in fault.lexer.tokens if token.lexpos <= fault.start][-_LOOKED_BACK:]
     bare = (token for token in reversed(tokens) if token.type == "ID")
-    return (token for token in bare if fault.lexer.shape[token.lexpos] != NAME_MARK)
+    return (token for token in bare if fault.lexer.template[token.lexpos] != NAME_MARK)
 
 
 def _near(name: str) -> list[str]:
@@ -127,13 +127,13 @@ def _reserved(fault: SyntaxFault, find_fault: FindFault) -> str:
 
     Where a value could stand, too, the whole statement must make sense with the name: mostly a value lacks there.
     """
-    shape = fault.lexer.shape
-    word = shape[fault.start : fault.end]
+    template = fault.lexer.template
+    word = template[fault.start : fault.end]
     is_wanted = word.lower() in RESERVED and "ID" in fault.expected and word.lower() not in _AFTER_A_GAP
-    if not is_wanted or len(shape) > _TRIED_CHARACTERS:
+    if not is_wanted or len(template) > _TRIED_CHARACTERS:
         return ""
-    place = find_fault(f"{shape[: fault.start]}`{word}`{shape[fault.end :]}")
-    following = next((one.lexpos for one in fault.lexer.tokens if one.lexpos >= fault.end), len(shape))
+    place = find_fault(f"{template[: fault.start]}`{word}`{template[fault.end :]}")
+    following = next((one.lexpos for one in fault.lexer.tokens if one.lexpos >= fault.end), len(template))
     reads_on = place is None or ("WHOLE" not in fault.expected and place - len("``") > following)
     return word if reads_on else ""
 
@@ -167,12 +167,14 @@ def expected_words(tokens: tuple[str, ...], malagasy: bool | None) -> list[str]:
     return list(dict.fromkeys(words))
 
 
-def _found(shaped: Shaped, fault: SyntaxFault, start: int, end: int) -> str:
-    if start >= len(shaped.shape):
+def _found(normalized: NormalizedStatement, fault: SyntaxFault, start: int, end: int) -> str:
+    if start >= len(normalized.template):
         return ""
-    piece = shaped.shape[start:end]
+    piece = normalized.template[start:end]
     if piece[:1] == "'":
         before = sum(1 for place in fault.lexer.literal_places if place < start)
-        skipped = shaped.row_width * (shaped.rows - 1) if before >= shaped.row_start + shaped.row_width else 0
-        piece = fill(piece, literal_texts(shaped)[before + skipped :])
+        skipped = (
+            normalized.row_width * (normalized.rows - 1) if before >= normalized.row_start + normalized.row_width else 0
+        )
+        piece = fill(piece, literal_texts(normalized)[before + skipped :])
     return piece[:_FOUND_CHARACTERS]

@@ -1,6 +1,6 @@
 """Words, signs and tokens: what the language is spelt with, before any grammar.
 
-`keywords` is the one table of words in both vocabularies; `lexer.Lexer` makes the tokens of a shape, where noise
+`keywords` is the one table of words in both vocabularies; `lexer.Lexer` makes the tokens of a template, where noise
 (white space, `ny`, `#` before a word, `@` after a reserved word) ends; `rules` is the one table of how strings, quoted
 names and comments begin and end; `repetition` writes regular expressions that take time and memory in proportion to
 their text.

@@ -1,4 +1,4 @@
-"""A shape's tokens. Noise (white space, `ny`, `#` before a word, `@` after a reserved word) ends here."""
+"""A template's tokens. Noise (white space, `ny`, `#` before a word, `@` after a reserved word) ends here."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dirk_parser.lexical.tokens import InDatabase, Token
 
 #: Deepest nesting of parentheses in a statement.
 MAX_NESTING: Final = 200
-#: Most tokens in a shape; collapsed VALUES rows count once.
+#: Most tokens in a template; collapsed VALUES rows count once.
 MAX_TOKENS: Final = 30_000
 
 _WORD_REST: Final = repeated(r"\w++ | [^\x00-\x7f\s]++")
@@ -46,15 +46,16 @@ SIGNS: Final = {
 _SIGN_TOKENS: Final = {sign: token for token, sign in SIGNS.items()} | {"==": "EQ", "!=": "NE", "^": "INTERSECT"}
 
 
-def name_end(shape: str, place: int) -> int:
-    """Where the name ends that begins at `place` of a shape."""
-    found = _TOKEN.match(shape, place)
+def name_end(template: str, place: int) -> int:
+    """Where the name ends that begins at `place` of a template."""
+    found = _TOKEN.match(template, place)
     assert found is not None
     return found.end()
 
 
 class SyntaxFault(Exception):  # noqa: N818 — it never reaches a user: `statements` makes the SqlError of it
-    """A shape that is no statement: where (places in the shape) and, from the grammar, which tokens could follow."""
+    """A template that is no statement: where (places in the template) and, from the grammar, which tokens could
+    follow."""
 
     def __init__(self, start: int, end: int, lexer: Lexer, expected: tuple[str, ...] = ()) -> None:
         super().__init__(start)
@@ -65,13 +66,13 @@ class SyntaxFault(Exception):  # noqa: N818 — it never reaches a user: `statem
 
 
 class Lexer:
-    """The tokens of one shape, found at once.
+    """The tokens of one template, found at once.
 
     Raises SyntaxFault for a character that no token begins with, SqlError `too_deep` and `too_complex`.
     """
 
-    def __init__(self, shape: str) -> None:
-        self.shape = shape
+    def __init__(self, template: str) -> None:
+        self.template = template
         self.literal_places: list[int] = []
         self.words: list[str] = []
         #: What the grammar found to be named in a database.
@@ -87,14 +88,14 @@ class Lexer:
             set_operators.settle(self.tokens)
 
     def _scan(self) -> None:
-        shape, match_at, end, position = self.shape, _TOKEN.match, len(self.shape), 0
+        template, match_at, end, position = self.template, _TOKEN.match, len(self.template), 0
         takers = {name: getattr(self, f"_{name}") for name in _TOKEN.groupindex}
         while position < end:
-            match = match_at(shape, position)
+            match = match_at(template, position)
             if match is None:
-                if not shape[position:].strip():
+                if not template[position:].strip():
                     break
-                raise self.unexpected(position + len(shape[position:]) - len(shape[position:].lstrip()))
+                raise self.unexpected(position + len(template[position:]) - len(template[position:].lstrip()))
             kind = match.lastgroup
             position = match.end()
             if kind is not None:
@@ -132,7 +133,7 @@ class Lexer:
                 raise self.unexpected(start + index)
 
     def _mark(self, text: str, start: int, end: int) -> None:
-        if text == "'s'" and self.shape[start - 1 : start] in ("x", "X") and self.tokens[-1].endlexpos == start:
+        if text == "'s'" and self.template[start - 1 : start] in ("x", "X") and self.tokens[-1].endlexpos == start:
             last = self.tokens[-1]
             if last.type == "ID" and last.lexpos == start - 1:
                 self.tokens[-1] = Token("BLOB", len(self.literal_places), last.lexpos, end)
@@ -190,7 +191,7 @@ class Lexer:
         return isinstance(last.value, str) and self._is_bare(last) and last.value.lower() in RESERVED
 
     def _is_bare(self, token: Token) -> bool:
-        return self.shape[token.lexpos] != rules.NAME_MARK
+        return self.template[token.lexpos] != rules.NAME_MARK
 
     def _settle_context(self) -> None:
         """What one token ahead can't tell. `IF` is a word of its own only before NOT or EXISTS. ON CONFLICT, where
@@ -225,5 +226,5 @@ class Lexer:
         return "INDEXED_BY" if is_hint and self._is_bare(first) else ""
 
     def unexpected(self, offset: int) -> SyntaxFault:
-        """The fault of a character of the shape that begins no token."""
+        """The fault of a character of the template that begins no token."""
         return SyntaxFault(offset, offset + 1, self)

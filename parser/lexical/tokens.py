@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class Token:
-    """One token. `lexpos` and `endlexpos` are places in the shape.
+    """One token. `lexpos` and `endlexpos` are places in the template.
 
     `value`: a word or name as written (back quotes taken off), a literal's index, a parameter's `$name` or its
     position among the `?`.
@@ -21,7 +21,8 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class InDatabase:
-    """`database.name` in a statement, for a table, a view, an index or a domain; `place` is where the shape says it."""
+    """`database.name` in a statement, for a table, a view, an index or a domain; `place` is where the template says
+    it."""
 
     database: str
     name: str

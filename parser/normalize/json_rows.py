@@ -14,7 +14,7 @@ from typing import Final
 import orjson
 
 from dirk_parser.normalize.literal_text import WHOLE_MAX, WHOLE_MIN
-from dirk_parser.normalize.template import Value
+from dirk_parser.normalize.normalized_statement import Value
 
 #: What is read at once: no other thread runs Python meanwhile.
 _PIECE_CHARACTERS: Final = 128 * 1024

@@ -8,7 +8,7 @@ from typing import Final
 
 from dirk_parser.errors import SqlError
 from dirk_parser.lexical import rules
-from dirk_parser.normalize.template import Value
+from dirk_parser.normalize.normalized_statement import Value
 
 #: The largest and smallest whole numbers; past them a number is real, as in SQLite.
 WHOLE_MAX: Final = 2**63 - 1

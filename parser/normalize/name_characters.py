@@ -48,11 +48,12 @@ a 6 2ba4 c 17 4 31 4 226e 2 6a 26 7 c 5 5 1a 1 5 1 1 1 2 1 2 1 7d 10 1bd 2 36 7 
 """
 
 
-def check_names(shape: str) -> None:
-    """Raises SqlError `character_unassigned` for a character of a later Unicode in a shape (which has no literals)."""
-    if shape.isascii():
+def check_names(template: str) -> None:
+    """Raises SqlError `character_unassigned` for a character of a later Unicode in a template (which has no
+    literals)."""
+    if template.isascii():
         return
-    found = _unassigned().search(shape)
+    found = _unassigned().search(template)
     if found is not None:
         raise SqlError("character_unassigned", character=f"U+{ord(found[0]):04X}", place=found.start())
 

@@ -5,5 +5,5 @@ by requests. `bind` makes the values that a request gives SQLite and the names o
 the rows of a large INSERT together, many to a statement, with the same end as one by one. `copies` takes an INSERT of
 another database's rows apart.
 
-The compiler makes plans (`dirk_parser.compile.statement`) and keeps them by shape (`dirk_parser.compile.plans`).
+The compiler makes plans (`dirk_parser.compile.statement`) and keeps them by template (`dirk_parser.compile.plans`).
 """

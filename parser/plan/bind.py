@@ -9,8 +9,8 @@ from functools import lru_cache
 
 from dirk_parser.errors import SqlError
 from dirk_parser.lexical.rules import QUOTED_NAME
-from dirk_parser.normalize.shape import source_text
-from dirk_parser.normalize.template import Args, Shaped, Value
+from dirk_parser.normalize.normalized_statement import Args, NormalizedStatement, Value
+from dirk_parser.normalize.normalizer import source_text
 from dirk_parser.plan.plan import Bind, Change, Output, Query
 
 _PARAMETERS = re.compile(rf"{QUOTED_NAME}|'[sirv]'|\?|\$[^\W\d]\w*")
@@ -22,24 +22,24 @@ def in_order(count: int) -> tuple[int, ...]:
     return tuple(range(count))
 
 
-def bind(binds: tuple[Bind, ...], shaped: Shaped, args: Args) -> tuple[Value, ...]:
+def bind(binds: tuple[Bind, ...], normalized: NormalizedStatement, args: Args) -> tuple[Value, ...]:
     """Values for `?1 ?2 …`. Raises missing_argument (07001) or argument_invalid (22023)."""
-    if binds is in_order(len(shaped.literals)):
-        return shaped.literals
-    literals = shaped.literals
+    if binds is in_order(len(normalized.literals)):
+        return normalized.literals
+    literals = normalized.literals
     try:
         return tuple(
             [literals[each] if isinstance(each, int) and each >= 0 else _argument(each, args) for each in binds]
         )
     except SqlError as error:
-        error.at(_place(shaped.shape, str(error.params["name"])))
+        error.at(_place(normalized.template, str(error.params["name"])))
         raise
 
 
-def check_surplus(shape: str, args: Args) -> None:
+def check_surplus(template: str, args: Args) -> None:
     """Raises surplus_argument (07001) for a value that no parameter takes. It is for who takes a request in: an entry
     of a log ends as it did, whatever came with it."""
-    found = _PARAMETERS.findall(shape)
+    found = _PARAMETERS.findall(template)
     if isinstance(args, Mapping):
         names = set(found)
         unused = next((f"${name}" for name in args if f"${name}" not in names), None)
@@ -50,20 +50,20 @@ def check_surplus(shape: str, args: Args) -> None:
         raise SqlError("surplus_argument", name=unused)
 
 
-def _place(shape: str, name: str) -> int:
-    """Where a parameter stands in a shape; `name` is `$name` or `?` and its number, from 1."""
+def _place(template: str, name: str) -> int:
+    """Where a parameter stands in a template; `name` is `$name` or `?` and its number, from 1."""
     wanted = int(name[1:]) if name[0] == "?" else 0
-    for found in _PARAMETERS.finditer(shape):
+    for found in _PARAMETERS.finditer(template):
         wanted -= found[0] == "?"
         if found[0] == name or (name[0] == "?" and found[0] == "?" and wanted == 0):
             return found.start()
     return -1
 
 
-def rows(plan: Change, shaped: Shaped, args: Args) -> Iterator[tuple[Value, ...]]:
+def rows(plan: Change, normalized: NormalizedStatement, args: Args) -> Iterator[tuple[Value, ...]]:
     """The values of each row of a `per_row` plan: the row's own literals, then what the rest of the text binds."""
-    literals, width = shaped.literals, shaped.row_width
-    end = width * shaped.rows
+    literals, width = normalized.literals, normalized.row_width
+    end = width * normalized.rows
     if len(plan.binds) <= width:
         used = len(plan.binds)
         for first in range(0, end, width):
@@ -80,14 +80,14 @@ def rows(plan: Change, shaped: Shaped, args: Args) -> Iterator[tuple[Value, ...]
         yield literals[first : first + width] + rest
 
 
-def columns(plan: Query | Change, shaped: Shaped) -> tuple[Output, ...]:
+def columns(plan: Query | Change, normalized: NormalizedStatement) -> tuple[Output, ...]:
     """The result's columns with the names that this request gives them (its own literals put in)."""
     outputs = plan.columns if isinstance(plan, Query) else plan.returning
     if plan.static_names:
         return outputs
     return tuple(
         [
-            replace(output, name=source_text(output.name, output.first_literal, shaped), first_literal=-1)
+            replace(output, name=source_text(output.name, output.first_literal, normalized), first_literal=-1)
             if output.first_literal >= 0
             else output
             for output in outputs

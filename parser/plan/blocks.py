@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from dirk_parser.normalize.template import Shaped, Value
+from dirk_parser.normalize.normalized_statement import NormalizedStatement, Value
 from dirk_parser.plan.plan import Change
 
 #: Rows of one statement, values that they bind, characters that they take (SQLite's texts are kept up to 16 KiB).
@@ -34,20 +34,20 @@ class Blocks:
     rest: list[tuple[Value, ...]]
 
 
-def blocks(plan: Change, shaped: Shaped) -> Blocks | None:
-    """The rows of `shaped` in blocks; None where they can't go together, or are too few."""
+def blocks(plan: Change, normalized: NormalizedStatement) -> Blocks | None:
+    """The rows of `normalized` in blocks; None where they can't go together, or are too few."""
     if plan.row_at < 0:
         return None
-    width = shaped.row_width
+    width = normalized.row_width
     size = _block_rows(len(plan.sql) - plan.row_at, width)
-    if size < _FEWEST_ROWS or shaped.rows < size:
+    if size < _FEWEST_ROWS or normalized.rows < size:
         return None
-    literals, step = shaped.literals, size * width
-    whole = shaped.rows // size * step
+    literals, step = normalized.literals, size * width
+    whole = normalized.rows // size * step
     return Blocks(
         _repeated(plan.sql, plan.row_at, size, width),
         [literals[first : first + step] for first in range(0, whole, step)],
-        [literals[first : first + width] for first in range(whole, shaped.rows * width, width)],
+        [literals[first : first + width] for first in range(whole, normalized.rows * width, width)],
     )
 
 

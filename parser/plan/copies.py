@@ -8,18 +8,18 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from dirk_parser.ast.expression import Column, Name, Parameter
 from dirk_parser.ast.query import Query, Star, TableRef
 from dirk_parser.ast.statement import Insert, Statement
-from dirk_parser.ast.walk import every
+from dirk_parser.ast.walk import find_all
 from dirk_parser.errors import SqlError
 from dirk_parser.grammar.route import Kind, Route
 from dirk_parser.names import key
-from dirk_parser.normalize.template import Args, Shaped
+from dirk_parser.normalize.normalized_statement import Args, NormalizedStatement
 from dirk_parser.printer.printer import write
 
 
 @dataclass(frozen=True, slots=True)
 class Copy:
     """`query` is the text to be asked in `database` with `query_args`; its rows, as literals, make an INSERT of `head`
-    and `tail`, which takes `args`. `place`: where the shape names the database.
+    and `tail`, which takes `args`. `place`: where the template names the database.
     """
 
     database: str
@@ -44,7 +44,7 @@ def names_others(route: Route, database: str | None) -> bool:
     return is_insert and any(key(named.database) != own for named in route.databases)
 
 
-def copy_of(statement: Statement, shaped: Shaped, args: Args, route: Route, database: str) -> Copy:
+def copy_of(statement: Statement, normalized: NormalizedStatement, args: Args, route: Route, database: str) -> Copy:
     """The parts of an INSERT for which `names_others` holds.
 
     Raises SqlError: other_database where anything but its query names another database, copy_mixed where the query does
@@ -59,14 +59,14 @@ def copy_of(statement: Statement, shaped: Shaped, args: Args, route: Route, data
         query = replace(query, with_=statement.with_)
     other = _other(query, route, database)
     bare = replace(statement, source=None, with_=None)
-    head = write(replace(bare, upserts=(), returning=()), shaped)
-    tail = write(bare, shaped).removeprefix(head)
-    parameters = list(every(query, Parameter))
-    rest = list(every(bare, Parameter))
+    head = write(replace(bare, upserts=(), returning=()), normalized)
+    tail = write(bare, normalized).removeprefix(head)
+    parameters = list(find_all(query, Parameter))
+    rest = list(find_all(bare, Parameter))
     return Copy(
         database=other.database,
         place=other.place,
-        query=write(query, shaped),
+        query=write(query, normalized),
         query_args=_args_of(args, parameters, 0),
         head=head.removesuffix("DEFAULT VALUES"),
         tail=tail,
@@ -77,8 +77,8 @@ def copy_of(statement: Statement, shaped: Shaped, args: Args, route: Route, data
 def _other(query: Query, route: Route, database: str) -> Name:
     """The first name of the only other database, which everything named outside of `database` is in."""
     own = key(database)
-    tables = [each.name for each in every(query, TableRef)]
-    columns = [each.table for each in every(query, Column)] + [each.table for each in every(query, Star)]
+    tables = [each.name for each in find_all(query, TableRef)]
+    columns = [each.table for each in find_all(query, Column)] + [each.table for each in find_all(query, Star)]
     named = [*tables, *(table for table in columns if table is not None)]
     others = [name for name in named if name.database and key(name.database) != own]
     is_elsewhere = len(others) < sum(key(each.database) != own for each in route.databases)

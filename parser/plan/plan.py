@@ -1,7 +1,7 @@
 """Plans: what SQLite is given for a query, a change or a DDL, and what the engine must know of each.
 
-Plans are immutable and shared between sessions: one serves all requests of a shape that agree in the literals which the
-compiler looked at.
+Plans are immutable and shared between sessions: one serves all requests of a template that agree in the literals which
+the compiler looked at.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Bind = int | str
 class Output:
     """One result column: its name, the nearest table or view named in FROM, and whether 1/0 print as true/false.
 
-    `first_literal` ≥ 0: `name` is the column's source text in the shape, with a literal in it, and that is the
+    `first_literal` ≥ 0: `name` is the column's source text in the template, with a literal in it, and that is the
     index of the first one (only in plans; `dirk_parser.plan.bind.columns` gives each request its own name).
     """
 

@@ -25,7 +25,7 @@ from dirk_parser.ast.query import (
 from dirk_parser.errors import SqlError
 from dirk_parser.names import key
 from dirk_parser.normalize.name_characters import is_assigned
-from dirk_parser.normalize.shape import column_name
+from dirk_parser.normalize.normalizer import column_name
 from dirk_parser.printer.writer import Writer, writes
 
 _SIDES = {"inner": "SIDE_INNER", "left": "SIDE_LEFT", "right": "SIDE_RIGHT", "full": "SIDE_FULL"}
@@ -87,7 +87,7 @@ def _compound(writer: Writer, node: Compound) -> str:
 def _item(writer: Writer, node: Item) -> str:
     text = writer.node(node.expr)
     if node.alias is None and writer.named and not isinstance(node.expr, Column):
-        name = column_name(node.source, node.first_literal, writer.shaped)
+        name = column_name(node.source, node.first_literal, writer.normalized)
         if name != text and is_assigned(name):
             writer.given.add(key(name))
             return text + writer.clause("AS", Name(name))
@@ -157,7 +157,7 @@ def _row_range(writer: Writer, node: RowRange) -> str:
 def _bound(writer: Writer, node: Expr) -> int:
     if isinstance(node, Parameter):
         raise SqlError("not_supported", what="fetra ? ?")
-    value = writer.shaped.literals[node.index] if isinstance(node, Literal) else None
+    value = writer.normalized.literals[node.index] if isinstance(node, Literal) else None
     if not isinstance(value, int | float) or value < 0 or value != int(value):
         raise SqlError("limit_invalid")
     return int(value)

@@ -13,7 +13,7 @@ from dirk_parser.ast.expression import Literal, Name
 from dirk_parser.lexical.keywords import KEYWORDS, RESERVED, TOKENS, word
 from dirk_parser.lexical.rules import name_text
 from dirk_parser.normalize.literal_text import text_of
-from dirk_parser.normalize.template import Shaped
+from dirk_parser.normalize.normalized_statement import NormalizedStatement
 
 #: Node type -> the function that writes it.
 WRITERS: dict[type, Callable[[Writer, Any], str]] = {}
@@ -38,11 +38,11 @@ class Writer:
     """
 
     def __init__(
-        self, shaped: Shaped, malagasy: bool, portable: bool = False, keeps_names: bool = False
+        self, normalized: NormalizedStatement, malagasy: bool, portable: bool = False, keeps_names: bool = False
     ) -> None:
         self.malagasy = malagasy
         self.portable = portable
-        self.shaped = shaped
+        self.normalized = normalized
         self.named = keeps_names
         self.given: set[str] = set()
         #: Whether names say which database they are in, where the statement did.
@@ -87,11 +87,11 @@ class Writer:
 
     def literal(self, literal: Literal) -> str:
         """A literal's text; in repeated VALUES rows that of the row being written."""
-        shaped, index = self.shaped, literal.index
-        if shaped.rows > 1 and index >= shaped.row_start:
-            after_rows = index >= shaped.row_start + shaped.row_width
-            index += shaped.row_width * (shaped.rows - 1 if after_rows else self._row)
-        text = text_of(shaped.literals[index])
+        normalized, index = self.normalized, literal.index
+        if normalized.rows > 1 and index >= normalized.row_start:
+            after_rows = index >= normalized.row_start + normalized.row_width
+            index += normalized.row_width * (normalized.rows - 1 if after_rows else self._row)
+        text = text_of(normalized.literals[index])
         return f"x{text}" if literal.kind == "blob" else text
 
     def rows(self, rows: tuple[tuple[object, ...], ...]) -> str:
@@ -99,7 +99,7 @@ class Writer:
         if not self._is_repeated(rows):
             return ", ".join(f"({self.list(row)})" for row in rows)
         texts = []
-        for row in range(self.shaped.rows):
+        for row in range(self.normalized.rows):
             self._row = row
             texts.append(f"({self.list(rows[0])})")
         self._row = 0
@@ -107,8 +107,8 @@ class Writer:
 
     def _is_repeated(self, rows: tuple[tuple[object, ...], ...]) -> bool:
         first = rows[0][0]
-        is_start = isinstance(first, Literal) and first.kind == "value" and first.index == self.shaped.row_start
-        return is_start and len(rows) == 1 and self.shaped.rows > 1
+        is_start = isinstance(first, Literal) and first.kind == "value" and first.index == self.normalized.row_start
+        return is_start and len(rows) == 1 and self.normalized.rows > 1
 
 
 def writes(*types: type) -> Callable[[Callable[[Writer, Any], str]], Callable[[Writer, Any], str]]:

@@ -9,7 +9,7 @@ from dirk_parser.ast.expression import Atom as AtomNode
 from dirk_parser.ast.expression import Constant, Literal, Name, Unary
 from dirk_parser.ast.expression import Domain as DomainNode
 from dirk_parser.errors import SqlError
-from dirk_parser.normalize.template import Value
+from dirk_parser.normalize.normalized_statement import Value
 
 _DATE_GLOB = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]"
 _MOMENT_GLOB = _DATE_GLOB + " [0-9][0-9]:[0-9][0-9]:[0-9][0-9]"

@@ -11,7 +11,7 @@ import time
 from dirk_gevent.config.settings import Limits
 from dirk_gevent.engine.apply.applier import as_work
 from dirk_gevent.engine.engine import Engine
-from dirk_parser.normalize.shape import split
+from dirk_parser.normalize.normalizer import split
 from tests.chaos.found import LOG_ID
 from tests.chaos.site import Site
 from tests.chaos.speaking import Speaker

@@ -11,7 +11,7 @@ import pytest
 from benchmarks.scripts import Scripts
 from dirk_gevent.engine.errors.failures import statement_failure
 from dirk_parser.errors import SqlError
-from dirk_parser.normalize.shape import split
+from dirk_parser.normalize.normalizer import split
 from dirk_parser.printer.printer import write
 from tests.cluster import Cluster
 from tests.corpus.difference import Comparison, compare
@@ -43,8 +43,8 @@ def in_malagasy(ask: Ask) -> Ask:
 
     def say(sql: str) -> Rows | None:
         try:
-            shaped = split(sql)
-            text = write(STATEMENTS.parse(shaped), shaped, malagasy=True)
+            normalized = split(sql)
+            text = write(STATEMENTS.parse(normalized), normalized, malagasy=True)
         except SqlError:
             text = sql
         return ask(text)

@@ -14,7 +14,7 @@ from dirk_gevent.log.embedded import journal
 from dirk_gevent.log.embedded.embedded_log import EmbeddedLog, clock_ms
 from dirk_gevent.log.entry import SYSTEM_LOG_ID, Draft, Entry, LoggedStatement, chain, new_request_id
 from dirk_gevent.log.records import SnapshotInfo
-from dirk_parser.normalize.template import Shaped
+from dirk_parser.normalize.normalized_statement import NormalizedStatement
 from tests.crash.points import Ack, Scenario
 
 #: Entries that one step of a truncation takes here, so that one truncation has several.
@@ -34,8 +34,8 @@ def opened(root: Path) -> Iterator[EmbeddedLog]:
 
 def draft(number: int) -> Draft:
     """A write of some size; some take several pages."""
-    shaped = Shaped("manampia ao t sanda (?, ?)", (number, "x" * (number * 911 % 6000)))
-    return Draft(new_request_id(clock_ms()), (LoggedStatement(shaped),))
+    normalized = NormalizedStatement("manampia ao t sanda (?, ?)", (number, "x" * (number * 911 % 6000)))
+    return Draft(new_request_id(clock_ms()), (LoggedStatement(normalized),))
 
 
 def append(log: EmbeddedLog, log_id: int, number: int, ack: Ack) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dirk_gevent.engine.apply.applier import Work
 from dirk_gevent.engine.database import Database
-from tests.engine.plans import LogMaker, TestLimits, open_database, open_engine, rows_shaped, work
+from tests.engine.plans import LogMaker, TestLimits, open_database, open_engine, rows_normalized, work
 
 MIB = 1 << 20
 MOST_BYTES = 2 * MIB
@@ -24,7 +24,7 @@ def small(path: Path, log: LogMaker, most_bytes: int = MOST_BYTES) -> Iterator[D
         database = open_database(engine)
         rows = [(n, "x" * TEXT_CHARACTERS) for n in range(ROWS)]
         database.apply(work(log.sql("create table t (a integer primary key, b)")))
-        database.apply(work(log.statement(rows_shaped("insert into t values (?1, ?2)", rows))))
+        database.apply(work(log.statement(rows_normalized("insert into t values (?1, ?2)", rows))))
         database.upkeep.checkpoint()
         yield database
     finally:

@@ -17,10 +17,10 @@ from tests.engine.plans import (
     LogMaker,
     TestLimits,
     long_rows_of,
+    normalized,
     open_database,
     open_engine,
-    rows_shaped,
-    shaped,
+    rows_normalized,
     work,
 )
 
@@ -51,7 +51,7 @@ def write_until_full(database: Database, log: LogMaker, chance: random.Random) -
             entry = log.sql(f"update t set b = '{text}' where a between {first} and {first + 20}")
         else:
             rows = [(log.index * 100 + n, "z" * chance.randrange(2000)) for n in range(chance.randrange(1, 50))]
-            entry = log.statement(rows_shaped("insert into t values (?1, ?2)", rows))
+            entry = log.statement(rows_normalized("insert into t values (?1, ?2)", rows))
         try:
             database.apply(work(entry))
         except StorageFault:
@@ -72,10 +72,10 @@ def main(directory: Path, seed: int) -> None:
     database = open_database(engine)
     rows = [(n, "x" * 1000) for n in range(ROWS)]
     database.apply(work(log.sql("create table t (a integer primary key, b)")))
-    database.apply(work(log.statement(rows_shaped("insert into t values (?1, ?2)", rows))))
+    database.apply(work(log.statement(rows_normalized("insert into t values (?1, ?2)", rows))))
     wal = Path(f"{database.file.path}-wal")
     for again in range(6):
-        stream = database.reads.stream(shaped("select a from t"), (), START_MS)
+        stream = database.reads.stream(normalized("select a from t"), (), START_MS)
         stream.fetch(1)
         fill(directory, chance.randrange(300) * 1024)
         write_until_full(database, log, chance)

@@ -1,4 +1,5 @@
-"""A stand-in for the compiler: statements are SQLite's own SQL, each shape mapped to a plan by hand-written rules."""
+"""A stand-in for the compiler: statements are SQLite's own SQL, each template mapped to a plan by hand-written
+rules."""
 
 from __future__ import annotations
 
@@ -18,8 +19,8 @@ from dirk_gevent.engine.errors.faults import Overrun
 from dirk_gevent.engine.results import Outcome
 from dirk_gevent.log.entry import DatabaseChange, Draft, Entry, LoggedStatement, request_hash
 from dirk_parser.errors import SqlError
-from dirk_parser.normalize.shape import split
-from dirk_parser.normalize.template import Args, Shaped, Value
+from dirk_parser.normalize.normalized_statement import Args, NormalizedStatement, Value
+from dirk_parser.normalize.normalizer import split
 from dirk_parser.plan.blocks import Blocks
 from dirk_parser.plan.plan import CatalogChange, Change, Ddl, Output, Plan, Query
 
@@ -35,22 +36,22 @@ class Schema:
 
 
 class Plans:
-    """Plans by shape and schema, the same object each time."""
+    """Plans by template and schema, the same object each time."""
 
     def __init__(self) -> None:
         self._kept: dict[tuple[str, Schema, int], Plan] = {}
 
-    def plan(self, shaped: Shaped, schema: Schema, for_write: bool) -> Plan:
+    def plan(self, normalized: NormalizedStatement, schema: Schema, for_write: bool) -> Plan:
         """The plan of a statement in SQLite's SQL."""
-        key = (shaped.shape, schema, shaped.row_width)
+        key = (normalized.template, schema, normalized.row_width)
         kept = self._kept.get(key)
         if kept is None:
-            kept = self._kept[key] = _plan(shaped)
+            kept = self._kept[key] = _plan(normalized)
         return kept
 
-    def is_settled_by_shape(self, shape: str) -> bool:
+    def is_settled_by_template(self, template: str) -> bool:
         """These plans know no ordinals."""
-        return bool(shape)
+        return bool(template)
 
 
 class StandInCompiler:
@@ -68,21 +69,21 @@ class StandInCompiler:
         """Another version."""
         return Schema(version, schema.tables)
 
-    def bind(self, plan: Query | Change, shaped: Shaped, args: Args) -> tuple[Value, ...]:
+    def bind(self, plan: Query | Change, normalized: NormalizedStatement, args: Args) -> tuple[Value, ...]:
         """The literals."""
-        return shaped.literals
+        return normalized.literals
 
-    def rows(self, plan: Change, shaped: Shaped, args: Args) -> Iterator[tuple[Value, ...]]:
+    def rows(self, plan: Change, normalized: NormalizedStatement, args: Args) -> Iterator[tuple[Value, ...]]:
         """The literals, a row's width at a time."""
-        width = shaped.row_width
-        for at in range(0, width * shaped.rows, width):
-            yield shaped.literals[at : at + width]
+        width = normalized.row_width
+        for at in range(0, width * normalized.rows, width):
+            yield normalized.literals[at : at + width]
 
-    def blocks(self, plan: Change, shaped: Shaped) -> Blocks | None:
+    def blocks(self, plan: Change, normalized: NormalizedStatement) -> Blocks | None:
         """None: every row by itself."""
         return None
 
-    def columns(self, plan: Query | Change, shaped: Shaped) -> tuple[Output, ...]:
+    def columns(self, plan: Query | Change, normalized: NormalizedStatement) -> tuple[Output, ...]:
         """The plan's own."""
         return plan.columns if isinstance(plan, Query) else plan.returning
 
@@ -91,25 +92,27 @@ class StandInCompiler:
         return name.casefold()
 
 
-def _plan(shaped: Shaped) -> Plan:
-    words = re.findall(r"\w+", shaped.shape)
+def _plan(normalized: NormalizedStatement) -> Plan:
+    words = re.findall(r"\w+", normalized.template)
     verb = words[0].lower()
     if verb in ("select", "with"):
         table = words[words.index("from") + 1] if "from" in words else ""
-        columns = tuple(Output(name, table, name.startswith("is_")) for name in _names(shaped.shape))
-        return Query(shaped.shape, (), columns, table or "valiny", (table,) if table else ())
+        columns = tuple(Output(name, table, name.startswith("is_")) for name in _names(normalized.template))
+        return Query(normalized.template, (), columns, table or "valiny", (table,) if table else ())
     if verb == "create":
-        change = CatalogChange(words[1], words[2].casefold(), words[2], shaped.shape)
-        return Ddl((shaped.shape,), (change,), "create_table", "table", words[2])
+        change = CatalogChange(words[1], words[2].casefold(), words[2], normalized.template)
+        return Ddl((normalized.template,), (change,), "create_table", "table", words[2])
     if verb == "drop":
         return Ddl(
-            (shaped.shape,), (CatalogChange("table", words[2], words[2], None),), "drop_table", "table", words[2]
+            (normalized.template,), (CatalogChange("table", words[2], words[2], None),), "drop_table", "table", words[2]
         )
     table = {"insert": words[2], "update": words[1], "delete": words[2]}.get(verb)
     if table is None:
-        raise SqlError("syntax", line=1, column=1, source=shaped.shape, expected="")
+        raise SqlError("syntax", line=1, column=1, source=normalized.template, expected="")
     returning = (Output("a", table),) if "returning" in words else ()
-    return Change(shaped.shape, (), verb, table, (), (table,), shaped.rows > 1 or shaped.row_width > 0, returning)
+    return Change(
+        normalized.template, (), verb, table, (), (table,), normalized.rows > 1 or normalized.row_width > 0, returning
+    )
 
 
 def _names(sql: str) -> list[str]:
@@ -117,15 +120,15 @@ def _names(sql: str) -> list[str]:
     return [part.split()[-1] for part in re.split(r",(?![^(]*\))", head)]
 
 
-def shaped(sql: str, *literals: Value) -> Shaped:
+def normalized(sql: str, *literals: Value) -> NormalizedStatement:
     """A statement with its values."""
-    return Shaped(sql, literals)
+    return NormalizedStatement(sql, literals)
 
 
-def rows_shaped(sql: str, rows: list[tuple[Value, ...]]) -> Shaped:
+def rows_normalized(sql: str, rows: list[tuple[Value, ...]]) -> NormalizedStatement:
     """An insert of many rows."""
     flat = tuple(value for row in rows for value in row)
-    return Shaped(sql, flat, (), len(rows), 0, len(rows[0]))
+    return NormalizedStatement(sql, flat, (), len(rows), 0, len(rows[0]))
 
 
 class LogMaker:
@@ -138,7 +141,7 @@ class LogMaker:
 
     def statement(
         self,
-        *statements: Shaped,
+        *statements: NormalizedStatement,
         request_id: str = "",
         step_limit: int = 0,
         base: int | None = None,
@@ -152,7 +155,7 @@ class LogMaker:
 
     def sql(self, sql: str, *literals: Value) -> Entry:
         """The next entry with one statement."""
-        return self.statement(shaped(sql, *literals))
+        return self.statement(normalized(sql, *literals))
 
     def database(self, verb: str, name: str, log_id: int = 0) -> Entry:
         """The next entry of the system log."""
@@ -238,14 +241,14 @@ def outcomes(database: Database, *texts: str) -> list[Outcome]:
 def rows_of(database: Database, sql: str, *literals: Value) -> list[tuple[Value, ...]]:
     """The rows of a short read, however busy the machine is."""
     try:
-        return list(database.reads.read(shaped(sql, *literals), (), START_MS).rows)
+        return list(database.reads.read(normalized(sql, *literals), (), START_MS).rows)
     except Overrun:
         return long_rows_of(database, sql, *literals)
 
 
 def long_rows_of(database: Database, sql: str, *literals: Value) -> list[tuple[Value, ...]]:
     """The rows of a read that may take its time."""
-    stream = database.reads.stream(shaped(sql, *literals), (), START_MS)
+    stream = database.reads.stream(normalized(sql, *literals), (), START_MS)
     try:
         found: list[tuple[Value, ...]] = []
         while not stream.finished:

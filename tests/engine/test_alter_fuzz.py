@@ -21,7 +21,7 @@ from dirk_gevent.engine.transaction.open_transaction import Transaction
 from dirk_gevent.log.entry import LoggedStatement
 from dirk_parser.errors import SqlError
 from dirk_parser.names import key
-from dirk_parser.normalize.shape import split
+from dirk_parser.normalize.normalizer import split
 from dirk_parser.printer.writer import quoted
 from dirk_parser.schema.schema import Schema
 from tests.engine.alterations.world import Changes, Names, tables, view

@@ -11,7 +11,7 @@ from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.errors.faults import ForeignHistory, OutOfOrder
 from dirk_gevent.log.entry import NO_CHAIN, Entry, chain
-from tests.engine.plans import LogMaker, Plans, open_database, open_engine, rows_of, rows_shaped, shaped, work
+from tests.engine.plans import LogMaker, Plans, normalized, open_database, open_engine, rows_normalized, rows_of, work
 
 INSERT = "insert into t values (?1, ?2)"
 
@@ -41,13 +41,13 @@ def test_an_index_applied_already_is_skipped_with_its_recorded_outcome(database:
 
 def test_a_request_runs_once_and_another_statement_under_its_id_is_refused(database: Database, log: LogMaker) -> None:
     entry = log.sql("create table t (a, b)")
-    write = log.statement(shaped(INSERT, 1, "x"))
-    again = log.statement(shaped(INSERT, 1, "x"), request_id=write.request_id)
-    other = log.statement(shaped(INSERT, 2, "x"), request_id=write.request_id)
+    write = log.statement(normalized(INSERT, 1, "x"))
+    again = log.statement(normalized(INSERT, 1, "x"), request_id=write.request_id)
+    other = log.statement(normalized(INSERT, 2, "x"), request_id=write.request_id)
     outcomes = database.apply(work(entry, write, again, other))
     assert (outcomes[2].index, outcomes[2].repeats, outcomes[2].rows, outcomes[2].tables) == (3, 2, 1, ())
     assert (outcomes[3].key, outcomes[3].sqlstate) == ("request_id_reused", "22023")
-    later = log.statement(shaped(INSERT, 1, "x"), request_id=write.request_id)
+    later = log.statement(normalized(INSERT, 1, "x"), request_id=write.request_id)
     assert database.apply(work(later))[0].repeats == 2
     assert rows_of(database, "select a from t") == [(1,)]
 
@@ -62,13 +62,13 @@ def test_a_request_id_whose_record_may_be_gone_is_refused(
     log.time_ms += 13 * 3600 * 1000
     outcomes = database.apply(
         work(
-            log.statement(shaped(INSERT, 1, "x"), request_id=old),
-            log.statement(shaped(INSERT, 2, "x"), request_id=ahead),
+            log.statement(normalized(INSERT, 1, "x"), request_id=old),
+            log.statement(normalized(INSERT, 2, "x"), request_id=ahead),
         )
     )
     assert [(outcome.key, outcome.sqlstate) for outcome in outcomes] == [("", ""), ("request_id_ahead", "22023")]
     monkeypatch.setattr(stored_records, "KEPT_ENTRIES", 3)
-    (outcome,) = database.apply(work(log.statement(shaped(INSERT, 1, "x"), request_id=older)))
+    (outcome,) = database.apply(work(log.statement(normalized(INSERT, 1, "x"), request_id=older)))
     assert (outcome.key, outcome.sqlstate) == ("request_id_expired", "22023")
     assert rows_of(database, "select a from t") == [(1,)]
 
@@ -108,8 +108,8 @@ def test_a_refusal_is_a_result_and_leaves_nothing(
 
 def test_rows_inserted_together_are_all_or_nothing(database: Database, log: LogMaker) -> None:
     database.apply(work(log.sql("create table t (a check (a < 900), b)")))
-    good = log.statement(rows_shaped(INSERT, [(n, "x") for n in range(800)]))
-    bad = log.statement(rows_shaped(INSERT, [(n, "x") for n in range(800, 1000)]))
+    good = log.statement(rows_normalized(INSERT, [(n, "x") for n in range(800)]))
+    bad = log.statement(rows_normalized(INSERT, [(n, "x") for n in range(800, 1000)]))
     outcomes = database.apply(work(good, bad))
     assert [(o.rows, o.key) for o in outcomes] == [(800, ""), (0, "check_violation")]
     assert rows_of(database, "select count(*) from t") == [(800,)]
@@ -117,11 +117,11 @@ def test_rows_inserted_together_are_all_or_nothing(database: Database, log: LogM
 
 def test_statements_of_one_entry_are_all_or_nothing(database: Database, log: LogMaker) -> None:
     database.apply(work(log.sql("create table t (a unique, b)")))
-    both = log.statement(shaped(INSERT, 1, "x"), shaped(INSERT, 2, "x"), base=1, reads=("t",))
-    half = log.statement(shaped(INSERT, 3, "x"), shaped(INSERT, 1, "x"), base=2)
+    both = log.statement(normalized(INSERT, 1, "x"), normalized(INSERT, 2, "x"), base=1, reads=("t",))
+    half = log.statement(normalized(INSERT, 3, "x"), normalized(INSERT, 1, "x"), base=2)
     outcomes = database.apply(work(both, half))
     assert [(o.verb, o.rows, o.key) for o in outcomes] == [("commit", 2, ""), ("", 0, "unique_violation")]
-    late = log.statement(shaped(INSERT, 4, "x"), base=1, reads=("t",))
+    late = log.statement(normalized(INSERT, 4, "x"), base=1, reads=("t",))
     assert database.apply(work(late))[0].sqlstate == "40001"
     assert rows_of(database, "select a from t") == [(1,), (2,)]
 
@@ -130,7 +130,7 @@ def test_the_step_limit_is_a_result_that_ends_nothing_else(database: Database, l
     database.apply(work(log.sql("create table t (a, b)")))
     endless = "insert into t with recursive n(i) as (select 1 union all select i + 1 from n) select i, i from n"
     before = log.sql(INSERT, 1, "x")
-    long = log.statement(shaped(endless), step_limit=200_000)
+    long = log.statement(normalized(endless), step_limit=200_000)
     outcomes = database.apply(work(before, long, log.sql(INSERT, 2, "x")))
     assert [(o.index, o.sqlstate, o.rows) for o in outcomes] == [(2, "", 1), (3, "57014", 0), (4, "", 1)]
     assert rows_of(database, "select a from t") == [(1,), (2,)]
@@ -155,7 +155,7 @@ def _sizes_that_fit(directory: Path, warm: int) -> list[bool]:
         database.apply(work(log.sql("create table t (a, b)")))
         for _ in range(warm):
             database.apply(work(log.sql(sql, 333)))
-        limited = [log.statement(shaped(sql, size), step_limit=50_000) for size in range(1500, 3000, 25)]
+        limited = [log.statement(normalized(sql, size), step_limit=50_000) for size in range(1500, 3000, 25)]
         return [not database.apply(work(entry))[0].sqlstate for entry in limited]
     finally:
         engine.close()

@@ -12,8 +12,8 @@ from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.parser_compiler import ParserCompiler
 from dirk_gevent.engine.results import Outcome
-from dirk_parser.normalize.shape import split
-from dirk_parser.normalize.template import Shaped
+from dirk_parser.normalize.normalized_statement import NormalizedStatement
+from dirk_parser.normalize.normalizer import split
 from dirk_parser.plan.bind import in_order
 from dirk_parser.plan.blocks import Blocks, blocks
 from dirk_parser.plan.plan import Change
@@ -38,7 +38,7 @@ _FAULTS = ("'x', 'v', 1, 'a', 1", "{id}, '', 1, 'a', 1", "{id}, 'v', 1, 'z', 1",
 class RowByRow(ParserCompiler):
     """The compiler that never gives blocks."""
 
-    def blocks(self, plan: Change, shaped: Shaped) -> Blocks | None:
+    def blocks(self, plan: Change, normalized: NormalizedStatement) -> Blocks | None:
         """None."""
         return None
 

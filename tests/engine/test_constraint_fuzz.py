@@ -18,8 +18,8 @@ from dirk_gevent.engine.results import Outcome
 from dirk_gevent.log.embedded.embedded_log import EmbeddedLog, clock_ms
 from dirk_gevent.log.entry import Draft, Entry, LoggedStatement, new_request_id
 from dirk_gevent.messages.error_text import render
-from dirk_parser.normalize.shape import split
-from dirk_parser.normalize.template import Value
+from dirk_parser.normalize.normalized_statement import Value
+from dirk_parser.normalize.normalizer import split
 from tests.engine.constraints.changes import Changes, Statement
 from tests.engine.constraints.oracle import Expected, Oracle
 from tests.engine.constraints.tables import Features, every_pair, sampled, setup

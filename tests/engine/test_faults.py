@@ -21,7 +21,7 @@ from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.errors.faults import DirectoryInUse, StorageFault
 from dirk_gevent.engine.results import Outcome
 from dirk_gevent.engine.wal import checkpoints
-from tests.engine.plans import LogMaker, open_database, open_engine, rows_of, rows_shaped, work
+from tests.engine.plans import LogMaker, open_database, open_engine, rows_normalized, rows_of, work
 
 _WRITER = Path(__file__).with_name("endless_writer.py")
 
@@ -54,7 +54,7 @@ def test_a_full_disk_applies_nothing_and_recovers_when_there_is_room(small_disk:
     ballast.write_bytes(b"x" * (shutil.disk_usage(small_disk).free - 100_000))
     rows = [(n, "long text " * 20) for n in range(2000)]
     batch = work(
-        log.sql("insert into t values (2, 'x')"), log.statement(rows_shaped("insert into t values (?1, ?2)", rows))
+        log.sql("insert into t values (2, 'x')"), log.statement(rows_normalized("insert into t values (?1, ?2)", rows))
     )
     with pytest.raises(StorageFault) as fault:
         database.apply(batch)

@@ -28,7 +28,7 @@ from dirk_gevent.engine.wal import checkpoints
 from dirk_gevent.engine.wal.file_upkeep import FileUpkeep
 from dirk_gevent.log.entry import Entry, LoggedStatement
 from tests.engine.faulty_machine import FAULTS, Fault, FaultyMachine
-from tests.engine.plans import START_MS, LogMaker, StandInCompiler, TestLimits, open_engine, rows_of, shaped, work
+from tests.engine.plans import START_MS, LogMaker, StandInCompiler, TestLimits, normalized, open_engine, rows_of, work
 
 pytestmark = pytest.mark.usefixtures("unwatched")
 
@@ -78,18 +78,20 @@ def _transaction(world: World) -> Transaction:
 
 
 def _change(world: World) -> None:
-    transaction, statement = _transaction(world), LoggedStatement(shaped("insert into t values (9, 'q')"), (), 1, 1)
+    transaction, statement = _transaction(world), LoggedStatement(normalized("insert into t values (9, 'q')"), (), 1, 1)
     world.victim.writer.change_in(transaction, transaction.written_as("", statement))
     world.victim.writer.forget_changes(transaction)
 
 
 def _read_in(world: World) -> None:
-    answer = world.victim.writer.read_in(_transaction(world), LoggedStatement(shaped("select a, b from t"), (), 1, 1))
+    answer = world.victim.writer.read_in(
+        _transaction(world), LoggedStatement(normalized("select a, b from t"), (), 1, 1)
+    )
     answer.close()  # type: ignore[union-attr]
 
 
 def _stream(world: World) -> None:
-    stream = world.victim.reads.stream(shaped("select a, b from t"), (), START_MS)
+    stream = world.victim.reads.stream(normalized("select a, b from t"), (), START_MS)
     try:
         while not stream.finished:
             stream.fetch(1)
@@ -98,7 +100,7 @@ def _stream(world: World) -> None:
 
 
 def _spool(world: World) -> None:
-    stream = world.victim.reads.stream(shaped("select a, b from t"), (), START_MS)
+    stream = world.victim.reads.stream(normalized("select a, b from t"), (), START_MS)
     try:
         stream.fetch(1)
         stream.spool()
@@ -234,7 +236,7 @@ def _use_neighbour(world: World) -> None:
     made = world.neighbour.sql("insert into n values (1)")
     neighbour = world.engine.logs()[2]
     assert [outcome.sqlstate for outcome in neighbour.apply(work(made))] == [""]
-    assert len(neighbour.reads.read(shaped("select count(*) from n"), (), START_MS).rows) == 1
+    assert len(neighbour.reads.read(normalized("select count(*) from n"), (), START_MS).rows) == 1
 
 
 def run(

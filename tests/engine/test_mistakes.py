@@ -17,7 +17,7 @@ from dirk_gevent.engine.errors.failures import DATA_ERRORS, statement_failure
 from dirk_gevent.messages.error_text import render
 from dirk_gevent.messages.texts import LANGUAGES
 from dirk_parser.errors import SqlError
-from dirk_parser.normalize.shape import split
+from dirk_parser.normalize.normalizer import split
 from tests.engine.mistaken_statements import SETTING, Mistakes
 from tests.engine.plans import START_MS, LogMaker, open_compiled, open_database, work
 from tests.parser.small_database import SmallDatabase

@@ -12,7 +12,7 @@ import pytest
 
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
-from dirk_parser.normalize.shape import split
+from dirk_parser.normalize.normalizer import split
 from tests.engine.plans import LogMaker, open_database, rows_of, work
 from tests.seeds import chosen_seed
 

@@ -12,7 +12,7 @@ from dirk_gevent.engine.results import PAGE_BYTES, Relation, pages_of
 from dirk_gevent.engine.sqlite_connection import MOST_VALUE_BYTES
 from dirk_gevent.server import replies
 from dirk_parser.errors import SqlError
-from tests.engine.plans import START_MS, LogMaker, TestLimits, shaped, work
+from tests.engine.plans import START_MS, LogMaker, TestLimits, normalized, work
 
 pytestmark = pytest.mark.usefixtures("unwatched")
 
@@ -27,7 +27,7 @@ def sizes(*lengths: int) -> str:
 
 def pages(database: Database, sql: str) -> list[tuple[int, int]]:
     """(rows, bytes) of each page of a stream."""
-    stream = database.reads.stream(shaped(sql), (), START_MS)
+    stream = database.reads.stream(normalized(sql), (), START_MS)
     found = []
     try:
         while not stream.finished:
@@ -65,7 +65,7 @@ def test_a_page_ends_where_it_weighs_enough(database: Database, lengths: tuple[i
 def test_no_more_than_a_page_is_in_memory(database: Database) -> None:
     """240 MB of rows by one page of 200, were rows alone counted."""
     sql = sizes(*(MIB,) * 120)
-    stream = database.reads.stream(shaped(sql), (), START_MS)
+    stream = database.reads.stream(normalized(sql), (), START_MS)
     tracemalloc.start()
     try:
         rows = 0
@@ -99,7 +99,7 @@ def test_a_value_too_long_is_refused_when_it_is_made(database: Database, log: Lo
         pages(database, long)
     assert refused.value.sqlstate == "54000"
     with pytest.raises(SqlError) as refused:
-        database.reads.read(shaped(f"select length(a) from ({long})"), (), START_MS)
+        database.reads.read(normalized(f"select length(a) from ({long})"), (), START_MS)
     assert refused.value.sqlstate == "54000"
     outcomes = database.apply(work(log.sql("create table t (a)"), log.sql(f"insert into t {long}")))
     assert [outcome.sqlstate for outcome in outcomes] == ["", "54000"]

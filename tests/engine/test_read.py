@@ -29,11 +29,11 @@ from tests.engine.plans import (
     LogMaker,
     TestLimits,
     long_rows_of,
+    normalized,
     open_database,
     open_engine,
+    rows_normalized,
     rows_of,
-    rows_shaped,
-    shaped,
     work,
 )
 
@@ -45,7 +45,7 @@ def filled(database: Database, log: LogMaker) -> Database:
     """A table of 5,000 rows."""
     rows = [(n, f"name {n}") for n in range(5000)]
     database.apply(work(log.sql("create table t (a, b)")))
-    database.apply(work(log.statement(rows_shaped("insert into t values (?1, ?2)", rows))))
+    database.apply(work(log.statement(rows_normalized("insert into t values (?1, ?2)", rows))))
     return database
 
 
@@ -64,12 +64,12 @@ def everything(stream: RelationStream, pages: int = 3) -> list[list[object]]:
 @pytest.mark.usefixtures("no_watchdog")
 def test_values_come_out_as_the_protocol_has_them(database: Database) -> None:
     sql = "select 2.0 as a, 2.5 as b, 1e300 as c, null as d, 'x' as e, 1 as is_f, null as is_g, 9007199254740993.0 as h"
-    relation = database.reads.read(shaped(sql), (), START_MS)
+    relation = database.reads.read(normalized(sql), (), START_MS)
     row = relation.rows[0]
     assert [*row] == [2, 2.5, 1e300, None, "x", True, None, 9007199254740992.0]
     assert [type(value) for value in row] == [int, float, float, type(None), str, bool, type(None), float]
     with pytest.raises(SqlError, match="out_of_range"):
-        database.reads.read(shaped("select 1e308 * 10 as a"), (), START_MS)
+        database.reads.read(normalized("select 1e308 * 10 as a"), (), START_MS)
 
 
 def test_many_rows_convert_like_one(database: Database) -> None:
@@ -79,7 +79,7 @@ def test_many_rows_convert_like_one(database: Database) -> None:
 
 @pytest.mark.usefixtures("no_watchdog")
 def test_a_read_names_the_index_it_saw(filled: Database, log: LogMaker) -> None:
-    relation = filled.reads.read(shaped("select a, b from t where a = ?1", 7), (), START_MS)
+    relation = filled.reads.read(normalized("select a, b from t where a = ?1", 7), (), START_MS)
     assert (relation.rows, relation.index, relation.name) == ([(7, "name 7")], filled.applied_index, "t")
     assert orjson.loads(relation.columns_json) == [{"name": "a", "origin": "t"}, {"name": "b", "origin": "t"}]
 
@@ -95,7 +95,7 @@ def test_the_index_is_exact_while_writes_go_on(filled: Database, log: LogMaker) 
             filled.apply(work(*(log.sql("update one set a = ?1", log.index + 1) for _ in range(3))))
 
     def check() -> None:
-        relation = filled.reads.read(shaped("select a from one"), (), START_MS)
+        relation = filled.reads.read(normalized("select a from one"), (), START_MS)
         assert relation.rows[0][0] == relation.index
 
     writer = threading.Thread(target=write)
@@ -111,21 +111,21 @@ def test_the_index_is_exact_while_writes_go_on(filled: Database, log: LogMaker) 
 
 @pytest.mark.usefixtures("no_watchdog")
 def test_no_read_can_write(filled: Database) -> None:
-    reader = filled.reads.read(shaped("select 1 as a"), (), START_MS)
+    reader = filled.reads.read(normalized("select 1 as a"), (), START_MS)
     assert reader.rows == [(1,)]
     with pytest.raises(StorageFault, match="readonly"):
-        filled.reads.read(shaped("with x(a) as (select 1) insert into t values (1, 2)"), (), START_MS)
+        filled.reads.read(normalized("with x(a) as (select 1) insert into t values (1, 2)"), (), START_MS)
 
 
 def test_a_long_read_leaves_the_hub_and_is_remembered(filled: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(Overrun):
-        filled.reads.read(shaped("select count(*) as a from t x, t y, t z"), (), START_MS)
+        filled.reads.read(normalized("select count(*) as a from t x, t y, t z"), (), START_MS)
     with monkeypatch.context() as patched:
         # No second try on the hub: SQLite is not asked at all.
         patched.delattr(HubReader, "rows")
         patched.delattr(HubReader, "rows_at")
         with pytest.raises(Overrun):
-            filled.reads.read(shaped("select count(*) as a from t x, t y, t z"), (), START_MS)
+            filled.reads.read(normalized("select count(*) as a from t x, t y, t z"), (), START_MS)
     assert rows_of(filled, "select a from t where a = 3") == [(3,)]
 
 
@@ -192,7 +192,7 @@ def test_the_watchdog_outlives_a_thread_that_it_watched(filled: Database) -> Non
 
 
 def test_too_many_rows_for_the_hub_stream_in_pages(filled: Database) -> None:
-    query = shaped("select a, b from t")
+    query = normalized("select a, b from t")
     with pytest.raises(Overrun):
         filled.reads.read(query, (), START_MS)
     stream = filled.reads.stream(query, (), START_MS)
@@ -204,7 +204,7 @@ def test_too_many_rows_for_the_hub_stream_in_pages(filled: Database) -> None:
 
 @pytest.mark.parametrize("rows", [0, 1, 199, 200, 201, 400])
 def test_finished_is_exact(filled: Database, rows: int) -> None:
-    stream = filled.reads.stream(shaped(f"select a from t where a < {rows}"), (), START_MS)
+    stream = filled.reads.stream(normalized(f"select a from t where a < {rows}"), (), START_MS)
     pages = []
     while not stream.finished:
         pages += stream.fetch(1)
@@ -214,7 +214,7 @@ def test_finished_is_exact(filled: Database, rows: int) -> None:
 
 
 def test_a_stream_keeps_its_state_and_a_spool_gives_it_up(filled: Database, log: LogMaker) -> None:
-    stream = filled.reads.stream(shaped("select a from t"), (), START_MS)
+    stream = filled.reads.stream(normalized("select a from t"), (), START_MS)
     stream.fetch(1)
     filled.apply(work(log.sql("delete from t")))
     filled.upkeep.checkpoint()
@@ -229,7 +229,7 @@ def test_a_result_past_its_limit_is_refused(tmp_path: Path, log: LogMaker) -> No
     engine = open_engine(tmp_path / "small", TestLimits(result_bytes=1000))
     try:
         database = open_database(engine)
-        stream = database.reads.stream(shaped(ENDLESS), (), START_MS)
+        stream = database.reads.stream(normalized(ENDLESS), (), START_MS)
         with pytest.raises(SqlError, match="result_too_large"):
             stream.spool()
     finally:
@@ -238,11 +238,11 @@ def test_a_result_past_its_limit_is_refused(tmp_path: Path, log: LogMaker) -> No
 
 def test_rows_in_literals_end_at_their_limit(filled: Database) -> None:
     """Exactly there, what stands between two rows included; of rows without end no more are asked for."""
-    ten = shaped("select a from t where a < 10")
+    ten = normalized("select a from t where a < 10")
     whole = "(0), (1), (2), (3), (4), (5), (6), (7), (8), (9)"
     stream = filled.reads.stream(ten, (), START_MS, len(whole))
     assert ", ".join(row[0] for row in everything(stream)) == whole
-    for query, limit in ((ten, len(whole) - 1), (shaped(ENDLESS), 1000), (shaped(ENDLESS), 1)):
+    for query, limit in ((ten, len(whole) - 1), (normalized(ENDLESS), 1000), (normalized(ENDLESS), 1)):
         stream = filled.reads.stream(query, (), START_MS, limit)
         with pytest.raises(SqlError, match="copy_too_large"):
             everything(stream)
@@ -252,7 +252,7 @@ def test_a_stream_ends_at_the_statement_limit(tmp_path: Path) -> None:
     engine = open_engine(tmp_path / "quick", TestLimits(statement_seconds=0.05))
     try:
         stream = open_database(engine).reads.stream(
-            shaped(ENDLESS.replace("select i from", "select count(*) as a from")), (), START_MS
+            normalized(ENDLESS.replace("select i from", "select count(*) as a from")), (), START_MS
         )
         with pytest.raises(SqlError, match="statement_timeout"):
             stream.fetch(1)
@@ -261,7 +261,9 @@ def test_a_stream_ends_at_the_statement_limit(tmp_path: Path) -> None:
 
 
 def test_a_stream_can_be_cancelled_from_another_thread(filled: Database) -> None:
-    stream = filled.reads.stream(shaped(ENDLESS.replace("select i from", "select count(*) as a from")), (), START_MS)
+    stream = filled.reads.stream(
+        normalized(ENDLESS.replace("select i from", "select count(*) as a from")), (), START_MS
+    )
     errors: list[SqlError] = []
 
     def run() -> None:
@@ -282,7 +284,7 @@ def test_a_stream_can_be_cancelled_from_another_thread(filled: Database) -> None
 
 @pytest.mark.usefixtures("no_watchdog")
 def test_a_slow_shape_that_turned_quick_comes_back_to_the_hub(filled: Database, log: LogMaker) -> None:
-    query = shaped("select a from t where b > 'name'")
+    query = normalized("select a from t where b > 'name'")
     with pytest.raises(Overrun):
         filled.reads.read(query, (), START_MS)
     filled.apply(work(log.sql("delete from t where a > 5")))
@@ -292,7 +294,7 @@ def test_a_slow_shape_that_turned_quick_comes_back_to_the_hub(filled: Database, 
 
 def test_a_long_read_of_one_row_is_remembered(filled: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """All its work is done before its first row is there; after its stream it does not begin on the hub again."""
-    query = shaped("select sum(x.a + y.a) from t x, t y where x.a < 300")
+    query = normalized("select sum(x.a + y.a) from t x, t y where x.a < 300")
     with pytest.raises(Overrun):
         filled.reads.read(query, (), START_MS)
     everything(filled.reads.stream(query, (), START_MS))
@@ -303,15 +305,15 @@ def test_a_long_read_of_one_row_is_remembered(filled: Database, monkeypatch: pyt
 
 @pytest.mark.usefixtures("no_watchdog")
 @pytest.mark.parametrize("is_work", [False, True])
-def test_waiting_for_a_processor_makes_no_shape_slow(
+def test_waiting_for_a_processor_makes_no_profile_slow(
     filled: Database, monkeypatch: pytest.MonkeyPatch, is_work: bool
 ) -> None:
     """A read that overran once, and whose stream then stands in line beside a long write, comes back to the hub; one
     whose stream works for as long does not."""
-    query = shaped("select a from t where a = 7")
+    query = normalized("select a from t where a = 7")
     filled.reads.read(query, (), START_MS)
     for hot in filled.file.committed.hot.values():
-        hot.shape.slow = True
+        hot.profile.slow = True
     with pytest.raises(Overrun):
         filled.reads.read(query, (), START_MS)
     page = PageEncoder.page
@@ -340,7 +342,7 @@ def test_a_read_that_the_machine_held_up_comes_back_to_the_hub(
 ) -> None:
     """The watchdog ends both; only the one that worked all the while is a long one."""
     monkeypatch.setattr(watching, "_REAL_LIMIT_SECONDS", float("inf") if is_work else 0.01)
-    query = shaped("select a from t where a = 7 and held()")
+    query = normalized("select a from t where a = 7 and held()")
     rows_of(filled, "select a from t where a = 7")
     assert filled.file.committed.reader is not None
     connection, calls = filled.file.committed.reader._connection, [0]

@@ -8,7 +8,7 @@ from dirk_gevent.engine import stored_records
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
 from dirk_parser.errors import SqlError
-from tests.engine.plans import LogMaker, open_database, rows_of, shaped, work
+from tests.engine.plans import LogMaker, normalized, open_database, rows_of, work
 
 
 def test_records_expire_by_index_and_log_time_alone(
@@ -36,7 +36,7 @@ def test_a_record_that_is_still_in_the_file_but_expired_counts_no_more(
     database.apply(work(log.sql("create table t (a)")))
     first = log.sql("insert into t values (1)")
     database.apply(work(first, *(log.sql("insert into t values (?1)", n) for n in range(2, 8))))
-    retry = log.statement(shaped("insert into t values (1)"), request_id=first.request_id)
+    retry = log.statement(normalized("insert into t values (1)"), request_id=first.request_id)
     assert database.apply(work(retry))[0].repeats == 0
     assert rows_of(database, "select count(*) from t where a = 1") == [(2,)]
 

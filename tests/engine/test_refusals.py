@@ -14,7 +14,7 @@ from dirk_gevent.engine.errors import violations
 from dirk_gevent.engine.parser_compiler import ParserCompiler
 from dirk_gevent.engine.results import Outcome
 from dirk_gevent.messages.error_text import render
-from dirk_parser.normalize.shape import split
+from dirk_parser.normalize.normalizer import split
 from tests.engine.plans import START_MS, LogMaker, TestLimits, open_compiled, open_database, work
 
 pytestmark = pytest.mark.usefixtures("unwatched")
@@ -148,11 +148,11 @@ class Mistaken(ParserCompiler):
             raise StopIteration
         return super().change_schema(schema, listed, version)
 
-    def bind(self, plan: object, shaped: object, args: object) -> tuple[object, ...]:  # type: ignore[override]
+    def bind(self, plan: object, normalized: object, args: object) -> tuple[object, ...]:  # type: ignore[override]
         """As it should, but for one argument."""
         if args == (13,):
             raise IndexError
-        return super().bind(plan, shaped, args)  # type: ignore[arg-type]
+        return super().bind(plan, normalized, args)  # type: ignore[arg-type]
 
 
 def test_a_mistake_of_dirkdb_ends_the_entry_and_not_the_database(tmp_path: Path, log: LogMaker) -> None:

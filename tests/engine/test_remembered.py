@@ -18,7 +18,7 @@ from dirk_gevent.engine.results import Relation, Row
 from dirk_gevent.engine.transaction.open_transaction import Transaction
 from dirk_gevent.log.entry import LoggedStatement
 from dirk_parser.errors import SqlError
-from dirk_parser.normalize.shape import split
+from dirk_parser.normalize.normalizer import split
 from tests.engine.plans import START_MS, LogMaker, open_compiled, open_database, work
 from tests.seeds import chosen_seed
 
@@ -161,7 +161,7 @@ def test_what_was_asked_before_is_answered_as_if_it_never_was(node: Node, tmp_pa
         newborn = Node(tmp_path / f"new{number}")
         newborn.database.apply(done)
         for text in _ASKED:
-            shown = tried[0].entry.statements[0].shaped.shape
+            shown = tried[0].entry.statements[0].normalized.template
             assert node.answers(text) == newborn.answers(text), f"seed {seed}, {text!r} after {shown!r}"
         newborn.engine.close()
 

@@ -7,7 +7,7 @@ import random
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.log.entry import Entry
-from tests.engine.plans import LogMaker, rows_of, shaped, work
+from tests.engine.plans import LogMaker, normalized, rows_of, work
 from tests.seeds import chosen_seed
 
 INSERT = "insert into t values (?1, ?2)"
@@ -16,12 +16,12 @@ INSERT = "insert into t values (?1, ?2)"
 def test_every_kind_of_outcome_is_told_again_at_its_own_index(database: Database, log: LogMaker) -> None:
     """A first run, its retry, another statement under its id, an id dated ahead: the host counts on each index."""
     ahead = f"{log.time_ms + 13 * 3600 * 1000:013d}-{'0' * 20}"
-    write = log.statement(shaped("create table t (a, b)"))
+    write = log.statement(normalized("create table t (a, b)"))
     entries = work(
         write,
-        log.statement(shaped("create table t (a, b)"), request_id=write.request_id),
-        log.statement(shaped(INSERT, 2, "x"), request_id=write.request_id),
-        log.statement(shaped(INSERT, 3, "x"), request_id=ahead),
+        log.statement(normalized("create table t (a, b)"), request_id=write.request_id),
+        log.statement(normalized(INSERT, 2, "x"), request_id=write.request_id),
+        log.statement(normalized(INSERT, 3, "x"), request_id=ahead),
         log.sql(INSERT, 4, "x"),
     )
     first = database.apply(entries)
@@ -62,7 +62,7 @@ def test_an_id_that_is_burnt_has_one_outcome_in_every_order(database: Database, 
 
 
 def _of_kind(log: LogMaker, kind: str, request_id: str, number: int) -> Entry:
-    statements = () if kind == "burn" else (shaped(INSERT, number, kind),)
+    statements = () if kind == "burn" else (normalized(INSERT, number, kind),)
     return log.statement(*statements, request_id=request_id, base=log.index if kind == "commit" else None)
 
 

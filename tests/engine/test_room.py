@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster import ROOT
-from tests.engine.plans import LogMaker, long_rows_of, open_database, open_engine, rows_shaped, work
+from tests.engine.plans import LogMaker, long_rows_of, open_database, open_engine, rows_normalized, work
 from tests.seeds import chosen_seed
 
 Mount = Callable[[str], Path]
@@ -91,7 +91,7 @@ def test_pages_have_their_blocks_before_they_are_committed(tmp_path: Path, log: 
     chance = random.Random(5)
     for _ in range(30):
         rows = [(n, "x" * chance.randrange(3000)) for n in range(chance.randrange(200))]
-        database.apply(work(log.statement(rows_shaped("insert into t values (?1, ?2)", rows))))
+        database.apply(work(log.statement(rows_normalized("insert into t values (?1, ?2)", rows))))
         pages = int(str(long_rows_of(database, "select page_count from pragma_page_count")[0][0]))
         found = database.file.path.stat()
         assert found.st_size >= pages * 4096

@@ -18,9 +18,9 @@ import pytest
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.log.entry import Entry
 from dirk_parser.compile.expression.functions import FUNCTIONS, Function, Sort
-from dirk_parser.normalize import shape
-from dirk_parser.normalize.shape import split
-from dirk_parser.normalize.template import Shaped, Value
+from dirk_parser.normalize import normalizer
+from dirk_parser.normalize.normalized_statement import NormalizedStatement, Value
+from dirk_parser.normalize.normalizer import split
 from tests.engine.plans import LogMaker, TestLimits, open_database, work
 
 #: The entries' time (2001-09-09 01:46:40 UTC): years before anything that the machine's own clock could say.
@@ -158,7 +158,7 @@ def test_every_function_gives_the_same_on_every_node(tmp_path: Path, entries: li
             ]
             digests.add(database.upkeep.content_digest())
             outcomes.add(tuple((each.index, each.sqlstate, each.rows, each.digest) for each in found))
-            assert not [(each.key, shape.text(_statement(entries, each.index))) for each in found if each.sqlstate]
+            assert not [(each.key, normalizer.text(_statement(entries, each.index))) for each in found if each.sqlstate]
             with closing(apsw.Connection(str(next(engine.directory.path.glob("db-*.sqlite"))))) as connection:
                 _assert_of_the_entries_time(connection)
                 assert _kept(connection) == set(FUNCTIONS)
@@ -166,8 +166,8 @@ def test_every_function_gives_the_same_on_every_node(tmp_path: Path, entries: li
     assert len(outcomes) == 1
 
 
-def _statement(entries: list[Entry], index: int) -> Shaped:
-    return entries[index - 1].statements[0].shaped
+def _statement(entries: list[Entry], index: int) -> NormalizedStatement:
+    return entries[index - 1].statements[0].normalized
 
 
 def _kept(connection: apsw.Connection) -> set[Value]:

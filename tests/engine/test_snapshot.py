@@ -14,7 +14,7 @@ from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.errors.faults import SnapshotDamaged
 from dirk_gevent.engine.snapshot.snapshot import SnapshotHeader
 from dirk_gevent.log.entry import Entry
-from tests.engine.plans import LogMaker, open_database, open_engine, rows_of, rows_shaped, shaped, work
+from tests.engine.plans import LogMaker, normalized, open_database, open_engine, rows_normalized, rows_of, work
 
 pytestmark = pytest.mark.usefixtures("unwatched")
 
@@ -29,7 +29,7 @@ def some_entries(seed: int, count: int = 400) -> list[Entry]:
         match chance.randrange(6):
             case 0:
                 entries.append(
-                    log.statement(rows_shaped("insert into t values (?1, ?2)", [(number, 0.5), (number + 1, "é")]))
+                    log.statement(rows_normalized("insert into t values (?1, ?2)", [(number, 0.5), (number + 1, "é")]))
                 )
             case 1:
                 entries.append(log.sql("insert into rowid_named values (?1, ?1)", number))
@@ -39,7 +39,9 @@ def some_entries(seed: int, count: int = 400) -> list[Entry]:
                 entries.append(log.sql("delete from t where a % 7 = ?1", number % 7))
             case 4:
                 retried = chance.choice(entries)
-                entries.append(log.statement(*(s.shaped for s in retried.statements), request_id=retried.request_id))
+                entries.append(
+                    log.statement(*(s.normalized for s in retried.statements), request_id=retried.request_id)
+                )
             case _:
                 entries.append(log.sql("insert into t values (?1, dirk_now())", number))
     return entries
@@ -88,7 +90,7 @@ def test_a_restore_replaces_what_readers_see(tmp_path: Path, database: Database)
     count = len(rows_of(database, "select a from t"))
     database.restore(tmp_path / "shot")
     assert database.applied_index == 3
-    relation = database.reads.read(shaped("select a from t"), (), 0)
+    relation = database.reads.read(normalized("select a from t"), (), 0)
     assert (relation.index, len(relation.rows) < count) == (3, True)
 
 

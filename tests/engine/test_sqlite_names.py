@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from dirk_gevent.engine.database import Database
-from dirk_parser.normalize.shape import split
+from dirk_parser.normalize.normalizer import split
 from tests.engine.plans import START_MS, open_compiled, outcomes
 
 pytestmark = pytest.mark.usefixtures("unwatched")

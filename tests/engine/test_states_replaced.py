@@ -15,7 +15,7 @@ from dirk_gevent.engine.snapshot.reissue import Place, reissue
 from dirk_gevent.engine.transaction.open_transaction import Transaction
 from dirk_gevent.log.entry import Entry, LoggedStatement
 from dirk_parser.errors import SqlError
-from dirk_parser.normalize.shape import split
+from dirk_parser.normalize.normalizer import split
 from tests.engine.plans import START_MS, LogMaker, TestLimits, open_database, work
 
 pytestmark = pytest.mark.usefixtures("unwatched")
@@ -80,12 +80,12 @@ def answers(database: Database) -> list[object]:
     """Everything that reads say: on the hub and again, as a stream, in a transaction, and how writes end there."""
     found: list[object] = []
     for text in _READS:
-        shaped = split(text)
-        found += [_said(lambda shaped=shaped: _hub(database, shaped)) for _ in range(2)]
-        settled = database.reads.settled(shaped)
+        normalized = split(text)
+        found += [_said(lambda normalized=normalized: _hub(database, normalized)) for _ in range(2)]
+        settled = database.reads.settled(normalized)
         found.append(settled and _said(lambda settled=settled: database.reads.again(settled)))
-        found.append(_said(lambda shaped=shaped: _streamed(database, shaped)))
-        found.append(database.reads.depends_on(shaped))
+        found.append(_said(lambda normalized=normalized: _streamed(database, normalized)))
+        found.append(database.reads.depends_on(normalized))
     transaction = Transaction(database.base_state(), 0, 1 << 20)
     for text in _WRITES:
         statement = LoggedStatement(split(text), (), START_MS, 1)
@@ -105,13 +105,13 @@ def _said(ask: Callable[[], object]) -> object:
         return "overrun"
 
 
-def _hub(database: Database, shaped: object) -> object:
-    relation = database.reads.read(shaped, (), START_MS)  # type: ignore[arg-type]
+def _hub(database: Database, normalized: object) -> object:
+    relation = database.reads.read(normalized, (), START_MS)  # type: ignore[arg-type]
     return relation.columns, list(relation.rows), relation.index
 
 
-def _streamed(database: Database, shaped: object) -> object:
-    with closing(database.reads.stream(shaped, (), START_MS)) as stream:  # type: ignore[arg-type]
+def _streamed(database: Database, normalized: object) -> object:
+    with closing(database.reads.stream(normalized, (), START_MS)) as stream:  # type: ignore[arg-type]
         return [page.rows_json for page in stream.fetch(5)], stream.head.columns, stream.head.index
 
 

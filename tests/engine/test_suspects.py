@@ -19,7 +19,7 @@ from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.errors.faults import PoisonedEntry, StorageFault
 from dirk_gevent.engine.results import Outcome
 from dirk_gevent.log.entry import SKIP_MARK, Entry
-from dirk_parser.normalize.shape import split
+from dirk_parser.normalize.normalizer import split
 from tests.cluster import ROOT
 from tests.engine.plans import LogMaker, open_compiled, open_database
 

@@ -9,7 +9,7 @@ import pytest
 
 from dirk_gevent.engine.database import Database
 from dirk_parser.errors import SqlError
-from dirk_parser.normalize.shape import split
+from dirk_parser.normalize.normalizer import split
 from tests.engine.plans import START_MS, LogMaker, open_compiled, open_database, work
 
 pytestmark = pytest.mark.usefixtures("unwatched")

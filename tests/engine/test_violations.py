@@ -9,8 +9,8 @@ import pytest
 
 from dirk_gevent.engine.database import Database
 from dirk_gevent.messages.error_text import render
-from dirk_parser.normalize.shape import split
-from dirk_parser.normalize.template import Args
+from dirk_parser.normalize.normalized_statement import Args
+from dirk_parser.normalize.normalizer import split
 from tests.engine.plans import LogMaker, made_by, work
 
 _SETUP = (

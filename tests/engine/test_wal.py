@@ -28,9 +28,9 @@ from tests.engine.plans import (
     START_MS,
     LogMaker,
     long_rows_of,
+    normalized,
+    rows_normalized,
     rows_of,
-    rows_shaped,
-    shaped,
     work,
 )
 from tests.seeds import chosen_seed
@@ -104,7 +104,7 @@ def write_much(database: Database, log: LogMaker, chance: random.Random, total_b
 def stream_all(database: Database, sql: str, is_over: Callable[[], bool]) -> None:
     """Read by streams, one after the other without a pause, some page by page."""
     while not is_over():
-        stream = database.reads.stream(shaped(sql), (), START_MS)
+        stream = database.reads.stream(normalized(sql), (), START_MS)
         try:
             while not stream.finished and not is_over():
                 stream.fetch(1)
@@ -149,7 +149,7 @@ def test_readers_that_never_pause_do_not_make_the_wal_grow(
 def test_a_batch_is_split_well_below_the_bound(tmp_path: Path, log: LogMaker) -> None:
     with small(tmp_path / "data", log) as database:
         batch = [change(log, n % 10 * 100, 100) for n in range(100)]
-        stream = database.reads.stream(shaped("select a from t"), (), START_MS)
+        stream = database.reads.stream(normalized("select a from t"), (), START_MS)
         stream.fetch(1)
         assert len(database.apply(batch)) == 100
         assert wal_bytes(database) <= MOST_BYTES + 100 * 4120
@@ -169,7 +169,9 @@ def test_the_bound_never_decides_how_an_entry_ends(tmp_path: Path, seed: int) ->
                 batch = [change(log, chance.randrange(ROWS), chance.randrange(200)) for _ in range(20)]
                 twice = chance.randrange(ROWS)
                 batch += work(log.sql(f"insert into t values ({twice}, 'again')"))
-                batch += work(log.statement(rows_shaped("insert into t values (?1, ?2)", [(n, "") for n in (-1, 5)])))
+                batch += work(
+                    log.statement(rows_normalized("insert into t values (?1, ?2)", [(n, "") for n in (-1, 5)]))
+                )
                 outcomes += [(one.index, one.sqlstate, one.digest) for one in database.apply(batch)]
             rows = long_rows_of(database, "select count(*), sum(length(b)) from t")
             ends.append((outcomes, database.position.chain, rows))
@@ -179,7 +181,7 @@ def test_the_bound_never_decides_how_an_entry_ends(tmp_path: Path, seed: int) ->
 def test_a_long_query_runs_again_on_the_newer_state(tmp_path: Path, log: LogMaker, seed: int) -> None:
     """Nothing of it was given away: it is not ended, and tells the index of the state that it has read at last."""
     with small(tmp_path / "data", log) as database:
-        stream = database.reads.stream(shaped("select count(*) from t a, t b where length(a.b) > 0"), (), START_MS)
+        stream = database.reads.stream(normalized("select count(*) from t a, t b where length(a.b) > 0"), (), START_MS)
         stream.open()
         before = stream.head.index
         write_much(database, log, random.Random(seed), 3 * MOST_BYTES)
@@ -191,7 +193,7 @@ def test_a_long_query_runs_again_on_the_newer_state(tmp_path: Path, log: LogMake
 @pytest.mark.usefixtures("patient")
 def test_a_query_under_way_for_long_lets_the_writer_go_on(tmp_path: Path, log: LogMaker, seed: int) -> None:
     with small(tmp_path / "data", log) as database:
-        stream = database.reads.stream(shaped(ENDLESS), (), START_MS)
+        stream = database.reads.stream(normalized(ENDLESS), (), START_MS)
         cancelled: list[str] = []
 
         def run(_: Callable[[], bool]) -> None:
@@ -208,7 +210,7 @@ def test_a_query_under_way_for_long_lets_the_writer_go_on(tmp_path: Path, log: L
 
 def test_a_read_of_which_pages_were_given_ends_with_57014(tmp_path: Path, log: LogMaker, seed: int) -> None:
     with small(tmp_path / "data", log) as database:
-        stream = database.reads.stream(shaped("select a.a from t a, t b, t c"), (), START_MS)
+        stream = database.reads.stream(normalized("select a.a from t a, t b, t c"), (), START_MS)
         stream.fetch(1)
         write_much(database, log, random.Random(seed), 3 * MOST_BYTES)
         with pytest.raises(SqlError) as ended:
@@ -219,7 +221,7 @@ def test_a_read_of_which_pages_were_given_ends_with_57014(tmp_path: Path, log: L
 
 def test_a_read_that_is_nearly_over_is_drained_before_it_must_end(tmp_path: Path, log: LogMaker, seed: int) -> None:
     with small(tmp_path / "data", log) as database:
-        stream = database.reads.stream(shaped("select a from t"), (), START_MS)
+        stream = database.reads.stream(normalized("select a from t"), (), START_MS)
         pages = stream.fetch(1)
         chance = random.Random(seed)
         while not stream.execution.is_hurried:
@@ -239,7 +241,7 @@ def test_the_writer_waits_for_a_read_that_can_be_drained(
     monkeypatch.setattr(wal, "_DRAIN_SECONDS", 60)
     monkeypatch.setattr(wal, "_LAST_PAUSES", (0.02,) * 3000)
     with small(tmp_path / "data", log) as database:
-        stream = database.reads.stream(shaped("select a from t"), (), START_MS)
+        stream = database.reads.stream(normalized("select a from t"), (), START_MS)
         pages = stream.fetch(1)
         with threads(lambda _: write_much(database, log, random.Random(seed), 3 * MOST_BYTES)):
             while not database.file.wal.entrance.locked():
@@ -253,7 +255,7 @@ def test_the_writer_waits_for_a_read_that_can_be_drained(
 def test_a_first_page_that_comes_while_its_state_is_overtaken_is_read_anew(tmp_path: Path, log: LogMaker) -> None:
     """Whichever comes first, the page or the end of its state: nothing is given of a read that can't go on."""
     with small(tmp_path / "data", log) as database:
-        stream = database.reads.stream(shaped("select a from t"), (), START_MS)
+        stream = database.reads.stream(normalized("select a from t"), (), START_MS)
         encode, overtaken = stream._encode, list[bool]()
 
         def encode_late(pages: int) -> list[Page]:
@@ -353,7 +355,7 @@ def test_a_transaction_that_was_rolled_back_leaves_no_large_wal(tmp_path: Path, 
     with small(tmp_path / "data", log) as database:
         transaction = Transaction(database.base_state(), 0, 1 << 20)
         for _ in range(3):
-            statement = LoggedStatement(shaped("update t set b = b || b"), (), START_MS, 1)
+            statement = LoggedStatement(normalized("update t set b = b || b"), (), START_MS, 1)
             database.writer.change_in(transaction, transaction.written_as("", statement))
         assert wal_bytes(database) > 2 * MOST_BYTES
         database.writer.forget_changes(transaction)
@@ -365,7 +367,7 @@ def test_a_transaction_that_was_rolled_back_leaves_no_large_wal(tmp_path: Path, 
 def test_an_entry_after_a_large_transaction_shrinks_the_wal(tmp_path: Path, log: LogMaker) -> None:
     with small(tmp_path / "data", log) as database:
         transaction = Transaction(database.base_state(), 0, 1 << 20)
-        statement = LoggedStatement(shaped("update t set b = b || b"), (), START_MS, 1)
+        statement = LoggedStatement(normalized("update t set b = b || b"), (), START_MS, 1)
         database.writer.change_in(transaction, transaction.written_as("", statement))
         assert wal_bytes(database) > MOST_BYTES
         database.apply([change(log, 1)])

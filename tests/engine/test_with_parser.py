@@ -10,7 +10,7 @@ import pytest
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.results import Outcome
-from dirk_parser.normalize.shape import split
+from dirk_parser.normalize.normalizer import split
 from tests.engine.plans import START_MS, LogMaker, open_compiled, open_database, work
 
 pytestmark = pytest.mark.usefixtures("unwatched")

@@ -12,7 +12,7 @@ import pytest
 
 from dirk_gevent.engine.database import Database
 from dirk_parser.errors import SqlError
-from dirk_parser.normalize.shape import split
+from dirk_parser.normalize.normalizer import split
 from tests.engine.plans import START_MS, open_compiled, outcomes
 
 _WRITTEN = ("-0.0", "- 0.0", "-0e0", "(-0.0)", "0.0 * -1", "-1e-400", "-(0.0)")

@@ -13,7 +13,7 @@ import gevent
 from dirk_gevent.config.settings import LogSettings
 from dirk_gevent.log.embedded.embedded_log import EmbeddedLog, clock_ms
 from dirk_gevent.log.entry import Draft, LoggedStatement, new_request_id
-from dirk_parser.normalize.template import Shaped
+from dirk_parser.normalize.normalized_statement import NormalizedStatement
 
 WRITERS = 8
 
@@ -28,8 +28,8 @@ def write(log: EmbeddedLog, log_id: int, number: int) -> None:
     """Appends entries of growing size."""
     while True:
         number += 1
-        shaped = Shaped("manampia ao t sanda (?, ?)", (number, "x" * (number * 37 % 5000)))
-        draft = Draft(new_request_id(clock_ms()), (LoggedStatement(shaped),))
+        normalized = NormalizedStatement("manampia ao t sanda (?, ?)", (number, "x" * (number * 37 % 5000)))
+        draft = Draft(new_request_id(clock_ms()), (LoggedStatement(normalized),))
         acknowledge(log_id, log.appends.append(log_id, draft).entry.index, draft.request_id)
 
 

@@ -11,7 +11,7 @@ from dirk_gevent.config.settings import LogSettings
 from dirk_gevent.log.contract import Log
 from dirk_gevent.log.embedded.embedded_log import EmbeddedLog
 from dirk_gevent.log.entry import Draft, LoggedStatement, new_request_id
-from dirk_parser.normalize.template import Shaped
+from dirk_parser.normalize.normalized_statement import NormalizedStatement
 from tests.log.faulty_disk import FaultyDisk
 
 #: What the tests' drafts carry as the time of their request ids.
@@ -88,7 +88,7 @@ def draft() -> Callable[..., Draft]:
     """Makes drafts of one insert."""
 
     def make(number: int = 1, text: str = "a", request_id: str | None = None) -> Draft:
-        shaped = Shaped("manampia ao t sanda (?, ?)", (number, text), (str(number), f"'{text}'"))
-        return Draft(request_id or new_request_id(NOW_MS), (LoggedStatement(shaped),), step_limit=1000)
+        normalized = NormalizedStatement("manampia ao t sanda (?, ?)", (number, text), (str(number), f"'{text}'"))
+        return Draft(request_id or new_request_id(NOW_MS), (LoggedStatement(normalized),), step_limit=1000)
 
     return make

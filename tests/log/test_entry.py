@@ -21,14 +21,14 @@ from dirk_gevent.log.entry import (
     request_time_ms,
 )
 from dirk_parser.errors import SqlError
-from dirk_parser.normalize.template import Shaped
+from dirk_parser.normalize.normalized_statement import NormalizedStatement
 
 _text = st.text(st.characters(exclude_categories=("Cs",)), max_size=20)
 _value = st.none() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False) | _text
 _finite = st.none() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False) | _text
 _args = st.lists(_finite, max_size=4).map(tuple) | st.dictionaries(_text, _finite, max_size=4)
-_shaped = st.builds(
-    Shaped,
+_normalized = st.builds(
+    NormalizedStatement,
     _text,
     st.lists(_value, max_size=6).map(tuple),
     st.lists(_text, max_size=6).map(tuple),
@@ -36,7 +36,7 @@ _shaped = st.builds(
     st.integers(0, 5),
     st.integers(0, 5),
 )
-_statement = st.builds(LoggedStatement, _shaped, _args, st.none() | st.integers(0, 2**50))
+_statement = st.builds(LoggedStatement, _normalized, _args, st.none() | st.integers(0, 2**50))
 _entry = st.builds(
     Entry,
     st.integers(0, 2**24),
@@ -76,13 +76,13 @@ def test_an_entry_of_a_later_format_is_refused() -> None:
 @pytest.mark.parametrize("value", [2**64, "\ud800"])
 def test_values_that_json_cannot_hold_are_refused(value: int | str) -> None:
     with pytest.raises(SqlError) as caught:
-        Entry(1, 1, 1, 1, "a", "b", (LoggedStatement(Shaped("x", (value,))),)).encode()
+        Entry(1, 1, 1, 1, "a", "b", (LoggedStatement(NormalizedStatement("x", (value,))),)).encode()
     assert caught.value.key == "not_loggable"
 
 
 def test_the_request_hash_tells_statements_apart_and_not_ids() -> None:
     def hashed(request_id: str, number: int, *args: int) -> str:
-        return request_hash(Draft(request_id, (LoggedStatement(Shaped("x ?", (number,)), args),)))
+        return request_hash(Draft(request_id, (LoggedStatement(NormalizedStatement("x ?", (number,)), args),)))
 
     assert hashed("a", 1) == hashed("b", 1)
     assert len({hashed("a", 1), hashed("a", 2), hashed("a", 1, 1)}) == 3

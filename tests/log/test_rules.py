@@ -16,7 +16,7 @@ from dirk_gevent.log.embedded.older_rules import older_upto
 from dirk_gevent.log.entry import RULES, Draft, Entry, EntryDamagedError, LoggedStatement, new_request_id
 from dirk_gevent.messages.error_text import sentence
 from dirk_parser.errors import SqlError
-from dirk_parser.normalize.shape import split
+from dirk_parser.normalize.normalizer import split
 from tests.log.older import earlier_rules
 
 NOW_MS = 1_700_000_000_000

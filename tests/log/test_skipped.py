@@ -11,7 +11,7 @@ from dirk_gevent.engine.apply.applier import Work
 from dirk_gevent.log.embedded.embedded_log import EmbeddedLog
 from dirk_gevent.log.entry import Draft, Entry, EntryDamagedError, LoggedStatement, chain, new_request_id
 from dirk_gevent.log.skipped import is_skipped, own_bytes
-from dirk_parser.normalize.shape import split
+from dirk_parser.normalize.normalizer import split
 
 NOW_MS = 1_700_000_000_000
 _ALL_BYTES = 1 << 20

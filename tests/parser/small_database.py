@@ -12,8 +12,8 @@ from dirk_parser.compile.ddl.catalog import change_schema, load_schema
 from dirk_parser.compile.plans import Plans
 from dirk_parser.errors import SqlError
 from dirk_parser.grammar.statements import Statements
-from dirk_parser.normalize.shape import split
-from dirk_parser.normalize.template import Args, Value
+from dirk_parser.normalize.normalized_statement import Args, Value
+from dirk_parser.normalize.normalizer import split
 from dirk_parser.plan.bind import bind, columns, rows
 from dirk_parser.plan.plan import CatalogChange, Change, Ddl, Query
 from dirk_parser.schema.schema import Schema
@@ -42,17 +42,19 @@ class SmallDatabase:
 
     def run(self, text: str, args: Args = ()) -> list[tuple[Any, ...]]:
         """The rows of a read (or RETURNING); booleans as such."""
-        shaped = split(text)
-        plan = self.plans.plan(shaped, self.schema, False)
+        normalized = split(text)
+        plan = self.plans.plan(normalized, self.schema, False)
         with self.connection:
             if isinstance(plan, Ddl):
                 return self._define(plan)
             if isinstance(plan, Change) and plan.rows_sql:
-                found = one_by_one(self.connection, plan, bind(plan.binds, shaped, args))
+                found = one_by_one(self.connection, plan, bind(plan.binds, normalized, args))
             elif isinstance(plan, Change) and plan.per_row:
-                found = [row for each in rows(plan, shaped, args) for row in self.connection.execute(plan.sql, each)]
+                found = [
+                    row for each in rows(plan, normalized, args) for row in self.connection.execute(plan.sql, each)
+                ]
             else:
-                found = self.connection.execute(plan.sql, bind(plan.binds, shaped, args)).fetchall()
+                found = self.connection.execute(plan.sql, bind(plan.binds, normalized, args)).fetchall()
         flags = [each.is_boolean for each in (plan.columns if isinstance(plan, Query) else plan.returning)]
         return [
             tuple(bool(v) if flag and v is not None else v for v, flag in zip(row, flags, strict=True)) for row in found
@@ -60,10 +62,10 @@ class SmallDatabase:
 
     def names(self, text: str) -> list[str]:
         """The names of the result's columns."""
-        shaped = split(text)
-        plan = self.plans.plan(shaped, self.schema, False)
+        normalized = split(text)
+        plan = self.plans.plan(normalized, self.schema, False)
         assert not isinstance(plan, Ddl)
-        return [each.name for each in columns(plan, shaped)]
+        return [each.name for each in columns(plan, normalized)]
 
     def origins(self, text: str) -> list[str]:
         """The origins of the result's columns."""

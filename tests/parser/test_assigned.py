@@ -12,7 +12,7 @@ from dirk_parser.errors import SqlError
 from dirk_parser.grammar.statements import Statements
 from dirk_parser.names import key
 from dirk_parser.normalize.name_characters import unassigned
-from dirk_parser.normalize.shape import split
+from dirk_parser.normalize.normalizer import split
 
 #: The hash of all assigned characters' keys, as Python 3.11 (Unicode 14.0) has it: no later one may have another.
 _KEYS = "ed8983da53da5b2bc2ca5877199e41ce"

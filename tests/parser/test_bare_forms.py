@@ -8,9 +8,9 @@ import random
 import pytest
 
 from dirk_parser.ast.query import Compound
-from dirk_parser.ast.walk import every
+from dirk_parser.ast.walk import find_all
 from dirk_parser.grammar.statements import Statements
-from dirk_parser.normalize.shape import split
+from dirk_parser.normalize.normalizer import split
 from tests.parser.small_database import SmallDatabase
 
 SEED = 20_261_133
@@ -94,7 +94,7 @@ def test_signs_between_what_is_computed_compute(statements: Statements, place: s
     for _ in range(40):
         text = place.format(*(computed(choices, choices.randint(1, 3)) for _ in range(place.count("{}"))))
         statement = statements.parse(split(text))
-        assert not list(every(statement, Compound)), f"seed {SEED}\n{text}"
+        assert not list(find_all(statement, Compound)), f"seed {SEED}\n{text}"
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import apsw
 import pytest
 
-from dirk_parser.normalize.shape import split
+from dirk_parser.normalize.normalizer import split
 from dirk_parser.plan.bind import bind, rows
 from dirk_parser.plan.plan import Change, Query
 from tests.parser.small_database import SmallDatabase
@@ -47,8 +47,8 @@ def test_a_values_row_is_one_plan_for_any_rows(database: SmallDatabase) -> None:
     assert isinstance(plan, Change)
     assert plan.per_row
     assert database.plan("insert into t values (1, 'a', null), (-2, null, 'x')") is plan
-    shaped = split("insert into t values (1, 'a', null), (-2, null, 'x')")
-    assert list(rows(plan, shaped, ())) == [(1, "a", None), (-2, None, "x")]
+    normalized = split("insert into t values (1, 'a', null), (-2, null, 'x')")
+    assert list(rows(plan, normalized, ())) == [(1, "a", None), (-2, None, "x")]
 
 
 def test_rows_that_are_not_all_plain_are_all_there(database: SmallDatabase) -> None:
@@ -79,10 +79,10 @@ def test_upsert_and_returning_after_rows() -> None:
 
 
 def test_literals_in_order_bind_as_they_are(database: SmallDatabase) -> None:
-    shaped = split("select a, b from t where a = 5 and b = 'x'")
-    plan = database.plans.plan(shaped, database.schema, False)
+    normalized = split("select a, b from t where a = 5 and b = 'x'")
+    plan = database.plans.plan(normalized, database.schema, False)
     assert isinstance(plan, Query)
-    assert bind(plan.binds, shaped, ()) is shaped.literals
+    assert bind(plan.binds, normalized, ()) is normalized.literals
 
 
 def test_plans_survive_the_ddl_of_others(database: SmallDatabase) -> None:

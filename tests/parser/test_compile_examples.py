@@ -10,7 +10,7 @@ import pytest
 
 from dirk_gevent.protocol.splitter import StatementSplitter
 from dirk_parser.errors import SqlError
-from dirk_parser.normalize.shape import split
+from dirk_parser.normalize.normalizer import split
 from tests.parser.small_database import STATEMENTS, SmallDatabase
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dirk_parser.normalize.shape import split
+from dirk_parser.normalize.normalizer import split
 from dirk_parser.plan.plan import Change
 from tests.parser.small_database import SmallDatabase
 

@@ -9,7 +9,7 @@ from dirk_parser.ast.query import Query as QueryNode
 from dirk_parser.ast.statement import Delete, Insert, Update
 from dirk_parser.compile.algebra import lines
 from dirk_parser.grammar.statements import Statements
-from dirk_parser.normalize.shape import split
+from dirk_parser.normalize.normalizer import split
 from dirk_parser.plan.plan import Explained, Query
 from tests.parser.small_database import SmallDatabase
 
@@ -126,10 +126,10 @@ def test_two_texts_of_one_shape_show_their_own_literals(database: SmallDatabase)
 def test_every_form_of_a_query_has_a_tree(statements: Statements, identity_lines: list[str]) -> None:
     trees = 0
     for line in identity_lines:
-        shaped = split(line)
-        statement = statements.parse(shaped)
+        normalized = split(line)
+        statement = statements.parse(normalized)
         if isinstance(statement, QueryNode | Insert | Update | Delete):
-            assert all(lines(statement, shaped.literals)), line
+            assert all(lines(statement, normalized.literals)), line
             trees += 1
     assert trees > 50
 

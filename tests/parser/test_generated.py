@@ -9,7 +9,7 @@ import pytest
 from dirk_gevent.engine.errors.failures import statement_failure
 from dirk_parser.errors import SqlError
 from dirk_parser.grammar.route import check_databases
-from dirk_parser.normalize.shape import split
+from dirk_parser.normalize.normalizer import split
 from tests.parser.small_database import STATEMENTS, SmallDatabase
 
 

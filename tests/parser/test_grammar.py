@@ -18,7 +18,7 @@ from dirk_parser.grammar import grammar, lr_tables
 from dirk_parser.grammar.route import Kind, Route
 from dirk_parser.grammar.statements import Statements
 from dirk_parser.lexical import keywords
-from dirk_parser.normalize.shape import source_text, split
+from dirk_parser.normalize.normalizer import source_text, split
 from dirk_parser.printer import printer
 from tests.parser.small_database import SmallDatabase
 
@@ -82,11 +82,11 @@ def test_precedence_of_both_nots(statements: Statements) -> None:
 
 
 def test_items_know_their_source(statements: Statements) -> None:
-    shaped = split("SELECT a  +\n 1, count( * ), 'x' || b AS n, (2) FROM t")
-    query = statements.parse(shaped)
+    normalized = split("SELECT a  +\n 1, count( * ), 'x' || b AS n, (2) FROM t")
+    query = statements.parse(normalized)
     assert isinstance(query, Query) and isinstance(query.body, Select)
     items = [item for item in query.body.items if isinstance(item, Item)]
-    names = [source_text(item.source, item.first_literal, shaped) for item in items]
+    names = [source_text(item.source, item.first_literal, normalized) for item in items]
     assert names == ["a + 1", "count( * )", "'x' || b", "(2)"]
 
 
@@ -211,10 +211,10 @@ def long_texts() -> Iterator[tuple[str, int]]:
 @pytest.mark.parametrize(("text", "answer"), list(long_texts()))
 def test_what_is_long_is_answered_and_survives_translation(statements: Statements, text: str, answer: int) -> None:
     assert SmallDatabase().run(text) == [(answer,)]
-    shaped = split(text)
-    tree = statements.parse(shaped)
+    normalized = split(text)
+    tree = statements.parse(normalized)
     for malagasy in (True, False):
-        said = printer.write(tree, shaped, malagasy)
+        said = printer.write(tree, normalized, malagasy)
         again = split(said)
         assert printer.write(statements.parse(again), again, malagasy) == said
 

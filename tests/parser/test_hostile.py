@@ -11,7 +11,7 @@ import pytest
 
 from dirk_parser.errors import SqlError
 from dirk_parser.grammar.statements import Statements
-from dirk_parser.normalize.shape import split, split_large_insert
+from dirk_parser.normalize.normalizer import split, split_large_insert
 from tests import hostile
 from tests.seeds import chosen_seed
 

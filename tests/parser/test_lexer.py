@@ -6,12 +6,12 @@ import pytest
 
 from dirk_parser.errors import SqlError
 from dirk_parser.lexical.lexer import MAX_NESTING, MAX_TOKENS, Lexer, SyntaxFault
-from dirk_parser.normalize.shape import split
+from dirk_parser.normalize.normalizer import split
 
 
 def types(text: str) -> list[str]:
     """The token types of a statement."""
-    return [token.type for token in Lexer(split(text).shape).tokens]
+    return [token.type for token in Lexer(split(text).template).tokens]
 
 
 @pytest.mark.parametrize("text", ["#ao@ t", "#ao @ t", "ao@ t", "ao t", "# ao@ t", "#AO@t", "FROM t", "#from @ ny t"])

@@ -16,8 +16,8 @@ from dirk_parser.ast.expression import Name
 from dirk_parser.ast.statement import Statement
 from dirk_parser.compile.statement import compile_statement
 from dirk_parser.errors import SqlError
-from dirk_parser.normalize.shape import split
-from dirk_parser.normalize.template import Shaped
+from dirk_parser.normalize.normalized_statement import NormalizedStatement
+from dirk_parser.normalize.normalizer import split
 from dirk_parser.plan.plan import Plan
 from dirk_parser.printer import printer
 from tests.parser.small_database import STATEMENTS, SmallDatabase
@@ -75,10 +75,10 @@ def others(value: Any, default: Any) -> Iterator[Any]:
         yield default
 
 
-def plan_of(tree: Statement, shaped: Shaped, database: SmallDatabase) -> Plan | str:
+def plan_of(tree: Statement, normalized: NormalizedStatement, database: SmallDatabase) -> Plan | str:
     """The plan, or the key of the error."""
     try:
-        return compile_statement(tree, shaped, database.schema, False).plan
+        return compile_statement(tree, normalized, database.schema, False).plan
     except SqlError as error:
         return error.key
 
@@ -86,17 +86,17 @@ def plan_of(tree: Statement, shaped: Shaped, database: SmallDatabase) -> Plan | 
 def dropped(database: SmallDatabase, text: str) -> Iterator[tuple[str, str, str]]:
     """The parts of a statement that another text has otherwise and no other plan: their class and name, that text."""
     try:
-        shaped = split(text)
-        tree = STATEMENTS.parse(shaped)
+        normalized = split(text)
+        tree = STATEMENTS.parse(normalized)
     except SqlError:
         return
-    before, printed = plan_of(tree, shaped, database), printer.write(tree, shaped)
+    before, printed = plan_of(tree, normalized, database), printer.write(tree, normalized)
     if isinstance(before, str) or before.sql == ():
         return
     for kind, name, changed in parts(tree, lambda made: made):
         try:
-            said = printer.write(changed, shaped)
-            if said != printed and plan_of(changed, shaped, database) == before:
+            said = printer.write(changed, normalized)
+            if said != printed and plan_of(changed, normalized, database) == before:
                 yield kind, name, said
         except (LookupError, TypeError, ValueError, AttributeError, AssertionError):
             # No text makes such a tree.

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dirk_parser.errors import SqlError
-from dirk_parser.normalize.shape import placed, split
-from dirk_parser.normalize.template import Args
+from dirk_parser.normalize.normalized_statement import Args
+from dirk_parser.normalize.normalizer import placed, split
 from dirk_parser.plan.bind import check_surplus
 from tests.parser.small_database import SmallDatabase
 from tests.parser.twin_text import TEXTS
@@ -143,11 +143,11 @@ def test_a_parameter_without_a_value_is_pointed_at(text: str, args: Args, column
 )
 def test_a_value_without_a_parameter_is_refused(text: str, args: Args, surplus: str) -> None:
     with pytest.raises(SqlError) as refused:
-        check_surplus(split(text).shape, args)
+        check_surplus(split(text).template, args)
     assert (refused.value.sqlstate, refused.value.params["name"]) == ("07001", surplus)
 
 
 def test_what_has_a_parameter_is_no_surplus() -> None:
-    check_surplus(split("manampia ao@ t sanda (1, 2), (?, ?), (3, $a) returning ?").shape, (1, 2, 3))
-    check_surplus(split("select $a, $a, $été, $b").shape, {"a": 1, "été": 2})
+    check_surplus(split("manampia ao@ t sanda (1, 2), (?, ?), (3, $a) returning ?").template, (1, 2, 3))
+    check_surplus(split("select $a, $a, $été, $b").template, {"a": 1, "été": 2})
     check_surplus("select 1", ())

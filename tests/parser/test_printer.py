@@ -7,19 +7,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dirk_parser.grammar.statements import Statements
-from dirk_parser.normalize.shape import split
+from dirk_parser.normalize.normalizer import split
 from dirk_parser.printer import printer
 from tests.parser.names_kept import as_it_was
 
 
 def round_trip(statements: Statements, text: str, malagasy: bool) -> str:
     """The printed text of a statement; fails unless it means the same."""
-    shaped = split(text)
-    tree = statements.parse(shaped)
-    printed = printer.write(tree, shaped, malagasy)
+    normalized = split(text)
+    tree = statements.parse(normalized)
+    printed = printer.write(tree, normalized, malagasy)
     again = split(printed)
-    assert as_it_was(tree, statements.parse(again), shaped) == tree, printed
-    assert again.literals == shaped.literals, printed
+    assert as_it_was(tree, statements.parse(again), normalized) == tree, printed
+    assert again.literals == normalized.literals, printed
     return printed
 
 

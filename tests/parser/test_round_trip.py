@@ -13,8 +13,8 @@ from dirk_parser.ast import expression, query, statement
 from dirk_parser.ast.statement import Statement
 from dirk_parser.errors import SqlError
 from dirk_parser.grammar.statements import Statements
-from dirk_parser.normalize.shape import split
-from dirk_parser.normalize.template import Shaped
+from dirk_parser.normalize.normalized_statement import NormalizedStatement
+from dirk_parser.normalize.normalizer import split
 from dirk_parser.printer import printer
 from tests.parser.names_kept import as_it_was
 from tests.parser.sentences import Grammar, Production, productions
@@ -27,11 +27,11 @@ ALL = productions()
 TRIES = 12
 
 
-def parsed(statements: Statements, text: str) -> tuple[Statement, Shaped] | None:
+def parsed(statements: Statements, text: str) -> tuple[Statement, NormalizedStatement] | None:
     """The statement's tree, None when it is none."""
     try:
-        shaped = split(text)
-        return statements.parse(shaped), shaped
+        normalized = split(text)
+        return statements.parse(normalized), normalized
     except SqlError as error:
         assert error.sqlstate in ("42601", "54001", "22003", "0A000"), (error, text)
         return None
@@ -42,14 +42,14 @@ def there_and_back(statements: Statements, text: str) -> Statement | None:
     found = parsed(statements, text)
     if found is None:
         return None
-    tree, shaped = found
+    tree, normalized = found
     for malagasy in (True, False):
-        printed = printer.write(tree, shaped, malagasy)
+        printed = printer.write(tree, normalized, malagasy)
         again = parsed(statements, printed)
         assert again is not None, f"{text}\n{printed}"
-        back = as_it_was(tree, again[0], shaped)
+        back = as_it_was(tree, again[0], normalized)
         assert back == tree, f"{text}\n{printed}\n{tree}\n{back}"
-        assert again[1].literals == shaped.literals, f"{text}\n{printed}"
+        assert again[1].literals == normalized.literals, f"{text}\n{printed}"
     return tree
 
 

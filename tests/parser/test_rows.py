@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dirk_parser.errors import SqlError
-from dirk_parser.normalize import shape
+from dirk_parser.normalize import normalizer
 from dirk_parser.normalize.json_rows import json_rows
-from dirk_parser.normalize.template import Shaped
+from dirk_parser.normalize.normalized_statement import NormalizedStatement
 
 HEAD = "manampia ao@ t (a, b) sanda "
 #: Literals and what is none, close to the edge between JSON and SQL.
@@ -37,28 +37,32 @@ def blocks(draw: st.DrawFn) -> str:
     return draw(GAPS).join(rows) + draw(ENDS)
 
 
-def outcome(text: str, large_block: int, monkeypatch: pytest.MonkeyPatch) -> Shaped | str:
+def outcome(text: str, large_block: int, monkeypatch: pytest.MonkeyPatch) -> NormalizedStatement | str:
     """What `split` makes of a text when rows of so many characters are large."""
-    monkeypatch.setattr(shape, "_LARGE_BLOCK", large_block)
+    monkeypatch.setattr(normalizer, "_LARGE_BLOCK", large_block)
     try:
-        return shape.split(text)
+        return normalizer.split(text)
     except SqlError as error:
         return error.key
 
 
 @given(block=blocks())
 def test_both_ways_agree(block: str) -> None:
-    """In shape, rows and values, their types included; the text made from either reads back as the same."""
+    """In template, rows and values, their types included; the text made from either reads back as the same."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         quick, slow = outcome(HEAD + block, 0, monkeypatch), outcome(HEAD + block, 1 << 30, monkeypatch)
         if isinstance(quick, str) or isinstance(slow, str):
             assert quick == slow
             return
-        assert (quick.shape, quick.rows, quick.row_width) == (slow.shape, slow.rows, slow.row_width)
+        assert (quick.template, quick.rows, quick.row_width) == (slow.template, slow.rows, slow.row_width)
         assert list(map(repr, quick.literals)) == list(map(repr, slow.literals))
         if not quick.texts:
-            again = outcome(shape.text(quick), 1 << 30, monkeypatch)
-            assert isinstance(again, Shaped) and again.literals == slow.literals and again.shape == slow.shape
+            again = outcome(normalizer.text(quick), 1 << 30, monkeypatch)
+            assert (
+                isinstance(again, NormalizedStatement)
+                and again.literals == slow.literals
+                and again.template == slow.template
+            )
 
 
 def test_what_large_inserts_are_made_of_is_read_as_json() -> None:
@@ -67,4 +71,4 @@ def test_what_large_inserts_are_made_of_is_read_as_json() -> None:
     found = json_rows(block)
     assert found is not None and (found.width, found.count) == (4, 20_000)
     assert found.values[-4:] == (19_999, -19_999.5, "anarana 19999 é", None)
-    assert shape.split(HEAD + block).literals == found.values
+    assert normalizer.split(HEAD + block).literals == found.values

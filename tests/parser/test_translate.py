@@ -7,7 +7,7 @@ import pytest
 from dirk_parser.errors import SqlError
 from dirk_parser.grammar.route import Kind
 from dirk_parser.grammar.statements import Statements
-from dirk_parser.normalize.shape import split
+from dirk_parser.normalize.normalizer import split
 from tests.parser.names_kept import as_it_was
 from tests.parser.small_database import SmallDatabase
 

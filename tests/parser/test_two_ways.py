@@ -13,7 +13,7 @@ from dirk_parser.ast.query import Query, Values
 from dirk_parser.ast.statement import Insert
 from dirk_parser.errors import SqlError
 from dirk_parser.grammar.statements import Statements
-from dirk_parser.normalize.shape import fill, split
+from dirk_parser.normalize.normalizer import fill, split
 from tests.corpus.reader import records
 from tests.parser.sentences import Grammar, productions
 from tests.parser.twin_changes import ANYTHING, CREATE_ANYTHING, change
@@ -58,9 +58,9 @@ def same_tree(statements: Statements, text: str) -> None:
         quick, plain = split(text), plainly_split(text)
     except SqlError:
         return
-    assert quick.literals == plain.literals or "'v'" in quick.shape, text
-    if "'v'" not in quick.shape:
-        assert quick.shape == plain.shape, text
+    assert quick.literals == plain.literals or "'v'" in quick.template, text
+    if "'v'" not in quick.template:
+        assert quick.template == plain.template, text
     else:
         # Only an INSERT whose source is VALUES, and nothing besides, may have been taken for one.
         try:
@@ -95,7 +95,7 @@ _OTHERS = {
 
 
 def variants(random: Random, text: str) -> Iterator[str]:
-    """The same shape with other literals: to the fast way, the plan is known."""
+    """The same template with other literals: to the fast way, the plan is known."""
     try:
         plain = plainly_split(text)
     except SqlError:
@@ -103,7 +103,7 @@ def variants(random: Random, text: str) -> Iterator[str]:
     if plain.texts:
         for _ in range(2):
             kinds = ({str: "s", int: "i"}.get(type(value), "r") for value in plain.literals)
-            yield fill(plain.shape, [random.choice(_OTHERS[kind]) for kind in kinds])
+            yield fill(plain.template, [random.choice(_OTHERS[kind]) for kind in kinds])
 
 
 def run_all(random: Random, ways: TwoWays, text: str) -> None:
@@ -225,7 +225,7 @@ def test_definitions_and_constraints_end_alike() -> None:
             choices.arguments.clear()
 
 
-#: Statements whose plan depends on more than their shape: on what a literal is, or on how many rows there are.
+#: Statements whose plan depends on more than their template: on what a literal is, or on how many rows there are.
 LOOKED_AT = (
     "select a, b from t order by 1",
     "select b, count(*) from t group by 1 order by 2, 1",

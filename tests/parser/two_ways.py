@@ -1,8 +1,8 @@
 """A statement through the parser's fast ways, and the long way: two databases that must stay the same.
 
-The fast way splits literals off by one expression, takes rows of VALUES for one row, keeps plans by shape and puts rows
-into SQLite in blocks. The long way reads the text one character after the other, gives all of it to the grammar, keeps
-no plan, and writes each literal into the SQL.
+The fast way splits literals off by one expression, takes rows of VALUES for one row, keeps plans by template and puts
+rows into SQLite in blocks. The long way reads the text one character after the other, gives all of it to the grammar,
+keeps no plan, and writes each literal into the SQL.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from dirk_parser.errors import SqlError
 from dirk_parser.names import key
 from dirk_parser.normalize import literal_text
 from dirk_parser.normalize.literals import Literals
-from dirk_parser.normalize.shape import split
-from dirk_parser.normalize.template import Args, Shaped, Value
+from dirk_parser.normalize.normalized_statement import Args, NormalizedStatement, Value
+from dirk_parser.normalize.normalizer import split
 from dirk_parser.plan.bind import bind, columns, rows
 from dirk_parser.plan.blocks import blocks
 from dirk_parser.plan.plan import Change, Ddl, Plan, Query
@@ -33,16 +33,16 @@ from tests.parser.small_database import STATEMENTS, SmallDatabase, one_by_one
 _SPACE = " \t\r\n\f\v"
 
 
-def plainly_split(text: str) -> Shaped:
-    """As `dirk_parser.normalize.shape.split`, character by character and with every row. Raises SqlError as that
+def plainly_split(text: str) -> NormalizedStatement:
+    """As `dirk_parser.normalize.normalizer.split`, character by character and with every row. Raises SqlError as that
     does."""
     reader = _Reader(text)
     while reader.at < len(text):
         reader.step()
-    shape = "".join(reader.shape).strip()
-    while shape.endswith(";"):
-        shape = shape[:-1].strip()
-    return Shaped(shape, tuple(reader.values), tuple(reader.texts))
+    template = "".join(reader.template).strip()
+    while template.endswith(";"):
+        template = template[:-1].strip()
+    return NormalizedStatement(template, tuple(reader.values), tuple(reader.texts))
 
 
 class _Reader:
@@ -51,7 +51,7 @@ class _Reader:
     def __init__(self, text: str) -> None:
         self.text = text
         self.at = 0
-        self.shape: list[str] = []
+        self.template: list[str] = []
         self.values: list[Value] = []
         self.texts: list[str] = []
 
@@ -71,7 +71,7 @@ class _Reader:
             self._keep(self._name_end("`") - at)
         elif text[at] == "[" and "]" in text[at + 2 :].partition("\n")[0]:
             end = text.index("]", at + 2)
-            self.shape.append("`" + text[at + 1 : end].replace("`", "``") + "`")
+            self.template.append("`" + text[at + 1 : end].replace("`", "``") + "`")
             self.at = end + 1
         elif text[at] in "0123456789" or (text[at] == "." and text[at + 1 : at + 2] in tuple("0123456789")):
             self._number()
@@ -88,11 +88,11 @@ class _Reader:
         return not character.isascii() and not character.isspace()
 
     def _keep(self, count: int) -> None:
-        self.shape.append(self.text[self.at : self.at + count])
+        self.template.append(self.text[self.at : self.at + count])
         self.at += count
 
     def _blank(self, end: int) -> None:
-        self.shape.append("".join("\n" if each == "\n" else " " for each in self.text[self.at : end]))
+        self.template.append("".join("\n" if each == "\n" else " " for each in self.text[self.at : end]))
         self.at = end
 
     def _end(self, mark: str, start: int) -> int:
@@ -121,11 +121,11 @@ class _Reader:
         if end >= len(self.text):
             raise SqlError("unterminated", mark=quote)
         written = self.text[self.at : end + 1]
-        before = "".join(self.shape).rstrip(_SPACE).lower()
+        before = "".join(self.template).rstrip(_SPACE).lower()
         word = before[len(before.rstrip("abcdefghijklmnopqrstuvwxyz_0123456789`")) :]
         self.at = end + 1
         if word in ("as", "antso") and len(written) > 2:
-            self.shape.append("`" + literal_text.string(written).replace("`", "``") + "`")
+            self.template.append("`" + literal_text.string(written).replace("`", "``") + "`")
         else:
             self._literal("'s'", literal_text.string(written), written)
 
@@ -149,7 +149,7 @@ class _Reader:
         self._literal("'i'" if type(value) is int else "'r'", value, written)
 
     def _literal(self, mark: str, value: Value, written: str) -> None:
-        self.shape.append(mark)
+        self.template.append(mark)
         self.values.append(value)
         self.texts.append(written)
 
@@ -181,20 +181,21 @@ class TwoWays:
 
     def _quickly(self, text: str, args: Args) -> Outcome:
         try:
-            shaped = split(text)
-            plan = self.fast.plans.plan(shaped, self.fast.schema, False)
+            normalized = split(text)
+            plan = self.fast.plans.plan(normalized, self.fast.schema, False)
             with self.fast.connection:
-                return _executed(self.fast, plan, shaped, args)
+                return _executed(self.fast, plan, normalized, args)
         except _FAILURES as error:
             return Outcome(error=statement_failure(error).key)
 
     def _plainly(self, text: str, args: Args) -> Outcome:
         try:
-            shaped = plainly_split(text)
-            tree = STATEMENTS.parse(shaped)
+            normalized = plainly_split(text)
+            tree = STATEMENTS.parse(normalized)
             with self.long.connection:
                 outcomes = [
-                    _executed(self.long, self._long_plan(each, shaped), shaped, args) for each in self._single(tree)
+                    _executed(self.long, self._long_plan(each, normalized), normalized, args)
+                    for each in self._single(tree)
                 ]
             return replace(outcomes[0], rows=tuple(row for each in outcomes for row in each.rows))
         except _FAILURES as error:
@@ -212,9 +213,9 @@ class TwoWays:
         sources = (replace(tree.source, body=Values((row,))) for row in body.rows)
         return [replace(tree, source=source) for source in sources]
 
-    def _long_plan(self, tree: Statement, shaped: Shaped) -> Plan:
+    def _long_plan(self, tree: Statement, normalized: NormalizedStatement) -> Plan:
         context = Context(
-            self.long.schema, Literals(shaped), COMPILERS, Purpose(for_write=not _reads(tree), written=True)
+            self.long.schema, Literals(normalized), COMPILERS, Purpose(for_write=not _reads(tree), written=True)
         )
         return _compile(context, tree)
 
@@ -236,28 +237,30 @@ def _quoted(name: str) -> str:
 _FAILURES = (SqlError, apsw.Error, UnicodeDecodeError, OverflowError)
 
 
-def _executed(database: SmallDatabase, plan: Plan, shaped: Shaped, args: Args) -> Outcome:
+def _executed(database: SmallDatabase, plan: Plan, normalized: NormalizedStatement, args: Args) -> Outcome:
     connection = database.connection
     database.context.begin(1_795_000_000_000, 7)
     if isinstance(plan, Ddl):
         database._define(plan)
         return Outcome()
     if isinstance(plan, Query):
-        names = tuple(each.name for each in columns(plan, shaped))
-        found = connection.execute(plan.sql, bind(plan.binds, shaped, args)).fetchall()
+        names = tuple(each.name for each in columns(plan, normalized))
+        found = connection.execute(plan.sql, bind(plan.binds, normalized, args)).fetchall()
         return Outcome(names, tuple(found))
-    names = tuple(each.name for each in columns(plan, shaped))
-    return Outcome(names, tuple(_changed(connection, plan, shaped, args)))
+    names = tuple(each.name for each in columns(plan, normalized))
+    return Outcome(names, tuple(_changed(connection, plan, normalized, args)))
 
 
-def _changed(connection: apsw.Connection, plan: Change, shaped: Shaped, args: Args) -> list[tuple[Any, ...]]:
+def _changed(
+    connection: apsw.Connection, plan: Change, normalized: NormalizedStatement, args: Args
+) -> list[tuple[Any, ...]]:
     if plan.rows_sql:
-        return one_by_one(connection, plan, bind(plan.binds, shaped, args))
+        return one_by_one(connection, plan, bind(plan.binds, normalized, args))
     if not plan.per_row:
-        return connection.execute(plan.sql, bind(plan.binds, shaped, args)).fetchall()
-    together = blocks(plan, shaped)
+        return connection.execute(plan.sql, bind(plan.binds, normalized, args)).fetchall()
+    together = blocks(plan, normalized)
     if together is None:
-        return list(connection.executemany(plan.sql, rows(plan, shaped, args)))
+        return list(connection.executemany(plan.sql, rows(plan, normalized, args)))
     connection.executemany(together.sql, together.values)
     connection.executemany(plan.sql, together.rest)
     return []

@@ -10,11 +10,11 @@ import re
 from dirk_parser.compile.ddl.catalog import change_schema
 from dirk_parser.compile.statement import compile_statement
 from dirk_parser.grammar.statements import Statements
-from dirk_parser.normalize.shape import split
+from dirk_parser.normalize.normalizer import split
 from dirk_parser.plan.plan import Ddl, Plan
 from dirk_parser.schema.schema import Schema
 
-_STATEMENTS = Statements(cached_shapes=1)
+_STATEMENTS = Statements(cached_templates=1)
 _EACH = re.compile(r"\[([^\]§]*)(?:§([^\]]*))?\]")
 
 _WIDE = ("create table t ([c#])", "create table u ([c#], [d#])")
@@ -159,8 +159,8 @@ def definitions(texts: tuple[str, ...], n: int) -> list[str]:
 
 def compiled(text: str, schema: Schema) -> Plan:
     """The plan of `text`, as it is when nobody has said it before."""
-    shaped = split(text)
-    return compile_statement(_STATEMENTS._parse(shaped.shape)[0], shaped, schema, True).plan
+    normalized = split(text)
+    return compile_statement(_STATEMENTS._parse(normalized.template)[0], normalized, schema, True).plan
 
 
 def defined(texts: list[str]) -> Schema:

@@ -31,8 +31,8 @@ from dirk_gevent.protocol.splitter import StatementSplitter
 from dirk_parser.errors import SqlError
 from dirk_parser.lexical import rules
 from dirk_parser.lexical.lexer import Lexer, SyntaxFault
-from dirk_parser.normalize import shape
-from dirk_parser.normalize.shape import split
+from dirk_parser.normalize import normalizer
+from dirk_parser.normalize.normalizer import split
 from tests.seeds import chosen_seed
 
 PIECES = (
@@ -209,7 +209,7 @@ def test_the_normaliser_takes_the_same_literals_out(readings: list[Reading]) -> 
         for start, end in (*reading.statements(), (0, len(reading.text))):
             part = read(reading.text[start:end])
             try:
-                shaped = split(part.text)
+                normalized = split(part.text)
             except SqlError as error:
                 if error.key == "number_glued":
                     continue
@@ -218,9 +218,9 @@ def test_the_normaliser_takes_the_same_literals_out(readings: list[Reading]) -> 
             assert part.open in ("", "--", "//"), part.text
             if " as " not in part.text:
                 strings = [part.text[one.start : one.end] for one in merged(part.spans) if one.opener in "'\""]
-                assert [one for one in shaped.texts if one[0] in "'\""] == strings, part.text
+                assert [one for one in normalized.texts if one[0] in "'\""] == strings, part.text
                 expected = part.blanked(0, len(part.text)).rstrip(rules.BLANKS + ";")
-                assert shape.text(shaped) == expected, part.text
+                assert normalizer.text(normalized) == expected, part.text
 
 
 def test_the_lexer_sees_the_same_names_and_operators(readings: list[Reading]) -> None:
@@ -230,12 +230,12 @@ def test_the_lexer_sees_the_same_names_and_operators(readings: list[Reading]) ->
         if reading.open in ("'", '"', "`", "/*") or " as " in reading.text:
             continue
         try:
-            lexer = Lexer(split(reading.text).shape)
+            lexer = Lexer(split(reading.text).template)
         except (SyntaxFault, SqlError):
             continue
         spans = list(merged(reading.spans))
         names = [reading.text[one.start + 1 : one.end - 1].replace("``", "`") for one in spans if one.opener == "`"]
-        found = [token for token in lexer.tokens if token.type == "ID" and lexer.shape[token.lexpos] == "`"]
+        found = [token for token in lexer.tokens if token.type == "ID" and lexer.template[token.lexpos] == "`"]
         assert [token.value for token in found] == names, reading.text
         strings = [token for token in lexer.tokens if token.type in ("TEXT", "BLOB")]
         assert len(strings) == sum(one.opener in "'\"" for one in spans), reading.text
@@ -265,7 +265,7 @@ def test_the_highlighter_colours_the_same_places(readings: list[Reading]) -> Non
 
 def test_brackets_hide_nothing_from_those_that_cut() -> None:
     """But the normaliser reads a name: where no `;`, mark or sign of a comment is inside, that makes no difference."""
-    assert split("alaivo [a'b]").shape == "alaivo `a'b`"
+    assert split("alaivo [a'b]").template == "alaivo `a'b`"
     assert server_cuts("alaivo [a;b];") == (["alaivo [a", "b]"], "")
     assert server_cuts("alaivo [a'b];")[1] == "'"
     assert client_cuts("alaivo [a;b];") == (["alaivo [a", "b]"], "")
@@ -276,11 +276,13 @@ def test_brackets_hide_nothing_from_those_that_cut() -> None:
 def test_many_brackets_without_an_end_are_looked_at_once() -> None:
     """Each by itself would cost the rest of the line; a name in brackets stays one."""
     text = f"alaivo [a b], {'[c ' * 200_000}\n, [d], '[' , [], [e]"
-    shaped = split(text)
-    assert shaped.texts == ("'['",)
-    assert shaped.shape.startswith("alaivo `a b`, [c [c ") and shaped.shape.endswith(", `d`, 's' , [], `e`")
+    normalized = split(text)
+    assert normalized.texts == ("'['",)
+    assert normalized.template.startswith("alaivo `a b`, [c [c ") and normalized.template.endswith(
+        ", `d`, 's' , [], `e`"
+    )
     with pytest.raises(SyntaxFault):
-        Lexer(shaped.shape)
+        Lexer(normalized.template)
 
 
 def test_the_comment_of_metadata_is_that_of_the_table() -> None:

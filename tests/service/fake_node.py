@@ -21,7 +21,7 @@ from dirk_gevent.loop.frame_socket import FrameSocket
 from dirk_gevent.replication import frame_types
 from dirk_gevent.replication.frame_types import Acks, Hello, Standing
 from dirk_parser.errors import SqlError
-from dirk_parser.normalize.shape import split
+from dirk_parser.normalize.normalizer import split
 
 NOW_MS = 1_700_000_000_000
 

@@ -16,7 +16,7 @@ from dirk_gevent.node.server import NodeHandler
 from dirk_gevent.server.client_connection import ClientConnection
 from dirk_gevent.server.session import Session, parse_request
 from dirk_parser.errors import SqlError
-from dirk_parser.normalize.shape import split
+from dirk_parser.normalize.normalizer import split
 from tests.cluster import free_port
 from tests.engine.plans import LogMaker, work
 

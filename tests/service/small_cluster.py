@@ -38,7 +38,7 @@ from dirk_gevent.protocol import answer_bytes
 from dirk_gevent.proxy.server import ProxyHandler
 from dirk_gevent.server.service import Service
 from dirk_parser.errors import SqlError
-from dirk_parser.normalize.shape import split
+from dirk_parser.normalize.normalizer import split
 from tests.cluster import HOST, free_port
 from tests.service.fake_node import until
 

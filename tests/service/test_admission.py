@@ -1,4 +1,4 @@
-"""Places, budgets and queues: who waits, who is turned away, and that nothing is lost of either."""
+"""AdmissionSlots, budgets and queues: who waits, who is turned away, and that nothing is lost of either."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from dirk_gevent.log.embedded.append_queue import Waiting, WaitingQueue
 from dirk_gevent.log.embedded.log_state import ChangeRequest
 from dirk_gevent.loop.frame_socket import FrameSocket
 from dirk_gevent.loop.keyed_lock import KeyedLock
-from dirk_gevent.server.admission import Places, RequestBytes
+from dirk_gevent.server.admission import AdmissionSlots, RequestBytes
 from dirk_parser.errors import SqlError
 
 
 def test_places_are_given_in_order_and_all_come_back() -> None:
-    places, order, ends = Places(2, 60_000), list[int](), Event()
+    places, order, ends = AdmissionSlots(2, 60_000), list[int](), Event()
 
     def work(number: int) -> None:
         with places.taken():
@@ -40,7 +40,7 @@ def test_places_are_given_in_order_and_all_come_back() -> None:
 
 
 def test_who_has_waited_too_long_is_turned_away() -> None:
-    places = Places(1, 10)
+    places = AdmissionSlots(1, 10)
     with places.taken():
         with pytest.raises(SqlError) as refused:
             places.take()

@@ -93,7 +93,7 @@ def told_in_turn(directory: Path, texts: Sequence[str], *connections: Sequence[b
         for text in texts:
             understood = StatementCache().of(text)
             request = Request(text.encode(), text)
-            answer = forward.run(session, request, understood.shaped, understood.route, wire)
+            answer = forward.run(session, request, understood.normalized, understood.route, wire)
             assert answer == b"RESULT_MESSAGE\nOK\nEND\n"
         server.get(timeout=20)
         assert forward._proxy is not None
@@ -134,10 +134,10 @@ def test_a_write_that_finds_the_proxy_gone_was_not_sent(tmp_path: Path) -> None:
         understood = StatementCache().of(text)
         wire = ClientConnection(ours)
         request = Request(text.encode(), text)
-        assert forward.run(Session("en"), request, understood.shaped, understood.route, wire) == ANSWER
+        assert forward.run(Session("en"), request, understood.normalized, understood.route, wire) == ANSWER
         server.get(timeout=5)
         with pytest.raises(SqlError, match="proxy_unreachable"):
-            forward.run(Session("en"), request, understood.shaped, understood.route, wire)
+            forward.run(Session("en"), request, understood.normalized, understood.route, wire)
         wire.close()
         theirs.close()
 

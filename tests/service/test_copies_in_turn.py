@@ -16,7 +16,7 @@ from dirk_gevent.server.service import Answer
 from dirk_gevent.server.session import Request, Session, parse_request
 from dirk_parser.errors import SqlError
 from dirk_parser.grammar.statements import Statements
-from dirk_parser.normalize.shape import split
+from dirk_parser.normalize.normalizer import split
 
 _TEXT = "manampia ao@ t alaivo * ao@ hafa.t"
 _REFUSED = answer_bytes.message("Hadisoana : (42P01)", b'{"sqlstate":"42P01"}')
@@ -38,10 +38,10 @@ def test_copies_past_what_fits_wait_and_are_turned_away(most: int) -> None:
     parts: Any = SimpleNamespace(state=state, sessions=sessions)
     limits = Limits(max_statement_bytes=16_384, request_bytes=most * 65_536, queue_ms=1)
     writes = Writes(parts, limits, "proxy", read)
-    shaped = split(_TEXT)
+    normalized = split(_TEXT)
 
     def run() -> bytes:
-        return writes.run(Session("en"), parse_request(_TEXT.encode()), shaped, Statements().route(shaped))
+        return writes.run(Session("en"), parse_request(_TEXT.encode()), normalized, Statements().route(normalized))
 
     first = [gevent.spawn(run) for _ in range(most)]
     with gevent.Timeout(10):

@@ -11,7 +11,7 @@ from dirk_gevent.log.entry import Draft, LoggedStatement, new_request_id
 from dirk_gevent.log.records import Chunk, Damage
 from dirk_gevent.replication.frame_types import Standing
 from dirk_parser.errors import SqlError
-from dirk_parser.normalize.shape import split
+from dirk_parser.normalize.normalizer import split
 from tests.service.fake_node import NOW_MS, FakeNode, append
 
 

@@ -15,7 +15,7 @@ from dirk_gevent.engine.apply.at_work import Effort
 from dirk_gevent.log.entry import Draft, LoggedStatement, new_request_id
 from dirk_gevent.replication import frame_types
 from dirk_parser.errors import SqlError
-from dirk_parser.normalize.shape import split
+from dirk_parser.normalize.normalizer import split
 from tests.service.fake_node import NOW_MS, Connect, until
 
 LIMITS = Limits(wait_ms=5_000, statement_seconds=60.0)

@@ -13,7 +13,7 @@ from dirk_gevent.log.records import SnapshotInfo
 from dirk_gevent.protocol.frames import split_entries
 from dirk_gevent.replication.frame_types import Standing
 from dirk_parser.errors import SqlError
-from dirk_parser.normalize.shape import split
+from dirk_parser.normalize.normalizer import split
 from tests.service.fake_node import NOW_MS, Connect, FakeNode, append, blocking, snapshot_at_head, until, upload
 
 

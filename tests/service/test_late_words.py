@@ -23,7 +23,7 @@ from dirk_gevent.node.follower import Follower
 from dirk_gevent.node.progress import Progress
 from dirk_gevent.replication.frame_types import Acks, Hello, Standing
 from dirk_parser.errors import SqlError
-from dirk_parser.normalize.shape import split
+from dirk_parser.normalize.normalizer import split
 from tests.engine.plans import LogMaker, open_database
 from tests.seeds import chosen_seed
 from tests.service.fake_node import NOW_MS, Connect, append, until

@@ -8,7 +8,7 @@ import pytest
 
 from dirk_gevent.node.read_fast_path import ReadFastPath
 from dirk_gevent.server.session import Request
-from dirk_parser.normalize.shape import split
+from dirk_parser.normalize.normalizer import split
 from tests.engine.plans import START_MS, LogMaker, open_compiled, open_database, work
 
 

@@ -16,7 +16,7 @@ from dirk_gevent.server.session import Request, Session, parse_request
 from dirk_gevent.server.upstream_pool import BackendDownError, StreamedReply
 from dirk_parser.errors import SqlError
 from dirk_parser.grammar.statements import Statements
-from dirk_parser.normalize.shape import split
+from dirk_parser.normalize.normalizer import split
 
 _PAGE = answer_bytes.encoded_page(b'"t"', b'[{"name":"2","origin":"t"}]', b'[["(1, 2)"]]', 1, 0)
 
@@ -68,10 +68,10 @@ def test_rows_that_a_lost_node_had_are_no_answer() -> None:
         return RelayedAnswer(Cut(), "proxy", session, request)
 
     text = "manampia ao@ t alaivo * ao@ hafa.t"
-    shaped = split(text)
+    normalized = split(text)
     with pytest.raises(ReadRefused) as raised:
         Copies(read, Limits()).statement(
-            Session("en"), parse_request(text.encode()), shaped, Statements().route(shaped), "ity"
+            Session("en"), parse_request(text.encode()), normalized, Statements().route(normalized), "ity"
         )
     assert raised.value.sqlstate == "08006"
     assert raised.value.answer.startswith(answer_bytes.RESULT_LINE)

@@ -13,7 +13,7 @@ from dirk_gevent.engine.read.long_reads import RelationStream
 from dirk_gevent.engine.read.reads import Reads
 from dirk_gevent.server.session import Session
 from dirk_gevent.server.statement_cache import HUB_CHARACTERS
-from dirk_parser.normalize.shape import split
+from dirk_parser.normalize.normalizer import split
 from tests.engine.plans import LogMaker, work
 from tests.service.fake_node import until
 from tests.service.lone_node import READ, Node

@@ -8,7 +8,7 @@ from pathlib import Path
 import gevent
 import pytest
 
-from dirk_gevent.server.admission import Places, PlacesByLog
+from dirk_gevent.server.admission import AdmissionSlots, AdmissionSlotsByLog
 from dirk_parser.errors import SqlError
 from tests.service.fake_node import until
 from tests.service.small_cluster import Answered, SmallClient, SmallCluster
@@ -87,7 +87,7 @@ def test_waiting_writers_are_bounded(cluster: SmallCluster, part: str) -> None:
 
 def test_a_place_that_was_lent_is_had_again_at_once() -> None:
     """Who comes back waits for nobody; those who wait get a place only when there are no more at work than may be."""
-    places, done = Places(1, 60_000), list[str]()
+    places, done = AdmissionSlots(1, 60_000), list[str]()
 
     def lender() -> None:
         with places.taken():
@@ -113,7 +113,7 @@ def test_a_place_that_was_lent_is_had_again_at_once() -> None:
 
 
 def test_places_of_a_log_are_its_own_and_go_with_their_last_user() -> None:
-    places = PlacesByLog(1, 10)
+    places = AdmissionSlotsByLog(1, 10)
     with places.taken(1), places.taken(2), pytest.raises(SqlError) as refused, places.taken(1):
         pass
     assert refused.value.sqlstate == "53300"

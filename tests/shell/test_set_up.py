@@ -74,7 +74,8 @@ def test_a_checkout_that_was_moved_needs_no_network(noted: str, tmp_path: Path) 
     for program in PROGRAMS[::2]:
         found = typed(checkout, program, "--version")
         assert (found.returncode, found.stdout, found.stderr) == (0, f"{program} {__version__}\n", "")
-    (checkout / "dirk_gevent/__init__.py").write_text('__version__ = "9.9.9"\n', encoding="utf-8")
+    package = checkout / "dirk_gevent/__init__.py"
+    package.write_text(package.read_text(encoding="utf-8").replace(f'"{__version__}"', '"9.9.9"'), encoding="utf-8")
     assert typed(checkout, "dirk-server", "--version").stdout == "dirk-server 9.9.9\n", "the code is the moved one"
 
 

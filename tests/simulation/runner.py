@@ -27,7 +27,7 @@ import gevent
 from dirk_gevent.config.settings import Role
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from dirk_parser.grammar.statements import Statements
-from dirk_parser.normalize.shape import split
+from dirk_parser.normalize.normalizer import split
 from tests.simulation.clients import LOG_ID, SCHEMA, Client, History, statement
 from tests.simulation.directed import draw
 from tests.simulation.disk import Image

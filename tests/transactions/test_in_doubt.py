@@ -13,7 +13,7 @@ from dirk_gevent.config.settings import Limits
 from dirk_gevent.coordinator.requests.commits import Commits
 from dirk_gevent.engine.results import Outcome
 from dirk_gevent.log.entry import Draft
-from dirk_gevent.server.admission import PlacesByLog
+from dirk_gevent.server.admission import AdmissionSlotsByLog
 from dirk_gevent.server.session import Request, Session
 from dirk_gevent.server.statement_cache import StatementCache
 from dirk_parser.errors import SqlError
@@ -26,7 +26,7 @@ WAIT_MS = 2000
 
 def _again(write: Callable[..., Outcome], recorded: Callable[..., Any]) -> bytes:
     sessions = SimpleNamespace(place=lambda *_: ("t", 1))
-    waiting = PlacesByLog(8, 1000)
+    waiting = AdmissionSlotsByLog(8, 1000)
     appends, state = SimpleNamespace(write=write, waiting=waiting), SimpleNamespace(head_index=lambda _: 7)
     parts: Any = SimpleNamespace(state=state, appends=appends, sessions=sessions)
     commits = Commits(parts, Limits(), StatementCache(), "proxy")

@@ -17,7 +17,7 @@ from dirk_gevent.engine.transaction.conflict import conflict
 from dirk_gevent.engine.transaction.open_transaction import Transaction
 from dirk_gevent.log.entry import Draft, Entry, LoggedStatement, request_hash
 from dirk_parser.errors import SqlError
-from dirk_parser.normalize.shape import split
+from dirk_parser.normalize.normalizer import split
 from tests.engine.plans import START_MS, LogMaker, open_compiled, open_database, work
 
 pytestmark = pytest.mark.usefixtures("unwatched")

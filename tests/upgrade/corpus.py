@@ -14,8 +14,8 @@ from dirk_gevent.protocol.splitter import StatementSplitter
 from dirk_parser.errors import SqlError
 from dirk_parser.grammar.route import Kind, Route
 from dirk_parser.grammar.statements import Statements
-from dirk_parser.normalize.shape import split
-from dirk_parser.normalize.template import Shaped
+from dirk_parser.normalize.normalized_statement import NormalizedStatement
+from dirk_parser.normalize.normalizer import split
 from tests.cluster import ROOT
 from tests.corpus.reader import records
 from tests.upgrade.changed import FORMS, by_chance
@@ -25,7 +25,7 @@ _CORPORA = ("tests/corpus/scripts/*.test",)
 _DATABASES = ("create_database", "drop_database")
 
 
-def corpora() -> Iterator[tuple[str, list[Shaped]]]:
+def corpora() -> Iterator[tuple[str, list[NormalizedStatement]]]:
     """Each list with its name. Only statements that a log can hold; all that end in an error there, too."""
     statements = Statements()
     for pattern in _SCRIPTS:
@@ -46,17 +46,17 @@ def _script(path: Path) -> list[str]:
     return [one.decode() for one in StatementSplitter().feed(path.read_bytes())]
 
 
-def _writes(statements: Statements, texts: list[str]) -> list[Shaped]:
+def _writes(statements: Statements, texts: list[str]) -> list[NormalizedStatement]:
     found = []
     for text in texts:
         try:
-            shaped = split(text)
-            route: Route = statements.route(shaped)
+            normalized = split(text)
+            route: Route = statements.route(normalized)
         except SqlError:
             # It ends at the proxy, before there is an entry.
             continue
         if route.kind is Kind.WRITE and route.verb not in _DATABASES:
-            found.append(shaped)
+            found.append(normalized)
     return found
 
 

@@ -22,7 +22,7 @@ from dirk_gevent.config.settings import Limits
 from dirk_gevent.engine.apply.applier import Work
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.log.entry import RULES, Entry, LoggedStatement, encode_statements, hash_statements
-from dirk_parser.normalize.template import Shaped
+from dirk_parser.normalize.normalized_statement import NormalizedStatement
 from tests.upgrade.corpus import corpora
 
 HERE = Path(__file__).parent
@@ -72,11 +72,11 @@ def replay(entries: list[bytes], directory: Path) -> Ended:
         engine.close()
 
 
-def make(shaped: list[Shaped], seed: int) -> list[bytes]:
+def make(normalized: list[NormalizedStatement], seed: int) -> list[bytes]:
     """Entries of log 1 out of statements, some of them several to an entry, as a transaction's are."""
     chance = random.Random(seed)
-    groups: list[list[Shaped]] = []
-    for one in shaped:
+    groups: list[list[NormalizedStatement]] = []
+    for one in normalized:
         if groups and len(groups[-1]) < _TOGETHER and chance.random() < 1 / 10:
             groups[-1].append(one)
         else:
@@ -111,8 +111,8 @@ def read(rules: int = RULES) -> tuple[str, list[Recorded]]:
 def write() -> None:
     """Write the record of today's rules."""
     lists = []
-    for seed, (name, shaped) in enumerate(corpora()):
-        entries = make(shaped, seed)
+    for seed, (name, normalized) in enumerate(corpora()):
+        entries = make(normalized, seed)
         with tempfile.TemporaryDirectory(prefix="entries-") as directory:
             ended = replay(entries, Path(directory))
         lists.append(

@@ -24,7 +24,7 @@ def test_recorded_entries_end_as_recorded(tmp_path: Path) -> None:
         for index, (was, now) in enumerate(zip(recorded.ends, found.ends, strict=True), 1):
             if was != now:
                 entry = Entry.decode(recorded.entries[index - 1])
-                shapes = "; ".join(one.shaped.shape for one in entry.statements)
+                shapes = "; ".join(one.normalized.template for one in entry.statements)
                 pytest.fail(f"{recorded.name}, entry {index}: {shapes}: {was} is now {now}; {_ADVICE}")
         assert found.contents == recorded.contents, f"{recorded.name}: {_ADVICE}"
 

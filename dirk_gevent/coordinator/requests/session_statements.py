@@ -14,7 +14,7 @@ from dirk_gevent.server import replies
 from dirk_gevent.server.session import LANGUAGES, Request, Session
 from dirk_parser.errors import SqlError
 from dirk_parser.grammar.route import Route
-from dirk_parser.normalize.template import Value
+from dirk_parser.normalize.normalized_statement import Value
 
 SERVER_COLUMNS = (
     "fanasehoana", "role", "state", "database", "applied_index", "lag_entries", "last_heartbeat",

@@ -17,7 +17,7 @@ from dirk_gevent.server.session import Request, Session
 from dirk_gevent.server.upstream_pool import OPEN_CLASSES
 from dirk_parser.errors import SqlError
 from dirk_parser.grammar.route import Route
-from dirk_parser.normalize.template import Shaped
+from dirk_parser.normalize.normalized_statement import NormalizedStatement
 from dirk_parser.plan.copies import names_others
 
 #: How an entry of nothing ends whose request has not run.
@@ -46,7 +46,7 @@ class Writes:
         self._limits = limits
         self._name = name
 
-    def run(self, session: Session, request: Request, shaped: Shaped, route: Route) -> bytes:
+    def run(self, session: Session, request: Request, normalized: NormalizedStatement, route: Route) -> bytes:
         """Append the statement and answer with how it ended; SqlError for what failed."""
         request_id = request.request_id or new_request_id(self._parts.state.log.time_ms())
         if route.verb in ("create_database", "drop_database"):
@@ -56,7 +56,7 @@ class Writes:
             raise SqlError("no_database")
         if log_id == SYSTEM_LOG_ID:
             raise SqlError("system_database")
-        statement = LoggedStatement(shaped, request.args)
+        statement = LoggedStatement(normalized, request.args)
         draft = Draft(request_id, (statement,), self._limits.write_steps)
         if names_others(route, database):
             with ExitStack() as place:
@@ -64,7 +64,7 @@ class Writes:
                 # The database may have been dropped, or made anew, while this waited for its turn.
                 database, log_id = self._parts.sessions.place(session, request.database)
                 assert database is not None
-                return self._copied(_Write(session, request, route, database, log_id), shaped, draft, place)
+                return self._copied(_Write(session, request, route, database, log_id), normalized, draft, place)
         return self._written(_Write(session, request, route, database, log_id), draft)
 
     def _written(self, write: _Write, draft: Draft) -> bytes:
@@ -76,7 +76,7 @@ class Writes:
         write.session.saw(write.log_id, outcome.index)
         return outcome
 
-    def _copied(self, write: _Write, shaped: Shaped, draft: Draft, place: ExitStack) -> bytes:
+    def _copied(self, write: _Write, normalized: NormalizedStatement, draft: Draft, place: ExitStack) -> bytes:
         """Run an INSERT whose rows another database has. When that does not give them, a request that may have run
         before ends as it did then: an entry of nothing finds its record, or burns its id.
 
@@ -84,7 +84,7 @@ class Writes:
         """
         request = write.request
         try:
-            copied = self._copies.statement(write.session, request, shaped, write.route, write.database)
+            copied = self._copies.statement(write.session, request, normalized, write.route, write.database)
         except (SqlError, ReadRefused) as error:
             place.close()
             outcome = None

@@ -16,7 +16,7 @@ import apsw
 from dirk_gevent.engine.errors.failing_row import quoted
 from dirk_gevent.engine.row_ids import rowid_name
 from dirk_parser.errors import SqlError
-from dirk_parser.normalize.template import Value
+from dirk_parser.normalize.normalized_statement import Value
 from dirk_parser.plan.plan import Ddl
 from dirk_parser.schema.domains import shown_value
 
@@ -42,12 +42,12 @@ def _run(connection: apsw.Connection, plan: Ddl) -> None:
 
 @contextmanager
 def _foreign_keys_ignored(connection: apsw.Connection) -> Iterator[None]:
-    were_looked_at = connection.config(apsw.SQLITE_DBCONFIG_ENABLE_FKEY, -1)
+    were_guarded = connection.config(apsw.SQLITE_DBCONFIG_ENABLE_FKEY, -1)
     connection.config(apsw.SQLITE_DBCONFIG_ENABLE_FKEY, 0)
     try:
         yield
     finally:
-        connection.config(apsw.SQLITE_DBCONFIG_ENABLE_FKEY, were_looked_at)
+        connection.config(apsw.SQLITE_DBCONFIG_ENABLE_FKEY, were_guarded)
 
 
 def _check(connection: apsw.Connection, table: str) -> None:

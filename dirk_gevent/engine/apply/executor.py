@@ -21,7 +21,7 @@ from dirk_gevent.engine.results import Relation, Row, boolean_positions, columns
 from dirk_gevent.engine.sqlite_connection import savepoint
 from dirk_gevent.log.entry import Entry, LoggedStatement
 from dirk_parser.errors import SqlError
-from dirk_parser.normalize.template import Shaped, Value
+from dirk_parser.normalize.normalized_statement import NormalizedStatement, Value
 from dirk_parser.plan.blocks import Blocks
 from dirk_parser.plan.plan import CatalogChange, Change, Ddl, Plan
 
@@ -116,28 +116,28 @@ class Executor:
 
     def _statement(self, statement: LoggedStatement, schema: CompiledSchema, index: int, exact: bool) -> Result:
         self.table = ""
-        plan = self.planned(statement.shaped, schema)
+        plan = self.planned(statement.normalized, schema)
         if isinstance(plan, Change):
             return self._change(plan, statement, index, exact)
         if isinstance(plan, Ddl):
             return self._ddl(plan, schema, index)
         raise SqlError("not_supported", what="a query in the log")
 
-    def planned(self, shaped: Shaped, schema: CompiledSchema) -> Plan:
+    def planned(self, normalized: NormalizedStatement, schema: CompiledSchema) -> Plan:
         """The plan; a mistake in the compiler is the same on every node, so it is a result and stops no database."""
         try:
-            return self.plans.plan(shaped, schema, True)
+            return self.plans.plan(normalized, schema, True)
         except MISTAKES as error:
-            _log.exception("compiler_failed", error, shape=shaped.shape[:200])
+            _log.exception("compiler_failed", error, template=normalized.template[:200])
             raise SqlError("internal", detail=type(error).__name__) from error
 
     def _change(self, plan: Change, statement: LoggedStatement, index: int, exact: bool) -> Result:
         self.table = plan.table
-        is_one = not plan.rows_sql and (not plan.per_row or statement.shaped.rows == 1)
+        is_one = not plan.rows_sql and (not plan.per_row or statement.normalized.rows == 1)
         if is_one and not plan.returning and not plan.cascades:
             rows, _ = self._run_change(plan, statement, exact)
             return Result(plan.verb, plan.table, rows, plan.writes if rows else ())
-        blocks = self.compiler.blocks(plan, statement.shaped)
+        blocks = self.compiler.blocks(plan, statement.normalized)
         if blocks is not None and (inserted := self._run_blocks(plan, blocks, exact)) is not None:
             return Result(plan.verb, plan.table, inserted, plan.writes)
         with savepoint(self.connection):
@@ -161,17 +161,17 @@ class Executor:
 
     def _run_change(self, plan: Change, statement: LoggedStatement, exact: bool) -> tuple[int, list[Row]]:
         """Rows changed and rows returned."""
-        shaped, args, connection = statement.shaped, statement.args, self.connection
+        normalized, args, connection = statement.normalized, statement.args, self.connection
         if plan.rows_sql:
-            return self._run_one_by_one(plan, self.compiler.bind(plan, shaped, args), exact)
+            return self._run_one_by_one(plan, self.compiler.bind(plan, normalized, args), exact)
         if not plan.per_row:
-            bound = self.compiler.bind(plan, shaped, args)
+            bound = self.compiler.bind(plan, normalized, args)
             try:
                 returned = _taken(connection.execute(plan.sql, bound, can_cache=not exact))
             except apsw.ConstraintError as error:
                 raise self._violation(error, plan, bound) from error
             return connection.changes(), returned
-        return self._run_rows(plan, self.compiler.rows(plan, shaped, args), exact)
+        return self._run_rows(plan, self.compiler.rows(plan, normalized, args), exact)
 
     def _run_one_by_one(self, plan: Change, bound: tuple[Value, ...], exact: bool) -> tuple[int, list[Row]]:
         """As `_run_change` for rows that a query of the plan gives."""
@@ -201,7 +201,7 @@ class Executor:
             return violation(self.connection, error, plan, bound, look)
 
     def _returned(self, plan: Change, statement: LoggedStatement, rows: list[Row], index: int) -> Relation:
-        columns = self.compiler.columns(plan, statement.shaped)
+        columns = self.compiler.columns(plan, statement.normalized)
         values: list[Row] = converted(rows, boolean_positions(columns))
         return Relation(
             name=plan.table,

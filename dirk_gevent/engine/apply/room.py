@@ -33,9 +33,9 @@ class Room:
         self._wal = wal
         self._cursor = connection.cursor()
         self._page_bytes = self._number("PRAGMA page_size")
-        #: The WAL's size as of the last commit, or (`_must_look`) to be asked of the disk.
+        #: The WAL's size as of the last commit, or (`_must_guard`) to be asked of the disk.
         self._wal_bytes = 0
-        self._must_look = True
+        self._must_guard = True
         #: No try to begin the WAL anew before it has this size.
         self._next_bytes = wal.bounds.calm_bytes
         self._status = connection.status
@@ -58,8 +58,8 @@ class Room:
 
         Raises EntriesWait, StorageFault.
         """
-        if self._must_look:
-            self._must_look = False
+        if self._must_guard:
+            self._must_guard = False
             self._wal_bytes = self._wal.size_bytes
         is_large = self._wal_bytes >= self._next_bytes or (self._wal.is_wanted_empty and self._wal_bytes > 0)
         is_new = is_large and self._made_small()
@@ -91,7 +91,7 @@ class Room:
 
         `by_the_machine`: for want of room, perhaps; what an empty WAL gives back is tried first.
         """
-        self._must_look = True
+        self._must_guard = True
         self._next_bytes = min(self._next_bytes, self._wal.bounds.calm_bytes)
         if by_the_machine:
             self._wal.is_wanted_empty = True

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import apsw
 
-from dirk_parser.normalize.template import Value
+from dirk_parser.normalize.normalized_statement import Value
 
 
 class RowRun:

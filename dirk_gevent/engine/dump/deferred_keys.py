@@ -17,7 +17,7 @@ from dirk_gevent.engine.dump.topological_order import groups
 from dirk_parser.ast.expression import Name
 from dirk_parser.ast.statement import AddConstraint, AlterTable, Constraint, CreateTable, ForeignKey
 from dirk_parser.compile.ddl.catalog import parsed
-from dirk_parser.normalize.template import Shaped
+from dirk_parser.normalize.normalized_statement import NormalizedStatement
 from dirk_parser.printer.printer import write
 from dirk_parser.schema.schema import Reference, Schema, Table
 
@@ -39,17 +39,17 @@ class Behind:
 
     def definition(self, table: Table) -> str:
         """The statement that makes `table` without them."""
-        shaped, create = _definition(table)
+        normalized, create = _definition(table)
         gone = {id(each) for _, each in self._keys(table, create)}
         columns = tuple(replace(each, constraints=_others(each.constraints, gone)) for each in create.columns)
-        return write(replace(create, columns=columns, constraints=_others(create.constraints, gone)), shaped)
+        return write(replace(create, columns=columns, constraints=_others(create.constraints, gone)), normalized)
 
     def additions(self, table: Table) -> Iterator[str]:
         """The statements that add them."""
-        shaped, create = _definition(table)
+        normalized, create = _definition(table)
         for columns, each in self._keys(table, create):
             action = AddConstraint(replace(each, columns=columns))
-            yield write(AlterTable(create.name, action), shaped)
+            yield write(AlterTable(create.name, action), normalized)
 
     def _keys(self, table: Table, create: CreateTable) -> list[tuple[tuple[Name, ...], ForeignKey]]:
         """Those of `table`, each with its columns."""
@@ -63,10 +63,10 @@ class Behind:
         return [found[number] for number in sorted(self.numbers.get(table.key, ()))]
 
 
-def _definition(table: Table) -> tuple[Shaped, CreateTable]:
-    shaped, create = parsed(table.source)
+def _definition(table: Table) -> tuple[NormalizedStatement, CreateTable]:
+    normalized, create = parsed(table.source)
     assert isinstance(create, CreateTable)
-    return shaped, create
+    return normalized, create
 
 
 def _others(constraints: tuple[Constraint, ...], gone: set[int]) -> tuple[Constraint, ...]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import apsw
 
-from dirk_parser.normalize.template import Value
+from dirk_parser.normalize.normalized_statement import Value
 from dirk_parser.plan.plan import Change
 
 _TELLS = "dirk_row"

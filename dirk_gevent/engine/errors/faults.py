@@ -74,7 +74,7 @@ class Overrun(Exception):
 
 class Held(Overrun):
     """The machine, not the query, took the hub's time: the disk was slow, or the processor another's. The next read of
-    its shape may be short again.
+    its template may be short again.
     """
 
 

@@ -18,7 +18,7 @@ from dirk_gevent.engine.errors.failing_row import columns_of, index_parts, quote
 from dirk_gevent.engine.errors.failures import broken, columns_at, statement_failure
 from dirk_parser.compile.ddl.rebuild import REBUILT
 from dirk_parser.errors import SqlError
-from dirk_parser.normalize.template import Value
+from dirk_parser.normalize.normalized_statement import Value
 from dirk_parser.plan.plan import Change, Ddl, Foreign
 from dirk_parser.schema.domains import shown_value
 

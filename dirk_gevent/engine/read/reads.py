@@ -25,15 +25,15 @@ from dirk_gevent.engine.functions import EntryContext
 from dirk_gevent.engine.read.explain import explanation
 from dirk_gevent.engine.read.long_reads import Opened, RelationStream, StreamHead, StreamLimits
 from dirk_gevent.engine.read.row_literals import InLiterals
-from dirk_gevent.engine.read.short_reads import HUB_PAGES, HubReader, Moved, ReadShape
+from dirk_gevent.engine.read.short_reads import HUB_PAGES, HubReader, Moved, ReadProfile
 from dirk_gevent.engine.results import Outcome, Relation, Row, columns_json, converted
 from dirk_gevent.engine.sqlite_connection import limit_values, open_reader
 from dirk_gevent.engine.transaction.conflict import tables_of
 from dirk_parser.errors import SqlError
-from dirk_parser.normalize.template import Args, Shaped, Value
+from dirk_parser.normalize.normalized_statement import Args, NormalizedStatement, Value
 from dirk_parser.plan.plan import Plan, Query
 
-#: A stream whose SQLite work was shorter makes its shape fit for the hub again.
+#: A stream whose SQLite work was shorter makes its profile fit for the hub again.
 _SHORT_SECONDS = 0.002
 _HOT_SHAPES = 4096
 
@@ -46,14 +46,14 @@ class PreparedRead:
     """
 
     schema: CompiledSchema
-    shape: ReadShape
+    profile: ReadProfile
     bindings: tuple[Value, ...]
     page_rows: int
 
     @property
     def plan(self) -> Query:
         """Its plan."""
-        return self.shape.plan
+        return self.profile.plan
 
 
 class Reads:
@@ -70,20 +70,20 @@ class Reads:
         """The log of the database."""
         return self._file.log_id
 
-    def read(self, shaped: Shaped, args: Args, now_ms: int) -> Relation:
+    def read(self, normalized: NormalizedStatement, args: Args, now_ms: int) -> Relation:
         """Answer a query on the hub. Raises SqlError, StorageFault, and Overrun: then use `stream`."""
         state = self._file.committed
         position = state.position
-        hot = state.hot.get(shaped.shape)
+        hot = state.hot.get(normalized.template)
         if hot is not None and hot.schema is position.schema:
-            shape = hot.shape
+            profile = hot.profile
         else:
-            shape = _read_shape(state, shaped, position.schema)
-        if shape.slow:
+            profile = _read_profile(state, normalized, position.schema)
+        if profile.slow:
             raise Overrun
-        plan = shape.plan
+        plan = profile.plan
         reader = state.reader or self._open_reader(state)
-        bindings = self._compiler.bind(plan, shaped, args)
+        bindings = self._compiler.bind(plan, normalized, args)
         index = position.index
         reader.lock.acquire()
         try:
@@ -92,7 +92,7 @@ class Reads:
             else:
                 index, rows = reader.rows_at(plan, bindings, now_ms, position)
         except Overrun as overrun:
-            shape.slow = not isinstance(overrun, Held)
+            profile.slow = not isinstance(overrun, Held)
             raise
         except StorageFault:
             self._discard_reader(state)
@@ -102,42 +102,43 @@ class Reads:
         finally:
             reader.lock.release()
         if len(rows) > self._hub_rows:
-            shape.slow = True
+            profile.slow = True
             raise Overrun
-        return self._relation(shape, shaped, rows, index)
+        return self._relation(profile, normalized, rows, index)
 
-    def settled(self, shaped: Shaped) -> PreparedRead | None:
-        """`shaped`, just read here without arguments, for `again`; None when its answer hangs on more than the state.
+    def settled(self, normalized: NormalizedStatement) -> PreparedRead | None:
+        """`normalized`, just read here without arguments, for `again`; None when its answer hangs on more than the
+        state.
 
         (On arguments, on the clock or on chance; or its result's names are those of its own text.)
         """
-        hot = self._file.committed.hot.get(shaped.shape)
-        if hot is None or hot.shape.slow:
+        hot = self._file.committed.hot.get(normalized.template)
+        if hot is None or hot.profile.slow:
             return None
-        plan = hot.shape.plan
+        plan = hot.profile.plan
         if not (plan.repeatable and plan.static_names and plan.explained is None):
             return None
         if not all(isinstance(bind, int) and bind >= 0 for bind in plan.binds):
             return None
-        bindings = self._compiler.bind(plan, shaped, ())
-        return PreparedRead(hot.schema, hot.shape, bindings, self._shared.limits.page_rows)
+        bindings = self._compiler.bind(plan, normalized, ())
+        return PreparedRead(hot.schema, hot.profile, bindings, self._shared.limits.page_rows)
 
     def again(self, settled: PreparedRead) -> tuple[int, list[Row]] | None:
         """Answer a settled read on the hub: the state's index and the rows. Raises SqlError, StorageFault.
 
         None whenever `read` is the one to ask: another schema, an answer too long for a page or for the hub.
         """
-        state, shape = self._file.committed, settled.shape
+        state, profile = self._file.committed, settled.profile
         position, reader = state.position, state.reader
-        if reader is None or settled.schema is not position.schema or shape.slow:
+        if reader is None or settled.schema is not position.schema or profile.slow:
             return None
         reader.lock.acquire()
         try:
             if reader.held is not position and not reader.hold(position, position.index):
                 return None
-            rows = reader.rows(shape.plan, settled.bindings, 0)
+            rows = reader.rows(profile.plan, settled.bindings, 0)
         except Overrun as overrun:
-            shape.slow = not isinstance(overrun, Held)
+            profile.slow = not isinstance(overrun, Held)
             return None
         except StorageFault:
             self._discard_reader(state)
@@ -146,17 +147,17 @@ class Reads:
             reader.lock.release()
         if len(rows) > settled.page_rows:
             return None
-        return position.index, converted(rows, shape.booleans)
+        return position.index, converted(rows, profile.booleans)
 
-    def _relation(self, shape: ReadShape, shaped: Shaped, rows: list[Row], index: int) -> Relation:
-        plan = shape.plan
-        columns, encoded = shape.columns, shape.columns_json
+    def _relation(self, profile: ReadProfile, normalized: NormalizedStatement, rows: list[Row], index: int) -> Relation:
+        plan = profile.plan
+        columns, encoded = profile.columns, profile.columns_json
         if not plan.static_names:
-            columns = self._compiler.columns(plan, shaped)
+            columns = self._compiler.columns(plan, normalized)
             encoded = columns_json(columns)
         if plan.explained is not None:
             rows = explanation(plan.explained, rows)
-        values = converted(rows, shape.booleans)
+        values = converted(rows, profile.booleans)
         return Relation(
             name=plan.relation,
             columns=columns,
@@ -212,11 +213,11 @@ class Reads:
         """Close the hub reader (hub)."""
         self._discard_reader(self._file.committed)
 
-    def depends_on(self, shaped: Shaped) -> tuple[str, ...]:
+    def depends_on(self, normalized: NormalizedStatement) -> tuple[str, ...]:
         """The tables that a query reads, for one that has failed; none when it can't even be planned."""
         try:
             state = self._file.committed
-            return tables_of(state.plans.plan(shaped, state.position.schema, False))
+            return tables_of(state.plans.plan(normalized, state.position.schema, False))
         except SqlError:
             return ()
 
@@ -232,22 +233,24 @@ class Reads:
                 connection.close()
         return decode_outcome(found) if found is not None else None
 
-    def stream(self, shaped: Shaped, args: Args, now_ms: int, literal_bytes: int = 0) -> RelationStream:
+    def stream(
+        self, normalized: NormalizedStatement, args: Args, now_ms: int, literal_bytes: int = 0
+    ) -> RelationStream:
         """A read of any length, planned here (hub) and begun by its first `open` or `fetch` (reader thread).
 
         `literal_bytes`: the most that `InLiterals` may take; 0 for an answer as always. Raises SqlError of planning.
         """
         limits = self._shared.limits
         state = self._file.committed
-        shape = state.shapes.of(_query(state.plans.plan(shaped, state.position.schema, False)))
+        profile = state.profiles.of(_query(state.plans.plan(normalized, state.position.schema, False)))
         literals = InLiterals(self._file.name, literal_bytes) if literal_bytes else None
 
         def begin(stream: RelationStream) -> Opened:
-            return self._begin_stream(stream, _Wanted(shaped, args, now_ms, literals))
+            return self._begin_stream(stream, _Wanted(normalized, args, now_ms, literals))
 
         def finish(stream: RelationStream, opened: Opened) -> None:
             self._file.wal.leave(stream)
-            shape.slow = stream.execution.busy_seconds > _SHORT_SECONDS
+            profile.slow = stream.execution.busy_seconds > _SHORT_SECONDS
             opened.connection.close(True)
 
         spool_directory = self._shared.spool_directory
@@ -269,11 +272,11 @@ class Reads:
                 connection.execute("BEGIN; SELECT one FROM dirk_meta").fetchall()
                 self._file.wal.admit(stream)
             # DDL may have come since the hub planned it.
-            shaped = wanted.shaped
-            plan = _query(state.plans.plan(shaped, position.schema, False))
+            normalized = wanted.normalized
+            plan = _query(state.plans.plan(normalized, position.schema, False))
             if wanted.literals is not None:
                 plan = wanted.literals.plan(plan)
-            columns = plan.columns if plan.static_names else self._compiler.columns(plan, shaped)
+            columns = plan.columns if plan.static_names else self._compiler.columns(plan, normalized)
             cursor = self._first_row(stream, wanted, connection, plan)
             if plan.explained is not None:
                 cursor = iter(explanation(plan.explained, cursor))
@@ -288,7 +291,7 @@ class Reads:
         self, stream: RelationStream, wanted: _Wanted, connection: apsw.Connection, plan: Query
     ) -> Iterator[Row]:
         """The rows, of which the first has been looked for, which may be all the work there is."""
-        bindings = self._compiler.bind(plan, wanted.shaped, wanted.args)
+        bindings = self._compiler.bind(plan, wanted.normalized, wanted.args)
         if wanted.literals is not None:
             return wanted.literals.rows(lambda: connection.execute(plan.sql, bindings))
         with stream.execution.working():
@@ -299,19 +302,19 @@ class Reads:
 class _Wanted:
     """A stream's request: its statement and its values."""
 
-    shaped: Shaped
+    normalized: NormalizedStatement
     args: Args
     now_ms: int
     literals: InLiterals | None = None
 
 
-def _read_shape(state: CommittedState, shaped: Shaped, schema: CompiledSchema) -> ReadShape:
-    shape = state.shapes.of(_query(state.plans.plan(shaped, schema, False)))
-    if state.plans.is_settled_by_shape(shaped.shape):
+def _read_profile(state: CommittedState, normalized: NormalizedStatement, schema: CompiledSchema) -> ReadProfile:
+    profile = state.profiles.of(_query(state.plans.plan(normalized, schema, False)))
+    if state.plans.is_settled_by_template(normalized.template):
         if len(state.hot) >= _HOT_SHAPES:
             state.hot.clear()
-        state.hot[shaped.shape] = HotRead(schema, shape)
-    return shape
+        state.hot[normalized.template] = HotRead(schema, profile)
+    return profile
 
 
 def _query(plan: Plan) -> Query:

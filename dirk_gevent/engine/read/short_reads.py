@@ -19,7 +19,7 @@ from dirk_gevent.engine.read.watchdog import Watchdog
 from dirk_gevent.engine.results import Row, boolean_positions, columns_json
 from dirk_gevent.engine.sqlite_connection import limit_values, open_reader
 from dirk_gevent.engine.stored_records import read_meta
-from dirk_parser.normalize.template import Value
+from dirk_parser.normalize.normalized_statement import Value
 from dirk_parser.plan.plan import Output, Query
 
 #: SQLite calls the progress handler once in so many VM steps.
@@ -30,15 +30,15 @@ _TICKS = 5
 _NO_BUDGET = -(10**12)
 #: Pages of `limits.page_rows` rows that a hub read may return.
 HUB_PAGES = 10
-_SHAPES_KEPT = 4096
+_PROFILES_KEPT = 4096
 
 Found = TypeVar("Found")
 
 
-class ReadShape:
+class ReadProfile:
     """What the engine keeps of a plan: its columns as the answer prints them, and whether it overran the hub.
 
-    `slow` shapes go straight to a reader thread; a stream that turns out short makes the shape quick again.
+    `slow` profiles go straight to a reader thread; a stream that turns out short makes the profile quick again.
     """
 
     __slots__ = ("booleans", "columns", "columns_json", "plan", "slow")
@@ -51,20 +51,20 @@ class ReadShape:
         self.slow = False
 
 
-class ReadShapes:
-    """`ReadShape` by plan: plans are the same object for the same shape, so their identity is the key."""
+class ReadProfiles:
+    """`ReadProfile` by plan: plans are the same object for the same profile, so their identity is the key."""
 
     def __init__(self) -> None:
-        self._shapes: dict[int, ReadShape] = {}
+        self._profiles: dict[int, ReadProfile] = {}
 
-    def of(self, plan: Query) -> ReadShape:
-        """The shape of `plan` (made on first sight)."""
-        shape = self._shapes.get(id(plan))
-        if shape is None or shape.plan is not plan:
-            if len(self._shapes) >= _SHAPES_KEPT:
-                self._shapes.clear()
-            shape = self._shapes[id(plan)] = ReadShape(plan, plan.columns)
-        return shape
+    def of(self, plan: Query) -> ReadProfile:
+        """The profile of `plan` (made on first sight)."""
+        profile = self._profiles.get(id(plan))
+        if profile is None or profile.plan is not plan:
+            if len(self._profiles) >= _PROFILES_KEPT:
+                self._profiles.clear()
+            profile = self._profiles[id(plan)] = ReadProfile(plan, plan.columns)
+        return profile
 
 
 class Moved(Exception):

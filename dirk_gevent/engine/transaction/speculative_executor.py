@@ -62,7 +62,7 @@ class SpeculativeExecutor:
         """
         with self._working(transaction, position) as schema:
             executor, statement = self._executor, written.statement
-            transaction.touch(tables_of(executor.planned(statement.shaped, schema)))
+            transaction.touch(tables_of(executor.planned(statement.normalized, schema)))
             result = executor.statement(statement, schema, position.index + 1)
             self._schema = result.schema or schema
             transaction.keep(written)
@@ -74,7 +74,7 @@ class SpeculativeExecutor:
     ) -> Relation | RelationStream:
         """Answer a query that sees the changes; a long answer is in its file when this returns. Raises as `change`."""
         with self._working(transaction, position) as schema:
-            plan = self._executor.plans.plan(statement.shaped, schema, False)
+            plan = self._executor.plans.plan(statement.normalized, schema, False)
             transaction.touch(tables_of(plan))
             if not isinstance(plan, Query):
                 raise SqlError("not_supported", what=plan.verb)
@@ -83,7 +83,7 @@ class SpeculativeExecutor:
     def _answer(
         self, plan: Query, statement: LoggedStatement, index: int, spool: SpoolBounds
     ) -> Relation | RelationStream:
-        bindings = self._executor.compiler.bind(plan, statement.shaped, statement.args)
+        bindings = self._executor.compiler.bind(plan, statement.normalized, statement.args)
         self._executor.context.begin(statement.time_ms or 0, statement.seed or 0)
         cursor = self._connection.execute(plan.sql, bindings, can_cache=plan.may_stay_prepared)
         try:
@@ -95,7 +95,7 @@ class SpeculativeExecutor:
     def _taken(
         self, plan: Query, statement: LoggedStatement, cursor: apsw.Cursor, index: int, spool: SpoolBounds
     ) -> Relation | RelationStream:
-        columns = plan.columns if plan.static_names else self._executor.compiler.columns(plan, statement.shaped)
+        columns = plan.columns if plan.static_names else self._executor.compiler.columns(plan, statement.normalized)
         given: Iterator[Row] = cursor
         if plan.explained is not None:
             given = iter(explanation(plan.explained, cursor))

@@ -17,7 +17,7 @@ from dirk_parser.compile.base.trace import Trace
 from dirk_parser.errors import SqlError
 from dirk_parser.names import key, nearest
 from dirk_parser.normalize.literals import Literals
-from dirk_parser.normalize.template import Value
+from dirk_parser.normalize.normalized_statement import Value
 from dirk_parser.plan.bind import in_order
 from dirk_parser.plan.plan import Bind
 from dirk_parser.schema.domains import Named, built_in_names
@@ -81,7 +81,7 @@ class Purpose:
 class Findings:
     """What a compilation finds out about its statement.
 
-    `reusable`: the plan is good for other requests of its shape. `repeatable`: the answer does not change with time.
+    `reusable`: the plan is good for other requests of its template. `repeatable`: the answer does not change with time.
     `is_blind`: a name was let pass (`Tolerance.NAMES`). `found`: what each name of the schema was, by kind and key.
     `shown`: what tables are called in the statement, by the alias that the SQL gives them. `cells`: as `plan.Change`
     has them.

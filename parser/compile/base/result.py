@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dirk_parser.compile.base.scope import Field
-from dirk_parser.compile.base.sql import ANY_RISK, Expression, Risk
+from dirk_parser.compile.base.sql import UNSAFE_ANY, Expression, Unsafe
 from dirk_parser.names import key
 from dirk_parser.normalize.literals import Literals
-from dirk_parser.normalize.shape import source_text
+from dirk_parser.normalize.normalizer import source_text
 from dirk_parser.plan.plan import Output
 
 
@@ -16,7 +16,7 @@ from dirk_parser.plan.plan import Output
 class ResultColumn:
     """One column of a result. `first_literal` ≥ 0: `name` is source text with literals (see `plan.Output`).
 
-    `has_name`: given by AS, or a column's own, so that ORDER BY may use it. `risk` as `Expression` has it.
+    `has_name`: given by AS, or a column's own, so that ORDER BY may use it. `unsafe` as `Expression` has it.
     """
 
     name: str
@@ -25,7 +25,7 @@ class ResultColumn:
     first_literal: int = -1
     expression: Expression | None = None
     has_name: bool = True
-    risk: Risk = ANY_RISK
+    unsafe: Unsafe = UNSAFE_ANY
 
     def output(self) -> Output:
         """This column as a plan tells it."""
@@ -47,7 +47,7 @@ def fields_of(literals: Literals, compiled: Compiled, prefix: str, origin: str) 
     for number, column in enumerate(compiled.columns, 1):
         name = fixed_name(literals, column)
         text = f"{prefix}c{number}"
-        fields.append(Field(name, key(name), text, origin or column.origin, column.is_boolean, risk=column.risk))
+        fields.append(Field(name, key(name), text, origin or column.origin, column.is_boolean, unsafe=column.unsafe))
     return tuple(fields)
 
 
@@ -57,5 +57,5 @@ def fixed_name(literals: Literals, column: ResultColumn) -> str:
         return column.name
     first = column.first_literal
     count = column.name.count("'i'") + column.name.count("'r'") + column.name.count("'s'")
-    literals.look_at_texts(range(first, first + count))
-    return source_text(column.name, first, literals.shaped)
+    literals.guard_texts(range(first, first + count))
+    return source_text(column.name, first, literals.normalized)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from dirk_parser.ast.expression import Column, Name, Window
-from dirk_parser.compile.base.sql import ANY_RISK, Expression, Risk
+from dirk_parser.compile.base.sql import UNSAFE_ANY, Expression, Unsafe
 from dirk_parser.errors import SqlError
 from dirk_parser.names import key, nearest
 
@@ -15,7 +15,7 @@ from dirk_parser.names import key, nearest
 class Field:
     """A column that a FROM offers: its name as created, its key, its SQL text, where it comes from.
 
-    The flags and `risk` are those of `Expression`.
+    The flags and `unsafe` are those of `Expression`.
     """
 
     name: str
@@ -24,7 +24,7 @@ class Field:
     origin: str
     is_boolean: bool = False
     is_moment: bool = False
-    risk: Risk = ANY_RISK
+    unsafe: Unsafe = UNSAFE_ANY
 
     def expression(self) -> Expression:
         """The reference to this column."""
@@ -33,7 +33,7 @@ class Field:
             is_boolean=self.is_boolean,
             origin=self.origin,
             is_moment=self.is_moment,
-            risk=self.risk,
+            unsafe=self.unsafe,
             column=self.name,
         )
 

@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 from dirk_parser.errors import SqlError
 from dirk_parser.lexical.repetition import repeated
 from dirk_parser.normalize.literal_text import WHOLE_MAX, WHOLE_MIN
-from dirk_parser.normalize.template import Value
+from dirk_parser.normalize.normalized_statement import Value
 
 #: SQLite refuses expression trees deeper than 1,000; what we add around a node stays under the rest.
 MAX_DEPTH = 900
@@ -18,11 +18,11 @@ MAX_DEPTH = 900
 
 #: What a value may be that no row may hold: text that is no UTF-8 or has a NUL in it, a number that is infinite. Bits,
 #: since every expression of every new statement has them. Literals, arguments and the columns of tables are neither.
-Risk: TypeAlias = int
-NO_RISK: Final = 0
-TEXT_RISK: Final = 1
-REAL_RISK: Final = 2
-ANY_RISK: Final = TEXT_RISK | REAL_RISK
+Unsafe: TypeAlias = int
+SAFE: Final = 0
+UNSAFE_TEXT: Final = 1
+UNSAFE_REAL: Final = 2
+UNSAFE_ANY: Final = UNSAFE_TEXT | UNSAFE_REAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,8 @@ class Expression:
     cheaply enough (no subquery, no random), so the text may be written twice. `aggregate`: it holds an aggregate
     of the query it stands in, `windowed` a window function. `origin`: the table or view of a plain column, `column` the
     name of that column.
-    `is_moment`: a date or null, never a word such as 'now'. `risk`: what it must be looked at for before it is stored.
+    `is_moment`: a date or null, never a word such as 'now'. `unsafe`: what it must be looked at for before it is
+    stored.
     """
 
     sql: str
@@ -44,12 +45,12 @@ class Expression:
     depth: int = 1
     origin: str = ""
     is_moment: bool = False
-    risk: Risk = ANY_RISK
+    unsafe: Unsafe = UNSAFE_ANY
     column: str = ""
 
 
 def combine(
-    sql: str, *parts: Expression, is_boolean: bool = False, extra_depth: int = 1, risk: Risk = ANY_RISK
+    sql: str, *parts: Expression, is_boolean: bool = False, extra_depth: int = 1, unsafe: Unsafe = UNSAFE_ANY
 ) -> Expression:
     """The expression `sql` made of `parts`: depth and flags follow from them. 54001 when too deep for SQLite."""
     depth = extra_depth + max((part.depth for part in parts), default=0)
@@ -62,7 +63,7 @@ def combine(
         aggregate=any(part.aggregate for part in parts),
         windowed=any(part.windowed for part in parts),
         depth=depth,
-        risk=NO_RISK if is_boolean else risk,
+        unsafe=SAFE if is_boolean else unsafe,
     )
 
 
@@ -83,11 +84,11 @@ def index_term(text: str) -> str:
     return f"({text} || '')" if text.startswith("'") else text
 
 
-def joint_risk(parts: Iterable[Expression]) -> Risk:
+def joint_unsafe(parts: Iterable[Expression]) -> Unsafe:
     """The risk of a value that one of `parts` gives."""
-    joint = NO_RISK
+    joint = SAFE
     for part in parts:
-        joint |= part.risk
+        joint |= part.unsafe
     return joint
 
 

@@ -1,4 +1,5 @@
-"""What the names in a statement were found as, by their places in its shape: for ALTER, which must know who means what.
+"""What the names in a statement were found as, by their places in its template: for ALTER, which must know who means
+what.
 
 A column's name travels with it: through `*`, subqueries and common tables, as long as nothing gives it another one. So
 a column that is called `Followed` in the schema is met again wherever that name means it.

@@ -25,7 +25,7 @@ from dirk_parser.ast.statement import (
     RenameTable,
     RestartNumbers,
 )
-from dirk_parser.ast.walk import every
+from dirk_parser.ast.walk import find_all
 from dirk_parser.compile.base.context import Context, Tolerance
 from dirk_parser.compile.ddl import follow
 from dirk_parser.compile.ddl.catalog import change_schema, parsed
@@ -42,7 +42,7 @@ from dirk_parser.compile.dml.rowid import SQLITE_NAMES
 from dirk_parser.compile.query.sources import table_scope
 from dirk_parser.errors import SqlError
 from dirk_parser.names import key
-from dirk_parser.normalize.template import Shaped
+from dirk_parser.normalize.normalized_statement import NormalizedStatement
 from dirk_parser.plan.plan import CatalogChange, Ddl
 from dirk_parser.printer.printer import write
 from dirk_parser.schema.schema import Schema, Table, View
@@ -83,11 +83,11 @@ def alter_table(context: Context, node: AlterTable) -> Ddl:
     if isinstance(node.action, AddColumn):
         # Told here, an error of the new column has its place in this statement.
         define_column(context.copied(replace(context.purpose, inline=True, for_write=True)), node.action.column)
-    for foreign in every(node.action, ForeignKey):
+    for foreign in find_all(node.action, ForeignKey):
         if key(foreign.table.text) in schema.views:
             # Views are gone while their tables change, so nobody else would see that it is one.
             raise SqlError("not_a_table", name=foreign.table.text, place=foreign.table.place)
-    for position in range(len(context.literals.shaped.literals)):
+    for position in range(len(context.literals.normalized.literals)):
         context.literals.value(position)
     changes, after = _renamed(work) if isinstance(node.action, _RENAMES) else _rewritten(work)
     _check_children(work, after)
@@ -200,10 +200,10 @@ def _check_new_name(context: Context, table: Table, action: RenameTable | Rename
 def _rewritten(work: _Alteration) -> tuple[list[CatalogChange], Schema]:
     """What an action other than RENAME changes in the catalog, and the schema it leads to."""
     schema, table, action = work.schema, work.table, work.action
-    shaped, create = parsed(table.source)
+    normalized, create = parsed(table.source)
     assert isinstance(create, CreateTable)
-    rewrite = _rewriting(table, action, len(shaped.literals))
-    merged = Shaped("", shaped.literals + work.context.literals.shaped.literals)
+    rewrite = _rewriting(table, action, len(normalized.literals))
+    merged = NormalizedStatement("", normalized.literals + work.context.literals.normalized.literals)
     changes = [CatalogChange("table", table.key, table.name, write(rewrite(create), merged))]
     changes += [CatalogChange("index", each.key, each.name, each.source) for each in indexes_of(schema, table.key)]
     changes += [CatalogChange("view", each.key, each.name, each.source) for each in work.views]

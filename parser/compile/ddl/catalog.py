@@ -13,7 +13,7 @@ from cachetools import LRUCache
 from dirk_parser.ast.expression import Atom
 from dirk_parser.ast.query import TableRef
 from dirk_parser.ast.statement import CreateDomain, CreateIndex, CreateTable, CreateView, ForeignKey, Statement
-from dirk_parser.ast.walk import every
+from dirk_parser.ast.walk import find_all
 from dirk_parser.compile.base.context import Context, Purpose, Tolerance
 from dirk_parser.compile.ddl.define import define_domain, define_index, define_table, define_view
 from dirk_parser.compile.query.compilers import COMPILERS
@@ -21,8 +21,8 @@ from dirk_parser.errors import SqlError
 from dirk_parser.grammar.statements import Statements
 from dirk_parser.names import key
 from dirk_parser.normalize.literals import Literals
-from dirk_parser.normalize.shape import split, text
-from dirk_parser.normalize.template import Shaped
+from dirk_parser.normalize.normalized_statement import NormalizedStatement
+from dirk_parser.normalize.normalizer import split, text
 from dirk_parser.plan.plan import CatalogChange
 from dirk_parser.printer.printer import write
 from dirk_parser.schema.schema import Schema, Thing, View
@@ -144,31 +144,31 @@ def _named(source: str) -> set[str]:
         _, statement = parsed(source)
     except SqlError:
         return set()
-    names = [each.name for each in every(statement, TableRef)]
-    names += [each.name for each in every(statement, Atom)]
-    names += [each.table for each in every(statement, ForeignKey)]
-    names += [each.table for each in every(statement, CreateIndex)]
+    names = [each.name for each in find_all(statement, TableRef)]
+    names += [each.name for each in find_all(statement, Atom)]
+    names += [each.table for each in find_all(statement, ForeignKey)]
+    names += [each.table for each in find_all(statement, CreateIndex)]
     return {key(name.text) for name in names}
 
 
 @lru_cache(maxsize=1)
 def _statements() -> Statements:
     """A parser for catalogs alone: each source is parsed once, there is nothing to keep."""
-    return Statements(cached_shapes=1)
+    return Statements(cached_templates=1)
 
 
-def parsed(source: str) -> tuple[Shaped, Statement]:
+def parsed(source: str) -> tuple[NormalizedStatement, Statement]:
     """A definition's text as the catalog keeps it, split and parsed."""
-    shaped = split(source)
-    return shaped, _statements().parse(shaped)
+    normalized = split(source)
+    return normalized, _statements().parse(normalized)
 
 
-def source_of(shaped: Shaped, statement: Statement) -> str:
+def source_of(normalized: NormalizedStatement, statement: Statement) -> str:
     """A definition's text as the catalog is to keep it: as it was written, but for the names of databases, since the
     database may come to have another name (a dump that is loaded elsewhere)."""
-    if "." in shaped.shape and _statements().databases(shaped):
-        return write(statement, shaped)
-    return text(shaped)
+    if "." in normalized.template and _statements().databases(normalized):
+        return write(statement, normalized)
+    return text(normalized)
 
 
 #: What each source was defined as last and what names were found as then; apart where a name was let pass.
@@ -185,8 +185,8 @@ def _define(schema: Schema, change: CatalogChange, tolerance: Tolerance) -> Thin
         known = _remembered(schema, change.kind, source, is_blind)
         if known is not None:
             return known
-    shaped, statement = parsed(source)
-    context = Context(schema, Literals(shaped), COMPILERS, Purpose(tolerance=tolerance))
+    normalized, statement = parsed(source)
+    context = Context(schema, Literals(normalized), COMPILERS, Purpose(tolerance=tolerance))
     thing = _definition(context, statement, source)
     found = tuple((*names, each) for names, each in context.findings.found.items())
     with _memory_lock:

@@ -46,7 +46,7 @@ def _made(kind: str, name: str, source: str) -> tuple[CatalogChange, ...]:
 
 
 def _source(context: Context, node: _Create) -> str:
-    return source_of(context.literals.shaped, node)
+    return source_of(context.literals.normalized, node)
 
 
 # --- CREATE --------------------------------------------------------------------------------------------------
@@ -97,9 +97,9 @@ def _create_as(context: Context, node: CreateTable, query: Query) -> Ddl:
         for column, each in zip(columns, compiled.columns, strict=True)
     ]
     source = f"CREATE TABLE `{name.replace('`', '``')}` ({', '.join(texts)})"
-    shaped, definition = parsed(source)
+    normalized, definition = parsed(source)
     assert isinstance(definition, CreateTable)
-    inner = Context(context.schema, Literals(shaped), COMPILERS)
+    inner = Context(context.schema, Literals(normalized), COMPILERS)
     table = define_table(inner, definition, source)
     _check_children(context.schema, table)
     create = table_sql(inner, definition, table)

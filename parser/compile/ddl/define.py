@@ -22,12 +22,12 @@ from dirk_parser.ast.statement import (
     PrimaryKey,
     Unique,
 )
-from dirk_parser.ast.walk import every
+from dirk_parser.ast.walk import find_all
 from dirk_parser.compile.base import sql
 from dirk_parser.compile.base.context import Context, Env
 from dirk_parser.compile.base.result import fixed_name
 from dirk_parser.compile.base.scope import Scope
-from dirk_parser.compile.base.sql import Risk, joint_risk
+from dirk_parser.compile.base.sql import Unsafe, joint_unsafe
 from dirk_parser.compile.ddl import generated
 from dirk_parser.compile.ddl.kept import CHECK, INDEX, default_expression, kept_expression, pure_expression
 from dirk_parser.compile.dml import numbering, storable
@@ -239,7 +239,7 @@ def column_sql(context: Context, node: ColumnDef, column: Column, scope: Scope) 
     text += " NOT NULL" if column.not_null else ""
     text += f" DEFAULT ({_stored_default(column)})" if column.default is not None else ""
     truth = scope.truth(True)
-    test = storable.check(column, _own_risk(context, node, scope), truth)
+    test = storable.check(column, _own_unsafe(context, node, scope), truth)
     text += f" CHECK ({test})" if test else ""
     text += f" CHECK ({domain_check(column, truth)})" if column.atoms else ""
     for each in node.constraints:
@@ -250,11 +250,11 @@ def column_sql(context: Context, node: ColumnDef, column: Column, scope: Scope) 
     return text
 
 
-def _own_risk(context: Context, node: ColumnDef, scope: Scope) -> Risk:
+def _own_unsafe(context: Context, node: ColumnDef, scope: Scope) -> Unsafe:
     """The risk of what the column holds where a statement gives it nothing."""
     env = Env(context, scope)
     given = (each for each in node.constraints if isinstance(each, Default | Generated))
-    return joint_risk(expression(env, each.value) for each in given)
+    return joint_unsafe(expression(env, each.value) for each in given)
 
 
 def _stored_default(column: Column) -> str:
@@ -275,8 +275,8 @@ def check_text(context: Context, scope: Scope, node: Check) -> str:
     """A CHECK of the table or of a column. Raises what `kept_expression` raises."""
     test = kept_expression(context, CHECK, scope, node.condition)
     # SQLite's error names the constraint: without a name of its own, it is called by its text in the language.
-    shaped = context.literals.shaped
-    name = node.name.text if node.name is not None else write_node(node.condition, shaped.literals)
+    normalized = context.literals.normalized
+    name = node.name.text if node.name is not None else write_node(node.condition, normalized.literals)
     return f"CONSTRAINT {sql.name(name)} CHECK ({test.sql})"
 
 
@@ -349,7 +349,7 @@ def define_index(context: Context, node: CreateIndex, source: str) -> tuple[Inde
     where = f" WHERE {pure_expression(context, INDEX, scope, node.where).sql}" if node.where is not None else ""
     text = f"CREATE {'UNIQUE ' if node.unique else ''}INDEX {sql.name(node.name.text)}"
     text += f" ON {sql.name(table.name)} ({', '.join(terms)}){where}"
-    named = frozenset(key(each.name.text) for each in every((node.terms, node.where), ColumnNode))
+    named = frozenset(key(each.name.text) for each in find_all((node.terms, node.where), ColumnNode))
     index = Index(
         node.name.text, key(node.name.text), table.key, source,
         unique=node.unique, columns=named, key_columns=_key_columns(node),

@@ -24,7 +24,7 @@ from dirk_parser.ast.statement import (
     RenameTable,
     Statement,
 )
-from dirk_parser.ast.walk import every
+from dirk_parser.ast.walk import find_all
 from dirk_parser.compile.base import sql
 from dirk_parser.compile.base.context import Context, Lookups, Purpose, Tolerance
 from dirk_parser.compile.base.trace import Followed, Trace
@@ -36,9 +36,9 @@ from dirk_parser.errors import SqlError
 from dirk_parser.lexical.lexer import name_end
 from dirk_parser.names import key
 from dirk_parser.normalize.literals import Literals
-from dirk_parser.normalize.shape import source_text
-from dirk_parser.normalize.shape import text as statement_text
-from dirk_parser.normalize.template import Shaped
+from dirk_parser.normalize.normalized_statement import NormalizedStatement
+from dirk_parser.normalize.normalizer import source_text
+from dirk_parser.normalize.normalizer import text as statement_text
 from dirk_parser.plan.plan import CatalogChange
 from dirk_parser.printer.writer import quoted
 from dirk_parser.schema.schema import Schema, Table, View
@@ -55,34 +55,34 @@ Renaming = RenameTable | RenameColumn
 
 def own_text(table: Table, source: str, action: Renaming) -> str:
     """The definition `source`, of `table` or of an index on it, after `action`."""
-    shaped, tree = parsed(source)
-    return _edited(shaped, dict(_own_edits(table, tree, action)))
+    normalized, tree = parsed(source)
+    return _edited(normalized, dict(_own_edits(table, tree, action)))
 
 
 def _own_edits(table: Table, tree: Statement, action: Renaming) -> Iterable[tuple[int, str]]:
-    """Places of names and what they are to be."""
+    """AdmissionSlots of names and what they are to be."""
     assert isinstance(tree, CreateTable | CreateIndex)
     yield from _reference_edits(table, tree, action)
-    columns = list(every(tree, Column))
+    columns = list(find_all(tree, Column))
     if isinstance(action, RenameTable):
         yield (tree.name if isinstance(tree, CreateTable) else tree.table).place, action.name.text
         tables = (each.table for each in columns if each.table is not None)
         yield from ((name.place, action.name.text) for name in tables if key(name.text) == table.key)
         return
     names = [each.name for each in columns]
-    names += [each.name for each in every(tree, ColumnDef)]
-    names += [name for each in every(tree, ForeignKey) for name in each.columns]
+    names += [each.name for each in find_all(tree, ColumnDef)]
+    names += [name for each in find_all(tree, ForeignKey) for name in each.columns]
     yield from _column_edits(names, action)
 
 
 def reference_text(table: Table, source: str, action: Renaming) -> str:
     """The definition of another table, whose foreign keys refer to `table`, after `action`."""
-    shaped, tree = parsed(source)
-    return _edited(shaped, dict(_reference_edits(table, tree, action)))
+    normalized, tree = parsed(source)
+    return _edited(normalized, dict(_reference_edits(table, tree, action)))
 
 
 def _reference_edits(table: Table, tree: Statement, action: Renaming) -> Iterable[tuple[int, str]]:
-    for each in every(tree, ForeignKey):
+    for each in find_all(tree, ForeignKey):
         if key(each.table.text) != table.key:
             continue
         if isinstance(action, RenameTable):
@@ -96,15 +96,17 @@ def _column_edits(names: Iterable[Name], action: RenameColumn) -> Iterable[tuple
     return ((name.place, action.new.text) for name in names if key(name.text) == old)
 
 
-def _edited(shaped: Shaped, edits: Mapping[int, str], aliases: Mapping[int, str] = MappingProxyType({})) -> str:
-    """The statement's text with other names at those places of its shape; `aliases` are put in at theirs."""
-    shape = shaped.shape
+def _edited(
+    normalized: NormalizedStatement, edits: Mapping[int, str], aliases: Mapping[int, str] = MappingProxyType({})
+) -> str:
+    """The statement's text with other names at those places of its template; `aliases` are put in at theirs."""
+    template = normalized.template
     for place in sorted({**edits, **aliases}, reverse=True):
         if place in edits:
-            shape = shape[:place] + quoted(edits[place]) + shape[name_end(shape, place) :]
+            template = template[:place] + quoted(edits[place]) + template[name_end(template, place) :]
         else:
-            shape = f"{shape[:place]} AS {quoted(aliases[place])}{shape[place:]}"
-    return statement_text(replace(shaped, shape=shape))
+            template = f"{template[:place]} AS {quoted(aliases[place])}{template[place:]}"
+    return statement_text(replace(normalized, template=template))
 
 
 # --- views -----------------------------------------------------------------------------------------------------
@@ -175,8 +177,8 @@ def followers(schema: Schema, table: Table, views: Iterable[View], action: Renam
         except SqlError:
             raise SqlError("change_in_use", name=table.name, user=view.name) from None
         edits = dict(_view_edits(trace, table, action))
-        shaped, create = parsed(view.source)
-        found.append(FollowedView(view, _edited(shaped, edits, dict(_text_names(shaped, create, edits))), text))
+        normalized, create = parsed(view.source)
+        found.append(FollowedView(view, _edited(normalized, edits, dict(_text_names(normalized, create, edits))), text))
         columns[view.key] = {each.name.new: each.name for each in made.columns if isinstance(each.name, Followed)}
         schema = replace(schema, views=MappingProxyType({**schema.views, view.key: made}))
     return Followers(tuple(found), columns, table, new_table)
@@ -202,26 +204,30 @@ def _view_edits(trace: Trace, table: Table, action: Renaming) -> Iterable[tuple[
     yield from ((place, action.name.text) for place, alias in trace.qualifiers.items() if alias in bare)
 
 
-def _text_names(shaped: Shaped, create: Statement, edits: Mapping[int, str]) -> Iterable[tuple[int, str]]:
+def _text_names(
+    normalized: NormalizedStatement, create: Statement, edits: Mapping[int, str]
+) -> Iterable[tuple[int, str]]:
     """Where AS must say the name of a column that was called by its text, which is to be another; and that name."""
-    values = [each.query.body for kind in _VALUES for each in every(create, kind)]
+    values = [each.query.body for kind in _VALUES for each in find_all(create, kind)]
     nameless = {id(item) for body in values if isinstance(body, Select) for item in body.items}
-    for item in every(create, Item):
+    for item in find_all(create, Item):
         if item.alias is not None or isinstance(item.expr, Column) or id(item) in nameless:
             continue
-        first = min((name.place for name in every(item.expr, Name) if name.place >= 0), default=-1)
-        start = shaped.shape.rfind(item.source, 0, first + len(item.source))
+        first = min((name.place for name in find_all(item.expr, Name) if name.place >= 0), default=-1)
+        start = normalized.template.rfind(item.source, 0, first + len(item.source))
         end = start + len(item.source)
         if first >= 0 and any(start <= place < end for place in edits):
             name, literal = text_name(item)
-            yield end, name if literal < 0 else source_text(name, literal, shaped)
+            yield end, name if literal < 0 else source_text(name, literal, normalized)
 
 
 def compiled(schema: Schema, source: str, trace: Trace) -> tuple[View, str]:
     """The view that a definition makes in `schema`, and its select for SQLite; `trace` gathers what names mean."""
-    shaped, create = parsed(source)
+    normalized, create = parsed(source)
     assert isinstance(create, CreateView)
-    context = Context(schema, Literals(shaped), COMPILERS, Purpose(tolerance=Tolerance.RULES), lookups=Lookups(trace))
+    context = Context(
+        schema, Literals(normalized), COMPILERS, Purpose(tolerance=Tolerance.RULES), lookups=Lookups(trace)
+    )
     return define_view(context, create, source)
 
 

@@ -23,7 +23,7 @@ from dirk_parser.compile.query.compilers import COMPILERS
 from dirk_parser.compile.query.sources import table_scope
 from dirk_parser.names import key
 from dirk_parser.normalize.literals import Literals
-from dirk_parser.normalize.template import Shaped
+from dirk_parser.normalize.normalized_statement import NormalizedStatement
 from dirk_parser.schema.schema import Index, Schema, Table, View
 
 #: The table under construction while the old one is still there.
@@ -41,9 +41,9 @@ def table_statements(before: Schema, after: Schema, table: Table, action: Altera
     """
     made = after.tables[key(action.name.text) if isinstance(action, RenameTable) else table.key]
     if simple:
-        shaped, create = _definition(made)
+        normalized, create = _definition(made)
         scope = table_scope(made.columns, made.name)
-        column = column_sql(_reading(after, shaped), create.columns[-1], made.columns[-1], scope)
+        column = column_sql(_reading(after, normalized), create.columns[-1], made.columns[-1], scope)
         return [f"ALTER TABLE {sql.name(table.name)} ADD COLUMN {column}"]
     pairs = list(_kept(table, made, action))
     text = _text(after, made, made.name)
@@ -114,16 +114,16 @@ def _through_aside(
     ]
 
 
-def _definition(table: Table) -> tuple[Shaped, CreateTable]:
-    shaped, create = parsed(table.source)
+def _definition(table: Table) -> tuple[NormalizedStatement, CreateTable]:
+    normalized, create = parsed(table.source)
     assert isinstance(create, CreateTable)
-    return shaped, create
+    return normalized, create
 
 
 def _text(schema: Schema, table: Table, name: str) -> str:
     """SQLite's CREATE of `table`, called `name`."""
-    shaped, create = _definition(table)
-    return table_sql(_reading(schema, shaped), replace(create, name=Name(name)), replace(table, name=name))
+    normalized, create = _definition(table)
+    return table_sql(_reading(schema, normalized), replace(create, name=Name(name)), replace(table, name=name))
 
 
 def _moved(into: str, new: list[str], rows_of: str, old: list[str]) -> str:
@@ -152,20 +152,22 @@ def indexes_of(schema: Schema, table: str) -> list[Index]:
 
 def _indexes_sql(schema: Schema, table: Table) -> Iterable[str]:
     for index in indexes_of(schema, table.key):
-        shaped, create = parsed(index.source)
+        normalized, create = parsed(index.source)
         assert isinstance(create, CreateIndex)
-        yield define_index(_reading(schema, shaped), create, index.source)[1]
+        yield define_index(_reading(schema, normalized), create, index.source)[1]
 
 
 def view_sql(schema: Schema, old: View) -> str:
     """The statement that makes a view again, in `schema`."""
-    shaped, create = parsed(old.source)
+    normalized, create = parsed(old.source)
     assert isinstance(create, CreateView)
-    view, text = define_view(_reading(schema, shaped), create, old.source)
+    view, text = define_view(_reading(schema, normalized), create, old.source)
     heads = sql.names(sql.view_heads([each.name for each in view.columns]))
     return f"CREATE VIEW {sql.name(view.name)} ({heads}) AS {text}"
 
 
-def _reading(schema: Schema, shaped: Shaped) -> Context:
+def _reading(schema: Schema, normalized: NormalizedStatement) -> Context:
     """The context in which a definition that is there is read again."""
-    return Context(schema, Literals(shaped), COMPILERS, Purpose(for_write=True, inline=True, tolerance=Tolerance.RULES))
+    return Context(
+        schema, Literals(normalized), COMPILERS, Purpose(for_write=True, inline=True, tolerance=Tolerance.RULES)
+    )

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from dirk_parser.ast.statement import Alteration, ForeignKey, RenameColumn, RenameTable
-from dirk_parser.ast.walk import every
+from dirk_parser.ast.walk import find_all
 from dirk_parser.compile.base import sql
 from dirk_parser.compile.ddl.catalog import parsed
 from dirk_parser.compile.ddl.rebuild import is_number_of_row, made_again, view_sql
@@ -28,7 +28,7 @@ def misspelling(schema: Schema, made: Table) -> list[Table]:
 def _misspells(table: Table, made: Table) -> bool:
     _, create = parsed(table.source)
     names = {each.key: each.name for each in made.columns}
-    for foreign in every(create, ForeignKey):
+    for foreign in find_all(create, ForeignKey):
         if key(foreign.table.text) == made.key:
             said = [foreign.table.text, *(each.text for each in foreign.foreign_columns)]
             meant = [made.name, *(names.get(key(each.text), "") for each in foreign.foreign_columns)]

@@ -15,9 +15,9 @@ from dirk_parser.compile.base.scope import Scope
 from dirk_parser.compile.dml import numbering
 from dirk_parser.compile.dml.assignments import GivenColumns, assignments
 from dirk_parser.compile.dml.inserted import RowByRow, row_by_row, row_offset, rows_text
-from dirk_parser.compile.dml.row_limited import kept_text
+from dirk_parser.compile.dml.row_limited import row_limited_condition
 from dirk_parser.compile.dml.rowid import insertable
-from dirk_parser.compile.dml.single_statement import stand_together, together
+from dirk_parser.compile.dml.single_statement import needs_single_statement, together
 from dirk_parser.compile.dml.upserts import upserts_text
 from dirk_parser.compile.expression.expressions import condition
 from dirk_parser.compile.query.ctes import with_clause
@@ -59,7 +59,7 @@ def insert(context: Context, node: Insert) -> Change:
     """INSERT in all its forms; rows of plain values make a plan that runs once for each row, unless a foreign key
     may hold for them together only."""
     plain = node.source is not None and _is_plain(node.source)
-    if plain and stand_together(context.schema, node) and context.literals.has_rows():
+    if plain and needs_single_statement(context.schema, node) and context.literals.has_rows():
         context, node = together(context, node)
     scope = Scope()
     prefix = with_clause(context, node.with_, scope)
@@ -94,7 +94,7 @@ def _one_by_one(
     change another, without the statement's end. None where they can go together, or must, for a foreign key."""
     source = node.source
     may_differ = bool(node.upserts) or node.conflict in ("replace", "ignore")
-    if source is None or not may_differ or _is_one_row(source) or stand_together(context.schema, node):
+    if source is None or not may_differ or _is_one_row(source) or needs_single_statement(context.schema, node):
         return None
     return row_by_row(context, source, scope, table, columns)
 
@@ -174,7 +174,7 @@ def _where(env: Env, node: Update | Delete, goal: Target, scope: Scope) -> str:
     if node.limit is None and not node.order_by:
         return f" WHERE {condition(env, node.where).sql}" if node.where is not None else ""
     inner = target(env.context, node.table.name, node.table.alias).source
-    return f" WHERE {kept_text(env.context, node, goal.table, inner, inner.scope(scope))}"
+    return f" WHERE {row_limited_condition(env.context, node, goal.table, inner, inner.scope(scope))}"
 
 
 # --- what all three share ------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from dirk_parser.compile.base import sql
 from dirk_parser.compile.base.context import Context, Env
 from dirk_parser.compile.base.result import Compiled, ResultColumn
 from dirk_parser.compile.base.scope import Scope
-from dirk_parser.compile.base.sql import Expression, Risk
+from dirk_parser.compile.base.sql import Expression, Unsafe
 from dirk_parser.compile.dml import numbering, storable
 from dirk_parser.compile.dml.rowid import ROW_PLACE, placed
 from dirk_parser.compile.expression.casts import once
@@ -31,30 +31,30 @@ def stored(column: Column, value: Expression, row: str = "") -> str:
     if column.key == ROW_PLACE and column.name != ROW_PLACE:
         is_short = value.repeatable and len(value.sql) <= 40
         return placed(value.sql) if is_short else once(value.sql, placed("x"), "" if value.repeatable else row)
-    risk = storable.risk(column, value.risk)
-    if (column.rounding is None and not risk) or value.sql == "NULL":
+    unsafe = storable.unsafe(column, value.unsafe)
+    if (column.rounding is None and not unsafe) or value.sql == "NULL":
         return value.sql
     if value.repeatable and len(value.sql) <= 40:
-        return _kept(column, value.sql, risk)
-    return once(value.sql, _kept(column, "x", risk), "" if value.repeatable else row)
+        return _kept(column, value.sql, unsafe)
+    return once(value.sql, _kept(column, "x", unsafe), "" if value.repeatable else row)
 
 
-def _kept(column: Column, value: str, risk: Risk) -> str:
+def _kept(column: Column, value: str, unsafe: Unsafe) -> str:
     rounded = value if column.rounding is None else domains.rounded(column.rounding, value)
-    return storable.kept(column, value, risk, rounded) if risk else rounded
+    return storable.kept(column, value, unsafe, rounded) if unsafe else rounded
 
 
 def query_cells(columns: Sequence[Column], given: Sequence[ResultColumn]) -> list[str]:
     """A row of the query `v`, with columns c1, c2 …, as `columns` keep it."""
     # SQLite may put the query's own expressions in place of their names: what is looked at is computed once.
-    cells = (Expression(f"v.c{n}", repeatable=not each.risk, risk=each.risk) for n, each in enumerate(given, 1))
+    cells = (Expression(f"v.c{n}", repeatable=not each.unsafe, unsafe=each.unsafe) for n, each in enumerate(given, 1))
     return [stored(column, cell) for column, cell in zip(columns, cells, strict=True)]
 
 
 def kept_rows(columns: Sequence[Column], query: Compiled) -> str:
     """The rows of `query` as `columns` keep them; the query itself where that is the same."""
     pairs = zip(columns, query.columns, strict=True)
-    if not any(column.rounding is not None or storable.risk(column, each.risk) for column, each in pairs):
+    if not any(column.rounding is not None or storable.unsafe(column, each.unsafe) for column, each in pairs):
         return query.sql
     return _reworked(query, query_cells(columns, query.columns))
 

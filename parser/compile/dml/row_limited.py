@@ -15,7 +15,7 @@ from dirk_parser.errors import SqlError
 from dirk_parser.schema.schema import Table
 
 
-def kept_text(context: Context, node: Update | Delete, table: Table, inner: From, scope: Scope) -> str:
+def row_limited_condition(context: Context, node: Update | Delete, table: Table, inner: From, scope: Scope) -> str:
     """The condition that only the first rows meet, in the statement's order and then that of the rows' numbers, which
     are the same on every node. `inner` is the table once more, in whose scope `node`'s own condition is compiled.
 

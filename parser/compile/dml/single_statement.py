@@ -1,6 +1,6 @@
 """Rows of an INSERT that must be inserted by one statement of SQLite's.
 
-Rows of plain values are one row shape, run once for each of them. But a foreign key is looked at when a statement
+Rows of plain values are one row template, run once for each of them. But a foreign key is looked at when a statement
 ends: rows that refer to each other, or that replace what others refer to, stand only together.
 """
 
@@ -15,11 +15,11 @@ from dirk_parser.ast.statement import Insert
 from dirk_parser.compile.base.context import Context
 from dirk_parser.names import key
 from dirk_parser.normalize.literals import Literals
-from dirk_parser.normalize.template import Shaped
+from dirk_parser.normalize.normalized_statement import NormalizedStatement
 from dirk_parser.schema.schema import Schema
 
 
-def stand_together(schema: Schema, node: Insert) -> bool:
+def needs_single_statement(schema: Schema, node: Insert) -> bool:
     """Whether a foreign key may hold for all rows of `node` and not for each row by itself."""
     table = schema.tables.get(key(node.table.text))
     if table is None:
@@ -35,15 +35,15 @@ def stand_together(schema: Schema, node: Insert) -> bool:
 
 def together(context: Context, node: Insert) -> tuple[Context, Insert]:
     """The same INSERT with every row of the request in it, and a context in which its literals are written out."""
-    shaped = context.literals.shaped
-    start, width = shaped.row_start, shaped.row_width
-    skipped = width * (shaped.rows - 1)
-    whole = Shaped("", shaped.literals, shaped.texts)
+    normalized = context.literals.normalized
+    start, width = normalized.row_start, normalized.row_width
+    skipped = width * (normalized.rows - 1)
+    whole = NormalizedStatement("", normalized.literals, normalized.texts)
     assert node.source is not None
     body = Values(
         tuple(
             tuple(Literal(index, "value") for index in range(first, first + width))
-            for first in range(start, start + width * shaped.rows, width)
+            for first in range(start, start + width * normalized.rows, width)
         ),
         node.source.body.place,
     )

@@ -8,7 +8,7 @@ stored, in SQLite's own code as long as the text is ASCII.
 from __future__ import annotations
 
 from dirk_parser.compile.base import sql
-from dirk_parser.compile.base.sql import REAL_RISK, TEXT_RISK, Risk
+from dirk_parser.compile.base.sql import UNSAFE_REAL, UNSAFE_TEXT, Unsafe
 from dirk_parser.schema import domains
 from dirk_parser.schema.schema import Column
 
@@ -18,29 +18,29 @@ _NOT_ASCII = "'*[^\x01-\x7f]*'"
 _LONG_BYTES = 1_000
 
 
-def risk(column: Column, value: Risk) -> Risk:
+def unsafe(column: Column, value: Unsafe) -> Unsafe:
     """What is left of a value's risk where `column` keeps it: most domains accept no infinity anyway."""
-    return value if domains.admits_infinity(column.atoms) else value & ~REAL_RISK
+    return value if domains.admits_infinity(column.atoms) else value & ~UNSAFE_REAL
 
 
-def kept(column: Column, value: str, left: Risk, otherwise: str) -> str:
+def kept(column: Column, value: str, left: Unsafe, otherwise: str) -> str:
     """`otherwise` for a `value` that may be stored in `column`; text_invalid (22021) or out_of_range (22003) else.
 
     `left` is what it is looked at for. `value` is written several times.
     """
     name = sql.literal(column.name)
     text = ""
-    if left & TEXT_RISK:
+    if left & UNSAFE_TEXT:
         text += f" WHEN {_unsure(value)} THEN dirk_text({name}, CAST({value} AS BLOB))"
-    if left & REAL_RISK:
+    if left & UNSAFE_REAL:
         text += f" WHEN typeof({value}) = 'real' AND NOT {domains.finite(value)} THEN dirk_refuse({name}, {value}, '')"
     return f"CASE{text} ELSE {otherwise} END"
 
 
-def check(column: Column, value: Risk, truth: str) -> str:
+def check(column: Column, value: Unsafe, truth: str) -> str:
     """The condition that a column with a default or a value of its own must meet; '' where nothing can be wrong.
     `truth`: what is true in SQLite's SQL there."""
-    left = risk(column, value)
+    left = unsafe(column, value)
     return f"{kept(column, sql.name(column.name), left, truth)} IS NOT NULL" if left else ""
 
 

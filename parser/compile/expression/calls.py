@@ -7,7 +7,7 @@ from dataclasses import replace
 from dirk_parser.ast.expression import Call, Expr, Literal
 from dirk_parser.compile.base.context import Env
 from dirk_parser.compile.base.scope import Scope
-from dirk_parser.compile.base.sql import Expression, Risk, combine, joint_risk
+from dirk_parser.compile.base.sql import Expression, Unsafe, combine, joint_unsafe
 from dirk_parser.compile.expression import windows
 from dirk_parser.compile.expression.expressions import all_boolean, condition, expression, expressions, joined
 from dirk_parser.compile.expression.functions import FUNCTIONS, Function, Sort
@@ -35,8 +35,8 @@ def call(env: Env, node: Call) -> Expression:
     before = len(env.context.lookups.named), len(env.context.lookups.gathered)
     arguments = expressions(env, node.arguments)
     if function.sort is Sort.SCALAR or _is_scalar_extreme(node, function):
-        is_boolean, risk = _is_boolean(function, arguments), _risk(function, arguments)
-        return combine(f"{function.sql}({joined(arguments)})", *arguments, is_boolean=is_boolean, risk=risk)
+        is_boolean, unsafe = _is_boolean(function, arguments), _unsafe(function, arguments)
+        return combine(f"{function.sql}({joined(arguments)})", *arguments, is_boolean=is_boolean, unsafe=unsafe)
     return _aggregate(env, node, function, arguments, before)
 
 
@@ -62,8 +62,8 @@ def _is_boolean(function: Function, arguments: list[Expression]) -> bool:
     return function.keeps_boolean and all_boolean(_results(function, arguments))
 
 
-def _risk(function: Function, arguments: list[Expression]) -> Risk:
-    return joint_risk(_results(function, arguments)) if function.keeps_boolean else function.risk
+def _unsafe(function: Function, arguments: list[Expression]) -> Unsafe:
+    return joint_unsafe(_results(function, arguments)) if function.keeps_boolean else function.unsafe
 
 
 def _results(function: Function, arguments: list[Expression]) -> list[Expression]:
@@ -80,8 +80,8 @@ def _clock(env: Env, node: Call, function: Function) -> Expression:
     context = env.context
     context.must_repeat(node.name.text, node.place)
     if function.sql == "random()" and context.purpose.for_write:
-        return Expression("dirk_random()", repeatable=False, risk=function.risk)
-    return Expression(function.sql, repeatable=function.sql != "random()", risk=function.risk)
+        return Expression("dirk_random()", repeatable=False, unsafe=function.unsafe)
+    return Expression(function.sql, repeatable=function.sql != "random()", unsafe=function.unsafe)
 
 
 # --- date and time -------------------------------------------------------------------------------------------
@@ -110,7 +110,7 @@ def _moment(env: Env, node: Call, function: Function) -> Expression:
     unsure = None in words[position + 1 :] or (env.context.purpose.for_write and None in words[position:])
     if unsure and not (env.context.purpose.kept or env.context.purpose.pure):
         text = f"dirk_datefn('{function.sql}', {joined(arguments)})"
-    return replace(combine(text, *arguments, risk=function.risk), is_moment=function.sql in ("date", "datetime"))
+    return replace(combine(text, *arguments, unsafe=function.unsafe), is_moment=function.sql in ("date", "datetime"))
 
 
 def _now(env: Env, node: Call, word: str | None = None) -> list[Expression]:
@@ -150,8 +150,8 @@ def _aggregate(
         text += f" FILTER (WHERE {kept.sql})"
     if node.over is not None:
         text += f" OVER {windows.over(env, node.over)}"
-    is_boolean, risk = _is_boolean(function, arguments), _risk(function, arguments)
-    compiled = combine(f"({text})" if windowed else text, *parts, is_boolean=is_boolean, risk=risk)
+    is_boolean, unsafe = _is_boolean(function, arguments), _unsafe(function, arguments)
+    compiled = combine(f"({text})" if windowed else text, *parts, is_boolean=is_boolean, unsafe=unsafe)
     if windowed:
         return replace(compiled, windowed=True, repeatable=False)
     outer = _outer_level(env, before[0])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dirk_parser.ast.expression import Domain as DomainNode
 from dirk_parser.compile.base.context import Context
-from dirk_parser.compile.base.sql import ANY_RISK, NO_RISK, REAL_RISK, Expression, Risk, combine
+from dirk_parser.compile.base.sql import SAFE, UNSAFE_ANY, UNSAFE_REAL, Expression, Unsafe, combine
 from dirk_parser.errors import SqlError
 from dirk_parser.schema import domains
 from dirk_parser.schema.domains import Anything, Domain, Moment, Named, Number, Text, Truth
@@ -18,22 +18,22 @@ def cast(context: Context, operand: Expression, node: DomainNode) -> Expression:
     while len(atoms) == 1 and isinstance(atoms[0], Named):
         atoms = atoms[0].atoms
     if domains.is_real(node):
-        return combine(f"(+CAST({operand.sql} AS REAL))", operand, risk=REAL_RISK)
+        return combine(f"(+CAST({operand.sql} AS REAL))", operand, unsafe=UNSAFE_REAL)
     is_boolean = domains.is_boolean(atoms)
     text = _convert(context, operand.sql, atoms)
     if context.purpose.clause and text.startswith(_ONCE):
         # SQLite takes no subquery there, and this is one.
         raise SqlError("not_supported", what=f"{context.purpose.clause} (CAST …)", place=node.place)
-    return combine(text, operand, is_boolean=is_boolean, extra_depth=6, risk=_risk(atoms))
+    return combine(text, operand, is_boolean=is_boolean, extra_depth=6, unsafe=_unsafe(atoms))
 
 
-def _risk(atoms: Domain) -> Risk:
+def _unsafe(atoms: Domain) -> Unsafe:
     match atoms:
         case (Number(whole=True, precision=None),) | (Anything(),):
-            return NO_RISK
+            return SAFE
         case (Number(),):
-            return REAL_RISK
-    return ANY_RISK
+            return UNSAFE_REAL
+    return UNSAFE_ANY
 
 
 def _convert(context: Context, value: str, atoms: Domain) -> str:

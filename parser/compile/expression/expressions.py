@@ -33,14 +33,14 @@ from dirk_parser.ast.expression import (
 from dirk_parser.ast.query import Query
 from dirk_parser.compile.base.context import Env
 from dirk_parser.compile.base.sql import (
-    ANY_RISK,
     MAX_DEPTH,
-    NO_RISK,
-    REAL_RISK,
-    TEXT_RISK,
+    SAFE,
+    UNSAFE_ANY,
+    UNSAFE_REAL,
+    UNSAFE_TEXT,
     Expression,
     combine,
-    joint_risk,
+    joint_unsafe,
     literal,
 )
 from dirk_parser.compile.expression import casts, division
@@ -51,10 +51,10 @@ from dirk_parser.normalize.literal_text import WHOLE_MIN
 _HEXADECIMAL = re.compile(r"[0-9a-fA-F]*")
 _COMPARISONS = frozenset(("=", "<>", "<", "<=", ">", ">="))
 #: What the result of an operator may be; one that is not here gives anything.
-_RISKS = {
-    **dict.fromkeys(("+", "-", "*", "/", "div"), REAL_RISK),
-    **dict.fromkeys(("%", "&", "|", "<<", ">>", "~"), NO_RISK),
-    **dict.fromkeys(("||", "->"), TEXT_RISK),
+_UNSAFE = {
+    **dict.fromkeys(("+", "-", "*", "/", "div"), UNSAFE_REAL),
+    **dict.fromkeys(("%", "&", "|", "<<", ">>", "~"), SAFE),
+    **dict.fromkeys(("||", "->"), UNSAFE_TEXT),
 }
 
 
@@ -97,7 +97,7 @@ def all_boolean(parts: Sequence[Expression]) -> bool:
 
 def _literal(env: Env, node: Literal) -> Expression:
     text = _blob(env, node) if node.kind == "blob" else env.context.literal(node.index)
-    return Expression(text, risk=NO_RISK)
+    return Expression(text, unsafe=SAFE)
 
 
 def _blob(env: Env, node: Literal) -> str:
@@ -110,13 +110,13 @@ def _blob(env: Env, node: Literal) -> str:
 
 def _constant(env: Env, node: Constant) -> Expression:
     if node.value is None:
-        return Expression("NULL", risk=NO_RISK)
-    return Expression(env.scope.truth(node.value), is_boolean=True, risk=NO_RISK)
+        return Expression("NULL", unsafe=SAFE)
+    return Expression(env.scope.truth(node.value), is_boolean=True, unsafe=SAFE)
 
 
 def _parameter(env: Env, node: Parameter) -> Expression:
     bind = node.name if node.name is not None else -(node.position + 1)
-    return Expression(env.context.argument(bind), risk=NO_RISK)
+    return Expression(env.context.argument(bind), unsafe=SAFE)
 
 
 def _column(env: Env, node: Column) -> Expression:
@@ -129,7 +129,7 @@ def _column(env: Env, node: Column) -> Expression:
 
 def _unary(env: Env, node: Unary) -> Expression:
     if node.op == "-" and _is_past_whole(env, node.operand):
-        return Expression(literal(WHOLE_MIN), risk=NO_RISK)
+        return Expression(literal(WHOLE_MIN), unsafe=SAFE)
     operand = expression(env, node.operand)
     if node.op == "+":
         return replace(operand, is_boolean=False)
@@ -140,7 +140,7 @@ def _unary(env: Env, node: Unary) -> Expression:
     if is_written and node.op == "-" and operand.sql.startswith("?"):
         # SQLite takes a bound value from 0, which makes 0.0 of -0.0; of a number that stands there it does not.
         text = f"{operand.sql} * -1"
-    return combine(f"({text})", operand, risk=NO_RISK if is_written else _RISKS[node.op])
+    return combine(f"({text})", operand, unsafe=SAFE if is_written else _UNSAFE[node.op])
 
 
 def _is_past_whole(env: Env, node: Expr) -> bool:
@@ -173,9 +173,9 @@ def side(env: Env, node: Expr, other: Expr) -> Expression:
 def _apply(op: str, left: Expression, right: Expression, pure: bool) -> Expression:
     if op in ("/", "div", "%"):
         divided = division.unguarded if pure else division.guarded
-        return replace(divided(op, left, right), risk=_RISKS[op])
-    risk = _RISKS.get(op, ANY_RISK)
-    return combine(f"({left.sql} {op} {right.sql})", left, right, is_boolean=op in _COMPARISONS, risk=risk)
+        return replace(divided(op, left, right), unsafe=_UNSAFE[op])
+    unsafe = _UNSAFE.get(op, UNSAFE_ANY)
+    return combine(f"({left.sql} {op} {right.sql})", left, right, is_boolean=op in _COMPARISONS, unsafe=unsafe)
 
 
 def _logical(env: Env, node: Logical) -> Expression:
@@ -238,7 +238,7 @@ def _in_query(env: Env, node: InQuery) -> Expression:
 def _exists(env: Env, node: Exists) -> Expression:
     inner = _subquery(env, node.query)
     text = f"(EXISTS ({inner.sql}))"
-    return Expression(text, is_boolean=True, repeatable=False, aggregate=inner.aggregate, risk=NO_RISK)
+    return Expression(text, is_boolean=True, repeatable=False, aggregate=inner.aggregate, unsafe=SAFE)
 
 
 def _scalar_query(env: Env, node: ScalarQuery) -> Expression:
@@ -255,7 +255,7 @@ def _subquery(env: Env, query: Query, width: int | None = None, first_row: bool 
         raise SqlError("subquery_columns", wanted=width, found=len(compiled.columns), place=query.place)
     text, first = f"({compiled.sql})" if first_row else compiled.sql, compiled.columns[0]
     aggregate = gathers_here(env, before)
-    return Expression(text, is_boolean=first.is_boolean, repeatable=False, aggregate=aggregate, risk=first.risk)
+    return Expression(text, is_boolean=first.is_boolean, repeatable=False, aggregate=aggregate, unsafe=first.unsafe)
 
 
 def gathers_here(env: Env, before: int) -> bool:
@@ -276,7 +276,7 @@ def _case(env: Env, node: Case) -> Expression:
         results.append(expression(env, node.otherwise))
         text += f"ELSE {results[-1].sql} "
         parts.append(results[-1])
-    return combine(f"({text}END)", *parts, is_boolean=all_boolean(results), risk=joint_risk(results))
+    return combine(f"({text}END)", *parts, is_boolean=all_boolean(results), unsafe=joint_unsafe(results))
 
 
 def _cast(env: Env, node: Cast) -> Expression:
@@ -285,7 +285,7 @@ def _cast(env: Env, node: Cast) -> Expression:
 
 def _collate(env: Env, node: Collate) -> Expression:
     operand = expression(env, node.operand)
-    return combine(f"({operand.sql} COLLATE {collation(node.collation)})", operand, risk=operand.risk)
+    return combine(f"({operand.sql} COLLATE {collation(node.collation)})", operand, unsafe=operand.unsafe)
 
 
 def collation(name: Name) -> str:

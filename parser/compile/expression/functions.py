@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from dirk_parser.compile.base.sql import ANY_RISK, NO_RISK, REAL_RISK, Risk
+from dirk_parser.compile.base.sql import SAFE, UNSAFE_ANY, UNSAFE_REAL, Unsafe
 
 #: SQLite's own limit on arguments of a function.
 MANY = 127
@@ -35,11 +35,11 @@ _NUMBERS = frozenset((
 ))  # fmt: skip
 
 
-def _risk_of(sql: str) -> Risk:
+def _unsafe_of(sql: str) -> Unsafe:
     """The risk of what a function of SQLite gives; one that is not known may give anything."""
     if sql in _SOUND:
-        return NO_RISK
-    return REAL_RISK if sql in _NUMBERS else ANY_RISK
+        return SAFE
+    return UNSAFE_REAL if sql in _NUMBERS else UNSAFE_ANY
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +48,8 @@ class Function:
 
     `keeps_boolean`: the result is boolean when every argument that may be the result (but NULL) is; `no_result` are
     the positions of those that never are. `clock`: a fixed expression that
-    replaces the call (current time); `time_argument`: position of the time value of a MOMENT function. `risk`: that of
-    the result, where it is none of the arguments (`keeps_boolean`).
+    replaces the call (current time); `time_argument`: position of the time value of a MOMENT function. `unsafe`: that
+    of the result, where it is none of the arguments (`keeps_boolean`).
     """
 
     sql: str
@@ -60,11 +60,11 @@ class Function:
     no_result: frozenset[int] = frozenset()
     clock: bool = False
     time_argument: int = 0
-    risk: Risk = ANY_RISK
+    unsafe: Unsafe = UNSAFE_ANY
 
 
 def _scalar(sql: str, low: int, high: int | None = None, keeps_boolean: bool = False) -> Function:
-    return Function(sql, low, low if high is None else high, keeps_boolean=keeps_boolean, risk=_risk_of(sql))
+    return Function(sql, low, low if high is None else high, keeps_boolean=keeps_boolean, unsafe=_unsafe_of(sql))
 
 
 def _choosing(sql: str, low: int, high: int, sort: Sort, chooser: int) -> Function:
@@ -73,19 +73,19 @@ def _choosing(sql: str, low: int, high: int, sort: Sort, chooser: int) -> Functi
 
 
 def _aggregate(sql: str, low: int, high: int | None = None, keeps_boolean: bool = False) -> Function:
-    return Function(sql, low, low if high is None else high, Sort.AGGREGATE, keeps_boolean, risk=_risk_of(sql))
+    return Function(sql, low, low if high is None else high, Sort.AGGREGATE, keeps_boolean, unsafe=_unsafe_of(sql))
 
 
 def _window(sql: str, low: int, high: int | None = None, keeps_boolean: bool = False) -> Function:
-    return Function(sql, low, low if high is None else high, Sort.WINDOW, keeps_boolean, risk=_risk_of(sql))
+    return Function(sql, low, low if high is None else high, Sort.WINDOW, keeps_boolean, unsafe=_unsafe_of(sql))
 
 
 def _clock(sql: str) -> Function:
-    return Function(sql, 0, 0, clock=True, risk=NO_RISK)
+    return Function(sql, 0, 0, clock=True, unsafe=SAFE)
 
 
 def _moment(sql: str, low: int, time_argument: int = 0) -> Function:
-    return Function(sql, low, MANY, Sort.MOMENT, time_argument=time_argument, risk=_risk_of(sql))
+    return Function(sql, low, MANY, Sort.MOMENT, time_argument=time_argument, unsafe=_unsafe_of(sql))
 
 
 _SCALARS = {

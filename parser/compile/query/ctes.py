@@ -10,7 +10,7 @@ from dirk_parser.ast.query import Cte, Query, With
 from dirk_parser.compile.base.context import Context
 from dirk_parser.compile.base.result import Compiled, fields_of
 from dirk_parser.compile.base.scope import CommonTable, Field, Scope
-from dirk_parser.compile.base.sql import ANY_RISK
+from dirk_parser.compile.base.sql import UNSAFE_ANY
 from dirk_parser.compile.query.recursion import check_recursion, leftmost, names, references
 from dirk_parser.errors import SqlError
 from dirk_parser.names import key
@@ -134,7 +134,7 @@ def _apart(context: Context) -> Context:
 
 def _unknown(common: CommonTable) -> CommonTable:
     """A table that its own query reads: what the rows after the first hold is not known from the first."""
-    return replace(common, columns=tuple(replace(each, risk=ANY_RISK) for each in common.columns))
+    return replace(common, columns=tuple(replace(each, unsafe=UNSAFE_ANY) for each in common.columns))
 
 
 def _common(context: Context, cte: Cte, compiled: Compiled, sql_name: str) -> CommonTable:

@@ -10,7 +10,7 @@ from dirk_parser.ast.query import Body, Compound, Query, Select, Values
 from dirk_parser.compile.base.context import Context, Env
 from dirk_parser.compile.base.result import Compiled, ResultColumn
 from dirk_parser.compile.base.scope import Scope
-from dirk_parser.compile.base.sql import Expression, joint_risk
+from dirk_parser.compile.base.sql import Expression, joint_unsafe
 from dirk_parser.compile.expression.expressions import all_boolean, condition, joined
 from dirk_parser.compile.query.ctes import with_clause
 from dirk_parser.compile.query.limits import limit_text
@@ -88,7 +88,7 @@ def _values(context: Context, body: Values, parent: Scope | None, named: bool) -
             raise SqlError("values_width", wanted=width, found=len(row), place=row[0].place)
         rows.append([condition(env, cell) for cell in row])
     columns = [
-        ResultColumn(f"column{n}", "", all_boolean(cells), risk=joint_risk(cells))
+        ResultColumn(f"column{n}", "", all_boolean(cells), unsafe=joint_unsafe(cells))
         for n, cells in enumerate(zip(*rows, strict=True), 1)
     ]
     if any(_OUTER.search(cell.sql) for cells in rows for cell in cells):
@@ -140,7 +140,7 @@ def _joint(mine: ResultColumn, other: ResultColumn) -> ResultColumn:
     if _is_null(other):
         return mine if _is_null(mine) else replace(mine, expression=None)
     is_boolean = (mine.is_boolean or _is_null(mine)) and other.is_boolean
-    return replace(mine, is_boolean=is_boolean, expression=None, risk=mine.risk | other.risk)
+    return replace(mine, is_boolean=is_boolean, expression=None, unsafe=mine.unsafe | other.unsafe)
 
 
 def _is_null(column: ResultColumn) -> bool:

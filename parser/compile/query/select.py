@@ -16,7 +16,7 @@ from dirk_parser.compile.expression.windows import define_windows
 from dirk_parser.compile.query.sources import From, compile_sources
 from dirk_parser.errors import SqlError
 from dirk_parser.names import key
-from dirk_parser.normalize.shape import plain_name
+from dirk_parser.normalize.normalizer import plain_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ def result_columns(env: Env, items: tuple[Item | Star, ...], source: From | None
         if isinstance(item, Star):
             for each in _expanded(env, item, source):
                 yield ResultColumn(
-                    each.name, each.origin, each.is_boolean, expression=each.expression(), risk=each.risk
+                    each.name, each.origin, each.is_boolean, expression=each.expression(), unsafe=each.unsafe
                 )
         else:
             yield _item(env, item)
@@ -82,13 +82,13 @@ def _expanded(env: Env, star: Star, source: From | None) -> tuple[Field, ...]:
 
 def _item(env: Env, item: Item) -> ResultColumn:
     compiled = expression(env, item.expr)
-    origin, is_boolean, risk = compiled.origin, compiled.is_boolean, compiled.risk
+    origin, is_boolean, unsafe = compiled.origin, compiled.is_boolean, compiled.unsafe
     if item.alias is not None:
-        return ResultColumn(item.alias.text, origin, is_boolean, expression=compiled, risk=risk)
+        return ResultColumn(item.alias.text, origin, is_boolean, expression=compiled, unsafe=unsafe)
     if isinstance(item.expr, Column):
-        return ResultColumn(_column_name(env.scope, item.expr), origin, is_boolean, expression=compiled, risk=risk)
+        return ResultColumn(_column_name(env.scope, item.expr), origin, is_boolean, expression=compiled, unsafe=unsafe)
     name, first = text_name(item)
-    return ResultColumn(name, origin, is_boolean, first, compiled, has_name=False, risk=risk)
+    return ResultColumn(name, origin, is_boolean, first, compiled, has_name=False, unsafe=unsafe)
 
 
 def text_name(item: Item) -> tuple[str, int]:

@@ -11,7 +11,7 @@ from dirk_parser.compile.base import sql
 from dirk_parser.compile.base.context import Context, Env, Tolerance, must_be_understood
 from dirk_parser.compile.base.result import fields_of
 from dirk_parser.compile.base.scope import CommonTable, Field, FieldsByKey, Scope, fields_by_key
-from dirk_parser.compile.base.sql import ANY_RISK, NO_RISK, Risk
+from dirk_parser.compile.base.sql import SAFE, UNSAFE_ANY, Unsafe
 from dirk_parser.compile.expression.expressions import condition
 from dirk_parser.errors import SqlError
 from dirk_parser.names import key, nearest
@@ -72,15 +72,17 @@ def compile_sources(context: Context, items: tuple[Source, ...], parent: Scope |
 
 def relation_fields(columns: tuple[Column, ...], alias: str, origin: str) -> tuple[Field, ...]:
     """The columns of a table as `alias` offers them; with no alias, unqualified. What it holds was looked at before."""
-    return _fields(columns, [each.name for each in columns], alias, origin, NO_RISK)
+    return _fields(columns, [each.name for each in columns], alias, origin, SAFE)
 
 
-def _fields(columns: Sequence[Column], heads: Sequence[str], alias: str, origin: str, risk: Risk) -> tuple[Field, ...]:
+def _fields(
+    columns: Sequence[Column], heads: Sequence[str], alias: str, origin: str, unsafe: Unsafe
+) -> tuple[Field, ...]:
     prefix = f"{alias}." if alias else ""
     return tuple(
         Field(
             each.name, each.key, prefix + sql.name(head), origin,
-            is_boolean=each.is_boolean, is_moment=is_moment(each.atoms), risk=risk,
+            is_boolean=each.is_boolean, is_moment=is_moment(each.atoms), unsafe=unsafe,
         )
         for each, head in zip(columns, heads, strict=True)
     )
@@ -120,7 +122,7 @@ def _table(context: Context, node: TableRef, parent: Scope | None) -> From:
     if isinstance(found, View):
         # What it computes nobody has looked at.
         heads = sql.view_heads([each.name for each in found.columns])
-        fields = _fields(found.columns, heads, alias, found.name, ANY_RISK)
+        fields = _fields(found.columns, heads, alias, found.name, UNSAFE_ANY)
     else:
         fields = relation_fields(found.columns, alias, found.name)
     return From(f"{sql.name(found.name)} AS {alias}", fields, {key(shown): fields}, found.name)
@@ -128,7 +130,7 @@ def _table(context: Context, node: TableRef, parent: Scope | None) -> From:
 
 def _common(common: CommonTable, alias: str, shown: str) -> From:
     fields = tuple(
-        Field(each.name, each.key, f"{alias}.{each.sql}", common.name, each.is_boolean, risk=each.risk)
+        Field(each.name, each.key, f"{alias}.{each.sql}", common.name, each.is_boolean, unsafe=each.unsafe)
         for each in common.columns
     )
     return From(f"{common.sql} AS {alias}", fields, {key(shown): fields}, common.name)
@@ -250,5 +252,5 @@ def _merged(kind: str, left: Field, right: Field) -> Field:
     both = left.is_boolean and right.is_boolean
     if kind == "full":
         text = f"coalesce({left.sql}, {right.sql})"
-        return Field(left.name, left.key, text, left.origin, both, risk=left.risk | right.risk)
+        return Field(left.name, left.key, text, left.origin, both, unsafe=left.unsafe | right.unsafe)
     return right if kind == "right" else left

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from dirk_parser.normalize.template import Value
+from dirk_parser.normalize.normalized_statement import Value
 from tests.engine.constraints.oracle import Oracle
 from tests.engine.constraints.tables import PARENTS, Features, columns
 

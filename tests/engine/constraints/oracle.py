@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import apsw
 
-from dirk_parser.normalize.template import Value
+from dirk_parser.normalize.normalized_statement import Value
 from tests.engine.constraints.tables import Features, setup
 
 _SQLSTATES = {

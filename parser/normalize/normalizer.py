@@ -1,10 +1,10 @@
-"""Statement text ↔ `Shaped`: the literals are split off by one regular expression, without the grammar.
+"""Statement text ↔ `NormalizedStatement`: the literals are split off by one regular expression, without the grammar.
 
-In a shape a literal is a marker that no statement can contain: `'s'` text, `'i'` a whole number, `'r'` a real
+In a template a literal is a marker that no statement can contain: `'s'` text, `'i'` a whole number, `'r'` a real
 one, `'v'` any value (only in simple VALUES rows of an INSERT, where null, marina, diso, true, false and a minus
-before a number belong to the literal, so that all rows are one row shape). A string after AS is a name, and so
+before a number belong to the literal, so that all rows are one row template). A string after AS is a name, and so
 is what stands in brackets.
-Comments become blanks of the same length, so that a place in the shape is a place in the text. White space stays as
+Comments become blanks of the same length, so that a place in the template is a place in the text. White space stays as
 written: it is part of the names of unaliased columns.
 """
 
@@ -22,7 +22,7 @@ from dirk_parser.lexical.repetition import optional, repeated
 from dirk_parser.lexical.rules import BRACKETS, ESCAPE, NAME_MARK, STRING_MARKS
 from dirk_parser.normalize import literal_text as literals
 from dirk_parser.normalize.json_rows import json_rows
-from dirk_parser.normalize.template import Shaped, Value
+from dirk_parser.normalize.normalized_statement import NormalizedStatement, Value
 from dirk_parser.normalize.values_head import VALUES_HEAD
 
 _FRACTION: Final = optional(r"\.[0-9]*+")
@@ -71,8 +71,8 @@ _NO_LITERALS: Final = frozenset(rules.NAME_MARK + rules.BRACKETS + rules.FIRST_H
 _MOST_SPLITS: Final = 2 * MAX_TOKENS
 
 
-def split(text: str) -> Shaped:
-    """Split a statement into its shape and its literals.
+def split(text: str) -> NormalizedStatement:
+    """Split a statement into its template and its literals.
 
     White space and comments before the first word, white space after the last, and a `;` at the end go away: an
     error's line and column count from the first word. Raises SqlError: `unterminated` (a string, quoted name or
@@ -82,15 +82,15 @@ def split(text: str) -> Shaped:
     if text[:1] in _HEAD_LETTERS:
         head = VALUES_HEAD.match(text)
         if head is not None:
-            shaped = _split_rows(text, head.end())
-            if shaped is not None:
-                return shaped
+            normalized = _split_rows(text, head.end())
+            if normalized is not None:
+                return normalized
     if len(text) > _MOST_SPLITS:
         _check_literals(text)
     return _split_plain(text)
 
 
-def split_large_insert(text: str) -> Shaped | None:
+def split_large_insert(text: str) -> NormalizedStatement | None:
     """`split` of an insert whose rows are JSON but for brackets and quotes, at some 20 µs a kilobyte; None for any
     other statement, which may take a hundred times as long to understand."""
     text = _from_first_word(text)
@@ -105,15 +105,15 @@ def _from_first_word(text: str) -> str:
     return text
 
 
-def _split_plain(text: str) -> Shaped:
+def _split_plain(text: str) -> NormalizedStatement:
     """As `split`, from the first word on, with all rows of VALUES."""
     parts = (_SPLIT if len(text) < _SHORT_TEXT else _expression(text)).split(text)
     if len(parts) == 1:
-        return Shaped(_trimmed(text), ())
+        return NormalizedStatement(_trimmed(text), ())
     if not parts[-1]:
         _must_end(parts[-2], text)
     values, texts = _take_literals(parts)
-    return Shaped(_trimmed("".join(parts)), tuple(values), tuple(texts))
+    return NormalizedStatement(_trimmed("".join(parts)), tuple(values), tuple(texts))
 
 
 def _check_literals(text: str) -> None:
@@ -131,8 +131,8 @@ def _expression(text: str) -> re.Pattern[str]:
     return _SPLIT if brackets * len(text) < _MOST_BRACKET_STEPS else _SPLIT_BRACKETS
 
 
-def _trimmed(shape: str) -> str:
-    return shape.strip().rstrip(_ROWS_TAIL)
+def _trimmed(template: str) -> str:
+    return template.strip().rstrip(_ROWS_TAIL)
 
 
 def _must_end(last: str, text: str) -> None:
@@ -189,12 +189,12 @@ _LARGE_BLOCK: Final = 1024
 _ROWS_TAIL: Final = rules.BLANKS + rules.SEPARATOR
 
 
-def _split_rows(text: str, start: int) -> Shaped | None:
-    """The rows of VALUES as one row shape, or None when they are not all literals of one width."""
+def _split_rows(text: str, start: int) -> NormalizedStatement | None:
+    """The rows of VALUES as one row template, or None when they are not all literals of one width."""
     if len(text) - start >= _LARGE_BLOCK:
-        shaped = _split_json_rows(text, start)
-        if shaped is not None:
-            return shaped
+        normalized = _split_json_rows(text, start)
+        if normalized is not None:
+            return normalized
     parts = _ROW_LITERAL.split(text[start:])
     gaps = parts[0::2]
     count = len(gaps) - 1
@@ -229,7 +229,7 @@ def _row_steps(width: int, rows: int, last: str) -> list[str]:
     return ([","] * (width - 1) + ["),("]) * (rows - 1) + [","] * (width - 1) + [last]
 
 
-def _one_row(text: str, start: int, parts: list[str], width: int, rows: int) -> Shaped | None:
+def _one_row(text: str, start: int, parts: list[str], width: int, rows: int) -> NormalizedStatement | None:
     count = width * rows
     texts = parts[1 : 2 * count : 2]
     end = start + sum(map(len, parts[: 2 * count]))
@@ -237,19 +237,21 @@ def _one_row(text: str, start: int, parts: list[str], width: int, rows: int) -> 
         return None
     values = [_row_value(part) for part in texts]
     tail = split("x" + text[end:])
-    shape = _row_shape(text, start, width) + tail.shape[1:]
+    template = _row_template(text, start, width) + tail.template[1:]
     all_values = (*values, *tail.literals)
-    return Shaped(shape, all_values, (*texts, *tail.texts), rows=rows, row_width=width)
+    return NormalizedStatement(template, all_values, (*texts, *tail.texts), rows=rows, row_width=width)
 
 
-def _split_json_rows(text: str, start: int) -> Shaped | None:
+def _split_json_rows(text: str, start: int) -> NormalizedStatement | None:
     found = json_rows(text[start:].rstrip(_ROWS_TAIL))
     if found is None:
         return None
-    return Shaped(_row_shape(text, start, found.width) + ")", found.values, rows=found.count, row_width=found.width)
+    return NormalizedStatement(
+        _row_template(text, start, found.width) + ")", found.values, rows=found.count, row_width=found.width
+    )
 
 
-def _row_shape(text: str, start: int, width: int) -> str:
+def _row_template(text: str, start: int, width: int) -> str:
     """The statement up to the rows at `start`, and one row of them but for its last parenthesis."""
     markers = ", ".join(["'v'"] * width)
     return f"{text[:start].strip()} ({markers}"
@@ -270,35 +272,35 @@ def _row_value(part: str) -> Value:
 # --- back to text ------------------------------------------------------------------------------------------
 
 
-def text(shaped: Shaped) -> str:
-    """The statement's text with its literals back in place; splitting it again gives an equal shape and values."""
-    texts = literal_texts(shaped)
-    if shaped.rows == 1:
-        return fill(shaped.shape, texts)
-    width, start = shaped.row_width, shaped.row_start
-    opening = [match.start() for match in _MARKER.finditer(shaped.shape) if match[0][0] == "'"][start]
-    row_end = shaped.shape.index(")", opening) + 1
-    row_begin = shaped.shape.rindex("(", 0, opening)
-    end = start + width * shaped.rows
+def text(normalized: NormalizedStatement) -> str:
+    """The statement's text with its literals back in place; splitting it again gives an equal template and values."""
+    texts = literal_texts(normalized)
+    if normalized.rows == 1:
+        return fill(normalized.template, texts)
+    width, start = normalized.row_width, normalized.row_start
+    opening = [match.start() for match in _MARKER.finditer(normalized.template) if match[0][0] == "'"][start]
+    row_end = normalized.template.index(")", opening) + 1
+    row_begin = normalized.template.rindex("(", 0, opening)
+    end = start + width * normalized.rows
     rows = ", ".join(f"({', '.join(texts[i : i + width])})" for i in range(start, end, width))
-    head = fill(shaped.shape[:row_begin], texts[:start])
-    return head + rows + fill(shaped.shape[row_end:], texts[end:])
+    head = fill(normalized.template[:row_begin], texts[:start])
+    return head + rows + fill(normalized.template[row_end:], texts[end:])
 
 
-def literal_texts(shaped: Shaped) -> Sequence[str]:
+def literal_texts(normalized: NormalizedStatement) -> Sequence[str]:
     """The literals as they were written, or as they may be where that was not kept (rows of large inserts)."""
-    return shaped.texts or [literals.text_of(value) for value in shaped.literals]
+    return normalized.texts or [literals.text_of(value) for value in normalized.literals]
 
 
-def fill(shape: str, texts: Sequence[str]) -> str:
-    """`shape` with its markers replaced by `texts`, in order."""
+def fill(template: str, texts: Sequence[str]) -> str:
+    """`template` with its markers replaced by `texts`, in order."""
     following = iter(texts)
-    return _MARKER.sub(lambda match: match[0] if match[0][0] == NAME_MARK else next(following), shape)
+    return _MARKER.sub(lambda match: match[0] if match[0][0] == NAME_MARK else next(following), template)
 
 
-def column_name(source: str, first_literal: int, shaped: Shaped) -> str:
+def column_name(source: str, first_literal: int, normalized: NormalizedStatement) -> str:
     """What an unaliased column is called in this request. `source` and `first_literal` are an `Item`'s."""
-    return source_text(source, first_literal, shaped) if "'" in source else plain_name(source)
+    return source_text(source, first_literal, normalized) if "'" in source else plain_name(source)
 
 
 def plain_name(source: str) -> str:
@@ -306,7 +308,7 @@ def plain_name(source: str) -> str:
     return source if NAME_MARK in source else " ".join(source.split())
 
 
-def source_text(source: str, first_literal: int, shaped: Shaped) -> str:
+def source_text(source: str, first_literal: int, normalized: NormalizedStatement) -> str:
     """The name of an unaliased column: its text in this request, white space collapsed.
 
     `source` and `first_literal` are an `Item`'s.
@@ -314,14 +316,18 @@ def source_text(source: str, first_literal: int, shaped: Shaped) -> str:
     collapsed = _SPACE.sub(lambda match: match[1] or " ", source)
     if "'" not in collapsed:
         return collapsed
-    texts = literal_texts(shaped)
-    skipped = shaped.row_width * (shaped.rows - 1) if first_literal >= shaped.row_start + shaped.row_width else 0
+    texts = literal_texts(normalized)
+    skipped = (
+        normalized.row_width * (normalized.rows - 1)
+        if first_literal >= normalized.row_start + normalized.row_width
+        else 0
+    )
     return fill(collapsed, texts[first_literal + skipped :])
 
 
-def text_place(shaped: Shaped, offset: int) -> dict[str, str | int]:
-    """Line, column and source line, in the statement's own text, of a place in its shape."""
-    return placed(SqlError("syntax", place=offset), text(shaped)).params
+def text_place(normalized: NormalizedStatement, offset: int) -> dict[str, str | int]:
+    """Line, column and source line, in the statement's own text, of a place in its template."""
+    return placed(SqlError("syntax", place=offset), text(normalized)).params
 
 
 def placed(error: SqlError, text: str) -> SqlError:
@@ -330,17 +336,17 @@ def placed(error: SqlError, text: str) -> SqlError:
     if error.place < 0:
         return error
     text = _from_first_word(text)
-    shaped, plain = split(text), _split_plain(text)
-    markers = sum(1 for match in _MARKER.finditer(shaped.shape[: error.place]) if match[0][0] == "'")
-    # What follows rows that one row stands for is as far from the end in both shapes.
-    past_rows = markers >= shaped.row_start + shaped.row_width > shaped.row_start
-    offset = len(plain.shape) - len(shaped.shape) + error.place if past_rows else error.place
-    before = fill(plain.shape[:offset], plain.texts)
-    told = {**error.params, **place(text, len(before)), "speaks": _vocabulary(shaped.shape)}
+    normalized, plain = split(text), _split_plain(text)
+    markers = sum(1 for match in _MARKER.finditer(normalized.template[: error.place]) if match[0][0] == "'")
+    # What follows rows that one row stands for is as far from the end in both templates.
+    past_rows = markers >= normalized.row_start + normalized.row_width > normalized.row_start
+    offset = len(plain.template) - len(normalized.template) + error.place if past_rows else error.place
+    before = fill(plain.template[:offset], plain.texts)
+    told = {**error.params, **place(text, len(before)), "speaks": _vocabulary(normalized.template)}
     return SqlError(error.key, **told)
 
 
-def _vocabulary(shape: str) -> str:
+def _vocabulary(template: str) -> str:
     """Which words a statement is written in, as its errors' parameter `speaks`: `malagasy`, `standard` or `both`."""
-    malagasy = speaks_malagasy(frozenset(_KEYWORD.findall(_MARKER.sub(" ", shape).lower())))
+    malagasy = speaks_malagasy(frozenset(_KEYWORD.findall(_MARKER.sub(" ", template).lower())))
     return "both" if malagasy is None else "malagasy" if malagasy else "standard"

@@ -12,16 +12,16 @@ Args = Sequence[Value] | Mapping[str, Value]
 
 
 @dataclass(frozen=True, slots=True)
-class Shaped:
-    """A statement with its literals split off: equal shapes share one parse and one plan.
+class NormalizedStatement:
+    """A statement with its literals split off: equal templates share one parse and one plan.
 
-    `literals` holds the values in order. When the tail of a VALUES list repeats one row shape, `shape`
+    `literals` holds the values in order. When the tail of a VALUES list repeats one row template, `template`
     keeps one row only, `rows` counts them, and `literals` holds all rows' values one after another
     (`row_start` = index of the first row's first literal, `row_width` = literals a row; rows = 1 otherwise).
     `texts` are the literals as they were written (result names come from them).
     """
 
-    shape: str
+    template: str
     literals: tuple[Value, ...]
     texts: tuple[str, ...] = ()
     rows: int = 1

@@ -1,4 +1,4 @@
-"""The splitter: literals off, shape kept, nothing fooled."""
+"""The splitter: literals off, template kept, nothing fooled."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dirk_parser.errors import SqlError
-from dirk_parser.normalize import shape
-from dirk_parser.normalize.shape import split
-from dirk_parser.normalize.template import Shaped
+from dirk_parser.normalize import normalizer
+from dirk_parser.normalize.normalized_statement import NormalizedStatement
+from dirk_parser.normalize.normalizer import split
 
 
 @pytest.mark.parametrize(
@@ -35,8 +35,8 @@ from dirk_parser.normalize.template import Shaped
     ],
 )
 def test_literals_are_split_off(text: str, expected: str, literals: tuple[object, ...]) -> None:
-    shaped = split(text)
-    assert (shaped.shape, shaped.literals) == (expected, literals)
+    normalized = split(text)
+    assert (normalized.template, normalized.literals) == (expected, literals)
 
 
 @pytest.mark.parametrize(
@@ -47,17 +47,17 @@ def test_literals_are_split_off(text: str, expected: str, literals: tuple[object
     ],
 )
 def test_rows_of_one_shape_collapse(text: str) -> None:
-    shaped = split(text)
-    assert (shaped.rows, shaped.row_start, shaped.row_width) == (3, 0, 2)
-    assert shaped.shape.endswith("('v', 'v')")
-    assert split(shape.text(shaped)) == shaped
+    normalized = split(text)
+    assert (normalized.rows, normalized.row_start, normalized.row_width) == (3, 0, 2)
+    assert normalized.template.endswith("('v', 'v')")
+    assert split(normalizer.text(normalized)) == normalized
 
 
 def test_values_of_collapsed_rows() -> None:
-    shaped = split("insert into t values (1, 'it''s', null), (-2, \"y\", diso) returning a + 7")
-    assert shaped.literals == (1, "it's", None, -2, "y", 0, 7)
-    assert shaped.shape == "insert into t values ('v', 'v', 'v') returning a + 'i'"
-    assert shape.text(shaped) == "insert into t values (1, 'it''s', null), (-2, \"y\", diso) returning a + 7"
+    normalized = split("insert into t values (1, 'it''s', null), (-2, \"y\", diso) returning a + 7")
+    assert normalized.literals == (1, "it's", None, -2, "y", 0, 7)
+    assert normalized.template == "insert into t values ('v', 'v', 'v') returning a + 'i'"
+    assert normalizer.text(normalized) == "insert into t values (1, 'it''s', null), (-2, \"y\", diso) returning a + 7"
 
 
 @pytest.mark.parametrize(
@@ -82,14 +82,14 @@ def test_values_of_collapsed_rows() -> None:
     ],
 )
 def test_other_rows_stay_as_written(text: str) -> None:
-    shaped = split(text)
-    assert shaped.rows == 1
-    assert shape.text(shaped) == text
+    normalized = split(text)
+    assert normalized.rows == 1
+    assert normalizer.text(normalized) == text
 
 
 def test_a_comment_between_rows_hides_no_row() -> None:
-    shaped = split("insert into t values (1, 2), (3, 4) /* it's */, -- all\n (5, 6)")
-    assert (shaped.rows, shaped.literals) == (1, (1, 2, 3, 4, 5, 6))
+    normalized = split("insert into t values (1, 2), (3, 4) /* it's */, -- all\n (5, 6)")
+    assert (normalized.rows, normalized.literals) == (1, (1, 2, 3, 4, 5, 6))
 
 
 def test_smallest_whole_number_stays_whole_in_rows() -> None:
@@ -112,15 +112,15 @@ def test_numbers_that_are_none(text: str, key: str) -> None:
 
 
 def test_source_text_has_this_request_literals() -> None:
-    shaped = split("alaivo a +   1,\n b || 'x y'   `c  d`")
-    assert shape.source_text("a +   'i'", 0, shaped) == "a + 1"
-    assert shape.source_text("b || 's'   `c  d`", 1, shaped) == "b || 'x y' `c  d`"
-    assert shape.source_text("'i'", 0, Shaped("'i'", (5,))) == "5"
+    normalized = split("alaivo a +   1,\n b || 'x y'   `c  d`")
+    assert normalizer.source_text("a +   'i'", 0, normalized) == "a + 1"
+    assert normalizer.source_text("b || 's'   `c  d`", 1, normalized) == "b || 'x y' `c  d`"
+    assert normalizer.source_text("'i'", 0, NormalizedStatement("'i'", (5,))) == "5"
 
 
 def test_text_place_counts_literals_as_written() -> None:
-    shaped = split("alaivo 'abc',\n 12345 x y")
-    at = shape.text_place(shaped, shaped.shape.index("y"))
+    normalized = split("alaivo 'abc',\n 12345 x y")
+    at = normalizer.text_place(normalized, normalized.template.index("y"))
     assert at == {"line": 2, "column": 10, "source": " 12345 x y", "speaks": "malagasy"}
 
 
@@ -132,19 +132,19 @@ _PIECES = st.sampled_from((*_MARKS, *_WORDS, "(1,'x')", "insert into t values ")
 @given(st.lists(_PIECES, max_size=30).map("".join))
 def test_split_and_text_are_inverse(text: str) -> None:
     try:
-        shaped = split(text)
+        normalized = split(text)
     except SqlError as error:
         assert error.key in ("unterminated", "number_glued", "out_of_range")
         return
-    assert split(shape.text(shaped)) == shaped
+    assert split(normalizer.text(normalized)) == normalized
 
 
 @given(st.lists(st.none() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(), max_size=5))
 def test_values_survive_text(values: list[int | float | str | None]) -> None:
     whole = [value for value in values if not isinstance(value, int) or abs(value) < 2**63]
-    written = ", ".join(shape.literals.text_of(value) for value in whole) or "0"
-    shaped = split(f"insert into t values ({written})")
-    assert list(shaped.literals) == (whole or [0])
+    written = ", ".join(normalizer.literals.text_of(value) for value in whole) or "0"
+    normalized = split(f"insert into t values ({written})")
+    assert list(normalized.literals) == (whole or [0])
 
 
 @pytest.mark.parametrize(
