@@ -57,7 +57,8 @@ class LostError(SessionError):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One statement under its request id: what is sent again is this, the same bytes each time.
+    """One statement under its request id: what is sent again is this, the same bytes each time. The other side of the
+    wire has it as `server.session.Request`.
 
     `log_id` is the log of the database whose transaction it is said in, None outside one.
     """

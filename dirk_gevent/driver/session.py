@@ -33,7 +33,8 @@ _ATTEMPTS = 6
 
 
 class Session:
-    """A user's session: database, language, indexes seen. One statement at a time, from one thread.
+    """A user's session on the client's side of the wire: database, language, indexes seen. One statement at a time,
+    from one thread.
 
     `notify(key, params)` is told what the user should know on the way (reconnecting, reconnected).
     """

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from dirk_parser.normalize.normalized_statement import Args, NormalizedStatement, Value
 from dirk_parser.plan.blocks import Blocks
-from dirk_parser.plan.plan import CatalogChange, Change, Output, Plan, Query
+from dirk_parser.plan.plan import CatalogChange, ChangePlan, Output, Plan, QueryPlan
 
 
 class CompiledSchema(Protocol):
@@ -44,16 +44,16 @@ class Compiler(Protocol):
     def change_schema(self, schema: CompiledSchema, changes: Iterable[CatalogChange], version: int) -> CompiledSchema:
         """`schema` after some changes; what they do not touch stays the same object, so that its plans stay good."""
 
-    def bind(self, plan: Query | Change, normalized: NormalizedStatement, args: Args) -> tuple[Value, ...]:
+    def bind(self, plan: QueryPlan | ChangePlan, normalized: NormalizedStatement, args: Args) -> tuple[Value, ...]:
         """Values for `?1 ?2 …`."""
 
-    def rows(self, plan: Change, normalized: NormalizedStatement, args: Args) -> Iterator[tuple[Value, ...]]:
+    def rows(self, plan: ChangePlan, normalized: NormalizedStatement, args: Args) -> Iterator[tuple[Value, ...]]:
         """Values of each row of a `per_row` plan."""
 
-    def blocks(self, plan: Change, normalized: NormalizedStatement) -> Blocks | None:
+    def blocks(self, plan: ChangePlan, normalized: NormalizedStatement) -> Blocks | None:
         """The same rows to be run several at a time; None where they must go one by one."""
 
-    def columns(self, plan: Query | Change, normalized: NormalizedStatement) -> tuple[Output, ...]:
+    def columns(self, plan: QueryPlan | ChangePlan, normalized: NormalizedStatement) -> tuple[Output, ...]:
         """Result columns of one request."""
 
     def key(self, name: str) -> str:

@@ -15,7 +15,7 @@ import dirk_parser.schema.schema
 from dirk_gevent.engine.compiler import CompiledSchema, PlanSource
 from dirk_parser.normalize.normalized_statement import Args, NormalizedStatement, Value
 from dirk_parser.plan.blocks import Blocks
-from dirk_parser.plan.plan import CatalogChange, Change, Output, Query
+from dirk_parser.plan.plan import CatalogChange, ChangePlan, Output, QueryPlan
 
 
 class ParserCompiler:
@@ -38,19 +38,19 @@ class ParserCompiler:
             cast(dirk_parser.schema.schema.Schema, schema), changes, version
         )
 
-    def bind(self, plan: Query | Change, normalized: NormalizedStatement, args: Args) -> tuple[Value, ...]:
+    def bind(self, plan: QueryPlan | ChangePlan, normalized: NormalizedStatement, args: Args) -> tuple[Value, ...]:
         """Values for `?1 ?2 …`."""
         return dirk_parser.plan.bind.bind(plan.binds, normalized, args)
 
-    def rows(self, plan: Change, normalized: NormalizedStatement, args: Args) -> Iterator[tuple[Value, ...]]:
+    def rows(self, plan: ChangePlan, normalized: NormalizedStatement, args: Args) -> Iterator[tuple[Value, ...]]:
         """Values of each row of a `per_row` plan."""
         return dirk_parser.plan.bind.rows(plan, normalized, args)
 
-    def blocks(self, plan: Change, normalized: NormalizedStatement) -> Blocks | None:
+    def blocks(self, plan: ChangePlan, normalized: NormalizedStatement) -> Blocks | None:
         """The same rows to be run several at a time; None where they must go one by one."""
         return dirk_parser.plan.blocks.blocks(plan, normalized)
 
-    def columns(self, plan: Query | Change, normalized: NormalizedStatement) -> tuple[Output, ...]:
+    def columns(self, plan: QueryPlan | ChangePlan, normalized: NormalizedStatement) -> tuple[Output, ...]:
         """Result columns of one request."""
         return dirk_parser.plan.bind.columns(plan, normalized)
 

@@ -68,27 +68,27 @@ PAGE_BYTES = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class EncodedPage:
     """Some rows of a stream, encoded: `rows_json` is a JSON array of `rows` arrays."""
 
     rows_json: bytes
     rows: int
 
 
-def pages_of(rows: Sequence[Row], page_rows: int) -> list[Page]:
+def pages_of(rows: Sequence[Row], page_rows: int) -> list[EncodedPage]:
     """Rows that are there already, in pages of `page_rows`, fewer where they weigh more than `PAGE_BYTES`.
 
     No rows are one page that is empty.
     """
     if not rows:
-        return [Page(b"[]", 0)]
+        return [EncodedPage(b"[]", 0)]
     return [page for at in range(0, len(rows), page_rows) for page in _lighter(rows[at : at + page_rows])]
 
 
-def _lighter(rows: Sequence[Row]) -> list[Page]:
+def _lighter(rows: Sequence[Row]) -> list[EncodedPage]:
     encoded = orjson.dumps(rows)
     if len(encoded) <= PAGE_BYTES or len(rows) == 1:
-        return [Page(encoded, len(rows))]
+        return [EncodedPage(encoded, len(rows))]
     middle = len(rows) // 2
     return _lighter(rows[:middle]) + _lighter(rows[middle:])
 

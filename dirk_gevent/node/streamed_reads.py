@@ -13,7 +13,7 @@ from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.errors.faults import StorageFault
 from dirk_gevent.engine.read.long_reads import RelationStream
 from dirk_gevent.engine.read.short_reads import HUB_PAGES
-from dirk_gevent.engine.results import Page
+from dirk_gevent.engine.results import EncodedPage
 from dirk_gevent.loop.threads import NativeThreads, ThreadCall
 from dirk_gevent.messages.error_text import render
 from dirk_gevent.node.progress import Progress
@@ -146,7 +146,7 @@ class NodeStream:
             self._awaited(self._spooling)
         return self._stream.finished
 
-    def _fetch(self, pages: int) -> list[Page]:
+    def _fetch(self, pages: int) -> list[EncodedPage]:
         """The next pages. When the client goes away meanwhile the query is cancelled; raises SqlError."""
         fetched = self._awaited(self._reads.threads.start(self._stream.fetch, pages))
         if self._stream.finished:

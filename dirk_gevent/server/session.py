@@ -34,7 +34,8 @@ class OpenTransaction(Protocol):
 
 @dataclass(slots=True)
 class Session:
-    """What a connection has chosen and seen: database, language, and the log indexes it must not go behind.
+    """What a connection has chosen and seen: database, language, and the log indexes it must not go behind; on the
+    server's side of the wire (`driver.session.Session` is on the client's).
 
     `indexes` maps a log id to the highest index this session has read or written; it never goes down.
     `log_id` is that of `database`, 0 (the system database) while none is chosen. `transaction` is there from BEGIN
@@ -86,7 +87,8 @@ class Session:
 
 @dataclass(slots=True)
 class Request:
-    """One statement with what its metadata comment asked (`protocol.md`, request fields). Never changed once made
+    """One statement with what its metadata comment asked (`protocol.md`, request fields), as it came over the wire from
+    a `driver.requests.Request` or anybody else. Never changed once made
     (it is not frozen because a frozen dataclass costs three times as much to make, and every request makes one).
 
     `raw` is the statement's own bytes without the comment; `has_meta` says that the answer gains a META line;

@@ -54,7 +54,7 @@ class Parameter:
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class ColumnRef:
     """A column reference, `name` or `table.name`."""
 
     name: Name
@@ -188,7 +188,7 @@ class Cast:
     """`CAST(operand AS domain)`."""
 
     operand: Expr
-    domain: Domain
+    domain: DomainUnion
     place: int = unplaced()
 
 
@@ -228,7 +228,7 @@ class Row:
 
 
 Expr: TypeAlias = (
-    Literal | Constant | Parameter | Column | Unary | Binary | Logical | Is | Like | Between | InList | InQuery
+    Literal | Constant | Parameter | ColumnRef | Unary | Binary | Logical | Is | Like | Between | InList | InQuery
     | Exists | ScalarQuery | Case | Cast | Collate | Call | Row
 )  # fmt: skip
 
@@ -292,7 +292,7 @@ class Atom:
 
 
 @dataclass(frozen=True, slots=True)
-class Domain:
+class DomainUnion:
     """A union of atoms."""
 
     atoms: tuple[Atom, ...]

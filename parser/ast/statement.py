@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from dirk_parser.ast.expression import Domain, Expr, Literal, Name, OrderTerm, unplaced
+from dirk_parser.ast.expression import DomainUnion, Expr, Literal, Name, OrderTerm, unplaced
 from dirk_parser.ast.query import Item, Limit, Query, RowRange, Source, Star, TableRef, With
 
 # --- statements that change rows ---------------------------------------------------------------------------
@@ -160,7 +160,7 @@ class ColumnDef:
     """A column of CREATE TABLE or ADD COLUMN; `domain` None: any value."""
 
     name: Name
-    domain: Domain | None = None
+    domain: DomainUnion | None = None
     constraints: tuple[Constraint, ...] = ()
     place: int = unplaced()
 
@@ -191,7 +191,7 @@ class CreateDomain:
     """CREATE DOMAIN name ( atoms ), also CREATE DOMAIN name AS atoms."""
 
     name: Name
-    domain: Domain
+    domain: DomainUnion
     optional: bool = False
     place: int = unplaced()
 

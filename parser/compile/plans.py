@@ -11,7 +11,7 @@ from dirk_parser.compile.statement import Compilation, compile_statement, linked
 from dirk_parser.grammar.statements import CACHED_TEMPLATE_CHARACTERS, Statements
 from dirk_parser.normalize.literals import PlanGuard, guard_value
 from dirk_parser.normalize.normalized_statement import NormalizedStatement
-from dirk_parser.plan.plan import Ddl, Plan
+from dirk_parser.plan.plan import DdlPlan, Plan
 from dirk_parser.schema.schema import Schema
 
 _MAX_PLANS = 2_048
@@ -65,7 +65,7 @@ class Plans:
 
     def _compile(self, normalized: NormalizedStatement, schema: Schema, for_write: bool) -> Plan:
         compilation = compile_statement(self._statements.parse(normalized), normalized, schema, for_write)
-        is_once = isinstance(compilation.plan, Ddl) or not compilation.reusable
+        is_once = isinstance(compilation.plan, DdlPlan) or not compilation.reusable
         if is_once or len(normalized.template) > CACHED_TEMPLATE_CHARACTERS:
             # What a DDL may do depends on all that uses the object; and neither it nor a text this long comes twice.
             return compilation.plan

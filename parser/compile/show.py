@@ -10,7 +10,7 @@ from dirk_parser.compile.ddl.catalog import parsed
 from dirk_parser.compile.ddl.objects import things, unknown
 from dirk_parser.errors import SqlError
 from dirk_parser.names import key
-from dirk_parser.plan.plan import Output, Query
+from dirk_parser.plan.plan import Output, QueryPlan
 from dirk_parser.printer.printer import write
 from dirk_parser.schema.schema import Column, Table
 
@@ -18,7 +18,7 @@ _RELATION = "fanasehoana"
 _KINDS = {"tables": "table", "domains": "domain", "views": "view", "indexes": "index"}
 
 
-def show(context: Context, node: Show) -> Query:
+def show(context: Context, node: Show) -> QueryPlan:
     """SHOW TABLES, DOMAINS, VIEWS, INDEXES and COLUMNS FROM; the other lists are not a database's to know."""
     if node.what == "columns" and node.table is not None:
         return describe(context, node.table)
@@ -28,10 +28,10 @@ def show(context: Context, node: Show) -> Query:
     if kind is None:
         raise SqlError("not_supported", what=f"SHOW {node.what.upper()}")
     text = f"SELECT name FROM dirk_catalog WHERE kind = {sql.literal(kind)} ORDER BY key"
-    return Query(text, (), (Output(_RELATION, _RELATION),), _RELATION, ())
+    return QueryPlan(text, (), (Output(_RELATION, _RELATION),), _RELATION, ())
 
 
-def _definitions(context: Context, kind: str, name: Name, malagasy: bool) -> Query:
+def _definitions(context: Context, kind: str, name: Name, malagasy: bool) -> QueryPlan:
     """The statement that makes the object, and behind a table those that make its indexes."""
     found = things(context.schema, kind).get(key(name.text))
     if found is None:
@@ -43,7 +43,7 @@ def _definitions(context: Context, kind: str, name: Name, malagasy: bool) -> Que
     # It depends on more than the plan notes: an index may come and go while its table stays the same.
     context.findings.reusable = False
     rows = ", ".join(f"({sql.literal(_said(source, malagasy))})" for source in sources)
-    return Query(f"VALUES {rows}", (), (Output(_RELATION, _RELATION),), _RELATION, ())
+    return QueryPlan(f"VALUES {rows}", (), (Output(_RELATION, _RELATION),), _RELATION, ())
 
 
 def _said(source: str, malagasy: bool) -> str:
@@ -51,7 +51,7 @@ def _said(source: str, malagasy: bool) -> str:
     return write(statement, normalized, malagasy)
 
 
-def describe(context: Context, name: Name) -> Query:
+def describe(context: Context, name: Name) -> QueryPlan:
     """One row a column of a table or view: name, domain, whether null is refused, default, part of the primary key."""
     found = context.relation(name.text)
     if found is None:
@@ -61,7 +61,7 @@ def describe(context: Context, name: Name) -> Query:
     rows = ", ".join(_row(column, column.key in primary) for column in found.columns)
     heads = (_RELATION, "efitra", "tsy null", "sanda fototra", "fanalahidy")
     outputs = tuple(Output(head, _RELATION, head in ("tsy null", "fanalahidy")) for head in heads)
-    return Query(f"VALUES {rows}", (), outputs, _RELATION, (found.name,))
+    return QueryPlan(f"VALUES {rows}", (), outputs, _RELATION, (found.name,))
 
 
 def _row(column: Column, in_primary: bool) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dirk_parser.ast.query import Query as QueryNode
+from dirk_parser.ast.query import Query
 from dirk_parser.ast.statement import (
     AlterTable,
     CreateDomain,
@@ -37,7 +37,7 @@ from dirk_parser.errors import SqlError
 from dirk_parser.names import key
 from dirk_parser.normalize.literals import Literals, PlanGuard
 from dirk_parser.normalize.normalized_statement import NormalizedStatement
-from dirk_parser.plan.plan import Change, Plan, Query
+from dirk_parser.plan.plan import ChangePlan, Plan, QueryPlan
 from dirk_parser.schema.schema import Schema, Table, Thing
 
 
@@ -76,7 +76,7 @@ def compile_statement(
 
 def linked_tables(schema: Schema, plan: Plan) -> tuple[Table, ...]:
     """The tables that refer to the one a change is about, and those that refer to them; none for other plans."""
-    if not isinstance(plan, Change):
+    if not isinstance(plan, ChangePlan):
         return ()
     referring = schema.referring()
     found: dict[str, Table] = {}
@@ -89,12 +89,12 @@ def linked_tables(schema: Schema, plan: Plan) -> tuple[Table, ...]:
 
 
 def _reads(statement: Statement) -> bool:
-    return isinstance(statement, QueryNode | Show | Describe | Explain)
+    return isinstance(statement, Query | Show | Describe | Explain)
 
 
 def _compile(context: Context, statement: Statement) -> Plan:
     match statement:
-        case QueryNode():
+        case Query():
             return _query(context, statement)
         case Insert():
             return changes.insert(context, statement)
@@ -127,9 +127,9 @@ def _compile(context: Context, statement: Statement) -> Plan:
     raise SqlError("not_supported", what=type(statement).__name__)
 
 
-def _query(context: Context, statement: QueryNode) -> Query:
+def _query(context: Context, statement: Query) -> QueryPlan:
     compiled = compile_query(context, statement, None)
-    return Query(
+    return QueryPlan(
         sql=compiled.sql,
         binds=context.binds(),
         columns=tuple(each.output() for each in compiled.columns),

@@ -6,7 +6,7 @@ from dirk_parser.ast.statement import Translate
 from dirk_parser.compile.base import sql
 from dirk_parser.compile.base.context import Context
 from dirk_parser.errors import SqlError
-from dirk_parser.plan.plan import Output, Query
+from dirk_parser.plan.plan import Output, QueryPlan
 from dirk_parser.printer import printer
 
 _RELATION = "fanasehoana"
@@ -14,7 +14,7 @@ _RELATION = "fanasehoana"
 _TARGETS = {"sql": False, "gasy": True, "malagasy": True, "mg": True}
 
 
-def translate(context: Context, node: Translate) -> Query:
+def translate(context: Context, node: Translate) -> QueryPlan:
     """The statement as text; no name in it is looked up, so it needs no schema.
 
     The text is part of the plan, and the plan's key holds every literal. Raises unknown_vocabulary (22023) for a
@@ -29,4 +29,4 @@ def translate(context: Context, node: Translate) -> Query:
     # Columns may be called by how a literal is written.
     literals.guard_texts(range(literals.count()))
     text = printer.translate(node.statement, literals.normalized, malagasy)
-    return Query(f"SELECT {sql.literal(text)}", (), (Output(_RELATION, _RELATION),), _RELATION, ())
+    return QueryPlan(f"SELECT {sql.literal(text)}", (), (Output(_RELATION, _RELATION),), _RELATION, ())

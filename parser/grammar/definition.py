@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from dirk_parser.ast.expression import Atom, Constant, Domain, Name, Unary
+from dirk_parser.ast.expression import Atom, Constant, DomainUnion, Name, Unary
 from dirk_parser.ast.statement import (
     Check,
     Collation,
@@ -158,7 +158,7 @@ def p_domain_opt(p: P) -> None:
 
 def p_domain(p: P) -> None:
     """domain : atoms"""
-    p[0] = Domain(p[1], p.lexpos(1))
+    p[0] = DomainUnion(p[1], p.lexpos(1))
 
 
 @growing

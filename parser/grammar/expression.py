@@ -14,7 +14,7 @@ from dirk_parser.ast.expression import (
     Case,
     Cast,
     Collate,
-    Column,
+    ColumnRef,
     Constant,
     Exists,
     InList,
@@ -282,9 +282,9 @@ def p_column(p: P) -> None:
               | name DOT name
               | name DOT name DOT name"""
     if len(p) < 6:
-        p[0] = Column(p[len(p) - 1], p[1] if len(p) > 2 else None, p.lexpos(1))
+        p[0] = ColumnRef(p[len(p) - 1], p[1] if len(p) > 2 else None, p.lexpos(1))
     else:
-        p[0] = Column(p[5], in_database(p, p[1], p[3]), p.lexpos(1))
+        p[0] = ColumnRef(p[5], in_database(p, p[1], p[3]), p.lexpos(1))
 
 
 def p_case(p: P) -> None:

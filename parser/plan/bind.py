@@ -11,7 +11,7 @@ from dirk_parser.errors import SqlError
 from dirk_parser.lexical.rules import QUOTED_NAME
 from dirk_parser.normalize.normalized_statement import Args, NormalizedStatement, Value
 from dirk_parser.normalize.normalizer import source_text
-from dirk_parser.plan.plan import Bind, Change, Output, Query
+from dirk_parser.plan.plan import Bind, ChangePlan, Output, QueryPlan
 
 _PARAMETERS = re.compile(rf"{QUOTED_NAME}|'[sirv]'|\?|\$[^\W\d]\w*")
 
@@ -60,7 +60,7 @@ def _place(template: str, name: str) -> int:
     return -1
 
 
-def rows(plan: Change, normalized: NormalizedStatement, args: Args) -> Iterator[tuple[Value, ...]]:
+def rows(plan: ChangePlan, normalized: NormalizedStatement, args: Args) -> Iterator[tuple[Value, ...]]:
     """The values of each row of a `per_row` plan: the row's own literals, then what the rest of the text binds."""
     literals, width = normalized.literals, normalized.row_width
     end = width * normalized.rows
@@ -80,9 +80,9 @@ def rows(plan: Change, normalized: NormalizedStatement, args: Args) -> Iterator[
         yield literals[first : first + width] + rest
 
 
-def columns(plan: Query | Change, normalized: NormalizedStatement) -> tuple[Output, ...]:
+def columns(plan: QueryPlan | ChangePlan, normalized: NormalizedStatement) -> tuple[Output, ...]:
     """The result's columns with the names that this request gives them (its own literals put in)."""
-    outputs = plan.columns if isinstance(plan, Query) else plan.returning
+    outputs = plan.columns if isinstance(plan, QueryPlan) else plan.returning
     if plan.static_names:
         return outputs
     return tuple(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from dirk_parser.normalize.normalized_statement import NormalizedStatement, Value
-from dirk_parser.plan.plan import Change
+from dirk_parser.plan.plan import ChangePlan
 
 #: Rows of one statement, values that they bind, characters that they take (SQLite's texts are kept up to 16 KiB).
 _MOST_ROWS = 100
@@ -34,7 +34,7 @@ class Blocks:
     rest: list[tuple[Value, ...]]
 
 
-def blocks(plan: Change, normalized: NormalizedStatement) -> Blocks | None:
+def blocks(plan: ChangePlan, normalized: NormalizedStatement) -> Blocks | None:
     """The rows of `normalized` in blocks; None where they can't go together, or are too few."""
     if plan.row_at < 0:
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 
-from dirk_parser.ast.expression import Column, Name, Parameter
+from dirk_parser.ast.expression import ColumnRef, Name, Parameter
 from dirk_parser.ast.query import Query, Star, TableRef
 from dirk_parser.ast.statement import Insert, Statement
 from dirk_parser.ast.walk import find_all
@@ -78,7 +78,7 @@ def _other(query: Query, route: Route, database: str) -> Name:
     """The first name of the only other database, which everything named outside of `database` is in."""
     own = key(database)
     tables = [each.name for each in find_all(query, TableRef)]
-    columns = [each.table for each in find_all(query, Column)] + [each.table for each in find_all(query, Star)]
+    columns = [each.table for each in find_all(query, ColumnRef)] + [each.table for each in find_all(query, Star)]
     named = [*tables, *(table for table in columns if table is not None)]
     others = [name for name in named if name.database and key(name.database) != own]
     is_elsewhere = len(others) < sum(key(each.database) != own for each in route.databases)

@@ -37,7 +37,7 @@ class Explained:
 
 
 @dataclass(frozen=True, slots=True)
-class Query:
+class QueryPlan:
     """A read, ready for SQLite: `sql` has only numbered parameters `?1 ?2 …`, made by `dirk_parser.plan.bind.bind`.
 
     `columns` may hold names with literal markers; `dirk_parser.plan.bind.columns` makes the names of one request.
@@ -72,7 +72,7 @@ class Foreign:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class ChangePlan:
     """INSERT, UPDATE or DELETE. `per_row`: run once for each row of `bind.rows` (executemany); else once, with
     `bind.bind`. `reads` and `writes`: base tables, as created. `table` as created. `row_at`: where in `sql` its one row
     stands, to the end, if a statement with more of them does the same (`blocks`); else -1.
@@ -118,7 +118,7 @@ class CatalogChange:
 
 
 @dataclass(frozen=True, slots=True)
-class Ddl:
+class DdlPlan:
     """CREATE, DROP or ALTER inside a database: SQLite statements and catalog changes, all or nothing.
 
     With `sql` empty and no `catalog`, nothing is to be done (IF EXISTS / IF NOT EXISTS); it still succeeds.
@@ -135,4 +135,4 @@ class Ddl:
     checks: str = ""
 
 
-Plan = Query | Change | Ddl
+Plan = QueryPlan | ChangePlan | DdlPlan

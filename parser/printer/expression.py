@@ -13,9 +13,9 @@ from dirk_parser.ast.expression import (
     Case,
     Cast,
     Collate,
-    Column,
+    ColumnRef,
     Constant,
-    Domain,
+    DomainUnion,
     Exists,
     Expr,
     Frame,
@@ -85,8 +85,8 @@ def _parameter(_writer: Writer, node: Parameter) -> str:
     return f"${node.name}" if node.name is not None else "?"
 
 
-@writes(Column)
-def _column(writer: Writer, node: Column) -> str:
+@writes(ColumnRef)
+def _column(writer: Writer, node: ColumnRef) -> str:
     return f"{writer.node(node.table)}.{writer.node(node.name)}" if node.table else writer.node(node.name)
 
 
@@ -263,8 +263,8 @@ def _bound(writer: Writer, node: Bound) -> str:
     return f"{value if is_simple else f'({value})'} {writer.say(node.kind)}"
 
 
-@writes(Domain)
-def _domain(writer: Writer, node: Domain) -> str:
+@writes(DomainUnion)
+def _domain(writer: Writer, node: DomainUnion) -> str:
     return ":".join(writer.node(atom) for atom in node.atoms)
 
 

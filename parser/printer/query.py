@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from dirk_parser.ast.expression import Column, Expr, Literal, Name, OrderTerm, Parameter, Unary
+from dirk_parser.ast.expression import ColumnRef, Expr, Literal, Name, OrderTerm, Parameter, Unary
 from dirk_parser.ast.query import (
     Compound,
     Cte,
@@ -45,7 +45,7 @@ def _query(writer: Writer, node: Query) -> str:
 def _own(writer: Writer, term: OrderTerm) -> OrderTerm:
     """A term that names a column of a table, not the result column that was given the same name just now."""
     expr = term.expr
-    is_taken = isinstance(expr, Column) and expr.table is None and key(expr.name.text) in writer.given
+    is_taken = isinstance(expr, ColumnRef) and expr.table is None and key(expr.name.text) in writer.given
     return replace(term, expr=Unary("+", expr)) if is_taken else term
 
 
@@ -86,7 +86,7 @@ def _compound(writer: Writer, node: Compound) -> str:
 @writes(Item)
 def _item(writer: Writer, node: Item) -> str:
     text = writer.node(node.expr)
-    if node.alias is None and writer.named and not isinstance(node.expr, Column):
+    if node.alias is None and writer.named and not isinstance(node.expr, ColumnRef):
         name = column_name(node.source, node.first_literal, writer.normalized)
         if name != text and is_assigned(name):
             writer.given.add(key(name))

@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from dirk_parser.ast.expression import Atom as AtomNode
-from dirk_parser.ast.expression import Constant, Literal, Name, Unary
-from dirk_parser.ast.expression import Domain as DomainNode
+from dirk_parser.ast.expression import Constant, DomainUnion, Literal, Name, Unary
 from dirk_parser.errors import SqlError
 from dirk_parser.normalize.normalized_statement import Value
 
@@ -71,7 +70,7 @@ class Named:
 
 Atom = Number | Text | Moment | Choice | Truth | Anything | Named
 #: A column's domain: any atom may accept the value.
-Domain = tuple[Atom, ...]
+Atoms = tuple[Atom, ...]
 
 _WHOLE_WORDS = ("integer", "int", "smallint", "bigint", "tinyint", "mediumint", "int2", "int4", "int8")
 _WHOLE = (*_WHOLE_WORDS, *(f"{word} unsigned" for word in _WHOLE_WORDS), "unsigned big int", "long", "year", "signed")
@@ -117,7 +116,7 @@ def is_built_in(name: str) -> bool:
     return name.casefold() in _KNOWN
 
 
-def is_real(node: DomainNode) -> bool:
+def is_real(node: DomainUnion) -> bool:
     """Whether the domain is written as one of the standard's real types: a conversion to it makes a real number."""
     return len(node.atoms) == 1 and node.atoms[0].name.text.casefold() in _REAL
 
@@ -127,7 +126,7 @@ def built_in_names() -> Iterable[str]:
     return _KNOWN
 
 
-def resolve(node: DomainNode, read: ReadLiteral, find: FindDomain) -> Domain:
+def resolve(node: DomainUnion, read: ReadLiteral, find: FindDomain) -> Atoms:
     """The meaning of a domain's text. Raises unknown_domain (42704) or invalid_domain (42P17)."""
     return tuple(_placed_atom(atom, read, find) for atom in node.atoms)
 
@@ -222,12 +221,12 @@ def _text(values: tuple[Value, ...]) -> Text | None:
 # --- as SQL --------------------------------------------------------------------------------------------------
 
 
-def accepts(domain: Domain, value: str, literal: Callable[[Value], str], truth: str) -> str:
+def accepts(atoms: Atoms, value: str, literal: Callable[[Value], str], truth: str) -> str:
     """A condition, never NULL for a value that is not, that holds when `value` (an SQL expression) is accepted.
 
     `truth`: what is true in SQLite's SQL where it stands.
     """
-    return " OR ".join(_accepts_atom(atom, value, literal, truth) for atom in domain)
+    return " OR ".join(_accepts_atom(atom, value, literal, truth) for atom in atoms)
 
 
 def _accepts_atom(atom: Atom, value: str, literal: Callable[[Value], str], truth: str) -> str:
@@ -274,10 +273,10 @@ def finite(value: str) -> str:
     return f"{value} BETWEEN -{_GREATEST} AND {_GREATEST}"
 
 
-def admits_infinity(domain: Domain) -> bool:
-    """Whether `domain`'s own test lets an infinite number through."""
-    return not domain or any(
-        isinstance(atom, Anything) or (isinstance(atom, Named) and admits_infinity(atom.atoms)) for atom in domain
+def admits_infinity(atoms: Atoms) -> bool:
+    """Whether the own test of `atoms` lets an infinite number through."""
+    return not atoms or any(
+        isinstance(atom, Anything) or (isinstance(atom, Named) and admits_infinity(atom.atoms)) for atom in atoms
     )
 
 
@@ -286,9 +285,9 @@ def _limit(atom: Number) -> str:
     return f"1e{(atom.precision or 0) - atom.scale}"
 
 
-def rounding(domain: Domain) -> Number | None:
-    """The NUMERIC(p, s) atom that rounds what a column of `domain` is given, when there is one."""
-    for atom in domain:
+def rounding(atoms: Atoms) -> Number | None:
+    """The NUMERIC(p, s) atom that rounds what a column of `atoms` is given, when there is one."""
+    for atom in atoms:
         if isinstance(atom, Number) and atom.precision is not None:
             return atom
         if isinstance(atom, Named) and (inner := rounding(atom.atoms)):
@@ -307,26 +306,26 @@ def rounded(atom: Number, value: str, beyond: str = "dirk_fail('out_of_range')")
     )
 
 
-def is_boolean(domain: Domain) -> bool:
-    """Whether values of `domain` are only marina and diso."""
-    return bool(domain) and all(
-        isinstance(atom, Truth) or (isinstance(atom, Named) and is_boolean(atom.atoms)) for atom in domain
+def is_boolean(atoms: Atoms) -> bool:
+    """Whether values of `atoms` are only marina and diso."""
+    return bool(atoms) and all(
+        isinstance(atom, Truth) or (isinstance(atom, Named) and is_boolean(atom.atoms)) for atom in atoms
     )
 
 
-def is_moment(domain: Domain) -> bool:
-    """Whether values of `domain` are only dates."""
-    return bool(domain) and all(
-        isinstance(atom, Moment) or (isinstance(atom, Named) and is_moment(atom.atoms)) for atom in domain
+def is_moment(atoms: Atoms) -> bool:
+    """Whether values of `atoms` are only dates."""
+    return bool(atoms) and all(
+        isinstance(atom, Moment) or (isinstance(atom, Named) and is_moment(atom.atoms)) for atom in atoms
     )
 
 
 # --- as text -------------------------------------------------------------------------------------------------
 
 
-def text(domain: Domain) -> str:
-    """`domain` in the language's own notation; a named domain by its name."""
-    return ":".join(_atom_text(atom) for atom in domain)
+def text(atoms: Atoms) -> str:
+    """`atoms` in the language's own notation; a named domain by its name."""
+    return ":".join(_atom_text(atom) for atom in atoms)
 
 
 def _atom_text(atom: Atom) -> str:

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from types import MappingProxyType
 
-from dirk_parser.schema.domains import Domain as Atoms
-from dirk_parser.schema.domains import Number
+from dirk_parser.schema.domains import Atoms, Number
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from dirk_parser.errors import SqlError
 from dirk_parser.normalize.normalized_statement import Args, NormalizedStatement, Value
 from dirk_parser.normalize.normalizer import split
 from dirk_parser.plan.blocks import Blocks
-from dirk_parser.plan.plan import CatalogChange, Change, Ddl, Output, Plan, Query
+from dirk_parser.plan.plan import CatalogChange, ChangePlan, DdlPlan, Output, Plan, QueryPlan
 
 START_MS = 1_790_000_000_000
 
@@ -69,23 +69,23 @@ class StandInCompiler:
         """Another version."""
         return Schema(version, schema.tables)
 
-    def bind(self, plan: Query | Change, normalized: NormalizedStatement, args: Args) -> tuple[Value, ...]:
+    def bind(self, plan: QueryPlan | ChangePlan, normalized: NormalizedStatement, args: Args) -> tuple[Value, ...]:
         """The literals."""
         return normalized.literals
 
-    def rows(self, plan: Change, normalized: NormalizedStatement, args: Args) -> Iterator[tuple[Value, ...]]:
+    def rows(self, plan: ChangePlan, normalized: NormalizedStatement, args: Args) -> Iterator[tuple[Value, ...]]:
         """The literals, a row's width at a time."""
         width = normalized.row_width
         for at in range(0, width * normalized.rows, width):
             yield normalized.literals[at : at + width]
 
-    def blocks(self, plan: Change, normalized: NormalizedStatement) -> Blocks | None:
+    def blocks(self, plan: ChangePlan, normalized: NormalizedStatement) -> Blocks | None:
         """None: every row by itself."""
         return None
 
-    def columns(self, plan: Query | Change, normalized: NormalizedStatement) -> tuple[Output, ...]:
+    def columns(self, plan: QueryPlan | ChangePlan, normalized: NormalizedStatement) -> tuple[Output, ...]:
         """The plan's own."""
-        return plan.columns if isinstance(plan, Query) else plan.returning
+        return plan.columns if isinstance(plan, QueryPlan) else plan.returning
 
     def key(self, name: str) -> str:
         """Case-folded."""
@@ -98,19 +98,19 @@ def _plan(normalized: NormalizedStatement) -> Plan:
     if verb in ("select", "with"):
         table = words[words.index("from") + 1] if "from" in words else ""
         columns = tuple(Output(name, table, name.startswith("is_")) for name in _names(normalized.template))
-        return Query(normalized.template, (), columns, table or "valiny", (table,) if table else ())
+        return QueryPlan(normalized.template, (), columns, table or "valiny", (table,) if table else ())
     if verb == "create":
         change = CatalogChange(words[1], words[2].casefold(), words[2], normalized.template)
-        return Ddl((normalized.template,), (change,), "create_table", "table", words[2])
+        return DdlPlan((normalized.template,), (change,), "create_table", "table", words[2])
     if verb == "drop":
-        return Ddl(
+        return DdlPlan(
             (normalized.template,), (CatalogChange("table", words[2], words[2], None),), "drop_table", "table", words[2]
         )
     table = {"insert": words[2], "update": words[1], "delete": words[2]}.get(verb)
     if table is None:
         raise SqlError("syntax", line=1, column=1, source=normalized.template, expected="")
     returning = (Output("a", table),) if "returning" in words else ()
-    return Change(
+    return ChangePlan(
         normalized.template, (), verb, table, (), (table,), normalized.rows > 1 or normalized.row_width > 0, returning
     )
 

@@ -16,7 +16,7 @@ from dirk_parser.normalize.normalized_statement import NormalizedStatement
 from dirk_parser.normalize.normalizer import split
 from dirk_parser.plan.bind import in_order
 from dirk_parser.plan.blocks import Blocks, blocks
-from dirk_parser.plan.plan import Change
+from dirk_parser.plan.plan import ChangePlan
 from tests.engine.plans import LogMaker, TestLimits, open_database, work
 from tests.seeds import chosen_seed
 
@@ -38,7 +38,7 @@ _FAULTS = ("'x', 'v', 1, 'a', 1", "{id}, '', 1, 'a', 1", "{id}, 'v', 1, 'z', 1",
 class RowByRow(ParserCompiler):
     """The compiler that never gives blocks."""
 
-    def blocks(self, plan: Change, normalized: NormalizedStatement) -> Blocks | None:
+    def blocks(self, plan: ChangePlan, normalized: NormalizedStatement) -> Blocks | None:
         """None."""
         return None
 
@@ -120,7 +120,7 @@ def test_a_step_limit_that_was_reached_counts_the_blocks_anew(
 )
 def test_how_many_rows_a_statement_takes(columns: int, rows: int, statement_rows: int | None, left: int) -> None:
     row = f"({', '.join(f'?{number + 1}' for number in range(columns))})"
-    plan = Change(f"INSERT INTO t VALUES {row}", in_order(columns), "insert", "t", (), ("t",), True, row_at=21)
+    plan = ChangePlan(f"INSERT INTO t VALUES {row}", in_order(columns), "insert", "t", (), ("t",), True, row_at=21)
     one = f"({', '.join('7' * columns)})"
     found = blocks(plan, split(f"insert into t values {', '.join([one] * rows)}"))
     if statement_rows is None:
@@ -133,7 +133,7 @@ def test_how_many_rows_a_statement_takes(columns: int, rows: int, statement_rows
 
 def test_parameters_are_numbered_on_and_nothing_else_is() -> None:
     row = "(?1, CASE WHEN ?2 = '?1''?2' THEN \"?1\" ELSE ?2 END)"
-    plan = Change(f"INSERT INTO t VALUES {row}", in_order(2), "insert", "t", (), ("t",), True, row_at=21)
+    plan = ChangePlan(f"INSERT INTO t VALUES {row}", in_order(2), "insert", "t", (), ("t",), True, row_at=21)
     found = blocks(plan, split(f"insert into t values {', '.join(['(1, 2)'] * 200)}"))
     assert found is not None
     assert found.sql.startswith(f"INSERT INTO t VALUES {row}, (?3, CASE WHEN ?4 = '?1''?2' THEN \"?1\" ELSE ?4 END), ")

@@ -21,7 +21,7 @@ from dirk_gevent.engine.read.long_reads import RelationStream
 from dirk_gevent.engine.read.pages import PageEncoder
 from dirk_gevent.engine.read.short_reads import HubReader
 from dirk_gevent.engine.read.watchdog import Watchdog
-from dirk_gevent.engine.results import Page, Row
+from dirk_gevent.engine.results import EncodedPage, Row
 from dirk_gevent.engine.sqlite_connection import open_reader
 from dirk_parser.errors import SqlError
 from tests.engine.plans import (
@@ -318,7 +318,7 @@ def test_waiting_for_a_processor_makes_no_profile_slow(
         filled.reads.read(query, (), START_MS)
     page = PageEncoder.page
 
-    def late(self: PageEncoder, cursor: Iterator[Row]) -> Page:
+    def late(self: PageEncoder, cursor: Iterator[Row]) -> EncodedPage:
         end = time.thread_time() + 0.02
         while is_work and time.thread_time() < end:
             pass

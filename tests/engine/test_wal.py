@@ -16,7 +16,7 @@ import pytest
 from dirk_gevent.engine.apply.applier import Work
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.errors.faults import StorageFault
-from dirk_gevent.engine.results import Page
+from dirk_gevent.engine.results import EncodedPage
 from dirk_gevent.engine.snapshot.snapshot import PinnedState
 from dirk_gevent.engine.transaction.open_transaction import Transaction
 from dirk_gevent.engine.wal import wal
@@ -258,7 +258,7 @@ def test_a_first_page_that_comes_while_its_state_is_overtaken_is_read_anew(tmp_p
         stream = database.reads.stream(normalized("select a from t"), (), START_MS)
         encode, overtaken = stream._encode, list[bool]()
 
-        def encode_late(pages: int) -> list[Page]:
+        def encode_late(pages: int) -> list[EncodedPage]:
             encoded = encode(pages)
             if not overtaken:
                 overtaken.append(True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
-from dirk_parser.ast.expression import Column
+from dirk_parser.ast.expression import ColumnRef
 from dirk_parser.ast.query import Item
 from dirk_parser.normalize.normalized_statement import NormalizedStatement
 from dirk_parser.normalize.normalizer import column_name
@@ -17,7 +17,7 @@ def as_it_was(tree: Any, again: Any, normalized: NormalizedStatement) -> Any:
     is_item = isinstance(tree, Item) and isinstance(again, Item)
     if is_item and tree.alias is None and again.alias is not None:
         assert again.alias.text == column_name(tree.source, tree.first_literal, normalized)
-        assert not isinstance(tree.expr, Column)
+        assert not isinstance(tree.expr, ColumnRef)
         again = replace(again, alias=None)
     if isinstance(tree, tuple) and isinstance(again, tuple) and len(tree) == len(again):
         return tuple(as_it_was(mine, other, normalized) for mine, other in zip(tree, again, strict=True))

@@ -15,7 +15,7 @@ from dirk_parser.grammar.statements import Statements
 from dirk_parser.normalize.normalized_statement import Args, Value
 from dirk_parser.normalize.normalizer import split
 from dirk_parser.plan.bind import bind, columns, rows
-from dirk_parser.plan.plan import CatalogChange, Change, Ddl, Query
+from dirk_parser.plan.plan import CatalogChange, ChangePlan, DdlPlan, QueryPlan
 from dirk_parser.schema.schema import Schema
 
 STATEMENTS = Statements()
@@ -36,7 +36,7 @@ class SmallDatabase:
         self.plans = Plans(STATEMENTS)
         self.schema = Schema()
 
-    def plan(self, text: str, for_write: bool = False) -> Query | Change | Ddl:
+    def plan(self, text: str, for_write: bool = False) -> QueryPlan | ChangePlan | DdlPlan:
         """The plan of `text`."""
         return self.plans.plan(split(text), self.schema, for_write)
 
@@ -45,17 +45,17 @@ class SmallDatabase:
         normalized = split(text)
         plan = self.plans.plan(normalized, self.schema, False)
         with self.connection:
-            if isinstance(plan, Ddl):
+            if isinstance(plan, DdlPlan):
                 return self._define(plan)
-            if isinstance(plan, Change) and plan.rows_sql:
+            if isinstance(plan, ChangePlan) and plan.rows_sql:
                 found = one_by_one(self.connection, plan, bind(plan.binds, normalized, args))
-            elif isinstance(plan, Change) and plan.per_row:
+            elif isinstance(plan, ChangePlan) and plan.per_row:
                 found = [
                     row for each in rows(plan, normalized, args) for row in self.connection.execute(plan.sql, each)
                 ]
             else:
                 found = self.connection.execute(plan.sql, bind(plan.binds, normalized, args)).fetchall()
-        flags = [each.is_boolean for each in (plan.columns if isinstance(plan, Query) else plan.returning)]
+        flags = [each.is_boolean for each in (plan.columns if isinstance(plan, QueryPlan) else plan.returning)]
         return [
             tuple(bool(v) if flag and v is not None else v for v, flag in zip(row, flags, strict=True)) for row in found
         ]
@@ -64,13 +64,13 @@ class SmallDatabase:
         """The names of the result's columns."""
         normalized = split(text)
         plan = self.plans.plan(normalized, self.schema, False)
-        assert not isinstance(plan, Ddl)
+        assert not isinstance(plan, DdlPlan)
         return [each.name for each in columns(plan, normalized)]
 
     def origins(self, text: str) -> list[str]:
         """The origins of the result's columns."""
         plan = self.plan(text)
-        assert isinstance(plan, Query)
+        assert isinstance(plan, QueryPlan)
         return [each.origin for each in plan.columns]
 
     def error(self, text: str, args: Args = ()) -> SqlError:
@@ -81,7 +81,7 @@ class SmallDatabase:
             return error
         raise AssertionError(f"no error: {text}")
 
-    def _define(self, plan: Ddl) -> list[tuple[Any, ...]]:
+    def _define(self, plan: DdlPlan) -> list[tuple[Any, ...]]:
         define(self.connection, plan)
         for change in plan.catalog:
             self.connection.execute("DELETE FROM dirk_catalog WHERE kind=? AND key=?", (change.kind, change.key))
@@ -95,7 +95,7 @@ class SmallDatabase:
         return []
 
 
-def one_by_one(connection: apsw.Connection, plan: Change, bound: tuple[Value, ...]) -> list[tuple[Any, ...]]:
+def one_by_one(connection: apsw.Connection, plan: ChangePlan, bound: tuple[Value, ...]) -> list[tuple[Any, ...]]:
     """What a change returns whose rows a query of its plan gives."""
     given = connection.execute(plan.rows_sql, bound[: plan.row_binds]).fetchall()
     return list(connection.executemany(plan.sql, [bound + row for row in given]))

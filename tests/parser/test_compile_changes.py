@@ -7,7 +7,7 @@ import pytest
 
 from dirk_parser.normalize.normalizer import split
 from dirk_parser.plan.bind import bind, rows
-from dirk_parser.plan.plan import Change, Query
+from dirk_parser.plan.plan import ChangePlan, QueryPlan
 from tests.parser.small_database import SmallDatabase
 
 
@@ -44,7 +44,7 @@ def test_numeric_rounds_and_refuses(database: SmallDatabase) -> None:
 
 def test_a_values_row_is_one_plan_for_any_rows(database: SmallDatabase) -> None:
     plan = database.plan("insert into t values (1, 'a', null)")
-    assert isinstance(plan, Change)
+    assert isinstance(plan, ChangePlan)
     assert plan.per_row
     assert database.plan("insert into t values (1, 'a', null), (-2, null, 'x')") is plan
     normalized = split("insert into t values (1, 'a', null), (-2, null, 'x')")
@@ -81,7 +81,7 @@ def test_upsert_and_returning_after_rows() -> None:
 def test_literals_in_order_bind_as_they_are(database: SmallDatabase) -> None:
     normalized = split("select a, b from t where a = 5 and b = 'x'")
     plan = database.plans.plan(normalized, database.schema, False)
-    assert isinstance(plan, Query)
+    assert isinstance(plan, QueryPlan)
     assert bind(plan.binds, normalized, ()) is normalized.literals
 
 
@@ -113,7 +113,7 @@ def test_ordinals_are_part_of_the_plan(database: SmallDatabase) -> None:
 def test_what_a_write_computes_is_the_same_everywhere(database: SmallDatabase) -> None:
     def sql(text: str) -> str:
         plan = database.plan(text, for_write=True)
-        assert isinstance(plan, Change | Query)
+        assert isinstance(plan, ChangePlan | QueryPlan)
         return plan.sql
 
     assert "ORDER BY dirk_random(), 1, 2 LIMIT" in sql(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dirk_parser.normalize.normalizer import split
-from dirk_parser.plan.plan import Change
+from dirk_parser.plan.plan import ChangePlan
 from tests.parser.small_database import SmallDatabase
 
 
@@ -22,7 +22,7 @@ def database() -> SmallDatabase:
 def sql(database: SmallDatabase, text: str) -> str:
     """SQLite's text of a change."""
     plan = database.plan(text, True)
-    assert isinstance(plan, Change)
+    assert isinstance(plan, ChangePlan)
     return plan.sql
 
 
@@ -115,7 +115,7 @@ def test_what_is_looked_at_is_computed_once(text: str) -> None:
     found.run("CREATE TABLE three (a, b)")
     found.run("INSERT INTO three VALUES (1, 1), (2, 2), (3, 3)")
     plan = found.plan(text, True)
-    assert isinstance(plan, Change) and ("dirk_text" in plan.sql or "dirk_refuse" in plan.sql)
+    assert isinstance(plan, ChangePlan) and ("dirk_text" in plan.sql or "dirk_refuse" in plan.sql)
     found.context.begin(0, 7)
     fourth = [found.context.random() for _ in range(4)][-1]
     found.context.begin(0, 7)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from dirk_gevent.engine.read.explain import explanation
-from dirk_parser.ast.query import Query as QueryNode
+from dirk_parser.ast.query import Query
 from dirk_parser.ast.statement import Delete, Insert, Update
 from dirk_parser.compile.algebra import lines
 from dirk_parser.grammar.statements import Statements
 from dirk_parser.normalize.normalizer import split
-from dirk_parser.plan.plan import Explained, Query
+from dirk_parser.plan.plan import Explained, QueryPlan
 from tests.parser.small_database import SmallDatabase
 
 
@@ -26,7 +26,7 @@ def database() -> SmallDatabase:
 def explained(database: SmallDatabase, text: str) -> list[str]:
     """All lines that EXPLAIN answers for a query."""
     plan = database.plan(text)
-    assert isinstance(plan, Query) and plan.explained is not None
+    assert isinstance(plan, QueryPlan) and plan.explained is not None
     assert plan.repeatable is False, "an index made later would change the answer"
     rows = database.connection.execute(plan.sql, split(text).literals[: len(plan.binds)]).fetchall()
     return [str(line) for (line,) in explanation(plan.explained, rows)]
@@ -128,7 +128,7 @@ def test_every_form_of_a_query_has_a_tree(statements: Statements, identity_lines
     for line in identity_lines:
         normalized = split(line)
         statement = statements.parse(normalized)
-        if isinstance(statement, QueryNode | Insert | Update | Delete):
+        if isinstance(statement, Query | Insert | Update | Delete):
             assert all(lines(statement, normalized.literals)), line
             trees += 1
     assert trees > 50

@@ -14,7 +14,7 @@ from dirk_gevent.engine.errors.failures import statement_failure
 from dirk_parser.ast.statement import ColumnDef, Constraint, CreateDomain, CreateIndex, CreateTable, CreateView
 from dirk_parser.compile.ddl.catalog import change_schema, load_schema
 from dirk_parser.compile.expression.functions import FUNCTIONS, Sort
-from dirk_parser.plan.plan import CatalogChange, Query
+from dirk_parser.plan.plan import CatalogChange, QueryPlan
 from tests.parser.small_database import SmallDatabase
 
 #: Every place of a definition where an expression stands, and statements that have one there. None of them may hold
@@ -156,7 +156,7 @@ def test_what_is_worked_out_once_may_ask_for_the_time(place: tuple[str, str]) ->
             database.run(template.format(call))
             if place[0] == "CreateView":
                 plan = database.plan("select * from n")
-                assert isinstance(plan, Query) and not plan.repeatable, call
+                assert isinstance(plan, QueryPlan) and not plan.repeatable, call
 
 
 @pytest.mark.parametrize(

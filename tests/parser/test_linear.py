@@ -9,7 +9,7 @@ import pytest
 from dirk_parser.compile.ddl import catalog
 from dirk_parser.grammar.base import grows
 from dirk_parser.grammar.statements import Statements
-from dirk_parser.plan.plan import CatalogChange, Ddl
+from dirk_parser.plan.plan import CatalogChange, DdlPlan
 from dirk_parser.schema.schema import Schema
 from tests.parser.wide_statements import CASES, compiled, defined, definitions, expanded
 from tests.parser.work import bytecodes
@@ -48,7 +48,7 @@ def work_of(name: str, n: int) -> int:
 
     def run() -> None:
         plan = compiled(expanded(text, n), schema)
-        if isinstance(plan, Ddl):
+        if isinstance(plan, DdlPlan):
             catalog.change_schema(schema, plan.catalog, schema.version + 1)
 
     return bytecodes(run)
@@ -104,4 +104,4 @@ def test_wide_tables_are_not_renamed() -> None:
     """SQLite's RENAME reads each word of a definition against all others."""
     for name in ("DROP COLUMN", "RENAME COLUMN", "RENAME TO", "ADD COLUMN that makes the table anew"):
         plan = compiled(CASES[name][1], defined(definitions(("create table t ([c# ISA])",), 1_000)))
-        assert isinstance(plan, Ddl) and not [each for each in plan.sql if " RENAME " in each], name
+        assert isinstance(plan, DdlPlan) and not [each for each in plan.sql if " RENAME " in each], name

@@ -27,7 +27,7 @@ from dirk_parser.normalize.normalized_statement import Args, NormalizedStatement
 from dirk_parser.normalize.normalizer import split
 from dirk_parser.plan.bind import bind, columns, rows
 from dirk_parser.plan.blocks import blocks
-from dirk_parser.plan.plan import Change, Ddl, Plan, Query
+from dirk_parser.plan.plan import ChangePlan, DdlPlan, Plan, QueryPlan
 from tests.parser.small_database import STATEMENTS, SmallDatabase, one_by_one
 
 _SPACE = " \t\r\n\f\v"
@@ -240,10 +240,10 @@ _FAILURES = (SqlError, apsw.Error, UnicodeDecodeError, OverflowError)
 def _executed(database: SmallDatabase, plan: Plan, normalized: NormalizedStatement, args: Args) -> Outcome:
     connection = database.connection
     database.context.begin(1_795_000_000_000, 7)
-    if isinstance(plan, Ddl):
+    if isinstance(plan, DdlPlan):
         database._define(plan)
         return Outcome()
-    if isinstance(plan, Query):
+    if isinstance(plan, QueryPlan):
         names = tuple(each.name for each in columns(plan, normalized))
         found = connection.execute(plan.sql, bind(plan.binds, normalized, args)).fetchall()
         return Outcome(names, tuple(found))
@@ -252,7 +252,7 @@ def _executed(database: SmallDatabase, plan: Plan, normalized: NormalizedStateme
 
 
 def _changed(
-    connection: apsw.Connection, plan: Change, normalized: NormalizedStatement, args: Args
+    connection: apsw.Connection, plan: ChangePlan, normalized: NormalizedStatement, args: Args
 ) -> list[tuple[Any, ...]]:
     if plan.rows_sql:
         return one_by_one(connection, plan, bind(plan.binds, normalized, args))

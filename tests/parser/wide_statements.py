@@ -11,7 +11,7 @@ from dirk_parser.compile.ddl.catalog import change_schema
 from dirk_parser.compile.statement import compile_statement
 from dirk_parser.grammar.statements import Statements
 from dirk_parser.normalize.normalizer import split
-from dirk_parser.plan.plan import Ddl, Plan
+from dirk_parser.plan.plan import DdlPlan, Plan
 from dirk_parser.schema.schema import Schema
 
 _STATEMENTS = Statements(cached_templates=1)
@@ -168,6 +168,6 @@ def defined(texts: list[str]) -> Schema:
     schema = Schema()
     for text in texts:
         plan = compiled(text, schema)
-        assert isinstance(plan, Ddl)
+        assert isinstance(plan, DdlPlan)
         schema = change_schema(schema, plan.catalog, schema.version + 1)
     return schema

@@ -17,11 +17,11 @@ from dirk_gevent.engine.errors.failing_row import quoted
 from dirk_gevent.engine.row_ids import rowid_name
 from dirk_parser.errors import SqlError
 from dirk_parser.normalize.normalized_statement import Value
-from dirk_parser.plan.plan import Ddl
+from dirk_parser.plan.plan import DdlPlan
 from dirk_parser.schema.domains import shown_value
 
 
-def define(connection: apsw.Connection, plan: Ddl) -> None:
+def define(connection: apsw.Connection, plan: DdlPlan) -> None:
     """Run the statements of `plan`, within a savepoint of the caller's.
 
     Raises apsw errors, and foreign_key_violation (23503) when the rows of a table don't fulfil its foreign keys.
@@ -35,7 +35,7 @@ def define(connection: apsw.Connection, plan: Ddl) -> None:
         _check(connection, plan.checks)
 
 
-def _run(connection: apsw.Connection, plan: Ddl) -> None:
+def _run(connection: apsw.Connection, plan: DdlPlan) -> None:
     for sql in plan.sql:
         connection.execute(sql, can_cache=False).fetchall()
 

@@ -23,7 +23,7 @@ from dirk_gevent.log.entry import Entry, LoggedStatement
 from dirk_parser.errors import SqlError
 from dirk_parser.normalize.normalized_statement import NormalizedStatement, Value
 from dirk_parser.plan.blocks import Blocks
-from dirk_parser.plan.plan import CatalogChange, Change, Ddl, Plan
+from dirk_parser.plan.plan import CatalogChange, ChangePlan, DdlPlan, Plan
 
 _DDL = ("*",)
 #: What RETURNING of one statement may give; the same on every node, for it decides how an entry ends.
@@ -117,9 +117,9 @@ class Executor:
     def _statement(self, statement: LoggedStatement, schema: CompiledSchema, index: int, exact: bool) -> Result:
         self.table = ""
         plan = self.planned(statement.normalized, schema)
-        if isinstance(plan, Change):
+        if isinstance(plan, ChangePlan):
             return self._change(plan, statement, index, exact)
-        if isinstance(plan, Ddl):
+        if isinstance(plan, DdlPlan):
             return self._ddl(plan, schema, index)
         raise SqlError("not_supported", what="a query in the log")
 
@@ -131,7 +131,7 @@ class Executor:
             _log.exception("compiler_failed", error, template=normalized.template[:200])
             raise SqlError("internal", detail=type(error).__name__) from error
 
-    def _change(self, plan: Change, statement: LoggedStatement, index: int, exact: bool) -> Result:
+    def _change(self, plan: ChangePlan, statement: LoggedStatement, index: int, exact: bool) -> Result:
         self.table = plan.table
         is_one = not plan.rows_sql and (not plan.per_row or statement.normalized.rows == 1)
         if is_one and not plan.returning and not plan.cascades:
@@ -145,7 +145,7 @@ class Executor:
             relation = self._returned(plan, statement, returned, index) if plan.returning else None
         return Result(plan.verb, plan.table, rows, plan.writes if rows else (), returning=relation)
 
-    def _run_blocks(self, plan: Change, blocks: Blocks, exact: bool) -> int | None:
+    def _run_blocks(self, plan: ChangePlan, blocks: Blocks, exact: bool) -> int | None:
         """Rows inserted; None, and nothing done, when one can't be: which is the first, and why, only runs of them one
         by one can tell (foreign keys are looked at when a statement ends)."""
         connection = self.connection
@@ -159,7 +159,7 @@ class Executor:
             return None
         return whole.changed_rows + rest.changed_rows
 
-    def _run_change(self, plan: Change, statement: LoggedStatement, exact: bool) -> tuple[int, list[Row]]:
+    def _run_change(self, plan: ChangePlan, statement: LoggedStatement, exact: bool) -> tuple[int, list[Row]]:
         """Rows changed and rows returned."""
         normalized, args, connection = statement.normalized, statement.args, self.connection
         if plan.rows_sql:
@@ -173,7 +173,7 @@ class Executor:
             return connection.changes(), returned
         return self._run_rows(plan, self.compiler.rows(plan, normalized, args), exact)
 
-    def _run_one_by_one(self, plan: Change, bound: tuple[Value, ...], exact: bool) -> tuple[int, list[Row]]:
+    def _run_one_by_one(self, plan: ChangePlan, bound: tuple[Value, ...], exact: bool) -> tuple[int, list[Row]]:
         """As `_run_change` for rows that a query of the plan gives."""
         rows = self.connection.execute(plan.rows_sql, bound[: plan.row_binds], can_cache=not exact)
         try:
@@ -181,7 +181,7 @@ class Executor:
         finally:
             rows.close(True)
 
-    def _run_rows(self, plan: Change, rows: Iterable[Sequence[Value]], exact: bool) -> tuple[int, list[Row]]:
+    def _run_rows(self, plan: ChangePlan, rows: Iterable[Sequence[Value]], exact: bool) -> tuple[int, list[Row]]:
         run = RowRun(self.connection, rows)
         try:
             # What is not kept is prepared again for every row.
@@ -190,7 +190,7 @@ class Executor:
             raise self._violation(error, plan, run.given) from error
         return run.changed_rows, returned
 
-    def _violation(self, error: apsw.ConstraintError, plan: Change, bound: Sequence[Value]) -> SqlError:
+    def _violation(self, error: apsw.ConstraintError, plan: ChangePlan, bound: Sequence[Value]) -> SqlError:
         """The refusal, with what can be told of it; the looking costs the entry no steps."""
 
         def look(table: str, columns: Sequence[str]) -> dict[str, Value]:
@@ -200,7 +200,7 @@ class Executor:
         with self.steps.paused():
             return violation(self.connection, error, plan, bound, look)
 
-    def _returned(self, plan: Change, statement: LoggedStatement, rows: list[Row], index: int) -> Relation:
+    def _returned(self, plan: ChangePlan, statement: LoggedStatement, rows: list[Row], index: int) -> Relation:
         columns = self.compiler.columns(plan, statement.normalized)
         values: list[Row] = converted(rows, boolean_positions(columns))
         return Relation(
@@ -213,7 +213,7 @@ class Executor:
             columns_json=columns_json(columns),
         )
 
-    def _ddl(self, plan: Ddl, schema: CompiledSchema, version: int) -> Result:
+    def _ddl(self, plan: DdlPlan, schema: CompiledSchema, version: int) -> Result:
         self.table = plan.name
         try:
             with savepoint(self.connection):

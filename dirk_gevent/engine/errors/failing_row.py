@@ -14,14 +14,14 @@ from dataclasses import dataclass
 import apsw
 
 from dirk_parser.normalize.normalized_statement import Value
-from dirk_parser.plan.plan import Change
+from dirk_parser.plan.plan import ChangePlan
 
 _TELLS = "dirk_row"
 _EVENTS = ("INSERT", "UPDATE")
 
 
 def failing_row(
-    connection: apsw.Connection, table: str, columns: Sequence[str], plan: Change, bound: Sequence[Value]
+    connection: apsw.Connection, table: str, columns: Sequence[str], plan: ChangePlan, bound: Sequence[Value]
 ) -> dict[str, Value]:
     """What `columns` of `table` were to hold in the row that `plan` failed on; empty when no row of it was reached.
 
@@ -47,7 +47,7 @@ def failing_row(
         _forget(connection)
 
 
-def _fails(connection: apsw.Connection, plan: Change, bound: Sequence[Value]) -> bool:
+def _fails(connection: apsw.Connection, plan: ChangePlan, bound: Sequence[Value]) -> bool:
     """Whether `plan` ends as it did; nothing of it is left either way.
 
     SQLite has undone what fails. The savepoint is not gone back to for that: after a trigger was made SQLite would then

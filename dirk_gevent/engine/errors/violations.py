@@ -19,7 +19,7 @@ from dirk_gevent.engine.errors.failures import broken, columns_at, statement_fai
 from dirk_parser.compile.ddl.rebuild import REBUILT
 from dirk_parser.errors import SqlError
 from dirk_parser.normalize.normalized_statement import Value
-from dirk_parser.plan.plan import Change, Ddl, Foreign
+from dirk_parser.plan.plan import ChangePlan, DdlPlan, Foreign
 from dirk_parser.schema.domains import shown_value
 
 #: A word of a condition, quoted names without their quotes.
@@ -34,7 +34,7 @@ Look = Callable[[str, Sequence[str]], Mapping[str, Value]]
 
 
 def violation(
-    connection: apsw.Connection, error: apsw.ConstraintError, plan: Change, bound: Sequence[Value], look: Look
+    connection: apsw.Connection, error: apsw.ConstraintError, plan: ChangePlan, bound: Sequence[Value], look: Look
 ) -> SqlError:
     """The error of a change that broke a constraint. `bound` is what the failed row's run was given.
 
@@ -53,7 +53,7 @@ def violation(
 
 
 def _details(
-    connection: apsw.Connection, detail: str, found: SqlError, plan: Change, bound: Sequence[Value], look: Look
+    connection: apsw.Connection, detail: str, found: SqlError, plan: ChangePlan, bound: Sequence[Value], look: Look
 ) -> dict[str, str | int]:
     known = {column: bound[number] for column, number in plan.cells}
     if found.key == "unique_violation":
@@ -75,7 +75,7 @@ def _details(
 
 
 def _unique(
-    connection: apsw.Connection, detail: str, plan: Change, known: Mapping[str, Value], look: Look
+    connection: apsw.Connection, detail: str, plan: ChangePlan, known: Mapping[str, Value], look: Look
 ) -> dict[str, str | int]:
     """The values that are there already, of an index on expressions what they come to."""
     index = _INDEX.fullmatch(detail)
@@ -109,7 +109,7 @@ def _indexed(connection: apsw.Connection, index: str, look: Look) -> dict[str, s
     return told
 
 
-def _foreign(connection: apsw.Connection, plan: Change, known: Mapping[str, Value]) -> dict[str, str | int]:
+def _foreign(connection: apsw.Connection, plan: ChangePlan, known: Mapping[str, Value]) -> dict[str, str | int]:
     """The foreign key that has no parent, or the one table that may still refer to what would go."""
     broken = next((each for each in plan.parents if _lacks_parent(connection, each, known)), None)
     only_adds = plan.verb == "insert" and plan.table not in plan.reads
@@ -138,7 +138,7 @@ def _lacks_parent(connection: apsw.Connection, foreign: Foreign, known: Mapping[
 # --- definitions -------------------------------------------------------------------------------------------------
 
 
-def definition_violation(connection: apsw.Connection, error: apsw.ConstraintError, plan: Ddl) -> SqlError:
+def definition_violation(connection: apsw.Connection, error: apsw.ConstraintError, plan: DdlPlan) -> SqlError:
     """The error of a definition that the rows of its table don't allow, with the first value that is there twice."""
     found = statement_failure(error, plan.name)
     if found.key == "not_null_violation":
@@ -151,7 +151,7 @@ def definition_violation(connection: apsw.Connection, error: apsw.ConstraintErro
     return found
 
 
-def _twice(connection: apsw.Connection, plan: Ddl, detail: str) -> dict[str, str | int]:
+def _twice(connection: apsw.Connection, plan: DdlPlan, detail: str) -> dict[str, str | int]:
     """The first value that the rows would have twice; what a new column was to hold is not looked for."""
     told: dict[str, str | int] = {}
     if plan.kind == "index":

@@ -14,7 +14,7 @@ import apsw
 from dirk_gevent.engine.read.execution import Execution
 from dirk_gevent.engine.read.pages import PageEncoder
 from dirk_gevent.engine.read.spool import Spool
-from dirk_gevent.engine.results import Page, Row, columns_json
+from dirk_gevent.engine.results import EncodedPage, Row, columns_json
 from dirk_gevent.engine.wal.wal import Overtaken
 from dirk_parser.errors import SqlError
 from dirk_parser.plan.plan import Output
@@ -120,7 +120,7 @@ class RelationStream:
         self.head = opened.head
         self._pages.begin(opened.head.columns)
 
-    def fetch(self, pages: int) -> list[Page]:
+    def fetch(self, pages: int) -> list[EncodedPage]:
         """The next pages, at most `pages`, fewer of large rows.
 
         An empty relation is one page without rows, after that none.
@@ -132,7 +132,7 @@ class RelationStream:
                 self._again(self._drain)
             return self._again(lambda: self._given(pages))
 
-    def _given(self, pages: int) -> list[Page]:
+    def _given(self, pages: int) -> list[EncodedPage]:
         taken = self._fetch(pages)
         with self._giving:
             is_lost = self.execution.is_overtaken and self._opened is not None and not self._has_given
@@ -142,7 +142,7 @@ class RelationStream:
             raise Overtaken
         return taken
 
-    def _fetch(self, pages: int) -> list[Page]:
+    def _fetch(self, pages: int) -> list[EncodedPage]:
         if self._opened is None and self._spool is None and not self.finished:
             self._open()
         if self._spool is not None:
@@ -228,12 +228,12 @@ class RelationStream:
                 self._pages.begin_again()
                 execution.is_overtaken = self.finished = False
 
-    def _encode(self, pages: int) -> list[Page]:
+    def _encode(self, pages: int) -> list[EncodedPage]:
         opened = self._opened
         if opened is None:
             return []
         with _Failures(self):
-            encoded: list[Page] = []
+            encoded: list[EncodedPage] = []
             taken_bytes = 0
             # Counted before its end, at which it is judged.
             with self.execution.working():

@@ -7,7 +7,7 @@ from itertools import islice
 
 import orjson
 
-from dirk_gevent.engine.results import PAGE_BYTES, Page, Row, boolean_positions, converted
+from dirk_gevent.engine.results import PAGE_BYTES, EncodedPage, Row, boolean_positions, converted
 from dirk_parser.errors import SqlError
 from dirk_parser.plan.plan import Output
 
@@ -40,7 +40,7 @@ class PageEncoder:
         """Nothing of what was taken counts."""
         self._ahead, self._bytes = [], 0
 
-    def page(self, cursor: Iterator[Row]) -> Page:
+    def page(self, cursor: Iterator[Row]) -> EncodedPage:
         """The next page. Raises SqlError result_too_large, and what the cursor raises.
 
         Rows are taken a few at a time, and weighed; one at a time where they are large. No more than that is ever here
@@ -61,7 +61,7 @@ class PageEncoder:
         self._bytes += len(encoded)
         if self._result_bytes and self._bytes > self._result_bytes:
             raise SqlError("result_too_large", limit=self._result_bytes)
-        return Page(encoded, len(rows))
+        return EncodedPage(encoded, len(rows))
 
 
 def _no_json(value: bytes) -> str:

@@ -31,7 +31,7 @@ from dirk_gevent.engine.sqlite_connection import limit_values, open_reader
 from dirk_gevent.engine.transaction.conflict import tables_of
 from dirk_parser.errors import SqlError
 from dirk_parser.normalize.normalized_statement import Args, NormalizedStatement, Value
-from dirk_parser.plan.plan import Plan, Query
+from dirk_parser.plan.plan import Plan, QueryPlan
 
 #: A stream whose SQLite work was shorter makes its profile fit for the hub again.
 _SHORT_SECONDS = 0.002
@@ -51,7 +51,7 @@ class PreparedRead:
     page_rows: int
 
     @property
-    def plan(self) -> Query:
+    def plan(self) -> QueryPlan:
         """Its plan."""
         return self.profile.plan
 
@@ -288,7 +288,7 @@ class Reads:
         return Opened(connection, cursor, head)
 
     def _first_row(
-        self, stream: RelationStream, wanted: _Wanted, connection: apsw.Connection, plan: Query
+        self, stream: RelationStream, wanted: _Wanted, connection: apsw.Connection, plan: QueryPlan
     ) -> Iterator[Row]:
         """The rows, of which the first has been looked for, which may be all the work there is."""
         bindings = self._compiler.bind(plan, wanted.normalized, wanted.args)
@@ -317,7 +317,7 @@ def _read_profile(state: CommittedState, normalized: NormalizedStatement, schema
     return profile
 
 
-def _query(plan: Plan) -> Query:
-    if not isinstance(plan, Query):
+def _query(plan: Plan) -> QueryPlan:
+    if not isinstance(plan, QueryPlan):
         raise SqlError("not_supported", what=plan.verb)
     return plan

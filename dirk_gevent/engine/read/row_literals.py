@@ -10,7 +10,7 @@ import apsw
 from dirk_gevent.engine.results import Row
 from dirk_gevent.engine.sqlite_connection import MOST_VALUE_BYTES
 from dirk_parser.errors import SqlError
-from dirk_parser.plan.plan import Output, Query
+from dirk_parser.plan.plan import Output, QueryPlan
 
 #: What stands between two rows.
 _BETWEEN_BYTES = len(", ")
@@ -23,7 +23,7 @@ class InLiterals:
     database: str
     limit_bytes: int
 
-    def plan(self, plan: Query) -> Query:
+    def plan(self, plan: QueryPlan) -> QueryPlan:
         """The plan of the same rows, each as one text: its values as literals, in parentheses. The only column is named
         by how many values there are.
 

@@ -20,7 +20,7 @@ from dirk_gevent.engine.results import Row, boolean_positions, columns_json
 from dirk_gevent.engine.sqlite_connection import limit_values, open_reader
 from dirk_gevent.engine.stored_records import read_meta
 from dirk_parser.normalize.normalized_statement import Value
-from dirk_parser.plan.plan import Output, Query
+from dirk_parser.plan.plan import Output, QueryPlan
 
 #: SQLite calls the progress handler once in so many VM steps.
 TICK_STEPS = 10_000
@@ -43,7 +43,7 @@ class ReadProfile:
 
     __slots__ = ("booleans", "columns", "columns_json", "plan", "slow")
 
-    def __init__(self, plan: Query, columns: tuple[Output, ...]) -> None:
+    def __init__(self, plan: QueryPlan, columns: tuple[Output, ...]) -> None:
         self.plan = plan
         self.columns = columns
         self.columns_json = columns_json(columns)
@@ -57,7 +57,7 @@ class ReadProfiles:
     def __init__(self) -> None:
         self._profiles: dict[int, ReadProfile] = {}
 
-    def of(self, plan: Query) -> ReadProfile:
+    def of(self, plan: QueryPlan) -> ReadProfile:
         """The profile of `plan` (made on first sight)."""
         profile = self._profiles.get(id(plan))
         if profile is None or profile.plan is not plan:
@@ -92,7 +92,7 @@ class HubReader:
         # One cursor for all short reads: making one costs as much as binding a value and stepping to a row.
         self._cursor = self._connection.cursor()
 
-    def rows(self, plan: Query, bindings: tuple[Value, ...], now_ms: int) -> list[Row]:
+    def rows(self, plan: QueryPlan, bindings: tuple[Value, ...], now_ms: int) -> list[Row]:
         """All rows of a query. Raises Overrun, Held when that says nothing of the query, SqlError, StorageFault."""
         connection, watchdog = self._connection, self._watchdog
         self.recent = self.used = True
@@ -145,7 +145,7 @@ class HubReader:
             self.release()
 
     def rows_at(
-        self, plan: Query, bindings: tuple[Value, ...], now_ms: int, position: Position
+        self, plan: QueryPlan, bindings: tuple[Value, ...], now_ms: int, position: Position
     ) -> tuple[int, list[Row]]:
         """The index of the state read, not before `position`'s, and the rows; raises `Moved` and as `rows`.
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from dirk_gevent.engine.results import Page
+from dirk_gevent.engine.results import EncodedPage
 
 
 class Spool:
@@ -23,19 +23,19 @@ class Spool:
         """Whether every page has been taken."""
         return self._next >= len(self._waiting)
 
-    def add(self, pages: list[Page]) -> None:
+    def add(self, pages: list[EncodedPage]) -> None:
         """Write pages at the end."""
         for page in pages:
             self._file.write(page.rows_json)
             self._waiting.append((len(page.rows_json), page.rows))
 
-    def take(self, pages: int) -> list[Page]:
+    def take(self, pages: int) -> list[EncodedPage]:
         """The next pages, at most `pages`."""
         if self._next == 0:
             self._file.seek(0)
         sizes = self._waiting[self._next : self._next + pages]
         self._next += len(sizes)
-        return [Page(self._file.read(size), rows) for size, rows in sizes]
+        return [EncodedPage(self._file.read(size), rows) for size, rows in sizes]
 
     def close(self) -> None:
         """Give the disk space back."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from dirk_parser.errors import SqlError
-from dirk_parser.plan.plan import Change, Plan, Query
+from dirk_parser.plan.plan import ChangePlan, Plan, QueryPlan
 
 #: Among tables changed: some definition. Among tables touched: every table (a transaction that changes definitions).
 EVERY_TABLE = "*"
@@ -31,6 +31,6 @@ def conflict(touched: Iterable[str], base_index: int, *changed: Mapping[str, int
 
 def tables_of(plan: Plan) -> tuple[str, ...]:
     """The tables whose content or definition decides what a statement does."""
-    if isinstance(plan, Query):
+    if isinstance(plan, QueryPlan):
         return plan.tables
-    return (*plan.reads, *plan.writes) if isinstance(plan, Change) else (EVERY_TABLE,)
+    return (*plan.reads, *plan.writes) if isinstance(plan, ChangePlan) else (EVERY_TABLE,)

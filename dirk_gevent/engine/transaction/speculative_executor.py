@@ -26,7 +26,7 @@ from dirk_gevent.engine.transaction.conflict import tables_of
 from dirk_gevent.engine.transaction.open_transaction import Transaction, Written
 from dirk_gevent.log.entry import LoggedStatement
 from dirk_parser.errors import SqlError
-from dirk_parser.plan.plan import Query
+from dirk_parser.plan.plan import QueryPlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +76,12 @@ class SpeculativeExecutor:
         with self._working(transaction, position) as schema:
             plan = self._executor.plans.plan(statement.normalized, schema, False)
             transaction.touch(tables_of(plan))
-            if not isinstance(plan, Query):
+            if not isinstance(plan, QueryPlan):
                 raise SqlError("not_supported", what=plan.verb)
             return self._answer(plan, statement, position.index, spool)
 
     def _answer(
-        self, plan: Query, statement: LoggedStatement, index: int, spool: SpoolBounds
+        self, plan: QueryPlan, statement: LoggedStatement, index: int, spool: SpoolBounds
     ) -> Relation | RelationStream:
         bindings = self._executor.compiler.bind(plan, statement.normalized, statement.args)
         self._executor.context.begin(statement.time_ms or 0, statement.seed or 0)
@@ -93,7 +93,7 @@ class SpeculativeExecutor:
             cursor.close(True)
 
     def _taken(
-        self, plan: Query, statement: LoggedStatement, cursor: apsw.Cursor, index: int, spool: SpoolBounds
+        self, plan: QueryPlan, statement: LoggedStatement, cursor: apsw.Cursor, index: int, spool: SpoolBounds
     ) -> Relation | RelationStream:
         columns = plan.columns if plan.static_names else self._executor.compiler.columns(plan, statement.normalized)
         given: Iterator[Row] = cursor

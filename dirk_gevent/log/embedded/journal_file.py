@@ -265,11 +265,11 @@ def _latest_requests(connection: apsw.Connection) -> tuple[RequestRow, ...]:
 
 
 def _log_row(row: tuple[Any, ...]) -> LogRow:
-    log_id, name, created_ms, index, chained, time_ms, total_bytes, *sealed = row
+    log_id, name, created_ms, index, chained, time_ms, total_bytes, sealed_at, sealed_ms = row
     base = Head(index, chained, time_ms)
     if not isinstance(name, str):
         raise TypeError(f"the name of log {log_id} is {name!r}")
-    return LogRow(log_id, name, created_ms, base, total_bytes, *sealed)
+    return LogRow(log_id, name, created_ms, base, total_bytes, sealed_at=sealed_at, sealed_ms=sealed_ms)
 
 
 def _found_snapshot(row: tuple[Any, ...]) -> FoundSnapshot:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from dirk_parser.ast.expression import Column, Name, Window
+from dirk_parser.ast.expression import ColumnRef, Name, Window
 from dirk_parser.compile.base.sql import UNSAFE_ANY, Expression, Unsafe
 from dirk_parser.errors import SqlError
 from dirk_parser.names import key, nearest
@@ -96,7 +96,7 @@ class Scope:
         name_key = key(name)
         return next((scope.common[name_key] for scope in self.levels() if name_key in scope.common), None)
 
-    def resolve(self, column: Column) -> tuple[Expression, Scope]:
+    def resolve(self, column: ColumnRef) -> tuple[Expression, Scope]:
         """What `column` means, and the level that it was found at. Raises unknown_table, unknown_column or
         ambiguous_column."""
         if column.table is not None:
@@ -115,7 +115,7 @@ class Scope:
                 return named, scope
         raise SqlError("unknown_column", name=column.name.text, nearest=nearest(column.name.text, self._column_names()))
 
-    def knows(self, column: Column) -> bool:
+    def knows(self, column: ColumnRef) -> bool:
         """Whether `resolve` finds it; to ask is cheap, where an error looks for the nearest name."""
         wanted, source = key(column.name.text), None if column.table is None else key(column.table.text)
         return any(

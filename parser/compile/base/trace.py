@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from dirk_parser.ast.expression import Column, Name
+from dirk_parser.ast.expression import ColumnRef, Name
 from dirk_parser.ast.query import Join, TableRef
 from dirk_parser.compile.base.sql import Expression
 from dirk_parser.names import key
@@ -32,7 +32,7 @@ class Followed(str):
 
 
 @dataclass(frozen=True, slots=True)
-class Relation:
+class FromTable:
     """A table or view of a FROM: its alias in the SQL, its key, whether the statement calls it by its own name."""
 
     alias: str
@@ -51,17 +51,17 @@ class Trace:
 
     columns: dict[int, tuple[str, str]] = field(default_factory=dict)
     qualifiers: dict[int, str] = field(default_factory=dict)
-    relations: dict[int, Relation] = field(default_factory=dict)
+    relations: dict[int, FromTable] = field(default_factory=dict)
     joins: dict[int, tuple[tuple[str, str], ...]] = field(default_factory=dict)
 
-    def column(self, node: Column, found: Expression) -> None:
+    def column(self, node: ColumnRef, found: Expression) -> None:
         """`node` means `found`: a source's column, or a result column by its alias."""
         is_plain = key(found.column) == key(node.name.text)
         self.columns[node.name.place] = (_alias(found.sql), found.column) if is_plain else ("", "")
         if node.table is not None:
             self.qualifiers[node.table.place] = _alias(found.sql)
 
-    def result(self, node: Column, name: str) -> None:
+    def result(self, node: ColumnRef, name: str) -> None:
         """`node` means the result column called `name`."""
         self.columns[node.name.place] = ("", name)
 
@@ -71,7 +71,7 @@ class Trace:
 
     def relation(self, node: TableRef, alias: str, of: str) -> None:
         """`node` is the table or view with the key `of`, and has that alias in the SQL."""
-        self.relations[node.name.place] = Relation(alias, of, node.alias is None)
+        self.relations[node.name.place] = FromTable(alias, of, node.alias is None)
 
     def join(self, node: Join, merged: Iterable[tuple[str, str]]) -> None:
         """`node` merges these columns of its sides."""

@@ -43,7 +43,7 @@ from dirk_parser.compile.query.sources import table_scope
 from dirk_parser.errors import SqlError
 from dirk_parser.names import key
 from dirk_parser.normalize.normalized_statement import NormalizedStatement
-from dirk_parser.plan.plan import CatalogChange, Ddl
+from dirk_parser.plan.plan import CatalogChange, DdlPlan
 from dirk_parser.printer.printer import write
 from dirk_parser.schema.schema import Schema, Table, View
 
@@ -70,7 +70,7 @@ class _Alteration:
         return SqlError("change_in_use", name=self.table.name, user=user)
 
 
-def alter_table(context: Context, node: AlterTable) -> Ddl:
+def alter_table(context: Context, node: AlterTable) -> DdlPlan:
     """ADD, DROP and ALTER of columns and constraints, RENAME TO and RENAME COLUMN.
 
     Raises in_use and change_in_use (2BP01) when something needs what would go, or would come to mean something else.
@@ -97,7 +97,9 @@ def alter_table(context: Context, node: AlterTable) -> Ddl:
     texts = [*_table_statements(work, after, simple), *again(after, others)]
     texts = without_views(schema, after, (table, *others), texts)
     checked = table.name if _refers(node.action) else ""
-    return Ddl(tuple(texts), tuple(changes), "alter_table", "table", table.name, rebuilds=not simple, checks=checked)
+    return DdlPlan(
+        tuple(texts), tuple(changes), "alter_table", "table", table.name, rebuilds=not simple, checks=checked
+    )
 
 
 def _table_statements(work: _Alteration, after: Schema, simple: bool) -> list[str]:

@@ -21,7 +21,7 @@ from dirk_parser.compile.query.query import compile_query
 from dirk_parser.errors import SqlError
 from dirk_parser.names import key
 from dirk_parser.normalize.literals import Literals
-from dirk_parser.plan.plan import CatalogChange, Ddl
+from dirk_parser.plan.plan import CatalogChange, DdlPlan
 from dirk_parser.schema import domains
 from dirk_parser.schema.schema import Schema, Table
 
@@ -52,7 +52,7 @@ def _source(context: Context, node: _Create) -> str:
 # --- CREATE --------------------------------------------------------------------------------------------------
 
 
-def create_table(context: Context, node: CreateTable) -> Ddl:
+def create_table(context: Context, node: CreateTable) -> DdlPlan:
     """CREATE TABLE, with columns or AS a query."""
     name = node.name.text
     check_name(node.name)
@@ -68,14 +68,14 @@ def create_table(context: Context, node: CreateTable) -> Ddl:
     return _created(context.schema, table, texts)
 
 
-def _created(schema: Schema, table: Table, texts: tuple[str, ...]) -> Ddl:
+def _created(schema: Schema, table: Table, texts: tuple[str, ...]) -> DdlPlan:
     """The making of `table` by `texts`, and what must be made anew to refer to it."""
     made = _made("table", table.name, table.source)
     others = misspelling(schema, table)
     if others:
         after = change_schema(schema, made, schema.version, Tolerance.RULES)
         texts += tuple(without_views(schema, after, others, again(after, others)))
-    return Ddl(texts, made, "create_table", "table", table.name, rebuilds=bool(others))
+    return DdlPlan(texts, made, "create_table", "table", table.name, rebuilds=bool(others))
 
 
 def _check_children(schema: Schema, table: Table) -> None:
@@ -85,7 +85,7 @@ def _check_children(schema: Schema, table: Table) -> None:
         raise SqlError("foreign_key_invalid", table=table.name)
 
 
-def _create_as(context: Context, node: CreateTable, query: Query) -> Ddl:
+def _create_as(context: Context, node: CreateTable, query: Query) -> DdlPlan:
     """The table's columns take any value, or truth where the query has that; it is filled by the second statement."""
     name = node.name.text
     context.purpose = replace(context.purpose, inline=True)
@@ -115,7 +115,7 @@ def _check_distinct(columns: list[str], place: int) -> None:
         seen.add(key(column))
 
 
-def _taken(node: _Create, kind: str) -> Ddl:
+def _taken(node: _Create, kind: str) -> DdlPlan:
     name = node.name.text
     if node.optional:
         return nothing(f"create_{kind}", kind, name)
@@ -123,7 +123,7 @@ def _taken(node: _Create, kind: str) -> Ddl:
     raise SqlError(error, name=name, place=node.name.place)
 
 
-def create_domain(context: Context, node: CreateDomain) -> Ddl:
+def create_domain(context: Context, node: CreateDomain) -> DdlPlan:
     """CREATE DOMAIN: nothing for SQLite to do; columns carry the test."""
     name = node.name.text
     check_name(node.name)
@@ -132,10 +132,10 @@ def create_domain(context: Context, node: CreateDomain) -> Ddl:
     if key(name) in context.schema.domains:
         return _taken(node, "domain")
     domain = define_domain(context, node, _source(context, node))
-    return Ddl((), _made("domain", name, domain.source), "create_domain", "domain", name)
+    return DdlPlan((), _made("domain", name, domain.source), "create_domain", "domain", name)
 
 
-def create_view(context: Context, node: CreateView) -> Ddl:
+def create_view(context: Context, node: CreateView) -> DdlPlan:
     """CREATE VIEW: a view of SQLite's own with our resolved text."""
     name = node.name.text
     check_name(node.name)
@@ -145,10 +145,10 @@ def create_view(context: Context, node: CreateView) -> Ddl:
     view, text = define_view(context, node, _source(context, node))
     heads = sql.names(sql.view_heads([column.name for column in view.columns]))
     create = f"CREATE VIEW {sql.name(name)} ({heads}) AS {text}"
-    return Ddl((create,), _made("view", name, view.source), "create_view", "view", name)
+    return DdlPlan((create,), _made("view", name, view.source), "create_view", "view", name)
 
 
-def create_index(context: Context, node: CreateIndex) -> Ddl:
+def create_index(context: Context, node: CreateIndex) -> DdlPlan:
     """CREATE [UNIQUE] INDEX."""
     name = node.name.text
     check_name(node.name)
@@ -157,4 +157,4 @@ def create_index(context: Context, node: CreateIndex) -> Ddl:
     if context.schema.relation(key(name)) is not None:
         raise SqlError("duplicate_table", name=name, place=node.name.place)
     index, text = define_index(context, node, _source(context, node))
-    return Ddl((text,), _made("index", name, index.source), "create_index", "index", name)
+    return DdlPlan((text,), _made("index", name, index.source), "create_index", "index", name)

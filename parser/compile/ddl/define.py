@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from dirk_parser.ast.expression import Column as ColumnNode
-from dirk_parser.ast.expression import Name, OrderTerm
+from dirk_parser.ast.expression import ColumnRef, Name, OrderTerm
 from dirk_parser.ast.statement import (
     Check,
     Collation,
@@ -38,7 +37,7 @@ from dirk_parser.errors import SqlError
 from dirk_parser.names import key, nearest
 from dirk_parser.printer.printer import write_node
 from dirk_parser.schema import domains
-from dirk_parser.schema.domains import Domain as Atoms
+from dirk_parser.schema.domains import Atoms
 from dirk_parser.schema.schema import Column, Domain, Index, Reference, Schema, Table, View
 
 _CASCADES = frozenset(("cascade", "set null", "set default"))
@@ -128,7 +127,7 @@ def _named_in_keys(node: CreateTable) -> Iterable[Name]:
         if isinstance(constraint, ForeignKey):
             yield from constraint.columns
         elif isinstance(constraint, PrimaryKey | Unique):
-            yield from (term.expr.name for term in constraint.columns if isinstance(term.expr, ColumnNode))
+            yield from (term.expr.name for term in constraint.columns if isinstance(term.expr, ColumnRef))
 
 
 def _names(columns: Iterable[Column]) -> dict[str, str]:
@@ -158,7 +157,7 @@ def _check_known(known: Mapping[str, str], names: Iterable[Name]) -> None:
 
 
 def _term_column(term: OrderTerm) -> str:
-    if not isinstance(term.expr, ColumnNode) or term.expr.table is not None:
+    if not isinstance(term.expr, ColumnRef) or term.expr.table is not None:
         raise SqlError("not_supported", what="PRIMARY KEY (…)", place=term.expr.place)
     return key(term.expr.name.text)
 
@@ -349,7 +348,7 @@ def define_index(context: Context, node: CreateIndex, source: str) -> tuple[Inde
     where = f" WHERE {pure_expression(context, INDEX, scope, node.where).sql}" if node.where is not None else ""
     text = f"CREATE {'UNIQUE ' if node.unique else ''}INDEX {sql.name(node.name.text)}"
     text += f" ON {sql.name(table.name)} ({', '.join(terms)}){where}"
-    named = frozenset(key(each.name.text) for each in find_all((node.terms, node.where), ColumnNode))
+    named = frozenset(key(each.name.text) for each in find_all((node.terms, node.where), ColumnRef))
     index = Index(
         node.name.text, key(node.name.text), table.key, source,
         unique=node.unique, columns=named, key_columns=_key_columns(node),
@@ -358,6 +357,6 @@ def define_index(context: Context, node: CreateIndex, source: str) -> tuple[Inde
 
 
 def _key_columns(node: CreateIndex) -> tuple[str, ...]:
-    columns = tuple(key(term.expr.name.text) for term in node.terms if isinstance(term.expr, ColumnNode))
+    columns = tuple(key(term.expr.name.text) for term in node.terms if isinstance(term.expr, ColumnRef))
     is_key = node.unique and node.where is None and len(columns) == len(node.terms)
     return columns if is_key else ()

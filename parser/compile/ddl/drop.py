@@ -9,11 +9,11 @@ from dirk_parser.compile.ddl.objects import nothing, things, unknown
 from dirk_parser.compile.dml import numbering
 from dirk_parser.errors import SqlError
 from dirk_parser.names import key
-from dirk_parser.plan.plan import CatalogChange, Ddl
+from dirk_parser.plan.plan import CatalogChange, DdlPlan
 from dirk_parser.schema.schema import Domain, Index, Schema, Table, Thing
 
 
-def drop(context: Context, node: Drop) -> Ddl:
+def drop(context: Context, node: Drop) -> DdlPlan:
     """DROP. Raises in_use (2BP01) when something else needs the object, and unknown_… when it is not there."""
     schema, kind, name_key = context.schema, node.kind, key(node.name.text)
     verb = f"drop_{kind}"
@@ -31,7 +31,7 @@ def drop(context: Context, node: Drop) -> Ddl:
         changes += [CatalogChange("index", each.key, each.name, None) for each in gone]
     texts: tuple[str, ...] = () if isinstance(found, Domain) else (f"DROP {kind.upper()} {sql.name(found.name)}",)
     texts += numbering.dropped(found) if isinstance(found, Table) else ()
-    return Ddl(texts, tuple(changes), verb, kind, found.name)
+    return DdlPlan(texts, tuple(changes), verb, kind, found.name)
 
 
 def _user_of(schema: Schema, found: Thing) -> str:

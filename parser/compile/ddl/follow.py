@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from dirk_parser.ast.expression import Column, Exists, InQuery, Name, ScalarQuery
+from dirk_parser.ast.expression import ColumnRef, Exists, InQuery, Name, ScalarQuery
 from dirk_parser.ast.query import Item, Select
 from dirk_parser.ast.statement import (
     ColumnDef,
@@ -63,7 +63,7 @@ def _own_edits(table: Table, tree: Statement, action: Renaming) -> Iterable[tupl
     """AdmissionSlots of names and what they are to be."""
     assert isinstance(tree, CreateTable | CreateIndex)
     yield from _reference_edits(table, tree, action)
-    columns = list(find_all(tree, Column))
+    columns = list(find_all(tree, ColumnRef))
     if isinstance(action, RenameTable):
         yield (tree.name if isinstance(tree, CreateTable) else tree.table).place, action.name.text
         tables = (each.table for each in columns if each.table is not None)
@@ -211,7 +211,7 @@ def _text_names(
     values = [each.query.body for kind in _VALUES for each in find_all(create, kind)]
     nameless = {id(item) for body in values if isinstance(body, Select) for item in body.items}
     for item in find_all(create, Item):
-        if item.alias is not None or isinstance(item.expr, Column) or id(item) in nameless:
+        if item.alias is not None or isinstance(item.expr, ColumnRef) or id(item) in nameless:
             continue
         first = min((name.place for name in find_all(item.expr, Name) if name.place >= 0), default=-1)
         start = normalized.template.rfind(item.source, 0, first + len(item.source))

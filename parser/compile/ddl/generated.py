@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from dirk_parser.ast.expression import Column as ColumnNode
+from dirk_parser.ast.expression import ColumnRef
 from dirk_parser.ast.statement import ColumnDef, Default, Generated, PrimaryKey
 from dirk_parser.ast.walk import find_all
 from dirk_parser.compile.base.context import Context
@@ -98,7 +98,7 @@ def column_text(context: Context, node: ColumnDef, column: Column, scope: Scope)
 def _needs(given: tuple[ColumnDef, ...]) -> dict[str, set[str]]:
     """By the keys of computed columns: those that their expressions name."""
     return {
-        key(node.name.text): {key(each.name.text) for each in find_all(generated.value, ColumnNode)}
+        key(node.name.text): {key(each.name.text) for each in find_all(generated.value, ColumnRef)}
         for node in given
         if (generated := generated_of(node)) is not None
     }

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from dirk_parser.ast.expression import Name
 from dirk_parser.errors import SqlError
 from dirk_parser.names import nearest
-from dirk_parser.plan.plan import Ddl
+from dirk_parser.plan.plan import DdlPlan
 from dirk_parser.schema.schema import Schema, Thing
 
 
-def nothing(verb: str, kind: str, name: str) -> Ddl:
+def nothing(verb: str, kind: str, name: str) -> DdlPlan:
     """What IF EXISTS and IF NOT EXISTS come to when there is nothing to do."""
-    return Ddl((), (), verb, kind, name)
+    return DdlPlan((), (), verb, kind, name)
 
 
 def things(schema: Schema, kind: str) -> Mapping[str, Thing]:

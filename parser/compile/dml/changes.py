@@ -26,7 +26,7 @@ from dirk_parser.compile.query.sources import From, compile_sources, relation_fi
 from dirk_parser.errors import SqlError
 from dirk_parser.names import key
 from dirk_parser.plan.bind import in_order
-from dirk_parser.plan.plan import Change, Foreign
+from dirk_parser.plan.plan import ChangePlan, Foreign
 from dirk_parser.schema.schema import Column, Schema, Table
 
 #: Words after INSERT OR that undo no more than the statement itself.
@@ -55,7 +55,7 @@ def target(context: Context, name: Name, shown: Name | None) -> Target:
 # --- INSERT --------------------------------------------------------------------------------------------------
 
 
-def insert(context: Context, node: Insert) -> Change:
+def insert(context: Context, node: Insert) -> ChangePlan:
     """INSERT in all its forms; rows of plain values make a plan that runs once for each row, unless a foreign key
     may hold for them together only."""
     plain = node.source is not None and _is_plain(node.source)
@@ -137,7 +137,7 @@ def _conflict(word: str) -> str:
 # --- UPDATE, DELETE ------------------------------------------------------------------------------------------
 
 
-def update(context: Context, node: Update) -> Change:
+def update(context: Context, node: Update) -> ChangePlan:
     """UPDATE; every expression sees the row as it was."""
     scope = Scope()
     prefix = with_clause(context, node.with_, scope)
@@ -158,7 +158,7 @@ def update(context: Context, node: Update) -> Change:
     return _change(context, text + returning, "update", goal.table, outputs=outputs, reads=[goal.table.name])
 
 
-def delete(context: Context, node: Delete) -> Change:
+def delete(context: Context, node: Delete) -> ChangePlan:
     """DELETE."""
     scope = Scope()
     prefix = with_clause(context, node.with_, scope)
@@ -203,7 +203,7 @@ def _change(
     outputs: tuple[ResultColumn, ...],
     reads: Sequence[str],
     per_row: bool = False,
-) -> Change:
+) -> ChangePlan:
     missing = next((each.table for each in table.references if context.relation(each.table) is None), None)
     if missing is not None:
         raise SqlError("unknown_table", name=missing, nearest="")
@@ -212,7 +212,7 @@ def _change(
     # An INSERT that reads its table may change or delete rows that were there, and other tables with them.
     only_adds = verb == "insert" and not reads
     written, checked = _reached(context.schema, table, only_adds)
-    return Change(
+    return ChangePlan(
         sql=text,
         binds=context.binds(),
         verb=verb,

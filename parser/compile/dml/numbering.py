@@ -6,13 +6,13 @@ the table's inserts and the updates of its numbers; of a table that an earlier b
 
 from __future__ import annotations
 
-from dirk_parser.ast.expression import Column as ColumnNode
+from dirk_parser.ast.expression import ColumnRef
 from dirk_parser.ast.statement import ColumnDef, CreateTable, PrimaryKey, RestartNumbers
 from dirk_parser.compile.base import sql
 from dirk_parser.compile.base.context import Context
 from dirk_parser.errors import SqlError
 from dirk_parser.names import key
-from dirk_parser.plan.plan import Ddl
+from dirk_parser.plan.plan import DdlPlan
 from dirk_parser.schema.schema import Column, Table
 
 _SEQUENCE = "dirk_sequence"
@@ -35,7 +35,7 @@ def numbered_column(node: CreateTable) -> tuple[str, bool]:
     for each in node.constraints:
         if isinstance(each, PrimaryKey) and len(each.columns) == 1:
             term = each.columns[0].expr
-            if isinstance(term, ColumnNode) and key(term.name.text) in whole:
+            if isinstance(term, ColumnRef) and key(term.name.text) in whole:
                 return key(term.name.text), False
     return "", False
 
@@ -163,7 +163,7 @@ def moved(before: Table, after: Table) -> tuple[str, ...]:
     return (update, *followed(after)) if before.key != after.key else followed(after)
 
 
-def restart(context: Context, table: Table, node: RestartNumbers) -> Ddl:
+def restart(context: Context, table: Table, node: RestartNumbers) -> DdlPlan:
     """ALTER TABLE … AUTOINCREMENT = n: the next row gets n, or the number after the highest that was ever given.
 
     Raises not_numbered (55000) for a table without AUTOINCREMENT, out_of_range for an n that is none.
@@ -175,7 +175,7 @@ def restart(context: Context, table: Table, node: RestartNumbers) -> Ddl:
         raise SqlError("out_of_range", value=str(following), place=node.following.place)
     given = f"VALUES ({sql.literal(table.key)}, {int(following) - 1})"
     raised = f"INSERT INTO {_SEQUENCE} {given} ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)"
-    return Ddl((SEQUENCE_TABLE, raised), (), "alter_table", "table", table.name)
+    return DdlPlan((SEQUENCE_TABLE, raised), (), "alter_table", "table", table.name)
 
 
 def dropped(table: Table) -> tuple[str, ...]:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dirk_parser.ast.expression import Domain as DomainNode
+from dirk_parser.ast.expression import DomainUnion
 from dirk_parser.compile.base.context import Context
 from dirk_parser.compile.base.sql import SAFE, UNSAFE_ANY, UNSAFE_REAL, Expression, Unsafe, combine
 from dirk_parser.errors import SqlError
 from dirk_parser.schema import domains
-from dirk_parser.schema.domains import Anything, Domain, Moment, Named, Number, Text, Truth
+from dirk_parser.schema.domains import Anything, Atoms, Moment, Named, Number, Text, Truth
 
 _ONCE = "(WITH dirk_v"
 
 
-def cast(context: Context, operand: Expression, node: DomainNode) -> Expression:
+def cast(context: Context, operand: Expression, node: DomainUnion) -> Expression:
     """`CAST(operand AS domain)`: SQLite's conversion for numbers and text; a union or TANISA must accept the value."""
     atoms = domains.resolve(node, context.literals.value, context.domain)
     while len(atoms) == 1 and isinstance(atoms[0], Named):
@@ -27,7 +27,7 @@ def cast(context: Context, operand: Expression, node: DomainNode) -> Expression:
     return combine(text, operand, is_boolean=is_boolean, extra_depth=6, unsafe=_unsafe(atoms))
 
 
-def _unsafe(atoms: Domain) -> Unsafe:
+def _unsafe(atoms: Atoms) -> Unsafe:
     match atoms:
         case (Number(whole=True, precision=None),) | (Anything(),):
             return SAFE
@@ -36,7 +36,7 @@ def _unsafe(atoms: Domain) -> Unsafe:
     return UNSAFE_ANY
 
 
-def _convert(context: Context, value: str, atoms: Domain) -> str:
+def _convert(context: Context, value: str, atoms: Atoms) -> str:
     atom = atoms[0] if len(atoms) == 1 else None
     if isinstance(atom, Number) and atom.precision is not None:
         return once(f"CAST({value} AS NUMERIC)", domains.rounded(atom, "x"))

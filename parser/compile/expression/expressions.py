@@ -14,7 +14,7 @@ from dirk_parser.ast.expression import (
     Case,
     Cast,
     Collate,
-    Column,
+    ColumnRef,
     Constant,
     Exists,
     Expr,
@@ -119,7 +119,7 @@ def _parameter(env: Env, node: Parameter) -> Expression:
     return Expression(env.context.argument(bind), unsafe=SAFE)
 
 
-def _column(env: Env, node: Column) -> Expression:
+def _column(env: Env, node: ColumnRef) -> Expression:
     found, level = env.scope.resolve(node)
     env.context.lookups.named.append(level)
     if env.context.lookups.trace is not None:
@@ -309,7 +309,7 @@ _HANDLERS: dict[type, Callable[[Env, Any], Expression]] = {
     Literal: _literal,
     Constant: _constant,
     Parameter: _parameter,
-    Column: _column,
+    ColumnRef: _column,
     Unary: _unary,
     Binary: _binary,
     Logical: _logical,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dirk_parser.ast.expression import Collate, Column, Expr, OrderTerm
+from dirk_parser.ast.expression import Collate, ColumnRef, Expr, OrderTerm
 from dirk_parser.compile.base.context import Context, Env
 from dirk_parser.compile.base.scope import Field, Scope
 from dirk_parser.compile.base.sql import by_value
@@ -75,7 +75,7 @@ class _Results:
         """The number of the column that a term is: by number or by the name it has there. Raises ambiguous_column
         (42702), but of what an earlier build took."""
         number = position(env, node, len(self.core.columns))
-        if number is not None or not isinstance(node, Column) or node.table is not None:
+        if number is not None or not isinstance(node, ColumnRef) or node.table is not None:
             return number
         found = self._by_name.get(key(node.name.text), {})
         if len(found) > 1:
@@ -90,7 +90,7 @@ class _Results:
         env = self.core.env
         assert env is not None
         number = self.number(env, node)
-        if number is not None or (isinstance(node, Column) and not env.scope.knows(node)):
+        if number is not None or (isinstance(node, ColumnRef) and not env.scope.knows(node)):
             return number
         try:
             return self._by_text.get(expression(env, node).sql)

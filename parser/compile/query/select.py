@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from dirk_parser.ast.expression import Column, Expr, Literal
+from dirk_parser.ast.expression import ColumnRef, Expr, Literal
 from dirk_parser.ast.query import Item, Select, Star
 from dirk_parser.compile.base.context import Context, Env, Tolerance
 from dirk_parser.compile.base.result import ResultColumn
@@ -85,7 +85,7 @@ def _item(env: Env, item: Item) -> ResultColumn:
     origin, is_boolean, unsafe = compiled.origin, compiled.is_boolean, compiled.unsafe
     if item.alias is not None:
         return ResultColumn(item.alias.text, origin, is_boolean, expression=compiled, unsafe=unsafe)
-    if isinstance(item.expr, Column):
+    if isinstance(item.expr, ColumnRef):
         return ResultColumn(_column_name(env.scope, item.expr), origin, is_boolean, expression=compiled, unsafe=unsafe)
     name, first = text_name(item)
     return ResultColumn(name, origin, is_boolean, first, compiled, has_name=False, unsafe=unsafe)
@@ -98,7 +98,7 @@ def text_name(item: Item) -> tuple[str, int]:
     return plain_name(item.source), -1
 
 
-def _column_name(scope: Scope, column: Column) -> str:
+def _column_name(scope: Scope, column: ColumnRef) -> str:
     """The column's name as created (an alias of the same select keeps the name it is written with)."""
     wanted = key(column.name.text)
     source = None if column.table is None else key(column.table.text)
