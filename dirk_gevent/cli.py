@@ -249,9 +249,9 @@ def _server(arguments: dict[str, Any]) -> int:
         raise CannotStartError(f"say which instance to be (known: {known}), as an argument or in DIRK_INSTANCE_ID")
     if all(one.id != node for one in config.instances):
         raise CannotStartError(f"{config.path}: no instance has the id {node}; known: {known}")
-    place = next(number for number, one in enumerate(config.instances) if one.id == node)
-    directory = config.instances[place].data_directory
-    _make_directory(config, f"instances[{place}].dataDirectory", directory)
+    position = next(number for number, one in enumerate(config.instances) if one.id == node)
+    directory = config.instances[position].data_directory
+    _make_directory(config, f"instances[{position}].dataDirectory", directory)
     from dirk_gevent.engine.errors.faults import DirectoryInUse, StorageFault
     from dirk_gevent.node.server import run
 

@@ -24,7 +24,7 @@ from dirk_gevent.driver.answers import Page
 from dirk_gevent.driver.tcp_connection import Address, TcpConnection
 from dirk_gevent.engine.dump.dump import dump_file
 from dirk_gevent.engine.errors.faults import ForeignHistory, OutOfOrder, PoisonedEntry, SnapshotDamaged, StorageFault
-from dirk_gevent.engine.snapshot.reissue import Place
+from dirk_gevent.engine.snapshot.reissue import LogPosition
 from dirk_gevent.log.records import EntriesGoneError
 from dirk_gevent.loop.threads import NativeThreads
 from dirk_gevent.messages.error_text import sentence
@@ -280,10 +280,10 @@ def _tell_older(point: Point, scratch: Scratch, stream: TextIO) -> None:
 
 
 def _send(link: AdminLink, scratch: Scratch, frame: dict[str, Any]) -> None:
-    place = Place(frame["log"], frame["name"], frame["index"], bytes.fromhex(frame["chain"]), frame["ms"])
+    position = LogPosition(frame["log"], frame["name"], frame["index"], bytes.fromhex(frame["chain"]), frame["ms"])
     with tempfile.TemporaryDirectory(prefix="dirk-restore-") as name:
         file = Path(name) / "state.zst"
-        made = scratch.reissue(place, file)
+        made = scratch.reissue(position, file)
         link.send({"t": "state", "digest": made.digest})
         with file.open("rb") as opened:
             while piece := opened.read(_CHUNK_BYTES):

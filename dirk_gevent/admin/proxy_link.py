@@ -113,9 +113,9 @@ def run_task(settings: Config, task: str, **fields: Any) -> int:
 
 def proxy_address(settings: Config) -> tuple[str, int]:
     """Where the log is hosted: the proxy, or the one node of a database without a proxy."""
-    place = settings.load_balancer
-    if place is not None:
-        return place.reached_at, place.listen_port
+    balancer = settings.load_balancer
+    if balancer is not None:
+        return balancer.reached_at, balancer.listen_port
     return settings.instances[0].reached_at, settings.instances[0].port
 
 

@@ -45,10 +45,10 @@ class Screen:
         self._out.flush()
         return end
 
-    def error(self, text: str, place: str = "") -> None:
-        """Write an error; `place` (``file:line: ``) stands before its first line."""
+    def error(self, text: str, location: str = "") -> None:
+        """Write an error; `location` (``file:line: ``) stands before its first line."""
         self._out.flush()
-        lines = ["\t".join(map(shown, line.split("\t"))) for line in (place + text).split("\n")]
+        lines = ["\t".join(map(shown, line.split("\t"))) for line in (location + text).split("\n")]
         if has_colour(self._err):
             lines = [f"{_RED}{line}{_RESET}" for line in lines]
         self._err.write("\n".join(lines) + "\n")

@@ -94,11 +94,11 @@ class Script:
             yield text
 
     def _run_statement(self, statement: Statement, name: str) -> None:
-        place = f"{name}:{statement.line}: "
+        location = f"{name}:{statement.line}: "
         try:
             end = self._screen.answer(self._session.run(statement.text), self._session.spoken)
         except SessionError as error:
-            self._screen.error(f"{self._own(error.key, **error.params)} ({error.sqlstate})", place)
+            self._screen.error(f"{self._own(error.key, **error.params)} ({error.sqlstate})", location)
             is_statement = isinstance(error, LostError) and error.key in _STATEMENT_LOSSES
             raise _StopError(EXIT_STATEMENT_FAILED if is_statement else EXIT_USAGE) from error
         except NotDirkError as error:
@@ -111,8 +111,8 @@ class Script:
         key = "client_unclosed" if unfinished.inside else "client_unfinished"
         self._failed(self._own(key, inside=unfinished.inside), f"{name}:{unfinished.line}: ")
 
-    def _failed(self, text: str, place: str) -> None:
-        self._screen.error(text, place)
+    def _failed(self, text: str, location: str) -> None:
+        self._screen.error(text, location)
         self._status = EXIT_STATEMENT_FAILED
         if not self._keeps_going:
             raise _StopError(self._status)

@@ -42,10 +42,10 @@ def check(config: Config) -> None:
     if not any(one.role in roles for one in config.instances):
         raise ConfigError(f"routing.reads.includeRoles: no instance is a {' or '.join(roles)}, nothing could be read")
     ids: dict[str, str] = {}
-    for place, one in enumerate(config.instances):
-        first = ids.setdefault(one.id, f"instances[{place}].id")
-        if first != f"instances[{place}].id":
-            raise ConfigError(f"instances[{place}].id: {strict_json.shown(one.id)} is already that of {first}")
+    for position, one in enumerate(config.instances):
+        first = ids.setdefault(one.id, f"instances[{position}].id")
+        if first != f"instances[{position}].id":
+            raise ConfigError(f"instances[{position}].id: {strict_json.shown(one.id)} is already that of {first}")
     _check_listeners(list(_listeners(config)))
     _check_directories(config)
 
@@ -55,8 +55,8 @@ def _listeners(config: Config) -> Iterator[_Listener]:
     if front is not None:
         at = "loadBalancer.listenPort"
         yield _Listener(at, front.reached_at, front.listen_host, front.listen_port, front.listen_host)
-    for place, one in enumerate(config.instances):
-        yield _Listener(f"instances[{place}].port", one.reached_at, one.listens_on, one.port, one.host)
+    for position, one in enumerate(config.instances):
+        yield _Listener(f"instances[{position}].port", one.reached_at, one.listens_on, one.port, one.host)
 
 
 def _check_listeners(listeners: list[_Listener]) -> None:
@@ -72,8 +72,8 @@ def _check_listeners(listeners: list[_Listener]) -> None:
 
 def _check_directories(config: Config) -> None:
     taken: list[tuple[Path, str]] = [(config.log.directory, "log.directory")]
-    for place, one in enumerate(config.instances):
-        key, directory = f"instances[{place}].dataDirectory", one.data_directory
+    for position, one in enumerate(config.instances):
+        key, directory = f"instances[{position}].dataDirectory", one.data_directory
         for other, its_key in taken:
             shown = strict_json.printable(str(directory))
             if directory == other:
@@ -96,9 +96,10 @@ def notices(config: Config) -> Iterator[str]:
             f"loadBalancer.host: is missing beside listenHost {front.listen_host}, so each node and cache looks for "
             f"the proxy on its own machine ({front.reached_at}); give the address that other machines reach it at"
         )
-    for place, one in enumerate(config.instances):
+    for position, one in enumerate(config.instances):
         if is_every(one.host):
             yield (
-                f"instances[{place}].host: {one.host} is no address to connect to, so the proxy looks for {one.id} on "
-                f"its own machine ({one.reached_at}); give the address it is reached at, and {one.host} as listenHost"
+                f"instances[{position}].host: {one.host} is no address to connect to, so the proxy looks for {one.id} "
+                f"on its own machine ({one.reached_at}); give the address it is reached at, "
+                f"and {one.host} as listenHost"
             )

@@ -245,7 +245,7 @@ def _roles(section: Section) -> tuple[Role, ...]:
     path, value = section.path("includeRoles"), section.raw("includeRoles")
     if not isinstance(value, list) or not value:
         raise ConfigError(f"{path}: {strict_json.shown(value)} is not a list of at least one role")
-    roles = [strict_json.member(item, Role, f"{path}[{place}]") for place, item in enumerate(value)]
+    roles = [strict_json.member(item, Role, f"{path}[{position}]") for position, item in enumerate(value)]
     return tuple(dict.fromkeys(roles))
 
 

@@ -102,8 +102,8 @@ class Section:
         value = self.raw(key)
         if not isinstance(value, list):
             raise ConfigError(f"{self.path(key)}: {shown(value)} is not a list")
-        for place, item in enumerate(value):
-            yield Section(item, f"{self.path(key)}[{place}]")
+        for position, item in enumerate(value):
+            yield Section(item, f"{self.path(key)}[{position}]")
 
     def text(self, key: str, default: str | None = None) -> str:
         """A string that is not empty, of whole characters."""

@@ -113,7 +113,7 @@ class OlderEntries:
 
     def _choose(self, log_id: int) -> None:
         """Let the furthest master apply what none has applied, once all have told how far they are."""
-        places: dict[str, int] = {}
+        applied: dict[str, int] = {}
         missing = []
         for name, view in self._state.cluster.nodes.items():
             if not view.is_master or view.is_evicted(log_id):
@@ -123,14 +123,14 @@ class OlderEntries:
             if at is None:
                 missing.append(name)
             else:
-                places[name] = at
-        if missing or not places:
+                applied[name] = at
+        if missing or not applied:
             self._block(log_id, tuple(missing))
             return
-        chosen = max(places, key=lambda name: places[name])
+        chosen = max(applied, key=lambda name: applied[name])
         self._chosen[log_id] = chosen
         self._unblock(log_id)
-        index, upto = places[chosen], self._upto[log_id]
+        index, upto = applied[chosen], self._upto[log_id]
         self._state.logger.info("older_entries_applied", log=log_id, node=chosen, index=index, upto=upto)
         self._state.links[chosen].poke(log_id)
 

@@ -10,23 +10,23 @@ from dirk_parser.errors import SqlError
 
 
 class Sessions:
-    """AdmissionSlots requests in the logs of one host, and sees to it that no answer promises what is not known."""
+    """Resolves the database of a request for the sessions of one host; no answer promises what is not known."""
 
     def __init__(self, state: CoordinatorState) -> None:
         self._state = state
 
-    def place(self, session: Session, named: str | None) -> tuple[str | None, int]:
+    def resolve(self, session: Session, named: str | None) -> tuple[str | None, int]:
         """Name and log id of the database that a request is about: the one it names, else the session's.
 
         A session whose database was dropped by somebody else goes on in the one that bears its name now; SqlError
         unknown_database when there is none.
         """
-        name, log_id = self._place(session, named)
+        name, log_id = self._resolve(session, named)
         self.begin(session, log_id)
         return name, log_id
 
-    def place_in(self, session: Session, named: str | None, log_id: int) -> tuple[str, int]:
-        """As `place`, of the database with this log, whatever bears its name now.
+    def resolve_in(self, session: Session, named: str | None, log_id: int) -> tuple[str, int]:
+        """As `resolve`, of the database with this log, whatever bears its name now.
 
         Raises SqlError: unknown_database when it was dropped, stale_read or what blocks the log of databases while it
         may be that this one only lacks it.
@@ -88,7 +88,7 @@ class Sessions:
         if known is not None and not known.wait(index, wait_ms / 1000):
             raise SqlError("no_readable_node", waited_ms=wait_ms)
 
-    def _place(self, session: Session, named: str | None) -> tuple[str | None, int]:
+    def _resolve(self, session: Session, named: str | None) -> tuple[str | None, int]:
         if named is None:
             if session.database is None or self._state.log.reads.is_open(session.log_id):
                 return session.database, session.log_id

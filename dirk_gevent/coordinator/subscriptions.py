@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from gevent import socket
 
 from dirk_gevent.coordinator.cache_link import SILENCE_SECONDS, CacheLink, CacheLinks
-from dirk_gevent.coordinator.divergence.registry import Cause, Status
+from dirk_gevent.coordinator.divergence.registry import Cause, ConflictSubject, Status
 from dirk_gevent.coordinator.link_parts import LinkParts
 from dirk_gevent.coordinator.namesakes import Namesakes
 from dirk_gevent.coordinator.node_link import NodeLink
@@ -131,7 +131,9 @@ class Subscriptions:
         if not self._state.registry.find(hello.node, None, Status.UNDECIDED):
             index = max((one.applied for one in hello.standings.values()), default=0)
             digests = (hello.genesis or b"", log.genesis)
-            self._state.registry.add((hello.node, "", None, index), Cause.OTHER_LOG, Status.UNDECIDED, digests)
+            self._state.registry.add(
+                ConflictSubject(hello.node, "", None, index), Cause.OTHER_LOG, Status.UNDECIDED, digests
+            )
         if not self._state.head_index(SYSTEM_LOG_ID):
             self._state.blocks.block(None, SqlError("log_unknown_to_node", node=hello.node))
 

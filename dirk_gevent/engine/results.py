@@ -132,8 +132,8 @@ def columns_json(columns: tuple[Output, ...]) -> bytes:
 
 
 def boolean_positions(columns: tuple[Output, ...]) -> tuple[int, ...]:
-    """AdmissionSlots of the columns whose 1 and 0 print as true and false."""
-    return tuple(place for place, column in enumerate(columns) if column.is_boolean)
+    """Positions of the columns whose 1 and 0 print as true and false."""
+    return tuple(position for position, column in enumerate(columns) if column.is_boolean)
 
 
 def converted(rows: list[Row], booleans: tuple[int, ...]) -> list[Row]:
@@ -149,7 +149,7 @@ def converted(rows: list[Row], booleans: tuple[int, ...]) -> list[Row]:
         if not booleans and float not in (types := set(map(type, row))) and bytes not in types:
             return rows
         return [_converted_row(row, booleans)]
-    odd = {place for place, column in enumerate(zip(*rows, strict=True)) if _ODD_TYPES & set(map(type, column))}
+    odd = {position for position, column in enumerate(zip(*rows, strict=True)) if _ODD_TYPES & set(map(type, column))}
     if not odd and not booleans:
         return rows
     return [_converted_row(row, booleans) for row in rows]
@@ -157,9 +157,9 @@ def converted(rows: list[Row], booleans: tuple[int, ...]) -> list[Row]:
 
 def _converted_row(row: Row, booleans: tuple[int, ...]) -> Row:
     values = [_number(value) if type(value) in _ODD_TYPES else value for value in row]
-    for place in booleans:
-        if values[place] is not None:
-            values[place] = bool(values[place])
+    for position in booleans:
+        if values[position] is not None:
+            values[position] = bool(values[position])
     return tuple(values)
 
 

@@ -59,7 +59,7 @@ class LogStream:
     def __init__(self, path: Path, names: Sequence[str]) -> None:
         self._path = path
         self._width = max(len(name) for name in [*names, "up"])
-        self._colours = {name: _COLOURS[place % len(_COLOURS)] for place, name in enumerate(names)}
+        self._colours = {name: _COLOURS[number % len(_COLOURS)] for number, name in enumerate(names)}
         self._is_coloured = sys.stderr.isatty() and "NO_COLOR" not in os.environ
         self.is_quiet = False
 

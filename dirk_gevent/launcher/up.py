@@ -192,8 +192,8 @@ class _Run:
             self._stream.say(f"    {line}")
 
     def _tell_ready(self) -> None:
-        places = ", ".join(f"{one.name} {one.host}:{one.port}" for one in self._planned)
-        self._stream.say(f"ready: {places}")
+        addresses = ", ".join(f"{one.name} {one.host}:{one.port}" for one in self._planned)
+        self._stream.say(f"ready: {addresses}")
 
     def _serve(self) -> int:
         """Without a terminal: until a signal, or until nothing runs any more."""

@@ -292,7 +292,7 @@ def _decode_statement(fields: list[Any]) -> LoggedStatement:
 
 
 def _infinities(literals: tuple[Value, ...]) -> list[tuple[int, int]]:
-    """AdmissionSlots and signs of infinite literals (`1e999`), for which JSON has no form and orjson writes null."""
+    """Positions and signs of infinite literals (`1e999`), for which JSON has no form and orjson writes null."""
     if float not in set(map(type, literals)):
         return []
     return [

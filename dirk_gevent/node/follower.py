@@ -46,9 +46,9 @@ _LEAVE_SECONDS = 4.0
 
 
 class Follower:
-    """Keeps a node, which is asked at `listen_port` (0: unsaid), level with the log at `place`. `run` never ends."""
+    """Keeps a node, which is asked at `listen_port` (0: unsaid), level with the log at `address`. `run` never ends."""
 
-    def __init__(self, engine: Engine, progress: Progress, place: tuple[str, int], logger: Logger) -> None:
+    def __init__(self, engine: Engine, progress: Progress, address: tuple[str, int], logger: Logger) -> None:
         self.heard = Heard()
         self.listen_port = 0
         self.context = context = ApplyContext(
@@ -66,8 +66,8 @@ class Follower:
         self.lanes = ApplyQueues(context, self.catch_up, KeptStates(context, self.catch_up))
         self.incoming = IncomingFrames(context, self._followed, self.lanes)
         self.heartbeats = Heartbeats(context, self._followed, self.catch_up)
-        self._place = place
-        self._notices = _Notices(f"{place[0]}:{place[1]}", logger)
+        self._address = address
+        self._notices = _Notices(f"{address[0]}:{address[1]}", logger)
         self._process = f"{random.getrandbits(64):016x}"
 
     def run(self) -> None:
@@ -98,7 +98,7 @@ class Follower:
 
     def _attempt(self) -> None:
         try:
-            sock = socket.create_connection(self._place, timeout=_CONNECT_SECONDS)
+            sock = socket.create_connection(self._address, timeout=_CONNECT_SECONDS)
         except OSError as error:
             self._notices.waiting(plain_reason(error))
             return
@@ -148,7 +148,7 @@ class Follower:
         self.catch_up.check()
         self._notices.connected()
         self.context.link.is_connected = True
-        self.context.logger.info("following", log=self._notices.place)
+        self.context.logger.info("following", log=self._notices.address)
 
     def _tell_moved(self, hello: Hello) -> None:
         """Say where databases are that what came on the connection before has moved since the hello was made."""
@@ -168,10 +168,10 @@ class Follower:
 
 
 class _Notices:
-    """Says once why the node does not follow the log at `place`, until it does."""
+    """Says once why the node does not follow the log at `address`, until it does."""
 
-    def __init__(self, place: str, logger: Logger) -> None:
-        self.place = place
+    def __init__(self, address: str, logger: Logger) -> None:
+        self.address = address
         self._logger = logger
         self._is_waiting_said = False
         self._refusal_said = ""
@@ -180,7 +180,7 @@ class _Notices:
         """No connection can be made, or there was one."""
         if not self._is_waiting_said:
             self._is_waiting_said = True
-            self._logger.info("waiting", **{"for": "log"}, at=self.place, reason=reason)
+            self._logger.info("waiting", **{"for": "log"}, at=self.address, reason=reason)
 
     def refused(self, frame: dict[str, Any] | None) -> None:
         """The host does not take this node in."""

@@ -69,10 +69,10 @@ class LogClient:
         self._limits = config.limits
         #: Writers of this node that wait at the proxy.
         self._waiting = AdmissionSlots(config.limits.max_running, config.limits.queue_ms)
-        place = config.load_balancer
+        balancer = config.load_balancer
         self._proxy: UpstreamPool | None = None
-        if place is not None:
-            self._proxy = UpstreamPool(place.reached_at, place.listen_port, log, LogHostPeer(self.heard))
+        if balancer is not None:
+            self._proxy = UpstreamPool(balancer.reached_at, balancer.listen_port, log, LogHostPeer(self.heard))
         #: Reads another database for a write, where the log is hosted here; whoever reads here sets it.
         self.read_copied: Read | None = None
         self._writes = Writes(own_log, config.limits, node, self._read_copied) if own_log is not None else None

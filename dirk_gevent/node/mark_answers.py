@@ -78,8 +78,8 @@ class MarkAnswers:
                 digest, took_ms = context.slow.call(work.timed, _timed_digest, pin, path if mark.way else None)
         finally:
             path.unlink(missing_ok=True)
-        place = {"log": self._log_id, "index": pin.index, "ask": mark.ask}
-        sender({"t": "digest", **place, "digest": digest.hex(), "ms": took_ms})
+        fields = {"log": self._log_id, "index": pin.index, "ask": mark.ask}
+        sender({"t": "digest", **fields, "digest": digest.hex(), "ms": took_ms})
 
 
 def _counted(send: Callable[..., None], work: AnswerWork) -> Callable[..., None]:

@@ -24,7 +24,7 @@ def learn(forward: LogClient, session: Session, request: Request, name: str | No
     """
     if forward.own_log is not None:
         sessions = forward.own_log.sessions
-        log_id = sessions.place(session, name)[1]
+        log_id = sessions.resolve(session, name)[1]
         session.saw(log_id, sessions.known_index(log_id))
         return log_id
     metadata = {"db": name or SYSTEM_DATABASE, "read": "strong"}

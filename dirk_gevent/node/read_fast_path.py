@@ -184,8 +184,8 @@ class ReadFastPath:
     def _form(self, settled: PreparedRead, database: Database) -> _ReplyTemplate:
         plan = settled.plan
         before, after = answer_bytes.around_rows(answer_bytes.json_bytes(plan.relation), settled.profile.columns_json)
-        place = {"node": self._engine.node, "db": database.name, "log": database.log_id, "kind": "read"}
-        fixed = answer_bytes.json_bytes({**place, "tables": plan.tables, "repeatable": True})
+        facts = {"node": self._engine.node, "db": database.name, "log": database.log_id, "kind": "read"}
+        fixed = answer_bytes.json_bytes({**facts, "tables": plan.tables, "repeatable": True})
         meta = fixed[:-1].replace(b"%", b"%%") + b',"index":%d,"rows":%d,"ms":%.3f,"lang":"%b"}'
         if len(self._forms) >= _MOST_FORMS:
             self._forms.clear()

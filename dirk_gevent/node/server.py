@@ -65,11 +65,11 @@ class NodeHandler:
         self._forward = writes
         self._understanding = StatementCache()
         self._quick = ReadFastPath(engine)
-        places = AdmissionSlots(config.limits.max_long_reads, config.limits.queue_ms)
-        self._readers = LongReads(_READER_THREADS, places, progress)
+        slots = AdmissionSlots(config.limits.max_long_reads, config.limits.queue_ms)
+        self._readers = LongReads(_READER_THREADS, slots, progress)
         writes.read_copied = self._read_copied
         self.transactions = NodeTransactions(
-            config.limits, engine, progress, writes, place=self._database, long_reads=places
+            config.limits, engine, progress, writes, resolve=self._database, long_reads=slots
         )
 
     def open_session(self) -> Session:
@@ -171,7 +171,7 @@ class NodeHandler:
         patience_ms = wait_ms(self._limits, request)
         deadline = time.monotonic() + patience_ms / 1000
         while True:
-            name, log_id = own_log.sessions.place(session, request.database)
+            name, log_id = own_log.sessions.resolve(session, request.database)
             needed = needed_index(session, request, log_id, own_log.sessions.known_index(log_id))
             left_ms = max(0, round((deadline - time.monotonic()) * 1000))
             asked = replace(request, database=name, minimum={**request.minimum, log_id: needed})

@@ -37,10 +37,10 @@ class LongReads:
     node's: they are as many as it has files for.
     """
 
-    def __init__(self, threads: int, places: AdmissionSlots, progress: Progress) -> None:
+    def __init__(self, threads: int, slots: AdmissionSlots, progress: Progress) -> None:
         self.progress = progress
         self.threads = NativeThreads(threads)
-        self.places = places
+        self.slots = slots
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class NodeStream:
         self._asked = asked
         self._spooling: ThreadCall[None] | None = None
         self._closed = False
-        reads.places.take()
+        reads.slots.take()
         self._has_place = True
         try:
             self._first = self._fetch(HUB_PAGES)
@@ -128,7 +128,7 @@ class NodeStream:
         """No query runs for it any more. Safe to call twice."""
         if self._has_place:
             self._has_place = False
-            self._reads.places.give_back()
+            self._reads.slots.give_back()
 
     def _leave_after(self, call: ThreadCall[None]) -> None:
         while not call.wait(_WATCH_SECONDS):

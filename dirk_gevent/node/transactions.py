@@ -97,8 +97,8 @@ class HeldTransaction:
 
 
 class NodeTransactions:
-    """The transactions of a node's sessions. `place` finds the database of a request, fresh enough for it; their long
-    reads have places among the node's `long_reads`.
+    """The transactions of a node's sessions. `resolve` finds the database of a request, fresh enough for it; their long
+    reads have slots among the node's `long_reads`.
     """
 
     def __init__(
@@ -107,14 +107,14 @@ class NodeTransactions:
         engine: Engine,
         progress: Progress,
         forward: LogClient,
-        place: Callable[[Session, Request, Route], Database],
+        resolve: Callable[[Session, Request, Route], Database],
         long_reads: AdmissionSlots,
     ) -> None:
         self._limits = limits
         self._engine = engine
         self._progress = progress
         self._forward = forward
-        self._place = place
+        self._resolve = resolve
         self._writers = WriterTurns(_THREADS, progress.turns, limits.queue_ms)
         self._readers = LongReads(_THREADS, long_reads, progress)
         self._open: set[HeldTransaction] = set()
@@ -156,7 +156,7 @@ class NodeTransactions:
         if route.verb == "begin":
             if request.read == "strong":
                 learn(self._forward, session, request, request.database or session.database, wire)
-            database = self._place(session, request, route)
+            database = self._resolve(session, request, route)
             most_bytes = self._limits.max_statement_bytes // 2
             transaction = Transaction(database.base_state(), self._limits.transaction_steps, most_bytes)
             held = session.transaction = HeldTransaction(database, transaction, self._forget)
@@ -171,7 +171,7 @@ class NodeTransactions:
 
     def _recorded(self, session: Session, request: Request, route: Route) -> bytes:
         """Answer how the COMMIT with this request id ended, if there was one."""
-        database = self._place(session, request, route)
+        database = self._resolve(session, request, route)
         if request.metadata.get("log", database.log_id) != database.log_id:
             # Another database has the name: nothing is recorded here of the one that is meant.
             raise SqlError("no_transaction")

@@ -85,7 +85,7 @@ class NodeReads:
         """The first answer that a node gives, or what the last of them says that can't.
 
         Raises SqlError: too_many_requests (each has waited for its turn there), stale_read, no_readable_node after
-        `limits.waitMs` in all; what `Sessions.place` and `Sessions.pass_on` raise.
+        `limits.waitMs` in all; what `Sessions.resolve` and `Sessions.pass_on` raise.
         """
         began = time.monotonic()
         deadline = began + self._wait_seconds
@@ -108,7 +108,7 @@ class NodeReads:
             if is_over:
                 raise self._unanswered(read, began)
             # Raises when the database has been dropped for good: a node that lags would go on waiting for its index.
-            self._parts.sessions.place(read.session, read.request.database)
+            self._parts.sessions.resolve(read.session, read.request.database)
             gevent.sleep(_ROUND_SECONDS)
 
     def _last_word(self, refusals: list[_Refusal], is_over: bool) -> bytes | None:
@@ -146,7 +146,7 @@ class NodeReads:
             return _Refusal(name, sqlstate, told)
         if sqlstate == "3D000" and read.log_id != SYSTEM_LOG_ID:
             # The log has the database, or this says that it has not: the node has lost its files, another knows.
-            self._parts.sessions.place(read.session, read.request.database)
+            self._parts.sessions.resolve(read.session, read.request.database)
             return _Refusal(name, "57P03")
         if (index := meta.get("index")) is not None:
             self._parts.sessions.pass_on(read.session, read.request, meta["log"], index)

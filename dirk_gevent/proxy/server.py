@@ -117,7 +117,7 @@ class ProxyHandler:
     def _node_read(self, session: Session, request: Request, target: str | None, *more: str) -> NodeRead:
         """The read as a node is asked for it, which is told `more` fields of the request than usual."""
         self._parts.sessions.check_names(session, request)
-        database, log_id = self._parts.sessions.place(session, request.database)
+        database, log_id = self._parts.sessions.resolve(session, request.database)
         minimum = self._minimum(session, request, log_id)
         # What this session needs is said here: what others have seen over the same connection does not count.
         metadata: dict[str, Any] = {"lang": spoken(session, request), "min": {str(log_id): minimum}}
@@ -141,7 +141,7 @@ def run(config: Config) -> int:
     if config.load_balancer is None:
         raise ValueError("the config has no loadBalancer")
     log_lines = logger("proxy")
-    place = config.load_balancer
+    balancer = config.load_balancer
     # A client's connection may need one to a node beside it.
     config, _ = fitted(config, log_lines, RELAY_FILES_A_CONNECTION)
     for notice in config.notices:
@@ -151,12 +151,12 @@ def run(config: Config) -> int:
     coordinator = Coordinator(config, with_log, log_lines, hub.listening_seconds)
     handler = ProxyHandler(config, coordinator.requests, log_lines)
     coordinator.reports.on_node_port = lambda node, port: handler.backends[node].move(port)
-    service = Service(place.listen_host, place.listen_port, handler, config.limits, log_lines)
+    service = Service(balancer.listen_host, balancer.listen_port, handler, config.limits, log_lines)
     stop = StopRequest()
     service.start()
     helpers = [gevent.spawn(coordinator.run)] + [gevent.spawn(one.watch) for one in handler.backends.values()]
     head = coordinator.state.head_index(SYSTEM_LOG_ID)
-    log_lines.info("ready", listen=f"{place.listen_host}:{place.listen_port}", head=head)
+    log_lines.info("ready", listen=f"{balancer.listen_host}:{balancer.listen_port}", head=head)
     helpers.append(gevent.spawn(hub.run))
     stop.wait()
     log_lines.info("stopping", connections=service.connections)

@@ -156,7 +156,7 @@ class ProxyTransactions:
         raise SqlError("no_transaction")
 
     def _begin(self, session: Session, request: Request, wire: ClientConnection) -> bytes:
-        database, log_id = self._parts.sessions.place(session, request.database)
+        database, log_id = self._parts.sessions.resolve(session, request.database)
         minimum = self._minimum(session, request, log_id)
         metadata = self._metadata(session, request, database, {log_id: minimum})
         message = with_metadata({**metadata, "waitMs": NODE_WAIT_MS}, request.raw)

@@ -215,8 +215,8 @@ class Acks:
     def encode(self) -> dict[str, Any]:
         """As a frame."""
         told = [_outcome_out(outcome) for outcome in self.outcomes]
-        place = {"log": self.log_id, "applied": self.applied, "upto": self.upto, "chain": self.chain.hex()}
-        return {"t": "acks", **place, "o": told}
+        fields = {"log": self.log_id, "applied": self.applied, "upto": self.upto, "chain": self.chain.hex()}
+        return {"t": "acks", **fields, "o": told}
 
     @staticmethod
     def decode(fields: Mapping[str, Any]) -> Acks:

@@ -17,7 +17,7 @@ from dirk_parser.errors import SqlError
 
 
 class AdmissionSlots:
-    """`most` places for work of one kind, given in the order in which they were asked for.
+    """`most` slots for work of one kind, given in the order in which they were asked for.
 
     Who finds none free waits for `wait_ms` at most. `_free` is below 0 while more are at work because they came back
     from `lent`.
@@ -30,9 +30,9 @@ class AdmissionSlots:
         self._waiting: deque[Event] = deque()
 
     def take(self) -> None:
-        """Have a place until `give_back`. Blocks this greenlet; SqlError too_many_requests when the wait is over."""
+        """Have a slot until `give_back`. Blocks this greenlet; SqlError too_many_requests when the wait is over."""
         if self._free > 0:
-            # A place is free only while nobody waits: one that is given back goes to the first who does.
+            # A slot is free only while nobody waits: one that is given back goes to the first who does.
             self._free -= 1
             return
         turn = Event()
@@ -55,7 +55,7 @@ class AdmissionSlots:
 
     @contextmanager
     def taken(self) -> Iterator[None]:
-        """A place for as long as the body runs; raises as `take`."""
+        """A slot for as long as the body runs; raises as `take`."""
         self.take()
         try:
             yield
@@ -64,7 +64,7 @@ class AdmissionSlots:
 
     @contextmanager
     def lent(self) -> Iterator[None]:
-        """Others have the place of whoever runs this while the body waits for something else than its own work.
+        """Others have the slot of whoever runs this while the body waits for something else than its own work.
 
         It is had again at once, before all who wait for one: what has happened meanwhile can't be turned away any more.
         """
@@ -76,11 +76,11 @@ class AdmissionSlots:
 
     @property
     def is_unused(self) -> bool:
-        """Whether nobody has a place."""
+        """Whether nobody has a slot."""
         return self._free == self._most
 
     def _leave(self, turn: Event) -> None:
-        """Wait no more; a place that came at the last moment goes on to the next."""
+        """Wait no more; a slot that came at the last moment goes on to the next."""
         if turn.is_set():
             self.give_back()
         else:
@@ -94,21 +94,21 @@ class AdmissionSlotsByLog:
     def __init__(self, most: int, wait_ms: int) -> None:
         self._most = most
         self._wait_ms = wait_ms
-        self._places: dict[int, AdmissionSlots] = {}
+        self._slots: dict[int, AdmissionSlots] = {}
 
     @contextmanager
     def taken(self, log_id: int) -> Iterator[None]:
-        """A place in a log for as long as the body runs; raises as `AdmissionSlots.take`."""
-        places = self._places.get(log_id)
-        if places is None:
-            places = self._places[log_id] = AdmissionSlots(self._most, self._wait_ms)
-        places.take()
+        """A slot in a log for as long as the body runs; raises as `AdmissionSlots.take`."""
+        slots = self._slots.get(log_id)
+        if slots is None:
+            slots = self._slots[log_id] = AdmissionSlots(self._most, self._wait_ms)
+        slots.take()
         try:
             yield
         finally:
-            places.give_back()
-            if places.is_unused:
-                self._places.pop(log_id, None)
+            slots.give_back()
+            if slots.is_unused:
+                self._slots.pop(log_id, None)
 
 
 class RequestBytes:

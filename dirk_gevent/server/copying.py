@@ -81,7 +81,7 @@ class Copies:
         self._threads = NativeThreads(1)
         most = limits.request_bytes // (_TIMES_HELD * limits.max_statement_bytes)
         #: Those under way whose rows are in memory, or may be.
-        self.places = AdmissionSlots(max(1, most), limits.queue_ms)
+        self.slots = AdmissionSlots(max(1, most), limits.queue_ms)
 
     def statement(
         self, session: Session, request: Request, normalized: NormalizedStatement, route: Route, database: str

@@ -86,5 +86,5 @@ def error_meta(
         # A client whose clock is not the log's dates its next request by this.
         meta["clock"] = error.params["log_ms"]
     # Only a place has a line: the `column` of a violation is a name.
-    place = ("line", "column") if "line" in error.params else ()
-    return meta | {name: error.params[name] for name in place}
+    position = ("line", "column") if "line" in error.params else ()
+    return meta | {name: error.params[name] for name in position}

@@ -112,7 +112,7 @@ class Service:
         self._pool = Pool(limits.max_connections + _SPARE_CONNECTIONS)
         self._open = OpenConnections()
         self._threads = NativeThreads(1)
-        self._places = AdmissionSlots(limits.max_running, limits.queue_ms)
+        self._slots = AdmissionSlots(limits.max_running, limits.queue_ms)
         self._request_bytes = RequestBytes(limits.request_bytes)
         self._place = host, port
         self._server = StreamServer((host, port), self._connection, spawn=self._pool, backlog=1024)
@@ -252,13 +252,13 @@ class Service:
             return answer_bytes.message("OK", answer_bytes.json_bytes(meta) if meta is not None else b"")
         if session.transaction is not None or request.raw == FOLLOW_STATEMENT:
             return self._handler.answer(session, request, wire)
-        self._places.take()
-        session.places = self._places
+        self._slots.take()
+        session.slots = self._slots
         try:
             return self._handler.answer(session, request, wire)
         finally:
-            session.places = None
-            self._places.give_back()
+            session.slots = None
+            self._slots.give_back()
 
     def _error(self, session: Session, request: Request | None, error: SqlError) -> bytes:
         if request is not None and error.place >= 0:

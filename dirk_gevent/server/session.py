@@ -39,7 +39,7 @@ class Session:
 
     `indexes` maps a log id to the highest index this session has read or written; it never goes down.
     `log_id` is that of `database`, 0 (the system database) while none is chosen. `transaction` is there from BEGIN
-    until COMMIT or ROLLBACK, also while it is aborted. `places` is where its running request has its place, if it has
+    until COMMIT or ROLLBACK, also while it is aborted. `slots` is where its running request has its slot, if it has
     one.
     """
 
@@ -49,7 +49,7 @@ class Session:
     indexes: dict[int, int] = field(default_factory=dict)
     most_indexes: int = FEW_INDEXES
     transaction: OpenTransaction | None = None
-    places: AdmissionSlots | None = None
+    slots: AdmissionSlots | None = None
 
     @contextmanager
     def place_lent(self, waiting: AbstractContextManager[None]) -> Iterator[None]:
@@ -58,10 +58,10 @@ class Session:
         Raises what entering that raises, too_many_requests. One inside a transaction has no place: what was begun goes
         on in any case.
         """
-        if self.places is None:
+        if self.slots is None:
             yield
             return
-        with self.places.lent(), waiting:
+        with self.slots.lent(), waiting:
             yield
 
     def saw(self, log_id: int, index: int) -> None:

@@ -91,8 +91,8 @@ def _understood(
     statements: list[object], understand: Callable[[str], Understood], name: Callable[[], str]
 ) -> Iterator[LoggedStatement]:
     """The statements, read anew; others have their turn in between."""
-    for place, fields in enumerate(statements):
-        if place % _TURN_STATEMENTS == _TURN_STATEMENTS - 1:
+    for position, fields in enumerate(statements):
+        if position % _TURN_STATEMENTS == _TURN_STATEMENTS - 1:
             gevent.sleep(0)
         yield _statement(fields, understand, name)
 

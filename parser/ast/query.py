@@ -14,7 +14,7 @@ class Item:
 
     `source` is its text in the template (markers for literals, white space as written) and `first_literal` the
     index of the first literal in it: `dirk_parser.normalize.normalizer.source_text(item.source, item.first_literal,
-    shaped)` is the name of an unaliased column.
+    normalized)` is the name of an unaliased column.
     """
 
     expr: Expr

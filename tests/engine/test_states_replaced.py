@@ -11,7 +11,7 @@ import pytest
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.errors.faults import ForeignHistory, Overrun, StorageFault
-from dirk_gevent.engine.snapshot.reissue import Place, reissue
+from dirk_gevent.engine.snapshot.reissue import LogPosition, reissue
 from dirk_gevent.engine.transaction.open_transaction import Transaction
 from dirk_gevent.log.entry import Entry, LoggedStatement
 from dirk_parser.errors import SqlError
@@ -155,9 +155,9 @@ def restored_in_place(database: Database, directory: Path) -> None:
     engine.open()
     other = open_database(engine)
     other.apply(work(*made(1)))
-    place = Place(1, "t", other.applied_index, other.position.chain, other.position.time_ms)
+    position = LogPosition(1, "t", other.applied_index, other.position.chain, other.position.time_ms)
     engine.close()
-    reissue(other.file.path, place, directory / "again")
+    reissue(other.file.path, position, directory / "again")
     database.restore(directory / "again")
 
 

@@ -28,7 +28,7 @@ ran = Executor._statement
 held = os.environ["HELD"] + (".trial" if "dirk_gevent.engine.apply.trial" in sys.orig_argv else "")
 def run(self, statement, *rest):
     answer = ran(self, statement, *rest)
-    while "maharitra" in statement.shaped.shape and os.path.exists(held):
+    while "maharitra" in statement.normalized.template and os.path.exists(held):
         time.sleep(0.02)
     return answer
 Executor._statement = run
@@ -39,7 +39,7 @@ import ctypes
 from dirk_gevent.engine.apply.executor import Executor
 ran = Executor._statement
 def run(self, statement, *rest):
-    if "mamono" in statement.shaped.shape:
+    if "mamono" in statement.normalized.template:
         ctypes.string_at(0)
     return ran(self, statement, *rest)
 Executor._statement = run

@@ -26,7 +26,7 @@ ran = Executor._statement
 WORK = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000) SELECT max(i) FROM n"
 def run(self, statement, *rest):
     answer = ran(self, statement, *rest)
-    while "maharitra" in statement.shaped.literals and os.path.exists(os.environ["HELD"]):
+    while "maharitra" in statement.normalized.literals and os.path.exists(os.environ["HELD"]):
         self.connection.execute(WORK).fetchall()
         time.sleep(0.02)
     return answer

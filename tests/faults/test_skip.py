@@ -31,7 +31,7 @@ if "server" in sys.orig_argv or is_trial:
     run = Applier._entry
 
     def broken(self, batch, entry, exact, refused):
-        if refused is None and any(666 in statement.shaped.literals for statement in entry.statements):
+        if refused is None and any(666 in statement.normalized.literals for statement in entry.statements):
             deadly = Path({deadly!r}).read_text().split()
             if node in deadly or (is_trial and deadly):
                 os.abort()

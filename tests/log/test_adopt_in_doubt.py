@@ -11,7 +11,7 @@ import pytest
 from dirk_gevent.config.settings import LogSettings
 from dirk_gevent.coordinator.admin import restore
 from dirk_gevent.coordinator.coordinator import Coordinator
-from dirk_gevent.engine.snapshot.reissue import Place
+from dirk_gevent.engine.snapshot.reissue import LogPosition
 from dirk_gevent.log.embedded.embedded_log import EmbeddedLog
 from dirk_gevent.log.entry import Draft
 from dirk_gevent.log.records import SnapshotInfo
@@ -59,7 +59,7 @@ def test_a_restore_finds_out_whether_its_state_was_taken(
             adopt(info, chunks)
         raise SqlError("log_unavailable", reason="disk I/O error")
 
-    def deliver(_: Place) -> restore.Delivery:
+    def deliver(_: LogPosition) -> restore.Delivery:
         return b"digest", iter([b"state"])
 
     monkeypatch.setattr(host.state.log.snapshots, "adopt", failing)

@@ -1,4 +1,4 @@
-"""AdmissionSlots, budgets and queues: who waits, who is turned away, and that nothing is lost of either."""
+"""Slots, budgets and queues: who waits, who is turned away, and that nothing is lost of either."""
 
 from __future__ import annotations
 

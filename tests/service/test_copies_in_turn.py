@@ -33,7 +33,7 @@ def test_copies_past_what_fits_wait_and_are_turned_away(most: int) -> None:
         may_end.wait(10)
         return _REFUSED
 
-    sessions = SimpleNamespace(place=lambda *_: ("ity", 1))
+    sessions = SimpleNamespace(resolve=lambda *_: ("ity", 1))
     state = SimpleNamespace(log=SimpleNamespace(time_ms=lambda: 0))
     parts: Any = SimpleNamespace(state=state, sessions=sessions)
     limits = Limits(max_statement_bytes=16_384, request_bytes=most * 65_536, queue_ms=1)

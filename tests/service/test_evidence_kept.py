@@ -11,7 +11,7 @@ import pytest
 
 from dirk_gevent.base.logger import logger
 from dirk_gevent.coordinator.coordinator import Coordinator
-from dirk_gevent.coordinator.divergence.registry import Cause, Conflict, Status
+from dirk_gevent.coordinator.divergence.registry import Cause, Conflict, ConflictSubject, Status
 from dirk_gevent.log.embedded.embedded_log import EmbeddedLog
 from dirk_gevent.log.entry import new_request_id
 from dirk_gevent.replication.frame_types import Standing
@@ -144,8 +144,8 @@ def test_two_that_know_more_must_both_say_otherwise(opened: Opened) -> None:
 def test_what_speaks_against_another_log_is_over(opened: Opened) -> None:
     """A rebuilt one has another genesis: what the nodes said of the log before it blocks nothing."""
     gone, book = b"g" * 16, opened.host.state.registry
-    book.add(("m1", "", None, 3), Cause.WENT_BACK, Status.UNDECIDED, (LATER, gone))
-    book.add(("m1", "t", 1, 9), Cause.OLDER_LOG, Status.UNDECIDED, (b"", gone))
+    book.add(ConflictSubject("m1", "", None, 3), Cause.WENT_BACK, Status.UNDECIDED, (LATER, gone))
+    book.add(ConflictSubject("m1", "t", 1, 9), Cause.OLDER_LOG, Status.UNDECIDED, (b"", gone))
     opened.restart().state.blocks.check(1)
     assert not opened.found() and opened.host.operations.evidence.undecidable() is None
 

@@ -172,11 +172,11 @@ def test_a_session_begins_at_what_is_known_whatever_its_first_request_is(host: C
     node, session = connect("m1"), Session("mg")
     node.ack(1, 1)
     until(lambda: host.requests.sessions.known_index(1) == 1)
-    assert host.requests.sessions.place(session, "t") == ("t", 1)
+    assert host.requests.sessions.resolve(session, "t") == ("t", 1)
     assert session.indexes == {0: 1, 1: 1}, "of the second entry nobody was told"
     node.ack(1, 2)
     until(lambda: host.requests.sessions.known_index(1) == 2)
-    host.requests.sessions.place(session, "t")
+    host.requests.sessions.resolve(session, "t")
     assert session.indexes == {0: 1, 1: 1}, "from then on it goes by what it sees"
 
 

@@ -132,7 +132,7 @@ def test_after_a_start_all_that_the_log_holds_is_known(cluster: SmallCluster) ->
     """Somebody may have been told of it before."""
     log_id = running(cluster)
     again, session = Coordinator(cluster.settings, cluster.log, logger("test")), Session("en")
-    again.requests.sessions.place(session, "x")
+    again.requests.sessions.resolve(session, "x")
     assert session.indexes[log_id] == again.requests.sessions.known_index(log_id) == cluster.head(log_id) == 3
     again.stop()
 

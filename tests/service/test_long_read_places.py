@@ -35,9 +35,9 @@ def test_a_long_read_of_either_kind_takes_the_place(cluster: SmallCluster, is_in
     if is_inside:
         holder, other = other, holder
     client = SmallClient(cluster, "m1")
-    with holder.places.taken():
+    with holder.slots.taken():
         if not is_inside:
             assert client.ask("atombohy", db="x").sqlstate == ""
         assert client.ask(LONG, db="x").sqlstate == "53300"
-    assert other.places is holder.places
+    assert other.slots is holder.slots
     client.close()

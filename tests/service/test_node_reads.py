@@ -79,7 +79,7 @@ def cluster(tmp_path: Path) -> Cluster:
 
 def reads(cluster: Cluster, nodes: list[FakeNode], wait_ms: int = 10**9) -> Callable[[], str]:
     """A read through the nodes: the text of its answer."""
-    sessions = SimpleNamespace(place=lambda *_: None, pass_on=lambda *_: None)
+    sessions = SimpleNamespace(resolve=lambda *_: None, pass_on=lambda *_: None)
     parts: Any = SimpleNamespace(state=SimpleNamespace(cluster=cluster), sessions=sessions)
     backends: Any = {node.name: node for node in nodes}
     router = ReadRouter(cluster, settings.ReadRouting())

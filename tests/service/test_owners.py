@@ -10,7 +10,7 @@ import pytest
 
 from dirk_gevent.base.logger import logger
 from dirk_gevent.coordinator.coordinator import Coordinator
-from dirk_gevent.coordinator.divergence.registry import Cause, Status
+from dirk_gevent.coordinator.divergence.registry import Cause, ConflictSubject, Status
 from dirk_gevent.replication.frame_types import Standing
 from tests.service.fake_node import Connect, FakeNode, append, until
 
@@ -57,7 +57,7 @@ def test_the_second_directory_of_a_node_that_is_gone_is_a_copy(host: Coordinator
 def test_a_new_name_hides_nothing(host: Coordinator, connect: Connect, cause: Cause, status: Status) -> None:
     """What is known against a node's state is known under its old id: its new one does not make it trusted."""
     standings = at_end(host)
-    host.state.registry.add(("before", "t", 1, 2), cause, status)
+    host.state.registry.add(ConflictSubject("before", "t", 1, 2), cause, status)
     connect("m1", standings, owner="before").next("fence")
     assert is_put_aside(host, "m1")
 

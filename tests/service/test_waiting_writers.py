@@ -87,18 +87,18 @@ def test_waiting_writers_are_bounded(cluster: SmallCluster, part: str) -> None:
 
 def test_a_place_that_was_lent_is_had_again_at_once() -> None:
     """Who comes back waits for nobody; those who wait get a place only when there are no more at work than may be."""
-    places, done = AdmissionSlots(1, 60_000), list[str]()
+    slots, done = AdmissionSlots(1, 60_000), list[str]()
 
     def lender() -> None:
-        with places.taken():
-            with places.lent():
+        with slots.taken():
+            with slots.lent():
                 back.wait()
             done.append("lender")
             gevent.sleep(0)
             done.append("lender left")
 
     def borrower(name: str) -> None:
-        with places.taken():
+        with slots.taken():
             done.append(name)
             until(lambda: "lender left" in done)
 
@@ -109,12 +109,12 @@ def test_a_place_that_was_lent_is_had_again_at_once() -> None:
     back.set()
     gevent.joinall(jobs, timeout=20, raise_error=True)
     assert done == ["first", "lender", "lender left", "second"]
-    assert places.is_unused
+    assert slots.is_unused
 
 
 def test_places_of_a_log_are_its_own_and_go_with_their_last_user() -> None:
-    places = AdmissionSlotsByLog(1, 10)
-    with places.taken(1), places.taken(2), pytest.raises(SqlError) as refused, places.taken(1):
+    slots = AdmissionSlotsByLog(1, 10)
+    with slots.taken(1), slots.taken(2), pytest.raises(SqlError) as refused, slots.taken(1):
         pass
     assert refused.value.sqlstate == "53300"
-    assert not places._places
+    assert not slots._slots

@@ -25,7 +25,7 @@ WAIT_MS = 2000
 
 
 def _again(write: Callable[..., Outcome], recorded: Callable[..., Any]) -> bytes:
-    sessions = SimpleNamespace(place=lambda *_: ("t", 1))
+    sessions = SimpleNamespace(resolve=lambda *_: ("t", 1))
     waiting = AdmissionSlotsByLog(8, 1000)
     appends, state = SimpleNamespace(write=write, waiting=waiting), SimpleNamespace(head_index=lambda _: 7)
     parts: Any = SimpleNamespace(state=state, appends=appends, sessions=sessions)

@@ -14,7 +14,7 @@ from dirk_gevent.config.settings import Limits
 from dirk_gevent.engine.apply.applier import Work
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
-from dirk_gevent.engine.snapshot.reissue import Place, reissue
+from dirk_gevent.engine.snapshot.reissue import LogPosition, reissue
 from dirk_gevent.engine.snapshot.snapshot import SnapshotHeader
 from dirk_gevent.log.contract import Log
 from dirk_gevent.log.entry import RULES
@@ -121,10 +121,10 @@ class Scratch:
         """The digest of the whole content."""
         return self._threads.call(self.database.upkeep.content_digest)[1]
 
-    def reissue(self, place: Place, target: Path) -> SnapshotHeader:
+    def reissue(self, position: LogPosition, target: Path) -> SnapshotHeader:
         """Close it, and write what it is as a snapshot of another place to `target`."""
         self.close()
-        return self._threads.call(reissue, self.database.file.path, place, target)
+        return self._threads.call(reissue, self.database.file.path, position, target)
 
     def close(self) -> None:
         """Give the directory back. Safe to call twice."""

@@ -19,7 +19,7 @@ from dirk_gevent.base.printable import moment
 from dirk_gevent.coordinator.admin import backup
 from dirk_gevent.coordinator.admin.replay import LogSource, Scratch
 from dirk_gevent.coordinator.operation_parts import OperationParts
-from dirk_gevent.engine.snapshot.reissue import Place
+from dirk_gevent.engine.snapshot.reissue import LogPosition
 from dirk_gevent.log.entry import SYSTEM_LOG_ID, chain, new_request_id
 from dirk_gevent.log.records import DatabaseInfo, EntriesGoneError, SnapshotInfo
 from dirk_gevent.loop.frame_socket import FrameSocket
@@ -66,8 +66,8 @@ def from_log(
                 say(f"{source.name}: {remark}")
             file = Path(directory) / "state.zst"
 
-            def deliver(place: Place) -> Delivery:
-                made = scratch.reissue(place, file)
+            def deliver(position: LogPosition) -> Delivery:
+                made = scratch.reissue(position, file)
                 return bytes.fromhex(made.digest), _pieces(file, threads)
 
             at = _restore(parts, frames, target, in_place, deliver)
@@ -79,16 +79,16 @@ def from_log(
 def from_program(parts: OperationParts, frames: FrameSocket, fields: Mapping[str, Any]) -> tuple[int, str]:
     """Take a state that a program made out of a backup. Raises RestoreRefused, SqlError, OSError.
 
-    It is told the `place`, and answers with a frame `state` (its digest), `chunk` frames and `chunk_end`.
+    It is told the `position`, and answers with a frame `state` (its digest), `chunk` frames and `chunk_end`.
     """
     target, in_place = str(fields["database"]), bool(fields.get("in_place"))
     _check_target(parts, target, in_place)
 
-    def deliver(place: Place) -> Delivery:
+    def deliver(position: LogPosition) -> Delivery:
         frames.send(
             {
-                "t": "place", "log": place.log_id, "name": place.name, "index": place.index,
-                "chain": place.chain.hex(), "ms": place.time_ms,
+                "t": "place", "log": position.log_id, "name": position.name, "index": position.index,
+                "chain": position.chain.hex(), "ms": position.time_ms,
             }
         )  # fmt: skip
         state = frames.receive()
@@ -144,7 +144,7 @@ def _index(parts: OperationParts, source: DatabaseInfo, fields: Mapping[str, Any
 
 
 def _restore(
-    parts: OperationParts, frames: FrameSocket, target: str, in_place: bool, deliver: Callable[[Place], Delivery]
+    parts: OperationParts, frames: FrameSocket, target: str, in_place: bool, deliver: Callable[[LogPosition], Delivery]
 ) -> int:
     """Have the log take the state that `deliver` gives for the place it is told; the index of it. Blocks."""
     made = None
@@ -174,7 +174,10 @@ def _is_everywhere(parts: OperationParts, log_id: int, index: int) -> bool:
 
 
 def _adopt(
-    parts: OperationParts, info: DatabaseInfo, deliver: Callable[[Place], Delivery], keep: Callable[[], None] | None
+    parts: OperationParts,
+    info: DatabaseInfo,
+    deliver: Callable[[LogPosition], Delivery],
+    keep: Callable[[], None] | None,
 ) -> int:
     """Have the log take a state as its next entry, while nothing is appended to it; `keep` first saves what is there.
 
@@ -190,27 +193,27 @@ def _adopt(
             keep()
         now_ms = parts.state.log.time_ms()
         # A hash of its own: no other history leads here.
-        place = Place(log_id, info.name, head.index + 1, chain(head.chain, secrets.token_bytes(16)), now_ms)
-        digest, chunks = deliver(place)
+        position = LogPosition(log_id, info.name, head.index + 1, chain(head.chain, secrets.token_bytes(16)), now_ms)
+        digest, chunks = deliver(position)
         try:
             # The log refuses it when anything was appended since.
-            parts.state.log.snapshots.adopt(SnapshotInfo(log_id, place.index, place.chain, digest), chunks)
+            parts.state.log.snapshots.adopt(SnapshotInfo(log_id, position.index, position.chain, digest), chunks)
         except SqlError as error:
-            if error.key != "log_unavailable" or not _was_taken(parts, place):
+            if error.key != "log_unavailable" or not _was_taken(parts, position):
                 raise
-        parts.state.outcomes.replaced(log_id, place.index)
-        return place.index
+        parts.state.outcomes.replaced(log_id, position.index)
+        return position.index
     finally:
         parts.state.blocks.unblock(log_id, "restoring")
 
 
-def _was_taken(parts: OperationParts, place: Place) -> bool:
+def _was_taken(parts: OperationParts, position: LogPosition) -> bool:
     """Whether the log has a state all the same, after a fault that left that open until the journal is read again."""
     deadline = time.monotonic() + _QUIET_SECONDS
     while parts.state.log.appends.is_in_doubt and time.monotonic() < deadline:
         gevent.sleep(_LOOK_SECONDS)
-    head = parts.state.log.reads.head(place.log_id)
-    return (head.index, head.chain) == (place.index, place.chain)
+    head = parts.state.log.reads.head(position.log_id)
+    return (head.index, head.chain) == (position.index, position.chain)
 
 
 def _await_quiet(parts: OperationParts, info: DatabaseInfo) -> None:

@@ -109,8 +109,8 @@ def _check_stuck(parts: OperationParts, info: DatabaseInfo, index: int, stands: 
     if parts.state.outcomes.of(info.log_id).is_told(index):
         raise SkipRefused(f"a master has told how entry {index} of {info.name} ended: that cannot be taken back")
     if not any(at.is_stuck and at.applied == index - 1 for at in stands.values()):
-        places = ", ".join(f"{name} at {at.applied}" for name, at in stands.items())
-        raise SkipRefused(f"no master is stuck at entry {index} of {info.name}: they stand behind {places}")
+        positions = ", ".join(f"{name} at {at.applied}" for name, at in stands.items())
+        raise SkipRefused(f"no master is stuck at entry {index} of {info.name}: they stand behind {positions}")
 
 
 def _count_outcome(

@@ -20,7 +20,7 @@ from gevent.lock import BoundedSemaphore
 
 from dirk_gevent.base import logger
 from dirk_gevent.coordinator.admin.inspect_nodes import node_files
-from dirk_gevent.coordinator.divergence.registry import Cause, Conflict, Status
+from dirk_gevent.coordinator.divergence.registry import Cause, Conflict, ConflictSubject, Status
 from dirk_gevent.coordinator.state import CoordinatorState
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from dirk_gevent.replication.frame_types import Hello, Welcome
@@ -52,7 +52,7 @@ class CopiedLogCheck:
             return
         if self._state.registry.find("", None, Status.UNDECIDED) is None:
             head = self._state.head_index(SYSTEM_LOG_ID)
-            self._state.registry.add(("", "", None, head), Cause.COPIED_LOG, Status.UNDECIDED)
+            self._state.registry.add(ConflictSubject("", "", None, head), Cause.COPIED_LOG, Status.UNDECIDED)
         self._block()
         for instance in self._state.config.instances:
             found = node_files(instance.id, instance.data_directory)
@@ -85,13 +85,13 @@ class CopiedLogCheck:
                 self._state.blocks.unblock(None, _WENT_BACK)
             return
         if not found:
-            place = node, "", None, self._state.head_index(SYSTEM_LOG_ID)
-            self._add(place, Cause.WENT_BACK, heard[1])
+            subject = ConflictSubject(node, "", None, self._state.head_index(SYSTEM_LOG_ID))
+            self._add(subject, Cause.WENT_BACK, heard[1])
             self._logger.error("log_went_back", target=node, epoch=heard[1].hex())
         self._block_gone_back()
 
-    def _add(self, place: tuple[str, str, int | None, int], cause: Cause, epoch: bytes) -> None:
-        self._state.registry.add(place, cause, Status.UNDECIDED, (epoch, self._state.log.genesis))
+    def _add(self, subject: ConflictSubject, cause: Cause, epoch: bytes) -> None:
+        self._state.registry.add(subject, cause, Status.UNDECIDED, (epoch, self._state.log.genesis))
 
     def _resume(self) -> None:
         """Take up what earlier processes found of this very log; what they found of another is over."""
@@ -173,7 +173,11 @@ class CopiedLogCheck:
         key = _WENT_BACK if held < self._state.head_index(log_id) else _OLDER
         self._state.blocks.block(log_id, SqlError(key, node=node, head=held, heard=heard))
         if self._state.registry.find(node, log_id, Status.UNDECIDED) is None:
-            self._add((node, self._state.database_name(log_id), log_id, heard), Cause.OLDER_LOG, self._past(epoch))
+            self._add(
+                ConflictSubject(node, self._state.database_name(log_id), log_id, heard),
+                Cause.OLDER_LOG,
+                self._past(epoch),
+            )
 
     def _past(self, epoch: tuple[bytes, bytes] | None) -> bytes:
         """An epoch of this log that is over, or that it does not know; b"" for any other."""

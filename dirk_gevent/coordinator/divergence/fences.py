@@ -6,7 +6,7 @@ from collections.abc import Collection, Container
 
 from dirk_gevent.coordinator.divergence.copied_log_check import CopiedLogCheck
 from dirk_gevent.coordinator.divergence.digest_rounds import DigestRounds
-from dirk_gevent.coordinator.divergence.registry import Cause, Conflict, Status
+from dirk_gevent.coordinator.divergence.registry import Cause, Conflict, ConflictSubject, Status
 from dirk_gevent.coordinator.renamed_nodes import RenamedNodes
 from dirk_gevent.coordinator.state import CoordinatorState
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
@@ -64,7 +64,7 @@ class Fences:
             self._book.change(known.number, status=Status.FENCED, right=digests[1].hex())
         else:
             name = self._state.database_name(log_id)
-            self._book.add((node, name, log_id, index), cause, Status.FENCED, digests)
+            self._book.add(ConflictSubject(node, name, log_id, index), cause, Status.FENCED, digests)
         # What is shut out does not speak against the log, whose writes must not go on waiting for it.
         self._evidence.follows(node, log_id)
         self._state.outcomes.discard_reports(node, log_id)
@@ -85,8 +85,8 @@ class Fences:
 
     def _times_shut_out(self, found: Conflict) -> int:
         """How often this node ended this entry otherwise than the others, each time from the log's own state."""
-        place = found.node, found.log_id, found.index, found.cause
-        return sum((one.node, one.log_id, one.index, one.cause) == place for one in self._book.all())
+        subject = found.node, found.log_id, found.index, found.cause
+        return sum((one.node, one.log_id, one.index, one.cause) == subject for one in self._book.all())
 
     def dumped(self, node: str, log_id: int, kept: str, kept_sql: str) -> None:
         """The state that a node kept aside can be read as statements, too."""
@@ -159,7 +159,7 @@ class Fences:
         if self._book.find(node, log_id, Status.EVICTED) is None:
             name = "" if log_id is None else self._state.database_name(log_id)
             index = 0 if log_id is None else self._state.head_index(log_id)
-            self._book.add((node, name, log_id, index), Cause.ASKED, Status.EVICTED)
+            self._book.add(ConflictSubject(node, name, log_id, index), Cause.ASKED, Status.EVICTED)
         self._logger.error("node_evicted", target=node, log=log_id)
         link = self._state.links.get(node)
         if link is not None:

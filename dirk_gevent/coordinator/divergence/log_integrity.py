@@ -17,7 +17,7 @@ from __future__ import annotations
 import time
 
 from dirk_gevent.coordinator.divergence.digest_rounds import DigestRounds
-from dirk_gevent.coordinator.divergence.registry import Cause, Status
+from dirk_gevent.coordinator.divergence.registry import Cause, ConflictSubject, Status
 from dirk_gevent.coordinator.state import CoordinatorState
 from dirk_gevent.log.records import Damage, LogDamagedError
 from dirk_gevent.replication.frame_types import Standing
@@ -91,7 +91,9 @@ class LogIntegrity:
             self._since[log_id] = now
         name = self._state.database_name(log_id)
         if self._state.registry.find("", log_id, Status.UNDECIDED) is None:
-            self._state.registry.add(("", name, log_id, damage.first), Cause.DAMAGED_LOG, Status.UNDECIDED)
+            self._state.registry.add(
+                ConflictSubject("", name, log_id, damage.first), Cause.DAMAGED_LOG, Status.UNDECIDED
+            )
         if self._is_safe(log_id, damage):
             self._state.blocks.unblock(log_id, _KEY)
         elif self._state.blocks.undecided(log_id) is None:

@@ -59,6 +59,16 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class ConflictSubject:
+    """Who disagrees about what: a node ('': none), a database and its log (None: the whole log), and the index."""
+
+    node: str
+    database: str
+    log_id: int | None
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
 class Conflict:
     """One conflict. `log_id` is None when it is about the whole log; `digest` is the node's and `right` the one it is
     measured against (hex; hashes of outcome, content or history by `cause`, empty when there is none).
@@ -114,20 +124,19 @@ class DivergenceRegistry:
 
     def add(
         self,
-        place: tuple[str, str, int | None, int],
+        subject: ConflictSubject,
         cause: Cause,
         status: Status,
         digests: tuple[bytes, bytes] = (b"", b""),
     ) -> Conflict:
-        """A conflict that has just been found; `place` is node, database, log and index."""
-        node, database, log_id, index = place
+        """A conflict that has just been found."""
         made = Conflict(
             number=self._next,
             when_ms=time.time_ns() // 1_000_000,
-            node=node,
-            database=database,
-            log_id=log_id,
-            index=index,
+            node=subject.node,
+            database=subject.database,
+            log_id=subject.log_id,
+            index=subject.index,
             cause=cause,
             status=status,
             digest=digests[0].hex(),

@@ -15,7 +15,7 @@ import gevent
 
 from dirk_gevent.coordinator.admin.replay import LogSource, Scratch
 from dirk_gevent.coordinator.divergence.digest_rounds import Fence
-from dirk_gevent.coordinator.divergence.registry import Cause, Status
+from dirk_gevent.coordinator.divergence.registry import Cause, ConflictSubject, Status
 from dirk_gevent.coordinator.older_entries import OlderEntries
 from dirk_gevent.coordinator.outcomes import Disagreement
 from dirk_gevent.coordinator.state import CoordinatorState
@@ -95,7 +95,9 @@ class DivergenceResolver:
         try:
             for node, digest in found.digests.items():
                 if self._book.find(node, found.log_id, Status.UNDECIDED) is None:
-                    self._book.add((node, name, found.log_id, found.index), cause, Status.UNDECIDED, (digest, b""))
+                    self._book.add(
+                        ConflictSubject(node, name, found.log_id, found.index), cause, Status.UNDECIDED, (digest, b"")
+                    )
             winner = self._winner(found)
             if not self._is_disputed(found.log_id):
                 # A person has decided meanwhile.

@@ -103,10 +103,10 @@ class Commits:
         """The database that the transaction was in: by its log if that is told, else the one that has the name now."""
         log_id = request.metadata.get("log")
         if log_id is None:
-            return self._parts.sessions.place(session, request.database)
+            return self._parts.sessions.resolve(session, request.database)
         if type(log_id) is not int or log_id < 0:
             raise SqlError("argument_invalid", field="log")
-        return self._parts.sessions.place_in(session, request.database, log_id)
+        return self._parts.sessions.resolve_in(session, request.database, log_id)
 
     def _wait(self, request_id: str) -> None:
         """If a commit with this id is under way, wait a while until it has ended."""

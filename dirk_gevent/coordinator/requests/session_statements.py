@@ -27,16 +27,16 @@ CONFLICT_COLUMNS = (
 
 def server_cells(row: ServerRow) -> tuple[Value, ...]:
     """One line of SHOW SERVERS, in the order of `SERVER_COLUMNS`."""
-    place = (row.node, row.role, row.state, row.database, row.applied_index, row.lag_entries, row.last_heartbeat)
-    return (*place, row.digest_index, row.digest, row.work_index, row.work_seconds, row.work_steps)
+    facts = (row.node, row.role, row.state, row.database, row.applied_index, row.lag_entries, row.last_heartbeat)
+    return (*facts, row.digest_index, row.digest, row.work_index, row.work_seconds, row.work_steps)
 
 
 def conflict_cells(found: Conflict) -> tuple[str | int | None, ...]:
     """One line of SHOW CONFLICTS, in the order of `CONFLICT_COLUMNS`: what is not known is null."""
     when = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(found.when_ms // 1000))
     shown = [digest[: 2 * SHOWN_DIGEST_BYTES] or None for digest in (found.digest, found.right)]
-    place = (when, found.node or None, found.database or None, found.index or None, found.cause, found.status)
-    return (*place, *shown, found.kept or None, found.kept_sql or None)
+    facts = (when, found.node or None, found.database or None, found.index or None, found.cause, found.status)
+    return (*facts, *shown, found.kept or None, found.kept_sql or None)
 
 
 def choose_language(session: Session, route: Route) -> str:
@@ -100,9 +100,9 @@ class SessionStatements:
         request: Request,
         columns: tuple[str, ...],
         rows: Sequence[tuple[Value, ...]],
-        **place: int | None,
+        **facts: int | None,
     ) -> bytes:
-        meta = replies.meta_of(session, request, self._name, "admin", rows=len(rows), repeatable=False, **place)
+        meta = replies.meta_of(session, request, self._name, "admin", rows=len(rows), repeatable=False, **facts)
         return replies.relation(replies.listing(columns, rows), self._limits.page_rows, meta)
 
     def _meta(self, session: Session, request: Request, kind: str) -> dict[str, object] | None:

@@ -51,7 +51,7 @@ class Writes:
         request_id = request.request_id or new_request_id(self._parts.state.log.time_ms())
         if route.verb in ("create_database", "drop_database"):
             return self._database(session, request, route, request_id)
-        database, log_id = self._parts.sessions.place(session, request.database)
+        database, log_id = self._parts.sessions.resolve(session, request.database)
         if database is None:
             raise SqlError("no_database")
         if log_id == SYSTEM_LOG_ID:
@@ -59,12 +59,12 @@ class Writes:
         statement = LoggedStatement(normalized, request.args)
         draft = Draft(request_id, (statement,), self._limits.write_steps)
         if names_others(route, database):
-            with ExitStack() as place:
-                place.enter_context(self._copies.places.taken())
+            with ExitStack() as slot:
+                slot.enter_context(self._copies.slots.taken())
                 # The database may have been dropped, or made anew, while this waited for its turn.
-                database, log_id = self._parts.sessions.place(session, request.database)
+                database, log_id = self._parts.sessions.resolve(session, request.database)
                 assert database is not None
-                return self._copied(_Write(session, request, route, database, log_id), normalized, draft, place)
+                return self._copied(_Write(session, request, route, database, log_id), normalized, draft, slot)
         return self._written(_Write(session, request, route, database, log_id), draft)
 
     def _written(self, write: _Write, draft: Draft) -> bytes:
@@ -76,17 +76,17 @@ class Writes:
         write.session.saw(write.log_id, outcome.index)
         return outcome
 
-    def _copied(self, write: _Write, normalized: NormalizedStatement, draft: Draft, place: ExitStack) -> bytes:
+    def _copied(self, write: _Write, normalized: NormalizedStatement, draft: Draft, slot: ExitStack) -> bytes:
         """Run an INSERT whose rows another database has. When that does not give them, a request that may have run
         before ends as it did then: an entry of nothing finds its record, or burns its id.
 
-        `place` is closed as soon as no large rows are held.
+        `slot` is closed as soon as no large rows are held.
         """
         request = write.request
         try:
             copied = self._copies.statement(write.session, request, normalized, write.route, write.database)
         except (SqlError, ReadRefused) as error:
-            place.close()
+            slot.close()
             outcome = None
             if request.request_id is not None and not error.sqlstate.startswith(OPEN_CLASSES):
                 outcome = self._outcome(write, Draft(draft.request_id, ()))
@@ -97,7 +97,7 @@ class Writes:
                 raise
             return error.answer if request.has_meta else answer_bytes.split_meta(error.answer)[1]
         if copied.size_bytes <= SMALL_BYTES:
-            place.close()
+            slot.close()
         made = replace(draft, statements=(copied.statement,), request_hash=copied.request_hash)
         with nowhere():
             return self._written(write, made)

@@ -107,8 +107,8 @@ def _read(marker: Path) -> tuple[int, int, int, bool]:
     """First and last of the entries that a process died in, how many deaths the one has seen if it is one, and
     whether it has been cleared."""
     try:
-        place, *rest = marker.read_text().split()
-        first, _, last = place.partition("-")
+        indexes, *rest = marker.read_text().split()
+        first, _, last = indexes.partition("-")
         deaths = int(rest[0]) if rest else 0
         return int(first), int(last or first), deaths, _CLEARED in rest[1:]
     except (FileNotFoundError, ValueError):

@@ -19,7 +19,7 @@ from dirk_gevent.base.printable import one_line
 from dirk_gevent.engine import stored_records
 from dirk_gevent.engine.dump.deferred_keys import behind_rows
 from dirk_gevent.engine.dump.insert_rows import rows
-from dirk_gevent.engine.dump.object_order import Place, definitions
+from dirk_gevent.engine.dump.object_order import ObjectKey, definitions
 from dirk_gevent.engine.functions import EntryContext
 from dirk_gevent.engine.sqlite_connection import open_reader
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
@@ -77,12 +77,12 @@ def statements(connection: apsw.Connection, name: str) -> Iterator[str]:
     behind = behind_rows(connection, schema)
     altered = [schema.tables[name] for kind, name in order.before_rows if kind == "table" and name in behind.numbers]
     texts = sources | {("table", table.key): behind.definition(table) for table in altered}
-    yield from (f"{texts[place]};" for place in order.before_rows)
+    yield from (f"{texts[of]};" for of in order.before_rows)
     yield from rows(
         connection, behind.without(schema), [name for kind, name in order.before_rows if kind == "table"]
     )
     yield from (f"{each};" for table in altered for each in behind.additions(table))
-    yield from (f"{sources[place]};" for place in order.behind_rows)
+    yield from (f"{sources[of]};" for of in order.behind_rows)
     yield from _numbers(connection, schema.tables.values())
 
 
@@ -100,14 +100,14 @@ def table_statements(connection: apsw.Connection, name: str) -> Iterator[str]:
         raise SqlError("unknown_table", name=name, nearest=nearest(name, names))
     order = definitions(schema, {})
     wanted = _domains_of(schema, table)
-    yield from (f"{sources[place]};" for place in order.before_rows if place[0] == "domain" and place[1] in wanted)
+    yield from (f"{sources[of]};" for of in order.before_rows if of[0] == "domain" and of[1] in wanted)
     yield f"{sources['table', table.key]};"
     yield from rows(connection, schema, [table.key])
     yield from (f"{sources['index', each.key]};" for each in schema.indexes.values() if each.table == table.key)
     yield from _numbers(connection, [table])
 
 
-def _objects(connection: apsw.Connection) -> tuple[Schema, dict[Place, str]]:
+def _objects(connection: apsw.Connection) -> tuple[Schema, dict[ObjectKey, str]]:
     """What there is, and the text of each definition."""
     objects = [one for one in stored_records.read_catalog(connection) if one.source]
     return dirk_parser.compile.ddl.catalog.load_schema(objects, 0), {

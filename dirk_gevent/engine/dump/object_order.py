@@ -9,15 +9,15 @@ from dirk_gevent.engine.dump.topological_order import in_order
 from dirk_parser.schema.schema import Index, Reference, Schema, Table
 
 #: Kind and key of an object.
-Place = tuple[str, str]
+ObjectKey = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Definitions:
     """The objects of a database in the order to make them: those that rows need, and those behind them."""
 
-    before_rows: tuple[Place, ...]
-    behind_rows: tuple[Place, ...]
+    before_rows: tuple[ObjectKey, ...]
+    behind_rows: tuple[ObjectKey, ...]
 
 
 def definitions(schema: Schema, made: Mapping[str, int]) -> Definitions:
@@ -28,7 +28,7 @@ def definitions(schema: Schema, made: Mapping[str, int]) -> Definitions:
     domains = in_order(schema.domains, lambda key: schema.domains[key].domains)
     needed = {table.key: tuple(_needed_indexes(schema, table)) for table in schema.tables.values()}
     tables = sorted(schema.tables, key=lambda key: made.get(key, 0))
-    first = in_order([("table", key) for key in tables], lambda place: _needs(schema, needed, place))
+    first = in_order([("table", key) for key in tables], lambda of: _needs(schema, needed, of))
     views = in_order(schema.views, lambda key: schema.views[key].uses & schema.views.keys())
     taken = set(first)
     indexes = [("index", key) for key in schema.indexes if ("index", key) not in taken]
@@ -37,8 +37,8 @@ def definitions(schema: Schema, made: Mapping[str, int]) -> Definitions:
     )
 
 
-def _needs(schema: Schema, needed: Mapping[str, tuple[str, ...]], place: Place) -> list[Place]:
-    kind, name = place
+def _needs(schema: Schema, needed: Mapping[str, tuple[str, ...]], of: ObjectKey) -> list[ObjectKey]:
+    kind, name = of
     if kind == "index":
         return [("table", schema.indexes[name].table)]
     return [("index", each) for each in needed[name]]

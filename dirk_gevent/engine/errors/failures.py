@@ -89,8 +89,8 @@ def columns_at(detail: str, tables: Mapping[str, Collection[str]]) -> tuple[str,
 
 def _places(detail: str) -> tuple[str, str]:
     """Table and columns of `t.a, t.b`; an index on expressions is named as it is."""
-    places = [place.rpartition(".") for place in detail.split(", ")]
-    return places[0][0], ", ".join(column for _, _, column in places)
+    columns = [column.rpartition(".") for column in detail.split(", ")]
+    return columns[0][0], ", ".join(column for _, _, column in columns)
 
 
 def _reason(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""A database's file made the state of another place: another log, another index. What a restore is made of."""
+"""A database's file made the state of another position: another log, another index. What a restore is made of."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dirk_gevent.engine.sqlite_connection import open_writer
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class LogPosition:
     """Where a state shall stand: its log, its database's name, the index, the chain hash and the log time there."""
 
     log_id: int
@@ -26,8 +26,8 @@ class Place:
     time_ms: int
 
 
-def reissue(image: Path, place: Place, target: Path) -> SnapshotHeader:
-    """Write the database file `image`, changed to stand at `place`, as a snapshot to `target` (slow thread).
+def reissue(image: Path, position: LogPosition, target: Path) -> SnapshotHeader:
+    """Write the database file `image`, changed to stand at `position`, as a snapshot to `target` (slow thread).
 
     Every table counts as changed there. Requests that ran in another database are forgotten; in the same one they
     stay known, so that none of them runs twice. Raises StorageFault.
@@ -38,7 +38,7 @@ def reissue(image: Path, place: Place, target: Path) -> SnapshotHeader:
             with connection:
                 before = stored_records.read_meta(connection)
                 assert before is not None
-                _move(connection, before, place)
+                _move(connection, before, position)
             connection.execute("BEGIN")
             meta = stored_records.read_meta(connection)
             assert meta is not None
@@ -50,18 +50,19 @@ def reissue(image: Path, place: Place, target: Path) -> SnapshotHeader:
         raise StorageFault(error, "restore") from error
 
 
-def _move(connection: apsw.Connection, before: stored_records.FileMeta, place: Place) -> None:
+def _move(connection: apsw.Connection, before: stored_records.FileMeta, position: LogPosition) -> None:
     meta = stored_records.FileMeta(
-        log_id=place.log_id,
-        name=place.name,
-        applied_index=place.index,
-        chain=place.chain,
-        time_ms=place.time_ms,
-        heard_head=place.index,
-        schema_version=place.index,
+        log_id=position.log_id,
+        name=position.name,
+        applied_index=position.index,
+        chain=position.chain,
+        time_ms=position.time_ms,
+        heard_head=position.index,
+        schema_version=position.index,
         state="live",
     )
     stored_records.write_meta(connection, meta)
-    stored_records.write_tables(connection, dict.fromkeys([*stored_records.read_tables(connection), "*"], place.index))
-    if before.log_id != place.log_id:
+    tables = [*stored_records.read_tables(connection), "*"]
+    stored_records.write_tables(connection, dict.fromkeys(tables, position.index))
+    if before.log_id != position.log_id:
         connection.execute("DELETE FROM dirk_requests")

@@ -261,14 +261,14 @@ class JournalView:
         before = base.chain
         with _damage(log_id, after_index + 1):
             if after_index != base.index:
-                place = self.place(log_id, after_index)
-                if place is None:
+                before_it = self.head_at(log_id, after_index)
+                if before_it is None:
                     raise EntriesGoneError(log_id, base.index + 1)
-                before = place[0].chain
+                before = before_it[0].chain
             entries, after = self._entries(log_id, after_index + 1, upto, max_bytes, before)
         return Chunk(log_id, after_index + 1, tuple(entries), before, after)
 
-    def place(self, log_id: int, index: int) -> tuple[Head, int] | None:
+    def head_at(self, log_id: int, index: int) -> tuple[Head, int] | None:
         """Chain, time and total bytes as stored at an entry that is held; None when it is not."""
         rows = fetch(
             self._connection,

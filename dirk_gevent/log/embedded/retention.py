@@ -121,7 +121,7 @@ class Retention:
             stored = self._files.store(info, chunks)
             log = self._state().log(info.log_id)
             is_newest = info.index == log.head.index
-            total_bytes = log.total_bytes if is_newest else self._place(info.log_id, info.index)[1]
+            total_bytes = log.total_bytes if is_newest else self._head_at(info.log_id, info.index)[1]
             snapshot = FoundSnapshot(stored, total_bytes)
             self._threads.alter(self._threads.journal.put_snapshot, snapshot)
         finally:
@@ -237,11 +237,11 @@ class Retention:
                 # The entry itself may be what is damaged; its time then was not later than the head's.
                 time_ms = log.head.time_ms
                 with suppress(SqlError):
-                    time_ms = self._place(log_id, index)[0].time_ms
+                    time_ms = self._head_at(log_id, index)[0].time_ms
                 return Head(index, one.info.chain, time_ms), one.total_bytes
-        place, total_bytes = self._place(log_id, index)
+        head, total_bytes = self._head_at(log_id, index)
         chained = self._threads.read(self._threads.reader.chain_at, log_id, index, log.row.base)
-        return None if chained is None else (replace(place, chain=chained), total_bytes)
+        return None if chained is None else (replace(head, chain=chained), total_bytes)
 
     def forget(self, log_id: int) -> None:
         """See `contract.LogSnapshots.forget`."""
@@ -279,12 +279,12 @@ class Retention:
         if reason:
             raise SqlError("snapshot_refused", log_id=info.log_id, index=info.index, reason=reason)
 
-    def _place(self, log_id: int, index: int) -> tuple[Head, int]:
+    def _head_at(self, log_id: int, index: int) -> tuple[Head, int]:
         """Head and total bytes at an index that the log holds, its base included."""
         row = self._state().log(log_id).row
         if index == row.base.index:
             return row.base, row.base_total_bytes
-        found = self._threads.read(self._threads.reader.place, log_id, index)
+        found = self._threads.read(self._threads.reader.head_at, log_id, index)
         if found is None:
             raise SqlError("log_unavailable", reason=f"entry {index} of log {log_id} is not in the journal")
         return found

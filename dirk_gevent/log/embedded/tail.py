@@ -53,9 +53,9 @@ class Tail:
     def chain_at(self, log_id: int, index: int) -> bytes | None:
         """The chain hash at an index that is in memory, or just before what is; else None."""
         ring = self._logs.get(log_id)
-        if ring is None or not -1 <= (place := index - ring.first_index) < len(ring.entries):
+        if ring is None or not -1 <= (position := index - ring.first_index) < len(ring.entries):
             return None
-        return ring.chain_before if place == -1 else ring.entries[place][1]
+        return ring.chain_before if position == -1 else ring.entries[position][1]
 
     def forget(self, log_id: int) -> None:
         """Forgets one log's entries: what follows does not continue them."""

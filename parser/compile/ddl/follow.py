@@ -60,7 +60,7 @@ def own_text(table: Table, source: str, action: Renaming) -> str:
 
 
 def _own_edits(table: Table, tree: Statement, action: Renaming) -> Iterable[tuple[int, str]]:
-    """AdmissionSlots of names and what they are to be."""
+    """Places of names and what they are to be."""
     assert isinstance(tree, CreateTable | CreateIndex)
     yield from _reference_edits(table, tree, action)
     columns = list(find_all(tree, ColumnRef))
