@@ -76,6 +76,6 @@ def _new_shapes(rounds: int) -> Iterator[Figure]:
         for normalized in shapes:
             plans.plan(normalized, schema, False)
         plan_us.append((time.perf_counter() - start) / len(shapes) * 1e6)
-    for name, found in (("parsing a new shape of 23 tokens", parse_us), ("the same up to its plan", plan_us)):
+    for name, found in (("parsing a new template of 23 tokens", parse_us), ("the same up to its plan", plan_us)):
         ratio = median(found) / _PARSE_TARGET_US
         yield Figure("corpus", name, median(found), "µs", 0, ratio, "1 ms", Target(1.0, is_ceiling=True))
