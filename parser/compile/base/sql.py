@@ -79,9 +79,17 @@ def by_value(text: str) -> str:
     return "NULL" if _ORDINAL.fullmatch(text) else text
 
 
+#: A text, alone or below one collation: what SQLite takes for the name of a column in the terms of an index.
+_TEXT_ALONE = re.compile(r"(\(?)('" + repeated("[^']++|''") + r"')( COLLATE \w++\))?")
+
+
 def index_term(text: str) -> str:
-    """`text`, an expression, as a term of an index: SQLite takes a text alone for the name of a column."""
-    return f"({text} || '')" if text.startswith("'") else text
+    """`text`, an expression, as a term of an index: a text stays one, and keeps its collation."""
+    found = _TEXT_ALONE.fullmatch(text)
+    if found is None:
+        return text
+    begins, quoted, ends = found.groups(default="")
+    return f"{begins}({quoted} || ''){ends}"
 
 
 def joint_unsafe(parts: Iterable[Expression]) -> Unsafe:
