@@ -188,7 +188,7 @@ def _default_words(writer: Writer) -> str:
 def _is_bare_default(node: Default) -> bool:
     value = node.value
     if isinstance(value, Unary):
-        return value.op in ("-", "+") and isinstance(value.operand, Literal) and value.operand.kind != "text"
+        return value.op in ("-", "+") and isinstance(value.operand, Literal) and value.operand.kind in ("whole", "real")
     if isinstance(value, Call):
         return value.filter is None and value.over is None
     return isinstance(value, Literal | Constant)
