@@ -45,7 +45,7 @@ from dirk_parser.names import key
 from dirk_parser.normalize.normalized_statement import NormalizedStatement
 from dirk_parser.plan.plan import CatalogChange, DdlPlan
 from dirk_parser.printer.printer import write
-from dirk_parser.schema.schema import Schema, Table, View
+from dirk_parser.schema.schema import Column, Schema, Table, View
 
 _RENAMES = (RenameTable, RenameColumn)
 #: What a definition's own column or constraint that goes leaves behind where something else of it needs it.
@@ -79,10 +79,11 @@ def alter_table(context: Context, node: AlterTable) -> DdlPlan:
     if isinstance(node.action, RestartNumbers):
         return restart(context, table, node.action)
     work = _Alteration(context, schema, table, node.action, tuple(dependents(schema, (table,))))
-    simple = isinstance(node.action, AddColumn) and _is_simple(node.action.column)
+    simple = False
     if isinstance(node.action, AddColumn):
         # Told here, an error of the new column has its place in this statement.
-        define_column(context.copied(replace(context.purpose, inline=True, for_write=True)), node.action.column)
+        inline = context.copied(replace(context.purpose, inline=True, for_write=True))
+        simple = _is_simple(node.action.column, define_column(inline, node.action.column))
     for foreign in find_all(node.action, ForeignKey):
         if key(foreign.table.text) in schema.views:
             # Views are gone while their tables change, so nobody else would see that it is one.
@@ -113,22 +114,24 @@ def _table_statements(work: _Alteration, after: Schema, simple: bool) -> list[st
         raise
 
 
-def _is_simple(column: ColumnDef) -> bool:
-    """Whether SQLite's own ADD COLUMN can do it: no key, what rows that are there already get is a constant, and
-    nothing is worked out of them (where that fails SQLite does not say why).
+def _is_simple(node: ColumnDef, column: Column) -> bool:
+    """Whether SQLite's own ADD COLUMN can do it: no key, what rows that are there already get is a constant to SQLite
+    too (one that NUMERIC(p, s) rounds is none), and nothing is worked out of them (where that fails SQLite does not say
+    why).
     """
-    given = [each.value for each in column.constraints if isinstance(each, Default)]
-    if not all(_is_constant(each) for each in given) or key(column.name.text) in (*SQLITE_NAMES, "true", "false"):
+    given = [_constant(each.value) for each in node.constraints if isinstance(each, Default)]
+    if None in given or (given and column.rounding is not None):
         return False
     filled = any(not isinstance(each, Constant) or each.value is not None for each in given)
-    return all(
-        isinstance(each, Default) or (isinstance(each, NotNull) and filled) for each in column.constraints
+    return column.key not in (*SQLITE_NAMES, "true", "false") and all(
+        isinstance(each, Default) or (isinstance(each, NotNull) and filled) for each in node.constraints
     )
 
 
-def _is_constant(value: Expr) -> bool:
-    found = value.operand if isinstance(value, Unary) else value
-    return isinstance(found, Literal | Constant)
+def _constant(value: Expr) -> Literal | Constant | None:
+    """The constant that a default is but for its sign; None where it is another expression, as with NOT and ~."""
+    found = value.operand if isinstance(value, Unary) and value.op in ("-", "+") else value
+    return found if isinstance(found, Literal | Constant) else None
 
 
 def _refers(action: Alteration) -> bool:
