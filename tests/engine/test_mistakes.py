@@ -91,6 +91,8 @@ def test_many_mistakes_have_theirs() -> None:
         ("select json('{bad')", "22032"),
         ("select * from json_each('{bad')", "22032"),
         ("select json_extract('{}', 'a')", "22033"),
+        ("select json_extract('{}', 'a\n[')", "22033"),
+        ("select json_extract('{}', '\n')", "22033"),
         ("select json_object(1, 2)", "22030"),
         ("select json_object('a')", "42883"),
         ("select json_set('{}', '$.a')", "42883"),

@@ -13,7 +13,7 @@ from dirk_parser.errors import SqlError
 
 #: A pattern of SQLite's sentence, the error, and what the error says: groups of the pattern by their names.
 _MISTAKES: Final = tuple(
-    (re.compile(pattern), key)
+    (re.compile(pattern, re.DOTALL), key)
     for pattern, key in (
         (r"malformed JSON|JSON cannot hold BLOB values|JSON string too big", "json_invalid"),
         (r"bad JSON path: '?(?P<path>.*?)'?$", "json_path_invalid"),
