@@ -106,6 +106,22 @@ def test_the_collation_stays_the_one_in_effect() -> None:
         assert (found, column) == (collation, -2), term
 
 
+def test_an_index_of_2_2_0_is_on_the_column_until_an_alter_makes_it_anew() -> None:
+    """It goes on as it was made; a UNIQUE one then says that its value is there twice, and can be dropped."""
+    database = a_table()
+    database.run("create unique index x on t ('a' collate nocase)")
+    database.connection.execute("drop index x")
+    database.connection.execute("""CREATE UNIQUE INDEX "x" ON "t" (('a' COLLATE NOCASE))""")
+    database.run("insert into t (a, b) values ('p', 1), ('q', 2)")
+    with pytest.raises(apsw.ConstraintError):
+        database.run("insert into t (a) values ('P')")
+    with pytest.raises(apsw.ConstraintError):
+        database.run("alter table t add column z unique")
+    database.run("drop index x")
+    database.run("alter table t add column z unique")
+    assert database.run("select a, b, z from t order by a") == [("p", 1, None), ("q", 2, None)]
+
+
 @pytest.mark.parametrize("term", ["'a'", "('a' collate nocase)", "+('b' collate rtrim)"])
 def test_a_condition_s_text_is_a_text_too(term: str) -> None:
     """The rows of a partial index are those for which it holds: none, or all."""
