@@ -32,9 +32,10 @@ from dirk_gevent.loop.throttle import IncrementalFsyncFile
 from dirk_gevent.protocol.frames import split_entries
 
 _ANY_MAGIC = b"DIRKDB-BACKUP-"
-#: How a backup begins. Its number rises with the rules of entries: 2.0.0 and 2.1.0 (1) would replay these by their own.
-MAGIC = _ANY_MAGIC + b"2\n"
-_EARLIER_MAGICS = (_ANY_MAGIC + b"1\n",)
+#: How a backup begins. Its number rises with the rules of entries: 2.0.0, 2.1.0 (both 1) and 2.2.0 (2) would replay
+#: these by their own.
+MAGIC = _ANY_MAGIC + b"3\n"
+_EARLIER_MAGICS = (_ANY_MAGIC + b"1\n", _ANY_MAGIC + b"2\n")
 _LATER = "a later release of DirkDB wrote it: use the dirk-admin of that one"
 _CHECKSUM_BYTES = 16
 _MOST_BYTES = 1 << 30

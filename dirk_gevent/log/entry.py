@@ -26,9 +26,9 @@ from dirk_parser.normalize.normalized_statement import Args, NormalizedStatement
 
 #: Under which rules this program appends entries, and the only ones by which it runs them. Raised by any change, of
 #: this package or of the SQLite that it is pinned to, that makes the same entry end otherwise (docs/decisions.md).
-#: Those of release 2.0.0 are 0, of 2.1.0 1, of 2.2.0 2. With them rise the formats by which an earlier release refuses
-#: what it would follow otherwise: of the journal, of a node's files and directory, of a backup.
-RULES = 2
+#: Those of release 2.0.0 are 0, of 2.1.0 1, of 2.2.0 2, of 2.3.0 3. With them rise the formats by which an earlier
+#: release refuses what it would follow otherwise: of the journal, of a node's files and directory, of a backup.
+RULES = 3
 #: The first element of every entry: how the rest is to be read.
 FORMAT = 2
 #: The format of release 2.0.0, whose entries do not say their rules: those are rules 0.

@@ -72,12 +72,13 @@ def _dying(call, left: list[int]):  # type: ignore[no-untyped-def]
     return instead
 
 
-def test_a_directory_of_2_1_0_gets_this_format_on_a_full_disk_too(
-    former: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("earlier", range(2, FORMAT))
+def test_a_directory_of_an_earlier_format_gets_this_one_on_a_full_disk_too(
+    earlier: int, former: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """2.1.0 looks at nothing else there: it would go on with what this release has written."""
     take_over(former)
-    (former / FORMER_FILE / "format").write_text("2\n")
+    (former / FORMER_FILE / "format").write_text(f"{earlier}\n")
 
     def no_room(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -129,16 +130,18 @@ def test_a_file_of_a_later_release_is_refused_and_never_set_aside(log_id: int, t
     assert re.search(sentence, problem)
 
 
-def test_a_file_of_the_release_before_opens_and_carries_this_format_from_then_on(
-    tmp_path: Path, log: LogMaker
+@pytest.mark.parametrize("earlier", [0, *range(3, FORMAT)])
+def test_a_file_of_an_earlier_release_opens_and_carries_this_format_from_then_on(
+    earlier: int, tmp_path: Path, log: LogMaker
 ) -> None:
+    """Those of releases before 2.2.0 carry none."""
     engine = open_compiled(tmp_path)
     open_database(engine).apply(work(log.sql("create table t (a)")))
     paths = [engine.directory.database(log_id) for log_id in (0, 1)]
     engine.close()
     for path in paths:
         with closing(sqlite3.connect(path)) as connection, connection:
-            connection.execute("PRAGMA user_version = 0")
+            connection.execute(f"PRAGMA user_version = {earlier}")
     again = Engine(tmp_path, "m1", TestLimits())
     again.open()
     assert again.logs()[1].applied_index == 1

@@ -77,9 +77,10 @@ def test_the_end_of_the_older_entries_is_found(seed: int) -> None:
     assert older_upto(0, first, first + older + newer - 1, encoded) == 0
 
 
-@pytest.mark.parametrize("counts", [(5, 0), (0, 5), (2, 3), (3, 2)])
-def test_a_log_knows_how_far_its_older_entries_go(tmp_path: Path, counts: tuple[int, int]) -> None:
-    """Those of 2.0.0, of 2.1.0, and of one after the other."""
+@pytest.mark.parametrize("counts", [(5, 0, 0), (0, 5, 0), (0, 0, 5), (2, 3, 0), (3, 0, 2), (0, 1, 4), (2, 2, 1)])
+def test_a_log_knows_how_far_its_older_entries_go(tmp_path: Path, counts: tuple[int, ...]) -> None:
+    """Those of 2.0.0, of 2.1.0, of 2.2.0, and of one after the other."""
+    assert len(counts) == RULES
     with earlier_rules():
         log = opened(tmp_path)
         log.appends.create_database("t", new_request_id(NOW_MS))
@@ -98,19 +99,19 @@ def test_a_log_knows_how_far_its_older_entries_go(tmp_path: Path, counts: tuple[
 
 
 def test_a_journal_of_an_earlier_release_is_taken_over_and_of_a_later_one_refused(tmp_path: Path) -> None:
-    """The format's number is all that a release looks at first: with another in it, 2.0.0 and 2.1.0 touch nothing."""
+    """The format's number is all that a release looks at first: with another in it, no earlier one touches anything."""
     log = opened(tmp_path)
     log.appends.create_database("t", new_request_id(NOW_MS))
     append(log, 2)
     log.close()
-    for earlier in (b"1", b"2"):
+    for earlier in (b"1", b"2", b"3"):
         _set_format(tmp_path, earlier)
         log = opened(tmp_path)
         assert log.reads.head(1).index == 2
         log.close()
         with closing(sqlite3.connect(tmp_path / JOURNAL_FILE)) as connection:
-            assert connection.execute("SELECT value FROM meta WHERE key = 'format'").fetchall() == [(b"3",)]
-    _set_format(tmp_path, b"4")
+            assert connection.execute("SELECT value FROM meta WHERE key = 'format'").fetchall() == [(b"4",)]
+    _set_format(tmp_path, b"5")
     before = (tmp_path / JOURNAL_FILE).read_bytes()
     with pytest.raises(SqlError) as refused:
         opened(tmp_path)
@@ -126,15 +127,15 @@ def test_a_journal_whose_tables_a_later_release_changed_is_that_release_s_and_no
     with closing(sqlite3.connect(tmp_path / JOURNAL_FILE)) as connection, connection:
         connection.executescript(
             "DROP INDEX requests_by_index; ALTER TABLE requests DROP COLUMN idx; DROP TABLE logs; DROP TABLE epochs;"
-            "ALTER TABLE entries RENAME TO entries_4"
+            "ALTER TABLE entries RENAME TO entries_5"
         )
-    _set_format(tmp_path, b"4")
+    _set_format(tmp_path, b"5")
     before = (tmp_path / JOURNAL_FILE).read_bytes()
     with pytest.raises(SqlError) as refused:
         opened(tmp_path)
     said = sentence(refused.value.key, "en", refused.value.params)
     assert said == (
-        f"a later release of DirkDB wrote {tmp_path / JOURNAL_FILE} (format 4, this one reads 3); start that one"
+        f"a later release of DirkDB wrote {tmp_path / JOURNAL_FILE} (format 5, this one reads 4); start that one"
     )
     with pytest.raises(SqlError, match="later_release"):
         read_identity(tmp_path)

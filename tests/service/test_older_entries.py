@@ -18,20 +18,21 @@ from dirk_gevent.coordinator.coordinator import Coordinator
 from dirk_gevent.coordinator.divergence.registry import Status
 from dirk_gevent.coordinator.divergence.resolver import DivergenceResolver
 from dirk_gevent.log.embedded.embedded_log import EmbeddedLog
-from dirk_gevent.log.entry import Entry, new_request_id
+from dirk_gevent.log.entry import RULES, Entry, new_request_id
 from dirk_gevent.loop.frame_socket import FrameSocket
 from dirk_gevent.protocol.frames import split_entries
 from dirk_gevent.replication.frame_types import Standing
 from tests.log.older import earlier_rules
 from tests.service.fake_node import NOW_MS, Connect, FakeNode, append, blocking, snapshot_at_head, until, upload
 
-#: The host's log 1 has so many entries of earlier rules, and one of today's.
+#: The host's log 1 has so many entries of earlier rules, as many of each, and one of today's.
 OLDER, HEAD = 6, 7
+assert OLDER % RULES == 0
 
 
 @pytest.fixture
 def host(tmp_path: Path) -> Iterator[Coordinator]:
-    """A host of two masters and a replica, whose log 1 was written by two earlier releases, one after the other."""
+    """A host of two masters and a replica, whose log 1 was written by each earlier release, one after the other."""
     roles = (("m1", "MASTER", 3948), ("m2", "MASTER", 3950), ("r1", "REPLICA", 3952))
     written = {
         "configVersion": 2,
@@ -49,15 +50,16 @@ def host(tmp_path: Path) -> Iterator[Coordinator]:
         log = EmbeddedLog(found.log, clock=lambda: NOW_MS)
         log.appends.create_database("t", new_request_id(NOW_MS))
         before = Coordinator(found, log, logger("test"))
-        append(before, OLDER // 2)
+        append(before, OLDER // RULES)
         before.stop()
         log.close()
-    with earlier_rules(1):
-        log = EmbeddedLog(found.log, clock=lambda: NOW_MS)
-        before = Coordinator(found, log, logger("test"))
-        append(before, OLDER - OLDER // 2)
-        before.stop()
-        log.close()
+    for rules in range(1, RULES):
+        with earlier_rules(rules):
+            log = EmbeddedLog(found.log, clock=lambda: NOW_MS)
+            before = Coordinator(found, log, logger("test"))
+            append(before, OLDER // RULES)
+            before.stop()
+            log.close()
     log = EmbeddedLog(found.log, clock=lambda: NOW_MS)
     made = Coordinator(found, log, logger("test"))
     append(made, HEAD - OLDER)

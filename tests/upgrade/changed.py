@@ -1,8 +1,8 @@
 """Statements whose end a release has changed, or might: what a change of rules would be noticed by.
 
-`FORMS` are those that 2.2.0 ends otherwise than 2.1.0 did, each list for a database of its own. The others are by
-chance, from the generators of the tests that alter tables, make mistakes, and give hostile names; the record keeps the
-statements themselves, so that the generators may change.
+`FORMS` are those that 2.2.0 ends otherwise than 2.1.0 did, and 2.3.0 than 2.2.0, each list for a database of its own.
+The others are by chance, from the generators of the tests that alter tables, make mistakes, and give hostile names; the
+record keeps the statements themselves, so that the generators may change.
 """
 
 from __future__ import annotations
@@ -56,6 +56,33 @@ FORMS = {
         "INSERT INTO c (x) VALUES (-1)",
         "INSERT INTO c (x) VALUES (1) RETURNING y",
     ],
+    "collated terms": [
+        "CREATE TABLE a (x TEXT, y INTEGER)",
+        "CREATE INDEX c1 ON a ('nothing' COLLATE NOCASE)",
+        "CREATE INDEX c2 ON a (('é' COLLATE NOCASE), y)",
+        "CREATE UNIQUE INDEX c3 ON a ('x' COLLATE NOCASE, y)",
+        "CREATE UNIQUE INDEX c4 ON a ((+('x' COLLATE NOCASE) COLLATE BINARY), y)",
+        "CREATE INDEX c5 ON a ('nothing' COLLATE RTRIM DESC) WHERE 'x' COLLATE NOCASE = 'X'",
+        "INSERT INTO a VALUES ('p', 1), ('q', 2)",
+        "INSERT INTO a VALUES ('r', 1)",
+        "INSERT INTO a VALUES ('r', 1) ON CONFLICT ('x' COLLATE NOCASE, y) DO UPDATE SET x = 's' RETURNING *",
+        "CREATE UNIQUE INDEX c6 ON a ('x' COLLATE NOCASE)",
+        "ALTER TABLE a ADD COLUMN z INTEGER UNIQUE",
+        "UPDATE a SET y = 1 RETURNING y",
+    ],
+    "added defaults": [
+        "CREATE TABLE t (a INTEGER)",
+        "INSERT INTO t VALUES (1), (2)",
+        "ALTER TABLE t ADD COLUMN b DEFAULT (NOT x'00')",
+        "ALTER TABLE t ADD COLUMN c INTEGER NOT NULL DEFAULT (~5)",
+        "ALTER TABLE t ADD COLUMN d NUMERIC(5, 2) DEFAULT 2.555",
+        "ALTER TABLE t ADD COLUMN e NUMERIC(5, 2) DEFAULT 2555.5",
+        "ALTER TABLE t ADD COLUMN f DEFAULT (-x'00')",
+        "ALTER TABLE t ADD COLUMN g INTEGER NOT NULL DEFAULT (+NULL)",
+        "ALTER TABLE t ADD COLUMN h TEXT NOT NULL DEFAULT (-NULL)",
+        "INSERT INTO t (a) VALUES (3) RETURNING *",
+        "UPDATE t SET a = a + 1 RETURNING *",
+    ],
     "names": [
         "CREATE TABLE t (id INTEGER PRIMARY KEY, v INTEGER, w TEXT)",
         "CREATE TABLE u (id INTEGER PRIMARY KEY, v INTEGER)",
@@ -101,6 +128,7 @@ FORMS = {
         "INSERT INTO t VALUES (1, 'a'), (2, '{}')",
         "INSERT INTO t SELECT 10, json_extract('{', '$')",
         "INSERT INTO t SELECT 11, json_extract('{}', 'x')",
+        "INSERT INTO t SELECT 11, json_extract('{}', 'x\ny')",
         "UPDATE t SET w = json_set(w, '$.a', 1)",
         "UPDATE t SET w = 'b' WHERE w LIKE 'a' ESCAPE 'xx'",
         "INSERT INTO t VALUES (12, 1), (13)",

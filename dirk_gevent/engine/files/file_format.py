@@ -1,7 +1,7 @@
 """The format that a database's file carries, so that no release takes a later one's file for a damaged one.
 
-It is SQLite's `user_version` of the file. Files of releases before 2.2.0 carry none (0); they are read as they are,
-and carry this release's from then on.
+It is SQLite's `user_version` of the file. Files of releases before 2.2.0 carry none (0). Those of any earlier release
+are read as they are, and carry this one's from then on.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ import apsw
 from dirk_gevent.engine.errors.faults import StorageFault
 
 #: The format of a database's file and of a node's directory. Raised when an earlier release could not use the files,
-#: or would apply entries to them by its own rules. Directories of 2.0.0 have none, those of 2.1.0 format 2.
-FORMAT = 3
+#: or would apply entries to them by its own rules. Directories of 2.0.0 have none, those of 2.1.0 format 2, those of
+#: 2.2.0 format 3, as its files.
+FORMAT = 4
 
 
 def later_release(found: int, known: int = FORMAT) -> str:

@@ -22,7 +22,7 @@ SYSTEM_FILE = "system.sqlite"
 FORMER_FILE = "dirk.sqlite"
 _FORMAT_FILE = "format"
 _REMARK = "README"
-_TEXT = "DirkDB 2.2.0 or a later release has written the data directory that this folder is in. Start that release.\n"
+_TEXT = "DirkDB 2.3.0 or a later release has written the data directory that this folder is in. Start that release.\n"
 
 
 def take_over(directory: Path) -> None:

@@ -47,9 +47,10 @@ VERIFIED_ENTRIES = 64
 WAL_KEPT_BYTES = 8 << 20
 
 #: Raised when an earlier release could not read the file, or would run its entries by its own rules: 2.1.0 (format 2)
-#: looks at the rules of a log's first entry, and takes those of a later release for its own or an earlier one's. A
-#: release refuses a journal of a later format with a sentence, and takes over one of an earlier format as it opens it.
-_FORMAT, _EARLIER_FORMATS = b"3", (b"1", b"2")
+#: looks at the rules of a log's first entry, and takes those of a later release for its own or an earlier one's; 2.2.0
+#: (format 3) takes them for an earlier one's. A release refuses a journal of a later format with a sentence, and takes
+#: over one of an earlier format as it opens it.
+_FORMAT, _EARLIER_FORMATS = b"4", (b"1", b"2", b"3")
 #: System requests that are kept in memory; older ones are looked up in the journal.
 RECENT_REQUESTS = 10_000
 #: What is said of an entry that is not what was appended, and of one that is not there.
