@@ -9,13 +9,13 @@ from typing import Any
 from dirk_gevent.admin.proxy_link import print_table, say
 from dirk_gevent.admin.usage import UsageError
 from dirk_gevent.config.settings import Config
-from dirk_gevent.coordinator.admin.inspect_nodes import Loss, NodeFiles, entries_lost, losses, survey
+from dirk_gevent.coordinator.admin.inspect_nodes import Loss, NodeFiles, entries_lost, inspect_nodes, losses
 from dirk_gevent.coordinator.admin.rebuild_log import RebuildRefused, check, rebuild
 
 
 def rebuild_log(settings: Config, options: Mapping[str, Any]) -> int:
     """Make the log anew from one node's databases, or say what would be done; the exit status."""
-    nodes = survey(settings)
+    nodes = inspect_nodes(settings)
     chosen = next((node for node in nodes if node.node == options["--from"]), None)
     if chosen is None:
         raise UsageError(f"--from: no node is called {options['--from']}; known: {', '.join(n.node for n in nodes)}")

@@ -61,14 +61,14 @@ class Coordinator:
             evidence=parts.evidence,
             rounds=parts.rounds,
             fences=parts.fences,
-            disputes=parts.disputes,
+            resolver=parts.resolver,
             drains=parts.drains,
         )
         self._subscriptions = Subscriptions(
             self._link_parts(), caches, self.reports, lambda frames, fields: serve_admin(parts, frames, fields)
         )
         self.requests = RequestParts(state, parts.appends, Sessions(state), self._subscriptions.follow)
-        parts.disputes.resume()
+        parts.resolver.resume()
         self.integrity.look()
 
     def _link_parts(self) -> LinkParts:
@@ -130,16 +130,16 @@ def _operation_parts(state: CoordinatorState, older: OlderEntries) -> OperationP
         state,
         older,
         lambda *found: fences.fence(*found),
-        lambda *found: disputes.contents_differ(*found),
+        lambda *found: resolver.contents_differ(*found),
     )
     evidence = CopiedLogCheck(state)
     fences = Fences(state, evidence, rounds)
-    disputes = DivergenceResolver(state, older, fences.fence)
+    resolver = DivergenceResolver(state, older, fences.fence)
     return OperationParts(
         state=state,
         appends=Appends(state),
         fences=fences,
-        disputes=disputes,
+        resolver=resolver,
         evidence=evidence,
         rounds=rounds,
         drains=drains,

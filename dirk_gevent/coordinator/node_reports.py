@@ -31,14 +31,14 @@ class NodeReports:
         evidence: CopiedLogCheck,
         rounds: DigestRounds,
         fences: Fences,
-        disputes: DivergenceResolver,
+        resolver: DivergenceResolver,
         drains: Drains,
     ) -> None:
         self._state = state
         self._evidence = evidence
         self._rounds = rounds
         self._fences = fences
-        self._disputes = disputes
+        self._resolver = resolver
         self._drains = drains
         self._reported_down: set[str] = set()
         self.on_node_port: Callable[[str, int], None] = lambda *_: None
@@ -52,7 +52,7 @@ class NodeReports:
         for outcome in outcomes:
             disagreement = known.report(node, outcome)
             if disagreement is not None:
-                self._disputes.outcomes_differ(disagreement)
+                self._resolver.outcomes_differ(disagreement)
                 if self._state.is_shut_out(node, log_id):
                     break
         self._state.outcomes.release(log_id)

@@ -20,7 +20,7 @@ class OperationParts:
     state: CoordinatorState
     appends: Appends
     fences: Fences
-    disputes: DivergenceResolver
+    resolver: DivergenceResolver
     evidence: CopiedLogCheck
     rounds: DigestRounds
     drains: Drains

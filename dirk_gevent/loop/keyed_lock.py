@@ -27,7 +27,7 @@ class KeyedLock:
         self._queues: dict[int, _Queue] = {}
 
     @contextmanager
-    def of(self, log_id: int, wait_seconds: float | None = None) -> Iterator[None]:
+    def acquire(self, log_id: int, wait_seconds: float | None = None) -> Iterator[None]:
         """Wait for the turn at a log's database, and have it inside the block. Blocks this greenlet alone.
 
         SqlError too_many_requests when it has not come after `wait_seconds`.

@@ -24,7 +24,7 @@ class IncomingFrames:
     def __init__(self, context: ApplyContext, followed: FollowedLog, lanes: ApplyQueues) -> None:
         #: Set when the host sends nothing new here and nothing is under way, or when there is no host.
         self.left = Event()
-        self.arrivals = IncomingSnapshots(context.engine.directory.path)
+        self.snapshots = IncomingSnapshots(context.engine.directory.path)
         self._context = context
         self._followed = followed
         self._lanes = lanes
@@ -55,7 +55,7 @@ class IncomingFrames:
         elif kind == "halt":
             self._context.link.send(frame_types.halted(lane.log_id, lane.halt()))
         elif kind in ("snapshot", "chunk", "snapshot_end"):
-            arrived = self.arrivals.take(frame)
+            arrived = self.snapshots.take(frame)
             if arrived is not None:
                 lane.put(Restore(arrived) if isinstance(arrived, Path) else arrived)
         elif kind == "refuse":
@@ -69,4 +69,4 @@ class IncomingFrames:
         """The connection is gone, and the rest of what was on its way."""
         self.left.set()
         self._lanes.cut_all()
-        self.arrivals.drop_all()
+        self.snapshots.drop_all()

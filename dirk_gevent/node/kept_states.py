@@ -62,5 +62,5 @@ class KeptStates:
             one = unlisted.pop()
             # Should it be listed after all, its log is to be sent anew: what came of it has gone with its state.
             self._catch_up.left_out.add(one.log_id)
-            context.progress.owe(one.log_id)
+            context.progress.require_all(one.log_id)
             self.dump_later(one.log_id, one.name, one.kept)

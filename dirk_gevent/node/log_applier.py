@@ -158,4 +158,4 @@ class LogApplier:
 
     def _turn(self) -> AbstractContextManager[None]:
         """The turn at the database's writer: while a transaction has it, this greenlet waits and no thread does."""
-        return self._context.progress.turns.of(self._log_id)
+        return self._context.progress.turns.acquire(self._log_id)

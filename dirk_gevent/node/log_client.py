@@ -31,7 +31,7 @@ from dirk_gevent.server.peers import LogHostPeer
 from dirk_gevent.server.relayed_reply import RelayedAnswer
 from dirk_gevent.server.service import Answer
 from dirk_gevent.server.session import Request, Session, spoken
-from dirk_gevent.server.statement_cache import StatementCache, Understood
+from dirk_gevent.server.statement_cache import ParsedStatement, StatementCache
 from dirk_gevent.server.upstream_pool import BackendDownError, StreamedReply, UpstreamPool, leaves_open
 from dirk_parser.errors import SqlError
 from dirk_parser.grammar.route import Kind, Route
@@ -143,10 +143,10 @@ class LogClient:
             session.saw(int(meta["log"]), int(meta["index"]))
         return answer if request.has_meta else stripped
 
-    def commit(self, session: Session, request: Request, understood: Understood, wire: ClientConnection) -> Answer:
+    def commit(self, session: Session, request: Request, parsed: ParsedStatement, wire: ClientConnection) -> Answer:
         """Have a transaction's work appended, which `request` carries in its metadata; raises as `run` does."""
         if self._commits is None:
-            return self.run(session, request, understood.normalized, understood.route, wire)
+            return self.run(session, request, parsed.normalized, parsed.route, wire)
         request_id = request.request_id or new_request_id(self._log_time.now_ms())
         return self._commits.run(session, request, request_id, request.metadata["commit"])
 
@@ -154,7 +154,7 @@ class LogClient:
         self,
         session: Session,
         request: Request,
-        understood: Understood,
+        parsed: ParsedStatement,
         wire: ClientConnection,
         recorded: Callable[[Session, Request, Route], bytes],
     ) -> Answer:
@@ -162,7 +162,7 @@ class LogClient:
         assert request.request_id is not None
         if self.own_log is None or self._commits is None:
             try:
-                return self.run(session, request, understood.normalized, understood.route, wire)
+                return self.run(session, request, parsed.normalized, parsed.route, wire)
             except SqlError as error:
                 if error.key == "proxy_unreachable":
                     # Nothing was done now; what became of it before is not known here.
@@ -172,7 +172,7 @@ class LogClient:
         def here(name: str | None, log_id: int, index: int) -> bytes:
             metadata = {**request.metadata, "log": log_id}
             found = replace(request, database=name, read="session", minimum={log_id: index}, metadata=metadata)
-            return recorded(session, found, understood.route)
+            return recorded(session, found, parsed.route)
 
         return self._commits.again(session, request, request.request_id, here)
 

@@ -24,11 +24,11 @@ class Progress:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._bells: dict[int, Event] = {}
+        self._events: dict[int, Event] = {}
         #: At each database's writer: the log's entries and the sessions' transactions take turns.
         self.turns = KeyedLock()
-        #: Up to which index this node must come before it answers from a log, by log id; empty as a rule.
-        self.owed: dict[int, int] = {SYSTEM_LOG_ID: 1} if engine.former.is_replaced else {}
+        #: The index that this node must reach before it serves reads, by log id; empty as a rule.
+        self.min_serving_index: dict[int, int] = {SYSTEM_LOG_ID: 1} if engine.former.is_replaced else {}
         #: The system log's index up to which the list of databases comes from its beginning.
         self._list_due = 0
         #: Logs whose state is being put aside, or could not be put aside since the log last said where it is.
@@ -51,9 +51,9 @@ class Progress:
         return SqlError("storage_fault", node=self._engine.node, reason=str(fault))
 
     def welcomed(self, heads: Mapping[int, int]) -> None:
-        """The log told its heads: of what this node has nothing of, it owes its clients all up to there.
+        """The log told its heads. A log this node has no data for must reach its head before it serves reads.
 
-        What it owed before is no more than there is: a log that was made anew may be shorter than the one before it.
+        What was needed before is no more than there is: a log that was made anew may be shorter than the one before it.
         """
         self._welcomes += 1
         self.heads = dict(heads)
@@ -66,31 +66,32 @@ class Progress:
             database = self._engine.of_log(log_id)
             has_nothing = database is None or not database.applied_index or log_id in self._replaced
             if log_id == SYSTEM_LOG_ID or has_nothing:
-                self.owed[log_id] = head
-            elif log_id in self.owed:
-                self.owed[log_id] = min(head, self.owed[log_id])
+                self.min_serving_index[log_id] = head
+            elif log_id in self.min_serving_index:
+                self.min_serving_index[log_id] = min(head, self.min_serving_index[log_id])
             if database is not None and not head:
                 self._expect_nothing(database)
         self._settle()
 
-    def owe(self, log_id: int) -> None:
+    def require_all(self, log_id: int) -> None:
         """Note that this node has only a part of a log, until it is where the log is now: what it had is gone.
 
         (Not where its own state was: that may have been another history, and longer.)
         """
-        self.owed[log_id] = self.heads.get(log_id, 0)
+        self.min_serving_index[log_id] = self.heads.get(log_id, 0)
         if log_id == SYSTEM_LOG_ID:
-            self._list_due = self.owed[log_id]
+            self._list_due = self.min_serving_index[log_id]
 
     @contextmanager
     def replacing(self, log_id: int) -> Iterator[None]:
-        """The time in which what this node had of a log is put aside: it counts for nothing any more, and all is owed.
+        """The time in which what this node had of a log is put aside: it counts for nothing any more, and all is needed
+        again.
 
         It does not count either, if it cannot be put aside, until that is tried again or the log says anew where it is.
         """
         self._replaced.add(log_id)
         self._going.add(log_id)
-        self.owe(log_id)
+        self.require_all(log_id)
         welcomes = self._welcomes
         try:
             yield
@@ -105,13 +106,14 @@ class Progress:
 
     @contextmanager
     def restoring(self, database: Database) -> Iterator[None]:
-        """A snapshot takes the place of what this node has: all is owed if the machine refuses in the middle of it."""
+        """A snapshot takes the place of what this node has: all is needed again if the machine refuses in the middle of
+        it."""
         before = database.applied_index
         try:
             yield
         except BaseException:
             if database.applied_index < before:
-                self.owe(database.log_id)
+                self.require_all(database.log_id)
             raise
 
     def put_aside(self, database: Database) -> None:
@@ -128,7 +130,7 @@ class Progress:
     def check(self, log_id: int) -> None:
         """Raises SqlError being_seeded while this node has only a part of what it should have of a log."""
         is_blank = log_id == SYSTEM_LOG_ID and not self._welcomes and not self._engine.enacted_index
-        if is_blank or self._lacks(log_id, self.owed.get(log_id, 0)):
+        if is_blank or self._lacks(log_id, self.min_serving_index.get(log_id, 0)):
             raise SqlError("being_seeded", node=self._engine.node)
 
     def check_names(self) -> None:
@@ -149,33 +151,35 @@ class Progress:
     @property
     def is_list_whole(self) -> bool:
         """True when the list of databases has all that the log last told of."""
-        return self._welcomes > 0 and self._engine.enacted_index >= self.owed.get(SYSTEM_LOG_ID, 0)
+        return self._welcomes > 0 and self._engine.enacted_index >= self.min_serving_index.get(SYSTEM_LOG_ID, 0)
 
     def has_all(self, heads: Mapping[int, int]) -> bool:
         """True when this node has applied each log up to its index, but for those that were dropped since."""
         return not any(self._lacks(log_id, index) for log_id, index in heads.items())
 
-    def _lacks(self, log_id: int, owed: int) -> bool:
+    def _lacks(self, log_id: int, needed: int) -> bool:
         database = self._engine.of_log(log_id)
         if database is None:
-            # One that was made, and dropped again, is owed to nobody; nor one that the log knows nothing of.
-            return owed > 0 and self._engine.enacted_index < log_id <= self.heads.get(SYSTEM_LOG_ID, 0)
+            # One that was made, and dropped again, is needed by nobody; nor one that the log knows nothing of.
+            return needed > 0 and self._engine.enacted_index < log_id <= self.heads.get(SYSTEM_LOG_ID, 0)
         is_anew = log_id in self._replaced or (log_id == SYSTEM_LOG_ID and self._engine.former.is_replaced)
-        return is_anew or self._index(database) < owed
+        return is_anew or self._index(database) < needed
 
     def _settle(self) -> None:
-        self.owed = {log_id: index for log_id, index in self.owed.items() if self._lacks(log_id, index)}
+        self.min_serving_index = {
+            log_id: index for log_id, index in self.min_serving_index.items() if self._lacks(log_id, index)
+        }
 
     def applied(self, log_id: int) -> None:
         """A log has moved on."""
-        if self.owed:
+        if self.min_serving_index:
             self._settle()
-        bell = self._bells.pop(log_id, None)
+        bell = self._events.pop(log_id, None)
         if bell is not None:
             bell.set()
         if log_id == SYSTEM_LOG_ID:
-            for gone in [one for one in self._bells if self._engine.of_log(one) is None]:
-                self._bells.pop(gone).set()
+            for gone in [one for one in self._events if self._engine.of_log(one) is None]:
+                self._events.pop(gone).set()
 
     def wait(self, log_id: int, index: int, wait_ms: int) -> Database | None:
         """The database, once it has applied `index`; None when it was dropped here, or is not made within the time.
@@ -190,7 +194,7 @@ class Progress:
             left = deadline - time.monotonic()
             if left <= 0 or (database is None and log_id <= self._engine.enacted_index):
                 break
-            bell = self._bells.setdefault(log_id if database is not None else 0, Event())
+            bell = self._events.setdefault(log_id if database is not None else 0, Event())
             bell.wait(left)
         if database is None:
             return None

@@ -50,7 +50,7 @@ class _ReplyTemplate:
 class _Read:
     """What a statement's bytes mean in one database."""
 
-    settled: PreparedRead
+    prepared: PreparedRead
     form: _ReplyTemplate
     end: bytes
 
@@ -116,7 +116,7 @@ class ReadFastPath:
     def _rows(self, session: Session, read: _Read, log_id: int, asked: Request) -> tuple[int, bytes, int] | None:
         """The state's index, the rows as JSON, and how many; the session has seen that index then."""
         database = self._engine.of_log(log_id)
-        found = database.reads.again(read.settled) if database is not None else None
+        found = database.reads.run_prepared(read.prepared) if database is not None else None
         if found is None:
             return None
         index, rows = found
@@ -152,8 +152,8 @@ class ReadFastPath:
         segment = request.segment
         if segment is None or len(segment) > _SEGMENT_BYTES or request.args or request.read == "strong":
             return
-        settled = database.reads.settled(normalized)
-        if settled is None:
+        prepared = database.reads.prepare(normalized)
+        if prepared is None:
             return
         if request.has_meta:
             at = segment.find(b"*/") + 2
@@ -164,10 +164,10 @@ class ReadFastPath:
             self._reads.clear()
             self._schemas.clear()
             self._count = 0
-        form = self._forms.get(settled.profile) or self._form(settled, database)
-        reads = self._reads_under(settled.schema, database.log_id)
+        form = self._forms.get(prepared.profile) or self._form(prepared, database)
+        reads = self._reads_under(prepared.schema, database.log_id)
         self._count += segment not in reads
-        reads[segment] = _Read(settled, form, form.after + answer_bytes.relation_end())
+        reads[segment] = _Read(prepared, form, form.after + answer_bytes.relation_end())
 
     def _remember_comment(self, request: Request, database: Database, comment: bytes) -> bool:
         minimum = request.minimum
@@ -181,13 +181,13 @@ class ReadFastPath:
         self._comments[comment] = _Comment(database.log_id, asked, request.language.encode())
         return True
 
-    def _form(self, settled: PreparedRead, database: Database) -> _ReplyTemplate:
-        plan = settled.plan
-        before, after = answer_bytes.around_rows(answer_bytes.json_bytes(plan.relation), settled.profile.columns_json)
+    def _form(self, prepared: PreparedRead, database: Database) -> _ReplyTemplate:
+        plan = prepared.plan
+        before, after = answer_bytes.around_rows(answer_bytes.json_bytes(plan.relation), prepared.profile.columns_json)
         facts = {"node": self._engine.node, "db": database.name, "log": database.log_id, "kind": "read"}
         fixed = answer_bytes.json_bytes({**facts, "tables": plan.tables, "repeatable": True})
         meta = fixed[:-1].replace(b"%", b"%%") + b',"index":%d,"rows":%d,"ms":%.3f,"lang":"%b"}'
         if len(self._forms) >= _MOST_FORMS:
             self._forms.clear()
-        form = self._forms[settled.profile] = _ReplyTemplate(before, after, meta)
+        form = self._forms[prepared.profile] = _ReplyTemplate(before, after, meta)
         return form

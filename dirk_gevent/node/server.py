@@ -40,7 +40,7 @@ from dirk_gevent.server.open_files import NODE_FILES_A_CONNECTION, fitted
 from dirk_gevent.server.patience import wait_ms
 from dirk_gevent.server.service import Answer, Service, StopRequest, TakeOver
 from dirk_gevent.server.session import Request, Session, spoken
-from dirk_gevent.server.statement_cache import HUB_CHARACTERS, StatementCache, Understood
+from dirk_gevent.server.statement_cache import HUB_CHARACTERS, ParsedStatement, StatementCache
 from dirk_gevent.server.transactions import VERBS, is_allowed_outside_transaction
 from dirk_parser.errors import SqlError
 from dirk_parser.grammar.route import Kind, Route, check_databases
@@ -62,9 +62,9 @@ class NodeHandler:
         self._limits = config.limits
         self._engine = engine
         self._progress = progress
-        self._forward = writes
-        self._understanding = StatementCache()
-        self._quick = ReadFastPath(engine)
+        self._log_client = writes
+        self._statements = StatementCache()
+        self._fast_path = ReadFastPath(engine)
         slots = AdmissionSlots(config.limits.max_long_reads, config.limits.queue_ms)
         self._readers = LongReads(_READER_THREADS, slots, progress)
         writes.read_copied = self._read_copied
@@ -83,9 +83,9 @@ class NodeHandler:
 
     def quick(self, session: Session, segment: bytes) -> bytes | None:
         """The answer to a short read that was answered before."""
-        if session.transaction is not None or self._progress.owed:
+        if session.transaction is not None or self._progress.min_serving_index:
             return None
-        return self._quick.answer(session, segment)
+        return self._fast_path.answer(session, segment)
 
     def error_meta(self, session: Session, request: Request, error: SqlError) -> dict[str, Any]:
         """META of an error made here."""
@@ -98,29 +98,29 @@ class NodeHandler:
     def answer(self, session: Session, request: Request, wire: ClientConnection) -> Answer:
         """Run one statement for a session."""
         if request.raw == FOLLOW_STATEMENT:
-            own_log, fields = self._forward.own_log, request.metadata.get("follow")
+            own_log, fields = self._log_client.own_log, request.metadata.get("follow")
             if own_log is None or fields is None:
                 raise SqlError("node_not_following", node=self._engine.node, reason="no log is hosted here")
             raise TakeOver(lambda taken: own_log.follow(taken, fields))
         session.forget_gone(self._is_there)
-        understood = self._understanding.of(request.text, request.args)
-        normalized, route = understood.normalized, understood.route
+        parsed = self._statements.parse(request.text, request.args)
+        normalized, route = parsed.normalized, parsed.route
         if route.databases:
             self._check_databases(session, request, route)
         if (session.transaction is not None and not is_allowed_outside_transaction(route)) or route.verb in VERBS:
-            return self.transactions.answer(session, request, understood, wire)
+            return self.transactions.answer(session, request, parsed, wire)
         if route.kind is Kind.READ and route.show != "databases":
             if request.read == "strong":
-                if self._forward.own_log is None:
-                    return self._forward.run(session, request, normalized, route, wire)
-                return self._read_strong(self._forward.own_log, session, request, understood, wire)
+                if self._log_client.own_log is None:
+                    return self._log_client.run(session, request, normalized, route, wire)
+                return self._read_strong(self._log_client.own_log, session, request, parsed, wire)
             database = self._database(session, request, route)
             return self._read_from(database, session, request, normalized, wire)
         if route.kind is Kind.SESSION or route.show == "databases":
             if request.read == "strong" and route.verb != "set_language":
-                return self._forward.names(session, request, normalized, route, wire)
+                return self._log_client.names(session, request, normalized, route, wire)
             return self._session(session, request, route)
-        return self._forward.run(session, request, normalized, route, wire)
+        return self._log_client.run(session, request, normalized, route, wire)
 
     def _check_databases(self, session: Session, request: Request, route: Route) -> None:
         """Raises SqlError where a statement names another database, unless its rows are copied where the log is."""
@@ -140,12 +140,12 @@ class NodeHandler:
         own_log: RequestParts,
         session: Session,
         request: Request,
-        understood: Understood,
+        parsed: ParsedStatement,
         wire: ClientConnection | None,
     ) -> Answer:
         """A read of all that the log, which is here, knows of, told when its own state is among that."""
-        asked, database = self._strong_state(own_log, session, request, understood.route)
-        answer = self._read_from(database, session, asked, understood.normalized, wire)
+        asked, database = self._strong_state(own_log, session, request, parsed.route)
+        answer = self._read_from(database, session, asked, parsed.normalized, wire)
         try:
             own_log.sessions.hold(database.log_id, session.indexes[database.log_id])
         except SqlError:
@@ -156,10 +156,10 @@ class NodeHandler:
 
     def _read_copied(self, session: Session, request: Request) -> Answer:
         """Rows of another database than the one that is written to, in a node that hosts the log itself."""
-        own_log = self._forward.own_log
+        own_log = self._log_client.own_log
         assert own_log is not None
-        understood = self._understanding.of(request.text, request.args)
-        return self._read_strong(own_log, session, request, understood, None)
+        parsed = self._statements.parse(request.text, request.args)
+        return self._read_strong(own_log, session, request, parsed, None)
 
     def _strong_state(
         self, own_log: RequestParts, session: Session, request: Request, route: Route
@@ -241,7 +241,7 @@ class NodeHandler:
         except SqlError as error:
             raise _without_database(error, database) from error
         if len(relation.rows) <= self._limits.page_rows:
-            self._quick.remember(request, database, read)
+            self._fast_path.remember(request, database, read)
         log_id = database.log_id
         session.saw(log_id, relation.index)
         meta = None
@@ -272,7 +272,7 @@ class NodeHandler:
             database = engine.of_log(session.log_id)
             if session.log_id == SYSTEM_LOG_ID and route.verb in ("show", "describe"):
                 raise SqlError("no_database")
-        if database is not None and not self._progress.owed:
+        if database is not None and not self._progress.min_serving_index:
             index, system_index = database.applied_index, engine.enacted_index
             if is_fresh(session, request, database.log_id, index if database.log_id else system_index, system_index):
                 return database
@@ -360,15 +360,15 @@ def run(config: Config, node: str) -> int:
     coordinator = Coordinator(config, own_log, log_lines, hub.listening_seconds) if own_log is not None else None
     requests = coordinator.requests if coordinator is not None else None
     heard = Heard(hub.listening_seconds)
-    forward = LogClient(config, engine.node, requests, log_lines, log_time=progress.log_time, heard=heard)
-    handler = NodeHandler(config, engine, progress, forward)
+    log_client = LogClient(config, engine.node, requests, log_lines, log_time=progress.log_time, heard=heard)
+    handler = NodeHandler(config, engine, progress, log_client)
     service = Service(instance.listens_on, instance.port, handler, config.limits, log_lines, quick=handler.quick)
     stop = StopRequest()
     _listen(service, instance, engine, log_lines)
     follower = Follower(engine, progress, _log_place(config, instance), log_lines)
-    follower.heard, follower.listen_port = forward.heard, instance.port
+    follower.heard, follower.listen_port = log_client.heard, instance.port
     helpers: list[gevent.Greenlet[..., Any]]
-    helpers = [gevent.spawn(one) for one in (follower.run, forward.watch, handler.transactions.watch, hub.run)]
+    helpers = [gevent.spawn(one) for one in (follower.run, log_client.watch, handler.transactions.watch, hub.run)]
     helpers += [gevent.spawn(_say_ready, follower, log_lines, instance.listens_on, instance.port)]
     if coordinator is not None:
         helpers.append(gevent.spawn(coordinator.run))

@@ -36,7 +36,7 @@ from dirk_gevent.server.client_connection import ClientConnection
 from dirk_gevent.server.freshness import needed_index
 from dirk_gevent.server.service import Answer
 from dirk_gevent.server.session import Request, Session
-from dirk_gevent.server.statement_cache import HUB_CHARACTERS, Understood
+from dirk_gevent.server.statement_cache import HUB_CHARACTERS, ParsedStatement
 from dirk_gevent.server.transactions import refuse_inside, work_fields
 from dirk_parser.errors import SqlError
 from dirk_parser.grammar.route import Kind, Route
@@ -106,28 +106,28 @@ class NodeTransactions:
         limits: Limits,
         engine: Engine,
         progress: Progress,
-        forward: LogClient,
+        log_client: LogClient,
         resolve: Callable[[Session, Request, Route], Database],
         long_reads: AdmissionSlots,
     ) -> None:
         self._limits = limits
         self._engine = engine
         self._progress = progress
-        self._forward = forward
+        self._log_client = log_client
         self._resolve = resolve
         self._writers = WriterTurns(_THREADS, progress.turns, limits.queue_ms)
         self._readers = LongReads(_THREADS, long_reads, progress)
         self._open: set[HeldTransaction] = set()
         self._held_bytes = 0
 
-    def answer(self, session: Session, request: Request, understood: Understood, wire: ClientConnection) -> Answer:
+    def answer(self, session: Session, request: Request, parsed: ParsedStatement, wire: ClientConnection) -> Answer:
         """Answer BEGIN, COMMIT, ROLLBACK, and whatever is said inside a transaction. Raises SqlError."""
-        held, route = session.transaction, understood.route
+        held, route = session.transaction, parsed.route
         if not isinstance(held, HeldTransaction):
-            return self._outside(session, request, understood, wire)
+            return self._outside(session, request, parsed, wire)
         self._expire(held)
         if route.verb in ("commit", "rollback"):
-            return self._end(session, request, understood, held, wire)
+            return self._end(session, request, parsed, held, wire)
         if held.failure is not None:
             if held.is_failure_told:
                 raise SqlError("transaction_aborted")
@@ -135,7 +135,7 @@ class NodeTransactions:
             raise held.failure
         refuse_inside(request, route)
         with held.statement():
-            return self._inside(session, request, understood, held, wire)
+            return self._inside(session, request, parsed, held, wire)
 
     def database_of(self, session: Session) -> Database | None:
         """The database of a session's transaction."""
@@ -151,11 +151,11 @@ class NodeTransactions:
 
     # --- begin and end ---------------------------------------------------------------------------------------
 
-    def _outside(self, session: Session, request: Request, understood: Understood, wire: ClientConnection) -> Answer:
-        route = understood.route
+    def _outside(self, session: Session, request: Request, parsed: ParsedStatement, wire: ClientConnection) -> Answer:
+        route = parsed.route
         if route.verb == "begin":
             if request.read == "strong":
-                learn(self._forward, session, request, request.database or session.database, wire)
+                learn(self._log_client, session, request, request.database or session.database, wire)
             database = self._resolve(session, request, route)
             most_bytes = self._limits.max_statement_bytes // 2
             transaction = Transaction(database.base_state(), self._limits.transaction_steps, most_bytes)
@@ -166,7 +166,7 @@ class NodeTransactions:
         if route.verb == "commit" and isinstance(asked := request.metadata.get("outcome"), str):
             return self._recorded(session, replace(request, request_id=asked), route)
         if route.verb == "commit" and request.request_id is not None:
-            return self._forward.commit_again(session, request, understood, wire, self._recorded)
+            return self._log_client.commit_again(session, request, parsed, wire, self._recorded)
         raise SqlError("no_transaction")
 
     def _recorded(self, session: Session, request: Request, route: Route) -> bytes:
@@ -187,10 +187,10 @@ class NodeTransactions:
         return committed(session, request, self._engine.node, database.log_id, outcome)
 
     def _end(
-        self, session: Session, request: Request, understood: Understood, held: HeldTransaction, wire: ClientConnection
+        self, session: Session, request: Request, parsed: ParsedStatement, held: HeldTransaction, wire: ClientConnection
     ) -> Answer:
         """COMMIT or ROLLBACK. An aborted transaction can't be committed: COMMIT says again what aborted it."""
-        transaction, route = held.transaction, understood.route
+        transaction, route = held.transaction, parsed.route
         log_id = held.database.log_id
         session.transaction = None
         try:
@@ -212,7 +212,7 @@ class NodeTransactions:
         if fields is None:
             return ended(session, request, self._engine.node, "commit", log_id)
         to_log = replace(request, has_meta=request.has_meta, metadata={**request.metadata, "commit": fields})
-        return self._forward.commit(session, to_log, understood, wire)
+        return self._log_client.commit(session, to_log, parsed, wire)
 
     def _forget(self, held: HeldTransaction) -> None:
         self._open.discard(held)
@@ -230,28 +230,28 @@ class NodeTransactions:
     # --- statements ------------------------------------------------------------------------------------------
 
     def _inside(
-        self, session: Session, request: Request, understood: Understood, held: HeldTransaction, wire: ClientConnection
+        self, session: Session, request: Request, parsed: ParsedStatement, held: HeldTransaction, wire: ClientConnection
     ) -> Answer:
         database, transaction = held.database, held.transaction
         self._check_place(request, database)
         self._check_counts(database)
         is_strong = request.read == "strong"
-        known_index = self._forward.known_index(session, request, database, wire) if is_strong else 0
+        known_index = self._log_client.known_index(session, request, database, wire) if is_strong else 0
         # When nothing is known of its log, it may be that another has the name now.
         is_asked = is_strong and not known_index
-        if is_asked and learn(self._forward, session, request, database.name, wire) != database.log_id:
+        if is_asked and learn(self._log_client, session, request, database.name, wire) != database.log_id:
             raise SqlError("unknown_database", name=database.name)
         needed = needed_index(session, request, database.log_id, known_index)
         if needed > transaction.base_index:
             self._progress.wait(database.log_id, needed, self._limits.wait_ms)
         try:
-            if understood.route.kind is Kind.WRITE:
-                return self._change(session, request, understood, held)
+            if parsed.route.kind is Kind.WRITE:
+                return self._change(session, request, parsed, held)
             if transaction.written:
-                statement = self._statement(request, understood)
+                statement = self._statement(request, parsed)
                 found = self._writers.run(database.log_id, database.writer.read_in, transaction, statement)
                 return self._answer(session, request, held, found, wire)
-            return self._read(session, request, understood, held, wire)
+            return self._read(session, request, parsed, held, wire)
         except StorageFault as fault:
             raise self._progress.failed(database, fault) from fault
         except SqlError:
@@ -273,11 +273,11 @@ class NodeTransactions:
                 raise SqlError("unknown_database", name=database.name)
             raise SqlError("refused_in_transaction", what=request.database)
 
-    def _change(self, session: Session, request: Request, understood: Understood, held: HeldTransaction) -> bytes:
+    def _change(self, session: Session, request: Request, parsed: ParsedStatement, held: HeldTransaction) -> bytes:
         database, transaction = held.database, held.transaction
         if not database.log_id:
             raise SqlError("no_database" if session.database is None else "system_database")
-        written = transaction.written_as(request.text, self._statement(request, understood))
+        written = transaction.written_as(request.text, self._statement(request, parsed))
         if self._held_bytes + written.size_bytes > MOST_BYTES:
             raise SqlError("transactions_full")
         result: Result = self._writers.run(database.log_id, database.writer.change_in, transaction, written)
@@ -289,25 +289,25 @@ class NodeTransactions:
         return replies.done(result.verb, result.name, result.rows, meta)
 
     def _read(
-        self, session: Session, request: Request, understood: Understood, held: HeldTransaction, wire: ClientConnection
+        self, session: Session, request: Request, parsed: ParsedStatement, held: HeldTransaction, wire: ClientConnection
     ) -> Answer:
         """A read before the first change."""
         database, transaction = held.database, held.transaction
         transaction.renew()
         try:
-            found = self._found(request, understood, database)
+            found = self._found(request, parsed, database)
             return self._answer(session, request, held, found, wire)
         except SqlError:
             # What a statement that fails has seen counts all the same.
-            transaction.touch(database.reads.depends_on(understood.normalized))
+            transaction.touch(database.reads.depends_on(parsed.normalized))
             raise
 
-    def _found(self, request: Request, understood: Understood, database: Database) -> Relation | RelationStream:
+    def _found(self, request: Request, parsed: ParsedStatement, database: Database) -> Relation | RelationStream:
         now_ms = self._progress.log_time.now_ms()
         if len(request.text) <= HUB_CHARACTERS:
             with suppress(Overrun):
-                return database.reads.read(understood.normalized, request.args, now_ms)
-        return self._readers.threads.call(database.reads.stream, understood.normalized, request.args, now_ms)
+                return database.reads.read(parsed.normalized, request.args, now_ms)
+        return self._readers.threads.call(database.reads.stream, parsed.normalized, request.args, now_ms)
 
     def _answer(
         self,
@@ -346,7 +346,7 @@ class NodeTransactions:
         name = database.name if database.log_id else None
         return replies.meta_of(session, request, self._engine.node, kind, db=name, log=database.log_id, **facts)
 
-    def _statement(self, request: Request, understood: Understood) -> LoggedStatement:
+    def _statement(self, request: Request, parsed: ParsedStatement) -> LoggedStatement:
         """The statement with the time and the seed that it keeps, here and in the log."""
         now_ms = self._progress.log_time.now_ms()
-        return LoggedStatement(understood.normalized, request.args, now_ms, secrets.randbits(_SEED_BITS))
+        return LoggedStatement(parsed.normalized, request.args, now_ms, secrets.randbits(_SEED_BITS))

@@ -36,9 +36,9 @@ class WriterTurns:
         """
         deadline = time.monotonic() + self._queue_ms / 1000
         with (
-            self._waiting.of(log_id, self._queue_ms / 1000),
+            self._waiting.acquire(log_id, self._queue_ms / 1000),
             self._thread(deadline),
-            self._turns.of(log_id, max(0.0, deadline - time.monotonic())),
+            self._turns.acquire(log_id, max(0.0, deadline - time.monotonic())),
         ):
             return self._threads.call(work, *arguments)
 

@@ -53,7 +53,7 @@ class ProxyHandler:
         self._config = config
         self._parts = parts
         self._log = log
-        self._understanding = StatementCache()
+        self._statements = StatementCache()
         self._writes = Writes(parts, config.limits, "proxy", self._read_copied)
         self._session_statements = SessionStatements(parts, config.limits, "proxy")
         cluster = parts.state.cluster
@@ -63,7 +63,7 @@ class ProxyHandler:
         }
         self._node_reads = NodeReads(parts, self.backends, self._router, config.limits)
         self._transactions = ProxyTransactions(
-            parts, self.backends, self._router, self._understanding, read=self._read, minimum=self._minimum
+            parts, self.backends, self._router, self._statements, read=self._read, minimum=self._minimum
         )
 
     def open_session(self) -> Session:
@@ -87,15 +87,15 @@ class ProxyHandler:
             fields = request.metadata["follow"]
             raise TakeOver(lambda taken: self._parts.follow(taken, fields))
         session.forget_gone(self._parts.state.log.reads.is_open)
-        understood = self._understanding.of(request.text, request.args)
-        normalized, route = understood.normalized, understood.route
+        parsed = self._statements.parse(request.text, request.args)
+        normalized, route = parsed.normalized, parsed.route
         if route.databases and session.transaction is None:
             # A transaction's node knows the database that it is in.
             own = request.database or session.database
             if not names_others(route, own):
                 check_databases(route, own)
         if (session.transaction is not None and not is_allowed_outside_transaction(route)) or route.verb in VERBS:
-            return self._transactions.answer(session, request, understood, wire)
+            return self._transactions.answer(session, request, parsed, wire)
         if route.kind is Kind.WRITE:
             return self._writes.run(session, request, normalized, route)
         if route.kind is Kind.READ and route.show != "databases":

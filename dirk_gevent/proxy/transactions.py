@@ -29,7 +29,7 @@ from dirk_gevent.server.freshness import needed_index
 from dirk_gevent.server.relayed_reply import RelayedAnswer
 from dirk_gevent.server.service import Answer
 from dirk_gevent.server.session import Request, Session, spoken
-from dirk_gevent.server.statement_cache import StatementCache, Understood
+from dirk_gevent.server.statement_cache import ParsedStatement, StatementCache
 from dirk_gevent.server.upstream_pool import BackendDownError, PinnedConnection, StreamedReply, UpstreamPool
 from dirk_parser.errors import SqlError
 from dirk_parser.grammar.route import Route
@@ -98,7 +98,7 @@ class ProxyTransactions:
         parts: RequestParts,
         backends: Mapping[str, UpstreamPool],
         router: ReadRouter,
-        understanding: StatementCache,
+        statements: StatementCache,
         *,
         read: Callable[[Session, Request, Route, ClientConnection], Answer],
         minimum: Callable[[Session, Request, int], int],
@@ -107,15 +107,15 @@ class ProxyTransactions:
         self._backends = backends
         self._router = router
         self._limits: Limits = parts.state.config.limits
-        self._commits = Commits(parts, self._limits, understanding, _NAME)
+        self._commits = Commits(parts, self._limits, statements, _NAME)
         self._read = read
         self._minimum = minimum
         self._silence_seconds = self._limits.statement_seconds + SILENCE_SLACK_SECONDS
         self._turn = 0
 
-    def answer(self, session: Session, request: Request, understood: Understood, wire: ClientConnection) -> Answer:
+    def answer(self, session: Session, request: Request, parsed: ParsedStatement, wire: ClientConnection) -> Answer:
         """Answer BEGIN, COMMIT, ROLLBACK, and whatever is said inside a transaction. Raises SqlError."""
-        held, route = session.transaction, understood.route
+        held, route = session.transaction, parsed.route
         if not isinstance(held, PinnedTransaction):
             return self._outside(session, request, route, wire)
         if route.verb == "rollback":

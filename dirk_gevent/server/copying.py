@@ -77,7 +77,7 @@ class Copies:
         self._read = read
         self._limits = limits
         self._statements = Statements()
-        self._understanding = StatementCache()
+        self._cache = StatementCache()
         self._threads = NativeThreads(1)
         most = limits.request_bytes // (_TIMES_HELD * limits.max_statement_bytes)
         #: Those under way whose rows are in memory, or may be.
@@ -98,13 +98,13 @@ class Copies:
         if size_bytes > self._limits.max_statement_bytes:
             raise self._too_large(copy)
         try:
-            understood = self._understanding.of(text, copy.args)
+            parsed = self._cache.parse(text, copy.args)
         except SqlError as error:
             if error.key != "too_complex":
                 raise
             # Rows of plain values count as one, however many they are; a blob makes its row no plain one.
             raise SqlError("copy_too_complex", database=copy.database, limit=error.params["limit"]) from error
-        return Made(LoggedStatement(understood.normalized, copy.args), sent, size_bytes)
+        return Made(LoggedStatement(parsed.normalized, copy.args), sent, size_bytes)
 
     def _rows(self, session: Session, request: Request, copy: Copy) -> bytes:
         """The answer to the query, each row as the text of its literals under how many a row has.

@@ -22,7 +22,7 @@ _HUB_ROWS_CHARACTERS = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Understood:
+class ParsedStatement:
     """What a statement says without a schema."""
 
     normalized: NormalizedStatement
@@ -35,32 +35,32 @@ class StatementCache:
     def __init__(self) -> None:
         self._statements = Statements()
         self._threads = NativeThreads(1)
-        self._remembered = lru_cache(maxsize=_REMEMBERED_TEXTS)(self._understand)
+        self._remembered = lru_cache(maxsize=_REMEMBERED_TEXTS)(self._parse)
 
-    def of(self, text: str, args: Args = ()) -> Understood:
+    def parse(self, text: str, args: Args = ()) -> ParsedStatement:
         """Template and route of a statement. Blocks this greenlet (not the hub) for a long one.
 
         Raises surplus_argument (07001) when it does not take all `args`.
         """
-        understood = self._of(text)
+        parsed = self._cached(text)
         if args:
-            template = understood.normalized.template
+            template = parsed.normalized.template
             if len(template) <= HUB_CHARACTERS:
                 check_surplus(template, args)
             else:
                 self._threads.call(check_surplus, template, args)
-        return understood
+        return parsed
 
-    def _of(self, text: str) -> Understood:
+    def _cached(self, text: str) -> ParsedStatement:
         if len(text) <= _REMEMBERED_CHARACTERS:
             return self._remembered(text)
         if len(text) <= HUB_CHARACTERS:
-            return self._understand(text)
+            return self._parse(text)
         normalized = split_large_insert(text) if len(text) <= _HUB_ROWS_CHARACTERS else None
         if normalized is not None and len(normalized.template) <= HUB_CHARACTERS:
-            return Understood(normalized, self._statements.route(normalized))
-        return self._threads.call(self._understand, text)
+            return ParsedStatement(normalized, self._statements.route(normalized))
+        return self._threads.call(self._parse, text)
 
-    def _understand(self, text: str) -> Understood:
+    def _parse(self, text: str) -> ParsedStatement:
         normalized = split(text)
-        return Understood(normalized, self._statements.route(normalized))
+        return ParsedStatement(normalized, self._statements.route(normalized))

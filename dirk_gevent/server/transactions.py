@@ -15,7 +15,7 @@ import gevent
 from dirk_gevent.engine.transaction.open_transaction import MOST_STATEMENTS, TransactionWork
 from dirk_gevent.log.entry import SYSTEM_LOG_ID, Draft, LoggedStatement
 from dirk_gevent.server.session import Request, as_args
-from dirk_gevent.server.statement_cache import Understood
+from dirk_gevent.server.statement_cache import ParsedStatement
 from dirk_parser.errors import SqlError
 from dirk_parser.grammar.route import Kind, Route, check_databases
 
@@ -64,7 +64,7 @@ def draft_of(
     fields: object,
     request_id: str,
     step_limit: int,
-    understand: Callable[[str], Understood],
+    parse: Callable[[str], ParsedStatement],
     name_of: Callable[[int], str],
 ) -> tuple[int, Draft]:
     """The log and the draft that `work_fields` speak of; `name_of` gives the name of a log's database.
@@ -77,7 +77,7 @@ def draft_of(
         ):
             names = tuple(table for table in tables if isinstance(table, str))
             if len(names) == len(tables):
-                known = tuple(_understood(statements, understand, lambda: name_of(log_id)))
+                known = tuple(_parsed(statements, parse, lambda: name_of(log_id)))
                 return log_id, Draft(request_id, known, step_limit, base, names)
     raise SqlError("argument_invalid", field="commit")
 
@@ -87,26 +87,26 @@ def _plain(statement: LoggedStatement) -> object:
     return args if isinstance(args, Mapping) else list(args)
 
 
-def _understood(
-    statements: list[object], understand: Callable[[str], Understood], name: Callable[[], str]
+def _parsed(
+    statements: list[object], parse: Callable[[str], ParsedStatement], name: Callable[[], str]
 ) -> Iterator[LoggedStatement]:
     """The statements, read anew; others have their turn in between."""
     for position, fields in enumerate(statements):
         if position % _TURN_STATEMENTS == _TURN_STATEMENTS - 1:
             gevent.sleep(0)
-        yield _statement(fields, understand, name)
+        yield _statement(fields, parse, name)
 
 
 def _statement(
-    fields: object, understand: Callable[[str], Understood], name: Callable[[], str]
+    fields: object, parse: Callable[[str], ParsedStatement], name: Callable[[], str]
 ) -> LoggedStatement:
     match fields:
         case [str(text), args, int(time_ms), int(seed)] if (
             "\0" not in text and 0 <= seed < _SEEDS and 0 <= time_ms < _MOST_MS
         ):
-            understood = understand(text)
-            if understood.route.databases:
-                check_databases(understood.route, name())
-            if understood.route.kind is Kind.WRITE and not is_database_change(understood.route):
-                return LoggedStatement(understood.normalized, as_args(args), time_ms, seed)
+            parsed = parse(text)
+            if parsed.route.databases:
+                check_databases(parsed.route, name())
+            if parsed.route.kind is Kind.WRITE and not is_database_change(parsed.route):
+                return LoggedStatement(parsed.normalized, as_args(args), time_ms, seed)
     raise SqlError("argument_invalid", field="commit")

@@ -99,8 +99,8 @@ def _short(database: Database, text: str) -> list[Row]:
 
 def _known(database: Database, text: str) -> list[Row]:
     _short(database, text)
-    settled = database.reads.settled(split(text))
-    found = database.reads.again(settled) if settled is not None else None
+    prepared = database.reads.prepare(split(text))
+    found = database.reads.run_prepared(prepared) if prepared is not None else None
     return found[1] if found is not None else _short(database, text)
 
 

@@ -82,8 +82,8 @@ def answers(database: Database) -> list[object]:
     for text in _READS:
         normalized = split(text)
         found += [_said(lambda normalized=normalized: _hub(database, normalized)) for _ in range(2)]
-        settled = database.reads.settled(normalized)
-        found.append(settled and _said(lambda settled=settled: database.reads.again(settled)))
+        prepared = database.reads.prepare(normalized)
+        found.append(prepared and _said(lambda prepared=prepared: database.reads.run_prepared(prepared)))
         found.append(_said(lambda normalized=normalized: _streamed(database, normalized)))
         found.append(database.reads.depends_on(normalized))
     transaction = Transaction(database.base_state(), 0, 1 << 20)

@@ -105,7 +105,7 @@ class Play:
 
     def heard(self, name: str, log: int) -> None:
         """As `tell`, of this node and log."""
-        outcomes = self.cluster.nodes[name].untold.get(log)
+        outcomes = self.cluster.nodes[name].unreported.get(log)
         if outcomes:
             self.known[log] = max(self.known.get(log, 0), outcomes[-1].index)
             self.note(f"{name} has told {outcomes[-1].index} of {log}")

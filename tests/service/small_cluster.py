@@ -58,7 +58,7 @@ class SmallNode:
         self.engine.open()
         self.progress = Progress(self.engine)
         self.progress.welcomed({})
-        self.untold: dict[int, list[Outcome]] = defaultdict(list)
+        self.unreported: dict[int, list[Outcome]] = defaultdict(list)
         self.forward = LogClient(settings, name, None, lines)
         handler = NodeHandler(settings, self.engine, self.progress, self.forward)
         self.service = Service(instance.host, instance.port, handler, settings.limits, lines, handler.quick)
@@ -179,13 +179,13 @@ class SmallCluster:
                 outcomes = node.engine.apply_system([Work(entry, encoded)])
             else:
                 outcomes = node.engine.logs()[log_id].apply([Work(entry, encoded)])
-            node.untold[log_id] += outcomes
+            node.unreported[log_id] += outcomes
             node.progress.applied(log_id)
 
     def tell(self, name: str, log_id: int) -> None:
         """The node's word of all that it has applied of a log reaches the log's host."""
         node = self.nodes[name]
-        outcomes = node.untold.pop(log_id, [])
+        outcomes = node.unreported.pop(log_id, [])
         if outcomes:
             self.host.reports.outcomes_came(name, log_id, outcomes)
             self.host.reports.applied(name, log_id, outcomes[-1].index)

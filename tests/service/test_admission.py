@@ -64,11 +64,11 @@ def test_requests_take_so_many_bytes_together() -> None:
 
 def test_a_turn_that_does_not_come_is_given_up() -> None:
     turns = KeyedLock()
-    with turns.of(1):
-        with pytest.raises(SqlError) as refused, turns.of(1, 0.01):
+    with turns.acquire(1):
+        with pytest.raises(SqlError) as refused, turns.acquire(1, 0.01):
             pass
         assert refused.value.sqlstate == "53300"
-        with turns.of(2, 0.01):
+        with turns.acquire(2, 0.01):
             pass
     assert not turns._queues
 

@@ -91,9 +91,9 @@ def told_in_turn(directory: Path, texts: Sequence[str], *connections: Sequence[b
         forward = forward_to(listening.getsockname()[1], directory)
         session, wire = Session("mg"), ClientConnection(near)
         for text in texts:
-            understood = StatementCache().of(text)
+            parsed = StatementCache().parse(text)
             request = Request(text.encode(), text)
-            answer = forward.run(session, request, understood.normalized, understood.route, wire)
+            answer = forward.run(session, request, parsed.normalized, parsed.route, wire)
             assert answer == b"RESULT_MESSAGE\nOK\nEND\n"
         server.get(timeout=20)
         assert forward._proxy is not None
@@ -131,13 +131,13 @@ def test_a_write_that_finds_the_proxy_gone_was_not_sent(tmp_path: Path) -> None:
         server = gevent.spawn(answer_once_and_die)
         ours, theirs = socket.socketpair()
         text = "fafao ao@ u"
-        understood = StatementCache().of(text)
+        parsed = StatementCache().parse(text)
         wire = ClientConnection(ours)
         request = Request(text.encode(), text)
-        assert forward.run(Session("en"), request, understood.normalized, understood.route, wire) == ANSWER
+        assert forward.run(Session("en"), request, parsed.normalized, parsed.route, wire) == ANSWER
         server.get(timeout=5)
         with pytest.raises(SqlError, match="proxy_unreachable"):
-            forward.run(Session("en"), request, understood.normalized, understood.route, wire)
+            forward.run(Session("en"), request, parsed.normalized, parsed.route, wire)
         wire.close()
         theirs.close()
 

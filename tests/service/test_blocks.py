@@ -49,7 +49,7 @@ def test_what_a_person_decides_about_masters_decides_nothing_about_the_log(host:
     append(host, 2)
     host.operations.evidence.is_older("m2", 1, (2, 9), None)
     host.state.blocks.block(1, SqlError("dispute_undecided", index=2, name="a"))
-    host.operations.disputes.settled_by(1, "m1")
+    host.operations.resolver.settled_by(1, "m1")
     assert blocking(host).key == "log_older_than_node"
     assert [one.cause for one in host.state.registry.having(Status.UNDECIDED)] == [Cause.OLDER_LOG]
 

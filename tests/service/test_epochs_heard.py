@@ -43,7 +43,7 @@ def beat(epoch: bytes, heads: dict[str, int]) -> dict[str, Any]:
 def test_a_snapshot_s_epoch_is_kept_before_it_is_taken(follower: Follower, engine: Engine) -> None:
     follower.incoming.receive({"t": "snapshot", "log": 5, "epoch": SECOND.hex()})
     assert kept(engine) == SECOND
-    follower.incoming.arrivals.drop_all()
+    follower.incoming.snapshots.drop_all()
 
 
 def test_entries_do_not_wait_for_those_who_are_busy(follower: Follower, engine: Engine) -> None:

@@ -67,7 +67,7 @@ def test_a_second_snapshot_does_not_take_the_first_ones_file(follower: Follower)
     for _ in range(2):
         follower.incoming.receive({"t": "snapshot", "log": 5})
         follower.incoming.receive({"t": "chunk", "log": 5, "body": b"whole"})
-        waiting.append(follower.incoming.arrivals.end(5))
+        waiting.append(follower.incoming.snapshots.end(5))
     assert waiting[0] != waiting[1]
     assert [path.read_bytes() for path in waiting] == [b"whole", b"whole"]
 
@@ -267,7 +267,7 @@ def test_a_node_without_its_files_does_not_say_that_there_is_no_database(engine:
     engine.logs()[1].apply(work(log.sql("create table t (a)"), log.sql("insert into t values (1)")))
     progress.applied(1)
     progress.check(1)
-    assert not progress.owed
+    assert not progress.min_serving_index
 
 
 @pytest.fixture
@@ -352,7 +352,7 @@ def test_a_database_that_is_dropped_while_a_mark_is_at_work_is_no_failure(
     made = system.database("create_database", "brief")
     NativeThreads(1).call(engine.apply_system, work(made))
     lane = follower.lanes.open(1)
-    with follower.context.progress.turns.of(1):
+    with follower.context.progress.turns.acquire(1):
         lane.put(Mark(0, False))
         gevent.sleep(0.05)
         NativeThreads(1).call(engine.apply_system, work(system.database("drop_database", "brief", made.index)))

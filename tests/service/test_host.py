@@ -147,7 +147,7 @@ def test_a_second_masters_digest_that_differs_names_the_author_too(
 ) -> None:
     """The author's own digest comes last: it must be among those that a replay judges all the same."""
     found: list[dict[str, bytes]] = []
-    monkeypatch.setattr(host.operations.disputes, "contents_differ", lambda *facts: found.append(dict(facts[2])))
+    monkeypatch.setattr(host.operations.resolver, "contents_differ", lambda *facts: found.append(dict(facts[2])))
     append(host)
     author, other = connect("m1"), connect("m2")
     author.ack(1, 1)

@@ -195,8 +195,8 @@ def test_a_replay_that_the_machine_fails_is_made_again(
             raise StorageFault(OSError(28, "No space left on device"))
         return {b"right"}
 
-    monkeypatch.setattr(host.operations.disputes, "_replayed", replayed)
-    host.operations.disputes.contents_differ(1, 1, {"m1": b"right", "m2": b"other"})
+    monkeypatch.setattr(host.operations.resolver, "_replayed", replayed)
+    host.operations.resolver.contents_differ(1, 1, {"m1": b"right", "m2": b"other"})
     assert blocking(host).key == "masters_disagree"
     until(lambda: host.state.is_shut_out("m2", 1))
     until(lambda: host.state.blocks.undecided(1) is None)

@@ -187,7 +187,7 @@ def test_a_replay_by_other_rules_judges_nobody(
     monkeypatch.setattr(DivergenceResolver, "_replayed", lambda *_: {b"a"})
     for node in ("m1", "m2"):
         at(host, connect, node, OLDER)
-    host.operations.disputes.contents_differ(1, OLDER, {"m1": b"a", "m2": b"b"})
+    host.operations.resolver.contents_differ(1, OLDER, {"m1": b"a", "m2": b"b"})
     until(lambda: blocking(host).key == "dispute_undecided")
     assert len(host.state.registry.having(Status.UNDECIDED)) == 2
     host.older.consider(host.operations.rounds)

@@ -28,32 +28,32 @@ def test_all_of_a_file_is_sent_in_bounded_pieces() -> None:
 
 
 def test_what_is_whole_is_given_away_and_what_is_not_is_gone(tmp_path: Path) -> None:
-    arrivals = IncomingSnapshots(tmp_path)
+    incoming = IncomingSnapshots(tmp_path)
     for log_id in (1, 2):
-        arrivals.begin(log_id)
-    arrivals.add(1, b"who")
-    arrivals.add(2, b"half")
-    arrivals.add(1, b"le")
-    whole = arrivals.end(1)
-    arrivals.drop_all()
+        incoming.begin(log_id)
+    incoming.add(1, b"who")
+    incoming.add(2, b"half")
+    incoming.add(1, b"le")
+    whole = incoming.end(1)
+    incoming.drop_all()
     assert list(tmp_path.iterdir()) == [whole]
     assert whole.read_bytes() == b"whole"
 
 
 def test_one_that_begins_again_forgets_what_came(tmp_path: Path) -> None:
-    arrivals = IncomingSnapshots(tmp_path)
+    incoming = IncomingSnapshots(tmp_path)
     for piece in (b"first", b"second"):
-        arrivals.begin(1)
-        arrivals.add(1, piece)
-    whole = arrivals.end(1)
+        incoming.begin(1)
+        incoming.add(1, piece)
+    whole = incoming.end(1)
     assert list(tmp_path.iterdir()) == [whole]
     assert whole.read_bytes() == b"second"
 
 
 def test_a_piece_of_what_has_not_begun_is_refused(tmp_path: Path) -> None:
-    arrivals = IncomingSnapshots(tmp_path)
+    incoming = IncomingSnapshots(tmp_path)
     with pytest.raises(KeyError):
-        arrivals.add(1, b"lost")
+        incoming.add(1, b"lost")
     with pytest.raises(KeyError):
-        arrivals.end(1)
+        incoming.end(1)
     assert list(tmp_path.iterdir()) == []

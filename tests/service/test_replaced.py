@@ -94,7 +94,7 @@ def test_a_database_without_an_entry_is_whole_again_at_once(
     fence(lone, 2)
     until(lone.catch_up.level.is_set)
     assert engine.logs()[2].status.state is DatabaseState.LIVE
-    assert is_answered(lone, 2) and not lone.progress.owed
+    assert is_answered(lone, 2) and not lone.progress.min_serving_index
 
 
 def test_what_a_snapshot_of_the_catalog_is_too_old_for_stays(lone: LoneFollower, tmp_path: Path) -> None:
@@ -159,13 +159,13 @@ def test_nothing_is_owed_of_a_log_that_the_new_one_lacks(lone: LoneFollower) -> 
     """It was made anew without a database that this node had nothing of."""
     NativeThreads(1).call(lone.engine.apply_system, work(EMPTY))
     lone.progress.welcomed({0: 2, 1: 2, 2: 100})
-    assert lone.progress.owed == {2: 100}
+    assert lone.progress.min_serving_index == {2: 100}
     lone.progress.welcomed({0: 1, 1: 2})
     fence(lone, 0)
     until(lambda: lone.engine.system.applied_index == 0)
     come(lone, 0, MADE)
     until(lambda: lone.engine.of_log(2) is None)
-    until(lambda: not lone.progress.owed)
+    until(lambda: not lone.progress.min_serving_index)
 
 
 def test_a_database_that_only_the_former_list_had_goes_with_it(

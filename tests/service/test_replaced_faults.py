@@ -98,7 +98,7 @@ def test_a_state_that_was_not_put_aside_counts_if_the_next_log_knows_it(
     lone.progress.welcomed({0: 1, 1: 2})
     lone.lanes.welcomed()
     until(lambda: is_answered(lone, log_id))
-    until(lambda: not lone.progress.owed)
+    until(lambda: not lone.progress.min_serving_index)
 
 
 def test_it_counts_too_if_that_is_told_while_the_machine_is_at_it(lone: LoneFollower) -> None:
@@ -106,7 +106,7 @@ def test_it_counts_too_if_that_is_told_while_the_machine_is_at_it(lone: LoneFoll
         lone.progress.welcomed({0: 1, 1: 2})
         assert not is_answered(lone, 1)
         raise StorageFault(BROKEN)
-    assert is_answered(lone, 1) and not lone.progress.owed
+    assert is_answered(lone, 1) and not lone.progress.min_serving_index
 
 
 def test_an_error_that_nobody_foresaw_makes_no_answer_of_it(

@@ -110,7 +110,7 @@ def test_the_difference_that_a_node_tells_over_its_next_connection_counts(
     host: Coordinator, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found: list[dict[str, bytes]] = []
-    monkeypatch.setattr(host.operations.disputes, "contents_differ", lambda *facts: found.append(dict(facts[2])))
+    monkeypatch.setattr(host.operations.resolver, "contents_differ", lambda *facts: found.append(dict(facts[2])))
     first, second = two(host, connect)
     current = begun(host)
     tell(first, 1, b"right")

@@ -177,12 +177,12 @@ def test_a_failure_leaves_the_changes_before_it_and_the_next_batch_alone(
     with pytest.raises(SqlError, match="unique_violation"):
         change(mine, "manampia ao@ t sanda (4, 40), (1, 1)")
     assert len(inside(mine)) == 3
-    rehearsal = database.writer.take().rehearsal  # also ends what is open
+    speculative = database.writer.take().speculative  # also ends what is open
 
     def broken(*_: object) -> None:
         raise apsw.IOError("the disk is gone")
 
-    monkeypatch.setattr(rehearsal._executor, "statement", broken)
+    monkeypatch.setattr(speculative._executor, "statement", broken)
     with pytest.raises(StorageFault):
         change(mine, "manampia ao@ t sanda (5, 50)")
     monkeypatch.undo()
@@ -217,7 +217,7 @@ def test_a_rollback_that_fails_costs_the_connection_only(database: Database, mon
     def broken() -> None:
         raise apsw.IOError("the disk is gone")
 
-    monkeypatch.setattr(database.writer._open.rehearsal, "end", broken)
+    monkeypatch.setattr(database.writer._open.speculative, "end", broken)
     assert apply(database, "manampia ao@ other sanda (1)")[0].sqlstate == ""
     assert len(inside(mine)) == 3 and len(outside(database)) == 2
 
@@ -293,9 +293,9 @@ def test_what_is_open_goes_with_its_transaction(database: Database) -> None:
     mine, other = begin(database), begin(database)
     change(mine, "manampia ao@ t sanda (3, 30)")
     database.writer.forget_changes(other)
-    assert database.writer._open is not None and database.writer._open.rehearsal.owner is mine
+    assert database.writer._open is not None and database.writer._open.speculative.owner is mine
     database.writer.forget_changes(mine)
-    assert database.writer._open.rehearsal.owner is None
+    assert database.writer._open.speculative.owner is None
     assert not database.writer._open.connection.in_transaction
 
 

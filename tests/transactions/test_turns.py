@@ -12,7 +12,7 @@ def test_turns_are_in_order_and_each_log_has_its_own() -> None:
     turns, seen, go = KeyedLock(), [], Event()
 
     def take(name: str, log_id: int) -> None:
-        with turns.of(log_id):
+        with turns.acquire(log_id):
             seen.append(name)
             go.wait()
             seen.append(name)
@@ -28,10 +28,10 @@ def test_turns_are_in_order_and_each_log_has_its_own() -> None:
 
 def test_a_turn_ends_with_the_greenlet_that_waits_for_it() -> None:
     turns = KeyedLock()
-    with turns.of(1):
-        waiting = gevent.spawn(lambda: turns.of(1).__enter__())
+    with turns.acquire(1):
+        waiting = gevent.spawn(lambda: turns.acquire(1).__enter__())
         gevent.idle()
         waiting.kill()
     assert turns._queues == {}
-    with turns.of(1):
+    with turns.acquire(1):
         pass

@@ -57,7 +57,7 @@ class Loss:
     entries: int
 
 
-def survey(config: Config) -> tuple[NodeFiles, ...]:
+def inspect_nodes(config: Config) -> tuple[NodeFiles, ...]:
     """Reads the data directory of every instance."""
     return tuple(node_files(instance.id, instance.data_directory) for instance in config.instances)
 

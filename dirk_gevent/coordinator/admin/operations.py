@@ -255,7 +255,7 @@ class Operations:
             if row.node != keep:
                 digests = bytes.fromhex(row.digest), bytes.fromhex(right)
                 self._parts.fences.fence(row.node, info.log_id, row.index, row.cause, digests)
-        self._parts.disputes.settled_by(info.log_id, str(keep or ""))
+        self._parts.resolver.settled_by(info.log_id, str(keep or ""))
         winner = f"{keep}'s state" if keep else "the log's own state"
         return 0, f"{info.name}: {winner} counts; what the others had is kept aside on their machines."
 

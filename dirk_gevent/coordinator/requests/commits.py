@@ -42,10 +42,10 @@ class _Running:
 class Commits:
     """Appends the work of transactions. `name` is the process's, for META."""
 
-    def __init__(self, parts: RequestParts, limits: Limits, understanding: StatementCache, name: str) -> None:
+    def __init__(self, parts: RequestParts, limits: Limits, statements: StatementCache, name: str) -> None:
         self._parts = parts
         self._limits = limits
-        self._understanding = understanding
+        self._statements = statements
         self._name = name
         self._running: dict[str, _Running] = {}
 
@@ -67,8 +67,8 @@ class Commits:
 
         Raises SqlError: what `draft_of` and `Appends.write` raise, and what the entry ended with: 40001.
         """
-        steps, understand = self._limits.write_steps, self._understanding.of
-        log_id, draft = draft_of(fields, request_id, steps, understand, self._parts.state.database_name)
+        steps, parse = self._limits.write_steps, self._statements.parse
+        log_id, draft = draft_of(fields, request_id, steps, parse, self._parts.state.database_name)
         state = self._parts.state
         if (draft.base_index or 0) > state.head_index(log_id) and state.log.reads.is_open(log_id):
             raise SqlError("argument_invalid", field="commit")

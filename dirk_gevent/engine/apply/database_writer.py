@@ -36,7 +36,7 @@ class OpenWriter:
 
     connection: apsw.Connection
     applier: Applier
-    rehearsal: SpeculativeExecutor
+    speculative: SpeculativeExecutor
 
 
 class DatabaseWriter:
@@ -65,7 +65,7 @@ class DatabaseWriter:
 
         An entry, or the transaction's idle limit, ends it.
         """
-        if self._open is not None and self._open.rehearsal.owner is not None:
+        if self._open is not None and self._open.speculative.owner is not None:
             return None
         return self.take()
 
@@ -113,7 +113,7 @@ class DatabaseWriter:
         if self._open is None:
             return
         try:
-            self._open.rehearsal.end()
+            self._open.speculative.end()
         except apsw.Error:
             self.close()
 
@@ -192,7 +192,7 @@ class DatabaseWriter:
         with self.used("transaction"):
             lent = self._rehearsing(transaction)
             with lent.applier.at_work.working():
-                return lent.rehearsal.change(transaction, written, self._file.committed.position)
+                return lent.speculative.change(transaction, written, self._file.committed.position)
 
     def read_in(self, transaction: Transaction, statement: LoggedStatement) -> Relation | RelationStream:
         """Answer a query of a transaction that has made changes (native thread); raises as `change_in`."""
@@ -202,20 +202,20 @@ class DatabaseWriter:
         with self.used("transaction"):
             lent = self._rehearsing(transaction)
             with lent.applier.at_work.working():
-                return lent.rehearsal.read(transaction, statement, self._file.committed.position, spool)
+                return lent.speculative.read(transaction, statement, self._file.committed.position, spool)
 
     def forget_changes(self, transaction: Transaction) -> None:
         """A transaction is over: what the writer holds of it is undone (native thread; when it is free)."""
         if self.lock.acquire(blocking=False):
             try:
-                if self._open is not None and self._open.rehearsal.owner is transaction:
+                if self._open is not None and self._open.speculative.owner is transaction:
                     self.end_rehearsal()
             finally:
                 self.lock.release()
 
     def _rehearsing(self, transaction: Transaction) -> OpenWriter:
         transaction.renew()
-        if self._open is None or self._open.rehearsal.owner is not transaction:
+        if self._open is None or self._open.speculative.owner is not transaction:
             try:
                 self.take().applier.room.before_transaction()
             except EntriesWait as error:

@@ -106,9 +106,9 @@ class Reads:
             raise Overrun
         return self._relation(profile, normalized, rows, index)
 
-    def settled(self, normalized: NormalizedStatement) -> PreparedRead | None:
-        """`normalized`, just read here without arguments, for `again`; None when its answer hangs on more than the
-        state.
+    def prepare(self, normalized: NormalizedStatement) -> PreparedRead | None:
+        """`normalized`, just read here without arguments, for `run_prepared`; None when its answer hangs on more than
+        the state.
 
         (On arguments, on the clock or on chance; or its result's names are those of its own text.)
         """
@@ -123,20 +123,20 @@ class Reads:
         bindings = self._compiler.bind(plan, normalized, ())
         return PreparedRead(hot.schema, hot.profile, bindings, self._shared.limits.page_rows)
 
-    def again(self, settled: PreparedRead) -> tuple[int, list[Row]] | None:
-        """Answer a settled read on the hub: the state's index and the rows. Raises SqlError, StorageFault.
+    def run_prepared(self, prepared: PreparedRead) -> tuple[int, list[Row]] | None:
+        """Answer a prepared read on the hub: the state's index and the rows. Raises SqlError, StorageFault.
 
         None whenever `read` is the one to ask: another schema, an answer too long for a page or for the hub.
         """
-        state, profile = self._file.committed, settled.profile
+        state, profile = self._file.committed, prepared.profile
         position, reader = state.position, state.reader
-        if reader is None or settled.schema is not position.schema or profile.slow:
+        if reader is None or prepared.schema is not position.schema or profile.slow:
             return None
         reader.lock.acquire()
         try:
             if reader.held is not position and not reader.hold(position, position.index):
                 return None
-            rows = reader.rows(profile.plan, settled.bindings, 0)
+            rows = reader.rows(profile.plan, prepared.bindings, 0)
         except Overrun as overrun:
             profile.slow = not isinstance(overrun, Held)
             return None
@@ -145,7 +145,7 @@ class Reads:
             raise
         finally:
             reader.lock.release()
-        if len(rows) > settled.page_rows:
+        if len(rows) > prepared.page_rows:
             return None
         return position.index, converted(rows, profile.booleans)
 

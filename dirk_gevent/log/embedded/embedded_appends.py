@@ -156,24 +156,24 @@ class EmbeddedAppends:
             self._commit([waiting for waiting in batch if _frees_space(waiting)], may_use_reserve=True)
 
     def _commit(self, batch: list[Waiting], may_use_reserve: bool = False) -> None:
-        stage = CommitPlan(self._current.get(), self._time_ms())
+        plan = CommitPlan(self._current.get(), self._time_ms())
         planned: list[tuple[Waiting, Appended | DatabaseChanged]] = []
         for waiting in batch:
             item = waiting.item
             try:
-                answer = stage.write(item) if isinstance(item, Write) else stage.change(item)
+                answer = plan.write(item) if isinstance(item, Write) else plan.change(item)
             except SqlError as error:
                 waiting.answer.set_exception(error)
             else:
                 planned.append((waiting, answer))
-        if not stage.commit.entries or self._is_committed(stage, batch, may_use_reserve):
-            self._publish(stage)
+        if not plan.commit.entries or self._is_committed(plan, batch, may_use_reserve):
+            self._publish(plan)
             for waiting, answer in planned:
                 waiting.answer.set(answer)
 
-    def _is_committed(self, stage: CommitPlan, batch: list[Waiting], may_use_reserve: bool) -> bool:
+    def _is_committed(self, plan: CommitPlan, batch: list[Waiting], may_use_reserve: bool) -> bool:
         try:
-            self._threads.commit(stage.commit, may_use_reserve)
+            self._threads.commit(plan.commit, may_use_reserve)
         except SqlError as error:
             full = error
             refuse(batch, lambda _: full)
@@ -185,8 +185,8 @@ class EmbeddedAppends:
             return False
         return True
 
-    def _publish(self, stage: CommitPlan) -> None:
-        published = stage.publish()
+    def _publish(self, plan: CommitPlan) -> None:
+        published = plan.publish()
         for chain_before, appended in published:
             self._tail.add(appended.entry.log_id, chain_before, appended)
         if published:
