@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NoReturn
 
 from dirk_gevent.cache.fast_path import FastPath
@@ -16,6 +17,7 @@ from dirk_gevent.log.clock import HeardTime
 from dirk_gevent.log.entry import new_request_id
 from dirk_gevent.messages.error_text import render
 from dirk_gevent.protocol import answer_bytes
+from dirk_gevent.protocol.meta import MetaFacts, encode, with_cache
 from dirk_gevent.protocol.metadata import with_metadata
 from dirk_gevent.protocol.splitter import StatementSplitter, StatementTooLongError
 from dirk_gevent.server import replies
@@ -197,7 +199,7 @@ class CacheConnection:
             self._flights.land(verdict.key, flight, entry)
         body = answer.body
         if request.has_meta:
-            body = answer_with_meta(body, {**answer.meta, "cache": why})
+            body = answer_with_meta(body, with_cache(answer.meta, why))
         self._client.send(body)
         return entry
 
@@ -247,13 +249,13 @@ class CacheConnection:
         if request is not None and request.has_meta:
             log_id = self._state.log_id_of(request)
             told = replies.error_meta(self._state.session, request, _NAME, error, log_id)
-            meta = answer_bytes.json_bytes({**told, "tx": self._state.in_transaction, "cache": "error"})
+            meta = encode(replace(told, in_transaction=self._state.in_transaction, cache="error"))
         return answer_bytes.message(render(error, spoken(self._state.session, request)), meta)
 
     def _meta(self, request: Request) -> bytes:
         """META of an answer that is about the session alone."""
-        meta = replies.meta_of(self._state.session, request, _NAME, "session", cache="session")
-        return answer_bytes.json_bytes({**meta, "tx": self._state.in_transaction}) if meta is not None else b""
+        facts: MetaFacts = {"in_transaction": self._state.in_transaction, "cache": "session"}
+        return replies.encoded(replies.meta_of(self._state.session, request, _NAME, "session", facts))
 
     def _end(self, error: SqlError, cause: Exception, request: Request | None = None) -> NoReturn:
         """Send a last answer and end the session, so that no reset overtakes the answer."""

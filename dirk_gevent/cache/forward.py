@@ -21,6 +21,7 @@ from dirk_gevent.cache.upstream import (
 )
 from dirk_gevent.protocol import answer_bytes
 from dirk_gevent.protocol.answer_relay import AnswerRelay
+from dirk_gevent.protocol.meta import with_cache
 from dirk_gevent.server.client_connection import ClientConnection
 from dirk_gevent.server.upstream_pool import leaves_open
 from dirk_parser.errors import SqlError
@@ -158,7 +159,7 @@ class Forwarder:
             raise
         found, tail = answer_bytes.split_meta(relay.tail)
         meta = found or {}
-        self._client.send(answer_with_meta(tail, {**meta, "cache": "size"}) if with_meta else tail)
+        self._client.send(answer_with_meta(tail, with_cache(meta, "size")) if with_meta else tail)
         return UpstreamAnswer(b"", meta, is_streamed=True)
 
     def release(self) -> None:

@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 from cachetools import TTLCache
 
 from dirk_gevent.protocol import answer_bytes
+from dirk_gevent.protocol.meta import with_cache
 from dirk_gevent.replication.last_heard import Heard
 
 #: Spellings of one request (final newline, spaces, metadata) that the fast path knows for one entry.
@@ -76,7 +77,7 @@ class StoredAnswer:
         if not with_meta:
             return self.answer
         if not self._answer_with_meta:
-            self._answer_with_meta = answer_with_meta(self.answer, {**self.meta, "cache": "hit"})
+            self._answer_with_meta = answer_with_meta(self.answer, with_cache(self.meta, "hit"))
         return self._answer_with_meta
 
     @property
@@ -85,9 +86,9 @@ class StoredAnswer:
         return 2 * len(self.answer) + 2 * len(self.key.statement) + len(self.key.args) + _ENTRY_OVERHEAD_BYTES
 
 
-def answer_with_meta(answer: bytes, meta: Mapping[str, Any]) -> bytes:
-    """`answer` (complete, without META) with its META line."""
-    return answer[: -len(answer_bytes.END)] + answer_bytes.meta_line(answer_bytes.json_bytes(meta)) + answer_bytes.END
+def answer_with_meta(answer: bytes, meta: bytes) -> bytes:
+    """`answer` (complete, without META) with the META line of an encoded `meta`."""
+    return answer[: -len(answer_bytes.END)] + answer_bytes.meta_line(meta) + answer_bytes.END
 
 
 class HotAnswer:

@@ -59,7 +59,8 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Meta:
-    """What an answer says of itself to those that ask; None is what it does not say.
+    """What an answer says of itself to those that ask, on the client's side of the wire (`protocol.meta.Meta` is on the
+    server's); None is what it does not say.
 
     `log_id` and `index` are the session's database's log and the index its state had; `line` and `column`
     (from 1) are the place of an error in the statement; `is_in_transaction` is the session's state after it;

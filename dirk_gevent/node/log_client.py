@@ -232,7 +232,7 @@ class LogClient:
             (one.id, str(one.role), str(live if one.id == self._node else unknown), *[None] * _UNKNOWN_CELLS)
             for one in self._config.instances
         ]
-        meta = replies.meta_of(session, request, self._node, "admin", rows=len(rows), repeatable=False)
+        meta = replies.meta_of(session, request, self._node, "admin", {"rows": len(rows), "repeatable": False})
         return replies.relation(replies.listing(SERVER_COLUMNS, rows), self._limits.page_rows, meta)
 
 

@@ -19,6 +19,7 @@ from dirk_gevent.engine.read.reads import PreparedRead
 from dirk_gevent.engine.read.short_reads import ReadProfile
 from dirk_gevent.engine.results import PAGE_BYTES
 from dirk_gevent.protocol import answer_bytes
+from dirk_gevent.protocol.meta import read_template
 from dirk_gevent.protocol.metadata import METADATA_OPEN
 from dirk_gevent.server.freshness import is_fresh
 from dirk_gevent.server.session import Request, Session
@@ -184,9 +185,7 @@ class ReadFastPath:
     def _form(self, prepared: PreparedRead, database: Database) -> _ReplyTemplate:
         plan = prepared.plan
         before, after = answer_bytes.around_rows(answer_bytes.json_bytes(plan.relation), prepared.profile.columns_json)
-        facts = {"node": self._engine.node, "db": database.name, "log": database.log_id, "kind": "read"}
-        fixed = answer_bytes.json_bytes({**facts, "tables": plan.tables, "repeatable": True})
-        meta = fixed[:-1].replace(b"%", b"%%") + b',"index":%d,"rows":%d,"ms":%.3f,"lang":"%b"}'
+        meta = read_template(self._engine.node, database.name, database.log_id, plan.tables)
         if len(self._forms) >= _MOST_FORMS:
             self._forms.clear()
         form = self._forms[prepared.profile] = _ReplyTemplate(before, after, meta)

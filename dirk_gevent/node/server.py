@@ -30,6 +30,7 @@ from dirk_gevent.node.read_fast_path import ReadFastPath
 from dirk_gevent.node.streamed_reads import LongReads, NodeStream, StreamedRead
 from dirk_gevent.node.transactions import NodeTransactions
 from dirk_gevent.protocol.frames import FOLLOW_STATEMENT
+from dirk_gevent.protocol.meta import READ, Meta, MetaFacts
 from dirk_gevent.replication.last_heard import Heard
 from dirk_gevent.server import replies
 from dirk_gevent.server.admission import AdmissionSlots
@@ -87,7 +88,7 @@ class NodeHandler:
             return None
         return self._fast_path.answer(session, segment)
 
-    def error_meta(self, session: Session, request: Request, error: SqlError) -> dict[str, Any]:
+    def error_meta(self, session: Session, request: Request, error: SqlError) -> Meta:
         """META of an error made here."""
         database = self.transactions.database_of(session) or self._engine.of_log(session.log_id)
         if (name := request.database or (session.database if database is None else None)) is not None:
@@ -190,7 +191,7 @@ class NodeHandler:
     def _session(self, session: Session, request: Request, route: Route) -> bytes:
         if route.verb == "set_language":
             language = choose_language(session, route)
-            meta = replies.meta_of(session, request, self._engine.node, "session", lang=language)
+            meta = replies.meta_of(session, request, self._engine.node, "session", {"language": language})
             return replies.done("set_language", language, 0, meta)
         self._progress.wait(SYSTEM_LOG_ID, needed_index(session, request, SYSTEM_LOG_ID), self._limits.wait_ms)
         session.saw(SYSTEM_LOG_ID, self._engine.enacted_index)
@@ -204,8 +205,8 @@ class NodeHandler:
             self._progress.check_names()
             found = sorted((one.log_id, one.name) for one in self._engine.databases().values() if one.log_id)
             rows = [(name,) for _, name in found]
-            facts = {"db": None, "log": SYSTEM_LOG_ID, "rows": len(rows), "repeatable": False}
-            meta = replies.meta_of(session, request, self._engine.node, "admin", **facts)
+            facts: MetaFacts = {"db": None, "log_id": SYSTEM_LOG_ID, "rows": len(rows), "repeatable": False}
+            meta = replies.meta_of(session, request, self._engine.node, "admin", facts)
             return replies.relation(replies.listing(("fanasehoana",), rows), self._limits.page_rows, meta)
         raise SqlError("not_supported", what=request.text.split(maxsplit=1)[0])
 
@@ -246,18 +247,18 @@ class NodeHandler:
         session.saw(log_id, relation.index)
         meta = None
         if request.has_meta:
-            meta = {
-                "node": self._engine.node,
-                "db": database.name if log_id else None,
-                "log": log_id,
-                "index": relation.index,
-                "kind": "read",
-                "tables": relation.tables,
-                "rows": len(relation.rows),
-                "ms": round((time.perf_counter() - began) * 1000, 3),
-                "repeatable": relation.repeatable,
-                "lang": spoken(session, request),
-            }
+            meta = Meta(
+                node=self._engine.node,
+                db=database.name if log_id else None,
+                log_id=log_id,
+                index=relation.index,
+                kind=READ,
+                language=spoken(session, request),
+                tables=relation.tables,
+                rows=len(relation.rows),
+                ms=round((time.perf_counter() - began) * 1000, 3),
+                repeatable=relation.repeatable,
+            )
         return replies.relation(relation, self._limits.page_rows, meta)
 
     def _database(self, session: Session, request: Request, route: Route) -> Database:

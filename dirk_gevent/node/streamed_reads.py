@@ -18,6 +18,7 @@ from dirk_gevent.loop.threads import NativeThreads, ThreadCall
 from dirk_gevent.messages.error_text import render
 from dirk_gevent.node.progress import Progress
 from dirk_gevent.protocol import answer_bytes
+from dirk_gevent.protocol.meta import READ, Meta, encode
 from dirk_gevent.server import replies
 from dirk_gevent.server.admission import AdmissionSlots
 from dirk_gevent.server.client_connection import ClientConnection
@@ -166,26 +167,23 @@ class NodeStream:
         if not self._asked.request.has_meta:
             return b""
         asked, log_id, index = self._asked, self._asked.database.log_id, self._stream.head.index
-        meta = replies.error_meta(asked.session, asked.request, asked.node, error, log_id=log_id, index=index)
-        return answer_bytes.json_bytes(meta)
+        return encode(replies.error_meta(asked.session, asked.request, asked.node, error, log_id=log_id, index=index))
 
     def _meta(self, rows: int) -> bytes:
         if not self._asked.request.has_meta:
             return b""
         asked, head, log_id = self._asked, self._stream.head, self._asked.database.log_id
-        took = {} if asked.began is None else {"ms": round((time.perf_counter() - asked.began) * 1000, 3)}
-        return answer_bytes.json_bytes(
-            {
-                "node": asked.node,
-                "db": asked.database.name if log_id else None,
-                "log": log_id,
-                "index": head.index,
-                "kind": "read",
-                "tables": head.tables,
-                "rows": rows,
-                **took,
-                "repeatable": head.repeatable,
-                "lang": spoken(asked.session, asked.request),
-                **replies.in_transaction(asked.session),
-            }
+        meta = Meta(
+            node=asked.node,
+            db=asked.database.name if log_id else None,
+            log_id=log_id,
+            index=head.index,
+            kind=READ,
+            language=spoken(asked.session, asked.request),
+            in_transaction=replies.in_transaction(asked.session),
+            tables=head.tables,
+            rows=rows,
+            ms=None if asked.began is None else round((time.perf_counter() - asked.began) * 1000, 3),
+            repeatable=head.repeatable,
         )
+        return encode(meta)

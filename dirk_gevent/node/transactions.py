@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from typing import Any
 
 import gevent
 
@@ -30,6 +29,7 @@ from dirk_gevent.node.name_lookup import learn
 from dirk_gevent.node.progress import Progress
 from dirk_gevent.node.streamed_reads import LongReads, NodeStream, StreamedRead
 from dirk_gevent.node.writer_turns import WriterTurns
+from dirk_gevent.protocol.meta import Meta, MetaFacts
 from dirk_gevent.server import replies
 from dirk_gevent.server.admission import AdmissionSlots
 from dirk_gevent.server.client_connection import ClientConnection
@@ -162,7 +162,7 @@ class NodeTransactions:
             held = session.transaction = HeldTransaction(database, transaction, self._forget)
             self._open.add(held)
             clock = self._progress.log_time.now_ms()
-            return replies.done("begin", "", 0, self._meta(session, request, held, "session", clock=clock))
+            return replies.done("begin", "", 0, self._meta(session, request, held, "session", {"clock_ms": clock}))
         if route.verb == "commit" and isinstance(asked := request.metadata.get("outcome"), str):
             return self._recorded(session, replace(request, request_id=asked), route)
         if route.verb == "commit" and request.request_id is not None:
@@ -207,7 +207,8 @@ class NodeTransactions:
             held.close()
         session.saw(log_id, transaction.base_index)
         if request.metadata.get("prepare"):
-            meta = replies.meta_of(session, request, self._engine.node, "session", log=log_id, tx=False, commit=fields)
+            facts: MetaFacts = {"log_id": log_id, "in_transaction": False, "has_commit": True, "commit": fields}
+            meta = replies.meta_of(session, request, self._engine.node, "session", facts)
             return replies.done("commit", "", 0, meta)
         if fields is None:
             return ended(session, request, self._engine.node, "commit", log_id)
@@ -282,8 +283,8 @@ class NodeTransactions:
             raise SqlError("transactions_full")
         result: Result = self._writers.run(database.log_id, database.writer.change_in, transaction, written)
         self._held_bytes += written.size_bytes
-        facts = {"tables": result.tables, "rows": result.rows}
-        meta = self._meta(session, request, held, "write", **facts)
+        facts: MetaFacts = {"tables": result.tables, "rows": result.rows}
+        meta = self._meta(session, request, held, "write", facts)
         if result.returning is not None:
             return replies.relation(result.returning, self._limits.page_rows, meta)
         return replies.done(result.verb, result.name, result.rows, meta)
@@ -321,8 +322,8 @@ class NodeTransactions:
         database = held.database
         if isinstance(found, Relation):
             self._saw(held, found.index, found.tables)
-            facts = {"tables": found.tables, "rows": len(found.rows), "repeatable": False}
-            meta = self._meta(session, request, held, "read", **facts)
+            facts: MetaFacts = {"tables": found.tables, "rows": len(found.rows), "repeatable": False}
+            meta = self._meta(session, request, held, "read", facts)
             return replies.relation(found, self._limits.page_rows, meta)
         stream = NodeStream(found, self._readers, StreamedRead(self._engine.node, session, request, database, wire))
         try:
@@ -339,12 +340,13 @@ class NodeTransactions:
         held.transaction.read_at(index, tables)
 
     def _meta(
-        self, session: Session, request: Request, held: HeldTransaction, kind: str, **facts: Any
-    ) -> dict[str, Any] | None:
+        self, session: Session, request: Request, held: HeldTransaction, kind: str, facts: MetaFacts
+    ) -> Meta | None:
         database = held.database
         session.saw(database.log_id, held.transaction.base_index)
         name = database.name if database.log_id else None
-        return replies.meta_of(session, request, self._engine.node, kind, db=name, log=database.log_id, **facts)
+        facts = {"db": name, "log_id": database.log_id, **facts}
+        return replies.meta_of(session, request, self._engine.node, kind, facts)
 
     def _statement(self, request: Request, parsed: ParsedStatement) -> LoggedStatement:
         """The statement with the time and the seed that it keeps, here and in the log."""

@@ -22,6 +22,7 @@ from dirk_gevent.log.embedded.embedded_log import EmbeddedLog
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from dirk_gevent.loop.hub_monitor import HubWatch
 from dirk_gevent.protocol.frames import FOLLOW_STATEMENT
+from dirk_gevent.protocol.meta import Meta
 from dirk_gevent.protocol.metadata import with_metadata
 from dirk_gevent.proxy.node_peer import NodePeer
 from dirk_gevent.proxy.node_reads import NODE_WAIT_MS, NodeRead, NodeReads
@@ -75,7 +76,7 @@ class ProxyHandler:
         if session.transaction is not None:
             session.transaction.close()
 
-    def error_meta(self, session: Session, request: Request, error: SqlError) -> dict[str, Any]:
+    def error_meta(self, session: Session, request: Request, error: SqlError) -> Meta:
         """META of an error made here."""
         info = self._parts.state.log.reads.find(request.database) if request.database is not None else None
         log_id = session.log_id if request.database is None else info.log_id if info is not None else SYSTEM_LOG_ID

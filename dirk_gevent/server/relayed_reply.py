@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
 from dirk_gevent.messages.error_text import render
 from dirk_gevent.protocol import answer_bytes
+from dirk_gevent.protocol.meta import encode
 from dirk_gevent.server import replies
 from dirk_gevent.server.session import Request, Session, spoken
 from dirk_gevent.server.upstream_pool import StreamedReply
@@ -58,8 +59,7 @@ class RelayedAnswer:
         if self._request.has_meta:
             is_own = self._request.database in (None, self._session.database)
             log_id = self._session.log_id if is_own else SYSTEM_LOG_ID
-            told = replies.error_meta(self._session, self._request, self._name, error, log_id)
-            meta = answer_bytes.json_bytes(told)
+            meta = encode(replies.error_meta(self._session, self._request, self._name, error, log_id))
         return answer_bytes.message(render(error, spoken(self._session, self._request)), meta)
 
     def _learn(self, log_id: int, index: int) -> None:

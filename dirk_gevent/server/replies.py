@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from dirk_gevent.engine.results import Relation, columns_json, pages_of
 from dirk_gevent.messages.success_text import success
 from dirk_gevent.protocol import answer_bytes
+from dirk_gevent.protocol.meta import Meta, MetaFacts, encode
 from dirk_gevent.server.session import Request, Session, spoken
 from dirk_parser.errors import SqlError
 from dirk_parser.plan.plan import Output
 
 
-def relation(answer: Relation, page_rows: int, meta: Mapping[str, Any] | None) -> bytes:
+def relation(answer: Relation, page_rows: int, meta: Meta | None) -> bytes:
     """A whole relation held in memory, in pages of `page_rows`, fewer of large rows."""
     name = answer_bytes.json_bytes(answer.name)
-    encoded_meta = answer_bytes.json_bytes(meta) if meta is not None else b""
     pages = pages_of(answer.rows, page_rows)
-    encoded = [
+    parts = [
         answer_bytes.encoded_page(name, answer.columns_json, page.rows_json, number, len(pages))
         for number, page in enumerate(pages, 1)
     ]
-    return b"".join([*encoded, answer_bytes.relation_end(encoded_meta)])
+    return b"".join([*parts, answer_bytes.relation_end(encoded(meta))])
+
+
+def encoded(meta: Meta | None) -> bytes:
+    """`meta` as JSON; nothing for a request that did not ask for it."""
+    return encode(meta) if meta is not None else b""
 
 
 def listing(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Relation:
@@ -40,51 +45,53 @@ def listing(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Relation:
     )
 
 
-def done(verb: str, name: str, rows: int, meta: Mapping[str, Any] | None) -> bytes:
+def done(verb: str, name: str, rows: int, meta: Meta | None) -> bytes:
     """The success message of a statement that answers with no relation."""
-    return answer_bytes.message(success(verb, name, rows), answer_bytes.json_bytes(meta) if meta is not None else b"")
+    return answer_bytes.message(success(verb, name, rows), encoded(meta))
 
 
-def meta_of(session: Session, request: Request, node: str, kind: str, **facts: Any) -> dict[str, Any] | None:
-    """The META fields every answer has, and `facts`; None when the request did not ask for it."""
+def meta_of(session: Session, request: Request, node: str, kind: str, facts: MetaFacts | None = None) -> Meta | None:
+    """META with what the session says where `facts` do not; None when the request did not ask for it."""
     if not request.has_meta:
         return None
-    log_id = facts.pop("log", session.log_id)
-    return {
-        "node": node,
-        "db": facts.pop("db", session.database),
-        "log": log_id,
-        "index": session.indexes.get(log_id, 0),
-        "kind": kind,
-        "lang": spoken(session, request),
-        **in_transaction(session),
-        **facts,
+    fields: MetaFacts = {
+        "db": session.database,
+        "log_id": session.log_id,
+        "language": spoken(session, request),
+        "in_transaction": in_transaction(session),
+        **(facts or {}),
     }
+    return Meta(node=node, index=session.indexes.get(fields["log_id"], 0), kind=kind, **fields)
 
 
-def in_transaction(session: Session) -> dict[str, bool]:
-    """The META field of whatever is answered inside a transaction."""
-    return {"tx": True} if session.transaction is not None else {}
+def in_transaction(session: Session) -> bool | None:
+    """True in META of whatever is answered inside a transaction; outside one nothing is said."""
+    return True if session.transaction is not None else None
 
 
 def error_meta(
     session: Session, request: Request, node: str, error: SqlError, log_id: int, index: int | None = None
-) -> dict[str, Any]:
+) -> Meta:
     """META of an error's answer. `log_id` is that of the database the request was about, 0 when there is none;
     `index` that of the state that answered, when it is another than the session has seen."""
-    meta: dict[str, Any] = {
-        "node": node,
-        "db": request.database or session.database,
-        "log": log_id,
-        "index": session.indexes.get(log_id, 0) if index is None else index,
-        "kind": "error",
-        "lang": spoken(session, request),
-        "tx": session.transaction is not None,
-        "sqlstate": error.sqlstate,
-    }
-    if "log_ms" in error.params:
-        # A client whose clock is not the log's dates its next request by this.
-        meta["clock"] = error.params["log_ms"]
     # Only a place has a line: the `column` of a violation is a name.
-    position = ("line", "column") if "line" in error.params else ()
-    return meta | {name: error.params[name] for name in position}
+    has_line = "line" in error.params
+    return Meta(
+        node=node,
+        db=request.database or session.database,
+        log_id=log_id,
+        index=session.indexes.get(log_id, 0) if index is None else index,
+        kind="error",
+        language=spoken(session, request),
+        in_transaction=session.transaction is not None,
+        sqlstate=error.sqlstate,
+        # A client whose clock is not the log's dates its next request by this.
+        clock_ms=_whole(error, "log_ms"),
+        line=_whole(error, "line") if has_line else None,
+        column=_whole(error, "column") if has_line else None,
+    )
+
+
+def _whole(error: SqlError, name: str) -> int | None:
+    value = error.params.get(name)
+    return value if isinstance(value, int) else None

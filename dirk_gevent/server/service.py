@@ -9,7 +9,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import Any, Protocol
+from typing import Protocol
 
 import gevent
 from gevent import socket
@@ -24,6 +24,7 @@ from dirk_gevent.loop.threads import NativeThreads
 from dirk_gevent.messages.error_text import render
 from dirk_gevent.protocol import answer_bytes
 from dirk_gevent.protocol.frames import FOLLOW_STATEMENT
+from dirk_gevent.protocol.meta import Meta, encode
 from dirk_gevent.protocol.metadata import METADATA_OPEN
 from dirk_gevent.protocol.splitter import StatementSplitter, StatementTooLongError
 from dirk_gevent.server import replies
@@ -86,7 +87,7 @@ class Handler(Protocol):
     def answer(self, session: Session, request: Request, wire: ClientConnection) -> Answer:
         """Run one statement. SqlError becomes the error's answer; TakeOver ends the statement loop."""
 
-    def error_meta(self, session: Session, request: Request, error: SqlError) -> dict[str, Any]:
+    def error_meta(self, session: Session, request: Request, error: SqlError) -> Meta:
         """The META of an error's answer."""
 
     def close_session(self, session: Session) -> None:
@@ -249,7 +250,7 @@ class Service:
         """
         if request.is_empty:
             meta = replies.meta_of(session, request, self._handler.name, "session")
-            return answer_bytes.message("OK", answer_bytes.json_bytes(meta) if meta is not None else b"")
+            return answer_bytes.message("OK", replies.encoded(meta))
         if session.transaction is not None or request.raw == FOLLOW_STATEMENT:
             return self._handler.answer(session, request, wire)
         self._slots.take()
@@ -265,7 +266,7 @@ class Service:
             error = self._placed(error, request.text)
         meta = b""
         if request is not None and request.has_meta:
-            meta = answer_bytes.json_bytes(self._handler.error_meta(session, request, error))
+            meta = encode(self._handler.error_meta(session, request, error))
         return answer_bytes.message(render(error, spoken(session, request)), meta)
 
     def _placed(self, error: SqlError, text: str) -> SqlError:

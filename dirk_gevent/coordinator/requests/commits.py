@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from gevent.event import Event
 
@@ -18,6 +17,7 @@ from dirk_gevent.coordinator.request_parts import RequestParts
 from dirk_gevent.engine.results import Outcome
 from dirk_gevent.log.entry import SYSTEM_LOG_ID, Draft
 from dirk_gevent.protocol import answer_bytes
+from dirk_gevent.protocol.meta import MetaFacts
 from dirk_gevent.server import replies
 from dirk_gevent.server.service import Answer
 from dirk_gevent.server.session import Request, Session
@@ -150,11 +150,18 @@ def committed(session: Session, request: Request, node: str, log_id: int, outcom
         raise error
     if outcome.verb != "commit":
         raise SqlError("request_id_reused", request_id=outcome.request_id)
-    name = request.database or session.database
-    facts: dict[str, Any] = {"db": name, "log": log_id, "tables": outcome.tables, "rows": outcome.rows, "tx": False}
-    return replies.done("commit", "", 0, replies.meta_of(session, request, node, "write", **facts))
+    facts: MetaFacts = {
+        "db": request.database or session.database,
+        "log_id": log_id,
+        "in_transaction": False,
+        "tables": outcome.tables,
+        "rows": outcome.rows,
+    }
+    return replies.done("commit", "", 0, replies.meta_of(session, request, node, "write", facts))
 
 
 def ended(session: Session, request: Request, node: str, verb: str, log_id: int) -> bytes:
     """The answer to a COMMIT of nothing but reads, or to a ROLLBACK."""
-    return replies.done(verb, "", 0, replies.meta_of(session, request, node, "session", log=log_id, tx=False))
+    facts: MetaFacts = {"log_id": log_id, "in_transaction": False}
+    meta = replies.meta_of(session, request, node, "session", facts)
+    return replies.done(verb, "", 0, meta)

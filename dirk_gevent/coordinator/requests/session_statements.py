@@ -10,6 +10,7 @@ from dirk_gevent.coordinator.divergence.registry import Conflict
 from dirk_gevent.coordinator.request_parts import RequestParts
 from dirk_gevent.coordinator.server_rows import SHOWN_DIGEST_BYTES, ServerRow, server_rows
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
+from dirk_gevent.protocol.meta import Meta, MetaFacts
 from dirk_gevent.server import replies
 from dirk_gevent.server.session import LANGUAGES, Request, Session
 from dirk_parser.errors import SqlError
@@ -69,7 +70,7 @@ class SessionStatements:
             return self._use(session, request, route)
         if route.verb == "set_language":
             language = choose_language(session, route)
-            meta = replies.meta_of(session, request, self._name, "session", lang=language)
+            meta = replies.meta_of(session, request, self._name, "session", {"language": language})
             return replies.done("set_language", language, 0, meta)
         if route.show == "databases":
             self._parts.sessions.check_names(session, request)
@@ -77,7 +78,7 @@ class SessionStatements:
             # All names are known here, and answers about them are of the head.
             self._parts.sessions.tell(session, SYSTEM_LOG_ID, self._parts.state.head_index(SYSTEM_LOG_ID))
             rows = [(info.name,) for info in self._parts.state.log.reads.databases()]
-            return self._listing(session, request, ("fanasehoana",), rows, db=None, log=SYSTEM_LOG_ID)
+            return self._listing(session, request, ("fanasehoana",), rows, {"db": None, "log_id": SYSTEM_LOG_ID})
         if route.show == "servers":
             servers = [server_cells(row) for row in server_rows(self._parts.state)]
             return self._listing(session, request, SERVER_COLUMNS, servers)
@@ -100,10 +101,11 @@ class SessionStatements:
         request: Request,
         columns: tuple[str, ...],
         rows: Sequence[tuple[Value, ...]],
-        **facts: int | None,
+        facts: MetaFacts | None = None,
     ) -> bytes:
-        meta = replies.meta_of(session, request, self._name, "admin", rows=len(rows), repeatable=False, **facts)
+        told: MetaFacts = {**(facts or {}), "rows": len(rows), "repeatable": False}
+        meta = replies.meta_of(session, request, self._name, "admin", told)
         return replies.relation(replies.listing(columns, rows), self._limits.page_rows, meta)
 
-    def _meta(self, session: Session, request: Request, kind: str) -> dict[str, object] | None:
+    def _meta(self, session: Session, request: Request, kind: str) -> Meta | None:
         return replies.meta_of(session, request, self._name, kind)

@@ -11,6 +11,7 @@ from dirk_gevent.engine.results import Outcome
 from dirk_gevent.log.entry import SYSTEM_LOG_ID, DatabaseChange, Draft, LoggedStatement, new_request_id
 from dirk_gevent.log.records import DatabaseChanged
 from dirk_gevent.protocol import answer_bytes
+from dirk_gevent.protocol.meta import MetaFacts
 from dirk_gevent.server import replies
 from dirk_gevent.server.copying import SMALL_BYTES, Copies, Read, ReadRefused, nowhere
 from dirk_gevent.server.session import Request, Session
@@ -106,24 +107,29 @@ class Writes:
         error = outcome.error()
         if error is not None:
             raise error
-        facts = {"db": write.database, "log": write.log_id, "tables": outcome.tables, "rows": outcome.rows}
-        meta = replies.meta_of(write.session, write.request, self._name, "write", **facts)
+        facts: MetaFacts = {
+            "db": write.database,
+            "log_id": write.log_id,
+            "tables": outcome.tables,
+            "rows": outcome.rows,
+        }
+        meta = replies.meta_of(write.session, write.request, self._name, "write", facts)
         if outcome.returning is not None:
             return replies.relation(outcome.returning, self._limits.page_rows, meta)
         return replies.done(outcome.verb, outcome.name, outcome.rows, meta)
 
     def _database(self, session: Session, request: Request, route: Route, request_id: str) -> bytes:
         name = route.target or ""
-        facts: dict[str, int] = {}
+        # It is written to the log of databases: that index is what another connection has to wait for.
+        facts: MetaFacts = {"db": None, "log_id": SYSTEM_LOG_ID, "rows": 0}
         with session.place_lent(self._parts.appends.waiting.taken(SYSTEM_LOG_ID)):
             changed = self._changed(route, name, request_id)
         if route.verb == "drop_database" and changed.change is not None:
             _leave(session, changed.change)
-            facts["dropped"] = changed.change.log_id
+            facts["dropped_log_id"] = changed.change.log_id
         session.saw(SYSTEM_LOG_ID, changed.index)
         shown = changed.change.name if changed.change is not None else name
-        # It was written to the log of databases: that index is what another connection has to wait for.
-        meta = replies.meta_of(session, request, self._name, "write", db=None, log=SYSTEM_LOG_ID, rows=0, **facts)
+        meta = replies.meta_of(session, request, self._name, "write", facts)
         return replies.done(route.verb, shown, 0, meta)
 
     def _changed(self, route: Route, name: str, request_id: str) -> DatabaseChanged:
