@@ -13,8 +13,9 @@ from dirk_gevent.base.logger import Logger
 from dirk_gevent.config.settings import Config
 from dirk_gevent.coordinator.node_view import NodeState
 from dirk_gevent.coordinator.request_parts import RequestParts
+from dirk_gevent.coordinator.requests.cluster_listings import SERVER_COLUMNS
 from dirk_gevent.coordinator.requests.commits import Commits
-from dirk_gevent.coordinator.requests.session_statements import SERVER_COLUMNS, SessionStatements
+from dirk_gevent.coordinator.requests.session_statements import SessionStatements
 from dirk_gevent.coordinator.requests.writes import Writes
 from dirk_gevent.engine.database import Database
 from dirk_gevent.log.clock import HeardTime

@@ -110,14 +110,14 @@ class NodeHandler:
             self._check_databases(session, request, route)
         if (session.transaction is not None and not is_allowed_outside_transaction(route)) or route.verb in VERBS:
             return self.transactions.answer(session, request, parsed, wire)
-        if route.kind is Kind.READ and route.show != "databases":
+        if route.kind is Kind.READ and not route.is_of_names:
             if request.read == "strong":
                 if self._log_client.own_log is None:
                     return self._log_client.run(session, request, normalized, route, wire)
                 return self._read_strong(self._log_client.own_log, session, request, parsed, wire)
             database = self._database(session, request, route)
             return self._read_from(database, session, request, normalized, wire)
-        if route.kind is Kind.SESSION or route.show == "databases":
+        if route.kind is Kind.SESSION or route.is_of_names:
             if request.read == "strong" and route.verb != "set_language":
                 return self._log_client.names(session, request, normalized, route, wire)
             return self._session(session, request, route)
@@ -201,7 +201,7 @@ class NodeHandler:
             session.use(database.name, database.log_id)
             meta = replies.meta_of(session, request, self._engine.node, "session")
             return replies.done("use", database.name, 0, meta)
-        if route.show == "databases":
+        if route.is_of_names:
             self._progress.check_names()
             found = sorted((one.log_id, one.name) for one in self._engine.databases().values() if one.log_id)
             rows = [(name,) for _, name in found]

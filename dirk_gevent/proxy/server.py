@@ -99,7 +99,7 @@ class ProxyHandler:
             return self._transactions.answer(session, request, parsed, wire)
         if route.kind is Kind.WRITE:
             return self._writes.run(session, request, normalized, route)
-        if route.kind is Kind.READ and route.show != "databases":
+        if route.kind is Kind.READ and not route.is_of_names:
             return self._read(session, request, route, wire)
         return self._session_statements.run(session, request, route)
 

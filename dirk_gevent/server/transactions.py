@@ -29,7 +29,7 @@ _MOST_MS = 253_402_300_800_000
 
 def is_allowed_outside_transaction(route: Route) -> bool:
     """Whether a statement has nothing to do with the session's transaction: SHOW DATABASES or SERVERS, the language."""
-    return route.kind is Kind.ADMIN or route.show == "databases" or route.verb == "set_language"
+    return route.kind is Kind.ADMIN or route.is_of_names or route.verb == "set_language"
 
 
 def refuse_inside(request: Request, route: Route) -> None:

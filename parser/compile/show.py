@@ -9,23 +9,23 @@ from dirk_parser.compile.base.context import Context, must_be_understood
 from dirk_parser.compile.ddl.catalog import parsed
 from dirk_parser.compile.ddl.objects import things, unknown
 from dirk_parser.errors import SqlError
+from dirk_parser.lexical.listings import LISTINGS
 from dirk_parser.names import key
 from dirk_parser.plan.plan import Output, QueryPlan
 from dirk_parser.printer.printer import write
 from dirk_parser.schema.schema import Column, Table
 
 _RELATION = "fanasehoana"
-_KINDS = {"tables": "table", "domains": "domain", "views": "view", "indexes": "index"}
 
 
 def show(context: Context, node: Show) -> QueryPlan:
-    """SHOW TABLES, DOMAINS, VIEWS, INDEXES and COLUMNS FROM; the other lists are not a database's to know."""
+    """SHOW COLUMNS FROM, SHOW CREATE, and the listings of a catalog; the other lists are not a database's to know."""
     if node.what == "columns" and node.table is not None:
         return describe(context, node.table)
     if node.what.startswith("create ") and node.table is not None:
         return _definitions(context, node.what.removeprefix("create "), node.table, node.malagasy)
-    kind = _KINDS.get(node.what)
-    if kind is None:
+    kind = LISTINGS[node.what].kind
+    if not kind:
         raise SqlError("not_supported", what=f"SHOW {node.what.upper()}")
     text = f"SELECT name FROM dirk_catalog WHERE kind = {sql.literal(kind)} ORDER BY key"
     return QueryPlan(text, (), (Output(_RELATION, _RELATION),), _RELATION, ())

@@ -22,23 +22,6 @@ def p_command(p: P) -> None:
     p[0] = p[1]
 
 
-def p_show(p: P) -> None:
-    """command : SHOW DATABASE
-               | SHOW TABLE
-               | SHOW DOMAIN
-               | SHOW VIEW
-               | SHOW INDEX
-               | SHOW SERVERS
-               | SHOW CONFLICTS"""
-    p[0] = Show(_LISTS[p.slice[2].type], place=p.lexpos(1))
-
-
-_LISTS = {
-    "DATABASE": "databases", "TABLE": "tables", "DOMAIN": "domains", "VIEW": "views", "INDEX": "indexes",
-    "SERVERS": "servers", "CONFLICTS": "conflicts",
-}
-
-
 def p_show_columns(p: P) -> None:
     """command : SHOW COLUMN FROM object_name
                | SHOW COLUMN IN object_name"""

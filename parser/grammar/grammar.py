@@ -8,10 +8,12 @@ from collections.abc import Callable, Mapping
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+from dirk_parser.ast.statement import Show
 from dirk_parser.grammar import alter, base, change, command, definition, expression, function, query, source
 from dirk_parser.grammar.base import P, passing
 from dirk_parser.lexical.keywords import KEYWORDS, NAME_TOKENS
 from dirk_parser.lexical.lexer import SIGNS
+from dirk_parser.lexical.listings import NAMES_BY_TOKEN
 
 _MODULES = (
     base, expression, function, query, source, change,
@@ -38,6 +40,13 @@ def p_name_word(p: P) -> None:
 p_name_word.__doc__ = "name_word : " + "\n | ".join(NAME_TOKENS)
 
 
+def p_show(p: P) -> None:
+    p[0] = Show(NAMES_BY_TOKEN[p.slice[2].type], place=p.lexpos(1))
+
+
+p_show.__doc__ = "command : " + "\n | ".join(f"SHOW {token}" for token in NAMES_BY_TOKEN)
+
+
 def rules() -> dict[str, Callable[[P], None]]:
     """Every grammar rule by its function's name."""
     found: dict[str, Callable[[P], None]] = {}
@@ -46,7 +55,7 @@ def rules() -> dict[str, Callable[[P], None]]:
         if any(rule.__doc__ is None for rule in own.values()):
             _take_text_from_source(module, own)
         found |= own
-    return {**found, "p_name_word": p_name_word}
+    return {**found, "p_name_word": p_name_word, "p_show": p_show}
 
 
 def _take_text_from_source(module: ModuleType, own: Mapping[str, Callable[[P], None]]) -> None:

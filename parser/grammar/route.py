@@ -30,6 +30,7 @@ from dirk_parser.ast.statement import (
     Use,
 )
 from dirk_parser.errors import SqlError
+from dirk_parser.lexical.listings import LISTINGS, ListingScope
 from dirk_parser.lexical.tokens import InDatabase
 from dirk_parser.names import key
 
@@ -62,6 +63,11 @@ class Route:
     show: str | None = None
     place: int = field(default=-1, compare=False)
     databases: tuple[InDatabase, ...] = ()
+
+    @property
+    def is_of_names(self) -> bool:
+        """True for a listing of the databases, which is of none of them."""
+        return self.show in LISTINGS and LISTINGS[self.show].scope is ListingScope.NAMES
 
 
 _CREATES = {
@@ -123,7 +129,8 @@ def _question(statement: Statement) -> Route:
     """SHOW, DESCRIBE, EXPLAIN, TRANSLATE: reads, whatever is explained."""
     if isinstance(statement, Show):
         table = statement.table.text if statement.table else None
-        kind = Kind.ADMIN if statement.what in ("servers", "conflicts") else Kind.READ
+        listing = LISTINGS.get(statement.what)
+        kind = Kind.ADMIN if listing is not None and listing.scope is ListingScope.CLUSTER else Kind.READ
         return Route(kind, "show", table, show=statement.what)
     if isinstance(statement, Describe):
         return Route(Kind.READ, "describe", statement.name.text)

@@ -46,6 +46,7 @@ from dirk_parser.ast.statement import (
     Upsert,
     Use,
 )
+from dirk_parser.lexical.listings import LISTINGS
 from dirk_parser.printer.writer import Writer, quoted, writes
 
 
@@ -297,10 +298,7 @@ def _upkeep(writer: Writer, node: Upkeep) -> str:
 
 # --- the rest ----------------------------------------------------------------------------------------------
 
-_LISTS = {
-    "databases": "DATABASE", "tables": "TABLE", "domains": "DOMAIN", "views": "VIEW", "indexes": "INDEX",
-    "columns": "COLUMN", "servers": "SERVERS", "conflicts": "CONFLICTS",
-}
+_SHOWN = {"columns": "COLUMN", **{name: listing.token for name, listing in LISTINGS.items()}}
 
 
 @writes(Show)
@@ -308,7 +306,7 @@ def _show(writer: Writer, node: Show) -> str:
     ny = " ny" if writer.malagasy else ""
     if node.what.startswith("create "):
         return f"{writer.words('SHOW')}{ny} {writer.say(node.what)} {writer.node(node.table)}"
-    what = writer.words(_LISTS[node.what]) if writer.malagasy else node.what.upper()
+    what = writer.words(_SHOWN[node.what]) if writer.malagasy else node.what.upper()
     return f"{writer.words('SHOW')}{ny} {what}{writer.clause('FROM', node.table)}"
 
 
