@@ -20,7 +20,7 @@ from benchmarks.cluster import Cluster
 from benchmarks.figures import Figure, Target
 from benchmarks.generator import Load, Outcome
 from benchmarks.programs import Program, ProgramError
-from dirk_gevent.log.entry import new_request_id
+from dirk_gevent.base.request_ids import new_request_id
 
 _MIB = 1024 * 1024
 _SNAPSHOT_BYTES = 16 * _MIB

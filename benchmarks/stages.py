@@ -14,6 +14,7 @@ from typing import TypeVar
 from benchmarks.bench import Bench, say
 from benchmarks.figures import Figure, Target, median
 from benchmarks.programs import ProgramError
+from dirk_gevent.base.request_ids import new_request_id
 from dirk_gevent.config.settings import Limits
 from dirk_gevent.engine.apply.applier import Work
 from dirk_gevent.engine.database import Database
@@ -29,7 +30,6 @@ from dirk_gevent.log.entry import (
     chain,
     encode_statements,
     hash_statements,
-    new_request_id,
 )
 from dirk_gevent.protocol.frames import frame_bytes, frame_compressor, join_entries
 from dirk_gevent.protocol.splitter import StatementSplitter

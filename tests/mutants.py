@@ -217,7 +217,7 @@ def _truncate_past_confirmed(patches: _Patches) -> None:
     def to_the_head(_: Callable[..., int]) -> Callable[..., int]:
         def truncated(self: Any, log_id: int, _: int) -> int:
             log = self._state().log(log_id)
-            base, total_bytes = self._place(log_id, log.head.index)
+            base, total_bytes = self._head_at(log_id, log.head.index)
             self._threads.alter(self._threads.journal.rebase, log_id, base, total_bytes)
             log.row = replace(log.row, base=base, base_total_bytes=total_bytes)
             self.discard(log_id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import NoReturn
 
+from dirk_gevent.base.request_ids import new_request_id
 from dirk_gevent.cache.fast_path import FastPath
 from dirk_gevent.cache.flights import Flight, Flights
 from dirk_gevent.cache.forward import UNSTORED_LIMIT_BYTES, Forwarded, Forwarder, TransactionLostError, UpstreamAnswer
@@ -14,7 +15,6 @@ from dirk_gevent.cache.store import Store, StoredAnswer, answer_with_meta
 from dirk_gevent.cache.upstream import Upstream
 from dirk_gevent.cache.verdicts import Verdict, changes_nothing, is_read, may_be_commit
 from dirk_gevent.log.clock import HeardTime
-from dirk_gevent.log.entry import new_request_id
 from dirk_gevent.messages.error_text import render
 from dirk_gevent.protocol import answer_bytes
 from dirk_gevent.protocol.meta import MetaFacts, encode, with_cache

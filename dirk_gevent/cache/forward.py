@@ -11,10 +11,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import gevent
+
+from dirk_gevent.base.backoff import Backoff
 from dirk_gevent.cache.store import Store, answer_with_meta, now
 from dirk_gevent.cache.upstream import (
+    RETRY_LEAST_SECONDS,
+    RETRY_MOST_SECONDS,
     RETRY_SECONDS,
-    Backoff,
     Upstream,
     UpstreamDownError,
     UpstreamLostError,
@@ -86,7 +90,7 @@ class Forwarder:
         TransactionLostError; OSError when the client is gone.
         """
         deadline = now() + RETRY_SECONDS
-        backoff = Backoff()
+        backoff = Backoff(RETRY_LEAST_SECONDS, RETRY_MOST_SECONDS)
         was_sent = was_lost = False
         while True:
             if forwarded.in_transaction and not self._upstream.is_open():
@@ -107,7 +111,7 @@ class Forwarder:
                     raise TransactionLostError(lost) from error
             if now() >= deadline or self._is_left(forwarded):
                 raise self._unreachable() if forwarded.is_harmless else self._unknown(forwarded)
-            backoff.wait()
+            gevent.sleep(backoff.next_seconds())
 
     def _is_left(self, forwarded: Forwarded) -> bool:
         """Whether its client may have left it: who has asked again elsewhere, and been answered, wants no write done

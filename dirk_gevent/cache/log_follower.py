@@ -14,10 +14,11 @@ from typing import Any
 
 import gevent
 
+from dirk_gevent.base.backoff import Backoff
 from dirk_gevent.base.logger import Logger
 from dirk_gevent.base.startup import plain_reason
 from dirk_gevent.cache.store import Store, now
-from dirk_gevent.cache.upstream import Backoff, connect
+from dirk_gevent.cache.upstream import RETRY_LEAST_SECONDS, RETRY_MOST_SECONDS, connect
 from dirk_gevent.log.clock import HeardTime
 from dirk_gevent.loop.frame_socket import FrameSocket
 from dirk_gevent.protocol.frames import FOLLOW_STATEMENT
@@ -74,7 +75,7 @@ class HeaderFollower:
         self._heard_at = 0.0
         #: What time the log's host last said it is.
         self.log_time = HeardTime()
-        self._backoff = Backoff()
+        self._backoff = Backoff(RETRY_LEAST_SECONDS, RETRY_MOST_SECONDS)
 
     def run(self) -> None:
         """Follow, reconnect, follow … until killed."""
@@ -90,7 +91,7 @@ class HeaderFollower:
                 self._log.exception("follow_failed", error)
                 reason = type(error).__name__
             self._went_down(reason)
-            self._backoff.wait()
+            gevent.sleep(self._backoff.next_seconds())
 
     def _follow_once(self) -> None:
         """One stream from its beginning to its end."""

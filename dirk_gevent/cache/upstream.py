@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import random
 import select
 import struct
 from collections.abc import Callable
 from contextlib import suppress
 
-import gevent
 from gevent import socket
 
 CONNECT_SECONDS = 2.0
 #: How long a request that was cut after it had been sent is tried again on fresh connections.
 RETRY_SECONDS = 5.0
+#: Between two of these tries, and between two attempts to follow the log.
+RETRY_LEAST_SECONDS, RETRY_MOST_SECONDS = 0.02, 2.0
 #: How often a long wait looks whether its client is still there.
 ABANDONED_SECONDS = 0.25
 RECEIVE_BYTES = 256 * 1024
@@ -21,8 +21,6 @@ RECEIVE_BYTES = 256 * 1024
 _KEEPALIVE = ((socket.TCP_KEEPIDLE, 5), (socket.TCP_KEEPINTVL, 2), (socket.TCP_KEEPCNT, 3))
 
 _ABORT = struct.pack("ii", 1, 0)
-
-_random = random.SystemRandom()
 
 
 class UpstreamDownError(Exception):
@@ -49,24 +47,6 @@ def is_readable(sock: socket.socket) -> bool:
     poll = select.poll()
     poll.register(sock.fileno(), select.POLLIN)
     return bool(poll.poll(0))
-
-
-class Backoff:
-    """Jittered waits that double from `least_seconds` up to `most_seconds`."""
-
-    def __init__(self, least_seconds: float = 0.02, most_seconds: float = 2.0) -> None:
-        self._least = least_seconds
-        self._most = most_seconds
-        self._next = least_seconds
-
-    def wait(self) -> None:
-        """Block for the next wait: between half and all of it, so that many callers do not come back as one."""
-        gevent.sleep(self._next * random.uniform(0.5, 1.0))
-        self._next = min(self._next * 2, self._most)
-
-    def reset(self) -> None:
-        """Begin with the shortest wait again."""
-        self._next = self._least
 
 
 class Upstream:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from typing import Any
 
+from dirk_gevent.base.request_ids import new_request_id
 from dirk_gevent.driver.answers import End
 from dirk_gevent.driver.requests import Args, Request
 
@@ -41,7 +41,7 @@ class CarriedState:
     def request(self, statement: str, args: Args | None) -> Request:
         """The statement under a new request id."""
         log_id = self._transaction_log if self.is_in_transaction else None
-        return Request(new_request_id(self._log_ahead_ms), statement, args, log_id)
+        return Request(new_request_id(time.time_ns() // 1_000_000 + self._log_ahead_ms), statement, args, log_id)
 
     def lose_transaction(self) -> bool:
         """The connection ends: whether a transaction ends with it. The order holds against an exception between."""
@@ -103,11 +103,3 @@ class CarriedState:
         self._indexes[log_id] = index
         if len(self._indexes) > _LOGS_KEPT:
             del self._indexes[next(log for log in self._indexes if log != _SYSTEM_LOG)]
-
-
-def new_request_id(ahead_ms: int = 0) -> str:
-    """`<unix ms>-<96 random bits>`: unique in the world, and its age can be read from it.
-
-    `ahead_ms` is what the log's clock is ahead of this machine's.
-    """
-    return f"{max(0, time.time_ns() // 1_000_000 + ahead_ms):013d}-{os.urandom(12).hex()}"

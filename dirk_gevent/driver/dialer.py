@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+from dirk_gevent.base.backoff import Backoff
 from dirk_gevent.driver.answers import End, Page
 from dirk_gevent.driver.requests import UnreachableError
 from dirk_gevent.driver.silence import wait_for_first_word
@@ -57,6 +58,7 @@ class Dialer:
         deadline = time.monotonic() + patience_seconds
         params = {"address": str(self.address)}
         attempt = 0
+        backoff = new_backoff()
         while True:
             try:
                 connection = TcpConnection(self.address, self._patience.answer_timeout_seconds)
@@ -65,7 +67,7 @@ class Dialer:
                 # No name of a machine, no number of a port: waiting changes nothing.
                 raise UnreachableError("client_unreachable", "08001", **params, reason=str(error)) from error
             except OSError as error:
-                pause_seconds = backoff_seconds(attempt)
+                pause_seconds = backoff.next_seconds()
                 if time.monotonic() + pause_seconds > deadline:
                     raise UnreachableError("client_unreachable", "08001", **params, reason=_reason(error)) from error
             if attempt == 0:
@@ -78,11 +80,9 @@ class Dialer:
         return connection
 
 
-def backoff_seconds(attempt: int) -> float:
-    """How long to wait before attempt `attempt` + 1: doubling up to the most, with jitter of a half."""
-    import random
-
-    return min(_BACKOFF_MOST_SECONDS, _BACKOFF_FIRST_SECONDS * float(2**attempt)) * random.uniform(0.5, 1.0)
+def new_backoff() -> Backoff:
+    """The waits between attempts to reach a server, or to have it answer."""
+    return Backoff(_BACKOFF_FIRST_SECONDS, _BACKOFF_MOST_SECONDS)
 
 
 def _reason(error: OSError) -> str:

@@ -20,9 +20,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 
+from dirk_gevent.base.request_ids import new_request_id
 from dirk_gevent.driver.answers import End, NotDirkError, Page
-from dirk_gevent.driver.carried_state import CarriedState, new_request_id
-from dirk_gevent.driver.dialer import Dialer, Patience, backoff_seconds
+from dirk_gevent.driver.carried_state import CarriedState
+from dirk_gevent.driver.dialer import Dialer, Patience, new_backoff
 from dirk_gevent.driver.requests import Answer, Args, Cancelled, LostError, Request, SessionError, UnreachableError
 from dirk_gevent.driver.tcp_connection import Address, TcpConnection, encode
 
@@ -140,10 +141,10 @@ class Session:
 
     def _ask(self, request: Request, is_redated: bool = False) -> tuple[Page | End, Iterator[Page | End]]:
         """Send the request, again where that is right, until its answer begins."""
-        in_doubt = False
+        in_doubt, backoff = False, new_backoff()
         for attempt in range(_ATTEMPTS):
             if attempt:
-                time.sleep(backoff_seconds(attempt))
+                time.sleep(backoff.next_seconds())
             try:
                 first, rest = self._attempt(request, in_doubt)
             except UnreachableError as error:
@@ -206,7 +207,8 @@ class Session:
     def _understands_ids(self, connection: TcpConnection) -> bool:
         """Whether the server knows request ids; asked with a read when no answer has told yet."""
         if self._carried.gives_meta is None:
-            for part in connection.ask(encode("alaivo 1 antso x", {"id": new_request_id()}), asks_meta=True):
+            request_id = new_request_id(time.time_ns() // 1_000_000)
+            for part in connection.ask(encode("alaivo 1 antso x", {"id": request_id}), asks_meta=True):
                 if isinstance(part, End):
                     self._carried.gives_meta = part.meta is not None
             connection.settled()

@@ -11,7 +11,6 @@ time.
 from __future__ import annotations
 
 import re
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -52,7 +51,6 @@ REQUEST_AGE_MS = 12 * 3600 * 1000
 #: A request's record is kept for so many entries of its log at least.
 KEPT_ENTRIES = 1_000_000
 _REQUEST_ID = re.compile(r"([0-9]{13})-[0-9A-Za-z_-]{11,64}")
-_RANDOM_BYTES = 10
 
 
 class EntryDamagedError(ValueError):
@@ -216,11 +214,6 @@ def chain(previous: bytes, entry_bytes: bytes) -> bytes:
     index 1).
     """
     return blake2b(entry_bytes, digest_size=HASH_BYTES, key=previous).digest()
-
-
-def new_request_id(now_ms: int) -> str:
-    """A fresh request id: the time (Unix ms) and 80 random bits as hex."""
-    return f"{now_ms:013d}-{secrets.token_hex(_RANDOM_BYTES)}"
 
 
 def request_time_ms(request_id: str) -> int:

@@ -13,6 +13,7 @@ from typing import Any
 import gevent
 from gevent import socket
 
+from dirk_gevent.base.backoff import Backoff
 from dirk_gevent.base.logger import Logger
 from dirk_gevent.base.startup import plain_reason
 from dirk_gevent.engine.engine import Engine
@@ -73,14 +74,14 @@ class Follower:
     def run(self) -> None:
         """Connect, follow, and connect again with jittered back-off, for ever."""
         helpers = NodeUpkeep(self.context, self.lanes).start()
-        pause = _RETRY_FIRST_SECONDS
+        backoff = Backoff(_RETRY_FIRST_SECONDS, _RETRY_MAX_SECONDS)
         try:
             while True:
                 began = time.monotonic()
                 self.context.log_errors(self._attempt)
-                pause = _RETRY_FIRST_SECONDS if time.monotonic() - began > _RETRY_MAX_SECONDS else pause
-                gevent.sleep(pause * random.uniform(0.5, 1.0))
-                pause = min(pause * 2, _RETRY_MAX_SECONDS)
+                if time.monotonic() - began > _RETRY_MAX_SECONDS:
+                    backoff.reset()
+                gevent.sleep(backoff.next_seconds())
         finally:
             gevent.killall(helpers)
 

@@ -10,6 +10,7 @@ from typing import Any
 import gevent
 
 from dirk_gevent.base.logger import Logger
+from dirk_gevent.base.request_ids import new_request_id
 from dirk_gevent.config.settings import Config
 from dirk_gevent.coordinator.node_view import NodeState
 from dirk_gevent.coordinator.request_parts import RequestParts
@@ -19,7 +20,6 @@ from dirk_gevent.coordinator.requests.session_statements import SessionStatement
 from dirk_gevent.coordinator.requests.writes import Writes
 from dirk_gevent.engine.database import Database
 from dirk_gevent.log.clock import HeardTime
-from dirk_gevent.log.entry import new_request_id
 from dirk_gevent.protocol import answer_bytes
 from dirk_gevent.protocol.metadata import with_metadata
 from dirk_gevent.replication.last_heard import Heard

@@ -15,12 +15,12 @@ from typing import Any
 
 import gevent
 
+from dirk_gevent.base.request_ids import new_request_id
 from dirk_gevent.config.settings import Limits
 from dirk_gevent.coordinator.node_view import NodeView
 from dirk_gevent.coordinator.request_parts import RequestParts
 from dirk_gevent.coordinator.requests.commits import Commits, ended
 from dirk_gevent.coordinator.routing import ReadRouter
-from dirk_gevent.log.entry import new_request_id
 from dirk_gevent.protocol import answer_bytes
 from dirk_gevent.protocol.metadata import with_metadata
 from dirk_gevent.proxy.node_reads import BEHIND_STATES, FAULT_STATES, NODE_WAIT_MS, SILENCE_SLACK_SECONDS

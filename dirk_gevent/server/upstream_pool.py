@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import random
 import time
 from collections.abc import Container, Iterator, Mapping
 from contextlib import suppress
@@ -12,6 +11,7 @@ from typing import Any, Protocol
 import gevent
 from gevent import socket
 
+from dirk_gevent.base.backoff import Backoff, jittered
 from dirk_gevent.base.logger import Logger
 from dirk_gevent.base.startup import plain_reason
 from dirk_gevent.protocol import answer_bytes
@@ -252,13 +252,16 @@ class UpstreamPool:
         """
         # At its own pace: a connection to a machine that says nothing is tried for seconds.
         cutting = gevent.spawn(self._cut_hopeless)
-        pause = _RETRY_FIRST_SECONDS
+        backoff = Backoff(_RETRY_FIRST_SECONDS, _RETRY_MAX_SECONDS)
+        pause = backoff.next_seconds()
         try:
             while True:
-                gevent.sleep(pause * random.uniform(0.5, 1.0))
+                gevent.sleep(pause)
                 with suppress(BackendDownError):
                     self._connect().close()
-                pause = _CHECK_SECONDS if self.is_up else min(pause * 2, _RETRY_MAX_SECONDS)
+                if self.is_up:
+                    backoff.reset()
+                pause = jittered(_CHECK_SECONDS) if self.is_up else backoff.next_seconds()
         finally:
             cutting.kill()
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import pytest
 
+from dirk_gevent.base.backoff import Backoff
 from dirk_gevent.driver import dialer
 from dirk_gevent.driver.answers import NotDirkError
 from dirk_gevent.driver.dialer import Patience
@@ -103,19 +104,20 @@ def test_server_restart_is_noticed_before_the_next_statement(serve: Serve) -> No
 
 
 def test_away_for_a_while_says_so_once_and_waits(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    notices, pauses = list[str](), list[int]()
+    notices, pauses = list[str](), list[float]()
     server = serve()
     session = session_with(server, again_seconds=60.0, notify=lambda key, _: notices.append(key))
     session.run("alaivo 1").end  # noqa: B018
     server.stop()
 
-    def pause(attempt: int) -> float:
-        pauses.append(attempt)
-        if len(pauses) == 3:
-            server.start()
-        return 0.01
+    class Waits(Backoff):
+        def next_seconds(self) -> float:
+            pauses.append(super().next_seconds())
+            if len(pauses) == 3:
+                server.start()
+            return 0.01
 
-    monkeypatch.setattr(dialer, "backoff_seconds", pause)
+    monkeypatch.setattr(dialer, "Backoff", Waits)
     assert not session.run("alaivo 2").end.is_error
     assert notices == ["client_reconnecting", "client_connected"]
     assert len(pauses) == 3

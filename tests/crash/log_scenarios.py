@@ -9,10 +9,11 @@ from typing import Any
 
 import gevent
 
+from dirk_gevent.base.request_ids import new_request_id
 from dirk_gevent.config.settings import LogSettings
 from dirk_gevent.log.embedded import journal
 from dirk_gevent.log.embedded.embedded_log import EmbeddedLog, clock_ms
-from dirk_gevent.log.entry import SYSTEM_LOG_ID, Draft, Entry, LoggedStatement, chain, new_request_id
+from dirk_gevent.log.entry import SYSTEM_LOG_ID, Draft, Entry, LoggedStatement, chain
 from dirk_gevent.log.records import SnapshotInfo
 from dirk_parser.normalize.normalized_statement import NormalizedStatement
 from tests.crash.points import Ack, Scenario

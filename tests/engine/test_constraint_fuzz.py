@@ -10,13 +10,14 @@ from pathlib import Path
 import apsw
 import pytest
 
+from dirk_gevent.base.request_ids import new_request_id
 from dirk_gevent.config.settings import LogSettings
 from dirk_gevent.engine.apply.applier import Work
 from dirk_gevent.engine.database import Database
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.results import Outcome
 from dirk_gevent.log.embedded.embedded_log import EmbeddedLog, clock_ms
-from dirk_gevent.log.entry import Draft, Entry, LoggedStatement, new_request_id
+from dirk_gevent.log.entry import Draft, Entry, LoggedStatement
 from dirk_gevent.messages.error_text import render
 from dirk_parser.normalize.normalized_statement import Value
 from dirk_parser.normalize.normalizer import split

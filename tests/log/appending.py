@@ -10,9 +10,10 @@ from pathlib import Path
 
 import gevent
 
+from dirk_gevent.base.request_ids import new_request_id
 from dirk_gevent.config.settings import LogSettings
 from dirk_gevent.log.embedded.embedded_log import EmbeddedLog, clock_ms
-from dirk_gevent.log.entry import Draft, LoggedStatement, new_request_id
+from dirk_gevent.log.entry import Draft, LoggedStatement
 from dirk_parser.normalize.normalized_statement import NormalizedStatement
 
 WRITERS = 8

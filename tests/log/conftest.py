@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from dirk_gevent.base.request_ids import new_request_id
 from dirk_gevent.config.settings import LogSettings
 from dirk_gevent.log.contract import Log
 from dirk_gevent.log.embedded.embedded_log import EmbeddedLog
-from dirk_gevent.log.entry import Draft, LoggedStatement, new_request_id
+from dirk_gevent.log.entry import Draft, LoggedStatement
 from dirk_parser.normalize.normalized_statement import NormalizedStatement
 from tests.log.faulty_disk import FaultyDisk
 

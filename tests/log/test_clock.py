@@ -7,10 +7,11 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dirk_gevent.base.request_ids import new_request_id
 from dirk_gevent.config.settings import LogSettings
 from dirk_gevent.log.clock import BOUND_MS, HeardTime, LogClock
 from dirk_gevent.log.embedded.embedded_log import EmbeddedLog
-from dirk_gevent.log.entry import KEPT_ENTRIES, REQUEST_AGE_MS, check_request_time, new_request_id
+from dirk_gevent.log.entry import KEPT_ENTRIES, REQUEST_AGE_MS, check_request_time
 from dirk_parser.errors import SqlError
 
 DAY_MS = 24 * 3600 * 1000

@@ -9,10 +9,11 @@ from itertools import pairwise
 import gevent
 import pytest
 
+from dirk_gevent.base.request_ids import new_request_id
 from dirk_gevent.log.contract import Log
 from dirk_gevent.log.embedded.embedded_log import EmbeddedLog
 from dirk_gevent.log.embedded.journal_rows import JournalCommit
-from dirk_gevent.log.entry import NO_CHAIN, SYSTEM_LOG_ID, Draft, Entry, chain, new_request_id
+from dirk_gevent.log.entry import NO_CHAIN, SYSTEM_LOG_ID, Draft, Entry, chain
 from dirk_gevent.log.records import EntriesGoneError, SnapshotInfo
 from dirk_parser.errors import SqlError
 from tests.log.conftest import NOW_MS, Place

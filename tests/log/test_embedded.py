@@ -13,10 +13,11 @@ import apsw
 import gevent
 import pytest
 
+from dirk_gevent.base.request_ids import new_request_id
 from dirk_gevent.config.settings import LogSettings
 from dirk_gevent.log.embedded.embedded_log import EmbeddedLog
 from dirk_gevent.log.embedded.journal_file import WAL_KEPT_BYTES, position
-from dirk_gevent.log.entry import Draft, new_request_id
+from dirk_gevent.log.entry import Draft
 from tests.log.conftest import NOW_MS
 from tests.log.faulty_disk import NAME, FaultyDisk
 from tests.log.test_contract import create, entries, error_of, snapshot

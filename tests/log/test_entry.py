@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dirk_gevent.base.request_ids import new_request_id
 from dirk_gevent.log.entry import (
     NO_CHAIN,
     DatabaseChange,
@@ -16,7 +17,6 @@ from dirk_gevent.log.entry import (
     EntryDamagedError,
     LoggedStatement,
     chain,
-    new_request_id,
     request_hash,
     request_time_ms,
 )

@@ -10,10 +10,11 @@ import gevent
 import pytest
 from gevent.event import Event
 
+from dirk_gevent.base.request_ids import new_request_id
 from dirk_gevent.config.settings import LogSettings
 from dirk_gevent.log.embedded.embedded_log import EmbeddedLog
 from dirk_gevent.log.embedded.journal_threads import CommitFailedError
-from dirk_gevent.log.entry import Draft, new_request_id
+from dirk_gevent.log.entry import Draft
 from dirk_gevent.log.records import SnapshotInfo
 from dirk_parser.errors import SqlError
 from tests.log.conftest import NOW_MS

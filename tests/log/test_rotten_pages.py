@@ -14,12 +14,13 @@ import gevent
 import pytest
 
 from dirk_gevent.base.logger import logger
+from dirk_gevent.base.request_ids import new_request_id
 from dirk_gevent.config.settings import LogSettings
 from dirk_gevent.log.embedded import found_damage
 from dirk_gevent.log.embedded.embedded_log import EmbeddedLog
 from dirk_gevent.log.embedded.found_damage import FoundDamage
 from dirk_gevent.log.embedded.journal_file import position
-from dirk_gevent.log.entry import Draft, new_request_id
+from dirk_gevent.log.entry import Draft
 from dirk_gevent.log.records import LogDamagedError
 from dirk_parser.errors import SqlError
 from tests.log.conftest import NOW_MS

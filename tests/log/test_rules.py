@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from dirk_gevent.base.request_ids import new_request_id
 from dirk_gevent.config.settings import LogSettings
 from dirk_gevent.log.embedded.embedded_log import EmbeddedLog
 from dirk_gevent.log.embedded.journal_file import JOURNAL_FILE, read_identity
 from dirk_gevent.log.embedded.older_rules import older_upto
-from dirk_gevent.log.entry import RULES, Draft, Entry, EntryDamagedError, LoggedStatement, new_request_id
+from dirk_gevent.log.entry import RULES, Draft, Entry, EntryDamagedError, LoggedStatement
 from dirk_gevent.messages.error_text import sentence
 from dirk_parser.errors import SqlError
 from dirk_parser.normalize.normalizer import split

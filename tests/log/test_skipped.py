@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from dirk_gevent.base.request_ids import new_request_id
 from dirk_gevent.config.settings import LogSettings
 from dirk_gevent.engine.apply.applier import Work
 from dirk_gevent.log.embedded.embedded_log import EmbeddedLog
-from dirk_gevent.log.entry import Draft, Entry, EntryDamagedError, LoggedStatement, chain, new_request_id
+from dirk_gevent.log.entry import Draft, Entry, EntryDamagedError, LoggedStatement, chain
 from dirk_gevent.log.skipped import is_skipped, own_bytes
 from dirk_parser.normalize.normalizer import split
 

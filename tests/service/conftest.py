@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from dirk_gevent.base.logger import logger
+from dirk_gevent.base.request_ids import new_request_id
 from dirk_gevent.config import loader
 from dirk_gevent.coordinator.coordinator import Coordinator
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.log.embedded.embedded_log import EmbeddedLog
-from dirk_gevent.log.entry import new_request_id
 from dirk_gevent.loop.threads import NativeThreads
 from dirk_gevent.replication.frame_types import Standing
 from tests.engine.conftest import no_watchdog, unwatched

@@ -10,11 +10,12 @@ import gevent
 import pytest
 from gevent import socket
 
+from dirk_gevent.base.request_ids import new_request_id
 from dirk_gevent.coordinator.coordinator import Coordinator
 from dirk_gevent.coordinator.send_window import SendWindow
 from dirk_gevent.engine.build import build_fingerprint
 from dirk_gevent.engine.results import Outcome
-from dirk_gevent.log.entry import Draft, Entry, LoggedStatement, new_request_id
+from dirk_gevent.log.entry import Draft, Entry, LoggedStatement
 from dirk_gevent.log.records import SnapshotInfo
 from dirk_gevent.log.skipped import own_bytes
 from dirk_gevent.loop.frame_socket import FrameSocket

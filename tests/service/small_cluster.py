@@ -21,6 +21,7 @@ from gevent import socket
 from gevent.event import Event
 
 from dirk_gevent.base.logger import logger
+from dirk_gevent.base.request_ids import new_request_id
 from dirk_gevent.cache.options import CacheOptions
 from dirk_gevent.cache.server import CacheService
 from dirk_gevent.cache.store import now
@@ -30,7 +31,7 @@ from dirk_gevent.engine.apply.applier import Work
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.results import Outcome
 from dirk_gevent.log.embedded.embedded_log import EmbeddedLog
-from dirk_gevent.log.entry import DROP_DATABASE, SYSTEM_LOG_ID, Draft, Entry, LoggedStatement, new_request_id
+from dirk_gevent.log.entry import DROP_DATABASE, SYSTEM_LOG_ID, Draft, Entry, LoggedStatement
 from dirk_gevent.node.log_client import LogClient
 from dirk_gevent.node.progress import Progress
 from dirk_gevent.node.server import NodeHandler

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dirk_gevent.log.entry import new_request_id
+from dirk_gevent.base.request_ids import new_request_id
 from tests.cluster import Cluster, message, meta, rows
 from tests.faults.writing import level
 

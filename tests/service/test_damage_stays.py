@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from dirk_gevent.base.request_ids import new_request_id
 from dirk_gevent.coordinator.coordinator import Coordinator
-from dirk_gevent.log.entry import Draft, LoggedStatement, new_request_id
+from dirk_gevent.log.entry import Draft, LoggedStatement
 from dirk_gevent.log.records import Chunk, Damage
 from dirk_gevent.replication.frame_types import Standing
 from dirk_parser.errors import SqlError

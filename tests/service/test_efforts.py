@@ -7,12 +7,13 @@ from collections.abc import Callable
 import gevent
 import pytest
 
+from dirk_gevent.base.request_ids import new_request_id
 from dirk_gevent.config.settings import Limits
 from dirk_gevent.coordinator.coordinator import Coordinator
 from dirk_gevent.coordinator.efforts import Efforts
 from dirk_gevent.coordinator.server_rows import ServerRow, server_rows
 from dirk_gevent.engine.apply.at_work import Effort
-from dirk_gevent.log.entry import Draft, LoggedStatement, new_request_id
+from dirk_gevent.log.entry import Draft, LoggedStatement
 from dirk_gevent.replication import frame_types
 from dirk_parser.errors import SqlError
 from dirk_parser.normalize.normalizer import split

@@ -10,10 +10,10 @@ import gevent
 import pytest
 
 from dirk_gevent.base.logger import logger
+from dirk_gevent.base.request_ids import new_request_id
 from dirk_gevent.coordinator.coordinator import Coordinator
 from dirk_gevent.coordinator.divergence.registry import Cause, Conflict, ConflictSubject, Status
 from dirk_gevent.log.embedded.embedded_log import EmbeddedLog
-from dirk_gevent.log.entry import new_request_id
 from dirk_gevent.replication.frame_types import Standing
 from tests.service.fake_node import NOW_MS, FakeNode, append, blocking, snapshot_at_head, until
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from dirk_gevent.base.logger import logger
+from dirk_gevent.base.request_ids import new_request_id
 from dirk_gevent.coordinator.coordinator import Coordinator
 from dirk_gevent.coordinator.divergence.registry import Cause, Status
 from dirk_gevent.coordinator.node_link import NodeLink
-from dirk_gevent.log.entry import Draft, LoggedStatement, new_request_id
+from dirk_gevent.log.entry import Draft, LoggedStatement
 from dirk_gevent.log.records import SnapshotInfo
 from dirk_gevent.protocol.frames import split_entries
 from dirk_gevent.replication.frame_types import Standing

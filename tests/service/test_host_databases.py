@@ -8,11 +8,11 @@ import gevent
 import pytest
 
 from dirk_gevent.base.logger import logger
+from dirk_gevent.base.request_ids import new_request_id
 from dirk_gevent.config.settings import Role
 from dirk_gevent.coordinator.coordinator import Coordinator
 from dirk_gevent.coordinator.divergence.registry import Cause, Status
 from dirk_gevent.engine.errors.faults import StorageFault
-from dirk_gevent.log.entry import new_request_id
 from dirk_gevent.replication.frame_types import Acks, Standing
 from dirk_gevent.server.session import Session
 from dirk_parser.errors import SqlError

@@ -10,8 +10,8 @@ import gevent
 import pytest
 
 from dirk_gevent.base.logger import logger
+from dirk_gevent.base.request_ids import new_request_id
 from dirk_gevent.coordinator.coordinator import Coordinator
-from dirk_gevent.log.entry import new_request_id
 from dirk_gevent.server.session import Session
 from dirk_parser.errors import SqlError
 from tests.service.small_cluster import PARTS, Answered, SmallClient, SmallCluster

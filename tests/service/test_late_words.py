@@ -13,11 +13,12 @@ from gevent.event import Event
 from gevent.lock import RLock
 
 from dirk_gevent.base.logger import logger
+from dirk_gevent.base.request_ids import new_request_id
 from dirk_gevent.coordinator.coordinator import Coordinator
 from dirk_gevent.coordinator.divergence.registry import Cause
 from dirk_gevent.engine.engine import Engine
 from dirk_gevent.engine.results import Outcome
-from dirk_gevent.log.entry import NO_CHAIN, Draft, Entry, LoggedStatement, chain, new_request_id
+from dirk_gevent.log.entry import NO_CHAIN, Draft, Entry, LoggedStatement, chain
 from dirk_gevent.node import apply_queue
 from dirk_gevent.node.follower import Follower
 from dirk_gevent.node.progress import Progress

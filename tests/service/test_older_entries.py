@@ -12,13 +12,14 @@ import pytest
 from gevent import socket
 
 from dirk_gevent.base.logger import logger
+from dirk_gevent.base.request_ids import new_request_id
 from dirk_gevent.config import loader
 from dirk_gevent.coordinator.admin import restore
 from dirk_gevent.coordinator.coordinator import Coordinator
 from dirk_gevent.coordinator.divergence.registry import Status
 from dirk_gevent.coordinator.divergence.resolver import DivergenceResolver
 from dirk_gevent.log.embedded.embedded_log import EmbeddedLog
-from dirk_gevent.log.entry import RULES, Entry, new_request_id
+from dirk_gevent.log.entry import RULES, Entry
 from dirk_gevent.loop.frame_socket import FrameSocket
 from dirk_gevent.protocol.frames import split_entries
 from dirk_gevent.replication.frame_types import Standing

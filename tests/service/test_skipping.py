@@ -10,11 +10,11 @@ import gevent
 import pytest
 
 from dirk_gevent.base.logger import logger
+from dirk_gevent.base.request_ids import new_request_id
 from dirk_gevent.config import loader
 from dirk_gevent.coordinator.admin.skip import SkipRefused, skip
 from dirk_gevent.coordinator.coordinator import Coordinator
 from dirk_gevent.log.embedded.embedded_log import EmbeddedLog
-from dirk_gevent.log.entry import new_request_id
 from dirk_gevent.log.skipped import is_skipped
 from dirk_gevent.protocol.frames import split_entries
 from dirk_gevent.replication import frame_types

@@ -174,7 +174,7 @@ def installed(request: pytest.FixtureRequest, release: Release, tmp_path_factory
     one = Installed(directory, is_whole=is_same or wheels is not None)
     options = ["--find-links", wheels] if wheels else ["--no-deps"]
     pip = [sys.executable, "-m", "pip", "--python", str(directory / "bin/python"), "install", "-qq", "--no-index"]
-    subprocess.run([*pip, "--disable-pip-version-check", *options, str(release.wheel)], check=True)
+    subprocess.run([*pip, "--disable-pip-version-check", *options, str(release.wheel)], env=_environ(), check=True)
     if not wheels:
         _link(_needed(release.wheel), one.packages)
     return one

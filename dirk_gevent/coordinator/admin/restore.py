@@ -16,11 +16,12 @@ from typing import Any
 import gevent
 
 from dirk_gevent.base.printable import moment
+from dirk_gevent.base.request_ids import new_request_id
 from dirk_gevent.coordinator.admin import backup
 from dirk_gevent.coordinator.admin.replay import LogSource, Scratch
 from dirk_gevent.coordinator.operation_parts import OperationParts
 from dirk_gevent.engine.snapshot.reissue import LogPosition
-from dirk_gevent.log.entry import SYSTEM_LOG_ID, chain, new_request_id
+from dirk_gevent.log.entry import SYSTEM_LOG_ID, chain
 from dirk_gevent.log.records import DatabaseInfo, EntriesGoneError, SnapshotInfo
 from dirk_gevent.loop.frame_socket import FrameSocket
 from dirk_gevent.loop.threads import NativeThreads

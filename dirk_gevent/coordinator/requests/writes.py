@@ -5,10 +5,11 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
+from dirk_gevent.base.request_ids import new_request_id
 from dirk_gevent.config.settings import Limits
 from dirk_gevent.coordinator.request_parts import RequestParts
 from dirk_gevent.engine.results import Outcome
-from dirk_gevent.log.entry import SYSTEM_LOG_ID, DatabaseChange, Draft, LoggedStatement, new_request_id
+from dirk_gevent.log.entry import SYSTEM_LOG_ID, DatabaseChange, Draft, LoggedStatement
 from dirk_gevent.log.records import DatabaseChanged
 from dirk_gevent.protocol import answer_bytes
 from dirk_gevent.protocol.meta import MetaFacts
