@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable
-from difflib import get_close_matches
 
 
 def key(name: str) -> str:
@@ -16,6 +15,9 @@ def key(name: str) -> str:
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """The name of `known` that `name` was probably meant to be; '' when none is near."""
-    by_folded = {each.casefold(): each for each in known}
-    matches = get_close_matches(name.casefold(), list(by_folded), n=1, cutoff=0.6)
-    return by_folded[matches[0]] if matches else ""
+    # Imported here: the client compares names, and starts fast.
+    from difflib import get_close_matches
+
+    names_by_key = {key(name): name for name in known}
+    matches = get_close_matches(key(name), list(names_by_key), n=1, cutoff=0.6)
+    return names_by_key[matches[0]] if matches else ""

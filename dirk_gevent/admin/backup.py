@@ -29,6 +29,7 @@ from dirk_gevent.log.records import EntriesGoneError
 from dirk_gevent.loop.threads import NativeThreads
 from dirk_gevent.messages.error_text import sentence
 from dirk_parser.errors import SqlError
+from dirk_parser.names import key
 
 _CHUNK_BYTES = 256 * 1024
 _ANSWER_SECONDS = 10.0
@@ -218,9 +219,9 @@ def _check_names(settings: Config, wanted: list[str]) -> None:
         raise UsageError(f"the proxy does not answer: {plain_reason(error)}") from error
     finally:
         connection.close()
-    known = {str(row[0]).casefold() for part in parts if isinstance(part, Page) for row in part.rows}
+    known = {key(str(row[0])) for part in parts if isinstance(part, Page) for row in part.rows}
     for name in wanted:
-        if name.casefold() in known:
+        if key(name) in known:
             how = "restore one database at a time, under another name (--as) or in its place (--in-place)"
             raise TaskFailed(f"a database {name} exists: {how}; nothing was changed")
 

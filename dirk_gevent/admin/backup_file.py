@@ -30,6 +30,7 @@ from dirk_gevent.log.records import EntriesGoneError
 from dirk_gevent.log.skipped import own_bytes
 from dirk_gevent.loop.throttle import IncrementalFsyncFile
 from dirk_gevent.protocol.frames import split_entries
+from dirk_parser.names import key
 
 _ANY_MAGIC = b"DIRKDB-BACKUP-"
 #: How a backup begins. Its number rises with the rules of entries: 2.0.0, 2.1.0 (both 1) and 2.2.0 (2) would replay
@@ -138,8 +139,8 @@ class Backup:
         self._file.close()
 
     def point(self, name: str) -> Point | None:
-        """The database of that name (any case)."""
-        return next((one for one in self.points if one.name.casefold() == name.casefold()), None)
+        """The database of that name, as names compare."""
+        return next((one for one in self.points if key(one.name) == key(name)), None)
 
     def source(self, point: Point) -> BackupSource:
         """One database, for a replay."""

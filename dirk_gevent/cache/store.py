@@ -17,7 +17,6 @@ made it old is not stored. What is not known to be in sequence is not trusted: a
 from __future__ import annotations
 
 import time
-import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -27,6 +26,7 @@ from cachetools import TTLCache
 from dirk_gevent.protocol import answer_bytes
 from dirk_gevent.protocol.meta import with_cache
 from dirk_gevent.replication.last_heard import Heard
+from dirk_parser.names import key as name_key
 
 #: Spellings of one request (final newline, spaces, metadata) that the fast path knows for one entry.
 ALIASES_AN_ENTRY = 4
@@ -41,11 +41,6 @@ _ENTRY_OVERHEAD_BYTES = 1000
 def now() -> float:
     """Seconds on a clock that also counts while the machine sleeps: a lease must not outlive a suspend."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
-
-
-def table_key(name: str) -> str:
-    """A table's name as names are compared (NFC and casefold)."""
-    return unicodedata.normalize("NFC", name).casefold()
 
 
 class Key(NamedTuple):
@@ -214,7 +209,7 @@ class Store:
     def put(self, key: Key, answer: bytes, meta: Mapping[str, Any], tables: Iterable[str]) -> StoredAnswer | None:
         """Store an answer (without META) read at ``meta["index"]``; None when it may already be old."""
         horizon = self.horizon(key.log_id)
-        entry = StoredAnswer(key, answer, meta, frozenset(map(table_key, tables)))
+        entry = StoredAnswer(key, answer, meta, frozenset(map(name_key, tables)))
         if horizon.head < 0 or horizon.is_older_than_seen(entry.index, entry.tables):
             return None
         if entry.size_bytes > self._room_bytes or now() >= self.lease_until:
@@ -272,7 +267,7 @@ class Store:
             horizon.follow_from(index)
             return is_new
         horizon.head = index
-        names = [table_key(table) for table in tables]
+        names = [name_key(table) for table in tables]
         if "*" in names:
             horizon.floor = index
             self._remove_older(horizon.keys, index)

@@ -9,6 +9,7 @@ from typing import Any
 from dirk_gevent.base.request_ids import new_request_id
 from dirk_gevent.driver.answers import End
 from dirk_gevent.driver.requests import Args, Request
+from dirk_parser.names import key
 
 _USE = re.compile(r"Ny tahiry : (.+) dia miasa ankehitriny\Z")
 _DROP = re.compile(r"Ny tahiry : (.+) dia voarava\Z")
@@ -92,7 +93,7 @@ class CarriedState:
         if found := _USE.match(message):
             self.database = found.group(1)
         elif (found := _DROP.match(message)) and self.database is not None:
-            if found.group(1).casefold() == self.database.casefold():
+            if key(found.group(1)) == key(self.database):
                 self.database = None
         elif found := _LANGUAGE.match(message):
             self._language = found.group(1)
