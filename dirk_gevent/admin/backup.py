@@ -171,7 +171,7 @@ class _Fetched:
 
 
 def _fetch(settings: Config, file: Path, database: str | None) -> _Fetched:
-    """Have the proxy send a backup into `file`."""
+    """Take a backup from the proxy into `file`."""
     link = AdminLink(settings, "backup", database=database)
     try:
         fetched = _receive(link, file)

@@ -71,7 +71,7 @@ class AdminLink:
         return frame
 
     def _failure(self, error: OSError | ValueError) -> Exception:
-        """What a broken answer means: in the middle of a task, or from whoever has the proxy's port."""
+        """The error that a broken answer means: in the middle of a task, or from whoever has the proxy's port."""
         if self._has_answered:
             return TaskFailed(f"the proxy went away in the middle: {error}")
         who = f"what listens at {self._address}"
@@ -103,7 +103,7 @@ class AdminLink:
 
 
 def run_task(settings: Config, task: str, **fields: Any) -> int:
-    """Have the proxy do one task; the exit status."""
+    """Run one task at the proxy; return the exit status."""
     link = AdminLink(settings, task, **fields)
     try:
         return link.finish()

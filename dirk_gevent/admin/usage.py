@@ -107,7 +107,7 @@ def parse(argv: Sequence[str]) -> dict[str, Any]:
 
 
 def _mistake(words: Sequence[str]) -> str:
-    """What is wrong with words that are no command: of a verb that there is, how that one is typed."""
+    """The sentence about words that are no command: of a verb that there is, how that one is typed."""
     if not words:
         return "a command is missing; see dirk-admin --help"
     usages = _usages()

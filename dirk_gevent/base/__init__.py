@@ -1,4 +1,4 @@
-"""What every other folder may use: the standard library alone, no gevent, nothing else of DirkDB.
+"""The standard tools of every other folder: the standard library alone, no gevent, nothing else of DirkDB.
 
 `logger` writes the log lines, `startup` and `streams` begin a process, `files` holds the one lock, the one way
 to write a file whole or not at all and to make names durable, `backoff` and `request_ids` are for what is tried again,

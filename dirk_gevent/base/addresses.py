@@ -19,7 +19,7 @@ _NUMERIC = re.compile(r"[0-9a-fA-FxX.]+")
 
 
 def fault_of(host: str) -> str:
-    """What is wrong with a host as a name or an address, as the end of a sentence; empty for one that may be used."""
+    """The fault of a host as a name or an address, as the end of a sentence; empty for one that may be used."""
     address = address_of(host)
     if address is not None:
         if address.is_multicast or address == ipaddress.IPv4Address("255.255.255.255"):
@@ -69,12 +69,12 @@ def canonical(host: str) -> str:
 
 
 def is_every(host: str) -> bool:
-    """Whether to listen on `host` is to listen on every address of the machine."""
+    """True when to listen on `host` is to listen on every address of the machine."""
     return canonical(host) in EVERY_ADDRESS
 
 
 def is_loopback(host: str) -> bool:
-    """Whether `host` is reached from its own machine alone."""
+    """True when `host` is reached from its own machine alone."""
     address = address_of(canonical(host))
     return address is not None and address.is_loopback
 

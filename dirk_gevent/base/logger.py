@@ -37,7 +37,7 @@ class Logger:
         self._least = _LEVELS.get(os.environ.get("DIRK_LOG_LEVEL", "info"), _LEVELS["info"])
 
     def debug(self, event: str, **facts: object) -> None:
-        """What only someone who looks for a fault wants to see."""
+        """Log a fact for those who look for a fault."""
         self._write("debug", event, facts)
 
     def info(self, event: str, **facts: object) -> None:

@@ -1,4 +1,4 @@
-"""What every program needs before it begins: a way to say that it can't."""
+"""The start of every program: a way to say that it can't."""
 
 from __future__ import annotations
 
@@ -28,6 +28,6 @@ def give_way_to_hub() -> None:
 
 
 def plain_reason(error: OSError) -> str:
-    """What the system says of an error, in lower case and without its number: `connection refused`."""
+    """The system's reason for an error, in lower case and without its number: `connection refused`."""
     reason = error.strerror or str(error)
     return reason.lower() if reason else type(error).__name__

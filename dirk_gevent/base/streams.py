@@ -78,7 +78,7 @@ def _is_at(number: int, path: Path) -> bool:
 
 
 class HangUp:
-    """What SIGHUP means to a program that serves: log files are reopened, unless its terminal is gone.
+    """The meaning of SIGHUP to a program that serves: log files are reopened, unless its terminal is gone.
 
     `is_terminal_gone` is for whoever was started at a terminal that has been closed: it ends as after SIGTERM.
     """
@@ -88,7 +88,7 @@ class HangUp:
         self._terminal = next((number for number in (_ERR, _IN, _OUT) if os.isatty(number)), None)
 
     def is_terminal_gone(self) -> bool:
-        """Whether the terminal that this program was started at has been closed."""
+        """True when the terminal that this program was started at has been closed."""
         return self._terminal is not None and not os.isatty(self._terminal)
 
     def reopen(self) -> None:

@@ -114,7 +114,7 @@ class Forwarder:
             gevent.sleep(backoff.next_seconds())
 
     def _is_left(self, forwarded: Forwarded) -> bool:
-        """Whether its client may have left it: who has asked again elsewhere, and been answered, wants no write done
+        """True when its client may have left it: who has asked again elsewhere, and been answered, wants no write done
         after that.
         """
         return not forwarded.is_harmless and self._client.has_ended()

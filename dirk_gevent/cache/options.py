@@ -1,4 +1,4 @@
-"""What a cache is started with."""
+"""The options that a cache is started with."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ class CacheService:
 
     @property
     def store(self) -> Store:
-        """What it holds."""
+        """The stored answers."""
         return self._store
 
     def start(self) -> None:
@@ -139,7 +139,7 @@ class CacheService:
 def options_from(
     config: Config, *, upstream_host: str, upstream_port: int, port: int, ttl_ms: int, entries: int
 ) -> CacheOptions:
-    """What the command line and the config file say together."""
+    """Options from the command line and the config file together."""
     return CacheOptions(
         upstream_host=upstream_host,
         upstream_port=upstream_port,

@@ -1,4 +1,4 @@
-"""What a cache knows of one client's session, taken from the answers that went through it.
+"""A cache's view of one client's session, taken from the answers that went through it.
 
 It decides by that whether the store may answer a request, and how new the answer must be.
 """
@@ -39,7 +39,7 @@ class SessionState:
         return self._log_ids.get(request.database or "", SYSTEM_LOG_ID)
 
     def metadata_for(self, request: Request) -> dict[str, Any]:
-        """What upstream must be told of the session, so that its answer is what the session is owed."""
+        """The metadata that upstream needs, so that its answer is the one that the session is to get."""
         session = self.session
         minimum = dict(request.minimum)
         # Only the logs that the request can be about: a session may have seen thousands of databases.
@@ -54,7 +54,7 @@ class SessionState:
         return added
 
     def judge(self, request: Request) -> Verdict:
-        """Whether, and under which key, the store may answer."""
+        """Decide if, and under which key, the store may answer."""
         session = self.session
         log_id: int | None = session.log_id
         if request.database is not None and request.database != session.database:
@@ -125,7 +125,7 @@ class SessionState:
                 del indexes[log_id]
 
     def may_hit(self) -> bool:
-        """Whether the store may answer what says no more than a statement."""
+        """True when the store may answer what says no more than a statement."""
         if not self._is_introduced or self.in_transaction:
             return False
         indexes, log_id = self.session.indexes, self.session.log_id

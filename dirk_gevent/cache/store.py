@@ -1,4 +1,4 @@
-"""What the cache holds, and until which log index each answer is still right. No sockets here.
+"""The stored answers, and the log index until which each is still right. No sockets here.
 
 An answer read at log index i is right for every state in [i, H], H being the last header received in sequence
 for its log, as long as no header in between touches one of its tables: such a header removes it. So an entry that
@@ -44,7 +44,7 @@ def now() -> float:
 
 
 class Key(NamedTuple):
-    """What two requests must share to share an answer. `args` is canonical JSON, empty without parameters."""
+    """The key under which two requests share an answer. `args` is canonical JSON, empty without parameters."""
 
     log_id: int
     language: str
@@ -127,7 +127,7 @@ class InvalidationState:
         self.touched.clear()
 
     def is_older_than_seen(self, index: int, tables: Iterable[str]) -> bool:
-        """Whether a header after `index` that touches `tables` (or may have) was seen."""
+        """True when a header after `index` that touches `tables` (or may have) was seen."""
         return index < self.floor or any(self.touched.get(table, -1) > index for table in tables)
 
     def touch(self, index: int, tables: Iterable[str]) -> None:
@@ -183,14 +183,14 @@ class Store:
         self._horizons: dict[int, InvalidationState] = {}
 
     def horizon(self, log_id: int) -> InvalidationState:
-        """What is known of a log; a log never heard of gets a horizon that stores nothing yet."""
+        """The invalidation state of a log; a log never heard of gets one that stores nothing yet."""
         horizon = self._horizons.get(log_id)
         if horizon is None:
             horizon = self._horizons[log_id] = InvalidationState(log_id)
         return horizon
 
     def may_collect(self) -> bool:
-        """Whether one more segment of an arriving answer may be held."""
+        """True when one more segment of an arriving answer may be held."""
         return self.collecting_bytes < self.max_bytes
 
     def renew_lease(self, until: float) -> None:
@@ -252,7 +252,7 @@ class Store:
                 self.horizon(log_id).follow_from(index)
 
     def follows(self, log_id: int) -> bool:
-        """Whether headers of the log are being followed."""
+        """True when headers of the log are being followed."""
         horizon = self._horizons.get(log_id)
         return horizon is not None and horizon.head >= 0
 

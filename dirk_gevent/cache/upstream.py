@@ -43,7 +43,7 @@ def connect(host: str, port: int) -> socket.socket:
 
 
 def is_readable(sock: socket.socket) -> bool:
-    """Whether there is something to read: on a connection that owes no answer, its end."""
+    """True when there is something to read: on a connection that owes no answer, its end."""
     poll = select.poll()
     poll.register(sock.fileno(), select.POLLIN)
     return bool(poll.poll(0))
@@ -66,7 +66,7 @@ class Upstream:
         self._sock: socket.socket | None = None
 
     def is_open(self) -> bool:
-        """Whether there is a connection that the other side has not ended while nothing was asked of it.
+        """True when there is a connection that the other side has not ended while nothing was asked of it.
 
         Looking costs 2 µs and turns the common case, a proxy that was restarted, from "sent, outcome not known"
         into "not sent".

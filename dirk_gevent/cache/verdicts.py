@@ -1,4 +1,4 @@
-"""What the cache tells of a request before it is answered: where it may be looked up, what its first bytes say."""
+"""The verdict on a request before it is answered: where it may be looked up, what its first bytes say."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ class Verdict:
 
 
 def is_read(statement: bytes) -> bool:
-    """Whether it is a read that may be shared; such a one surely changes nothing."""
+    """True when it is a read that may be shared; such a one surely changes nothing."""
     return _READ.match(statement) is not None
 
 
 def changes_nothing(statement: bytes) -> bool:
-    """Whether it surely changes nothing beyond its session: when it is cut off there is nothing that may be done."""
+    """True when it surely changes nothing beyond its session: when it is cut off there is nothing that may be done."""
     return is_read(statement) or _OF_SESSION.match(statement) is not None
 
 
 def may_be_commit(statement: bytes) -> bool:
-    """Whether it may end a transaction for good."""
+    """True when it may end a transaction for good."""
     return _COMMIT.match(statement) is not None
 
 

@@ -36,7 +36,7 @@ def plain(cell: Cell) -> str:
 
 
 def is_number(cell: Cell) -> bool:
-    """Whether a value stands at the right of its column (booleans are words)."""
+    """True when a value stands at the right of its column (booleans are words)."""
     return isinstance(cell, int | float) and not isinstance(cell, bool)
 
 

@@ -107,7 +107,7 @@ class PlainEditor:
 
 
     def _line(self, woken: int) -> str:
-        """What is typed until Enter. Raises EOFError for Ctrl-D on an empty line."""
+        """Input typed until Enter. Raises EOFError for Ctrl-D on an empty line."""
         keys = sys.stdin.fileno()
         while b"\n" not in self._typed:
             if keys not in select.select([keys, woken], [], [])[0]:
@@ -207,7 +207,7 @@ def _prompt_session() -> PromptSession[str]:
 
 
 def _continuation(_width: int, _line: int, wrap_count: int) -> AnyFormattedText:
-    """What stands before a line that is not the first: blanks where the terminal only was too narrow for a line."""
+    """The prompt before a line that is not the first: blanks where the terminal only was too narrow for a line."""
     return [(_PROMPT_STYLE, " " * len(CONTINUATION) if wrap_count else CONTINUATION)]
 
 

@@ -84,7 +84,7 @@ class Screen:
 
 
 def has_colour(stream: TextIO) -> bool:
-    """Whether colour may be written: a terminal that knows it, and NO_COLOR unset."""
+    """True when colour may be written: a terminal that knows it, and NO_COLOR unset."""
     return stream.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM", "dumb") != "dumb"
 
 

@@ -65,7 +65,7 @@ class Script:
         return self._status
 
     def _run_source(self, source: ScriptSource) -> bool:
-        """Whether to go on with the next source (the word `miala` ends everything)."""
+        """True when to go on with the next source (the word `miala` ends everything)."""
         reader = StatementReader()
         for line in self._decoded(source):
             for item in reader.feed(line):

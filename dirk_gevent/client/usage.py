@@ -57,7 +57,7 @@ Exit status: 0, 1 the client's own failure, 2 wrong usage or no connection, 3 a 
 
 @dataclass(frozen=True, slots=True)
 class ClientOptions:
-    """What the command line asks for. `language` None leaves it to the server."""
+    """Options from the command line. `language` None leaves it to the server."""
 
     address: Address = field(default_factory=lambda: Address(DEFAULT_HOST, DEFAULT_PORT))
     statements: tuple[str, ...] = ()

@@ -1,4 +1,5 @@
-"""What no section of the config can see alone: parts in each other's way, and a cluster that could never work."""
+"""Checks that no section of the config can make alone: parts in each other's way, and a cluster that could never
+work."""
 
 from __future__ import annotations
 
@@ -23,7 +24,7 @@ class _Listener:
     shown_host: str
 
     def meets(self, other: _Listener) -> bool:
-        """Whether both would have one address of one machine."""
+        """True when both would have one address of one machine."""
         if self.port != other.port:
             return False
         # Who is reached by a loopback address has all others on its own machine.

@@ -91,7 +91,7 @@ class _Version1:
         self._own: list[str] = []
 
     def knows(self, section: Section, key: str, choices: type[Choice]) -> bool:
-        """Whether the value under `key` is one of `choices`; a notice when it is not."""
+        """True when the value under `key` is one of `choices`; a notice when it is not."""
         value = section.raw(key)
         if any(choice.value == value for choice in choices):
             return True

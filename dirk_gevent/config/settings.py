@@ -1,4 +1,4 @@
-"""What config.json says, as frozen dataclasses: the settings every part is built from.
+"""The settings of config.json, as frozen dataclasses: the settings every part is built from.
 
 Names carry their unit. The defaults are the file's: `Limits()` is what a file without `limits` gives. The bounds of
 each number stand beside its default (`dirk_gevent.config.fields`).
@@ -46,7 +46,7 @@ class WriteMode(StrEnum):
 
 
 class Partition(StrEnum):
-    """What MULTI_PRIMARY hashes: the database with the object written, or the database alone."""
+    """The object that MULTI_PRIMARY hashes: the database with the object written, or the database alone."""
 
     DB_OBJECT = "DB_OBJECT"
     DB = "DB"
@@ -169,7 +169,7 @@ class LogSettings:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one statement, session or process may use. `page_rows`: rows in a page of an answer.
+    """Bounds of one statement, session or process. `page_rows`: rows in a page of an answer.
 
     `result_bytes` bounds a spooled result (54000), `statement_seconds` a read and `write_steps` (SQLite VM steps)
     a write (57014); `wait_ms` is how long a request waits for a state or an outcome. `transaction_steps`: SQLite VM

@@ -83,7 +83,7 @@ class Section:
         return f"{self.at}.{printable(key)}" if self.at else printable(key)
 
     def has(self, key: str) -> bool:
-        """Whether the file gives `key`; asks for it, too."""
+        """True when the file gives `key`; asks for it, too."""
         self._asked.add(key)
         return key in self._values
 

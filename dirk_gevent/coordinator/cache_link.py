@@ -127,5 +127,5 @@ class CacheLinks:
 
 
 def _weight(batch: dict[str, Any]) -> int:
-    """What a batch takes, roughly, in headers with one table."""
+    """The rough size of a batch, in headers with one table."""
     return sum(max(1, len(tables)) for _, _, tables in batch.get("h", ()))

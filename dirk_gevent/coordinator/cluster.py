@@ -54,7 +54,7 @@ class Cluster:
         self.nodes[node].databases.held.clear()
 
     def is_replaceable(self, node: str) -> bool:
-        """Whether a node is down while another is not."""
+        """True when a node is down while another is not."""
         return not self.nodes[node].is_connected and any(view.is_connected for view in self.nodes.values())
 
     def silent(self) -> list[str]:
@@ -62,7 +62,7 @@ class Cluster:
         return [name for name, view in self.nodes.items() if view.is_connected and not self.is_beating(name)]
 
     def is_beating(self, node: str) -> bool:
-        """Whether a node's link stands and it has not missed three beats."""
+        """True when a node's link stands and it has not missed three beats."""
         view = self.nodes[node]
         return view.is_connected and view.last_beat >= self._clock() - MISSED_BEATS * self._beat_seconds
 
@@ -77,7 +77,7 @@ class Cluster:
             progress.level_at[log_id] = self._clock()
 
     def is_live_master(self, node: str, log_id: int) -> bool:
-        """Whether this node's outcome of a write to `log_id` can be waited for."""
+        """True when this node's outcome of a write to `log_id` can be waited for."""
         view = self.nodes[node]
         return view.is_master and view.state(log_id) is NodeState.LIVE
 
@@ -86,11 +86,11 @@ class Cluster:
         return [name for name in self.nodes if self.is_live_master(name, log_id)]
 
     def has_undrained_master(self, log_id: int) -> bool:
-        """Whether there is a live master that new work can go to."""
+        """True when there is a live master that new work can go to."""
         return any(not self.nodes[name].is_drained for name in self.live_masters(log_id))
 
     def is_current(self, node: str, log_id: int, head: int) -> bool:
-        """Whether a live master is level or was within the last second."""
+        """True when a live master is level or was within the last second."""
         if not self.is_live_master(node, log_id):
             return False
         progress = self.nodes[node].progress

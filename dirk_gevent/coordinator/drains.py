@@ -44,7 +44,7 @@ class Drains:
         self._save()
 
     def is_drained(self, node: str) -> bool:
-        """Whether the node is sent nothing new."""
+        """True when the node is sent nothing new."""
         return self._nodes[node].is_drained
 
     def undrain(self, node: str) -> None:

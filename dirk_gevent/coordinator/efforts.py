@@ -1,4 +1,4 @@
-"""What the masters are at, as they tell it: whether it gets on, and what SHOW SERVERS says of it.
+"""The work that the masters are at, as they tell it: whether it gets on, and what SHOW SERVERS says of it.
 
 Pure state of the log's host, fed by heartbeats and acknowledgements.
 """
@@ -41,7 +41,7 @@ class Efforts:
         self._moved_at.pop(log_id, None)
 
     def of(self, node: str, log_id: int) -> Effort | None:
-        """What a node is at in a log, as of its last heartbeat."""
+        """The work of a node in a log, as of its last heartbeat."""
         return self._by_node.get(node, {}).get(log_id)
 
     def patience(self, log_id: int, limits: Limits) -> Callable[[], float]:

@@ -11,7 +11,7 @@ from gevent.event import Event
 
 
 class Known:
-    """What is known of one log.
+    """The known outcomes of one log.
 
     `outcome_index` is the last entry whose outcome a master has told, `passed_index` the highest state of which an
     answer was passed on: a node may answer from an entry before its word of it has come. Neither goes down.
@@ -23,7 +23,7 @@ class Known:
 
     @property
     def index(self) -> int:
-        """What whoever comes now must see."""
+        """The index that whoever comes now must see."""
         return max(self.outcome_index, self.passed_index)
 
     def told(self, index: int) -> None:

@@ -1,4 +1,4 @@
-"""What all links to nodes work with."""
+"""The parts that all links to nodes work with."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from dirk_gevent.engine.results import Outcome
 
 
 class NodeEvents(Protocol):
-    """What a link tells of its node."""
+    """The events that a link tells of its node."""
 
     def applied(self, node: str, log_id: int, index: int) -> None:
         """The node has applied a log up to `index`."""
@@ -37,7 +37,8 @@ class NodeEvents(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LinkParts:
-    """What all links of one coordinator work with. `entry_frames`: nodes that are level get the same bytes."""
+    """The parts that all links of one coordinator work with. `entry_frames`: nodes that are level get the same
+    bytes."""
 
     state: CoordinatorState
     evidence: CopiedLogCheck

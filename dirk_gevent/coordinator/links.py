@@ -1,4 +1,4 @@
-"""What the coordinator's parts ask of a node that follows the log now, over its connection."""
+"""Requests of the coordinator's parts to a node that follows the log now, over its connection."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ class FollowingNode(Protocol):
 
     @property
     def is_open(self) -> bool:
-        """Whether it is settled where the node goes on in each log."""
+        """True when it is settled where the node goes on in each log."""
 
     @property
     def halt_answers(self) -> dict[int, Halted]:
-        """What the node answered to `halt`, by log id."""
+        """The node's answers to `halt`, by log id."""
 
     def carries(self, log_id: int) -> bool:
-        """Whether entries of a log go to the node."""
+        """True when entries of a log go to the node."""
 
     def stands_at(self, log_id: int) -> int | None:
         """Up to which index the node is known to have applied a log; None while a snapshot is on its way there."""

@@ -64,7 +64,7 @@ class LogOpening:
         self._sender.go_on(log_id, window)
 
     def listen(self, watch: Watch) -> None:
-        """Have the sender look at logs that have changed, and open those that begin, until `watch` is closed."""
+        """Wake the sender when logs change, and open those that begin, until `watch` is closed."""
         fences, is_evicted = self._parts.fences, self._state.cluster.nodes[self._node].is_evicted
         windows = self._queue.windows
         while changed := watch.wait():

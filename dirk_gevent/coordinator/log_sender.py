@@ -101,7 +101,7 @@ class LogSender:
         return True
 
     def _is_read_again(self, log_id: int, error: SqlError) -> bool:
-        """Whether a log that could not be read can be at once: later, if its journal is opened anew after a fault."""
+        """True when a log that could not be read can be at once: later, if its journal is opened anew after a fault."""
         if error.key == "log_unavailable":
             gevent.spawn_later(_READ_AGAIN_SECONDS, self._queue.poke, log_id)
         elif (window := self._queue.windows.pop(log_id, None)) is not None and window.mark is not None:
@@ -109,7 +109,7 @@ class LogSender:
         return False
 
     def _go_round(self, error: LogDamagedError, window: SendWindow) -> bool:
-        """What the node needs next is damaged: a snapshot behind it helps, else it waits; whether more can be sent."""
+        """Damage in the node's next entry: a snapshot behind it helps, else it waits; whether more can be sent."""
         if (applied := self._parts.integrity.past(self._node, error)) is not None:
             window.jump(applied, self._log.reads.chain_at(error.log_id, applied) or b"")
         elif not window.is_seeding and self._parts.integrity.is_covered(error):

@@ -1,4 +1,4 @@
-"""What one node replies to marks over one connection: digests, snapshots, and that it can give none."""
+"""One node's replies to marks over one connection: digests, snapshots, and that it can give none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the parts of one node's link share."""
+"""The state that the parts of one node's link share."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ class NodeLink:
 
     @property
     def is_open(self) -> bool:
-        """Whether it is settled where the node goes on in each log."""
+        """True when it is settled where the node goes on in each log."""
         return self._epoch.is_settled
 
     def run(self) -> None:
@@ -86,7 +86,7 @@ class NodeLink:
             self.close()
 
     def carries(self, log_id: int) -> bool:
-        """Whether entries of a log go to the node: not while what it has speaks against the log."""
+        """True when entries of a log go to the node: not while what it has speaks against the log."""
         return log_id in self._queue.windows
 
     def mark(self, log_id: int, index: int, uploads: bool, way: Way = Way.BESIDE) -> bool:
@@ -111,7 +111,7 @@ class NodeLink:
         self._queue.poke(log_id)
 
     def halt(self, log_id: int) -> None:
-        """Have the node begin nothing more of a log on this connection; its answer comes into `halt_answers`."""
+        """Ask the node to begin nothing more of a log on this connection; its answer comes into `halt_answers`."""
         self.halt_answers.pop(log_id, None)
         self._frames.send({"t": "halt", "log": log_id})
 
@@ -175,7 +175,8 @@ class NodeLink:
             self._parts.fences.done(self.node, log_id, kept)
 
     def _receive_standing(self, log_id: int, index: int, chain: bytes) -> None:
-        """What came on the connection before moved the node behind its hello: the hello is made anew if it must be."""
+        """A frame that came on the connection before moved the node behind its hello: the hello is made anew if it must
+        be."""
         window = self._queue.windows.get(log_id)
         if window is None or self._state.is_shut_out(self.node, log_id):
             return

@@ -1,4 +1,4 @@
-"""What nodes tell of themselves, and what follows from it."""
+"""Reports of nodes about themselves, and their consequences."""
 
 from __future__ import annotations
 

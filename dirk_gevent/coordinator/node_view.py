@@ -1,4 +1,4 @@
-"""What the log's side knows of one node: how far it is in each log, and what its databases can be counted on for."""
+"""The log side's view of one node: how far it is in each log, and what its databases can be counted on for."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dirk_gevent.coordinator.pins import Pins
 
 
 class NodeState(StrEnum):
-    """What a node can be counted on for; a database of it may be in a worse state than the node."""
+    """The service that a node can be counted on for; a database of it may be in a worse state than the node."""
 
     DOWN = "down"
     LIVE = "live"
@@ -60,7 +60,7 @@ class DatabaseStates:
     held: set[int] = field(default_factory=set)
 
     def is_evicted(self, log_id: int) -> bool:
-        """Whether a person shut the node out of this log."""
+        """True when a person shut the node out of this log."""
         return bool(self.evicted) and (None in self.evicted or log_id in self.evicted)
 
     def report(self, states: Mapping[str, str]) -> None:
@@ -89,7 +89,7 @@ class DatabaseStates:
 
 @dataclass(slots=True)
 class NodeView:
-    """What the coordinator knows of one node."""
+    """The coordinator's view of one node."""
 
     instance: Instance
     is_connected: bool = False
@@ -108,11 +108,11 @@ class NodeView:
 
     @property
     def is_master(self) -> bool:
-        """Whether its outcomes count."""
+        """True when its outcomes count."""
         return self.instance.role is Role.MASTER
 
     def is_evicted(self, log_id: int) -> bool:
-        """Whether a person shut it out of this log."""
+        """True when a person shut it out of this log."""
         return self.databases.is_evicted(log_id)
 
     def state(self, log_id: int) -> NodeState:
@@ -133,7 +133,7 @@ class NodeView:
         return min(self.progress.durable.get(log_id, 0), self.applied_index(log_id))
 
     def is_level(self, log_id: int, index: int) -> bool:
-        """Whether it is live with a log and has applied it up to `index`, or a person shut it out of it."""
+        """True when it is live with a log and has applied it up to `index`, or a person shut it out of it."""
         if self.is_evicted(log_id):
             return True
         return self.state(log_id) is NodeState.LIVE and self.applied_index(log_id) >= index

@@ -39,30 +39,30 @@ class OlderEntries:
         self._not_before: dict[int, float] = {}
 
     def may_send(self, node: str, log_id: int, after: int) -> bool:
-        """Whether the entries after `after` may go to a node that stands there."""
+        """True when the entries after `after` may go to a node that stands there."""
         return after >= self._upto.get(log_id, 0) or self._chosen.get(log_id) == node
 
     def is_seeded(self, node: str, log_id: int, after: int) -> bool:
-        """Whether a node that stands at `after` is to take the log's snapshot, which spares it such entries."""
+        """True when a node that stands at `after` is to take the log's snapshot, which spares it such entries."""
         return not self.may_send(node, log_id, after) and log_id not in self._uncovered
 
     def is_waiting(self, log_id: int) -> bool:
-        """Whether nodes of a log may be behind such entries, so that they cannot be compared."""
+        """True when nodes of a log may be behind such entries, so that they cannot be compared."""
         return log_id in self._uncovered
 
     def is_behind(self, node: str, log_id: int) -> bool:
-        """Whether a node that is here stands before such entries and gets none: it waits for the snapshot."""
+        """True when a node that is here stands before such entries and gets none: it waits for the snapshot."""
         if log_id not in self._upto:
             return False
         at = self._state.links[node].stands_at(log_id)
         return at is not None and not self.may_send(node, log_id, at)
 
     def lie_between(self, log_id: int, after: int, upto: int) -> bool:
-        """Whether a replay from `after` to `upto` would run such entries, by other rules than those they ended by."""
+        """True when a replay from `after` to `upto` would run such entries, by other rules than those they ended by."""
         return after < min(upto, self._upto.get(log_id, 0))
 
     def consider(self, rounds: Rounds) -> None:
-        """Have a snapshot made past such entries, or a master chosen that applies them, where it is possible now."""
+        """Order a snapshot past such entries, or choose a master that applies them, where it is possible now."""
         for log_id in sorted(self._uncovered):
             if not self._state.log.reads.is_open(log_id):
                 self._over(log_id)

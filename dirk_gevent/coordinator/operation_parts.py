@@ -1,4 +1,4 @@
-"""What the operations of a person work with."""
+"""The parts that a person's operations work with."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ KEPT_IN_ALL = 200_000
 
 @dataclass(frozen=True, slots=True)
 class InvalidationNotice:
-    """What a cache needs to know of entry `index`: the tables it wrote."""
+    """A cache's notice of entry `index`: the tables it wrote."""
 
     log_id: int
     index: int
@@ -66,7 +66,7 @@ class _Record:
     others: dict[bytes, Outcome] | None = None
 
     def take(self, outcome: Outcome) -> None:
-        """Have this outcome as the first."""
+        """Record this outcome as the first."""
         self.first, self.digest, self.tables = outcome, outcome.digest, outcome.tables
 
     def discard_reports(self, node: str) -> None:
@@ -152,7 +152,7 @@ class LogOutcomes:
             self._kept.entries -= 1
 
     def _may_go(self, index: int) -> bool:
-        """Whether an entry has been told to the caches, and by all masters or there is no room for it."""
+        """True when an entry has been told to the caches, and by all masters or there is no room for it."""
         if index > self.released:
             return False
         return self._kept.entries > KEPT_IN_ALL or len(self._records[index].digests) >= self._masters
@@ -170,12 +170,12 @@ class LogOutcomes:
         return headers
 
     def is_told(self, index: int) -> bool:
-        """Whether any master that counts has told how entry `index` ended, as far as that is remembered."""
+        """True when any master that counts has told how entry `index` ended, as far as that is remembered."""
         record = self._records.get(index)
         return record is not None and bool(record.digests)
 
     def known_by(self, index: int, node: str) -> bool:
-        """Whether `node` has told its outcome of `index`."""
+        """True when `node` has told its outcome of `index`."""
         record = self._records.get(index)
         return record is not None and node in record.digests
 

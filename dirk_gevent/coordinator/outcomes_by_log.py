@@ -47,7 +47,7 @@ class OutcomesByLog:
         self._dropped: dict[int, int] = {}
 
     def of(self, log_id: int) -> LogOutcomes:
-        """What is known of the outcomes of one log."""
+        """The known outcomes of one log."""
         known = self._outcomes.get(log_id)
         if known is None:
             known = self._outcomes[log_id] = LogOutcomes(
@@ -63,7 +63,7 @@ class OutcomesByLog:
         return found.known if found is not None else None
 
     def is_known(self, log_id: int) -> bool:
-        """Whether a log is open, or was dropped so lately that nodes still work on it."""
+        """True when a log is open, or was dropped so lately that nodes still work on it."""
         return self._is_open(log_id) or log_id in self._dropped
 
     def begin(self, log_id: int) -> None:

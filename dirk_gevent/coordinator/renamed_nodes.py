@@ -31,7 +31,7 @@ class RenamedNodes:
         self._heirs = _read(self._path)
 
     def may_be(self, owner: str, node: str) -> bool:
-        """Whether no other node than `node` came with the directory of `owner`."""
+        """True when no other node than `node` came with the directory of `owner`."""
         return self._heirs.get(owner, node) == node
 
     def heir(self, node: str) -> str | None:
@@ -50,7 +50,7 @@ class RenamedNodes:
         self._save()
 
     def forget(self, node: str) -> None:
-        """What has the id `node` now is another node than the one that had it. Blocks until it is remembered."""
+        """Forget the node `node`: another node has its id now. Blocks until it is remembered."""
         if self._heirs.pop(node, None) is not None:
             self._save()
 
@@ -77,7 +77,7 @@ def _read(path: Path) -> dict[str, str]:
 
 
 def _leads_to(heirs: dict[str, str], node: str, wanted: str) -> bool:
-    """Whether one comes from `node` to `wanted`."""
+    """True when one comes from `node` to `wanted`."""
     while node != wanted and node in heirs:
         node = heirs[node]
     return node == wanted

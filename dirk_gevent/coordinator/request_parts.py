@@ -1,4 +1,4 @@
-"""What requests work with where the log is."""
+"""The parts that requests work with where the log is."""
 
 from __future__ import annotations
 

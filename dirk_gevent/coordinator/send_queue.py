@@ -1,4 +1,4 @@
-"""What goes to one node over one connection: the window of each log, and which logs have something to send."""
+"""The frames for one node over one connection: the window of each log, and which logs have something to send."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ class SendQueue:
         self._pending.add(log_id)
 
     def wake(self) -> None:
-        """Have the sender look at what was noted."""
+        """Wake the sender for what was noted."""
         self._wake.set()
 
     def poke(self, log_id: int) -> None:
-        """Have the sender look whether there is more of a log to send."""
+        """Wake the sender to see if there is more of a log to send."""
         self._pending.add(log_id)
         self._wake.set()
 
@@ -54,7 +54,7 @@ class SendQueue:
                     yield log_id, window
 
     def holds_back(self, log_id: int, window: SendWindow) -> bool:
-        """Whether a log waits until the node has applied some of what all logs have on their way."""
+        """True when a log waits until the node has applied some of what all logs have on their way."""
         is_held = bool(window.in_flight) and self._is_full()
         if is_held:
             self._held_back.add(log_id)
@@ -76,7 +76,7 @@ class SendQueue:
             self._wake.set()
 
     def _is_full(self) -> bool:
-        """Whether as much is on its way as may be; what windows that began anew had sent is found out only here."""
+        """True when as much is on its way as may be; what windows that began anew had sent is found out only here."""
         if self._in_flight_bytes >= LINK_WINDOW_BYTES:
             self._in_flight_bytes = sum(window.in_flight_bytes for window in self.windows.values())
         return self._in_flight_bytes >= LINK_WINDOW_BYTES

@@ -1,4 +1,5 @@
-"""What one node was sent of one log over one connection: how far ahead it may be sent, and what it may answer."""
+"""The entries that one node was sent of one log over one connection: how far ahead it may be sent, and what it may
+answer."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ WINDOW_BYTES = 64 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class InFlight:
-    """What was sent last when all up to `index` had been: its size, and the log's hash behind it."""
+    """The last frame sent when all up to `index` had been: its size, and the log's hash behind it."""
 
     index: int
     size_bytes: int
@@ -71,7 +72,7 @@ class SendWindow:
             self.in_flight_bytes -= self.in_flight.popleft().size_bytes
 
     def is_answer(self, acks: Acks, chain_at: Callable[[int, int], bytes | None]) -> bool:
-        """Whether acknowledgements are of what was sent here. `chain_at` gives the log's hash at an index."""
+        """True when acknowledgements are of what was sent here. `chain_at` gives the log's hash at an index."""
         ends = next((one for one in self.in_flight if one.index >= acks.upto), None)
         chain = ends.chain if ends is not None and ends.index == acks.upto else b""
         if (chain or chain_at(acks.log_id, acks.upto)) != acks.chain or not acks.applied <= acks.upto <= self.sent:
@@ -84,5 +85,5 @@ class SendWindow:
 
     @property
     def is_full(self) -> bool:
-        """Whether the node must apply something before it is sent more."""
+        """True when the node must apply something before it is sent more."""
         return self.sent - self.applied >= WINDOW_ENTRIES or self.in_flight_bytes >= WINDOW_BYTES

@@ -41,8 +41,8 @@ class Sessions:
         return self._state.database_name(log_id), log_id
 
     def begin(self, session: Session, log_id: int) -> None:
-        """Have the session begin in a log where that is known to be, whatever its first request there is: an answer
-        from an older state, which "any" may give, is not where it stands.
+        """Initialise the session's index in a log to where the log is known to be, whatever its first request there is:
+        an answer from an older state, which "any" may give, is not where it stands.
         """
         if log_id not in session.indexes:
             session.saw(log_id, self.known_index(log_id))

@@ -1,4 +1,4 @@
-"""What the coordinator's parts share: data, and questions about it. It calls none of the parts."""
+"""The state that the coordinator's parts share: data, and questions about it. It calls none of the parts."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class CoordinatorState:
         return None
 
     def is_shut_out(self, node: str, log_id: int) -> bool:
-        """Whether what the node says of this log is still of the state that was shut out, or it has no say at all."""
+        """True when what the node says of this log is still of the state that was shut out, or it has no say at all."""
         view = self.cluster.nodes[node]
         return log_id in view.databases.fenced or view.is_evicted(log_id)
 

@@ -138,7 +138,7 @@ class Subscriptions:
             self._state.blocks.block(None, SqlError("log_unknown_to_node", node=hello.node))
 
     def _is_blank_or_ours(self, hello: Hello) -> bool:
-        """Whether a node that does not say which log it followed has nothing, or a state of this very log."""
+        """True when a node that does not say which log it followed has nothing, or a state of this very log."""
         system = hello.standings.get(SYSTEM_LOG_ID)
         if system is None or system.applied == 0:
             return True

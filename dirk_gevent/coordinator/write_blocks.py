@@ -1,4 +1,4 @@
-"""What keeps a log from taking writes, and until when."""
+"""Reasons that keep a log from taking writes, and their ends."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ class WriteBlocks:
             raise SqlError(error.key, **error.params)
 
     def undecided(self, log_id: int, *besides: str) -> SqlError | None:
-        """What blocks this log until it is known which state counts; None when nothing does, or only a restore or one
-        of the keys in `besides`.
+        """The reason that blocks this log until it is known which state counts; None when nothing does, or only a
+        restore or one of the keys in `besides`.
         """
         return next((one for one in self._blocking(log_id) if one.key not in ("restoring", *besides)), None)
 
     def lacking(self, log_id: int) -> SqlError | None:
-        """What says that this log holds, or may hold, less than was written; None when nothing does."""
+        """The reason to think that this log holds less than was written; None when there is none."""
         return next((one for one in self._blocking(log_id) if one.key in _LOG_LACKS), None)
 
     def has(self, log_id: int, key: str) -> bool:
-        """Whether this log alone is blocked by an error of this key."""
+        """True when this log alone is blocked by an error of this key."""
         return key in self._blocked.get(log_id, {})
 
     def block(self, log_id: int | None, error: SqlError) -> None:
@@ -50,6 +50,6 @@ class WriteBlocks:
             self._blocked.pop(log_id, None)
 
     def _blocking(self, log_id: int) -> Iterator[SqlError]:
-        """What blocks this log: what is about it alone first, the newest first."""
+        """The reason that blocks this log: what is about it alone first, the newest first."""
         for one in (log_id, None):
             yield from reversed(self._blocked.get(one, {}).values())

@@ -31,7 +31,7 @@ Cell = None | bool | int | float | str | bytes
 
 
 class NotDirkError(Exception):
-    """What came over the connection is not an answer of DirkDB; `line` is the line that is not."""
+    """Bytes that are no answer of DirkDB came over the connection; `line` is the line that is not."""
 
     def __init__(self, line: str) -> None:
         super().__init__(line)
@@ -59,8 +59,8 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Meta:
-    """What an answer says of itself to those that ask, on the client's side of the wire (`protocol.meta.Meta` is on the
-    server's); None is what it does not say.
+    """Facts of an answer for those that ask, on the client's side of the wire (`protocol.meta.Meta` is on the
+    server's); None for one that it does not say.
 
     `log_id` and `index` are the session's database's log and the index its state had; `line` and `column`
     (from 1) are the place of an error in the statement; `is_in_transaction` is the session's state after it;
@@ -88,7 +88,7 @@ class End:
 
     @property
     def is_error(self) -> bool:
-        """Whether the statement failed."""
+        """True when the statement failed."""
         return self.message.startswith(ERROR_PREFIX)
 
     @property
@@ -125,7 +125,7 @@ def read_answer(stream: BinaryIO, asks_meta: bool) -> Iterator[Page | End]:
 
 
 def may_begin_answer(data: bytes) -> bool:
-    """Whether `data`, which may be cut anywhere, can be the beginning of an answer."""
+    """True when `data`, which may be cut anywhere, can be the beginning of an answer."""
     return any(data.startswith(line[: len(data)]) for line in (_PAGE_LINE, _RESULT_LINE, _RELATION_END))
 
 

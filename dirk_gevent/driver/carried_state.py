@@ -1,4 +1,4 @@
-"""What a session carries from one connection to the next: what its server's answers said of it."""
+"""The state that a session carries from one connection to the next: what its server's answers said of it."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class CarriedState:
         return was_in_transaction
 
     def metadata(self, request: Request) -> dict[str, Any]:
-        """What goes with the request, so that a connection which knows nothing of the session may take it."""
+        """Metadata of the request, so that a connection which knows nothing of the session may take it."""
         metadata: dict[str, Any] = {"id": request.request_id}
         if self.database is not None:
             metadata["db"] = self.database

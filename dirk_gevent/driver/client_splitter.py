@@ -49,7 +49,7 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class Unfinished:
-    """What is left at the end of the input: a statement without ``;``.
+    """Unfinished text at the end of the input: a statement without ``;``.
 
     `inside` is the quote or ``/*`` that was still open, empty when only the ``;`` is missing.
     """
@@ -73,7 +73,7 @@ class StatementReader:
 
     @property
     def is_pending(self) -> bool:
-        """Whether an unfinished statement, or an open comment, is held."""
+        """True when an unfinished statement, or an open comment, is held."""
         return bool(self._parts) or bool(self._inside)
 
     def feed(self, line: str) -> Iterator[Statement | Word]:
@@ -89,7 +89,7 @@ class StatementReader:
         self._line += line.count("\n")
 
     def finish(self) -> Unfinished | None:
-        """What the input ended in the middle of; None when everything was complete. Forgets it."""
+        """The construct that the input ended in the middle of; None when everything was complete. Forgets it."""
         unfinished = None
         text = "".join(self._parts).strip()
         if text or self._inside:
@@ -163,7 +163,7 @@ def word_of(line: str) -> Word | None:
 
 
 def is_complete(text: str) -> bool:
-    """Whether Enter should send `text`: nothing unfinished is in it (a client's word and blank text included)."""
+    """True when Enter should send `text`: nothing unfinished is in it (a client's word and blank text included)."""
     reader = StatementReader()
     for line in text.split("\n"):
         for _ in reader.feed(line + "\n"):

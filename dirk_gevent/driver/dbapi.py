@@ -148,7 +148,7 @@ class Connection:
 
     @property
     def autocommit(self) -> bool:
-        """Whether each statement is committed by itself. Setting it inside a transaction raises ProgrammingError."""
+        """True when each statement is committed by itself. Setting it inside a transaction raises ProgrammingError."""
         return self._autocommit
 
     @autocommit.setter
@@ -168,7 +168,7 @@ class Connection:
 
     @property
     def in_transaction(self) -> bool:
-        """Whether a transaction is open."""
+        """True when a transaction is open."""
         return self._session.is_in_transaction
 
     def open(self, database: str | None) -> None:

@@ -162,5 +162,5 @@ def _text(value: str) -> str:
 
 
 def half_character(error: UnicodeEncodeError) -> str:
-    """What is wrong with a text that cannot be encoded, without its subject."""
+    """The fault of a text that cannot be encoded, without its subject."""
     return f"holds half a character (one surrogate alone, U+{ord(error.object[error.start]):04X}) at {error.start + 1}"

@@ -1,4 +1,4 @@
-"""What a session sends and gets: a request under its id, the answer to it, and the failures on the way."""
+"""The requests and statements of a session: a request under its id, the answer to it, and the failures on the way."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def first_word(statement: str) -> str:
 
 
 def is_commit(statement: str) -> bool:
-    """Whether a statement ends a transaction for good."""
+    """True when a statement ends a transaction for good."""
     return first_word(statement) in _COMMIT_WORDS
 
 
@@ -75,19 +75,19 @@ class Request:
 
     @property
     def is_repeatable(self) -> bool:
-        """Whether running it twice does no harm. Told by its first word; in doubt, no."""
+        """True when running it twice does no harm. Told by its first word; in doubt, no."""
         if self.first_word in _WITH_WORDS:
             return _CHANGE_WORD.search(self.statement) is None
         return self.first_word in _REPEATABLE_WORDS
 
     @property
     def is_commit(self) -> bool:
-        """Whether it ends a transaction for good."""
+        """True when it ends a transaction for good."""
         return is_commit(self.statement)
 
     @property
     def is_settled_by_id(self) -> bool:
-        """Whether it is a COMMIT that may be said again outside its transaction, to learn how it ended."""
+        """True when it is a COMMIT that may be said again outside its transaction, to learn how it ended."""
         return self.is_commit and self.log_id is not None
 
 
@@ -139,7 +139,7 @@ class Answer:
 
     @property
     def is_read(self) -> bool:
-        """Whether all of it has come."""
+        """True when all of it has come."""
         return self._end is not None
 
     @property
@@ -152,7 +152,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Cancelled:
-    """What giving up a statement means: whether a write's outcome is now unknown, and a transaction lost."""
+    """The effect of giving up a statement: whether a write's outcome is now unknown, and a transaction lost."""
 
     request: Request
     is_outcome_unknown: bool

@@ -69,12 +69,12 @@ class Session:
 
     @property
     def is_in_transaction(self) -> bool:
-        """Whether a transaction is open."""
+        """True when a transaction is open."""
         return self._carried.is_in_transaction
 
     @property
     def has_lost_transaction(self) -> bool:
-        """Whether a transaction ended with its connection, and the user of the session has not taken note yet."""
+        """True when a transaction ended with its connection, and the user of the session has not taken note yet."""
         return self._carried.has_lost_transaction
 
     def note_lost_transaction(self) -> None:
@@ -177,7 +177,8 @@ class Session:
         raise LostError("client_lost", "08006", address=str(self.address))
 
     def _is_misdated(self, end: End, request: Request) -> bool:
-        """Whether the log refused the request's id for its date, and it may be given another; learns the log's time."""
+        """True when the log refused the request's id for its date, and it may be given another; learns the log's
+        time."""
         if end.meta is None or end.meta.clock_ms is None:
             return False
         self._carried.learn_clock(end.meta.clock_ms)
@@ -205,7 +206,7 @@ class Session:
             raise LostError("client_timeout", "57014", address=str(self.address)) from error
 
     def _understands_ids(self, connection: TcpConnection) -> bool:
-        """Whether the server knows request ids; asked with a read when no answer has told yet."""
+        """True when the server knows request ids; asked with a read when no answer has told yet."""
         if self._carried.gives_meta is None:
             request_id = new_request_id(time.time_ns() // 1_000_000)
             for part in connection.ask(encode("alaivo 1 antso x", {"id": request_id}), asks_meta=True):
@@ -276,5 +277,5 @@ def use_statement(database: str) -> str:
 
 
 def _is_timeout(error: OSError) -> bool:
-    """Whether our own limit ended the wait (the system's ETIMEDOUT is a lost connection)."""
+    """True when our own limit ended the wait (the system's ETIMEDOUT is a lost connection)."""
     return isinstance(error, TimeoutError) and error.errno is None

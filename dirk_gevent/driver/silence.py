@@ -1,4 +1,5 @@
-"""What listens at an address and says nothing: a busy DirkDB, which is waited for, or another program, which is not."""
+"""A server that listens at an address and says nothing: a busy DirkDB, which is waited for, or another program, which
+is not."""
 
 from __future__ import annotations
 
@@ -29,7 +30,7 @@ def wait_for_first_word(
 
 
 def _answers(address: Address) -> bool:
-    """Whether another connection to `address` gets an answer of DirkDB's kind."""
+    """True when another connection to `address` gets an answer of DirkDB's kind."""
     try:
         connection = TcpConnection(address, _PROBE_SECONDS)
         try:

@@ -72,7 +72,7 @@ class TcpConnection:
         return self._answer(asks_meta)
 
     def is_answering(self, seconds: float) -> bool:
-        """Whether something of an answer that is owed has come, or the connection's end; waits at most `seconds`.
+        """True when something of an answer that is owed has come, or the connection's end; waits at most `seconds`.
 
         Of no meaning once anything has been read. A connection with a shorter limit of its own does not wait here.
         Raises NotDirkError for bytes that begin no answer: their line may never end.
@@ -95,11 +95,11 @@ class TcpConnection:
 
     @property
     def is_free(self) -> bool:
-        """Whether it may serve another request."""
+        """True when it may serve another request."""
         return not (self.owes_answer or self.is_given_up)
 
     def has_ended(self) -> bool:
-        """Whether this idle connection is of no more use: nothing was asked, so what is readable is its end."""
+        """True when this idle connection is of no more use: nothing was asked, so what is readable is its end."""
         poll = select.poll()
         try:
             poll.register(self._socket, select.POLLIN)

@@ -1,4 +1,5 @@
-"""What computes here: two nodes whose builds differ may end an entry differently, so they do not follow one log.
+"""The build that computes here: two nodes whose builds differ may end an entry differently, so they do not follow one
+log.
 
 The host of a log appends entries under its `RULES`, and a node runs entries by its own: that the two are equal is
 checked once, in the handshake, through this fingerprint. What an earlier release appended is not in it: see

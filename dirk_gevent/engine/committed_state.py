@@ -19,7 +19,7 @@ class HotRead:
 
 
 class CommittedState:
-    """What readers of a database see: the last committed `Position`, and when each table last changed.
+    """The state of a database that readers see: the last committed `Position`, and when each table last changed.
 
     An entry moves the state on; a fence, a restore or a drop begins another one, with a file of its own. Plans,
     profiles that overran, hot reads and the hub's connection with its prepared statements are of one state, so none of

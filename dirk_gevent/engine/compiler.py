@@ -1,4 +1,4 @@
-"""What the engine needs of the compiler: plans of statements, values to bind, schemas from catalog rows.
+"""The engine's needs of the compiler: plans of statements, values to bind, schemas from catalog rows.
 
 A protocol and its one real implementation, so that the engine's own tests may run on hand-written plans.
 """
@@ -29,7 +29,7 @@ class PlanSource(Protocol):
 
 
     def is_settled_by_template(self, template: str) -> bool:
-        """Whether the plan last given for `template` is the same whatever the literals are."""
+        """True when the plan last given for `template` is the same whatever the literals are."""
 
 
 class Compiler(Protocol):

@@ -34,7 +34,7 @@ _NOW_MODIFIERS = frozenset(("subsec", "subsecond"))
 
 
 class EntryContext:
-    """What a statement may know of the world: its time and its random numbers.
+    """The world as a statement may know it: its time and its random numbers.
 
     `dirk_random` is SplitMix64 (Steele, Lea, Flood 2014) started at the entry's seed: the state grows by
     0x9E3779B97F4A7C15 for each number, which is mixed by two xor-shift-multiply rounds and read as signed.

@@ -1,4 +1,4 @@
-"""What the engine gives back: outcomes of entries, relations, pages, and the values inside them."""
+"""The engine's results: outcomes of entries, relations, pages, and the values inside them."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ class Relation:
 
     @property
     def size_bytes(self) -> int:
-        """What its rows take, roughly."""
+        """The rough size of its rows."""
         return sum(map(row_bytes, self.rows))
 
 
 def row_bytes(row: Row) -> int:
-    """What a row takes as JSON, roughly: a character counts as one."""
+    """The rough size of a row as JSON: a character counts as one."""
     return sum(map(_value_bytes, row))
 
 

@@ -10,13 +10,13 @@ from dirk_parser.compile.dml.rowid import SQLITE_NAMES
 
 
 def rowid_name(connection: apsw.Connection, table: str) -> str | None:
-    """What SQLite calls the rowid of a table; None where columns have all its names."""
+    """SQLite's name of the rowid of a table; None where columns have all its names."""
     taken = _columns(connection, table)
     return next((name for name in SQLITE_NAMES if name not in taken), None)
 
 
 def numbered_rows(connection: apsw.Connection, table: str) -> tuple[str, str]:
-    """What a FROM says for the rows of a table, and the column there that tells them apart and has their order: the
+    """The FROM for the rows of a table, and the column there that tells them apart and has their order: the
     rowid, or where columns have all its names how many rows there are up to each."""
     rowid, source = rowid_name(connection, table), '"' + table.replace('"', '""') + '"'
     if rowid is not None:

@@ -1,4 +1,5 @@
-"""What all databases of one node share: the directory, the compiler, limits, the watchdog, how many files are open."""
+"""The parts that all databases of one node share: the directory, the compiler, limits, the watchdog, how many files are
+open."""
 
 from __future__ import annotations
 
@@ -52,7 +53,7 @@ class ClosableReader(Protocol):
         """Its log."""
 
     def keep_reader(self) -> bool:
-        """Whether the hub reader was used since the last time it was asked; if not, it is closed now."""
+        """True when the hub reader was used since the last time it was asked; if not, it is closed now."""
 
     def rest_reader(self) -> None:
         """End the hub reader's transaction unless it was used since the last call."""

@@ -80,7 +80,7 @@ def open_writer(path: Path, context: EntryContext) -> apsw.Connection:
 
 
 def limit_values(connection: apsw.Connection) -> None:
-    """Have what clients ask for on `connection` make no value longer than `MOST_VALUE_BYTES`.
+    """Limit values that clients ask for on `connection` to `MOST_VALUE_BYTES`.
 
     Not for connections that copy or compare whole databases: an earlier release stored longer ones.
     """

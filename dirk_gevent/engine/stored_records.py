@@ -54,7 +54,7 @@ class RecordedRequest:
     outcome: bytes
 
     def expired(self, index: int, time_ms: int) -> bool:
-        """Whether the record counts no more at entry `index`: by index and log time alone, so alike on all nodes."""
+        """True when the record counts no more at entry `index`: by index and log time alone, so alike on all nodes."""
         return index - self.index > KEPT_ENTRIES and time_ms - self.time_ms > KEPT_MS
 
 
@@ -69,7 +69,7 @@ def check_tables(connection: apsw.Connection) -> None:
 
 
 def has_sequences(connection: apsw.Connection) -> bool:
-    """Whether the file has the table of AUTOINCREMENT's numbers."""
+    """True when the file has the table of AUTOINCREMENT's numbers."""
     return bool(connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'dirk_sequence'").fetchall())
 
 

@@ -123,7 +123,7 @@ class Part:
         self._rest = b""
 
     def has_ended(self) -> bool:
-        """Whether the process is gone."""
+        """True when the process is gone."""
         return self._child.poll() is not None
 
     def end(self) -> str:
@@ -215,7 +215,7 @@ def _command(words: Sequence[str]) -> list[str]:
 
 
 def _tied_to_this_process() -> Callable[[], None] | None:
-    """What a child runs before its program, so that the kernel sends it SIGTERM when this process dies."""
+    """A function that a child runs before its program, so that the kernel sends it SIGTERM when this process dies."""
     if sys.platform != "linux":
         return None
     libc = ctypes.CDLL(None)  # loaded here: not between fork and exec

@@ -1,4 +1,4 @@
-"""What time it is: for the log, as far as a majority of the parts agree; for other parts, as the log says.
+"""The log's clock: for the log, as far as a majority of the parts agree; for other parts, as the log says.
 
 No machine's wall clock is believed alone: one that is a day ahead would date an entry, and with it all later ones, a
 day ahead; one that is a day behind would make every request look a day ahead.

@@ -37,7 +37,7 @@ class LogAppends(Protocol):
 
     @property
     def is_in_doubt(self) -> bool:
-        """Whether a fault of the disk left open where the logs end, and they have not been read again yet.
+        """True when a fault of the disk left open where the logs end, and they have not been read again yet.
 
         Entries whose writers were told `outcome_unknown` may then be there, beyond the heads that are told.
         """
@@ -83,7 +83,7 @@ class LogReads(Protocol):
         """
 
     def is_open(self, log_id: int) -> bool:
-        """Whether the log takes entries: its database exists."""
+        """True when the log takes entries: its database exists."""
 
     def heads(self) -> Mapping[int, Head]:
         """Head of every open log by log id (dropped databases are not in it). A copy, to be kept if you
@@ -123,10 +123,10 @@ class LogReads(Protocol):
         """
 
     def damage(self, log_id: int) -> Damage | None:
-        """What of a log is known to be damaged and not yet behind its beginning; None when nothing is."""
+        """Damage of a log that is not yet behind its beginning; None when there is none."""
 
     def is_scrubbed(self, log_id: int) -> bool:
-        """Whether all of a log was read and checked since it was opened."""
+        """True when all of a log was read and checked since it was opened."""
 
     def vouch(self, log_id: int, index: int, chain: bytes) -> None:
         """A master stands at `index` with this chain hash: it says which hash is right if that of the head is in
@@ -217,10 +217,10 @@ class Log(Protocol):
 
     @property
     def clock(self) -> LogClock:
-        """What time it is; told by the log's host what other parts' clocks say."""
+        """The log's clock; the log's host tells it the clocks of other parts."""
 
     def time_ms(self) -> int:
-        """What an entry appended now is dated (Unix ms): what `clock` says, and never less than the last entry."""
+        """The time (Unix ms) of an entry appended now: what `clock` says, and never less than the last entry."""
 
     @property
     def epochs(self) -> Epochs:
@@ -232,7 +232,8 @@ class Log(Protocol):
 
     @property
     def is_copy(self) -> bool:
-        """Whether what was opened is not where it was written last: a backup put back, perhaps, that lacks entries."""
+        """True when what was opened is not where it was written last: a backup put back, perhaps, that lacks
+        entries."""
 
     def trust(self) -> None:
         """Take what was opened for the log that was written last, from now on. *Blocks.*"""

@@ -1,4 +1,4 @@
-"""What the log holds: drafts, entries, their exact bytes, and the chain of hashes over those bytes.
+"""The records of the log: drafts, entries, their exact bytes, and the chain of hashes over those bytes.
 
 Entries and their statements are never changed once made. They are not frozen because that triples what making one
 costs, and every node makes one for every write.
@@ -92,8 +92,7 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class DatabaseChange:
-    """What an entry of the system log does when it makes or drops a database; such an entry has no
-    statements.
+    """The change that an entry of the system log makes: a database made or dropped; such an entry has no statements.
 
     `verb` is `CREATE_DATABASE` or `DROP_DATABASE`, `name` the database as it was created. `log_id` is the
     database's log (on CREATE the index of this very entry). `sealed_at` (DROP only, else 0) is the last
@@ -130,7 +129,7 @@ class Entry:
 
     @property
     def is_burn(self) -> bool:
-        """Whether it only settles how its request ended: it does nothing, and nothing runs under its id any more."""
+        """True when it only settles how its request ended: it does nothing, and nothing runs under its id any more."""
         return not self.statements and self.change is None
 
     def encode(self, statements: bytes | None = None) -> bytes:

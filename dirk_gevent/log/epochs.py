@@ -91,11 +91,11 @@ class Epochs:
         return b"" if self._last in self._disowned else self._last
 
     def is_own(self, epoch: bytes) -> bool:
-        """Whether an epoch is this opening's."""
+        """True when an epoch is this opening's."""
         return epoch == self._own
 
     def knows(self, epoch: bytes) -> bool:
-        """Whether an epoch that a node has heard of is one of this log's."""
+        """True when an epoch that a node has heard of is one of this log's."""
         return epoch in self._heads_after or epoch == self._own
 
     def end(self, epoch: bytes | None, log_id: int) -> int | None:
@@ -109,11 +109,11 @@ class Epochs:
         return found if isinstance(found, int) else None
 
     def is_disowned(self, epoch: bytes) -> bool:
-        """Whether a person decided that what nodes heard in an epoch beyond this log does not count."""
+        """True when a person decided that what nodes heard in an epoch beyond this log does not count."""
         return epoch in self._disowned
 
     def disown(self, epoch: bytes) -> None:
-        """Have what nodes heard in an epoch beyond this log count for nothing: a person decided so. *Blocks.*"""
+        """Disown entries that nodes heard in an epoch beyond this log: a person decided so. *Blocks.*"""
         if epoch not in self._disowned:
             self._disown(epoch)
             self._heads_after.setdefault(epoch, "")

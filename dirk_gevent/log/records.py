@@ -1,4 +1,4 @@
-"""What the log hands over: heads, chunks of entries, snapshots, and what it raises."""
+"""The records that the log hands over: heads, chunks of entries, snapshots, and what it raises."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ class EntriesGoneError(Exception):
 
 
 class LogDamagedError(SqlError):
-    """What the log holds at `index` is not what was appended there, so it gives neither it nor anything behind it."""
+    """The entry at `index` is not the one that was appended there, so the log gives neither it nor anything behind
+    it."""
 
     def __init__(self, log_id: int, index: int, reason: str) -> None:
         super().__init__("log_entry_damaged", log_id=log_id, index=index, reason=reason)
@@ -34,7 +35,7 @@ class LogDamagedError(SqlError):
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """What of one log cannot be given any more: a node goes on only with a state of index `last` or later.
+    """The part of one log that cannot be given any more: a node goes on only with a state of index `last` or later.
 
     `first` is the first index known to be damaged. `end_in_doubt`: the hash at the head itself is in question, so that
     nothing can be appended until a node that stands there has told its own (`Log.vouch`).
@@ -168,7 +169,7 @@ class SnapshotReader(Protocol):
 
     @property
     def info(self) -> SnapshotInfo:
-        """What the snapshot is."""
+        """The snapshot's facts."""
 
     def read(self, max_bytes: int) -> bytes:
         """The next bytes of the file, b"" at the end, when all of it was what was stored. *Blocks.*

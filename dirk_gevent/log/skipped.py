@@ -15,7 +15,7 @@ from dirk_gevent.log.records import Chunk
 
 
 def is_skipped(told: bytes) -> bool:
-    """Whether an entry, as it is told, is marked as skipped."""
+    """True when an entry, as it is told, is marked as skipped."""
     return told.startswith(SKIP_MARK)
 
 

@@ -1,4 +1,4 @@
-"""What DirkDB adds to gevent's hub.
+"""Additions to gevent's hub.
 
 `threads.NativeThreads` runs what blocks in C, `hub_monitor` measures how long the hub was kept from its greenlets,
 `throttle` writes large files beside other people's commits, `keyed_lock` lets one greenlet at a time at each log's

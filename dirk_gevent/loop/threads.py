@@ -12,7 +12,7 @@ _Result = TypeVar("_Result")
 
 
 class _Caught(Generic[_Result]):
-    """What a call gave: a value, or the exception it ended with."""
+    """The end of a call: a value, or the exception it ended with."""
 
     __slots__ = ("_error", "_value")
 
@@ -34,7 +34,7 @@ class ThreadCall(Generic[_Result]):
         self._pending = pending
 
     def wait(self, timeout_seconds: float) -> bool:
-        """Whether it has ended, after waiting for at most that long."""
+        """True when it has ended, after waiting for at most that long."""
         self._pending.wait(timeout_seconds)
         return bool(self._pending.ready())
 

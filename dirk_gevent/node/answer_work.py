@@ -40,7 +40,7 @@ class AnswerWork:
 
     @property
     def count(self) -> int:
-        """What was done so far, in milliseconds and pieces."""
+        """The work done so far, in milliseconds and pieces."""
         clock = self._clock
         if clock is None:
             return self._count
@@ -65,7 +65,7 @@ class AnswersUnderWay:
             self._ended += work.count
 
     def counts(self) -> dict[int, int]:
-        """What was done for each answer. One that waits for a thread gets on as those do that have the threads."""
+        """The work done for each answer. One that waits for a thread gets on as those do that have the threads."""
         counts = {log_id: work.count for log_id, work in self._of.items()}
         all_of_them = self._ended + sum(counts.values())
         return {

@@ -1,4 +1,4 @@
-"""Whether another program writes to the files of a node's databases."""
+"""True when another program writes to the files of a node's databases."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dirk_gevent.engine.engine import Engine
 
 
 class FileWatch:
-    """What each database's file looked like when DirkDB had written to it last, and its applied index then."""
+    """The look of each database's file when DirkDB had written to it last, and its applied index then."""
 
     def __init__(self, engine: Engine) -> None:
         self._directory = engine.directory
@@ -20,7 +20,7 @@ class FileWatch:
         self._files[database.log_id] = database.applied_index, self._directory.signature(database.log_id)
 
     def is_touched(self, database: Database) -> bool:
-        """Whether a file has changed since it was looked at last though nothing was applied.
+        """True when a file has changed since it was looked at last though nothing was applied.
 
         What DirkDB writes besides (a WAL cut, a large transaction rolled back) looks alike, and costs a comparison.
         """

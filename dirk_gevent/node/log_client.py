@@ -1,4 +1,5 @@
-"""What a node does not answer itself: writes, strong reads and the view of the cluster go to where the log is."""
+"""Statements that a node does not answer itself: writes, strong reads and the view of the cluster go to where the log
+is."""
 
 from __future__ import annotations
 
@@ -93,7 +94,8 @@ class LogClient:
     def run(
         self, session: Session, request: Request, normalized: NormalizedStatement, route: Route, wire: ClientConnection
     ) -> Answer:
-        """Have the statement answered there. SqlError proxy_unreachable, or outcome_unknown for a write cut off."""
+        """Send the statement there and return its answer. SqlError proxy_unreachable, or outcome_unknown for a write
+        cut off."""
         if self._writes is not None and self._cluster is not None:
             if route.kind is Kind.WRITE:
                 return self._writes.run(session, request, normalized, route)
@@ -124,7 +126,7 @@ class LogClient:
     def names(
         self, session: Session, request: Request, normalized: NormalizedStatement, route: Route, wire: ClientConnection
     ) -> Answer:
-        """Have USE or SHOW DATABASES answered where all names are known; raises as `run` does."""
+        """Send USE or SHOW DATABASES to where all names are known; raises as `run` does."""
         if self._proxy is None or route.verb != "use":
             return self.run(session, request, normalized, route, wire)
         metadata = self._metadata(session, request, new_request_id(self._log_time.now_ms()))
@@ -145,7 +147,7 @@ class LogClient:
         return answer if request.has_meta else stripped
 
     def commit(self, session: Session, request: Request, parsed: ParsedStatement, wire: ClientConnection) -> Answer:
-        """Have a transaction's work appended, which `request` carries in its metadata; raises as `run` does."""
+        """Send a transaction's work to the log, which `request` carries in its metadata; raises as `run` does."""
         if self._commits is None:
             return self.run(session, request, parsed.normalized, parsed.route, wire)
         request_id = request.request_id or new_request_id(self._log_time.now_ms())
@@ -178,7 +180,7 @@ class LogClient:
         return self._commits.again(session, request, request.request_id, here)
 
     def known_index(self, session: Session, request: Request, database: Database, wire: ClientConnection) -> int:
-        """What the log's host knows of the log of a database, or a later index; raises as `run` does."""
+        """The index of a database's log as its host knows it, or a later one; raises as `run` does."""
         if self.own_log is not None:
             return self.own_log.sessions.known_index(database.log_id)
         metadata = {"db": database.name, "read": "strong"}
@@ -238,5 +240,5 @@ class LogClient:
 
 
 def _may_change(route: Route) -> bool:
-    """Whether it matters how a statement ended that was cut off: it wrote, or committed what was written."""
+    """True when it matters how a statement ended that was cut off: it wrote, or committed what was written."""
     return route.kind is Kind.WRITE or route.verb == "commit"

@@ -49,7 +49,7 @@ class _ReplyTemplate:
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """What a statement's bytes mean in one database."""
+    """The meaning of a statement's bytes in one database."""
 
     prepared: PreparedRead
     form: _ReplyTemplate
@@ -58,7 +58,7 @@ class _Read:
 
 @dataclass(frozen=True, slots=True)
 class _Comment:
-    """What a metadata comment means: the log of the database it names, what it demands, the answer's language."""
+    """The meaning of a metadata comment: the log of the database it names, what it demands, the answer's language."""
 
     log_id: int
     asked: Request
@@ -141,7 +141,7 @@ class ReadFastPath:
             del self._schemas[log_id]
 
     def _reads_under(self, schema: CompiledSchema, log_id: int) -> dict[bytes, _Read]:
-        """What is known of a database; what was known under another schema, and kept that alive, goes."""
+        """The reads known in a database; those known under another schema, and kept that alive, go."""
         if self._schemas.get(log_id) is not schema:
             self._count -= len(self._reads.pop(log_id, ()))
             self._forget_dropped()

@@ -1,4 +1,4 @@
-"""What a node says over one connection to the log's host, and never over the next.
+"""A node's messages over one connection to the log's host, and never over the next.
 
 An answer belongs to its question, and a question to the connection that it came over: behind the next one there may be
 another log, or the same that has shut out this node's state meanwhile.
@@ -19,7 +19,7 @@ class Sender:
 
     @property
     def is_open(self) -> bool:
-        """Whether the connection stands."""
+        """True when the connection stands."""
         return self._is_current()
 
     def __call__(self, content: dict[str, Any], body: bytes = b"") -> None:

@@ -55,7 +55,7 @@ _AGAIN_SECONDS = 0.01
 
 
 class NodeHandler:
-    """What a node does with each statement. `writes` is where writes go: a proxy, or this process's own log."""
+    """A node's answers to statements. `writes` is where writes go: a proxy, or this process's own log."""
 
     def __init__(self, config: Config, engine: Engine, progress: Progress, writes: LogClient) -> None:
         self.name = engine.node
@@ -133,7 +133,7 @@ class NodeHandler:
             raise SqlError("copy_in_transaction", database=route.databases[0].database)
 
     def _is_there(self, log_id: int) -> bool:
-        """Whether a database has not been dropped; one that is not known here yet has not."""
+        """True when a database has not been dropped; one that is not known here yet has not."""
         return log_id > self._engine.enacted_index or self._engine.of_log(log_id) is not None
 
     def _read_strong(

@@ -31,7 +31,7 @@ def encoded_page(name: bytes, columns: bytes, rows: bytes, number: int, total: i
 
 
 def around_rows(name: bytes, columns: bytes) -> tuple[bytes, bytes]:
-    """What stands before and after the JSON array of rows in a page that is a whole relation; then comes its end."""
+    """The bytes before and after the JSON array of rows in a page that is a whole relation; then comes its end."""
     whole = _PAGE % (1, 1, name, 1, 1, columns, b"")
     return whole[:-_AFTER_ROWS], whole[-_AFTER_ROWS:]
 
@@ -51,7 +51,7 @@ def meta_line(meta: bytes) -> bytes:
 
 
 def relation_end(meta: bytes = b"") -> bytes:
-    """What closes a relation after its last page."""
+    """The bytes that close a relation after its last page."""
     return b"RELATION_JSON_END\nRESULT_MESSAGE\nOK" + meta_line(meta) + END
 
 
@@ -61,7 +61,7 @@ def json_bytes(value: Any) -> bytes:
 
 
 def is_complete(answer: bytes) -> bool:
-    """Whether `answer` ends as an answer ends (``END`` stands alone on a line nowhere else)."""
+    """True when `answer` ends as an answer ends (``END`` stands alone on a line nowhere else)."""
     return answer.endswith(END)
 
 
@@ -78,5 +78,5 @@ def split_meta(answer: bytes) -> tuple[dict[str, Any] | None, bytes]:
 
 
 def may_begin_answer(data: bytes) -> bool:
-    """Whether `data`, which may be cut anywhere, can begin an answer: what listens may be another program."""
+    """True when `data`, which may be cut anywhere, can begin an answer: what listens may be another program."""
     return data.startswith(_BEGINNINGS) or any(one.startswith(data) for one in _BEGINNINGS)

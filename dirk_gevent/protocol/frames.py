@@ -20,7 +20,7 @@ FRAME_KINDS = (1, 2)
 
 
 def frame_compressor() -> zstandard.ZstdCompressor:
-    """What `frame_bytes` compresses with; one thread at a time."""
+    """The compressor of `frame_bytes`; one thread at a time."""
     return zstandard.ZstdCompressor(level=1)
 
 

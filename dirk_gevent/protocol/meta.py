@@ -16,7 +16,7 @@ _LANGUAGE_HOLE = (b'"lang":"-"', b'"lang":"%b"')
 
 @dataclass(slots=True, kw_only=True)
 class Meta:
-    """What an answer says of itself on this side of the wire; a field that is None is left out, but for `db`.
+    """Facts of an answer on this side of the wire; a field that is None is left out, but for `db`.
 
     `log_id` and `index` say which state answered. `rows` were answered or changed; `ms` are milliseconds on the node.
     `in_transaction` is the session's state after the answer. `clock_ms` is the log's time (Unix ms). `dropped_log_id`

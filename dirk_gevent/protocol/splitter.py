@@ -98,7 +98,7 @@ class StatementSplitter:
         return statements
 
     def missing(self) -> str:
-        """What the statement lacks that is held in part: the sign that closes a string, name or comment, ``;``, or the
+        """The missing part of the statement that is held: the sign that closes a string, name or comment, ``;``, or the
         line feed behind a comment that a ``;`` stands in. Empty when none has begun: white space, comments.
         """
         self._cut()
@@ -159,7 +159,7 @@ class StatementSplitter:
 
 
 def _is_one_plain(data: bytearray) -> bool:
-    """Whether a few searches in C tell that `data` is one statement: behind its metadata no comment and no quote but
+    """True when a few searches in C tell that `data` is one statement: behind its metadata no comment and no quote but
     `'`, all of them closed before its only `;`, which ends it."""
     start = data.find(_BLOCK_CLOSE) + 2 if data.startswith(_METADATA_OPEN) else 0
     end = data.rfind(_SEPARATOR)
@@ -170,5 +170,5 @@ def _is_one_plain(data: bytearray) -> bool:
 
 
 def is_blank(statement: bytes) -> bool:
-    """Whether a statement is nothing but white space and comments."""
+    """True when a statement is nothing but white space and comments."""
     return statement[:1] in _BLANK_BEGINNINGS and _BLANK.match(statement) is not None

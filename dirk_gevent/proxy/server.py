@@ -46,7 +46,7 @@ _PASSED_FIELDS = ("args", "trace", "outcome", "log")
 
 
 class ProxyHandler:
-    """What the proxy does with each statement."""
+    """The proxy's answers to statements."""
 
     name = "proxy"
 

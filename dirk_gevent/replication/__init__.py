@@ -1,4 +1,4 @@
-"""What a node that follows the log and the log's side say to each other.
+"""Messages between a node that follows the log and the log's side.
 
 `frame_types` are the frames as dataclasses and back (hello, acknowledgements, heartbeats, snapshots' headers),
 `transfer` moves entries and snapshot files in pieces and checks them on the way in, `genesis` remembers which log a

@@ -1,4 +1,4 @@
-"""What the log's host and a node say to each other on a subscription, as JSON and back.
+"""Messages between the log's host and a node on a subscription, as JSON and back.
 
 Host to node: welcome, refuse, entries, mark, fence, halt, snapshot (+ chunk, snapshot_end), beat.
 Node to host: acks, stands (where it is, when the hello was overtaken), beat, digest, upload (+ chunk, upload_end),
@@ -176,7 +176,7 @@ def node_beat(
 
 
 def efforts_in(frame: Mapping[str, Any]) -> dict[int, Effort]:
-    """What a node is at, out of its heartbeat."""
+    """The work of a node, out of its heartbeat."""
     return {int(log_id): Effort(*map(int, one)) for log_id, one in (frame.get("work") or {}).items()}
 
 

@@ -30,5 +30,5 @@ class Heard:
         self._after_seconds = max(SILENT_SECONDS, _BEATS * beat_seconds)
 
     def is_silent(self) -> bool:
-        """Whether nothing came for so long that its host stands still, or is gone."""
+        """True when nothing came for so long that its host stands still, or is gone."""
         return self._clock() - self._at > self._after_seconds

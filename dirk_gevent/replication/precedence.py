@@ -50,7 +50,7 @@ class Precedence:
         self._known.pop(log_id, None)
 
     def was_overtaken(self, log_id: int, index: int) -> bool:
-        """Whether a node gave up the state at `index`."""
+        """True when a node gave up the state at `index`."""
         known = self._known.get(log_id)
         return known is not None and known.index == index
 

@@ -1,5 +1,5 @@
-"""What is on its way between the log's host and a node: entries that are checked, and snapshot files in pieces, paced,
-and slowly enough to the disk.
+"""Snapshots on their way between the log's host and a node: entries that are checked, and snapshot files in pieces,
+paced, and slowly enough to the disk.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class IncomingSnapshots:
         self._missed: set[int] = set()
 
     def take(self, frame: dict[str, Any]) -> Path | Missed | None:
-        """What a frame of a snapshot leads to: the whole file, the disk's refusal, or nothing yet. KeyError as `add`.
+        """Take a frame of a snapshot: the whole file, the disk's refusal, or nothing yet. KeyError as `add`.
 
         A disk that refuses is this log's trouble: the connection, and the other logs on it, have nothing to do with it.
         """

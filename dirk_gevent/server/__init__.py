@@ -1,4 +1,5 @@
-"""What node, proxy and cache share as servers: connections, sessions, admission, and what they hand each other.
+"""The parts of a server that node, proxy and cache share: connections, sessions, admission, and what they hand each
+other.
 
 `service.Service` accepts connections and answers their statements one by one; `session` is what a connection has chosen
 and seen, and one request of it; `freshness` decides how fresh a state must be to answer a request, for every path there

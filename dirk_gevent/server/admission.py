@@ -30,7 +30,7 @@ class AdmissionSlots:
         self._waiting: deque[Event] = deque()
 
     def take(self) -> None:
-        """Have a slot until `give_back`. Blocks this greenlet; SqlError too_many_requests when the wait is over."""
+        """Take a slot until `give_back`. Blocks this greenlet; SqlError too_many_requests when the wait is over."""
         if self._free > 0:
             # A slot is free only while nobody waits: one that is given back goes to the first who does.
             self._free -= 1
@@ -76,7 +76,7 @@ class AdmissionSlots:
 
     @property
     def is_unused(self) -> bool:
-        """Whether nobody has a slot."""
+        """True when nobody has a slot."""
         return self._free == self._most
 
     def _leave(self, turn: Event) -> None:
@@ -112,7 +112,7 @@ class AdmissionSlotsByLog:
 
 
 class RequestBytes:
-    """What requests that have not been answered yet take together, all connections of a process: `most` bytes."""
+    """The bytes of requests that have not been answered yet, over all connections of a process: `most` bytes."""
 
     def __init__(self, most: int) -> None:
         self._most = most

@@ -88,15 +88,15 @@ class ClientConnection:
         self._hub.wait(self._writable)
 
     def has_ended(self) -> bool:
-        """Whether the peer has closed the connection, or its sending side."""
+        """True when the peer has closed the connection, or its sending side."""
         return bool(self._polled(select.POLLRDHUP) & _ENDS)
 
     def is_readable(self) -> bool:
-        """Whether `receive` would give something at once."""
+        """True when `receive` would give something at once."""
         return bool(self._polled(select.POLLIN))
 
     def is_gone(self) -> bool:
-        """Whether nobody waits for an answer any more, so that a long statement can end. Whoever waits looks at least
+        """True when nobody waits for an answer any more, so that a long statement can end. Whoever waits looks at least
         once a second.
 
         The kernel does not tell a peer that closed the connection from one that closed its sending side only. One that

@@ -44,7 +44,7 @@ Read = Callable[[Session, Request], Answer]
 
 @contextmanager
 def nowhere() -> Iterator[None]:
-    """What is raised in the body is about a text that nobody has sent, so it tells no place in one."""
+    """Errors raised in the body are about a text that nobody has sent, so they tell no place in one."""
     try:
         yield
     except SqlError as error:

@@ -35,7 +35,7 @@ def needed_index(session: Session, request: Request, log_id: int, known_index: i
 
 
 def is_fresh(session: Session, request: Request, log_id: int, index: int, system_index: int) -> bool:
-    """Whether a state may answer the request: a log at `index`, the log of databases at `system_index`."""
+    """True when a state may answer the request: a log at `index`, the log of databases at `system_index`."""
     if index < needed_index(session, request, log_id):
         return False
     return system_index >= needed_index(session, request, SYSTEM_LOG_ID)

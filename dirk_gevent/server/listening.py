@@ -18,7 +18,7 @@ _REASONS = {
 
 
 def listen(server: StreamServer, host: str, port: int) -> None:
-    """Have a server accept what comes to its address; CannotStartError naming it as the config does."""
+    """Let a server accept connections at its address; CannotStartError naming it as the config does."""
     try:
         server.start()
     except socket.gaierror as error:
@@ -36,7 +36,7 @@ def listen(server: StreamServer, host: str, port: int) -> None:
 
 
 def is_broadcast(server: StreamServer) -> bool:
-    """Whether the address is a network's broadcast address, which can be bound to but never connected to.
+    """True when the address is a network's broadcast address, which can be bound to but never connected to.
 
     A datagram socket is told so at once; nothing is sent.
     """

@@ -1,4 +1,4 @@
-"""What is known of the process at the other end of connections, for those who decide how long to wait for it."""
+"""The known facts of the process at the other end of connections, for those who decide how long to wait for it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ class Peer:
     """One of which nothing is known but what its connections show."""
 
     def may_move(self) -> bool:
-        """Whether it is known to be away while others can answer reads in its place."""
+        """True when it is known to be away while others can answer reads in its place."""
         return False
 
     def is_silent(self) -> bool:
-        """Whether it has said nothing for so long that no request need wait for it."""
+        """True when it has said nothing for so long that no request need wait for it."""
         return False
 
     def reached(self, is_up: bool) -> None:

@@ -77,7 +77,7 @@ class TakeOver(Exception):  # noqa: N818 - not an error: it leaves the statement
 
 
 class Handler(Protocol):
-    """What a service does with a statement. `name` is who answers, in META."""
+    """A service's answers to statements. `name` is who answers, in META."""
 
     name: str
 
@@ -277,7 +277,7 @@ class Service:
 
 
 def _is_follower(sock: socket.socket) -> bool:
-    """Whether the peer begins with a subscription: a node, a cache or a person's program. Blocks for a moment."""
+    """True when the peer begins with a subscription: a node, a cache or a person's program. Blocks for a moment."""
     sock.settimeout(_PEEK_SECONDS)
     try:
         beginning = sock.recv(_PEEK_BYTES, socket.MSG_PEEK)

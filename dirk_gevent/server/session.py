@@ -26,7 +26,7 @@ _LOG_ID_DIGITS = 18
 
 
 class OpenTransaction(Protocol):
-    """What a session holds between BEGIN and COMMIT or ROLLBACK."""
+    """A session's transaction between BEGIN and COMMIT or ROLLBACK."""
 
     def close(self) -> None:
         """The session is over: nothing of it is kept."""
@@ -34,8 +34,8 @@ class OpenTransaction(Protocol):
 
 @dataclass(slots=True)
 class Session:
-    """What a connection has chosen and seen: database, language, and the log indexes it must not go behind; on the
-    server's side of the wire (`driver.session.Session` is on the client's).
+    """A connection's choices and what it has seen: database, language, and the log indexes it must not go behind; on
+    the server's side of the wire (`driver.session.Session` is on the client's).
 
     `indexes` maps a log id to the highest index this session has read or written; it never goes down.
     `log_id` is that of `database`, 0 (the system database) while none is chosen. `transaction` is there from BEGIN

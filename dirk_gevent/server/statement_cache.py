@@ -23,7 +23,7 @@ _HUB_ROWS_CHARACTERS = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class ParsedStatement:
-    """What a statement says without a schema."""
+    """A statement as it is understood without a schema."""
 
     normalized: NormalizedStatement
     route: Route

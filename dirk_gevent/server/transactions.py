@@ -1,4 +1,4 @@
-"""What node and proxy share about transactions: what may stand inside one, and its work on its way to the log.
+"""Transactions as node and proxy both see them: what may stand inside one, and its work on its way to the log.
 
 A transaction lives on one node. What it leaves to be committed travels as the field `commit` of META: statements are
 sent as text and read anew by whoever holds the log, so nothing gets into an entry that could not have come as a
@@ -28,7 +28,8 @@ _MOST_MS = 253_402_300_800_000
 
 
 def is_allowed_outside_transaction(route: Route) -> bool:
-    """Whether a statement has nothing to do with the session's transaction: SHOW DATABASES or SERVERS, the language."""
+    """True when a statement has nothing to do with the session's transaction: SHOW DATABASES or SERVERS, the
+    language."""
     return route.kind is Kind.ADMIN or route.is_of_names or route.verb == "set_language"
 
 
@@ -41,7 +42,7 @@ def refuse_inside(request: Request, route: Route) -> None:
 
 
 def is_database_change(route: Route) -> bool:
-    """Whether a statement makes or drops a database."""
+    """True when a statement makes or drops a database."""
     return route.verb in _DATABASE_VERBS
 
 

@@ -35,7 +35,7 @@ OPEN_CLASSES = ("08", "53", "57P")
 
 
 def leaves_open(meta: Mapping[str, Any] | None) -> bool:
-    """Whether an answer says nothing of what became of the same write when it was sent before."""
+    """True when an answer says nothing of what became of the same write when it was sent before."""
     return meta is not None and str(meta.get("sqlstate", "")).startswith(OPEN_CLASSES)
 
 

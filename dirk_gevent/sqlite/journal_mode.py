@@ -6,7 +6,7 @@ import apsw
 
 
 def set_journal_mode(connection: apsw.Connection, mode: str) -> None:
-    """Have the connection's file journalled in `mode` (`wal`, `delete`) from now on.
+    """Set the journal mode of the connection's file to `mode` (`wal`, `delete`).
 
     Raises apsw errors, among them IOError when the file stays in the mode that it has
     (https://www.sqlite.org/pragma.html#pragma_journal_mode: "the original journaling mode will be returned").

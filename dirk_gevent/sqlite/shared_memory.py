@@ -36,7 +36,7 @@ def vfs_for(path: Path) -> str | None:
 
 @lru_cache(maxsize=64)
 def _may_kill(directory: str, _device: int) -> bool:
-    """Whether touching a page of a mapped file there may find no room. (Another device: another mount.)"""
+    """True when touching a page of a mapped file there may find no room. (Another device: another mount.)"""
     return os.statvfs(directory).f_bsize < _PAGE_BYTES or _kind(directory) in _MOVING
 
 

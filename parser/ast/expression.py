@@ -263,7 +263,7 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """What stands in OVER ( … ). `base`: a named window that this one refines, and takes PARTITION BY from."""
+    """The window in OVER ( … ). `base`: a named window that this one refines, and takes PARTITION BY from."""
 
     partition_by: tuple[Expr, ...] = ()
     order_by: tuple[OrderTerm, ...] = ()

@@ -55,7 +55,7 @@ def _compiled(context: Context, statement: Query | Insert | Update | Delete) -> 
 
 
 def _words(statement: Statement) -> str:
-    """What a statement is called: CREATE TABLE of a CreateTable."""
+    """The words for a statement: CREATE TABLE of a CreateTable."""
     name = type(statement).__name__
     if isinstance(statement, Drop):
         return f"DROP {statement.kind.upper()}"

@@ -59,7 +59,7 @@ class Plans:
         return self._compile(normalized, schema, for_write)
 
     def is_settled_by_template(self, template: str) -> bool:
-        """Whether the plan of a template is the same whatever its literals are."""
+        """True when the plan of a template is the same whatever its literals are."""
         with self._lock:
             return self._guards.get(template) == ()
 
@@ -90,7 +90,7 @@ def _key(normalized: NormalizedStatement, guards: tuple[PlanGuard, ...], for_wri
 
 
 def _still_good(kept: _Kept, schema: Schema) -> bool:
-    """Whether everything that the plan was compiled against is still there, unchanged."""
+    """True when everything that the plan was compiled against is still there, unchanged."""
     if kept.serial == schema.serial:
         return True
     now = {"table": schema.tables, "view": schema.views, "domain": schema.domains}

@@ -1,4 +1,4 @@
-"""What all grammar files share: the type of a production, and small makers of nodes."""
+"""The tools of all grammar files: the type of a production, and small makers of nodes."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def passing(rule: _Rule) -> _Rule:
 
 
 def passes(rule: object) -> bool:
-    """Whether `rule` is marked so."""
+    """True when `rule` is marked so."""
     return bool(getattr(rule, "passes", False))
 
 
@@ -59,7 +59,7 @@ def growing(rule: _Rule) -> _Rule:
 
 
 def grows(rule: object) -> bool:
-    """Whether `rule` is marked so."""
+    """True when `rule` is marked so."""
     return bool(getattr(rule, "grows", False))
 
 

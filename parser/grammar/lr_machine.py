@@ -26,7 +26,7 @@ class Symbol:
 
 
 class Stack(list[Any]):
-    """What was read so far, and the production that is being reduced: the list itself holds that one's values by
+    """The symbols read so far, and the production that is being reduced: the list itself holds that one's values by
     position, 0 for the result. The four lists belong together: an entry of each is one symbol."""
 
     __slots__ = ("base", "ends", "lexer", "starts", "types", "values")

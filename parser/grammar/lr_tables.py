@@ -47,7 +47,7 @@ def cache_directory() -> Path:
 
 
 def signature() -> str:
-    """What the tables depend on: the grammar, Python (the file's format) and PLY."""
+    """A digest of all that the tables depend on: the grammar, Python (the file's format) and PLY."""
     rules = sorted((name, inspect.getdoc(rule)) for name, rule in grammar.rules().items())
     about = (rules, grammar.TOKENS, grammar.PRECEDENCE, sys.version_info[:2], marshal.version, ply.__version__)
     return hashlib.blake2b(repr(about).encode(), digest_size=12).hexdigest()

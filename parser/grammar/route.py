@@ -36,7 +36,7 @@ from dirk_parser.names import key
 
 
 class Kind(StrEnum):
-    """What a statement does to the cluster; the proxy routes by it."""
+    """A statement's effect on the cluster; the proxy routes by it."""
 
     READ = "read"
     WRITE = "write"
@@ -46,7 +46,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """What can be known of a statement without a schema: enough for a proxy to send it on its way.
+    """The facts of a statement that need no schema: enough for a proxy to send it on its way.
 
     `verb`: select, show, describe, insert, update, delete, create_table, drop_view, create_database,
     drop_database, use, set_language, begin, commit, rollback, ... `target`: the database, table, view,

@@ -50,7 +50,7 @@ class Statements:
             raise syntax_error(normalized, fault, self._fault_of) from None
 
     def databases(self, normalized: NormalizedStatement) -> tuple[InDatabase, ...]:
-        """What a statement says to be in a database. Raises what `parse` raises."""
+        """The names that a statement says to be in a database. Raises what `parse` raises."""
         self.parse(normalized)
         return self._found(normalized.template)[1]
 

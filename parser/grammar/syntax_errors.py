@@ -86,7 +86,7 @@ def syntax_error(normalized: NormalizedStatement, fault: SyntaxFault, find_fault
 
 
 def _foreign(tokens: list[Token]) -> str:
-    """What the statement is called elsewhere, in capitals, when DirkDB has none of its kind; else ''."""
+    """The statement's name elsewhere, in capitals, when DirkDB has none of its kind; else ''."""
     words = [str(token.value).lower() for token in tokens]
     if words and tokens[0].type == "ID" and words[0] in _FOREIGN:
         return words[0].upper()
@@ -142,7 +142,7 @@ def _reserved(fault: SyntaxFault, find_fault: FindFault) -> str:
 
 
 def _voice(fault: SyntaxFault, meant: _Meant | None) -> bool | None:
-    """Whether the statement's keywords are Malagasy (or there are none); None when it has some of each."""
+    """True when the statement's keywords are Malagasy (or there are none); None when it has some of each."""
     return speaks_malagasy({*fault.lexer.words, *([meant.keyword.lower()] if meant is not None else [])})
 
 

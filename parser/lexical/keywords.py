@@ -247,7 +247,7 @@ MALAGASY_FUNCTIONS: dict[str, str] = {
 
 
 def speaks_malagasy(words: Collection[str]) -> bool | None:
-    """Whether a statement of these words (lower case) is written in the Malagasy vocabulary, or has no keyword; None
+    """True when a statement of these words (lower case) is written in the Malagasy vocabulary, or has no keyword; None
     when it has words of both."""
     malagasy, standard = not MALAGASY_ONLY.isdisjoint(words), not STANDARD_ONLY.isdisjoint(words)
     return None if malagasy and standard else not standard

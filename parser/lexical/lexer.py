@@ -121,7 +121,7 @@ class Lexer:
         self.tokens.append(Token(token, text, start, end))
 
     def _is_side(self) -> bool:
-        """Whether a word such as `avia` is a join's side: after `tonona :`, or after the `natoraly` of one."""
+        """True when a word such as `avia` is a join's side: after `tonona :`, or after the `natoraly` of one."""
         before = self.tokens[-2:]
         if before and before[-1].type in ("SIDE_NATURAL", "NATURAL"):
             return True
@@ -194,8 +194,9 @@ class Lexer:
         return self.template[token.lexpos] != rules.NAME_MARK
 
     def _settle_context(self) -> None:
-        """What one token ahead can't tell. `IF` is a word of its own only before NOT or EXISTS. ON CONFLICT, where
-        an upsert follows, is one token: after `… JOIN b` it is no join's condition. So are two words of `_PAIRS`."""
+        """Settle what one token ahead can't tell. `IF` is a word of its own only before NOT or EXISTS. ON CONFLICT,
+        where an upsert follows, is one token: after `… JOIN b` it is no join's condition. So are two words of
+        `_PAIRS`."""
         tokens = self.tokens
         #: What follows, the nearest last.
         after: list[Token] = []

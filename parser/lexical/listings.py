@@ -1,4 +1,4 @@
-"""What SHOW lists: one row a listing, from which grammar, printer, route and compiler take theirs."""
+"""The listings of SHOW: one row a listing, from which grammar, printer, route and compiler take theirs."""
 
 from __future__ import annotations
 

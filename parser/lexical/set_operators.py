@@ -28,14 +28,14 @@ _CLAUSES: Final = _TABLES | _BEGINNINGS | frozenset(
 
 @dataclass(slots=True)
 class _Level:
-    """What stands between one pair of parentheses: whether a query may, and the clause that it has come to."""
+    """The tokens between one pair of parentheses: whether a query may, and the clause that it has come to."""
 
     holds_query: bool
     clause: str = ""
 
     @property
     def may_open_query(self) -> bool:
-        """Whether a parenthesis that opens here holds a query or tables, and no expression."""
+        """True when a parenthesis that opens here holds a query or tables, and no expression."""
         return self.clause in _TABLES or (self.holds_query and not self.clause)
 
 

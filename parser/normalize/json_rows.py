@@ -102,7 +102,7 @@ def _nested(pieces: list[bytes]) -> tuple[list[Value], int] | None:
 
 
 def _is_simple(column: list[Value]) -> bool:
-    """Whether a column holds nothing but simple values, no whole number past 64 bits among them (SQL has it real)."""
+    """True when a column holds nothing but simple values, no whole number past 64 bits among them (SQL has it real)."""
     types = set(map(type, column))
     if not types <= _SIMPLE:
         return False

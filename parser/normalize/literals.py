@@ -70,13 +70,13 @@ class Literals:
         return moment_word(self.normalized.literals[_index(self.normalized, position)])
 
     def is_past_whole(self, position: int) -> bool:
-        """Whether the literal is 2⁶³, written as a whole number."""
+        """True when the literal is 2⁶³, written as a whole number."""
         guard = PlanGuard(position, "edge")
         self.guards.add(guard)
         return bool(guard_value(self.normalized, guard))
 
     def has_rows(self) -> bool:
-        """Whether one row of the template stands for several of the request."""
+        """True when one row of the template stands for several of the request."""
         guard = PlanGuard(-1, "rows")
         self.guards.add(guard)
         return bool(guard_value(self.normalized, guard))

@@ -59,7 +59,7 @@ def check_names(template: str) -> None:
 
 
 def is_assigned(name: str) -> bool:
-    """Whether all characters of a name are such."""
+    """True when all characters of a name are such."""
     return name.isascii() or _unassigned().search(name) is None
 
 

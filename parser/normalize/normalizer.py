@@ -126,7 +126,8 @@ def _check_literals(text: str) -> None:
 
 
 def _expression(text: str) -> re.Pattern[str]:
-    """What splits `text`: in a long one with many brackets, one that looks at those without an end only once."""
+    """The expression that splits `text`: in a long one with many brackets, one that looks at those without an end only
+    once."""
     brackets = text.count(BRACKETS[0])
     return _SPLIT if brackets * len(text) < _MOST_BRACKET_STEPS else _SPLIT_BRACKETS
 
@@ -225,7 +226,7 @@ _ROWS_END = re.compile(
 
 
 def _row_steps(width: int, rows: int, last: str) -> list[str]:
-    """What must stand after each literal of `rows` rows of `width` literals."""
+    """The pieces after each literal of `rows` rows of `width` literals."""
     return ([","] * (width - 1) + ["),("]) * (rows - 1) + [","] * (width - 1) + [last]
 
 
@@ -299,12 +300,12 @@ def fill(template: str, texts: Sequence[str]) -> str:
 
 
 def column_name(source: str, first_literal: int, normalized: NormalizedStatement) -> str:
-    """What an unaliased column is called in this request. `source` and `first_literal` are an `Item`'s."""
+    """The name of an unaliased column in this request. `source` and `first_literal` are an `Item`'s."""
     return source_text(source, first_literal, normalized) if "'" in source else plain_name(source)
 
 
 def plain_name(source: str) -> str:
-    """What an unaliased column is called whose text `source` holds no literal."""
+    """The name of an unaliased column whose text `source` holds no literal."""
     return source if NAME_MARK in source else " ".join(source.split())
 
 

@@ -38,7 +38,7 @@ class Copy:
 
 
 def names_others(route: Route, database: str | None) -> bool:
-    """Whether an INSERT names another database than `database`, which it is run in: it may be a copy."""
+    """True when an INSERT names another database than `database`, which it is run in: it may be a copy."""
     own = None if database is None else key(database)
     is_insert = route.kind is Kind.WRITE and route.verb == "insert"
     return is_insert and any(key(named.database) != own for named in route.databases)

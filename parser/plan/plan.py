@@ -29,7 +29,7 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """What EXPLAIN knows before SQLite is asked: the lines of the algebra's tree, and the tables that SQLite's plan
+    """The facts of EXPLAIN before SQLite is asked: the lines of the algebra's tree, and the tables that SQLite's plan
     will call by aliases: (alias, the name it has in the statement)."""
 
     tree: tuple[str, ...]
@@ -57,7 +57,7 @@ class QueryPlan:
 
     @property
     def may_stay_prepared(self) -> bool:
-        """Whether SQLite's prepared form of it may serve again. SQLite prepares it anew by itself when the schema has
+        """True when SQLite's prepared form of it may serve again. SQLite prepares it anew by itself when the schema has
         changed, but for EXPLAIN, whose prepared form is the plan of then."""
         return self.explained is None
 

@@ -1,4 +1,4 @@
-"""What all printing stands on: the registry of writers, one function for each kind of node, and the `Writer` of a text.
+"""The ground of all printing: the registry of writers, one function for each kind of node, and the `Writer` of a text.
 
 The files that print expressions, queries and statements register their functions here; `printer` loads them.
 """

@@ -1,4 +1,4 @@
-"""What one database holds: tables, views, domains and indexes.
+"""The contents of one database: tables, views, domains and indexes.
 
 `schema.Schema` finds them by the key of their name (`dirk_parser.names.key`); `domains` says which values a column
 accepts, as a test in pure SQL and as text in the language's notation.

@@ -112,12 +112,12 @@ FindDomain = Callable[[str], Named]
 
 
 def is_built_in(name: str) -> bool:
-    """Whether `name` is an atom or a standard type, so that no domain may be called so."""
+    """True when `name` is an atom or a standard type, so that no domain may be called so."""
     return name.casefold() in _KNOWN
 
 
 def is_real(node: DomainUnion) -> bool:
-    """Whether the domain is written as one of the standard's real types: a conversion to it makes a real number."""
+    """True when the domain is written as one of the standard's real types: a conversion to it makes a real number."""
     return len(node.atoms) == 1 and node.atoms[0].name.text.casefold() in _REAL
 
 
@@ -274,7 +274,7 @@ def finite(value: str) -> str:
 
 
 def admits_infinity(atoms: Atoms) -> bool:
-    """Whether the own test of `atoms` lets an infinite number through."""
+    """True when the own test of `atoms` lets an infinite number through."""
     return not atoms or any(
         isinstance(atom, Anything) or (isinstance(atom, Named) and admits_infinity(atom.atoms)) for atom in atoms
     )
@@ -307,14 +307,14 @@ def rounded(atom: Number, value: str, beyond: str = "dirk_fail('out_of_range')")
 
 
 def is_boolean(atoms: Atoms) -> bool:
-    """Whether values of `atoms` are only marina and diso."""
+    """True when values of `atoms` are only marina and diso."""
     return bool(atoms) and all(
         isinstance(atom, Truth) or (isinstance(atom, Named) and is_boolean(atom.atoms)) for atom in atoms
     )
 
 
 def is_moment(atoms: Atoms) -> bool:
-    """Whether values of `atoms` are only dates."""
+    """True when values of `atoms` are only dates."""
     return bool(atoms) and all(
         isinstance(atom, Moment) or (isinstance(atom, Named) and is_moment(atom.atoms)) for atom in atoms
     )

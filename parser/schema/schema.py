@@ -1,4 +1,4 @@
-"""What one database holds: tables, views, domains and indexes, immutable, found by the key of their name."""
+"""The contents of one database: tables, views, domains and indexes, immutable, found by the key of their name."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ def _hunks(diff: str) -> list[tuple[str, str, str]]:
         name, _, rest = part.partition("\n")
         assert rest.startswith(f"+++ b/{name}\n")
         for hunk in re.split(r"^(?=@@ )", rest, flags=re.MULTILINE)[1:]:
-            head, *lines = hunk.rstrip("\n").split("\n")
+            head, *lines = hunk.removesuffix("\n").split("\n")
             before = [line[1:] for line in lines if line[:1] in ("", " ", "-")]
             after = [line[1:] for line in lines if line[:1] in ("", " ", "+")]
             numbers = _HUNK.fullmatch(head)

@@ -51,6 +51,18 @@ def test_public_names_are_documented() -> None:
     assert bare == []
 
 
+def test_docstrings_begin_with_the_thing_itself() -> None:
+    """A noun, an order, or "True when": a reader who scans them finds nothing in "What is…" and "Whether…"."""
+    bad = []
+    for path in files():
+        named = [(node, name) for name, node in definitions(path)]
+        for node, name in [(tree(path), ""), *named]:
+            words = (ast.get_docstring(node) or "").split(None, 1)
+            if words and words[0] in ("Whether", "What", "Have"):
+                bad.append(f"{shown(path)}:{name}")
+    assert bad == []
+
+
 def is_grammar_rule(path: Path, name: str) -> bool:
     """PLY's rules are named for it; their docstrings are the grammar."""
     return path.parent.name == "grammar" and name.rpartition(".")[2].startswith(("p_", "t_"))

@@ -1,4 +1,4 @@
-"""What the nodes' data directories hold, read from outside: for a person who must decide which node to trust.
+"""The contents of the nodes' data directories, read from outside: for a person who must decide which node to trust.
 
 Reading disturbs nobody: a node may run meanwhile.
 """
@@ -26,7 +26,7 @@ _FILES = re.compile(r"system\.sqlite|dirk\.sqlite|db-[0-9]{8,}\.sqlite")
 
 @dataclass(frozen=True, slots=True)
 class NodeFiles:
-    """What one node has on its disk: its databases by log id, the genesis it follows, and what could not be read.
+    """One node's files on disk: its databases by log id, the genesis it follows, and what could not be read.
 
     `listed` are the names, by log id, of those that its system database lists: one that was never written to may have
     no file that says so. `problems` are sentences. A directory that is not there (another machine's, say) has no
@@ -85,7 +85,7 @@ def node_files(node: str, directory: Path) -> NodeFiles:
 
 
 def losses(chosen: NodeFiles, nodes: tuple[NodeFiles, ...]) -> list[Loss]:
-    """What other nodes have and `chosen` has not: what would be lost if the log began where `chosen` is.
+    """Entries that other nodes have and `chosen` has not: what would be lost if the log began where `chosen` is.
 
     A database that is unknown to `chosen` counts only if it was made after what `chosen` has seen; an older one
     was dropped there.
@@ -111,7 +111,7 @@ def entries_lost(found: list[Loss]) -> int:
 
 
 def _read(path: Path) -> tuple[stored_records.FileMeta | None, dict[int, str]]:
-    """What a file says of itself, and the databases that it lists, if it is the system database's."""
+    """The facts in a file, and the databases that it lists, if it is the system database's."""
     connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
     try:
         check_format(connection, path.name)

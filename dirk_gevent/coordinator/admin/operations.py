@@ -1,4 +1,4 @@
-"""What a person asks of a running cluster through dirk-admin: the host's side.
+"""Operations that a person asks of a running cluster through dirk-admin: the host's side.
 
 The program subscribes as `admin`, says what to do, and is told lines, tables and, last, how it ended. While it waits
 it hears a `wait` frame every two seconds, so that it can tell a long task from a dead proxy.
@@ -153,7 +153,7 @@ class Operations:
         return (1, f"Snapshots that could not be made: {failed}.") if failed else (0, f"Snapshots made: {made}.")
 
     def _tell_blocked(self, info: DatabaseInfo) -> bool:
-        """Whether it is not known which state of a database counts, so that comparing waits in vain; says why."""
+        """True when it is not known which state of a database counts, so that comparing waits in vain; says why."""
         error = self._state.blocks.undecided(info.log_id)
         if error is not None:
             self._line(f"{info.name}: {sentence(error.key, 'en', error.params)}")
@@ -269,7 +269,7 @@ class Operations:
         return skip.skip(self._parts, info, int(fields["index"]), take_state)
 
     def _take_state(self, info: DatabaseInfo, keep: str) -> None:
-        """Have the log hold the state of the node `keep` at its head; Refused when it does not."""
+        """Put the state of the node `keep` into the log at its head; Refused when that fails."""
         kept = self._round(info.log_id, uploads=True, author=keep)
         if kept.stored is not None:
             return

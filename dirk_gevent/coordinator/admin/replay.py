@@ -110,7 +110,7 @@ class Scratch:
             self.content_digest()
 
     def older_remark(self) -> str:
-        """What a person is told of entries that ran by other rules than they were appended under; "" without any."""
+        """The remark on entries that ran by other rules than they were appended under; "" without any."""
         if not self.older_entries:
             return ""
         what = "1 entry" if self.older_entries == 1 else f"{self.older_entries} entries"

@@ -147,7 +147,7 @@ def _index(parts: OperationParts, source: DatabaseInfo, fields: Mapping[str, Any
 def _restore(
     parts: OperationParts, frames: FrameSocket, target: str, in_place: bool, deliver: Callable[[LogPosition], Delivery]
 ) -> int:
-    """Have the log take the state that `deliver` gives for the place it is told; the index of it. Blocks."""
+    """Put the state that `deliver` gives for the position it is told into the log; return its index. Blocks."""
     made = None
     if not in_place:
         made = parts.appends.create_database(target, _request_id(parts), optional=False).change
@@ -168,7 +168,7 @@ def _restore(
 
 
 def _is_everywhere(parts: OperationParts, log_id: int, index: int) -> bool:
-    """Whether all nodes that are connected have the state, a master among them."""
+    """True when all nodes that are connected have the state, a master among them."""
     cluster = parts.state.cluster
     is_level = all(cluster.nodes[name].is_level(log_id, index) for name in parts.state.links)
     return bool(cluster.live_masters(log_id)) and is_level
@@ -180,7 +180,7 @@ def _adopt(
     deliver: Callable[[LogPosition], Delivery],
     keep: Callable[[], None] | None,
 ) -> int:
-    """Have the log take a state as its next entry, while nothing is appended to it; `keep` first saves what is there.
+    """Append a state to the log as its next entry, while nothing else is appended; `keep` first saves the present one.
 
     First the block, then the copy, then the new state: so whatever was acknowledged is in one of the two.
     """
@@ -209,7 +209,7 @@ def _adopt(
 
 
 def _was_taken(parts: OperationParts, position: LogPosition) -> bool:
-    """Whether the log has a state all the same, after a fault that left that open until the journal is read again."""
+    """True when the log has a state all the same, after a fault that left that open until the journal is read again."""
     deadline = time.monotonic() + _QUIET_SECONDS
     while parts.state.log.appends.is_in_doubt and time.monotonic() < deadline:
         gevent.sleep(_LOOK_SECONDS)
@@ -228,7 +228,7 @@ def _await_quiet(parts: OperationParts, info: DatabaseInfo) -> None:
 
 
 def _keep(parts: OperationParts, frames: FrameSocket, info: DatabaseInfo) -> None:
-    """Have the program at the other end keep a backup of a database. Raises RestoreRefused, ConnectionError."""
+    """Ask the program at the other end to keep a backup of a database. Raises RestoreRefused, ConnectionError."""
     frames.send({"t": "keep", "database": info.name})
     backup.stream(parts, frames, info.name)
     with gevent.Timeout(_PROGRAM_SECONDS, RestoreRefused("the program does not say that it kept a backup")):

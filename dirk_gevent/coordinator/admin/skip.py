@@ -138,7 +138,7 @@ def _count_outcome(
 
 
 def _let_go(parts: OperationParts, log_id: int) -> None:
-    """Have all nodes come back and go on: the log tells them anew what follows."""
+    """Let all nodes come back and go on: the log tells them anew what follows."""
     for link in parts.state.links.values():
         if log_id in link.halt_answers:
             link.close()

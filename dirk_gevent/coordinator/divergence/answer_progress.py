@@ -30,7 +30,7 @@ class _Left:
 
 
 class Answering:
-    """What the nodes of one host are at. All times are monotonic seconds."""
+    """The work that the nodes of one host are at. All times are monotonic seconds."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
@@ -42,7 +42,8 @@ class Answering:
         self._counts[node] = counts
 
     def stands_still(self, question: Question, node: str, log_id: int, index: int, now: float) -> bool:
-        """Whether a node has not got on with its answer for too long, nor with what stands before it; it is left then.
+        """True when a node has not got on with its answer for too long, nor with what stands before it; it is left
+        then.
 
         Called regularly: it sees here that a node gets on.
         """
@@ -55,7 +56,7 @@ class Answering:
         return True
 
     def hangs(self, node: str, log_id: int, link: FollowingNode | None, now: float) -> bool:
-        """Whether a node was left and there is no sign that it would answer now."""
+        """True when a node was left and there is no sign that it would answer now."""
         left = self._left.get((node, log_id))
         if left is None:
             return False

@@ -40,7 +40,7 @@ class _Memory:
     is_urgent: bool = True
 
     def has_news(self, able: Collection[str]) -> bool:
-        """Whether a comparison of the nodes `able` would say something that the last one did not."""
+        """True when a comparison of the nodes `able` would say something that the last one did not."""
         return self.is_urgent or self.compared_index != self.head or not self.nodes.issuperset(able)
 
 
@@ -52,7 +52,7 @@ class Comparisons:
         self._known: dict[int, _Memory] = {}
 
     def is_due(self, log_id: int, head: int, now: float, able: Collection[str]) -> bool:
-        """Whether the nodes `able`, which can answer, should be compared now.
+        """True when the nodes `able`, which can answer, should be compared now.
 
         Called regularly: it sees here that a head moves.
         """

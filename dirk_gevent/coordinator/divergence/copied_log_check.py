@@ -1,4 +1,4 @@
-"""Whether the log is the one that was written last, or a copy from before: who can say so, and what waits until then.
+"""True when the log is the one that was written last, or a copy from before: who can say so, and what waits until then.
 
 The journal knows the inode that it lies in. One that was put back from a copy lies in another, and may lack entries
 that only some node has seen: it takes no write until every master has told how far it is, in a hello or by its files
@@ -62,7 +62,7 @@ class CopiedLogCheck:
 
     @property
     def is_open(self) -> bool:
-        """Whether writes wait for an answer that `accept` can be."""
+        """True when writes wait for an answer that `accept` can be."""
         return self._is_copy or bool(self._doubts())
 
     def undecidable(self) -> Conflict | None:
@@ -110,7 +110,7 @@ class CopiedLogCheck:
             self._block_gone_back()
 
     def is_believed(self, node: str) -> bool:
-        """Whether a node has heard of a later epoch, so that its history is not to be shut out for the log's."""
+        """True when a node has heard of a later epoch, so that its history is not to be shut out for the log's."""
         return any(one.node == node for one in self._gone_back())
 
     def lacks(self, hello: Hello, log_id: int, head: int) -> tuple[int, int] | None:
@@ -128,7 +128,7 @@ class CopiedLogCheck:
         return (held, known) if known > held else None
 
     def speaks_against(self, hello: Hello) -> bool:
-        """Whether a node that comes may know more than this log, so that it must not forget in which epoch."""
+        """True when a node that comes may know more than this log, so that it must not forget in which epoch."""
         if self.is_believed(hello.node) or self.is_given_up(hello):
             return True
         heads, is_fenced = self._state.log.reads.heads(), self._state.is_shut_out
@@ -136,7 +136,7 @@ class CopiedLogCheck:
         return any(self.lacks(hello, one, heads[one].index) for one in counting)
 
     def follows(self, node: str, log_id: int) -> None:
-        """What a node has of a log is the log's, or nothing: what it has said against it is over."""
+        """Note that a node's part of a log is the log's, or empty: what it has said against it is over."""
         for one in self._older(log_id):
             if one.node == node:
                 self._state.registry.change(one.number, status=Status.ENDED)
@@ -145,12 +145,12 @@ class CopiedLogCheck:
                 self._state.blocks.unblock(log_id, key)
 
     def is_given_up(self, hello: Hello) -> bool:
-        """Whether what a node heard of was of a log that a person gave up: a rebuild's, or one that went back."""
+        """True when what a node heard of was of a log that a person gave up: a rebuild's, or one that went back."""
         is_of_another = any(predecessor.genesis == hello.genesis for predecessor in self._state.log.predecessors)
         return is_of_another or self._is_decided(hello.epoch)
 
     def _is_decided(self, epoch: tuple[bytes, bytes] | None) -> bool:
-        """Whether a person decided that what nodes heard in an epoch of this log counts for nothing beyond it."""
+        """True when a person decided that what nodes heard in an epoch of this log counts for nothing beyond it."""
         log = self._state.log
         return epoch is not None and epoch[0] == log.genesis and log.epochs.is_disowned(epoch[1])
 
@@ -227,7 +227,7 @@ class CopiedLogCheck:
                 self._state.blocks.unblock(log_id, _WENT_BACK)
 
     def _doubts(self) -> list[Conflict]:
-        """What speaks against the log and can be decided by `accept`: nodes with later epochs, or with more of one."""
+        """Evidence against the log that `accept` can settle: nodes with later epochs, or with more of one."""
         return [*self._gone_back(), *(one for one in self._older() if one.digest)]
 
     def _older(self, log_id: int | None = None) -> list[Conflict]:

@@ -21,7 +21,7 @@ RECONNECT_SECONDS = 2.0
 
 @dataclass(slots=True)
 class Question:
-    """What one node was asked over `link`; `lost_at` (monotonic s): since when that is gone, None while it stands.
+    """A question put to one node over `link`; `lost_at` (monotonic s): since when that is gone, None while it stands.
 
     `progress` is how far the node was with the answer when that changed last, at `moved_at` (monotonic s).
     """
@@ -32,7 +32,7 @@ class Question:
     moved_at: float | None = None
 
     def is_lost_for_good(self, now: float) -> bool:
-        """Whether the connection has been gone for too long, as of `now`."""
+        """True when the connection has been gone for too long, as of `now`."""
         if self.lost_at is None:
             self.lost_at = now
         return now - self.lost_at > RECONNECT_SECONDS

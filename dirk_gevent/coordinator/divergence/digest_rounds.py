@@ -154,7 +154,7 @@ class DigestRounds:
         self._withdraw(log_id, current, node)
 
     def _is_worthwhile(self, log_id: int, size: Size) -> bool:
-        """Whether a snapshot begun now can be confirmed: by a second master, or for want of room without one."""
+        """True when a snapshot begun now can be confirmed: by a second master, or for want of room without one."""
         if len(self._rounds) >= _MOST_ROUNDS or time.monotonic() < self._not_before.get(log_id, 0.0):
             return False
         needed = min(2, self._state.cluster.masters(log_id))
@@ -391,7 +391,7 @@ class DigestRounds:
 
 
 def _is_large(size: Size, settings: LogSettings) -> bool:
-    """Whether what came since the last snapshot asks for another."""
+    """True when what came since the last snapshot asks for another."""
     return (
         size.entries_since_snapshot >= settings.snapshot_entries
         or size.bytes_since_snapshot >= settings.snapshot_bytes

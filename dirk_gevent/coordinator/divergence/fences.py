@@ -20,7 +20,7 @@ _OPEN = (Status.UNDECIDED, Status.FENCED, Status.EVICTED)
 
 
 def restore_fences(state: CoordinatorState) -> None:
-    """Have the view of the cluster know who was shut out when the process before this one ended."""
+    """Tell the view of the cluster who was shut out when the process before this one ended."""
     for found in state.registry.having(Status.FENCED, Status.EVICTED):
         view = state.cluster.nodes.get(found.node)
         if view is None:
@@ -120,7 +120,7 @@ class Fences:
         self._renamed.forget(hello.node)
 
     def _is_renamed(self, owner: str, node: str) -> bool:
-        """Whether `node` is the one that was `owner`: the cluster has no such id any more, no other node came with
+        """True when `node` is the one that was `owner`: the cluster has no such id any more, no other node came with
         its directory, and nothing is open about the state in it (the book knows that under the old id alone).
         """
         is_gone = owner not in self._state.cluster.nodes and self._renamed.may_be(owner, node)
@@ -203,7 +203,7 @@ class Fences:
                 self._rounds.hurry(found.log_id)
 
     def _is_healed(self, found: Conflict) -> bool:
-        """Whether the node has taken the log's state and everything after it.
+        """True when the node has taken the log's state and everything after it.
 
         (Where its own state was shut out says nothing: that may have been another history, and longer.)
         """

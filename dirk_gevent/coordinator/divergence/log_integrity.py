@@ -62,12 +62,12 @@ class LogIntegrity:
         return applied
 
     def is_covered(self, error: LogDamagedError) -> bool:
-        """Whether the log has a snapshot behind what is damaged."""
+        """True when the log has a snapshot behind what is damaged."""
         latest = self._state.log.snapshots.latest(error.log_id)
         return latest is not None and latest.index >= error.index
 
     def can_seed(self, node: str, log_id: int) -> bool:
-        """Whether the log has what a node begins with: a snapshot, or all entries; else the node waits."""
+        """True when the log has what a node begins with: a snapshot, or all entries; else the node waits."""
         if self._state.log.snapshots.latest(log_id) is None and self._state.log.reads.oldest(log_id) > 1:
             self.held(node, log_id)
             return False
@@ -102,7 +102,7 @@ class LogIntegrity:
             self._next_try[log_id] = now + _RETRY_SECONDS
 
     def _is_safe(self, log_id: int, damage: Damage) -> bool:
-        """Whether a write that is taken now can be made again after a power cut of everything."""
+        """True when a write that is taken now can be made again after a power cut of everything."""
         if damage.end_in_doubt:
             return False
         cluster = self._state.cluster
@@ -116,7 +116,7 @@ class LogIntegrity:
         return any(cluster.nodes[name].progress.durable.get(log_id, 0) >= damage.last for name in masters)
 
     def _heal(self, log_id: int, damage: Damage) -> bool:
-        """Have the log begin behind the damage, or begin to; whether anything was done."""
+        """Move the log's beginning behind the damage, or start to; return True when anything was done."""
         latest = self._state.log.snapshots.latest(log_id)
         if latest is not None and latest.confirmed and latest.index >= damage.last:
             self._state.log.snapshots.truncate(log_id, latest.index)
@@ -151,7 +151,7 @@ class LogIntegrity:
             link.poke(log_id)
 
     def _end_told_before(self) -> None:
-        """What an earlier process found: over once the log has been read through without it, or is gone."""
+        """Damage that an earlier process found: over once the log has been read through without it, or is gone."""
         for found in self._state.registry.having(Status.UNDECIDED):
             log_id = found.log_id
             if found.cause is not Cause.DAMAGED_LOG or log_id is None or log_id in self._since:

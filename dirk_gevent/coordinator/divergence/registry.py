@@ -1,4 +1,4 @@
-"""What went apart and how it ended: the rows of SHOW CONFLICTS, kept in a file beside the log's journal.
+"""Divergences and how each ended: the rows of SHOW CONFLICTS, kept in a file beside the log's journal.
 
 The file is the one memory of who is shut out: a fence stands until the node has put its state aside, whatever is
 restarted in between. It is small (ended conflicts past `_KEPT` go), written whole, fsynced, renamed.

@@ -1,4 +1,5 @@
-"""What stops a database from taking writes until it is settled: an old log, a foreign one, masters that disagree.
+"""Reasons that keep a database from taking writes until it is settled: an old log, a foreign one, masters that
+disagree.
 
 Two masters that end the same entry differently, or hold different content at one index: a majority of the masters
 fences the rest. Without a majority no write is taken until a scratch replay (the log's snapshot and entries, in a
@@ -133,11 +134,11 @@ class DivergenceResolver:
         return winner
 
     def _is_disputed(self, log_id: int) -> bool:
-        """Whether the replay of a log is still waited for."""
+        """True when the replay of a log is still waited for."""
         return self._state.blocks.has(log_id, "masters_disagree")
 
     def _replayed_at_last(self, found: Disagreement) -> set[bytes]:
-        """What the replay gives, tried again for as long as the machine fails it; nothing once a person decided."""
+        """The result of the replay, tried again for as long as the machine fails it; nothing once a person decided."""
         is_told = False
         while self._is_disputed(found.log_id):
             try:

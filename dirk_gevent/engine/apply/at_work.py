@@ -1,4 +1,5 @@
-"""What a database's writer is at, for those who wait behind it: the entry, since when, and how far it has come.
+"""The present work of a database's writer, for those who wait behind it: the entry, since when, and how far it has
+come.
 
 Steps are SQLite's, counted while it runs. The thread's processor time is told too: a commit, a sort or a compilation
 takes none of those steps, and is work all the same.
@@ -54,7 +55,7 @@ class AtWork:
         self._entry = index, time.monotonic()
 
     def effort(self) -> Effort | None:
-        """What is being worked on; None for nothing."""
+        """The work in progress; None for nothing."""
         clock = self._clock
         if clock is None:
             return None

@@ -44,8 +44,8 @@ _log = logger.logger("engine")
 
 @dataclass(slots=True)
 class Result:
-    """What a successful entry did. `tables` written; `catalog`: what became of its objects; `schema`: the schema that
-    this leads to, None when it is as it was."""
+    """The result of a successful entry. `tables` written; `catalog`: what became of its objects; `schema`: the schema
+    that this leads to, None when it is as it was."""
 
     verb: str
     name: str
@@ -249,7 +249,7 @@ def _taken(cursor: apsw.Cursor) -> list[Row]:
 
 
 def _last_changes(changes: Iterable[CatalogChange]) -> tuple[CatalogChange, ...]:
-    """What became of each object in the end: one that was made and dropped again must not come back."""
+    """The last change of each object: one that was made and dropped again must not come back."""
     last: dict[tuple[str, str], CatalogChange] = {}
     for change in changes:
         last.pop((change.kind, change.key), None)

@@ -54,7 +54,7 @@ class Room:
         connection.set_wal_hook(self._committed)
 
     def before_transaction(self) -> bool:
-        """Have the WAL so small that a transaction may begin; whether it was begun anew just now.
+        """Shrink the WAL so far that a transaction may begin; return True when it was begun anew just now.
 
         Raises EntriesWait, StorageFault.
         """
@@ -67,7 +67,7 @@ class Room:
         return is_new
 
     def ends_batch(self) -> bool:
-        """Whether the transaction at work has written so much that no further entry should join it."""
+        """True when the transaction at work has written so much that no further entry should join it."""
         return self._status(_SPILL)[0] - self._spilled > self._most_spills
 
     def before_commit(self) -> None:
@@ -87,7 +87,7 @@ class Room:
                 self._reserved = 0, -1
 
     def rolled_back(self, by_the_machine: bool = False) -> None:
-        """What was rolled back may have left a WAL that is larger than what is in it.
+        """Shrink a WAL that is larger than its content after a roll-back.
 
         `by_the_machine`: for want of room, perhaps; what an empty WAL gives back is tried first.
         """

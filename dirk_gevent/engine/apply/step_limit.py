@@ -43,7 +43,7 @@ class StepCounter:
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """What is run within costs the entry nothing."""
+        """Run the body without cost to the entry."""
         was_armed, self._armed = self._armed, False
         try:
             yield

@@ -74,7 +74,7 @@ def _others(constraints: tuple[Constraint, ...], gone: set[int]) -> tuple[Constr
 
 
 def behind_rows(connection: apsw.Connection, schema: Schema) -> Behind:
-    """What must come behind the rows that there are."""
+    """Definitions that must come behind the rows that there are."""
     found: dict[str, set[int]] = {}
 
     def parents(name: str) -> list[str]:

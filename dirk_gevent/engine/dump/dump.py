@@ -108,7 +108,7 @@ def table_statements(connection: apsw.Connection, name: str) -> Iterator[str]:
 
 
 def _objects(connection: apsw.Connection) -> tuple[Schema, dict[ObjectKey, str]]:
-    """What there is, and the text of each definition."""
+    """The objects, and the text of each definition."""
     objects = [one for one in stored_records.read_catalog(connection) if one.source]
     return dirk_parser.compile.ddl.catalog.load_schema(objects, 0), {
         (one.kind, one.key): str(one.source) for one in objects
@@ -142,7 +142,8 @@ def _databases(connection: apsw.Connection) -> Iterator[str]:
 
 
 def _numbers(connection: apsw.Connection, tables: Iterable[Table]) -> Iterator[str]:
-    """What makes each table with AUTOINCREMENT remember its highest number, when the row that had it is gone."""
+    """Statements that make each table with AUTOINCREMENT remember its highest number, when the row that had it is
+    gone."""
     highest = stored_records.read_sequences(connection)
     for table in tables:
         number = next((each for each in table.columns if table.sequenced and each.key == table.numbered), None)

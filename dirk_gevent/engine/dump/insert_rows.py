@@ -53,7 +53,7 @@ def _as_they_stand(connection: apsw.Connection, table: Table) -> Iterator[str]:
 
 
 def _is_dense(connection: apsw.Connection, table: Table) -> bool:
-    """Whether rows that are inserted one after the other get the places that they have."""
+    """True when rows that are inserted one after the other get the places that they have."""
     rowid = rowid_name(connection, table.name)
     if rowid is None:
         return True
@@ -129,7 +129,7 @@ class _Inserts:
         self._waiting, self._characters = [], 0
 
     def update(self, late: Late) -> str:
-        """What gives a row the values that were left out."""
+        """The UPDATE that gives a row the values that were left out."""
         names = {each.key: each.name for each in self._table.columns}
         cells = self._cells(late.row, [names[key] for key in (*late.columns, *late.identity)])
         given = ", ".join(f"{quoted(names[key])} = {literal(cells[names[key]])}" for key in sorted(late.columns))
@@ -137,7 +137,7 @@ class _Inserts:
         return f"havaozy {quoted(self._table.name)} ova {given} rehefa {which};"
 
     def _cells(self, member: Linked, names: Sequence[str]) -> Mapping[str, object]:
-        """What a row has in the columns `names`."""
+        """The row's values in the columns `names`."""
         source, number = numbered_rows(self._connection, self._table.name)
         (found,) = self._connection.execute(
             f"SELECT {', '.join(map(sql.name, names))} FROM {source} WHERE {number} = ?", (member.number,)

@@ -66,7 +66,7 @@ class Group:
 
 
 class Links:
-    """What the rows of `tables`, which refer to each other or to themselves, refer to among them."""
+    """References of the rows of `tables`, which refer to each other or to themselves, among them."""
 
     def __init__(self, connection: apsw.Connection, schema: Schema, tables: Sequence[Table]) -> None:
         self._connection = connection
@@ -77,7 +77,7 @@ class Links:
         self._never_null = [_never_null(*pair) for pair in zip(tables, self._computed, strict=True)]
 
     def are_in_order(self) -> bool:
-        """Whether there is one table alone, and no row of it refers to a later one."""
+        """True when there is one table alone, and no row of it refers to a later one."""
         if len(self._tables) > 1:
             return False
         table = self._tables[0]
@@ -148,18 +148,19 @@ class Links:
         return any(key in waiting.get(row, ()) for key in self._columns(row, link))
 
     def _referred(self, row: Linked, link: _Link) -> Iterable[str]:
-        """What the other row must have for the link: the columns referred to, and what those are computed from."""
+        """The values that the other row must have for the link: the columns referred to, and what those are computed
+        from."""
         keys = referred_columns(self._tables[row.table].references[link.reference], self._tables[link.to.table])
         return (*keys, *(each for key in keys for each in self._computed[link.to.table].get(key, ())))
 
     def _may_wait(self, table: int, columns: Sequence[str], referred: Container[tuple[int, str]]) -> bool:
-        """Whether a foreign key's columns may be null at first: nothing refers to them, and it holds with a null."""
+        """True when a foreign key's columns may be null at first: nothing refers to them, and it holds with a null."""
         found = {each.key: each for each in self._tables[table].columns}
         is_free = not any((table, key) in referred or found[key].generated is not None for key in columns)
         return is_free and any(key not in self._never_null[table] for key in columns)
 
     def _late(self, row: Linked, links: Iterable[_Link], referred: Container[tuple[int, str]]) -> Late | None:
-        """What of the row is left out at first; None for nothing."""
+        """The part of the row that is left out at first; None for nothing."""
         table = self._tables[row.table]
         others = [self._columns(row, link) for link in links if link.to.table != row.table]
         free = {key for columns in others if self._may_wait(row.table, columns, referred) for key in columns}

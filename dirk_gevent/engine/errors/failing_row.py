@@ -23,7 +23,8 @@ _EVENTS = ("INSERT", "UPDATE")
 def failing_row(
     connection: apsw.Connection, table: str, columns: Sequence[str], plan: ChangePlan, bound: Sequence[Value]
 ) -> dict[str, Value]:
-    """What `columns` of `table` were to hold in the row that `plan` failed on; empty when no row of it was reached.
+    """The values that `columns` of `table` were to hold in the row that `plan` failed on; empty when no row of it was
+    reached.
 
     `bound` is what the failed run was given. Raises apsw errors: nothing of it is left.
     """
@@ -48,7 +49,7 @@ def failing_row(
 
 
 def _fails(connection: apsw.Connection, plan: ChangePlan, bound: Sequence[Value]) -> bool:
-    """Whether `plan` ends as it did; nothing of it is left either way.
+    """True when `plan` ends as it did; nothing of it is left either way.
 
     SQLite has undone what fails. The savepoint is not gone back to for that: after a trigger was made SQLite would then
     read the whole schema anew.

@@ -72,7 +72,8 @@ def _constraint(error: apsw.ConstraintError, table: str) -> SqlError:
 
 
 def broken(error: apsw.ConstraintError) -> str:
-    """What SQLite says was broken: the columns, each behind its table and a dot, a check, or `index 'i'`."""
+    """The constraint that SQLite says was broken: the columns, each behind its table and a dot, a check, or `index
+    'i'`."""
     return _reason(error).partition("constraint failed: ")[2]
 
 

@@ -20,12 +20,12 @@ class StorageFault(Exception):
 
     @property
     def is_full(self) -> bool:
-        """Whether the disk (or its quota) has no room left."""
+        """True when the disk (or its quota) has no room left."""
         return isinstance(self.cause, apsw.FullError) or getattr(self.cause, "errno", None) == 28
 
     @property
     def is_damage(self) -> bool:
-        """Whether the file itself is wrong, or gone from a directory that is there: trying again does not help."""
+        """True when the file itself is wrong, or gone from a directory that is there: trying again does not help."""
         return isinstance(self.cause, (apsw.CorruptError, apsw.NotADBError, LostFile))
 
 

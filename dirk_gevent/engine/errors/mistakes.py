@@ -1,4 +1,4 @@
-"""What SQLite says of a user's mistakes, and the error that each is: whatever is not here is XX000.
+"""SQLite's messages about a user's mistakes, and the error that each is: whatever is not here is XX000.
 
 SQLite has one code for them all, so its words are read; a fuzzer of mistakes holds that none is missing
 (`tests/engine/test_mistakes.py`). They depend on the data and the statement alone, the same on every node.

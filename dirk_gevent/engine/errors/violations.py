@@ -88,7 +88,7 @@ def _unique(
 
 
 def _row(table: str, names: Sequence[str], known: Mapping[str, Value], look: Look) -> Mapping[str, Value]:
-    """What the refused row was to hold in the columns `names`; without those that nobody can tell."""
+    """The values that the refused row was to hold in the columns `names`; without those that nobody can tell."""
     if not names or all(name in known for name in names):
         return known
     return {**known, **look(table, names)}

@@ -19,7 +19,7 @@ FORMAT = 4
 
 
 def later_release(found: int, known: int = FORMAT) -> str:
-    """What is said of a file, or a directory, of a later format than the one that is `known`."""
+    """The sentence about a file, or a directory, of a later format than the one that is `known`."""
     return f"a later release of DirkDB wrote it (format {found}, this one reads {known}): start that one"
 
 
@@ -31,7 +31,7 @@ def check_format(connection: apsw.Connection, name: str) -> None:
 
 
 def take_over_file(connection: apsw.Connection) -> None:
-    """Have a file of an earlier release carry this one's format from now on; apsw errors when it cannot be written."""
+    """Convert a file of an earlier release to this one's format; apsw errors when it cannot be written."""
     if connection.pragma("user_version") < FORMAT:
         # Where there is no room the next start does it: the file is read either way.
         with suppress(apsw.FullError):

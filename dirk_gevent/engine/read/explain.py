@@ -1,4 +1,4 @@
-"""What EXPLAIN answers: the plan's own tree, and below it SQLite's plan in the words of the statement."""
+"""The answer of EXPLAIN: the plan's own tree, and below it SQLite's plan in the words of the statement."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ Found = TypeVar("Found")
 
 
 class ReadProfile:
-    """What the engine keeps of a plan: its columns as the answer prints them, and whether it overran the hub.
+    """The engine's notes on a plan: its columns as the answer prints them, and whether it overran the hub.
 
     `slow` profiles go straight to a reader thread; a stream that turns out short makes the profile quick again.
     """

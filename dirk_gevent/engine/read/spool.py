@@ -20,7 +20,7 @@ class Spool:
 
     @property
     def empty(self) -> bool:
-        """Whether every page has been taken."""
+        """True when every page has been taken."""
         return self._next >= len(self._waiting)
 
     def add(self, pages: list[EncodedPage]) -> None:

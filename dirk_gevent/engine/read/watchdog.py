@@ -60,7 +60,7 @@ class Watchdog:
         self._running = None
 
     def take_held(self) -> bool:
-        """Whether the read that was just interrupted had been waiting for the machine; False the next time."""
+        """True when the read that was just interrupted had been waiting for the machine; False the next time."""
         is_held, self._is_held = self._is_held, False
         return is_held
 

@@ -56,7 +56,7 @@ State = TypeVar("State")
 
 @dataclass(frozen=True, slots=True)
 class SnapshotHeader:
-    """What a snapshot holds. `chain`, `digest` (of the content) and `checksum` (of the image) are hex.
+    """The facts in a snapshot's header. `chain`, `digest` (of the content) and `checksum` (of the image) are hex.
 
     `image_bytes` is the size of the SQLite file inside; `file_bytes` of the snapshot file (0 inside the file).
     """
@@ -240,7 +240,7 @@ def unpack(snapshot: Path, target: Path) -> SnapshotHeader:
 
 
 def check_pieces(pieces: Iterator[bytes]) -> SnapshotHeader:
-    """What a snapshot file that comes in pieces holds, read to its end and found whole; raises SnapshotDamaged."""
+    """Read a snapshot file that comes in pieces to its end and return its header; raises SnapshotDamaged."""
     head = b""
     while b"\n" not in head and len(head) < _HEADER_BYTES and (piece := next(pieces, b"")):
         head += piece

@@ -56,7 +56,7 @@ class LongReader(Protocol):
 
     @property
     def is_first(self) -> bool:
-        """Whether the database's entries wait for it, rather than end it."""
+        """True when the database's entries wait for it, rather than end it."""
 
     def hurry(self) -> None:
         """End the transaction soon, if that can be done without a loss."""
@@ -70,7 +70,7 @@ class LongReader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class WalBounds:
-    """What follows from `most_bytes`, the setting `limits.walBytes`."""
+    """Bounds that follow from `most_bytes`, the setting `limits.walBytes`."""
 
     most_bytes: int
 
@@ -118,7 +118,7 @@ class Wal:
 
     @property
     def size_bytes(self) -> int:
-        """What the file takes on the disk now; 0 without one."""
+        """The size of the file on the disk now; 0 without one."""
         try:
             return os.stat(self._file).st_size  # noqa: PTH116 - a Path costs more than the call
         except FileNotFoundError:

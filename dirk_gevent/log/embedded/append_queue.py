@@ -34,7 +34,7 @@ class Waiting:
 
 
 class WaitingQueue:
-    """What waits, oldest first; at most `most` of them."""
+    """Waiting drafts, oldest first; at most `most` of them."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -45,7 +45,7 @@ class WaitingQueue:
         return len(self._waiting)
 
     def put(self, waiting: Waiting) -> None:
-        """Have it wait; SqlError `overloaded` when too much waits already. One may always wait, however large."""
+        """Queue a draft; SqlError `overloaded` when too much waits already. One may always wait, however large."""
         too_many = len(self._waiting) >= self._most
         too_much = self._waiting and self._bytes + waiting.size_bytes > MAX_WAITING_BYTES
         if too_many or too_much:
@@ -54,7 +54,7 @@ class WaitingQueue:
         self._bytes += waiting.size_bytes
 
     def take(self) -> list[Waiting]:
-        """What the next commit takes."""
+        """The drafts of the next commit."""
         taken: list[Waiting] = []
         taken_bytes = 0
         while self._waiting and len(taken) < BATCH_DRAFTS and taken_bytes < BATCH_BYTES:
@@ -65,7 +65,7 @@ class WaitingQueue:
         return taken
 
     def withdraw(self, waiting: Waiting) -> bool:
-        """Have it wait no more; False when a commit has taken it already."""
+        """Withdraw a waiting draft; False when a commit has taken it already."""
         try:
             self._waiting.remove(waiting)
         except ValueError:

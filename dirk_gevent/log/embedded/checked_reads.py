@@ -130,7 +130,7 @@ class CheckedJournal:
             self._stopping.wait(SCRUB_PAUSE_SECONDS)
 
     def stop(self) -> None:
-        """Have `scrub` end after the piece that it reads now."""
+        """End `scrub` after the piece that it reads now."""
         self._stopping.set()
 
     def _scrub_log(self, log_id: int) -> None:
@@ -180,7 +180,8 @@ class CheckedJournal:
             raise LogDamagedError(log_id, after_index + 1, MISSING)
 
     def _is_held(self, log_id: int, after_index: int) -> bool:
-        """Whether the log still claims to hold what follows an index: nothing has truncated or dropped it meanwhile."""
+        """True when the log still claims to hold what follows an index: nothing has truncated or dropped it
+        meanwhile."""
         log = self._open(log_id)
         return log is not None and log.row.base.index <= after_index < log.head.index
 

@@ -95,7 +95,7 @@ class EmbeddedAppends:
         self._current.get().log(log_id).skips.add(index)
 
     def rouse(self) -> None:
-        """Have the appender look, though nothing may wait: after a fault it reads the journal again."""
+        """Wake the appender, though nothing may wait: after a fault it reads the journal again."""
         self._wanted.set()
 
     def run(self) -> None:

@@ -1,4 +1,4 @@
-"""What the embedded log tells: which databases there are, where each log stands, its entries."""
+"""Reads of the embedded log: which databases there are, where each log stands, its entries."""
 
 from __future__ import annotations
 

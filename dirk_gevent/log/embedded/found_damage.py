@@ -1,4 +1,4 @@
-"""What of the embedded log was found damaged: remembered until the log begins behind it, and told once."""
+"""Damage found in the embedded log: remembered until the log begins behind it, and told once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the embedded log does while nobody asks: checkpoints, recovery after a fault, forgetting what was dropped."""
+"""Upkeep of the embedded log while nobody asks: checkpoints, recovery after a fault, forgetting what was dropped."""
 
 from __future__ import annotations
 

@@ -103,7 +103,7 @@ def connect(directory: Path, vfs: str | None) -> apsw.Connection:
 
 
 def follows(before: bytes, encoded: object, chained: object) -> bool:
-    """Whether an entry as stored has the chain hash that is stored with it, behind the hash `before`."""
+    """True when an entry as stored has the chain hash that is stored with it, behind the hash `before`."""
     return _computed(before, encoded) == chained
 
 
@@ -351,7 +351,8 @@ def _encoded(connection: apsw.Connection, log_id: int, index: int) -> bytes:
 
 
 def _damage_at_base(connection: apsw.Connection, row: LogRow) -> tuple[tuple[int, str], ...]:
-    """Whether the hash that a log begins behind leads to its first entry, or is that of the snapshot there."""
+    """Damage where the hash that a log begins behind neither leads to its first entry nor is that of the snapshot
+    there."""
     base = row.base
     where = position(row.log_id, base.index + 1)
     try:

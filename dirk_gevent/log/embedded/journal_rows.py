@@ -95,7 +95,7 @@ class JournalCommit:
 
 @dataclass(frozen=True, slots=True)
 class JournalContents:
-    """What a journal holds besides its entries. `is_copy`: its file is not the one that was written last.
+    """The contents of a journal besides its entries. `is_copy`: its file is not the one that was written last.
 
     `skips` are log id and index of entries that a person had skipped, `requests` the latest that made or dropped a
     database, oldest first.

@@ -48,7 +48,7 @@ class LogState:
 
     @property
     def is_open(self) -> bool:
-        """Whether the database exists: a sealed log takes no entry."""
+        """True when the database exists: a sealed log takes no entry."""
         return self.row.sealed_at is None
 
     def size(self) -> Size:

@@ -25,7 +25,7 @@ class LogTasks:
 
     @property
     def is_ended(self) -> bool:
-        """Whether `end` was called."""
+        """True when `end` was called."""
         return not self._greenlets
 
     def end(self) -> None:

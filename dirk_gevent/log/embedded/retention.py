@@ -1,4 +1,5 @@
-"""What the embedded log may forget: snapshots, truncation behind them, and the logs of dropped databases."""
+"""The entries that the embedded log may forget: snapshots, truncation behind them, and the logs of dropped
+databases."""
 
 from __future__ import annotations
 
@@ -64,7 +65,7 @@ class Retention:
         return [(log_id, base) for log_id, base in bases.items() if base and self.latest(log_id) is None]
 
     def _is_over(self, log_id: int, index: int) -> bool:
-        """Whether a snapshot's file that this journal does not name is of no use to any other journal of this log.
+        """True when a snapshot's file that this journal does not name is of no use to any other journal of this log.
 
         This may be an old one that somebody has put in the place of a later, which a person puts back: what that names
         lies past what this one has confirmed, but not always past its end. What a crash has left stays until then, too.
@@ -155,7 +156,7 @@ class Retention:
         return stored
 
     def _bring_up(self, state: State) -> None:
-        """Have a state know of what was adopted, if it was read from the journal before that."""
+        """Tell a state of an adopted snapshot, if it was read from the journal before that."""
         for log_id, (base, total_bytes) in self._adopted.items():
             log = state.logs.get(log_id)
             if log is not None and log.row.base.index < base.index:

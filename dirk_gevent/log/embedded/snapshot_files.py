@@ -129,7 +129,7 @@ class OpenSnapshot:
 
     @property
     def info(self) -> SnapshotInfo:
-        """What the snapshot is."""
+        """The snapshot's facts."""
         return self._info
 
     def read(self, max_bytes: int) -> bytes:
@@ -165,7 +165,7 @@ class _Checked:
         return piece
 
     def is_whole(self) -> bool:
-        """Whether a second reading finds what was stored: then the first met a disk that only hesitated."""
+        """True when a second reading finds what was stored: then the first met a disk that only hesitated."""
         self._file.seek(0)
         self._hash, self._size_bytes = blake2b(digest_size=HASH_BYTES), 0
         try:

@@ -1,4 +1,4 @@
-"""What every compiler stands on: the context of a compilation, scopes, and pieces of SQLite's SQL.
+"""The ground of every compiler: the context of a compilation, scopes, and pieces of SQLite's SQL.
 
 `context.Context` is the state of compiling one statement and gathers what its plan depends on; `scope.Scope` finds
 the column that a name means; `sql.Expression` is a piece of text with what must be known of it; `result` says what a

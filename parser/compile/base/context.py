@@ -1,4 +1,4 @@
-"""What one compilation knows and gathers: schema, literals, parameters, tables read, whether answers repeat."""
+"""One compilation's inputs and findings: schema, literals, parameters, tables read, whether answers repeat."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _MAX_VARIABLES = 32_766
 
 
 class Tolerance(IntEnum):
-    """What a compilation lets pass that is no longer taken: what an earlier build stored must still be read.
+    """The things no longer taken that a compilation lets pass: what an earlier build stored must still be read.
 
     RULES: what a statement may not say any more (`Context.refuse`). NAMES: what that build did not look at or took to
     mean something else, too (`Context.refuse_new`): good for a definition's columns, not for its SQL.
@@ -41,7 +41,7 @@ class Tolerance(IntEnum):
 
 
 class QueryCompiler(Protocol):
-    """What compiles a whole query (`query.compile_query`)."""
+    """The compiler of a whole query (`query.compile_query`)."""
 
     def __call__(
         self, context: Context, query: Query, parent: Scope | None, named: bool = False, first_row: bool = False
@@ -50,8 +50,8 @@ class QueryCompiler(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Compilers:
-    """What compiles function calls and whole queries, for the compilers that these are built on: an expression may hold
-    either, FROM and WITH hold queries."""
+    """The compilers of function calls and whole queries, for the compilers that these are built on: an expression may
+    hold either, FROM and WITH hold queries."""
 
     call: Callable[[Env, Call], Expression]
     query: QueryCompiler
@@ -59,8 +59,8 @@ class Compilers:
 
 @dataclass(slots=True)
 class Purpose:
-    """What an expression or a query is compiled for. None is changed, but frozen ones cost more than the rest of a
-    `Context`.
+    """The purpose that an expression or a query is compiled for. None is changed, but frozen ones cost more than the
+    rest of a `Context`.
 
     `for_write`: what it computes must come out the same on every node. `inline`: the text is kept by SQLite
     (views, CHECKs), so literals are written into it and parameters refused. `written`: literals alone are. `pure`:
@@ -79,7 +79,7 @@ class Purpose:
 
 @dataclass(slots=True)
 class Findings:
-    """What a compilation finds out about its statement.
+    """A compilation's findings about its statement.
 
     `reusable`: the plan is good for other requests of its template. `repeatable`: the answer does not change with time.
     `is_blind`: a name was let pass (`Tolerance.NAMES`). `found`: what each name of the schema was, by kind and key.
@@ -247,7 +247,7 @@ class Context:
         return sql.literal(value)
 
     def binds(self) -> tuple[Bind, ...]:
-        """What `?1 ?2 …` of the finished SQL take."""
+        """The values that `?1 ?2 …` of the finished SQL take."""
         if not self.variables.arguments:
             return in_order(self.variables.highest)
         return (*range(self._bound_literals()), *self.variables.arguments)

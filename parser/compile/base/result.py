@@ -1,4 +1,4 @@
-"""What a compiled query gives: its text and its columns, and what these are called where others refer to them."""
+"""The result of compiling a query: its text and its columns, and what these are called where others refer to them."""
 
 from __future__ import annotations
 

@@ -97,7 +97,7 @@ class Scope:
         return next((scope.common[name_key] for scope in self.levels() if name_key in scope.common), None)
 
     def resolve(self, column: ColumnRef) -> tuple[Expression, Scope]:
-        """What `column` means, and the level that it was found at. Raises unknown_table, unknown_column or
+        """The meaning of `column`, and the level that it was found at. Raises unknown_table, unknown_column or
         ambiguous_column."""
         if column.table is not None:
             return self._qualified(column.table, column.name)
@@ -116,7 +116,7 @@ class Scope:
         raise SqlError("unknown_column", name=column.name.text, nearest=nearest(column.name.text, self._column_names()))
 
     def knows(self, column: ColumnRef) -> bool:
-        """Whether `resolve` finds it; to ask is cheap, where an error looks for the nearest name."""
+        """True when `resolve` finds it; to ask is cheap, where an error looks for the nearest name."""
         wanted, source = key(column.name.text), None if column.table is None else key(column.table.text)
         return any(
             len(level.fields_called(wanted, source)) == 1 or (source is None and wanted in level.aliases)

@@ -1,4 +1,4 @@
-"""What the names in a statement were found as, by their places in its template: for ALTER, which must know who means
+"""The meanings of the names in a statement, by their places in its template: for ALTER, which must know who means
 what.
 
 A column's name travels with it: through `*`, subqueries and common tables, as long as nothing gives it another one. So
@@ -42,7 +42,7 @@ class FromTable:
 
 @dataclass(slots=True)
 class Trace:
-    """What one compilation found; each by the place of the name in the text.
+    """The names that one compilation resolved; each by the place of the name in the text.
 
     `columns`: the alias that the SQL gives the column's source ('' for a result column), and the column's name.
     `qualifiers`: the alias of the source that stands before a column or a `*`. `relations`: the tables and views of

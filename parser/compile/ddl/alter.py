@@ -104,7 +104,7 @@ def alter_table(context: Context, node: AlterTable) -> DdlPlan:
 
 
 def _table_statements(work: _Alteration, after: Schema, simple: bool) -> list[str]:
-    """What makes the table as it is `after`. Raises in_use for a column that a CHECK of the table names."""
+    """Statements that make the table as it is `after`. Raises in_use for a column that a CHECK of the table names."""
     try:
         return [*table_statements(work.schema, after, work.table, work.action, simple)]
     except SqlError as error:
@@ -115,7 +115,7 @@ def _table_statements(work: _Alteration, after: Schema, simple: bool) -> list[st
 
 
 def _is_simple(node: ColumnDef, column: Column) -> bool:
-    """Whether SQLite's own ADD COLUMN can do it: no key, what rows that are there already get is a constant to SQLite
+    """True when SQLite's own ADD COLUMN can do it: no key, what rows that are there already get is a constant to SQLite
     too (one that NUMERIC(p, s) rounds is none), and nothing is worked out of them (where that fails SQLite does not say
     why).
     """
@@ -135,7 +135,7 @@ def _constant(value: Expr) -> Literal | Constant | None:
 
 
 def _refers(action: Alteration) -> bool:
-    """Whether the action adds a foreign key, which the rows that are there must fulfil."""
+    """True when the action adds a foreign key, which the rows that are there must fulfil."""
     if isinstance(action, AddColumn):
         return any(isinstance(each, ForeignKey) for each in action.column.constraints)
     return isinstance(action, AddConstraint) and isinstance(action.constraint, ForeignKey)
@@ -162,7 +162,7 @@ def _check_children(work: _Alteration, after: Schema) -> None:
 
 
 def _renamed(work: _Alteration) -> tuple[list[CatalogChange], Schema]:
-    """What a RENAME changes in the catalog, and the schema it leads to."""
+    """The changes of a RENAME in the catalog, and the schema it leads to."""
     schema, table, action = work.schema, work.table, work.action
     assert isinstance(action, RenameTable | RenameColumn)
     _check_new_name(work.context, table, action)
@@ -203,7 +203,7 @@ def _check_new_name(context: Context, table: Table, action: RenameTable | Rename
 
 
 def _rewritten(work: _Alteration) -> tuple[list[CatalogChange], Schema]:
-    """What an action other than RENAME changes in the catalog, and the schema it leads to."""
+    """The changes of any other action in the catalog, and the schema it leads to."""
     schema, table, action = work.schema, work.table, work.action
     normalized, create = parsed(table.source)
     assert isinstance(create, CreateTable)
@@ -224,7 +224,7 @@ _Rewrite = Callable[[CreateTable], CreateTable]
 
 
 def _rewriting(table: Table, action: Alteration, literals: int) -> _Rewrite:
-    """What turns the old definition of the table into the new one."""
+    """The change of the old definition of the table into the new one."""
     match action:
         case AddColumn():
             column = _mapped(action.column, lambda each: _shifted(each, literals))
@@ -293,7 +293,7 @@ def _broken(schema: Schema, changes: Iterable[CatalogChange]) -> str:
 
 
 def _check_kept(context: Context, table: Table, action: Alteration) -> None:
-    """What the action itself adds is new: nothing of it may only have been taken by an earlier build."""
+    """Additions of the action itself are new: nothing of it may only have been taken by an earlier build."""
     match action:
         case AddColumn():
             made = context.schema.tables[table.key]

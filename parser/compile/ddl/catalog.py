@@ -128,7 +128,7 @@ class _Loading:
         return True
 
     def _needed(self, change: CatalogChange) -> list[CatalogChange]:
-        """What `change` names and nobody has tried to define yet."""
+        """Objects that `change` names and nobody has tried to define yet."""
         named = _named(change.source or "")
         places = [(kind, name) for name in named for kind in self._things]
         return [self._undefined[at] for at in places if at in self._undefined and at not in self._failures]

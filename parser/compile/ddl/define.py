@@ -199,7 +199,7 @@ def _reference(
 
 
 def is_good(schema: Schema, reference: Reference, parent: Table) -> bool:
-    """Whether `parent` holds what a foreign key refers to: as many columns, and unique."""
+    """True when `parent` holds what a foreign key refers to: as many columns, and unique."""
     foreign = reference.foreign_columns or (parent.unique[0] if parent.has_primary else ())
     return len(foreign) == len(reference.columns) and _is_unique(schema, parent, foreign)
 

@@ -134,7 +134,7 @@ class Followers:
     new_table: str
 
     def changes(self) -> list[CatalogChange]:
-        """What becomes of the views in the catalog."""
+        """Changes of the views in the catalog."""
         return [CatalogChange("view", each.view.key, each.view.name, each.source) for each in self.views]
 
     def stranger(self, after: Schema) -> str:
@@ -142,7 +142,7 @@ class Followers:
         return next((each.view.name for each in self.views if self._sql(after, each) != each.sql), "")
 
     def _sql(self, after: Schema, followed: FollowedView) -> str:
-        """What the new text of a view comes to, with the old names of what it reads: they alone may differ."""
+        """The new text of a view, with the old names of the objects that it reads: they alone may differ."""
         trace = Trace()
         text = compiled(after, followed.source, trace)[1]
         for each in trace.relations.values():
@@ -161,8 +161,8 @@ def _with_old_name(text: str, alias: str, new: str, old: str) -> str:
 
 
 def followers(schema: Schema, table: Table, views: Iterable[View], action: Renaming) -> Followers:
-    """What becomes of `views`, each of which comes after those that it reads. Raises change_in_use (2BP01) for one
-    that can't be read any more as it stands."""
+    """The new definitions of `views`, each of which comes after those that it reads. Raises change_in_use (2BP01) for
+    one that can't be read any more as it stands."""
     new_table = action.name.text if isinstance(action, RenameTable) else table.name
     columns: dict[str, Mapping[str, str]] = {}
     if isinstance(action, RenameColumn):

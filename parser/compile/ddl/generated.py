@@ -25,7 +25,7 @@ _NOT_ITS_OWN = frozenset(("not_repeatable", "not_supported", "aggregate_misplace
 
 
 def generated_of(node: ColumnDef) -> Generated | None:
-    """What computes the column; None for a column that is given values."""
+    """The expression that computes the column; None for a column that is given values."""
     return next((each for each in node.constraints if isinstance(each, Generated)), None)
 
 
@@ -83,7 +83,7 @@ def computed_from(given: tuple[ColumnDef, ...]) -> dict[str, frozenset[str]]:
 
 
 def column_text(context: Context, node: ColumnDef, column: Column, scope: Scope) -> str:
-    """What follows the column's name in SQLite's text; '' for one that is given values."""
+    """The text behind the column's name in SQLite's text; '' for one that is given values."""
     generated = generated_of(node)
     if generated is None:
         return ""

@@ -1,4 +1,4 @@
-"""What a table keeps by an expression: the terms and the condition of an index, computed columns, checks.
+"""Expressions that a table keeps: the terms and the condition of an index, computed columns, checks.
 
 Such an expression is worked out when a row is written, and read as if it were worked out now. So it may depend on its
 row alone: the clock, random numbers and other rows would let what is kept and what is asked for drift apart, and an

@@ -12,7 +12,7 @@ from dirk_parser.schema.schema import Schema, Thing
 
 
 def nothing(verb: str, kind: str, name: str) -> DdlPlan:
-    """What IF EXISTS and IF NOT EXISTS come to when there is nothing to do."""
+    """The plan of IF EXISTS and IF NOT EXISTS when there is nothing to do."""
     return DdlPlan((), (), verb, kind, name)
 
 

@@ -35,7 +35,8 @@ _RENAMED_CHARACTERS = 64 * 1024
 
 
 def table_statements(before: Schema, after: Schema, table: Table, action: Alteration, simple: bool) -> list[str]:
-    """What makes `table` of the schema `before` what it is in `after`; `simple`: SQLite's own ADD COLUMN does it.
+    """Statements that make `table` of the schema `before` into the one in `after`; `simple`: SQLite's own ADD COLUMN
+    does it.
 
     The views on it are gone, and foreign keys are not looked at meanwhile.
     """
@@ -86,12 +87,12 @@ def _made_anew(after: Schema, current: str, table: Table, made: Table, pairs: li
 
 
 def is_number_of_row(action: RenameColumn) -> bool:
-    """Whether a column is or will be called as SQLite calls the number of a row: it renames none of these."""
+    """True when a column is or will be called as SQLite calls the number of a row: it renames none of these."""
     return not {key(action.old.text), key(action.new.text)}.isdisjoint(SQLITE_NAMES)
 
 
 def made_again(after: Schema, table: Table) -> list[str]:
-    """What makes `table`, whose columns and name are as they were, what it is in `after`."""
+    """Statements that make `table`, whose columns and name are as they were, into the one in `after`."""
     kept = [(each.name, each.name) for each in table.columns if each.generated is None]
     return _made_anew(after, table.name, table, after.tables[table.key], kept)
 

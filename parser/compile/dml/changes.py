@@ -100,7 +100,7 @@ def _one_by_one(
 
 
 def _may_repeat(node: Insert, table: Table) -> bool:
-    """Whether rows that one statement holds end as they do one by one: none looks at what the one before it did."""
+    """True when rows that one statement holds end as they do one by one: none looks at what the one before it did."""
     plain = node.conflict in ("", "abort") and not (node.upserts or node.returning or node.with_)
     return plain and numbering.column(table) is None
 
@@ -119,7 +119,7 @@ def _is_one_row(source: Query | None) -> bool:
 
 
 def _is_plain(source: Query) -> bool:
-    """Whether the source is one row of `value` literals, which stands for all rows of the request."""
+    """True when the source is one row of `value` literals, which stands for all rows of the request."""
     body = source.body
     return (
         isinstance(body, Values)

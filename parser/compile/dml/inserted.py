@@ -77,7 +77,7 @@ class RowByRow:
     table: Table
 
     def text(self, taken: int) -> str:
-        """What follows INSERT INTO t, when the statement has `taken` parameters before the row's own."""
+        """The text behind INSERT INTO t, when the statement has `taken` parameters before the row's own."""
         cells = [f"?{number}" for number in range(taken + 1, taken + len(self.columns) + 1)]
         cells = _numbered(cells, self.columns, self.numbers, lambda given: numbering.one(self.table, given))
         heads = [column.name for column in self.columns]
@@ -106,7 +106,8 @@ def _check_count(source: Query, compiled: Compiled, columns: Sequence[Column]) -
 
 
 def rows_text(env: Env, node: Insert, table: Table, columns: Sequence[Column]) -> str:
-    """What follows INSERT INTO t: its columns, and VALUES or a select. Raises column_count and what the rows raise."""
+    """The text behind INSERT INTO t: its columns, and VALUES or a select. Raises column_count and what the rows
+    raise."""
     numbers = numbering.column(table)
     source = node.source
     if source is None:

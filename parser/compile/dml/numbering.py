@@ -118,7 +118,7 @@ def all_rows(table: Table) -> str:
 
 
 def created(table: Table) -> tuple[str, ...]:
-    """What follows the CREATE of a table: nothing without AUTOINCREMENT."""
+    """Statements that follow the CREATE of a table: nothing without AUTOINCREMENT."""
     if not table.sequenced:
         return ()
     return (
@@ -147,14 +147,14 @@ def _triggers(table: Table) -> tuple[str, str]:
 
 
 def renamed(before: Table, after: Table) -> tuple[str, ...]:
-    """What follows the renaming of a table: its sequence goes by its key."""
+    """Statements that follow the renaming of a table: its sequence goes by its key."""
     if not before.sequenced:
         return ()
     return (*(f"DROP TRIGGER IF EXISTS {each}" for each in _triggers(before)), *moved(before, after))
 
 
 def moved(before: Table, after: Table) -> tuple[str, ...]:
-    """What follows the making of a table in another's place, whose triggers went with it."""
+    """Statements that follow the making of a table in another's place, whose triggers went with it."""
     if not before.sequenced:
         return ()
     if not after.sequenced:
@@ -179,5 +179,5 @@ def restart(context: Context, table: Table, node: RestartNumbers) -> DdlPlan:
 
 
 def dropped(table: Table) -> tuple[str, ...]:
-    """What follows the DROP of a table."""
+    """Statements that follow the DROP of a table."""
     return (f"DELETE FROM {_SEQUENCE} WHERE name = {sql.literal(table.key)}",) if table.sequenced else ()

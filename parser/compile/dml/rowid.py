@@ -25,7 +25,7 @@ def place_column(columns: Collection[Column]) -> Column | None:
 
 
 def insertable(table: Table) -> dict[str, Column]:
-    """What an INSERT may name in its list of columns, by key."""
+    """The columns that an INSERT may name in its list, by key."""
     place = place_column(table.columns)
     found = {} if place is None else {place.key: place}
     return found | {column.key: column for column in table.columns}

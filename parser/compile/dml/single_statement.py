@@ -20,7 +20,7 @@ from dirk_parser.schema.schema import Schema
 
 
 def needs_single_statement(schema: Schema, node: Insert) -> bool:
-    """Whether a foreign key may hold for all rows of `node` and not for each row by itself."""
+    """True when a foreign key may hold for all rows of `node` and not for each row by itself."""
     table = schema.tables.get(key(node.table.text))
     if table is None:
         return False

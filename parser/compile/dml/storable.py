@@ -1,4 +1,4 @@
-"""What may be stored: text that is UTF-8 without a NUL, and numbers that are finite.
+"""Values that may be stored: text that is UTF-8 without a NUL, and numbers that are finite.
 
 SQLite makes other text of blobs (`x'ff' || ''`) and of lone surrogates (`char(55296)`), and infinities of numbers that
 grow too large; a row that holds one could not be read any more. So what a statement computes is looked at where it is
@@ -19,7 +19,7 @@ _LONG_BYTES = 1_000
 
 
 def unsafe(column: Column, value: Unsafe) -> Unsafe:
-    """What is left of a value's risk where `column` keeps it: most domains accept no infinity anyway."""
+    """The unsafe part of a value that remains where `column` keeps it: most domains accept no infinity anyway."""
     return value if domains.admits_infinity(column.atoms) else value & ~UNSAFE_REAL
 
 
@@ -45,6 +45,6 @@ def check(column: Column, value: Unsafe, truth: str) -> str:
 
 
 def _unsure(value: str) -> str:
-    """Whether `value` is text that SQLite can't tell to be sound. A NUL ends it for `length` and GLOB."""
+    """The condition that `value` is text that SQLite can't tell to be sound. A NUL ends it for `length` and GLOB."""
     tests = f"octet_length({value}) > {_LONG_BYTES} OR length({value}) <> octet_length({value})"
     return f"typeof({value}) = 'text' AND ({tests} OR {value} GLOB {_NOT_ASCII})"

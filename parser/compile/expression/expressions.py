@@ -90,7 +90,7 @@ def joined(parts: Sequence[Expression]) -> str:
 
 
 def all_boolean(parts: Sequence[Expression]) -> bool:
-    """Whether every value that `parts` can give is true, false or null, and some is not null."""
+    """True when every value that `parts` can give is true, false or null, and some is not null."""
     valued = [part for part in parts if part.sql != "NULL"]
     return bool(valued) and all(part.is_boolean for part in valued)
 
@@ -144,7 +144,7 @@ def _unary(env: Env, node: Unary) -> Expression:
 
 
 def _is_past_whole(env: Env, node: Expr) -> bool:
-    """Whether `node` is 2⁶³ as a whole number, which is real by itself: only with its minus does it fit 64 bits."""
+    """True when `node` is 2⁶³ as a whole number, which is real by itself: only with its minus does it fit 64 bits."""
     return isinstance(node, Literal) and node.kind == "real" and env.context.literals.is_past_whole(node.index)
 
 
@@ -259,7 +259,7 @@ def _subquery(env: Env, query: Query, width: int | None = None, first_row: bool 
 
 
 def gathers_here(env: Env, before: int) -> bool:
-    """Whether an aggregate of this very query was found in one inside it, since `before` were found of any query."""
+    """True when an aggregate of this very query was found in one inside it, since `before` were found of any query."""
     found = env.context.lookups.gathered[before:]
     return any(each is level for each in found for level in env.scope.own_levels())
 

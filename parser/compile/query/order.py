@@ -110,7 +110,8 @@ def _compound_place(env: Env, whole: _Results, operands: list[_Results], term: O
 
 
 def _uncollated(term: OrderTerm) -> tuple[Expr, str]:
-    """What a term orders by, and how texts are compared there: `2 COLLATE NOCASE` is the second column too."""
+    """The expression that a term orders by, and the collation of texts there: `2 COLLATE NOCASE` is the second column
+    too."""
     if not isinstance(term.expr, Collate):
         return term.expr, ""
     return term.expr.operand, f" COLLATE {collation(term.expr.collation)}"

@@ -1,4 +1,4 @@
-"""What a query that reads its own table may look like: the same as SQLite can run.
+"""The forms of a query that reads its own table: the same as SQLite can run.
 
 `start UNION [ALL] step [UNION [ALL] step …]`: the steps come last, and each names the table once, in its own FROM.
 """
@@ -18,14 +18,14 @@ _UNIONS = ("union", "union all")
 
 
 def leftmost(body: Body) -> Body:
-    """What a recursive query starts from, and takes its columns from."""
+    """The query that a recursive one starts from, and takes its columns from."""
     while isinstance(body, Compound):
         body = body.left
     return body
 
 
 def names(node: object, name: str) -> bool:
-    """Whether a tree names the table with the key `name`, but where a WITH inside has given the name to another."""
+    """True when a tree names the table with the key `name`, but where a WITH inside has given the name to another."""
     return next(_references(node, name), None) is not None
 
 
@@ -58,7 +58,7 @@ def _steps(body: Body, name: str) -> Iterator[tuple[str, Body]]:
 
 
 def _is_step(arm: Body, name: str) -> bool:
-    """Whether an arm names the table once, right in its FROM, and puts no rows together."""
+    """True when an arm names the table once, right in its FROM, and puts no rows together."""
     if not isinstance(arm, Select) or len(list(_references(arm, name))) != 1:
         return False
     gathers = bool(arm.group_by) or next(gathering_calls((arm.items, arm.having)), None) is not None

@@ -110,7 +110,8 @@ def _column_name(scope: Scope, column: ColumnRef) -> str:
 
 
 def _aliases(context: Context, columns: tuple[ResultColumn, ...]) -> dict[str, Expression | None]:
-    """What later clauses may call the columns; None for a name of two that differ (an earlier build took the first)."""
+    """The names of the columns for later clauses; None for a name of two that differ (an earlier build took the
+    first)."""
     aliases: dict[str, Expression | None] = {}
     for column in columns:
         if column.has_name and column.expression is not None:
