@@ -140,7 +140,7 @@ class Backup:
 
     def point(self, name: str) -> Point | None:
         """The database of that name, as names compare."""
-        return next((one for one in self.points if key(one.name) == key(name)), None)
+        return next((point for point in self.points if key(point.name) == key(name)), None)
 
     def source(self, point: Point) -> BackupSource:
         """One database, for a replay."""

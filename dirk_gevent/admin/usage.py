@@ -116,7 +116,7 @@ def _mistake(words: Sequence[str]) -> str:
         return f"unknown option or argument: {shlex.join(words)}; see dirk-admin --help"
     names = re.findall(r"(?<![-\w])--?\w[-\w]*", USAGE)
     options = (word.partition("=")[0] for word in words if word.startswith("-") and len(word) > 1)
-    unknown = next((one for one in options if not any(name.startswith(one) for name in names)), None)
+    unknown = next((option for option in options if not any(name.startswith(option) for name in names)), None)
     given = f"unknown option {unknown}" if unknown else f"{shlex.join(words)}: something is missing, or too much"
     return f"{given}; {verb} is typed: {' or: '.join(usages[verb])}"
 

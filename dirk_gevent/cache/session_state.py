@@ -121,7 +121,7 @@ class SessionState:
         self._log_ids.clear()
         indexes = self.session.indexes
         if len(indexes) > REMEMBERED_LOGS:
-            for log_id in [one for one in indexes if one != SYSTEM_LOG_ID and not self._store.follows(one)]:
+            for log_id in [log for log in indexes if log != SYSTEM_LOG_ID and not self._store.follows(log)]:
                 del indexes[log_id]
 
     def may_hit(self) -> bool:

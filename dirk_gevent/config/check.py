@@ -35,18 +35,18 @@ class _Listener:
 
 def check(config: Config) -> None:
     """Raises ConfigError for the first two parts in each other's way, and for a cluster that could never work."""
-    if not any(one.role is Role.MASTER for one in config.instances):
+    if not any(instance.role is Role.MASTER for instance in config.instances):
         raise ConfigError("instances: none of them is a MASTER, nothing could be written")
     if config.load_balancer is None and len(config.instances) > 1:
         raise ConfigError("loadBalancer: is missing, and more than one instance needs it to share the log")
     roles = config.routing.reads.include_roles
-    if not any(one.role in roles for one in config.instances):
+    if not any(instance.role in roles for instance in config.instances):
         raise ConfigError(f"routing.reads.includeRoles: no instance is a {' or '.join(roles)}, nothing could be read")
     ids: dict[str, str] = {}
-    for position, one in enumerate(config.instances):
-        first = ids.setdefault(one.id, f"instances[{position}].id")
+    for position, instance in enumerate(config.instances):
+        first = ids.setdefault(instance.id, f"instances[{position}].id")
         if first != f"instances[{position}].id":
-            raise ConfigError(f"instances[{position}].id: {strict_json.shown(one.id)} is already that of {first}")
+            raise ConfigError(f"instances[{position}].id: {strict_json.shown(instance.id)} is already that of {first}")
     _check_listeners(list(_listeners(config)))
     _check_directories(config)
 
@@ -56,25 +56,29 @@ def _listeners(config: Config) -> Iterator[_Listener]:
     if front is not None:
         at = "loadBalancer.listenPort"
         yield _Listener(at, front.reached_at, front.listen_host, front.listen_port, front.listen_host)
-    for position, one in enumerate(config.instances):
-        yield _Listener(f"instances[{position}].port", one.reached_at, one.listens_on, one.port, one.host)
+    for position, instance in enumerate(config.instances):
+        yield _Listener(
+            f"instances[{position}].port", instance.reached_at, instance.listens_on, instance.port, instance.host
+        )
 
 
 def _check_listeners(listeners: list[_Listener]) -> None:
     by_port: dict[int, list[_Listener]] = {}
-    for one in listeners:
-        for other in by_port.setdefault(one.port, []):
-            if one.meets(other):
-                is_same = one.shown_host == other.shown_host
+    for listener in listeners:
+        for other in by_port.setdefault(listener.port, []):
+            if listener.meets(other):
+                is_same = listener.shown_host == other.shown_host
                 spelled = "" if is_same else f" ({strict_json.shown(other.shown_host)}, the same machine)"
-                raise ConfigError(f"{one.key}: {one.shown_host}:{one.port} is already that of {other.key}{spelled}")
-        by_port[one.port].append(one)
+                raise ConfigError(
+                    f"{listener.key}: {listener.shown_host}:{listener.port} is already that of {other.key}{spelled}"
+                )
+        by_port[listener.port].append(listener)
 
 
 def _check_directories(config: Config) -> None:
     taken: list[tuple[Path, str]] = [(config.log.directory, "log.directory")]
-    for position, one in enumerate(config.instances):
-        key, directory = f"instances[{position}].dataDirectory", one.data_directory
+    for position, instance in enumerate(config.instances):
+        key, directory = f"instances[{position}].dataDirectory", instance.data_directory
         for other, its_key in taken:
             shown = strict_json.printable(str(directory))
             if directory == other:
@@ -89,7 +93,7 @@ def _check_directories(config: Config) -> None:
 def notices(config: Config) -> Iterator[str]:
     """Sentences on what is taken as it is but was hardly meant so."""
     parts = list(_listeners(config))
-    if all(is_loopback(one.reached_at) for one in parts):
+    if all(is_loopback(part.reached_at) for part in parts):
         return
     front = config.load_balancer
     if front is not None and not front.host and is_every(front.listen_host):
@@ -97,10 +101,10 @@ def notices(config: Config) -> Iterator[str]:
             f"loadBalancer.host: is missing beside listenHost {front.listen_host}, so each node and cache looks for "
             f"the proxy on its own machine ({front.reached_at}); give the address that other machines reach it at"
         )
-    for position, one in enumerate(config.instances):
-        if is_every(one.host):
+    for position, instance in enumerate(config.instances):
+        if is_every(instance.host):
             yield (
-                f"instances[{position}].host: {one.host} is no address to connect to, so the proxy looks for {one.id} "
-                f"on its own machine ({one.reached_at}); give the address it is reached at, "
-                f"and {one.host} as listenHost"
+                f"instances[{position}].host: {instance.host} is no address to connect to, so the proxy looks for "
+                f"{instance.id} on its own machine ({instance.reached_at}); give the address it is reached at, "
+                f"and {instance.host} as listenHost"
             )

@@ -40,7 +40,7 @@ def types_of(kind: type[Any]) -> Mapping[str, Any]:
 def bounds_of(kind: type[Any], name: str) -> Bounds:
     """The bounds of the number `name` of `kind`."""
     hint = types_of(kind)[name]
-    return next(one for one in get_args(hint)[1:] if isinstance(one, Bounds))
+    return next(mark for mark in get_args(hint)[1:] if isinstance(mark, Bounds))
 
 
 def read_whole(section: Section, kind: type[Any], name: str, default: int | None = None) -> int:
@@ -51,7 +51,7 @@ def read_whole(section: Section, kind: type[Any], name: str, default: int | None
 
 def read(section: Section, kind: type[Settings], choice: ReadChoice, **known: object) -> Settings:
     """`kind` as a section of the file gives it; fields in `known` have been read already. ConfigError for the rest."""
-    own = [one for one in fields(kind) if one.name not in known]  # type: ignore[arg-type]
+    own = [field for field in fields(kind) if field.name not in known]  # type: ignore[arg-type]
     values = dict(known) | {one.name: _value(section, kind, one, choice) for one in own}
     section.finish()
     return kind(**values)

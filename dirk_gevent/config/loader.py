@@ -119,7 +119,7 @@ class _Version1:
         """One sentence for each setting, the file's own surprises last."""
         reads, writes = config.routing.reads, config.routing.writes
         roles = ", ".join(reads.include_roles)
-        directories = ", ".join(str(one.data_directory) for one in config.instances)
+        directories = ", ".join(str(instance.data_directory) for instance in config.instances)
         return (
             f"{config.path} is version 1; docs/configuration.md shows the same settings as version 2",
             *([_listening(config.load_balancer)] if config.load_balancer else []),

@@ -231,5 +231,5 @@ class Config:
         for found in self.instances:
             if found.id == node:
                 return found
-        known = ", ".join(one.id for one in self.instances)
+        known = ", ".join(instance.id for instance in self.instances)
         raise ConfigError(f"instances: no instance has the id {node}; known: {known}")

@@ -71,7 +71,9 @@ class CoordinatorState:
         """The name of a log's database; its number for one that is gone."""
         if log_id == SYSTEM_LOG_ID:
             return SYSTEM_DATABASE
-        return next((one.name for one in self.log.reads.databases() if one.log_id == log_id), f"#{log_id}")
+        return next(
+            (database.name for database in self.log.reads.databases() if database.log_id == log_id), f"#{log_id}"
+        )
 
     def find(self, name: str, place: int = -1) -> DatabaseInfo:
         """The database called `name` (any case); SqlError unknown_database with the nearest name, at `place`."""

@@ -129,7 +129,7 @@ class Subscriptions:
         """A log that holds nothing beside a node that has something: a person decides before the first write."""
         log = self._state.log
         if not self._state.registry.find(hello.node, None, Status.UNDECIDED):
-            index = max((one.applied for one in hello.standings.values()), default=0)
+            index = max((standing.applied for standing in hello.standings.values()), default=0)
             digests = (hello.genesis or b"", log.genesis)
             self._state.registry.add(
                 ConflictSubject(hello.node, "", None, index), Cause.OTHER_LOG, Status.UNDECIDED, digests

@@ -73,8 +73,14 @@ def run(config: Config, cache_port: int) -> int:
 def _plan(config: Config, cache_port: int) -> list[_Planned]:
     option = ("--config", str(config.path))
     planned = [
-        _Planned(one.id, ("server", one.id, *option), one.listens_on, one.port, one.data_directory / DATA_LOCK)
-        for one in config.instances
+        _Planned(
+            instance.id,
+            ("server", instance.id, *option),
+            instance.listens_on,
+            instance.port,
+            instance.data_directory / DATA_LOCK,
+        )
+        for instance in config.instances
     ]
     front = config.load_balancer
     if front is not None:

@@ -232,8 +232,13 @@ class LogClient:
         """SHOW SERVERS while the proxy is away: what this node knows of the others is nothing."""
         live, unknown = NodeState.LIVE, NodeState.UNKNOWN
         rows = [
-            (one.id, str(one.role), str(live if one.id == self._node else unknown), *[None] * _UNKNOWN_CELLS)
-            for one in self._config.instances
+            (
+                instance.id,
+                str(instance.role),
+                str(live if instance.id == self._node else unknown),
+                *[None] * _UNKNOWN_CELLS,
+            )
+            for instance in self._config.instances
         ]
         meta = replies.meta_of(session, request, self._node, "admin", {"rows": len(rows), "repeatable": False})
         return replies.relation(replies.listing(SERVER_COLUMNS, rows), self._limits.page_rows, meta)

@@ -178,7 +178,7 @@ class Progress:
         if bell is not None:
             bell.set()
         if log_id == SYSTEM_LOG_ID:
-            for gone in [one for one in self._events if self._engine.of_log(one) is None]:
+            for gone in [log for log in self._events if self._engine.of_log(log) is None]:
                 self._events.pop(gone).set()
 
     def wait(self, log_id: int, index: int, wait_ms: int) -> Database | None:

@@ -136,7 +136,7 @@ class ReadFastPath:
 
     def _forget_dropped(self) -> None:
         """Let go of what is known of databases that are gone, before another one is known."""
-        for log_id in [one for one in self._reads if self._engine.of_log(one) is None]:
+        for log_id in [log for log in self._reads if self._engine.of_log(log) is None]:
             self._count -= len(self._reads.pop(log_id))
             del self._schemas[log_id]
 

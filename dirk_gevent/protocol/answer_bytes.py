@@ -79,4 +79,4 @@ def split_meta(answer: bytes) -> tuple[dict[str, Any] | None, bytes]:
 
 def may_begin_answer(data: bytes) -> bool:
     """True when `data`, which may be cut anywhere, can begin an answer: what listens may be another program."""
-    return data.startswith(_BEGINNINGS) or any(one.startswith(data) for one in _BEGINNINGS)
+    return data.startswith(_BEGINNINGS) or any(beginning.startswith(data) for beginning in _BEGINNINGS)

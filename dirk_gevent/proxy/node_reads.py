@@ -113,11 +113,11 @@ class NodeReads:
 
     def _last_word(self, refusals: list[_Refusal], is_over: bool) -> bytes | None:
         """The answer when asking once more is of no use; None when it may be. Raises SqlError too_many_requests."""
-        full = next((one.node for one in refusals if one.sqlstate == "53300"), None)
+        full = next((refusal.node for refusal in refusals if refusal.sqlstate == "53300"), None)
         if full is not None:
             # It has waited for its turn on each: more of that helps nobody.
             raise SqlError("too_many_requests", limit=full)
-        faults = [one.answer for one in refusals if one.sqlstate in FAULT_STATES]
+        faults = [refusal.answer for refusal in refusals if refusal.sqlstate in FAULT_STATES]
         return faults[0] if faults and (is_over or len(faults) == len(refusals)) else None
 
     def _ask(self, read: NodeRead, name: str, wire: ClientConnection | None) -> Answer | _Refusal:

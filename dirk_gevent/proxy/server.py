@@ -60,7 +60,8 @@ class ProxyHandler:
         cluster = parts.state.cluster
         self._router = ReadRouter(cluster, config.routing.reads)
         self.backends = {
-            one.id: UpstreamPool(one.reached_at, one.port, log, NodePeer(cluster, one.id)) for one in config.instances
+            instance.id: UpstreamPool(instance.reached_at, instance.port, log, NodePeer(cluster, instance.id))
+            for instance in config.instances
         }
         self._node_reads = NodeReads(parts, self.backends, self._router, config.limits)
         self._transactions = ProxyTransactions(
@@ -155,7 +156,7 @@ def run(config: Config) -> int:
     service = Service(balancer.listen_host, balancer.listen_port, handler, config.limits, log_lines)
     stop = StopRequest()
     service.start()
-    helpers = [gevent.spawn(coordinator.run)] + [gevent.spawn(one.watch) for one in handler.backends.values()]
+    helpers = [gevent.spawn(coordinator.run)] + [gevent.spawn(backend.watch) for backend in handler.backends.values()]
     head = coordinator.state.head_index(SYSTEM_LOG_ID)
     log_lines.info("ready", listen=f"{balancer.listen_host}:{balancer.listen_port}", head=head)
     helpers.append(gevent.spawn(hub.run))

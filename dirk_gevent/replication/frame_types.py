@@ -222,7 +222,9 @@ class Acks:
     def decode(fields: Mapping[str, Any]) -> Acks:
         """The inverse."""
         log_id, applied, upto = int(fields["log"]), int(fields["applied"]), int(fields["upto"])
-        return Acks(log_id, applied, upto, bytes.fromhex(fields["chain"]), [_outcome_in(*one) for one in fields["o"]])
+        return Acks(
+            log_id, applied, upto, bytes.fromhex(fields["chain"]), [_outcome_in(*field) for field in fields["o"]]
+        )
 
 
 def stands(log_id: int, index: int, chain: bytes) -> dict[str, Any]:

@@ -19,4 +19,4 @@ def find_all(node: object, kind: type[_Node]) -> Iterator[_Node]:
         if isinstance(node, tuple):
             waiting += reversed(node)
         elif is_dataclass(node):
-            waiting += [getattr(node, each.name) for each in reversed(fields(node))]
+            waiting += [getattr(node, field.name) for field in reversed(fields(node))]

@@ -87,7 +87,7 @@ class _Reader:
         else:
             found = self._source(change.table)
             if isinstance(change, Update) and change.sources:
-                found = Operator("×", (found, *(self._source(each) for each in change.sources)))
+                found = Operator("×", (found, *(self._source(source) for source in change.sources)))
             if change.where is not None:
                 found = Operator(f"σ {self._text(change.where)}", (found,))
             if change.order_by:
@@ -113,13 +113,13 @@ class _Reader:
         return Operator(f"{name} ← {name}{heads} ∪{conflict}", (source,))
 
     def _set(self, name: str, assignments: Sequence[Assignment]) -> str:
-        said = (f"{self._list(each.columns)} ≔ {self._text(each.value)}" for each in assignments)
+        said = (f"{self._list(assignment.columns)} ≔ {self._text(assignment.value)}" for assignment in assignments)
         return f"{name}[{', '.join(said)}]"
 
     def _with(self, with_: With | None, found: Operator) -> Operator:
         if with_ is None:
             return found
-        named = tuple(Operator(f"{each.name.text} ≔", (self.query(each.query),)) for each in with_.ctes)
+        named = tuple(Operator(f"{cte.name.text} ≔", (self.query(cte.query),)) for cte in with_.ctes)
         return Operator("WITH RECURSIVE" if with_.recursive else "WITH", (*named, found))
 
     def _body(self, body: Body) -> Operator:
@@ -138,12 +138,12 @@ class _Reader:
         if select.where is not None:
             steps.append(f"σ {self._text(select.where)}")
         calls = list(gathering_calls((select.items, select.having, order_by)))
-        aggregates = self._distinct([each for each in calls if each.over is None])
+        aggregates = self._distinct([call for call in calls if call.over is None])
         if select.group_by or aggregates:
             steps.append("γ " + "; ".join(part for part in (self._list(select.group_by), aggregates) if part))
         if select.having is not None:
             steps.append(f"σ {self._text(select.having)}")
-        if windows := self._distinct([each for each in calls if each.over is not None]):
+        if windows := self._distinct([call for call in calls if call.over is not None]):
             steps.append(f"ω {windows}")
         steps.append(f"π {self._list(select.items)}")
         steps += ["δ"] if select.distinct else []
@@ -154,7 +154,7 @@ class _Reader:
         return found
 
     def _sources(self, sources: tuple[Source, ...]) -> Operator:
-        found = tuple(self._source(each) for each in sources)
+        found = tuple(self._source(source) for source in sources)
         return found[0] if len(found) == 1 else Operator("×", found)
 
     def _source(self, source: Source) -> Operator:
@@ -191,4 +191,4 @@ class _Reader:
         return ", ".join(self._text(each) for each in found)
 
     def _distinct(self, calls: Sequence[Call]) -> str:
-        return ", ".join(dict.fromkeys(self._text(each) for each in calls))
+        return ", ".join(dict.fromkeys(self._text(call) for call in calls))

@@ -38,8 +38,8 @@ def _definitions(context: Context, kind: str, name: Name, malagasy: bool) -> Que
         raise unknown(context.schema, kind, name)
     sources = [found.source]
     if isinstance(found, Table):
-        indexes = (each for each in context.schema.indexes.values() if each.table == found.key)
-        sources += [each.source for each in sorted(indexes, key=lambda each: each.key)]
+        indexes = (index for index in context.schema.indexes.values() if index.table == found.key)
+        sources += [index.source for index in sorted(indexes, key=lambda index: index.key)]
     # It depends on more than the plan notes: an index may come and go while its table stays the same.
     context.findings.reusable = False
     rows = ", ".join(f"({sql.literal(_said(source, malagasy))})" for source in sources)

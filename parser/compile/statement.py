@@ -132,9 +132,9 @@ def _query(context: Context, statement: Query) -> QueryPlan:
     return QueryPlan(
         sql=compiled.sql,
         binds=context.binds(),
-        columns=tuple(each.output() for each in compiled.columns),
+        columns=tuple(column.output() for column in compiled.columns),
         relation=compiled.relation,
         tables=tuple(context.findings.tables),
         repeatable=context.findings.repeatable,
-        static_names=all(each.first_literal < 0 for each in compiled.columns),
+        static_names=all(column.first_literal < 0 for column in compiled.columns),
     )

@@ -70,15 +70,17 @@ def copy_of(statement: Statement, normalized: NormalizedStatement, args: Args, r
         query_args=_args_of(args, parameters, 0),
         head=head.removesuffix("DEFAULT VALUES"),
         tail=tail,
-        args=_args_of(args, rest, sum(each.name is None for each in parameters)),
+        args=_args_of(args, rest, sum(parameter.name is None for parameter in parameters)),
     )
 
 
 def _other(query: Query, route: Route, database: str) -> Name:
     """The first name of the only other database, which everything named outside of `database` is in."""
     own = key(database)
-    tables = [each.name for each in find_all(query, TableRef)]
-    columns = [each.table for each in find_all(query, ColumnRef)] + [each.table for each in find_all(query, Star)]
+    tables = [table_ref.name for table_ref in find_all(query, TableRef)]
+    columns = [column_ref.table for column_ref in find_all(query, ColumnRef)] + [
+        star.table for star in find_all(query, Star)
+    ]
     named = [*tables, *(table for table in columns if table is not None)]
     others = [name for name in named if name.database and key(name.database) != own]
     is_elsewhere = len(others) < sum(key(each.database) != own for each in route.databases)
@@ -103,8 +105,8 @@ def _read(query: Query) -> Iterator[Name]:
             waiting += [(each, common) for each in reversed(node)]
         elif is_dataclass(node):
             if isinstance(node, Query) and node.with_ is not None:
-                common |= {key(each.name.text) for each in node.with_.ctes}
-            waiting += [(getattr(node, each.name), common) for each in reversed(fields(node))]
+                common |= {key(cte.name.text) for cte in node.with_.ctes}
+            waiting += [(getattr(node, field.name), common) for field in reversed(fields(node))]
 
 
 def _refused(route: Route, database: str) -> SqlError:
@@ -115,5 +117,9 @@ def _refused(route: Route, database: str) -> SqlError:
 def _args_of(args: Args, parameters: Sequence[Parameter], before: int) -> Args:
     """The arguments that `parameters` take, behind the first `before` of those without a name."""
     if isinstance(args, Mapping):
-        return {each.name: args[each.name] for each in parameters if each.name is not None and each.name in args}
-    return args[before : before + sum(each.name is None for each in parameters)]
+        return {
+            parameter.name: args[parameter.name]
+            for parameter in parameters
+            if parameter.name is not None and parameter.name in args
+        }
+    return args[before : before + sum(parameter.name is None for parameter in parameters)]

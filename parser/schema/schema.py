@@ -132,7 +132,7 @@ class Schema:
         """The tables whose foreign keys refer to a table, by that one's key; one of its own counts."""
         found: dict[str, list[Table]] = {}
         for table in self.tables.values():
-            for parent in dict.fromkeys(each.table for each in table.references):
+            for parent in dict.fromkeys(reference.table for reference in table.references):
                 found.setdefault(parent, []).append(table)
         return found
 

@@ -119,6 +119,6 @@ def _read(path: Path) -> tuple[stored_records.FileMeta | None, dict[int, str]]:
         if meta is None or meta.log_id != SYSTEM_LOG_ID:
             return meta, {}
         rows = (one for one in stored_records.read_catalog(connection) if one.kind == stored_records.DATABASE_KIND)
-        return meta, {int(one.source or 0): one.name for one in rows}
+        return meta, {int(row.source or 0): row.name for row in rows}
     finally:
         connection.close(True)

@@ -73,7 +73,7 @@ class CopiedLogCheck:
         """A node comes. If it has heard of an epoch that this log does not know, nothing is appended any more; one that
         has not ends what was believed of it before.
         """
-        if hello.epoch is not None or not any(one.applied for one in hello.standings.values()):
+        if hello.epoch is not None or not any(standing.applied for standing in hello.standings.values()):
             self._heard_epoch(hello.node, hello.epoch)
 
     def _heard_epoch(self, node: str, heard: tuple[bytes, bytes] | None) -> None:
@@ -132,7 +132,9 @@ class CopiedLogCheck:
         if self.is_believed(hello.node) or self.is_given_up(hello):
             return True
         heads, is_fenced = self._state.log.reads.heads(), self._state.is_shut_out
-        counting = [one for one in hello.standings if one in heads and not is_fenced(hello.node, one)]
+        counting = [
+            log for log in hello.standings if log in heads and not is_fenced(hello.node, log)
+        ]
         return any(self.lacks(hello, one, heads[one].index) for one in counting)
 
     def follows(self, node: str, log_id: int) -> None:
@@ -201,17 +203,17 @@ class CopiedLogCheck:
             if not self._is_copy and not doubts:
                 return
             self._state.log.trust()
-            for one in doubts:
-                self._state.log.epochs.disown(bytes.fromhex(one.digest))
+            for doubt in doubts:
+                self._state.log.epochs.disown(bytes.fromhex(doubt.digest))
             # A node says what it knows log by log: the rest of what it has from an epoch is decided with the first.
             is_decided = self._state.log.epochs.is_disowned
-            doubts = [one for one in self._doubts() if one in doubts or is_decided(bytes.fromhex(one.digest))]
+            doubts = [doubt for doubt in self._doubts() if doubt in doubts or is_decided(bytes.fromhex(doubt.digest))]
         self._is_copy = False
         self._end()
-        for one in doubts:
-            self._state.registry.change(one.number, status=Status.ENDED)
+        for doubt in doubts:
+            self._state.registry.change(doubt.number, status=Status.ENDED)
         self._unblock(doubts)
-        for node in {one.node for one in doubts} & self._state.links.keys():
+        for node in {doubt.node for doubt in doubts} & self._state.links.keys():
             # When it comes back its history is another one, like any.
             self._state.links[node].close()
         self._state.logger.info("log_accepted")
@@ -221,7 +223,7 @@ class CopiedLogCheck:
         self._state.blocks.unblock(None, _KEY)
         if not self._gone_back():
             self._state.blocks.unblock(None, _WENT_BACK)
-        for log_id in {one.log_id for one in doubts if one.log_id is not None}:
+        for log_id in {doubt.log_id for doubt in doubts if doubt.log_id is not None}:
             if not self._older(log_id):
                 self._state.blocks.unblock(log_id, _OLDER)
                 self._state.blocks.unblock(log_id, _WENT_BACK)

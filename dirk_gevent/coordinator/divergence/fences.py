@@ -131,7 +131,11 @@ class Fences:
         """The logs that have begun since a node came, if it came with something in their places; not those `known`."""
         if SYSTEM_LOG_ID not in changed:
             return set()
-        return {one for one in hello.standings if one not in known and self._state.log.reads.is_open(one)}
+        return {
+            log
+            for log in hello.standings
+            if log not in known and self._state.log.reads.is_open(log)
+        }
 
     def begun(self, hello: Hello, log_id: int) -> None:
         """A log begins while a node is connected. What that came with under the same number is of another history,
@@ -175,8 +179,8 @@ class Fences:
                 view.databases.evicted.discard(found.log_id)
         if None in view.databases.evicted:
             raise SqlError("node_evicted", node=node)
-        for one in logs:
-            self.fence(node, one, view.applied_index(one), Cause.ASKED, (b"", b""))
+        for log in logs:
+            self.fence(node, log, view.applied_index(log), Cause.ASKED, (b"", b""))
         return logs
 
     def follows(self, node: str, log_id: int) -> None:

@@ -35,31 +35,33 @@ class Behind:
 
     def _left(self, table: Table) -> tuple[Reference, ...]:
         gone = self.numbers.get(table.key, frozenset())
-        return tuple(each for number, each in enumerate(table.references) if number not in gone)
+        return tuple(reference for number, reference in enumerate(table.references) if number not in gone)
 
     def definition(self, table: Table) -> str:
         """The statement that makes `table` without them."""
         normalized, create = _definition(table)
-        gone = {id(each) for _, each in self._keys(table, create)}
-        columns = tuple(replace(each, constraints=_others(each.constraints, gone)) for each in create.columns)
+        gone = {id(key) for _, key in self._keys(table, create)}
+        columns = tuple(replace(column, constraints=_others(column.constraints, gone)) for column in create.columns)
         return write(replace(create, columns=columns, constraints=_others(create.constraints, gone)), normalized)
 
     def additions(self, table: Table) -> Iterator[str]:
         """The statements that add them."""
         normalized, create = _definition(table)
-        for columns, each in self._keys(table, create):
-            action = AddConstraint(replace(each, columns=columns))
+        for columns, key in self._keys(table, create):
+            action = AddConstraint(replace(key, columns=columns))
             yield write(AlterTable(create.name, action), normalized)
 
     def _keys(self, table: Table, create: CreateTable) -> list[tuple[tuple[Name, ...], ForeignKey]]:
         """Those of `table`, each with its columns."""
         found: list[tuple[tuple[Name, ...], ForeignKey]] = [
-            ((column.name,), each)
+            ((column.name,), constraint)
             for column in create.columns
-            for each in column.constraints
-            if isinstance(each, ForeignKey)
+            for constraint in column.constraints
+            if isinstance(constraint, ForeignKey)
         ]
-        found += [(each.columns, each) for each in create.constraints if isinstance(each, ForeignKey)]
+        found += [
+            (constraint.columns, constraint) for constraint in create.constraints if isinstance(constraint, ForeignKey)
+        ]
         return [found[number] for number in sorted(self.numbers.get(table.key, ()))]
 
 
@@ -70,7 +72,7 @@ def _definition(table: Table) -> tuple[NormalizedStatement, CreateTable]:
 
 
 def _others(constraints: tuple[Constraint, ...], gone: set[int]) -> tuple[Constraint, ...]:
-    return tuple(each for each in constraints if id(each) not in gone)
+    return tuple(constraint for constraint in constraints if id(constraint) not in gone)
 
 
 def behind_rows(connection: apsw.Connection, schema: Schema) -> Behind:
@@ -78,7 +80,7 @@ def behind_rows(connection: apsw.Connection, schema: Schema) -> Behind:
     found: dict[str, set[int]] = {}
 
     def parents(name: str) -> list[str]:
-        return sorted({each.table for each in schema.tables[name].references} & schema.tables.keys())
+        return sorted({reference.table for reference in schema.tables[name].references} & schema.tables.keys())
 
     for ring in groups(schema.tables, parents):
         tables = [schema.tables[name] for name in ring]

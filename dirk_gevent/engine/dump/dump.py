@@ -81,7 +81,7 @@ def statements(connection: apsw.Connection, name: str) -> Iterator[str]:
     yield from rows(
         connection, behind.without(schema), [name for kind, name in order.before_rows if kind == "table"]
     )
-    yield from (f"{each};" for table in altered for each in behind.additions(table))
+    yield from (f"{addition};" for table in altered for addition in behind.additions(table))
     yield from (f"{sources[of]};" for of in order.behind_rows)
     yield from _numbers(connection, schema.tables.values())
 
@@ -103,7 +103,7 @@ def table_statements(connection: apsw.Connection, name: str) -> Iterator[str]:
     yield from (f"{sources[of]};" for of in order.before_rows if of[0] == "domain" and of[1] in wanted)
     yield f"{sources['table', table.key]};"
     yield from rows(connection, schema, [table.key])
-    yield from (f"{sources['index', each.key]};" for each in schema.indexes.values() if each.table == table.key)
+    yield from (f"{sources['index', index.key]};" for index in schema.indexes.values() if index.table == table.key)
     yield from _numbers(connection, [table])
 
 

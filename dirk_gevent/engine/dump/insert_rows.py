@@ -30,11 +30,11 @@ def rows(connection: apsw.Connection, schema: Schema, tables: Sequence[str]) -> 
     chosen = set(tables)
 
     def parents(name: str) -> Iterable[str]:
-        return sorted({each.table for each in schema.tables[name].references} & chosen)
+        return sorted({reference.table for reference in schema.tables[name].references} & chosen)
 
     for group in groups(tables, parents):
         found = [schema.tables[name] for name in group]
-        if not any(each.table in group for table in found for each in table.references):
+        if not any(reference.table in group for table in found for reference in table.references):
             yield from _as_they_stand(connection, found[0])
             continue
         links = Links(connection, schema, found)
@@ -72,7 +72,7 @@ def _linked(connection: apsw.Connection, tables: Sequence[Table], links: Links) 
             if last is not None and last is not writers[table]:
                 yield from last.flush()
             last = writers[table]
-            yield from last.add([last.row(each, absent.get(each, frozenset())) for each in members])
+            yield from last.add([last.row(member, absent.get(member, frozenset())) for member in members])
         if group.late:
             assert last is not None
             yield from last.flush()
@@ -89,7 +89,7 @@ class _Inserts:
         self._table = table
         self._columns = stored_columns(connection, table.name)
         self._rowid = rowid_name(connection, table.name)
-        taken = {each.key for each in table.columns}
+        taken = {column.key for column in table.columns}
         self._has_places = has_places and self._rowid is not None and ROW_PLACE not in taken
         heads = [*([ROW_PLACE] if self._has_places else []), *self._columns]
         self._into = f"manampia ao@ {quoted(table.name)} ({', '.join(map(quoted, heads))}) sanda"
@@ -109,7 +109,7 @@ class _Inserts:
     def row(self, member: Linked, left_out: frozenset[str]) -> str:
         """One row as text, null in the columns that are `left_out` (keys)."""
         found = self._cells(member, self._columns)
-        keys = {each.name: each.key for each in self._table.columns}
+        keys = {column.name: column.key for column in self._table.columns}
         cells = [None if keys[name] in left_out else cell for name, cell in found.items()]
         return _row_text([*([member.number] if self._has_places else []), *cells])
 
@@ -130,7 +130,7 @@ class _Inserts:
 
     def update(self, late: Late) -> str:
         """The UPDATE that gives a row the values that were left out."""
-        names = {each.key: each.name for each in self._table.columns}
+        names = {column.key: column.name for column in self._table.columns}
         cells = self._cells(late.row, [names[key] for key in (*late.columns, *late.identity)])
         given = ", ".join(f"{quoted(names[key])} = {literal(cells[names[key]])}" for key in sorted(late.columns))
         which = " ary ".join(f"{quoted(names[key])} = {literal(cells[names[key]])}" for key in late.identity)

@@ -46,17 +46,17 @@ def _needs(schema: Schema, needed: Mapping[str, tuple[str, ...]], of: ObjectKey)
 
 def _needed_indexes(schema: Schema, table: Table) -> Iterable[str]:
     """The unique indexes without which a foreign key of `table` is refused."""
-    for each in table.references:
-        parent = schema.tables.get(each.table)
+    for reference in table.references:
+        parent = schema.tables.get(reference.table)
         if parent is not None and parent is not table:
-            yield from _making_good(schema, each, parent)
+            yield from _making_good(schema, reference, parent)
 
 
 def _making_good(schema: Schema, reference: Reference, parent: Table) -> Iterable[str]:
     columns = set(referred_columns(reference, parent))
     if any(set(group) == columns for group in parent.unique):
         return
-    good = (each for each in schema.indexes.values() if each.table == parent.key and _is_on(each, columns))
+    good = (index for index in schema.indexes.values() if index.table == parent.key and _is_on(index, columns))
     found = next(good, None)
     if found is not None:
         yield found.key

@@ -82,7 +82,7 @@ class Links:
             return False
         table = self._tables[0]
         _, number = numbered_rows(self._connection, table.name)
-        mine = [self._joined(table, each, table) for each in table.references if each.table == table.key]
+        mine = [self._joined(table, reference, table) for reference in table.references if reference.table == table.key]
         return not any(
             self._connection.execute(f"{joined} AND p.{number} > c.{number} LIMIT 1").fetchall() for joined in mine
         )
@@ -118,11 +118,11 @@ class Links:
 
     def _joined(self, child: Table, reference: Reference, parent: Table) -> str:
         """The rows of `child`, each with the one of `parent` that a foreign key refers to."""
-        mine = {each.key: each.name for each in child.columns}
-        theirs = {each.key: each.name for each in parent.columns}
+        mine = {column.key: column.name for column in child.columns}
+        theirs = {column.key: column.name for column in parent.columns}
         pairs = zip(referred_columns(reference, parent), reference.columns, strict=True)
         # The parent's column comes first: it says how texts compare.
-        equal = " AND ".join(f"p.{sql.name(theirs[one])} = c.{sql.name(mine[other])}" for one, other in pairs)
+        equal = " AND ".join(f"p.{sql.name(theirs[referred])} = c.{sql.name(mine[own])}" for referred, own in pairs)
         (children, own), (parents, other) = (numbered_rows(self._connection, each.name) for each in (child, parent))
         return f"SELECT c.{own}, p.{other} FROM {children} AS c CROSS JOIN {parents} AS p WHERE {equal}"
 
@@ -137,7 +137,7 @@ class Links:
         waiting = {each.row: each.columns for each in late if each is not None}
         kept = {row: [link for link in inner[row] if not self._waits(row, link, waiting)] for row in rows}
         rings = list(groups(rows, lambda row: (link.to for link in kept[row])))
-        unordered = (each for ring in rings if len(ring) > 1 for each in _between_tables(ring, kept))
+        unordered = (link for ring in rings if len(ring) > 1 for link in _between_tables(ring, kept))
         ordered = tuple(row for ring in rings for row in ring)
         return Group(ordered, tuple(each for each in late if each is not None), frozenset(unordered))
 
@@ -155,7 +155,7 @@ class Links:
 
     def _may_wait(self, table: int, columns: Sequence[str], referred: Container[tuple[int, str]]) -> bool:
         """True when a foreign key's columns may be null at first: nothing refers to them, and it holds with a null."""
-        found = {each.key: each for each in self._tables[table].columns}
+        found = {column.key: column for column in self._tables[table].columns}
         is_free = not any((table, key) in referred or found[key].generated is not None for key in columns)
         return is_free and any(key not in self._never_null[table] for key in columns)
 
@@ -171,8 +171,12 @@ class Links:
     def _identity(self, row: Linked, table: Table, left_out: Container[str]) -> tuple[str, ...]:
         """A key of the table in which the row has no null, whatever is `left_out`; () for none. What is computed may
         be null as long as something is."""
-        names = {each.key: each.name for each in table.columns if each.generated is None and each.key not in left_out}
-        indexes = (each.key_columns for each in self._schema.indexes.values() if each.table == table.key)
+        names = {
+            column.key: column.name
+            for column in table.columns
+            if column.generated is None and column.key not in left_out
+        }
+        indexes = (index.key_columns for index in self._schema.indexes.values() if index.table == table.key)
         for group in (*table.unique, *indexes):
             is_whole = bool(group) and all(key in names for key in group)
             if is_whole and self._has_values(row, table, [names[key] for key in group]):
@@ -194,7 +198,7 @@ def _computed(table: Table) -> dict[str, frozenset[str]]:
 
 def _never_null(table: Table, computed: Mapping[str, frozenset[str]]) -> frozenset[str]:
     """The columns that may not be null for a moment, or something that is computed from them may not."""
-    found = frozenset(each.key for each in table.columns if each.not_null)
+    found = frozenset(column.key for column in table.columns if column.not_null)
     return found.union(*(computed.get(key, ()) for key in found))
 
 
@@ -202,5 +206,5 @@ def _between_tables(ring: Iterable[Linked], links: Mapping[Linked, Iterable[_Lin
     """The tables and numbers of the foreign keys from one table to another in a ring of rows."""
     members = set(ring)
     for row in members:
-        others = (each for each in links[row] if each.to in members and each.to.table != row.table)
-        yield from ((row.table, each.reference) for each in others)
+        others = (link for link in links[row] if link.to in members and link.to.table != row.table)
+        yield from ((row.table, other.reference) for other in others)

@@ -111,7 +111,7 @@ def _indexed(connection: apsw.Connection, index: str, look: Look) -> dict[str, s
 
 def _foreign(connection: apsw.Connection, plan: ChangePlan, known: Mapping[str, Value]) -> dict[str, str | int]:
     """The foreign key that has no parent, or the one table that may still refer to what would go."""
-    broken = next((each for each in plan.parents if _lacks_parent(connection, each, known)), None)
+    broken = next((parent for parent in plan.parents if _lacks_parent(connection, parent, known)), None)
     only_adds = plan.verb == "insert" and plan.table not in plan.reads
     if broken is None and only_adds and len(plan.parents) == 1:
         broken = plan.parents[0]

@@ -169,7 +169,7 @@ class Retention:
         """
         self._bring_up(state)
         for log_id, _ in self._without_beginning():
-            self._held[log_id] = [one for one in contents.snapshots if one.info.log_id == log_id]
+            self._held[log_id] = [snapshot for snapshot in contents.snapshots if snapshot.info.log_id == log_id]
             self._note_newest(log_id)
 
     def discard(self, log_id: int) -> None:

@@ -194,8 +194,8 @@ class Context:
 
     def unknown_table(self, name: Name) -> SqlError:
         """The error for a table that is not there, with the nearest one that is."""
-        known = [each.name for each in self.schema.tables.values()]
-        known += [each.name for each in self.schema.views.values()]
+        known = [table.name for table in self.schema.tables.values()]
+        known += [view.name for view in self.schema.views.values()]
         return SqlError("unknown_table", name=name.text, nearest=nearest(name.text, known), place=name.place)
 
     def domain(self, name: str) -> Named:
@@ -204,7 +204,7 @@ class Context:
         found: Domain | None = self.schema.domains.get(name_key)
         self.findings.found["domain", name_key] = found
         if found is None:
-            known = [each.name for each in self.schema.domains.values()]
+            known = [domain.name for domain in self.schema.domains.values()]
             known += [word.upper() for word in built_in_names()]
             raise SqlError("unknown_domain", name=name, nearest=nearest(name, known))
         self.findings.domains.add(name_key)

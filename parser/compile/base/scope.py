@@ -130,7 +130,7 @@ class Scope:
             return found[0].expression(), level
         if found:
             raise SqlError("ambiguous_column", name=f"{table.text}.{column.text}", place=column.place)
-        close = nearest(column.text, [each.name for each in level.sources[key(table.text)]])
+        close = nearest(column.text, [source.name for source in level.sources[key(table.text)]])
         raise SqlError("unknown_column", name=f"{table.text}.{column.text}", nearest=close, place=column.place)
 
     def truth(self, value: bool) -> str:

@@ -119,12 +119,13 @@ def _is_simple(node: ColumnDef, column: Column) -> bool:
     too (one that NUMERIC(p, s) rounds is none), and nothing is worked out of them (where that fails SQLite does not say
     why).
     """
-    given = [_constant(each.value) for each in node.constraints if isinstance(each, Default)]
+    given = [_constant(constraint.value) for constraint in node.constraints if isinstance(constraint, Default)]
     if None in given or (given and column.rounding is not None):
         return False
     filled = any(not isinstance(each, Constant) or each.value is not None for each in given)
     return column.key not in (*SQLITE_NAMES, "true", "false") and all(
-        isinstance(each, Default) or (isinstance(each, NotNull) and filled) for each in node.constraints
+        isinstance(constraint, Default) or (isinstance(constraint, NotNull) and filled)
+        for constraint in node.constraints
     )
 
 
@@ -137,7 +138,7 @@ def _constant(value: Expr) -> Literal | Constant | None:
 def _refers(action: Alteration) -> bool:
     """True when the action adds a foreign key, which the rows that are there must fulfil."""
     if isinstance(action, AddColumn):
-        return any(isinstance(each, ForeignKey) for each in action.column.constraints)
+        return any(isinstance(constraint, ForeignKey) for constraint in action.column.constraints)
     return isinstance(action, AddConstraint) and isinstance(action.constraint, ForeignKey)
 
 
@@ -149,11 +150,11 @@ def _check_children(work: _Alteration, after: Schema) -> None:
     action = work.action
     made = after.tables[key(action.name.text) if isinstance(action, RenameTable) else work.table.key]
     for child in after.tables.values():
-        references = [each for each in child.references if each.table == made.key]
-        if all(is_good(after, each, made) for each in references):
+        references = [reference for reference in child.references if reference.table == made.key]
+        if all(is_good(after, reference, made) for reference in references):
             continue
         before = work.schema.tables.get(child.key)
-        if before is None or any(each.table == work.table.key for each in before.references):
+        if before is None or any(reference.table == work.table.key for reference in before.references):
             raise work.refusal(child.name)
         raise SqlError("foreign_key_invalid", table=made.name)
 
@@ -170,7 +171,7 @@ def _renamed(work: _Alteration) -> tuple[list[CatalogChange], Schema]:
     changes = [CatalogChange("table", table.key, table.name, None)] if key(name) != table.key else []
     changes.append(CatalogChange("table", key(name), name, follow.own_text(table, table.source, action)))
     for other in schema.tables.values():
-        if other is not table and any(each.table == table.key for each in other.references):
+        if other is not table and any(reference.table == table.key for reference in other.references):
             source = follow.reference_text(table, other.source, action)
             changes.append(CatalogChange("table", other.key, other.name, source))
     for index in indexes_of(schema, table.key):
@@ -195,7 +196,7 @@ def _check_new_name(context: Context, table: Table, action: RenameTable | Rename
             raise SqlError("duplicate_table", name=name.text, place=name.place)
         return
     old, new = column_of(table, action.old), action.new
-    if any(each.key == key(new.text) and each is not old for each in table.columns):
+    if any(column.key == key(new.text) and column is not old for column in table.columns):
         raise SqlError("duplicate_column", name=new.text, place=new.place)
 
 
@@ -210,8 +211,8 @@ def _rewritten(work: _Alteration) -> tuple[list[CatalogChange], Schema]:
     rewrite = _rewriting(table, action, len(normalized.literals))
     merged = NormalizedStatement("", normalized.literals + work.context.literals.normalized.literals)
     changes = [CatalogChange("table", table.key, table.name, write(rewrite(create), merged))]
-    changes += [CatalogChange("index", each.key, each.name, each.source) for each in indexes_of(schema, table.key)]
-    changes += [CatalogChange("view", each.key, each.name, each.source) for each in work.views]
+    changes += [CatalogChange("index", index.key, index.name, index.source) for index in indexes_of(schema, table.key)]
+    changes += [CatalogChange("view", view.key, view.name, view.source) for view in work.views]
     after = _after(work, changes, table.name)
     if isinstance(action, AddColumn | DropColumn):
         stranger = follow.reworded(schema, after, work.views)
@@ -245,7 +246,7 @@ def _rewriting(table: Table, action: Alteration, literals: int) -> _Rewrite:
 
 
 def _without(tree: CreateTable, gone: str) -> CreateTable:
-    return replace(tree, columns=tuple(each for each in tree.columns if key(each.name.text) != gone))
+    return replace(tree, columns=tuple(column for column in tree.columns if key(column.name.text) != gone))
 
 
 def _shifted(node: Any, by: int) -> Any:
@@ -258,7 +259,7 @@ def _mapped(node: Any, change: Callable[[Any], Any]) -> Any:
         return tuple(_mapped(each, change) for each in node)
     if not is_dataclass(node) or isinstance(node, type):
         return node
-    parts = {each.name: _mapped(getattr(node, each.name), change) for each in fields(node)}
+    parts = {field.name: _mapped(getattr(node, field.name), change) for field in fields(node)}
     return change(replace(node, **parts))
 
 

@@ -144,10 +144,10 @@ def _named(source: str) -> set[str]:
         _, statement = parsed(source)
     except SqlError:
         return set()
-    names = [each.name for each in find_all(statement, TableRef)]
-    names += [each.name for each in find_all(statement, Atom)]
-    names += [each.table for each in find_all(statement, ForeignKey)]
-    names += [each.table for each in find_all(statement, CreateIndex)]
+    names = [table_ref.name for table_ref in find_all(statement, TableRef)]
+    names += [atom.name for atom in find_all(statement, Atom)]
+    names += [foreign_key.table for foreign_key in find_all(statement, ForeignKey)]
+    names += [create_index.table for create_index in find_all(statement, CreateIndex)]
     return {key(name.text) for name in names}
 
 

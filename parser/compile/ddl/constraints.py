@@ -22,7 +22,7 @@ def column_rewrite(action: AlterColumn, column: str) -> Rewrite:
     def rewritten(each: ColumnDef) -> ColumnDef:
         if key(each.name.text) != column:
             return each
-        kept = (one for one in each.constraints if not isinstance(one, type(action.constraint)))
+        kept = (constraint for constraint in each.constraints if not isinstance(constraint, type(action.constraint)))
         return replace(each, constraints=(*kept, *added))
 
     return _of_a_table(lambda tree: replace(tree, columns=tuple(rewritten(each) for each in tree.columns)))
@@ -37,10 +37,14 @@ def dropping_constraint(name: Name) -> Rewrite:
     """DROP CONSTRAINT, of the table or of a column. The rewrite raises unknown_constraint (42704)."""
 
     def without(constraints: tuple[Constraint, ...]) -> tuple[Constraint, ...]:
-        return tuple(each for each in constraints if each.name is None or key(each.name.text) != key(name.text))
+        return tuple(
+            constraint
+            for constraint in constraints
+            if constraint.name is None or key(constraint.name.text) != key(name.text)
+        )
 
     def rewritten(tree: CreateTable) -> CreateTable:
-        columns = tuple(replace(each, constraints=without(each.constraints)) for each in tree.columns)
+        columns = tuple(replace(column, constraints=without(column.constraints)) for column in tree.columns)
         found = replace(tree, columns=columns, constraints=without(tree.constraints))
         if found == tree:
             raise SqlError("unknown_constraint", name=name.text, place=name.place)

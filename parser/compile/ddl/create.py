@@ -80,8 +80,10 @@ def _created(schema: Schema, table: Table, texts: tuple[str, ...]) -> DdlPlan:
 
 def _check_children(schema: Schema, table: Table) -> None:
     """A new table is what the foreign keys that were there before it refer to. Raises foreign_key_invalid (42830)."""
-    references = (each for child in schema.tables.values() for each in child.references if each.table == table.key)
-    if not all(is_good(schema, each, table) for each in references):
+    references = (
+        reference for child in schema.tables.values() for reference in child.references if reference.table == table.key
+    )
+    if not all(is_good(schema, reference, table) for reference in references):
         raise SqlError("foreign_key_invalid", table=table.name)
 
 

@@ -77,14 +77,14 @@ def define_column(context: Context, node: ColumnDef) -> Column:
     if node.domain is not None:
         atoms = domains.resolve(node.domain, context.literals.value, context.domain)
     rounding = domains.rounding(atoms)
-    default = next((each for each in node.constraints if isinstance(each, Default)), None)
+    default = next((constraint for constraint in node.constraints if isinstance(constraint, Default)), None)
     return Column(
         name=node.name.text,
         key=key(node.name.text),
         is_boolean=domains.is_boolean(atoms),
         atoms=atoms,
         domain=domains.text(atoms),
-        not_null=any(isinstance(each, NotNull | PrimaryKey) for each in node.constraints),
+        not_null=any(isinstance(constraint, NotNull | PrimaryKey) for constraint in node.constraints),
         default=_default(context, default) if default is not None else None,
         rounding=rounding,
     )
@@ -206,7 +206,7 @@ def is_good(schema: Schema, reference: Reference, parent: Table) -> bool:
 
 def _is_unique(schema: Schema, parent: Table, columns: tuple[str, ...]) -> bool:
     """A primary key, UNIQUE, or a unique index on just these columns."""
-    indexes = (each.key_columns for each in schema.indexes.values() if each.table == parent.key)
+    indexes = (index.key_columns for index in schema.indexes.values() if index.table == parent.key)
     # UNIQUE (a, a) is no key of `a` to SQLite.
     return any(sorted(group) == sorted(columns) for group in (*parent.unique, *indexes))
 
@@ -216,15 +216,17 @@ def table_sql(context: Context, node: CreateTable, table: Table) -> str:
     # By its key: under construction beside the old one, a table has another name than its definition says.
     scope = table_scope(table.columns, table.key)
     pairs = zip(node.columns, table.columns, strict=True)
-    parts = [column_sql(context, each, column, scope) for each, column in pairs]
+    parts = [column_sql(context, definition, column, scope) for definition, column in pairs]
     names = _Names()
     mine = names.of(table)
     if table.has_primary:
         parts.append(f"PRIMARY KEY ({sql.names([mine[each] for each in table.unique[0]])})")
     others = table.unique[1 if table.has_primary else 0 :]
     parts += [f"UNIQUE ({sql.names([mine[each] for each in group])})" for group in others]
-    parts += [check_text(context, scope, each) for each in node.constraints if isinstance(each, Check)]
-    given = [each for column in node.columns for each in column.constraints] + list(node.constraints)
+    parts += [
+        check_text(context, scope, constraint) for constraint in node.constraints if isinstance(constraint, Check)
+    ]
+    given = [constraint for column in node.columns for constraint in column.constraints] + list(node.constraints)
     foreign = [each for each in given if isinstance(each, ForeignKey)]
     # References list the columns' own foreign keys first, then the table's, which is the order of `given`.
     for each, reference in zip(foreign, table.references, strict=True):
@@ -241,18 +243,18 @@ def column_sql(context: Context, node: ColumnDef, column: Column, scope: Scope) 
     test = storable.check(column, _own_unsafe(context, node, scope), truth)
     text += f" CHECK ({test})" if test else ""
     text += f" CHECK ({domain_check(column, truth)})" if column.atoms else ""
-    for each in node.constraints:
-        if isinstance(each, Check):
-            text += f" {check_text(context, scope, each)}"
-        elif isinstance(each, Collation):
-            text += f" COLLATE {collation(each.collation)}"
+    for constraint in node.constraints:
+        if isinstance(constraint, Check):
+            text += f" {check_text(context, scope, constraint)}"
+        elif isinstance(constraint, Collation):
+            text += f" COLLATE {collation(constraint.collation)}"
     return text
 
 
 def _own_unsafe(context: Context, node: ColumnDef, scope: Scope) -> Unsafe:
     """The risk of what the column holds where a statement gives it nothing."""
     env = Env(context, scope)
-    given = (each for each in node.constraints if isinstance(each, Default | Generated))
+    given = (constraint for constraint in node.constraints if isinstance(constraint, Default | Generated))
     return joint_unsafe(expression(env, each.value) for each in given)
 
 
@@ -290,10 +292,11 @@ def _foreign_sql(
     """
     parent = table if reference.table == table.key else context.schema.tables.get(reference.table)
     mine, theirs = names.of(table), names.of(parent) if parent is not None else {}
-    text = f"FOREIGN KEY ({sql.names([mine[each] for each in reference.columns])})"
+    text = f"FOREIGN KEY ({sql.names([mine[column] for column in reference.columns])})"
     text += f" REFERENCES {sql.name(parent.name if parent is not None else node.table.text)}"
     if node.foreign_columns:
-        text += f" ({sql.names([theirs.get(key(each.text), each.text) for each in node.foreign_columns])})"
+        referred = [theirs.get(key(column.text), column.text) for column in node.foreign_columns]
+        text += f" ({sql.names(referred)})"
     actions = f" ON DELETE {node.on_delete.upper()}" if node.on_delete else ""
     actions += f" ON UPDATE {node.on_update.upper()}" if node.on_update else ""
     return [text + actions, text] if "SET NULL" in actions else [text + actions]
@@ -315,12 +318,12 @@ def define_view(context: Context, node: CreateView, source: str) -> tuple[View, 
     """
     context.purpose = replace(context.purpose, inline=True, for_write=True)
     compiled = compile_query(context, node.query, None)
-    names = [fixed_name(context.literals, each) for each in compiled.columns]
+    names = [fixed_name(context.literals, column) for column in compiled.columns]
     if node.columns:
         if len(node.columns) != len(names):
             raise SqlError("column_count", wanted=len(node.columns), found=len(names), place=node.name.place)
         names = [name.text for name in node.columns]
-    _check_columns(names, [each.place for each in node.columns] or [node.name.place] * len(names))
+    _check_columns(names, [column.place for column in node.columns] or [node.name.place] * len(names))
     columns = tuple(
         Column(name, key(name), is_boolean=each.is_boolean) for name, each in zip(names, compiled.columns, strict=True)
     )
@@ -348,7 +351,7 @@ def define_index(context: Context, node: CreateIndex, source: str) -> tuple[Inde
     where = f" WHERE {pure_expression(context, INDEX, scope, node.where).sql}" if node.where is not None else ""
     text = f"CREATE {'UNIQUE ' if node.unique else ''}INDEX {sql.name(node.name.text)}"
     text += f" ON {sql.name(table.name)} ({', '.join(terms)}){where}"
-    named = frozenset(key(each.name.text) for each in find_all((node.terms, node.where), ColumnRef))
+    named = frozenset(key(column_ref.name.text) for column_ref in find_all((node.terms, node.where), ColumnRef))
     index = Index(
         node.name.text, key(node.name.text), table.key, source,
         unique=node.unique, columns=named, key_columns=_key_columns(node),

@@ -27,7 +27,7 @@ def drop(context: Context, node: Drop) -> DdlPlan:
         raise SqlError("in_use", name=found.name, user=user, place=node.name.place)
     changes = [CatalogChange(kind, name_key, found.name, None)]
     if isinstance(found, Table):
-        gone = (each for each in schema.indexes.values() if each.table == name_key)
+        gone = (index for index in schema.indexes.values() if index.table == name_key)
         changes += [CatalogChange("index", each.key, each.name, None) for each in gone]
     texts: tuple[str, ...] = () if isinstance(found, Domain) else (f"DROP {kind.upper()} {sql.name(found.name)}",)
     texts += numbering.dropped(found) if isinstance(found, Table) else ()
@@ -37,16 +37,16 @@ def drop(context: Context, node: Drop) -> DdlPlan:
 def _user_of(schema: Schema, found: Thing) -> str:
     """The name of something that needs `found`; '' when nothing does."""
     if isinstance(found, Domain):
-        tables = (each.name for each in schema.tables.values() if found.key in each.domains)
-        inner = (each.name for each in schema.domains.values() if found.key in each.domains)
+        tables = (table.name for table in schema.tables.values() if found.key in table.domains)
+        inner = (domain.name for domain in schema.domains.values() if found.key in domain.domains)
         return next(tables, "") or next(inner, "")
     if isinstance(found, Index):
         return _child_of_index(schema, found)
-    views = (each.name for each in schema.views.values() if found.key in each.uses)
+    views = (view.name for view in schema.views.values() if found.key in view.uses)
     children = (
-        each.name
-        for each in schema.tables.values()
-        if each.key != found.key and any(reference.table == found.key for reference in each.references)
+        table.name
+        for table in schema.tables.values()
+        if table.key != found.key and any(reference.table == found.key for reference in table.references)
     )
     return next(views, "") or next(children, "")
 
@@ -55,11 +55,13 @@ def _child_of_index(schema: Schema, index: Index) -> str:
     """The name of a table with a foreign key that nothing but this index makes good; '' when there is none."""
     keys = [set(each) for each in schema.tables[index.table].unique]
     others = (each for each in schema.indexes.values() if each.table == index.table and each is not index)
-    keys += [set(each.key_columns) for each in others]
+    keys += [set(other.key_columns) for other in others]
     mine = set(index.key_columns)
     children = (
         table.name
         for table in schema.tables.values()
-        if any(each.table == index.table and set(each.foreign_columns) == mine for each in table.references)
+        if any(
+            reference.table == index.table and set(reference.foreign_columns) == mine for reference in table.references
+        )
     )
     return "" if not mine or mine in keys else next(children, "")

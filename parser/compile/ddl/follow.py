@@ -66,12 +66,12 @@ def _own_edits(table: Table, tree: Statement, action: Renaming) -> Iterable[tupl
     columns = list(find_all(tree, ColumnRef))
     if isinstance(action, RenameTable):
         yield (tree.name if isinstance(tree, CreateTable) else tree.table).place, action.name.text
-        tables = (each.table for each in columns if each.table is not None)
+        tables = (column.table for column in columns if column.table is not None)
         yield from ((name.place, action.name.text) for name in tables if key(name.text) == table.key)
         return
-    names = [each.name for each in columns]
-    names += [each.name for each in find_all(tree, ColumnDef)]
-    names += [name for each in find_all(tree, ForeignKey) for name in each.columns]
+    names = [column.name for column in columns]
+    names += [column_def.name for column_def in find_all(tree, ColumnDef)]
+    names += [name for foreign_key in find_all(tree, ForeignKey) for name in foreign_key.columns]
     yield from _column_edits(names, action)
 
 
@@ -82,13 +82,13 @@ def reference_text(table: Table, source: str, action: Renaming) -> str:
 
 
 def _reference_edits(table: Table, tree: Statement, action: Renaming) -> Iterable[tuple[int, str]]:
-    for each in find_all(tree, ForeignKey):
-        if key(each.table.text) != table.key:
+    for foreign_key in find_all(tree, ForeignKey):
+        if key(foreign_key.table.text) != table.key:
             continue
         if isinstance(action, RenameTable):
-            yield each.table.place, action.name.text
+            yield foreign_key.table.place, action.name.text
         else:
-            yield from _column_edits(each.foreign_columns, action)
+            yield from _column_edits(foreign_key.foreign_columns, action)
 
 
 def _column_edits(names: Iterable[Name], action: RenameColumn) -> Iterable[tuple[int, str]]:
@@ -135,22 +135,23 @@ class Followers:
 
     def changes(self) -> list[CatalogChange]:
         """Changes of the views in the catalog."""
-        return [CatalogChange("view", each.view.key, each.view.name, each.source) for each in self.views]
+        return [CatalogChange("view", view.view.key, view.view.name, view.source) for view in self.views]
 
     def stranger(self, after: Schema) -> str:
         """The name of a view that would mean something else in `after`; '' when each means what it did."""
-        return next((each.view.name for each in self.views if self._sql(after, each) != each.sql), "")
+        return next((view.view.name for view in self.views if self._sql(after, view) != view.sql), "")
 
     def _sql(self, after: Schema, followed: FollowedView) -> str:
         """The new text of a view, with the old names of the objects that it reads: they alone may differ."""
         trace = Trace()
         text = compiled(after, followed.source, trace)[1]
-        for each in trace.relations.values():
-            for new, old in self.columns.get(each.key, {}).items():
-                text = _with_old_name(text, each.alias, new, old)
-            if each.key == key(self.new_table):
+        for relation in trace.relations.values():
+            for new, old in self.columns.get(relation.key, {}).items():
+                text = _with_old_name(text, relation.alias, new, old)
+            if relation.key == key(self.new_table):
                 text = text.replace(
-                    f"{sql.name(self.new_table)} AS {each.alias}", f"{sql.name(self.table.name)} AS {each.alias}"
+                    f"{sql.name(self.new_table)} AS {relation.alias}",
+                    f"{sql.name(self.table.name)} AS {relation.alias}",
                 )
         return text
 
@@ -179,7 +180,9 @@ def followers(schema: Schema, table: Table, views: Iterable[View], action: Renam
         edits = dict(_view_edits(trace, table, action))
         normalized, create = parsed(view.source)
         found.append(FollowedView(view, _edited(normalized, edits, dict(_text_names(normalized, create, edits))), text))
-        columns[view.key] = {each.name.new: each.name for each in made.columns if isinstance(each.name, Followed)}
+        columns[view.key] = {
+            column.name.new: column.name for column in made.columns if isinstance(column.name, Followed)
+        }
         schema = replace(schema, views=MappingProxyType({**schema.views, view.key: made}))
     return Followers(tuple(found), columns, table, new_table)
 
@@ -187,8 +190,8 @@ def followers(schema: Schema, table: Table, views: Iterable[View], action: Renam
 def _with_followed(table: Table, action: RenameColumn) -> Table:
     old = key(action.old.text)
     columns = tuple(
-        replace(each, name=Followed.by(each.name, action.new.text)) if each.key == old else each
-        for each in table.columns
+        replace(column, name=Followed.by(column.name, action.new.text)) if column.key == old else column
+        for column in table.columns
     )
     return replace(table, columns=columns)
 

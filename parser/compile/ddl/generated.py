@@ -26,7 +26,7 @@ _NOT_ITS_OWN = frozenset(("not_repeatable", "not_supported", "aggregate_misplace
 
 def generated_of(node: ColumnDef) -> Generated | None:
     """The expression that computes the column; None for a column that is given values."""
-    return next((each for each in node.constraints if isinstance(each, Generated)), None)
+    return next((constraint for constraint in node.constraints if isinstance(constraint, Generated)), None)
 
 
 def resolved(
@@ -52,7 +52,7 @@ def resolved_column(context: Context, node: ColumnDef, column: Column, scope: Sc
     if generated is None:
         return column
     forbidden = (Default, PrimaryKey)
-    if any(isinstance(each, forbidden) for each in node.constraints):
+    if any(isinstance(constraint, forbidden) for constraint in node.constraints):
         raise SqlError("generated_invalid", name=column.name, place=node.place)
     try:
         compiled = pure_expression(context, COMPUTED, scope, generated.value)
@@ -98,7 +98,7 @@ def column_text(context: Context, node: ColumnDef, column: Column, scope: Scope)
 def _needs(given: tuple[ColumnDef, ...]) -> dict[str, set[str]]:
     """By the keys of computed columns: those that their expressions name."""
     return {
-        key(node.name.text): {key(each.name.text) for each in find_all(generated.value, ColumnRef)}
+        key(node.name.text): {key(column_ref.name.text) for column_ref in find_all(generated.value, ColumnRef)}
         for node in given
         if (generated := generated_of(node)) is not None
     }

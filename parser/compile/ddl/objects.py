@@ -27,7 +27,7 @@ def things(schema: Schema, kind: str) -> Mapping[str, Thing]:
 
 def unknown(schema: Schema, kind: str, name: Name) -> SqlError:
     """The error for an object that is not there, with the nearest one that is."""
-    known = [each.name for each in things(schema, kind).values()]
+    known = [thing.name for thing in things(schema, kind).values()]
     error = {
         "table": "unknown_table",
         "view": "unknown_view",

@@ -93,7 +93,7 @@ def is_number_of_row(action: RenameColumn) -> bool:
 
 def made_again(after: Schema, table: Table) -> list[str]:
     """Statements that make `table`, whose columns and name are as they were, into the one in `after`."""
-    kept = [(each.name, each.name) for each in table.columns if each.generated is None]
+    kept = [(column.name, column.name) for column in table.columns if column.generated is None]
     return _made_anew(after, table.name, table, after.tables[table.key], kept)
 
 
@@ -148,7 +148,7 @@ def _kept(before: Table, after: Table, action: Alteration) -> Iterable[tuple[str
 
 def indexes_of(schema: Schema, table: str) -> list[Index]:
     """The indexes on the table with that key."""
-    return [each for each in schema.indexes.values() if each.table == table]
+    return [index for index in schema.indexes.values() if index.table == table]
 
 
 def _indexes_sql(schema: Schema, table: Table) -> Iterable[str]:
@@ -163,7 +163,7 @@ def view_sql(schema: Schema, old: View) -> str:
     normalized, create = parsed(old.source)
     assert isinstance(create, CreateView)
     view, text = define_view(_reading(schema, normalized), create, old.source)
-    heads = sql.names(sql.view_heads([each.name for each in view.columns]))
+    heads = sql.names(sql.view_heads([column.name for column in view.columns]))
     return f"CREATE VIEW {sql.name(view.name)} ({heads}) AS {text}"
 
 

@@ -27,11 +27,14 @@ def misspelling(schema: Schema, made: Table) -> list[Table]:
 
 def _misspells(table: Table, made: Table) -> bool:
     _, create = parsed(table.source)
-    names = {each.key: each.name for each in made.columns}
+    names = {column.key: column.name for column in made.columns}
     for foreign in find_all(create, ForeignKey):
         if key(foreign.table.text) == made.key:
-            said = [foreign.table.text, *(each.text for each in foreign.foreign_columns)]
-            meant = [made.name, *(names.get(key(each.text), "") for each in foreign.foreign_columns)]
+            said = [foreign.table.text, *(foreign_column.text for foreign_column in foreign.foreign_columns)]
+            meant = [
+                made.name,
+                *(names.get(key(foreign_column.text), "") for foreign_column in foreign.foreign_columns),
+            ]
             if [_folded(each) for each in said] != [_folded(each) for each in meant]:
                 return True
     return False
@@ -59,7 +62,7 @@ def dependents(schema: Schema, tables: Iterable[Table]) -> list[View]:
         for used in view.uses:
             users.setdefault(used, []).append(view)
     found: dict[str, View] = {}
-    waiting = [each.key for each in tables]
+    waiting = [table.key for table in tables]
     while waiting:
         more = {each.key: each for each in users.get(waiting.pop(), ()) if each.key not in found}
         found |= more
@@ -79,4 +82,4 @@ def without_views(before: Schema, after: Schema, tables: Iterable[Table], texts:
 
 def again(after: Schema, tables: Iterable[Table]) -> list[str]:
     """The statements that make `tables` as they are in `after`, where nothing of them but names of others changed."""
-    return [text for each in tables for text in made_again(after, each)]
+    return [text for table in tables for text in made_again(after, table)]

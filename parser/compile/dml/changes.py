@@ -189,9 +189,11 @@ def _returning(
     fields = relation_fields(goal.table.columns, "", goal.table.name)
     source = From("", fields, dict.fromkeys(goal.source.sources, fields), goal.table.name)
     columns = tuple(result_columns(Env(context, source.scope(None)), items, source))
-    if any(each.expression is None or each.expression.aggregate or each.expression.windowed for each in columns):
+    if any(
+        column.expression is None or column.expression.aggregate or column.expression.windowed for column in columns
+    ):
         raise SqlError("aggregate_misplaced")
-    return f" RETURNING {', '.join(each.expression.sql for each in columns if each.expression)}", columns
+    return f" RETURNING {', '.join(column.expression.sql for column in columns if column.expression)}", columns
 
 
 def _change(
@@ -204,7 +206,9 @@ def _change(
     reads: Sequence[str],
     per_row: bool = False,
 ) -> ChangePlan:
-    missing = next((each.table for each in table.references if context.relation(each.table) is None), None)
+    missing = next(
+        (reference.table for reference in table.references if context.relation(reference.table) is None), None
+    )
     if missing is not None:
         raise SqlError("unknown_table", name=missing, nearest="")
     base = {table.name for table in context.schema.tables.values()}
@@ -220,8 +224,8 @@ def _change(
         reads=tuple(dict.fromkeys([*read, *checked])),
         writes=written,
         per_row=per_row,
-        returning=tuple(each.output() for each in outputs),
-        static_names=all(each.first_literal < 0 for each in outputs),
+        returning=tuple(output.output() for output in outputs),
+        static_names=all(output.first_literal < 0 for output in outputs),
         cells=tuple(context.findings.cells.items()),
         parents=tuple(_parents(context.schema, table)),
         children=_children(context.schema, table) if verb != "insert" else (),
@@ -231,12 +235,12 @@ def _change(
 
 def _parents(schema: Schema, table: Table) -> Iterable[Foreign]:
     names = {column.key: column.name for column in table.columns}
-    for each in table.references:
-        parent = schema.tables.get(each.table)
+    for reference in table.references:
+        parent = schema.tables.get(reference.table)
         if parent is not None:
             theirs = {column.key: column.name for column in parent.columns}
-            columns = tuple(names[column] for column in each.columns)
-            foreign = each.foreign_columns or parent.unique[0]
+            columns = tuple(names[column] for column in reference.columns)
+            foreign = reference.foreign_columns or parent.unique[0]
             yield Foreign(columns, parent.name, tuple(theirs[column] for column in foreign))
 
 
@@ -245,14 +249,16 @@ def _children(schema: Schema, table: Table) -> tuple[str, ...]:
 
 
 def _cascades(schema: Schema, table: Table) -> bool:
-    references = (each for other in schema.referring().get(table.key, ()) for each in other.references)
-    return any(each.table == table.key and each.cascades for each in references)
+    references = (reference for other in schema.referring().get(table.key, ()) for reference in other.references)
+    return any(reference.table == table.key and reference.cascades for reference in references)
 
 
 def _reached(schema: Schema, table: Table, only_adds: bool) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Tables that the change may write (cascades) and those that its foreign keys look at."""
     written = {table.key: table.name}
-    checked = dict.fromkeys(schema.tables[each.table].name for each in table.references if each.table in schema.tables)
+    checked = dict.fromkeys(
+        schema.tables[reference.table].name for reference in table.references if reference.table in schema.tables
+    )
     if only_adds:
         return (table.name,), tuple(checked)
     referring = schema.referring()
@@ -261,7 +267,7 @@ def _reached(schema: Schema, table: Table, only_adds: bool) -> tuple[tuple[str, 
         parent = waiting.pop()
         for other in referring.get(parent, ()):
             checked[other.name] = None
-            cascades = any(each.cascades for each in other.references if each.table == parent)
+            cascades = any(reference.cascades for reference in other.references if reference.table == parent)
             if cascades and other.key not in written:
                 written[other.key] = other.name
                 waiting.append(other.key)

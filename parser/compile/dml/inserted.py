@@ -54,7 +54,7 @@ def query_cells(columns: Sequence[Column], given: Sequence[ResultColumn]) -> lis
 def kept_rows(columns: Sequence[Column], query: Compiled) -> str:
     """The rows of `query` as `columns` keep them; the query itself where that is the same."""
     pairs = zip(columns, query.columns, strict=True)
-    if not any(column.rounding is not None or storable.unsafe(column, each.unsafe) for column, each in pairs):
+    if not any(column.rounding is not None or storable.unsafe(column, value.unsafe) for column, value in pairs):
         return query.sql
     return _reworked(query, query_cells(columns, query.columns))
 

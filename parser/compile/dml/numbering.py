@@ -29,12 +29,12 @@ def numbered_column(node: CreateTable) -> tuple[str, bool]:
     """The key of the column that numbers itself ('' when none does), and whether it never repeats a number."""
     whole = {key(column.name.text): column for column in node.columns if _is_integer(column)}
     for name, column in whole.items():
-        own = next((each for each in column.constraints if isinstance(each, PrimaryKey)), None)
+        own = next((constraint for constraint in column.constraints if isinstance(constraint, PrimaryKey)), None)
         if own is not None:
             return name, own.autoincrement
-    for each in node.constraints:
-        if isinstance(each, PrimaryKey) and len(each.columns) == 1:
-            term = each.columns[0].expr
+    for constraint in node.constraints:
+        if isinstance(constraint, PrimaryKey) and len(constraint.columns) == 1:
+            term = constraint.columns[0].expr
             if isinstance(term, ColumnRef) and key(term.name.text) in whole:
                 return key(term.name.text), False
     return "", False
@@ -43,7 +43,9 @@ def numbered_column(node: CreateTable) -> tuple[str, bool]:
 def check(node: CreateTable) -> None:
     """Raises autoincrement_misplaced (42P16) for a column that could not number itself."""
     for column in node.columns:
-        says_so = any(isinstance(each, PrimaryKey) and each.autoincrement for each in column.constraints)
+        says_so = any(
+            isinstance(constraint, PrimaryKey) and constraint.autoincrement for constraint in column.constraints
+        )
         if says_so and not _is_integer(column):
             raise SqlError("autoincrement_misplaced", name=column.name.text, place=column.place)
 
@@ -150,7 +152,7 @@ def renamed(before: Table, after: Table) -> tuple[str, ...]:
     """Statements that follow the renaming of a table: its sequence goes by its key."""
     if not before.sequenced:
         return ()
-    return (*(f"DROP TRIGGER IF EXISTS {each}" for each in _triggers(before)), *moved(before, after))
+    return (*(f"DROP TRIGGER IF EXISTS {trigger}" for trigger in _triggers(before)), *moved(before, after))
 
 
 def moved(before: Table, after: Table) -> tuple[str, ...]:

@@ -27,7 +27,7 @@ def row_limited_condition(context: Context, node: Update | Delete, table: Table,
     if isinstance(node, Update) and node.sources:
         raise SqlError("not_supported", what="UPDATE … FROM … LIMIT", place=node.place)
     taken = {column.key for column in table.columns}
-    number = next((each for each in SQLITE_NAMES if each not in taken), None)
+    number = next((sqlite_name for sqlite_name in SQLITE_NAMES if sqlite_name not in taken), None)
     if number is None:
         raise SqlError("not_supported", what=f"{verb} … LIMIT", place=node.place)
     env = Env(context, scope)

@@ -19,8 +19,8 @@ _MOST = 2**62
 
 def place_column(columns: Collection[Column]) -> Column | None:
     """The place as an INSERT's column; None for a table whose columns have all of its names."""
-    taken = {each.name.lower() for each in columns}
-    name = next((each for each in SQLITE_NAMES if each not in taken), None)
+    taken = {column.name.lower() for column in columns}
+    name = next((sqlite_name for sqlite_name in SQLITE_NAMES if sqlite_name not in taken), None)
     return None if name is None else Column(name, ROW_PLACE, not_null=True)
 
 

@@ -24,12 +24,14 @@ def needs_single_statement(schema: Schema, node: Insert) -> bool:
     table = schema.tables.get(key(node.table.text))
     if table is None:
         return False
-    if any(each.table == table.key for each in table.references):
+    if any(reference.table == table.key for reference in table.references):
         return True
     if node.conflict != "replace" and not node.upserts:
         return False
     # A later row may take back what an earlier one broke.
-    children = (each for other in schema.tables.values() for each in other.references if each.table == table.key)
+    children = (
+        reference for other in schema.tables.values() for reference in other.references if reference.table == table.key
+    )
     return bool(table.references) or any(children)
 
 
@@ -61,4 +63,4 @@ def _shifted(node: Any, first: int, by: int) -> Any:
         return tuple(_shifted(each, first, by) for each in node)
     if not is_dataclass(node) or isinstance(node, type):
         return node
-    return replace(node, **{each.name: _shifted(getattr(node, each.name), first, by) for each in fields(node)})
+    return replace(node, **{field.name: _shifted(getattr(node, field.name), first, by) for field in fields(node)})

@@ -25,7 +25,7 @@ def upserts_text(
     refused = relation_fields(table.columns, "excluded", table.name)
     changed = Env(context, Scope(parent, source.fields, {**source.sources, "excluded": refused}))
     names = GivenColumns(table)
-    return "".join(_upsert_text(each, target, changed, names.afresh()) for each in upserts)
+    return "".join(_upsert_text(upsert, target, changed, names.afresh()) for upsert in upserts)
 
 
 def _upsert_text(upsert: Upsert, target: Env, changed: Env, names: GivenColumns) -> str:

@@ -68,7 +68,7 @@ def _unsafe(function: Function, arguments: list[Expression]) -> Unsafe:
 
 def _results(function: Function, arguments: list[Expression]) -> list[Expression]:
     """The arguments one of which a choosing function gives."""
-    return [each for position, each in enumerate(arguments) if position not in function.no_result]
+    return [argument for position, argument in enumerate(arguments) if position not in function.no_result]
 
 
 def _is_scalar_extreme(node: Call, function: Function) -> bool:

@@ -28,7 +28,7 @@ def define_windows(env: Env, windows: Sequence[NamedWindow]) -> None:
     """Puts the windows of a WINDOW clause into the scope, each known to those behind it. Raises duplicate_window
     (42P20) and what they raise where they are used; that one is not used does not make it right."""
     context, known = env.context, env.scope.windows
-    for each in windows:
+    for window in windows:
         # Its text is written where it is used: what this one gathers is no part of the statement.
         apart = replace(
             context,
@@ -36,12 +36,12 @@ def define_windows(env: Env, windows: Sequence[NamedWindow]) -> None:
             variables=context.variables.copied(),
         )
         try:
-            if key(each.name.text) in known:
-                raise SqlError("duplicate_window", name=each.name.text, place=each.name.place)
-            over(Env(apart, env.scope), each.window)
+            if key(window.name.text) in known:
+                raise SqlError("duplicate_window", name=window.name.text, place=window.name.place)
+            over(Env(apart, env.scope), window.window)
         except SqlError as error:
-            context.refuse(error.at(each.name.place))
-        known[key(each.name.text)] = each.window
+            context.refuse(error.at(window.name.place))
+        known[key(window.name.text)] = window.window
 
 
 def over(env: Env, window: Window | Name) -> str:
@@ -81,7 +81,7 @@ def _named(env: Env, name: Name) -> Window:
     wanted = key(name.text)
     found = next((scope.windows[wanted] for scope in env.scope.levels() if wanted in scope.windows), None)
     if found is None:
-        known = [each for scope in env.scope.levels() for each in scope.windows]
+        known = [window for scope in env.scope.levels() for window in scope.windows]
         raise SqlError("unknown_window", name=name.text, nearest=nearest(name.text, known), place=name.place)
     return found
 

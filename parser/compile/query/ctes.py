@@ -63,7 +63,7 @@ def _cte(
     compiled = context.compilers.query(context, cte.query, scope, named=True)
     common = scope.common[name_key] = _common(context, cte, compiled, sql_name)
     hint = {None: "", True: "MATERIALIZED ", False: "NOT MATERIALIZED "}[cte.materialized]
-    heads = ", ".join(each.sql for each in common.columns)
+    heads = ", ".join(column.sql for column in common.columns)
     return f"{sql_name}({heads}) AS {hint}({compiled.sql})"
 
 
@@ -94,7 +94,7 @@ def _ordered(with_: With, taken: frozenset[str]) -> list[Cte]:
 
 def _needed(with_: With, place: int, places: Mapping[str, int], taken: frozenset[str]) -> Iterator[int]:
     """The places of the other tables that the one at `place` names."""
-    for name in sorted({key(each.name.text) for each in references(with_.ctes[place].query)} & places.keys()):
+    for name in sorted({key(reference.name.text) for reference in references(with_.ctes[place].query)} & places.keys()):
         needed = places[name]
         if needed < place or (needed > place and (with_.recursive or name not in taken)):
             yield needed
@@ -134,7 +134,7 @@ def _apart(context: Context) -> Context:
 
 def _unknown(common: CommonTable) -> CommonTable:
     """A table that its own query reads: what the rows after the first hold is not known from the first."""
-    return replace(common, columns=tuple(replace(each, unsafe=UNSAFE_ANY) for each in common.columns))
+    return replace(common, columns=tuple(replace(column, unsafe=UNSAFE_ANY) for column in common.columns))
 
 
 def _common(context: Context, cte: Cte, compiled: Compiled, sql_name: str) -> CommonTable:

@@ -39,15 +39,15 @@ def by_scope(core: Core, terms: tuple[OrderTerm, ...]) -> Ordering:
 def by_output(context: Context, core: Core, terms: tuple[OrderTerm, ...], parent: Scope | None) -> Ordering:
     """The ordering of a compound, which sees its result columns only: numbers where that does, else a subquery."""
     env = Env(context, Scope(parent=parent))
-    whole, operands = _Results(core), [_Results(each) for each in core.operands if each.env is not None]
+    whole, operands = _Results(core), [_Results(operand) for operand in core.operands if operand.env is not None]
     places = [_compound_place(env, whole, operands, term) for term in terms]
     if None not in places:
         texts = [order_term(place or "", term) for place, term in zip(places, terms, strict=True)]
         return Ordering(core.sql, tuple(texts))
     alias = context.alias()
     fields = tuple(
-        Field(each.name, key(each.name), f"{alias}.c{number}", each.origin, each.is_boolean)
-        for number, each in enumerate(core.columns, 1)
+        Field(column.name, key(column.name), f"{alias}.c{number}", column.origin, column.is_boolean)
+        for number, column in enumerate(core.columns, 1)
     )
     outer = Env(context, Scope(parent=parent, fields=fields))
     texts = [
@@ -104,7 +104,7 @@ def _compound_place(env: Env, whole: _Results, operands: list[_Results], term: O
     node, collated = _uncollated(term)
     number = whole.number(env, node)
     if number is None:
-        found = (each.number_in_operand(node) for each in operands)
+        found = (operand.number_in_operand(node) for operand in operands)
         number = next((each for each in found if each is not None), None)
     return None if number is None else f"{number}{collated}"
 

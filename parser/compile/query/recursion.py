@@ -40,7 +40,7 @@ def check_recursion(context: Context, cte: Cte) -> None:
         and all(op in _UNIONS and _is_step(arm, name) for op, arm in steps)
     )
     if not is_good:
-        place = next((each.place for each in _references(query, name)), cte.name.place)
+        place = next((reference.place for reference in _references(query, name)), cte.name.place)
         context.refuse(SqlError("recursion_invalid", name=cte.name.text, place=place))
 
 
@@ -62,7 +62,7 @@ def _is_step(arm: Body, name: str) -> bool:
     if not isinstance(arm, Select) or len(list(_references(arm, name))) != 1:
         return False
     gathers = bool(arm.group_by) or next(gathering_calls((arm.items, arm.having)), None) is not None
-    own = [each for source in arm.sources for each in _tables(source)]
+    own = [table for source in arm.sources for table in _tables(source)]
     return not gathers and any(key(each.name.text) == name for each in own)
 
 
@@ -85,12 +85,12 @@ def references(node: object) -> Iterator[TableRef]:
         if isinstance(node, TableRef) and key(node.name.text) not in own:
             yield node
         if isinstance(node, Query) and node.with_ is not None:
-            own = own | {key(each.name.text) for each in node.with_.ctes}
+            own = own | {key(cte.name.text) for cte in node.with_.ctes}
         if isinstance(node, tuple):
             waiting += [(each, own) for each in node]
         elif is_dataclass(node):
-            waiting += [(getattr(node, each.name), own) for each in fields(node)]
+            waiting += [(getattr(node, field.name), own) for field in fields(node)]
 
 
 def _references(node: object, name: str) -> Iterator[TableRef]:
-    return (each for each in references(node) if key(each.name.text) == name)
+    return (reference for reference in references(node) if key(reference.name.text) == name)

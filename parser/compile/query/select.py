@@ -42,7 +42,7 @@ def compile_select(context: Context, select: Select, parent: Scope | None, named
     define_windows(env, select.windows)
     columns = tuple(result_columns(env, select.items, source))
     scope.aliases = _aliases(context, columns)
-    aggregate = any(each.expression is not None and each.expression.aggregate for each in columns)
+    aggregate = any(column.expression is not None and column.expression.aggregate for column in columns)
     having = _having(env, select, aggregate) if select.having is not None else ""
     is_group = bool(having) and not select.group_by and not aggregate
     text = "SELECT DISTINCT " if select.distinct else "SELECT "
@@ -123,7 +123,7 @@ def _aliases(context: Context, columns: tuple[ResultColumn, ...]) -> dict[str, E
 
 def _list(columns: tuple[ResultColumn, ...], named: bool, is_group: bool) -> str:
     """The select list. `is_group`: only HAVING says that all rows are one group, which SQLite does not see there."""
-    texts = [each.expression.sql for each in columns if each.expression is not None]
+    texts = [column.expression.sql for column in columns if column.expression is not None]
     if is_group:
         texts[0] = f"CASE WHEN count(*) IS NULL THEN NULL ELSE {texts[0]} END"
     if named:

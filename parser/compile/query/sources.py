@@ -72,7 +72,7 @@ def compile_sources(context: Context, items: tuple[Source, ...], parent: Scope |
 
 def relation_fields(columns: tuple[Column, ...], alias: str, origin: str) -> tuple[Field, ...]:
     """The columns of a table as `alias` offers them; with no alias, unqualified. What it holds was looked at before."""
-    return _fields(columns, [each.name for each in columns], alias, origin, SAFE)
+    return _fields(columns, [column.name for column in columns], alias, origin, SAFE)
 
 
 def _fields(
@@ -121,7 +121,7 @@ def _table(context: Context, node: TableRef, parent: Scope | None) -> From:
         context.lookups.trace.relation(node, alias, found.key)
     if isinstance(found, View):
         # What it computes nobody has looked at.
-        heads = sql.view_heads([each.name for each in found.columns])
+        heads = sql.view_heads([column.name for column in found.columns])
         fields = _fields(found.columns, heads, alias, found.name, UNSAFE_ANY)
     else:
         fields = relation_fields(found.columns, alias, found.name)
@@ -130,8 +130,8 @@ def _table(context: Context, node: TableRef, parent: Scope | None) -> From:
 
 def _common(common: CommonTable, alias: str, shown: str) -> From:
     fields = tuple(
-        Field(each.name, each.key, f"{alias}.{each.sql}", common.name, each.is_boolean, unsafe=each.unsafe)
-        for each in common.columns
+        Field(column.name, column.key, f"{alias}.{column.sql}", common.name, column.is_boolean, unsafe=column.unsafe)
+        for column in common.columns
     )
     return From(f"{common.sql} AS {alias}", fields, {key(shown): fields}, common.name)
 
@@ -161,7 +161,10 @@ def _table_call(context: Context, node: TableCall, around: Scope) -> From:
     arguments = ", ".join(condition(env, argument).sql for argument in node.arguments)
     alias, shown = context.alias(), (node.alias or node.name).text
     context.findings.shown[alias] = shown
-    fields = tuple(Field(each, each, f"{alias}.{sql.name(each)}", name) for each in TABLE_FUNCTIONS[name])
+    fields = tuple(
+        Field(column, column, f"{alias}.{sql.name(column)}", name)
+        for column in TABLE_FUNCTIONS[name]
+    )
     return From(f"{name}({arguments}) AS {alias}", fields, {key(shown): fields}, name)
 
 
@@ -225,17 +228,17 @@ def _merging(
     mine, others = fields_by_key(left.fields), fields_by_key(right.fields)
     pairs = [(_one(mine, name), _one(others, name)) for name in names]
     if context.lookups.trace is not None:
-        context.lookups.trace.join(node, [(one.name, other.name) for one, other in pairs])
-    tests = [f"{one.sql} = {other.sql}" for one, other in pairs]
-    merged = tuple(_merged(node.kind, one, other) for one, other in pairs)
+        context.lookups.trace.join(node, [(own.name, other.name) for own, other in pairs])
+    tests = [f"{own.sql} = {other.sql}" for own, other in pairs]
+    merged = tuple(_merged(node.kind, own, other) for own, other in pairs)
     taken = {each.key for each in merged}
     rest = tuple(each for each in left.fields + right.fields if each.key not in taken)
     return _together(left, right, text, merged + rest, outer), tests
 
 
 def _common_names(left: From, right: From) -> tuple[Name, ...]:
-    shared = {each.key for each in right.fields}
-    return tuple(dict.fromkeys(Name(each.name) for each in left.fields if each.key in shared))
+    shared = {field.key for field in right.fields}
+    return tuple(dict.fromkeys(Name(field.name) for field in left.fields if field.key in shared))
 
 
 def _one(side: FieldsByKey, name: Name) -> Field:
