@@ -243,12 +243,12 @@ def _complain(line: str) -> None:
 
 def _server(arguments: dict[str, Any]) -> int:
     config = _config(arguments)
-    known = ", ".join(instance.id for instance in config.instances)
+    ids = ", ".join(instance.id for instance in config.instances)
     node = arguments["ID"] or os.environ.get("DIRK_INSTANCE_ID")
     if not node:
-        raise CannotStartError(f"say which instance to be (known: {known}), as an argument or in DIRK_INSTANCE_ID")
+        raise CannotStartError(f"say which instance to be (known: {ids}), as an argument or in DIRK_INSTANCE_ID")
     if all(instance.id != node for instance in config.instances):
-        raise CannotStartError(f"{config.path}: no instance has the id {node}; known: {known}")
+        raise CannotStartError(f"{config.path}: no instance has the id {node}; known: {ids}")
     position = next(number for number, instance in enumerate(config.instances) if instance.id == node)
     directory = config.instances[position].data_directory
     _make_directory(config, f"instances[{position}].dataDirectory", directory)

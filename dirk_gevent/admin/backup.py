@@ -49,11 +49,11 @@ def backup(settings: Config, file: Path, database: str | None) -> int:
 
 def check(file: Path) -> int:
     """Read a backup through and say what is in it; the exit status is 1 when something in it is damaged."""
-    with _opened(file) as found:
+    with _opened(file) as opened:
         damaged = 0
-        print(f"{file} was taken at {moment(found.taken_ms)}.")
-        for point in found.points:
-            source = found.source(point)
+        print(f"{file} was taken at {moment(opened.taken_ms)}.")
+        for point in opened.points:
+            source = opened.source(point)
             try:
                 source.verify()
             except BackupDamaged as error:
@@ -65,7 +65,7 @@ def check(file: Path) -> int:
                 said = "nothing was written to it yet" if is_new else f"any index from {source.least} to {newest}"
                 say(f"{point.name}: {said}")
         if damaged:
-            raise TaskFailed(f"{file} is not whole: {damaged} of {len(found.points)} databases in it are damaged")
+            raise TaskFailed(f"{file} is not whole: {damaged} of {len(opened.points)} databases in it are damaged")
         print(f"{file} is whole.")
     return 0
 
@@ -73,20 +73,20 @@ def check(file: Path) -> int:
 def restore_file(settings: Config, file: Path, options: dict[str, Any]) -> int:
     """Restore all databases of a backup, or one, as new ones or in place; the exit status."""
     name, target = options["--database"], options["--as"]
-    with _opened(file) as found:
-        points = found.points if name is None else [point for point in [found.point(name)] if point is not None]
+    with _opened(file) as opened:
+        points = opened.points if name is None else [point for point in [opened.point(name)] if point is not None]
         if name is not None and not points:
-            known = ", ".join(point.name for point in found.points) or "nothing"
-            raise UsageError(f"--database: {file} has no {name}; it has {known}")
+            names = ", ".join(point.name for point in opened.points) or "nothing"
+            raise UsageError(f"--database: {file} has no {name}; it has {names}")
         if name is None and (target or options["--in-place"] or options["--to-index"]):
             raise UsageError("--as, --in-place and --to-index are about one database: name it with --database")
         if not options["--in-place"]:
             _check_names(settings, [target or point.name for point in points])
         for point in points:
-            index = _wanted_index(found, point, options)
+            index = _wanted_index(opened, point, options)
             _restore_one(
                 settings=settings,
-                found=found,
+                found=opened,
                 point=point,
                 index=index,
                 target=target or point.name,
@@ -116,10 +116,10 @@ def dump(settings: Config, database: str, file: Path | None, table: str | None) 
     with tempfile.TemporaryDirectory(prefix="dirk-dump-") as name:
         taken = Path(name) / "taken"
         fetched = _fetch(settings, taken, database)
-        with _opened(taken) as found:
-            (point,) = found.points
+        with _opened(taken) as opened:
+            (point,) = opened.points
             target = Path(name) / "dump.sql" if file is None else file
-            with _made(settings, found, point, point.index) as scratch:
+            with _made(settings, opened, point, point.index) as scratch:
                 # The statements may be on their way to the standard output.
                 _tell_older(point, scratch, sys.stderr)
                 scratch.close()
@@ -219,9 +219,9 @@ def _check_names(settings: Config, wanted: list[str]) -> None:
         raise UsageError(f"the proxy does not answer: {plain_reason(error)}") from error
     finally:
         connection.close()
-    known = {key(str(row[0])) for part in parts if isinstance(part, Page) for row in part.rows}
+    taken = {key(str(row[0])) for part in parts if isinstance(part, Page) for row in part.rows}
     for name in wanted:
-        if key(name) in known:
+        if key(name) in taken:
             how = "restore one database at a time, under another name (--as) or in its place (--in-place)"
             raise TaskFailed(f"a database {name} exists: {how}; nothing was changed")
 
@@ -284,8 +284,8 @@ def _send(link: AdminLink, scratch: Scratch, frame: dict[str, Any]) -> None:
     position = LogPosition(frame["log"], frame["name"], frame["index"], bytes.fromhex(frame["chain"]), frame["ms"])
     with tempfile.TemporaryDirectory(prefix="dirk-restore-") as name:
         file = Path(name) / "state.zst"
-        made = scratch.reissue(position, file)
-        link.send({"t": "state", "digest": made.digest})
+        header = scratch.reissue(position, file)
+        link.send({"t": "state", "digest": header.digest})
         with file.open("rb") as opened:
             while piece := opened.read(_CHUNK_BYTES):
                 link.send({"t": "chunk"}, piece)
@@ -312,14 +312,14 @@ def _made(settings: Config, found: Backup, point: Point, index: int) -> Iterator
 @contextmanager
 def _opened(file: Path) -> Iterator[Backup]:
     try:
-        found = Backup(file)
+        opened = Backup(file)
     except BackupDamaged as error:
         raise TaskFailed(f"{error}; nothing was changed") from error
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {error.strerror}") from error
     try:
-        yield found
+        yield opened
     except BackupDamaged as error:
         raise TaskFailed(f"{error}; nothing was changed") from error
     finally:
-        found.close()
+        opened.close()

@@ -190,8 +190,14 @@ class Backup:
         if kind == "points":
             self.taken_ms = fields["ms"]
             self.points = [
-                Point(one["name"], one["log"], one["index"], bytes.fromhex(one["chain"]), one["ms"])
-                for one in fields["databases"]
+                Point(
+                    database["name"],
+                    database["log"],
+                    database["index"],
+                    bytes.fromhex(database["chain"]),
+                    database["ms"],
+                )
+                for database in fields["databases"]
             ]
         elif kind in ("snapshot", "entries"):
             contents = self._contents.setdefault(fields["log"], _Contents())
@@ -233,8 +239,8 @@ class BackupSource:
             last = piece.first + piece.count - 1
             if last <= after or piece.first > upto:
                 continue
-            found = self._entries(piece)
-            yield found[max(0, after + 1 - piece.first) : upto + 1 - piece.first]
+            entries = self._entries(piece)
+            yield entries[max(0, after + 1 - piece.first) : upto + 1 - piece.first]
             after = min(last, upto)
 
     def index_at(self, time_ms: int) -> int | None:
@@ -298,12 +304,12 @@ class BackupSource:
 
     def _entries(self, piece: _Piece) -> list[bytes]:
         try:
-            found = split_entries(zstandard.ZstdDecompressor().decompress(self._body(piece)))
+            entries = split_entries(zstandard.ZstdDecompressor().decompress(self._body(piece)))
         except (zstandard.ZstdError, ValueError) as error:
             raise self.damaged(f"the entries from {piece.first} on: {error}") from error
-        if len(found) != piece.count:
-            raise self.damaged(f"the entries from {piece.first} on are {len(found)}, not {piece.count}")
-        return found
+        if len(entries) != piece.count:
+            raise self.damaged(f"the entries from {piece.first} on are {len(entries)}, not {piece.count}")
+        return entries
 
     def _body(self, piece: _Piece) -> bytes:
         self._file.seek(piece.offset)
@@ -313,12 +319,12 @@ class BackupSource:
 def _entry(source: BackupSource, encoded: bytes, index: int) -> Entry:
     """An entry of a backup, which must be the one at `index`."""
     try:
-        found = Entry.decode(own_bytes(encoded))
+        entry = Entry.decode(own_bytes(encoded))
     except EntryDamagedError as error:
         raise source.damaged(f"entry {index}: {error}") from error
-    if found.index != index:
-        raise source.damaged(f"entry {found.index} stands where entry {index} should be")
-    return found
+    if entry.index != index:
+        raise source.damaged(f"entry {entry.index} stands where entry {index} should be")
+    return entry
 
 
 def _checksum(before: bytes, encoded: bytes, body: bytes) -> bytes:

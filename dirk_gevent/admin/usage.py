@@ -124,18 +124,18 @@ def _mistake(words: Sequence[str]) -> str:
 def _usages() -> dict[str, list[str]]:
     """By each verb the lines that say how it is typed."""
     written = USAGE.partition("Usage:\n")[2].partition("\n\n")[0]
-    found: dict[str, list[str]] = {}
+    usages: dict[str, list[str]] = {}
     for usage in re.split(r"\n(?=  dirk-admin )", written):
         verb = usage.split()[1]
         if verb.isascii() and verb.replace("-", "").isalpha() and not verb.startswith("-"):
-            found.setdefault(verb, []).append(" ".join(usage.split()))
-    return found
+            usages.setdefault(verb, []).append(" ".join(usage.split()))
+    return usages
 
 
 def moment_ms(text: str) -> int:
     """A moment in ISO 8601 as Unix ms; UTC when it names no zone. Raises UsageError."""
     try:
-        found = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(text)
     except ValueError as error:
         raise UsageError(f"--to-time: {text} is no moment; write it like 2026-11-23T08:30:00") from error
-    return int((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp() * 1000)
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)

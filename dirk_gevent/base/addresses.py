@@ -42,11 +42,11 @@ def fault_of(host: str) -> str:
 def address_of(host: str) -> Address | None:
     """The address that `host` spells (`127.1` is 127.0.0.1); None for a name."""
     try:
-        found = ipaddress.ip_address(host)
+        address = ipaddress.ip_address(host)
     except ValueError:
         return _from_short(host)
-    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
-    return mapped or found
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return mapped or address
 
 
 def _from_short(host: str) -> Address | None:

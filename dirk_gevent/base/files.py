@@ -80,18 +80,18 @@ def make_directory(directory: Path) -> None:
     """
     missing = [above for above in directory.parents if not above.exists()]
     # `parents=True` calls itself for each of them, and a path has room for two thousand.
-    for made in reversed((directory, *missing)):
-        made.mkdir(exist_ok=True)
-    for made in (directory, *missing):
+    for path in reversed((directory, *missing)):
+        path.mkdir(exist_ok=True)
+    for path in (directory, *missing):
         # Who may not read the parent can't sync it, and did not make the directory in it either.
         with suppress(PermissionError):
-            sync_directory(made.parent)
+            sync_directory(path.parent)
 
 
 def free_bytes(directory: Path) -> int:
     """Bytes that this process could still write on the directory's file system."""
-    found = os.statvfs(directory)
-    return found.f_bavail * found.f_frsize
+    status = os.statvfs(directory)
+    return status.f_bavail * status.f_frsize
 
 
 def sync_directory(directory: Path) -> None:

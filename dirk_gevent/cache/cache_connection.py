@@ -248,8 +248,8 @@ class CacheConnection:
         meta = b""
         if request is not None and request.has_meta:
             log_id = self._state.log_id_of(request)
-            told = replies.error_meta(self._state.session, request, _NAME, error, log_id)
-            meta = encode(replace(told, in_transaction=self._state.in_transaction, cache="error"))
+            told_meta = replies.error_meta(self._state.session, request, _NAME, error, log_id)
+            meta = encode(replace(told_meta, in_transaction=self._state.in_transaction, cache="error"))
         return answer_bytes.message(render(error, spoken(self._state.session, request)), meta)
 
     def _meta(self, request: Request) -> bytes:

@@ -161,8 +161,8 @@ class Forwarder:
             # The client is gone in the middle: what is left of the answer belongs to nobody.
             self._upstream.close(abort=True)
             raise
-        found, tail = answer_bytes.split_meta(relay.tail)
-        meta = found or {}
+        fields, tail = answer_bytes.split_meta(relay.tail)
+        meta = fields or {}
         self._client.send(answer_with_meta(tail, with_cache(meta, "size")) if with_meta else tail)
         return UpstreamAnswer(b"", meta, is_streamed=True)
 

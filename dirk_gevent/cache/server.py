@@ -72,7 +72,7 @@ class CacheService:
         """Listen and begin to follow; CannotStartError when that can't be done at the address."""
         give_way_to_hub()
         listen(self._server, self._options.host, self._options.port)
-        self._greenlets = [gevent.spawn(one) for one in (self._hub.run, self._follower.run, self._announce)]
+        self._greenlets = [gevent.spawn(work) for work in (self._hub.run, self._follower.run, self._announce)]
 
     def stop(self) -> None:
         """Accept no more, end idle connections, give running statements `DRAIN_SECONDS`, then end all."""

@@ -102,9 +102,9 @@ class _Mistake(Exception):  # noqa: N818 (the user's, not a fault)
 
 def _said_language(argv: Sequence[str]) -> str | None:
     """The language that --lang asks for, also among arguments that are wrong."""
-    found = [word.removeprefix("--lang=") for word in argv if word.startswith("--lang=")]
-    found += [after for word, after in pairwise(argv) if word == "--lang"]
-    return next((one for one in found if one in LANGUAGES), None)
+    languages = [word.removeprefix("--lang=") for word in argv if word.startswith("--lang=")]
+    languages += [after for word, after in pairwise(argv) if word == "--lang"]
+    return next((language for language in languages if language in LANGUAGES), None)
 
 
 def _options(given: Mapping[str, Any]) -> ClientOptions:

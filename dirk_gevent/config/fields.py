@@ -52,7 +52,7 @@ def read_whole(section: Section, kind: type[Any], name: str, default: int | None
 def read(section: Section, kind: type[Settings], choice: ReadChoice, **known: object) -> Settings:
     """`kind` as a section of the file gives it; fields in `known` have been read already. ConfigError for the rest."""
     own = [field for field in fields(kind) if field.name not in known]  # type: ignore[arg-type]
-    values = dict(known) | {one.name: _value(section, kind, one, choice) for one in own}
+    values = dict(known) | {setting.name: _value(section, kind, setting, choice) for setting in own}
     section.finish()
     return kind(**values)
 

@@ -100,20 +100,20 @@ class _Version1:
 
     def replication(self, section: Section) -> Replication:
         """Version 1 copied files at an interval; entries now follow at once, so none of it is used."""
-        found = Replication()
+        replication = Replication()
         if section.has("type"):
             shown = strict_json.shown(section.raw("type"))
-            self._own.append(f"replication.type: {shown} is read as {found.type}, every master replays one log")
+            self._own.append(f"replication.type: {shown} is read as {replication.type}, every master replays one log")
         if section.has("intervalSeconds"):
             given = section.number("intervalSeconds", 1.0, least=0.0, most=86_400.0)
             self._own.append(
                 f"replication.intervalSeconds: {given:g} is not used, entries follow at once; "
-                f"heartbeats come every {found.interval_seconds:g} s"
+                f"heartbeats come every {replication.interval_seconds:g} s"
             )
         if section.has("tombstone"):
             self._own.append("replication.tombstone: is not used, the log itself keeps what was dropped")
         section.finish()
-        return found
+        return replication
 
     def notices(self, config: Config) -> tuple[str, ...]:
         """One sentence for each setting, the file's own surprises last."""
@@ -147,13 +147,13 @@ def _load_balancer(root: Section) -> LoadBalancer | None:
         return None
     section = root.section("loadBalancer")
     default = LoadBalancer()
-    found = LoadBalancer(
+    balancer = LoadBalancer(
         listen_host=_host(section, "listenHost", default.listen_host),
         listen_port=read_whole(section, LoadBalancer, "listen_port", default.listen_port),
         host=_reached_host(section),
     )
     section.finish()
-    return found
+    return balancer
 
 
 def _instance(section: Section, base: Path) -> Instance:
@@ -163,7 +163,7 @@ def _instance(section: Section, base: Path) -> Instance:
             f"{section.path('id')}: {strict_json.shown(name)} is not 1 to 64 letters, digits, '_', '.' or '-'"
         )
     is_apart = section.has("listenHost")
-    found = Instance(
+    instance = Instance(
         id=name,
         role=section.choice("role", Role, Role.MASTER),
         host=(is_apart and _reached_host(section)) or _host(section, "host", "127.0.0.1"),
@@ -172,7 +172,7 @@ def _instance(section: Section, base: Path) -> Instance:
         listen_host=_host(section, "listenHost", "127.0.0.1") if is_apart else "",
     )
     section.finish()
-    return found
+    return instance
 
 
 def _host(section: Section, key: str, default: str) -> str:
@@ -197,9 +197,9 @@ def _reached_host(section: Section) -> str:
 def _directory(section: Section, key: str, default: str, base: Path) -> Path:
     value = section.text(key, default)
     try:
-        found = (base / Path(value).expanduser()).resolve()
-        _refuse_circle(found)
-        return found
+        path = (base / Path(value).expanduser()).resolve()
+        _refuse_circle(path)
+        return path
     except (RuntimeError, OSError) as error:
         # A user without a home directory, links that go in a circle: the reason names them.
         reason = error.strerror if isinstance(error, OSError) else str(error)
@@ -233,12 +233,12 @@ def _lenient(old: _Version1) -> ReadChoice:
 def _routing(section: Section, choice: ReadChoice) -> Routing:
     reads = section.section("reads")
     roles = _roles(reads) if reads.has("includeRoles") else ReadRouting().include_roles
-    found = Routing(
+    routing = Routing(
         reads=read(reads, ReadRouting, choice, include_roles=roles),
         writes=read(section.section("writes"), WriteRouting, choice),
     )
     section.finish()
-    return found
+    return routing
 
 
 def _roles(section: Section) -> tuple[Role, ...]:

@@ -228,8 +228,8 @@ class Config:
 
     def instance(self, node: str) -> Instance:
         """The instance with the id `node`; ConfigError naming the known ids when there is none."""
-        for found in self.instances:
-            if found.id == node:
-                return found
-        known = ", ".join(instance.id for instance in self.instances)
-        raise ConfigError(f"instances: no instance has the id {node}; known: {known}")
+        for candidate in self.instances:
+            if candidate.id == node:
+                return candidate
+        ids = ", ".join(instance.id for instance in self.instances)
+        raise ConfigError(f"instances: no instance has the id {node}; known: {ids}")

@@ -57,12 +57,12 @@ def _whole_number(text: str) -> int:
 
 
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    found: dict[str, object] = {}
+    members: dict[str, object] = {}
     for key, value in pairs:
-        if key in found:
+        if key in members:
             raise ConfigError(f"{printable(key)}: is given twice in one object")
-        found[key] = value
-    return found
+        members[key] = value
+    return members
 
 
 class Section:
@@ -170,7 +170,7 @@ def shown(value: object) -> str:
 
 def printable(text: str) -> str:
     """A text with an escape for each character that would end its line, move the cursor or not show at all."""
-    return "".join(one if one.isprintable() else _escaped(one) for one in text)
+    return "".join(character if character.isprintable() else _escaped(character) for character in text)
 
 
 def _escaped(character: str) -> str:

@@ -71,7 +71,7 @@ class Drains:
 def _read(path: Path) -> dict[str, str]:
     """The file's drains. None for a file that can't be read: a drain is asked for again, a start is not refused."""
     try:
-        found = orjson.loads(path.read_bytes())
+        drained = orjson.loads(path.read_bytes())
     except (OSError, ValueError):
         return {}
-    return {str(node): str(process) for node, process in found.items()} if isinstance(found, dict) else {}
+    return {str(node): str(process) for node, process in drained.items()} if isinstance(drained, dict) else {}

@@ -36,8 +36,8 @@ class Namesakes:
 
     def came(self, hello: Hello, sock: socket.socket) -> None:
         """A program was taken as `hello.node`; its own reconnect does not make it younger."""
-        known = self._programs.get(hello.node)
-        since = known.since_unix_seconds if known and known.process == hello.process else time.time()
+        program = self._programs.get(hello.node)
+        since = program.since_unix_seconds if program and program.process == hello.process else time.time()
         self._programs[hello.node] = _Program(hello.process, _peer(sock), since)
 
     def other(self, hello: Hello) -> dict[str, str] | None:
@@ -45,13 +45,13 @@ class Namesakes:
 
         A program that does not say which process it is passes for the one that is there.
         """
-        known = self._programs.get(hello.node)
-        if known is None or not known.process or hello.process in ("", known.process):
+        program = self._programs.get(hello.node)
+        if program is None or not program.process or hello.process in ("", program.process):
             return None
         if not self._cluster.is_beating(hello.node):
             return None
-        since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(known.since_unix_seconds))
-        return {"address": known.address, "since": since}
+        since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(program.since_unix_seconds))
+        return {"address": program.address, "since": since}
 
 
 def _peer(sock: socket.socket) -> str:

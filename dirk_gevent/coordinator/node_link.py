@@ -61,7 +61,7 @@ class NodeLink:
                 self._opening.open(log_id)
             self._epoch.is_settled = True
             helpers.append(gevent.spawn(self._guarded, self._opening.listen, watch))
-            helpers += [gevent.spawn(self._guarded, one) for one in (self._sender.run, self._beat_all)]
+            helpers += [gevent.spawn(self._guarded, run) for run in (self._sender.run, self._beat_all)]
             while (frame := self._frames.receive()) is not None:
                 self._receive(frame)
         finally:

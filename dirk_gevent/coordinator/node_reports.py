@@ -48,9 +48,9 @@ class NodeReports:
         """A node told how entries ended. Replicas have no vote: theirs only show how far they are."""
         if not self._state.cluster.nodes[node].is_master or not self._state.outcomes.is_known(log_id):
             return
-        known = self._state.outcomes.of(log_id)
+        log_outcomes = self._state.outcomes.of(log_id)
         for outcome in outcomes:
-            disagreement = known.report(node, outcome)
+            disagreement = log_outcomes.report(node, outcome)
             if disagreement is not None:
                 self._resolver.outcomes_differ(disagreement)
                 if self._state.is_shut_out(node, log_id):
@@ -71,7 +71,7 @@ class NodeReports:
         self._state.cluster.beat(node)
         self._state.log.clock.heard(node, int(frame["clock"]))
         durable = frame_types.indexes_in(frame["durable"])
-        view.progress.durable.update({one: at for one, at in durable.items() if self._state.outcomes.is_known(one)})
+        view.progress.durable.update({log: at for log, at in durable.items() if self._state.outcomes.is_known(log)})
         view.databases.report(frame["states"])
         self._state.cluster.worked(node, frame_types.efforts_in(frame))
         self._rounds.answering.told(node, frame_types.indexes_in(frame.get("answers") or {}))

@@ -68,7 +68,7 @@ class DatabaseStates:
         self.states = {int(log_id): NodeState(state) for log_id, state in states.items()}
         self.states.update(dict.fromkeys(self.held, NodeState.STALLED))
         self.states.update(dict.fromkeys(self.fenced, NodeState.FENCED))
-        self.states.update({one: NodeState.EVICTED for one in self.evicted if one is not None})
+        self.states.update({log: NodeState.EVICTED for log in self.evicted if log is not None})
 
     def hold(self, log_id: int) -> None:
         """The log cannot give the node what it needs next."""

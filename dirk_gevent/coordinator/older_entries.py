@@ -80,7 +80,7 @@ class OlderEntries:
 
     def _has_snapshot(self, log_id: int) -> bool:
         held = self._state.log.snapshots.all(log_id)
-        return any(one.confirmed and one.index >= self._upto[log_id] for one in held)
+        return any(snapshot.confirmed and snapshot.index >= self._upto[log_id] for snapshot in held)
 
     def _is_undisputed(self, log_id: int) -> bool:
         return self._state.blocks.undecided(log_id, _KEY) is None

@@ -48,19 +48,19 @@ class OutcomesByLog:
 
     def of(self, log_id: int) -> LogOutcomes:
         """The known outcomes of one log."""
-        known = self._outcomes.get(log_id)
-        if known is None:
-            known = self._outcomes[log_id] = LogOutcomes(
+        outcomes = self._outcomes.get(log_id)
+        if outcomes is None:
+            outcomes = self._outcomes[log_id] = LogOutcomes(
                 log_id, self._first_heads.get(log_id, 0), self._masters(log_id), self._kept
             )
-        return known
+        return outcomes
 
     def known(self, log_id: int) -> Known | None:
         """Up to where it is known how the entries of a log ended; None for a log that is gone."""
-        found = self._outcomes.get(log_id)
-        if found is None and self.is_known(log_id):
-            found = self.of(log_id)
-        return found.known if found is not None else None
+        outcomes = self._outcomes.get(log_id)
+        if outcomes is None and self.is_known(log_id):
+            outcomes = self.of(log_id)
+        return outcomes.known if outcomes is not None else None
 
     def is_known(self, log_id: int) -> bool:
         """True when a log is open, or was dropped so lately that nodes still work on it."""
@@ -84,8 +84,8 @@ class OutcomesByLog:
     def forget(self, log_id: int) -> None:
         """No node works on a dropped database any more."""
         del self._dropped[log_id]
-        if (known := self._outcomes.pop(log_id, None)) is not None:
-            known.forget()
+        if (outcomes := self._outcomes.pop(log_id, None)) is not None:
+            outcomes.forget()
         self._first_heads.pop(log_id, None)
 
     def release(self, log_id: int) -> None:
@@ -95,18 +95,18 @@ class OutcomesByLog:
 
     def replaced(self, log_id: int, index: int) -> None:
         """A log's state was replaced as a whole at `index`: no outcome leads there, and caches forget what was."""
-        known = self.of(log_id)
-        known.released = index
-        known.known.told(index)
+        outcomes = self.of(log_id)
+        outcomes.released = index
+        outcomes.known.told(index)
         self._forget_cached(log_id, index)
 
     def discard_reports(self, node: str, log_id: int) -> None:
         """Count nothing that a node has said of a log, and have caches forget what it may have answered."""
         if log_id == SYSTEM_LOG_ID or not self._is_open(log_id):
             return
-        known = self.of(log_id)
-        known.discard_reports(node)
-        self._forget_cached(log_id, known.released)
+        outcomes = self.of(log_id)
+        outcomes.discard_reports(node)
+        self._forget_cached(log_id, outcomes.released)
 
     def unreported_index(self, log_id: int, applied: int, is_master: bool) -> int:
         """The index up to which outcomes are known; `applied` when a node's word on later ones is not needed."""

@@ -64,13 +64,13 @@ class RenamedNodes:
 def _read(path: Path) -> dict[str, str]:
     """The file's ids; none for a file that is not there or none of ours: a start is not refused for it."""
     try:
-        found = orjson.loads(path.read_bytes())
+        renamed = orjson.loads(path.read_bytes())
     except (OSError, ValueError):
         return {}
-    if not isinstance(found, dict):
+    if not isinstance(renamed, dict):
         return {}
     heirs: dict[str, str] = {}
-    for owner, node in found.items():
+    for owner, node in renamed.items():
         if isinstance(node, str) and not _leads_to(heirs, node, owner):
             heirs[owner] = node
     return heirs

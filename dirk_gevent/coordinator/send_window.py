@@ -73,7 +73,7 @@ class SendWindow:
 
     def is_answer(self, acks: Acks, chain_at: Callable[[int, int], bytes | None]) -> bool:
         """True when acknowledgements are of what was sent here. `chain_at` gives the log's hash at an index."""
-        ends = next((one for one in self.in_flight if one.index >= acks.upto), None)
+        ends = next((sent for sent in self.in_flight if sent.index >= acks.upto), None)
         chain = ends.chain if ends is not None and ends.index == acks.upto else b""
         if (chain or chain_at(acks.log_id, acks.upto)) != acks.chain or not acks.applied <= acks.upto <= self.sent:
             return False

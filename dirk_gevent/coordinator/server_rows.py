@@ -42,7 +42,7 @@ def server_rows(state: CoordinatorState) -> list[ServerRow]:
     heads = {log_id: head.index for log_id, head in state.log.reads.heads().items()}
     blocked = {log_id for log_id, _ in databases if state.blocks.undecided(log_id) is not None}
     shown = [_Database(log_id, name, heads.get(log_id, 0), log_id in blocked) for log_id, name in databases]
-    return [_row(view, one, state.cluster.efforts) for view in state.cluster.nodes.values() for one in shown]
+    return [_row(view, log, state.cluster.efforts) for view in state.cluster.nodes.values() for log in shown]
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,8 +49,8 @@ class Sessions:
 
     def known_index(self, log_id: int) -> int:
         """The last index of a log whose outcome is known, or that of an answer passed on; 0 for a log that is gone."""
-        known = self._state.outcomes.known(log_id)
-        return known.index if known is not None else 0
+        known_outcomes = self._state.outcomes.known(log_id)
+        return known_outcomes.index if known_outcomes is not None else 0
 
     def check_names(self, session: Session, request: Request) -> None:
         """Raises SqlError stale_read when a request needs a log of databases that is longer than this one."""
@@ -76,16 +76,16 @@ class Sessions:
         What lies past the log's end is another history, of a node that will be shut out: nobody else waits for it.
         """
         session.saw(log_id, index)
-        if (known := self._state.outcomes.known(log_id)) is not None:
-            known.pass_on(min(index, self._state.head_index(log_id)))
+        if (known_outcomes := self._state.outcomes.known(log_id)) is not None:
+            known_outcomes.pass_on(min(index, self._state.head_index(log_id)))
 
     def hold(self, log_id: int, index: int) -> None:
         """Wait until it is known here, too, how the entry at `index` ended, which a node has answered from already.
 
         Raises SqlError no_readable_node after `limits.waitMs`: all masters went silent since.
         """
-        known, wait_ms = self._state.outcomes.known(log_id), self._state.config.limits.wait_ms
-        if known is not None and not known.wait(index, wait_ms / 1000):
+        known_outcomes, wait_ms = self._state.outcomes.known(log_id), self._state.config.limits.wait_ms
+        if known_outcomes is not None and not known_outcomes.wait(index, wait_ms / 1000):
             raise SqlError("no_readable_node", waited_ms=wait_ms)
 
     def _resolve(self, session: Session, named: str | None) -> tuple[str | None, int]:

@@ -84,8 +84,8 @@ class CoordinatorState:
             if self.head_index(SYSTEM_LOG_ID) == 0 and not self.cluster.live_masters(SYSTEM_LOG_ID):
                 # A log that is new: whether it is the nodes', or theirs is away, none of them has said yet.
                 raise SqlError("no_live_master")
-            known = [database.name for database in self.log.reads.databases()]
-            raise SqlError("unknown_database", name=name, nearest=nearest(name, known), place=place)
+            names = [database.name for database in self.log.reads.databases()]
+            raise SqlError("unknown_database", name=name, nearest=nearest(name, names), place=place)
         return info
 
     def log_errors(self, work: Callable[..., None], *arguments: Any) -> None:

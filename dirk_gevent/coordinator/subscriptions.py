@@ -119,8 +119,8 @@ class Subscriptions:
         if None in view.databases.evicted:
             return "node_evicted"
         log = self._state.log
-        known = {log.genesis, *(predecessor.genesis for predecessor in log.predecessors)}
-        if hello.genesis in known or (hello.genesis is None and self._is_blank_or_ours(hello)):
+        geneses = {log.genesis, *(predecessor.genesis for predecessor in log.predecessors)}
+        if hello.genesis in geneses or (hello.genesis is None and self._is_blank_or_ours(hello)):
             return None
         self._note_other_log(hello)
         return "log_unknown_to_node"

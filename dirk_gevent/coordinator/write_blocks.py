@@ -26,11 +26,11 @@ class WriteBlocks:
         """The reason that blocks this log until it is known which state counts; None when nothing does, or only a
         restore or one of the keys in `besides`.
         """
-        return next((one for one in self._blocking(log_id) if one.key not in ("restoring", *besides)), None)
+        return next((error for error in self._blocking(log_id) if error.key not in ("restoring", *besides)), None)
 
     def lacking(self, log_id: int) -> SqlError | None:
         """The reason to think that this log holds less than was written; None when there is none."""
-        return next((one for one in self._blocking(log_id) if one.key in _LOG_LACKS), None)
+        return next((error for error in self._blocking(log_id) if error.key in _LOG_LACKS), None)
 
     def has(self, log_id: int, key: str) -> bool:
         """True when this log alone is blocked by an error of this key."""
@@ -51,5 +51,5 @@ class WriteBlocks:
 
     def _blocking(self, log_id: int) -> Iterator[SqlError]:
         """The reason that blocks this log: what is about it alone first, the newest first."""
-        for one in (log_id, None):
-            yield from reversed(self._blocked.get(one, {}).values())
+        for log in (log_id, None):
+            yield from reversed(self._blocked.get(log, {}).values())

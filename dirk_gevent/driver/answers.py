@@ -98,8 +98,8 @@ class End:
             return ""
         if self.meta is not None and self.meta.sqlstate:
             return self.meta.sqlstate
-        found = _SQLSTATE.search(self.message)
-        return found.group(1) if found else "XX000"
+        match = _SQLSTATE.search(self.message)
+        return match.group(1) if match else "XX000"
 
     @property
     def line(self) -> int | None:

@@ -90,13 +90,13 @@ class CarriedState:
                 self._transaction_log = int(meta.log_id) if meta.log_id and meta.log_id.isdecimal() else None
 
     def _learn_from_message(self, message: str) -> None:
-        if found := _USE.match(message):
-            self.database = found.group(1)
-        elif (found := _DROP.match(message)) and self.database is not None:
-            if key(found.group(1)) == key(self.database):
+        if match := _USE.match(message):
+            self.database = match.group(1)
+        elif (match := _DROP.match(message)) and self.database is not None:
+            if key(match.group(1)) == key(self.database):
                 self.database = None
-        elif found := _LANGUAGE.match(message):
-            self._language = found.group(1)
+        elif match := _LANGUAGE.match(message):
+            self._language = match.group(1)
         self.is_in_transaction = _TRANSACTION.get(message, self.is_in_transaction)
 
     def _saw(self, log_id: str, index: int) -> None:

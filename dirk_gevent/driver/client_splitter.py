@@ -104,12 +104,12 @@ class StatementReader:
         if self._inside:
             at = self._close(line, 0)
         while at < len(line):
-            found = (NEXT if self._parts else FIRST).search(line, at)
-            if found is None:
+            match = (NEXT if self._parts else FIRST).search(line, at)
+            if match is None:
                 break
-            token, at = found.group(), found.end()
+            token, at = match.group(), match.end()
             if token == rules.SEPARATOR:
-                text = "".join([*self._parts, line[kept_from : found.start()]]).strip()
+                text = "".join([*self._parts, line[kept_from : match.start()]]).strip()
                 if self._parts:
                     yield word_of(text) or Statement(text, self._started_at)
                 self._parts.clear()
@@ -121,8 +121,8 @@ class StatementReader:
                     kept_from = at
                 continue
             if not self._parts:
-                self._started_at = self._line + line.count("\n", 0, found.start())
-                kept_from = found.start()
+                self._started_at = self._line + line.count("\n", 0, match.start())
+                kept_from = match.start()
                 self._parts.append("")
             if token in CLOSERS:
                 self._inside = token
@@ -144,10 +144,10 @@ class StatementReader:
             if end < 2:
                 return len(line)
         else:
-            found = CLOSERS[self._inside].match(line, at)
-            if found is None:
+            match = CLOSERS[self._inside].match(line, at)
+            if match is None:
                 return len(line)
-            end = found.end()
+            end = match.end()
         self._inside = ""
         return end
 

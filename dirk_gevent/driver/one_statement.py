@@ -31,10 +31,10 @@ def the_statement(text: str) -> str:
     statement = ""
     begins_at = at = 0
     has_begun = False
-    while (found := (NEXT if has_begun else FIRST).search(text, at)) is not None:
-        token, at = found.group(), found.end()
+    while (match := (NEXT if has_begun else FIRST).search(text, at)) is not None:
+        token, at = match.group(), match.end()
         if token == rules.SEPARATOR:
-            statement = _only(statement, text[begins_at : found.start()] if has_begun else "")
+            statement = _only(statement, text[begins_at : match.start()] if has_begun else "")
             begins_at, has_begun = at, False
         elif token == rules.BLOCK_OPEN or token in rules.LINE_COMMENTS:
             at = _after_comment(text, token, at)

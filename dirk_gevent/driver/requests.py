@@ -28,8 +28,8 @@ _FIRST_WORD = re.compile(rf"{_BEFORE_WORD}([^\W\d]\w*)", re.DOTALL)
 
 def first_word(statement: str) -> str:
     """The word a statement begins with behind its comments, casefolded; empty when it begins with none."""
-    found = _FIRST_WORD.match(statement)
-    return found.group(1).casefold() if found else ""
+    match = _FIRST_WORD.match(statement)
+    return match.group(1).casefold() if match else ""
 
 
 def is_commit(statement: str) -> bool:

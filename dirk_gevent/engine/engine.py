@@ -97,7 +97,7 @@ class Engine:
         """The database called `name`; raises SqlError `unknown_database` with the nearest name, at `place`."""
         database = self.named(name)
         if database is None:
-            close = nearest(name, [one.name for one in self._by_key.values() if one.log_id])
+            close = nearest(name, [other.name for other in self._by_key.values() if other.log_id])
             raise SqlError("unknown_database", name=name, nearest=close, place=place)
         return database
 
@@ -148,15 +148,15 @@ class Engine:
 
         One whose file the machine does not let be read is stalled until it does.
         """
-        known = self._by_log.get(log_id)
-        if known is not None and log_id in self.former.logs and known.name != name:
+        same_log = self._by_log.get(log_id)
+        if same_log is not None and log_id in self.former.logs and same_log.name != name:
             self.drop(log_id)
-            known = None
-        if known is not None:
-            self._rename(known, name)
+            same_log = None
+        if same_log is not None:
+            self._rename(same_log, name)
             # Replayed from its beginning, the system log made an earlier one of this name, and dropped it.
-            self._enter(known)
-            return known
+            self._enter(same_log)
+            return same_log
         database = Database(self._shared, log_id, name)
         try:
             database.file.load()

@@ -22,7 +22,7 @@ def numbered_rows(connection: apsw.Connection, table: str) -> tuple[str, str]:
     if rowid is not None:
         return source, rowid
     taken = _columns(connection, table)
-    number = next(name for each in count() if (name := f"dirk_place_{each}") not in taken)
+    number = next(name for ordinal in count() if (name := f"dirk_place_{ordinal}") not in taken)
     return f"(SELECT *, row_number() OVER () AS {number} FROM {source} NOT INDEXED)", number
 
 

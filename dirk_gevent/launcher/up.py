@@ -66,7 +66,7 @@ def run(config: Config, cache_port: int) -> int:
     with OneAtATime(config.log.directory, config.path):
         _must_be_free(planned)
         is_terminal = sys.stdin.isatty() and sys.stdout.isatty()
-        with LogStream(config.log.directory / LOG_NAME, [one.name for one in planned]) as stream:
+        with LogStream(config.log.directory / LOG_NAME, [part.name for part in planned]) as stream:
             return _Run(config, planned, stream, is_terminal).run()
 
 
@@ -94,8 +94,8 @@ def _plan(config: Config, cache_port: int) -> list[_Planned]:
 def _must_be_free(planned: Sequence[_Planned]) -> None:
     """CannotStartError for the first part that can't listen at its address beside those before it."""
     with ExitStack() as listeners:
-        for one in planned:
-            listeners.enter_context(_listener(one))
+        for part in planned:
+            listeners.enter_context(_listener(part))
 
 
 def _listener(one: _Planned) -> socket.socket:
@@ -159,12 +159,12 @@ class _Run:
 
         Any order works; this one spares a newcomer the errors of parts that look for each other in vain.
         """
-        for one in self._planned:
-            if one.name == "proxy" and not self._wait(lambda part: part.is_listening, _LISTEN_SECONDS):
+        for planned in self._planned:
+            if planned.name == "proxy" and not self._wait(lambda part: part.is_listening, _LISTEN_SECONDS):
                 return False
-            if one.name == "cache" and not self._wait(lambda part: part.is_listening, READY_SECONDS):
+            if planned.name == "cache" and not self._wait(lambda part: part.is_listening, READY_SECONDS):
                 return False
-            self._parts.start(one.name, one.words)
+            self._parts.start(planned.name, planned.words)
         if not self._wait(lambda part: part.is_ready, READY_SECONDS):
             return False
         waiting = self._waiting(lambda part: part.is_ready)
@@ -177,7 +177,7 @@ class _Run:
 
     def _wait(self, is_done: Callable[[Part], bool], deadline_seconds: float) -> bool:
         """Pump until all started parts are done, or the deadline; False when a part died or a signal came."""
-        begun = told = time.monotonic()
+        begun = last_told = time.monotonic()
         while not self._stop_wanted:
             self._pump()
             dead = next((part for part in self._parts if part.has_ended()), None)
@@ -187,8 +187,8 @@ class _Run:
             waiting, now = self._waiting(is_done), time.monotonic()
             if not waiting or now - begun > deadline_seconds:
                 return True
-            if now - told > _TELL_EVERY_SECONDS:
-                told = now
+            if now - last_told > _TELL_EVERY_SECONDS:
+                last_told = now
                 self._stream.say(f"waiting for {', '.join(waiting)}")
         return False
 
@@ -198,7 +198,7 @@ class _Run:
             self._stream.say(f"    {line}")
 
     def _tell_ready(self) -> None:
-        addresses = ", ".join(f"{one.name} {one.host}:{one.port}" for one in self._planned)
+        addresses = ", ".join(f"{part.name} {part.host}:{part.port}" for part in self._planned)
         self._stream.say(f"ready: {addresses}")
 
     def _serve(self) -> int:

@@ -37,10 +37,10 @@ def heads_text(heads: Mapping[int, int]) -> str:
 def _heads_in(text: str) -> Mapping[str, object]:
     """The inverse of `heads_text`; nothing where it has rotted. Kept, for a node that comes asks of every log."""
     try:
-        found = orjson.loads(text)
+        heads = orjson.loads(text)
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return heads if isinstance(heads, dict) else {}
 
 
 def write_epoch(connection: apsw.Connection, epoch: bytes, heads: str) -> None:
@@ -105,8 +105,8 @@ class Epochs:
         text = self._first_heads if epoch is None else self._heads_after.get(epoch, "")
         if not text or epoch == self._own or epoch in self._disowned:
             return None
-        found = _heads_in(text).get(str(log_id))
-        return found if isinstance(found, int) else None
+        index = _heads_in(text).get(str(log_id))
+        return index if isinstance(index, int) else None
 
     def is_disowned(self, epoch: bytes) -> bool:
         """True when a person decided that what nodes heard in an epoch beyond this log does not count."""

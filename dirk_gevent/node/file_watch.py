@@ -31,4 +31,4 @@ class FileWatch:
 
     def keep_only(self, logs: Iterable[int]) -> None:
         """Forget the databases that are gone."""
-        self._files = {one: self._files[one] for one in self._files.keys() & set(logs)}
+        self._files = {log: self._files[log] for log in self._files.keys() & set(logs)}

@@ -46,13 +46,13 @@ class Heartbeats:
         return dict.fromkeys(self._catch_up.target, str(DatabaseState.STALLED)) if self._followed.is_unwritten else {}
 
     def _heartbeat(self, more_states: dict[int, str]) -> dict[str, Any]:
-        databases, told = self._context.engine.logs(), self._told
+        databases, indexes = self._context.engine.logs(), self._told
         durable, states, efforts = {}, {}, {}
-        for gone in told.keys() - databases.keys():
-            del told[gone]
+        for gone in indexes.keys() - databases.keys():
+            del indexes[gone]
         for log_id, database in databases.items():
-            if told.get(log_id) != (now := database.file.durable_index):
-                told[log_id] = durable[log_id] = now
+            if indexes.get(log_id) != (now := database.file.durable_index):
+                indexes[log_id] = durable[log_id] = now
             if (state := database.status.told) is not DatabaseState.LIVE:
                 states[log_id] = str(state)
             efforts[log_id] = database.writer.effort()

@@ -59,8 +59,8 @@ class KeptStates:
             context.appliers.call(engine.settle)
         unlisted = engine.former.unlisted
         while unlisted:
-            one = unlisted.pop()
+            database = unlisted.pop()
             # Should it be listed after all, its log is to be sent anew: what came of it has gone with its state.
-            self._catch_up.left_out.add(one.log_id)
-            context.progress.require_all(one.log_id)
-            self.dump_later(one.log_id, one.name, one.kept)
+            self._catch_up.left_out.add(database.log_id)
+            context.progress.require_all(database.log_id)
+            self.dump_later(database.log_id, database.name, database.kept)

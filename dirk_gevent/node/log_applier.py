@@ -74,7 +74,7 @@ class LogApplier:
 
     def _apply_on_thread(self, database: Database, batch: Batch) -> list[Outcome]:
         check_entries(self._log_id, batch.first, batch.entries, (batch.chain, batch.chain_after))
-        work = [Work.of(told) for told in batch.entries]
+        work = [Work.of(encoded) for encoded in batch.entries]
         if batch.first == database.applied_index + 1 and batch.chain != database.position.chain:
             raise ForeignHistory(self._log_id, database.applied_index)
         if self._log_id == SYSTEM_LOG_ID:

@@ -174,8 +174,8 @@ class LogClient:
 
         def here(name: str | None, log_id: int, index: int) -> bytes:
             metadata = {**request.metadata, "log": log_id}
-            found = replace(request, database=name, read="session", minimum={log_id: index}, metadata=metadata)
-            return recorded(session, found, parsed.route)
+            repeated = replace(request, database=name, read="session", minimum={log_id: index}, metadata=metadata)
+            return recorded(session, repeated, parsed.route)
 
         return self._commits.again(session, request, request.request_id, here)
 

@@ -66,8 +66,8 @@ class MarkAnswers:
         context, path, took_ms = self._context, self._context.engine.directory.outgoing(self._log_id), 0
         try:
             if mark.uploads:
-                made = context.slow.call(work.timed, pin.snapshot, path)
-                digest = bytes.fromhex(made.digest)
+                snapshot = context.slow.call(work.timed, pin.snapshot, path)
+                digest = bytes.fromhex(snapshot.digest)
                 size_bytes, checksum = context.slow.call(work.timed, file_checksum, path)
                 info = SnapshotInfo(
                     self._log_id, pin.index, pin.chain, digest, size_bytes=size_bytes, checksum=checksum

@@ -86,11 +86,11 @@ class ReadFastPath:
             read = self._reads.get(log_id, _NO_READS).get(segment)
             if read is None:
                 return None
-            found = self._rows(session, read, log_id, _PLAIN)
-            if found is None:
+            answer = self._rows(session, read, log_id, _PLAIN)
+            if answer is None:
                 self._forget(log_id, segment)
                 return None
-            return read.form.before + found[1] + read.end
+            return read.form.before + answer[1] + read.end
         except (SqlError, StorageFault):
             # The long way meets the same and says it in the session's language.
             return None
@@ -104,12 +104,12 @@ class ReadFastPath:
         read = self._reads.get(comment.log_id, _NO_READS).get(segment[at:])
         if read is None:
             return None
-        found = self._rows(session, read, comment.log_id, comment.asked)
-        if found is None:
+        answer = self._rows(session, read, comment.log_id, comment.asked)
+        if answer is None:
             self._forget(comment.log_id, segment[at:])
             return None
         form = read.form
-        index, rows, count = found
+        index, rows, count = answer
         milliseconds = (time.perf_counter() - began) * 1000
         meta = form.meta % (index, count, milliseconds, comment.language)
         return form.before + rows + form.after + answer_bytes.relation_end(meta)
@@ -117,10 +117,10 @@ class ReadFastPath:
     def _rows(self, session: Session, read: _Read, log_id: int, asked: Request) -> tuple[int, bytes, int] | None:
         """The state's index, the rows as JSON, and how many; the session has seen that index then."""
         database = self._engine.of_log(log_id)
-        found = database.reads.run_prepared(read.prepared) if database is not None else None
-        if found is None:
+        rows_found = database.reads.run_prepared(read.prepared) if database is not None else None
+        if rows_found is None:
             return None
-        index, rows = found
+        index, rows = rows_found
         if not is_fresh(session, asked, log_id, index, self._engine.enacted_index):
             return None
         encoded = answer_bytes.json_bytes(rows)

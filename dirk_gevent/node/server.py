@@ -203,8 +203,10 @@ class NodeHandler:
             return replies.done("use", database.name, 0, meta)
         if route.is_of_names:
             self._progress.check_names()
-            found = sorted((one.log_id, one.name) for one in self._engine.databases().values() if one.log_id)
-            rows = [(name,) for _, name in found]
+            databases = sorted(
+                (member.log_id, member.name) for member in self._engine.databases().values() if member.log_id
+            )
+            rows = [(name,) for _, name in databases]
             facts: MetaFacts = {"db": None, "log_id": SYSTEM_LOG_ID, "rows": len(rows), "repeatable": False}
             meta = replies.meta_of(session, request, self._engine.node, "admin", facts)
             return replies.relation(replies.listing(("fanasehoana",), rows), self._limits.page_rows, meta)
@@ -369,7 +371,7 @@ def run(config: Config, node: str) -> int:
     follower = Follower(engine, progress, _log_place(config, instance), log_lines)
     follower.heard, follower.listen_port = log_client.heard, instance.port
     helpers: list[gevent.Greenlet[..., Any]]
-    helpers = [gevent.spawn(one) for one in (follower.run, log_client.watch, handler.transactions.watch, hub.run)]
+    helpers = [gevent.spawn(work) for work in (follower.run, log_client.watch, handler.transactions.watch, hub.run)]
     helpers += [gevent.spawn(_say_ready, follower, log_lines, instance.listens_on, instance.port)]
     if coordinator is not None:
         helpers.append(gevent.spawn(coordinator.run))

@@ -250,8 +250,8 @@ class NodeTransactions:
                 return self._change(session, request, parsed, held)
             if transaction.written:
                 statement = self._statement(request, parsed)
-                found = self._writers.run(database.log_id, database.writer.read_in, transaction, statement)
-                return self._answer(session, request, held, found, wire)
+                result = self._writers.run(database.log_id, database.writer.read_in, transaction, statement)
+                return self._answer(session, request, held, result, wire)
             return self._read(session, request, parsed, held, wire)
         except StorageFault as fault:
             raise self._progress.failed(database, fault) from fault
@@ -296,8 +296,8 @@ class NodeTransactions:
         database, transaction = held.database, held.transaction
         transaction.renew()
         try:
-            found = self._found(request, parsed, database)
-            return self._answer(session, request, held, found, wire)
+            relation = self._found(request, parsed, database)
+            return self._answer(session, request, held, relation, wire)
         except SqlError:
             # What a statement that fails has seen counts all the same.
             transaction.touch(database.reads.depends_on(parsed.normalized))

@@ -104,14 +104,14 @@ def _add_rows(fields: dict[str, Any], meta: Meta) -> None:
 def _add_rest(fields: dict[str, Any], meta: Meta) -> None:
     if meta.has_commit:
         fields["commit"] = meta.commit
-    told = {
+    optional = {
         "dropped": meta.dropped_log_id,
         "sqlstate": meta.sqlstate,
         "clock": meta.clock_ms,
         "line": meta.line,
         "column": meta.column,
     }
-    fields.update((name, value) for name, value in told.items() if value is not None)
+    fields.update((name, value) for name, value in optional.items() if value is not None)
 
 
 def read_template(node: str, db: str, log_id: int, tables: Sequence[str]) -> bytes:
@@ -122,8 +122,8 @@ def read_template(node: str, db: str, log_id: int, tables: Sequence[str]) -> byt
     )  # fmt: skip
     template = encode(meta).replace(b"%", b"%%")
     for filled, hole in (*_HOLES, _LANGUAGE_HOLE):
-        head, found, tail = template.rpartition(filled)
-        assert found, filled
+        head, filled_part, tail = template.rpartition(filled)
+        assert filled_part, filled
         template = head + hole + tail
     return template
 

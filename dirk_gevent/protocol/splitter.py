@@ -116,15 +116,15 @@ class StatementSplitter:
             if self._mode and not self._leave_mode(buffer):
                 return statements
             unbroken = _UNBROKEN.match(buffer, self._scan)
-            found = _NEXT.search(buffer, unbroken.end() if unbroken else self._scan)
-            if found is None:
+            match = _NEXT.search(buffer, unbroken.end() if unbroken else self._scan)
+            if match is None:
                 # The last byte may be the first half of a two-byte opener.
                 self._scan = max(self._scan, len(buffer) - buffer.endswith(_FIRST_HALVES))
                 return statements
-            self._scan = found.end()
-            token = found.group()
+            self._scan = match.end()
+            token = match.group()
             if token == _SEPARATOR:
-                statement = bytes(buffer[self._start : found.start()]).strip()
+                statement = bytes(buffer[self._start : match.start()]).strip()
                 if len(statement) > self._max_bytes:
                     raise StatementTooLongError
                 if statement:
@@ -145,15 +145,15 @@ class StatementSplitter:
             self._mode = 0
             return True
         closing = _CLOSERS[self._mode]
-        while found := closing.search(buffer, self._scan):
-            if found.group() != _ESCAPE:
-                self._scan = found.end()
+        while match := closing.search(buffer, self._scan):
+            if match.group() != _ESCAPE:
+                self._scan = match.end()
                 self._mode = 0
                 return True
-            if found.end() == len(buffer):
-                self._scan = found.start()
+            if match.end() == len(buffer):
+                self._scan = match.start()
                 return False
-            self._scan = found.end() + 1
+            self._scan = match.end() + 1
         self._scan = len(buffer)
         return False
 

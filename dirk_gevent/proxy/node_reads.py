@@ -136,21 +136,21 @@ class NodeReads:
             at_end = partial(self._router.ended, name)
             return RelayedAnswer(answer, _NAME, read.session, read.request, at_end=at_end, pass_on=pass_on)
         meta, stripped = answer_bytes.split_meta(answer)
-        told = answer if read.request.has_meta else stripped
+        body = answer if read.request.has_meta else stripped
         if stripped.endswith(_TURNED_AWAY):
             return _Refusal(name, "53300")
         if meta is None:
-            return told
+            return body
         sqlstate = meta.get("sqlstate", "")
         if sqlstate in BEHIND_STATES or sqlstate in FAULT_STATES:
-            return _Refusal(name, sqlstate, told)
+            return _Refusal(name, sqlstate, body)
         if sqlstate == "3D000" and read.log_id != SYSTEM_LOG_ID:
             # The log has the database, or this says that it has not: the node has lost its files, another knows.
             self._parts.sessions.resolve(read.session, read.request.database)
             return _Refusal(name, "57P03")
         if (index := meta.get("index")) is not None:
             self._parts.sessions.pass_on(read.session, read.request, meta["log"], index)
-        return told
+        return body
 
     def _unanswered(self, read: NodeRead, began: float) -> SqlError:
         """Why no node answered: the one that is furthest is still behind, or there is none."""

@@ -79,15 +79,15 @@ class Hello:
             for i, (applied, chain, heard, state) in fields["logs"].items()
         }
         genesis, owner = fields["genesis"], fields.get("owner")
-        known = bytes.fromhex(genesis) if genesis else None
+        known_genesis = bytes.fromhex(genesis) if genesis else None
         named, process = str(owner) if owner else None, str(fields.get("process") or "")
-        told: list[str] | None = fields.get("epoch")
-        heard = (bytes.fromhex(told[0]), bytes.fromhex(told[1])) if told else None
+        epoch_fields: list[str] | None = fields.get("epoch")
+        heard = (bytes.fromhex(epoch_fields[0]), bytes.fromhex(epoch_fields[1])) if epoch_fields else None
         port = int(fields.get("port") or 0)
         return Hello(
             node=str(fields["node"]),
             build=str(fields["build"]),
-            genesis=known,
+            genesis=known_genesis,
             standings=logs,
             owner=named,
             process=process,
@@ -164,7 +164,11 @@ def node_beat(
     """The node's heartbeat: its clock, durable indexes that changed, states that are not live, what it is at, and how
     far its answers to marks are.
     """
-    at_work = {str(i): [one.index, one.ms, one.steps, one.cpu_ms] for i, one in (efforts or {}).items() if one}
+    at_work = {
+        str(i): [effort.index, effort.ms, effort.steps, effort.cpu_ms]
+        for i, effort in (efforts or {}).items()
+        if effort
+    }
     return {
         "t": "beat",
         "clock": clock_ms(),
@@ -177,7 +181,7 @@ def node_beat(
 
 def efforts_in(frame: Mapping[str, Any]) -> dict[int, Effort]:
     """The work of a node, out of its heartbeat."""
-    return {int(log_id): Effort(*map(int, one)) for log_id, one in (frame.get("work") or {}).items()}
+    return {int(log_id): Effort(*map(int, effort)) for log_id, effort in (frame.get("work") or {}).items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,9 +218,9 @@ class Acks:
 
     def encode(self) -> dict[str, Any]:
         """As a frame."""
-        told = [_outcome_out(outcome) for outcome in self.outcomes]
+        outcomes = [_outcome_out(outcome) for outcome in self.outcomes]
         fields = {"log": self.log_id, "applied": self.applied, "upto": self.upto, "chain": self.chain.hex()}
-        return {"t": "acks", **fields, "o": told}
+        return {"t": "acks", **fields, "o": outcomes}
 
     @staticmethod
     def decode(fields: Mapping[str, Any]) -> Acks:

@@ -65,7 +65,7 @@ class HeardEpoch:
 
     def keep(self) -> None:
         """Write down what was told. Blocks this greenlet alone. Raises OSError."""
-        told = self._told
-        if told is not None and told != self._kept:
-            self._thread.call(keep_heard_epoch, self._directory, *told)
-            self._kept = told
+        genesis = self._told
+        if genesis is not None and genesis != self._kept:
+            self._thread.call(keep_heard_epoch, self._directory, *genesis)
+            self._kept = genesis

@@ -41,9 +41,9 @@ class Precedence:
 
     def overtaken(self, log_id: int, index: int, node: str) -> None:
         """A node gave up the state at `index`."""
-        known = self._known.setdefault(log_id, _Overtaken())
-        known.rounds += known.index != index
-        known.index, known.node = index, node
+        memory = self._known.setdefault(log_id, _Overtaken())
+        memory.rounds += memory.index != index
+        memory.index, memory.node = index, node
 
     def ended(self, log_id: int) -> None:
         """A round found out what it was for."""
@@ -51,18 +51,18 @@ class Precedence:
 
     def was_overtaken(self, log_id: int, index: int) -> bool:
         """True when a node gave up the state at `index`."""
-        known = self._known.get(log_id)
-        return known is not None and known.index == index
+        memory = self._known.get(log_id)
+        return memory is not None and memory.index == index
 
     def first(self, log_id: int, able: Collection[str]) -> str | None:
         """The node, of those that can be asked, which a round that begins now puts before its entries; None as a rule.
 
         Another one each time: the one that was overtaken last.
         """
-        known = self._known.get(log_id)
-        if known is None or known.rounds < _ROUNDS or not able:
+        memory = self._known.get(log_id)
+        if memory is None or memory.rounds < _ROUNDS or not able:
             return None
-        return known.node if known.node in able else min(able)
+        return memory.node if memory.node in able else min(able)
 
     def keep_only(self, logs: Collection[int]) -> None:
         """Forget the logs of databases that are gone."""

@@ -123,10 +123,10 @@ class IncomingSnapshots:
 
     def end(self, log_id: int) -> Path:
         """The file, which is whole; KeyError when none has begun. Nothing of it need survive a power cut."""
-        one = self._arriving[log_id]
-        one.file.close()
+        arriving = self._arriving[log_id]
+        arriving.file.close()
         del self._arriving[log_id]
-        return one.path
+        return arriving.path
 
     def drop_all(self) -> None:
         """The rest will not come: leave nothing of those that are not whole."""
@@ -134,13 +134,13 @@ class IncomingSnapshots:
             self._drop(log_id)
 
     def _drop(self, log_id: int) -> None:
-        one = self._arriving.pop(log_id, None)
-        if one is not None:
+        arriving = self._arriving.pop(log_id, None)
+        if arriving is not None:
             with suppress(OSError):
-                one.path.unlink(missing_ok=True)
+                arriving.path.unlink(missing_ok=True)
             with suppress(OSError):
                 # What is still to be written is of no use to anybody.
-                one.file.close()
+                arriving.file.close()
 
 
 class _Arriving:

@@ -103,11 +103,11 @@ class ClientConnection:
         has done so by the first look has sent all it had (`printf … | nc -N`) and reads its answers. One whose end
         comes while it waits has given up, as has one that reset the connection.
         """
-        found = self._polled(select.POLLRDHUP)
+        events = self._polled(select.POLLRDHUP)
         if not self._was_looked_at:
             self._was_looked_at = True
-            self._has_all = bool(found & select.POLLRDHUP)
-        return bool(found & _BREAKS) or (bool(found & select.POLLRDHUP) and not self._has_all)
+            self._has_all = bool(events & select.POLLRDHUP)
+        return bool(events & _BREAKS) or (bool(events & select.POLLRDHUP) and not self._has_all)
 
     def _polled(self, wanted: int) -> int:
         poll = select.poll()

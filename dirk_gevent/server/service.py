@@ -176,8 +176,8 @@ class Service:
                 idle.discard(wire)
                 if not data:
                     return
-                if quick is not None and not has_begun and (known := quick(session, data)) is not None:
-                    wire.send(known)
+                if quick is not None and not has_begun and (answer := quick(session, data)) is not None:
+                    wire.send(answer)
                     continue
                 wire.unwatch()
                 if not has_begun and (again := self._requests.get(data)) is not None:

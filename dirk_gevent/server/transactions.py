@@ -78,8 +78,8 @@ def draft_of(
         ):
             names = tuple(table for table in tables if isinstance(table, str))
             if len(names) == len(tables):
-                known = tuple(_parsed(statements, parse, lambda: name_of(log_id)))
-                return log_id, Draft(request_id, known, step_limit, base, names)
+                written = tuple(_parsed(statements, parse, lambda: name_of(log_id)))
+                return log_id, Draft(request_id, written, step_limit, base, names)
     raise SqlError("argument_invalid", field="commit")
 
 

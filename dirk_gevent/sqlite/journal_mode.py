@@ -11,6 +11,6 @@ def set_journal_mode(connection: apsw.Connection, mode: str) -> None:
     Raises apsw errors, among them IOError when the file stays in the mode that it has
     (https://www.sqlite.org/pragma.html#pragma_journal_mode: "the original journaling mode will be returned").
     """
-    found = str(connection.execute(f"PRAGMA journal_mode={mode}").fetchall()[0][0])
-    if found != mode:
-        raise apsw.IOError(f"the journal mode of the file stays {found}: it could not be made {mode}")
+    actual = str(connection.execute(f"PRAGMA journal_mode={mode}").fetchall()[0][0])
+    if actual != mode:
+        raise apsw.IOError(f"the journal mode of the file stays {actual}: it could not be made {mode}")

@@ -46,10 +46,10 @@ def _kind(directory: str) -> str:
         lines = _MOUNTS.read_text(encoding="utf-8").splitlines()
     except OSError:
         return ""
-    path, found = os.path.realpath(directory) + "/", ("", "")
+    path, mount = os.path.realpath(directory) + "/", ("", "")
     for line in lines:
         before, _, after = line.partition(" - ")
         point = before.split()[4]
-        if path.startswith(point.rstrip("/") + "/") and len(point) >= len(found[0]):
-            found = point, after.split()[0]
-    return found[1]
+        if path.startswith(point.rstrip("/") + "/") and len(point) >= len(mount[0]):
+            mount = point, after.split()[0]
+    return mount[1]

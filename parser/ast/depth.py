@@ -43,7 +43,7 @@ def _bound(found: int, limit: int) -> None:
 
 def _add(waiting: list[tuple[object, int, int]], value: object, depth: int) -> None:
     if isinstance(value, tuple):
-        for each in value:
-            _add(waiting, each, depth)
+        for item in value:
+            _add(waiting, item, depth)
     elif hasattr(value, "__dataclass_fields__"):
         waiting.append((value, depth, 0))

@@ -51,16 +51,16 @@ class Operator:
 def lines(statement: Query | Change, literals: Sequence[Value]) -> tuple[str, ...]:
     """The tree of `statement`, top operator first. Expressions are in standard SQL."""
     reader = _Reader(literals)
-    found = reader.query(statement) if isinstance(statement, Query) else reader.change(statement)
-    return tuple(_drawn(found))
+    root = reader.query(statement) if isinstance(statement, Query) else reader.change(statement)
+    return tuple(_drawn(root))
 
 
 def _drawn(operator: Operator) -> Iterator[str]:
     yield operator.label
-    for number, each in enumerate(operator.inputs, 1):
+    for number, operand in enumerate(operator.inputs, 1):
         is_last = number == len(operator.inputs)
         first, rest = ("└ ", "  ") if is_last else ("├ ", "│ ")
-        for position, line in enumerate(_drawn(each)):
+        for position, line in enumerate(_drawn(operand)):
             yield (rest if position else first) + line
 
 
@@ -73,33 +73,33 @@ class _Reader:
     def query(self, query: Query) -> Operator:
         """A whole query."""
         body = query.body
-        found = self._select(body, query.order_by) if isinstance(body, Select) else self._body(body)
+        operator = self._select(body, query.order_by) if isinstance(body, Select) else self._body(body)
         if query.order_by:
-            found = Operator(f"τ {self._list(query.order_by)}", (found,))
+            operator = Operator(f"τ {self._list(query.order_by)}", (operator,))
         if query.limit is not None:
-            found = Operator(f"λ {self._limit(query.limit)}", (found,))
-        return self._with(query.with_, found)
+            operator = Operator(f"λ {self._limit(query.limit)}", (operator,))
+        return self._with(query.with_, operator)
 
     def change(self, change: Change) -> Operator:
         """An INSERT, UPDATE or DELETE."""
         if isinstance(change, Insert):
-            found = self._insert(change)
+            operator = self._insert(change)
         else:
-            found = self._source(change.table)
+            operator = self._source(change.table)
             if isinstance(change, Update) and change.sources:
-                found = Operator("×", (found, *(self._source(source) for source in change.sources)))
+                operator = Operator("×", (operator, *(self._source(source) for source in change.sources)))
             if change.where is not None:
-                found = Operator(f"σ {self._text(change.where)}", (found,))
+                operator = Operator(f"σ {self._text(change.where)}", (operator,))
             if change.order_by:
-                found = Operator(f"τ {self._list(change.order_by)}", (found,))
+                operator = Operator(f"τ {self._list(change.order_by)}", (operator,))
             if change.limit is not None:
-                found = Operator(f"λ {self._limit(change.limit)}", (found,))
+                operator = Operator(f"λ {self._limit(change.limit)}", (operator,))
             name = change.table.name.text
             what = self._set(name, change.assignments) if isinstance(change, Update) else f"{name} −"
-            found = Operator(f"{name} ← {what}", (found,))
+            operator = Operator(f"{name} ← {what}", (operator,))
         if change.returning:
-            found = Operator(f"π {self._list(change.returning)}", (found,))
-        return self._with(change.with_, found)
+            operator = Operator(f"π {self._list(change.returning)}", (operator,))
+        return self._with(change.with_, operator)
 
     def _insert(self, insert: Insert) -> Operator:
         heads = f"({self._list(insert.columns)})" if insert.columns else ""
@@ -147,15 +147,15 @@ class _Reader:
             steps.append(f"ω {windows}")
         steps.append(f"π {self._list(select.items)}")
         steps += ["δ"] if select.distinct else []
-        found = self._sources(select.sources) if select.sources else None
+        operator = self._sources(select.sources) if select.sources else None
         for step in steps:
-            found = Operator(step, (found,) if found is not None else ())
-        assert found is not None
-        return found
+            operator = Operator(step, (operator,) if operator is not None else ())
+        assert operator is not None
+        return operator
 
     def _sources(self, sources: tuple[Source, ...]) -> Operator:
-        found = tuple(self._source(source) for source in sources)
-        return found[0] if len(found) == 1 else Operator("×", found)
+        operators = tuple(self._source(source) for source in sources)
+        return operators[0] if len(operators) == 1 else Operator("×", operators)
 
     def _source(self, source: Source) -> Operator:
         match source:
@@ -188,7 +188,7 @@ class _Reader:
         return printer.write_node(node, self._literals)
 
     def _list(self, found: Sequence[object]) -> str:
-        return ", ".join(self._text(each) for each in found)
+        return ", ".join(self._text(item) for item in found)
 
     def _distinct(self, calls: Sequence[Call]) -> str:
         return ", ".join(dict.fromkeys(self._text(call) for call in calls))

@@ -74,8 +74,8 @@ class Plans:
             guards = tuple(sorted(compilation.guards.union(self._guards.get(normalized.template, ()))))
             self._guards[normalized.template] = guards
             if guards:
-                for each in (True, False):
-                    self._settled.pop((normalized.template, each), None)
+                for is_write in (True, False):
+                    self._settled.pop((normalized.template, is_write), None)
             self._plans[_key(normalized, guards, for_write)] = _Kept(compilation, schema.serial)
         return compilation.plan
 

@@ -33,12 +33,12 @@ def show(context: Context, node: Show) -> QueryPlan:
 
 def _definitions(context: Context, kind: str, name: Name, malagasy: bool) -> QueryPlan:
     """The statement that makes the object, and behind a table those that make its indexes."""
-    found = things(context.schema, kind).get(key(name.text))
-    if found is None:
+    thing = things(context.schema, kind).get(key(name.text))
+    if thing is None:
         raise unknown(context.schema, kind, name)
-    sources = [found.source]
-    if isinstance(found, Table):
-        indexes = (index for index in context.schema.indexes.values() if index.table == found.key)
+    sources = [thing.source]
+    if isinstance(thing, Table):
+        indexes = (index for index in context.schema.indexes.values() if index.table == thing.key)
         sources += [index.source for index in sorted(indexes, key=lambda index: index.key)]
     # It depends on more than the plan notes: an index may come and go while its table stays the same.
     context.findings.reusable = False
@@ -53,15 +53,15 @@ def _said(source: str, malagasy: bool) -> str:
 
 def describe(context: Context, name: Name) -> QueryPlan:
     """One row a column of a table or view: name, domain, whether null is refused, default, part of the primary key."""
-    found = context.relation(name.text)
-    if found is None:
+    relation = context.relation(name.text)
+    if relation is None:
         raise context.unknown_table(name)
-    must_be_understood(found, name)
-    primary = found.unique[0] if isinstance(found, Table) and found.has_primary else ()
-    rows = ", ".join(_row(column, column.key in primary) for column in found.columns)
+    must_be_understood(relation, name)
+    primary = relation.unique[0] if isinstance(relation, Table) and relation.has_primary else ()
+    rows = ", ".join(_row(column, column.key in primary) for column in relation.columns)
     heads = (_RELATION, "efitra", "tsy null", "sanda fototra", "fanalahidy")
     outputs = tuple(Output(head, _RELATION, head in ("tsy null", "fanalahidy")) for head in heads)
-    return QueryPlan(f"VALUES {rows}", (), outputs, _RELATION, (found.name,))
+    return QueryPlan(f"VALUES {rows}", (), outputs, _RELATION, (relation.name,))
 
 
 def _row(column: Column, in_primary: bool) -> str:

@@ -70,8 +70,8 @@ def compile_statement(
     except RecursionError:
         # Nesting is bounded by the lexer; chains of prefix operators are not, and end here.
         raise SqlError("too_deep") from None
-    found = tuple((kind, key, thing) for (kind, key), thing in context.findings.found.items())
-    return Compilation(plan, frozenset(literals.guards), found, linked_tables(schema, plan), context.findings.reusable)
+    things = tuple((kind, key, thing) for (kind, key), thing in context.findings.found.items())
+    return Compilation(plan, frozenset(literals.guards), things, linked_tables(schema, plan), context.findings.reusable)
 
 
 def linked_tables(schema: Schema, plan: Plan) -> tuple[Table, ...]:
@@ -79,13 +79,13 @@ def linked_tables(schema: Schema, plan: Plan) -> tuple[Table, ...]:
     if not isinstance(plan, ChangePlan):
         return ()
     referring = schema.referring()
-    found: dict[str, Table] = {}
+    tables: dict[str, Table] = {}
     waiting = [key(plan.table)]
     while waiting:
-        more = {each.key: each for each in referring.get(waiting.pop(), ()) if each.key not in found}
-        found |= more
+        more = {table.key: table for table in referring.get(waiting.pop(), ()) if table.key not in tables}
+        tables |= more
         waiting += more
-    return tuple(found[name] for name in sorted(found))
+    return tuple(tables[name] for name in sorted(tables))
 
 
 def _reads(statement: Statement) -> bool:

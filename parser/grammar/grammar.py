@@ -49,13 +49,13 @@ p_show.__doc__ = "command : " + "\n | ".join(f"SHOW {token}" for token in NAMES_
 
 def rules() -> dict[str, Callable[[P], None]]:
     """Every grammar rule by its function's name."""
-    found: dict[str, Callable[[P], None]] = {}
+    rules_by_name: dict[str, Callable[[P], None]] = {}
     for module in _MODULES:
         own = {name: rule for name, rule in vars(module).items() if name.startswith("p_")}
         if any(rule.__doc__ is None for rule in own.values()):
             _take_text_from_source(module, own)
-        found |= own
-    return {**found, "p_name_word": p_name_word, "p_show": p_show}
+        rules_by_name |= own
+    return {**rules_by_name, "p_name_word": p_name_word, "p_show": p_show}
 
 
 def _take_text_from_source(module: ModuleType, own: Mapping[str, Callable[[P], None]]) -> None:

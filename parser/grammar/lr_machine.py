@@ -95,14 +95,14 @@ Rule: TypeAlias = tuple[str, int, Callable[[P], None] | None, tuple[int, ...]]
 def _rules(productions: Sequence[Any]) -> list[Rule]:
     """PLY's productions as the machine runs them."""
     lists = {production.name for production in productions if grows(production.callable)}
-    found: list[Rule] = []
+    rules: list[Rule] = []
     for production in productions:
         symbols = production.str.partition(" -> ")[2].split()[: production.len]
         own = production.name if grows(production.callable) else ""
         complete = tuple(at for at, symbol in enumerate(symbols, 1) if symbol in lists and symbol != own)
         is_called = production.len != 1 or bool(complete) or not passes(production.callable)
-        found.append((production.name, production.len, production.callable if is_called else None, complete))
-    return found
+        rules.append((production.name, production.len, production.callable if is_called else None, complete))
+    return rules
 
 
 class Machine:

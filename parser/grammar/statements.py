@@ -68,17 +68,17 @@ class Statements:
 
     def route(self, normalized: NormalizedStatement) -> Route:
         """Where the statement goes. Raises what `parse` raises, and `character_unassigned`."""
-        found = self._routes.get(normalized.template)
-        if found is None:
+        route = self._routes.get(normalized.template)
+        if route is None:
             check_names(normalized.template)
-            found = route_of(self.parse(normalized))
+            route = route_of(self.parse(normalized))
             if "." in normalized.template and (databases := self.databases(normalized)):
-                found = replace(found, databases=databases)
+                route = replace(route, databases=databases)
             if len(normalized.template) <= CACHED_TEMPLATE_CHARACTERS:
                 if len(self._routes) >= CACHED_TEMPLATES:
                     self._routes.clear()
-                self._routes[normalized.template] = found
-        return found
+                self._routes[normalized.template] = route
+        return route
 
     def _parse(self, template: str) -> _Parsed:
         lexer = Lexer(template)

@@ -67,15 +67,15 @@ def syntax_error(normalized: NormalizedStatement, fault: SyntaxFault, find_fault
         return SqlError("not_supported", what=foreign)
     meant = _meant(fault, find_fault)
     start, end = (meant.start, meant.end) if meant is not None else (fault.start, fault.end)
-    found = _found(normalized, fault, start, end)
+    fault_shown = _found(normalized, fault, start, end)
     reserved = _reserved(fault, find_fault) if meant is None else ""
     words = [] if meant is not None and start != fault.start else expected_words(_possible(fault), _voice(fault, meant))
-    key = "syntax" if found else "ends_early"
+    key = "syntax" if fault_shown else "ends_early"
     return SqlError(
-        "parameter_misplaced" if found[:1] in ("?", "$") else key,
+        "parameter_misplaced" if fault_shown[:1] in ("?", "$") else key,
         **text_place(normalized, start),
         place=start,
-        found=found,
+        found=fault_shown,
         expected=", ".join(words),
         nearest=meant.keyword if meant is not None else "",
         reserved=reserved,
@@ -133,7 +133,7 @@ def _reserved(fault: SyntaxFault, find_fault: FindFault) -> str:
     if not is_wanted or len(template) > _TRIED_CHARACTERS:
         return ""
     place = find_fault(f"{template[: fault.start]}`{word}`{template[fault.end :]}")
-    following = next((one.lexpos for one in fault.lexer.tokens if one.lexpos >= fault.end), len(template))
+    following = next((token.lexpos for token in fault.lexer.tokens if token.lexpos >= fault.end), len(template))
     reads_on = place is None or ("WHOLE" not in fault.expected and place - len("``") > following)
     return word if reads_on else ""
 

@@ -259,7 +259,7 @@ def words_of(tokens: Sequence[str], malagasy: bool | None) -> str:
     Of several, those that the Malagasy vocabulary has no word for are left out of it: `vondrona` is GROUP BY.
     """
     said = (True, False) if malagasy is None else (malagasy,)
-    return "/".join(dict.fromkeys(_phrase(tokens, each) for each in said))
+    return "/".join(dict.fromkeys(_phrase(tokens, sequence) for sequence in said))
 
 
 def _phrase(tokens: Sequence[str], malagasy: bool) -> str:

@@ -48,9 +48,9 @@ _SIGN_TOKENS: Final = {sign: token for token, sign in SIGNS.items()} | {"==": "E
 
 def name_end(template: str, place: int) -> int:
     """Where the name ends that begins at `place` of a template."""
-    found = _TOKEN.match(template, place)
-    assert found is not None
-    return found.end()
+    match = _TOKEN.match(template, place)
+    assert match is not None
+    return match.end()
 
 
 class SyntaxFault(Exception):  # noqa: N818 — it never reaches a user: `statements` makes the SqlError of it

@@ -43,7 +43,9 @@ def settle(tokens: Sequence[Token]) -> None:
     """Makes UNION and EXCEPT of the signs among `tokens` that are set operators."""
     levels = [_Level(True)]
     before = ""
-    for token, after, inside in zip(tokens, [*(each.type for each in tokens[1:]), ""], _insides(tokens), strict=True):
+    for token, after, inside in zip(
+        tokens, [*(following.type for following in tokens[1:]), ""], _insides(tokens), strict=True
+    ):
         level, kind = levels[-1], token.type
         if kind in _SIGNS and _is_operator(level, before, after):
             kind = token.type = _SIGNS[kind]
@@ -60,11 +62,11 @@ def settle(tokens: Sequence[Token]) -> None:
 
 def _insides(tokens: Sequence[Token]) -> Sequence[str]:
     """For each token what it is, or, of parentheses that open, what the innermost begins with."""
-    found, inside = [], ""
+    insides, inside = [], ""
     for token in reversed(tokens):
         inside = inside if token.type == "LPAREN" else token.type
-        found.append(inside)
-    return found[::-1]
+        insides.append(inside)
+    return insides[::-1]
 
 
 def _is_operator(level: _Level, before: str, after: str) -> bool:

@@ -46,10 +46,10 @@ def json_rows(block: str) -> Rows | None:
     if not block.endswith(")") or any(mark in block for mark in _OTHERWISE):
         return None
     pieces = [piece.encode() for piece in _pieces(block)]
-    found = _flat(pieces) or _nested(pieces)
-    if found is None:
+    rows = _flat(pieces) or _nested(pieces)
+    if rows is None:
         return None
-    values, width = found
+    values, width = rows
     if not all(_is_simple(values[at::width]) for at in range(width)):
         return None
     return Rows(tuple(values), width, len(values) // width)
@@ -72,12 +72,12 @@ def _flat(pieces: list[bytes]) -> tuple[list[Value], int] | None:
         if width < 1 or len(marks) != rows * (width + 2) - 1 or marks != _marks(rows, width):
             return None
         try:
-            found = orjson.loads(b"[%b]" % piece.translate(_AS_FLAT_JSON))
+            flat_values = orjson.loads(b"[%b]" % piece.translate(_AS_FLAT_JSON))
         except ValueError:
             return None
-        if len(found) != rows * width:
+        if len(flat_values) != rows * width:
             return None
-        values += found
+        values += flat_values
     return values, width
 
 

@@ -53,9 +53,9 @@ def check_names(template: str) -> None:
     literals)."""
     if template.isascii():
         return
-    found = _unassigned().search(template)
-    if found is not None:
-        raise SqlError("character_unassigned", character=f"U+{ord(found[0]):04X}", place=found.start())
+    match = _unassigned().search(template)
+    if match is not None:
+        raise SqlError("character_unassigned", character=f"U+{ord(match[0]):04X}", place=match.start())
 
 
 def is_assigned(name: str) -> bool:

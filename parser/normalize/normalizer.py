@@ -244,11 +244,11 @@ def _one_row(text: str, start: int, parts: list[str], width: int, rows: int) -> 
 
 
 def _split_json_rows(text: str, start: int) -> NormalizedStatement | None:
-    found = json_rows(text[start:].rstrip(_ROWS_TAIL))
-    if found is None:
+    rows = json_rows(text[start:].rstrip(_ROWS_TAIL))
+    if rows is None:
         return None
     return NormalizedStatement(
-        _row_template(text, start, found.width) + ")", found.values, rows=found.count, row_width=found.width
+        _row_template(text, start, rows.width) + ")", rows.values, rows=rows.count, row_width=rows.width
     )
 
 
@@ -343,8 +343,8 @@ def placed(error: SqlError, text: str) -> SqlError:
     past_rows = markers >= normalized.row_start + normalized.row_width > normalized.row_start
     offset = len(plain.template) - len(normalized.template) + error.place if past_rows else error.place
     before = fill(plain.template[:offset], plain.texts)
-    told = {**error.params, **place(text, len(before)), "speaks": _vocabulary(normalized.template)}
-    return SqlError(error.key, **told)
+    params = {**error.params, **place(text, len(before)), "speaks": _vocabulary(normalized.template)}
+    return SqlError(error.key, **params)
 
 
 def _vocabulary(template: str) -> str:

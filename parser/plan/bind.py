@@ -29,7 +29,10 @@ def bind(binds: tuple[Bind, ...], normalized: NormalizedStatement, args: Args) -
     literals = normalized.literals
     try:
         return tuple(
-            [literals[each] if isinstance(each, int) and each >= 0 else _argument(each, args) for each in binds]
+            [
+                literals[source] if isinstance(source, int) and source >= 0 else _argument(source, args)
+                for source in binds
+            ]
         )
     except SqlError as error:
         error.at(_place(normalized.template, str(error.params["name"])))
@@ -39,12 +42,12 @@ def bind(binds: tuple[Bind, ...], normalized: NormalizedStatement, args: Args) -
 def check_surplus(template: str, args: Args) -> None:
     """Raises surplus_argument (07001) for a value that no parameter takes. It is for who takes a request in: an entry
     of a log ends as it did, whatever came with it."""
-    found = _PARAMETERS.findall(template)
+    marks = _PARAMETERS.findall(template)
     if isinstance(args, Mapping):
-        names = set(found)
+        names = set(marks)
         unused = next((f"${name}" for name in args if f"${name}" not in names), None)
     else:
-        count = found.count("?")
+        count = marks.count("?")
         unused = f"?{count + 1}" if len(args) > count else None
     if unused is not None:
         raise SqlError("surplus_argument", name=unused)
@@ -53,10 +56,10 @@ def check_surplus(template: str, args: Args) -> None:
 def _place(template: str, name: str) -> int:
     """Where a parameter stands in a template; `name` is `$name` or `?` and its number, from 1."""
     wanted = int(name[1:]) if name[0] == "?" else 0
-    for found in _PARAMETERS.finditer(template):
-        wanted -= found[0] == "?"
-        if found[0] == name or (name[0] == "?" and found[0] == "?" and wanted == 0):
-            return found.start()
+    for mark in _PARAMETERS.finditer(template):
+        wanted -= mark[0] == "?"
+        if mark[0] == name or (name[0] == "?" and mark[0] == "?" and wanted == 0):
+            return mark.start()
     return -1
 
 
@@ -72,8 +75,8 @@ def rows(plan: ChangePlan, normalized: NormalizedStatement, args: Args) -> Itera
     skipped = end - width
     rest = tuple(
         [
-            literals[each + skipped] if isinstance(each, int) and each >= 0 else _argument(each, args)
-            for each in plan.binds[width:]
+            literals[source + skipped] if isinstance(source, int) and source >= 0 else _argument(source, args)
+            for source in plan.binds[width:]
         ]
     )
     for first in range(0, end, width):

@@ -83,7 +83,7 @@ def _other(query: Query, route: Route, database: str) -> Name:
     ]
     named = [*tables, *(table for table in columns if table is not None)]
     others = [name for name in named if name.database and key(name.database) != own]
-    is_elsewhere = len(others) < sum(key(each.database) != own for each in route.databases)
+    is_elsewhere = len(others) < sum(key(in_database.database) != own for in_database in route.databases)
     if not others or is_elsewhere:
         raise _refused(route, database)
     other = others[0]
@@ -102,7 +102,7 @@ def _read(query: Query) -> Iterator[Name]:
             if node.name.database or key(node.name.text) not in common:
                 yield node.name
         elif isinstance(node, tuple):
-            waiting += [(each, common) for each in reversed(node)]
+            waiting += [(item, common) for item in reversed(node)]
         elif is_dataclass(node):
             if isinstance(node, Query) and node.with_ is not None:
                 common |= {key(cte.name.text) for cte in node.with_.ctes}
@@ -110,7 +110,7 @@ def _read(query: Query) -> Iterator[Name]:
 
 
 def _refused(route: Route, database: str) -> SqlError:
-    named = next(each for each in route.databases if key(each.database) != key(database))
+    named = next(in_database for in_database in route.databases if key(in_database.database) != key(database))
     return SqlError("other_database", database=named.database, name=named.name, place=named.place)
 
 

@@ -106,7 +106,10 @@ def _binary(writer: Writer, node: Binary) -> str:
         node = node.left
         spine.append(node)
     parts = [_at(writer, node.left, _BINARY[node.op])]
-    parts += [f"{each.op.upper()} {_at(writer, each.right, _BINARY[each.op] + 1)}" for each in reversed(spine)]
+    parts += [
+        f"{operation.op.upper()} {_at(writer, operation.right, _BINARY[operation.op] + 1)}"
+        for operation in reversed(spine)
+    ]
     return " ".join(parts)
 
 

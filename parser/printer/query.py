@@ -76,10 +76,10 @@ def _compound(writer: Writer, node: Compound) -> str:
         spine.append(node)
     left = writer.node(node.left)
     parts = [f"({left})" if isinstance(node.left, Query) else left]
-    for each in reversed(spine):
-        right = writer.query(each.right, named=False)
-        operand = f"({right})" if isinstance(each.right, Query | Compound) else right
-        parts.append(f"{writer.say(each.op)} {operand}")
+    for operation in reversed(spine):
+        right = writer.query(operation.right, named=False)
+        operand = f"({right})" if isinstance(operation.right, Query | Compound) else right
+        parts.append(f"{writer.say(operation.op)} {operand}")
     return " ".join(parts)
 
 

@@ -72,11 +72,11 @@ class Writer:
     def words(self, *tokens: str) -> str:
         """Keywords; in Malagasy the FROM is written `ao@`."""
         chosen = (word(token, self.malagasy) for token in tokens)
-        return " ".join("ao@" if each == "ao" else each for each in chosen)
+        return " ".join("ao@" if chosen_word == "ao" else chosen_word for chosen_word in chosen)
 
     def say(self, phrase: str) -> str:
         """A phrase of standard words (`current row`) in the vocabulary; words that are no keywords stay."""
-        return " ".join(word(each.upper(), self.malagasy) for each in phrase.split() if each.upper() in KEYWORDS)
+        return " ".join(word(part.upper(), self.malagasy) for part in phrase.split() if part.upper() in KEYWORDS)
 
     def clause(self, tokens: str, node: object) -> str:
         """` WORDS node`, or nothing when the node is None or an empty tuple."""

@@ -142,15 +142,15 @@ def _placed_atom(atom: AtomNode, read: ReadLiteral, find: FindDomain) -> Atom:
 def _resolve_atom(atom: AtomNode, read: ReadLiteral, find: FindDomain) -> Atom:
     word = atom.name.text.casefold()
     if word not in _KNOWN:
-        found = find(atom.name.text)
+        domain = find(atom.name.text)
         if atom.arguments:
             raise SqlError("invalid_domain", name=atom.name.text)
-        return found
+        return domain
     values = tuple(_argument(argument, read) for argument in atom.arguments)
-    made = _build(word, values)
-    if made is None:
+    built = _build(word, values)
+    if built is None:
         raise SqlError("invalid_domain", name=atom.name.text)
-    return made
+    return built
 
 
 def _argument(node: Literal | Unary | Constant | Name, read: ReadLiteral) -> Value:
@@ -246,7 +246,7 @@ def _accepts_atom(atom: Atom, value: str, literal: Callable[[Value], str], truth
                 f" OR ({value} GLOB '{_MOMENT_GLOB}' AND datetime({value}) IS {value})))"
             )
         case Choice(values=values):
-            return f"({value} IN ({', '.join(literal(each) for each in values)}))"
+            return f"({value} IN ({', '.join(literal(allowed) for allowed in values)}))"
         case Anything():
             return truth
         case Truth():

@@ -130,11 +130,11 @@ class Schema:
 
     def referring(self) -> dict[str, list[Table]]:
         """The tables whose foreign keys refer to a table, by that one's key; one of its own counts."""
-        found: dict[str, list[Table]] = {}
+        children: dict[str, list[Table]] = {}
         for table in self.tables.values():
             for parent in dict.fromkeys(reference.table for reference in table.references):
-                found.setdefault(parent, []).append(table)
-        return found
+                children.setdefault(parent, []).append(table)
+        return children
 
     def relation(self, name_key: str) -> Table | View | None:
         """The table or view of that key."""

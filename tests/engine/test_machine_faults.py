@@ -187,12 +187,12 @@ def test_every_call_of_a_database_is_in_the_table() -> None:
             "retire_reader", "state_at", "state_in",
         },
         Reads: {
-            "again", "close", "depends_on", "keep_reader", "log_id", "read", "recorded", "rest_reader", "settled",
-            "stream",
+            "close", "depends_on", "keep_reader", "log_id", "prepare", "read", "recorded", "rest_reader",
+            "run_prepared", "stream",
         },
         DatabaseWriter: {
-            "change_in", "close", "close_at_end", "close_if_idle", "discarding", "effort", "empty_wal", "end_rehearsal",
-            "forget_changes", "log_id", "probe", "read_in", "rested", "take", "used",
+            "change_in", "close", "close_at_end", "close_if_idle", "discarding", "effort", "empty_wal",
+            "end_speculation", "forget_changes", "log_id", "probe", "read_in", "rested", "take", "used",
         },
         FileUpkeep: {"checkpoint", "content_digest", "pin", "snapshot", "wants_checkpoint"},
     }  # fmt: skip

@@ -15,6 +15,7 @@ from tests.shell.source import Function, definitions, files, imported, shown, tr
 
 MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 40
+SAYING_NOTHING = {"each", "found", "known", "made", "one", "told"}
 
 
 def code_lines(node: Function) -> int:
@@ -60,6 +61,19 @@ def test_docstrings_begin_with_the_thing_itself() -> None:
             words = (ast.get_docstring(node) or "").split(None, 1)
             if words and words[0] in ("Whether", "What", "Have"):
                 bad.append(f"{shown(path)}:{name}")
+    assert bad == []
+
+
+def test_locals_say_what_they_are() -> None:
+    """`found` and `each` say how a value was come by; a reader wants to know what it is."""
+    bad = []
+    for path in files():
+        for name, node in definitions(path):
+            if isinstance(node, Function):
+                stored = {
+                    one.id for one in ast.walk(node) if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store)
+                }
+                bad += [f"{shown(path)}:{name}: {word}" for word in sorted(stored & SAYING_NOTHING)]
     assert bad == []
 
 

@@ -53,9 +53,9 @@ def stream(parts: OperationParts, frames: FrameSocket, name: object) -> tuple[in
 def _database(parts: OperationParts, frames: FrameSocket, info: DatabaseInfo, head: Head) -> None:
     source = LogSource(parts.state.log, info.log_id, _PIECE_BYTES)
     after = 0
-    found = source.snapshot(head.index)
-    if found is not None:
-        after, pieces = found
+    snapshot = source.snapshot(head.index)
+    if snapshot is not None:
+        after, pieces = snapshot
         pace = Throttle(gevent.sleep)
         for piece in pieces:
             frames.send({"t": "snapshot", "log": info.log_id, "index": after}, piece)

@@ -66,7 +66,7 @@ def node_files(node: str, directory: Path) -> NodeFiles:
     """Reads one node's data directory."""
     if not directory.is_dir():
         return NodeFiles(node, directory, problems=(f"{directory} is not on this machine",))
-    found: dict[int, stored_records.FileMeta] = {}
+    databases: dict[int, stored_records.FileMeta] = {}
     listed: dict[int, str] = {}
     problems = []
     for path in sorted(path for path in directory.iterdir() if _FILES.fullmatch(path.name) and path.is_file()):
@@ -76,12 +76,12 @@ def node_files(node: str, directory: Path) -> NodeFiles:
             problems.append(f"{path} cannot be read: {error}")
         else:
             if meta is not None:
-                found[meta.log_id] = meta
+                databases[meta.log_id] = meta
                 listed |= names
     genesis = None
     with suppress(OSError):
         genesis = followed_log(directory)
-    return NodeFiles(node, directory, found, genesis, problems=tuple(problems), listed=listed)
+    return NodeFiles(node, directory, databases, genesis, problems=tuple(problems), listed=listed)
 
 
 def losses(chosen: NodeFiles, nodes: tuple[NodeFiles, ...]) -> list[Loss]:
@@ -90,7 +90,7 @@ def losses(chosen: NodeFiles, nodes: tuple[NodeFiles, ...]) -> list[Loss]:
     A database that is unknown to `chosen` counts only if it was made after what `chosen` has seen; an older one
     was dropped there.
     """
-    found = []
+    lost = []
     for node in nodes:
         for log_id, meta in sorted(node.databases.items()):
             own = chosen.databases.get(log_id)
@@ -98,8 +98,8 @@ def losses(chosen: NodeFiles, nodes: tuple[NodeFiles, ...]) -> list[Loss]:
                 continue
             missing = meta.applied_index - (own.applied_index if own else 0)
             if missing > 0:
-                found.append(Loss(node.node, meta.name, log_id, missing))
-    return found
+                lost.append(Loss(node.node, meta.name, log_id, missing))
+    return lost
 
 
 def entries_lost(found: list[Loss]) -> int:
@@ -118,7 +118,9 @@ def _read(path: Path) -> tuple[stored_records.FileMeta | None, dict[int, str]]:
         meta = stored_records.read_meta(connection)
         if meta is None or meta.log_id != SYSTEM_LOG_ID:
             return meta, {}
-        rows = (one for one in stored_records.read_catalog(connection) if one.kind == stored_records.DATABASE_KIND)
+        rows = (
+            listed for listed in stored_records.read_catalog(connection) if listed.kind == stored_records.DATABASE_KIND
+        )
         return meta, {int(row.source or 0): row.name for row in rows}
     finally:
         connection.close(True)

@@ -131,7 +131,7 @@ class Operations:
         return rows
 
     def _snapshot(self, fields: Mapping[str, Any]) -> tuple[int, str]:
-        made = failed = 0
+        taken = failed = 0
         for info in self._chosen(fields):
             if self._tell_blocked(info):
                 failed += 1
@@ -145,12 +145,12 @@ class Operations:
             current = self._round(info.log_id, uploads=True)
             latest = self._state.log.snapshots.latest(info.log_id)
             if latest is not None and latest.index >= current.index and latest.confirmed:
-                made += 1
+                taken += 1
                 self._line(f"{info.name}: a snapshot at index {latest.index}, {latest.size_bytes} bytes")
             else:
                 failed += 1
                 self._line(f"{info.name}: no second master confirmed it")
-        return (1, f"Snapshots that could not be made: {failed}.") if failed else (0, f"Snapshots made: {made}.")
+        return (1, f"Snapshots that could not be made: {failed}.") if failed else (0, f"Snapshots made: {taken}.")
 
     def _tell_blocked(self, info: DatabaseInfo) -> bool:
         """True when it is not known which state of a database counts, so that comparing waits in vain; says why."""
@@ -239,9 +239,9 @@ class Operations:
             return self._accept_log()
         (info,) = self._chosen(fields)
         rows = [
-            one
-            for one in self._state.registry.having(Status.UNDECIDED)
-            if one.log_id == info.log_id and one.cause in (Cause.OUTCOME, Cause.CONTENT)
+            conflict
+            for conflict in self._state.registry.having(Status.UNDECIDED)
+            if conflict.log_id == info.log_id and conflict.cause in (Cause.OUTCOME, Cause.CONTENT)
         ]
         if not rows:
             raise Refused(f"there is nothing to decide about {info.name}")

@@ -83,8 +83,8 @@ def check(config: Config, chosen: NodeFiles) -> None:
         raise RebuildRefused(f"{chosen.node} cannot be used: it has never followed a log")
     # What is known against its state from before it was renamed is known under its old id.
     owner = DirectoryNotes(chosen.directory).owner() or chosen.node
-    known = [one for node in {chosen.node, owner} for one in shut_out(config.log.directory, node)]
-    for database, reason in known:
+    fenced = [state for node in {chosen.node, owner} for state in shut_out(config.log.directory, node)]
+    for database, reason in fenced:
         raise RebuildRefused(f"{chosen.node} cannot be used: its database {database} was shut out ({reason})")
 
 
@@ -117,9 +117,9 @@ def _predecessors(
 ) -> tuple[Predecessor, ...]:
     old_genesis, older = before
     indexes = {row.log_id: row.base.index for row in logs}
-    known = {predecessor.genesis for predecessor in older}
+    geneses = {predecessor.genesis for predecessor in older}
     followed = dict.fromkeys([old_genesis, *(node.genesis for node in nodes)])
-    new = [Predecessor(genesis, indexes) for genesis in followed if genesis and genesis not in known]
+    new = [Predecessor(genesis, indexes) for genesis in followed if genesis and genesis not in geneses]
     return (*older, *new)
 
 
@@ -159,13 +159,13 @@ def _copy(
 
 def _snapshot(database: Database, meta: stored_records.FileMeta, folder: Path) -> FoundSnapshot:
     path = snapshot_file(folder, meta.log_id, meta.applied_index)
-    made = database.upkeep.snapshot(path)
+    snapshot = database.upkeep.snapshot(path)
     size_bytes, checksum = file_checksum(path)
     info = SnapshotInfo(
-        log_id=made.log_id,
-        index=made.index,
+        log_id=snapshot.log_id,
+        index=snapshot.index,
         chain=meta.chain,
-        digest=bytes.fromhex(made.digest),
+        digest=bytes.fromhex(snapshot.digest),
         size_bytes=size_bytes,
         checksum=checksum,
         confirmed=True,

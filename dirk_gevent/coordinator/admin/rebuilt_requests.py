@@ -27,14 +27,14 @@ def known_requests(system_file: Path) -> list[RequestRow]:
         ).fetchall()
     finally:
         connection.close(True)
-    found: list[RequestRow] = []
-    made: dict[str, int] = {}
+    request_rows: list[RequestRow] = []
+    indexes: dict[str, int] = {}
     for outcome in (decode_outcome(stored_records.RecordedRequest(*row)) for row in rows):
         if outcome.sqlstate or outcome.verb not in (CREATE_DATABASE, DROP_DATABASE):
             continue
         key, index = name_key(outcome.name), outcome.index
         if outcome.verb == CREATE_DATABASE:
-            made[key] = index
-        change = DatabaseChange(outcome.verb, outcome.name, made.get(key, index))
-        found.append(RequestRow(outcome.request_id, index, change))
-    return found
+            indexes[key] = index
+        change = DatabaseChange(outcome.verb, outcome.name, indexes.get(key, index))
+        request_rows.append(RequestRow(outcome.request_id, index, change))
+    return request_rows

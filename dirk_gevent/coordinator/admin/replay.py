@@ -47,7 +47,11 @@ class LogSource:
 
     def snapshot(self, index: int) -> tuple[int, Iterator[bytes]] | None:
         """See `ReplaySource.snapshot`: only one that a second master has confirmed is trusted."""
-        held = [one for one in self._log.snapshots.all(self._log_id) if one.confirmed and one.index <= index]
+        held = [
+            snapshot
+            for snapshot in self._log.snapshots.all(self._log_id)
+            if snapshot.confirmed and snapshot.index <= index
+        ]
         return (held[-1].index, self._pieces(held[-1].index)) if held else None
 
     def _pieces(self, index: int) -> Iterator[bytes]:
@@ -92,12 +96,12 @@ class Scratch:
 
     def run(self, source: ReplaySource, index: int) -> None:
         """Bring the database to `index`. Raises EntriesGoneError when the source does not reach back so far."""
-        found = source.snapshot(index)
-        if found is not None:
+        snapshot = source.snapshot(index)
+        if snapshot is not None:
             path = self._directory / "begin.zst"
             with path.open("wb") as file:
                 steady = IncrementalFsyncFile(file)
-                for piece in found[1]:
+                for piece in snapshot[1]:
                     self._threads.call(steady.write, piece)
             self._threads.call(self.database.restore, path)
             path.unlink()
@@ -133,7 +137,7 @@ class Scratch:
             self._threads.call(self._engine.close)
 
     def _apply(self, entries: Sequence[bytes], wanted: int) -> None:
-        work = [Work.of(told) for told in entries]
+        work = [Work.of(encoded) for encoded in entries]
         self.older_entries += sum(item.entry.rules != RULES for item in work)
         for outcome in self.database.apply(work):
             if outcome.index == wanted:

@@ -68,8 +68,8 @@ def from_log(
             file = Path(directory) / "state.zst"
 
             def deliver(position: LogPosition) -> Delivery:
-                made = scratch.reissue(position, file)
-                return bytes.fromhex(made.digest), _pieces(file, threads)
+                header = scratch.reissue(position, file)
+                return bytes.fromhex(header.digest), _pieces(file, threads)
 
             at = _restore(parts, frames, target, in_place, deliver)
         finally:
@@ -110,13 +110,15 @@ def index_by_time(index: int, time_ms: int) -> str:
 
 
 def _check_target(parts: OperationParts, target: str, in_place: bool) -> None:
-    known = parts.state.log.reads.find(target)
-    if in_place and known is None:
+    database = parts.state.log.reads.find(target)
+    if in_place and database is None:
         raise RestoreRefused(f"there is no database {target} to replace")
-    if known is not None and known.log_id == SYSTEM_LOG_ID:
+    if database is not None and database.log_id == SYSTEM_LOG_ID:
         raise RestoreRefused("the system database cannot be replaced")
-    if not in_place and known is not None:
-        raise RestoreRefused(f"a database {known.name} exists: name another with --as, or replace it with --in-place")
+    if not in_place and database is not None:
+        raise RestoreRefused(
+            f"a database {database.name} exists: name another with --as, or replace it with --in-place"
+        )
 
 
 def _index(parts: OperationParts, source: DatabaseInfo, fields: Mapping[str, Any]) -> int:
@@ -137,8 +139,8 @@ def _index(parts: OperationParts, source: DatabaseInfo, fields: Mapping[str, Any
         why = f"its log ends at {head}" if int(index) > head else "entries are counted from 1"
         raise RestoreRefused(f"{source.name} has no state at index {index}: {why}")
     oldest = parts.state.log.reads.oldest(source.log_id)
-    held = [one.index for one in parts.state.log.snapshots.all(source.log_id) if one.confirmed]
-    least = min((one for one in held if one >= oldest - 1), default=None) if oldest > 1 else 0
+    held = [snapshot.index for snapshot in parts.state.log.snapshots.all(source.log_id) if snapshot.confirmed]
+    least = min((snapshot for snapshot in held if snapshot >= oldest - 1), default=None) if oldest > 1 else 0
     if least is None or int(index) < least:
         raise RestoreRefused(f"the log of {source.name} holds nothing before index {least or head}: use a backup")
     return int(index)
@@ -148,14 +150,14 @@ def _restore(
     parts: OperationParts, frames: FrameSocket, target: str, in_place: bool, deliver: Callable[[LogPosition], Delivery]
 ) -> int:
     """Put the state that `deliver` gives for the position it is told into the log; return its index. Blocks."""
-    made = None
+    change = None
     if not in_place:
-        made = parts.appends.create_database(target, _request_id(parts), optional=False).change
+        change = parts.appends.create_database(target, _request_id(parts), optional=False).change
     info = parts.state.find(target)
     try:
         index = _adopt(parts, info, deliver, (lambda: _keep(parts, frames, info)) if in_place else None)
     except BaseException:
-        if made is not None:
+        if change is not None:
             parts.appends.drop_database(target, _request_id(parts), optional=True)
         raise
     parts.state.logger.info("restored", log=info.log_id, index=index)

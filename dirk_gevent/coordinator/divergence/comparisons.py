@@ -58,49 +58,49 @@ class Comparisons:
         """
         if head == 0:
             return False
-        known = self._known.get(log_id)
-        if known is None:
-            known = self._known[log_id] = _Memory(head, now)
-        elif head != known.head:
-            known.head, known.moved = head, now
-        if not known.has_news(able):
-            known.news_since = None
-        elif known.news_since is None:
-            known.news_since = now
-        if now < max(known.not_before, known.again_at):
+        memory = self._known.get(log_id)
+        if memory is None:
+            memory = self._known[log_id] = _Memory(head, now)
+        elif head != memory.head:
+            memory.head, memory.moved = head, now
+        if not memory.has_news(able):
+            memory.news_since = None
+        elif memory.news_since is None:
+            memory.news_since = now
+        if now < max(memory.not_before, memory.again_at):
             return False
-        if known.compared_index >= 0 and now - known.compared > self._every_seconds:
+        if memory.compared_index >= 0 and now - memory.compared > self._every_seconds:
             return True
-        if known.news_since is None:
+        if memory.news_since is None:
             return False
-        is_late = now - known.news_since >= BUSY_SECONDS and len(able) > 1
-        return now - known.moved >= REST_SECONDS or is_late
+        is_late = now - memory.news_since >= BUSY_SECONDS and len(able) > 1
+        return now - memory.moved >= REST_SECONDS or is_late
 
     def ended(self, log_id: int, index: int, took_seconds: float, now: float, nodes: Collection[str]) -> None:
         """A comparison at `index` is over, and all nodes that were asked have answered: `nodes`."""
-        known = self._note(log_id, index, took_seconds, now)
-        known.compared_index, known.compared, known.nodes = index, now, frozenset(nodes)
-        known.is_urgent, known.failures, known.again_at = False, 0, 0.0
-        known.news_since = None
+        memory = self._note(log_id, index, took_seconds, now)
+        memory.compared_index, memory.compared, memory.nodes = index, now, frozenset(nodes)
+        memory.is_urgent, memory.failures, memory.again_at = False, 0, 0.0
+        memory.news_since = None
 
     def failed(self, log_id: int, index: int, took_seconds: float, now: float) -> None:
         """A comparison at `index` is over and a node did not answer: what was to be found out still is."""
-        known = self._note(log_id, index, took_seconds, now)
-        known.is_urgent = True
-        pause = _AGAIN_SECONDS * 2 ** min(known.failures, _MOST_DOUBLINGS)
-        known.again_at = now + min(pause, max(self._every_seconds, _AGAIN_SECONDS))
-        known.failures += 1
+        memory = self._note(log_id, index, took_seconds, now)
+        memory.is_urgent = True
+        pause = _AGAIN_SECONDS * 2 ** min(memory.failures, _MOST_DOUBLINGS)
+        memory.again_at = now + min(pause, max(self._every_seconds, _AGAIN_SECONDS))
+        memory.failures += 1
 
     def _note(self, log_id: int, index: int, took_seconds: float, now: float) -> _Memory:
-        known = self._known.setdefault(log_id, _Memory(index, now))
-        known.not_before = now + max(REST_SECONDS, took_seconds * _PAUSE_DURATIONS)
-        return known
+        memory = self._known.setdefault(log_id, _Memory(index, now))
+        memory.not_before = now + max(REST_SECONDS, took_seconds * _PAUSE_DURATIONS)
+        return memory
 
     def hurry(self, log_id: int | None) -> None:
         """Compare a database, or (None) every one, once more: as soon as it is at rest, or after `BUSY_SECONDS`."""
-        for one, known in self._known.items():
-            if log_id in (None, one):
-                known.is_urgent, known.again_at, known.failures = True, 0.0, 0
+        for other, memory in self._known.items():
+            if log_id in (None, other):
+                memory.is_urgent, memory.again_at, memory.failures = True, 0.0, 0
 
     def keep_only(self, logs: Collection[int]) -> None:
         """Forget the logs of databases that are gone."""

@@ -55,9 +55,9 @@ class CopiedLogCheck:
             self._state.registry.add(ConflictSubject("", "", None, head), Cause.COPIED_LOG, Status.UNDECIDED)
         self._block()
         for instance in self._state.config.instances:
-            found = node_files(instance.id, instance.data_directory)
-            if found.genesis == self._state.log.genesis and not found.problems:
-                heads = {log_id: max(one.applied_index, one.heard_head) for log_id, one in found.databases.items()}
+            files = node_files(instance.id, instance.data_directory)
+            if files.genesis == self._state.log.genesis and not files.problems:
+                heads = {log_id: max(meta.applied_index, meta.heard_head) for log_id, meta in files.databases.items()}
                 self._heard(instance.id, heads, heard_epoch(instance.data_directory))
 
     @property
@@ -67,7 +67,7 @@ class CopiedLogCheck:
 
     def undecidable(self) -> Conflict | None:
         """A node that knows more than the log, and does not say in which epoch: the log can't be told to do without."""
-        return next((one for one in self._older() if not one.digest), None)
+        return next((conflict for conflict in self._older() if not conflict.digest), None)
 
     def came(self, hello: Hello) -> None:
         """A node comes. If it has heard of an epoch that this log does not know, nothing is appended any more; one that
@@ -77,14 +77,14 @@ class CopiedLogCheck:
             self._heard_epoch(hello.node, hello.epoch)
 
     def _heard_epoch(self, node: str, heard: tuple[bytes, bytes] | None) -> None:
-        found = [one for one in self._gone_back() if one.node == node]
+        conflicts = [conflict for conflict in self._gone_back() if conflict.node == node]
         if heard is None or heard[0] != self._state.log.genesis or self._state.log.epochs.knows(heard[1]):
-            for one in found:
-                self._state.registry.change(one.number, status=Status.ENDED)
-            if found and not self._gone_back():
+            for conflict in conflicts:
+                self._state.registry.change(conflict.number, status=Status.ENDED)
+            if conflicts and not self._gone_back():
                 self._state.blocks.unblock(None, _WENT_BACK)
             return
-        if not found:
+        if not conflicts:
             subject = ConflictSubject(node, "", None, self._state.head_index(SYSTEM_LOG_ID))
             self._add(subject, Cause.WENT_BACK, heard[1])
             self._logger.error("log_went_back", target=node, epoch=heard[1].hex())
@@ -96,22 +96,22 @@ class CopiedLogCheck:
     def _resume(self) -> None:
         """Take up what earlier processes found of this very log; what they found of another is over."""
         genesis = self._state.log.genesis.hex()
-        for one in self._state.registry.having(Status.UNDECIDED):
-            if one.cause not in (Cause.WENT_BACK, Cause.OLDER_LOG) or not one.right:
+        for conflict in self._state.registry.having(Status.UNDECIDED):
+            if conflict.cause not in (Cause.WENT_BACK, Cause.OLDER_LOG) or not conflict.right:
                 continue
-            log_id = one.log_id
-            if one.right != genesis or (log_id is not None and not self._state.log.reads.is_open(log_id)):
-                self._state.registry.change(one.number, status=Status.ENDED)
+            log_id = conflict.log_id
+            if conflict.right != genesis or (log_id is not None and not self._state.log.reads.is_open(log_id)):
+                self._state.registry.change(conflict.number, status=Status.ENDED)
             elif log_id is not None:
                 head = self._state.head_index(log_id)
-                key = _OLDER if head < one.index else _WENT_BACK
-                self._state.blocks.block(log_id, SqlError(key, node=one.node, head=head, heard=one.index))
+                key = _OLDER if head < conflict.index else _WENT_BACK
+                self._state.blocks.block(log_id, SqlError(key, node=conflict.node, head=head, heard=conflict.index))
         if self._gone_back():
             self._block_gone_back()
 
     def is_believed(self, node: str) -> bool:
         """True when a node has heard of a later epoch, so that its history is not to be shut out for the log's."""
-        return any(one.node == node for one in self._gone_back())
+        return any(conflict.node == node for conflict in self._gone_back())
 
     def lacks(self, hello: Hello, log_id: int, head: int) -> tuple[int, int] | None:
         """The last index that a log had when the node left it, and what the node has heard of, if that is more.
@@ -121,11 +121,11 @@ class CopiedLogCheck:
         standing, end, log = hello.standings[log_id], None, self._state.log
         if hello.epoch is None or hello.epoch[0] == log.genesis:
             end = log.epochs.end(hello.epoch[1] if hello.epoch else None, log_id)
-        known = max(standing.heard, standing.applied)
-        if end is not None and known > end and head >= standing.applied > end:
+        reached = max(standing.heard, standing.applied)
+        if end is not None and reached > end and head >= standing.applied > end:
             end = None if self._state.chain_at(log_id, standing.applied) == standing.chain else end
         held = head if end is None else min(end, head)
-        return (held, known) if known > held else None
+        return (held, reached) if reached > held else None
 
     def speaks_against(self, hello: Hello) -> bool:
         """True when a node that comes may know more than this log, so that it must not forget in which epoch."""
@@ -135,13 +135,13 @@ class CopiedLogCheck:
         counting = [
             log for log in hello.standings if log in heads and not is_fenced(hello.node, log)
         ]
-        return any(self.lacks(hello, one, heads[one].index) for one in counting)
+        return any(self.lacks(hello, log_id, heads[log_id].index) for log_id in counting)
 
     def follows(self, node: str, log_id: int) -> None:
         """Note that a node's part of a log is the log's, or empty: what it has said against it is over."""
-        for one in self._older(log_id):
-            if one.node == node:
-                self._state.registry.change(one.number, status=Status.ENDED)
+        for conflict in self._older(log_id):
+            if conflict.node == node:
+                self._state.registry.change(conflict.number, status=Status.ENDED)
         if not self._older(log_id):
             for key in (_OLDER, _WENT_BACK):
                 self._state.blocks.unblock(log_id, key)
@@ -189,7 +189,7 @@ class CopiedLogCheck:
     def heard_of(self, hello: Hello) -> None:
         """A node told how far it is."""
         if self._is_copy:
-            heads = {log_id: max(one.applied, one.heard) for log_id, one in hello.standings.items()}
+            heads = {log_id: max(standing.applied, standing.heard) for log_id, standing in hello.standings.items()}
             self._heard(hello.node, heads, hello.epoch)
 
     def accept(self) -> None:
@@ -230,25 +230,29 @@ class CopiedLogCheck:
 
     def _doubts(self) -> list[Conflict]:
         """Evidence against the log that `accept` can settle: nodes with later epochs, or with more of one."""
-        return [*self._gone_back(), *(one for one in self._older() if one.digest)]
+        return [*self._gone_back(), *(conflict for conflict in self._older() if conflict.digest)]
 
     def _older(self, log_id: int | None = None) -> list[Conflict]:
         """The nodes that know more of one log, or of any, than it holds, as the book has them."""
-        found = [one for one in self._state.registry.having(Status.UNDECIDED) if one.cause is Cause.OLDER_LOG]
-        return [one for one in found if log_id in (None, one.log_id)]
+        conflicts = [
+            conflict for conflict in self._state.registry.having(Status.UNDECIDED) if conflict.cause is Cause.OLDER_LOG
+        ]
+        return [conflict for conflict in conflicts if log_id in (None, conflict.log_id)]
 
     def _gone_back(self) -> list[Conflict]:
         """The nodes that have heard of later epochs than the log knows, as the book has them."""
-        return [one for one in self._state.registry.having(Status.UNDECIDED) if one.cause is Cause.WENT_BACK]
+        return [
+            conflict for conflict in self._state.registry.having(Status.UNDECIDED) if conflict.cause is Cause.WENT_BACK
+        ]
 
     def _block_gone_back(self) -> None:
-        nodes = ", ".join(sorted({one.node for one in self._gone_back()}))
+        nodes = ", ".join(sorted({conflict.node for conflict in self._gone_back()}))
         self._state.blocks.block(None, SqlError(_WENT_BACK, node=nodes))
 
     def _end(self) -> None:
-        found = self._state.registry.find("", None, Status.UNDECIDED)
-        if found is not None:
-            self._state.registry.change(found.number, status=Status.ENDED)
+        conflict = self._state.registry.find("", None, Status.UNDECIDED)
+        if conflict is not None:
+            self._state.registry.change(conflict.number, status=Status.ENDED)
 
     def _heard(self, node: str, heads: Mapping[int, int], epoch: tuple[bytes, bytes] | None) -> None:
         for log_id, heard in ({} if self._is_decided(epoch) else heads).items():

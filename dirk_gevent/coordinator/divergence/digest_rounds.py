@@ -324,11 +324,11 @@ class DigestRounds:
             self._precedence.ended(log_id)
         self._over(log_id, current)
         masters = self._of_masters(current)
-        found = set(masters.values())
-        if len(found) > 1:
+        digests = set(masters.values())
+        if len(digests) > 1:
             self._contents_differ(log_id, current.index, masters)
-        elif found:
-            (right,) = found
+        elif digests:
+            (right,) = digests
             for node, digest in current.digests.items():
                 if digest != right:
                     found_wrong = node, log_id, current.index, Cause.CONTENT, (digest, right)

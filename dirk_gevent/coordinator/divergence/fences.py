@@ -21,14 +21,14 @@ _OPEN = (Status.UNDECIDED, Status.FENCED, Status.EVICTED)
 
 def restore_fences(state: CoordinatorState) -> None:
     """Tell the view of the cluster who was shut out when the process before this one ended."""
-    for found in state.registry.having(Status.FENCED, Status.EVICTED):
-        view = state.cluster.nodes.get(found.node)
+    for conflict in state.registry.having(Status.FENCED, Status.EVICTED):
+        view = state.cluster.nodes.get(conflict.node)
         if view is None:
             continue
-        if found.status is Status.EVICTED:
-            view.databases.evicted.add(found.log_id)
-        elif found.log_id is not None:
-            view.fence(found.log_id)
+        if conflict.status is Status.EVICTED:
+            view.databases.evicted.add(conflict.log_id)
+        elif conflict.log_id is not None:
+            view.fence(conflict.log_id)
 
 
 class Fences:
@@ -59,9 +59,9 @@ class Fences:
         # Remembered until the node confirms it: it may be away now, or end before it has put its state aside.
         self._state.cluster.nodes[node].fence(log_id)
         self._logger.error("node_fenced", target=node, log=log_id, index=index, reason=str(cause))
-        known = self._book.find(node, log_id, Status.UNDECIDED)
-        if known is not None:
-            self._book.change(known.number, status=Status.FENCED, right=digests[1].hex())
+        conflict = self._book.find(node, log_id, Status.UNDECIDED)
+        if conflict is not None:
+            self._book.change(conflict.number, status=Status.FENCED, right=digests[1].hex())
         else:
             name = self._state.database_name(log_id)
             self._book.add(ConflictSubject(node, name, log_id, index), cause, Status.FENCED, digests)
@@ -76,23 +76,25 @@ class Fences:
     def done(self, node: str, log_id: int, kept: str) -> None:
         """The node has put its wrong state aside: what it says from now on is of the new one."""
         self._state.cluster.nodes[node].databases.fenced.discard(log_id)
-        found = self._book.find(node, log_id, Status.FENCED)
-        if found is None:
+        conflict = self._book.find(node, log_id, Status.FENCED)
+        if conflict is None:
             return
-        self._book.change(found.number, status=Status.KEPT, kept=kept)
-        if found.cause is Cause.OUTCOME and self._times_shut_out(found) >= MOST_FENCES:
+        self._book.change(conflict.number, status=Status.KEPT, kept=kept)
+        if conflict.cause is Cause.OUTCOME and self._times_shut_out(conflict) >= MOST_FENCES:
             self.evict(node, log_id)
 
     def _times_shut_out(self, found: Conflict) -> int:
         """How often this node ended this entry otherwise than the others, each time from the log's own state."""
         subject = found.node, found.log_id, found.index, found.cause
-        return sum((one.node, one.log_id, one.index, one.cause) == subject for one in self._book.all())
+        return sum(
+            (conflict.node, conflict.log_id, conflict.index, conflict.cause) == subject for conflict in self._book.all()
+        )
 
     def dumped(self, node: str, log_id: int, kept: str, kept_sql: str) -> None:
         """The state that a node kept aside can be read as statements, too."""
-        for found in self._book.all():
-            if (found.node, found.log_id, found.kept) == (node, log_id, kept):
-                self._book.change(found.number, kept_sql=kept_sql)
+        for conflict in self._book.all():
+            if (conflict.node, conflict.log_id, conflict.kept) == (node, log_id, kept):
+                self._book.change(conflict.number, kept_sql=kept_sql)
 
     def check_owner(self, hello: Hello) -> None:
         """A node comes with a directory: another node's stands aside whole, and the node is seeded anew.
@@ -124,7 +126,7 @@ class Fences:
         its directory, and nothing is open about the state in it (the book knows that under the old id alone).
         """
         is_gone = owner not in self._state.cluster.nodes and self._renamed.may_be(owner, node)
-        is_open = any(one.node == owner for one in self._book.having(*_OPEN))
+        is_open = any(conflict.node == owner for conflict in self._book.having(*_OPEN))
         return is_gone and not is_open
 
     def taken_places(self, hello: Hello, changed: Collection[int], known: Container[int]) -> set[int]:
@@ -173,10 +175,10 @@ class Fences:
         """End an eviction and have the node take the log's state of one log or of all; the logs it is seeded with."""
         view = self._state.cluster.nodes[node]
         logs = sorted(self._state.log.reads.heads()) if log_id is None else [log_id]
-        for found in self._book.having(Status.EVICTED):
-            if found.node == node and (log_id is None or found.log_id == log_id):
-                self._book.change(found.number, status=Status.ENDED)
-                view.databases.evicted.discard(found.log_id)
+        for conflict in self._book.having(Status.EVICTED):
+            if conflict.node == node and (log_id is None or conflict.log_id == log_id):
+                self._book.change(conflict.number, status=Status.ENDED)
+                view.databases.evicted.discard(conflict.log_id)
         if None in view.databases.evicted:
             raise SqlError("node_evicted", node=node)
         for log in logs:
@@ -185,26 +187,26 @@ class Fences:
 
     def follows(self, node: str, log_id: int) -> None:
         """A node's history is the log's, or it has none: what stood between them is over."""
-        strange = [one for one in self._book.having(Status.UNDECIDED) if one.cause is Cause.OTHER_LOG]
-        for found in strange:
-            if found.node == node:
-                self._book.change(found.number, status=Status.ENDED)
-        if all(one.node == node for one in strange):
+        strange = [other for other in self._book.having(Status.UNDECIDED) if other.cause is Cause.OTHER_LOG]
+        for conflict in strange:
+            if conflict.node == node:
+                self._book.change(conflict.number, status=Status.ENDED)
+        if all(other.node == node for other in strange):
             self._state.blocks.unblock(None, "log_unknown_to_node")
         self._evidence.follows(node, log_id)
 
     def look(self) -> None:
         """Note which nodes are healed, and what has become pointless because its database is gone."""
-        for found in self._book.having(Status.KEPT, Status.FENCED, Status.EVICTED):
-            if found.log_id is None or found.node not in self._state.cluster.nodes:
+        for conflict in self._book.having(Status.KEPT, Status.FENCED, Status.EVICTED):
+            if conflict.log_id is None or conflict.node not in self._state.cluster.nodes:
                 continue
-            if not self._state.log.reads.is_open(found.log_id):
-                self._state.cluster.nodes[found.node].databases.evicted.discard(found.log_id)
-                self._book.change(found.number, status=Status.ENDED)
-            elif found.status is Status.KEPT and self._is_healed(found):
-                self._book.change(found.number, status=Status.HEALED)
-                self._logger.info("node_healed", target=found.node, log=found.log_id)
-                self._rounds.hurry(found.log_id)
+            if not self._state.log.reads.is_open(conflict.log_id):
+                self._state.cluster.nodes[conflict.node].databases.evicted.discard(conflict.log_id)
+                self._book.change(conflict.number, status=Status.ENDED)
+            elif conflict.status is Status.KEPT and self._is_healed(conflict):
+                self._book.change(conflict.number, status=Status.HEALED)
+                self._logger.info("node_healed", target=conflict.node, log=conflict.log_id)
+                self._rounds.hurry(conflict.log_id)
 
     def _is_healed(self, found: Conflict) -> bool:
         """True when the node has taken the log's state and everything after it.

@@ -152,9 +152,9 @@ class LogIntegrity:
 
     def _end_told_before(self) -> None:
         """Damage that an earlier process found: over once the log has been read through without it, or is gone."""
-        for found in self._state.registry.having(Status.UNDECIDED):
-            log_id = found.log_id
-            if found.cause is not Cause.DAMAGED_LOG or log_id is None or log_id in self._since:
+        for conflict in self._state.registry.having(Status.UNDECIDED):
+            log_id = conflict.log_id
+            if conflict.cause is not Cause.DAMAGED_LOG or log_id is None or log_id in self._since:
                 continue
             if not self._state.log.reads.is_open(log_id):
                 self._end(log_id, Status.ENDED)
@@ -162,6 +162,6 @@ class LogIntegrity:
                 self._end(log_id, Status.HEALED)
 
     def _end(self, log_id: int, status: Status) -> None:
-        found = self._state.registry.find("", log_id, Status.UNDECIDED)
-        if found is not None:
-            self._state.registry.change(found.number, status=status)
+        conflict = self._state.registry.find("", log_id, Status.UNDECIDED)
+        if conflict is not None:
+            self._state.registry.change(conflict.number, status=status)

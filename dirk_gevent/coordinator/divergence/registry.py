@@ -104,7 +104,7 @@ class DivergenceRegistry:
         self._threads = NativeThreads(1)
         try:
             with said_unavailable():
-                self._found: dict[int, Conflict] = {one.number: one for one in _read(self._path)}
+                self._found: dict[int, Conflict] = {conflict.number: conflict for conflict in _read(self._path)}
         except (ValueError, TypeError, KeyError) as error:
             raise SqlError("log_damaged", path=str(self._path), reason=str(error)) from error
         self._next = max(self._found, default=0) + 1
@@ -115,11 +115,11 @@ class DivergenceRegistry:
 
     def having(self, *statuses: Status) -> list[Conflict]:
         """Those with one of these statuses."""
-        return [one for one in self._found.values() if one.status in statuses]
+        return [conflict for conflict in self._found.values() if conflict.status in statuses]
 
     def find(self, node: str, log_id: int | None, *statuses: Status) -> Conflict | None:
         """The newest one of a node and a log with one of these statuses."""
-        same = [one for one in self.having(*statuses) if (one.node, one.log_id) == (node, log_id)]
+        same = [conflict for conflict in self.having(*statuses) if (conflict.node, conflict.log_id) == (node, log_id)]
         return same[-1] if same else None
 
     def add(
@@ -130,7 +130,7 @@ class DivergenceRegistry:
         digests: tuple[bytes, bytes] = (b"", b""),
     ) -> Conflict:
         """A conflict that has just been found."""
-        made = Conflict(
+        conflict = Conflict(
             number=self._next,
             when_ms=time.time_ns() // 1_000_000,
             node=subject.node,
@@ -143,14 +143,14 @@ class DivergenceRegistry:
             right=digests[1].hex(),
         )
         self._next += 1
-        self._found[made.number] = made
+        self._found[conflict.number] = conflict
         self._save()
-        return made
+        return conflict
 
     def change(self, number: int, **fields: Any) -> None:
         """Note what became of a conflict; nothing happens to one that is forgotten."""
-        known = self._found.get(number)
-        if known is None or (changed := replace(known, **fields)) == known:
+        conflict = self._found.get(number)
+        if conflict is None or (changed := replace(conflict, **fields)) == conflict:
             return
         self._found[number] = changed
         self._save()
@@ -161,10 +161,10 @@ class DivergenceRegistry:
             self._save()
 
     def _save(self) -> None:
-        ended = [one.number for one in self.having(Status.HEALED, Status.ENDED)]
+        ended = [conflict.number for conflict in self.having(Status.HEALED, Status.ENDED)]
         for number in ended[:-_KEPT]:
             del self._found[number]
-        written = orjson.dumps([asdict(one) for one in self._found.values()], option=orjson.OPT_INDENT_2)
+        written = orjson.dumps([asdict(conflict) for conflict in self._found.values()], option=orjson.OPT_INDENT_2)
         try:
             self._threads.call(write_durably, self._path, written)
         except OSError as error:
@@ -175,17 +175,21 @@ def _read(path: Path) -> list[Conflict]:
     """The file's conflicts; none when there is no file. Raises ValueError for a file that is none of ours."""
     if not path.exists():
         return []
-    found = []
+    conflicts = []
     for fields in orjson.loads(path.read_bytes()):
         fields["cause"], fields["status"] = Cause(fields["cause"]), Status(fields["status"])
-        found.append(Conflict(**fields))
-    return found
+        conflicts.append(Conflict(**fields))
+    return conflicts
 
 
 def shut_out(directory: Path, node: str) -> list[tuple[str, str]]:
     """Databases of a node that are shut out and not put aside yet, with the cause, as the log in `directory` has it."""
     try:
-        found = _read(directory / CONFLICTS_FILE)
+        conflicts = _read(directory / CONFLICTS_FILE)
     except (OSError, ValueError, TypeError, KeyError):
         return []
-    return [(one.database, one.cause) for one in found if one.node == node and one.status is Status.FENCED]
+    return [
+        (conflict.database, conflict.cause)
+        for conflict in conflicts
+        if conflict.node == node and conflict.status is Status.FENCED
+    ]

@@ -47,14 +47,14 @@ class DivergenceResolver:
     def resume(self) -> None:
         """Take up the disputes that were undecided when the process before this one ended."""
         waiting: dict[int, list[tuple[str, bytes, int, Cause]]] = {}
-        for one in self._book.having(Status.UNDECIDED):
-            if one.log_id is not None and one.cause in (Cause.OUTCOME, Cause.CONTENT):
-                facts = one.node, bytes.fromhex(one.digest), one.index, one.cause
-                waiting.setdefault(one.log_id, []).append(facts)
-        for log_id, found in waiting.items():
+        for conflict in self._book.having(Status.UNDECIDED):
+            if conflict.log_id is not None and conflict.cause in (Cause.OUTCOME, Cause.CONTENT):
+                facts = conflict.node, bytes.fromhex(conflict.digest), conflict.index, conflict.cause
+                waiting.setdefault(conflict.log_id, []).append(facts)
+        for log_id, disagreement in waiting.items():
             if self._state.log.reads.is_open(log_id):
-                index, cause = found[0][2:]
-                self._dispute(Disagreement(log_id, index, {node: digest for node, digest, *_ in found}), cause)
+                index, cause = disagreement[0][2:]
+                self._dispute(Disagreement(log_id, index, {node: digest for node, digest, *_ in disagreement}), cause)
 
     def outcomes_differ(self, found: Disagreement) -> None:
         """Two masters ended one entry differently: fence the minority, or find out which one is right."""
@@ -66,9 +66,9 @@ class DivergenceResolver:
 
     def settled_by(self, log_id: int, kept: str) -> None:
         """A person decided for the node `kept`, whose state is the log's snapshot now (see `Operations`)."""
-        for one in self._book.having(Status.UNDECIDED):
-            if one.log_id == log_id and one.node == kept:
-                self._book.change(one.number, status=Status.ENDED)
+        for conflict in self._book.having(Status.UNDECIDED):
+            if conflict.log_id == log_id and conflict.node == kept:
+                self._book.change(conflict.number, status=Status.ENDED)
         self._state.blocks.unblock(log_id, *_DISPUTED)
         self._state.outcomes.of(log_id).settle()
 
@@ -166,6 +166,6 @@ class DivergenceResolver:
         for node, digest in found.digests.items():
             if digest != winner:
                 self._fence(node, found.log_id, found.index, cause, (digest, winner))
-            elif (known := self._book.find(node, found.log_id, Status.UNDECIDED)) is not None:
-                self._book.remove(known.number)
+            elif (conflict := self._book.find(node, found.log_id, Status.UNDECIDED)) is not None:
+                self._book.remove(conflict.number)
         self._state.outcomes.of(found.log_id).settle()

@@ -17,8 +17,8 @@ def choose_language(session: Session, route: Route) -> str:
     """SET LANGUAGE: the language now spoken; SqlError unknown_language for one there is no catalogue of."""
     language = (route.target or "").lower()
     if language not in LANGUAGES:
-        known = ", ".join(LANGUAGES)
-        raise SqlError("unknown_language", name=language, known=known, place=route.place)
+        languages = ", ".join(LANGUAGES)
+        raise SqlError("unknown_language", name=language, known=languages, place=route.place)
     session.language = language
     return language
 

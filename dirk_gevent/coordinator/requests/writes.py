@@ -100,9 +100,9 @@ class Writes:
             return error.answer if request.has_meta else answer_bytes.split_meta(error.answer)[1]
         if copied.size_bytes <= SMALL_BYTES:
             slot.close()
-        made = replace(draft, statements=(copied.statement,), request_hash=copied.request_hash)
+        complete = replace(draft, statements=(copied.statement,), request_hash=copied.request_hash)
         with nowhere():
-            return self._written(write, made)
+            return self._written(write, complete)
 
     def _answer(self, write: _Write, outcome: Outcome) -> bytes:
         error = outcome.error()

@@ -138,9 +138,9 @@ class Applier:
     def _recorded(self, entries: list[Entry]) -> list[Outcome]:
         if not entries:
             return []
-        known = stored_records.read_requests(self.connection, [entry.request_id for entry in entries])
-        told = [_told_again(entry, known.get(entry.request_id)) for entry in entries]
-        return [outcome for outcome in told if outcome is not None]
+        recorded = stored_records.read_requests(self.connection, [entry.request_id for entry in entries])
+        outcomes = [_told_again(entry, recorded.get(entry.request_id)) for entry in entries]
+        return [outcome for outcome in outcomes if outcome is not None]
 
     def _commit(
         self, work: list[Work], expected: bytes | None, exact: bool = False, refused: SqlError | None = None
@@ -175,8 +175,8 @@ class Applier:
 
     def _run(self, work: list[Work], exact: bool, refused: SqlError | None) -> _Batch:
         position = self.committed.position
-        known = stored_records.read_requests(self.connection, [item.entry.request_id for item in work])
-        batch = _Batch(position.index, position.chain, position.time_ms, position.schema, known)
+        recorded = stored_records.read_requests(self.connection, [item.entry.request_id for item in work])
+        batch = _Batch(position.index, position.chain, position.time_ms, position.schema, recorded)
         for offset, item in enumerate(work):
             entry = item.entry
             if entry.index != batch.index + 1:
@@ -203,11 +203,11 @@ class Applier:
         if unfit is not None:
             return unfit
         outcome = self._first_run(batch, entry, exact, refused)
-        made = stored_records.RecordedRequest(
+        request = stored_records.RecordedRequest(
             entry.request_id, entry.request_hash, entry.index, entry.time_ms, encode_outcome(outcome)
         )
-        batch.known[entry.request_id] = made
-        batch.requests.append(made)
+        batch.known[entry.request_id] = request
+        batch.requests.append(request)
         return outcome
 
     def _first_run(self, batch: _Batch, entry: Entry, exact: bool, refused: SqlError | None) -> Outcome:
@@ -248,10 +248,10 @@ class Applier:
         change = entry.change
         assert change is not None
         key = self._executor.compiler.key(change.name)
-        found = stored_records.find_object(self.connection, stored_records.DATABASE_KIND, key)
-        if change.verb == CREATE_DATABASE and found is not None:
+        record = stored_records.find_object(self.connection, stored_records.DATABASE_KIND, key)
+        if change.verb == CREATE_DATABASE and record is not None:
             raise SqlError("duplicate_database", name=change.name)
-        if change.verb != CREATE_DATABASE and found is None:
+        if change.verb != CREATE_DATABASE and record is None:
             raise SqlError("unknown_database", name=change.name)
         source = str(change.log_id) if change.verb == CREATE_DATABASE else None
         row = CatalogChange(stored_records.DATABASE_KIND, key, change.name, source)

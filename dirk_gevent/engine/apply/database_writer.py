@@ -57,7 +57,7 @@ class DatabaseWriter:
 
     def take(self) -> OpenWriter:
         """Take the open writer, opened if need be, for anything but a transaction. Raises apsw errors, OSError."""
-        self.end_rehearsal()
+        self.end_speculation()
         return self._lent()
 
     def rested(self) -> OpenWriter | None:
@@ -108,7 +108,7 @@ class DatabaseWriter:
             state="live",
         )
 
-    def end_rehearsal(self) -> None:
+    def end_speculation(self) -> None:
         """Take the connection back from transactions; one that can't be rolled back is closed, which does it too."""
         if self._open is None:
             return
@@ -152,7 +152,7 @@ class DatabaseWriter:
 
     def empty_wal(self) -> None:
         """Bring the WAL into the file, so that whoever opens it next (the hub) has none to read through."""
-        self.end_rehearsal()
+        self.end_speculation()
         if self._open is not None and checkpoints.checkpoint(self._open.connection, truncate=True):
             self._file.durable_index = self._file.committed.position.index
 
@@ -209,7 +209,7 @@ class DatabaseWriter:
         if self.lock.acquire(blocking=False):
             try:
                 if self._open is not None and self._open.speculative.owner is transaction:
-                    self.end_rehearsal()
+                    self.end_speculation()
             finally:
                 self.lock.release()
 

@@ -53,10 +53,10 @@ def _foreign_keys_ignored(connection: apsw.Connection) -> Iterator[None]:
 def _check(connection: apsw.Connection, table: str) -> None:
     """Raises foreign_key_violation for the first row that has no parent."""
     broken = connection.execute(f"SELECT rowid, parent, fkid FROM pragma_foreign_key_check({_text(table)}) LIMIT 1")
-    found = broken.fetchall()
-    if not found:
+    rows = broken.fetchall()
+    if not rows:
         return
-    rowid, parent, number = found[0]
+    rowid, parent, number = rows[0]
     listed = f"SELECT \"from\" FROM pragma_foreign_key_list({_text(table)}) WHERE id = ? ORDER BY seq"
     columns = [str(name) for (name,) in connection.execute(listed, (number,))]
     refusal = SqlError("foreign_key_violation", table=table, columns=", ".join(columns), parent=str(parent))

@@ -53,16 +53,16 @@ class Behind:
 
     def _keys(self, table: Table, create: CreateTable) -> list[tuple[tuple[Name, ...], ForeignKey]]:
         """Those of `table`, each with its columns."""
-        found: list[tuple[tuple[Name, ...], ForeignKey]] = [
+        pairs: list[tuple[tuple[Name, ...], ForeignKey]] = [
             ((column.name,), constraint)
             for column in create.columns
             for constraint in column.constraints
             if isinstance(constraint, ForeignKey)
         ]
-        found += [
+        pairs += [
             (constraint.columns, constraint) for constraint in create.constraints if isinstance(constraint, ForeignKey)
         ]
-        return [found[number] for number in sorted(self.numbers.get(table.key, ()))]
+        return [pairs[number] for number in sorted(self.numbers.get(table.key, ()))]
 
 
 def _definition(table: Table) -> tuple[NormalizedStatement, CreateTable]:
@@ -77,7 +77,7 @@ def _others(constraints: tuple[Constraint, ...], gone: set[int]) -> tuple[Constr
 
 def behind_rows(connection: apsw.Connection, schema: Schema) -> Behind:
     """Definitions that must come behind the rows that there are."""
-    found: dict[str, set[int]] = {}
+    late: dict[str, set[int]] = {}
 
     def parents(name: str) -> list[str]:
         return sorted({reference.table for reference in schema.tables[name].references} & schema.tables.keys())
@@ -87,5 +87,5 @@ def behind_rows(connection: apsw.Connection, schema: Schema) -> Behind:
         if len(tables) > 1:
             for group in Links(connection, schema, tables).groups():
                 for table, number in group.unordered:
-                    found.setdefault(tables[table].key, set()).add(number)
-    return Behind({name: frozenset(numbers) for name, numbers in found.items()})
+                    late.setdefault(tables[table].key, set()).add(number)
+    return Behind({name: frozenset(numbers) for name, numbers in late.items()})

@@ -72,8 +72,8 @@ def statements(connection: apsw.Connection, name: str) -> Iterator[str]:
     yield f"manamboara tahiry {quoted(name)};"
     yield f"ampiasao {quoted(name)};"
     schema, sources = _objects(connection)
-    made = _made(connection)
-    order = definitions(schema, {key: made.get(table.name, 0) for key, table in schema.tables.items()})
+    ages = _made(connection)
+    order = definitions(schema, {key: ages.get(table.name, 0) for key, table in schema.tables.items()})
     behind = behind_rows(connection, schema)
     altered = [schema.tables[name] for kind, name in order.before_rows if kind == "table" and name in behind.numbers]
     texts = sources | {("table", table.key): behind.definition(table) for table in altered}
@@ -96,7 +96,7 @@ def table_statements(connection: apsw.Connection, name: str) -> Iterator[str]:
     if table is None and (view := schema.views.get(dirk_parser.names.key(name))) is not None:
         raise SqlError("view_not_dumped", name=view.name)
     if table is None:
-        names = [each.name for each in schema.tables.values()]
+        names = [member.name for member in schema.tables.values()]
         raise SqlError("unknown_table", name=name, nearest=nearest(name, names))
     order = definitions(schema, {})
     wanted = _domains_of(schema, table)
@@ -109,36 +109,36 @@ def table_statements(connection: apsw.Connection, name: str) -> Iterator[str]:
 
 def _objects(connection: apsw.Connection) -> tuple[Schema, dict[ObjectKey, str]]:
     """The objects, and the text of each definition."""
-    objects = [one for one in stored_records.read_catalog(connection) if one.source]
+    objects = [row for row in stored_records.read_catalog(connection) if row.source]
     return dirk_parser.compile.ddl.catalog.load_schema(objects, 0), {
-        (one.kind, one.key): str(one.source) for one in objects
+        (row.kind, row.key): str(row.source) for row in objects
     }
 
 
 def _made(connection: apsw.Connection) -> dict[str, int]:
     """When each table of SQLite's was made, by its name: a number that grows."""
-    found: list[tuple[Any, ...]] = connection.execute(
+    ages_by_key: list[tuple[Any, ...]] = connection.execute(
         "SELECT name, rowid FROM sqlite_schema WHERE type = 'table'"
     ).fetchall()
-    return dict(found)
+    return dict(ages_by_key)
 
 
 def _domains_of(schema: Schema, table: Table) -> set[str]:
-    found: set[str] = set()
+    domains: set[str] = set()
     waiting = list(table.domains)
     while waiting:
-        one = waiting.pop()
-        if one not in found:
-            found.add(one)
-            waiting += schema.domains[one].domains
-    return found
+        name = waiting.pop()
+        if name not in domains:
+            domains.add(name)
+            waiting += schema.domains[name].domains
+    return domains
 
 
 def _databases(connection: apsw.Connection) -> Iterator[str]:
     """The statements that make the databases which the system database lists."""
-    for one in stored_records.read_catalog(connection):
-        if one.kind == stored_records.DATABASE_KIND:
-            yield f"manamboara tahiry raha tsy misy {quoted(one.name)};"
+    for row in stored_records.read_catalog(connection):
+        if row.kind == stored_records.DATABASE_KIND:
+            yield f"manamboara tahiry raha tsy misy {quoted(row.name)};"
 
 
 def _numbers(connection: apsw.Connection, tables: Iterable[Table]) -> Iterator[str]:
@@ -146,7 +146,9 @@ def _numbers(connection: apsw.Connection, tables: Iterable[Table]) -> Iterator[s
     gone."""
     highest = stored_records.read_sequences(connection)
     for table in tables:
-        number = next((each for each in table.columns if table.sequenced and each.key == table.numbered), None)
+        number = next(
+            (numbered for numbered in table.columns if table.sequenced and numbered.key == table.numbered), None
+        )
         given = highest.get(table.key, 0)
         if number is None or not given:
             continue

@@ -33,15 +33,15 @@ def rows(connection: apsw.Connection, schema: Schema, tables: Sequence[str]) -> 
         return sorted({reference.table for reference in schema.tables[name].references} & chosen)
 
     for group in groups(tables, parents):
-        found = [schema.tables[name] for name in group]
-        if not any(reference.table in group for table in found for reference in table.references):
-            yield from _as_they_stand(connection, found[0])
+        members = [schema.tables[name] for name in group]
+        if not any(reference.table in group for table in members for reference in table.references):
+            yield from _as_they_stand(connection, members[0])
             continue
-        links = Links(connection, schema, found)
+        links = Links(connection, schema, members)
         if links.are_in_order():
-            yield from _as_they_stand(connection, found[0])
+            yield from _as_they_stand(connection, members[0])
         else:
-            yield from _linked(connection, found, links)
+            yield from _linked(connection, members, links)
 
 
 def _as_they_stand(connection: apsw.Connection, table: Table) -> Iterator[str]:
@@ -57,8 +57,8 @@ def _is_dense(connection: apsw.Connection, table: Table) -> bool:
     rowid = rowid_name(connection, table.name)
     if rowid is None:
         return True
-    found = connection.execute(f"SELECT count(*), min({rowid}), max({rowid}) FROM {sql.name(table.name)}").fetchall()
-    number, first, last = found[0]
+    extent = connection.execute(f"SELECT count(*), min({rowid}), max({rowid}) FROM {sql.name(table.name)}").fetchall()
+    number, first, last = extent[0]
     return number == 0 or (first, last) == (1, number)
 
 
@@ -108,9 +108,9 @@ class _Inserts:
 
     def row(self, member: Linked, left_out: frozenset[str]) -> str:
         """One row as text, null in the columns that are `left_out` (keys)."""
-        found = self._cells(member, self._columns)
+        values = self._cells(member, self._columns)
         keys = {column.name: column.key for column in self._table.columns}
-        cells = [None if keys[name] in left_out else cell for name, cell in found.items()]
+        cells = [None if keys[name] in left_out else cell for name, cell in values.items()]
         return _row_text([*([member.number] if self._has_places else []), *cells])
 
     def add(self, together: list[str]) -> Iterator[str]:
@@ -139,10 +139,10 @@ class _Inserts:
     def _cells(self, member: Linked, names: Sequence[str]) -> Mapping[str, object]:
         """The row's values in the columns `names`."""
         source, number = numbered_rows(self._connection, self._table.name)
-        (found,) = self._connection.execute(
+        (row,) = self._connection.execute(
             f"SELECT {', '.join(map(sql.name, names))} FROM {source} WHERE {number} = ?", (member.number,)
         ).fetchall()
-        return dict(zip(names, found, strict=True))
+        return dict(zip(names, row, strict=True))
 
 
 def stored_columns(connection: apsw.Connection, table: str) -> list[str]:

@@ -41,7 +41,7 @@ def _needs(schema: Schema, needed: Mapping[str, tuple[str, ...]], of: ObjectKey)
     kind, name = of
     if kind == "index":
         return [("table", schema.indexes[name].table)]
-    return [("index", each) for each in needed[name]]
+    return [("index", index) for index in needed[name]]
 
 
 def _needed_indexes(schema: Schema, table: Table) -> Iterable[str]:
@@ -57,9 +57,9 @@ def _making_good(schema: Schema, reference: Reference, parent: Table) -> Iterabl
     if any(set(group) == columns for group in parent.unique):
         return
     good = (index for index in schema.indexes.values() if index.table == parent.key and _is_on(index, columns))
-    found = next(good, None)
-    if found is not None:
-        yield found.key
+    making = next(good, None)
+    if making is not None:
+        yield making.key
 
 
 def _is_on(index: Index, columns: Collection[str]) -> bool:

@@ -102,10 +102,10 @@ class Links:
     def _all_rows(self) -> Iterator[Linked]:
         for number, table in enumerate(self._tables):
             source, column = numbered_rows(self._connection, table.name)
-            found: list[tuple[Any, ...]] = self._connection.execute(
+            rows: list[tuple[Any, ...]] = self._connection.execute(
                 f"SELECT {column} FROM {source} ORDER BY {column}"
             ).fetchall()
-            yield from (Linked(number, each) for (each,) in found)
+            yield from (Linked(number, values) for (values,) in rows)
 
     def _add_links(self, links: dict[Linked, list[_Link]], number: int, table: Table) -> None:
         for at, reference in enumerate(table.references):
@@ -123,7 +123,7 @@ class Links:
         pairs = zip(referred_columns(reference, parent), reference.columns, strict=True)
         # The parent's column comes first: it says how texts compare.
         equal = " AND ".join(f"p.{sql.name(theirs[referred])} = c.{sql.name(mine[own])}" for referred, own in pairs)
-        (children, own), (parents, other) = (numbered_rows(self._connection, each.name) for each in (child, parent))
+        (children, own), (parents, other) = (numbered_rows(self._connection, table.name) for table in (child, parent))
         return f"SELECT c.{own}, p.{other} FROM {children} AS c CROSS JOIN {parents} AS p WHERE {equal}"
 
     def _resolved(self, rows: list[Linked], links: Mapping[Linked, list[_Link]]) -> Group:
@@ -134,12 +134,12 @@ class Links:
         inner = {row: [link for link in links[row] if link.to in members] for row in rows}
         referred = {(link.to.table, key) for row in rows for link in inner[row] for key in self._referred(row, link)}
         late = [self._late(row, inner[row], referred) for row in rows]
-        waiting = {each.row: each.columns for each in late if each is not None}
+        waiting = {wait.row: wait.columns for wait in late if wait is not None}
         kept = {row: [link for link in inner[row] if not self._waits(row, link, waiting)] for row in rows}
         rings = list(groups(rows, lambda row: (link.to for link in kept[row])))
         unordered = (link for ring in rings if len(ring) > 1 for link in _between_tables(ring, kept))
         ordered = tuple(row for ring in rings for row in ring)
-        return Group(ordered, tuple(each for each in late if each is not None), frozenset(unordered))
+        return Group(ordered, tuple(wait for wait in late if wait is not None), frozenset(unordered))
 
     def _columns(self, row: Linked, link: _Link) -> tuple[str, ...]:
         return self._tables[row.table].references[link.reference].columns
@@ -151,12 +151,12 @@ class Links:
         """The values that the other row must have for the link: the columns referred to, and what those are computed
         from."""
         keys = referred_columns(self._tables[row.table].references[link.reference], self._tables[link.to.table])
-        return (*keys, *(each for key in keys for each in self._computed[link.to.table].get(key, ())))
+        return (*keys, *(column for key in keys for column in self._computed[link.to.table].get(key, ())))
 
     def _may_wait(self, table: int, columns: Sequence[str], referred: Container[tuple[int, str]]) -> bool:
         """True when a foreign key's columns may be null at first: nothing refers to them, and it holds with a null."""
-        found = {column.key: column for column in self._tables[table].columns}
-        is_free = not any((table, key) in referred or found[key].generated is not None for key in columns)
+        own_columns = {column.key: column for column in self._tables[table].columns}
+        is_free = not any((table, key) in referred or own_columns[key].generated is not None for key in columns)
         return is_free and any(key not in self._never_null[table] for key in columns)
 
     def _late(self, row: Linked, links: Iterable[_Link], referred: Container[tuple[int, str]]) -> Late | None:
@@ -186,8 +186,8 @@ class Links:
     def _has_values(self, row: Linked, table: Table, names: Iterable[str]) -> bool:
         test = " AND ".join(f"{sql.name(name)} IS NOT NULL" for name in names)
         source, number = numbered_rows(self._connection, table.name)
-        found = self._connection.execute(f"SELECT 1 FROM {source} WHERE {number} = ? AND {test}", (row.number,))
-        return bool(found.fetchall())
+        rows = self._connection.execute(f"SELECT 1 FROM {source} WHERE {number} = ? AND {test}", (row.number,))
+        return bool(rows.fetchall())
 
 
 def _computed(table: Table) -> dict[str, frozenset[str]]:
@@ -198,8 +198,8 @@ def _computed(table: Table) -> dict[str, frozenset[str]]:
 
 def _never_null(table: Table, computed: Mapping[str, frozenset[str]]) -> frozenset[str]:
     """The columns that may not be null for a moment, or something that is computed from them may not."""
-    found = frozenset(column.key for column in table.columns if column.not_null)
-    return found.union(*(computed.get(key, ()) for key in found))
+    columns = frozenset(column.key for column in table.columns if column.not_null)
+    return columns.union(*(computed.get(key, ()) for key in columns))
 
 
 def _between_tables(ring: Iterable[Linked], links: Mapping[Linked, Iterable[_Link]]) -> Iterator[tuple[int, int]]:

@@ -30,19 +30,19 @@ def failing_row(
     """
     row: dict[str, Value] = {}
 
-    def tell(*told: Value) -> None:
-        number, value = told
+    def tell(*cells: Value) -> None:
+        number, value = cells
         assert isinstance(number, int)
         row[columns[number]] = value
 
-    told = ", ".join(f"{_TELLS}({number}, NEW.{quoted(column)})" for number, column in enumerate(columns))
+    cells = ", ".join(f"{_TELLS}({number}, NEW.{quoted(column)})" for number, column in enumerate(columns))
     # SQLite computes columns of an UPDATE from those that the trigger names; others it takes for null.
-    told += "".join(f", typeof(NEW.{quoted(column)})" for column in columns_of(connection, table))
+    cells += "".join(f", typeof(NEW.{quoted(column)})" for column in columns_of(connection, table))
     connection.create_scalar_function(_TELLS, tell, 2)
     try:
         for event in _EVENTS:
             trigger = f"CREATE TEMP TRIGGER {_TELLS}_{event} BEFORE {event} ON main.{quoted(table)}"
-            connection.execute(f"{trigger} BEGIN SELECT {told}; END", can_cache=False)
+            connection.execute(f"{trigger} BEGIN SELECT {cells}; END", can_cache=False)
         return row if _fails(connection, plan, bound) else {}
     finally:
         _forget(connection)

@@ -46,7 +46,7 @@ _SHOWN_CHARACTERS = 100
 def mistake(reason: str) -> SqlError | None:
     """The error that SQLite's sentence `reason` is; None for one that says of no mistake that is known."""
     for pattern, key in _MISTAKES:
-        found = pattern.search(reason)
-        if found is not None:
-            return SqlError(key, **{name: text[:_SHOWN_CHARACTERS] for name, text in found.groupdict().items()})
+        match = pattern.search(reason)
+        if match is not None:
+            return SqlError(key, **{name: text[:_SHOWN_CHARACTERS] for name, text in match.groupdict().items()})
     return None

@@ -40,24 +40,24 @@ def violation(
 
     Looks into the tables as they are without the row, which every node has alike.
     """
-    found = statement_failure(error, plan.table)
+    failure = statement_failure(error, plan.table)
     try:
-        details = _details(connection, broken(error), found, plan=plan, bound=bound, look=look)
+        details = _details(connection, broken(error), failure, plan=plan, bound=bound, look=look)
         if "child" in details:
             return SqlError("foreign_key_in_use", table=plan.table, **details)
-        found.params.update(details)
+        failure.params.update(details)
     except Exception as problem:
         # A mistake in the details may cost the refusal the details, never the database its replay.
-        _log.exception("details_failed", problem, key=found.key, table=plan.table)
-    return found
+        _log.exception("details_failed", problem, key=failure.key, table=plan.table)
+    return failure
 
 
 def _details(
     connection: apsw.Connection, detail: str, found: SqlError, plan: ChangePlan, bound: Sequence[Value], look: Look
 ) -> dict[str, str | int]:
-    known = {column: bound[number] for column, number in plan.cells}
+    given = {column: bound[number] for column, number in plan.cells}
     if found.key == "unique_violation":
-        return _unique(connection, detail, plan, known, look)
+        return _unique(connection, detail, plan, given, look)
     if found.key == "not_null_violation":
         table, columns = columns_at(detail, _columns_by_table(connection, plan.writes))
         return {"table": table, "columns": ", ".join(columns)} if columns else {}
@@ -66,11 +66,11 @@ def _details(
             return {"table": ""}
         words = set(_WORD.findall(str(found.params.get("check", ""))))
         names = [name for name in columns_of(connection, plan.table) if name in words]
-        row = _row(plan.table, names, known, look)
+        row = _row(plan.table, names, given, look)
         values = ", ".join(f"{name} = {shown_value(row[name])}" for name in names if name in row)
         return {"values": values} if values else {}
     if found.key == "foreign_key_violation":
-        return _foreign(connection, plan, known)
+        return _foreign(connection, plan, given)
     return {}
 
 
@@ -83,8 +83,8 @@ def _unique(
         return _indexed(connection, index[1], look)
     table, names = columns_at(detail, _columns_by_table(connection, plan.writes))
     row = _row(table, names, known if table == plan.table else {}, look)
-    told: dict[str, str | int] = {"table": table, "columns": ", ".join(names)} if names else {}
-    return {**told, "values": ", ".join(shown_value(row[name]) for name in names)} if names and row else told
+    params: dict[str, str | int] = {"table": table, "columns": ", ".join(names)} if names else {}
+    return {**params, "values": ", ".join(shown_value(row[name]) for name in names)} if names and row else params
 
 
 def _row(table: str, names: Sequence[str], known: Mapping[str, Value], look: Look) -> Mapping[str, Value]:
@@ -99,14 +99,14 @@ def _indexed(connection: apsw.Connection, index: str, look: Look) -> dict[str, s
     defined = "SELECT tbl_name, sql FROM sqlite_schema WHERE type = 'index' AND name = ?"
     table, definition = map(str, connection.execute(defined, (index,)).fetchall()[0])
     columns = columns_of(connection, table)
-    told: dict[str, str | int] = {"table": table, "columns": index}
+    params: dict[str, str | int] = {"table": table, "columns": index}
     row = look(table, columns)
     if row:
         named = ", ".join(f"? AS {quoted(column)}" for column in columns)
         terms = f"SELECT {', '.join(index_parts(definition).terms)} FROM (SELECT {named})"
         values = connection.execute(terms, [row[column] for column in columns], can_cache=False).fetchall()[0]
-        told["values"] = ", ".join(map(shown_value, values))
-    return told
+        params["values"] = ", ".join(map(shown_value, values))
+    return params
 
 
 def _foreign(connection: apsw.Connection, plan: ChangePlan, known: Mapping[str, Value]) -> dict[str, str | int]:
@@ -116,10 +116,10 @@ def _foreign(connection: apsw.Connection, plan: ChangePlan, known: Mapping[str, 
     if broken is None and only_adds and len(plan.parents) == 1:
         broken = plan.parents[0]
     if broken is not None:
-        told: dict[str, str | int] = {"columns": ", ".join(broken.columns), "parent": broken.parent}
+        params: dict[str, str | int] = {"columns": ", ".join(broken.columns), "parent": broken.parent}
         if all(column in known for column in broken.columns):
-            told["values"] = ", ".join(shown_value(known[column]) for column in broken.columns)
-        return told
+            params["values"] = ", ".join(shown_value(known[column]) for column in broken.columns)
+        return params
     if len(plan.children) == 1 and plan.writes == (plan.table,):
         return {"child": plan.children[0]}
     # Whose foreign key it is cannot be told: that of the table itself, or of one that refers to it.
@@ -140,37 +140,37 @@ def _lacks_parent(connection: apsw.Connection, foreign: Foreign, known: Mapping[
 
 def definition_violation(connection: apsw.Connection, error: apsw.ConstraintError, plan: DdlPlan) -> SqlError:
     """The error of a definition that the rows of its table don't allow, with the first value that is there twice."""
-    found = statement_failure(error, plan.name)
-    if found.key == "not_null_violation":
+    failure = statement_failure(error, plan.name)
+    if failure.key == "not_null_violation":
         return SqlError("rows_have_null", table=plan.name, columns=", ".join(_named(plan.name, broken(error))))
-    if found.key == "unique_violation":
+    if failure.key == "unique_violation":
         try:
-            found.params.update(_twice(connection, plan, broken(error)))
+            failure.params.update(_twice(connection, plan, broken(error)))
         except Exception as problem:
-            _log.exception("details_failed", problem, key=found.key, table=plan.name)
-    return found
+            _log.exception("details_failed", problem, key=failure.key, table=plan.name)
+    return failure
 
 
 def _twice(connection: apsw.Connection, plan: DdlPlan, detail: str) -> dict[str, str | int]:
     """The first value that the rows would have twice; what a new column was to hold is not looked for."""
-    told: dict[str, str | int] = {}
+    params: dict[str, str | int] = {}
     if plan.kind == "index":
         parts = index_parts(plan.sql[0])
         table, terms, where = parts.table, parts.terms, parts.where
         name = table[1:-1].replace('""', '"')
-        told["table"] = name
-        told["columns"] = plan.name if _INDEX.fullmatch(detail) else ", ".join(_named(name, detail))
+        params["table"] = name
+        params["columns"] = plan.name if _INDEX.fullmatch(detail) else ", ".join(_named(name, detail))
     else:
         names = _named(plan.name, detail)
         if not set(names) <= set(columns_of(connection, plan.name)):
-            return told
-        told["columns"] = ", ".join(names)
+            return params
+        params["columns"] = ", ".join(names)
         table, terms, where = quoted(plan.name), tuple(map(quoted, names)), ""
     tests = " AND ".join([f"{term} IS NOT NULL" for term in terms] + ([f"({where[7:]})"] if where else []))
     numbers = ", ".join(str(number) for number in range(1, len(terms) + 1))
     twice = f"SELECT {', '.join(terms)} FROM {table} WHERE {tests} GROUP BY {numbers} HAVING count(*) > 1 LIMIT 1"
     rows = connection.execute(twice, can_cache=False).fetchall()
-    return {**told, "values": ", ".join(map(shown_value, rows[0]))} if rows else told
+    return {**params, "values": ", ".join(map(shown_value, rows[0]))} if rows else params
 
 
 def _named(table: str, detail: str) -> list[str]:

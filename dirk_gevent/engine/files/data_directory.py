@@ -142,14 +142,14 @@ class DataDirectory:
     def signature(self, log_id: int) -> tuple[int, ...]:
         """Sizes and times of change of a database's file and its WAL: other ones mean that something was written."""
         path = self.database(log_id)
-        found: list[int] = []
-        for one in (path, _companions(path)[0]):
+        numbers: list[int] = []
+        for file in (path, _companions(path)[0]):
             try:
-                status = one.stat()
+                status = file.stat()
             except OSError:
                 continue
-            found += (status.st_size, status.st_mtime_ns)
-        return tuple(found)
+            numbers += (status.st_size, status.st_mtime_ns)
+        return tuple(numbers)
 
     def newest_kept(self, log_id: int, why: str) -> Path | None:
         """The state of a database that was set aside last for this reason."""

@@ -25,9 +25,9 @@ def later_release(found: int, known: int = FORMAT) -> str:
 
 def check_format(connection: apsw.Connection, name: str) -> None:
     """StorageFault when the file `name` is a later release's; apsw errors when it cannot be read."""
-    found = connection.pragma("user_version")
-    if found > FORMAT:
-        raise StorageFault(ValueError(later_release(found)), name)
+    version = connection.pragma("user_version")
+    if version > FORMAT:
+        raise StorageFault(ValueError(later_release(version)), name)
 
 
 def take_over_file(connection: apsw.Connection) -> None:

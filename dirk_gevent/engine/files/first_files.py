@@ -20,10 +20,12 @@ def look_for_first_files(directory: Path) -> None:
 
     A directory that holds databases of this DirkDB, too, is used, and a line of the log names the others.
     """
-    found = sorted(path.name for path in _folders(directory) if _is_first(path))
-    if not found:
+    first_names = sorted(path.name for path in _folders(directory) if _is_first(path))
+    if not first_names:
         return
-    names = ", ".join(found[:_SHOWN]) + (f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else "")
+    names = ", ".join(first_names[:_SHOWN]) + (
+        f" and {len(first_names) - _SHOWN} more" if len(first_names) > _SHOWN else ""
+    )
     sentence = f"holds the first DirkDB's files ({names}), left as they are; this build cannot read them"
     if not any(directory.glob("db-*.sqlite")):
         raise StorageFault(ValueError(f"{sentence}: give the node another dataDirectory"))

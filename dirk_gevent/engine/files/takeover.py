@@ -44,10 +44,10 @@ def take_over(directory: Path) -> None:
             Path(f"{former}-shm").unlink(missing_ok=True)
     except OSError as error:
         raise StorageFault(error, f"{FORMER_FILE} cannot be renamed") from error
-    found = _format(former)
-    if found > FORMAT:
-        raise StorageFault(ValueError(later_release(found)))
-    if found < FORMAT:
+    version = _format(former)
+    if version > FORMAT:
+        raise StorageFault(ValueError(later_release(version)))
+    if version < FORMAT:
         _mark(former)
 
 

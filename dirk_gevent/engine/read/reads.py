@@ -228,10 +228,10 @@ class Reads:
                 self._file.make()
                 connection = open_reader(self._file.path, EntryContext())
             try:
-                found = stored_records.read_requests(connection, [request_id]).get(request_id)
+                request = stored_records.read_requests(connection, [request_id]).get(request_id)
             finally:
                 connection.close()
-        return decode_outcome(found) if found is not None else None
+        return decode_outcome(request) if request is not None else None
 
     def stream(
         self, normalized: NormalizedStatement, args: Args, now_ms: int, literal_bytes: int = 0

@@ -123,8 +123,8 @@ class HubReader:
         """
         self.release()
         self._insist("BEGIN")
-        found = self._insist("SELECT applied_index FROM dirk_meta")
-        if (found[0][0] if found else 0) != index:
+        rows = self._insist("SELECT applied_index FROM dirk_meta")
+        if (rows[0][0] if rows else 0) != index:
             self._insist("ROLLBACK")
             return False
         self.held = position

@@ -49,7 +49,7 @@ def content_digest(connection: apsw.Connection) -> bytes:
 
 def _chunks(connection: apsw.Connection, table: str) -> Iterator[bytes]:
     """The rows of a table as JSON, some at a time. NOT INDEXED keeps SQLite from another order than the rowids'."""
-    rowid = f"{found}, " if (found := rowid_name(connection, table)) is not None else ""
+    rowid = f"{called}, " if (called := rowid_name(connection, table)) is not None else ""
     quoted = '"' + table.replace('"', '""') + '"'
     cursor = connection.execute(f"SELECT {rowid}* FROM {quoted} NOT INDEXED")
     while rows := list(islice(cursor, _CHUNK_ROWS)):

@@ -344,9 +344,9 @@ def _read_header(file: IO[bytes]) -> SnapshotHeader:
     """
     try:
         fields = orjson.loads(file.readline(_HEADER_BYTES))
-        if (found := fields.pop("format")) != FORMAT:
-            is_later = isinstance(found, int) and found > FORMAT
-            raise SnapshotDamaged(later_release(found, FORMAT) if is_later else "the snapshot's format is not known")
+        if (version := fields.pop("format")) != FORMAT:
+            is_later = isinstance(version, int) and version > FORMAT
+            raise SnapshotDamaged(later_release(version, FORMAT) if is_later else "the snapshot's format is not known")
         _check_fields(fields)
         return SnapshotHeader(**fields)
     except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -19,12 +19,12 @@ def conflict(touched: Iterable[str], base_index: int, *changed: Mapping[str, int
     names = list(touched)
     if not names:
         return None
-    if any(one.get(EVERY_TABLE, 0) > base_index for one in changed):
+    if any(tables.get(EVERY_TABLE, 0) > base_index for tables in changed):
         return SqlError("definitions_changed")
     if EVERY_TABLE in names:
-        names = sorted({name for one in changed for name in list(one)})
+        names = sorted({name for tables in changed for name in list(tables)})
     for name in names:
-        if any(one.get(name, 0) > base_index for one in changed):
+        if any(tables.get(name, 0) > base_index for tables in changed):
             return SqlError("serialization_conflict", table=name)
     return None
 

@@ -17,8 +17,8 @@ def holders(path: Path) -> list[int]:
         lines = _LOCKS.read_text(encoding="ascii").splitlines()
     except OSError:
         return []
-    found = {process for line in lines if (process := _holder(line, status)) is not None}
-    return sorted(found - {os.getpid()})
+    processes = {process for line in lines if (process := _holder(line, status)) is not None}
+    return sorted(processes - {os.getpid()})
 
 
 def _holder(line: str, status: os.stat_result) -> int | None:

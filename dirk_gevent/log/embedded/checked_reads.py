@@ -95,10 +95,10 @@ class CheckedJournal:
     def index_at(self, log_id: int, time_ms: int) -> int:
         """See `contract.Log.index_at`."""
         base = self._state().log(log_id).row.base
-        found = self._threads.read(self._threads.reader.index_at, log_id, time_ms)
+        index = self._threads.read(self._threads.reader.index_at, log_id, time_ms)
         # What lies before the base may not have been deleted yet.
-        if found is not None and found >= base.index:
-            return found
+        if index is not None and index >= base.index:
+            return index
         if base.index and base.time_ms > time_ms:
             raise EntriesGoneError(log_id, base.index + 1)
         return base.index

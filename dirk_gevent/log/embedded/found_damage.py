@@ -32,24 +32,24 @@ class FoundDamage:
 
     def note(self, log_id: int, index: int, reason: str) -> None:
         """Remembers damage, and says so if it is news."""
-        found = self._found.setdefault(log_id, {})
-        if index in found:
+        damages = self._found.setdefault(log_id, {})
+        if index in damages:
             return
-        is_told = len(found) < _MOST_KEPT
+        is_told = len(damages) < _MOST_KEPT
         if not is_told:
             # The first and the last are what counts.
-            del found[sorted(found)[1]]
-        found[index] = reason
+            del damages[sorted(damages)[1]]
+        damages[index] = reason
         if is_told:
             self._logger.error("log_entry_damaged", log=log_id, index=index, reason=reason)
 
     def of(self, log_id: int) -> Damage | None:
         """See `contract.Log.damage`."""
-        found = self._found.get(log_id)
-        if not found:
+        damages = self._found.get(log_id)
+        if not damages:
             return None
-        first = min(found)
-        return Damage(first, max(found), found[first], log_id in self._doubted)
+        first = min(damages)
+        return Damage(first, max(damages), damages[first], log_id in self._doubted)
 
     def other_chain(self, log_id: int) -> bytes | None:
         """The hash that may be the right one at a head in doubt; None when it is in none."""
@@ -63,9 +63,9 @@ class FoundDamage:
 
     def begins_behind(self, log_id: int, base_index: int) -> None:
         """The log begins behind a whole snapshot at `base_index`: what lies before, and there, is of no concern."""
-        found = self._found.get(log_id)
-        if found:
-            self._found[log_id] = {index: why for index, why in found.items() if index > base_index}
+        damages = self._found.get(log_id)
+        if damages:
+            self._found[log_id] = {index: why for index, why in damages.items() if index > base_index}
             if not self._found[log_id]:
                 self._doubted.pop(log_id, None)
                 self._logger.info("log_healed", log=log_id, index=base_index)

@@ -75,11 +75,11 @@ class Journal:
                 initialise(connection, self._directory)
             # What a failed commit left in the WAL may only be in the kernel's cache: written again, it is on the disk.
             self._move_wal(apsw.SQLITE_CHECKPOINT_TRUNCATE)
-            found = contents(connection, self._directory)
-            is_begun = any(epoch == self.epoch for epoch, _ in found.epochs)
-            self._heads_before = None if is_begun else heads_text(found.heads())
+            held = contents(connection, self._directory)
+            is_begun = any(epoch == self.epoch for epoch, _ in held.epochs)
+            self._heads_before = None if is_begun else heads_text(held.heads())
             self.has_begun = is_begun
-            return found
+            return held
         except (apsw.NotADBError, apsw.CorruptError) as error:
             self.close()
             raise damaged(self._directory, str(error)) from error
@@ -289,12 +289,12 @@ class JournalView:
                 " ORDER BY position",
                 (position(log_id, max(index - 1, base.index + 1)), position(log_id, index + 1)),
             )
-        found = {key & MAX_INDEX: (chained, encoded) for key, chained, encoded in rows}
-        if index not in found:
+        chains = {key & MAX_INDEX: (chained, encoded) for key, chained, encoded in rows}
+        if index not in chains:
             return None
-        stored, encoded = found[index]
-        before = base.chain if index == base.index + 1 else found.get(index - 1, (None,))[0]
-        behind = found.get(index + 1)
+        stored, encoded = chains[index]
+        before = base.chain if index == base.index + 1 else chains.get(index - 1, (None,))[0]
+        behind = chains.get(index + 1)
         if before is not None and follows(before, encoded, stored):
             return bytes(stored)
         return bytes(stored) if behind is not None and follows(stored, behind[1], behind[0]) else None
@@ -364,28 +364,28 @@ def _checked(
     rows: Iterable[tuple[Any, ...]], log_id: int, first_index: int, max_bytes: int, before: bytes
 ) -> tuple[list[bytes], bytes]:
     """As many of the entries in `rows` (position, chain, bytes) as follow each other, and the hash behind them."""
-    found: list[bytes] = []
+    entries: list[bytes] = []
     taken_bytes = 0
     try:
         for key, chained, encoded in rows:
-            index = first_index + len(found)
+            index = first_index + len(entries)
             if key & MAX_INDEX != index:
-                if not found:
+                if not entries:
                     raise EntriesGoneError(log_id, key & MAX_INDEX)
                 break
             if not follows(before, encoded, chained):
-                if not found:
+                if not entries:
                     raise LogDamagedError(log_id, index, ALTERED)
                 break
             taken_bytes += len(encoded)
-            if found and taken_bytes > max_bytes:
+            if entries and taken_bytes > max_bytes:
                 break
-            found.append(encoded)
+            entries.append(encoded)
             before = chained
     except UnicodeDecodeError as error:
         # A column is said to be a text, and is none.
-        if not found:
+        if not entries:
             raise LogDamagedError(log_id, first_index, ALTERED) from error
-    if not found:
+    if not entries:
         raise EntriesGoneError(log_id, first_index)
-    return found, before
+    return entries, before

@@ -183,8 +183,8 @@ def check_format(connection: apsw.Connection, directory: Path) -> None:
 
 def _of_another_format(directory: Path, version: object) -> SqlError:
     if isinstance(version, bytes) and version.isdigit():
-        path, found = str(directory / JOURNAL_FILE), version.decode()
-        return SqlError("later_release", path=path, format=found, known=_FORMAT.decode())
+        path, version_text = str(directory / JOURNAL_FILE), version.decode()
+        return SqlError("later_release", path=path, format=version_text, known=_FORMAT.decode())
     return damaged(directory, f"its format is {version!r}, this program reads {_FORMAT!r}")
 
 
@@ -281,10 +281,10 @@ def _found_snapshot(row: tuple[Any, ...]) -> FoundSnapshot:
 
 def _identity(connection: apsw.Connection) -> tuple[bytes, tuple[Predecessor, ...]]:
     genesis = fetch(connection, "SELECT value FROM meta WHERE key='genesis'")
-    found = fetch(connection, "SELECT genesis, indexes FROM predecessors ORDER BY ordinal")
+    rows = fetch(connection, "SELECT genesis, indexes FROM predecessors ORDER BY ordinal")
     predecessors = tuple(
         Predecessor(before, {int(log_id): index for log_id, index in orjson.loads(indexes).items()})
-        for before, indexes in found
+        for before, indexes in rows
     )
     return (genesis[0][0] if genesis else b""), predecessors
 
@@ -326,7 +326,7 @@ def _newest(connection: apsw.Connection, row: LogRow) -> tuple[list[tuple[Any, .
 
     Raises apsw errors when it can't read the very last.
     """
-    found: list[tuple[Any, ...]] = []
+    newest: list[tuple[Any, ...]] = []
     rows = connection.execute(
         f"SELECT position, time_ms, total_bytes, {blob('chain')}, {blob('encoded')} FROM entries"
         " WHERE position BETWEEN ? AND ? ORDER BY position DESC LIMIT ?",
@@ -334,20 +334,20 @@ def _newest(connection: apsw.Connection, row: LogRow) -> tuple[list[tuple[Any, .
     )
     with closing(rows):
         try:
-            found.extend(rows)
+            newest.extend(rows)
         except apsw.CorruptError as error:
-            if not found:
+            if not newest:
                 raise
-            return found, str(error)
-    return found, ""
+            return newest, str(error)
+    return newest, ""
 
 
 def _encoded(connection: apsw.Connection, log_id: int, index: int) -> bytes:
     try:
-        found = fetch(connection, "SELECT encoded FROM entries WHERE position = ?", (position(log_id, index),))
+        rows = fetch(connection, "SELECT encoded FROM entries WHERE position = ?", (position(log_id, index),))
     except apsw.CorruptError:
         return b""
-    return found[0][0] if found and isinstance(found[0][0], bytes) else b""
+    return rows[0][0] if rows and isinstance(rows[0][0], bytes) else b""
 
 
 def _damage_at_base(connection: apsw.Connection, row: LogRow) -> tuple[tuple[int, str], ...]:

@@ -68,8 +68,8 @@ class State:
 
     def __init__(self, contents: JournalContents) -> None:
         self.logs = {
-            found.row.log_id: LogState(found.row, found.head, found.total_bytes, found.older_upto)
-            for found in contents.logs
+            record.row.log_id: LogState(record.row, record.head, record.total_bytes, record.older_upto)
+            for record in contents.logs
         }
         self.names = {name_key(log.row.name): log_id for log_id, log in self.logs.items() if log.is_open}
         self.requests = OrderedDict((request.request_id, request) for request in contents.requests)
@@ -83,10 +83,10 @@ class State:
 
     def log(self, log_id: int) -> LogState:
         """A log by id, sealed ones too; SqlError `unknown_database`."""
-        found = self.logs.get(log_id)
-        if found is None:
+        log = self.logs.get(log_id)
+        if log is None:
             raise SqlError("unknown_database", name=f"#{log_id}")
-        return found
+        return log
 
     def info(self, log_id: int) -> DatabaseInfo:
         """The database of a log."""

@@ -73,15 +73,15 @@ class Retention:
         log, system = self._state().logs.get(log_id), self._state().logs[SYSTEM_LOG_ID]
         if log is None:
             return log_id <= system.head.index
-        confirmed = (one.info.index for one in self._held.get(log_id, ()) if one.info.confirmed)
+        confirmed = (snapshot.info.index for snapshot in self._held.get(log_id, ()) if snapshot.info.confirmed)
         return index <= max(log.row.base.index, *confirmed, 0)
 
     def latest(self, log_id: int) -> SnapshotInfo | None:
         """See `contract.LogSnapshots.latest`."""
         log = self._state().logs.get(log_id)
-        for one in reversed(self._held.get(log_id, ())):
-            if log is not None and one.info.confirmed and one.info.index >= log.row.base.index:
-                return one.info
+        for snapshot in reversed(self._held.get(log_id, ())):
+            if log is not None and snapshot.info.confirmed and snapshot.info.index >= log.row.base.index:
+                return snapshot.info
         return None
 
     def check(self, info: SnapshotInfo, rest: Callable[[float], bool]) -> None:
@@ -101,7 +101,7 @@ class Retention:
     def note_rotten(self, info: SnapshotInfo, reason: str) -> None:
         """A snapshot's file is not what was stored: it is one no more. A log that begins with it is damaged there."""
         log = self._state().logs.get(info.log_id)
-        if log is None or all(one.info != info for one in self._held.get(info.log_id, ())):
+        if log is None or all(snapshot.info != info for snapshot in self._held.get(info.log_id, ())):
             return
         logger.logger("log").error("snapshot_damaged", log=info.log_id, index=info.index, reason=reason)
         with suppress(SqlError):
@@ -148,7 +148,7 @@ class Retention:
         # state is, or will be, another object then.
         self._adopted[info.log_id] = base, snapshot.total_bytes
         self._bring_up(self._state())
-        before = [one.info for one in self._held.get(info.log_id, ())]
+        before = [held.info for held in self._held.get(info.log_id, ())]
         self._held[info.log_id] = [snapshot]
         self._note_newest(info.log_id)
         self._files.delete(before)
@@ -202,20 +202,20 @@ class Retention:
         confirmed = replace(snapshot, info=replace(snapshot.info, confirmed=True))
         self._threads.alter(self._threads.journal.put_snapshot, confirmed)
         held = self._held[log_id]
-        held[:] = [confirmed if one.info.index == index else one for one in held]
-        self._remove(log_id, [one.info.index for one in held if one.info.index < index])
+        held[:] = [confirmed if held_snapshot.info.index == index else held_snapshot for held_snapshot in held]
+        self._remove(log_id, [held_snapshot.info.index for held_snapshot in held if held_snapshot.info.index < index])
         return True
 
     def delete(self, log_id: int, index: int) -> None:
         """See `contract.LogSnapshots.delete`."""
-        if any(one.info.index == index for one in self._held.get(log_id, ())):
+        if any(snapshot.info.index == index for snapshot in self._held.get(log_id, ())):
             self._remove(log_id, [index])
 
     def truncate(self, log_id: int, upto: int) -> int:
         """See `contract.LogSnapshots.truncate`."""
         log = self._state().log(log_id)
-        whole = [one for one in self._held.get(log_id, ()) if one.info.confirmed]
-        newest = max((one.info.index for one in whole), default=0)
+        whole = [snapshot for snapshot in self._held.get(log_id, ()) if snapshot.info.confirmed]
+        newest = max((snapshot.info.index for snapshot in whole), default=0)
         # Entries that are damaged are of use to nobody: they go as soon as a confirmed snapshot lies behind them.
         damage = self._damage.of(log_id)
         upto = newest if damage is not None and damage.last <= newest else min(upto, newest)
@@ -233,13 +233,13 @@ class Retention:
     def _proven(self, log_id: int, index: int, whole: list[FoundSnapshot]) -> tuple[Head, int] | None:
         """Where a log can begin: head and total bytes at an index, the chain that of the snapshot there or proven."""
         log = self._state().log(log_id)
-        for one in whole:
-            if one.info.index == index:
+        for snapshot in whole:
+            if snapshot.info.index == index:
                 # The entry itself may be what is damaged; its time then was not later than the head's.
                 time_ms = log.head.time_ms
                 with suppress(SqlError):
                     time_ms = self._head_at(log_id, index)[0].time_ms
-                return Head(index, one.info.chain, time_ms), one.total_bytes
+                return Head(index, snapshot.info.chain, time_ms), snapshot.total_bytes
         head, total_bytes = self._head_at(log_id, index)
         chained = self._threads.read(self._threads.reader.chain_at, log_id, index, log.row.base)
         return None if chained is None else (replace(head, chain=chained), total_bytes)
@@ -253,13 +253,15 @@ class Retention:
             continue
         self._state().logs.pop(log_id, None)
         self._damage.forget(log_id)
-        self._files.delete(one.info for one in self._held.pop(log_id, ()))
+        self._files.delete(snapshot.info for snapshot in self._held.pop(log_id, ()))
 
     def forget_long_dropped(self) -> None:
         """Forgets the logs of databases that were dropped `KEEP_DROPPED_MS` ago, in log time."""
         state = self._state()
         before = state.last_time_ms - KEEP_DROPPED_MS
-        for log_id in [one for one, log in state.logs.items() if not log.is_open and log.row.sealed_ms < before]:
+        for log_id in [
+            dropped_id for dropped_id, log in state.logs.items() if not log.is_open and log.row.sealed_ms < before
+        ]:
             self.forget(log_id)
 
     def close(self) -> None:
@@ -285,10 +287,10 @@ class Retention:
         row = self._state().log(log_id).row
         if index == row.base.index:
             return row.base, row.base_total_bytes
-        found = self._threads.read(self._threads.reader.head_at, log_id, index)
-        if found is None:
+        stored = self._threads.read(self._threads.reader.head_at, log_id, index)
+        if stored is None:
             raise SqlError("log_unavailable", reason=f"entry {index} of log {log_id} is not in the journal")
-        return found
+        return stored
 
     def _find(self, log_id: int, index: int) -> FoundSnapshot:
         for snapshot in self._held.get(log_id, ()):
@@ -301,8 +303,8 @@ class Retention:
             return
         self._threads.alter(self._threads.journal.delete_snapshots, log_id, indexes)
         held = self._held[log_id]
-        gone = [one.info for one in held if one.info.index in indexes]
-        held[:] = [one for one in held if one.info.index not in indexes]
+        gone = [snapshot.info for snapshot in held if snapshot.info.index in indexes]
+        held[:] = [snapshot for snapshot in held if snapshot.info.index not in indexes]
         self._note_newest(log_id)
         self._files.delete(gone)
 

@@ -62,7 +62,7 @@ class Tail:
         ring = self._logs.pop(log_id, None)
         if ring is not None:
             self._bytes -= sum(len(encoded) + _OVERHEAD_BYTES for encoded, _ in ring.entries)
-            self._order = deque(one for one in self._order if one != log_id)
+            self._order = deque(other for other in self._order if other != log_id)
 
     def clear(self) -> None:
         """Forgets all: the journal has been read again and what is in memory may not be in it."""

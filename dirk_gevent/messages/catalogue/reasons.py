@@ -85,10 +85,10 @@ _PATTERNS: dict[str, tuple[str, str]] = {
 
 @lru_cache(maxsize=1)
 def _table() -> tuple[re.Pattern[str], dict[str, tuple[str, str]]]:
-    known = {os.strerror(number): texts for number, texts in _SYSTEM.items()} | _TEXTS
+    all_texts = {os.strerror(number): texts for number, texts in _SYSTEM.items()} | _TEXTS
     # The longest first, so that no text is taken for a shorter one that it begins with.
-    found = "|".join(re.escape(text) for text in sorted(known, key=len, reverse=True))
-    return re.compile(found), known
+    alternatives = "|".join(re.escape(text) for text in sorted(all_texts, key=len, reverse=True))
+    return re.compile(alternatives), all_texts
 
 
 def reason_in(language: str, text: str) -> str:
@@ -96,7 +96,7 @@ def reason_in(language: str, text: str) -> str:
     if language == "en":
         return text
     which = 1 if language == "fr" else 0
-    known, texts = _table()
+    reasons, texts = _table()
     for pattern, translations in _PATTERNS.items():
         text = re.sub(pattern, translations[which], text)
-    return known.sub(lambda each: texts[each[0]][which], text)
+    return reasons.sub(lambda each: texts[each[0]][which], text)

@@ -185,30 +185,30 @@ class Context:
 
     def table(self, name: Name) -> Table:
         """The table called `name`. Raises unknown_table, or not_a_table (42809) for a view."""
-        found = self.relation(name.text)
-        if found is None:
+        relation = self.relation(name.text)
+        if relation is None:
             raise self.unknown_table(name)
-        if isinstance(found, View):
-            raise SqlError("not_a_table", name=found.name, place=name.place)
-        return found
+        if isinstance(relation, View):
+            raise SqlError("not_a_table", name=relation.name, place=name.place)
+        return relation
 
     def unknown_table(self, name: Name) -> SqlError:
         """The error for a table that is not there, with the nearest one that is."""
-        known = [table.name for table in self.schema.tables.values()]
-        known += [view.name for view in self.schema.views.values()]
-        return SqlError("unknown_table", name=name.text, nearest=nearest(name.text, known), place=name.place)
+        names = [table.name for table in self.schema.tables.values()]
+        names += [view.name for view in self.schema.views.values()]
+        return SqlError("unknown_table", name=name.text, nearest=nearest(name.text, names), place=name.place)
 
     def domain(self, name: str) -> Named:
         """The named domain `name`. Raises unknown_domain (42704)."""
         name_key = key(name)
-        found: Domain | None = self.schema.domains.get(name_key)
-        self.findings.found["domain", name_key] = found
-        if found is None:
-            known = [domain.name for domain in self.schema.domains.values()]
-            known += [word.upper() for word in built_in_names()]
-            raise SqlError("unknown_domain", name=name, nearest=nearest(name, known))
+        named_domain: Domain | None = self.schema.domains.get(name_key)
+        self.findings.found["domain", name_key] = named_domain
+        if named_domain is None:
+            names = [domain.name for domain in self.schema.domains.values()]
+            names += [word.upper() for word in built_in_names()]
+            raise SqlError("unknown_domain", name=name, nearest=nearest(name, names))
         self.findings.domains.add(name_key)
-        return Named(found.name, found.atoms)
+        return Named(named_domain.name, named_domain.atoms)
 
     def read(self, relation: Table | View) -> None:
         """Notes that the statement reads `relation`, and all that a view reads."""

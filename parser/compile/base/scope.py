@@ -44,8 +44,8 @@ FieldsByKey = dict[str, list[Field]]
 def fields_by_key(fields: Iterable[Field]) -> FieldsByKey:
     """`fields` by key, those of one key in their order."""
     by_key: FieldsByKey = {}
-    for each in fields:
-        by_key.setdefault(each.key, []).append(each)
+    for own_field in fields:
+        by_key.setdefault(own_field.key, []).append(own_field)
     return by_key
 
 
@@ -103,11 +103,11 @@ class Scope:
             return self._qualified(column.table, column.name)
         wanted = key(column.name.text)
         for scope in self.levels():
-            found = scope.fields_called(wanted)
-            if len(found) > 1:
+            fields = scope.fields_called(wanted)
+            if len(fields) > 1:
                 raise SqlError("ambiguous_column", name=column.name.text, place=column.place)
-            if found:
-                return found[0].expression(), scope
+            if fields:
+                return fields[0].expression(), scope
             if wanted in scope.aliases:
                 named = scope.aliases[wanted]
                 if named is None:
@@ -125,10 +125,10 @@ class Scope:
 
     def _qualified(self, table: Name, column: Name) -> tuple[Expression, Scope]:
         level = self._level_of(table)
-        found = level.fields_called(key(column.text), key(table.text))
-        if len(found) == 1:
-            return found[0].expression(), level
-        if found:
+        fields = level.fields_called(key(column.text), key(table.text))
+        if len(fields) == 1:
+            return fields[0].expression(), level
+        if fields:
             raise SqlError("ambiguous_column", name=f"{table.text}.{column.text}", place=column.place)
         close = nearest(column.text, [source.name for source in level.sources[key(table.text)]])
         raise SqlError("unknown_column", name=f"{table.text}.{column.text}", nearest=close, place=column.place)
@@ -159,8 +159,8 @@ class Scope:
         for scope in self.levels():
             if wanted in scope.sources:
                 return scope
-        known = [name for scope in self.levels() for name in scope.sources]
-        raise SqlError("unknown_table", name=table.text, nearest=nearest(table.text, known), place=table.place)
+        names = [name for scope in self.levels() for name in scope.sources]
+        raise SqlError("unknown_table", name=table.text, nearest=nearest(table.text, names), place=table.place)
 
     def _column_names(self) -> list[str]:
-        return [each.name for scope in self.levels() for each in scope.fields]
+        return [visible.name for scope in self.levels() for visible in scope.fields]

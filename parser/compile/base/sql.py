@@ -85,10 +85,10 @@ _TEXT_ALONE = re.compile(r"(\(?)('" + repeated("[^']++|''") + r"')( COLLATE \w++
 
 def index_term(text: str) -> str:
     """`text`, an expression, as a term of an index: a text stays one, and keeps its collation."""
-    found = _TEXT_ALONE.fullmatch(text)
-    if found is None:
+    match = _TEXT_ALONE.fullmatch(text)
+    if match is None:
         return text
-    begins, quoted, ends = found.groups(default="")
+    begins, quoted, ends = match.groups(default="")
     return f"{begins}({quoted} || ''){ends}"
 
 
@@ -113,16 +113,16 @@ def names(texts: tuple[str, ...] | list[str]) -> str:
 def view_heads(given: Sequence[str]) -> list[str]:
     """The columns of a view, called `given`, as SQLite has them: true and false it takes for no names, and calls them
     otherwise by itself."""
-    taken = {each.lower() for each in given}
-    found = []
-    for number, each in enumerate(given, 1):
-        head = each
-        if each.lower() in ("true", "false"):
+    taken = {head_name.lower() for head_name in given}
+    heads = []
+    for number, head_name in enumerate(given, 1):
+        head = head_name
+        if head_name.lower() in ("true", "false"):
             head = f"column{number}"
             while head in taken:
                 head += "_"
-        found.append(head)
-    return found
+        heads.append(head)
+    return heads
 
 
 def literal(value: Value) -> str:

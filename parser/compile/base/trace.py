@@ -26,9 +26,9 @@ class Followed(str):
     @classmethod
     def by(cls, name: str, new: str) -> Followed:
         """`name`, on its way to `new`."""
-        made = cls(name)
-        made.new = new
-        return made
+        followed = cls(name)
+        followed.new = new
+        return followed
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,7 +122,7 @@ def _is_simple(node: ColumnDef, column: Column) -> bool:
     given = [_constant(constraint.value) for constraint in node.constraints if isinstance(constraint, Default)]
     if None in given or (given and column.rounding is not None):
         return False
-    filled = any(not isinstance(each, Constant) or each.value is not None for each in given)
+    filled = any(not isinstance(default, Constant) or default.value is not None for default in given)
     return column.key not in (*SQLITE_NAMES, "true", "false") and all(
         isinstance(constraint, Default) or (isinstance(constraint, NotNull) and filled)
         for constraint in node.constraints
@@ -131,8 +131,8 @@ def _is_simple(node: ColumnDef, column: Column) -> bool:
 
 def _constant(value: Expr) -> Literal | Constant | None:
     """The constant that a default is but for its sign; None where it is another expression, as with NOT and ~."""
-    found = value.operand if isinstance(value, Unary) and value.op in ("-", "+") else value
-    return found if isinstance(found, Literal | Constant) else None
+    constant = value.operand if isinstance(value, Unary) and value.op in ("-", "+") else value
+    return constant if isinstance(constant, Literal | Constant) else None
 
 
 def _refers(action: Alteration) -> bool:
@@ -148,15 +148,15 @@ def _check_children(work: _Alteration, after: Schema) -> None:
     Raises in_use or change_in_use, and foreign_key_invalid (42830).
     """
     action = work.action
-    made = after.tables[key(action.name.text) if isinstance(action, RenameTable) else work.table.key]
+    table = after.tables[key(action.name.text) if isinstance(action, RenameTable) else work.table.key]
     for child in after.tables.values():
-        references = [reference for reference in child.references if reference.table == made.key]
-        if all(is_good(after, reference, made) for reference in references):
+        references = [reference for reference in child.references if reference.table == table.key]
+        if all(is_good(after, reference, table) for reference in references):
             continue
         before = work.schema.tables.get(child.key)
         if before is None or any(reference.table == work.table.key for reference in before.references):
             raise work.refusal(child.name)
-        raise SqlError("foreign_key_invalid", table=made.name)
+        raise SqlError("foreign_key_invalid", table=table.name)
 
 
 # --- names ---------------------------------------------------------------------------------------------------
@@ -256,7 +256,7 @@ def _shifted(node: Any, by: int) -> Any:
 def _mapped(node: Any, change: Callable[[Any], Any]) -> Any:
     """A tree with `change` applied to every node, leaves first."""
     if isinstance(node, tuple):
-        return tuple(_mapped(each, change) for each in node)
+        return tuple(_mapped(item, change) for item in node)
     if not is_dataclass(node) or isinstance(node, type):
         return node
     parts = {field.name: _mapped(getattr(node, field.name), change) for field in fields(node)}
@@ -297,10 +297,10 @@ def _check_kept(context: Context, table: Table, action: Alteration) -> None:
     """Additions of the action itself are new: nothing of it may only have been taken by an earlier build."""
     match action:
         case AddColumn():
-            made = context.schema.tables[table.key]
-            scope = table_scope(made.columns, made.name)
-            resolved_column(context, action.column, made.columns[-1], scope)
-            column_sql(context, action.column, made.columns[-1], scope)
+            previous = context.schema.tables[table.key]
+            scope = table_scope(previous.columns, previous.name)
+            resolved_column(context, action.column, previous.columns[-1], scope)
+            column_sql(context, action.column, previous.columns[-1], scope)
         case AddConstraint(constraint=Check() as constraint):
             check_text(context, table_scope(context.schema.tables[table.key].columns, table.name), constraint)
         case AlterColumn(constraint=Default(value=value)):

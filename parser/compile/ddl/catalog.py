@@ -95,7 +95,7 @@ class _Loading:
 
     def _let_pass(self, waiting: list[CatalogChange]) -> None:
         """Takes the first view for an outdated one; raises why nothing could be defined where there is none."""
-        change = next((each for each in waiting if each.kind == "view"), None)
+        change = next((waiter for waiter in waiting if waiter.kind == "view"), None)
         if change is None or self._tolerance < Tolerance.NAMES:
             raise self._failures[_at(waiting[0])]
         names = (change.name,)
@@ -182,23 +182,23 @@ def _define(schema: Schema, change: CatalogChange, tolerance: Tolerance) -> Thin
     that a schema loaded anew leaves plans good and costs no parsing."""
     source = change.source or ""
     for is_blind in (False, True)[: tolerance]:
-        known = _remembered(schema, change.kind, source, is_blind)
-        if known is not None:
-            return known
+        memory = _remembered(schema, change.kind, source, is_blind)
+        if memory is not None:
+            return memory
     normalized, statement = parsed(source)
     context = Context(schema, Literals(normalized), COMPILERS, Purpose(tolerance=tolerance))
     thing = _definition(context, statement, source)
-    found = tuple((*names, each) for names, each in context.findings.found.items())
+    findings = tuple((*names, found_thing) for names, found_thing in context.findings.found.items())
     with _memory_lock:
-        _memory[change.kind, source, context.findings.is_blind] = (thing, found)
+        _memory[change.kind, source, context.findings.is_blind] = (thing, findings)
     return thing
 
 
 def _remembered(schema: Schema, kind: str, source: str, is_blind: bool) -> Thing | None:
     with _memory_lock:
-        known = _memory.get((kind, source, is_blind))
-    is_good = known is not None and all(_lookup(schema, *names) is thing for *names, thing in known[1])
-    return known[0] if known is not None and is_good else None
+        memory = _memory.get((kind, source, is_blind))
+    is_good = memory is not None and all(_lookup(schema, *names) is thing for *names, thing in memory[1])
+    return memory[0] if memory is not None and is_good else None
 
 
 def _lookup(schema: Schema, kind: str, name: str) -> Thing | None:

@@ -25,7 +25,7 @@ def column_rewrite(action: AlterColumn, column: str) -> Rewrite:
         kept = (constraint for constraint in each.constraints if not isinstance(constraint, type(action.constraint)))
         return replace(each, constraints=(*kept, *added))
 
-    return _of_a_table(lambda tree: replace(tree, columns=tuple(rewritten(each) for each in tree.columns)))
+    return _of_a_table(lambda tree: replace(tree, columns=tuple(map(rewritten, tree.columns))))
 
 
 def adding_constraint(constraint: Constraint) -> Rewrite:
@@ -45,10 +45,10 @@ def dropping_constraint(name: Name) -> Rewrite:
 
     def rewritten(tree: CreateTable) -> CreateTable:
         columns = tuple(replace(column, constraints=without(column.constraints)) for column in tree.columns)
-        found = replace(tree, columns=columns, constraints=without(tree.constraints))
-        if found == tree:
+        rewritten_tree = replace(tree, columns=columns, constraints=without(tree.constraints))
+        if rewritten_tree == tree:
             raise SqlError("unknown_constraint", name=name.text, place=name.place)
-        return found
+        return rewritten_tree
 
     return _of_a_table(rewritten)
 

@@ -70,12 +70,12 @@ def create_table(context: Context, node: CreateTable) -> DdlPlan:
 
 def _created(schema: Schema, table: Table, texts: tuple[str, ...]) -> DdlPlan:
     """The making of `table` by `texts`, and what must be made anew to refer to it."""
-    made = _made("table", table.name, table.source)
+    changes = _made("table", table.name, table.source)
     others = misspelling(schema, table)
     if others:
-        after = change_schema(schema, made, schema.version, Tolerance.RULES)
+        after = change_schema(schema, changes, schema.version, Tolerance.RULES)
         texts += tuple(without_views(schema, after, others, again(after, others)))
-    return DdlPlan(texts, made, "create_table", "table", table.name, rebuilds=bool(others))
+    return DdlPlan(texts, changes, "create_table", "table", table.name, rebuilds=bool(others))
 
 
 def _check_children(schema: Schema, table: Table) -> None:
@@ -92,11 +92,11 @@ def _create_as(context: Context, node: CreateTable, query: Query) -> DdlPlan:
     name = node.name.text
     context.purpose = replace(context.purpose, inline=True)
     compiled = compile_query(context, query, None)
-    columns = [fixed_name(context.literals, each) for each in compiled.columns]
+    columns = [fixed_name(context.literals, result) for result in compiled.columns]
     _check_distinct(columns, node.name.place)
     texts = [
-        f"`{column.replace('`', '``')}`{' BOOLEAN' if each.is_boolean else ''}"
-        for column, each in zip(columns, compiled.columns, strict=True)
+        f"`{column.replace('`', '``')}`{' BOOLEAN' if result.is_boolean else ''}"
+        for column, result in zip(columns, compiled.columns, strict=True)
     ]
     source = f"CREATE TABLE `{name.replace('`', '``')}` ({', '.join(texts)})"
     normalized, definition = parsed(source)

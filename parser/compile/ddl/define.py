@@ -50,8 +50,8 @@ _MAX_COLUMNS = 2_000
 def define_table(context: Context, node: CreateTable, source: str) -> Table:
     """The table that a CREATE TABLE with columns makes. Raises unknown_domain, duplicate_column and the like."""
     context.purpose = replace(context.purpose, inline=True, for_write=True)
-    columns = tuple(define_column(context, each) for each in node.columns)
-    _check_columns([column.name for column in columns], [each.name.place for each in node.columns])
+    columns = tuple(define_column(context, definition) for definition in node.columns)
+    _check_columns([column.name for column in columns], [definition.name.place for definition in node.columns])
     columns = generated.resolved(context, node.columns, columns, node.name.text)
     unique, has_primary = _unique_keys(node)
     primary = frozenset(unique[0] if has_primary else ())
@@ -60,7 +60,9 @@ def define_table(context: Context, node: CreateTable, source: str) -> Table:
     table = Table(
         name=node.name.text,
         key=key(node.name.text),
-        columns=tuple(replace(each, not_null=each.not_null or each.key in primary) for each in columns),
+        columns=tuple(
+            replace(definition, not_null=definition.not_null or definition.key in primary) for definition in columns
+        ),
         source=source,
         domains=frozenset(context.findings.domains),
         unique=unique,
@@ -109,9 +111,9 @@ def _unique_keys(node: CreateTable) -> tuple[tuple[tuple[str, ...], ...], bool]:
     primary: list[tuple[str, ...]] = []
     unique: list[tuple[str, ...]] = []
     for column in node.columns:
-        for each in column.constraints:
-            if isinstance(each, PrimaryKey | Unique):
-                (primary if isinstance(each, PrimaryKey) else unique).append((key(column.name.text),))
+        for own in column.constraints:
+            if isinstance(own, PrimaryKey | Unique):
+                (primary if isinstance(own, PrimaryKey) else unique).append((key(column.name.text),))
     for constraint in node.constraints:
         if isinstance(constraint, PrimaryKey | Unique):
             group = tuple(_term_column(term) for term in constraint.columns)
@@ -143,10 +145,10 @@ class _Names:
 
     def of(self, table: Table) -> dict[str, str]:
         """Those of `table`."""
-        found = self._by_table.get(table.key)
-        if found is None:
-            found = self._by_table[table.key] = _names(table.columns)
-        return found
+        names = self._by_table.get(table.key)
+        if names is None:
+            names = self._by_table[table.key] = _names(table.columns)
+        return names
 
 
 def _check_known(known: Mapping[str, str], names: Iterable[Name]) -> None:
@@ -165,9 +167,9 @@ def _term_column(term: OrderTerm) -> str:
 def _references(context: Context, node: CreateTable, table: Table) -> Iterable[Reference]:
     names = _Names()
     for column in node.columns:
-        for each in column.constraints:
-            if isinstance(each, ForeignKey):
-                yield _reference(context, each, (key(column.name.text),), table, names)
+        for own_constraint in column.constraints:
+            if isinstance(own_constraint, ForeignKey):
+                yield _reference(context, own_constraint, (key(column.name.text),), table, names)
     for constraint in node.constraints:
         if isinstance(constraint, ForeignKey):
             columns = tuple(key(name.text) for name in constraint.columns)
@@ -220,17 +222,17 @@ def table_sql(context: Context, node: CreateTable, table: Table) -> str:
     names = _Names()
     mine = names.of(table)
     if table.has_primary:
-        parts.append(f"PRIMARY KEY ({sql.names([mine[each] for each in table.unique[0]])})")
+        parts.append(f"PRIMARY KEY ({sql.names([mine[item] for item in table.unique[0]])})")
     others = table.unique[1 if table.has_primary else 0 :]
-    parts += [f"UNIQUE ({sql.names([mine[each] for each in group])})" for group in others]
+    parts += [f"UNIQUE ({sql.names([mine[item] for item in group])})" for group in others]
     parts += [
         check_text(context, scope, constraint) for constraint in node.constraints if isinstance(constraint, Check)
     ]
     given = [constraint for column in node.columns for constraint in column.constraints] + list(node.constraints)
-    foreign = [each for each in given if isinstance(each, ForeignKey)]
+    foreign = [item for item in given if isinstance(item, ForeignKey)]
     # References list the columns' own foreign keys first, then the table's, which is the order of `given`.
-    for each, reference in zip(foreign, table.references, strict=True):
-        parts += _foreign_sql(context, table, names, each, reference)
+    for item, reference in zip(foreign, table.references, strict=True):
+        parts += _foreign_sql(context, table, names, item, reference)
     return f"CREATE TABLE {sql.name(table.name)} ({', '.join(parts)})"
 
 
@@ -255,7 +257,7 @@ def _own_unsafe(context: Context, node: ColumnDef, scope: Scope) -> Unsafe:
     """The risk of what the column holds where a statement gives it nothing."""
     env = Env(context, scope)
     given = (constraint for constraint in node.constraints if isinstance(constraint, Default | Generated))
-    return joint_unsafe(expression(env, each.value) for each in given)
+    return joint_unsafe(expression(env, value.value) for value in given)
 
 
 def _stored_default(column: Column) -> str:
@@ -325,7 +327,8 @@ def define_view(context: Context, node: CreateView, source: str) -> tuple[View, 
         names = [name.text for name in node.columns]
     _check_columns(names, [column.place for column in node.columns] or [node.name.place] * len(names))
     columns = tuple(
-        Column(name, key(name), is_boolean=each.is_boolean) for name, each in zip(names, compiled.columns, strict=True)
+        Column(name, key(name), is_boolean=result.is_boolean)
+        for name, result in zip(names, compiled.columns, strict=True)
     )
     view = View(
         name=node.name.text,

@@ -17,21 +17,21 @@ def drop(context: Context, node: Drop) -> DdlPlan:
     """DROP. Raises in_use (2BP01) when something else needs the object, and unknown_… when it is not there."""
     schema, kind, name_key = context.schema, node.kind, key(node.name.text)
     verb = f"drop_{kind}"
-    found = things(schema, kind).get(name_key)
-    if found is None:
+    thing = things(schema, kind).get(name_key)
+    if thing is None:
         if node.optional:
             return nothing(verb, kind, node.name.text)
         raise unknown(schema, kind, node.name)
-    user = _user_of(schema, found)
+    user = _user_of(schema, thing)
     if user:
-        raise SqlError("in_use", name=found.name, user=user, place=node.name.place)
-    changes = [CatalogChange(kind, name_key, found.name, None)]
-    if isinstance(found, Table):
+        raise SqlError("in_use", name=thing.name, user=user, place=node.name.place)
+    changes = [CatalogChange(kind, name_key, thing.name, None)]
+    if isinstance(thing, Table):
         gone = (index for index in schema.indexes.values() if index.table == name_key)
-        changes += [CatalogChange("index", each.key, each.name, None) for each in gone]
-    texts: tuple[str, ...] = () if isinstance(found, Domain) else (f"DROP {kind.upper()} {sql.name(found.name)}",)
-    texts += numbering.dropped(found) if isinstance(found, Table) else ()
-    return DdlPlan(texts, tuple(changes), verb, kind, found.name)
+        changes += [CatalogChange("index", index.key, index.name, None) for index in gone]
+    texts: tuple[str, ...] = () if isinstance(thing, Domain) else (f"DROP {kind.upper()} {sql.name(thing.name)}",)
+    texts += numbering.dropped(thing) if isinstance(thing, Table) else ()
+    return DdlPlan(texts, tuple(changes), verb, kind, thing.name)
 
 
 def _user_of(schema: Schema, found: Thing) -> str:
@@ -53,8 +53,8 @@ def _user_of(schema: Schema, found: Thing) -> str:
 
 def _child_of_index(schema: Schema, index: Index) -> str:
     """The name of a table with a foreign key that nothing but this index makes good; '' when there is none."""
-    keys = [set(each) for each in schema.tables[index.table].unique]
-    others = (each for each in schema.indexes.values() if each.table == index.table and each is not index)
+    keys = [set(group) for group in schema.tables[index.table].unique]
+    others = (group for group in schema.indexes.values() if group.table == index.table and group is not index)
     keys += [set(other.key_columns) for other in others]
     mine = set(index.key_columns)
     children = (

@@ -170,21 +170,23 @@ def followers(schema: Schema, table: Table, views: Iterable[View], action: Renam
         table = _with_followed(table, action)
         columns[table.key] = {action.new.text: action.old.text}
         schema = replace(schema, tables=MappingProxyType({**schema.tables, table.key: table}))
-    found = []
+    followed = []
     for view in views:
         trace = Trace()
         try:
-            made, text = compiled(schema, view.source, trace)
+            following, text = compiled(schema, view.source, trace)
         except SqlError:
             raise SqlError("change_in_use", name=table.name, user=view.name) from None
         edits = dict(_view_edits(trace, table, action))
         normalized, create = parsed(view.source)
-        found.append(FollowedView(view, _edited(normalized, edits, dict(_text_names(normalized, create, edits))), text))
+        followed.append(
+            FollowedView(view, _edited(normalized, edits, dict(_text_names(normalized, create, edits))), text)
+        )
         columns[view.key] = {
-            column.name.new: column.name for column in made.columns if isinstance(column.name, Followed)
+            column.name.new: column.name for column in following.columns if isinstance(column.name, Followed)
         }
-        schema = replace(schema, views=MappingProxyType({**schema.views, view.key: made}))
-    return Followers(tuple(found), columns, table, new_table)
+        schema = replace(schema, views=MappingProxyType({**schema.views, view.key: following}))
+    return Followers(tuple(followed), columns, table, new_table)
 
 
 def _with_followed(table: Table, action: RenameColumn) -> Table:
@@ -201,9 +203,9 @@ def _view_edits(trace: Trace, table: Table, action: Renaming) -> Iterable[tuple[
         named = trace.columns.items()
         yield from ((place, name.new) for place, (_, name) in named if isinstance(name, Followed))
         return
-    meant = {place: each for place, each in trace.relations.items() if each.key == table.key}
+    meant = {place: relation for place, relation in trace.relations.items() if relation.key == table.key}
     yield from ((place, action.name.text) for place in meant)
-    bare = {each.alias for each in meant.values() if each.is_bare}
+    bare = {relation.alias for relation in meant.values() if relation.is_bare}
     yield from ((place, action.name.text) for place, alias in trace.qualifiers.items() if alias in bare)
 
 
@@ -211,7 +213,7 @@ def _text_names(
     normalized: NormalizedStatement, create: Statement, edits: Mapping[int, str]
 ) -> Iterable[tuple[int, str]]:
     """Where AS must say the name of a column that was called by its text, which is to be another; and that name."""
-    values = [each.query.body for kind in _VALUES for each in find_all(create, kind)]
+    values = [node.query.body for kind in _VALUES for node in find_all(create, kind)]
     nameless = {id(item) for body in values if isinstance(body, Select) for item in body.items}
     for item in find_all(create, Item):
         if item.alias is not None or isinstance(item.expr, ColumnRef) or id(item) in nameless:

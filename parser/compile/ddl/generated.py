@@ -38,11 +38,11 @@ def resolved(
     """
     scope = table_scope(columns, table)
     pairs = zip(given, columns, strict=True)
-    found = tuple(resolved_column(context, node, column, scope) for node, column in pairs)
-    if all(column.generated is not None for column in found):
+    resolved_columns = tuple(resolved_column(context, node, column, scope) for node, column in pairs)
+    if all(column.generated is not None for column in resolved_columns):
         raise SqlError("generated_invalid", name=columns[0].name, place=given[0].place)
     _check_circles(given)
-    return found
+    return resolved_columns
 
 
 def resolved_column(context: Context, node: ColumnDef, column: Column, scope: Scope) -> Column:
@@ -71,15 +71,15 @@ def resolved_column(context: Context, node: ColumnDef, column: Column, scope: Sc
 def computed_from(given: tuple[ColumnDef, ...]) -> dict[str, frozenset[str]]:
     """By the keys of a table's computed columns: the columns that they are computed from, through others or not."""
     needs = _needs(given)
-    found: dict[str, frozenset[str]] = {}
+    computed: dict[str, frozenset[str]] = {}
     for name in needs:
         reached, waiting = set[str](), [name]
         while waiting:
             fresh = needs.get(waiting.pop(), set()) - reached
             reached |= fresh
             waiting += fresh
-        found[name] = frozenset(reached)
-    return found
+        computed[name] = frozenset(reached)
+    return computed
 
 
 def column_text(context: Context, node: ColumnDef, column: Column, scope: Scope) -> str:
@@ -110,8 +110,8 @@ def _check_circles(given: tuple[ColumnDef, ...]) -> None:
     users: dict[str, list[str]] = {}
     for name, wanted in needs.items():
         wanted.intersection_update(needs)
-        for each in wanted:
-            users.setdefault(each, []).append(name)
+        for column in wanted:
+            users.setdefault(column, []).append(name)
     settled = [name for name, wanted in needs.items() if not wanted]
     while settled:
         name = settled.pop()

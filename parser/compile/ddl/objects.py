@@ -27,11 +27,11 @@ def things(schema: Schema, kind: str) -> Mapping[str, Thing]:
 
 def unknown(schema: Schema, kind: str, name: Name) -> SqlError:
     """The error for an object that is not there, with the nearest one that is."""
-    known = [thing.name for thing in things(schema, kind).values()]
+    names = [thing.name for thing in things(schema, kind).values()]
     error = {
         "table": "unknown_table",
         "view": "unknown_view",
         "domain": "unknown_domain",
         "index": "unknown_index",
     }
-    return SqlError(error[kind], name=name.text, nearest=nearest(name.text, known), place=name.place)
+    return SqlError(error[kind], name=name.text, nearest=nearest(name.text, names), place=name.place)

@@ -40,34 +40,34 @@ def table_statements(before: Schema, after: Schema, table: Table, action: Altera
 
     The views on it are gone, and foreign keys are not looked at meanwhile.
     """
-    made = after.tables[key(action.name.text) if isinstance(action, RenameTable) else table.key]
+    remade = after.tables[key(action.name.text) if isinstance(action, RenameTable) else table.key]
     if simple:
-        normalized, create = _definition(made)
-        scope = table_scope(made.columns, made.name)
-        column = column_sql(_reading(after, normalized), create.columns[-1], made.columns[-1], scope)
+        normalized, create = _definition(remade)
+        scope = table_scope(remade.columns, remade.name)
+        column = column_sql(_reading(after, normalized), create.columns[-1], remade.columns[-1], scope)
         return [f"ALTER TABLE {sql.name(table.name)} ADD COLUMN {column}"]
-    pairs = list(_kept(table, made, action))
-    text = _text(after, made, made.name)
+    pairs = list(_kept(table, remade, action))
+    text = _text(after, remade, remade.name)
     # Other tables' foreign keys follow SQLite's own RENAME alone.
-    is_referenced = any(each is not table for each in before.referring().get(table.key, ()))
+    is_referenced = any(candidate is not table for candidate in before.referring().get(table.key, ()))
     if isinstance(action, RenameTable) and (is_referenced or len(text) <= _RENAMED_CHARACTERS):
-        renames = _renamed(table.name, made.name)
-        if text == _text(before, table, made.name):
-            return [*renames, *numbering.renamed(table, made)]
+        renames = _renamed(table.name, remade.name)
+        if text == _text(before, table, remade.name):
+            return [*renames, *numbering.renamed(table, remade)]
         # A check without a name is called by its text, in which the table may be named.
-        return renames + _made_anew(after, made.name, table, made, pairs)
+        return renames + _made_anew(after, remade.name, table, remade, pairs)
     if isinstance(action, RenameColumn) and is_referenced and not is_number_of_row(action):
-        old = next(each.name for each in table.columns if each.key == key(action.old.text))
+        old = next(candidate.name for candidate in table.columns if candidate.key == key(action.old.text))
         rename = f"RENAME COLUMN {sql.name(old)} TO {sql.name(action.new.text)}"
         renamed = [(new, new) for _, new in pairs]
-        return [f"ALTER TABLE {sql.name(table.name)} {rename}", *_made_anew(after, table.name, table, made, renamed)]
-    return _made_anew(after, table.name, table, made, pairs)
+        return [f"ALTER TABLE {sql.name(table.name)} {rename}", *_made_anew(after, table.name, table, remade, renamed)]
+    return _made_anew(after, table.name, table, remade, pairs)
 
 
 def _renamed(old: str, new: str) -> list[str]:
     """A table's RENAME, in two steps where SQLite sees no other name in the new one."""
     names = (old, REBUILT, new) if old.lower() == new.lower() else (old, new)
-    return [f"ALTER TABLE {sql.name(one)} RENAME TO {sql.name(to)}" for one, to in pairwise(names)]
+    return [f"ALTER TABLE {sql.name(name)} RENAME TO {sql.name(to)}" for name, to in pairwise(names)]
 
 
 def _made_anew(after: Schema, current: str, table: Table, made: Table, pairs: list[tuple[str, str]]) -> list[str]:

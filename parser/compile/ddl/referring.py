@@ -22,7 +22,7 @@ from dirk_parser.schema.schema import Schema, Table, View
 def misspelling(schema: Schema, made: Table) -> list[Table]:
     """The tables of `schema`, in which `made` is not yet, whose foreign keys to it SQLite would not find."""
     waiting = schema.referring().get(made.key, ())
-    return [each for each in waiting if each.key != made.key and _misspells(each, made)]
+    return [table for table in waiting if table.key != made.key and _misspells(table, made)]
 
 
 def _misspells(table: Table, made: Table) -> bool:
@@ -35,7 +35,7 @@ def _misspells(table: Table, made: Table) -> bool:
                 made.name,
                 *(names.get(key(foreign_column.text), "") for foreign_column in foreign.foreign_columns),
             ]
-            if [_folded(each) for each in said] != [_folded(each) for each in meant]:
+            if [_folded(name) for name in said] != [_folded(name) for name in meant]:
                 return True
     return False
 
@@ -48,10 +48,14 @@ def _folded(name: str) -> bytes:
 def left_behind(before: Schema, after: Schema, table: Table, action: Alteration) -> list[Table]:
     """The tables of `before` that SQLite's own RENAME leaves as they are."""
     if isinstance(action, RenameTable):
-        made = after.tables[key(action.name.text)]
-        return [each for each in misspelling(before, made) if each is not table] if made.key != table.key else []
+        renamed = after.tables[key(action.name.text)]
+        return (
+            [child for child in misspelling(before, renamed) if child is not table]
+            if renamed.key != table.key
+            else []
+        )
     if isinstance(action, RenameColumn) and is_number_of_row(action):
-        return [each for each in before.referring().get(table.key, ()) if each is not table]
+        return [child for child in before.referring().get(table.key, ()) if child is not table]
     return []
 
 
@@ -61,13 +65,13 @@ def dependents(schema: Schema, tables: Iterable[Table]) -> list[View]:
     for view in schema.views.values():
         for used in view.uses:
             users.setdefault(used, []).append(view)
-    found: dict[str, View] = {}
+    views: dict[str, View] = {}
     waiting = [table.key for table in tables]
     while waiting:
-        more = {each.key: each for each in users.get(waiting.pop(), ()) if each.key not in found}
-        found |= more
+        more = {user.key: user for user in users.get(waiting.pop(), ()) if user.key not in views}
+        views |= more
         waiting += more
-    return sorted(found.values(), key=lambda view: (len(view.tables), view.key))
+    return sorted(views.values(), key=lambda view: (len(view.tables), view.key))
 
 
 def without_views(before: Schema, after: Schema, tables: Iterable[Table], texts: Iterable[str]) -> list[str]:

@@ -60,10 +60,10 @@ class GivenColumns:
 def assignments(env: Env, names: GivenColumns, given: tuple[Assignment, ...]) -> str:
     """The SET list. Raises column_twice, column_count and what its expressions raise."""
     texts: list[str] = []
-    for each in given:
-        columns = names.find(each.columns)
-        names.take(columns, each.columns)
-        texts += _assigned(env, columns, each.value)
+    for assignment in given:
+        columns = names.find(assignment.columns)
+        names.take(columns, assignment.columns)
+        texts += _assigned(env, columns, assignment.value)
     return ", ".join(texts)
 
 

@@ -245,7 +245,7 @@ def _parents(schema: Schema, table: Table) -> Iterable[Foreign]:
 
 
 def _children(schema: Schema, table: Table) -> tuple[str, ...]:
-    return tuple(each.name for each in schema.tables.values() if any(r.table == table.key for r in each.references))
+    return tuple(child.name for child in schema.tables.values() if any(r.table == table.key for r in child.references))
 
 
 def _cascades(schema: Schema, table: Table) -> bool:

@@ -47,7 +47,10 @@ def _kept(column: Column, value: str, unsafe: Unsafe) -> str:
 def query_cells(columns: Sequence[Column], given: Sequence[ResultColumn]) -> list[str]:
     """A row of the query `v`, with columns c1, c2 …, as `columns` keep it."""
     # SQLite may put the query's own expressions in place of their names: what is looked at is computed once.
-    cells = (Expression(f"v.c{n}", repeatable=not each.unsafe, unsafe=each.unsafe) for n, each in enumerate(given, 1))
+    cells = (
+        Expression(f"v.c{n}", repeatable=not value_cell.unsafe, unsafe=value_cell.unsafe)
+        for n, value_cell in enumerate(given, 1)
+    )
     return [stored(column, cell) for column, cell in zip(columns, cells, strict=True)]
 
 

@@ -58,21 +58,21 @@ def _is_integer(column: ColumnDef) -> bool:
 
 def column(table: Table) -> Column | None:
     """The column of `table` that numbers itself."""
-    return next((each for each in table.columns if each.key == table.numbered), None)
+    return next((candidate for candidate in table.columns if candidate.key == table.numbered), None)
 
 
 def highest(table: Table) -> str:
     """SQLite's text of the highest number so far; 0 in an empty table."""
-    found = f"coalesce({_highest_there(table)}, 0)"
+    number = f"coalesce({_highest_there(table)}, 0)"
     if not table.sequenced:
-        return found
+        return number
     # A table that an earlier build made has no row: it numbers as one without AUTOINCREMENT, alike on all nodes.
     noted = f"(SELECT value FROM {_SEQUENCE} WHERE name = {sql.literal(table.key)})"
-    return f"max({found}, coalesce({noted}, 0))"
+    return f"max({number}, coalesce({noted}, 0))"
 
 
 def _highest_there(table: Table) -> str:
-    name = next(each.name for each in table.columns if each.key == table.numbered)
+    name = next(candidate.name for candidate in table.columns if candidate.key == table.numbered)
     return f"(SELECT max({sql.name(name)}) FROM {sql.name(table.name)})"
 
 

@@ -27,8 +27,8 @@ def place_column(columns: Collection[Column]) -> Column | None:
 def insertable(table: Table) -> dict[str, Column]:
     """The columns that an INSERT may name in its list, by key."""
     place = place_column(table.columns)
-    found = {} if place is None else {place.key: place}
-    return found | {column.key: column for column in table.columns}
+    columns = {} if place is None else {place.key: place}
+    return columns | {column.key: column for column in table.columns}
 
 
 def placed(value: str) -> str:

@@ -60,7 +60,7 @@ def _shifted(node: Any, first: int, by: int) -> Any:
     if isinstance(node, Literal):
         return replace(node, index=node.index + by) if node.index >= first else node
     if isinstance(node, tuple):
-        return tuple(_shifted(each, first, by) for each in node)
+        return tuple(_shifted(item, first, by) for item in node)
     if not is_dataclass(node) or isinstance(node, type):
         return node
     return replace(node, **{field.name: _shifted(getattr(node, field.name), first, by) for field in fields(node)})

@@ -16,8 +16,8 @@ def gathering_calls(node: object) -> Iterator[Call]:
     if isinstance(node, Call) and (node.over is not None or _is_aggregate(node)):
         yield node
     elif isinstance(node, tuple):
-        for each in node:
-            yield from gathering_calls(each)
+        for item in node:
+            yield from gathering_calls(item)
     elif is_dataclass(node) and not isinstance(node, Query):
         for each_field in fields(node):
             yield from gathering_calls(getattr(node, each_field.name))

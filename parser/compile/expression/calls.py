@@ -157,7 +157,7 @@ def _aggregate(
     outer = _outer_level(env, before[0])
     if outer is None:
         return replace(compiled, aggregate=True)
-    if any(each is outer for each in env.context.lookups.gathered[before[1] :]):
+    if any(level is outer for level in env.context.lookups.gathered[before[1] :]):
         env.context.refuse_new(SqlError("aggregate_misplaced"))
     env.context.lookups.gathered.append(outer)
     # SQLite takes no aggregate in the WHERE of a query that has none of its own, but one alone in a subquery.
@@ -167,7 +167,7 @@ def _aggregate(
 def _outer_level(env: Env, before: int) -> Scope | None:
     """The level of the query around that an aggregate belongs to, since all columns in it are of queries around; None
     where it belongs to its own."""
-    named = {id(each) for each in env.context.lookups.named[before:]}
+    named = {id(call_site) for call_site in env.context.lookups.named[before:]}
     innermost = next((level for level in env.scope.levels() if id(level) in named), None)
     return None if any(innermost is level for level in env.scope.own_levels()) else innermost
 

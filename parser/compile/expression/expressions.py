@@ -120,11 +120,11 @@ def _parameter(env: Env, node: Parameter) -> Expression:
 
 
 def _column(env: Env, node: ColumnRef) -> Expression:
-    found, level = env.scope.resolve(node)
+    field, level = env.scope.resolve(node)
     env.context.lookups.named.append(level)
     if env.context.lookups.trace is not None:
-        env.context.lookups.trace.column(node, found)
-    return found
+        env.context.lookups.trace.column(node, field)
+    return field
 
 
 def _unary(env: Env, node: Unary) -> Expression:
@@ -158,8 +158,8 @@ def _binary(env: Env, node: Binary) -> Expression:
     if len(spine) > MAX_DEPTH:
         raise SqlError("too_complex")
     compiled = side(env, leftmost, spine[-1].right)
-    for each in reversed(spine):
-        compiled = _apply(each.op, compiled, side(env, each.right, each.left), env.context.purpose.pure)
+    for operation in reversed(spine):
+        compiled = _apply(operation.op, compiled, side(env, operation.right, operation.left), env.context.purpose.pure)
     return compiled
 
 
@@ -260,8 +260,8 @@ def _subquery(env: Env, query: Query, width: int | None = None, first_row: bool 
 
 def gathers_here(env: Env, before: int) -> bool:
     """True when an aggregate of this very query was found in one inside it, since `before` were found of any query."""
-    found = env.context.lookups.gathered[before:]
-    return any(each is level for each in found for level in env.scope.own_levels())
+    levels = env.context.lookups.gathered[before:]
+    return any(gathered_level is level for gathered_level in levels for level in env.scope.own_levels())
 
 
 def _case(env: Env, node: Case) -> Expression:
@@ -290,10 +290,10 @@ def _collate(env: Env, node: Collate) -> Expression:
 
 def collation(name: Name) -> str:
     """SQLite's name of a collation. Raises unknown_collation (42704)."""
-    found = name.text.upper()
-    if found not in ("NOCASE", "BINARY", "RTRIM"):
+    collation_name = name.text.upper()
+    if collation_name not in ("NOCASE", "BINARY", "RTRIM"):
         raise SqlError("unknown_collation", name=name.text, place=name.place)
-    return found
+    return collation_name
 
 
 def _call(env: Env, node: Call) -> Expression:

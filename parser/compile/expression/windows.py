@@ -27,7 +27,7 @@ _ENDS = ("unbounded preceding", "preceding", "current row", "following", "unboun
 def define_windows(env: Env, windows: Sequence[NamedWindow]) -> None:
     """Puts the windows of a WINDOW clause into the scope, each known to those behind it. Raises duplicate_window
     (42P20) and what they raise where they are used; that one is not used does not make it right."""
-    context, known = env.context, env.scope.windows
+    context, scope_windows = env.context, env.scope.windows
     for window in windows:
         # Its text is written where it is used: what this one gathers is no part of the statement.
         apart = replace(
@@ -36,12 +36,12 @@ def define_windows(env: Env, windows: Sequence[NamedWindow]) -> None:
             variables=context.variables.copied(),
         )
         try:
-            if key(window.name.text) in known:
+            if key(window.name.text) in scope_windows:
                 raise SqlError("duplicate_window", name=window.name.text, place=window.name.place)
             over(Env(apart, env.scope), window.window)
         except SqlError as error:
             context.refuse(error.at(window.name.place))
-        known[key(window.name.text)] = window.window
+        scope_windows[key(window.name.text)] = window.window
 
 
 def over(env: Env, window: Window | Name) -> str:
@@ -49,7 +49,7 @@ def over(env: Env, window: Window | Name) -> str:
     window = _refined(env, _named(env, window) if isinstance(window, Name) else window)
     parts = []
     if window.partition_by:
-        parts.append(f"PARTITION BY {', '.join(_own(env, each) for each in window.partition_by)}")
+        parts.append(f"PARTITION BY {', '.join(_own(env, partition_term) for partition_term in window.partition_by)}")
     if window.order_by:
         terms = [order_term(_own(env, term.expr), term) for term in window.order_by]
         parts.append(f"ORDER BY {', '.join(terms)}")
@@ -79,11 +79,11 @@ def _check_frame(env: Env, window: Window, frame: Frame) -> None:
 
 def _named(env: Env, name: Name) -> Window:
     wanted = key(name.text)
-    found = next((scope.windows[wanted] for scope in env.scope.levels() if wanted in scope.windows), None)
-    if found is None:
-        known = [window for scope in env.scope.levels() for window in scope.windows]
-        raise SqlError("unknown_window", name=name.text, nearest=nearest(name.text, known), place=name.place)
-    return found
+    named_window = next((scope.windows[wanted] for scope in env.scope.levels() if wanted in scope.windows), None)
+    if named_window is None:
+        names = [window for scope in env.scope.levels() for window in scope.windows]
+        raise SqlError("unknown_window", name=name.text, nearest=nearest(name.text, names), place=name.place)
+    return named_window
 
 
 def _refined(env: Env, window: Window) -> Window:

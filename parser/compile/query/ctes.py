@@ -26,7 +26,7 @@ def with_clause(context: Context, with_: With | None, scope: Scope) -> str:
         return ""
     _check_names(context, with_.ctes)
     # What else is called so in the statement around: a name means that, but where its own table is in reach.
-    taken = frozenset(key(each.name.text) for each in with_.ctes if _is_taken(context, each, scope))
+    taken = frozenset(key(common.name.text) for common in with_.ctes if _is_taken(context, common, scope))
     texts = []
     for cte in _ordered(with_, taken):
         with _without_later(scope, with_, cte, taken):
@@ -81,11 +81,11 @@ def _ordered(with_: With, taken: frozenset[str]) -> list[Cte]:
         open_ = [] if start in settled else [(start, iter(needs[start]))]
         while open_:
             place, rest = open_[-1]
-            needed = next((each for each in rest if each not in settled), None)
+            needed = next((common for common in rest if common not in settled), None)
             if needed is None:
                 settled.add(place)
                 ordered.append(with_.ctes[open_.pop()[0]])
-            elif any(needed == each for each, _ in open_):
+            elif any(needed == common for common, _ in open_):
                 raise _ring(with_.ctes[place], with_.ctes[needed])
             else:
                 open_.append((needed, iter(needs[needed])))
@@ -112,7 +112,7 @@ def _without_later(
     """Without RECURSIVE, a name that means something else is that to the tables before the one of the name, whichever
     was compiled first."""
     later = with_.ctes[with_.ctes.index(cte) :] if taken and not with_.recursive else ()
-    names_later = (key(each.name.text) for each in later)
+    names_later = (key(common.name.text) for common in later)
     hidden = {name: scope.common.pop(name) for name in names_later if name in taken and name in scope.common}
     try:
         yield
@@ -143,6 +143,6 @@ def _common(context: Context, cte: Cte, compiled: Compiled, sql_name: str) -> Co
         if len(cte.columns) != len(fields):
             raise SqlError("column_count", wanted=len(cte.columns), found=len(fields), place=cte.name.place)
         fields = [
-            replace(each, name=name.text, key=key(name.text)) for each, name in zip(fields, cte.columns, strict=True)
+            replace(field, name=name.text, key=key(name.text)) for field, name in zip(fields, cte.columns, strict=True)
         ]
     return CommonTable(sql_name, cte.name.text, tuple(fields))

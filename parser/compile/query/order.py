@@ -65,11 +65,11 @@ class _Results:
         numbered = list(enumerate(core.columns, 1))
         # Of two columns with one expression, whatever they are called, the first.
         self._by_name: dict[str, dict[str, int]] = {}
-        for number, each in numbered:
-            if each.has_name:
-                computed = each.expression.sql if each.expression is not None else str(number)
-                self._by_name.setdefault(key(each.name), {}).setdefault(computed, number)
-        self._by_text = {each.expression.sql: number for number, each in reversed(numbered) if each.expression}
+        for number, column in numbered:
+            if column.has_name:
+                computed = column.expression.sql if column.expression is not None else str(number)
+                self._by_name.setdefault(key(column.name), {}).setdefault(computed, number)
+        self._by_text = {column.expression.sql: number for number, column in reversed(numbered) if column.expression}
 
     def number(self, env: Env, node: Expr) -> int | None:
         """The number of the column that a term is: by number or by the name it has there. Raises ambiguous_column
@@ -77,10 +77,10 @@ class _Results:
         number = position(env, node, len(self.core.columns))
         if number is not None or not isinstance(node, ColumnRef) or node.table is not None:
             return number
-        found = self._by_name.get(key(node.name.text), {})
-        if len(found) > 1:
+        numbers = self._by_name.get(key(node.name.text), {})
+        if len(numbers) > 1:
             env.context.refuse(SqlError("ambiguous_column", name=node.name.text, place=node.place))
-        number = next(iter(found.values()), None)
+        number = next(iter(numbers.values()), None)
         if number is not None and env.context.lookups.trace is not None:
             env.context.lookups.trace.result(node, self.core.columns[number - 1].name)
         return number
@@ -104,8 +104,8 @@ def _compound_place(env: Env, whole: _Results, operands: list[_Results], term: O
     node, collated = _uncollated(term)
     number = whole.number(env, node)
     if number is None:
-        found = (operand.number_in_operand(node) for operand in operands)
-        number = next((each for each in found if each is not None), None)
+        numbers = (operand.number_in_operand(node) for operand in operands)
+        number = next((ordinal for ordinal in numbers if ordinal is not None), None)
     return None if number is None else f"{number}{collated}"
 
 

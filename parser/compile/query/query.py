@@ -118,11 +118,11 @@ def _compound(context: Context, body: Compound, parent: Scope | None, named: boo
         raise SqlError("too_complex")
     first = _operand(context, leftmost, parent, named)
     text, columns, operands = [first.sql], list(first.columns), [first]
-    for each in reversed(spine):
-        operand = _operand(context, each.right, parent, False)
+    for operation in reversed(spine):
+        operand = _operand(context, operation.right, parent, False)
         if len(operand.columns) != len(columns):
-            raise SqlError("set_columns", wanted=len(columns), found=len(operand.columns), place=each.right.place)
-        text.append(f"{_WORDS[each.op]} {operand.sql}")
+            raise SqlError("set_columns", wanted=len(columns), found=len(operand.columns), place=operation.right.place)
+        text.append(f"{_WORDS[operation.op]} {operand.sql}")
         operands.append(operand)
         columns = [_joint(mine, other) for mine, other in zip(columns, operand.columns, strict=True)]
     return Core(" ".join(text), tuple(columns), first.relation, operands=tuple(operands))

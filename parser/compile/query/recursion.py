@@ -46,15 +46,15 @@ def check_recursion(context: Context, cte: Cte) -> None:
 
 def _steps(body: Body, name: str) -> Iterator[tuple[str, Body]]:
     """From the last arm of a chain back to the first that names the table; none where what starts it does."""
-    found: list[tuple[str, Body]] = []
+    steps: list[tuple[str, Body]] = []
     waiting: list[tuple[str, Body]] = []
     while isinstance(body, Compound):
         waiting.append((body.op, body.right))
         if names(body.right, name):
-            found += waiting
+            steps += waiting
             waiting = []
         body = body.left
-    return iter(() if names(body, name) else found)
+    return iter(() if names(body, name) else steps)
 
 
 def _is_step(arm: Body, name: str) -> bool:
@@ -63,7 +63,7 @@ def _is_step(arm: Body, name: str) -> bool:
         return False
     gathers = bool(arm.group_by) or next(gathering_calls((arm.items, arm.having)), None) is not None
     own = [table for source in arm.sources for table in _tables(source)]
-    return not gathers and any(key(each.name.text) == name for each in own)
+    return not gathers and any(key(reference.name.text) == name for reference in own)
 
 
 def _tables(source: Source) -> Iterator[TableRef]:
@@ -87,7 +87,7 @@ def references(node: object) -> Iterator[TableRef]:
         if isinstance(node, Query) and node.with_ is not None:
             own = own | {key(cte.name.text) for cte in node.with_.ctes}
         if isinstance(node, tuple):
-            waiting += [(each, own) for each in node]
+            waiting += [(item, own) for item in node]
         elif is_dataclass(node):
             waiting += [(getattr(node, field.name), own) for field in fields(node)]
 

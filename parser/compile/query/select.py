@@ -51,7 +51,7 @@ def compile_select(context: Context, select: Select, parent: Scope | None, named
     if select.where is not None:
         text += f" WHERE {condition(env, select.where).sql}"
     if select.group_by:
-        text += f" GROUP BY {', '.join(_group_term(env, each, columns) for each in select.group_by)}"
+        text += f" GROUP BY {', '.join(_group_term(env, term, columns) for term in select.group_by)}"
     text += having
     one_row = not select.group_by and (aggregate or select.having is not None)
     return Core(text, columns, source.relation if source else "", env, one_row)
@@ -61,9 +61,9 @@ def result_columns(env: Env, items: tuple[Item | Star, ...], source: From | None
     """The columns of a select list or RETURNING, `*` expanded."""
     for item in items:
         if isinstance(item, Star):
-            for each in _expanded(env, item, source):
+            for column in _expanded(env, item, source):
                 yield ResultColumn(
-                    each.name, each.origin, each.is_boolean, expression=each.expression(), unsafe=each.unsafe
+                    column.name, column.origin, column.is_boolean, expression=column.expression(), unsafe=column.unsafe
                 )
         else:
             yield _item(env, item)
@@ -71,10 +71,10 @@ def result_columns(env: Env, items: tuple[Item | Star, ...], source: From | None
 
 def _expanded(env: Env, star: Star, source: From | None) -> tuple[Field, ...]:
     if star.table is not None:
-        found = env.scope.source(star.table)
+        star_source = env.scope.source(star.table)
         if env.context.lookups.trace is not None:
-            env.context.lookups.trace.qualifier(star.table, found[0].sql)
-        return found
+            env.context.lookups.trace.qualifier(star.table, star_source[0].sql)
+        return star_source
     if source is None:
         raise SqlError("star_without_from", place=star.place)
     return source.fields
@@ -103,9 +103,9 @@ def _column_name(scope: Scope, column: ColumnRef) -> str:
     wanted = key(column.name.text)
     source = None if column.table is None else key(column.table.text)
     for level in scope.levels():
-        found = level.fields_called(wanted, source)
-        if found:
-            return found[0].name
+        fields = level.fields_called(wanted, source)
+        if fields:
+            return fields[0].name
     return column.name.text
 
 
@@ -115,8 +115,12 @@ def _aliases(context: Context, columns: tuple[ResultColumn, ...]) -> dict[str, E
     aliases: dict[str, Expression | None] = {}
     for column in columns:
         if column.has_name and column.expression is not None:
-            found = aliases.setdefault(key(column.name), column.expression)
-            if found is not None and found.sql != column.expression.sql and context.purpose.tolerance is Tolerance.NONE:
+            same_name = aliases.setdefault(key(column.name), column.expression)
+            if (
+                same_name is not None
+                and same_name.sql != column.expression.sql
+                and context.purpose.tolerance is Tolerance.NONE
+            ):
                 aliases[key(column.name)] = None
     return aliases
 

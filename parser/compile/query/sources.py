@@ -81,10 +81,10 @@ def _fields(
     prefix = f"{alias}." if alias else ""
     return tuple(
         Field(
-            each.name, each.key, prefix + sql.name(head), origin,
-            is_boolean=each.is_boolean, is_moment=is_moment(each.atoms), unsafe=unsafe,
+            column.name, column.key, prefix + sql.name(head), origin,
+            is_boolean=column.is_boolean, is_moment=is_moment(column.atoms), unsafe=unsafe,
         )
-        for each, head in zip(columns, heads, strict=True)
+        for column, head in zip(columns, heads, strict=True)
     )
 
 
@@ -112,20 +112,20 @@ def _table(context: Context, node: TableRef, parent: Scope | None) -> From:
     common = parent.common_table(node.name.text) if parent is not None else None
     if common is not None:
         return _common(common, alias, shown)
-    found = context.relation(node.name.text)
-    if found is None:
+    relation = context.relation(node.name.text)
+    if relation is None:
         raise context.unknown_table(node.name)
-    must_be_understood(found, node.name)
-    context.read(found)
+    must_be_understood(relation, node.name)
+    context.read(relation)
     if context.lookups.trace is not None:
-        context.lookups.trace.relation(node, alias, found.key)
-    if isinstance(found, View):
+        context.lookups.trace.relation(node, alias, relation.key)
+    if isinstance(relation, View):
         # What it computes nobody has looked at.
-        heads = sql.view_heads([column.name for column in found.columns])
-        fields = _fields(found.columns, heads, alias, found.name, UNSAFE_ANY)
+        heads = sql.view_heads([column.name for column in relation.columns])
+        fields = _fields(relation.columns, heads, alias, relation.name, UNSAFE_ANY)
     else:
-        fields = relation_fields(found.columns, alias, found.name)
-    return From(f"{sql.name(found.name)} AS {alias}", fields, {key(shown): fields}, found.name)
+        fields = relation_fields(relation.columns, alias, relation.name)
+    return From(f"{sql.name(relation.name)} AS {alias}", fields, {key(shown): fields}, relation.name)
 
 
 def _common(common: CommonTable, alias: str, shown: str) -> From:
@@ -231,8 +231,8 @@ def _merging(
         context.lookups.trace.join(node, [(own.name, other.name) for own, other in pairs])
     tests = [f"{own.sql} = {other.sql}" for own, other in pairs]
     merged = tuple(_merged(node.kind, own, other) for own, other in pairs)
-    taken = {each.key for each in merged}
-    rest = tuple(each for each in left.fields + right.fields if each.key not in taken)
+    taken = {field.key for field in merged}
+    rest = tuple(field for field in left.fields + right.fields if field.key not in taken)
     return _together(left, right, text, merged + rest, outer), tests
 
 
@@ -242,13 +242,13 @@ def _common_names(left: From, right: From) -> tuple[Name, ...]:
 
 
 def _one(side: FieldsByKey, name: Name) -> Field:
-    found = side.get(key(name.text), ())
-    if not found:
-        close = nearest(name.text, [each.name for same in side.values() for each in same])
+    fields = side.get(key(name.text), ())
+    if not fields:
+        close = nearest(name.text, [field.name for same in side.values() for field in same])
         raise SqlError("unknown_column", name=name.text, nearest=close, place=name.place)
-    if len(found) > 1:
+    if len(fields) > 1:
         raise SqlError("ambiguous_column", name=name.text, place=name.place)
-    return found[0]
+    return fields[0]
 
 
 def _merged(kind: str, left: Field, right: Field) -> Field:
