@@ -255,7 +255,7 @@ class CacheConnection:
     def _meta(self, request: Request) -> bytes:
         """META of an answer that is about the session alone."""
         facts: MetaFacts = {"in_transaction": self._state.in_transaction, "cache": "session"}
-        return replies.encoded(replies.meta_of(self._state.session, request, _NAME, "session", facts))
+        return replies.meta_of(self._state.session, request, _NAME, "session", facts)
 
     def _end(self, error: SqlError, cause: Exception, request: Request | None = None) -> NoReturn:
         """Send a last answer and end the session, so that no reset overtakes the answer."""

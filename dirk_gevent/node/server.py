@@ -30,7 +30,7 @@ from dirk_gevent.node.read_fast_path import ReadFastPath
 from dirk_gevent.node.streamed_reads import LongReads, NodeStream, StreamedRead
 from dirk_gevent.node.transactions import NodeTransactions
 from dirk_gevent.protocol.frames import FOLLOW_STATEMENT
-from dirk_gevent.protocol.meta import READ, Meta, MetaFacts
+from dirk_gevent.protocol.meta import Meta, MetaFacts, encode_read
 from dirk_gevent.replication.last_heard import Heard
 from dirk_gevent.server import replies
 from dirk_gevent.server.admission import AdmissionSlots
@@ -247,19 +247,18 @@ class NodeHandler:
             self._fast_path.remember(request, database, read)
         log_id = database.log_id
         session.saw(log_id, relation.index)
-        meta = None
+        meta = b""
         if request.has_meta:
-            meta = Meta(
+            meta = encode_read(
                 node=self._engine.node,
                 db=database.name if log_id else None,
                 log_id=log_id,
                 index=relation.index,
-                kind=READ,
-                language=spoken(session, request),
                 tables=relation.tables,
                 rows=len(relation.rows),
                 ms=round((time.perf_counter() - began) * 1000, 3),
                 repeatable=relation.repeatable,
+                language=spoken(session, request),
             )
         return replies.relation(relation, self._limits.page_rows, meta)
 

@@ -18,7 +18,7 @@ from dirk_gevent.loop.threads import NativeThreads, ThreadCall
 from dirk_gevent.messages.error_text import render
 from dirk_gevent.node.progress import Progress
 from dirk_gevent.protocol import answer_bytes
-from dirk_gevent.protocol.meta import READ, Meta, encode
+from dirk_gevent.protocol.meta import encode, encode_read
 from dirk_gevent.server import replies
 from dirk_gevent.server.admission import AdmissionSlots
 from dirk_gevent.server.client_connection import ClientConnection
@@ -173,12 +173,11 @@ class NodeStream:
         if not self._asked.request.has_meta:
             return b""
         asked, head, log_id = self._asked, self._stream.head, self._asked.database.log_id
-        meta = Meta(
+        return encode_read(
             node=asked.node,
             db=asked.database.name if log_id else None,
             log_id=log_id,
             index=head.index,
-            kind=READ,
             language=spoken(asked.session, asked.request),
             in_transaction=replies.in_transaction(asked.session),
             tables=head.tables,
@@ -186,4 +185,3 @@ class NodeStream:
             ms=None if asked.began is None else round((time.perf_counter() - asked.began) * 1000, 3),
             repeatable=head.repeatable,
         )
-        return encode(meta)

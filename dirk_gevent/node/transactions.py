@@ -29,7 +29,7 @@ from dirk_gevent.node.name_lookup import learn
 from dirk_gevent.node.progress import Progress
 from dirk_gevent.node.streamed_reads import LongReads, NodeStream, StreamedRead
 from dirk_gevent.node.writer_turns import WriterTurns
-from dirk_gevent.protocol.meta import Meta, MetaFacts
+from dirk_gevent.protocol.meta import MetaFacts
 from dirk_gevent.server import replies
 from dirk_gevent.server.admission import AdmissionSlots
 from dirk_gevent.server.client_connection import ClientConnection
@@ -341,7 +341,7 @@ class NodeTransactions:
 
     def _meta(
         self, session: Session, request: Request, held: HeldTransaction, kind: str, facts: MetaFacts
-    ) -> Meta | None:
+    ) -> bytes:
         database = held.database
         session.saw(database.log_id, held.transaction.base_index)
         name = database.name if database.log_id else None

@@ -65,65 +65,90 @@ class MetaFacts(TypedDict, total=False):
 
 def encode(meta: Meta) -> bytes:
     """The JSON object of the META line. A read says first what it read, every other kind how the session is."""
-    fields: dict[str, Any] = {
+    if meta.kind == READ:
+        return encode_read(
+            node=meta.node,
+            db=meta.db,
+            log_id=meta.log_id,
+            index=meta.index,
+            tables=meta.tables,
+            rows=meta.rows,
+            ms=meta.ms,
+            repeatable=meta.repeatable,
+            language=meta.language,
+            in_transaction=meta.in_transaction,
+        )
+    kept_null = ("db", "commit") if meta.has_commit else ("db",)
+    fields = {name: value for name, value in _named(meta).items() if value is not None or name in kept_null}
+    return orjson.dumps(fields)
+
+
+def _named(meta: Meta) -> dict[str, Any]:
+    """The fields by the names that they have on the wire, in their order there; None for one that is not said."""
+    return {
         "node": meta.node,
         "db": meta.db,
         "log": meta.log_id,
         "index": meta.index,
         "kind": meta.kind,
-    }
-    if meta.kind == READ:
-        _add_rows(fields, meta)
-        _add_session(fields, meta)
-    else:
-        _add_session(fields, meta)
-        _add_rows(fields, meta)
-        _add_rest(fields, meta)
-    if meta.cache is not None:
-        fields["cache"] = meta.cache
-    return orjson.dumps(fields)
-
-
-def _add_session(fields: dict[str, Any], meta: Meta) -> None:
-    fields["lang"] = meta.language
-    if meta.in_transaction is not None:
-        fields["tx"] = meta.in_transaction
-
-
-def _add_rows(fields: dict[str, Any], meta: Meta) -> None:
-    if meta.tables is not None:
-        fields["tables"] = meta.tables
-    if meta.rows is not None:
-        fields["rows"] = meta.rows
-    if meta.ms is not None:
-        fields["ms"] = meta.ms
-    if meta.repeatable is not None:
-        fields["repeatable"] = meta.repeatable
-
-
-def _add_rest(fields: dict[str, Any], meta: Meta) -> None:
-    if meta.has_commit:
-        fields["commit"] = meta.commit
-    optional = {
+        "lang": meta.language,
+        "tx": meta.in_transaction,
+        "tables": meta.tables,
+        "rows": meta.rows,
+        "ms": meta.ms,
+        "repeatable": meta.repeatable,
+        "commit": meta.commit,
         "dropped": meta.dropped_log_id,
         "sqlstate": meta.sqlstate,
         "clock": meta.clock_ms,
         "line": meta.line,
         "column": meta.column,
+        "cache": meta.cache,
     }
-    fields.update((name, value) for name, value in optional.items() if value is not None)
+
+
+def encode_read(
+    *,
+    node: str,
+    db: str | None,
+    log_id: int,
+    index: int,
+    tables: Sequence[str] | None,
+    rows: int | None,
+    ms: float | None,
+    repeatable: bool | None,
+    language: str,
+    in_transaction: bool | None = None,
+) -> bytes:
+    """`encode` of a read's `Meta`, of which a node makes so many that it makes no record of them."""
+    fields = {
+        "node": node,
+        "db": db,
+        "log": log_id,
+        "index": index,
+        "kind": READ,
+        "tables": tables,
+        "rows": rows,
+        "ms": ms,
+        "repeatable": repeatable,
+        "lang": language,
+    }
+    if tables is None or rows is None or ms is None or repeatable is None:
+        fields = {name: value for name, value in fields.items() if value is not None or name == "db"}
+    if in_transaction is not None:
+        fields["tx"] = in_transaction
+    return orjson.dumps(fields)
 
 
 def read_template(node: str, db: str, log_id: int, tables: Sequence[str]) -> bytes:
     """The META of a repeatable read as a `%` template of index, rows, ms and language, in that order."""
-    meta = Meta(
-        node=node, db=db, log_id=log_id, index=-1, kind=READ, language="-", tables=tables, rows=-1, ms=-1.0,
-        repeatable=True,
-    )  # fmt: skip
-    template = encode(meta).replace(b"%", b"%%")
-    for filled, hole in (*_HOLES, _LANGUAGE_HOLE):
-        head, filled_part, tail = template.rpartition(filled)
-        assert filled_part, filled
+    filled = encode_read(
+        node=node, db=db, log_id=log_id, index=-1, tables=tables, rows=-1, ms=-1.0, repeatable=True, language="-"
+    )
+    template = filled.replace(b"%", b"%%")
+    for said, hole in (*_HOLES, _LANGUAGE_HOLE):
+        head, there, tail = template.rpartition(said)
+        assert there, said
         template = head + hole + tail
     return template
 

@@ -14,7 +14,7 @@ from dirk_parser.errors import SqlError
 from dirk_parser.plan.plan import Output
 
 
-def relation(answer: Relation, page_rows: int, meta: Meta | None) -> bytes:
+def relation(answer: Relation, page_rows: int, meta: bytes) -> bytes:
     """A whole relation held in memory, in pages of `page_rows`, fewer of large rows."""
     name = answer_bytes.json_bytes(answer.name)
     pages = pages_of(answer.rows, page_rows)
@@ -22,12 +22,7 @@ def relation(answer: Relation, page_rows: int, meta: Meta | None) -> bytes:
         answer_bytes.encoded_page(name, answer.columns_json, page.rows_json, number, len(pages))
         for number, page in enumerate(pages, 1)
     ]
-    return b"".join([*parts, answer_bytes.relation_end(encoded(meta))])
-
-
-def encoded(meta: Meta | None) -> bytes:
-    """`meta` as JSON; nothing for a request that did not ask for it."""
-    return encode(meta) if meta is not None else b""
+    return b"".join([*parts, answer_bytes.relation_end(meta)])
 
 
 def listing(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Relation:
@@ -45,15 +40,15 @@ def listing(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Relation:
     )
 
 
-def done(verb: str, name: str, rows: int, meta: Meta | None) -> bytes:
+def done(verb: str, name: str, rows: int, meta: bytes) -> bytes:
     """The success message of a statement that answers with no relation."""
-    return answer_bytes.message(success(verb, name, rows), encoded(meta))
+    return answer_bytes.message(success(verb, name, rows), meta)
 
 
-def meta_of(session: Session, request: Request, node: str, kind: str, facts: MetaFacts | None = None) -> Meta | None:
-    """META with what the session says where `facts` do not; None when the request did not ask for it."""
+def meta_of(session: Session, request: Request, node: str, kind: str, facts: MetaFacts | None = None) -> bytes:
+    """META with what the session says where `facts` do not; empty when the request did not ask for it."""
     if not request.has_meta:
-        return None
+        return b""
     fields: MetaFacts = {
         "db": session.database,
         "log_id": session.log_id,
@@ -61,7 +56,7 @@ def meta_of(session: Session, request: Request, node: str, kind: str, facts: Met
         "in_transaction": in_transaction(session),
         **(facts or {}),
     }
-    return Meta(node=node, index=session.indexes.get(fields["log_id"], 0), kind=kind, **fields)
+    return encode(Meta(node=node, index=session.indexes.get(fields["log_id"], 0), kind=kind, **fields))
 
 
 def in_transaction(session: Session) -> bool | None:

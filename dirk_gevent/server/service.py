@@ -250,7 +250,7 @@ class Service:
         """
         if request.is_empty:
             meta = replies.meta_of(session, request, self._handler.name, "session")
-            return answer_bytes.message("OK", replies.encoded(meta))
+            return answer_bytes.message("OK", meta)
         if session.transaction is not None or request.raw == FOLLOW_STATEMENT:
             return self._handler.answer(session, request, wire)
         self._slots.take()

@@ -6,7 +6,7 @@ from dirk_gevent.config.settings import Limits
 from dirk_gevent.coordinator.request_parts import RequestParts
 from dirk_gevent.coordinator.requests.cluster_listings import LISTERS, Lister
 from dirk_gevent.log.entry import SYSTEM_LOG_ID
-from dirk_gevent.protocol.meta import Meta, MetaFacts
+from dirk_gevent.protocol.meta import MetaFacts
 from dirk_gevent.server import replies
 from dirk_gevent.server.session import LANGUAGES, Request, Session
 from dirk_parser.errors import SqlError
@@ -70,5 +70,5 @@ class SessionStatements:
         meta = replies.meta_of(session, request, self._name, "admin", facts)
         return replies.relation(replies.listing(lister.columns, rows), self._limits.page_rows, meta)
 
-    def _meta(self, session: Session, request: Request, kind: str) -> Meta | None:
+    def _meta(self, session: Session, request: Request, kind: str) -> bytes:
         return replies.meta_of(session, request, self._name, kind)
