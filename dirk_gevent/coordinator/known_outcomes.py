@@ -19,7 +19,7 @@ class Known:
 
     def __init__(self, index: int) -> None:
         self.outcome_index = self.passed_index = index
-        self._bell: Event | None = None
+        self._event: Event | None = None
 
     @property
     def index(self) -> int:
@@ -30,9 +30,9 @@ class Known:
         """A master has told how the entry at `index` ended, so all before it have run there, too."""
         if index > self.outcome_index:
             self.outcome_index = index
-            bell, self._bell = self._bell, None
-            if bell is not None:
-                bell.set()
+            event, self._event = self._event, None
+            if event is not None:
+                event.set()
 
     def pass_on(self, index: int) -> None:
         """Somebody is given an answer of the state at `index`."""
@@ -46,7 +46,7 @@ class Known:
             left = deadline - time.monotonic()
             if left <= 0:
                 return False
-            if self._bell is None:
-                self._bell = Event()
-            self._bell.wait(left)
+            if self._event is None:
+                self._event = Event()
+            self._event.wait(left)
         return True

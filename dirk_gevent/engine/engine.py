@@ -161,7 +161,7 @@ class Engine:
         try:
             database.file.load()
         except StorageFault as fault:
-            # Its own trouble: the others are there, and its lane tries again.
+            # Its own trouble: the others are there, and its queue tries again.
             database.status.fail(str(fault))
             _log.error("stalled", log=log_id, reason=str(fault))
         self._enter(database)

@@ -134,7 +134,7 @@ class LogReads(Protocol):
         """
 
     def watch(self) -> Watch:
-        """A new bell for one follower greenlet."""
+        """A new subscription for one follower greenlet."""
 
 
 class LogSnapshots(Protocol):

@@ -182,7 +182,7 @@ class SnapshotReader(Protocol):
 
 
 class Watch(Protocol):
-    """A follower's bell: rings when a log has new durable entries, or a database came or went."""
+    """A follower's subscription: rings when a log has new durable entries, or a database came or went."""
 
     def wait(self, timeout_seconds: float | None = None) -> frozenset[int]:
         """Log ids that changed since the last call; empty after the timeout. *Blocks.*

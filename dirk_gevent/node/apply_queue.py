@@ -1,6 +1,6 @@
 """One log on its way into one node's database: entries, marks, snapshots and fences, strictly in order.
 
-A lane has at most one greenlet at work, which hands batches to an applier thread. What fails by the machine's
+A queue has at most one greenlet at work, which hands batches to an applier thread. What fails by the machine's
 fault (disk full, I/O) is tried again every two seconds and never acknowledged.
 """
 
@@ -50,12 +50,12 @@ class ApplyQueue:
         context: ApplyContext,
         catch_up: CatchUp,
         kept_states: KeptStates,
-        end_lane: Callable[[int, int], None],
+        end_queue: Callable[[int, int], None],
     ) -> None:
-        """`end_lane` is told of each log that a DROP seals, and at which index."""
+        """`end_queue` is told of each log that a DROP seals, and at which index."""
         self.log_id = log_id
         self._context = context
-        self._applier = LogApplier(log_id, context, catch_up, kept_states, end_lane)
+        self._applier = LogApplier(log_id, context, catch_up, kept_states, end_queue)
         self._answers = MarkAnswers(context, log_id, self._note_damage)
         self._queue: deque[Item] = deque()
         self._worker: gevent.Greenlet[..., None] | None = None

@@ -1,4 +1,4 @@
-"""The lanes of a node's logs, one a log of which something came."""
+"""The apply queues of a node's logs, one a log of which something came."""
 
 from __future__ import annotations
 
@@ -18,26 +18,28 @@ _MOST_GONE = 4096
 
 
 class ApplyQueues:
-    """Opens the lane of a log when it is first needed, and ends it with its database."""
+    """Opens the queue of a log when it is first needed, and ends it with its database."""
 
     def __init__(self, context: ApplyContext, catch_up: CatchUp, kept_states: KeptStates) -> None:
         self._context = context
         self._catch_up = catch_up
         self._kept_states = kept_states
-        self._lanes: dict[int, ApplyQueue] = {}
+        self._queues: dict[int, ApplyQueue] = {}
         #: Databases dropped since the connection began: what still comes of them is not for anybody.
         self._gone: set[int] = set()
 
     def open(self, log_id: int) -> ApplyQueue:
-        """The lane of a log, which there is from now on."""
-        lane = self._lanes.get(log_id)
-        if lane is None:
-            lane = self._lanes[log_id] = ApplyQueue(log_id, self._context, self._catch_up, self._kept_states, self.end)
-        return lane
+        """The queue of a log, which there is from now on."""
+        queue = self._queues.get(log_id)
+        if queue is None:
+            queue = self._queues[log_id] = ApplyQueue(
+                log_id, self._context, self._catch_up, self._kept_states, self.end
+            )
+        return queue
 
     def get(self, log_id: int) -> ApplyQueue | None:
-        """The lane of a log, if anything of it came on this connection or before."""
-        return self._lanes.get(log_id)
+        """The queue of a log, if anything of it came on this connection or before."""
+        return self._queues.get(log_id)
 
     def welcomed(self) -> None:
         """A connection begins, and the log has told where it is.
@@ -55,28 +57,28 @@ class ApplyQueues:
 
     def cut_all(self) -> None:
         """The connection is gone: what has not begun will be sent again."""
-        for lane in self._lanes.values():
-            lane.cut()
+        for queue in self._queues.values():
+            queue.cut()
 
     def stop_all(self) -> None:
         """Take nothing more."""
-        for lane in self._lanes.values():
-            lane.stop()
+        for queue in self._queues.values():
+            queue.stop()
 
     def end(self, log_id: int, sealed_at: int) -> None:
-        """End the lane of a database that is about to be dropped.
+        """End the queue of a database that is about to be dropped.
 
         Before that its last entries, up to `sealed_at`, are applied if that is soon done, so that their writers get
         their outcome.
         """
-        lane, database = self._lanes.get(log_id), self._context.engine.of_log(log_id)
+        queue, database = self._queues.get(log_id), self._context.engine.of_log(log_id)
         deadline = time.monotonic() + _SEAL_SECONDS
-        while lane and database and database.applied_index < sealed_at and time.monotonic() < deadline:
+        while queue and database and database.applied_index < sealed_at and time.monotonic() < deadline:
             gevent.sleep(_LOOK_SECONDS)
         self._gone.add(log_id)
         if len(self._gone) > _MOST_GONE:
             # Nothing comes any more of those that were made, and dropped, so long ago.
             self._gone = set(sorted(self._gone)[_MOST_GONE // 2 :])
-        lane = self._lanes.pop(log_id, None)
-        if lane is not None:
-            lane.stop()
+        queue = self._queues.pop(log_id, None)
+        if queue is not None:
+            queue.stop()

@@ -1,6 +1,6 @@
 """A node's side of the log: receives entries, has them applied, acknowledges, and comes back by itself.
 
-One greenlet receives; each log has a lane whose entries one greenlet at a time has applied on a native thread;
+One greenlet receives; each log has an apply queue whose entries one greenlet at a time has applied on a native thread;
 the heartbeat has its own greenlet and waits behind nobody.
 """
 
@@ -64,8 +64,8 @@ class Follower:
         )
         self._followed = FollowedLog(engine, progress, context.slow, logger)
         self.catch_up = CatchUp(engine, progress, context.link, self._followed)
-        self.lanes = ApplyQueues(context, self.catch_up, KeptStates(context, self.catch_up))
-        self.incoming = IncomingFrames(context, self._followed, self.lanes)
+        self.queues = ApplyQueues(context, self.catch_up, KeptStates(context, self.catch_up))
+        self.incoming = IncomingFrames(context, self._followed, self.queues)
         self.heartbeats = Heartbeats(context, self._followed, self.catch_up)
         self._address = address
         self._notices = _Notices(f"{address[0]}:{address[1]}", logger)
@@ -73,7 +73,7 @@ class Follower:
 
     def run(self) -> None:
         """Connect, follow, and connect again with jittered back-off, for ever."""
-        helpers = NodeUpkeep(self.context, self.lanes).start()
+        helpers = NodeUpkeep(self.context, self.queues).start()
         backoff = Backoff(_RETRY_FIRST_SECONDS, _RETRY_MAX_SECONDS)
         try:
             while True:
@@ -88,7 +88,7 @@ class Follower:
     def stop(self) -> None:
         """End the connection, let what is being applied be finished."""
         self.context.link.reconnect()
-        self.lanes.stop_all()
+        self.queues.stop_all()
         self.context.appliers.join()
 
     def leave(self) -> None:
@@ -145,7 +145,7 @@ class Follower:
         self.catch_up.welcomed(welcome.heads)
         self._followed.hear_heads(dict(welcome.heads))
         self.context.progress.welcomed(welcome.heads)
-        self.lanes.welcomed()
+        self.queues.welcomed()
         self.catch_up.check()
         self._notices.connected()
         self.context.link.is_connected = True

@@ -19,15 +19,15 @@ from dirk_gevent.replication.transfer import IncomingSnapshots
 
 
 class IncomingFrames:
-    """Hands each frame to the lane of its log, and what is about the whole log to those who keep it."""
+    """Hands each frame to the apply queue of its log, and what is about the whole log to those who keep it."""
 
-    def __init__(self, context: ApplyContext, followed: FollowedLog, lanes: ApplyQueues) -> None:
+    def __init__(self, context: ApplyContext, followed: FollowedLog, queues: ApplyQueues) -> None:
         #: Set when the host sends nothing new here and nothing is under way, or when there is no host.
         self.left = Event()
         self.snapshots = IncomingSnapshots(context.engine.directory.path)
         self._context = context
         self._followed = followed
-        self._lanes = lanes
+        self._queues = queues
 
     def receive(self, frame: dict[str, Any]) -> None:
         """Take the next frame. Raises ValueError and KeyError when it is none."""
@@ -41,25 +41,25 @@ class IncomingFrames:
             self._followed.hear_heads(frame_types.indexes_in(frame["heads"]))
             return
         log_id = int(frame["log"])
-        if not self._lanes.is_gone(log_id):
-            self._receive_of_log(kind, self._lanes.open(log_id), frame)
+        if not self._queues.is_gone(log_id):
+            self._receive_of_log(kind, self._queues.open(log_id), frame)
 
-    def _receive_of_log(self, kind: str, lane: ApplyQueue, frame: dict[str, Any]) -> None:
+    def _receive_of_log(self, kind: str, queue: ApplyQueue, frame: dict[str, Any]) -> None:
         if kind == "entries":
             before, after = bytes.fromhex(frame["chain"]), bytes.fromhex(frame["after"])
-            lane.put(Batch(int(frame["first"]), before, tuple(split_entries(frame["body"])), after))
+            queue.put(Batch(int(frame["first"]), before, tuple(split_entries(frame["body"])), after))
         elif kind == "mark":
-            lane.put(Mark(int(frame["index"]), bool(frame["upload"]), Way(frame["way"]), int(frame["ask"])))
+            queue.put(Mark(int(frame["index"]), bool(frame["upload"]), Way(frame["way"]), int(frame["ask"])))
         elif kind == "fence":
-            lane.put(Fence())
+            queue.put(Fence())
         elif kind == "halt":
-            self._context.link.send(frame_types.halted(lane.log_id, lane.halt()))
+            self._context.link.send(frame_types.halted(queue.log_id, queue.halt()))
         elif kind in ("snapshot", "chunk", "snapshot_end"):
             arrived = self.snapshots.take(frame)
             if arrived is not None:
-                lane.put(Restore(arrived) if isinstance(arrived, Path) else arrived)
+                queue.put(Restore(arrived) if isinstance(arrived, Path) else arrived)
         elif kind == "refuse":
-            self._context.logger.error("log_refused", log=lane.log_id, reason=frame["key"])
+            self._context.logger.error("log_refused", log=queue.log_id, reason=frame["key"])
 
     def begin(self) -> None:
         """A connection begins."""
@@ -68,5 +68,5 @@ class IncomingFrames:
     def end(self) -> None:
         """The connection is gone, and the rest of what was on its way."""
         self.left.set()
-        self._lanes.cut_all()
+        self._queues.cut_all()
         self.snapshots.drop_all()

@@ -1,6 +1,6 @@
 """Applies what comes of one log to one node's database: entries, marks, snapshots and fences.
 
-Called by the greenlet of the log's lane, one item after the other; what takes the database's writer runs on a native
+Called by the greenlet of the log's queue, one item after the other; what takes the database's writer runs on a native
 thread.
 """
 
@@ -33,7 +33,7 @@ _FENCED = "fenced"
 class LogApplier:
     """Does what the items of one log ask, and tells the host over the connection that they came over.
 
-    The methods that take a database raise what `Database.apply` raises. `end_lane` is told of each log that a DROP
+    The methods that take a database raise what `Database.apply` raises. `end_queue` is told of each log that a DROP
     seals, and at which index.
     """
 
@@ -43,19 +43,19 @@ class LogApplier:
         context: ApplyContext,
         catch_up: CatchUp,
         kept_states: KeptStates,
-        end_lane: Callable[[int, int], None],
+        end_queue: Callable[[int, int], None],
     ) -> None:
         self._log_id = log_id
         self._context = context
         self._catch_up = catch_up
         self._kept_states = kept_states
-        self._end_lane = end_lane
+        self._end_queue = end_queue
 
     def apply(self, database: Database, batch: Batch, sender: Sender, is_stalled: bool) -> None:
-        """Apply entries, and acknowledge them. `is_stalled`: the lane says itself that the machine works again."""
+        """Apply entries, and acknowledge them. `is_stalled`: the queue says itself that the machine works again."""
         context = self._context
         if self._log_id == SYSTEM_LOG_ID:
-            self._end_lanes(batch)
+            self._end_queues(batch)
         with self._turn():
             outcomes = context.appliers.call(self._apply_on_thread, database, batch)
             context.files.note(database)
@@ -83,11 +83,11 @@ class LogApplier:
         self._context.engine.former.confirm(self._log_id)
         return outcomes
 
-    def _end_lanes(self, batch: Batch) -> None:
+    def _end_queues(self, batch: Batch) -> None:
         """Before a DROP: let the database's last entries be applied, and take no more of it."""
         for change in (Entry.decode(encoded).change for encoded in batch.entries):
             if change is not None and change.verb == DROP_DATABASE:
-                self._end_lane(change.log_id, change.sealed_at)
+                self._end_queue(change.log_id, change.sealed_at)
 
     def restore(self, database: Database, item: Restore, sender: Sender) -> None:
         """Take a snapshot in. Raises SnapshotDamaged, StorageFault."""

@@ -16,9 +16,9 @@ _REST_SECONDS = 1.0
 class NodeUpkeep:
     """The upkeep of all databases of a node, in a few greenlets."""
 
-    def __init__(self, context: ApplyContext, lanes: ApplyQueues) -> None:
+    def __init__(self, context: ApplyContext, queues: ApplyQueues) -> None:
         self._context = context
-        self._lanes = lanes
+        self._queues = queues
 
     def start(self) -> list[gevent.Greenlet[..., None]]:
         """The greenlets, for the caller to end."""
@@ -39,7 +39,7 @@ class NodeUpkeep:
             gevent.sleep(_CHECKPOINT_SECONDS)
             for log_id, database in engine.logs().items():
                 if not database.file.is_loaded:
-                    self._lanes.open(log_id).retry()
+                    self._queues.open(log_id).retry()
                     continue
                 if files.is_touched(database):
                     link.send({"t": "touched", "log": log_id})

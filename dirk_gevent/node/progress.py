@@ -174,9 +174,9 @@ class Progress:
         """A log has moved on."""
         if self.min_serving_index:
             self._settle()
-        bell = self._events.pop(log_id, None)
-        if bell is not None:
-            bell.set()
+        event = self._events.pop(log_id, None)
+        if event is not None:
+            event.set()
         if log_id == SYSTEM_LOG_ID:
             for gone in [log for log in self._events if self._engine.of_log(log) is None]:
                 self._events.pop(gone).set()
@@ -194,8 +194,8 @@ class Progress:
             left = deadline - time.monotonic()
             if left <= 0 or (database is None and log_id <= self._engine.enacted_index):
                 break
-            bell = self._events.setdefault(log_id if database is not None else 0, Event())
-            bell.wait(left)
+            event = self._events.setdefault(log_id if database is not None else 0, Event())
+            event.wait(left)
         if database is None:
             return None
         raise SqlError("stale_read", node=self._engine.node, applied=self._index(database), minimum=index)

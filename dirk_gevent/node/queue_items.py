@@ -1,4 +1,4 @@
-"""Items that a lane of a node works on, in the order in which the log's host sent them."""
+"""Items that an apply queue of a node works on, in the order in which the log's host sent them."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ def test_databases_that_the_log_lists_too_stay_when_the_catalog_is_shut_out(
     follower = Follower(engine, Progress(engine), ("127.0.0.1", 1), logger("test"))
     monkeypatch.setattr(follower.context.link, "send", lambda content, *_: said.append(content))
     follower.context.progress.welcomed({0: 2, 1: 2, 2: 0})
-    lane = follower.lanes.open(0)
+    lane = follower.queues.open(0)
     lane.put(Fence())
     with gevent.Timeout(10):
         while not any(frame["t"] == "fenced" for frame in said):

@@ -90,7 +90,7 @@ def test_a_database_made_and_dropped_in_one_batch_leaves_nothing_waiting(
         while engine.enacted_index < 2:
             gevent.sleep(0.02)
     follower.incoming.receive(entries(1, row.encode()))
-    assert follower.lanes.get(1) is None
+    assert follower.queues.get(1) is None
     gevent.sleep(0.6)
     assert not broken
 
@@ -100,7 +100,7 @@ def test_what_a_broken_connection_leaves_waiting_goes_with_its_files(follower: F
     path = tmp_path / "incoming.partial"
     path.write_bytes(b"x")
     follower.incoming.receive(entries(9, b"x"))
-    lane = follower.lanes.get(9)
+    lane = follower.queues.get(9)
     assert lane is not None
     lane.put(Restore(path))
     lane.put(Batch(1, b"", (), b""))
@@ -139,7 +139,7 @@ def test_an_error_that_nobody_foresaw_stops_one_database_alone(
     assert len(broken) == 1, "the others are not kept waiting for ever"
     assert database.status.told is DatabaseState.STALLED and "odd" in database.status.reason
     assert capfd.readouterr().err.count("event=stuck") == 1
-    lane = follower.lanes.get(1)
+    lane = follower.queues.get(1)
     assert lane is not None
     lane.put(Fence())
     follower.incoming.receive(entries(1, row))
@@ -335,7 +335,7 @@ def test_a_question_that_can_not_be_answered_is_answered_so(
 ) -> None:
     """The database is at another index, or can't be brought there."""
     NativeThreads(1).call(engine.apply_system, work(LogMaker(0).database("create_database", "t")))
-    lane = follower.lanes.open(1)
+    lane = follower.queues.open(1)
     if what == "stuck":
         lane._stick(ValueError("an entry that this program can't apply"))
     lane.put(Mark(7, False))
@@ -351,7 +351,7 @@ def test_a_database_that_is_dropped_while_a_mark_is_at_work_is_no_failure(
     system = LogMaker(0)
     made = system.database("create_database", "brief")
     NativeThreads(1).call(engine.apply_system, work(made))
-    lane = follower.lanes.open(1)
+    lane = follower.queues.open(1)
     with follower.context.progress.turns.acquire(1):
         lane.put(Mark(0, False))
         gevent.sleep(0.05)

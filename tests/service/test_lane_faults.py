@@ -68,7 +68,7 @@ def until(condition: Callable[[], bool]) -> None:
 def test_a_mark_that_met_a_directory_gone_leaves_the_database_live_when_it_is_back(
     follower: Follower, engine: Engine, database: Database, said: list[dict[str, Any]]
 ) -> None:
-    lane = follower.lanes.open(1)
+    lane = follower.queues.open(1)
     database.writer.close_if_idle()
     directory = engine.directory.path
     away = directory.with_name("away")
@@ -103,7 +103,7 @@ def test_a_database_that_could_not_be_read_at_the_start_is_tried_without_an_entr
         again = open_engine(engine.directory.path)
         follower = Follower(again, Progress(again), ("127.0.0.1", 1), logger("test"))
         assert (again.logs()[1].status.state, again.logs()[1].applied_index) == (DatabaseState.STALLED, 0)
-        lane = follower.lanes.open(1)
+        lane = follower.queues.open(1)
         lane.retry()
         gevent.sleep(0.15)
         assert again.logs()[1].status.state is DatabaseState.STALLED
@@ -174,7 +174,7 @@ def test_a_stall_goes_on_being_tried_when_the_connection_takes_its_entry_away(
 
     monkeypatch.setattr(Database, "apply", failing(apply))
     monkeypatch.setattr(DatabaseWriter, "probe", failing(probe))
-    lane = follower.lanes.open(1)
+    lane = follower.queues.open(1)
     entry = log.sql("insert into t values (2)")
     encoded = entry.encode()
     lane.put(Batch(entry.index, database.position.chain, (encoded,), chain(database.position.chain, encoded)))
@@ -195,7 +195,7 @@ def test_a_seeding_database_is_seeding_again_after_a_stall(
 
     monkeypatch.setattr(Database, "restore", failing)
     (tmp_path / "incoming.partial").write_bytes(b"x")
-    lane = follower.lanes.open(1)
+    lane = follower.queues.open(1)
     lane.put(Fence())
     lane.put(Restore(tmp_path / "incoming.partial"))
     until(lambda: database.status.state is DatabaseState.STALLED)

@@ -265,7 +265,7 @@ def test_a_node_says_on_a_connection_only_what_is_of_it(
     schedule.end()
     for connection in schedule.connections:
         connection.check()
-    schedule.follower.lanes.stop_all()
+    schedule.follower.queues.stop_all()
 
 
 class Liar:

@@ -63,7 +63,7 @@ class ClientConnection:
 
 def connect(lone: LoneFollower) -> None:
     """A connection begins, in the place of the one that there is."""
-    lone.lanes.cut_all()
+    lone.queues.cut_all()
     lone.context.link.begin(ClientConnection())  # type: ignore[arg-type]
 
 
@@ -96,7 +96,7 @@ def test_a_state_that_was_not_put_aside_counts_if_the_next_log_knows_it(
     assert not is_answered(lone, log_id)
     connect(lone)
     lone.progress.welcomed({0: 1, 1: 2})
-    lone.lanes.welcomed()
+    lone.queues.welcomed()
     until(lambda: is_answered(lone, log_id))
     until(lambda: not lone.progress.min_serving_index)
 
@@ -128,7 +128,7 @@ def test_nothing_is_answered_of_a_state_that_went_without_the_one_in_its_place(
     database = lone.engine.logs()[1]
     database.upkeep.snapshot(tmp_path / "shot")
     machine = Machine(monkeypatch, (DataDirectory, "put"))
-    lone.lanes.open(1).put(Restore(tmp_path / "shot"))
+    lone.queues.open(1).put(Restore(tmp_path / "shot"))
     until(lambda: database.status.state is DatabaseState.STALLED)
     assert not database.applied_index and not is_answered(lone, 1)
     machine.mend()
@@ -148,7 +148,7 @@ def test_the_state_of_before_is_there_until_the_one_in_its_place_is(
         does(self, log_id, image)
 
     monkeypatch.setattr(DataDirectory, "put", slow)
-    lone.lanes.open(1).put(Restore(tmp_path / "shot"))
+    lone.queues.open(1).put(Restore(tmp_path / "shot"))
     until(begun.is_set)
     assert database.applied_index == 2
     go.set()
@@ -167,7 +167,7 @@ def test_the_list_follows_a_snapshot_once_the_machine_works_again(
     other.close()
     machine = Machine(monkeypatch, (Engine, "reload_databases"), StorageFault(BROKEN))
     connect(lone)
-    lone.lanes.open(0).put(Restore(tmp_path / "shot"))
+    lone.queues.open(0).put(Restore(tmp_path / "shot"))
     until(lambda: lone.engine.system.applied_index == 2 and lone.engine.system.status.state is DatabaseState.STALLED)
     connect(lone)
     lone.progress.welcomed({0: 2, 1: 2, 2: 0})

@@ -81,12 +81,12 @@ def test_each_move_is_in_the_table(engine: Engine, tmp_path: Path, monkeypatch: 
 
     def restore() -> None:
         shutil.copy(tmp_path / "shot", path := tmp_path / f"incoming-{chance.random()}")
-        lone.lanes.open(1).put(Restore(path))
+        lone.queues.open(1).put(Restore(path))
 
     def skip() -> None:
         encoded = rows_of_t()[0].encode()
         after = chain_through(NO_CHAIN, [encoded])
-        lone.lanes.open(1).put(Batch(1, NO_CHAIN, (SKIP_MARK + encoded,), after))
+        lone.queues.open(1).put(Batch(1, NO_CHAIN, (SKIP_MARK + encoded,), after))
 
     steps: tuple[Callable[[], object], ...] = (
         restore,
@@ -95,17 +95,17 @@ def test_each_move_is_in_the_table(engine: Engine, tmp_path: Path, monkeypatch: 
         lambda: come(lone, 1, rows_of_t()[1], before=database.position.chain),
         lambda: fence(lone, 1),
         lambda: lone.context.report_damage(database, "damaged"),
-        lambda: lone.lanes.open(1).put(Mark(database.applied_index, False)),
-        lambda: lone.lanes.open(1).retry(),
-        lambda: lone.lanes.open(1).halt(),
-        lambda: lone.lanes.open(1).cut(),
+        lambda: lone.queues.open(1).put(Mark(database.applied_index, False)),
+        lambda: lone.queues.open(1).retry(),
+        lambda: lone.queues.open(1).halt(),
+        lambda: lone.queues.open(1).cut(),
         lambda: lone.progress.welcomed({0: 1, 1: chance.choice((0, 2))}),
     )
     for _ in range(_STEPS):
         chance.choice(steps)()
         gevent.sleep(chance.choice((0, 0.001, 0.003)))
     trouble.is_on = False
-    lone.lanes.open(1).cut()
+    lone.queues.open(1).cut()
     lone.progress.welcomed({0: 1, 1: 2})
     fence(lone, 1)
     come(lone, 1, *rows_of_t())
@@ -116,7 +116,7 @@ def test_each_move_is_in_the_table(engine: Engine, tmp_path: Path, monkeypatch: 
     assert database.status.state is DatabaseState.DROPPED
     come(lone, 1, *rows_of_t())
     gevent.sleep(0.02)
-    lone.lanes.stop_all()
+    lone.queues.stop_all()
     assert trouble.illegal == []
     assert database.status.state is DatabaseState.DROPPED
     states = {state for move in trouble.moves for state in move}

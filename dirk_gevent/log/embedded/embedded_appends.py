@@ -45,7 +45,7 @@ class EmbeddedAppends:
         *,
         retention: Retention,
         tail: Tail,
-        bells: Notifier,
+        notifier: Notifier,
         time_ms: Callable[[], int],
         published: Callable[[], None],
     ) -> None:
@@ -54,7 +54,7 @@ class EmbeddedAppends:
         self._threads = threads
         self._retention = retention
         self._tail = tail
-        self._bells = bells
+        self._notifier = notifier
         self._time_ms = time_ms
         self._published = published
         self._logger = logger.logger("log")
@@ -190,7 +190,7 @@ class EmbeddedAppends:
         for chain_before, appended in published:
             self._tail.add(appended.entry.log_id, chain_before, appended)
         if published:
-            self._bells.ring({appended.entry.log_id for _, appended in published})
+            self._notifier.ring({appended.entry.log_id for _, appended in published})
             self._published()
 
     def _reread(self, batch: list[Waiting]) -> bool:
@@ -208,7 +208,7 @@ class EmbeddedAppends:
         self._retention.reread(state, contents)
         self._tail.clear()
         # Entries whose writers were told that nobody knows may be there: followers must look.
-        self._bells.ring(state.logs)
+        self._notifier.ring(state.logs)
         self._logger.info("log_reopened", logs=len(contents.logs))
         return True
 

@@ -61,18 +61,18 @@ class EmbeddedLog:
 
     def _begin(self, settings: LogSettings) -> None:
         threads, retention, damage = self._threads, self._retention, self._threads.damage
-        tail, self._bells = Tail(settings.tail_bytes), Notifier()
+        tail, self._notifier = Tail(settings.tail_bytes), Notifier()
         checked = CheckedJournal(threads, self._current.get, retention, damage)
         house = Housekeeping(threads, retention, lambda: self.appends.rouse())
-        self.reads = EmbeddedReads(self._current, checked, tail, self._bells, damage)
-        self.snapshots = EmbeddedSnapshots(retention, self.reads, tail, self._bells, self.time_ms)
+        self.reads = EmbeddedReads(self._current, checked, tail, self._notifier, damage)
+        self.snapshots = EmbeddedSnapshots(retention, self.reads, tail, self._notifier, self.time_ms)
         self.appends = EmbeddedAppends(
             settings,
             self._current,
             threads,
             retention=retention,
             tail=tail,
-            bells=self._bells,
+            notifier=self._notifier,
             time_ms=self.time_ms,
             published=house.published,
         )
@@ -111,7 +111,7 @@ class EmbeddedLog:
         """See `contract.Log.close`. Safe to call twice."""
         if self._tasks.is_ended:
             return
-        self._bells.close()
+        self._notifier.close()
         self._tasks.end()
         self._retention.close()
         self._threads.close()

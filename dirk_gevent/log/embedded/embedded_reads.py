@@ -18,12 +18,12 @@ class EmbeddedReads:
     """`contract.LogReads` on a journal; see the contract for every method."""
 
     def __init__(
-        self, current: CurrentState, checked: CheckedJournal, tail: Tail, bells: Notifier, damage: FoundDamage
+        self, current: CurrentState, checked: CheckedJournal, tail: Tail, notifier: Notifier, damage: FoundDamage
     ) -> None:
         self._current = current
         self._checked = checked
         self._tail = tail
-        self._bells = bells
+        self._notifier = notifier
         self._damage = damage
 
     def databases(self) -> tuple[DatabaseInfo, ...]:
@@ -92,4 +92,4 @@ class EmbeddedReads:
 
     def watch(self) -> Subscription:
         """See `contract.LogReads.watch`."""
-        return self._bells.new()
+        return self._notifier.new()

@@ -15,12 +15,12 @@ class EmbeddedSnapshots:
     """`contract.LogSnapshots` beside a journal; see the contract for every method. `time_ms` is log time."""
 
     def __init__(
-        self, retention: Retention, reads: EmbeddedReads, tail: Tail, bells: Notifier, time_ms: Callable[[], int]
+        self, retention: Retention, reads: EmbeddedReads, tail: Tail, notifier: Notifier, time_ms: Callable[[], int]
     ) -> None:
         self._retention = retention
         self._reads = reads
         self._tail = tail
-        self._bells = bells
+        self._notifier = notifier
         self._time_ms = time_ms
 
     def store(self, info: SnapshotInfo, chunks: Iterable[bytes]) -> SnapshotInfo:
@@ -51,7 +51,7 @@ class EmbeddedSnapshots:
         """See `contract.LogSnapshots.adopt`."""
         adopted = self._retention.adopt(info, chunks, self._time_ms())
         self._tail.forget(info.log_id)
-        self._bells.ring((info.log_id,))
+        self._notifier.ring((info.log_id,))
         self._retention.discard(info.log_id)
         return adopted
 

@@ -1,4 +1,4 @@
-"""The bells of a log's followers."""
+"""The subscriptions of a log's followers."""
 
 from __future__ import annotations
 
@@ -17,33 +17,33 @@ class Notifier:
 
     def new(self) -> Subscription:
         """Another watch; one made after `close` never waits."""
-        bell = Subscription(self)
-        self._watches[bell] = None
+        subscription = Subscription(self)
+        self._watches[subscription] = None
         if self._closed:
-            bell.end()
-        return bell
+            subscription.end()
+        return subscription
 
     def ring(self, log_ids: Iterable[int]) -> None:
         """Tells every watch that these logs changed."""
-        for bell in self._watches:
-            bell.ring(log_ids)
+        for subscription in self._watches:
+            subscription.ring(log_ids)
 
-    def discard(self, bell: Subscription) -> None:
+    def discard(self, subscription: Subscription) -> None:
         """Forgets a watch."""
-        self._watches.pop(bell, None)
+        self._watches.pop(subscription, None)
 
     def close(self) -> None:
         """Ends the waiting of every watch, for good."""
         self._closed = True
-        for bell in self._watches:
-            bell.end()
+        for subscription in self._watches:
+            subscription.end()
 
 
 class Subscription:
     """A `contract.Watch`: gathers the ids of logs that changed since its last `wait`."""
 
-    def __init__(self, bells: Notifier) -> None:
-        self._bells = bells
+    def __init__(self, notifier: Notifier) -> None:
+        self._notifier = notifier
         self._rung = Event()
         self._changed: set[int] = set()
         self._ended = False
@@ -69,5 +69,5 @@ class Subscription:
 
     def close(self) -> None:
         """See `contract.Watch.close`."""
-        self._bells.discard(self)
+        self._notifier.discard(self)
         self.end()
