@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterable, Mapping
 
 from tests.cluster import ROOT
-from tests.shell.source import files, imported, module_name
+from tests.shell.source import files, imported, module_name, shown, tree
 
 #: A folder of dirk_gevent imports only what stands left of it; those between bars never import each other.
 ORDER = (
@@ -116,6 +116,17 @@ def test_nothing_lies_loose_at_the_root_of_a_package() -> None:
     loose = {path.stem for path in (ROOT / "dirk_gevent").glob("*.py")} - {"__init__", "__main__", "cli"}
     loose |= {path.stem for path in (ROOT / "parser").glob("*.py")} - {"__init__", "errors", "names"}
     assert not loose
+
+
+def test_no_module_only_hands_on_names_of_others() -> None:
+    """But the one that docs/protocol.md promises to programs."""
+    only = set()
+    for path in files():
+        if path.name != "__init__.py":
+            own = [node for node in tree(path).body if not isinstance(node, ast.Import | ast.ImportFrom | ast.Expr)]
+            if all(ast.unparse(node).startswith("__all__ =") for node in own):
+                only.add(shown(path))
+    assert only == {"dirk_gevent/client/driver.py"}
 
 
 def test_each_folder_has_its_sign() -> None:
