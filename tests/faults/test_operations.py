@@ -46,6 +46,19 @@ def test_a_backup_comes_back_with_the_same_digests(cluster: Cluster, tmp_path: P
     insert(cluster, range(900, 901), "again")
 
 
+def test_a_backup_s_database_is_found_however_its_accents_are_written(cluster: Cluster, tmp_path: Path) -> None:
+    composed, decomposed, file = "\u00e9cole", "E\u0301COLE", tmp_path / "accents"
+    with cluster.connect("proxy") as connection:
+        connection.ask(f"manamboara tahiry {composed};")
+        try:
+            admin(cluster, "backup", str(file), "--database", composed)
+            admin(cluster, "restore", "--from", str(file), "--database", decomposed, "--as", "indray")
+            assert "exists" in admin(cluster, "restore", "--from", str(file), status=1)
+        finally:
+            for name in (composed, "indray"):
+                connection.ask(f"ravao ny tahiry {name};")
+
+
 def test_an_earlier_index_comes_back_beside_and_in_place(cluster: Cluster) -> None:
     admin(cluster, "snapshot", "t")
     with cluster.connect("proxy") as connection:
