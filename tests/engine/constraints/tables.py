@@ -88,7 +88,7 @@ def setup(features: Features, is_plain: bool) -> list[str]:
         null = f"NOT {null}" if null else ""
         texts.append(
             f"CREATE TABLE w (id INTEGER PRIMARY KEY AUTOINCREMENT, r {_number(is_plain)} {null} DEFAULT 0"
-            f" REFERENCES t(u) ON DELETE {action} ON UPDATE {action}{_check('r', is_plain)})"
+            f" {_reference('t(u)', action, action, is_plain)}{_check('r', is_plain)})"
         )
     if features.partial_index:
         texts.append("CREATE UNIQUE INDEX late ON t (d) WHERE d > 15")
@@ -101,9 +101,17 @@ def _parents(is_plain: bool) -> str:
     return f"CREATE TABLE p ({key}, k TEXT UNIQUE{_check('id', is_plain)})"
 
 
+def _reference(parent: str, on_delete: str, on_update: str, is_plain: bool) -> str:
+    """A foreign key. SQLite alone gets it twice: where one is set to null, it lets a REPLACE or an upsert refer to a
+    row that is not there, in whichever table; the one without actions it always looks at.
+    """
+    again = f" REFERENCES {parent}" if is_plain else ""
+    return f"REFERENCES {parent} ON DELETE {on_delete} ON UPDATE {on_update}{again}"
+
+
 def _table(features: Features, is_plain: bool) -> str:
     number = _number(is_plain)
-    actions = f"ON DELETE {features.on_delete} ON UPDATE {features.on_update}"
+    actions = features.on_delete, features.on_update
     parts = [
         _key(features, is_plain),
         f"u {number} NOT NULL UNIQUE",
@@ -112,13 +120,11 @@ def _table(features: Features, is_plain: bool) -> str:
         if is_plain
         else "d ISA(0, 20)",
         "e TEXT NOT NULL",
-        f"x {number} DEFAULT 1 REFERENCES p(id) {actions}",
-        f"y TEXT REFERENCES p(k) {actions}",
+        f"x {number} DEFAULT 1 {_reference('p(id)', *actions, is_plain)}",
+        f"y TEXT {_reference('p(k)', *actions, is_plain)}",
     ]
     if features.own:
-        parts.append(f"s {number} REFERENCES t(u) ON DELETE {features.own} ON UPDATE {features.own}")
-        # Without it SQLite lets a REPLACE or an upsert refer to a row that is not there, where the key is set to null.
-        parts[-1] += " REFERENCES t(u)" if is_plain else ""
+        parts.append(f"s {number} {_reference('t(u)', features.own, features.own, is_plain)}")
     if features.generated:
         parts.append(f"g AS (c * 2) {features.generated}")
     if features.key == "pair":
